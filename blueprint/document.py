@@ -1,0 +1,187 @@
+"""The rendered blueprint: the one input of the Pulumi program and of the playbooks; no secret in it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from blueprint.tenant import (
+    Dns,
+    DmarcPolicy,
+    Document,
+    DomainName,
+    Label,
+    MailAddress,
+    Size,
+    TenantSpec,
+    Warmup,
+)
+
+
+class Role(StrEnum):
+    """What an address is for."""
+
+    PRIMARY = "primary"
+    """Comes with the VPS: port 25, people's mail, and bulk only where the host has no other."""
+    EGRESS = "egress"
+    """Bulk mail leaves from here; never listens on port 25."""
+
+
+class Address(Document):
+    """One public IPv4 address of a host, before anybody knows its number."""
+
+    name: Label
+    """`mx1-1` for the primary, `mx1-2` … for the others; never changes."""
+    index: int = Field(ge=1)
+    role: Role
+    helo: DomainName
+    """Host name of the address: A = PTR = HELO = submission name."""
+    sends_bulk: bool
+    """True where an egress instance runs: every egress address, or a primary that is alone."""
+
+
+class Host(Document):
+    """One VPS with everything that its provider needs to know."""
+
+    name: Label
+    server_name: str
+    """The provider's label (`srvrname`), our ownership key: tenant, host, short hash, incarnation."""
+    incarnation: int = Field(ge=1)
+    size: Size
+    cpu: int
+    ram_mb: int
+    disk_gb: int
+    location: str
+    """The provider's location name for the tenant's region."""
+    image: str
+    """Operating system image asked of the provider, by name."""
+    firewall_profile: str
+    zone: DomainName
+    egress_name: DomainName
+    """Has one A record per address of the host; SPF records point here, so they never change."""
+    addresses: tuple[Address, ...]
+
+    @property
+    def primary(self) -> Address:
+        """The address that the VPS comes with."""
+        return self.addresses[0]
+
+
+class RecordType(StrEnum):
+    """The DNS record types that a tenant needs."""
+
+    A = "A"
+    MX = "MX"
+    TXT = "TXT"
+    CNAME = "CNAME"
+
+
+class Record(Document):
+    """One DNS record. An A record names the address whose number it will carry."""
+
+    key: str
+    """Unique and stable within the tenant; Pulumi's resource name. Example: `acme.example/MX`."""
+    zone: DomainName
+    """Zone in which the record stands."""
+    provider: Dns
+    """`cloudflare`: the stack writes it. `manual`: shown to the owner, verified, never written."""
+    name: DomainName | str
+    """Fully qualified owner name, lower case, no final dot (`_dmarc.acme.example`)."""
+    type: RecordType
+    content: str | None = None
+    """Content in presentation form without quotes; None exactly when `address` is set."""
+    address: Label | None = None
+    """Name of the address (`mx1-2`) whose number is the content; such a record is type A."""
+    priority: int | None = None
+    ttl: int = 300
+    comment: str
+    """Our mark of ownership, `pm:<tenant>:<key>` cut to 100 characters (Cloudflare's free limit)."""
+    domain: DomainName | None = None
+    """The sending domain that this record serves; None for records of a host."""
+
+
+class Dkim(Document):
+    """The public half of a DKIM key (RFC 6376)."""
+
+    selector: Label
+    public_key: str
+    """Base64 of the DER SubjectPublicKeyInfo, as in the `p=` tag."""
+
+
+class PublicKeys(Document):
+    """Public halves of the keys that the control plane made for a tenant."""
+
+    ssh: str
+    """One line in OpenSSH format; installed for root on every host of the tenant."""
+    dkim: dict[str, Dkim]
+    """By From domain."""
+
+
+class Domain(Document):
+    """One sending domain with its mail names."""
+
+    name: DomainName
+    dns: Dns
+    dmarc: DmarcPolicy
+    return_path: DomainName
+    """`b.<domain>`: return paths are `b+TOKEN@` here, so SPF aligns with DMARC."""
+    mail_host: DomainName
+    """HELO name of the primary address that takes the domain's mail."""
+    selector: Label | None
+    """DKIM selector in use; None while no key has been made (offline render)."""
+
+
+class Mailbox(Document):
+    """One mailbox."""
+
+    address: MailAddress
+    domain: DomainName
+    daily_cap: int
+
+
+class Sending(Document):
+    """How mail is sent."""
+
+    warmup: Warmup
+    tracking_domain: DomainName | None
+
+
+class CostItem(Document):
+    """One line of the monthly bill to the provider."""
+
+    item: str
+    """Example: `mx1: VPS business`, `mx1-2: IPv4 address`."""
+    usd_cents: int
+    estimate: bool
+    """True where the price is ours and not yet read from the provider's price list."""
+
+
+class Cost(Document):
+    """What the tenant costs at the provider in a month."""
+
+    items: tuple[CostItem, ...]
+    usd_cents: int
+
+
+class Blueprint(Document):
+    """Everything that must exist for one generation of one tenant."""
+
+    api_version: Literal["penguinmails.dev/v1"] = Field(
+        default="penguinmails.dev/v1", alias="apiVersion"
+    )
+    kind: Literal["Blueprint"] = "Blueprint"
+    tenant: Label
+    generation: int = Field(ge=1)
+    spec: TenantSpec
+    platform_zone: DomainName
+    keys: PublicKeys | None
+    hosts: tuple[Host, ...]
+    domains: tuple[Domain, ...]
+    records: tuple[Record, ...]
+    mailboxes: tuple[Mailbox, ...]
+    sending: Sending
+    cost: Cost
+    digest: str
+    """`sha256:…` over the canonical JSON of everything else in this document."""

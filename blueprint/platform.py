@@ -1,0 +1,39 @@
+"""What the platform itself brings to every tenant; the operator's settings, as data."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from blueprint.tenant import Document, DomainName, Size
+
+
+class Prices(Document):
+    """Monthly prices at the provider in US cents; owned by the operator."""
+
+    vps: dict[Size, int] = Field(
+        default_factory=lambda: {
+            Size.STARTER: 999,
+            Size.PROFESSIONAL: 1899,
+            Size.BUSINESS: 3899,
+        }
+    )
+    address: int = 499
+
+
+class Platform(Document):
+    """Facts that are the same for all tenants."""
+
+    zone: DomainName
+    """The platform's own Cloudflare zone: names of hosts without a zone, targets of manual zones."""
+    locations: dict[str, str] = Field(
+        default_factory=lambda: {
+            "us-west": "Seattle",
+            "us-central": "Dallas",
+            "eu-west": "Amsterdam",
+        }
+    )
+    """Our region to the provider's location name."""
+    image: str = "Debian 12"
+    firewall_profile: str = "default"
+    """Must let SSH in: the profile `smtp` has no port 22."""
+    prices: Prices = Prices()

@@ -1,0 +1,1 @@
+"""What turns a blueprint into hosts: the engine, the playbooks, first contact."""

@@ -1,0 +1,182 @@
+"""The ports that the reconciler drives; each has one real adapter and one in memory for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal, Protocol
+
+from blueprint.document import Blueprint
+
+Progress = Callable[[str], None]
+"""Takes one line for the operation's log; must be cheap and must not raise."""
+
+
+class ProvisioningError(Exception):
+    """Something outside refused or failed.
+
+    `code` is stable (`hosts.ssh_refused`), `remedy` says what to do, `acts` says who,
+    `retryable` says whether doing the same again can help.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        remedy: str,
+        acts: Literal["user", "platform"] = "platform",
+        retryable: bool = True,
+        where: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.remedy = remedy
+        self.acts = acts
+        self.retryable = retryable
+        self.where = where
+
+
+@dataclass(frozen=True)
+class ObservedAddress:
+    """An address as the cloud gave it; `ip` is None while the provider's portal has not yet."""
+
+    name: str
+    ip: str | None
+    helo: str
+
+
+@dataclass(frozen=True)
+class ObservedHost:
+    """A host as the cloud gave it."""
+
+    name: str
+    server_name: str
+    service_id: int | None
+    addresses: tuple[ObservedAddress, ...]
+
+    @property
+    def primary_ip(self) -> str | None:
+        """The address that the VPS came with."""
+        return self.addresses[0].ip if self.addresses else None
+
+
+@dataclass(frozen=True)
+class CloudState:
+    """Outputs of a tenant's stack."""
+
+    digest: str | None
+    """Digest of the blueprint that was applied last; None when nothing is there."""
+    hosts: tuple[ObservedHost, ...] = ()
+    records: Mapping[str, str] = field(default_factory=dict)
+    """Record key to provider record id."""
+    pending: tuple[str, ...] = ()
+    """Names of addresses that wait for the provider's portal."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step of a plan or an update."""
+
+    operation: Literal["create", "update", "replace", "delete", "same", "import"]
+    kind: str
+    """Pulumi type token."""
+    name: str
+    detail: Sequence[str] = ()
+    """Names of the changed properties."""
+
+
+@dataclass(frozen=True)
+class CloudPlan:
+    """What an update would do."""
+
+    changes: tuple[Change, ...]
+
+
+class CloudEngine(Protocol):
+    """The Pulumi engine for one tenant's stack. All calls block; run them in a thread."""
+
+    def state(self, tenant: str) -> CloudState:
+        """Read the stack's outputs; a stack that does not exist is an empty state."""
+
+    def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
+        """Say what `up` would do."""
+
+    def up(self, blueprint: Blueprint, progress: Progress, *, deadline: timedelta) -> CloudState:
+        """Make it so. A pending address is reported in the state, not raised."""
+
+    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
+        """Compare the state with the providers without changing either (drift)."""
+
+    def destroy(self, tenant: str, progress: Progress, *, deadline: timedelta) -> None:
+        """Delete everything of the tenant and the stack itself. Done already is fine."""
+
+
+@dataclass(frozen=True)
+class SubmissionUser:
+    """One credential for one (address, tenant); `password_hash` is SHA512-CRYPT."""
+
+    address: str
+    username: str
+    password_hash: str
+    senders: tuple[str, ...]
+    """Return path domains the credential may use, e.g. `b.acme.example`."""
+
+
+@dataclass(frozen=True)
+class HostSecrets:
+    """What the playbooks need and no document may hold; reaches the host by file only."""
+
+    ssh_private_key: str
+    tls_certificates: Mapping[str, tuple[str, str]]
+    """HELO name to (certificate chain PEM, private key PEM), issued by the control plane's CA."""
+    users: tuple[SubmissionUser, ...]
+
+
+class Configurator(Protocol):
+    """Makes a host run what the blueprint says. All calls block; run them in a thread."""
+
+    def first_contact(
+        self, host: ObservedHost, *, ssh_public_key: str, password: str, progress: Progress
+    ) -> str:
+        """Install our key with the provider's root password, once; return the host key line.
+
+        Harmless when our key is already accepted. Waits for SSH until its own deadline.
+        """
+
+    def configure(
+        self,
+        blueprint: Blueprint,
+        host: ObservedHost,
+        secrets: HostSecrets,
+        *,
+        known_host: str,
+        progress: Progress,
+    ) -> int:
+        """Run the playbooks on one host; return the number of changed tasks."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the Internet sees, good or bad."""
+
+    subject: str
+    """`host/mx1`, `address/mx1-2` or `domain/acme.example`."""
+    check: str
+    """`dns.authoritative`, `dns.recursive`, `fcrdns`, `smtp.banner`, `smtp.tls`, `smtp.relay`."""
+    ok: bool | None
+    """None: could not be looked at from here."""
+    message: str
+    code: str
+    remedy: str = ""
+
+
+class Verifier(Protocol):
+    """Looks from outside."""
+
+    async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
+        """Every record at the authoritative and at the recursive server; FCrDNS per address."""
+
+    async def verify_hosts(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
+        """Banner and TLS of each submission port, and a relay attempt that must be refused."""
