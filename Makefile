@@ -1,0 +1,63 @@
+# Every target is one line in `make help`; paths are relative, so a space in the checkout's does no harm.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+PENGUIN := .venv/bin/penguin
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: ## Bring this machine to where everything runs: packages, Python environment, Pulumi engine
+	@python3 tools/bootstrap.py
+
+.PHONY: demo
+demo: setup ## Run the main job on real parts: one tenant file becomes a delivered, authenticated mail
+	@$(PENGUIN) demo
+
+.PHONY: up
+up: setup ## Keep the demo's world running: lab, servers, control plane
+	@$(PENGUIN) up
+
+.PHONY: down
+down: ## End the world that `make up` keeps running; leaves nothing behind
+	@if test -x $(PENGUIN); then $(PENGUIN) down; else echo "nothing is set up here"; fi
+
+.PHONY: test
+test: setup ## Set up the same things and run all tests
+	@$(PY) -m pytest
+
+.PHONY: unit
+unit: ## Run the tests that need no server, engine or host
+	@$(PY) -m pytest tests/unit
+
+.PHONY: lint
+lint: setup ## Check style, types and the rules between rooms
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+
+.PHONY: format
+format: ## Format the code and sort its imports
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+.PHONY: bench
+bench: setup ## Measure against named peers; results in build/bench.json
+	@$(PY) -m tests.bench
+
+.PHONY: docs
+docs: setup ## Write the reference pages from the code
+	@$(PY) -m cli.reference
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew into requirements/lock.txt
+	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --group dev pyproject.toml -o requirements/lock.txt
+
+.PHONY: clean
+clean: down ## Remove the Python environment and build results; caches outside the checkout stay
+	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
