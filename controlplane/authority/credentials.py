@@ -1,0 +1,58 @@
+"""Submission credentials: one random password per (address, tenant), hashed for the host."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from dataclasses import dataclass, field
+
+PASSWORD_BYTES = 24
+"""192 random bits: out of reach of guessing, so the hash needs no more than its default rounds."""
+HASH_SECONDS = 30
+
+
+class CredentialError(Exception):
+    """`openssl` could not hash a password. Install the package openssl on this machine."""
+
+    code = "authority.hash_failed"
+    remedy = "Install the package openssl on the machine that runs the control plane."
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A submission login. The sender keeps `password` sealed; the host gets the hash only."""
+
+    username: str
+    password: str = field(repr=False)
+    password_hash: str = field(repr=False)
+
+
+def create_credential(address: str, tenant: str) -> Credential:
+    """Make the login of a tenant for one address: `mx1-2.acme`, with a random password."""
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    return Credential(
+        username=f"{address}.{tenant}", password=password, password_hash=hash_password(password)
+    )
+
+
+def hash_password(password: str) -> str:
+    """Hash a password with SHA512-CRYPT and a random salt, as `$6$salt$hash`.
+
+    The password goes to openssl on its standard input: an argument list can be read by anybody
+    on the machine. Raises `CredentialError` when openssl is missing or fails.
+    """
+    try:
+        done = subprocess.run(
+            ["openssl", "passwd", "-6", "-stdin"],
+            input=password + "\n",
+            capture_output=True,
+            text=True,
+            timeout=HASH_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CredentialError(f"openssl passwd did not run: {type(error).__name__}") from None
+    hashed = done.stdout.strip()
+    if not hashed.startswith("$6$"):
+        raise CredentialError("openssl passwd gave no SHA512-CRYPT hash")
+    return hashed
