@@ -1,0 +1,78 @@
+"""What a person reads when something fails: code, message, where, remedy. Never a traceback."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+class CliError(Exception):
+    """Ends the command with exit code `status` and a message of four parts."""
+
+    def __init__(
+        self, code: str, message: str, *, remedy: str, where: str | None = None, status: int = 1
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.remedy = remedy
+        self.where = where
+        self.status = status
+
+
+class CliErrorGroup(Exception):  # noqa: N818 - a group, like ExceptionGroup
+    """Several mistakes at once, all to be shown."""
+
+    def __init__(self, errors: list[CliError], status: int = 1) -> None:
+        super().__init__(f"{len(errors)} errors")
+        self.errors = errors
+        self.status = status
+
+
+def show(error: CliError) -> None:
+    """Print one error to standard error."""
+    print(f"error[{error.code}]: {error}", file=sys.stderr)
+    if error.where:
+        print(f"  at: {error.where}", file=sys.stderr)
+    if error.remedy:
+        print(f"  do: {error.remedy}", file=sys.stderr)
+
+
+@contextmanager
+def reported(log: Path) -> Iterator[None]:
+    """Turn exceptions into messages and exit codes; the unexpected goes to the log in full.
+
+    An exception of any room that carries `code` and `remedy` is shown like our own.
+    """
+    try:
+        yield
+    except CliErrorGroup as several:
+        for error in several.errors:
+            show(error)
+        raise SystemExit(several.status) from None
+    except CliError as error:
+        show(error)
+        raise SystemExit(error.status) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:  # noqa: BLE001 - the last line before a person
+        code = getattr(error, "code", None)
+        remedy = getattr(error, "remedy", None)
+        if isinstance(code, str) and isinstance(remedy, str):
+            where = getattr(error, "where", None)
+            show(CliError(code, str(error), remedy=remedy, where=where and str(where)))
+        else:
+            _record(log)
+            show(CliError("internal", f"{type(error).__name__}: {error}", remedy=f"see {log}"))
+        raise SystemExit(1) from None
+
+
+def _record(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as file:
+        file.write(f"{datetime.now(UTC).isoformat()} {' '.join(sys.argv[:2])}\n")
+        traceback.print_exc(file=file)

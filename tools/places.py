@@ -1,0 +1,59 @@
+"""Where things lie on this machine: state of this checkout, caches that several checkouts share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+SYSTEM = Path("/var/lib/penguinmails")
+"""Root's place: readable by the users that servers run as, and free of spaces and colons."""
+
+
+def checkout() -> Path:
+    """Return the root of the source tree that this code was started from."""
+    return Path(__file__).resolve().parent.parent
+
+
+def state_dir() -> Path:
+    """Return the directory of everything this checkout keeps between runs; made when missing.
+
+    As root it lies below `/var/lib/penguinmails`, since other users (PostgreSQL's) must be able to
+    reach it; `.penguin/state` in the checkout is a link to it. `PENGUIN_STATE_DIR` overrides both.
+    """
+    chosen = os.environ.get("PENGUIN_STATE_DIR")
+    if chosen:
+        return _made(Path(chosen).absolute())
+    pointer = checkout() / ".penguin" / "state"
+    if os.geteuid() != 0:
+        return _made(pointer)
+    digest = hashlib.sha256(str(checkout()).encode()).hexdigest()[:8]
+    place = _made(SYSTEM / digest)
+    _point(pointer, place)
+    return place
+
+
+def cache_dir() -> Path:
+    """Return the directory of what can be made again: engine, lab layers. Safe to delete."""
+    chosen = os.environ.get("PENGUIN_CACHE_DIR")
+    if chosen:
+        return _made(Path(chosen).absolute())
+    if os.geteuid() == 0:
+        return _made(SYSTEM / "cache")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return _made(Path(base) / "penguinmails")
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def _point(link: Path, target: Path) -> None:
+    """Make `link` a symbolic link to `target`; several processes may do so at once."""
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.parent.mkdir(exist_ok=True)
+    fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    fresh.symlink_to(target)
+    fresh.replace(link)
