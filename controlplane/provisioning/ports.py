@@ -138,11 +138,18 @@ class Configurator(Protocol):
     """Makes a host run what the blueprint says. All calls block; run them in a thread."""
 
     def first_contact(
-        self, host: ObservedHost, *, ssh_public_key: str, password: str, progress: Progress
+        self,
+        host: ObservedHost,
+        *,
+        ssh_public_key: str,
+        password: str | None,
+        progress: Progress,
+        ssh_private_key: str | None = None,
     ) -> str:
         """Install our key with the provider's root password, once; return the host key line.
 
-        Harmless when our key is already accepted. Waits for SSH until its own deadline.
+        Waits for SSH until its own deadline. With `ssh_private_key` a host that accepts our key
+        already needs no password, and the key's login is tried at the end.
         """
 
     def configure(

@@ -1,0 +1,208 @@
+"""One run of a playbook against one host, in a private directory that lives as long as the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+from controlplane.provisioning.playbook_errors import Failure, explain
+from controlplane.provisioning.ports import Progress, ProvisioningError
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - memory-backed, and the directory below it is 0700
+CONTROL_PATH_LIMIT = 40
+"""Longest root of private directories: ssh's socket path (108 bytes) holds a hash and a suffix."""
+CENSORED = "hidden, since the task handles secrets; /var/log on the host may say more"
+
+
+@dataclass(frozen=True)
+class Playbook:
+    """What is run."""
+
+    path: Path
+    variables: dict[str, Any]
+    secrets: dict[str, Any] = field(repr=False)
+    deadline: timedelta
+    private_root: Path | None = None
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where it is run, as root."""
+
+    name: str
+    address: str
+    known_host: str
+    private_key: str = field(repr=False)
+
+
+def run_playbook(playbook: Playbook, connection: Connection, progress: Progress) -> int:
+    """Run a playbook; return the number of changed tasks.
+
+    Secrets reach Ansible by files (0600, in memory where the machine has a memory file system)
+    and never by arguments or environment. Raises `ProvisioningError`.
+    """
+    events = Events(connection.name, progress)
+    with _private_directory(playbook.private_root) as private:
+        _write_inputs(private, playbook, connection)
+        runner = ansible_runner.run(
+            private_data_dir=str(private),
+            project_dir=str(playbook.path.parent),
+            playbook=str(playbook.path),
+            inventory=str(private / "inventory"),
+            envvars=_environment(private, playbook.path.parent),
+            event_handler=events.take,
+            quiet=True,
+            timeout=max(1, int(playbook.deadline.total_seconds())),
+            settings={"pexpect_timeout": 1, "suppress_env_files": True},
+            suppress_env_files=True,
+        )
+        if runner.status == "successful":
+            return events.changed
+        raise _error(runner, events, playbook, connection)
+
+
+class Events:
+    """Turns Ansible's events into progress lines, and remembers what went wrong."""
+
+    def __init__(self, host: str, progress: Progress) -> None:
+        self._host = host
+        self._progress = progress
+        self.changed = 0
+        self.failure: Failure | None = None
+
+    def take(self, event: dict[str, Any]) -> bool:
+        """Take one event. False: ansible-runner shall not keep it as a file."""
+        data = event.get("event_data") or {}
+        kind = event.get("event")
+        if kind == "runner_on_ok":
+            result = data.get("res") or {}
+            word = "changed" if result.get("changed") else "ok"
+            if "censored" in result:
+                word = "done"
+            self._progress(f"{self._host}: {word}: {_task(data)}")
+        elif kind == "runner_on_unreachable":
+            self._fail(data, unreachable=True)
+        elif kind == "runner_on_failed" and not data.get("ignore_errors"):
+            self._fail(data, unreachable=False)
+        elif kind == "playbook_on_stats":
+            self.changed = int((data.get("changed") or {}).get(self._host, 0))
+        return False
+
+    def _fail(self, data: dict[str, Any], *, unreachable: bool) -> None:
+        message = _message(data.get("res") or {})
+        self.failure = Failure(_task(data), message, unreachable=unreachable)
+        word = "unreachable" if unreachable else "failed"
+        self._progress(f"{self._host}: {word}: {_task(data)}: {message}")
+
+
+def _task(data: dict[str, Any]) -> str:
+    return str(data.get("task") or "?")
+
+
+def _message(result: dict[str, Any]) -> str:
+    """The module's own words; a loop's are in its items."""
+    if "censored" in result:
+        return CENSORED
+    texts = [result.get("msg")]
+    texts += [result[key] for key in ("stderr", "module_stderr") if result.get(key)]
+    for item in result.get("results") or []:
+        if item.get("failed"):
+            texts.append(item.get("msg"))
+    return " ".join(str(text).strip() for text in texts if text) or "no reason was given"
+
+
+def _error(
+    runner: ansible_runner.Runner, events: Events, playbook: Playbook, connection: Connection
+) -> ProvisioningError:
+    where = f"host/{connection.name}"
+    if runner.status == "timeout":
+        return ProvisioningError(
+            "hosts.configuration_timeout",
+            f"configuring {connection.name} took longer than {playbook.deadline}",
+            remedy="Look at the operation's log for the task that hangs; it is tried again.",
+            where=where,
+        )
+    if events.failure is not None:
+        return explain(events.failure, connection.name)
+    return ProvisioningError(
+        "hosts.ansible_failed",
+        f"ansible-playbook ended with {runner.rc}: {_last_words(runner)}",
+        remedy="Check that this installation is complete (ansible-core, the folder playbooks/).",
+        retryable=False,
+        where=where,
+    )
+
+
+def _last_words(runner: ansible_runner.Runner) -> str:
+    with runner.stdout as stdout:
+        lines = [line.strip() for line in stdout.read().splitlines() if line.strip()]
+    return " ".join(lines[-3:]) or "it printed nothing"
+
+
+@contextmanager
+def _private_directory(root: Path | None) -> Iterator[Path]:
+    if root is None:
+        root = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    private = Path(tempfile.mkdtemp(prefix="penguin-run-", dir=root))
+    try:
+        yield private
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> None:
+    (private / "tmp").mkdir(mode=0o700)
+    variables = private / "inventory" / "host_vars" / connection.name
+    variables.mkdir(parents=True, mode=0o700)
+    key = private / "key"
+    known = private / "known_hosts"
+    _write(key, connection.private_key.rstrip("\n") + "\n")
+    _write(known, connection.known_host.rstrip("\n") + "\n")
+    host = {
+        "ansible_host": connection.address,
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(key),
+        "ansible_ssh_common_args": " ".join(
+            [
+                f"-o UserKnownHostsFile={known}",
+                "-o GlobalKnownHostsFile=/dev/null",
+                "-o StrictHostKeyChecking=yes",
+                "-o IdentitiesOnly=yes",
+                "-o PasswordAuthentication=no",
+            ]
+        ),
+    }
+    inventory = {"mail_hosts": {"hosts": {connection.name: host}}}
+    _write(private / "inventory" / "hosts.json", json.dumps(inventory))
+    _write(variables / "host.json", json.dumps(playbook.variables))
+    _write(variables / "secrets.json", json.dumps(playbook.secrets))
+
+
+def _write(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _environment(private: Path, playbooks: Path) -> dict[str, str]:
+    """What Ansible needs besides ours: the tools beside this interpreter are found first."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
+        "ANSIBLE_CONFIG": str(playbooks / "ansible.cfg"),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_HOME": str(private / "tmp"),
+        "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(private / "c"),
+        "LC_ALL": "C.UTF-8",
+    }

@@ -1,0 +1,119 @@
+"""Makes hosts run what the blueprint says: Ansible through ansible-runner, first contact by SSH."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from blueprint.document import Blueprint
+from controlplane.provisioning.ansible_run import Connection, Playbook, run_playbook
+from controlplane.provisioning.first_contact import FirstContact, SshServer
+from controlplane.provisioning.host_variables import host_variables, secret_variables
+from controlplane.provisioning.ports import HostSecrets, ObservedHost, Progress, ProvisioningError
+
+
+@dataclass(frozen=True)
+class ConfiguratorSettings:
+    """What the operator decides for all hosts."""
+
+    playbooks: Path
+    """The folder with `site.yml`."""
+    sender_sources: tuple[str, ...]
+    """Networks (CIDR) of the sender and of verification: the only ones let in on port 587."""
+    ssh_sources: tuple[str, ...] = ("0.0.0.0/0",)
+    """Networks that may open SSH connections to hosts; must hold the control plane's own."""
+    package_sources: tuple[str, ...] = ()
+    """Lines of a sources.list; empty: the sources that the image came with."""
+    automatic_upgrades: bool | None = None
+    """Whether the image upgrades itself; None: yes, unless `package_sources` are given."""
+    ssh_deadline: timedelta = timedelta(minutes=5)
+    """How long a new host may take until it answers on port 22."""
+    deadline: timedelta = timedelta(minutes=15)
+    """How long one run of the playbooks may take."""
+    private_root: Path | None = None
+    """Where private directories of runs are made; None: memory (`/dev/shm`) where there is some."""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Further variables of the roles, over their defaults (`egress_destination_concurrency`)."""
+
+
+class AnsibleConfigurator:
+    """The `Configurator` for real hosts."""
+
+    def __init__(self, settings: ConfiguratorSettings) -> None:
+        self._settings = settings
+        self._first_contact = FirstContact(deadline=settings.ssh_deadline)
+
+    def first_contact(
+        self,
+        host: ObservedHost,
+        *,
+        ssh_public_key: str,
+        password: str | None,
+        progress: Progress,
+        ssh_private_key: str | None = None,
+    ) -> str:
+        """Install our key with the provider's root password, once; return the host key line.
+
+        With `ssh_private_key` a host that accepts our key already needs no password, and the
+        key's login is tried at the end.
+        """
+        server = SshServer(name=host.name, address=_primary_ip(host))
+        return self._first_contact.make(
+            server,
+            public_key=ssh_public_key,
+            private_key=ssh_private_key,
+            password=password,
+            progress=progress,
+        )
+
+    def configure(
+        self,
+        blueprint: Blueprint,
+        host: ObservedHost,
+        secrets: HostSecrets,
+        *,
+        known_host: str,
+        progress: Progress,
+    ) -> int:
+        """Run the playbooks on one host; return the number of changed tasks."""
+        variables = {"host": host_variables(blueprint, host, secrets), **self._role_variables()}
+        return run_playbook(
+            Playbook(
+                path=self._settings.playbooks / "site.yml",
+                variables=variables,
+                secrets=secret_variables(secrets),
+                deadline=self._settings.deadline,
+                private_root=self._settings.private_root,
+            ),
+            Connection(
+                name=host.name,
+                address=_primary_ip(host),
+                known_host=known_host,
+                private_key=secrets.ssh_private_key,
+            ),
+            progress,
+        )
+
+    def _role_variables(self) -> dict[str, Any]:
+        settings = self._settings
+        variables: dict[str, Any] = {
+            "base_package_sources": list(settings.package_sources),
+            "base_sender_sources": list(settings.sender_sources),
+            "base_ssh_sources": list(settings.ssh_sources),
+        }
+        if settings.automatic_upgrades is not None:
+            variables["base_automatic_upgrades"] = settings.automatic_upgrades
+        return variables | settings.overrides
+
+
+def _primary_ip(host: ObservedHost) -> str:
+    if host.primary_ip is None:
+        raise ProvisioningError(
+            "hosts.no_primary_address",
+            f"the primary address of {host.name} is not known yet",
+            remedy="Wait until the provider has finished the instance.",
+            where=f"host/{host.name}",
+        )
+    return host.primary_ip

@@ -1,0 +1,206 @@
+"""First contact with a new host: one login by the provider's password, then our key for ever."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import fabric
+import paramiko
+
+from controlplane.provisioning.ports import Progress, ProvisioningError
+
+BANNER_SECONDS = 5.0
+"""How long a host that took the connection may take to say who it is."""
+LOGIN_SECONDS = 20.0
+PAUSE_SECONDS = 0.5
+INSTALL_KEY = """umask 077
+mkdir -p /root/.ssh
+touch /root/.ssh/authorized_keys
+grep -qxF {key} /root/.ssh/authorized_keys || printf '%s\\n' {key} >> /root/.ssh/authorized_keys
+"""
+
+
+@dataclass(frozen=True)
+class SshServer:
+    """Where a host answers."""
+
+    name: str
+    address: str
+    port: int = 22
+
+    @property
+    def where(self) -> str:
+        """The place in errors and conditions."""
+        return f"host/{self.name}"
+
+
+class FirstContact:
+    """Installs our key on a host. The clock and the pause can be replaced by tests."""
+
+    def __init__(
+        self,
+        *,
+        deadline: timedelta,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._deadline = deadline
+        self._clock = clock
+        self._pause = pause
+
+    def make(
+        self,
+        server: SshServer,
+        *,
+        public_key: str,
+        private_key: str | None,
+        password: str | None,
+        progress: Progress,
+    ) -> str:
+        """Install `public_key` for root; return the host key as a line of known_hosts.
+
+        Harmless when it is there already: with `private_key` no password is needed then, and the
+        key's login is tried at the end. Raises `ProvisioningError`: `hosts.unreachable`,
+        `hosts.ssh_refused`.
+        """
+        self._wait_for_banner(server, progress)
+        if private_key is not None:
+            host_key = self._try_key(server, private_key, pinned=None)
+            if host_key is not None:
+                progress(f"{server.name}: our key is accepted already")
+                return _known_host(server, host_key)
+        host_key = self._install(server, public_key, password)
+        progress(f"{server.name}: our key is installed")
+        if private_key is not None and self._try_key(server, private_key, pinned=host_key) is None:
+            raise _refused(server, "our key was installed and is refused all the same")
+        return _known_host(server, host_key)
+
+    def _wait_for_banner(self, server: SshServer, progress: Progress) -> None:
+        end = self._clock() + self._deadline.total_seconds()
+        told = False
+        while True:
+            try:
+                _read_banner(server)
+            except OSError as error:
+                if self._clock() >= end:
+                    raise ProvisioningError(
+                        "hosts.unreachable",
+                        f"{server.name} ({server.address}) did not answer on SSH within "
+                        f"{self._deadline}: {error}",
+                        remedy="Look at the instance in the provider's panel: it must be running, "
+                        "and its firewall profile must let port 22 in.",
+                        where=server.where,
+                    ) from None
+                if not told:
+                    progress(f"{server.name}: waiting for SSH on {server.address}")
+                    told = True
+                self._pause(PAUSE_SECONDS)
+            else:
+                return
+
+    def _try_key(
+        self, server: SshServer, private_key: str, *, pinned: paramiko.PKey | None
+    ) -> paramiko.PKey | None:
+        """Log in by key; the host's key, or None where ours is not accepted."""
+        key = paramiko.Ed25519Key.from_private_key(io.StringIO(private_key))
+        try:
+            with _session(server, {"pkey": key}, pinned) as connection:
+                return _host_key(connection)
+        except paramiko.AuthenticationException:
+            return None
+
+    def _install(self, server: SshServer, public_key: str, password: str | None) -> paramiko.PKey:
+        if password is None:
+            raise _refused(server, "our key is not installed and no password is known")
+        try:
+            with _session(server, {"password": password}, None) as connection:
+                connection.run(INSTALL_KEY.format(key=shlex.quote(public_key.strip())), hide=True)
+                return _host_key(connection)
+        except paramiko.AuthenticationException:
+            raise _refused(server, "the provider's root password is refused") from None
+
+
+@contextmanager
+def _session(
+    server: SshServer, login: dict[str, object], pinned: paramiko.PKey | None
+) -> Iterator[fabric.Connection]:
+    """A connection as root that looks at nothing of the user who runs us."""
+    connection = fabric.Connection(
+        server.address,
+        user="root",
+        port=server.port,
+        config=fabric.Config(lazy=True),
+        connect_timeout=int(LOGIN_SECONDS),
+        connect_kwargs={
+            **login,
+            "allow_agent": False,
+            "look_for_keys": False,
+            "banner_timeout": LOGIN_SECONDS,
+            "auth_timeout": LOGIN_SECONDS,
+        },
+    )
+    if pinned is not None:
+        connection.client.set_missing_host_key_policy(_Pinned(pinned))
+    try:
+        connection.open()
+        yield connection
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        if isinstance(error, paramiko.AuthenticationException):
+            raise
+        raise ProvisioningError(
+            "hosts.unreachable",
+            f"SSH to {server.name} ({server.address}) broke off: {error}",
+            remedy="It is tried again; if it stays, look at the host's console at the provider.",
+            where=server.where,
+        ) from None
+    finally:
+        connection.close()
+
+
+class _Pinned:
+    """Accepts the key that was seen a moment ago and no other."""
+
+    def __init__(self, key: paramiko.PKey) -> None:
+        self._key = key
+
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
+        """Refuse a host that changed its key between two connections."""
+        del client
+        if key != self._key:
+            raise paramiko.SSHException(f"{hostname} answers with another host key")
+
+
+def _read_banner(server: SshServer) -> None:
+    """Connect and read the first bytes: a port that is open says nothing yet."""
+    with socket.create_connection((server.address, server.port), BANNER_SECONDS) as stream:
+        stream.settimeout(BANNER_SECONDS)
+        if not stream.recv(4).startswith(b"SSH-"):
+            raise OSError("no SSH banner")
+
+
+def _host_key(connection: fabric.Connection) -> paramiko.PKey:
+    return connection.client.get_transport().get_remote_server_key()
+
+
+def _known_host(server: SshServer, key: paramiko.PKey) -> str:
+    name = server.address if server.port == 22 else f"[{server.address}]:{server.port}"
+    return f"{name} {key.get_name()} {key.get_base64()}"
+
+
+def _refused(server: SshServer, reason: str) -> ProvisioningError:
+    return ProvisioningError(
+        "hosts.ssh_refused",
+        f"{server.name} ({server.address}) refuses root: {reason}",
+        remedy="Set a new root password in the provider's panel, or recreate the instance; then "
+        "retry the operation.",
+        where=server.where,
+    )

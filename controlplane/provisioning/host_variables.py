@@ -1,0 +1,145 @@
+"""What the playbooks are told about one host: the blueprint joined with what the cloud gave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from blueprint.document import Blueprint
+from blueprint.document import Host as BlueprintHost
+from controlplane.provisioning.ports import (
+    HostSecrets,
+    ObservedAddress,
+    ObservedHost,
+    ProvisioningError,
+)
+
+
+def host_variables(
+    blueprint: Blueprint, observed: ObservedHost, secrets: HostSecrets
+) -> dict[str, Any]:
+    """The variable `host` of the playbooks (shape: playbooks/README.md); no secret in it.
+
+    Addresses that the provider has not given yet are left out: they hold back only themselves.
+    Raises `ProvisioningError` when the host or its primary address is not known, or when a name
+    has no certificate.
+    """
+    planned = _planned(blueprint, observed)
+    given = [address for address in observed.addresses if address.ip is not None]
+    primary = _primary(planned, given, observed)
+    bulk = {address.name for address in planned.addresses if address.sends_bulk}
+    inbound = _inbound(blueprint, planned)
+    egress = [address for address in given if address.name in bulk]
+    for name in {primary.helo, *(address.helo for address in egress)}:
+        _require_certificate(name, secrets, observed)
+    return {
+        "tenant": blueprint.tenant,
+        "name": observed.name,
+        "digest": blueprint.digest,
+        "root_keys": [_root_key(blueprint, observed)],
+        "primary": _address(primary),
+        "addresses": [_address(address) for address in given],
+        "instances": [
+            _instance(address, secrets, inbound if address is primary else None)
+            for address in egress
+        ],
+        "inbound": inbound,
+    }
+
+
+def secret_variables(secrets: HostSecrets) -> dict[str, Any]:
+    """The variables that only the secrets file holds."""
+    return {
+        "secret_users": [
+            {"username": user.username, "password_hash": user.password_hash}
+            for user in secrets.users
+        ],
+        "secret_certificates": {
+            helo: {"certificate": certificate, "private_key": private_key}
+            for helo, (certificate, private_key) in secrets.tls_certificates.items()
+        },
+    }
+
+
+def _planned(blueprint: Blueprint, observed: ObservedHost) -> BlueprintHost:
+    for host in blueprint.hosts:
+        if host.name == observed.name:
+            return host
+    raise ProvisioningError(
+        "hosts.not_in_blueprint",
+        f"the blueprint of {blueprint.tenant} has no host {observed.name}",
+        remedy="Apply the tenant again; the host belongs to an older generation.",
+        retryable=False,
+        where=f"host/{observed.name}",
+    )
+
+
+def _primary(
+    planned: BlueprintHost, given: list[ObservedAddress], observed: ObservedHost
+) -> ObservedAddress:
+    for address in given:
+        if address.name == planned.primary.name:
+            return address
+    raise ProvisioningError(
+        "hosts.no_primary_address",
+        f"the primary address of {observed.name} is not known yet",
+        remedy="Wait until the provider has finished the instance.",
+        where=f"host/{observed.name}",
+    )
+
+
+def _require_certificate(helo: str, secrets: HostSecrets, observed: ObservedHost) -> None:
+    if helo in secrets.tls_certificates:
+        return
+    raise ProvisioningError(
+        "hosts.certificate_missing",
+        f"no submission certificate has been issued for {helo}",
+        remedy="Run the keys phase again: it issues a certificate for every name of a host.",
+        where=f"host/{observed.name}",
+    )
+
+
+def _root_key(blueprint: Blueprint, observed: ObservedHost) -> str:
+    if blueprint.keys is None:
+        raise ProvisioningError(
+            "hosts.keys_missing",
+            f"the blueprint of {blueprint.tenant} was rendered without keys",
+            remedy="Take the blueprint from the control plane: it holds the public keys.",
+            retryable=False,
+            where=f"host/{observed.name}",
+        )
+    return blueprint.keys.ssh.strip()
+
+
+def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, list[str]]:
+    """Domains whose mail this host takes, and the host's own names (RFC 5321, 4.5.1)."""
+    domains = [domain for domain in blueprint.domains if domain.mail_host == planned.primary.helo]
+    names = {address.helo for address in planned.addresses} - {domain.name for domain in domains}
+    return {
+        "domains": sorted(domain.name for domain in domains),
+        "return_paths": sorted(domain.return_path for domain in domains),
+        "names": sorted(names),
+    }
+
+
+def _instance(
+    address: ObservedAddress, secrets: HostSecrets, inbound: dict[str, list[str]] | None
+) -> dict[str, Any]:
+    """One egress instance; `inbound` where port 25 of the same address is the inbound instance."""
+    name = f"postfix-egress-{address.name}"
+    return {
+        "name": name,
+        "unit": f"postfix@{name}.service",
+        "address": address.name,
+        "ip": address.ip,
+        "helo": address.helo,
+        "users": [
+            {"username": user.username, "senders": list(user.senders)}
+            for user in secrets.users
+            if user.address == address.name
+        ],
+        "local_domains": inbound["domains"] + inbound["return_paths"] if inbound else [],
+    }
+
+
+def _address(address: ObservedAddress) -> dict[str, Any]:
+    return {"name": address.name, "ip": address.ip, "helo": address.helo}

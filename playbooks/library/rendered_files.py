@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+
+"""Makes a set of files, links and directories be exactly as given, in one call.
+
+Writing is atomic (a new file in the same directory takes the old one's name), so that a daemon
+which reads while we write sees the old or the new text and nothing between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import grp
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def _ids(owner: str, group: str) -> tuple[int, int]:
+    return pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
+
+
+def _attributes_differ(path: Path, uid: int, gid: int, mode: int) -> bool:
+    now = path.lstat()
+    return (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) != (uid, gid, mode)
+
+
+def _apply_attributes(path: Path, uid: int, gid: int, mode: int) -> None:
+    os.chown(path, uid, gid)
+    path.chmod(mode)
+
+
+def _read(path: Path) -> str | None:
+    if path.is_symlink() or not path.is_file():
+        return None
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _difference(path: Path, before: str, after: str) -> dict[str, str]:
+    return {
+        "before_header": str(path),
+        "after_header": str(path),
+        "before": before,
+        "after": after,
+    }
+
+
+def write_file(file: dict[str, Any], check: bool) -> dict[str, str] | None:
+    """Write one file; give its difference, or None when it was right already."""
+    path, content = Path(file["path"]), file["content"]
+    uid, gid = _ids(file["owner"], file["group"])
+    mode = int(file["mode"], 8)
+    before = _read(path)
+    if before == content and not _attributes_differ(path, uid, gid, mode):
+        return None
+    if not check:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".penguin-")
+        fresh = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as target:
+                target.write(content)
+                target.flush()
+                os.fsync(target.fileno())
+            _apply_attributes(fresh, uid, gid, mode)
+            fresh.rename(path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                fresh.unlink()
+            raise
+    return _difference(path, before or "", content)
+
+
+def make_directory(file: dict[str, Any], check: bool) -> dict[str, str] | None:
+    """Make one directory with its parents; give its difference or None."""
+    path = Path(file["path"])
+    uid, gid = _ids(file["owner"], file["group"])
+    mode = int(file["mode"], 8)
+    if path.is_dir() and not _attributes_differ(path, uid, gid, mode):
+        return None
+    if not check:
+        path.mkdir(parents=True, exist_ok=True)
+        _apply_attributes(path, uid, gid, mode)
+    return _difference(path, "", "directory\n")
+
+
+def make_link(file: dict[str, Any], check: bool) -> dict[str, str] | None:
+    """Make one symbolic link, replacing what is there; give its difference or None."""
+    path, target = Path(file["path"]), file["link"]
+    before = str(path.readlink()) if path.is_symlink() else ""
+    if before == target:
+        return None
+    if not check:
+        fresh = path.with_name(f".penguin-{os.getpid()}-{path.name}")
+        fresh.symlink_to(target)
+        fresh.rename(path)
+    return _difference(path, before, target)
+
+
+def remove(path: Path, check: bool) -> dict[str, str] | None:
+    """Remove a file or directory; give its difference or None."""
+    if not path.is_symlink() and not path.exists():
+        return None
+    if not check:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return _difference(path, "present\n", "")
+
+
+def prune(rule: dict[str, Any], check: bool) -> list[dict[str, str]]:
+    """Remove every entry of a directory that matches a pattern and is not kept."""
+    directory, keep = Path(rule["directory"]), set(rule["keep"])
+    if not directory.is_dir():
+        return []
+    strangers = [
+        entry
+        for entry in sorted(directory.iterdir())
+        if fnmatch.fnmatchcase(entry.name, rule["pattern"]) and entry.name not in keep
+    ]
+    changes = [remove(entry, check) for entry in strangers]
+    return [change for change in changes if change is not None]
+
+
+def one(file: dict[str, Any], check: bool) -> dict[str, str] | None:
+    """Do what one entry asks for."""
+    if file["state"] == "absent":
+        return remove(Path(file["path"]), check)
+    if file["state"] == "directory":
+        return make_directory(file, check)
+    if file["link"] is not None:
+        return make_link(file, check)
+    return write_file(file, check)
+
+
+def main() -> None:
+    """Read the arguments, act, answer."""
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "content": {"type": "str"},
+                    "link": {"type": "str"},
+                    "state": {
+                        "type": "str",
+                        "default": "present",
+                        "choices": ["present", "absent", "directory"],
+                    },
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": "root"},
+                    "mode": {"type": "str", "default": "0644"},
+                },
+            },
+            "prune": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "directory": {"type": "str", "required": True},
+                    "pattern": {"type": "str", "required": True},
+                    "keep": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    changes: list[dict[str, str]] = []
+    path = ""
+    try:
+        for file in module.params["files"]:
+            path = file["path"]
+            change = one(file, module.check_mode)
+            if change is not None:
+                changes.append(change)
+        for rule in module.params["prune"]:
+            path = rule["directory"]
+            changes += prune(rule, module.check_mode)
+    except (OSError, KeyError) as error:
+        module.fail_json(msg=f"{path}: {error}")
+    module.exit_json(
+        changed=bool(changes),
+        paths=[change["after_header"] for change in changes],
+        diff=changes,
+    )
+
+
+if __name__ == "__main__":
+    main()

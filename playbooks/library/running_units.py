@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+
+"""Makes units run with the files that lie on disk now.
+
+A handler forgets: when a run ends between writing a file and the handler, the next run finds the
+file right and restarts nothing. So this looks instead: a unit that is not active, or that became
+active before one of its files changed, is restarted. All units are handled by one call.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import subprocess
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+PROPERTIES = "Id,ActiveState,ActiveEnterTimestamp,UnitFileState"
+SETTLE_SECONDS = 90
+
+
+def _systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["systemctl", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SETTLE_SECONDS,
+    )
+
+
+def observe(names: list[str]) -> dict[str, dict[str, str]]:
+    """Properties of each unit, by the name that was asked for."""
+    shown = _systemctl("show", "--timestamp=us+utc", "-p", PROPERTIES, *names).stdout
+    blocks = [
+        dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        for block in shown.split("\n\n")
+        if block.strip()
+    ]
+    return dict(zip(names, blocks, strict=True))
+
+
+def active_since(properties: dict[str, str]) -> float:
+    """Seconds since the epoch at which the unit became active; 0 when it is not."""
+    stamp = properties.get("ActiveEnterTimestamp", "")
+    if properties.get("ActiveState") != "active" or not stamp:
+        return 0.0
+    moment = datetime.strptime(stamp.replace("UTC", "+0000"), "%a %Y-%m-%d %H:%M:%S.%f %z")
+    return moment.timestamp()
+
+
+def newest_change(paths: list[str]) -> float:
+    """Latest change (content or attributes) below the paths, in seconds since the epoch."""
+    entries = [entry for path in paths for entry in (Path(path), *Path(path).rglob("*"))]
+    return max(
+        (entry.lstat().st_ctime for entry in entries if entry.is_symlink() or entry.exists()),
+        default=0.0,
+    )
+
+
+def watched(name: str, patterns: list[str]) -> list[str]:
+    """Paths of one unit: `{instance}` is what stands between @ and the suffix of its name."""
+    instance = name.partition("@")[2].rpartition(".")[0]
+    return [pattern.replace("{instance}", instance) for pattern in patterns]
+
+
+def strangers(pattern: str, keep: set[str]) -> list[str]:
+    """Active units that match a pattern and are not wanted."""
+    listed = _systemctl("list-units", "--plain", "--no-legend", "--state=active", pattern).stdout
+    names = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    return [name for name in names if fnmatch.fnmatchcase(name, pattern) and name not in keep]
+
+
+def complaint(names: list[str]) -> str:
+    """The last words of the units that do not run, for the person who reads the failure."""
+    log = subprocess.run(
+        ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "12"]
+        + [f"--unit={name}" for name in names],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return f"not running: {', '.join(names)}\n{log.stdout.strip()}"
+
+
+def main() -> None:
+    """Observe, decide, act once per verb, and look again."""
+    module = AnsibleModule(
+        argument_spec={
+            "units": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "names": {"type": "list", "elements": "str", "required": True},
+                    "watch": {"type": "list", "elements": "str", "default": []},
+                    "enabled": {"type": "bool", "default": False},
+                },
+            },
+            "only": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    units: dict[str, dict[str, Any]] = {
+        name: unit for unit in module.params["units"] for name in unit["names"]
+    }
+    names = list(units)
+    seen = observe(names)
+    restart = [
+        name
+        for name in names
+        if active_since(seen[name]) <= newest_change(watched(name, units[name]["watch"]))
+        or active_since(seen[name]) == 0.0
+    ]
+    enable = [
+        name
+        for name in names
+        if units[name]["enabled"] and seen[name].get("UnitFileState") != "enabled"
+    ]
+    only = module.params["only"]
+    stop = strangers(only, set(names)) if only else []
+    if (restart or enable or stop) and not module.check_mode:
+        _systemctl("daemon-reload")
+        if enable:
+            _systemctl("enable", "--quiet", *enable)
+        if stop:
+            _systemctl("stop", *stop)
+        if restart:
+            done = _systemctl("restart", *restart)
+            after = observe(names)
+            dead = [name for name in restart if after[name].get("ActiveState") != "active"]
+            if dead:
+                module.fail_json(msg=complaint(dead))
+            if done.returncode:
+                module.fail_json(msg=done.stderr.strip())
+    module.exit_json(
+        changed=bool(restart or enable or stop), restarted=restart, enabled=enable, stopped=stop
+    )
+
+
+if __name__ == "__main__":
+    main()
