@@ -1,19 +1,58 @@
-"""The `penguin` command: registers every command; heavy imports happen inside the commands."""
+"""The `penguin` command: a table of commands; each is imported only when it is called."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import typer
+from typer._click import Command, Context, HelpFormatter  # typer carries its own click
+from typer.core import TyperGroup
 
 from cli.errors import reported
 from tools.places import state_dir
 
+COMMANDS = {
+    "servers": ("cli.servers", "The embedded PostgreSQL and Valkey"),
+    "engine": ("cli.engine", "The Pulumi engine: which parts are in use"),
+}
+"""Command to (module with a Typer object `app`, line for the help)."""
+
+
+class Commands(TyperGroup):
+    """Finds commands in the table, so that `penguin --help` imports none of them."""
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002
+        """Name all commands in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(COMMANDS[cmd_name][0])
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
+        """Write the help lines from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
 app = typer.Typer(
-    name="penguin",
+    cls=Commands,
     help="One tenant file in, one verified, warmed, sending mail platform out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
+
+
+@app.callback()
+def root() -> None:
+    """One tenant file in, one verified, warmed, sending mail platform out."""
 
 
 def main() -> None:

@@ -1,0 +1,53 @@
+"""`penguin servers`: the embedded PostgreSQL and Valkey of this checkout."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.output import Format, OutputOption, print_rows
+from tools.places import state_dir
+from tools.servers import Postgres, Valkey
+
+app = typer.Typer(help="The embedded PostgreSQL and Valkey.", no_args_is_help=True)
+
+
+@app.command()
+def up(output: OutputOption = Format.TABLE) -> None:
+    """Start both, or adopt those that run."""
+    for _, server in _servers():
+        server.start()
+    status(output)
+
+
+@app.command()
+def down() -> None:
+    """Stop both; their data stays."""
+    for name, server in _servers():
+        server.stop()
+        print(f"{name} stopped")
+
+
+@app.command()
+def status(output: OutputOption = Format.TABLE) -> None:
+    """Say which run, and where."""
+    rows = []
+    for name, server in _servers():
+        pid = server.pid()
+        state = "stopped" if pid is None else "healthy" if server.is_healthy() else "unhealthy"
+        rows.append(
+            {
+                "name": name,
+                "state": state,
+                "pid": pid,
+                "address": f"127.0.0.1:{server.port()}" if pid else None,
+                "data": str(server.directory),
+            }
+        )
+    print_rows(rows, ("name", "state", "pid", "address", "data"), output)
+
+
+def _servers() -> tuple[tuple[str, Postgres | Valkey], ...]:
+    return (
+        ("postgresql", Postgres(state_dir() / "postgres")),
+        ("valkey", Valkey(state_dir() / "valkey")),
+    )

@@ -1,0 +1,132 @@
+"""The embedded servers survive what machines do to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from tools.places import state_dir
+from tools.servers import Postgres, ServerError, Valkey
+from tools.servers.process import is_running, wait_until
+
+
+@pytest.fixture
+def place(servers_dir: Path) -> Path:
+    """A directory for the servers of one test; short, since socket paths are limited."""
+    return servers_dir / uuid.uuid4().hex[:6]
+
+
+@pytest.fixture
+def postgres(place: Path) -> Iterator[Postgres]:
+    server = Postgres(place / "postgres")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey_alone(place: Path) -> Iterator[Valkey]:
+    server = Valkey(place / "valkey")
+    server.start()
+    yield server
+    server.stop()
+
+
+class TestPostgres:
+    def test_is_durable_and_wants_its_password(self, postgres: Postgres) -> None:
+        with psycopg.connect(postgres.dsn()) as connection:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                row = connection.execute("select current_setting(%s)", [setting]).fetchone()
+                assert row == ("on",)
+        without = (
+            postgres.dsn().replace(":", ":wrong", 2).replace("postgresql:wrong", "postgresql:")
+        )
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(without)
+
+    def test_a_running_server_is_adopted(self, postgres: Postgres, place: Path) -> None:
+        other = Postgres(place / "postgres")
+        other.start()
+        assert other.pid() == postgres.pid()
+
+    def test_data_and_address_outlive_a_kill(self, postgres: Postgres) -> None:
+        with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+            connection.execute("create table kept as select 7 as n")
+        dsn, pid = postgres.dsn(), postgres.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert wait_until(lambda: not is_running(pid, "postgres"), seconds=10)
+        assert not postgres.is_healthy()
+
+        postgres.start()
+
+        assert postgres.dsn() == dsn
+        with psycopg.connect(dsn) as connection:
+            assert connection.execute("select n from kept").fetchone() == (7,)
+
+    def test_a_taken_port_is_left_to_its_owner(self, postgres: Postgres) -> None:
+        port = int(postgres.dsn().rsplit(":", 1)[1].split("/")[0])
+        postgres.stop()
+        with socket.create_server(("127.0.0.1", port)):
+            postgres.start()
+            assert f":{port}/" not in postgres.dsn()
+            assert postgres.is_healthy()
+
+    def test_stopping_twice_is_fine(self, postgres: Postgres) -> None:
+        postgres.stop()
+        postgres.stop()
+        assert postgres.pid() is None
+
+    def test_a_damaged_cluster_is_told_with_its_log(self, postgres: Postgres, place: Path) -> None:
+        postgres.stop()
+        (place / "postgres" / "data" / "global" / "pg_control").unlink()
+        with pytest.raises(ServerError) as caught:
+            postgres.start()
+        assert caught.value.code == "servers.start_failed"
+        assert "pg_control" in str(caught.value)
+        assert caught.value.where is not None
+        assert caught.value.where.exists()
+
+
+class TestValkey:
+    def test_keeps_what_it_was_told_and_wants_its_password(self, valkey_alone: Valkey) -> None:
+        with redis.Redis.from_url(valkey_alone.url()) as client:
+            client.set("kept", "7")
+        valkey_alone.stop()
+        valkey_alone.start()
+        with redis.Redis.from_url(valkey_alone.url()) as client:
+            assert client.get("kept") == b"7"
+            assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        stranger = redis.Redis.from_url(valkey_alone.url().replace("redis://:", "redis://:x"))
+        with stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+
+    def test_a_killed_server_comes_back_at_its_address(self, valkey_alone: Valkey) -> None:
+        url, pid = valkey_alone.url(), valkey_alone.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert wait_until(lambda: not is_running(pid, "valkey-server"), seconds=10)
+        valkey_alone.start()
+        assert valkey_alone.url() == url
+
+    def test_the_password_is_in_no_argument_and_no_readable_file(
+        self, valkey_alone: Valkey, place: Path
+    ) -> None:
+        password = (place / "valkey" / "password").read_text()
+        arguments = Path(f"/proc/{valkey_alone.pid()}/cmdline").read_bytes()
+        assert password.encode() not in arguments
+        assert stat.S_IMODE((place / "valkey" / "password").stat().st_mode) == 0o600
+
+
+def test_state_lies_where_the_servers_user_can_reach_it() -> None:
+    assert ":" not in str(state_dir())
+    assert " " not in str(state_dir())

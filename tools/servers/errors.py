@@ -1,0 +1,36 @@
+"""What can go wrong with a server on this machine, with a stable code and a remedy each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ServerError(Exception):
+    """A server could not be started, reached or stopped."""
+
+    def __init__(self, code: str, message: str, *, remedy: str, where: Path | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.remedy = remedy
+        self.where = where
+
+
+def from_log(server: str, log: Path) -> ServerError:
+    """Name the cause of a failed start from the end of the server's own log."""
+    said = log.read_text(errors="replace")[-4000:] if log.exists() else ""
+    if "No space left on device" in said:
+        return ServerError(
+            "servers.disk_full",
+            f"{server} cannot write: no space left on its disk",
+            remedy="free some space or set PENGUIN_STATE_DIR to a larger disk, then start it again",
+            where=log,
+        )
+    lines = [line for line in said.strip().splitlines() if line.strip()]
+    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+    last = (fatal or lines or ["it said nothing"])[-1]
+    return ServerError(
+        "servers.start_failed",
+        f"{server} did not start: {last}",
+        remedy="read its log; if its data is damaged, move the directory away and start again",
+        where=log,
+    )

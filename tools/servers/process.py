@@ -1,0 +1,102 @@
+"""Small facts about processes and ports that both servers need."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Account:
+    """The user that a server runs as."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @classmethod
+    def for_servers(cls) -> Account:
+        """Return `postgres` or `nobody` when we are root, which PostgreSQL refuses; else us."""
+        if os.geteuid() != 0:
+            return cls._of(pwd.getpwuid(os.geteuid()))
+        try:
+            return cls._of(pwd.getpwnam("postgres"))
+        except KeyError:
+            return cls._of(pwd.getpwnam("nobody"))
+
+    @classmethod
+    def _of(cls, entry: pwd.struct_passwd) -> Account:
+        return cls(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+    @property
+    def switch_uid(self) -> int | None:
+        """Argument `user` for subprocess; None where no change is needed (or permitted)."""
+        return None if os.geteuid() == self.uid else self.uid
+
+    @property
+    def switch_gid(self) -> int | None:
+        """Argument `group` for subprocess."""
+        return None if os.geteuid() == self.uid else self.gid
+
+    @property
+    def switch_groups(self) -> list[int] | None:
+        """Argument `extra_groups` for subprocess."""
+        return None if os.geteuid() == self.uid else []
+
+    def own(self, path: Path, mode: int) -> None:
+        """Give a path to this user with just this mode."""
+        os.chown(path, self.uid, self.gid)
+        path.chmod(mode)
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Return a loopback TCP port that nobody listens on, the preferred one if it is free."""
+    for port in (preferred, 0):
+        if port is None:
+            continue
+        with socket.socket() as probe:
+            # As servers do: connections that just ended must not make a port look taken.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    msg = "no free TCP port on 127.0.0.1"
+    raise OSError(msg)
+
+
+def is_running(pid: int, program: str) -> bool:
+    """Tell whether process `pid` lives and is `program` (its executable's name)."""
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name.split(" ")[0] == program
+    except OSError:
+        return False
+
+
+def wait_until(answer: Callable[[], bool], *, seconds: float) -> bool:
+    """Ask until the answer is yes or the time is over; the pause doubles from 5 to 100 ms."""
+    deadline = time.monotonic() + seconds
+    pause = 0.005
+    while not answer():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)
+    return True
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
