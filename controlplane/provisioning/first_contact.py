@@ -121,7 +121,8 @@ class FirstContact:
             raise _refused(server, "our key is not installed and no password is known")
         try:
             with _session(server, {"password": password}, None) as connection:
-                connection.run(INSTALL_KEY.format(key=shlex.quote(public_key.strip())), hide=True)
+                script = INSTALL_KEY.format(key=shlex.quote(public_key.strip()))
+                connection.run(script, hide=True, in_stream=False)
                 return _host_key(connection)
         except paramiko.AuthenticationException:
             raise _refused(server, "the provider's root password is refused") from None

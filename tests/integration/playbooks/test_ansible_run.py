@@ -1,0 +1,147 @@
+"""Runs of the real Ansible against this machine itself, with playbooks that touch nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.provisioning.ansible_run import Connection, Playbook, run_playbook
+from controlplane.provisioning.ports import ProvisioningError
+
+SECRET = "word-that-nobody-may-see"
+CONFIG = Path(__file__).parents[3] / "playbooks" / "ansible.cfg"
+
+
+class Run:
+    """One run of tasks on this machine: `local` stands in for SSH."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.lines: list[str] = []
+        self.root = tmp_path / "private runs"
+        self.root.mkdir()
+        self._folder = tmp_path / "play books"
+        self._folder.mkdir()
+        shutil.copy(CONFIG, self._folder)
+
+    def tasks(self, *tasks: dict[str, Any], deadline: float = 60, local: bool = True) -> int:
+        play = {"hosts": "mail_hosts", "gather_facts": False, "tasks": list(tasks)}
+        path = self._folder / "site.yml"
+        path.write_text(json.dumps([play]))
+        variables = {"word": "shown"}
+        if local:
+            variables |= {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": sys.executable,
+            }
+        return run_playbook(
+            Playbook(
+                path=path,
+                variables=variables,
+                secrets={"secret_word": SECRET},
+                deadline=timedelta(seconds=deadline),
+                private_root=self.root,
+            ),
+            Connection(name="mx1", address="127.0.0.1", known_host="", private_key="KEY"),
+            self.lines.append,
+        )
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def task(name: str, module: str, **arguments: Any) -> dict[str, Any]:
+    return {"name": name, f"ansible.builtin.{module}": arguments}
+
+
+def test_changes_are_counted_and_told_also_from_a_folder_with_a_space(
+    run: Run, tmp_path: Path
+) -> None:
+    made = task("Make a folder", "file", path=str(tmp_path / "made"), state="directory")
+
+    assert run.tasks(made) == 1
+    assert run.tasks(made) == 0
+    assert run.lines == ["mx1: changed: Make a folder", "mx1: ok: Make a folder"]
+
+
+def test_the_private_directory_ends_with_the_run(run: Run) -> None:
+    run.tasks(task("Say", "debug", msg="hello"))
+    with pytest.raises(ProvisioningError):
+        run.tasks(task("Fail", "fail", msg="no"))
+
+    assert list(run.root.iterdir()) == []
+
+
+def test_a_secret_is_in_no_line_no_argument_and_no_environment(run: Run, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    ancestors = (
+        "p=$$; while [ $p -gt 1 ]; do cat /proc/$p/cmdline /proc/$p/environ; "
+        "p=$(awk '/^PPid/ { print $2 }' /proc/$p/status); done"
+    )
+    used = task("Use the secret", "copy", content="{{ secret_word }}", dest=str(tmp_path / "used"))
+
+    run.tasks(
+        used | {"no_log": True},
+        task("Look around", "shell", cmd=f"({ancestors}) > {seen}"),
+    )
+
+    assert (tmp_path / "used").read_text() == SECRET
+    assert SECRET not in "\n".join(run.lines)
+    text = seen.read_bytes().decode(errors="replace")
+    assert "ansible-playbook" in text
+    assert SECRET not in text
+
+
+def test_a_secret_stays_hidden_when_its_task_fails(run: Run) -> None:
+    failing = task("Use the secret", "fail", msg="{{ secret_word }}") | {"no_log": True}
+
+    with pytest.raises(ProvisioningError) as caught:
+        run.tasks(failing)
+
+    assert caught.value.code == "hosts.playbook_failed"
+    assert "Use the secret" in str(caught.value)
+    assert SECRET not in str(caught.value) + "\n".join(run.lines)
+
+
+def test_a_failed_task_is_named_with_the_words_of_its_module(run: Run) -> None:
+    with pytest.raises(ProvisioningError) as caught:
+        run.tasks(
+            task("Fill the disk", "fail", msg="write: No space left on device"),
+            task("Never reached", "debug", msg="x"),
+        )
+
+    assert caught.value.code == "hosts.disk_full"
+    assert run.lines == ["mx1: failed: Fill the disk: write: No space left on device"]
+
+
+def test_a_run_that_hangs_is_ended_at_the_deadline(run: Run, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(ProvisioningError) as caught:
+        run.tasks(task("Hang", "command", cmd=f"cat {pipe}"), deadline=1)
+
+    assert caught.value.code == "hosts.configuration_timeout"
+
+
+def test_a_host_that_does_not_answer_is_unreachable(run: Run) -> None:
+    with pytest.raises(ProvisioningError) as caught:
+        run.tasks(task("Ping", "ping") | {"vars": {"ansible_port": 1}}, local=False)
+
+    assert caught.value.code == "hosts.unreachable"
+    assert caught.value.where == "host/mx1"
+
+
+def test_a_playbook_that_ansible_cannot_read_is_our_own_fault(run: Run) -> None:
+    with pytest.raises(ProvisioningError) as caught:
+        run.tasks({"name": "No such module", "penguins_fly": {}})
+
+    assert caught.value.code in {"hosts.ansible_failed", "hosts.playbook_failed"}

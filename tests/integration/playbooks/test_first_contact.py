@@ -1,0 +1,216 @@
+"""First contact against a real SSH protocol on loopback; nothing is executed."""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import paramiko
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from controlplane.provisioning.first_contact import FirstContact, SshServer
+from controlplane.provisioning.ports import ProvisioningError
+
+PASSWORD = "from-the-provider"
+
+
+def make_key() -> tuple[str, str]:
+    """Private key in OpenSSH format, and the line of its public half."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    return private.decode(), public.decode() + " acme"
+
+
+class Host(paramiko.ServerInterface):
+    """A host that takes one password, and keys that a script has put in place."""
+
+    def __init__(self) -> None:
+        self.scripts: list[str] = []
+        self.passwords: list[str] = []
+        self.takes_passwords = True
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "password,publickey"
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        self.passwords.append(password)
+        right = self.takes_passwords and (username, password) == ("root", PASSWORD)
+        return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        known = any(key.get_base64() in script for script in self.scripts)
+        return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self.scripts.append(command.decode())
+        threading.Thread(target=self._answer, args=(channel,)).start()
+        return True
+
+    def _answer(self, channel: paramiko.Channel) -> None:
+        channel.send_exit_status(0)
+        channel.shutdown_write()
+
+
+class Door:
+    """Takes connections for a host until it is closed."""
+
+    def __init__(self, host: Host, port: int = 0) -> None:
+        private, _ = make_key()
+        self.key = paramiko.Ed25519Key.from_private_key(io.StringIO(private))
+        self._host = host
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listener.getsockname()[1]
+        self._transports: list[paramiko.Transport] = []
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            transport = paramiko.Transport(connection)
+            transport.add_server_key(self.key)
+            self._transports.append(transport)
+            try:
+                transport.start_server(server=self._host, event=threading.Event())
+            except (paramiko.SSHException, EOFError):
+                transport.close()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+        for transport in self._transports:
+            transport.close()
+            transport.join(10)
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+@pytest.fixture
+def door(host: Host) -> Iterator[Door]:
+    opened = Door(host)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def contact() -> FirstContact:
+    return FirstContact(deadline=timedelta(seconds=10))
+
+
+def test_a_password_is_used_once_and_our_key_from_then_on(
+    host: Host, door: Door, contact: FirstContact
+) -> None:
+    private, public = make_key()
+    server = SshServer("mx1", "127.0.0.1", door.port)
+    lines: list[str] = []
+
+    def make(password: str | None) -> str:
+        return contact.make(
+            server,
+            public_key=public,
+            private_key=private,
+            password=password,
+            progress=lines.append,
+        )
+
+    first, second = make(PASSWORD), make(None)
+
+    assert first == second
+    assert first == f"[127.0.0.1]:{door.port} ssh-ed25519 {door.key.get_base64()}"
+    assert host.passwords == [PASSWORD]
+    assert len(host.scripts) == 1
+    assert PASSWORD not in " ".join([*host.scripts, *lines])
+
+
+@pytest.mark.parametrize("password", ["wrong", None])
+def test_a_host_that_takes_neither_password_nor_key_refuses(
+    door: Door, contact: FirstContact, password: str | None
+) -> None:
+    private, public = make_key()
+
+    with pytest.raises(ProvisioningError) as caught:
+        contact.make(
+            SshServer("mx1", "127.0.0.1", door.port),
+            public_key=public,
+            private_key=private,
+            password=password,
+            progress=lambda _: None,
+        )
+
+    assert caught.value.code == "hosts.ssh_refused"
+    assert caught.value.where == "host/mx1"
+    assert caught.value.remedy
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_host_that_never_comes_up_is_given_up_at_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    now = [0.0]
+
+    def pause(seconds: float) -> None:
+        now[0] += seconds
+
+    contact = FirstContact(deadline=timedelta(seconds=3), clock=lambda: now[0], pause=pause)
+    lines: list[str] = []
+
+    with pytest.raises(ProvisioningError) as caught:
+        contact.make(
+            SshServer("mx1", "127.0.0.1", port),
+            public_key="k",
+            private_key=None,
+            password=PASSWORD,
+            progress=lines.append,
+        )
+
+    assert caught.value.code == "hosts.unreachable"
+    assert now[0] == 3.0
+    assert len(lines) == 1
+
+
+def test_a_host_that_comes_up_late_is_waited_for(host: Host) -> None:
+    private, public = make_key()
+    doors: list[Door] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    def pause(_: float) -> None:
+        if not doors:
+            doors.append(Door(host, port))
+
+    contact = FirstContact(deadline=timedelta(seconds=10), pause=pause)
+    try:
+        line = contact.make(
+            SshServer("mx1", "127.0.0.1", port),
+            public_key=public,
+            private_key=private,
+            password=PASSWORD,
+            progress=lambda _: None,
+        )
+    finally:
+        for door in doors:
+            door.close()
+
+    assert line.startswith(f"[127.0.0.1]:{port} ssh-ed25519 ")

@@ -1,0 +1,151 @@
+"""A tenant with one host, as the blueprint room would render it, and what the cloud gave for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blueprint.document import (
+    Address,
+    Blueprint,
+    Cost,
+    Domain,
+    Host,
+    PublicKeys,
+    Role,
+    Sending,
+)
+from blueprint.tenant import DmarcPolicy, Dns, DomainSpec, HostSpec, Plan, Size, TenantSpec, Warmup
+from controlplane.provisioning.ports import (
+    HostSecrets,
+    ObservedAddress,
+    ObservedHost,
+    SubmissionUser,
+)
+
+PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
+
+
+def _address(index: int, count: int) -> Address:
+    return Address(
+        name=f"mx1-{index}",
+        index=index,
+        role=Role.PRIMARY if index == 1 else Role.EGRESS,
+        helo="mx1.acme.example" if index == 1 else f"out{index}.mx1.acme.example",
+        sends_bulk=index > 1 or count == 1,
+    )
+
+
+def _blueprint(count: int) -> Blueprint:
+    host = Host(
+        name="mx1",
+        server_name="acme-mx1-1",
+        incarnation=1,
+        size=Size.BUSINESS,
+        cpu=2,
+        ram_mb=4096,
+        disk_gb=50,
+        location="Seattle",
+        image="Debian 12",
+        firewall_profile="default",
+        zone="acme.example",
+        egress_name="out.mx1.acme.example",
+        addresses=tuple(_address(index, count) for index in range(1, count + 1)),
+    )
+    return Blueprint(
+        tenant="acme",
+        generation=1,
+        spec=TenantSpec(
+            plan=Plan.BUSINESS,
+            region="us-west",
+            hosts=(HostSpec(name="mx1", addresses=count),),
+            domains=(DomainSpec(name="acme.example"), DomainSpec(name="other.example")),
+        ),
+        platform_zone="penguinmails.example",
+        keys=PublicKeys(ssh="ssh-ed25519 AAAA acme\n", dkim={}),
+        hosts=(host,),
+        domains=tuple(
+            Domain(
+                name=name,
+                dns=Dns.CLOUDFLARE,
+                dmarc=DmarcPolicy.NONE,
+                return_path=f"b.{name}",
+                mail_host=mail_host,
+                selector=None,
+            )
+            for name, mail_host in (
+                ("acme.example", "mx1.acme.example"),
+                ("other.example", "mx2.acme.example"),
+            )
+        ),
+        records=(),
+        mailboxes=(),
+        sending=Sending(warmup=Warmup.STANDARD, tracking_domain=None),
+        cost=Cost(items=(), usd_cents=0),
+        digest="sha256:one",
+    )
+
+
+@pytest.fixture
+def playbooks() -> Path:
+    return PLAYBOOKS
+
+
+@pytest.fixture
+def make_blueprint() -> Callable[[int], Blueprint]:
+    return _blueprint
+
+
+@pytest.fixture
+def blueprint() -> Blueprint:
+    return _blueprint(3)
+
+
+@pytest.fixture
+def observe() -> Callable[..., ObservedHost]:
+    """Give an observed host for a blueprint; `waiting` names addresses without a number."""
+
+    def make(blueprint: Blueprint, *, waiting: tuple[str, ...] = ()) -> ObservedHost:
+        host = blueprint.hosts[0]
+        return ObservedHost(
+            name=host.name,
+            server_name=host.server_name,
+            service_id=7,
+            addresses=tuple(
+                ObservedAddress(
+                    name=address.name,
+                    ip=None if address.name in waiting else f"198.18.1.{9 + address.index}",
+                    helo=address.helo,
+                )
+                for address in host.addresses
+            ),
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_secrets() -> Callable[[Blueprint], HostSecrets]:
+    def make(blueprint: Blueprint) -> HostSecrets:
+        addresses = blueprint.hosts[0].addresses
+        return HostSecrets(
+            ssh_private_key="PRIVATE-SSH",
+            tls_certificates={
+                address.helo: (f"CERTIFICATE-{address.name}", f"PRIVATE-{address.name}")
+                for address in addresses
+            },
+            users=tuple(
+                SubmissionUser(
+                    address=address.name,
+                    username=f"{address.name}.acme",
+                    password_hash=f"$6$salt${address.name}",
+                    senders=("b.acme.example", "b.other.example"),
+                )
+                for address in addresses
+                if address.sends_bulk
+            ),
+        )
+
+    return make

@@ -1,0 +1,98 @@
+"""What the playbooks are told: only what is there, only what belongs to the host, no secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from blueprint.document import Blueprint
+from controlplane.provisioning.host_variables import host_variables, secret_variables
+from controlplane.provisioning.ports import HostSecrets, ObservedHost, ProvisioningError
+
+Observe = Callable[..., ObservedHost]
+Secrets = Callable[[Blueprint], HostSecrets]
+
+
+def test_each_address_that_sends_bulk_gets_an_instance_with_its_own_logins(
+    blueprint: Blueprint, observe: Observe, make_secrets: Secrets
+) -> None:
+    host = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))
+
+    assert [(one["address"], one["ip"], one["helo"]) for one in host["instances"]] == [
+        ("mx1-2", "198.18.1.11", "out2.mx1.acme.example"),
+        ("mx1-3", "198.18.1.12", "out3.mx1.acme.example"),
+    ]
+    assert host["instances"][0]["users"] == [
+        {"username": "mx1-2.acme", "senders": ["b.acme.example", "b.other.example"]}
+    ]
+    assert host["instances"][0]["unit"] == "postfix@postfix-egress-mx1-2.service"
+    assert host["primary"]["ip"] == "198.18.1.10"
+
+
+def test_an_address_that_waits_is_left_out_and_nothing_else(
+    blueprint: Blueprint, observe: Observe, make_secrets: Secrets
+) -> None:
+    host = host_variables(
+        blueprint, observe(blueprint, waiting=("mx1-3",)), make_secrets(blueprint)
+    )
+
+    assert [one["address"] for one in host["instances"]] == ["mx1-2"]
+    assert [one["name"] for one in host["addresses"]] == ["mx1-1", "mx1-2"]
+
+
+def test_a_lone_address_sends_too_and_gives_its_own_domains_to_the_instance_beside_it(
+    make_blueprint: Callable[[int], Blueprint], observe: Observe, make_secrets: Secrets
+) -> None:
+    blueprint = make_blueprint(1)
+
+    (instance,) = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))[
+        "instances"
+    ]
+
+    assert instance["ip"] == "198.18.1.10"
+    assert instance["local_domains"] == ["acme.example", "b.acme.example"]
+
+
+def test_mail_is_taken_only_for_domains_whose_mail_host_this_is(
+    blueprint: Blueprint, observe: Observe, make_secrets: Secrets
+) -> None:
+    inbound = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))["inbound"]
+
+    assert inbound["domains"] == ["acme.example"]
+    assert inbound["return_paths"] == ["b.acme.example"]
+    assert "out2.mx1.acme.example" in inbound["names"]
+
+
+def test_no_secret_is_among_the_variables_that_are_shown(
+    blueprint: Blueprint, observe: Observe, make_secrets: Secrets
+) -> None:
+    secrets = make_secrets(blueprint)
+    shown = json.dumps(host_variables(blueprint, observe(blueprint), secrets))
+    hidden = json.dumps(secret_variables(secrets))
+
+    assert "$6$" not in shown
+    assert "PRIVATE" not in shown
+    assert "$6$salt$mx1-2" in hidden
+    assert "PRIVATE-mx1-1" in hidden
+
+
+def test_what_is_missing_is_named(
+    blueprint: Blueprint, observe: Observe, make_secrets: Secrets
+) -> None:
+    secrets = make_secrets(blueprint)
+    observed = observe(blueprint)
+    cases = {
+        "hosts.not_in_blueprint": (blueprint, replace(observed, name="mx9"), secrets),
+        "hosts.no_primary_address": (blueprint, observe(blueprint, waiting=("mx1-1",)), secrets),
+        "hosts.certificate_missing": (blueprint, observed, replace(secrets, tls_certificates={})),
+        "hosts.keys_missing": (blueprint.model_copy(update={"keys": None}), observed, secrets),
+    }
+    for code, arguments in cases.items():
+        with pytest.raises(ProvisioningError) as caught:
+            host_variables(*arguments)
+        assert caught.value.code == code
+        assert caught.value.remedy
+        assert caught.value.where

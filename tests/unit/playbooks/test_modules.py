@@ -1,0 +1,128 @@
+"""The playbooks' own modules: the same arguments twice change nothing the second time."""
+
+from __future__ import annotations
+
+import grp
+import importlib.util
+import os
+import pwd
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def rendered_files(playbooks: Path) -> ModuleType:
+    return load(playbooks / "library" / "rendered_files.py")
+
+
+@pytest.fixture
+def running_units(playbooks: Path) -> ModuleType:
+    return load(playbooks / "library" / "running_units.py")
+
+
+def entry(path: Path, **what: Any) -> dict[str, Any]:
+    given = {
+        "path": str(path),
+        "content": None,
+        "link": None,
+        "state": "present",
+        "owner": pwd.getpwuid(os.getuid()).pw_name,
+        "group": grp.getgrgid(os.getgid()).gr_name,
+        "mode": "0640",
+    }
+    return given | what
+
+
+def test_a_file_is_written_once_and_mended_when_it_differs(
+    rendered_files: ModuleType, tmp_path: Path
+) -> None:
+    path = tmp_path / "main.cf"
+    file = entry(path, content="one\n")
+
+    assert rendered_files.one(file, False)["after"] == "one\n"
+    assert rendered_files.one(file, False) is None
+    path.write_text("touched by hand\n")
+    assert rendered_files.one(file, False)["before"] == "touched by hand\n"
+    path.chmod(0o666)
+    assert rendered_files.one(file, False) is not None
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [one.name for one in tmp_path.iterdir()] == ["main.cf"]
+
+
+def test_check_mode_says_what_would_change_and_changes_nothing(
+    rendered_files: ModuleType, tmp_path: Path
+) -> None:
+    assert rendered_files.one(entry(tmp_path / "f", content="x"), True) is not None
+    assert rendered_files.one(entry(tmp_path / "d", state="directory"), True) is not None
+    assert rendered_files.one(entry(tmp_path / "l", link="/dev/null"), True) is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_and_directories_are_made_once(rendered_files: ModuleType, tmp_path: Path) -> None:
+    link = entry(tmp_path / "localtime", link="/usr/share/zoneinfo/Etc/UTC")
+    folder = entry(tmp_path / "a" / "b", state="directory", mode="0700")
+    (tmp_path / "localtime").write_text("a file in the way")
+
+    assert rendered_files.one(link, False) is not None
+    assert rendered_files.one(link, False) is None
+    assert rendered_files.one(folder, False) is not None
+    assert rendered_files.one(folder, False) is None
+    assert (tmp_path / "localtime").is_symlink()
+
+
+def test_what_is_not_wanted_any_more_is_removed_and_strangers_stay(
+    rendered_files: ModuleType, tmp_path: Path
+) -> None:
+    for name in ("postfix-egress-mx1-2", "postfix-egress-mx1-3", "postfix-policyd"):
+        (tmp_path / name).mkdir()
+    rule = {
+        "directory": str(tmp_path),
+        "pattern": "postfix-egress-*",
+        "keep": ["postfix-egress-mx1-2"],
+    }
+
+    assert len(rendered_files.prune(rule, False)) == 1
+    assert rendered_files.prune(rule, False) == []
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        "postfix-egress-mx1-2",
+        "postfix-policyd",
+    ]
+
+
+def test_a_unit_that_does_not_run_has_been_active_never(running_units: ModuleType) -> None:
+    stamp = "Tue 2026-11-24 13:33:44.250000 UTC"
+
+    assert running_units.active_since({"ActiveState": "active", "ActiveEnterTimestamp": stamp}) == (
+        pytest.approx(1795527224.25)
+    )
+    assert running_units.active_since({"ActiveState": "failed", "ActiveEnterTimestamp": stamp}) == 0
+    assert running_units.active_since({"ActiveState": "inactive", "ActiveEnterTimestamp": ""}) == 0
+
+
+def test_the_newest_change_below_a_directory_counts(
+    running_units: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "main.cf").write_text("")
+    expected = max(tmp_path.stat().st_ctime, (tmp_path / "main.cf").stat().st_ctime)
+
+    assert running_units.newest_change([str(tmp_path)]) == expected
+    assert running_units.newest_change([str(tmp_path / "missing")]) == 0.0
+
+
+def test_a_watched_path_may_name_the_instance(running_units: ModuleType) -> None:
+    unit = "postfix@postfix-egress-mx1-2.service"
+
+    assert running_units.watched(unit, ["/etc/{instance}"]) == ["/etc/postfix-egress-mx1-2"]
+    assert running_units.watched("dovecot.service", ["/etc/dovecot"]) == ["/etc/dovecot"]

@@ -1,0 +1,219 @@
+"""Templates as they come out for a host: the settings that sending depends on."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+
+from blueprint.document import Blueprint
+from controlplane.provisioning.host_variables import host_variables, secret_variables
+from controlplane.provisioning.ports import HostSecrets, ObservedHost
+
+Render = Callable[..., str]
+
+
+@pytest.fixture
+def render(
+    playbooks: Path,
+    observe: Callable[..., ObservedHost],
+    make_secrets: Callable[[Blueprint], HostSecrets],
+) -> Render:
+    """Render one template of a role for a blueprint, with the defaults of all roles."""
+
+    def make(blueprint: Blueprint, role: str, name: str, **extra: Any) -> str:
+        secrets = make_secrets(blueprint)
+        host = host_variables(blueprint, observe(blueprint), secrets)
+        environment = jinja2.Environment(  # noqa: S701 - configuration files, not HTML
+            loader=jinja2.FileSystemLoader(
+                [playbooks / "roles" / role / "templates", playbooks / "templates"]
+            ),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        environment.filters["regex_escape"] = re.escape
+        variables: dict[str, Any] = {}
+        for file in sorted(playbooks.glob("roles/*/defaults/main.yml")):
+            variables |= yaml.safe_load(file.read_text())
+        variables |= {"host": host, "inbound_owner": {"uid": 999, "group": 999}}
+        variables |= secret_variables(secrets)
+        variables |= {"item": host["instances"][0]} | extra
+        return environment.get_template(name).render(variables)
+
+    return make
+
+
+def settings(text: str) -> dict[str, str]:
+    pairs = (line.split("=", 1) for line in text.splitlines() if re.match(r"^[a-z_]+ =", line))
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def test_an_instance_listens_sends_and_greets_by_one_address(
+    render: Render, blueprint: Blueprint
+) -> None:
+    main = settings(render(blueprint, "egress", "main.cf.j2"))
+
+    assert main["inet_interfaces"] == main["smtp_bind_address"] == "198.18.1.11"
+    assert main["smtp_bind_address_enforce"] == "yes"
+    assert main["myhostname"] == main["smtp_helo_name"] == "out2.mx1.acme.example"
+
+
+def test_an_instance_has_the_settings_that_were_decided(
+    render: Render, blueprint: Blueprint
+) -> None:
+    main = settings(render(blueprint, "egress", "main.cf.j2"))
+    decided = {
+        "enable_long_queue_ids": "yes",
+        "in_flow_delay": "0",
+        "maximal_queue_lifetime": "2d",
+        "bounce_queue_lifetime": "1d",
+        "delay_warning_time": "0",
+        "mynetworks": "",
+        "smtpd_relay_restrictions": "permit_sasl_authenticated, reject",
+        "smtpd_tls_auth_only": "yes",
+    }
+
+    assert {key: main[key] for key in decided} == decided
+    assert "reject_sender_login_mismatch" in main["smtpd_sender_restrictions"]
+    assert not [key for key in main if "milter" in key]
+
+
+def test_an_instance_has_submission_and_no_port_25(render: Render, blueprint: Blueprint) -> None:
+    master = render(blueprint, "egress", "master.cf.j2")
+    listeners = re.findall(r"^(\S+)\s+inet\b", master, flags=re.MULTILINE)
+
+    assert listeners == ["198.18.1.11:587"]
+    assert "smtpd_tls_security_level=encrypt" in master
+
+
+def test_a_login_owns_the_return_paths_of_its_tenant_only(
+    render: Render, blueprint: Blueprint
+) -> None:
+    rules = [
+        line.rpartition(" ")
+        for line in render(blueprint, "egress", "sender_login.j2").splitlines()
+        if line.startswith("/")
+    ]
+    owners = [(re.compile(pattern.strip("/"), re.IGNORECASE), name) for pattern, _, name in rules]
+
+    def owner(address: str) -> list[str]:
+        return [name for pattern, name in owners if pattern.search(address)]
+
+    assert owner("b+abc234@b.acme.example") == ["mx1-2.acme"]
+    assert owner("b+abc234@bxacme.example") == []
+    assert owner("b+abc234@b.acme.example.evil.example") == []
+    assert owner("ceo@acme.example") == []
+
+
+def test_infrastructure_refusals_wait_only_while_an_address_is_in_trouble(
+    render: Render, blueprint: Blueprint
+) -> None:
+    calm = render(blueprint, "egress", "delivery_status_filter.j2")
+    trouble = render(
+        blueprint, "egress", "delivery_status_filter.j2", egress_addresses_in_trouble=["mx1-2"]
+    )
+
+    assert not [line for line in calm.splitlines() if line.startswith("/")]
+    (rule,) = [line for line in trouble.splitlines() if line.startswith("/")]
+    pattern = rule[1 : rule.rindex("/")]
+    assert re.sub(pattern, r"4\1", "5.7.1 PTR missing") == "4.7.1 PTR missing"
+    assert re.sub(pattern, r"4\1", "5.1.1 unknown user") == "5.1.1 unknown user"
+
+
+def test_a_lone_address_hands_its_own_domains_to_the_inbound_instance(
+    render: Render, make_blueprint: Callable[[int], Blueprint]
+) -> None:
+    alone = settings(render(make_blueprint(1), "egress", "main.cf.j2"))
+    among_others = settings(render(make_blueprint(3), "egress", "main.cf.j2"))
+
+    assert "b.acme.example = smtp:[127.0.0.1]:10025" in alone["transport_maps"]
+    assert "transport_maps" not in among_others
+
+
+def test_the_inbound_instance_takes_returned_mail_and_relays_nothing(
+    render: Render, blueprint: Blueprint
+) -> None:
+    main = settings(render(blueprint, "inbound", "main.cf.j2"))
+    mailboxes = render(blueprint, "inbound", "mailboxes.j2")
+
+    assert main["smtpd_relay_restrictions"] == "reject_unauth_destination"
+    assert main["mynetworks"] == ""
+    assert "b.acme.example" in main["virtual_mailbox_domains"].split(", ")
+    assert r"/^b\+[^@]+@b\.acme\.example$/ bounces/" in mailboxes.splitlines()
+    assert r"/^(postmaster|abuse)@acme\.example$/ postmaster/" in mailboxes.splitlines()
+
+
+def test_the_list_of_instances_names_every_instance_once(
+    render: Render, blueprint: Blueprint
+) -> None:
+    main = settings(render(blueprint, "postfix", "main.cf.j2"))
+
+    assert main["multi_instance_directories"].split() == [
+        "/etc/postfix-egress-mx1-2",
+        "/etc/postfix-egress-mx1-3",
+        "/etc/postfix-inbound",
+    ]
+
+
+def test_the_firewall_lets_only_the_sender_in_on_587(render: Render, blueprint: Blueprint) -> None:
+    rules = render(blueprint, "base", "firewall.nft.j2", base_sender_sources=["198.18.0.1/32"])
+
+    assert "policy drop" in rules
+    assert "elements = { 198.18.0.1/32 }" in rules
+    assert "ip daddr 198.18.1.10 tcp dport 25 accept" in rules
+    assert "ip daddr @egress ip saddr @senders tcp dport 587 accept" in rules
+
+
+def test_without_a_sender_nobody_is_let_in_on_587(render: Render, blueprint: Blueprint) -> None:
+    rules = render(blueprint, "base", "firewall.nft.j2", base_sender_sources=[])
+
+    assert re.search(r"set senders \{[^}]*\}", rules)
+    assert "elements" not in re.search(r"set senders \{[^}]*\}", rules).group()  # type: ignore[union-attr]
+
+
+def test_root_is_reached_by_our_key_alone(render: Render, blueprint: Blueprint) -> None:
+    keys = render(blueprint, "base", "authorized_keys.j2")
+
+    assert [line for line in keys.splitlines() if not line.startswith("#")] == [
+        "ssh-ed25519 AAAA acme"
+    ]
+
+
+def test_roles_hold_no_secret_and_tasks_that_use_one_are_silent(playbooks: Path) -> None:
+    for file in sorted(playbooks.glob("roles/*/tasks/*.yml")):
+        for task in yaml.safe_load(file.read_text()):
+            sources = re.findall(r"'src': '([^']+)'", str(task))
+            templates = [file.parents[1] / "templates" / source for source in sources]
+            secret = any("secret_" in template.read_text() for template in templates)
+            assert bool(task.get("no_log")) == secret, task["name"]
+
+
+def test_ansible_accepts_the_playbook(playbooks: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "--syntax-check",
+            "-i",
+            "mail,",
+            str(playbooks / "site.yml"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_CONFIG": str(playbooks / "ansible.cfg"),
+        },
+    )
+
+    assert done.returncode == 0, done.stderr
