@@ -16,6 +16,7 @@ from typing import Any
 
 import ansible_runner
 
+from controlplane.provisioning.leftovers import end_leftovers
 from controlplane.provisioning.playbook_errors import Failure, explain
 from controlplane.provisioning.ports import Progress, ProvisioningError
 
@@ -158,6 +159,7 @@ def _private_directory(root: Path | None) -> Iterator[Path]:
     try:
         yield private
     finally:
+        end_leftovers(f"ANSIBLE_HOME={private / 'tmp'}")
         shutil.rmtree(private, ignore_errors=True)
 
 

@@ -123,13 +123,16 @@ def test_a_failed_task_is_named_with_the_words_of_its_module(run: Run) -> None:
 
 
 def test_a_run_that_hangs_is_ended_at_the_deadline(run: Run, tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
+    pipe, number = tmp_path / "pipe", tmp_path / "number"
     os.mkfifo(pipe)
+    hang = task("Hang", "shell", cmd=f"echo $$ > {number}; exec cat {pipe}")
 
     with pytest.raises(ProvisioningError) as caught:
-        run.tasks(task("Hang", "command", cmd=f"cat {pipe}"), deadline=1)
+        run.tasks(hang, deadline=2)
 
     assert caught.value.code == "hosts.configuration_timeout"
+    hanging = Path("/proc", number.read_text().strip(), "cmdline")
+    assert not hanging.exists() or str(pipe) not in hanging.read_text()
 
 
 def test_a_host_that_does_not_answer_is_unreachable(run: Run) -> None:

@@ -1,0 +1,40 @@
+"""Ends what a run left behind: ssh's shared connection, and workers of a run that was cut off.
+
+Ansible's workers and ssh's master each make a session of their own, so killing the process group
+of `ansible-playbook` does not reach them. All of them inherit its environment, which names the
+run's private directory: that is how they are found.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+PROC = Path("/proc")
+END_SECONDS = 5.0
+"""How long a killed process may take to be gone; longer only in the middle of a disk write."""
+
+
+def end_leftovers(marker: str) -> int:
+    """Kill every process with this text in its environment; return how many there were.
+
+    Does nothing where there is no /proc. A process is held by a descriptor between looking and
+    killing, so that a number which is used again cannot hit somebody else.
+    """
+    ended = 0
+    for entry in PROC.glob("[0-9]*"):
+        if int(entry.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            descriptor = os.pidfd_open(int(entry.name))
+            try:
+                if marker.encode() in (entry / "environ").read_bytes():
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                    select.select([descriptor], [], [], END_SECONDS)
+                    ended += 1
+            finally:
+                os.close(descriptor)
+    return ended
