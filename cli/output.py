@@ -35,7 +35,10 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], format
         table.add_column(column.upper(), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(highlight=False, soft_wrap=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=240)  # a pipe has no width to fold at
+    console.print(table)
 
 
 def print_document(document: Any, format_: Format) -> None:

@@ -1,0 +1,102 @@
+"""The engine of this machine runs a program by hand, through whichever language host is in use."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.pulumi import command
+from tools.pulumi.engine import Engine, find
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    found = find()
+    assert found is not None, "run `make setup` first: it brings the engine"
+    return found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    place = tmp_path / "a project"
+    place.mkdir()
+    (place / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
+    return place
+
+
+@pytest.fixture
+def environment(engine: Engine, tmp_path: Path) -> dict[str, str]:
+    state = tmp_path / "state"
+    state.mkdir()
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("")
+    return {
+        **os.environ,
+        **engine.environment(tmp_path / "home"),
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+    }
+
+
+def pulumi(
+    engine: Engine, project: Path, environment: dict[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(engine.root / "bin" / "pulumi"), *arguments],
+        cwd=project,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_program_runs_and_a_change_to_it_is_seen(
+    engine: Engine, project: Path, environment: dict[str, str]
+) -> None:
+    (project / "part.py").write_text("NUMBER = 5\n")
+    (project / "__main__.py").write_text(
+        "import pulumi\nfrom part import NUMBER\npulumi.export('number', NUMBER)\n"
+    )
+    assert pulumi(engine, project, environment, "stack", "init", "acme").returncode == 0
+    for number in (5, 6):
+        (project / "part.py").write_text(f"NUMBER = {number}\n")
+        done = pulumi(engine, project, environment, "up", "--yes", "--skip-preview")
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = pulumi(engine, project, environment, "stack", "output", "--json")
+        assert json.loads(said.stdout) == {"number": number}
+
+
+def test_a_failing_program_is_told_with_its_own_words(
+    engine: Engine, project: Path, environment: dict[str, str]
+) -> None:
+    (project / "__main__.py").write_text("raise ValueError('no such planet')\n")
+    pulumi(engine, project, environment, "stack", "init", "acme")
+    done = pulumi(engine, project, environment, "up", "--yes", "--skip-preview")
+    assert done.returncode != 0
+    assert "no such planet" in done.stdout + done.stderr
+
+
+def test_only_our_version_on_the_path_counts(tmp_path: Path) -> None:
+    other = tmp_path / "pulumi"
+    other.write_text("#!/bin/sh\necho v3.1.0\n")
+    other.chmod(0o755)
+    assert command.on_path(str(tmp_path)) is None
+    other.write_text(f"#!/bin/sh\necho v{command.VERSION}\n")
+    found = command.on_path(str(tmp_path))
+    assert found is not None
+    assert found.path == other
+
+
+def test_an_unreachable_download_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENGUIN_CACHE_DIR", str(tmp_path))
+    assert command.download(lambda _: None, base="http://127.0.0.1:9/none") is None

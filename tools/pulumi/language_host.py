@@ -1,0 +1,90 @@
+"""Stand-in for `pulumi-language-python`: runs each program in a fresh interpreter.
+
+Used where the official language host, a release download, cannot be had. It serves
+`pulumirpc.LanguageRuntime`, prints its port, and hands a `Run` to `tools.pulumi.run_program`.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+from tools.pulumi.parts import VERSION
+
+NOTICE = "running with PenguinMails' stand-in for the Python language host"
+
+
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
+    """The methods that the engine calls in preview, up, refresh and destroy."""
+
+    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Accept any engine of our version."""
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Name the version; the suffix shows in `pulumi about`."""
+        return plugin_pb2.PluginInfo(version=f"{VERSION}+penguinmails.stand-in")
+
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Plugins are loaded when a resource first needs them."""
+        return language_pb2.GetRequiredPackagesResponse()
+
+    def GetRequiredPlugins(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """As GetRequiredPackages, for older engines."""
+        return language_pb2.GetRequiredPluginsResponse()
+
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """The lock file names what the program stands on."""
+        return language_pb2.GetProgramDependenciesResponse()
+
+    def About(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Say which interpreter runs the programs, and that this is a stand-in."""
+        version = ".".join(map(str, sys.version_info[:3]))
+        return language_pb2.AboutResponse(
+            executable=sys.executable, version=version, metadata={"host": NOTICE}
+        )
+
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """The engine ends us by signal."""
+        return empty_pb2.Empty()
+
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Run the program; modules must not stay cached between a preview and its update."""
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tools.pulumi.run_program"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        context.add_callback(child.terminate)  # a cancelled call ends the program
+        said, _ = child.communicate(request.SerializeToString())
+        if child.returncode:
+            return language_pb2.RunResponse(
+                error=f"the program's interpreter ended with {child.returncode}"
+            )
+        return language_pb2.RunResponse.FromString(said)
+
+
+def main() -> None:
+    """Serve until the engine says it is enough."""
+    server = grpc.server(ThreadPoolExecutor(max_workers=8))
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    server.start()
+    print(port, flush=True)
+    over.wait()
+    server.stop(grace=None)
+
+
+if __name__ == "__main__":
+    main()

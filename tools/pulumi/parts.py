@@ -1,0 +1,40 @@
+"""The parts of an engine, where each comes from, and what can go wrong in getting one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+VERSION = "3.259.0"
+"""Of the CLI; equal to the pinned SDK."""
+CLOUDFLARE_VERSION = "6.17.0"
+"""Of the Cloudflare plugin; equal to the pinned pulumi-cloudflare, which asks for just this one."""
+
+
+class Origin(StrEnum):
+    """Where a part comes from."""
+
+    OFFICIAL = "official"
+    BUILT = "built from published modules"
+    STAND_IN = "stand-in of this project"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One executable of the engine."""
+
+    name: str
+    version: str
+    origin: Origin
+    path: Path
+
+
+class EngineError(Exception):
+    """The engine is missing or could not be built."""
+
+    def __init__(self, code: str, message: str, *, remedy: str, where: Path | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.remedy = remedy
+        self.where = where
