@@ -1,4 +1,4 @@
-"""The rendered blueprint: the one input of the Pulumi program and of the playbooks; no secret in it."""
+"""The rendered blueprint: the one input of Pulumi program and playbooks; no secret in it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from blueprint.tenant import (
-    Dns,
     DmarcPolicy,
+    Dns,
     Document,
     DomainName,
     Label,
@@ -47,7 +47,7 @@ class Host(Document):
 
     name: Label
     server_name: str
-    """The provider's label (`srvrname`), our ownership key: tenant, host, short hash, incarnation."""
+    """The provider's label (`srvrname`) and our ownership key: tenant, host, hash, incarnation."""
     incarnation: int = Field(ge=1)
     size: Size
     cpu: int
@@ -97,7 +97,7 @@ class Record(Document):
     priority: int | None = None
     ttl: int = 300
     comment: str
-    """Our mark of ownership, `pm:<tenant>:<key>` cut to 100 characters (Cloudflare's free limit)."""
+    """Our mark of ownership, `pm:<tenant>:<key>`, at most 100 characters (Cloudflare's limit)."""
     domain: DomainName | None = None
     """The sending domain that this record serves; None for records of a host."""
 

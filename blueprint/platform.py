@@ -24,7 +24,7 @@ class Platform(Document):
     """Facts that are the same for all tenants."""
 
     zone: DomainName
-    """The platform's own Cloudflare zone: names of hosts without a zone, targets of manual zones."""
+    """The platform's own Cloudflare zone: hosts without a zone, targets of manual zones."""
     locations: dict[str, str] = Field(
         default_factory=lambda: {
             "us-west": "Seattle",

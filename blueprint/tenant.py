@@ -89,7 +89,7 @@ class HostSpec(Document):
     addresses: int = Field(default=1, ge=1, le=32)
     """Public IPv4 addresses in all: the primary one that comes with the VPS, and the others."""
     zone: DomainName | None = None
-    """Zone that the host's names live in; one of the tenant's Cloudflare domains, or the platform's."""
+    """Zone of its names: one of the tenant's Cloudflare domains; by default the platform's."""
 
 
 class DomainSpec(Document):

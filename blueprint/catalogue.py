@@ -1,0 +1,46 @@
+"""What plans allow and what sizes hold: data, never constants in code elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blueprint.tenant import Plan, Size
+
+UNLIMITED = -1
+
+
+@dataclass(frozen=True)
+class PlanLimits:
+    """Limits of a plan; -1 is unlimited."""
+
+    domains: int
+    mails_per_month: int
+    included_addresses: int
+
+
+PLANS = {
+    Plan.STARTER: PlanLimits(domains=5, mails_per_month=10_000, included_addresses=0),
+    Plan.PROFESSIONAL: PlanLimits(domains=15, mails_per_month=50_000, included_addresses=0),
+    Plan.BUSINESS: PlanLimits(domains=UNLIMITED, mails_per_month=200_000, included_addresses=1),
+    Plan.ENTERPRISE: PlanLimits(
+        domains=UNLIMITED, mails_per_month=UNLIMITED, included_addresses=UNLIMITED
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SizeSpec:
+    """What a VPS of a size has."""
+
+    cpu: int
+    ram_mb: int
+    disk_gb: int
+    mails_per_day: int
+    price_is_estimate: bool
+
+
+SIZES = {
+    Size.STARTER: SizeSpec(1, 2048, 50, 5_000, price_is_estimate=False),
+    Size.PROFESSIONAL: SizeSpec(2, 4096, 75, 25_000, price_is_estimate=True),
+    Size.BUSINESS: SizeSpec(4, 8192, 150, 100_000, price_is_estimate=True),
+}

@@ -1,0 +1,36 @@
+"""What a tenant costs at the provider in a month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from blueprint.catalogue import SIZES
+from blueprint.document import Cost, CostItem, Host
+from blueprint.platform import Platform
+
+
+def cost_of(hosts: Iterable[Host], platform: Platform) -> Cost:
+    """Add up each VPS and each further address, by the operator's prices."""
+    items: list[CostItem] = []
+    for host in hosts:
+        items.append(
+            CostItem(
+                item=f"{host.name}: VPS {host.size}",
+                usd_cents=platform.prices.vps[host.size],
+                estimate=SIZES[host.size].price_is_estimate,
+            )
+        )
+        items += [
+            CostItem(
+                item=f"{address.name}: IPv4 address",
+                usd_cents=platform.prices.address,
+                estimate=False,
+            )
+            for address in host.addresses[1:]
+        ]
+    return Cost(items=tuple(items), usd_cents=sum(item.usd_cents for item in items))
+
+
+def dollars(cents: int) -> str:
+    """Print cents: 4897 is `$48.97`."""
+    return f"${cents // 100}.{cents % 100:02}"

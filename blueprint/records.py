@@ -1,0 +1,110 @@
+"""The DNS records of a tenant: hosts, sending domains, and both sides of manual zones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blueprint import naming
+from blueprint.document import Domain, Host, PublicKeys, Record, RecordType
+from blueprint.platform import Platform
+from blueprint.tenant import Dns, DomainName
+
+COMMENT_LIMIT = 100
+MX_PRIORITY = 10
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a group of records stands, and who writes it."""
+
+    tenant: str
+    zone: DomainName
+    provider: Dns
+    domain: DomainName | None = None
+
+    def record(
+        self,
+        key: str,
+        name: str,
+        kind: RecordType,
+        content: str | None = None,
+        *,
+        address: str | None = None,
+        priority: int | None = None,
+    ) -> Record:
+        return Record(
+            key=key,
+            zone=self.zone,
+            provider=self.provider,
+            name=name,
+            type=kind,
+            content=content,
+            address=address,
+            priority=priority,
+            comment=f"pm:{self.tenant}:{key}"[:COMMENT_LIMIT],
+            domain=self.domain,
+        )
+
+
+def host_records(tenant: str, host: Host) -> Iterator[Record]:
+    """Yield the records of one host: each address by its own name and by the egress name.
+
+    A HELO name has an SPF record of its own: a bounce has no other sender (RFC 7208 section 2.3).
+    """
+    place = _Place(tenant, host.zone, Dns.CLOUDFLARE)
+    for address in host.addresses:
+        own = address.name
+        yield place.record(f"{own}/A", address.helo, RecordType.A, address=own)
+        yield place.record(f"{own}/out", host.egress_name, RecordType.A, address=own)
+        yield place.record(f"{own}/SPF", address.helo, RecordType.TXT, "v=spf1 a -all")
+
+
+def domain_records(
+    tenant: str,
+    domain: Domain,
+    hosts: tuple[Host, ...],
+    keys: PublicKeys | None,
+    platform: Platform,
+) -> Iterator[Record]:
+    """Yield the records of one sending domain, in its zone and, for a manual one, in ours."""
+    name = domain.name
+    place = _Place(tenant, name, domain.dns, name)
+    senders = " ".join(f"a:{host.egress_name}" for host in hosts)
+    yield place.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
+    yield place.record(f"{name}/SPF", name, RecordType.TXT, f"v=spf1 {senders} ~all")
+    policy = f"v=DMARC1; p={domain.dmarc}; rua=mailto:postmaster@{name}"
+    yield place.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy)
+
+    def target(own: str) -> str:
+        return naming.behind_manual(own, platform) if domain.dns is Dns.MANUAL else own
+
+    ours = place
+    if domain.dns is Dns.MANUAL:
+        ours = _Place(tenant, platform.zone, Dns.CLOUDFLARE, name)
+        set_once = [f"{selector}._domainkey.{name}" for selector in naming.MANUAL_SELECTORS]
+        for own in (domain.return_path, *set_once):
+            key = f"{name}/CNAME/{own.removesuffix('.' + name)}"
+            yield place.record(key, own, RecordType.CNAME, target(own))
+    back = target(domain.return_path)
+    yield ours.record(f"{name}/b/MX", back, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
+    yield ours.record(f"{name}/b/SPF", back, RecordType.TXT, f"v=spf1 {senders} -all")
+    key_of = keys.dkim.get(name) if keys else None
+    if key_of:
+        selector = f"{key_of.selector}._domainkey.{name}"
+        content = f"v=DKIM1; k=rsa; p={key_of.public_key}"
+        key = f"{name}/DKIM/{key_of.selector}"
+        yield ours.record(key, target(selector), RecordType.TXT, content)
+
+
+def tracking_record(
+    tenant: str, tracking: DomainName, domains: tuple[Domain, ...], platform: Platform
+) -> Record:
+    """Return the CNAME of the tracking domain, in the zone of the domain that it lies under."""
+    under = max(
+        (domain for domain in domains if tracking.endswith(f".{domain.name}")),
+        key=lambda domain: len(domain.name),
+    )
+    place = _Place(tenant, under.name, under.dns, under.name)
+    target = naming.tracking_target(platform)
+    return place.record(f"{tracking}/CNAME", tracking, RecordType.CNAME, target)

@@ -1,0 +1,111 @@
+"""Renders a tenant's document into everything that must exist for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+
+from blueprint import naming, records
+from blueprint.catalogue import SIZES
+from blueprint.cost import cost_of
+from blueprint.digest import digest_of
+from blueprint.document import Blueprint, Domain, Host, Mailbox, PublicKeys, Record, Sending
+from blueprint.platform import Platform
+from blueprint.tenant import DomainSpec, HostSpec, Tenant, TenantSpec
+
+
+def render(
+    tenant: Tenant,
+    *,
+    platform: Platform,
+    keys: PublicKeys | None,
+    generation: int,
+    incarnations: Mapping[str, int] | None = None,
+) -> Blueprint:
+    """Derive the blueprint of one generation.
+
+    The tenant must have passed `blueprint.validation.mistakes`. Without keys (an offline render)
+    the DKIM records are left out. `incarnations` counts the replacements of each host from 1.
+    """
+    name, spec = tenant.metadata.name, tenant.spec
+    counts = incarnations or {}
+    hosts = tuple(
+        _host(name, host, spec.region, platform, counts.get(host.name, 1)) for host in spec.hosts
+    )
+    domains = tuple(_domain(domain, hosts, keys) for domain in spec.domains)
+    fields = {
+        "tenant": name,
+        "generation": generation,
+        "spec": spec,
+        "platform_zone": platform.zone,
+        "keys": keys,
+        "hosts": hosts,
+        "domains": domains,
+        "records": _records(name, spec, hosts, domains, keys, platform),
+        "mailboxes": tuple(
+            Mailbox(
+                address=box.address,
+                domain=box.address.partition("@")[2],
+                daily_cap=box.daily_cap,
+            )
+            for box in spec.mailboxes
+        ),
+        "sending": Sending(
+            warmup=spec.sending.warmup, tracking_domain=spec.sending.tracking_domain
+        ),
+        "cost": cost_of(hosts, platform),
+    }
+    draft = Blueprint.model_validate({**fields, "digest": ""})
+    content = draft.model_dump(mode="json", by_alias=True, exclude={"digest"})
+    return draft.model_copy(update={"digest": digest_of(content)})
+
+
+def _host(tenant: str, host: HostSpec, region: str, platform: Platform, incarnation: int) -> Host:
+    size = SIZES[host.size]
+    base = naming.base_name(tenant, host, platform)
+    return Host(
+        name=host.name,
+        server_name=naming.server_name(tenant, host.name, incarnation),
+        incarnation=incarnation,
+        size=host.size,
+        cpu=size.cpu,
+        ram_mb=size.ram_mb,
+        disk_gb=size.disk_gb,
+        location=platform.locations[region],
+        image=platform.image,
+        firewall_profile=platform.firewall_profile,
+        zone=naming.zone_of(host, platform),
+        egress_name=naming.egress_name(base),
+        addresses=naming.addresses_of(tenant, host, platform),
+    )
+
+
+def _domain(domain: DomainSpec, hosts: tuple[Host, ...], keys: PublicKeys | None) -> Domain:
+    """Return a domain; its mail goes to the host in its own zone, else to the tenant's first."""
+    own = [host for host in hosts if host.zone == domain.name]
+    key = keys.dkim.get(domain.name) if keys else None
+    return Domain(
+        name=domain.name,
+        dns=domain.dns,
+        dmarc=domain.dmarc,
+        return_path=naming.return_path(domain.name),
+        mail_host=(own or list(hosts))[0].primary.helo,
+        selector=key.selector if key else None,
+    )
+
+
+def _records(
+    name: str,
+    spec: TenantSpec,
+    hosts: tuple[Host, ...],
+    domains: tuple[Domain, ...],
+    keys: PublicKeys | None,
+    platform: Platform,
+) -> tuple[Record, ...]:
+    found = list(chain.from_iterable(records.host_records(name, host) for host in hosts))
+    for domain in domains:
+        found += records.domain_records(name, domain, hosts, keys, platform)
+    tracking = spec.sending.tracking_domain
+    if tracking is not None:
+        found.append(records.tracking_record(name, tracking, domains, platform))
+    return tuple(found)

@@ -1,0 +1,39 @@
+"""Warm-up curves as data: how many mails a day an address or a mailbox may send on each day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blueprint.tenant import Warmup
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Daily caps that grow linearly from `start` to `target` over `days`; UTC days from 1."""
+
+    start: int
+    target: int
+    days: int
+
+    def cap(self, day: int) -> int:
+        """Return the cap of a day, `target` from the last day on; before the first day nothing."""
+        if day < 1:
+            return 0
+        if day >= self.days:
+            return self.target
+        return self.start + (self.target - self.start) * (day - 1) // (self.days - 1)
+
+
+MAILBOX = {
+    Warmup.CONSERVATIVE: Curve(start=5, target=300, days=56),
+    Warmup.STANDARD: Curve(start=10, target=500, days=42),
+    Warmup.AGGRESSIVE: Curve(start=20, target=1000, days=28),
+}
+"""Per mailbox; the mailbox's own daily cap lies on top."""
+
+ADDRESS = {
+    Warmup.CONSERVATIVE: Curve(start=20, target=1200, days=42),
+    Warmup.STANDARD: Curve(start=50, target=1200, days=21),
+    Warmup.AGGRESSIVE: Curve(start=200, target=1200, days=14),
+}
+"""Per address, up to what a shared address may safely send in a day."""

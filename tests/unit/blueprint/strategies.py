@@ -1,0 +1,42 @@
+"""Tenants as hypothesis may write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True).filter(
+    lambda name: name not in {"b", "out", "customers"}
+)
+
+
+@st.composite
+def tenants(draw: st.DrawFn) -> dict[str, Any]:
+    """A valid document as plain data."""
+    domains = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
+    kinds = [draw(st.sampled_from(["cloudflare", "manual"])) for _ in domains]
+    ours = [f"{d}.example" for d, k in zip(domains, kinds, strict=True) if k == "cloudflare"]
+    hosts = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
+    return {
+        "apiVersion": "penguinmails.dev/v1",
+        "kind": "Tenant",
+        "metadata": {"name": draw(NAMES)},
+        "spec": {
+            "plan": "enterprise",
+            "region": draw(st.sampled_from(["us-west", "us-central", "eu-west"])),
+            "hosts": [
+                {
+                    "name": host,
+                    "size": draw(st.sampled_from(["starter", "professional", "business"])),
+                    "addresses": draw(st.integers(1, 5)),
+                    "zone": draw(st.sampled_from([*ours, None])),
+                }
+                for host in hosts
+            ],
+            "domains": [
+                {"name": f"{d}.example", "dns": k} for d, k in zip(domains, kinds, strict=True)
+            ],
+            "mailboxes": [{"address": f"sales@{domains[0]}.example"}],
+        },
+    }

@@ -1,0 +1,122 @@
+"""Every mistake in a tenant's file is told with its place and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blueprint.loading import load
+from blueprint.mistakes import DocumentError, Mistake
+from blueprint.platform import Platform
+
+PLATFORM = Platform(zone="penguinmails.example")
+ACME = (Path(__file__).parents[3] / "tenants" / "acme.yaml").read_text()
+
+
+def mistakes_of(text: str) -> tuple[Mistake, ...]:
+    with pytest.raises(DocumentError) as caught:
+        load(text, file="acme.yaml", platform=PLATFORM)
+    return caught.value.mistakes
+
+
+def test_the_example_is_valid() -> None:
+    (tenant,) = load(ACME, file="acme.yaml", platform=PLATFORM)
+    assert tenant.metadata.name == "acme"
+
+
+def test_several_documents_in_one_file() -> None:
+    other = ACME.replace("name: acme}", "name: other}")
+    names = [t.metadata.name for t in load(f"{ACME}---\n{other}", file="x", platform=PLATFORM)]
+    assert names == ["acme", "other"]
+
+
+def test_all_mistakes_come_at_once_each_with_its_line() -> None:
+    text = (
+        ACME.replace("size: business", "sice: business")
+        .replace("daily_cap: 50", "daily_cap: fifty")
+        .replace("  region: us-west\n", "")
+    )
+    found = {mistake.code: mistake for mistake in mistakes_of(text)}
+    assert set(found) == {"tenant.missing_key", "tenant.unknown_key", "tenant.invalid_value"}
+    unknown = found["tenant.unknown_key"]
+    line = next(n for n, text_ in enumerate(text.splitlines(), 1) if "sice" in text_)
+    assert (unknown.line, unknown.path, unknown.suggestion) == (
+        line,
+        "spec.hosts[0].sice",
+        "size",
+    )
+    assert found["tenant.invalid_value"].path == "spec.mailboxes[0].daily_cap"
+    assert found["tenant.missing_key"].path == "spec.region"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "path"),
+    [
+        ("us-west", "mars", "tenant.unknown_region", "spec.region"),
+        ("zone: acme.example", "zone: x.example", "tenant.foreign_zone", "spec.hosts[0].zone"),
+        ("sales@acme", "sales@other", "tenant.foreign_mailbox", "spec.mailboxes[0].address"),
+        (
+            "t.acme.example",
+            "t.b.example",
+            "tenant.foreign_tracking_domain",
+            "spec.sending.tracking_domain",
+        ),
+        (
+            "name: acme-mail.example",
+            "name: acme.example",
+            "tenant.duplicate",
+            "spec.domains[1].name",
+        ),
+        ("name: mx1", "name: out", "tenant.reserved_name", "spec.hosts[0].name"),
+        ("  plan: business", "  plan: gold", "tenant.invalid_value", "spec.plan"),
+        ("kind: Tenant", "kind: Tenant\nkind: Tenant", "tenant.duplicate_key", "kind"),
+        (
+            "acme-mail.example",
+            "penguinmails.example",
+            "tenant.platform_domain",
+            "spec.domains[1].name",
+        ),
+    ],
+)
+def test_a_broken_rule_names_the_value_to_change(old: str, new: str, code: str, path: str) -> None:
+    assert old in ACME
+    (mistake,) = mistakes_of(ACME.replace(old, new, 1))
+    assert (mistake.code, mistake.path) == (code, path)
+    assert mistake.line
+    assert mistake.remedy
+
+
+def test_a_plan_has_a_limit_of_domains() -> None:
+    lines = "".join(f"    - {{name: d{n}.example}}\n" for n in range(5))
+    text = ACME.replace("plan: business", "plan: starter").replace(
+        "    - {name: acme-mail", f"{lines}    - {{name: acme-mail"
+    )
+    (mistake,) = mistakes_of(text)
+    assert mistake.code == "tenant.plan_limit"
+    assert "5 domains" in mistake.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# only a comment\n",
+        "\t",
+        "a: [",
+        "\x00",
+        "5",
+        "a: &x [*x]",
+        "[" * 5000,
+        "!!python/object:os.x {}",
+    ],
+)
+def test_what_is_no_document_is_told_so(text: str) -> None:
+    assert {m.code.split(".")[0] for m in mistakes_of(text)} == {"tenant"}
+
+
+@given(st.text(max_size=200))
+def test_no_text_at_all_brings_anything_but_mistakes(text: str) -> None:
+    assert mistakes_of(text)

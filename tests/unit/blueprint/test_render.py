@@ -1,0 +1,131 @@
+"""What follows from a tenant's document follows always, and from nothing else."""
+
+from __future__ import annotations
+
+import copy
+import random
+from typing import Any
+
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blueprint.cost import dollars
+from blueprint.document import Blueprint, Dkim, PublicKeys, RecordType
+from blueprint.loading import parse
+from blueprint.naming import server_name
+from blueprint.platform import Platform
+from blueprint.render import render
+from blueprint.tenant import Dns
+from tests.unit.blueprint.strategies import tenants
+
+PLATFORM = Platform(zone="penguinmails.example")
+
+
+def rendered(document: dict[str, Any], generation: int = 1) -> Blueprint:
+    tenant = parse(document, platform=PLATFORM)
+    keys = PublicKeys(
+        ssh="ssh-ed25519 AAAA",
+        dkim={
+            domain.name: Dkim(
+                selector="pm1" if domain.dns is Dns.MANUAL else "pm202611", public_key="TUlJQg=="
+            )
+            for domain in tenant.spec.domains
+        },
+    )
+    return render(tenant, platform=PLATFORM, keys=keys, generation=generation)
+
+
+@given(tenants())
+def test_the_same_document_gives_the_same_blueprint(document: dict[str, Any]) -> None:
+    assert rendered(document) == rendered(copy.deepcopy(document))
+
+
+@given(tenants())
+def test_a_blueprint_survives_being_printed(document: dict[str, Any]) -> None:
+    blueprint = rendered(document)
+    assert Blueprint.model_validate_json(blueprint.model_dump_json(by_alias=True)) == blueprint
+
+
+@given(tenants())
+def test_the_digest_tells_generations_apart(document: dict[str, Any]) -> None:
+    assert rendered(document, 1).digest != rendered(document, 2).digest
+
+
+@given(tenants(), st.randoms(use_true_random=False))
+def test_reordering_changes_no_name_and_no_record(
+    document: dict[str, Any], chance: random.Random
+) -> None:
+    shuffled = copy.deepcopy(document)
+    chance.shuffle(shuffled["spec"]["hosts"][1:])
+    chance.shuffle(shuffled["spec"]["domains"])
+    before, after = rendered(document), rendered(shuffled)
+    assert {host.name: host for host in before.hosts} == {h.name: h for h in after.hosts}
+    assert {r.key: r.name for r in before.records} == {r.key: r.name for r in after.records}
+
+
+@given(tenants(), st.data())
+def test_names_outlive_whatever_else_changes(document: dict[str, Any], data: st.DataObject) -> None:
+    changed = copy.deepcopy(document)
+    spec = changed["spec"]
+    spec["hosts"].append({"name": "added", "addresses": 2})
+    spec["domains"].append({"name": "added.example", "dns": "manual"})
+    grown = data.draw(st.sampled_from(spec["hosts"]))
+    grown["addresses"] = grown.get("addresses", 1) + 1
+    spec["region"] = "us-west"
+    before = {a.name: a.helo for host in rendered(document).hosts for a in host.addresses}
+    after = {a.name: a.helo for host in rendered(changed).hosts for a in host.addresses}
+    assert before.items() <= after.items()
+
+
+@given(tenants())
+def test_every_record_is_one_that_dns_knows(document: dict[str, Any]) -> None:
+    blueprint = rendered(document)
+    keys = [record.key for record in blueprint.records]
+    assert len(keys) == len(set(keys))
+    for record in blueprint.records:
+        assert dns.name.from_text(record.name).is_subdomain(dns.name.from_text(record.zone))
+        assert len(record.comment) <= 100
+        assert (record.address is not None) == (record.type is RecordType.A)
+        text = record.content if record.address is None else "198.18.1.10"
+        assert text is not None
+        if record.type is RecordType.TXT:
+            chunks = [text[i : i + 255] for i in range(0, len(text), 255)]
+            text = " ".join(f'"{chunk}"' for chunk in chunks)
+        elif record.type is RecordType.MX:
+            text = f"{record.priority} {text}."
+        elif record.type is RecordType.CNAME:
+            text += "."
+        dns.rdata.from_text(
+            dns.rdataclass.IN, dns.rdatatype.from_text(record.type), text, relativize=False
+        )
+
+
+@given(tenants())
+def test_no_name_has_a_cname_beside_another_record(document: dict[str, Any]) -> None:
+    records = rendered(document).records
+    aliases = {record.name for record in records if record.type is RecordType.CNAME}
+    others = {record.name for record in records if record.type is not RecordType.CNAME}
+    assert not aliases & others
+
+
+@given(tenants())
+@settings(max_examples=50)
+def test_the_bill_is_the_sum_of_its_lines(document: dict[str, Any]) -> None:
+    cost = rendered(document).cost
+    assert cost.usd_cents == sum(item.usd_cents for item in cost.items)
+    assert len(cost.items) == sum(host["addresses"] for host in document["spec"]["hosts"])
+
+
+def test_a_replacement_never_has_its_predecessors_name() -> None:
+    names = {server_name("acme", "mx1", incarnation) for incarnation in range(1, 5)}
+    assert len(names) == 4
+
+
+@pytest.mark.parametrize(("cents", "text"), [(0, "$0.00"), (4897, "$48.97"), (100_005, "$1000.05")])
+def test_dollars(cents: int, text: str) -> None:
+    assert dollars(cents) == text
