@@ -15,6 +15,26 @@ class ServerError(Exception):
         self.where = where
 
 
+def refused(server: str, password: Path, log: Path) -> ServerError:
+    """Describe a server of this directory that does not let us in."""
+    return ServerError(
+        "servers.password_refused",
+        f"{server} does not accept the password in {password}",
+        remedy="restore that file, or stop the server and move its directory away to start anew",
+        where=log,
+    )
+
+
+def unresponsive(server: str, pid: int, log: Path) -> ServerError:
+    """Describe a server that lives but does not answer."""
+    return ServerError(
+        "servers.unresponsive",
+        f"{server} (process {pid}) runs but does not answer",
+        remedy=f"read its log; `kill -KILL {pid}` and start it again: its data survives that",
+        where=log,
+    )
+
+
 def from_log(server: str, log: Path) -> ServerError:
     """Name the cause of a failed start from the end of the server's own log."""
     said = log.read_text(errors="replace")[-4000:] if log.exists() else ""

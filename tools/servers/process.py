@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.servers.errors import ServerError
 
 
 @dataclass(frozen=True)
@@ -55,28 +59,46 @@ class Account:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Return a loopback TCP port that nobody listens on, the preferred one if it is free."""
-    for port in (preferred, 0):
-        if port is None:
-            continue
-        with socket.socket() as probe:
-            # As servers do: connections that just ended must not make a port look taken.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    msg = "no free TCP port on 127.0.0.1"
-    raise OSError(msg)
+    """Return a loopback TCP port that nobody listens on, the preferred one if it is free.
+
+    The preferred one is waited for: children of a killed server hold it for a moment longer.
+    """
+    if preferred and wait_until(lambda: _bindable(preferred) is not None, seconds=0.5):
+        return preferred
+    port = _bindable(0)
+    if port is None:
+        raise ServerError(
+            "servers.no_port",
+            "no TCP port is free on 127.0.0.1",
+            remedy="end programs that hold many connections on this machine, then start it again",
+        )
+    return port
 
 
-def is_running(pid: int, program: str) -> bool:
-    """Tell whether process `pid` lives and is `program` (its executable's name)."""
+def _bindable(port: int) -> int | None:
+    with socket.socket() as probe:
+        # As servers do: connections that just ended must not make a port look taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])
+
+
+def is_running(pid: int, program: str, directory: Path) -> bool:
+    """Tell whether process `pid` lives, is called `program` and works in `directory`.
+
+    The directory tells our server from somebody else's that got the same number later. A process
+    that is ending keeps it until its sockets are closed.
+    """
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/exe").readlink().name.split(" ")[0] == program
+        name = (process / "comm").read_text().strip()
+        place = (process / "cwd").readlink()
     except OSError:
         return False
+    return name == program and place == directory.resolve()
 
 
 def wait_until(answer: Callable[[], bool], *, seconds: float) -> bool:
@@ -89,6 +111,15 @@ def wait_until(answer: Callable[[], bool], *, seconds: float) -> bool:
         time.sleep(pause)
         pause = min(pause * 2, 0.1)
     return True
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Let one process at a time start or stop the server of this directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_secret(path: Path, secret: str) -> None:

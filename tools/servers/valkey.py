@@ -11,8 +11,8 @@ from pathlib import Path
 
 import redis
 
-from tools.servers.errors import ServerError, from_log
-from tools.servers.process import free_port, is_running, wait_until, write_secret
+from tools.servers.errors import ServerError, from_log, refused, unresponsive
+from tools.servers.process import alone, free_port, is_running, wait_until, write_secret
 
 PROGRAM = "valkey-server"
 
@@ -30,15 +30,31 @@ class Valkey:
         self._port = directory / "port"
         self._password = directory / "password"
         self._durable = durable
+        self._refused = False
 
     def start(self) -> None:
         """Start the server or adopt the one that runs here; returns when it answers.
 
-        Raises ServerError with `servers.disk_full` or `servers.start_failed`.
+        Raises ServerError with `servers.disk_full`, `servers.password_refused`,
+        `servers.unresponsive` or `servers.start_failed`.
         """
-        if self.is_healthy():
-            return
-        self.directory.mkdir(parents=True, exist_ok=True)
+        with alone(self.directory):
+            if not self._adopted():
+                self._start()
+
+    def _adopted(self) -> bool:
+        """Take over a server that lives, also one that is still loading."""
+        pid = self.pid()
+        if pid is None:
+            return False
+        if wait_until(lambda: self.is_healthy() or self._refused or self.pid() is None, seconds=30):
+            if self._refused:
+                raise refused("Valkey", self._password, self._log)
+            return self.pid() is not None
+        raise unresponsive("Valkey", pid, self._log)
+
+    def _start(self) -> None:
+        self.directory.chmod(0o700)
         if not self._password.exists():
             write_secret(self._password, secrets.token_urlsafe(24))
         self._log.unlink(missing_ok=True)
@@ -48,11 +64,17 @@ class Valkey:
 
     def stop(self) -> None:
         """Stop the server; one that does not run is fine."""
+        if self.pid() is None:
+            return
+        with alone(self.directory):
+            self._stop()
+
+    def _stop(self) -> None:
         pid = self.pid()
         if pid is None:
             return
         os.kill(pid, signal.SIGTERM)
-        if not wait_until(lambda: not is_running(pid, PROGRAM), seconds=30):
+        if not wait_until(lambda: not is_running(pid, PROGRAM, self.directory), seconds=30):
             raise ServerError(
                 "servers.stop_failed",
                 f"Valkey (process {pid}) did not stop",
@@ -62,13 +84,19 @@ class Valkey:
 
     def is_healthy(self) -> bool:
         """Tell whether the server runs and lets us in."""
+        self._refused = False
         if self.pid() is None:
             return False
         try:
             with redis.Redis.from_url(self.url(), socket_timeout=5) as client:
                 return bool(client.ping())
-        except (redis.RedisError, OSError):
+        except redis.AuthenticationError:
+            self._refused = True
+        except redis.RedisError:
             return False
+        except OSError:  # no password file
+            self._refused = True
+        return False
 
     def pid(self) -> int | None:
         """Return the server's process id, None when it does not run."""
@@ -76,7 +104,7 @@ class Valkey:
             pid = int(self._pid.read_text())
         except (OSError, ValueError):
             return None
-        return pid if is_running(pid, PROGRAM) else None
+        return pid if is_running(pid, PROGRAM, self.directory) else None
 
     def url(self) -> str:
         """Return the URL for clients. It holds the password: never print it."""

@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -58,13 +60,15 @@ class TestPostgres:
         other.start()
         assert other.pid() == postgres.pid()
 
-    def test_data_and_address_outlive_a_kill(self, postgres: Postgres) -> None:
+    def test_data_and_address_outlive_a_kill(self, postgres: Postgres, place: Path) -> None:
         with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
             connection.execute("create table kept as select 7 as n")
         dsn, pid = postgres.dsn(), postgres.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        assert wait_until(lambda: not is_running(pid, "postgres"), seconds=10)
+        assert wait_until(
+            lambda: not is_running(pid, "postgres", place / "postgres" / "data"), seconds=10
+        )
         assert not postgres.is_healthy()
 
         postgres.start()
@@ -80,6 +84,64 @@ class TestPostgres:
             postgres.start()
             assert f":{port}/" not in postgres.dsn()
             assert postgres.is_healthy()
+
+    def test_a_lost_password_is_told_and_leaves_nothing_running(
+        self, postgres: Postgres, place: Path
+    ) -> None:
+        file = place / "postgres" / "password"
+        right = file.read_text()
+        file.write_text("wrong")
+        with pytest.raises(ServerError) as while_it_runs:
+            postgres.start()
+        file.write_text(right)
+        postgres.stop()
+        file.unlink()
+        with pytest.raises(ServerError) as at_start:
+            postgres.start()
+        for caught in (while_it_runs, at_start):
+            assert caught.value.code == "servers.password_refused"
+            assert str(file) in str(caught.value)
+        assert postgres.pid() is None
+
+    def test_a_number_that_somebody_else_has_now_is_no_server(
+        self, postgres: Postgres, place: Path
+    ) -> None:
+        other = Postgres(place / "other")
+        other.start()
+        try:
+            postgres.stop()
+            lines = (place / "other" / "data" / "postmaster.pid").read_text()
+            (place / "postgres" / "data" / "postmaster.pid").write_text(lines)
+            assert postgres.pid() is None
+            postgres.stop()
+            assert other.is_healthy()
+            postgres.start()
+            assert postgres.pid() != other.pid()
+        finally:
+            other.stop()
+
+    def test_two_starts_at_once_make_one_server(self, place: Path) -> None:
+        servers = [Postgres(place / "postgres", durable=False) for _ in range(2)]
+        with ThreadPoolExecutor() as pool:
+            for started in [pool.submit(server.start) for server in servers]:
+                started.result()
+        try:
+            assert servers[0].pid() == servers[1].pid() is not None
+        finally:
+            servers[0].stop()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
+    def test_a_full_disk_is_told(self, place: Path) -> None:
+        place.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
+        subprocess.run(mount, check=True)
+        try:
+            with pytest.raises(ServerError) as caught:
+                Postgres(place / "postgres").start()
+            assert caught.value.code == "servers.disk_full"
+            assert "PENGUIN_STATE_DIR" in caught.value.remedy
+        finally:
+            subprocess.run(["umount", str(place)], check=True)
 
     def test_stopping_twice_is_fine(self, postgres: Postgres) -> None:
         postgres.stop()
@@ -110,13 +172,30 @@ class TestValkey:
         with stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
 
-    def test_a_killed_server_comes_back_at_its_address(self, valkey_alone: Valkey) -> None:
+    def test_a_killed_server_comes_back_at_its_address(
+        self, valkey_alone: Valkey, place: Path
+    ) -> None:
         url, pid = valkey_alone.url(), valkey_alone.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        assert wait_until(lambda: not is_running(pid, "valkey-server"), seconds=10)
+        assert wait_until(
+            lambda: not is_running(pid, "valkey-server", place / "valkey"), seconds=10
+        )
         valkey_alone.start()
         assert valkey_alone.url() == url
+
+    def test_a_server_that_refuses_our_password_is_left_alone(
+        self, valkey_alone: Valkey, place: Path
+    ) -> None:
+        file, pid = place / "valkey" / "password", valkey_alone.pid()
+        right = file.read_text()
+        file.write_text("wrong")
+        with pytest.raises(ServerError) as caught:
+            valkey_alone.start()
+        assert caught.value.code == "servers.password_refused"
+        file.write_text(right)
+        valkey_alone.start()
+        assert valkey_alone.pid() == pid
 
     def test_the_password_is_in_no_argument_and_no_readable_file(
         self, valkey_alone: Valkey, place: Path
