@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,10 +42,11 @@ def show(error: CliError) -> None:
 
 
 @contextmanager
-def reported(log: Path) -> Iterator[None]:
+def reported(log: Callable[[], Path]) -> Iterator[None]:
     """Turn exceptions into messages and exit codes; the unexpected goes to the log in full.
 
-    An exception of any room that carries `code` and `remedy` is shown like our own.
+    An exception of any room that carries `code` and `remedy` is shown like our own. `log` is asked
+    for the log file only when it is needed.
     """
     try:
         yield
@@ -66,13 +67,18 @@ def reported(log: Path) -> Iterator[None]:
             where = getattr(error, "where", None)
             show(CliError(code, str(error), remedy=remedy, where=where and str(where)))
         else:
-            _record(log)
-            show(CliError("internal", f"{type(error).__name__}: {error}", remedy=f"see {log}"))
+            show(CliError("internal", f"{type(error).__name__}: {error}", remedy=_recorded(log)))
         raise SystemExit(1) from None
 
 
-def _record(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        file.write(f"{datetime.now(UTC).isoformat()} {' '.join(sys.argv[:2])}\n")
-        traceback.print_exc(file=file)
+def _recorded(log: Callable[[], Path]) -> str:
+    """Append the current exception to the log; return what to do about it."""
+    try:
+        path = log()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(f"{datetime.now(UTC).isoformat()} {' '.join(sys.argv[:2])}\n")
+            traceback.print_exc(file=file)
+    except OSError as error:
+        return f"make the log writable to see where it comes from: {error}"
+    return f"report it with the last entry of {path}"

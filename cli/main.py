@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 import typer
-from typer._click import Command, Context, HelpFormatter  # typer carries its own click
+from typer._click import (  # typer carries its own click
+    ClickException,
+    Command,
+    Context,
+    HelpFormatter,
+)
+from typer._click.exceptions import NoArgsIsHelpError, UsageError
 from typer.core import TyperGroup
 
-from cli.errors import reported
+from cli.errors import CliError, reported
 from tools.places import state_dir
 
 COMMANDS = {
@@ -29,9 +36,12 @@ class Commands(TyperGroup):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(COMMANDS[cmd_name][0])
-        command = typer.main.get_command(module.app)
+        group = import_module(COMMANDS[cmd_name][0]).app
+        group.rich_markup_mode = None
+        command = typer.main.get_command(group)
         command.name = cmd_name
+        # Completion belongs to the whole, not to a command.
+        command.params = [p for p in command.params if not str(p.name).endswith("_completion")]
         return command
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
@@ -57,8 +67,28 @@ def root() -> None:
 
 def main() -> None:
     """Run the command line; every failure ends as a message with a remedy."""
-    with reported(state_dir() / "log" / "penguin.log"):
-        app()
+    with reported(lambda: state_dir() / "log" / "penguin.log"):
+        try:
+            status = app(standalone_mode=False, prog_name="penguin")
+        except NoArgsIsHelpError as error:
+            print(error.format_message())
+            status = 2
+        except ClickException as error:
+            raise _mistake(error) from None
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _mistake(error: ClickException) -> CliError:
+    """Say what is wrong with the command line, and where its help is."""
+    context = error.ctx if isinstance(error, UsageError) else None
+    path = context.command_path if context else "penguin"
+    remedy = f"see `{path} --help`"
+    return CliError(
+        "usage",
+        error.format_message().replace("Value error, ", "").rstrip("."),
+        remedy=remedy,
+        status=2,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""Whatever goes wrong, a person reads a code and a remedy, and the log has the rest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import main
+from cli.errors import CliError, CliErrorGroup, reported
+
+
+class RoomError(Exception):
+    """As every room raises them: with code, remedy and place, and no knowledge of the cli."""
+
+    code = "servers.disk_full"
+    remedy = "free some space"
+    where = Path("/var/lib/x")
+
+
+def test_an_error_has_code_place_and_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, reported(lambda: Path("/nowhere")):
+        raise CliError("tenant.unknown", "no tenant acme", where="acme.yaml:3", remedy="apply it")
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "error[tenant.unknown]: no tenant acme\n  at: acme.yaml:3\n  do: apply it\n"
+    )
+
+
+def test_all_errors_of_a_group_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    both = [CliError("a", "one", remedy=""), CliError("b", "two", remedy="")]
+    with pytest.raises(SystemExit) as ended, reported(lambda: Path("/nowhere")):
+        raise CliErrorGroup(both, status=2)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error[a]: one\nerror[b]: two\n"
+
+
+def test_errors_of_the_rooms_are_shown_like_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), reported(lambda: Path("/nowhere")):
+        raise RoomError("no space")
+    assert capsys.readouterr().err == (
+        "error[servers.disk_full]: no space\n  at: /var/lib/x\n  do: free some space\n"
+    )
+
+
+def test_the_unexpected_goes_to_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "log" / "penguin.log"
+    with pytest.raises(SystemExit), reported(lambda: log):
+        raise KeyError("surprise")
+    said = capsys.readouterr().err
+    assert said.startswith("error[internal]: KeyError: 'surprise'\n  do: ")
+    assert str(log) in said
+    assert "Traceback" not in said
+    assert "Traceback" in log.read_text()
+
+
+def test_even_an_unwritable_log_shows_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log").write_text("a file where the directory should be")
+    with pytest.raises(SystemExit), reported(lambda: tmp_path / "log" / "penguin.log"):
+        raise KeyError("surprise")
+    said = capsys.readouterr().err
+    assert said.startswith("error[internal]: KeyError: 'surprise'\n  do: make the log writable")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "help_of"),
+    [
+        (["nope"], "No such command 'nope'", "penguin"),
+        (["servers", "--nope"], "No such option: --nope", "penguin servers"),
+        (["servers", "status", "-o", "xml"], "'xml' is not one of", "penguin servers status"),
+    ],
+)
+def test_a_mistyped_command_line_ends_with_2(
+    arguments: list[str],
+    message: str,
+    help_of: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["penguin", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith("error[usage]: ")
+    assert message in said
+    assert f"  do: see `{help_of} --help`" in said
