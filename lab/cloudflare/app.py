@@ -1,0 +1,200 @@
+"""The HTTP face of the Cloudflare emulator: routes, authentication, envelope, paging, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lab.cloudflare.account import Account
+from lab.cloudflare.errors import Refusal
+
+Handler = Callable[[Request], Awaitable[Response]]
+PREFIX = "/client/v4"
+
+
+def create_app(account: Account) -> Starlette:
+    """Return the emulator of one account; faults at `/_lab/faults`."""
+    face = _Face(account)
+    routes = [
+        Route(f"{PREFIX}/user/tokens/verify", face.guarded(face.verify), methods=["GET"]),
+        Route(f"{PREFIX}/zones", face.guarded(face.zones), methods=["GET", "POST"]),
+        Route(f"{PREFIX}/zones/{{zone}}", face.guarded(face.zone), methods=["GET", "DELETE"]),
+        Route(
+            f"{PREFIX}/zones/{{zone}}/activation_check", face.guarded(face.check), methods=["PUT"]
+        ),
+        Route(
+            f"{PREFIX}/zones/{{zone}}/dns_records",
+            face.guarded(face.records),
+            methods=["GET", "POST"],
+        ),
+        Route(
+            f"{PREFIX}/zones/{{zone}}/dns_records/batch", face.guarded(face.batch), methods=["POST"]
+        ),
+        Route(
+            f"{PREFIX}/zones/{{zone}}/dns_records/{{record}}",
+            face.guarded(face.record),
+            methods=["GET", "PUT", "PATCH", "DELETE"],
+        ),
+        Route("/_lab/faults", face.faults, methods=["GET", "POST", "DELETE"]),
+    ]
+    return Starlette(routes=routes)
+
+
+class _Face:
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def guarded(self, handler: Handler) -> Handler:
+        """Check the token, inject faults, and put refusals into the envelope."""
+
+        async def guard(request: Request) -> Response:
+            try:
+                self._authenticate(request)
+                await self._trouble_before(request)
+                answer = await handler(request)
+            except Refusal as refusal:
+                return _refused(refusal)
+            if request.method != "GET" and self._account.faults.strikes("lost_answer"):
+                return _refused(Refusal(0, "the answer was lost", 520))
+            return answer
+
+        return guard
+
+    def _authenticate(self, request: Request) -> None:
+        header = request.headers.get("authorization", "")
+        if not header:
+            raise Refusal(9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers", 400)
+        if not re.fullmatch(r"Bearer \S+", header):
+            raise Refusal(6003, "Invalid request headers", 400)
+        if header != f"Bearer {self._account.token}":
+            raise Refusal(9109, "Invalid access token", 403)
+
+    async def _trouble_before(self, request: Request) -> None:
+        faults = self._account.faults
+        if faults.strikes("slow"):
+            await asyncio.sleep(2)
+        if faults.strikes("rate_limited"):
+            raise Refusal(10429, "Rate limited. Please wait and consider throttling.", 429)
+        if request.method != "GET" and faults.strikes("server_error"):
+            raise Refusal(10000, "Internal error", 500)
+
+    async def verify(self, request: Request) -> Response:  # noqa: ARG002
+        return _answered({"id": "lab", "status": "active"})
+
+    async def zones(self, request: Request) -> Response:
+        if request.method == "POST":
+            body = await request.json()
+            return _answered(await run_in_threadpool(self._account.create_zone, body["name"]))
+        wanted = request.query_params
+        found = [
+            zone
+            for zone in await run_in_threadpool(self._account.zones)
+            if wanted.get("name") in (None, zone["name"])
+            and wanted.get("status") in (None, zone["status"])
+        ]
+        return _page(found, request, default=20)
+
+    async def zone(self, request: Request) -> Response:
+        zone_id = request.path_params["zone"]
+        if request.method == "DELETE":
+            await run_in_threadpool(self._account.delete_zone, zone_id)
+            return _answered({"id": zone_id})
+        return _answered(await run_in_threadpool(self._account.zone, zone_id))
+
+    async def check(self, request: Request) -> Response:
+        return _answered({"id": self._account.zone(request.path_params["zone"])["id"]})
+
+    async def records(self, request: Request) -> Response:
+        zone_id = request.path_params["zone"]
+        if request.method == "POST":
+            body = await request.json()
+            return _answered(await run_in_threadpool(self._account.create, zone_id, body))
+        found = [
+            record
+            for record in await run_in_threadpool(self._account.records, zone_id)
+            if _matches(record, request)
+        ]
+        return _page(found, request, default=100)
+
+    async def batch(self, request: Request) -> Response:
+        body = await request.json()
+        zone_id = request.path_params["zone"]
+        return _answered(await run_in_threadpool(self._account.batch, zone_id, body))
+
+    async def record(self, request: Request) -> Response:
+        zone_id, record_id = request.path_params["zone"], request.path_params["record"]
+        if request.method == "GET":
+            return _answered(await run_in_threadpool(self._account.record, zone_id, record_id))
+        if request.method == "DELETE":
+            await run_in_threadpool(self._account.delete, zone_id, record_id)
+            return _answered({"id": record_id})
+        change = self._account.replace if request.method == "PUT" else self._account.change
+        body = await request.json()
+        return _answered(await run_in_threadpool(change, zone_id, record_id, body))
+
+    async def faults(self, request: Request) -> Response:
+        """Inject (`{"fault": name, "times": n}`), list, or clear faults."""
+        faults = self._account.faults
+        if request.method == "POST":
+            body = await request.json()
+            faults.inject(body["fault"], body.get("times", 1))
+        elif request.method == "DELETE":
+            faults.clear()
+        return JSONResponse(faults.active())
+
+
+FILTERS: dict[str, Callable[[str, str], bool]] = {
+    "exact": str.__eq__,
+    "contains": lambda value, wanted: wanted in value,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+}
+
+
+def _matches(record: dict[str, Any], request: Request) -> bool:
+    for key, wanted in request.query_params.items():
+        field, _, how = key.partition(".")
+        if field not in ("name", "content", "comment", "type"):
+            continue
+        value = str(record.get(field) or "")
+        if not FILTERS.get(how or "exact", str.__eq__)(value.lower(), wanted.lower()):
+            return False
+    return True
+
+
+def _page(items: list[dict[str, Any]], request: Request, default: int) -> Response:
+    page = int(request.query_params.get("page", 1))
+    size = int(request.query_params.get("per_page", default))
+    chosen = items[(page - 1) * size : page * size]
+    info = {
+        "page": page,
+        "per_page": size,
+        "count": len(chosen),
+        "total_count": len(items),
+        "total_pages": -(-len(items) // size),
+    }
+    return _answered(chosen, result_info=info)
+
+
+def _answered(result: Any, **more: Any) -> Response:
+    envelope = {"result": result, "success": True, "errors": [], "messages": [], **more}
+    headers = {
+        "Ratelimit": '"default";r=1100;t=300',
+        "Ratelimit-Policy": '"default";q=1200;w=300',
+    }
+    return JSONResponse(envelope, headers=headers)
+
+
+def _refused(refusal: Refusal) -> Response:
+    errors = [{"code": refusal.code, "message": str(refusal)}]
+    envelope = {"result": None, "success": False, "errors": errors, "messages": []}
+    # What is injected on purpose shall not be retried for minutes by patient clients.
+    return JSONResponse(envelope, refusal.status, headers={"x-should-retry": "false"})

@@ -1,0 +1,78 @@
+"""In-memory twins of the lab's real side: for tests, and for machines that cannot run hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+
+class MemoryMachines:
+    """A hall of servers that only remembers."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[int, list[str]] = {}
+        self.passwords: dict[int, str] = {}
+        self.powered: dict[int, bool] = {}
+
+    def order(self, server_id: int, name: str, address: str, root_password: str) -> None:  # noqa: ARG002
+        """Remember a new host."""
+        self.addresses[server_id] = [address]
+        self.passwords[server_id] = root_password
+        self.powered[server_id] = True
+
+    def attach(self, server_id: int, address: str) -> None:
+        """Remember an additional address."""
+        self.addresses[server_id].append(address)
+
+    def detach(self, server_id: int, address: str) -> None:
+        """Forget an additional address."""
+        self.addresses[server_id].remove(address)
+
+    def power(self, server_id: int, action: Literal["boot", "shutdown", "reboot", "cut"]) -> None:
+        """Remember whether the host is on."""
+        self.powered[server_id] = action in ("boot", "reboot")
+
+    def destroy(self, server_id: int) -> None:
+        """Forget a host."""
+        for memory in (self.addresses, self.passwords, self.powered):
+            memory.pop(server_id, None)
+
+
+class MemoryNameserver:
+    """A name server that only remembers."""
+
+    def __init__(self) -> None:
+        self.zones: dict[str, dict[tuple[str, str], tuple[int, tuple[str, ...]]]] = {}
+        self.delegated: set[str] = set()
+        self.pointers: dict[str, str] = {}
+
+    def create_zone(self, zone: str) -> None:
+        """Remember a zone."""
+        self.zones.setdefault(zone, {})
+
+    def delegate(self, zone: str) -> None:
+        """Remember that the parent points at us."""
+        self.delegated.add(zone)
+
+    def is_delegated(self, zone: str) -> bool:
+        """Say whether the parent points at us."""
+        return zone in self.delegated
+
+    def delete_zone(self, zone: str) -> None:
+        """Forget a zone."""
+        self.zones.pop(zone, None)
+        self.delegated.discard(zone)
+
+    def replace(self, zone: str, name: str, kind: str, ttl: int, rdata: Sequence[str]) -> None:
+        """Remember an RRset."""
+        if rdata:
+            self.zones[zone][name, kind] = (ttl, tuple(rdata))
+        else:
+            self.zones[zone].pop((name, kind), None)
+
+    def set_ptr(self, address: str, name: str | None) -> None:
+        """Remember a PTR."""
+        if name is None:
+            self.pointers.pop(address, None)
+        else:
+            self.pointers[address] = name

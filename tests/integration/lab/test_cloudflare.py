@@ -1,0 +1,145 @@
+"""The Cloudflare emulator behaves as documented, seen through Cloudflare's own SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cloudflare
+import pytest
+
+from lab.cloudflare.account import QUOTA, Account
+from lab.cloudflare.app import create_app
+from lab.emulator_server import serve
+from lab.memory import MemoryNameserver
+
+TOKEN = "lab-token-of-forty-characters-0123456789"
+
+
+@pytest.fixture
+def nameserver() -> MemoryNameserver:
+    return MemoryNameserver()
+
+
+@pytest.fixture
+def account(nameserver: MemoryNameserver) -> Account:
+    return Account(nameserver, TOKEN)
+
+
+@pytest.fixture
+def url(account: Account) -> Iterator[str]:
+    server = serve(create_app(account))
+    yield f"{server.url}/client/v4"
+    server.stop()
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[cloudflare.Cloudflare]:
+    with cloudflare.Cloudflare(api_token=TOKEN, base_url=url, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def zone(account: Account) -> str:
+    return str(account.create_zone("acme.example")["id"])
+
+
+def code_of(error: cloudflare.APIStatusError) -> int:
+    assert isinstance(error.body, dict)
+    return int(error.body["errors"][0]["code"])
+
+
+def test_a_zone_is_pending_until_it_is_delegated(
+    client: cloudflare.Cloudflare, zone: str, nameserver: MemoryNameserver
+) -> None:
+    assert client.zones.get(zone_id=zone).status == "pending"  # type: ignore[union-attr]
+    nameserver.delegate("acme.example")
+    assert client.zones.get(zone_id=zone).status == "active"  # type: ignore[union-attr]
+
+
+def test_records_reach_the_name_server_as_sets(
+    client: cloudflare.Cloudflare, zone: str, nameserver: MemoryNameserver
+) -> None:
+    create = client.dns.records.create
+    create(zone_id=zone, name="out", type="A", content="198.18.1.10", ttl=300)
+    second = create(zone_id=zone, name="out", type="A", content="198.18.1.11", ttl=300)
+    long = "v=DKIM1; p=" + "A" * 400
+    create(zone_id=zone, name="@", type="TXT", content=long, ttl=1)
+    create(zone_id=zone, name="@", type="MX", content="mx1.acme.example", ttl=60, priority=10)
+    answers = nameserver.zones["acme.example"]
+    assert answers["out.acme.example", "A"] == (300, ("198.18.1.10", "198.18.1.11"))
+    assert answers["acme.example", "TXT"] == (300, (long,))
+    assert answers["acme.example", "MX"] == (60, ("10 mx1.acme.example",))
+    assert second is not None
+    client.dns.records.delete(second.id, zone_id=zone)
+    assert answers["out.acme.example", "A"] == (300, ("198.18.1.10",))
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"name": "a", "type": "A", "content": "198.18.1.10", "ttl": 300}, 81058),
+        ({"name": "a", "type": "CNAME", "content": "b.example", "ttl": 300}, 81053),
+        ({"name": "alias", "type": "A", "content": "198.18.1.10", "ttl": 300}, 81054),
+        ({"name": "x", "type": "A", "content": "198.18.1", "ttl": 300}, 9005),
+        ({"name": "x", "type": "A", "content": "198.18.1.10", "ttl": 30}, 9021),
+        ({"name": "x", "type": "TXT", "content": "x", "ttl": 60, "proxied": True}, 9041),
+        ({"name": "x", "type": "TXT", "content": "x", "ttl": 60, "tags": ["a:b"]}, 9300),
+        ({"name": "x y", "type": "TXT", "content": "x", "ttl": 60}, 9000),
+    ],
+)
+def test_refusals_carry_cloudflares_codes(
+    client: cloudflare.Cloudflare, account: Account, zone: str, body: dict[str, object], code: int
+) -> None:
+    account.create(zone, {"name": "a", "type": "A", "content": "198.18.1.10", "ttl": 300})
+    account.create(zone, {"name": "alias", "type": "CNAME", "content": "b.example", "ttl": 300})
+    with pytest.raises(cloudflare.BadRequestError) as caught:
+        client.post(f"/zones/{zone}/dns_records", body=body, cast_to=object)
+    assert code_of(caught.value) == code
+
+
+@pytest.mark.parametrize(("token", "code"), [("wrong", 9109), ("a b", 6003)])
+def test_a_wrong_token_is_told_from_a_broken_one(url: str, token: str, code: int) -> None:
+    with (
+        cloudflare.Cloudflare(api_token=token, base_url=url, max_retries=0) as client,
+        pytest.raises(cloudflare.APIStatusError) as caught,
+    ):
+        client.zones.list()
+    assert code_of(caught.value) == code
+
+
+def test_pages_end_with_an_empty_one(client: cloudflare.Cloudflare, account: Account) -> None:
+    for number in range(25):
+        account.create_zone(f"z{number}.example")
+    assert len(list(client.zones.list())) == 25
+
+
+def test_a_full_zone_refuses_more(
+    client: cloudflare.Cloudflare, account: Account, zone: str
+) -> None:
+    for number in range(QUOTA):
+        account.create(zone, {"name": f"r{number}", "type": "TXT", "content": "x", "ttl": 60})
+    with pytest.raises(cloudflare.BadRequestError) as caught:
+        client.dns.records.create(zone_id=zone, name="more", type="TXT", content="x", ttl=60)
+    assert code_of(caught.value) == 81045
+
+
+def test_a_batch_is_all_or_nothing(
+    client: cloudflare.Cloudflare, account: Account, zone: str, nameserver: MemoryNameserver
+) -> None:
+    kept = account.create(zone, {"name": "kept", "type": "TXT", "content": "x", "ttl": 60})
+    good = {"name": "new", "type": "TXT", "content": "x", "ttl": 60}
+    bad = {"name": "bad", "type": "A", "content": "nothing", "ttl": 60}
+    body = {"deletes": [{"id": kept["id"]}], "posts": [good, bad]}
+    with pytest.raises(cloudflare.BadRequestError):
+        client.post(f"/zones/{zone}/dns_records/batch", body=body, cast_to=object)
+    assert [record["name"] for record in account.records(zone)] == ["kept.acme.example"]
+    assert set(nameserver.zones["acme.example"]) == {("kept.acme.example", "TXT")}
+
+
+def test_an_answer_can_be_lost_after_the_effect(
+    client: cloudflare.Cloudflare, account: Account, zone: str
+) -> None:
+    account.faults.inject("lost_answer")
+    with pytest.raises(cloudflare.APIStatusError):
+        client.dns.records.create(zone_id=zone, name="x", type="TXT", content="x", ttl=60)
+    assert len(account.records(zone)) == 1
