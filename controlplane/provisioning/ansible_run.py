@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +13,14 @@ from typing import Any
 
 import ansible_runner
 
-from controlplane.provisioning.leftovers import end_leftovers
 from controlplane.provisioning.playbook_errors import Failure, explain
 from controlplane.provisioning.ports import Progress, ProvisioningError
+from controlplane.provisioning.private_directory import (
+    default_root,
+    environment_mark,
+    private_directory,
+)
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - memory-backed, and the directory below it is 0700
-CONTROL_PATH_LIMIT = 40
-"""Longest root of private directories: ssh's socket path (108 bytes) holds a hash and a suffix."""
 CENSORED = "hidden, since the task handles secrets; /var/log on the host may say more"
 
 
@@ -47,14 +45,26 @@ class Connection:
     private_key: str = field(repr=False)
 
 
-def run_playbook(playbook: Playbook, connection: Connection, progress: Progress) -> int:
+def _never() -> bool:
+    return False
+
+
+def run_playbook(
+    playbook: Playbook,
+    connection: Connection,
+    progress: Progress,
+    *,
+    cancelled: Callable[[], bool] = _never,
+) -> int:
     """Run a playbook; return the number of changed tasks.
+
+    `cancelled` is asked every second or so; the next run goes on where a cancelled one ended.
 
     Secrets reach Ansible by files (0600, in memory where the machine has a memory file system)
     and never by arguments or environment. Raises `ProvisioningError`.
     """
     events = Events(connection.name, progress)
-    with _private_directory(playbook.private_root) as private:
+    with private_directory(playbook.private_root or default_root()) as private:
         _write_inputs(private, playbook, connection)
         runner = ansible_runner.run(
             private_data_dir=str(private),
@@ -63,6 +73,7 @@ def run_playbook(playbook: Playbook, connection: Connection, progress: Progress)
             inventory=str(private / "inventory"),
             envvars=_environment(private, playbook.path.parent),
             event_handler=events.take,
+            cancel_callback=cancelled,
             quiet=True,
             timeout=max(1, int(playbook.deadline.total_seconds())),
             settings={"pexpect_timeout": 1, "suppress_env_files": True},
@@ -134,6 +145,13 @@ def _error(
             remedy="Look at the operation's log for the task that hangs; it is tried again.",
             where=where,
         )
+    if runner.status == "canceled":
+        return ProvisioningError(
+            "hosts.configuration_cancelled",
+            f"configuring {connection.name} was cut off, since this process was asked to stop",
+            remedy="Nothing to do: the next run changes what is left.",
+            where=where,
+        )
     if events.failure is not None:
         return explain(events.failure, connection.name)
     return ProvisioningError(
@@ -149,18 +167,6 @@ def _last_words(runner: ansible_runner.Runner) -> str:
     with runner.stdout as stdout:
         lines = [line.strip() for line in stdout.read().splitlines() if line.strip()]
     return " ".join(lines[-3:]) or "it printed nothing"
-
-
-@contextmanager
-def _private_directory(root: Path | None) -> Iterator[Path]:
-    if root is None:
-        root = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
-    private = Path(tempfile.mkdtemp(prefix="penguin-run-", dir=root))
-    try:
-        yield private
-    finally:
-        end_leftovers(f"ANSIBLE_HOME={private / 'tmp'}")
-        shutil.rmtree(private, ignore_errors=True)
 
 
 def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> None:
@@ -199,11 +205,12 @@ def _write(path: Path, text: str) -> None:
 
 def _environment(private: Path, playbooks: Path) -> dict[str, str]:
     """What Ansible needs besides ours: the tools beside this interpreter are found first."""
+    name, value = environment_mark(private)
     return {
+        name: value,
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "ANSIBLE_CONFIG": str(playbooks / "ansible.cfg"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
-        "ANSIBLE_HOME": str(private / "tmp"),
         "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(private / "c"),
         "LC_ALL": "C.UTF-8",

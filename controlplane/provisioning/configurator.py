@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from blueprint.document import Blueprint
@@ -41,8 +42,10 @@ class ConfiguratorSettings:
 class AnsibleConfigurator:
     """The `Configurator` for real hosts."""
 
-    def __init__(self, settings: ConfiguratorSettings) -> None:
+    def __init__(self, settings: ConfiguratorSettings, *, stop: Event | None = None) -> None:
+        """`stop` cuts running playbooks off when it is set: the process is about to end."""
         self._settings = settings
+        self._stop = stop or Event()
         self._first_contact = FirstContact(deadline=settings.ssh_deadline)
 
     def first_contact(
@@ -94,6 +97,7 @@ class AnsibleConfigurator:
                 private_key=secrets.ssh_private_key,
             ),
             progress,
+            cancelled=self._stop.is_set,
         )
 
     def _role_variables(self) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -30,12 +32,12 @@ class Run:
         self._folder.mkdir()
         shutil.copy(CONFIG, self._folder)
 
-    def tasks(self, *tasks: dict[str, Any], deadline: float = 60, local: bool = True) -> int:
+    def tasks(self, *tasks: dict[str, Any], deadline: float = 60, **options: Any) -> int:
         play = {"hosts": "mail_hosts", "gather_facts": False, "tasks": list(tasks)}
         path = self._folder / "site.yml"
         path.write_text(json.dumps([play]))
         variables = {"word": "shown"}
-        if local:
+        if options.pop("local", True):
             variables |= {
                 "ansible_connection": "local",
                 "ansible_python_interpreter": sys.executable,
@@ -50,6 +52,7 @@ class Run:
             ),
             Connection(name="mx1", address="127.0.0.1", known_host="", private_key="KEY"),
             self.lines.append,
+            **options,
         )
 
 
@@ -133,6 +136,33 @@ def test_a_run_that_hangs_is_ended_at_the_deadline(run: Run, tmp_path: Path) -> 
     assert caught.value.code == "hosts.configuration_timeout"
     hanging = Path("/proc", number.read_text().strip(), "cmdline")
     assert not hanging.exists() or str(pipe) not in hanging.read_text()
+
+
+def test_a_run_can_be_cut_off(run: Run) -> None:
+    with pytest.raises(ProvisioningError) as caught:
+        run.tasks(task("Never seen", "debug", msg="x"), cancelled=lambda: True)
+
+    assert caught.value.code == "hosts.configuration_cancelled"
+    assert caught.value.retryable
+
+
+def test_what_a_dead_process_left_is_cleared_by_the_next_run(run: Run) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", "pass"])
+    ended.wait()
+    abandoned = run.root / f"penguin-run-{ended.pid}.1-x"
+    abandoned.mkdir()
+    worker = subprocess.Popen(
+        ["/bin/sh", "-c", "read line"],
+        stdin=subprocess.PIPE,
+        env={"ANSIBLE_HOME": str(abandoned / "tmp")},
+    )
+
+    run.tasks(task("Say", "debug", msg="hello"))
+
+    assert worker.wait(10) == -signal.SIGKILL
+    assert worker.stdin is not None
+    worker.stdin.close()
+    assert list(run.root.iterdir()) == []
 
 
 def test_a_host_that_does_not_answer_is_unreachable(run: Run) -> None:
