@@ -8,10 +8,15 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import CliError
 from cli.output import Format, OutputOption, print_rows
 from tools.pulumi import engine
-from tools.pulumi.parts import VERSION
+from tools.pulumi.parts import VERSION, Kind
+
+ORIGINS = {
+    Kind.OFFICIAL: "Pulumi's own distribution",
+    Kind.BUILT: "built here from Pulumi's published modules",
+    Kind.STAND_IN: "stand-in of this project: the official part is not on this machine",
+}
 
 app = typer.Typer(help="The Pulumi engine of this machine.")
 
@@ -22,14 +27,14 @@ def show(context: typer.Context, output: OutputOption = Format.TABLE) -> None:
     if context.invoked_subcommand:
         return
     found = engine.find()
-    if found is None:
-        raise CliError(
-            "engine.missing",
-            f"the Pulumi command {VERSION} is not on this machine",
-            remedy="run `penguin engine build`",
-        )
     rows = [
-        {"part": part.name, "version": part.version, "origin": part.origin, "path": str(part.path)}
+        {
+            "part": part.name,
+            "version": part.version,
+            "kind": part.kind.value,
+            "origin": ORIGINS[part.kind],
+            "path": str(part.path),
+        }
         for part in (found.cli, found.language, found.cloudflare)
     ]
     print_rows(rows, ("part", "version", "origin", "path"), output)
@@ -42,14 +47,45 @@ def build(
     ] = False,
 ) -> None:
     """Bring the engine here: found on PATH, else downloaded, else built (about 7 minutes)."""
-    if engine.find() is not None:
+    if engine.is_here():
         if not if_missing:
             print(f"the Pulumi engine {VERSION} is ready")
         return
     started = time.monotonic()
-
-    def progress(line: str) -> None:
-        print(f"  … pulumi engine: {line}", file=sys.stderr, flush=True)
-
-    engine.obtain(progress)
+    with ProgressLine("pulumi engine") as line:
+        engine.obtain(line.say)
     print(f"  ✓ pulumi engine  {time.monotonic() - started:.1f} s", flush=True)
+
+
+class ProgressLine:
+    """One line that is written over while a person watches; in a log, one every half minute."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._live = sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._said: tuple[str, float] = ("", 0.0)
+
+    def say(self, text: str) -> None:
+        """Show where the work is; `text` without figures names the step."""
+        now = time.monotonic()
+        step = text.split("  ")[0]
+        if not self._live and step == self._said[0] and now - self._said[1] < 30:
+            return
+        self._said = (step, now)
+        line = f"  … {self._title}: {text}  {now - self._started:.0f} s"
+        print(
+            f"\r{line}\x1b[K" if self._live else line,
+            end="" if self._live else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def __enter__(self) -> ProgressLine:
+        """Start the line."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Clear the line."""
+        if self._live:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

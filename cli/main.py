@@ -70,6 +70,8 @@ def main() -> None:
     with reported(lambda: state_dir() / "log" / "penguin.log"):
         try:
             status = app(standalone_mode=False, prog_name="penguin")
+        except typer.Abort:
+            raise KeyboardInterrupt from None
         except NoArgsIsHelpError as error:
             print(error.format_message())
             status = 2

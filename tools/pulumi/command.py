@@ -8,16 +8,19 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from tools.places import cache_dir
-from tools.pulumi.parts import VERSION, EngineError, Origin, Part
+from tools.pulumi.parts import VERSION, EngineError, Kind, Part
 
 Progress = Callable[[str], None]
 
@@ -28,24 +31,42 @@ BUILD_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
 
-def on_path(search: str | None = None) -> Part | None:
-    """Return the official command of our version, when it is on PATH (or on `search`)."""
-    found = shutil.which("pulumi", path=search)
-    if found is None:
+def on_path(search: str | None = None, ours: Collection[Path] = ()) -> Part | None:
+    """Return the official command of our version, when it is on PATH (or on `search`).
+
+    A shell that uses an engine of ours has that on PATH too: what lies in `ours` does not count.
+    """
+    directories = [
+        place
+        for place in (search or os.environ.get("PATH", os.defpath)).split(os.pathsep)
+        if place and not any(Path(place).resolve().is_relative_to(own.resolve()) for own in ours)
+    ]
+    found = shutil.which("pulumi", path=os.pathsep.join(directories))
+    if found is None or not _is_our_version(Path(found)):
         return None
+    return Part("pulumi", VERSION, Kind.OFFICIAL, Path(found).resolve())
+
+
+def _is_our_version(program: Path) -> bool:
     environment = {"PATH": os.environ.get("PATH", ""), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     environment["HOME"] = os.environ.get("HOME", "/")
-    said = subprocess.run(
-        [found, "version"], capture_output=True, text=True, env=environment, check=False
-    )
-    if said.stdout.strip() != f"v{VERSION}":
-        return None
-    return Part("pulumi", VERSION, Origin.OFFICIAL, Path(found).resolve())
+    try:
+        said = subprocess.run(
+            [program, "version"],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return said.stdout.strip() == f"v{VERSION}"
 
 
 def cached() -> Part | None:
     """Return the command that an earlier run downloaded or built for the pinned modules."""
-    for directory, origin in ((_downloaded(), Origin.OFFICIAL), (_built(), Origin.BUILT)):
+    for directory, origin in ((_downloaded(), Kind.OFFICIAL), (_built(), Kind.BUILT)):
         path = directory / "bin" / "pulumi"
         if path.exists():
             return Part("pulumi", VERSION, origin, path)
@@ -53,11 +74,14 @@ def cached() -> Part | None:
 
 
 def download(progress: Progress, base: str = DOWNLOAD) -> Part | None:
-    """Fetch the official distribution; None where it cannot be reached from this machine."""
+    """Fetch the official distribution; None where this machine cannot get it whole."""
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     url = f"{base}/pulumi-v{VERSION}-{platform.system().lower()}-{machine}.tar.gz"
     with _alone("download"), tempfile.TemporaryDirectory(dir=_made(cache_dir())) as scratch:
+        if (found := cached()) is not None:
+            return found
         archive = Path(scratch) / "pulumi.tar.gz"
+        unpacked = Path(scratch) / "unpacked"
         try:
             # The address is a constant of this file; a short time-out keeps closed networks quick.
             with (
@@ -66,11 +90,12 @@ def download(progress: Progress, base: str = DOWNLOAD) -> Part | None:
             ):
                 progress("downloading the official distribution")
                 shutil.copyfileobj(answer, file)
-        except (urllib.error.URLError, OSError):
+            with tarfile.open(archive) as tar:
+                tar.extractall(unpacked, filter="data")
+        except (OSError, EOFError, HTTPException, tarfile.TarError, zlib.error):
             return None
-        unpacked = Path(scratch) / "unpacked"
-        with tarfile.open(archive) as tar:
-            tar.extractall(unpacked, filter="data")
+        if not _is_our_version(unpacked / "pulumi" / "pulumi"):
+            return None
         ready = Path(scratch) / "ready"
         ready.mkdir()
         (unpacked / "pulumi").rename(ready / "bin")
@@ -96,26 +121,54 @@ def build(progress: Progress) -> Part:
             return found
         target = _built()
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="building-") as scratch:
             log = target.parent / "build.log"
-            progress("fetching Go modules")
-            _go([go, "mod", "download"], log)
-            progress("compiling the Pulumi command (about 6 minutes on two cores)")
-            output = Path(scratch) / "bin" / "pulumi"
-            flags = f"-s -w -X {VERSION_VARIABLE}=v{VERSION}"
-            command = [go, "build", "-trimpath", "-tags", "osusergo,grpcnotrace"]
-            _go([*command, "-ldflags", flags, "-o", str(output), BUILD_PACKAGE], log)
-            _replace(Path(scratch), target)
-            Path(scratch).mkdir()
-    return Part("pulumi", VERSION, Origin.BUILT, target / "bin" / "pulumi")
+            log.unlink(missing_ok=True)
+            _compile(go, Path(scratch) / "engine" / "bin" / "pulumi", progress, log)
+            _replace(Path(scratch) / "engine", target)
+    return Part("pulumi", VERSION, Kind.BUILT, target / "bin" / "pulumi")
 
 
-def _go(command: list[str], log: Path) -> None:
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
-    with log.open("a") as said:
-        status = subprocess.run(
-            command, cwd=MODULES, env=environment, stdout=said, stderr=said, check=False
-        ).returncode
+def _compile(go: str, output: Path, progress: Progress, log: Path) -> None:
+    """Fetch exactly the modules that the command needs, then compile it package by package."""
+    tags = ["-tags", "osusergo,grpcnotrace"]
+    progress("fetching Go modules (about a minute)")
+    listing = [go, "list", "-deps", *tags, "-f", "{{.ImportPath}}", BUILD_PACKAGE]
+    packages = 0
+
+    def count(_: str) -> None:
+        nonlocal packages
+        packages += 1
+
+    _go(listing, log, count, stream="stdout")
+    compiled = 0
+
+    def tell(_: str) -> None:
+        nonlocal compiled
+        compiled += 1
+        progress(f"compiling, about 6 minutes on two cores  {compiled}/{packages} packages")
+
+    flags = ["-ldflags", f"-s -w -X {VERSION_VARIABLE}=v{VERSION}"]
+    output.parent.mkdir(parents=True)
+    command = [go, "build", "-v", "-trimpath", *tags, *flags, "-o", str(output), BUILD_PACKAGE]
+    _go(command, log, tell, stream="stderr")
+
+
+def _go(command: list[str], log: Path, each_line: Progress, stream: str) -> None:
+    """Run the Go tool; every line goes to the log, those of `stream` to `each_line` as well."""
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
+    environment["GOFLAGS"] = "-mod=readonly"  # what go.sum does not know is refused
+    with log.open("a", buffering=1) as said:
+        streams: dict[str, Any] = {"stdout": said, "stderr": said, stream: subprocess.PIPE}
+        running = subprocess.Popen(command, cwd=MODULES, env=environment, text=True, **streams)
+        try:
+            for line in getattr(running, stream):
+                said.write(line)
+                each_line(line)
+        finally:
+            if running.poll() is None and sys.exc_info()[0] is not None:
+                running.terminate()
+            status = running.wait()
     if status:
         last = (log.read_text().strip().splitlines() or [""])[-1]
         raise EngineError(

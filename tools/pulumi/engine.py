@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,10 +12,11 @@ from pathlib import Path
 
 from tools.places import checkout, state_dir
 from tools.pulumi import command
-from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, EngineError, Origin, Part
+from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, EngineError, Kind, Part
 
 LANGUAGE_HOST = "pulumi-language-python"
 CLOUDFLARE_PLUGIN = "pulumi-resource-cloudflare"
+STAND_IN_MARK = "# PenguinMails' stand-in"
 
 
 @dataclass(frozen=True)
@@ -57,27 +59,37 @@ class Engine:
         }
 
 
-def find() -> Engine | None:
-    """Return the engine of this machine, None while there is no command of our version."""
-    cli = command.on_path() or command.cached()
+def is_here() -> bool:
+    """Tell whether this machine has a command of our version."""
+    return _command() is not None
+
+
+def find() -> Engine:
+    """Return the engine of this machine. Raises EngineError `engine.missing` where it has none."""
+    cli = _command()
     if cli is None:
-        return None
+        raise EngineError(
+            "engine.missing",
+            f"the Pulumi command {VERSION} is not on this machine",
+            remedy="run `penguin engine build`",
+        )
     root = _root_for(cli)
     return Engine(root, cli, _language_host(cli, root), _cloudflare_plugin(root))
 
 
 def obtain(progress: command.Progress) -> Engine:
     """Return the engine, downloading or building the command where it is missing."""
-    if find() is None and command.download(progress) is None:
+    if not is_here() and command.download(progress) is None:
         command.build(progress)
-    engine = find()
-    if engine is None:
-        raise EngineError(
-            "engine.missing",
-            f"the Pulumi command {VERSION} was built but is not there",
-            remedy="run `penguin engine build` again",
-        )
-    return engine
+    return find()
+
+
+def _command() -> Part | None:
+    return command.on_path(ours=(_root(),)) or command.cached()
+
+
+def _root() -> Path:
+    return state_dir() / "engine"
 
 
 def _root_for(cli: Part) -> Path:
@@ -88,37 +100,46 @@ def _root_for(cli: Part) -> Path:
     """
     if (cli.path.parent / LANGUAGE_HOST).exists():
         return cli.path.parent.parent
-    root = state_dir() / "engine"
+    root = _root()
     beside = root / "bin" / "pulumi"
     beside.parent.mkdir(parents=True, exist_ok=True)
-    if not beside.exists() or not beside.samefile(cli.path):
+    if not _same(beside, cli.path):
         fresh = beside.with_name(f".pulumi.{os.getpid()}")
         fresh.unlink(missing_ok=True)
         try:
             fresh.hardlink_to(cli.path)
         except OSError:  # another file system
             shutil.copy2(cli.path, fresh)
-        if not beside.exists() or beside.stat().st_size != fresh.stat().st_size:
-            fresh.replace(beside)
-        fresh.unlink(missing_ok=True)
+        fresh.replace(beside)
     return root
+
+
+def _same(copy: Path, original: Path) -> bool:
+    """Tell whether `copy` is a second name or a faithful copy of `original`."""
+    if not copy.exists():
+        return False
+    one, other = copy.stat(), original.stat()
+    return copy.samefile(original) or (one.st_size, one.st_mtime_ns) == (
+        other.st_size,
+        other.st_mtime_ns,
+    )
 
 
 def _language_host(cli: Part, root: Path) -> Part:
     official = cli.path.parent / LANGUAGE_HOST
     if official.exists():
-        return Part(LANGUAGE_HOST, VERSION, Origin.OFFICIAL, official)
+        return Part(LANGUAGE_HOST, VERSION, Kind.OFFICIAL, official)
     path = _launcher(root / "bin" / LANGUAGE_HOST, "tools.pulumi.language_host")
-    return Part(LANGUAGE_HOST, VERSION, Origin.STAND_IN, path)
+    return Part(LANGUAGE_HOST, VERSION, Kind.STAND_IN, path)
 
 
 def _cloudflare_plugin(root: Path) -> Part:
     home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
     official = home / "plugins" / f"resource-cloudflare-v{CLOUDFLARE_VERSION}" / CLOUDFLARE_PLUGIN
-    if official.exists() and b"tools.pulumi" not in official.read_bytes()[:4096]:
-        return Part(CLOUDFLARE_PLUGIN, CLOUDFLARE_VERSION, Origin.OFFICIAL, official)
+    if official.exists() and not _is_launcher(official):
+        return Part(CLOUDFLARE_PLUGIN, CLOUDFLARE_VERSION, Kind.OFFICIAL, official)
     path = _launcher(root / "plugins" / CLOUDFLARE_PLUGIN, "tools.pulumi.cloudflare_plugin")
-    return Part(CLOUDFLARE_PLUGIN, CLOUDFLARE_VERSION, Origin.STAND_IN, path)
+    return Part(CLOUDFLARE_PLUGIN, CLOUDFLARE_VERSION, Kind.STAND_IN, path)
 
 
 def _launcher(path: Path, module: str) -> Path:
@@ -126,9 +147,9 @@ def _launcher(path: Path, module: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     script = (
         "#!/bin/sh\n"
-        f"# PenguinMails' stand-in for {path.name}; used only where that is missing.\n"
-        f'cd "{checkout()}" || exit 1\n'
-        f'exec "{sys.executable}" -m {module} "$@"\n'
+        f"{STAND_IN_MARK} for {path.name}; used only where that is missing.\n"
+        f"cd {shlex.quote(str(checkout()))} || exit 1\n"
+        f'exec {shlex.quote(sys.executable)} -m {module} "$@"\n'
     )
     if not path.exists() or path.read_text() != script:
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -136,6 +157,11 @@ def _launcher(path: Path, module: str) -> Path:
         fresh.chmod(0o755)
         fresh.replace(path)
     return path
+
+
+def _is_launcher(path: Path) -> bool:
+    with path.open("rb") as file:
+        return STAND_IN_MARK.encode() in file.read(4096)
 
 
 def _link(link: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ Used where the official language host, a release download, cannot be had. It ser
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -24,6 +25,9 @@ NOTICE = "running with PenguinMails' stand-in for the Python language host"
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """The methods that the engine calls in preview, up, refresh and destroy."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
         """Accept any engine of our version."""
@@ -53,29 +57,44 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         )
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """The engine ends us by signal."""
+        """End the programs that run."""
+        self.end_programs()
         return empty_pb2.Empty()
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Run the program; modules must not stay cached between a preview and its update."""
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tools.pulumi.run_program"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        context.add_callback(child.terminate)  # a cancelled call ends the program
-        said, _ = child.communicate(request.SerializeToString())
+        answer, theirs = os.pipe()  # apart from what the program prints
+        with os.fdopen(answer, "rb") as answers:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "tools.pulumi.run_program", str(theirs)],
+                stdin=subprocess.PIPE,
+                pass_fds=(theirs,),
+            )
+            os.close(theirs)
+            self._running.add(child)
+            context.add_callback(child.terminate)  # a cancelled call ends the program
+            try:
+                child.communicate(request.SerializeToString())
+                said = answers.read()
+            finally:
+                self._running.discard(child)
         if child.returncode:
             return language_pb2.RunResponse(
                 error=f"the program's interpreter ended with {child.returncode}"
             )
         return language_pb2.RunResponse.FromString(said)
 
+    def end_programs(self) -> None:
+        """Leave no program behind."""
+        for child in list(self._running):
+            child.terminate()
+
 
 def main() -> None:
     """Serve until the engine says it is enough."""
     server = grpc.server(ThreadPoolExecutor(max_workers=8))
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
+    host = LanguageHost()
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -83,6 +102,7 @@ def main() -> None:
     server.start()
     print(port, flush=True)
     over.wait()
+    host.end_programs()
     server.stop(grace=None)
 
 

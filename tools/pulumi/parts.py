@@ -12,12 +12,14 @@ CLOUDFLARE_VERSION = "6.17.0"
 """Of the Cloudflare plugin; equal to the pinned pulumi-cloudflare, which asks for just this one."""
 
 
-class Origin(StrEnum):
+class Kind(StrEnum):
     """Where a part comes from."""
 
     OFFICIAL = "official"
-    BUILT = "built from published modules"
-    STAND_IN = "stand-in of this project"
+    BUILT = "built"
+    """Compiled here from Pulumi's published Go modules."""
+    STAND_IN = "stand-in"
+    """Written by this project, used while the official part is absent."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Part:
 
     name: str
     version: str
-    origin: Origin
+    kind: Kind
     path: Path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from pulumi.runtime.proto import language_pb2
 
 
 def main() -> None:
-    """Read the request from standard input, answer on standard output, print to standard error."""
-    answer = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what the program prints must not mix with the answer
+    """Read the request from standard input, answer on the descriptor that is the argument."""
+    answer_to = int(sys.argv.pop())  # the program sees no arguments
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends quietly: a traceback helps nobody here
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     directory = Path(request.info.program_directory or request.pwd)
     entry = directory / (request.info.entry_point or request.program or ".")
@@ -25,8 +26,8 @@ def main() -> None:
         runpy.run_path(str(entry), run_name="__main__")
 
     response = LanguageServer(program).Run(request, None)  # type: ignore[no-untyped-call]
-    answer.write(response.SerializeToString())
-    answer.close()
+    with os.fdopen(answer_to, "wb") as answer:
+        answer.write(response.SerializeToString())
 
 
 if __name__ == "__main__":
