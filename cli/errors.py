@@ -23,7 +23,7 @@ class CliError(Exception):
         self.status = status
 
 
-class CliErrorGroup(Exception):  # noqa: N818 - a group, like ExceptionGroup
+class CliErrorGroup(Exception):
     """Several mistakes at once, all to be shown."""
 
     def __init__(self, errors: list[CliError], status: int = 1) -> None:

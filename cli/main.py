@@ -28,11 +28,11 @@ COMMANDS = {
 class Commands(TyperGroup):
     """Finds commands in the table, so that `penguin --help` imports none of them."""
 
-    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Context) -> list[str]:
         """Name all commands in the table's order."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
@@ -44,7 +44,7 @@ class Commands(TyperGroup):
         command.params = [p for p in command.params if not str(p.name).endswith("_completion")]
         return command
 
-    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the help lines from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])

@@ -14,7 +14,7 @@ class MemoryMachines:
         self.passwords: dict[int, str] = {}
         self.powered: dict[int, bool] = {}
 
-    def order(self, server_id: int, name: str, address: str, root_password: str) -> None:  # noqa: ARG002
+    def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
         """Remember a new host."""
         self.addresses[server_id] = [address]
         self.passwords[server_id] = root_password

@@ -86,7 +86,7 @@ class _Face:
         if request.method != "GET" and faults.strikes("server_error"):
             raise Refusal(10000, "Internal error", 500)
 
-    async def verify(self, request: Request) -> Response:  # noqa: ARG002
+    async def verify(self, request: Request) -> Response:
         return _answered({"id": "lab", "status": "active"})
 
     async def zones(self, request: Request) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of the emulator, not a failure of it
+class Refusal(Exception):
     """The API answers no, with a code of its own and an HTTP status."""
 
     def __init__(self, code: int, message: str, status: int = 400) -> None:

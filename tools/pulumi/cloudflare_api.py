@@ -10,24 +10,31 @@ import cloudflare
 BASE = "https://api.cloudflare.com/client/v4"
 
 
+MOST_ZONES = 1000
+"""Where a listing stops, as in Pulumi's plugin."""
+TOKEN_CODES = {6003, 6111, 9103, 9106, 9109, 10000}
+"""Error codes that mean: the token is missing, malformed, unknown or not allowed to do this."""
+
+
 class ApiError(Exception):
     """Cloudflare refused or could not be reached; the message carries its code and words."""
 
 
 class CloudflareApi:
-    """Zones and DNS records as plain dictionaries in the API's own spelling."""
+    """Zones and DNS records as plain dictionaries in the API's own spelling.
 
-    def __init__(self, base_url: str, token: str) -> None:
-        self._base_url = base_url
+    `base_url` and `token` default to `CLOUDFLARE_BASE_URL` and `CLOUDFLARE_API_TOKEN`, which
+    Pulumi's plugin reads too.
+    """
+
+    def __init__(self, base_url: str | None = None, token: str | None = None) -> None:
+        self._base_url = base_url or os.environ.get("CLOUDFLARE_BASE_URL") or BASE
+        self._token = token or os.environ.get("CLOUDFLARE_API_TOKEN") or ""
         self._client = cloudflare.Cloudflare(
-            api_token=token, base_url=base_url.rstrip("/"), max_retries=4, timeout=30
-        )
-
-    @classmethod
-    def from_environment(cls) -> CloudflareApi:
-        """Take `CLOUDFLARE_BASE_URL` and `CLOUDFLARE_API_TOKEN`, as Pulumi's plugin does."""
-        return cls(
-            os.environ.get("CLOUDFLARE_BASE_URL", BASE), os.environ.get("CLOUDFLARE_API_TOKEN", "-")
+            api_token=self._token or "none",
+            base_url=self._base_url.rstrip("/"),
+            max_retries=4,
+            timeout=30,
         )
 
     def create_record(self, zone: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -46,10 +53,13 @@ class CloudflareApi:
         """DELETE a record."""
         self._call("delete", f"/zones/{zone}/dns_records/{record}")
 
-    def create_zone(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def create_zone(self, body: dict[str, Any]) -> dict[str, Any]:
         """POST a zone."""
-        body = {"name": inputs["name"], "account": inputs.get("account"), "type": "full"}
         return self._call("post", "/zones", body)
+
+    def change_zone(self, zone: str, body: dict[str, Any]) -> dict[str, Any]:
+        """PATCH a zone."""
+        return self._call("patch", f"/zones/{zone}", body)
 
     def zone(self, zone: str) -> dict[str, Any] | None:
         """GET a zone, None when it is gone."""
@@ -59,28 +69,31 @@ class CloudflareApi:
         """DELETE a zone with its records."""
         self._call("delete", f"/zones/{zone}")
 
-    def find_zone(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Return the one zone with this id or filter."""
-        if arguments.get("zoneId"):
-            zone = self.zone(arguments["zoneId"])
-            if zone is None:
-                raise ApiError(f"zone {arguments['zoneId']} does not exist")
-            return _camel(zone)
-        found = self.zones(arguments.get("filter") or {})
-        if len(found) != 1:
-            raise ApiError(f"failed to find exactly one result, found {len(found)} zones")
-        return found[0]
+    def find_zone(self, zone: str | None, filter_: dict[str, Any]) -> dict[str, Any]:
+        """Return the one zone with this id, or that the filter matches."""
+        if zone is None:
+            found = self.zones(filter_)
+            if len(found) != 1:
+                raise ApiError(f"failed to find exactly one result, found {len(found)} zones")
+            zone = str(found[0]["id"])
+        live = self.zone(zone)
+        if live is None:
+            raise ApiError(f"zone {zone} does not exist")
+        return live
 
-    def zones(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    def zones(self, filter_: dict[str, Any]) -> list[dict[str, Any]]:
         """Return all zones that match, page by page until one is empty."""
-        query = {key: arguments[key] for key in ("name", "status") if arguments.get(key)}
+        query = {key: filter_[key] for key in ("name", "status") if filter_.get(key)}
+        for key, value in (filter_.get("account") or {}).items():
+            query[f"account.{key}"] = value
+        query["match"] = filter_.get("match") or "all"
         found: list[dict[str, Any]] = []
         page = 1
-        while batch := self._request(
-            "get", "/zones", None, {**query, "match": "all", "page": page}
-        ):
-            found += [_camel(zone) for zone in batch]
+        while batch := self._request("get", "/zones", None, {**query, "page": page}):
+            found += batch
             page += 1
+            if len(found) >= MOST_ZONES:
+                break
         return found
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -100,6 +113,8 @@ class CloudflareApi:
         body: dict[str, Any] | None = None,
         query: dict[str, Any] | None = None,
     ) -> Any:
+        if not self._token:
+            raise ApiError("no API token: set CLOUDFLARE_API_TOKEN")
         options: dict[str, Any] = {"params": query} if query else {}
         arguments: dict[str, Any] = {"cast_to": object, "options": options}
         if method != "get":
@@ -110,8 +125,9 @@ class CloudflareApi:
             raise _NotFoundError(_words(error)) from None
         except cloudflare.APIStatusError as error:
             raise ApiError(_words(error)) from None
-        except cloudflare.APIConnectionError:
-            raise ApiError(f"cannot reach {self._base_url}") from None
+        except cloudflare.APIConnectionError as error:
+            cause = f": {error.__cause__}" if error.__cause__ else ""
+            raise ApiError(f"cannot reach {self._base_url}{cause}") from None
         return answer.get("result") if isinstance(answer, dict) else None
 
 
@@ -120,21 +136,13 @@ class _NotFoundError(ApiError):
 
 
 def _words(error: cloudflare.APIStatusError) -> str:
-    """Return `81053 An A record … (HTTP 400)` for each error of the envelope."""
+    """Return `81053 An A record … (HTTP 400)` for all errors of the answer."""
     body = error.body if isinstance(error.body, dict) else {}
-    errors = body.get("errors") or []
-    said = "; ".join(f"{e.get('code')} {e.get('message')}" for e in errors if isinstance(e, dict))
-    return f"{said or 'no explanation'} (HTTP {error.status_code})"
-
-
-def _camel(zone: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a zone that programs read, spelled as Pulumi does."""
-    return {
-        "id": zone["id"],
-        "zoneId": zone["id"],
-        "name": zone["name"],
-        "status": zone.get("status"),
-        "paused": zone.get("paused"),
-        "type": zone.get("type"),
-        "nameServers": zone.get("name_servers") or [],
-    }
+    errors = [said for said in body.get("errors") or [] if isinstance(said, dict)]
+    for outer in list(errors):  # the old wrapper 1004 carries the cause in a chain
+        errors += [said for said in outer.get("error_chain") or [] if isinstance(said, dict)]
+    said = "; ".join(f"{entry.get('code')} {entry.get('message')}" for entry in errors)
+    hint = ""
+    if error.status_code < 500 and any(entry.get("code") in TOKEN_CODES for entry in errors):
+        hint = "; check CLOUDFLARE_API_TOKEN and its permissions (DNS write, zone read)"
+    return f"{said or 'no explanation'} (HTTP {error.status_code}){hint}"

@@ -11,66 +11,105 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from tools.pulumi import cloudflare_zones as zones
 from tools.pulumi.cloudflare_api import ApiError, CloudflareApi
-from tools.pulumi.cloudflare_records import RECORD_FIELDS, changed_fields, live_inputs, mistakes
+from tools.pulumi.cloudflare_records import body, changed_fields, live_inputs, mistakes, unknown_in
 from tools.pulumi.parts import CLOUDFLARE_VERSION
 
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 ZONE = "cloudflare:index/zone:Zone"
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""Pulumi's marker of a value that a preview does not know yet."""
+NOTICE = "PenguinMails' stand-in for Pulumi's Cloudflare plugin"
+
+Handler = Callable[[Any, Any, Any], Any]
+
+
+def told(verb: str) -> Callable[[Handler], Handler]:
+    """Turn an error into the one line that a person reads in Pulumi's diagnostics."""
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        def answer(self: Any, request: Any, context: Any) -> Any:
+            try:
+                return handler(self, request, context)
+            except ApiError as error:
+                line = f"cloudflare: {verb} {_subject(request)}: {error}"
+                context.abort(grpc.StatusCode.UNKNOWN, line)
+            except Exception as error:  # noqa: BLE001 - gRPC would print a traceback
+                line = f"cloudflare: {verb} {_subject(request)}: {NOTICE} failed: {_place(error)}"
+                context.abort(grpc.StatusCode.INTERNAL, line)
+
+        return answer
+
+    return decorate
 
 
 class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
-    """The calls that the engine makes for DNS records and zones. Credentials: the environment."""
+    """The calls that the engine makes for DNS records and zones."""
 
-    def __init__(self, api: CloudflareApi) -> None:
-        self._api = api
+    def __init__(self) -> None:
+        self._api = CloudflareApi()
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Name the version that the SDK package asks for."""
         return plugin_pb2.PluginInfo(version=CLOUDFLARE_VERSION)
 
-    def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Programs in Python never ask; code generation wants the official plugin."""
-        schema = {"name": "cloudflare", "version": CLOUDFLARE_VERSION}
+        schema = {"name": "cloudflare", "version": CLOUDFLARE_VERSION, "description": NOTICE}
         return provider_pb2.GetSchemaResponse(schema=json.dumps(schema))
 
-    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Take any configuration."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Credentials may change without touching a record."""
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
-    def Configure(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Nothing is called yet, as in Pulumi's plugin."""
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Take address and token, by default from the environment. Nothing is called yet."""
+        given = _plain(request.args)
+        self._api = CloudflareApi(given.get("baseUrl"), given.get("apiToken"))
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
-    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Calls are short; the running one ends by itself."""
         return empty_pb2.Empty()
 
-    def Check(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Report every mistake of a record at once."""
+    @told("check")
+    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Report every mistake at once."""
         news = _plain(request.news)
-        found = mistakes(news) if _token(request.urn) == RECORD and UNKNOWN not in str(news) else []
-        failures = [provider_pb2.CheckFailure(property=key, reason=why) for key, why in found]
+        found = zones.mistakes(news) if _is_zone(request) else mistakes(news)
+        if not _is_zone(request) and _token(request) != RECORD:
+            raise ApiError(f"{_token(request)} needs Pulumi's own Cloudflare plugin")
+        failures = [
+            provider_pb2.CheckFailure(property=key, reason=why)
+            for key, why in found
+            if not unknown_in(news.get(key))
+        ]
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
-    def Diff(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    @told("compare")
+    def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Compare by meaning; another type or zone is another record."""
-        old = _plain(request.old_inputs) or _plain(request.olds)
-        fields = changed_fields(old, _plain(request.news))
-        replaces = [key for key in fields if key in ("type", "zoneId")]
+        old, new = _plain(request.old_inputs) or _plain(request.olds), _plain(request.news)
+        if _is_zone(request):
+            fields, fixed = zones.changed_fields(old, new), zones.FIXED
+        else:
+            fields, fixed = changed_fields(old, new), ("type", "zoneId")
+        fields = [key for key in fields if key not in request.ignoreChanges]
+        replaces = [key for key in fields if key in fixed]
         kind = provider_pb2.DiffResponse
         return provider_pb2.DiffResponse(
             changes=kind.DIFF_SOME if fields else kind.DIFF_NONE,
@@ -79,93 +118,109 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
             deleteBeforeReplace=bool(replaces),
         )
 
+    @told("create")
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
         """POST the record or zone."""
         inputs = _plain(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=request.properties)
-        with _reported(context, "create", inputs):
-            if _token(request.urn) == ZONE:
-                made = self._api.create_zone(inputs)
-                return provider_pb2.CreateResponse(id=made["id"], properties=_struct(made))
-            made = self._api.create_record(inputs["zoneId"], _body(inputs))
-        return provider_pb2.CreateResponse(id=made["id"], properties=_struct(_state(inputs, made)))
+        if _is_zone(request):
+            live = self._api.create_zone(zones.body(inputs))
+            state = zones.state(inputs, live)
+        else:
+            live = self._api.create_record(inputs["zoneId"], body(inputs))
+            state = _state(inputs, live)
+        return provider_pb2.CreateResponse(id=live["id"], properties=_struct(state))
 
+    @told("read")
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
         """GET the record or zone; one that is gone has an empty answer. `<zone>/<id>` imports."""
-        state = _plain(request.properties)
-        with _reported(context, "read", state):
-            if _token(request.urn) == ZONE:
-                zone = self._api.zone(request.id)
-                return provider_pb2.ReadResponse(
-                    id=zone["id"] if zone else "", properties=_struct(zone or {})
-                )
-            zone_id, _, record_id = request.id.rpartition("/")
-            zone_id = zone_id or state["zoneId"]
-            live = self._api.record(zone_id, record_id)
+        planned, known = _plain(request.inputs), _plain(request.properties)
+        zone, _, identity = request.id.rpartition("/")
+        if _is_zone(request):
+            live = self._api.zone(identity)
+        else:
+            zone = zone or str(known.get("zoneId") or "")
+            if not zone:
+                raise ApiError(f"the id to import must be <zone id>/<record id>, not {request.id}")
+            live = self._api.record(zone, identity)
         if live is None:
             return provider_pb2.ReadResponse()
-        inputs = live_inputs({**_plain(request.inputs), "zoneId": zone_id}, live)
+        if _is_zone(request):
+            inputs = zones.live_inputs(planned, live)
+            state = zones.state(inputs, live)
+        else:
+            inputs = live_inputs({**planned, "zoneId": zone}, live)
+            state = _state(inputs, live)
         return provider_pb2.ReadResponse(
-            id=record_id, properties=_struct(_state(inputs, live)), inputs=_struct(inputs)
+            id=identity, properties=_struct(state), inputs=_struct(inputs)
         )
 
+    @told("update")
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """PUT the whole record."""
+        """PUT the whole record, PATCH the zone."""
         inputs = _plain(request.news)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=request.news)
-        with _reported(context, "update", inputs):
-            made = self._api.replace_record(inputs["zoneId"], request.id, _body(inputs))
-        return provider_pb2.UpdateResponse(properties=_struct(_state(inputs, made)))
+        if _is_zone(request):
+            live = self._api.change_zone(request.id, zones.changes(inputs))
+            return provider_pb2.UpdateResponse(properties=_struct(zones.state(inputs, live)))
+        before = _plain(request.old_inputs) or _plain(request.olds)
+        live = self._api.replace_record(inputs["zoneId"], request.id, body(inputs, before))
+        return provider_pb2.UpdateResponse(properties=_struct(_state(inputs, live)))
 
+    @told("delete")
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         """DELETE the record or zone; a record that is gone already is an error, as upstream."""
-        state = _plain(request.properties)
-        with _reported(context, "delete", state):
-            if _token(request.urn) == ZONE:
-                self._api.delete_zone(request.id)
-            else:
-                self._api.delete_record(state["zoneId"], request.id)
+        if _is_zone(request):
+            self._api.delete_zone(request.id)
+        else:
+            self._api.delete_record(_plain(request.properties)["zoneId"], request.id)
         return empty_pb2.Empty()
 
+    @told("look up")
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Look zones up: one by id or filter, or all that match."""
         arguments = _plain(request.args)
-        with _reported(context, "look up zone", arguments):
-            if request.tok == "cloudflare:index/getZone:getZone":
-                found = self._api.find_zone(arguments)
-            elif request.tok == "cloudflare:index/getZones:getZones":
-                found = {"results": self._api.zones(arguments)}
-            else:
-                context.abort(
-                    grpc.StatusCode.UNIMPLEMENTED,
-                    f"{request.tok} needs Pulumi's own Cloudflare plugin",
-                )
+        if request.tok == "cloudflare:index/getZone:getZone":
+            live = self._api.find_zone(arguments.get("zoneId"), arguments.get("filter") or {})
+            found = {**zones.state({}, live), "zoneId": live["id"]}
+        elif request.tok == "cloudflare:index/getZones:getZones":
+            found = {"results": [zones.state({}, zone) for zone in self._api.zones(arguments)]}
+        else:
+            raise ApiError(f"{request.tok} needs Pulumi's own Cloudflare plugin")
         answer = provider_pb2.InvokeResponse()
         getattr(answer, "return").CopyFrom(_struct({**arguments, **found}))
         return answer
 
 
-class _reported:  # noqa: N801 - reads as a statement
-    """Turns an API error into the one line that a person reads in Pulumi's diagnostics."""
-
-    def __init__(self, context: Any, verb: str, what: dict[str, Any]) -> None:
-        self._context = context
-        name = what.get("name") or (what.get("filter") or {}).get("name") or what.get("zoneId", "")
-        self._what = " ".join(filter(None, (verb, str(what.get("type") or ""), str(name))))
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ApiError):
-            self._context.abort(grpc.StatusCode.UNKNOWN, f"cloudflare: {self._what}: {error}")
+def _subject(request: Any) -> str:
+    """Name what a request is about: `TXT acme.example`, `zone acme.example`."""
+    fields = {field.name: value for field, value in request.ListFields()}
+    for key in ("news", "properties", "args", "olds", "inputs"):
+        values = _plain(fields[key]) if key in fields else {}
+        name = values.get("name") or (values.get("filter") or {}).get("name")
+        if name:
+            return f"{values.get('type') if values.get('zoneId') else 'zone'} {name}"
+    return str(fields.get("id") or fields.get("tok") or "")
 
 
-def _token(urn: str) -> str:
-    """Return the type token of a resource from its URN."""
-    return urn.split("::")[2].split("$")[-1]
+def _place(error: Exception) -> str:
+    """Name an unexpected error and the line of ours that it comes from."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+    return f"{type(error).__name__} {error} ({where})"
+
+
+def _token(request: Any) -> str:
+    """Return the type token of the resource."""
+    return str(request.type or request.urn.split("::")[2].split("$")[-1])
+
+
+def _is_zone(request: Any) -> bool:
+    return _token(request) == ZONE
 
 
 def _plain(struct: struct_pb2.Struct) -> dict[str, Any]:
@@ -178,18 +233,6 @@ def _struct(value: dict[str, Any]) -> struct_pb2.Struct:
     return result
 
 
-def _body(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return what the API takes: configured fields only, in its own spelling."""
-    body = {
-        api: inputs[ours] for ours, api in RECORD_FIELDS.items() if inputs.get(ours) is not None
-    }
-    for number in ("ttl", "priority"):
-        if number in body:
-            body[number] = int(body[number])
-    body.setdefault("proxied", False)
-    return body
-
-
 def _state(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
     """Return the outputs: the planned fields, and what only the API knows."""
     computed = {
@@ -199,6 +242,7 @@ def _state(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
         "proxied": live.get("proxied", False),
         "meta": json.dumps(live.get("meta") or {}),
         "commentModifiedOn": live.get("comment_modified_on"),
+        "tagsModifiedOn": live.get("tags_modified_on"),
     }
     return {**computed, **inputs}
 
@@ -206,16 +250,14 @@ def _state(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Serve until the engine ends us."""
     server = grpc.server(ThreadPoolExecutor(max_workers=32))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(
-        CloudflareProvider(CloudflareApi.from_environment()), server
-    )
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(CloudflareProvider(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     server.start()
     print(port, flush=True)
-    print("PenguinMails' stand-in for Pulumi's Cloudflare plugin", file=sys.stderr, flush=True)
+    print(NOTICE, file=sys.stderr, flush=True)
     over.wait()
     server.stop(grace=None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any
 
@@ -15,9 +16,21 @@ RECORD_FIELDS = {
     "priority": "priority",
     "comment": "comment",
     "tags": "tags",
+    "settings": "settings",
+    "privateRouting": "private_routing",
 }
 """Pulumi's spelling to the API's; `zoneId` is part of the path."""
 
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""Pulumi's marker of a value that a preview does not know yet."""
+
+NAMED_CONTENT = {"CNAME", "MX", "NS", "PTR"}
+"""Types whose content is a host name."""
+WITH_DATA = {
+    "CAA", "CERT", "DNSKEY", "DS", "HTTPS", "LOC", "NAPTR", "SMIMEA", "SRV", "SSHFP", "SVCB",
+    "TLSA", "URI",
+}  # fmt: skip
+"""Types that are told by `data`; their content is computed."""
 COMMENT_LIMIT = 500
 
 
@@ -27,7 +40,7 @@ def mistakes(inputs: dict[str, Any]) -> list[tuple[str, str]]:
         (key, "is required") for key in ("zoneId", "name", "type", "ttl") if not inputs.get(key)
     ]
     ttl = inputs.get("ttl")
-    if ttl and ttl != 1 and not 60 <= ttl <= 86400:
+    if isinstance(ttl, int | float) and ttl not in (0, 1) and not 60 <= ttl <= 86400:
         found.append(("ttl", "must be 1 (automatic) or between 60 and 86400 seconds"))
     if inputs.get("type") == "MX" and inputs.get("priority") is None:
         found.append(("priority", "is required for MX"))
@@ -38,53 +51,133 @@ def mistakes(inputs: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def changed_fields(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Return the properties that differ in meaning."""
-    return [
-        key
-        for key in ("zoneId", *RECORD_FIELDS)
-        if _meaning(key, old, old) != _meaning(key, new, old)
-    ]
+def changed_fields(
+    old: dict[str, Any], new: dict[str, Any], *, names_are_answers: bool = False
+) -> list[str]:
+    """Return the properties that differ in meaning.
+
+    `names_are_answers` is for comparing with an answer of the API, which spells a relative name in
+    full; between two wishes of a program `mx1` and `mx1.acme.example` are different names.
+    """
+    kind = str(new.get("type") or old.get("type") or "")
+    differing = []
+    for key in ("zoneId", *RECORD_FIELDS):
+        one, other = old.get(key), new.get(key)
+        same = UNKNOWN not in (one, other) and _meaning(key, kind, one) == _meaning(
+            key, kind, other
+        )
+        if key == "name" and names_are_answers:
+            same = _same_name(_host(one), _host(other))
+        if key == "ttl" and old.get("proxied") and new.get("proxied"):
+            same = True  # always 1 for these
+        if not same:
+            differing.append(key)
+    return differing
 
 
 def live_inputs(planned: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs that the live record amounts to, keeping our spelling where it agrees."""
+    """Return the inputs that the live record amounts to, keeping our spelling where it agrees.
+
+    `planned` is empty but for `zoneId` when a record is imported: then all that is there counts.
+    """
     seen: dict[str, Any] = {"zoneId": planned["zoneId"]}
     for ours, api in RECORD_FIELDS.items():
-        if live.get(api) not in (None, [], {}):
-            seen[ours] = live[api]
-    if "proxied" not in planned and not seen.get("proxied"):
-        seen.pop("proxied", None)
-    differs = set(changed_fields(planned, seen))
-    return {
-        key: planned[key] if key in planned and key not in differs else seen[key] for key in seen
-    }
+        if live.get(api) not in (None, "", [], {}, False):
+            seen[ours] = camel(live[api])
+    if seen.get("type") in WITH_DATA and "content" not in planned and "data" in seen:
+        seen.pop("content", None)  # computed by Cloudflare
+    differs = set(changed_fields(planned, seen, names_are_answers=True))
+    kept = {key: value for key, value in planned.items() if key not in differs}
+    return {**kept, **{key: seen[key] for key in seen if key in differs}}
 
 
-def _meaning(key: str, inputs: dict[str, Any], other: dict[str, Any]) -> Any:
-    value = inputs.get(key)
+def body(inputs: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return what the API takes: configured fields in its own spelling, null for removed ones."""
+    sent: dict[str, Any] = {"proxied": False}
+    for ours, api in RECORD_FIELDS.items():
+        if inputs.get(ours) is not None:
+            sent[api] = snake(inputs[ours])
+        elif before and before.get(ours) is not None and ours != "proxied":
+            sent[api] = None
+    return sent
+
+
+def unknown_in(value: Any) -> bool:
+    """Tell whether a preview does not know this value, or a part of it, yet."""
+    return UNKNOWN in str(value)
+
+
+def unquoted(text: str) -> str:
+    """Join the quoted strings of a TXT record; text without quotes is returned as it is."""
+    parts = re.findall(r'"((?:[^"\\]|\\.)*)"', text)
+    if not text.startswith('"') or not parts:
+        return text
+    return re.sub(r"\\(.)", r"\1", "".join(parts))
+
+
+def snake(value: Any) -> Any:
+    """Spell the keys of nested values as the API does, and whole numbers without a fraction."""
+    if isinstance(value, dict):
+        return {re.sub(r"(?<!^)([A-Z])", r"_\1", key).lower(): snake(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [snake(entry) for entry in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def camel(value: Any) -> Any:
+    """Spell the keys of nested values as Pulumi does."""
+    if isinstance(value, dict):
+        return {
+            re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), key): camel(v)
+            for key, v in value.items()
+        }
+    if isinstance(value, list):
+        return [camel(entry) for entry in value]
+    return value
+
+
+def _same_name(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    short, long = sorted((one, other), key=len)
+    return bool(short) and (short == "@" or long.startswith(short + "."))
+
+
+def _host(value: Any) -> str:
+    """Return a host name as the API keeps it: lower case, Punycode, no dot at its end."""
+    text = str(value or "").rstrip(".").lower()
+    try:
+        return text if text.isascii() else text.encode("idna").decode()
+    except UnicodeError:
+        return text
+
+
+def _meaning(key: str, kind: str, value: Any) -> Any:
     if key == "proxied":
         return bool(value)
     if value in (None, "", [], {}):
         return None
     if key == "name":
-        return str(value).rstrip(".").lower()
+        return _host(value)
     if key == "content":
-        return _content(str(inputs.get("type") or other.get("type")), str(value))
-    if key in ("ttl", "priority"):
-        return int(value)
+        return _content(kind, str(value))
+    if key == "tags":
+        return sorted(str(tag).lower() for tag in value)
+    if key == "settings":
+        return {name: v for name, v in value.items() if v} or None
     return value
 
 
 def _content(kind: str, content: str) -> str:
     if kind == "TXT":
         return unquoted(content)
-    if kind in ("CNAME", "MX", "NS", "PTR"):
-        return content.rstrip(".").lower()
+    if kind in NAMED_CONTENT:
+        return _host(content)
+    if kind == "AAAA":
+        try:
+            return str(ipaddress.IPv6Address(content))
+        except ValueError:
+            return content
     return content
-
-
-def unquoted(text: str) -> str:
-    """Join the quoted strings of a TXT record; text without quotes is returned as it is."""
-    parts = re.findall(r'"((?:[^"\\]|\\.)*)"', text)
-    return "".join(parts) if parts and text.startswith('"') else text

@@ -29,34 +29,34 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
 
-    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Accept any engine of our version."""
         return language_pb2.LanguageHandshakeResponse()
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Name the version; the suffix shows in `pulumi about`."""
         return plugin_pb2.PluginInfo(version=f"{VERSION}+penguinmails.stand-in")
 
-    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Plugins are loaded when a resource first needs them."""
         return language_pb2.GetRequiredPackagesResponse()
 
-    def GetRequiredPlugins(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def GetRequiredPlugins(self, request: Any, context: Any) -> Any:  # noqa: N802
         """As GetRequiredPackages, for older engines."""
         return language_pb2.GetRequiredPluginsResponse()
 
-    def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: N802
         """The lock file names what the program stands on."""
         return language_pb2.GetProgramDependenciesResponse()
 
-    def About(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def About(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Say which interpreter runs the programs, and that this is a stand-in."""
         version = ".".join(map(str, sys.version_info[:3]))
         return language_pb2.AboutResponse(
             executable=sys.executable, version=version, metadata={"host": NOTICE}
         )
 
-    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
         """End the programs that run."""
         self.end_programs()
         return empty_pb2.Empty()

@@ -2,32 +2,107 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import runpy
 import signal
 import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from pulumi.automation._server import LanguageServer
+import grpc
+import pulumi
+from pulumi.runtime import reset_options, run_in_stack, set_all_config
 from pulumi.runtime.proto import language_pb2
+from pulumi.runtime.stack import ResourceRegistrationFailed
 
 
 def main() -> None:
     """Read the request from standard input, answer on the descriptor that is the argument."""
     answer_to = int(sys.argv.pop())  # the program sees no arguments
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends quietly: a traceback helps nobody here
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # failed outputs are told by the engine
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
+    response = run(request)
+    sys.stdout.flush()
+    with os.fdopen(answer_to, "wb") as answer:
+        answer.write(response.SerializeToString())
+
+
+def run(request: Any) -> Any:
+    """Run the program that the request names, in its directory; return a RunResponse."""
     directory = Path(request.info.program_directory or request.pwd)
     entry = directory / (request.info.entry_point or request.program or ".")
     os.chdir(request.pwd or directory)
     sys.path.insert(0, str(entry if entry.is_dir() else entry.parent))
+    reset_options(
+        project=request.project,
+        stack=request.stack,
+        organization=request.organization or "organization",
+        monitor_address=request.monitor_address,
+        engine_address=request.args[0] if request.args else "",
+        parallel=request.parallel,
+        preview=request.dryRun,
+    )
+    if request.config:
+        set_all_config(request.config, list(request.configSecretKeys) or None)
 
     def program() -> None:
         runpy.run_path(str(entry), run_name="__main__")
 
-    response = LanguageServer(program).Run(request, None)  # type: ignore[no-untyped-call]
-    with os.fdopen(answer_to, "wb") as answer:
-        answer.write(response.SerializeToString())
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=max(request.parallel, 1) * 4))
+    try:
+        loop.run_until_complete(run_in_stack(program))
+    except BaseException as error:  # noqa: BLE001 - also SystemExit is the program's doing
+        return _response(error, directory)
+    finally:
+        _end(loop)
+    return language_pb2.RunResponse()
+
+
+def _response(error: BaseException, directory: Path) -> Any:
+    """Say what ended the program, in one line; the whole traceback is in the debug log."""
+    if isinstance(error, ResourceRegistrationFailed):
+        return language_pb2.RunResponse(bail=True)  # the engine told the resource's own error
+    if isinstance(error, grpc.RpcError):
+        if error.code() == grpc.StatusCode.UNAVAILABLE:
+            return language_pb2.RunResponse()  # the engine is on its way out
+        said = str(error.details())
+    elif isinstance(error, pulumi.RunError):
+        said = str(error)
+    else:
+        said = f"{type(error).__name__}: {error}{_place(error, directory)}"
+    try:
+        pulumi.log.debug("".join(traceback.format_exception(error)))
+        pulumi.log.error(said)
+    except grpc.RpcError:
+        return language_pb2.RunResponse(error=said)
+    return language_pb2.RunResponse(error=said, bail=True)
+
+
+def _place(error: BaseException, directory: Path) -> str:
+    """Name the last line of the program itself that the error went through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _is_own(Path(frame.filename), directory)]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+
+
+def _is_own(file: Path, directory: Path) -> bool:
+    return file.is_relative_to(directory.resolve()) and "site-packages" not in file.parts
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still waits, or it would complain when the interpreter ends."""
+    waiting = asyncio.all_tasks(loop)
+    for task in waiting:
+        task.cancel()
+    if waiting:
+        loop.run_until_complete(asyncio.wait(waiting))
+    loop.close()
 
 
 if __name__ == "__main__":

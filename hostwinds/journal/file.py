@@ -1,0 +1,102 @@
+"""The journal in one JSON file: for `pulumi up` by hand without a control plane."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hostwinds.journal.port import Intent, assigned
+
+
+class FileJournal:
+    """Rewrites the file whole, under a lock, synced before it returns."""
+
+    def __init__(
+        self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._path = path
+        self._clock = clock
+
+    def open(self, key: str) -> tuple[Intent, bool]:
+        """Write an intent, or return the one that stands."""
+        with self._changing() as book:
+            new = key not in book["intents"]
+            if new:
+                book["intents"][key] = {"opened_at": self._clock().isoformat(), "outcome": None}
+            return _intent(key, book["intents"][key]), new
+
+    def find(self, key: str) -> Intent | None:
+        """Return an intent."""
+        entry = self._read()["intents"].get(key)
+        return _intent(key, entry) if entry else None
+
+    def waiting(self) -> list[Intent]:
+        """List the intents without an outcome, oldest first."""
+        intents = [_intent(key, entry) for key, entry in self._read()["intents"].items()]
+        waiting = [intent for intent in intents if intent.outcome is None]
+        return sorted(waiting, key=lambda intent: intent.opened_at)
+
+    def settle(self, key: str, outcome: str) -> None:
+        """Write what came of an intent."""
+        with self._changing() as book:
+            book["intents"][key]["outcome"] = outcome
+
+    def close(self, key: str) -> None:
+        """Forget an intent."""
+        with self._changing() as book:
+            book["intents"].pop(key, None)
+
+    def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
+        """Give an open intent of a group one free candidate."""
+        with self._changing() as book:
+            mine = {k: e for k, e in book["intents"].items() if k.startswith(f"{group}/")}
+            if mine[key]["outcome"]:
+                return str(mine[key]["outcome"])
+            waiting = [k for k, entry in mine.items() if not entry["outcome"]]
+            owned = [entry["outcome"] for entry in mine.values() if entry["outcome"]]
+            chosen = assigned(waiting, owned, candidates).get(key)
+            if chosen is not None:
+                book["intents"][key]["outcome"] = chosen
+            return chosen
+
+    def raise_fence(self, name: str, token: int) -> None:
+        """Let nobody with a lower token buy for `name` any more."""
+        with self._changing() as book:
+            book["fences"][name] = max(token, book["fences"].get(name, 0))
+
+    def fence(self, name: str) -> int:
+        """Return the highest token that was raised for `name`."""
+        return int(self._read()["fences"].get(name, 0))
+
+    def _read(self) -> dict[str, Any]:
+        if not self._path.exists():
+            return {"intents": {}, "fences": {}}
+        return dict(json.loads(self._path.read_text()))
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Any]]:
+        """Give out the book under the lock and write it back, unless the body raises."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_name(f"{self._path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            book = self._read()
+            yield book
+            fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+            with fresh.open("w") as file:
+                json.dump(book, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+            directory = os.open(self._path.parent, os.O_RDONLY)
+            os.fsync(directory)
+            os.close(directory)
+
+
+def _intent(key: str, entry: dict[str, Any]) -> Intent:
+    return Intent(key, datetime.fromisoformat(entry["opened_at"]), entry["outcome"])

@@ -1,0 +1,138 @@
+"""The journal in PostgreSQL, schema `purchase`: shared by reconciler, plugin and `pulumi up`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from hostwinds.journal.port import Intent, assigned
+
+SCHEMA = """
+create schema if not exists purchase;
+create table if not exists purchase.intents (
+    key text primary key,
+    opened_at timestamptz not null default clock_timestamp(),
+    outcome text
+);
+create table if not exists purchase.fences (
+    name text primary key,
+    token bigint not null
+);
+create table if not exists purchase.limiter (
+    only boolean primary key default true check (only),
+    next_slot timestamptz not null default 'epoch'
+);
+insert into purchase.limiter default values on conflict do nothing;
+"""
+LOCK = 0x70656E67
+"""Advisory lock that lets one process at a time make the schema: `if not exists` alone races."""
+
+
+def ensure_schema(connection: psycopg.Connection[Any]) -> None:
+    """Make the tables on first use."""
+    there = connection.execute("select to_regclass('purchase.limiter')").fetchone()
+    if there and there[0]:
+        return
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
+        connection.execute(SCHEMA)
+
+
+class PostgresJournal:
+    """One short transaction for each call."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def open(self, key: str) -> tuple[Intent, bool]:
+        """Write an intent, or return the one that stands."""
+        with self._transaction() as connection:
+            new = connection.execute(
+                "insert into purchase.intents (key) values (%s) on conflict do nothing returning 1",
+                [key],
+            ).fetchone()
+            return self._one(connection, key), new is not None
+
+    def find(self, key: str) -> Intent | None:
+        """Return an intent."""
+        with self._transaction() as connection:
+            row = connection.execute(
+                "select key, opened_at, outcome from purchase.intents where key = %s", [key]
+            ).fetchone()
+        return Intent(*row) if row else None
+
+    def waiting(self) -> list[Intent]:
+        """List the intents without an outcome, oldest first."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "select key, opened_at, outcome from purchase.intents"
+                " where outcome is null order by opened_at"
+            ).fetchall()
+        return [Intent(*row) for row in rows]
+
+    def settle(self, key: str, outcome: str) -> None:
+        """Write what came of an intent."""
+        with self._transaction() as connection:
+            connection.execute(
+                "update purchase.intents set outcome = %s where key = %s", [outcome, key]
+            )
+
+    def close(self, key: str) -> None:
+        """Forget an intent."""
+        with self._transaction() as connection:
+            connection.execute("delete from purchase.intents where key = %s", [key])
+
+    def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
+        """Give an open intent of a group one free candidate."""
+        with self._transaction() as connection:
+            rows: list[tuple[str, str | None]] = connection.execute(
+                "select key, outcome from purchase.intents where starts_with(key, %s)"
+                " order by key for update",
+                [f"{group}/"],
+            ).fetchall()
+            known = dict(rows)
+            if known[key]:
+                return known[key]
+            waiting = [name for name, outcome in rows if outcome is None]
+            owned = [outcome for _, outcome in rows if outcome is not None]
+            chosen = assigned(waiting, owned, candidates).get(key)
+            if chosen is not None:
+                connection.execute(
+                    "update purchase.intents set outcome = %s where key = %s", [chosen, key]
+                )
+            return chosen
+
+    def raise_fence(self, name: str, token: int) -> None:
+        """Let nobody with a lower token buy for `name` any more."""
+        with self._transaction() as connection:
+            connection.execute(
+                "insert into purchase.fences values (%s, %s) on conflict (name) do update"
+                " set token = greatest(purchase.fences.token, excluded.token)",
+                [name, token],
+            )
+
+    def fence(self, name: str) -> int:
+        """Return the highest token that was raised for `name`."""
+        with self._transaction() as connection:
+            row = connection.execute(
+                "select token from purchase.fences where name = %s", [name]
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    @staticmethod
+    def _one(connection: psycopg.Connection[Any], key: str) -> Intent:
+        row: tuple[str, datetime, str | None] | None = connection.execute(
+            "select key, opened_at, outcome from purchase.intents where key = %s", [key]
+        ).fetchone()
+        assert row is not None  # noqa: S101 - it was written above in the same transaction
+        return Intent(*row)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(self._dsn, connect_timeout=10) as connection:
+            ensure_schema(connection)
+            yield connection

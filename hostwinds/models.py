@@ -1,0 +1,91 @@
+"""What we read of the provider's objects; unknown fields are ignored, since they change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Instance(BaseModel):
+    """One VPS. Holds neither root password nor configuration key."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    service_id: int = Field(alias="serviceid", gt=0)
+    name: str = Field(alias="srvrname", default="")
+    main_ip: str = ""
+    addresses: tuple[str, ...] = Field(alias="ips", default=())
+    status: str = ""
+    task_state: str | None = None
+    suspended: bool = Field(alias="is_suspended", default=False)
+    locked: bool = False
+    cpu: int = 0
+    ram: int = 0
+    disk: int = 0
+
+    @field_validator("addresses", mode="before")
+    @classmethod
+    def _addresses(cls, value: Any) -> Any:
+        """Accept a list, None, or the comma-separated text of the short object."""
+        if value is None:
+            return ()
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @field_validator("status")
+    @classmethod
+    def _status(cls, value: str) -> str:
+        return value.lower()
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether it runs and no task is under way."""
+        return self.status == "active" and not self.task_state
+
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether the provider gave up on it."""
+        return self.status in ("error", "suspended") or self.suspended
+
+
+class PriceLine(BaseModel):
+    """One line of the price list; sizes and prices come as strings."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rid: int
+    name: str = ""
+    cpu: int
+    ram: int
+    disk: int
+    monthly: float
+
+
+class Rule(BaseModel):
+    """One rule of a firewall profile; a null range is every port."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    direction: str
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+
+    def lets_in(self, port: int) -> bool:
+        """Tell whether the rule admits TCP connections to a port."""
+        if self.direction != "ingress" or self.protocol not in (None, "tcp"):
+            return False
+        return (self.port_range_min or 0) <= port <= (self.port_range_max or 65535)
+
+
+class FirewallProfile(BaseModel):
+    """A named set of rules."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    rules: tuple[Rule, ...] = Field(alias="security_group_rules", default=())
+
+    def lets_in(self, port: int) -> bool:
+        """Tell whether any rule admits TCP connections to a port."""
+        return any(rule.lets_in(port) for rule in self.rules)

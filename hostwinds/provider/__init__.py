@@ -1,0 +1,1 @@
+"""A native Pulumi provider plugin, `pulumi-resource-hostwinds`, over client and journal."""

@@ -1,0 +1,189 @@
+"""Serves the resources to the Pulumi engine (pulumirpc.ResourceProvider)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2
+from google.rpc import status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from hostwinds import VERSION
+from hostwinds.errors import HostwindsError
+from hostwinds.provider.resources import RESOURCES, PartlyDone, Properties, Resource, Services
+from hostwinds.provider.schema import schema
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The engine's marker of a value that a preview does not know yet."""
+
+Connect = Callable[[str], Services]
+"""Takes a resource's URN, for progress lines under its name."""
+
+
+class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
+    """One method for each step of a resource's life; credentials come from the environment."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Name our version."""
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the whole schema."""
+        return provider_pb2.GetSchemaResponse(schema=schema())
+
+    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Nothing is configured through the engine, so no secret can reach its state."""
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """As CheckConfig."""
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Accept previews; nothing is called yet."""
+        return provider_pb2.ConfigureResponse(supportsPreview=True)
+
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Whatever is under way is found again by the next run."""
+        return empty_pb2.Empty()
+
+    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Report every mistake at once, types first."""
+        resource = _resource(request.urn, context)
+        news = _plain(request.news)
+        failures = [
+            provider_pb2.CheckFailure(property=key, reason=reason)
+            for key, reason in _mistakes(resource, news)
+        ]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Say which inputs differ, and whether that makes another resource."""
+        resource = _resource(request.urn, context)
+        olds = _plain(request.old_inputs) or _plain(request.olds)
+        news = _plain(request.news)
+        changed = [key for key in resource.inputs if olds.get(key) != news.get(key)]
+        replaces = [key for key in changed if key in resource.replacing]
+        kind = provider_pb2.DiffResponse
+        return provider_pb2.DiffResponse(
+            changes=kind.DIFF_SOME if changed else kind.DIFF_NONE,
+            diffs=changed,
+            replaces=replaces,
+            deleteBeforeReplace=bool(replaces) and resource.delete_first,
+            stables=[] if replaces else [*resource.outputs],
+        )
+
+    def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Make a resource; in a preview its outputs stay unknown."""
+        resource = _resource(request.urn, context)
+        news = _plain(request.properties)
+        if request.preview:
+            unknown = dict.fromkeys(resource.outputs, UNKNOWN)
+            return provider_pb2.CreateResponse(properties=_struct({**news, **unknown}))
+        with _told(context, news):
+            resource_id, outputs = resource.create(news, self._connect(request.urn))
+        return provider_pb2.CreateResponse(id=resource_id, properties=_struct({**news, **outputs}))
+
+    def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """See what is there; an empty answer says that it is gone."""
+        resource = _resource(request.urn, context)
+        state = {**_plain(request.inputs), **_plain(request.properties)}
+        with _told(context, state):
+            found = resource.read(request.id, state, self._connect(request.urn))
+        if found is None:
+            return provider_pb2.ReadResponse()
+        inputs, outputs = found
+        return provider_pb2.ReadResponse(
+            id=request.id, inputs=_struct(inputs), properties=_struct({**inputs, **outputs})
+        )
+
+    def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Change a resource in place, or go on with one that was only partly done."""
+        resource = _resource(request.urn, context)
+        olds, news = _plain(request.olds), _plain(request.news)
+        if request.preview:
+            known = {key: olds.get(key) for key in resource.outputs}
+            return provider_pb2.UpdateResponse(properties=_struct({**news, **known}))
+        with _told(context, news):
+            outputs = resource.update(request.id, olds, news, self._connect(request.urn))
+        return provider_pb2.UpdateResponse(properties=_struct({**news, **outputs}))
+
+    def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """End a resource."""
+        resource = _resource(request.urn, context)
+        state = _plain(request.properties)
+        with _told(context, state):
+            resource.delete(request.id, state, self._connect(request.urn))
+        return empty_pb2.Empty()
+
+
+@contextmanager
+def _told(context: Any, news: Properties) -> Iterator[None]:
+    """Turn our errors into what the engine shows; a partial failure keeps the resource's state."""
+    try:
+        yield
+    except PartlyDone as partly:
+        detail = provider_pb2.ErrorResourceInitFailed(
+            id=partly.resource_id,
+            properties=_struct({**news, **partly.outputs}),
+            reasons=[f"[hostwinds.pending] {partly}"],
+            inputs=_struct(news),
+        )
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status = status_pb2.Status(
+            code=grpc.StatusCode.UNKNOWN.value[0], message=str(partly), details=[packed]
+        )
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(grpc.StatusCode.UNKNOWN, str(partly))
+    except HostwindsError as error:
+        context.abort(grpc.StatusCode.UNKNOWN, f"[{error.code}] {error}; do: {error.remedy}")
+
+
+def _mistakes(resource: Resource, news: Properties) -> list[tuple[str, str]]:
+    found = []
+    for key, kind in resource.inputs.items():
+        value = news.get(key)
+        if value == UNKNOWN:
+            continue
+        if value in (None, ""):
+            found.append((key, "is required"))
+        elif kind is int and (not isinstance(value, int | float) or int(value) != value):
+            found.append((key, "must be a whole number"))
+        elif kind is str and not isinstance(value, str):
+            found.append((key, "must be text"))
+    found += [(key, "is not known here") for key in news if not _known(resource, key)]
+    complete = not found and UNKNOWN not in news.values()
+    return resource.mistakes(news) if complete else found
+
+
+def _known(resource: Resource, key: str) -> bool:
+    return key in resource.inputs or key in resource.outputs or key.startswith("__")
+
+
+def _resource(urn: str, context: Any) -> Resource:
+    token = urn.split("::")[2].split("$")[-1]
+    if token not in RESOURCES:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{token} is not a resource of hostwinds")
+    return RESOURCES[token]
+
+
+def _plain(struct: struct_pb2.Struct) -> Properties:
+    """Return plain values; whole numbers come as float and are made int again."""
+
+    def whole(value: Any) -> Any:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    return {key: whole(value) for key, value in json_format.MessageToDict(struct).items()}
+
+
+def _struct(value: Properties) -> struct_pb2.Struct:
+    result = struct_pb2.Struct()
+    json_format.ParseDict(value, result)
+    return result

@@ -1,0 +1,114 @@
+"""The classes that Pulumi programs declare; the provider behind them is `hostwinds.provider`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from hostwinds import VERSION
+
+
+class _Resource(pulumi.CustomResource):
+    """Spells properties as Python does here and as the provider does on the wire."""
+
+    def translate_input_property(self, prop: str) -> str:
+        """`service_id` goes out as `serviceId`."""
+        head, *rest = prop.split("_")
+        return head + "".join(part.capitalize() for part in rest)
+
+    def translate_output_property(self, prop: str) -> str:
+        """`serviceId` comes in as `service_id`."""
+        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in prop)
+
+
+@dataclass
+class InstanceArgs:
+    """A VPS. `server_name` is unique in the account and is our mark of ownership."""
+
+    server_name: pulumi.Input[str]
+    cpu: pulumi.Input[int]
+    ram_mb: pulumi.Input[int]
+    disk_gb: pulumi.Input[int]
+    location: pulumi.Input[str]
+    """The provider's name of the location."""
+    image: pulumi.Input[str]
+    """The provider's name of the operating system image."""
+    billing_cycle: pulumi.Input[str] = "monthly"
+
+
+class Instance(_Resource):
+    """A VPS with its primary address."""
+
+    service_id: pulumi.Output[int]
+    main_ip: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: InstanceArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        outputs = ("service_id", "main_ip")
+        super().__init__("hostwinds:index:Instance", name, _props(args, outputs), _options(opts))
+
+
+@dataclass
+class SecondaryAddressArgs:
+    """A further IPv4 address of an instance; `name` is ours."""
+
+    service_id: pulumi.Input[int]
+    name: pulumi.Input[str]
+
+
+class SecondaryAddress(_Resource):
+    """An address that is bought in the portal and adopted when it appears."""
+
+    address: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: SecondaryAddressArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        token = "hostwinds:index:SecondaryAddress"  # noqa: S105
+        super().__init__(token, name, _props(args, ("address",)), _options(opts))
+
+
+@dataclass
+class ReverseDnsArgs:
+    """The PTR of an address."""
+
+    service_id: pulumi.Input[int]
+    address: pulumi.Input[str]
+    hostname: pulumi.Input[str]
+
+
+class ReverseDns(_Resource):
+    """The PTR of an address."""
+
+    def __init__(
+        self, name: str, args: ReverseDnsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("hostwinds:index:ReverseDns", name, _props(args, ()), _options(opts))
+
+
+@dataclass
+class FirewallArgs:
+    """The provider's firewall profile of an instance, by name."""
+
+    service_id: pulumi.Input[int]
+    profile: pulumi.Input[str]
+
+
+class Firewall(_Resource):
+    """The provider's firewall profile of an instance."""
+
+    def __init__(
+        self, name: str, args: FirewallArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("hostwinds:index:Firewall", name, _props(args, ()), _options(opts))
+
+
+def _props(args: object, outputs: tuple[str, ...]) -> dict[str, object]:
+    """Return the arguments, and the outputs as unknown."""
+    return {**vars(args), **dict.fromkeys(outputs)}
+
+
+def _options(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=VERSION))

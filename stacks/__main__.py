@@ -1,0 +1,8 @@
+"""Entry of `pulumi up`: the blueprint comes from the control plane or from a file."""
+
+import pulumi
+
+from stacks.program import declare
+from stacks.source import blueprint_of
+
+declare(blueprint_of(pulumi.Config("penguin"), pulumi.get_stack()))

@@ -1,0 +1,73 @@
+"""The records of one Cloudflare zone that are this tenant's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+from blueprint.document import Record, RecordType
+from stacks.errors import StackError
+
+
+@dataclass
+class ZoneRecordsArgs:
+    """Records of one zone, and the numbers of the addresses that they name."""
+
+    zone: str
+    records: Sequence[Record]
+    addresses: Mapping[str, pulumi.Output[str]]
+    imports: Mapping[str, str]
+    """Record key to `<zone id>/<record id>` of a record with our mark that the state lacks."""
+
+
+class ZoneRecords(pulumi.ComponentResource):
+    """Each record is a child, named by its key. `made` maps key to resource."""
+
+    made: dict[str, cloudflare.DnsRecord]
+
+    def __init__(
+        self, name: str, args: ZoneRecordsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("penguin:index:ZoneRecords", name, {}, opts)
+        zone_id = _zone_id(args.zone)
+        self.made = {}
+        for record in args.records:
+            content = args.addresses[record.address] if record.address else record.content
+            self.made[record.key] = cloudflare.DnsRecord(
+                record.key,
+                zone_id=zone_id,
+                name=record.name,
+                type=record.type,
+                content=_presented(record, content),
+                priority=record.priority,
+                ttl=record.ttl,
+                proxied=False,
+                comment=record.comment,
+                opts=pulumi.ResourceOptions(parent=self, import_=args.imports.get(record.key)),
+            )
+        self.register_outputs({})
+
+
+def _presented(record: Record, content: pulumi.Input[str] | None) -> pulumi.Input[str] | None:
+    """Quote text as Cloudflare keeps it: strings of at most 255 octets (RFC 1035)."""
+    if record.type is not RecordType.TXT or not isinstance(content, str):
+        return content
+    chunks = (content[start : start + 255] for start in range(0, len(content), 255))
+    return " ".join(f'"{chunk}"' for chunk in chunks)
+
+
+def _zone_id(zone: str) -> str:
+    try:
+        found = cloudflare.get_zone(filter=cloudflare.GetZoneFilterArgs(name=zone))
+    except Exception as error:
+        if "failed to find exactly one result" not in str(error):
+            raise
+        raise StackError(
+            "dns.zone_not_found",
+            f"zone {zone} is not in the Cloudflare account of this token",
+            remedy="add the zone there, or give the token access to it",
+        ) from None
+    return str(found.id)

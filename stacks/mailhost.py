@@ -1,0 +1,75 @@
+"""A mail host: VPS, further addresses, firewall profile, and reverse DNS once names resolve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from blueprint.document import Host
+from hostwinds.resources import (
+    Firewall,
+    FirewallArgs,
+    Instance,
+    InstanceArgs,
+    ReverseDns,
+    ReverseDnsArgs,
+    SecondaryAddress,
+    SecondaryAddressArgs,
+)
+
+
+@dataclass
+class MailHostArgs:
+    """What the blueprint says of one host."""
+
+    host: Host
+
+
+class MailHost(pulumi.ComponentResource):
+    """One VPS of a tenant. `addresses` maps the name of an address to its number."""
+
+    addresses: dict[str, pulumi.Output[str]]
+
+    def __init__(
+        self, name: str, args: MailHostArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("penguin:index:MailHost", name, {}, opts)
+        host = args.host
+        inside = pulumi.ResourceOptions(parent=self)
+        self._host = host
+        self.instance = Instance(
+            name,
+            InstanceArgs(
+                server_name=host.server_name,
+                cpu=host.cpu,
+                ram_mb=host.ram_mb,
+                disk_gb=host.disk_gb,
+                location=host.location,
+                image=host.image,
+            ),
+            inside,
+        )
+        service = self.instance.service_id
+        Firewall(name, FirewallArgs(service_id=service, profile=host.firewall_profile), inside)
+        self.addresses = {host.primary.name: self.instance.main_ip}
+        for address in host.addresses[1:]:
+            further = SecondaryAddress(
+                address.name, SecondaryAddressArgs(service_id=service, name=address.name), inside
+            )
+            self.addresses[address.name] = further.address
+        self.register_outputs({})
+
+    def declare_reverse_dns(self, forward: Mapping[str, Sequence[pulumi.Resource]]) -> None:
+        """Declare each PTR after the A records of its name: the provider wants both to agree."""
+        for address in self._host.addresses:
+            ReverseDns(
+                address.name,
+                ReverseDnsArgs(
+                    service_id=self.instance.service_id,
+                    address=self.addresses[address.name],
+                    hostname=address.helo,
+                ),
+                pulumi.ResourceOptions(parent=self, depends_on=list(forward[address.name])),
+            )
