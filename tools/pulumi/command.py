@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 import urllib.request
@@ -73,8 +72,11 @@ def cached() -> Part | None:
     return None
 
 
-def download(progress: Progress, base: str = DOWNLOAD) -> Part | None:
-    """Fetch the official distribution; None where this machine cannot get it whole."""
+def download(progress: Progress, base: str = DOWNLOAD, patience: float = 5) -> Part | None:
+    """Fetch the official distribution; None where this machine cannot get it whole.
+
+    `patience` is how many seconds of silence mean that it cannot be reached.
+    """
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     url = f"{base}/pulumi-v{VERSION}-{platform.system().lower()}-{machine}.tar.gz"
     with _alone("download"), tempfile.TemporaryDirectory(dir=_made(cache_dir())) as scratch:
@@ -85,7 +87,7 @@ def download(progress: Progress, base: str = DOWNLOAD) -> Part | None:
         try:
             # The address is a constant of this file; a short time-out keeps closed networks quick.
             with (
-                urllib.request.urlopen(url, timeout=5) as answer,  # noqa: S310
+                urllib.request.urlopen(url, timeout=patience) as answer,  # noqa: S310
                 archive.open("wb") as file,
             ):
                 progress("downloading the official distribution")
@@ -160,15 +162,16 @@ def _go(command: list[str], log: Path, each_line: Progress, stream: str) -> None
     environment["GOFLAGS"] = "-mod=readonly"  # what go.sum does not know is refused
     with log.open("a", buffering=1) as said:
         streams: dict[str, Any] = {"stdout": said, "stderr": said, stream: subprocess.PIPE}
-        running = subprocess.Popen(command, cwd=MODULES, env=environment, text=True, **streams)
-        try:
-            for line in getattr(running, stream):
-                said.write(line)
-                each_line(line)
-        finally:
-            if running.poll() is None and sys.exc_info()[0] is not None:
+        arguments = {"cwd": MODULES, "env": environment, "text": True, **streams}
+        with subprocess.Popen(command, **arguments) as running:
+            try:
+                for line in getattr(running, stream):
+                    said.write(line)
+                    each_line(line)
+            except BaseException:  # Ctrl-C too must not leave the compiler running
                 running.terminate()
-            status = running.wait()
+                raise
+        status = running.returncode
     if status:
         last = (log.read_text().strip().splitlines() or [""])[-1]
         raise EngineError(

@@ -1,0 +1,149 @@
+"""`pulumi up` by hand with Cloudflare records, through the parts that this machine has."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.cloudflare.account import Account
+from lab.cloudflare.app import create_app
+from lab.emulator_server import serve
+from lab.memory import MemoryNameserver
+from tools.pulumi.engine import Engine, find
+
+pytestmark = pytest.mark.engine
+
+TOKEN = "t" * 40
+PROGRAM = """
+import json, pathlib
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+zone = cloudflare.get_zone(filter={"name": "acme.example"})
+for key, record in json.loads(pathlib.Path("records.json").read_text()).items():
+    import_ = record.pop("import_", None)
+    made = cloudflare.DnsRecord(
+        key, zone_id=zone.zone_id, **record, opts=pulumi.ResourceOptions(import_=import_)
+    )
+    pulumi.export(key, made.id)
+"""
+HOST = {"name": "mx1.acme.example", "type": "A", "content": "198.51.100.7", "ttl": 300}
+POLICY = {
+    "name": "acme.example",
+    "type": "TXT",
+    "content": "v=spf1 a:out.mx1.acme.example -all",
+    "ttl": 300,
+    "comment": "pm:acme:spf",
+}
+
+
+class Shell:
+    """A person at a shell with a project, a stack and an account at Cloudflare."""
+
+    def __init__(self, engine: Engine, place: Path, url: str) -> None:
+        self._program = engine.root / "bin" / "pulumi"
+        self._project = place / "project"
+        self._project.mkdir()
+        (self._project / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
+        (self._project / "__main__.py").write_text(PROGRAM)
+        (place / "state").mkdir()
+        (place / "passphrase").write_text("")
+        self.environment = {
+            **os.environ,
+            **engine.environment(place / "home"),
+            "PULUMI_BACKEND_URL": f"file://{place}/state",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(place / "passphrase"),
+            "CLOUDFLARE_BASE_URL": f"{url}/client/v4",
+            "CLOUDFLARE_API_TOKEN": TOKEN,
+        }
+        assert self.run("stack", "init", "acme").returncode == 0
+
+    def wants(self, **records: dict[str, Any]) -> None:
+        (self._project / "records.json").write_text(json.dumps(records))
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self._program), *arguments],
+            cwd=self._project,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def up(self, *arguments: str) -> str:
+        done = self.run("up", "--yes", "--skip-preview", *arguments)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def account() -> Account:
+    account = Account(MemoryNameserver(), TOKEN)
+    account.create_zone("acme.example")
+    return account
+
+
+@pytest.fixture
+def shell(account: Account, tmp_path: Path) -> Iterator[Shell]:
+    server = serve(create_app(account))
+    yield Shell(find(), tmp_path, server.url)
+    server.stop()
+
+
+def records(account: Account) -> list[dict[str, Any]]:
+    zone = account.zones()[0]["id"]
+    return account.records(zone)
+
+
+def test_records_come_change_and_go(shell: Shell, account: Account) -> None:
+    shell.wants(host=HOST, policy=POLICY)
+    shell.up()
+    assert {record["type"] for record in records(account)} == {"A", "TXT"}
+    shell.up("--refresh", "--expect-no-changes")
+
+    shell.wants(host={**HOST, "content": "198.51.100.8"}, policy=POLICY)
+    assert "1 updated" in shell.up()
+    assert "198.51.100.8" in {record["content"] for record in records(account)}
+
+    done = shell.run("destroy", "--yes")
+    assert done.returncode == 0, done.stdout
+    assert records(account) == []
+
+
+def test_a_record_that_is_there_is_adopted(shell: Shell, account: Account) -> None:
+    zone = account.zones()[0]["id"]
+    there = account.create(zone, dict(POLICY))
+    shell.wants(policy={**POLICY, "import_": f"{zone}/{there['id']}"})
+    assert "1 imported" in shell.up()
+    shell.wants(policy=POLICY)
+    shell.up("--expect-no-changes")
+    assert [record["id"] for record in records(account)] == [there["id"]]
+
+
+def test_a_foreign_record_in_the_way_is_named(shell: Shell, account: Account) -> None:
+    zone = account.zones()[0]["id"]
+    account.create(zone, {"name": "mx1", "type": "CNAME", "content": "else.example", "ttl": 300})
+    shell.wants(host=HOST)
+    done = shell.run("up", "--yes", "--skip-preview")
+    assert done.returncode != 0
+    assert "cloudflare: create A mx1.acme.example: 81054" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_wrong_token_is_told_with_what_to_do(shell: Shell) -> None:
+    shell.environment["CLOUDFLARE_API_TOKEN"] = "w" * 40
+    shell.wants(host=HOST)
+    done = shell.run("up", "--yes", "--skip-preview")
+    assert done.returncode != 0
+    assert "cloudflare: look up zone acme.example: 9109" in done.stdout
+    assert "check CLOUDFLARE_API_TOKEN" in done.stdout
+    assert "w" * 40 not in done.stdout

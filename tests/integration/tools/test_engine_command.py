@@ -1,0 +1,204 @@
+"""The Pulumi command is found, fetched or built; half of one is never taken for a whole."""
+
+from __future__ import annotations
+
+import io
+import socket
+import tarfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tools.pulumi import command
+from tools.pulumi.parts import VERSION, EngineError, Kind
+
+OURS = f"#!/bin/sh\necho v{VERSION}\n"
+OTHER = "#!/bin/sh\necho v3.1.0\n"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and no proxy between us and the servers of these tests."""
+    monkeypatch.setenv("PENGUIN_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "*")
+    return tmp_path / "cache"
+
+
+def executable(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+class TestPath:
+    def test_only_our_version_counts(self, tmp_path: Path) -> None:
+        found = executable(tmp_path / "bin" / "pulumi", OTHER)
+        assert command.on_path(str(tmp_path / "bin")) is None
+        executable(found, OURS)
+        part = command.on_path(str(tmp_path / "bin"))
+        assert part is not None
+        assert (part.path, part.kind) == (found, Kind.OFFICIAL)
+
+    def test_an_engine_of_ours_is_not_taken_for_the_official_one(self, tmp_path: Path) -> None:
+        executable(tmp_path / "ours" / "bin" / "pulumi", OURS)
+        official = executable(tmp_path / "theirs" / "pulumi", OURS)
+        search = f"{tmp_path}/ours/bin:{tmp_path}/theirs"
+        part = command.on_path(search, ours=(tmp_path / "ours",))
+        assert part is not None
+        assert part.path == official
+        assert command.on_path(f"{tmp_path}/ours/bin", ours=(tmp_path / "ours",)) is None
+
+    def test_something_that_cannot_run_is_passed_over(self, tmp_path: Path) -> None:
+        executable(tmp_path / "bin" / "pulumi", "#!/no/such/interpreter\n")
+        assert command.on_path(str(tmp_path / "bin")) is None
+
+
+def distribution(script: str) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name in ("pulumi", "pulumi-language-python"):
+            entry = tarfile.TarInfo(f"pulumi/{name}")
+            entry.size, entry.mode = len(script), 0o755
+            tar.addfile(entry, io.BytesIO(script.encode()))
+    return packed.getvalue()
+
+
+class Site:
+    """A download site that answers every request with `body`, or the first part of it."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.sent: int | None = None
+        self.asked: list[str] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append(self.path)
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(site.body)))
+                self.end_headers()
+                self.wfile.write(site.body[: site.sent])
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    yield site
+    site.close()
+
+
+class TestDownload:
+    def test_the_whole_distribution_is_kept(self, site: Site) -> None:
+        site.body = distribution(OURS)
+        part = command.download(lambda _: None, base=site.url)
+        assert part is not None
+        assert part == command.cached()
+        assert part.kind is Kind.OFFICIAL
+        assert (part.path.parent / "pulumi-language-python").exists()
+        assert site.asked[0].startswith(f"/pulumi-v{VERSION}-linux-")
+        assert command.download(lambda _: None, base=site.url) == part
+        assert len(site.asked) == 1
+
+    @pytest.mark.parametrize("script", [OTHER, "#!/no/such/interpreter\n"])
+    def test_another_program_is_refused(self, site: Site, script: str) -> None:
+        site.body = distribution(script)
+        assert command.download(lambda _: None, base=site.url) is None
+        assert command.cached() is None
+
+    @pytest.mark.parametrize("sent", [0, 60])
+    def test_half_a_download_is_none(self, site: Site, sent: int) -> None:
+        site.body, site.sent = distribution(OURS), sent
+        assert command.download(lambda _: None, base=site.url) is None
+        assert command.cached() is None
+
+    def test_a_page_instead_of_the_archive_is_none(self, site: Site) -> None:
+        site.body = b"<html>Please log in to this network</html>"
+        assert command.download(lambda _: None, base=site.url) is None
+
+    def test_a_refused_connection_is_none(self) -> None:
+        assert command.download(lambda _: None, base="http://127.0.0.1:9") is None
+
+    def test_a_silent_site_is_given_up_soon(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            assert command.download(lambda _: None, base=url, patience=0.2) is None
+
+
+GO = """#!/bin/sh
+echo "$@" >> {log}
+case "$1" in
+list) printf 'a\\nb\\nc\\n' ;;
+build)
+  printf 'a\\nb\\nc\\n' >&2
+  while [ "$1" != -o ]; do shift; done
+  {build}
+  ;;
+esac
+"""
+
+
+class TestBuild:
+    @pytest.fixture
+    def go(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A Go tool that writes down what it was asked and makes a command that answers."""
+        build = 'printf "x" > "$2"'
+        script = GO.format(log=tmp_path / "asked", build=build)
+        executable(tmp_path / "go" / "go", script)
+        monkeypatch.setenv("PATH", f"{tmp_path}/go:/usr/bin:/bin")
+        return tmp_path / "asked"
+
+    def test_tells_how_far_it_is_and_keeps_the_result(self, go: Path) -> None:
+        said: list[str] = []
+        part = command.build(said.append)
+        assert part.kind is Kind.BUILT
+        assert part == command.cached()
+        assert part.path.read_text() == "x"
+        assert said[0].startswith("fetching Go modules")
+        assert said[-1].endswith("3/3 packages")
+
+    def test_two_checkouts_build_once(self, go: Path) -> None:
+        with ThreadPoolExecutor() as pool:
+            parts = [pool.submit(command.build, lambda _: None) for _ in range(2)]
+            assert parts[0].result() == parts[1].result()
+        assert len([line for line in go.read_text().splitlines() if "build" in line]) == 1
+
+    def test_a_failure_names_the_log_and_leaves_nothing(
+        self, tmp_path: Path, go: Path, cache: Path
+    ) -> None:
+        script = GO.format(log=go, build="echo 'no space left on device' >&2; exit 1")
+        executable(tmp_path / "go" / "go", script)
+        with pytest.raises(EngineError, match="no space left on device") as caught:
+            command.build(lambda _: None)
+        assert caught.value.code == "engine.build_failed"
+        assert caught.value.where is not None
+        assert "no space left" in caught.value.where.read_text()
+        assert command.cached() is None
+        assert {path.name for path in (cache / "engine").iterdir()} == {"build.log", "build.lock"}
+
+    def test_without_go_it_says_what_to_install(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(EngineError) as caught:
+            command.build(lambda _: None)
+        assert caught.value.code == "engine.no_go"
+        assert "install Go" in caught.value.remedy
