@@ -60,6 +60,12 @@ _FAILED = (
         "PENGUIN settings name the right ones.",
     ),
     _rule(
+        "interpreter.* was not found|python3: (command )?not found",
+        "hosts.python_missing",
+        "Install python3 on the host, or order an image that has it (Debian 12).",
+        retryable=False,
+    ),
+    _rule(
         "could not get lock|failed to lock apt",
         "hosts.package_manager_busy",
         "Another installation runs on the host; it is tried again when that has ended.",

@@ -119,7 +119,7 @@ class SubmissionUser:
 
     address: str
     username: str
-    password_hash: str
+    password_hash: str = field(repr=False)
     senders: tuple[str, ...]
     """Return path domains the credential may use, e.g. `b.acme.example`."""
 
@@ -128,8 +128,8 @@ class SubmissionUser:
 class HostSecrets:
     """What the playbooks need and no document may hold; reaches the host by file only."""
 
-    ssh_private_key: str
-    tls_certificates: Mapping[str, tuple[str, str]]
+    ssh_private_key: str = field(repr=False)
+    tls_certificates: Mapping[str, tuple[str, str]] = field(repr=False)
     """HELO name to (certificate chain PEM, private key PEM), issued by the control plane's CA."""
     users: tuple[SubmissionUser, ...]
 

@@ -61,6 +61,12 @@ def test_a_silent_task_that_fails_says_that_its_words_are_hidden() -> None:
         ("Failed to update apt cache: unknown", False, "hosts.packages_unavailable", True),
         ("No package matching 'postfix'", False, "hosts.packages_unavailable", True),
         ("Failed to lock apt for exclusive operation", False, "hosts.package_manager_busy", True),
+        (
+            "The module interpreter '/usr/bin/python3' was not found.",
+            False,
+            "hosts.python_missing",
+            False,
+        ),
         ("not running: postfix@-.service", False, "hosts.playbook_failed", True),
     ],
 )

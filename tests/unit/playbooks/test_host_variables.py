@@ -96,3 +96,10 @@ def test_what_is_missing_is_named(
         assert caught.value.code == code
         assert caught.value.remedy
         assert caught.value.where
+
+
+def test_secrets_do_not_show_when_printed(blueprint: Blueprint, make_secrets: Secrets) -> None:
+    shown = repr(make_secrets(blueprint))
+
+    assert "PRIVATE" not in shown
+    assert "$6$" not in shown
