@@ -28,7 +28,7 @@ def state_dir() -> Path:
     if os.geteuid() != 0:
         return _made(pointer)
     digest = hashlib.sha256(str(checkout()).encode()).hexdigest()[:8]
-    place = _made(SYSTEM / digest)
+    place = _made(_made(SYSTEM) / digest)
     _point(pointer, place)
     return place
 
@@ -39,13 +39,17 @@ def cache_dir() -> Path:
     if chosen:
         return _made(Path(chosen).absolute())
     if os.geteuid() == 0:
-        return _made(SYSTEM / "cache")
+        return _made(_made(SYSTEM) / "cache")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return _made(Path(base) / "penguinmails")
 
 
 def _made(directory: Path) -> Path:
+    """Make a directory that servers can pass through as other users, whatever our umask is."""
+    if directory.is_dir():
+        return directory
     directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o755)
     return directory
 
 

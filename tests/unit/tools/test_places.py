@@ -1,0 +1,68 @@
+"""State and caches lie where every user of this machine that needs them can reach them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools import places
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine of its own: system directory, home and a checkout with a space in its path."""
+    monkeypatch.delenv("PENGUIN_STATE_DIR", raising=False)
+    monkeypatch.delenv("PENGUIN_CACHE_DIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(places, "SYSTEM", tmp_path / "system")
+    (tmp_path / "my checkout").mkdir()
+    monkeypatch.setattr(places, "checkout", lambda: tmp_path / "my checkout")
+    return tmp_path
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def test_root_keeps_it_apart_from_the_checkout(
+    machine: Path, umask: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    state = places.state_dir()
+    assert state.parent == machine / "system"
+    assert (machine / "my checkout" / ".penguin" / "state").resolve() == state
+    assert places.state_dir() == state
+    assert places.cache_dir() == machine / "system" / "cache"
+    for place in (state, state.parent, places.cache_dir()):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o755
+
+
+def test_others_keep_it_in_the_checkout_and_their_home(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert places.state_dir() == machine / "my checkout" / ".penguin" / "state"
+    assert places.cache_dir() == machine / "home" / ".cache" / "penguinmails"
+
+
+def test_two_checkouts_share_the_cache_only(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    state, cache = places.state_dir(), places.cache_dir()
+    (machine / "other").mkdir()
+    monkeypatch.setattr(places, "checkout", lambda: machine / "other")
+    assert places.state_dir() != state
+    assert places.cache_dir() == cache
+
+
+def test_a_chosen_place_wins(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENGUIN_STATE_DIR", str(machine / "chosen"))
+    assert places.state_dir() == machine / "chosen"
+    assert places.state_dir().is_dir()
