@@ -10,6 +10,8 @@ import cloudflare
 BASE = "https://api.cloudflare.com/client/v4"
 
 
+RETRIES = 4
+"""Of one call after 408, 409, 429, 5xx and lost connections; the API can forbid them."""
 MOST_ZONES = 1000
 """Where a listing stops, as in Pulumi's plugin."""
 TOKEN_CODES = {6003, 6111, 9103, 9106, 9109, 10000}
@@ -33,7 +35,7 @@ class CloudflareApi:
         self._client = cloudflare.Cloudflare(
             api_token=self._token or "none",
             base_url=self._base_url.rstrip("/"),
-            max_retries=4,
+            max_retries=RETRIES,
             timeout=30,
         )
 

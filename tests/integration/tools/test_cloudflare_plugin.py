@@ -1,0 +1,210 @@
+"""The Cloudflare stand-in against the emulator: what it answers, and how it tells trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import grpc
+import pytest
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime.proto import provider_pb2 as proto
+
+from lab.cloudflare.account import Account
+from lab.cloudflare.app import create_app
+from lab.emulator_server import RunningServer, serve
+from lab.memory import MemoryNameserver
+from tools.pulumi.cloudflare_plugin import RECORD, ZONE, CloudflareProvider
+
+TOKEN = "t" * 40
+
+
+class Told(Exception):
+    """The call ended with this line."""
+
+
+class Call:
+    """Stands for the gRPC context of one call."""
+
+    def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
+        raise Told(details)
+
+
+@pytest.fixture
+def account() -> Account:
+    account = Account(MemoryNameserver(), TOKEN)
+    account.create_zone("acme.example")
+    return account
+
+
+@pytest.fixture
+def api(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+    server = serve(create_app(account))
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", f"{server.url}/client/v4")
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+    monkeypatch.setenv("no_proxy", "*")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def provider(api: RunningServer) -> CloudflareProvider:
+    return CloudflareProvider()
+
+
+@pytest.fixture
+def host(account: Account) -> dict[str, Any]:
+    """The wish for an A record in the account's zone."""
+    zone = account.zones()[0]["id"]
+    return {
+        "zoneId": zone,
+        "name": "mx1.acme.example",
+        "type": "A",
+        "content": "192.0.2.1",
+        "ttl": 300,
+    }
+
+
+def struct(value: dict[str, Any]) -> struct_pb2.Struct:
+    return json_format.ParseDict(value, struct_pb2.Struct())
+
+
+def plain(value: struct_pb2.Struct) -> dict[str, Any]:
+    return dict(json_format.MessageToDict(value))
+
+
+def look_up(provider: CloudflareProvider, token: str, **arguments: Any) -> dict[str, Any]:
+    request = proto.InvokeRequest(tok=token, args=struct(arguments))
+    return plain(getattr(provider.Invoke(request, Call()), "return"))
+
+
+def create(provider: CloudflareProvider, kind: str, inputs: dict[str, Any]) -> Any:
+    return provider.Create(proto.CreateRequest(type=kind, properties=struct(inputs)), Call())
+
+
+def read(provider: CloudflareProvider, kind: str, identity: str, **known: Any) -> Any:
+    request = proto.ReadRequest(type=kind, id=identity, properties=struct(known))
+    return provider.Read(request, Call())
+
+
+class TestLookUp:
+    ONE, ALL = "cloudflare:index/getZone:getZone", "cloudflare:index/getZones:getZones"
+
+    def test_a_zone_is_found_by_name_and_by_id(
+        self, provider: CloudflareProvider, account: Account
+    ) -> None:
+        zone = account.zones()[0]["id"]
+        by_name = look_up(provider, self.ONE, filter={"name": "acme.example"})
+        assert by_name["zoneId"] == by_name["id"] == zone
+        assert look_up(provider, self.ONE, zoneId=zone)["name"] == "acme.example"
+
+    def test_a_zone_that_does_not_exist_is_named(self, provider: CloudflareProvider) -> None:
+        expected = "cloudflare: look up zone none.example: failed to find exactly one result"
+        with pytest.raises(Told, match=expected):
+            look_up(provider, self.ONE, filter={"name": "none.example"})
+
+    def test_all_pages_of_a_listing_are_read(
+        self, provider: CloudflareProvider, account: Account
+    ) -> None:
+        for number in range(25):
+            account.create_zone(f"z{number}.example")
+        assert len(look_up(provider, self.ALL)["results"]) == 26
+
+    def test_another_function_wants_the_official_plugin(self, provider: CloudflareProvider) -> None:
+        with pytest.raises(Told, match="needs Pulumi's own Cloudflare plugin"):
+            look_up(provider, "cloudflare:index/getUser:getUser")
+
+
+class TestRecord:
+    def test_one_that_is_gone_reads_empty_and_cannot_be_deleted(
+        self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
+    ) -> None:
+        made = create(provider, RECORD, host)
+        account.delete(host["zoneId"], made.id)
+        assert read(provider, RECORD, made.id, **host).id == ""
+        with pytest.raises(Told, match=r"delete A mx1\.acme\.example: 81044"):
+            provider.Delete(
+                proto.DeleteRequest(type=RECORD, id=made.id, properties=made.properties), Call()
+            )
+
+    def test_an_import_needs_the_zone(self, provider: CloudflareProvider) -> None:
+        with pytest.raises(Told, match="must be <zone id>/<record id>, not abc"):
+            read(provider, RECORD, "abc")
+
+    def test_a_preview_touches_nothing(
+        self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
+    ) -> None:
+        request = proto.CreateRequest(type=RECORD, properties=struct(host), preview=True)
+        assert provider.Create(request, Call()).id == ""
+        assert account.records(host["zoneId"]) == []
+
+    def test_a_comment_taken_away_is_gone_at_cloudflare(
+        self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
+    ) -> None:
+        made = create(provider, RECORD, {**host, "comment": "pm:acme:host"})
+        request = proto.UpdateRequest(
+            type=RECORD,
+            id=made.id,
+            old_inputs=struct({**host, "comment": "pm:acme:host"}),
+            news=struct(host),
+        )
+        provider.Update(request, Call())
+        assert account.record(host["zoneId"], made.id)["comment"] is None
+
+
+class TestZone:
+    def test_comes_is_read_and_goes(self, provider: CloudflareProvider, account: Account) -> None:
+        made = create(provider, ZONE, {"name": "new.example", "account": {"id": "a"}})
+        assert plain(made.properties)["nameServers"]
+        assert plain(read(provider, ZONE, made.id).inputs)["name"] == "new.example"
+        provider.Delete(
+            proto.DeleteRequest(type=ZONE, id=made.id, properties=made.properties), Call()
+        )
+        assert read(provider, ZONE, made.id).id == ""
+        assert [zone["name"] for zone in account.zones()] == ["acme.example"]
+
+    def test_another_name_is_another_zone(self, provider: CloudflareProvider) -> None:
+        old, new = ({"name": name, "account": {"id": "a"}} for name in ("a.example", "b.example"))
+        request = proto.DiffRequest(type=ZONE, old_inputs=struct(old), news=struct(new))
+        assert list(provider.Diff(request, Call()).replaces) == ["name"]
+
+
+class TestTrouble:
+    def test_a_missing_token_is_told_before_any_call(
+        self, api: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("CLOUDFLARE_API_TOKEN")
+        with pytest.raises(Told, match="no API token: set CLOUDFLARE_API_TOKEN"):
+            create(CloudflareProvider(), RECORD, host)
+
+    def test_an_api_that_cannot_be_reached_is_named(
+        self, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CLOUDFLARE_BASE_URL", "http://127.0.0.1:9/client/v4")
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+        monkeypatch.setenv("no_proxy", "*")
+        monkeypatch.setattr("tools.pulumi.cloudflare_api.RETRIES", 0)
+        with pytest.raises(Told, match=r"cannot reach http://127\.0\.0\.1:9/client/v4"):
+            create(CloudflareProvider(), RECORD, host)
+
+    def test_trouble_at_cloudflare_is_not_blamed_on_the_token(
+        self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
+    ) -> None:
+        account.faults.inject("server_error")
+        with pytest.raises(Told) as told:
+            create(provider, RECORD, host)
+        assert str(told.value).endswith("10000 Internal error (HTTP 500)")
+
+    def test_all_mistakes_are_reported_at_once(self, provider: CloudflareProvider) -> None:
+        wrong = struct({"zoneId": "z", "type": "MX", "ttl": 5})
+        answer = provider.Check(proto.CheckRequest(type=RECORD, news=wrong), Call())
+        assert [failure.property for failure in answer.failures] == [
+            "name",
+            "ttl",
+            "priority",
+            "content",
+        ]
+
+    def test_the_unexpected_is_one_line(self, provider: CloudflareProvider) -> None:
+        with pytest.raises(Told, match=r"failed: KeyError 'zoneId' \(cloudflare_plugin.py:\d+\)"):
+            create(provider, RECORD, {"name": "x"})
