@@ -19,6 +19,7 @@ from cli.errors import CliError, reported
 from tools.places import state_dir
 
 COMMANDS = {
+    "lab": ("cli.lab", "An Internet on this machine: providers, hosts, DNS, mail"),
     "servers": ("cli.servers", "The embedded PostgreSQL and Valkey"),
     "engine": ("cli.engine", "The Pulumi engine: which parts are in use"),
 }

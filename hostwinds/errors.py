@@ -6,6 +6,8 @@
   x Unauthorized       key wrong, expired, or this address is not on its allow-list
   x Refused            the API said no
   x Ambiguous          a purchase whose outcome nobody can tell
+  x JournalUnavailable no journal, so nothing may be bought
+  x Superseded         somebody else works on this tenant now
 """
 
 from __future__ import annotations
@@ -76,3 +78,11 @@ class Superseded(HostwindsError):
 
     code = "hostwinds.superseded"
     remedy = "nothing: the other one goes on"
+
+
+class JournalUnavailable(HostwindsError):
+    """The purchase journal cannot be written, so nothing may be bought."""
+
+    code = "hostwinds.journal_unavailable"
+    remedy = "check HOSTWINDS_JOURNAL and that its database has room and is reachable"
+    retryable = True

@@ -61,7 +61,7 @@ def _presented(record: Record, content: pulumi.Input[str] | None) -> pulumi.Inpu
 
 def _zone_id(zone: str) -> str:
     try:
-        found = cloudflare.get_zone(filter=cloudflare.GetZoneFilterArgs(name=zone))
+        found = cloudflare.get_zone(filter={"name": zone, "match": "all"})
     except Exception as error:
         if "failed to find exactly one result" not in str(error):
             raise

@@ -65,6 +65,11 @@ class FileJournal:
                 book["intents"][key]["outcome"] = chosen
             return chosen
 
+    def adopted(self, group: str) -> list[str]:
+        """List what the settled intents of a group own."""
+        intents = self._read()["intents"].items()
+        return [e["outcome"] for k, e in intents if k.startswith(f"{group}/") and e["outcome"]]
+
     def raise_fence(self, name: str, token: int) -> None:
         """Let nobody with a lower token buy for `name` any more."""
         with self._changing() as book:

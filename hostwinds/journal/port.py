@@ -44,6 +44,9 @@ class Journal(Protocol):
         the earlier address. Returns None when it must go on waiting.
         """
 
+    def adopted(self, group: str) -> list[str]:
+        """List what the settled intents of a group own."""
+
     def raise_fence(self, name: str, token: int) -> None:
         """Let nobody with a lower token buy for `name` any more."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from hostwinds.errors import JournalUnavailable
 from hostwinds.journal.port import Intent, assigned
 
 SCHEMA = """
@@ -23,7 +24,7 @@ create table if not exists purchase.fences (
     token bigint not null
 );
 create table if not exists purchase.limiter (
-    only boolean primary key default true check (only),
+    single boolean primary key default true check (single),
     next_slot timestamptz not null default 'epoch'
 );
 insert into purchase.limiter default values on conflict do nothing;
@@ -106,6 +107,16 @@ class PostgresJournal:
                 )
             return chosen
 
+    def adopted(self, group: str) -> list[str]:
+        """List what the settled intents of a group own."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "select outcome from purchase.intents"
+                " where starts_with(key, %s) and outcome is not null",
+                [f"{group}/"],
+            ).fetchall()
+        return [str(outcome) for (outcome,) in rows]
+
     def raise_fence(self, name: str, token: int) -> None:
         """Let nobody with a lower token buy for `name` any more."""
         with self._transaction() as connection:
@@ -133,6 +144,9 @@ class PostgresJournal:
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(self._dsn, connect_timeout=10) as connection:
-            ensure_schema(connection)
-            yield connection
+        try:
+            with psycopg.connect(self._dsn, connect_timeout=10) as connection:
+                ensure_schema(connection)
+                yield connection
+        except psycopg.Error as error:
+            raise JournalUnavailable(f"purchase journal: {str(error).splitlines()[0]}") from None

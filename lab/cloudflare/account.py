@@ -62,6 +62,13 @@ class Account:
             self._zones[zone.id] = zone
             return self._answer(zone)
 
+    def register(self, name: str) -> None:
+        """Add a zone where it is missing, and point the parent at us."""
+        with self._lock:
+            if all(zone.name != name for zone in self._zones.values()):
+                self.create_zone(name)
+            self._nameserver.delegate(name)
+
     def zone(self, zone_id: str) -> dict[str, Any]:
         """Return one zone."""
         with self._lock:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from lab.cloudflare.account import Account
 from lab.cloudflare.errors import Refusal
+from lab.cloudflare.records import NAME
 
 Handler = Callable[[Request], Awaitable[Response]]
 PREFIX = "/client/v4"
@@ -44,6 +45,7 @@ def create_app(account: Account) -> Starlette:
             methods=["GET", "PUT", "PATCH", "DELETE"],
         ),
         Route("/_lab/faults", face.faults, methods=["GET", "POST", "DELETE"]),
+        Route("/_lab/zones", face.register, methods=["POST"]),
     ]
     return Starlette(routes=routes)
 
@@ -139,6 +141,14 @@ class _Face:
         change = self._account.replace if request.method == "PUT" else self._account.change
         body = await request.json()
         return _answered(await run_in_threadpool(change, zone_id, record_id, body))
+
+    async def register(self, request: Request) -> Response:
+        """Add a zone and delegate it: what its owner does here and at the registrar."""
+        name = str((await request.json())["name"]).rstrip(".").lower()
+        if not NAME.fullmatch(name):
+            return JSONResponse({"error": f"{name} is not a domain name"}, 400)
+        await run_in_threadpool(self._account.register, name)
+        return JSONResponse({"name": name})
 
     async def faults(self, request: Request) -> Response:
         """Inject (`{"fault": name, "times": n}`), list, or clear faults."""

@@ -1,0 +1,136 @@
+"""`penguin lab`: the Internet on this machine that demo and tests run in."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated, Any
+
+import httpx2
+import typer
+
+from cli import world
+from cli.errors import CliError
+from cli.output import Format, OutputOption, print_document, print_rows
+from lab import control
+from lab.place import LabPlace, required, running
+
+app = typer.Typer(help="The lab: provider emulators, hosts, DNS.", no_args_is_help=True)
+zone_app = typer.Typer(help="Zones, as their owner sees them.", no_args_is_help=True)
+app.add_typer(zone_app, name="zone")
+
+TIMEOUT = 30
+
+
+@app.command()
+def up(
+    api_only: Annotated[bool, typer.Option("--api-only", help="No real hosts")] = True,
+) -> None:
+    """Start the lab, or join the one that runs."""
+    place = world.start_lab(lambda line: print(f"  ✓ {line}", flush=True), _missing(api_only))
+    print(f"the lab runs (process {place.pid}, level {place.level})")
+
+
+@app.command()
+def down() -> None:
+    """End the lab; leaves nothing behind. Doing it twice is fine."""
+    print("the lab has ended" if control.stop(world.lab_dir()) else "no lab was running")
+
+
+@app.command()
+def status(output: OutputOption = Format.TABLE) -> None:
+    """Say what runs, and what has been charged so far."""
+    place = running(world.lab_dir())
+    if place is None:
+        rows: list[dict[str, Any]] = [{"what": "lab", "state": "stopped", "address": None}]
+    else:
+        charged = sum(float(line["usd"]) for line in _get(f"{place.hostwinds_url}/_lab/ledger"))
+        rows = [
+            {"what": "lab", "state": f"running at level {place.level}", "address": None},
+            {"what": "hostwinds", "state": "emulated", "address": place.hostwinds_url},
+            {"what": "cloudflare", "state": "emulated", "address": place.cloudflare_url},
+            {"what": "charged", "state": f"{charged:.2f} USD a month", "address": None},
+        ]
+    print_rows(rows, ("what", "state", "address"), output)
+
+
+@app.command()
+def env() -> None:
+    """Print the variables for a shell: eval "$(penguin lab env)"."""
+    for name, value in world.environment().items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def logs() -> None:
+    """Print the lab's log."""
+    print((world.lab_dir() / control.LOG).read_text(), end="")
+
+
+@app.command()
+def fault(
+    provider: Annotated[str, typer.Argument(help="hostwinds or cloudflare")],
+    name: Annotated[str, typer.Argument(help="for instance lost_answer; `clear` ends all")],
+    times: Annotated[int, typer.Option(help="for how many requests; -1: until cleared")] = 1,
+    output: OutputOption = Format.JSON,
+) -> None:
+    """Let a provider fail."""
+    place = required(world.lab_dir())
+    urls = {"hostwinds": place.hostwinds_url, "cloudflare": place.cloudflare_url}
+    if provider not in urls:
+        raise CliError(
+            "usage", f"{provider} is not a provider", remedy="use hostwinds or cloudflare", status=2
+        )
+    url = f"{urls[provider]}/_lab/faults"
+    if name == "clear":
+        answer = httpx2.delete(url, timeout=TIMEOUT)
+    else:
+        answer = httpx2.post(url, json={"fault": name, "times": times}, timeout=TIMEOUT)
+    print_document(answer.json(), output)
+
+
+@app.command()
+def portal(
+    automatic: Annotated[
+        bool | None, typer.Option("--automatic/--manual", help="buy what is waited for, or not")
+    ] = None,
+    server: Annotated[int | None, typer.Option(help="buy one address for this server")] = None,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Act as the person in the provider's portal: list servers, buy addresses."""
+    base = required(world.lab_dir()).hostwinds_url
+    if automatic is not None:
+        httpx2.post(f"{base}/_lab/portal", json={"automatic": automatic}, timeout=TIMEOUT)
+    if server is not None:
+        url = f"{base}/_lab/portal/attach"
+        bought = httpx2.post(url, json={"serviceid": server}, timeout=TIMEOUT)
+        if bought.is_error:
+            raise CliError(
+                "lab.no_such_server",
+                f"server {server} does not exist",
+                remedy="`penguin lab portal` lists them",
+            )
+    servers = _get(f"{base}/_lab/portal/servers")
+    print_rows(servers, ("serviceid", "name", "status", "addresses"), output)
+
+
+@zone_app.command("add")
+def zone_add(name: Annotated[str, typer.Argument(help="for instance acme.example")]) -> None:
+    """Add a zone to the Cloudflare account and point its delegation there."""
+    add_zone(required(world.lab_dir()), name)
+    print(f"{name} is delegated")
+
+
+def add_zone(place: LabPlace, name: str) -> None:
+    """Do both halves of what an owner does; a zone that is there is delegated only."""
+    url = f"{place.cloudflare_url}/_lab/zones"
+    answer = httpx2.post(url, json={"name": name}, timeout=TIMEOUT)
+    if answer.is_error:
+        raise CliError("lab.zone_refused", answer.json()["error"], remedy="give a full domain name")
+
+
+def _get(url: str) -> Any:
+    return httpx2.get(url, timeout=TIMEOUT).json()
+
+
+def _missing(api_only: bool) -> str | None:
+    return "--api-only was asked for" if api_only else None

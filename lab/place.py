@@ -1,0 +1,85 @@
+"""What a running lab tells others: where its servers are. One file, readable by its owner only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+FILE = "lab.json"
+
+
+class LabError(Exception):
+    """The lab cannot do what was asked."""
+
+    def __init__(self, code: str, message: str, *, remedy: str, where: Path | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.remedy = remedy
+        self.where = where
+
+
+class LabPlace(BaseModel):
+    """Addresses and keys of one running lab."""
+
+    pid: int
+    level: Literal["hosts", "api"]
+    """`api`: no real hosts; a tenant gets as far as `DnsReady`."""
+    missing: str | None = None
+    """What this machine lacks for real hosts."""
+    hostwinds_url: str
+    hostwinds_key: str
+    cloudflare_url: str
+    cloudflare_token: str
+    platform_zone: str = "penguinmails.example"
+    resolver: str | None = None
+    """Address of the recursive resolver; None at API level."""
+    sender_address: str | None = None
+    """Address that submission comes from, as hosts see it."""
+    packages: str | None = None
+    """URL of the package repository for hosts."""
+    receiver: str | None = None
+    """Domain whose mail arrives in the lab."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the provider's variables, the same for `pulumi up` and the reconciler."""
+        return {
+            "HOSTWINDS_API_URL": f"{self.hostwinds_url}/cloud/api.php",
+            "HOSTWINDS_API_KEY": self.hostwinds_key,
+            "HOSTWINDS_POLL": "0.2",
+            "HOSTWINDS_RATE": "50",
+            "HOSTWINDS_PORTAL_DEADLINE": "20",
+            "HOSTWINDS_PROVISIONING_DEADLINE": "60",
+            "CLOUDFLARE_BASE_URL": f"{self.cloudflare_url}/client/v4",
+            "CLOUDFLARE_API_TOKEN": self.cloudflare_token,
+        }
+
+    def write(self, directory: Path) -> None:
+        """Write the file whole, mode 0600."""
+        fresh = directory / f".{FILE}.{os.getpid()}"
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(self.model_dump_json(indent=1))
+        fresh.replace(directory / FILE)
+
+
+def running(directory: Path) -> LabPlace | None:
+    """Return the lab that runs in a directory, None when none does."""
+    try:
+        place = LabPlace.model_validate_json((directory / FILE).read_text())
+        command = Path(f"/proc/{place.pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return place if b"lab.daemon" in command else None
+
+
+def required(directory: Path) -> LabPlace:
+    """Return the lab that runs in a directory; raises LabError `lab.not_running`."""
+    place = running(directory)
+    if place is None:
+        raise LabError(
+            "lab.not_running", "the lab is not running", remedy="run `penguin lab up` or `make up`"
+        )
+    return place

@@ -1,0 +1,63 @@
+"""The simulated person who buys addresses in the provider's portal when somebody waits for one."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+
+from hostwinds.errors import HostwindsError
+from hostwinds.journal import Journal
+from lab.hostwinds.world import ProviderError, World
+
+PAUSE = 0.3
+"""Seconds between looks at the open requests."""
+
+
+class PortalOperator:
+    """Looks at the purchase journal's open requests and buys what they ask for."""
+
+    def __init__(self, world: World, journal: Callable[[], Journal]) -> None:
+        self._world = world
+        self._journal = journal
+        self.automatic = threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="portal", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look; buys only while `automatic` is set."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; returns when the last purchase is done."""
+        self._over.set()
+        self._thread.join()
+
+    def buy_what_is_waited_for(self) -> list[str]:
+        """Buy one address for each open request that no free address can serve; return them."""
+        open_requests: Counter[int] = Counter()
+        for intent in self._journal().waiting():
+            group, slash, _ = intent.key.partition("/")
+            if slash and group.isdigit():
+                open_requests[int(group)] += 1
+        bought = []
+        for service, wanted in open_requests.items():
+            for _ in range(wanted - self._free(service)):
+                bought.append(self._world.attach(service))  # noqa: PERF401 - each costs money
+        return bought
+
+    def _free(self, service: int) -> int:
+        """Count the secondary addresses of a server that no request has adopted yet."""
+        try:
+            secondary = self._world.server("Portal", service).ips[1:]
+        except ProviderError:
+            return 1 << 16  # the server is gone: nothing is bought for it
+        adopted = self._journal().adopted(str(service))
+        return len([address for address in secondary if address not in adopted])
+
+    def _work(self) -> None:
+        while not self._over.wait(PAUSE):
+            if self.automatic.is_set():
+                with suppress(HostwindsError):  # no journal yet: nobody can be waiting
+                    self.buy_what_is_waited_for()
