@@ -1,0 +1,395 @@
+"""One real host, ordered from the lab and configured as a tenant's would be."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import smtplib
+import socketserver
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from blueprint.document import Blueprint, PublicKeys
+from blueprint.loading import parse
+from blueprint.platform import Platform
+from blueprint.render import render
+from controlplane.authority.certificates import create_ca, issue
+from controlplane.authority.credentials import Credential, create_credential
+from controlplane.provisioning.configurator import AnsibleConfigurator, ConfiguratorSettings
+from controlplane.provisioning.ports import (
+    HostSecrets,
+    ObservedAddress,
+    ObservedHost,
+    ProvisioningError,
+    SubmissionUser,
+)
+from lab.place import LabPlace
+
+PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
+ADDRESSES = 3
+DEAD_SOURCE = "deb [trusted=yes] http://127.0.0.1:9/ ./"
+SSH_OPTIONS = [
+    *("-o", "StrictHostKeyChecking=no"),
+    *("-o", "UserKnownHostsFile=/dev/null"),
+    *("-o", "BatchMode=yes"),
+]
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the provider says of an instance."""
+
+    service_id: int
+    address: str
+    password: str = field(repr=False)
+
+
+class Provider:
+    """The provider as a customer uses it: API calls, and the portal for further addresses."""
+
+    def __init__(self, lab: LabPlace) -> None:
+        self._http = httpx2.Client(base_url=lab.hostwinds_url, timeout=60)
+        self._key = lab.hostwinds_key
+
+    def order(self, name: str) -> Server:
+        """Buy an instance and wait until it runs."""
+        location = self._call("get_locations")[0]["id"]
+        image = next(
+            image["uuid"] for image in self._call("get_public_images") if "Debian" in image["name"]
+        )
+        self._call(
+            "add_instance",
+            template=image,
+            rid=next(iter(self._call("get_price_list").values()))["rid"],
+            location_id=location,
+            qty=1,
+            srvrname=name,
+            billingcycle="monthly",
+        )
+        found = self._wait(name)
+        return Server(found["serviceid"], found["main_ip"], found["password"])
+
+    def attach(self, service_id: int) -> str:
+        """Buy a further address in the portal."""
+        answer = self._http.post("/_lab/portal/attach", json={"serviceid": service_id})
+        return str(answer.raise_for_status().json()["address"])
+
+    def act(self, action: str, service_id: int) -> None:
+        """`boot`, `shutdown`, `reboot` or `terminate`."""
+        self._call(action, serviceid=service_id)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _wait(self, name: str, seconds: float = 60) -> dict[str, Any]:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for instance in self._call("get_instances"):
+                if instance["srvrname"] == name and instance["status"].lower() == "active":
+                    return dict(instance)
+            threading.Event().wait(0.2)
+        raise AssertionError(f"{name} does not run after {seconds} s")
+
+    def _call(self, action: str, **parameters: object) -> Any:
+        form = {"API": self._key, "action": action, **{k: str(v) for k, v in parameters.items()}}
+        answer = self._http.post("/cloud/api.php", data=form).raise_for_status()
+        found = json.loads(answer.text)
+        assert '"error"' not in answer.text, answer.text
+        return found["success"] if isinstance(found, dict) and "success" in found else found
+
+
+@dataclass(frozen=True)
+class MailHost:
+    """A host as the control plane knows it, with everything that may be done to it."""
+
+    blueprint: Blueprint
+    observed: ObservedHost
+    secrets: HostSecrets
+    credentials: dict[str, Credential]
+    ca: str
+    lab: LabPlace
+    known_host: str
+    lines: list[str] = field(default_factory=list)
+    """Every progress line of every run."""
+
+    def configurator(self, source: str | None = None) -> AnsibleConfigurator:
+        return AnsibleConfigurator(
+            ConfiguratorSettings(
+                playbooks=PLAYBOOKS,
+                sender_sources=(f"{self.lab.sender_address}/32",),
+                package_sources=(source or f"deb [trusted=yes] {self.lab.packages} ./",),
+                ssh_deadline=timedelta(seconds=30),
+                deadline=timedelta(minutes=3),
+            )
+        )
+
+    def configure(self, source: str | None = None, **changes: object) -> int:
+        """Run the playbooks; `changes` replace fields of this host first."""
+        host = replace(self, **changes)  # type: ignore[arg-type]
+        return self.configurator(source).configure(
+            host.blueprint,
+            host.observed,
+            host.secrets,
+            known_host=host.known_host,
+            progress=self.lines.append,
+        )
+
+    def shell(self, command: str) -> str:
+        """Run a command on the host by our key."""
+        with _key_file(self.secrets.ssh_private_key) as key:
+            done = subprocess.run(
+                ["ssh", "-i", key, *SSH_OPTIONS, f"root@{self.observed.primary_ip}", command],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+        return done.stdout
+
+    def submission(self, address: str, *, tls: bool = True) -> smtplib.SMTP:
+        """A connection to the submission port of one address, certificate checked."""
+        target = next(one for one in self.observed.addresses if one.name == address)
+        assert target.ip is not None
+        client = smtplib.SMTP(timeout=20, source_address=(self.lab.sender_address or "", 0))
+        client._host = target.helo  # type: ignore[attr-defined]
+        client.connect(target.ip, 587)
+        client.ehlo("sender.example")
+        if tls:
+            client.starttls(context=ssl.create_default_context(cadata=self.ca))
+            client.ehlo("sender.example")
+        return client
+
+    def login(self, address: str) -> smtplib.SMTP:
+        """A connection that is logged in as the tenant."""
+        client = self.submission(address)
+        credential = self.credentials[address]
+        client.login(credential.username, credential.password)
+        return client
+
+
+@contextmanager
+def _key_file(text: str) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile("w", suffix=".key") as file:
+        file.write(text)
+        file.flush()
+        yield file.name
+
+
+def _blueprint(public_key: str) -> Blueprint:
+    platform = Platform(zone="penguinmails.example")
+    tenant = parse(
+        {
+            "apiVersion": "penguinmails.dev/v1",
+            "kind": "Tenant",
+            "metadata": {"name": "play"},
+            "spec": {
+                "plan": "business",
+                "region": "us-west",
+                "hosts": [{"name": "mx1", "addresses": ADDRESSES, "zone": "play.example"}],
+                "domains": [{"name": "play.example"}],
+            },
+        },
+        platform=platform,
+    )
+    keys = PublicKeys(ssh=public_key, dkim={})
+    return render(tenant, platform=platform, keys=keys, generation=1)
+
+
+def make_ssh_key() -> tuple[str, str]:
+    """Private key in OpenSSH format, and the line of its public half."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    return private.decode(), public.decode() + " play"
+
+
+@pytest.fixture(scope="session")
+def provider(lab: LabPlace) -> Iterator[Provider]:
+    if lab.level != "hosts":
+        pytest.skip(f"real hosts cannot run here: {lab.missing}")
+    customer = Provider(lab)
+    yield customer
+    customer.close()
+
+
+@pytest.fixture(scope="session")
+def server(provider: Provider) -> Iterator[Server]:
+    """An instance that runs, with nothing on it."""
+    ordered = provider.order(f"play-{secrets.token_hex(3)}")
+    yield ordered
+    provider.act("terminate", ordered.service_id)
+
+
+@pytest.fixture(scope="session")
+def ordered_host(lab: LabPlace, provider: Provider, server: Server) -> MailHost:
+    """A host after first contact, with nothing installed yet."""
+    private, public = make_ssh_key()
+    blueprint = _blueprint(public)
+    addresses = blueprint.hosts[0].addresses
+    numbers = [server.address]
+    numbers += [provider.attach(server.service_id) for _ in addresses[1:]]
+    now = datetime.now(UTC)
+    ca = create_ca("play", now=now)
+    leaves = {address.helo: issue(ca, address.helo, now=now) for address in addresses}
+    credentials = {
+        address.name: create_credential(address.name, "play")
+        for address in addresses
+        if address.sends_bulk
+    }
+    observed = ObservedHost(
+        name="mx1",
+        server_name=blueprint.hosts[0].server_name,
+        service_id=server.service_id,
+        addresses=tuple(
+            ObservedAddress(name=address.name, ip=ip, helo=address.helo)
+            for address, ip in zip(addresses, numbers, strict=True)
+        ),
+    )
+    host = MailHost(
+        blueprint=blueprint,
+        observed=observed,
+        secrets=HostSecrets(
+            ssh_private_key=private,
+            tls_certificates={
+                helo: (leaf.certificate, leaf.private_key) for helo, leaf in leaves.items()
+            },
+            users=tuple(
+                SubmissionUser(
+                    address=name,
+                    username=credential.username,
+                    password_hash=credential.password_hash,
+                    senders=("b.play.example",),
+                )
+                for name, credential in credentials.items()
+            ),
+        ),
+        credentials=credentials,
+        ca=ca.certificate,
+        lab=lab,
+        known_host="",
+    )
+    line = host.configurator().first_contact(
+        observed,
+        ssh_public_key=public,
+        password=server.password,
+        progress=host.lines.append,
+        ssh_private_key=private,
+    )
+    return replace(host, known_host=line)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """How configuring went: against dead package sources, then mended, then once more."""
+
+    broken: ProvisioningError
+    first: int
+    second: int
+
+
+@pytest.fixture(scope="session")
+def runs(ordered_host: MailHost) -> Runs:
+    with pytest.raises(ProvisioningError) as broken:
+        ordered_host.configure(DEAD_SOURCE)
+    return Runs(
+        broken=broken.value, first=ordered_host.configure(), second=ordered_host.configure()
+    )
+
+
+@pytest.fixture
+def mail_host(ordered_host: MailHost, runs: Runs) -> MailHost:
+    """The host, configured."""
+    assert runs.second == 0
+    return ordered_host
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message as the sink got it."""
+
+    source: str
+    helo: str
+    sender: str
+    text: str
+
+
+class _Session(socketserver.StreamRequestHandler):
+    server: Sink
+
+    def handle(self) -> None:
+        helo = sender = ""
+        self._say("220 sink.example ESMTP")
+        for raw in self.rfile:
+            line = raw.decode().strip()
+            verb = line[:4].upper()
+            if verb in {"EHLO", "HELO"}:
+                helo = line[5:]
+            elif verb == "MAIL":
+                sender = line[line.index("<") + 1 : line.index(">")]
+            elif verb == "DATA":
+                self._say("354 go on")
+                text = "".join(iter(lambda: self.rfile.readline().decode(), ".\r\n"))
+                self.server.take(Delivery(self.client_address[0], helo, sender, text))
+            self._say("221 bye" if verb == "QUIT" else "250 fine")
+            if verb == "QUIT":
+                return
+
+    def _say(self, line: str) -> None:
+        self.wfile.write(f"{line}\r\n".encode())
+
+
+class Sink(socketserver.ThreadingTCPServer):
+    """Takes mail on port 25 of this machine and remembers who brought it."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, address: str) -> None:
+        super().__init__((address, 25), _Session)
+        self._taken: list[Delivery] = []
+        self._news = threading.Condition()
+
+    def take(self, delivery: Delivery) -> None:
+        with self._news:
+            self._taken.append(delivery)
+            self._news.notify_all()
+
+    def wait_for(self, match: Callable[[Delivery], bool], seconds: float = 30) -> Delivery:
+        """The first delivery that matches."""
+        with self._news:
+            found: list[Delivery] = []
+            self._news.wait_for(
+                lambda: found.extend(one for one in self._taken if match(one)) or found, seconds
+            )
+        assert found, f"nothing that matches among {self._taken}"
+        return found[0]
+
+
+@pytest.fixture
+def sink(lab: LabPlace) -> Iterator[Sink]:
+    with Sink(lab.sender_address or "") as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,214 @@
+"""A real host: configured twice, asked to send, to refuse, to reboot, and mended after trouble."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import time
+from dataclasses import replace
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from controlplane.provisioning.ports import ProvisioningError
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+
+RETURN_PATH = "b+abc234@b.play.example"
+MESSAGE = (
+    "From: Ann <ann@play.example>\r\nTo: bob@rcpt.example\r\nSubject: {subject}\r\n"
+    "Message-ID: <{subject}@play.example>\r\n\r\nHello.\r\n"
+)
+
+
+def wait_for_port(address: str, port: int, seconds: float = 60) -> None:
+    """Until somebody greets there."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with socket.create_connection((address, port), 2) as stream:
+                stream.settimeout(5)
+                if stream.recv(4):
+                    return
+        except OSError:
+            assert time.monotonic() < end, f"{address}:{port} does not answer"
+
+
+def code_of(client: smtplib.SMTP, sender: str, recipient: str) -> int:
+    """The first refusal of an envelope, or 250."""
+    for code, _ in (client.mail(sender), client.rcpt(recipient)):
+        if code != 250:
+            return code
+    return 250
+
+
+class TestConfiguring:
+    def test_dead_package_sources_are_named_and_the_next_run_mends(self, runs) -> None:
+        assert runs.broken.code == "hosts.packages_unavailable"
+        assert runs.broken.where == "host/mx1"
+        assert runs.first > 0
+
+    def test_the_second_run_changes_nothing(self, runs) -> None:
+        assert runs.second == 0
+
+    def test_no_secret_is_in_any_line(self, mail_host) -> None:
+        text = "\n".join(mail_host.lines)
+        hidden = [one.password for one in mail_host.credentials.values()]
+        hidden += [user.password_hash for user in mail_host.secrets.users]
+        hidden += ["PRIVATE KEY"]
+
+        assert mail_host.lines
+        assert not [secret for secret in hidden if secret in text]
+
+    def test_secrets_on_the_host_are_readable_by_their_daemons_only(self, mail_host) -> None:
+        found = mail_host.shell(
+            "stat -c '%a %U:%G' /etc/postfix-*/tls.pem /etc/dovecot/egress-users"
+        )
+
+        assert sorted(set(found.splitlines())) == ["600 root:root", "640 root:dovecot"]
+
+    def test_a_password_opens_no_door_any_more(self, mail_host) -> None:
+        with pytest.raises(ProvisioningError) as caught:
+            mail_host.configurator().first_contact(
+                mail_host.observed,
+                ssh_public_key=mail_host.blueprint.keys.ssh,
+                password="anything",
+                progress=lambda _: None,
+            )
+
+        assert caught.value.code == "hosts.ssh_refused"
+
+
+class TestSending:
+    @pytest.mark.parametrize("address", ["mx1-2", "mx1-3"])
+    def test_mail_leaves_from_its_address_under_its_name(self, mail_host, sink, address) -> None:
+        expected = next(one for one in mail_host.observed.addresses if one.name == address)
+        subject = f"leaves-{address}"
+
+        with mail_host.login(address) as client:
+            assert code_of(client, RETURN_PATH, f"bob@[{mail_host.lab.sender_address}]") == 250
+            code, answer = client.data(MESSAGE.format(subject=subject))
+        delivery = sink.wait_for(lambda one: subject in one.text)
+
+        assert code == 250
+        assert b"queued as" in answer
+        assert (delivery.source, delivery.helo) == (expected.ip, expected.helo)
+        assert delivery.sender == RETURN_PATH
+        assert "Received:" not in delivery.text
+
+    def test_a_wrong_password_is_refused(self, mail_host) -> None:
+        with (
+            mail_host.submission("mx1-2") as client,
+            pytest.raises(smtplib.SMTPAuthenticationError) as caught,
+        ):
+            client.login(mail_host.credentials["mx1-2"].username, "wrong")
+
+        assert caught.value.smtp_code == 535
+
+    def test_without_tls_nothing_goes(self, mail_host) -> None:
+        with mail_host.submission("mx1-2", tls=False) as client:
+            assert client.docmd("AUTH PLAIN AAAA")[0] == 530
+            assert client.mail(RETURN_PATH)[0] == 530
+
+    def test_without_login_nothing_is_relayed(self, mail_host) -> None:
+        with mail_host.submission("mx1-2") as client:
+            assert code_of(client, RETURN_PATH, "bob@rcpt.example") == 554
+
+    @pytest.mark.parametrize(
+        "sender", ["ann@play.example", "b+abc234@b.foreign.example", "b@b.play.example", ""]
+    )
+    def test_a_foreign_return_path_is_refused(self, mail_host, sender) -> None:
+        with mail_host.login("mx1-2") as client:
+            assert code_of(client, sender, "bob@rcpt.example") in {553, 554}
+
+    def test_a_login_of_another_address_is_of_no_use(self, mail_host) -> None:
+        other = mail_host.credentials["mx1-3"]
+        with mail_host.submission("mx1-2") as client:
+            client.login(other.username, other.password)
+            assert code_of(client, RETURN_PATH, "bob@rcpt.example") == 553
+
+
+class TestReceiving:
+    @pytest.mark.parametrize(
+        ("recipient", "code"),
+        [
+            (RETURN_PATH, 250),
+            ("postmaster@play.example", 250),
+            ("abuse@b.play.example", 250),
+            ("postmaster@mx1-2.play.example", 250),
+            ("nobody@play.example", 550),
+            ("bob@rcpt.example", 554),
+        ],
+    )
+    def test_port_25_takes_what_is_returned_and_relays_nothing(
+        self, mail_host, recipient, code
+    ) -> None:
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+            client.ehlo("else.example")
+            assert code_of(client, "z@else.example", recipient) == code
+
+    def test_returned_mail_is_kept(self, mail_host) -> None:
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+            client.sendmail("", [RETURN_PATH], MESSAGE.format(subject="returned"))
+
+        found = mail_host.shell(
+            "for i in $(seq 50); do grep -rl 'Subject: returned' /var/mail/penguin/bounces/new "
+            "&& break; sleep 0.2; done"
+        )
+        assert found.strip()
+
+    def test_egress_addresses_have_no_port_25(self, mail_host) -> None:
+        with pytest.raises(OSError, match=r"timed out|refused"):
+            socket.create_connection((mail_host.observed.addresses[1].ip, 25), 1)
+
+
+class TestTrouble:
+    def test_another_key_is_refused(self, mail_host) -> None:
+        stranger = ed25519.Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.OpenSSH,
+            serialization.NoEncryption(),
+        )
+
+        with pytest.raises(ProvisioningError) as caught:
+            mail_host.configure(
+                secrets=replace(mail_host.secrets, ssh_private_key=stranger.decode())
+            )
+
+        assert caught.value.code == "hosts.ssh_refused"
+
+    def test_a_host_with_another_host_key_is_not_touched(self, mail_host) -> None:
+        name, kind, _ = mail_host.known_host.split()
+        other = "AAAAC3NzaC1lZDI1NTE5AAAAIEqlC36kDk06P6KZobNCucUzJFgwHfyVvsUiGlKJmFtW"
+
+        with pytest.raises(ProvisioningError) as caught:
+            mail_host.configure(known_host=f"{name} {kind} {other}")
+
+        assert caught.value.code == "hosts.host_key_changed"
+        assert not caught.value.retryable
+
+    def test_a_stopped_instance_is_started_again(self, mail_host) -> None:
+        mail_host.shell("systemctl stop postfix@postfix-egress-mx1-3.service")
+
+        assert mail_host.configure() == 1
+        wait_for_port(mail_host.observed.addresses[2].ip, 587, 10)
+
+    def test_an_address_that_goes_takes_its_instance_with_it(self, mail_host) -> None:
+        one, two, three = mail_host.observed.addresses
+        fewer = replace(mail_host.observed, addresses=(one, two, replace(three, ip=None)))
+
+        assert mail_host.configure(observed=fewer) > 0
+        assert "mx1-3" not in mail_host.shell("postmulti -l; ls /etc; ss -ltn")
+        wait_for_port(two.ip, 587, 10)
+        assert mail_host.configure() > 0
+        wait_for_port(three.ip, 587, 10)
+
+    def test_everything_listens_again_after_it_was_off(self, mail_host, provider) -> None:
+        provider.act("shutdown", mail_host.observed.service_id)
+        provider.act("boot", mail_host.observed.service_id)
+
+        wait_for_port(mail_host.observed.primary_ip, 25)
+        for address in mail_host.observed.addresses[1:]:
+            wait_for_port(address.ip, 587)
+        assert mail_host.configure() == 0
