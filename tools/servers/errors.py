@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+
+LEAST_FREE = 1 << 20
+"""Bytes; with less on its disk no server starts."""
 
 
 class ServerError(Exception):
@@ -35,16 +39,22 @@ def unresponsive(server: str, pid: int, log: Path) -> ServerError:
     )
 
 
+def disk_full(server: str, where: Path) -> ServerError:
+    """Describe a server whose disk has no room left."""
+    return ServerError(
+        "servers.disk_full",
+        f"{server} cannot write: no space left on its disk",
+        remedy="free some space or set PENGUIN_STATE_DIR to a larger disk, then start it again",
+        where=where,
+    )
+
+
 def from_log(server: str, log: Path) -> ServerError:
     """Name the cause of a failed start from the end of the server's own log."""
     said = log.read_text(errors="replace")[-4000:] if log.exists() else ""
-    if "No space left on device" in said:
-        return ServerError(
-            "servers.disk_full",
-            f"{server} cannot write: no space left on its disk",
-            remedy="free some space or set PENGUIN_STATE_DIR to a larger disk, then start it again",
-            where=log,
-        )
+    # A log on the full disk may not have got as far as saying so.
+    if "No space left on device" in said or shutil.disk_usage(log.parent).free < LEAST_FREE:
+        return disk_full(server, log)
     lines = [line for line in said.strip().splitlines() if line.strip()]
     fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
     last = (fatal or lines or ["it said nothing"])[-1]

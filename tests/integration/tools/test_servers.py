@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -133,14 +134,22 @@ class TestPostgres:
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
     def test_a_full_disk_is_told(self, place: Path) -> None:
         place.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
+        mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)]
         subprocess.run(mount, check=True)
+        postgres = Postgres(place / "postgres")
         try:
-            with pytest.raises(ServerError) as caught:
-                Postgres(place / "postgres").start()
-            assert caught.value.code == "servers.disk_full"
-            assert "PENGUIN_STATE_DIR" in caught.value.remedy
+            postgres.start()
+            postgres.stop()
+            (place / "fill").write_bytes(b"x" * (shutil.disk_usage(place).free - 4096))
+            for server in (postgres, Postgres(place / "new"), Valkey(place / "valkey")):
+                with pytest.raises(ServerError) as caught:
+                    server.start()
+                assert caught.value.code == "servers.disk_full"
+                assert "PENGUIN_STATE_DIR" in caught.value.remedy
+            (place / "fill").unlink()
+            postgres.start()
         finally:
+            postgres.stop()
             subprocess.run(["umount", str(place)], check=True)
 
     def test_stopping_twice_is_fine(self, postgres: Postgres) -> None:

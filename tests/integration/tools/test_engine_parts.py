@@ -1,0 +1,91 @@
+"""Official parts are used where they are; ours stand in only where one is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.pulumi import engine
+from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, EngineError, Kind
+
+OFFICIAL = f"#!/bin/sh\necho v{VERSION}\n"
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with nothing of Pulumi on it."""
+    monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("PENGUIN_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    return tmp_path
+
+
+def executable(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(OFFICIAL)
+    path.chmod(0o755)
+    return path
+
+
+def test_without_a_command_it_says_how_to_get_one() -> None:
+    with pytest.raises(EngineError) as caught:
+        engine.find()
+    assert caught.value.code == "engine.missing"
+    assert "penguin engine build" in caught.value.remedy
+
+
+def test_a_bare_command_is_completed_by_stand_ins(machine: Path) -> None:
+    executable(machine / "bin" / "pulumi")
+    found = engine.find()
+    assert [part.kind for part in (found.cli, found.language, found.cloudflare)] == [
+        Kind.OFFICIAL,
+        Kind.STAND_IN,
+        Kind.STAND_IN,
+    ]
+    # The engine looks for its language host beside its own real path.
+    beside = found.root / "bin" / "pulumi"
+    assert not beside.is_symlink()
+    assert beside.resolve().parent / "pulumi-language-python" == found.language.path
+
+
+def test_a_whole_distribution_needs_nothing_of_ours(machine: Path) -> None:
+    executable(machine / "bin" / "pulumi")
+    host = executable(machine / "bin" / "pulumi-language-python")
+    name = "pulumi-resource-cloudflare"
+    place = machine / "home" / "plugins" / f"resource-cloudflare-v{CLOUDFLARE_VERSION}"
+    plugin = executable(place / name)
+    found = engine.find()
+    assert (found.language.path, found.language.kind) == (host, Kind.OFFICIAL)
+    assert (found.cloudflare.path, found.cloudflare.kind) == (plugin, Kind.OFFICIAL)
+    assert found.root == machine
+
+
+def test_official_parts_take_over_the_moment_they_appear(machine: Path) -> None:
+    executable(machine / "cache" / "engine" / f"official-{VERSION}" / "bin" / "pulumi")
+    assert engine.find().language.kind is Kind.STAND_IN
+    executable(machine / "bin" / "pulumi")
+    executable(machine / "bin" / "pulumi-language-python")
+    assert engine.find().language.kind is Kind.OFFICIAL
+
+
+def test_a_laid_out_home_is_not_taken_for_an_official_plugin(machine: Path) -> None:
+    executable(machine / "bin" / "pulumi")
+    engine.find().environment(machine / "home")  # a shell with our environment has this home
+    assert engine.find().cloudflare.kind is Kind.STAND_IN
+
+
+def test_the_environment_lays_out_every_plugin_by_its_exact_version(machine: Path) -> None:
+    executable(machine / "bin" / "pulumi")
+    ours = executable(machine / "pulumi-resource-hostwinds")
+    found = engine.find()
+    for _ in range(2):
+        environment = found.environment(machine / "own", {"hostwinds": ("0.1.0", ours)})
+    plugins = machine / "own" / "plugins"
+    hostwinds = plugins / "resource-hostwinds-v0.1.0" / "pulumi-resource-hostwinds"
+    assert hostwinds.resolve() == ours
+    assert (plugins / f"resource-cloudflare-v{CLOUDFLARE_VERSION}").is_dir()
+    assert environment["PULUMI_HOME"] == str(machine / "own")
+    assert environment["PATH"].startswith(f"{found.root}/bin:")
+    assert environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
