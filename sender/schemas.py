@@ -1,0 +1,129 @@
+"""What callers of the sender exchange with it: a message to send, its view, its explanation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}$"
+"""An ASCII address (RFC 5321 dot-string, domain in Punycode); nothing in it can end a header."""
+MAX_BODY = 2_000_000
+"""Characters of one alternative; what is longer belongs behind a link."""
+
+
+class State(StrEnum):
+    """Where a message is. A late delivery report may turn `delivered` into a bounce."""
+
+    QUEUED = "queued"
+    MIGRATED = "migrated_to_redis"
+    HELD = "held"
+    HANDING_OVER = "handing_over"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    DELIVERED = "delivered"
+    BOUNCED_RECIPIENT = "bounced_recipient"
+    BOUNCED_INFRASTRUCTURE = "bounced_infrastructure"
+    BOUNCED_CONTENT = "bounced_content"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    CANCELLED = "cancelled"
+
+
+UNSETTLED = frozenset(
+    {State.QUEUED, State.MIGRATED, State.HELD, State.HANDING_OVER, State.DEFERRED}
+)
+"""States in which the sender itself still has something to do."""
+
+
+class OutgoingMessage(BaseModel):
+    """One message to one recipient, as the API takes it: `{"from", "to", "subject", "text"}`."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=True
+    )
+
+    from_address: str = Field(alias="from", max_length=254, pattern=ADDRESS)
+    from_name: str | None = Field(default=None, max_length=200)
+    to: str = Field(max_length=254, pattern=ADDRESS)
+    to_name: str | None = Field(default=None, max_length=200)
+    reply_to: str | None = Field(default=None, max_length=254, pattern=ADDRESS)
+    subject: str = Field(max_length=998)
+    text: str | None = Field(default=None, max_length=MAX_BODY)
+    html: str | None = Field(default=None, max_length=MAX_BODY)
+    campaign: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,60}$")
+    """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
+    priority: int = Field(default=100, ge=1, le=1000)
+    """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
+    run_at: AwareDatetime | None = None
+    """Not before this moment; at once when None."""
+
+    @field_validator("subject", "from_name", "to_name")
+    @classmethod
+    def _one_line(cls, value: str | None) -> str | None:
+        if value is not None and any(
+            ord(character) < 32 or ord(character) == 127 for character in value
+        ):
+            raise ValueError("control characters and line breaks are not allowed here")
+        return value
+
+    @model_validator(mode="after")
+    def _has_body(self) -> OutgoingMessage:
+        if self.text is None and self.html is None:
+            raise ValueError("a message needs text, html or both")
+        return self
+
+    @property
+    def from_domain(self) -> str:
+        """The domain that DKIM and the return path align with, lower case."""
+        return self.from_address.rpartition("@")[2].lower()
+
+
+class MessageView(BaseModel):
+    """One message as it stands."""
+
+    model_config = ConfigDict(validate_by_alias=True, validate_by_name=True)
+
+    id: UUID
+    tenant_id: UUID
+    state: State
+    reason: str | None
+    """Why it is where it is: a stable code such as `warmup_cap_reached`; None while queued."""
+    from_address: str = Field(alias="from")
+    to: str
+    subject: str
+    message_id: str
+    """The Message-ID header, with its angle brackets."""
+    priority: int
+    attempts: int
+    run_at: datetime
+    address: str | None
+    """Name of the sending address (`mx1-2`) once one was used."""
+    queue_id: str | None
+    """Queue id of our own host, from its answer `250 … queued as ID`."""
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Decision(BaseModel):
+    """One step in the life of a message."""
+
+    at: datetime
+    kind: str
+    """`enqueued`, `migrated`, `decided`, `handing_over`, `outcome`, `recovered`."""
+    state: State
+    reason: str | None
+    message: str
+    """The step in words, for people."""
+    details: dict[str, str | int | None]
+    """Facts behind it: address, ip, helo, queue_id, reply, until, attempt, …"""
+
+
+class Explanation(BaseModel):
+    """A message with every decision about it, oldest first."""
+
+    message: MessageView
+    decisions: list[Decision]
