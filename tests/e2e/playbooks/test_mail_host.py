@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 import socket
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from controlplane.provisioning.ansible_run import Events
 from controlplane.provisioning.ports import ProvisioningError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
@@ -52,13 +55,22 @@ class TestConfiguring:
     def test_the_second_run_changes_nothing(self, runs) -> None:
         assert runs.second == 0
 
-    def test_no_secret_is_in_any_line(self, mail_host) -> None:
-        text = "\n".join(mail_host.lines)
+    def test_no_secret_is_in_any_line_or_event(self, mail_host, monkeypatch) -> None:
+        events: list[str] = []
+        take = Events.take
+
+        def spy(self: Events, event: dict[str, Any]) -> bool:
+            events.append(json.dumps(event, default=str))
+            return take(self, event)
+
+        monkeypatch.setattr(Events, "take", spy)
+        mail_host.configure()
+        text = "\n".join([*mail_host.lines, *events])
         hidden = [one.password for one in mail_host.credentials.values()]
         hidden += [user.password_hash for user in mail_host.secrets.users]
         hidden += ["PRIVATE KEY"]
 
-        assert mail_host.lines
+        assert "Write submission users and keys" in text
         assert not [secret for secret in hidden if secret in text]
 
     def test_secrets_on_the_host_are_readable_by_their_daemons_only(self, mail_host) -> None:
