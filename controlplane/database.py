@@ -1,0 +1,74 @@
+"""Connections to PostgreSQL: one login per role, tenant scope set for every transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from pydantic import SecretStr
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+API = "penguin_api"
+OPERATOR = "penguin_operator"
+CONTROLLER = "penguin_controller"
+SENDER = "penguin_sender"
+ROLES = (API, OPERATOR, CONTROLLER, SENDER)
+
+
+def role_dsn(dsn: str, role: str, password: str) -> str:
+    """Return a DSN (`postgresql://…`) with another login."""
+    url = make_url(dsn).set(drivername="postgresql", username=role, password=password)
+    return url.render_as_string(hide_password=False)
+
+
+def role_engine(dsn: str, role: str, password: SecretStr, *, pool_size: int = 5) -> AsyncEngine:
+    """Return the pool of one role; connections are made when they are needed."""
+    url = make_url(dsn).set(
+        drivername="postgresql+psycopg", username=role, password=password.get_secret_value()
+    )
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=2,
+        pool_pre_ping=True,
+        connect_args={"application_name": role, "options": "-c statement_timeout=30s"},
+    )
+
+
+class Database:
+    """The pools of the roles that one process uses."""
+
+    def __init__(self, engines: Mapping[str, AsyncEngine]) -> None:
+        self._engines = dict(engines)
+
+    @classmethod
+    def connect(
+        cls, dsn: str, passwords: Mapping[str, SecretStr], *, pool_size: int = 5
+    ) -> Database:
+        """Prepare a pool for every role of `passwords`."""
+        return cls(
+            {
+                role: role_engine(dsn, role, password, pool_size=pool_size)
+                for role, password in passwords.items()
+            }
+        )
+
+    @asynccontextmanager
+    async def begin(
+        self, role: str, *, tenant_id: UUID | None = None
+    ) -> AsyncIterator[AsyncConnection]:
+        """Open one transaction of a role, within a tenant where one is given."""
+        async with self._engines[role].begin() as connection:
+            if tenant_id is not None:
+                await connection.execute(
+                    text("select set_config('app.current_tenant_id', :id, true)"),
+                    {"id": str(tenant_id)},
+                )
+            yield connection
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for engine in self._engines.values():
+            await engine.dispose()

@@ -1,0 +1,107 @@
+"""Brings any PostgreSQL to the current schema: roles, our history, then the sender's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+from pydantic import SecretStr
+from sqlalchemy import create_engine, make_url
+
+from controlplane.database import ROLES
+
+LOCK = 0x70656E67
+"""Advisory lock: two upgrades of one database wait for each other."""
+
+
+class UpgradeError(Exception):
+    """The database cannot be upgraded; nothing was changed by the failed step."""
+
+    def __init__(self, code: str, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.remedy = remedy
+
+
+def upgrade(dsn: str, passwords: Mapping[str, SecretStr]) -> None:
+    """Create or update the roles and all schemas; doing it again changes nothing.
+
+    `dsn` needs a login that may create roles. Raises UpgradeError: `database.unreachable`,
+    `database.too_old`, `database.locked`, `database.refused`.
+    """
+    try:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as admin:
+            if admin.info.server_version < 150000:
+                raise UpgradeError(
+                    "database.too_old",
+                    f"PostgreSQL {admin.info.server_version // 10000} is too old",
+                    "use PostgreSQL 15 or later",
+                )
+            admin.execute("set lock_timeout = '30s'")
+            admin.execute("select pg_advisory_lock(%s)", [LOCK])
+            _make_roles(admin, passwords)
+            _run_history(dsn)
+            if find_spec("sender.migrations") is not None:
+                import_module("sender.migrations").upgrade(dsn)
+    except psycopg.errors.LockNotAvailable:
+        raise UpgradeError(
+            "database.locked",
+            "another session holds a lock that the upgrade needs",
+            "end long transactions (pg_stat_activity) and try again",
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise UpgradeError(
+            "database.refused", str(error).splitlines()[0], "use a login that may create roles"
+        ) from None
+    except psycopg.OperationalError as error:
+        raise UpgradeError(
+            "database.unreachable",
+            str(error).splitlines()[0],
+            "check PENGUIN_DATABASE__DSN and that the server runs",
+        ) from None
+
+
+def _make_roles(
+    admin: psycopg.Connection[tuple[object, ...]], passwords: Mapping[str, SecretStr]
+) -> None:
+    """Roles belong to the whole server, so another database's upgrade may race with ours."""
+    for role in ROLES:
+        name = sql.Identifier(role)
+        known = admin.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
+        if known is None:
+            with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                admin.execute(sql.SQL("create role {} login noinherit").format(name))
+        secret = passwords[role].get_secret_value()
+        admin.execute(
+            sql.SQL("alter role {} password {}").format(
+                name, sql.Literal(_scram(admin, role, secret))
+            )
+        )
+
+
+def _scram(admin: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> str:
+    """Hash on our side: a password in clear would stand in the server's log."""
+    return admin.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    ).decode()
+
+
+def _run_history(dsn: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    engine = create_engine(make_url(dsn).set(drivername="postgresql+psycopg"))
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("set local lock_timeout = '10s'")
+            connection.exec_driver_sql("create schema if not exists oltp")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()

@@ -1,0 +1,220 @@
+"""Desired and observed state of tenants, the schedule, secrets and access."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+TABLES = """
+create table oltp.tenants (
+    id uuid primary key,
+    name text not null unique,
+    generation integer not null,
+    observed_generation integer not null default 0,
+    document jsonb not null,
+    deleting boolean not null default false,
+    paused boolean not null default false,
+    published text,
+    created_at timestamptz not null,
+    updated_at timestamptz not null
+);
+comment on column oltp.tenants.published is 'fingerprint of the entry in the sender''s directory';
+create table oltp.domains (
+    name text primary key,
+    tenant_id uuid not null references oltp.tenants on delete cascade
+);
+create index on oltp.domains (tenant_id);
+create table oltp.hosts (
+    tenant_id uuid not null references oltp.tenants on delete cascade,
+    name text not null,
+    incarnation integer not null default 1,
+    service_id bigint,
+    known_host text,
+    configured text,
+    primary key (tenant_id, name)
+);
+comment on column oltp.hosts.configured is 'fingerprint of what the playbooks applied last';
+create table oltp.conditions (
+    tenant_id uuid not null references oltp.tenants on delete cascade,
+    subject text not null,
+    type text not null,
+    status text not null check (status in ('True', 'False', 'Unknown')),
+    reason text not null check (reason <> ''),
+    message text not null,
+    observed_generation integer not null,
+    last_transition_at timestamptz not null,
+    primary key (tenant_id, subject, type)
+);
+create table oltp.operations (
+    id uuid primary key,
+    tenant_id uuid not null,
+    tenant text not null,
+    kind text not null,
+    phase text not null,
+    generation integer not null,
+    digest text,
+    process integer not null,
+    host text not null,
+    progress text not null default '',
+    started_at timestamptz not null,
+    heartbeat_at timestamptz not null,
+    finished_at timestamptz,
+    outcome text check (outcome in ('succeeded', 'failed', 'aborted')),
+    error_code text,
+    error_message text,
+    remedy text,
+    check ((finished_at is null) = (outcome is null))
+);
+create index on oltp.operations (tenant_id, id desc);
+create index on oltp.operations (tenant_id) where finished_at is null;
+create table oltp.operation_lines (
+    number bigint generated always as identity primary key,
+    operation_id uuid not null references oltp.operations on delete cascade,
+    tenant_id uuid not null,
+    at timestamptz not null,
+    line text not null
+);
+create index on oltp.operation_lines (operation_id, number);
+create table oltp.events (
+    id bigint generated always as identity primary key,
+    tenant_id uuid not null,
+    tenant text not null,
+    at timestamptz not null,
+    subject text not null,
+    kind text not null,
+    reason text not null,
+    message text not null
+);
+create index on oltp.events (tenant_id, id);
+create table oltp.schedule (
+    tenant_id uuid primary key references oltp.tenants on delete cascade,
+    due_at timestamptz not null,
+    priority smallint not null,
+    attempts integer not null default 0,
+    requests bigint not null default 0,
+    lease_owner text,
+    lease_until timestamptz,
+    token bigint not null default 0
+);
+comment on column oltp.schedule.requests is 'wishes for a visit; none is lost while one runs';
+create index on oltp.schedule (priority, due_at);
+create sequence oltp.fencing as bigint;
+create table oltp.secrets (
+    tenant_id uuid not null references oltp.tenants on delete cascade,
+    purpose text not null,
+    sealed text not null,
+    public jsonb not null,
+    created_at timestamptz not null,
+    primary key (tenant_id, purpose)
+);
+create table oltp.digests (
+    tenant_id uuid not null references oltp.tenants on delete cascade,
+    digest text not null,
+    generation integer not null,
+    first_at timestamptz not null,
+    primary key (tenant_id, digest)
+);
+comment on table oltp.digests is 'blueprints that came from here; others are foreign';
+create table oltp.api_keys (
+    prefix text primary key,
+    hash bytea not null,
+    tenant_id uuid references oltp.tenants on delete cascade,
+    scopes text[] not null,
+    created_at timestamptz not null,
+    revoked_at timestamptz
+);
+create table oltp.idempotency_keys (
+    owner text not null,
+    key text not null,
+    tenant_id uuid,
+    body_hash bytea not null,
+    status integer not null,
+    answer jsonb not null,
+    created_at timestamptz not null,
+    primary key (owner, key)
+);
+"""
+
+SCOPE = "nullif(current_setting('app.current_tenant_id', true), '')::uuid"
+
+TENANT_TABLES = {
+    "tenants": "select, update",
+    "domains": "select, insert, delete",
+    "hosts": "select",
+    "conditions": "select",
+    "operations": "select",
+    "operation_lines": "select",
+    "events": "select, insert",
+    "schedule": "select, update",
+    "digests": "select",
+    "secrets": None,
+    "idempotency_keys": "select, insert",
+}
+"""What the API role may do within a tenant; None: not even look."""
+
+OPERATOR = {
+    "tenants": "select, insert, update",
+    "domains": "select, insert, delete",
+    "hosts": "select",
+    "conditions": "select",
+    "operations": "select",
+    "operation_lines": "select",
+    "events": "select, insert",
+    "schedule": "select, insert, update",
+    "digests": "select",
+    "idempotency_keys": "select, insert",
+}
+
+
+def upgrade() -> None:
+    """Create everything, closed first and then opened role by role."""
+    op.execute(TABLES)
+    op.execute(
+        "grant usage on schema oltp "
+        "to penguin_api, penguin_operator, penguin_controller, penguin_sender"
+    )
+    for table, rights in TENANT_TABLES.items():
+        _close(table)
+        column = "id" if table == "tenants" else "tenant_id"
+        if rights:
+            op.execute(f"grant {rights} on oltp.{table} to penguin_api")
+            op.execute(
+                f"create policy api on oltp.{table} to penguin_api "
+                f"using ({column} = {SCOPE}) with check ({column} = {SCOPE})"
+            )
+        if table in OPERATOR:
+            op.execute(f"grant {OPERATOR[table]} on oltp.{table} to penguin_operator")
+            _open(table, "penguin_operator")
+        op.execute(f"grant select, insert, update, delete on oltp.{table} to penguin_controller")
+        _open(table, "penguin_controller")
+    op.execute("grant usage on sequence oltp.fencing to penguin_controller")
+    _close("api_keys")
+    op.execute("grant select on oltp.api_keys to penguin_api")
+    # Who asks is not known before the key is: only the row of the presented prefix is visible.
+    op.execute(
+        "create policy presented on oltp.api_keys for select to penguin_api "
+        "using (prefix = current_setting('app.api_key_prefix', true))"
+    )
+    op.execute("grant select, insert, update on oltp.api_keys to penguin_operator")
+    _open("api_keys", "penguin_operator")
+    op.execute("grant select (id, name) on oltp.tenants to penguin_sender")
+    _open("tenants", "penguin_sender")
+
+
+def downgrade() -> None:
+    """Refuse: the truth about bought things is in here."""
+    raise NotImplementedError("restore a backup instead")
+
+
+def _close(table: str) -> None:
+    op.execute(f"alter table oltp.{table} enable row level security")
+    op.execute(f"alter table oltp.{table} force row level security")
+
+
+def _open(table: str, role: str) -> None:
+    op.execute(
+        f"create policy {role.removeprefix('penguin_')} on oltp.{table} to {role} "
+        "using (true) with check (true)"
+    )
