@@ -1,1 +1,7 @@
+"""Seals secrets at rest: AES-256-GCM envelopes under a key ring that can be rotated."""
 
+from vault.errors import VaultError
+from vault.keyring import KeyRing
+from vault.sealing import Vault
+
+__all__ = ["KeyRing", "Vault", "VaultError"]

@@ -1,0 +1,99 @@
+"""What is sealed stays sealed, except for whom and what it was sealed for."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vault import KeyRing, Vault, VaultError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keys" / "ring.json"
+
+
+@given(st.binary(max_size=4096), st.text(max_size=50))
+def test_what_goes_in_comes_out(plaintext: bytes, context: str) -> None:
+    vault = Vault(KeyRing({"a": bytes(32)}))
+    assert vault.open(vault.seal(plaintext, context=context), context=context) == plaintext
+
+
+def test_two_envelopes_of_one_secret_differ() -> None:
+    vault = Vault(KeyRing({"a": bytes(32)}))
+    assert vault.seal(b"secret", context="c") != vault.seal(b"secret", context="c")
+
+
+def test_the_file_is_its_owners_alone_and_is_never_replaced(path: Path) -> None:
+    KeyRing.create(path)
+    before = path.read_bytes()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(VaultError) as caught:
+        KeyRing.create(path)
+    assert caught.value.code == "vault.exists"
+    assert path.read_bytes() == before
+
+
+def test_a_new_key_seals_and_the_old_one_still_opens(path: Path) -> None:
+    ring = KeyRing.create(path)
+    old = Vault(ring).seal(b"secret", context="c")
+    ring.add_key(path)
+    vault = Vault(KeyRing.load(path))
+    assert vault.open(old, context="c") == b"secret"
+    assert not vault.is_current(old)
+    assert vault.is_current(vault.seal(b"secret", context="c"))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda path: path.chmod(0o640), "vault.open_to_others"),
+        (lambda path: path.unlink(), "vault.missing"),
+        (lambda path: path.write_text("{"), "vault.damaged"),
+        (lambda path: path.write_text(json.dumps({"keys": []})), "vault.damaged"),
+        (
+            lambda path: path.write_text(json.dumps({"keys": [{"id": "a", "key": "c2hvcnQ="}]})),
+            "vault.damaged",
+        ),
+    ],
+)
+def test_an_unusable_file_is_told_with_a_remedy(path: Path, change, code: str) -> None:
+    KeyRing.create(path)
+    change(path)
+    with pytest.raises(VaultError) as caught:
+        KeyRing.load(path)
+    assert caught.value.code == code
+    assert caught.value.where == path
+    assert caught.value.remedy
+
+
+def test_an_envelope_opens_only_for_its_context() -> None:
+    vault = Vault(KeyRing({"a": bytes(32)}))
+    sealed = vault.seal(b"secret", context="tenant-1/dkim")
+    with pytest.raises(VaultError) as caught:
+        vault.open(sealed, context="tenant-2/dkim")
+    assert caught.value.code == "vault.damaged_envelope"
+
+
+@given(st.text(max_size=80))
+def test_no_text_opens_as_an_envelope(text: str) -> None:
+    with pytest.raises(VaultError):
+        Vault(KeyRing({"a": bytes(32)})).open(text, context="c")
+
+
+def test_a_lost_key_is_told_apart_from_damage() -> None:
+    sealed = Vault(KeyRing({"a": bytes(32)})).seal(b"secret", context="c")
+    with pytest.raises(VaultError) as caught:
+        Vault(KeyRing({"b": bytes(32)})).open(sealed, context="c")
+    assert caught.value.code == "vault.unknown_key"
+
+
+def test_nothing_prints_a_key(path: Path) -> None:
+    ring = KeyRing.create(path)
+    key = json.loads(path.read_text())["keys"][0]["key"]
+    assert key not in repr(ring) + str(ring) + repr(Vault(ring))

@@ -1,0 +1,112 @@
+"""The master keys: a file that only its owner may read, newest key first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Self
+
+from vault.errors import VaultError
+
+KEY_BYTES = 32
+OPEN_TO_OTHERS = 0o077
+
+
+class KeyRing:
+    """Keys by id. Sealing uses the newest; opening uses the one that an envelope names."""
+
+    def __init__(self, keys: dict[str, bytes]) -> None:
+        """Take keys in the order newest first."""
+        self._keys = keys
+
+    def __repr__(self) -> str:
+        """Name the keys, never show them."""
+        return f"KeyRing({', '.join(self._keys)})"
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Make a key ring file with one key, mode 0600; one that is there is never replaced."""
+        ring = cls({_new_id(): secrets.token_bytes(KEY_BYTES)})
+        try:
+            ring._write(path, os.O_EXCL)
+        except FileExistsError:
+            raise VaultError(
+                "vault.exists",
+                "there is a key ring already; a new one could not open what it sealed",
+                remedy="use it, or add a key to it",
+                where=path,
+            ) from None
+        return ring
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a key ring file; one that others may read is refused."""
+        try:
+            mode, text = path.stat().st_mode, path.read_text()
+        except OSError as error:
+            raise VaultError(
+                "vault.missing",
+                f"the key ring cannot be read: {error.strerror}",
+                remedy="restore it from your backup; nothing sealed can be opened without it",
+                where=path,
+            ) from None
+        if mode & OPEN_TO_OTHERS:
+            raise VaultError(
+                "vault.open_to_others",
+                f"others may read the key ring (mode {mode & 0o777:o})",
+                remedy=f"run `chmod 600 {path}` and consider a new key",
+                where=path,
+            )
+        try:
+            keys = {entry["id"]: _decoded(entry["key"]) for entry in json.loads(text)["keys"]}
+        except (ValueError, KeyError, TypeError, binascii.Error):
+            keys = {}
+        if not keys or any(len(key) != KEY_BYTES for key in keys.values()):
+            raise VaultError(
+                "vault.damaged",
+                "the key ring is damaged",
+                remedy="restore it from your backup",
+                where=path,
+            )
+        return cls(keys)
+
+    def add_key(self, path: Path) -> Self:
+        """Write the ring with a new key in front; what older keys sealed can still be opened."""
+        ring = type(self)({_new_id(): secrets.token_bytes(KEY_BYTES), **self._keys})
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        ring._write(fresh, os.O_TRUNC)
+        fresh.replace(path)
+        return ring
+
+    @property
+    def newest(self) -> tuple[str, bytes]:
+        """Return id and key to seal with."""
+        return next(iter(self._keys.items()))
+
+    def find(self, key_id: str) -> bytes | None:
+        """Return the key of an id."""
+        return self._keys.get(key_id)
+
+    def _write(self, path: Path, flag: int) -> None:
+        entries = [
+            {"id": key_id, "key": base64.b64encode(key).decode()}
+            for key_id, key in self._keys.items()
+        ]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"keys": entries}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _new_id() -> str:
+    return secrets.token_hex(4)
+
+
+def _decoded(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
