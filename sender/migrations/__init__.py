@@ -1,0 +1,33 @@
+"""Alembic history of the sender's schemas; `upgrade` is its one entry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+VERSION_SCHEMA = "queue"
+
+
+def upgrade(dsn: str, revision: str = "head") -> None:
+    """Bring the schemas queue, directory and suppression to a revision; done already is fine.
+
+    `dsn` is the URL of a role that may create schemas and roles. Blocks; gives up on a lock that
+    others hold for more than five seconds.
+    """
+    command.upgrade(_config(dsn), revision)
+
+
+def sqlalchemy_url(dsn: str) -> str:
+    """Name the driver in a plain PostgreSQL URL, as SQLAlchemy wants it."""
+    scheme, separator, rest = dsn.partition("://")
+    return f"postgresql+psycopg{separator}{rest}" if scheme.startswith("postgres") else dsn
+
+
+def _config(dsn: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["dsn"] = dsn
+    return config

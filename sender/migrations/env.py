@@ -1,0 +1,26 @@
+"""How Alembic reaches the database: one transaction, one upgrade at a time, no waiting on locks."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import NullPool, create_engine, text
+
+from sender.migrations import VERSION_SCHEMA, sqlalchemy_url
+
+UPGRADE_LOCK = 7320561
+"""Advisory lock key; any number that nobody else uses."""
+
+
+def run() -> None:
+    """Apply the wanted revisions."""
+    engine = create_engine(sqlalchemy_url(context.config.attributes["dsn"]), poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("set local lock_timeout = '5s'"))
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+        connection.execute(text(f"create schema if not exists {VERSION_SCHEMA}"))
+        context.configure(connection=connection, version_table_schema=VERSION_SCHEMA)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+run()

@@ -1,0 +1,25 @@
+"""Queue, directory and suppression with their row policies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Run the statements that stand beside this file."""
+    driver: Any = op.get_bind().connection.driver_connection  # several statements, no parameters
+    driver.execute(Path(__file__).with_suffix(".sql").read_text())
+
+
+def downgrade() -> None:
+    """Drop everything but the version table's schema."""
+    op.execute("drop schema directory cascade")
+    op.execute("drop schema suppression cascade")
+    op.execute("drop table queue.events, queue.payloads, queue.usage, queue.jobs")
+    op.execute("drop sequence queue.lease_tokens")

@@ -1,0 +1,167 @@
+-- Roles belong to the cluster: made here only where nobody has made them yet.
+do $$
+declare
+    wanted text;
+begin
+    foreach wanted in array array['penguin_api', 'penguin_operator', 'penguin_controller', 'penguin_sender'] loop
+        begin
+            execute format('create role %I nologin', wanted);
+        exception when duplicate_object or unique_violation then
+            null;
+        end;
+    end loop;
+end
+$$;
+
+create schema if not exists queue;
+create schema if not exists directory;
+create schema if not exists suppression;
+
+-- Every claim takes the next number; a writer with an older one is refused.
+create sequence queue.lease_tokens;
+
+create table queue.jobs (
+    id uuid primary key,
+    tenant_id uuid not null,
+    queue_name text not null default 'email-sending',
+    priority smallint not null check (priority between 1 and 1000),
+    state text not null check (state in (
+        'queued', 'migrated_to_redis', 'held', 'handing_over', 'unknown', 'accepted', 'deferred', 'delivered',
+        'bounced_recipient', 'bounced_infrastructure', 'bounced_content', 'expired', 'withdrawn', 'cancelled')),
+    reason text,
+    run_at timestamptz not null,
+    expires_at timestamptz not null,
+    attempt_count integer not null default 0,
+    lease_owner text,
+    lease_token bigint,
+    lease_until timestamptz,
+    address text,
+    queue_id text,
+    message_id text not null,
+    idempotency_key text,
+    request_digest bytea not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    finished_at timestamptz,
+    unique (tenant_id, idempotency_key)
+);
+comment on column queue.jobs.message_id is 'Message-ID header with angle brackets; the same at every attempt';
+
+create index jobs_due on queue.jobs (priority, run_at, id) where state in ('queued', 'held', 'deferred');
+create index jobs_leased on queue.jobs (lease_until) where state in ('migrated_to_redis', 'handing_over');
+create index jobs_expiring on queue.jobs (expires_at) where state in ('queued', 'held', 'deferred');
+create index jobs_message_id on queue.jobs (message_id);
+create index jobs_of_tenant on queue.jobs (tenant_id, id desc);
+
+-- Apart from the hot row: a claim rewrites the job, never the body.
+create table queue.payloads (
+    job_id uuid primary key references queue.jobs on delete cascade,
+    tenant_id uuid not null,
+    body jsonb not null
+);
+
+create table queue.events (
+    id bigint generated always as identity primary key,
+    job_id uuid not null references queue.jobs on delete cascade,
+    tenant_id uuid not null,
+    at timestamptz not null,
+    kind text not null,
+    state text not null,
+    reason text,
+    message text not null,
+    details jsonb not null default '{}'
+);
+create index events_of_job on queue.events (job_id, id);
+
+-- Hand-overs of one UTC day; the subject is an IP address or tenant/mailbox.
+create table queue.usage (
+    kind text not null check (kind in ('address', 'mailbox')),
+    subject text not null,
+    day date not null,
+    handed_over integer not null check (handed_over > 0),
+    primary key (kind, subject, day)
+);
+
+create table directory.entries (
+    tenant_id uuid primary key,
+    document jsonb not null,
+    revision bigint not null default 1,
+    published_at timestamptz not null
+);
+comment on column directory.entries.document is 'DirectoryEntry; passwords and keys in it are sealed';
+
+create table directory.homes (
+    tenant_id uuid not null,
+    domain text not null,
+    address text not null,
+    since timestamptz not null,
+    primary key (tenant_id, domain)
+);
+
+create table directory.switches (
+    scope text not null check (scope in ('platform', 'tenant', 'domain', 'address')),
+    subject text not null,
+    reason text not null,
+    set_by text not null,
+    set_at timestamptz not null,
+    primary key (scope, subject)
+);
+comment on column directory.switches.subject is 'platform: empty; tenant: its id; domain: its name; address: its IP';
+
+create table suppression.entries (
+    tenant_id uuid not null,
+    recipient bytea not null check (octet_length(recipient) = 32),
+    reason text not null check (reason in ('unsubscribed', 'complained', 'bounced', 'manual')),
+    source text not null,
+    added_at timestamptz not null,
+    expires_at timestamptz,
+    primary key (tenant_id, recipient)
+);
+comment on column suppression.entries.recipient is 'SHA-256 of the normalised address: survives erasure of the address itself';
+
+create table suppression.platform (
+    recipient bytea primary key check (octet_length(recipient) = 32),
+    reason text not null check (reason in ('bounced', 'complained', 'legal')),
+    added_at timestamptz not null,
+    expires_at timestamptz
+);
+
+-- Who sees what. The API sees its tenant only; the sender and the operators see all of their part.
+do $$
+declare
+    tenant_table text;
+    own text := 'tenant_id = nullif(current_setting(''app.current_tenant_id'', true), '''')::uuid';
+begin
+    foreach tenant_table in array array[
+        'queue.jobs', 'queue.payloads', 'queue.events', 'directory.entries', 'directory.homes', 'suppression.entries'
+    ] loop
+        execute format('alter table %s enable row level security', tenant_table);
+        execute format('alter table %s force row level security', tenant_table);
+        execute format('create policy sender on %s to penguin_sender using (true) with check (true)', tenant_table);
+        execute format('create policy operator on %s to penguin_operator using (true) with check (true)', tenant_table);
+        execute format('create policy controller on %s to penguin_controller using (true) with check (true)', tenant_table);
+        execute format('create policy api on %s to penguin_api using (%s) with check (%s)', tenant_table, own, own);
+    end loop;
+end
+$$;
+
+grant usage on schema queue, directory, suppression to penguin_api, penguin_operator, penguin_controller, penguin_sender;
+
+grant select, insert on queue.jobs, queue.payloads, queue.events to penguin_api;
+grant select on directory.entries, directory.homes to penguin_api;
+grant select, insert, delete on suppression.entries to penguin_api;
+
+grant select, insert, update, delete on all tables in schema queue to penguin_sender;
+grant usage on sequence queue.lease_tokens to penguin_sender;
+grant select on all tables in schema directory to penguin_sender;
+grant insert, update, delete on directory.homes to penguin_sender;
+grant select, insert, update, delete on all tables in schema suppression to penguin_sender;
+
+grant select on all tables in schema queue to penguin_controller;
+grant select, insert, update, delete on directory.entries, directory.homes to penguin_controller;
+
+grant select on all tables in schema queue to penguin_operator;
+grant select on directory.entries, directory.homes to penguin_operator;
+grant select, insert, update, delete on directory.switches to penguin_operator;
+grant select, insert, update, delete on all tables in schema suppression to penguin_operator;
+revoke all on queue.alembic_version from penguin_sender, penguin_controller, penguin_operator;

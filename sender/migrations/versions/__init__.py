@@ -1,0 +1,1 @@
+"""Revisions, each beside its SQL."""

@@ -1,0 +1,73 @@
+"""The durable queue's public side: `enqueue` joins the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from uuid import UUID
+
+import uuid_utils
+
+from sender.clock import Clock, SystemClock
+from sender.errors import IdempotencyKeyReused
+from sender.schemas import OutgoingMessage, State
+from sender.statements import statement
+from sender.trail import Connection, Step, record
+
+LIFETIME = timedelta(hours=48)
+"""A message that could not be handed over in this time is given up."""
+
+
+async def enqueue(
+    connection: Connection,
+    *,
+    tenant_id: UUID,
+    message: OutgoingMessage,
+    idempotency_key: str | None,
+    clock: Clock | None = None,
+) -> UUID:
+    """Queue one message in the caller's transaction and return its id.
+
+    The same key with the same message returns the id of the first request and queues nothing;
+    with another message it raises `IdempotencyKeyReused`. For `penguin_api` the transaction must
+    have `app.current_tenant_id` set to this tenant.
+    """
+    now = (clock or SystemClock()).now()
+    body = message.model_dump_json(by_alias=True, exclude_none=True)
+    digest = hashlib.sha256(body.encode()).digest()
+    job_id = UUID(str(uuid_utils.uuid7()))
+    run_at = max(message.run_at or now, now)
+    inserted = await connection.execute(
+        statement("enqueue"),
+        {
+            "id": job_id,
+            "tenant_id": tenant_id,
+            "priority": message.priority,
+            "run_at": run_at,
+            "expires_at": run_at + LIFETIME,
+            "message_id": f"<{job_id.hex}@{message.from_domain}>",
+            "idempotency_key": idempotency_key,
+            "request_digest": digest,
+            "now": now,
+        },
+    )
+    if inserted.first() is None:
+        return await _earlier(connection, tenant_id, idempotency_key, digest)
+    await connection.execute(
+        statement("insert_payload"), {"job_id": job_id, "tenant_id": tenant_id, "body": body}
+    )
+    await record(
+        connection,
+        [Step(job_id, tenant_id, now, "enqueued", State.QUEUED, f"queued for {message.to}")],
+    )
+    return job_id
+
+
+async def _earlier(connection: Connection, tenant_id: UUID, key: str | None, digest: bytes) -> UUID:
+    found = await connection.execute(
+        statement("find_enqueued"), {"tenant_id": tenant_id, "idempotency_key": key}
+    )
+    row = found.one()
+    if row.request_digest != digest:
+        raise IdempotencyKeyReused(f"idempotency key {key!r} belongs to another message")
+    return UUID(str(row.id))

@@ -1,0 +1,1 @@
+update queue.jobs set lease_until = :until where state = 'handing_over' and lease_owner = :owner

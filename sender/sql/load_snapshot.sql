@@ -1,0 +1,15 @@
+-- One row, also for a tenant that is not in the directory.
+select
+    (select document from directory.entries where tenant_id = :tenant_id) as document,
+    (select coalesce(json_object_agg(domain, address), '{}') from directory.homes
+     where tenant_id = :tenant_id) as homes,
+    (select coalesce(json_agg(json_build_object('scope', scope, 'subject', subject, 'reason', reason)), '[]')
+     from directory.switches) as switches,
+    (select coalesce(json_object_agg(subject, handed_over), '{}') from queue.usage
+     where day = :day and kind = 'mailbox' and subject = :mailbox) as mailboxes,
+    (select coalesce(
+        (select platform.reason from suppression.platform as platform
+         where recipient = :recipient and coalesce(expires_at > :now, true)),
+        (select entry.reason from suppression.entries as entry
+         where tenant_id = :tenant_id and recipient = :recipient and coalesce(expires_at > :now, true)))
+    ) as suppressed

@@ -1,0 +1,1 @@
+delete from directory.entries where tenant_id = :tenant_id
