@@ -78,7 +78,7 @@ class KeyRing:
         """Write the ring with a new key in front; what older keys sealed can still be opened."""
         ring = type(self)({_new_id(): secrets.token_bytes(KEY_BYTES), **self._keys})
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        ring._write(fresh, os.O_TRUNC)
+        ring._write(fresh, os.O_TRUNC)  # noqa: SLF001 - one of our own
         fresh.replace(path)
         return ring
 
