@@ -16,6 +16,7 @@ create table oltp.tenants (
     document jsonb not null,
     deleting boolean not null default false,
     paused boolean not null default false,
+    public_keys jsonb,
     published text,
     created_at timestamptz not null,
     updated_at timestamptz not null
@@ -148,9 +149,9 @@ TENANT_TABLES = {
     "operation_lines": "select",
     "events": "select, insert",
     "schedule": "select, update",
-    "digests": "select",
+    "digests": "select, insert",
     "secrets": None,
-    "idempotency_keys": "select, insert",
+    "idempotency_keys": "select, insert, update",
 }
 """What the API role may do within a tenant; None: not even look."""
 
@@ -163,8 +164,8 @@ OPERATOR = {
     "operation_lines": "select",
     "events": "select, insert",
     "schedule": "select, insert, update",
-    "digests": "select",
-    "idempotency_keys": "select, insert",
+    "digests": "select, insert",
+    "idempotency_keys": "select, insert, update",
 }
 
 

@@ -1,0 +1,59 @@
+"""The control plane's HTTP interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, FastAPI
+
+from blueprint.platform import Platform
+from controlplane import problems
+from controlplane.database import Database
+from controlplane.events.endpoints import router as events
+from controlplane.messages.endpoints import router as messages
+from controlplane.messages.port import Outbox
+from controlplane.monitoring.health import Probe, database_probe
+from controlplane.monitoring.health import router as health
+from controlplane.operations.endpoints import router as operations
+from controlplane.tenants.endpoints import router as tenants
+
+PREFIX = "/api/v1"
+
+
+def now() -> datetime:
+    """Return the time; the only place where the control plane looks at the clock."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    *,
+    database: Database,
+    platform: Platform,
+    pepper: bytes,
+    clock: Callable[[], datetime] = now,
+    outbox: Outbox | None = None,
+    probes: Mapping[str, Probe] | None = None,
+    routers: Sequence[APIRouter] = (),
+) -> FastAPI:
+    """Build the application. `routers` are mounted at the root (one-click unsubscribe)."""
+    app = FastAPI(
+        title="PenguinMails",
+        version="1",
+        description="One tenant document in, one verified, warmed, sending mail platform out.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=f"{PREFIX}/docs",
+        redoc_url=None,
+    )
+    app.state.database = database
+    app.state.platform = platform
+    app.state.pepper = pepper
+    app.state.clock = clock
+    app.state.outbox = outbox
+    app.state.probes = {"db": database_probe(database), **(probes or {})}
+    problems.install(app)
+    for router in (tenants, operations, events, messages, health):
+        app.include_router(router, prefix=PREFIX)
+    for router in routers:
+        app.include_router(router)
+    return app

@@ -1,0 +1,110 @@
+"""`/api/v1/messages`: mail in, and what became of it out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Header, Query, Request
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from controlplane.identity.access import Access, MessageReader, MessageSender
+from controlplane.messages.port import Outbox
+from controlplane.problems import Problem, responses
+from controlplane.tenants import service as tenants
+
+router = APIRouter(tags=["messages"])
+EXAMPLE = {
+    "tenant": "acme",
+    "sender": "sales@acme.example",
+    "recipient": "bob@rcpt.example",
+    "subject": "Hello",
+    "text": "Hello Bob",
+}
+
+
+class Queued(BaseModel):
+    """A message that will be sent."""
+
+    id: UUID
+
+
+class MessagePage(BaseModel):
+    """Some messages, newest first."""
+
+    items: list[dict[str, Any]]
+    next: UUID | None
+
+
+@router.post("/messages", status_code=202, responses=responses(404, 409, 422, 503))
+async def send_message(
+    message: Annotated[dict[str, Any], Body(openapi_examples={"hello": {"value": EXAMPLE}})],
+    request: Request,
+    access: MessageSender,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> Queued:
+    """Queue one mail to one recipient. `tenant` names the sending tenant for operators' keys."""
+    outbox = _outbox(request)
+    content = dict(message)
+    name = content.pop("tenant", None)
+    async with access.begin() as connection:
+        tenant_id = await _tenant_id(connection, access, name)
+        id_ = await outbox.enqueue(
+            connection, tenant_id=tenant_id, message=content, idempotency_key=idempotency_key
+        )
+    return Queued(id=id_)
+
+
+@router.get("/messages", responses=responses(404, 503))
+async def list_messages(
+    request: Request,
+    access: MessageReader,
+    tenant: str | None = None,
+    cursor: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> MessagePage:
+    """List a tenant's messages, newest first."""
+    outbox = _outbox(request)
+    async with access.begin() as connection:
+        tenant_id = await _tenant_id(connection, access, tenant)
+        rows = await outbox.list(connection, tenant_id=tenant_id, before=cursor, limit=limit + 1)
+    items = [dict(row) for row in rows[:limit]]
+    return MessagePage(items=items, next=items[-1]["id"] if len(rows) > limit else None)
+
+
+@router.get("/messages/{message_id}", responses=responses(404, 503))
+async def explain_message(
+    message_id: UUID, request: Request, access: MessageReader
+) -> dict[str, Any]:
+    """Say what became of a message, and why."""
+    outbox = _outbox(request)
+    async with access.begin() as connection:
+        found = await outbox.explain(connection, tenant_id=access.tenant_id, message_id=message_id)
+    if found is None:
+        raise Problem(
+            404, "message.not_found", f"there is no message {message_id}", "GET /api/v1/messages"
+        )
+    return dict(found)
+
+
+def _outbox(request: Request) -> Outbox:
+    outbox: Outbox | None = request.app.state.outbox
+    if outbox is None:
+        raise Problem(
+            503, "sender.absent", "this process takes no mail", "start it with `penguin serve`"
+        )
+    return outbox
+
+
+async def _tenant_id(connection: AsyncConnection, access: Access, name: object) -> UUID:
+    if isinstance(name, str):
+        return (await tenants.find(connection, name)).id
+    if access.tenant_id is None:
+        raise Problem(
+            422,
+            "message.tenant_missing",
+            "an operator's key does not say which tenant sends",
+            "add `tenant`",
+        )
+    return access.tenant_id

@@ -1,0 +1,1 @@
+"""Observed state: conditions, and the health of the platform itself."""

@@ -1,0 +1,1 @@
+"""What was done outside, when, by whom and with what outcome."""

@@ -1,0 +1,111 @@
+"""`/api/v1/operations`: what was done, with its log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from controlplane.identity.access import Access, Reader
+from controlplane.operations import repository
+from controlplane.problems import Problem, responses
+from controlplane.tenants import service as tenants
+
+router = APIRouter(tags=["operations"])
+FOLLOW_SECONDS = 0.3
+
+
+class OperationView(BaseModel):
+    """One thing done to the outside."""
+
+    id: UUID
+    tenant: str
+    kind: str
+    phase: str
+    generation: int
+    digest: str | None
+    process: int
+    host: str
+    progress: str
+    started_at: datetime
+    heartbeat_at: datetime
+    finished_at: datetime | None
+    outcome: str | None
+    error_code: str | None
+    error_message: str | None
+    remedy: str | None
+
+
+class OperationPage(BaseModel):
+    """Some operations, newest first."""
+
+    items: list[OperationView]
+    next: UUID | None
+
+
+@router.get("/tenants/{name}/operations", responses=responses(404))
+async def list_operations(
+    name: str,
+    access: Reader,
+    cursor: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> OperationPage:
+    """List a tenant's operations, newest first."""
+    async with access.begin() as connection:
+        await tenants.find(connection, name)
+        rows = await repository.of_tenant(connection, name, before=cursor, limit=limit + 1)
+    items = [OperationView(**row) for row in rows[:limit]]
+    return OperationPage(items=items, next=items[-1].id if len(rows) > limit else None)
+
+
+@router.get("/operations/{operation_id}", responses=responses(404))
+async def get_operation(operation_id: UUID, access: Reader) -> OperationView:
+    """Return one operation."""
+    return OperationView(**await _find(access, operation_id))
+
+
+@router.get(
+    "/operations/{operation_id}/log",
+    responses={**responses(404), 200: {"content": {"text/plain": {"example": "+ mx1 created"}}}},
+    response_class=StreamingResponse,
+)
+async def get_log(operation_id: UUID, access: Reader, follow: bool = False) -> StreamingResponse:
+    """Return the lines of an operation's log; with `follow` until it has finished."""
+    await _find(access, operation_id)
+    return StreamingResponse(_lines(access, operation_id, follow), media_type="text/plain")
+
+
+async def _lines(access: Access, operation_id: UUID, follow: bool) -> AsyncIterator[str]:
+    cursor = 0
+    while True:
+        async with access.begin() as connection:
+            # State first: lines written between the two looks are then not missed.
+            operation = await repository.find(connection, operation_id)
+            lines = await repository.lines_after(connection, operation_id, cursor)
+        for line in lines:
+            cursor = line["number"]
+            yield f"{line['at']:%H:%M:%S} {line['line']}\n"
+        finished = operation is None or operation["finished_at"] is not None
+        if not lines and (finished or not follow):
+            return
+        if not lines:
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+
+async def _find(access: Access, operation_id: UUID) -> dict[str, Any]:
+    async with access.begin() as connection:
+        row = await repository.find(connection, operation_id)
+    if row is None:
+        raise Problem(
+            404,
+            "operation.not_found",
+            f"there is no operation {operation_id}",
+            "`penguin get operations` lists them",
+        )
+    return row

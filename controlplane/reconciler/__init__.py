@@ -1,0 +1,1 @@
+"""Brings reality to the desired state, one visit after the other."""

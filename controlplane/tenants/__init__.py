@@ -1,0 +1,1 @@
+"""Desired state: what each tenant shall have."""

@@ -1,0 +1,128 @@
+"""`/api/v1/tenants`: desired state in, observed state out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from blueprint.document import Blueprint
+from blueprint.loading import parse
+from blueprint.render import render
+from controlplane.identity.access import OperatorWriter, Reader, Writer
+from controlplane.monitoring import repository as conditions
+from controlplane.problems import responses
+from controlplane.tenants import repository, service
+from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView, view
+from controlplane.tenants.service import Remembered
+
+router = APIRouter(tags=["tenants"])
+Document = Annotated[dict[str, Any], Body(openapi_examples={"acme": {"value": EXAMPLE}})]
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200)]
+OUTCOME = "Penguin-Outcome"
+"""Response header: created, configured or unchanged."""
+
+
+@router.post("/tenants", status_code=201, responses=responses(409, 422))
+async def create_tenant(
+    document: Document,
+    request: Request,
+    response: Response,
+    access: OperatorWriter,
+    idempotency_key: IdempotencyKey = None,
+) -> TenantView:
+    """Create a tenant. The same request with the same Idempotency-Key creates it once."""
+    state = request.app.state
+    tenant, now = parse(document, platform=state.platform), state.clock()
+    async with access.begin() as connection:
+        if idempotency_key is not None:
+            before = await service.remembered(
+                connection, access.owner, idempotency_key, document, now=now
+            )
+            if before is not None:
+                response.headers["Idempotent-Replayed"] = "true"
+                return TenantView.model_validate(before.answer)
+        row = await service.create(connection, tenant, now=now)
+        shown = view(row, [])
+        if idempotency_key is not None:
+            await service.remember(
+                connection,
+                access.owner,
+                idempotency_key,
+                document,
+                Remembered(201, shown.model_dump(mode="json")),
+                tenant_id=row.id,
+                now=now,
+            )
+    response.headers[OUTCOME] = "created"
+    response.headers["Location"] = f"/api/v1/tenants/{row.name}"
+    return shown
+
+
+@router.get("/tenants", responses=responses())
+async def list_tenants(
+    access: Reader,
+    cursor: Annotated[str, Query(description="`next` of the page before")] = "",
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> TenantPage:
+    """List tenants by name; a tenant's key sees its own."""
+    async with access.begin() as connection:
+        rows = await repository.page(connection, after=cursor, limit=limit + 1)
+        items = [await _shown(connection, row) for row in rows[:limit]]
+    return TenantPage(items=items, next=items[-1].name if len(rows) > limit else None)
+
+
+@router.get("/tenants/{name}", responses=responses(404))
+async def get_tenant(name: str, access: Reader) -> TenantView:
+    """Return a tenant with its conditions."""
+    async with access.begin() as connection:
+        return await _shown(connection, await service.find(connection, name))
+
+
+@router.put("/tenants/{name}", responses=responses(404, 409, 422))
+async def replace_tenant(
+    name: str, document: Document, request: Request, response: Response, access: Writer
+) -> TenantView:
+    """Write a tenant's document. The same one again changes nothing."""
+    state = request.app.state
+    tenant = parse(document, platform=state.platform)
+    async with access.begin() as connection:
+        row, outcome = await service.replace(connection, name, tenant, now=state.clock())
+        response.headers[OUTCOME] = outcome
+        return await _shown(connection, row)
+
+
+@router.delete("/tenants/{name}", status_code=202, responses=responses(404))
+async def delete_tenant(name: str, request: Request, access: OperatorWriter) -> TenantView:
+    """Ask for a tenant to be deleted; it is gone when GET answers 404."""
+    async with access.begin() as connection:
+        row = await service.delete(connection, name, now=request.app.state.clock())
+        return await _shown(connection, row)
+
+
+@router.get("/tenants/{name}/blueprint", responses=responses(404, 409))
+async def get_blueprint(name: str, request: Request, access: Reader) -> Blueprint:
+    """Return the rendered blueprint of the current generation; it holds no secret."""
+    state = request.app.state
+    async with access.begin() as connection:
+        row = await service.find(connection, name)
+        return await service.blueprint_of(connection, row, state.platform, now=state.clock())
+
+
+@router.post("/blueprints", responses=responses(422))
+async def render_blueprint(document: Document, request: Request, access: Reader) -> Blueprint:
+    """Render a document without keeping anything: what would exist, and what it would cost."""
+    tenant = parse(document, platform=request.app.state.platform)
+    async with access.begin() as connection:
+        row = await repository.find(connection, tenant.metadata.name)
+    return render(
+        tenant,
+        platform=request.app.state.platform,
+        keys=row.public_keys if row else None,
+        generation=row.generation + 1 if row else 1,
+    )
+
+
+async def _shown(connection: AsyncConnection, row: repository.TenantRow) -> TenantView:
+    return view(row, await conditions.load(connection, row.id))

@@ -1,0 +1,254 @@
+"""Rows of tenants and of what hangs on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from blueprint.document import PublicKeys
+from blueprint.tenant import Tenant
+
+COLUMNS = (
+    "id, name, generation, observed_generation, document, deleting, paused, public_keys, "
+    "published, created_at, updated_at"
+)
+
+
+@dataclass(frozen=True)
+class TenantRow:
+    """A tenant as it is kept."""
+
+    id: UUID
+    name: str
+    generation: int
+    observed_generation: int
+    document: Tenant
+    deleting: bool
+    paused: bool
+    public_keys: PublicKeys | None
+    published: str | None
+    """Fingerprint of its entry in the sender's directory."""
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class HostRow:
+    """What the control plane knows of a host beside its specification."""
+
+    name: str
+    incarnation: int
+    service_id: int | None
+    known_host: str | None
+    configured: str | None
+
+
+async def find(
+    connection: AsyncConnection, name: str, *, for_update: bool = False
+) -> TenantRow | None:
+    """Return a tenant by its name."""
+    lock = " for update" if for_update else ""
+    row = (
+        await connection.execute(
+            text(f"select {COLUMNS} from oltp.tenants where name = :name{lock}"),  # noqa: S608
+            {"name": name},
+        )
+    ).one_or_none()
+    return None if row is None else _tenant(row)
+
+
+async def get(connection: AsyncConnection, id_: UUID) -> TenantRow | None:
+    """Return a tenant by its id."""
+    row = (
+        await connection.execute(
+            text(f"select {COLUMNS} from oltp.tenants where id = :id"),  # noqa: S608 - constant
+            {"id": id_},
+        )
+    ).one_or_none()
+    return None if row is None else _tenant(row)
+
+
+async def page(connection: AsyncConnection, *, after: str, limit: int) -> list[TenantRow]:
+    """Return tenants by name, after a name."""
+    rows = await connection.execute(
+        text(
+            f"select {COLUMNS} from oltp.tenants where name > :after "  # noqa: S608 - constant
+            "order by name limit :limit"
+        ),
+        {"after": after, "limit": limit},
+    )
+    return [_tenant(row) for row in rows]
+
+
+async def insert(
+    connection: AsyncConnection, id_: UUID, document: Tenant, *, now: datetime
+) -> bool:
+    """Keep a new tenant of generation 1; False when the name is taken."""
+    done = await connection.execute(
+        text(
+            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+            "values (:id, :name, 1, cast(:document as jsonb), :now, :now) "
+            "on conflict (name) do nothing"
+        ),
+        {
+            "id": id_,
+            "name": document.metadata.name,
+            "document": document.model_dump_json(by_alias=True),
+            "now": now,
+        },
+    )
+    return done.rowcount == 1
+
+
+async def replace(
+    connection: AsyncConnection, row: TenantRow, document: Tenant, now: datetime
+) -> None:
+    """Write a new specification; the generation grows by one."""
+    await connection.execute(
+        text(
+            "update oltp.tenants set document = cast(:document as jsonb), "
+            "generation = generation + 1, updated_at = :now where id = :id"
+        ),
+        {"id": row.id, "document": document.model_dump_json(by_alias=True), "now": now},
+    )
+
+
+async def mark_deleting(connection: AsyncConnection, row: TenantRow, now: datetime) -> None:
+    """Wish that a tenant be gone."""
+    await connection.execute(
+        text(
+            "update oltp.tenants set deleting = true, generation = generation + 1, "
+            "updated_at = :now where id = :id"
+        ),
+        {"id": row.id, "now": now},
+    )
+
+
+async def own_domains(
+    connection: AsyncConnection, tenant_id: UUID, names: Sequence[str]
+) -> list[str]:
+    """Make exactly these domains the tenant's; return those that belong to somebody else."""
+    await connection.execute(
+        text("delete from oltp.domains where tenant_id = :id and name <> all(:names)"),
+        {"id": tenant_id, "names": list(names)},
+    )
+    # In order of name, so that two writers never wait for each other in a circle.
+    for name in sorted(names):
+        await connection.execute(
+            text(
+                "insert into oltp.domains (name, tenant_id) values (:name, :id) "
+                "on conflict (name) do nothing"
+            ),
+            {"name": name, "id": tenant_id},
+        )
+    rows = await connection.execute(
+        text("select name from oltp.domains where tenant_id = :id"), {"id": tenant_id}
+    )
+    ours = {row.name for row in rows}
+    return [name for name in names if name not in ours]
+
+
+async def hosts(connection: AsyncConnection, tenant_id: UUID) -> dict[str, HostRow]:
+    """Return what is known of a tenant's hosts, by name."""
+    rows = await connection.execute(
+        text(
+            "select name, incarnation, service_id, known_host, configured from oltp.hosts "
+            "where tenant_id = :id"
+        ),
+        {"id": tenant_id},
+    )
+    return {
+        row.name: HostRow(row.name, row.incarnation, row.service_id, row.known_host, row.configured)
+        for row in rows
+    }
+
+
+async def save_host(connection: AsyncConnection, tenant_id: UUID, host: HostRow) -> None:
+    """Write what is known of a host."""
+    await connection.execute(
+        text(
+            "insert into oltp.hosts (tenant_id, name, incarnation, service_id, known_host, "
+            "configured) values (:id, :name, :incarnation, :service_id, :known_host, :configured) "
+            "on conflict (tenant_id, name) do update set incarnation = excluded.incarnation, "
+            "service_id = excluded.service_id, known_host = excluded.known_host, "
+            "configured = excluded.configured"
+        ),
+        {"id": tenant_id, **host.__dict__},
+    )
+
+
+async def remember_digest(
+    connection: AsyncConnection, tenant_id: UUID, digest: str, generation: int, now: datetime
+) -> None:
+    """Remember that a blueprint came from here."""
+    await connection.execute(
+        text(
+            "insert into oltp.digests (tenant_id, digest, generation, first_at) "
+            "values (:id, :digest, :generation, :now) on conflict do nothing"
+        ),
+        {"id": tenant_id, "digest": digest, "generation": generation, "now": now},
+    )
+
+
+async def knows_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> bool:
+    """Tell whether a blueprint came from here."""
+    found = await connection.execute(
+        text("select 1 from oltp.digests where tenant_id = :id and digest = :digest"),
+        {"id": tenant_id, "digest": digest},
+    )
+    return found.first() is not None
+
+
+async def set_observed(connection: AsyncConnection, tenant_id: UUID, generation: int) -> None:
+    """Record which generation has been visited to its end."""
+    await connection.execute(
+        text("update oltp.tenants set observed_generation = :generation where id = :id"),
+        {"id": tenant_id, "generation": generation},
+    )
+
+
+async def set_public_keys(connection: AsyncConnection, tenant_id: UUID, keys: PublicKeys) -> None:
+    """Record the public halves of a tenant's keys."""
+    await connection.execute(
+        text("update oltp.tenants set public_keys = cast(:keys as jsonb) where id = :id"),
+        {"id": tenant_id, "keys": keys.model_dump_json(by_alias=True)},
+    )
+
+
+async def set_published(
+    connection: AsyncConnection, tenant_id: UUID, fingerprint: str | None
+) -> None:
+    """Record what the sender's directory holds of a tenant."""
+    await connection.execute(
+        text("update oltp.tenants set published = :fingerprint where id = :id"),
+        {"id": tenant_id, "fingerprint": fingerprint},
+    )
+
+
+async def delete(connection: AsyncConnection, tenant_id: UUID) -> None:
+    """Forget a tenant and everything that hangs on it; operations and events stay."""
+    await connection.execute(text("delete from oltp.tenants where id = :id"), {"id": tenant_id})
+
+
+def _tenant(row: Any) -> TenantRow:
+    keys = row.public_keys
+    return TenantRow(
+        id=row.id,
+        name=row.name,
+        generation=row.generation,
+        observed_generation=row.observed_generation,
+        document=Tenant.model_validate_json(json.dumps(row.document)),
+        deleting=row.deleting,
+        paused=row.paused,
+        public_keys=None if keys is None else PublicKeys.model_validate(keys),
+        published=row.published,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

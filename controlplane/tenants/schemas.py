@@ -1,0 +1,83 @@
+"""What the API shows of tenants."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from blueprint.tenant import Tenant
+from controlplane.monitoring.conditions import Condition
+from controlplane.tenants.repository import TenantRow
+
+EXAMPLE = {
+    "apiVersion": "penguinmails.dev/v1",
+    "kind": "Tenant",
+    "metadata": {"name": "acme"},
+    "spec": {
+        "plan": "business",
+        "region": "us-west",
+        "hosts": [{"name": "mx1", "size": "business", "addresses": 3, "zone": "acme.example"}],
+        "domains": [{"name": "acme.example", "dns": "cloudflare", "dmarc": "none"}],
+        "mailboxes": [{"address": "sales@acme.example", "daily_cap": 50}],
+        "sending": {"warmup": "standard"},
+    },
+}
+
+
+class ConditionView(BaseModel):
+    """One condition."""
+
+    subject: str
+    type: str
+    status: str
+    reason: str
+    message: str
+    observed_generation: int
+    last_transition_at: datetime
+
+
+class TenantView(BaseModel):
+    """A tenant: what it shall be, and what is known of it."""
+
+    id: UUID
+    name: str
+    generation: int
+    observed_generation: int
+    deleting: bool
+    paused: bool
+    created_at: datetime
+    updated_at: datetime
+    document: dict[str, Any]
+    conditions: list[ConditionView]
+
+
+class TenantPage(BaseModel):
+    """Some tenants, by name."""
+
+    items: list[TenantView]
+    next: str | None
+    """Cursor of the next page; null at the end."""
+
+
+def view(row: TenantRow, conditions: list[Condition]) -> TenantView:
+    """Show a tenant."""
+    return TenantView(
+        id=row.id,
+        name=row.name,
+        generation=row.generation,
+        observed_generation=row.observed_generation,
+        deleting=row.deleting,
+        paused=row.paused,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        document=dump(row.document),
+        conditions=[ConditionView(**c.__dict__) for c in conditions],
+    )
+
+
+def dump(document: Tenant) -> dict[str, Any]:
+    """Return a document as plain data."""
+    return document.model_dump(mode="json", by_alias=True)

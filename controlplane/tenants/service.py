@@ -1,0 +1,244 @@
+"""What can be wished for tenants, and the rules for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from blueprint.document import Blueprint
+from blueprint.platform import Platform
+from blueprint.render import render
+from blueprint.tenant import Tenant
+from controlplane.events.repository import emit
+from controlplane.monitoring import repository as conditions
+from controlplane.monitoring.conditions import TENANT, Status, Type
+from controlplane.problems import Problem, ProblemError
+from controlplane.reconciler.schedule import Priority, request_visit
+from controlplane.tenants import repository
+from controlplane.tenants.repository import TenantRow
+
+IDEMPOTENCY = timedelta(hours=24)
+Outcome = Literal["created", "configured", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """An answer that was given to the same key before."""
+
+    status: int
+    answer: dict[str, Any]
+
+
+async def find(connection: AsyncConnection, name: str, *, for_update: bool = False) -> TenantRow:
+    """Return a tenant; another tenant's is as unknown as one that does not exist."""
+    row = await repository.find(connection, name, for_update=for_update)
+    if row is None:
+        raise Problem(
+            404,
+            "tenant.not_found",
+            f"there is no tenant {name}",
+            "`penguin get tenants` lists them",
+        )
+    return row
+
+
+async def create(connection: AsyncConnection, document: Tenant, *, now: datetime) -> TenantRow:
+    """Keep a new tenant and ask for its first visit."""
+    name = document.metadata.name
+    tenant_id: UUID = uuid7()
+    if not await repository.insert(connection, tenant_id, document, now=now):
+        raise Problem(
+            409,
+            "tenant.exists",
+            f"tenant {name} exists already",
+            f"change it with PUT /api/v1/tenants/{name}, or choose another name",
+            [_error("tenant.exists", f"{name} is taken", "metadata.name", "choose another name")],
+        )
+    await _take_domains(connection, tenant_id, document)
+    await request_visit(connection, tenant_id, Priority.USER, now=now)
+    await _tell(connection, tenant_id, name, now, "Created", "generation 1")
+    return await find(connection, name)
+
+
+async def replace(
+    connection: AsyncConnection, name: str, document: Tenant, *, now: datetime
+) -> tuple[TenantRow, Outcome]:
+    """Write a new specification; the same one again changes nothing.
+
+    Where the cloud was changed by somebody else, applying the same document is the wish that it
+    be put right, and so a new generation.
+    """
+    if document.metadata.name != name:
+        raise Problem(
+            422,
+            "tenant.wrong_name",
+            f"the document is of tenant {document.metadata.name}, the path of {name}",
+            "a tenant cannot be renamed; use its own path",
+            [_error("tenant.wrong_name", "differs from the path", "metadata.name", f"use {name}")],
+        )
+    row = await find(connection, name, for_update=True)
+    if row.deleting:
+        raise Problem(
+            409, "tenant.deleting", f"tenant {name} is being deleted", "wait until it is gone"
+        )
+    if row.document == document and not await _needs_word(connection, row):
+        return row, "unchanged"
+    await _take_domains(connection, row.id, document)
+    await repository.replace(connection, row, document, now)
+    await request_visit(connection, row.id, Priority.USER, now=now)
+    message = f"generation {row.generation + 1}"
+    await _tell(connection, row.id, name, now, "Configured", message)
+    return await find(connection, name), "configured"
+
+
+async def delete(connection: AsyncConnection, name: str, *, now: datetime) -> TenantRow:
+    """Wish that a tenant be gone; it stays visible until an observation says that it is."""
+    row = await find(connection, name, for_update=True)
+    if not row.deleting:
+        await repository.mark_deleting(connection, row, now)
+        await _tell(connection, row.id, name, now, "Deleting", "asked for")
+    await request_visit(connection, row.id, Priority.USER, now=now)
+    return await find(connection, name)
+
+
+async def blueprint_of(
+    connection: AsyncConnection, row: TenantRow, platform: Platform, *, now: datetime
+) -> Blueprint:
+    """Render the current generation; remembers its digest as one of ours."""
+    domains = {domain.name for domain in row.document.spec.domains}
+    if row.public_keys is None or domains - row.public_keys.dkim.keys():
+        raise Problem(
+            409,
+            "tenant.keys_pending",
+            f"the keys of tenant {row.name} have not been made yet",
+            "wait for the reconciler's first visit (`penguin serve reconciler`)",
+        )
+    hosts = await repository.hosts(connection, row.id)
+    rendered = render(
+        row.document,
+        platform=platform,
+        keys=row.public_keys,
+        generation=row.generation,
+        incarnations={name: host.incarnation for name, host in hosts.items()},
+    )
+    await repository.remember_digest(connection, row.id, rendered.digest, row.generation, now)
+    return rendered
+
+
+async def remembered(
+    connection: AsyncConnection, owner: str, key: str, body: object, *, now: datetime
+) -> Remembered | None:
+    """Return the answer to an idempotency key; two requests with one key come after each other."""
+    await connection.execute(
+        text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"{owner}/{key}"}
+    )
+    row = (
+        await connection.execute(
+            text(
+                "select body_hash, status, answer from oltp.idempotency_keys "
+                "where owner = :owner and key = :key and created_at > :since"
+            ),
+            {"owner": owner, "key": key, "since": now - IDEMPOTENCY},
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if bytes(row.body_hash) != _hash(body):
+        raise Problem(
+            409,
+            "idempotency.mismatch",
+            "this Idempotency-Key came with another body before",
+            "use a new key for a new request",
+        )
+    return Remembered(row.status, row.answer)
+
+
+async def remember(
+    connection: AsyncConnection,
+    owner: str,
+    key: str,
+    body: object,
+    answer: Remembered,
+    *,
+    tenant_id: UUID | None,
+    now: datetime,
+) -> None:
+    """Keep an answer for repetitions of the request."""
+    await connection.execute(
+        text(
+            "insert into oltp.idempotency_keys (owner, key, tenant_id, body_hash, status, answer, "
+            "created_at) values (:owner, :key, :tenant_id, :hash, :status, "
+            "cast(:answer as jsonb), :now) on conflict (owner, key) do update "
+            "set body_hash = excluded.body_hash, status = excluded.status, "
+            "answer = excluded.answer, created_at = excluded.created_at"
+        ),
+        {
+            "owner": owner,
+            "key": key,
+            "tenant_id": tenant_id,
+            "hash": _hash(body),
+            "status": answer.status,
+            "answer": json.dumps(answer.answer),
+            "now": now,
+        },
+    )
+
+
+async def _take_domains(connection: AsyncConnection, tenant_id: UUID, document: Tenant) -> None:
+    names = [domain.name for domain in document.spec.domains]
+    taken = set(await repository.own_domains(connection, tenant_id, names))
+    if taken:
+        remedy = "use a domain of the tenant; ask the operator if it is yours"
+        errors = [
+            _error("domain.taken", f"{name} cannot be used", f"spec.domains[{i}].name", remedy)
+            for i, name in enumerate(names)
+            if name in taken
+        ]
+        listed = ", ".join(sorted(taken))
+        raise Problem(409, "domain.taken", f"domain {listed} cannot be used", remedy, errors)
+
+
+async def _needs_word(connection: AsyncConnection, row: TenantRow) -> bool:
+    """Tell whether the reconciler has stopped and waits for somebody to apply again."""
+    known: Sequence[Any] = await conditions.load(connection, row.id)
+    return any(
+        c.subject == TENANT and c.type in (Type.DRIFTED, Type.STALLED) and c.status is Status.TRUE
+        for c in known
+    )
+
+
+async def _tell(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    name: str,
+    now: datetime,
+    reason: str,
+    message: str,
+) -> None:
+    await emit(
+        connection,
+        tenant_id=tenant_id,
+        tenant=name,
+        at=now,
+        subject=TENANT,
+        kind="spec",
+        reason=reason,
+        message=message,
+    )
+
+
+def _error(code: str, detail: str, path: str, remedy: str) -> ProblemError:
+    return ProblemError(code=code, detail=detail, remedy=remedy, path=path)
+
+
+def _hash(body: object) -> bytes:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()

@@ -1,0 +1,114 @@
+"""A control plane's database, its HTTP interface and keys of two tenants and an operator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from blueprint.platform import Platform
+from controlplane.app import create_app
+from controlplane.database import OPERATOR, ROLES, Database
+from controlplane.identity.keys import Scope, create_key
+from controlplane.identity.repository import add_key
+from controlplane.migrations import upgrade
+
+PASSWORDS = {role: SecretStr(f"{role}-password") for role in ROLES}
+PEPPER = b"pepper"
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+PLATFORM = Platform(zone="penguinmails.example")
+
+
+def document(name: str = "acme", domain: str | None = None, **spec: Any) -> dict[str, Any]:
+    """A tenant's document with one host and one domain."""
+    domain = domain or f"{name}.example"
+    return {
+        "apiVersion": "penguinmails.dev/v1",
+        "kind": "Tenant",
+        "metadata": {"name": name},
+        "spec": {
+            "plan": "business",
+            "region": "us-west",
+            "hosts": [{"name": "mx1", "size": "business", "addresses": 2, "zone": domain}],
+            "domains": [{"name": domain}],
+            **spec,
+        },
+    }
+
+
+class Clock:
+    """A clock that moves when it is told."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **parts: float) -> None:
+        self.time += timedelta(**parts)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def plane(database: str) -> AsyncIterator[Database]:
+    """The pools of an upgraded database."""
+    upgrade(database, PASSWORDS)
+    pools = Database.connect(database, PASSWORDS, pool_size=3)
+    yield pools
+    await pools.close()
+
+
+@pytest.fixture
+def app(plane: Database, clock: Clock) -> FastAPI:
+    return create_app(database=plane, platform=PLATFORM, pepper=PEPPER, clock=clock)
+
+
+Client = httpx2.AsyncClient
+
+
+@pytest.fixture
+async def client_of(
+    plane: Database, app: FastAPI, clock: Clock
+) -> AsyncIterator[Callable[..., Any]]:
+    """Make a client with a fresh key: of a tenant by its id, else of an operator."""
+    clients: list[Client] = []
+
+    async def make(
+        tenant_id: str | None = None, scopes: tuple[Scope, ...] = tuple(Scope)
+    ) -> Client:
+        key = create_key(PEPPER)
+        async with plane.begin(OPERATOR) as connection:
+            await add_key(
+                connection,
+                key,
+                tenant_id=UUID(tenant_id) if tenant_id else None,
+                scopes=scopes,
+                now=clock(),
+            )
+        client = Client(
+            transport=httpx2.ASGITransport(app, raise_app_exceptions=False),
+            base_url="http://penguin/api/v1",
+            headers={"Authorization": f"Bearer {key.secret}"},
+        )
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+async def operator(client_of: Callable[..., Any]) -> Client:
+    return await client_of()

@@ -1,0 +1,96 @@
+"""Isolation below the API: what the database itself refuses."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from controlplane.database import API, OPERATOR, ROLES, role_dsn
+from controlplane.migrations import UpgradeError, upgrade
+from tests.integration.controlplane.conftest import PASSWORDS, document
+
+TABLES = ("domains", "hosts", "conditions", "operations", "operation_lines", "events", "schedule")
+
+
+@pytest.fixture
+async def two(operator) -> tuple[UUID, UUID]:
+    made = [(await operator.post("/tenants", json=document(n))).json() for n in ("acme", "bob")]
+    return UUID(made[0]["id"]), UUID(made[1]["id"])
+
+
+async def test_the_api_role_sees_one_tenant_and_without_a_tenant_nothing(plane, two):
+    async with plane.begin(API) as connection:
+        assert (await connection.execute(text("select * from oltp.tenants"))).all() == []
+    async with plane.begin(API, tenant_id=two[0]) as connection:
+        names = (await connection.execute(text("select name from oltp.tenants"))).scalars().all()
+        assert names == ["acme"]
+        for table in TABLES:
+            rows = await connection.execute(text(f"select tenant_id from oltp.{table}"))  # noqa: S608
+            assert set(rows.scalars()) <= {two[0]}, table
+
+
+async def test_the_api_role_writes_no_rows_of_another_tenant(plane, two):
+    async with plane.begin(API, tenant_id=two[0]) as connection:
+        done = await connection.execute(text("update oltp.tenants set paused = true"))
+        assert done.rowcount == 1
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        async with plane.begin(API, tenant_id=two[0]) as connection:
+            await connection.execute(
+                text("insert into oltp.domains values ('x.example', :id)"), {"id": two[1]}
+            )
+
+
+async def test_the_api_role_sees_neither_secrets_nor_other_keys(plane, client_of, two):
+    await client_of(str(two[0]))
+    async with plane.begin(API, tenant_id=two[0]) as connection:
+        assert (await connection.execute(text("select * from oltp.api_keys"))).all() == []
+    for role in (API, OPERATOR):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            async with plane.begin(role, tenant_id=two[0]) as connection:
+                await connection.execute(text("select * from oltp.secrets"))
+
+
+async def test_no_role_can_step_around_row_level_security(plane, database, two):
+    with psycopg.connect(database) as admin:
+        rows = admin.execute(
+            "select rolname from pg_roles where rolname = any(%s) and (rolsuper or rolbypassrls)",
+            [list(ROLES)],
+        ).fetchall()
+        assert rows == []
+        open_tables = admin.execute(
+            "select relname from pg_class where relnamespace = 'oltp'::regnamespace "
+            "and relkind = 'r' and relname <> 'alembic_version' "
+            "and not (relrowsecurity and relforcerowsecurity)"
+        ).fetchall()
+        assert open_tables == []
+
+
+def test_upgrading_twice_changes_nothing_and_keeps_data(database):
+    upgrade(database, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        admin.execute(
+            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+            "values (gen_random_uuid(), 'kept', 1, '{}', now(), now())"
+        )
+    upgrade(database, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        assert admin.execute("select name from oltp.tenants").fetchall() == [("kept",)]
+
+
+def test_upgrading_without_the_right_says_so(database):
+    upgrade(database, PASSWORDS)
+    weak = role_dsn(database, API, PASSWORDS[API].get_secret_value())
+    with pytest.raises(UpgradeError) as refused:
+        upgrade(weak, PASSWORDS)
+    assert refused.value.code == "database.refused"
+
+
+def test_an_unreachable_database_is_named(database):
+    with pytest.raises(UpgradeError) as refused:
+        upgrade("postgresql://nobody:secret@127.0.0.1:1/none", PASSWORDS)
+    assert refused.value.code == "database.unreachable"
+    assert "secret" not in str(refused.value)

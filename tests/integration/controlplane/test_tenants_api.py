@@ -1,0 +1,208 @@
+"""The tenant API: what it accepts, refuses, repeats and hides."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from controlplane.identity.keys import Scope
+from tests.integration.controlplane.conftest import document
+
+
+async def create(operator: httpx2.AsyncClient, *args: Any, **spec: Any) -> dict[str, Any]:
+    answer = await operator.post("/tenants", json=document(*args, **spec))
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+class TestCreate:
+    async def test_a_tenant_is_there_after_it_was_created(self, operator):
+        made = await create(operator)
+        assert made["generation"] == 1
+        seen = (await operator.get("/tenants/acme")).json()
+        assert seen["document"]["spec"]["hosts"][0]["addresses"] == 2
+        events = (await operator.get("/events", params={"tenant": "acme"})).json()
+        assert [event["reason"] for event in events["items"]] == ["Created"]
+
+    async def test_all_mistakes_are_told_at_once_with_their_paths(self, operator):
+        wrong = document(
+            regoin="us-west", mailboxes=[{"address": "x@acme.example", "daily_cap": 0}]
+        )
+        wrong["spec"]["plan"] = "gold"
+        answer = await operator.post("/tenants", json=wrong)
+        assert answer.status_code == 422
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert problem["code"] == "tenant.invalid"
+        assert {(e["code"], e["path"]) for e in problem["errors"]} == {
+            ("tenant.unknown_key", "spec.regoin"),
+            ("tenant.invalid_value", "spec.plan"),
+            ("tenant.invalid_value", "spec.mailboxes[0].daily_cap"),
+        }
+        assert all(e["remedy"] for e in problem["errors"])
+
+    async def test_a_plan_limit_is_an_error_with_a_place(self, operator):
+        names = [{"name": f"d{n}.example"} for n in range(6)]
+        wrong = document(plan="starter", domains=[{"name": "acme.example"}, *names])
+        problem = (await operator.post("/tenants", json=wrong)).json()
+        assert [(e["code"], e["path"]) for e in problem["errors"]] == [
+            ("tenant.plan_limit", "spec.domains")
+        ]
+
+    async def test_a_name_is_given_once(self, operator):
+        await create(operator)
+        answer = await operator.post("/tenants", json=document("acme", "other.example"))
+        assert (answer.status_code, answer.json()["code"]) == (409, "tenant.exists")
+
+    async def test_a_foreign_domain_is_refused_without_saying_whose_it_is(self, operator):
+        await create(operator)
+        answer = await operator.post("/tenants", json=document("bad", "acme.example"))
+        assert (answer.status_code, answer.json()["code"]) == (409, "domain.taken")
+        assert answer.json()["errors"][0]["path"] == "spec.domains[0].name"
+        assert (await operator.get("/tenants/bad")).status_code == 404
+        assert "tenant acme" not in answer.text
+
+    async def test_the_same_key_creates_once_also_at_the_same_time(self, operator):
+        headers = {"Idempotency-Key": "one"}
+        answers = await asyncio.gather(
+            *(operator.post("/tenants", json=document(), headers=headers) for _ in range(3))
+        )
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        other = await operator.post("/tenants", json=document("other"), headers=headers)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency.mismatch")
+
+    async def test_a_key_is_forgotten_after_a_day(self, operator, clock):
+        headers = {"Idempotency-Key": "one"}
+        await operator.post("/tenants", json=document(), headers=headers)
+        clock.advance(hours=25)
+        again = await operator.post("/tenants", json=document("other"), headers=headers)
+        assert again.json()["name"] == "other"
+
+
+class TestReplace:
+    async def test_a_change_is_a_new_generation_and_the_same_again_is_none(self, operator):
+        await create(operator)
+        changed = document(mailboxes=[{"address": "a@acme.example"}])
+        first = await operator.put("/tenants/acme", json=changed)
+        assert (first.json()["generation"], first.headers["Penguin-Outcome"]) == (2, "configured")
+        second = await operator.put("/tenants/acme", json=changed)
+        assert (second.json()["generation"], second.headers["Penguin-Outcome"]) == (2, "unchanged")
+
+    async def test_a_domain_that_is_given_up_is_free_for_others(self, operator):
+        await create(operator, domains=[{"name": "acme.example"}, {"name": "b.example"}])
+        await operator.put("/tenants/acme", json=document())
+        await create(operator, "bob", "b.example")
+
+    async def test_a_tenant_cannot_be_renamed(self, operator):
+        await create(operator)
+        answer = await operator.put("/tenants/acme", json=document("acne", "acme.example"))
+        assert (answer.status_code, answer.json()["code"]) == (422, "tenant.wrong_name")
+
+    async def test_an_unknown_tenant_is_not_made_by_put(self, operator):
+        answer = await operator.put("/tenants/acme", json=document())
+        assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")
+
+
+async def test_lists_are_paged_by_a_cursor_that_skips_and_repeats_nothing(operator):
+    names = ["a1", "b2", "c3", "d4", "e5"]
+    for name in names:
+        await create(operator, name)
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = (await operator.get("/tenants", params={"limit": 2, "cursor": cursor})).json()
+        seen += [item["name"] for item in page["items"]]
+        cursor = page["next"]
+    assert seen == names
+
+
+class TestAccess:
+    async def test_no_key_and_a_wrong_key_are_refused(self, operator):
+        for headers in ({"Authorization": ""}, {"Authorization": "Bearer pm_live_nonsense"}):
+            answer = await operator.get("/tenants", headers=headers)
+            assert answer.status_code == 401
+            assert answer.json()["code"] in ("auth.missing", "auth.invalid")
+
+    async def test_a_key_needs_the_scope(self, client_of):
+        reader = await client_of(scopes=(Scope.TENANTS_READ,))
+        assert (await reader.get("/tenants")).status_code == 200
+        answer = await reader.post("/tenants", json=document())
+        assert (answer.status_code, answer.json()["code"]) == (403, "auth.scope")
+
+    async def test_a_tenants_key_sees_and_changes_its_own_tenant_only(self, operator, client_of):
+        acme, bob = await create(operator), await create(operator, "bob")
+        client = await client_of(acme["id"])
+        listed = (await client.get("/tenants")).json()["items"]
+        assert [item["name"] for item in listed] == ["acme"]
+        for path in ("", "/blueprint", "/operations"):
+            answer = await client.get(f"/tenants/bob{path}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")
+        assert (await client.put("/tenants/bob", json=bob["document"])).status_code == 404
+        events = (await client.get("/events")).json()["items"]
+        assert {event["tenant"] for event in events} == {"acme"}
+        changed = document(mailboxes=[{"address": "a@acme.example"}])
+        assert (await client.put("/tenants/acme", json=changed)).json()["generation"] == 2
+        stolen = await client.put(
+            "/tenants/acme",
+            json=document(domains=[{"name": "acme.example"}, {"name": "bob.example"}]),
+        )
+        assert (stolen.status_code, stolen.json()["code"]) == (409, "domain.taken")
+
+    async def test_a_tenants_key_neither_creates_nor_deletes_tenants(self, operator, client_of):
+        acme = await create(operator)
+        client = await client_of(acme["id"])
+        for answer in (
+            await client.post("/tenants", json=document("more")),
+            await client.delete("/tenants/acme"),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (403, "auth.operator")
+
+
+async def test_deleting_is_accepted_and_closes_the_tenant_for_changes(operator):
+    await create(operator)
+    answer = await operator.delete("/tenants/acme")
+    assert (answer.status_code, answer.json()["deleting"]) == (202, True)
+    refused = await operator.put("/tenants/acme", json=document())
+    assert refused.json()["code"] == "tenant.deleting"
+
+
+async def test_a_blueprint_is_rendered_before_anything_exists(operator):
+    answer = (await operator.post("/blueprints", json=document())).json()
+    assert answer["cost"]["usd_cents"] == 3899 + 499
+    assert (await operator.get("/tenants/acme")).status_code == 404
+    await create(operator)
+    pending = await operator.get("/tenants/acme/blueprint")
+    assert (pending.status_code, pending.json()["code"]) == (409, "tenant.keys_pending")
+
+
+async def test_unknown_paths_and_methods_are_problems_too(operator):
+    nowhere = await operator.get("/nowhere")
+    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "request.no_such_path")
+    wrong = await operator.patch("/tenants/acme")
+    assert (wrong.status_code, wrong.json()["code"]) == (405, "request.wrong_method")
+
+
+async def test_health_needs_no_key(operator):
+    answer = await operator.get("/health", headers={"Authorization": ""})
+    assert answer.json()["parts"]["db"] == {"status": "ok", "detail": "answers"}
+    assert (await operator.get("/health/db")).status_code == 200
+
+
+def test_every_endpoint_documents_its_errors(app: FastAPI):
+    described = app.openapi()
+    assert "ProblemDocument" in described["components"]["schemas"]
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            assert operation["summary"], (method, path)
+            if "/health" not in path:
+                assert {"401", "403", "500"} <= operation["responses"].keys(), (method, path)
+
+
+@pytest.mark.parametrize("path", ["/messages", "/messages/0199b1c2-0000-7000-8000-000000000000"])
+async def test_without_a_sender_messages_are_refused_with_a_remedy(operator, path):
+    answer = await operator.get(path, params={"tenant": "acme"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "sender.absent")
