@@ -1,0 +1,61 @@
+"""The control groups below `lab`: what a guest started is found and ended by them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+
+from lab.place import LabError
+
+ROOT = "lab"
+DEADLINE = 20.0
+"""Seconds until killed processes must be gone."""
+ENTER = 'mkdir -p "$0"; echo $$ > "$0/cgroup.procs"; exec "$@"'
+
+
+def root() -> Path:
+    """Return the group of the whole lab, whether it exists or not."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "cgroup2":
+            return Path(place) / ROOT
+    raise LabError("lab.no_cgroup2", "no cgroup2 is mounted", remedy="use --api-only")
+
+
+def inside(name: str, *command: str) -> tuple[str, ...]:
+    """Return the command that runs `command` in the group `name`."""
+    return ("sh", "-ec", ENTER, str(root() / name), *command)
+
+
+def pids(group: Path) -> list[int]:
+    """Return the processes of a group and of those below it."""
+    found: list[int] = []
+    for place in (group, *group.rglob("*/")) if group.exists() else ():
+        try:
+            found += [int(pid) for pid in (place / "cgroup.procs").read_text().split()]
+        except OSError:
+            continue  # removed while we looked
+    return found
+
+
+def kill(group: Path) -> None:
+    """End every process of a group at once and remove it; one that is gone is fine."""
+    deadline = time.monotonic() + DEADLINE
+    try:
+        (group / "cgroup.kill").write_text("1")
+        while "populated 1" in (group / "cgroup.events").read_text():
+            if time.monotonic() > deadline:
+                raise LabError(
+                    "lab.processes_remain",
+                    f"processes in {group} do not end",
+                    remedy="look at them with `systemd-cgls`, then `penguin lab down` again",
+                    where=group,
+                )
+            time.sleep(0.01)
+        for place, _, _ in os.walk(group, topdown=False):
+            Path(place).rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise  # ENODEV: somebody else removed it while we read

@@ -1,0 +1,70 @@
+"""Says what this machine lacks to run real hosts; tries it out in throw-away namespaces."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab.commands import SYSTEM_PATH, environment
+
+COMMANDS = (
+    "systemd-nspawn",
+    "ip",
+    "nft",
+    "unshare",
+    "nsenter",
+    "mount",
+    "chroot",
+    "mmdebstrap",
+    "apt-get",
+    "apt-ftparchive",
+    "ssh-keygen",
+)
+PACKAGES = "mmdebstrap systemd-container iproute2 nftables openssh-client apt-utils util-linux"
+
+TRIAL = r"""
+fail() { echo "$1"; exit 1; }
+d=$(mktemp -d "$0/check.XXXXXX") || fail "cannot write to $0"
+trap 'umount "$d/m" "$d/c" 2>/dev/null; rm -rf "$d"' EXIT
+mkdir "$d/l" "$d/u" "$d/s" "$d/m" "$d/c"
+mount -t overlay overlay -o "lowerdir=$d/l,upperdir=$d/u,workdir=$d/s" "$d/m" 2>/dev/null ||
+  fail "no overlay on the file system of $0"
+mount -t cgroup2 cgroup2 "$d/c" 2>/dev/null || fail "cgroup2 cannot be mounted"
+mkdir "$d/c/labcheck" 2>/dev/null && rmdir "$d/c/labcheck" || fail "cgroup2 is read-only"
+ip link add b0 type bridge 2>/dev/null && ip link add v0 type veth peer name v1 &&
+  ip link set v0 master b0 || fail "no bridge or veth"
+nft add table bridge t 2>/dev/null || fail "nftables has no bridge family"
+"""
+
+
+def missing(directory: Path) -> str | None:
+    """Return in one line what real hosts lack here, None when they can run.
+
+    `directory` will hold the hosts' disks; it is made. Takes less than 0.1 s.
+    """
+    if platform.system() != "Linux":
+        return "not Linux"
+    if os.geteuid() != 0:
+        return "not root"
+    path = os.pathsep.join((SYSTEM_PATH, os.environ.get("PATH", "")))
+    absent = [name for name in COMMANDS if shutil.which(name, path=path) is None]
+    if absent:
+        return f"commands not found: {', '.join(absent)} (apt install {PACKAGES})"
+    if any(mark in str(directory) for mark in ":,\\"):
+        return f"no overlay mount below {directory}: its name has a colon, comma or backslash"
+    directory.mkdir(parents=True, exist_ok=True)
+    if _says("unshare", "-m", "-n", "-p", "-u", "-i", "-f", "true") is not None:
+        return "namespaces are not permitted (CAP_SYS_ADMIN)"
+    trial = ("unshare", "-m", "-n", "--propagation", "private", "sh", "-c", TRIAL)
+    return _says(*trial, str(directory))
+
+
+def _says(*command: str) -> str | None:
+    """Return what a failing command printed; None when it succeeded."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    if done.returncode == 0:
+        return None
+    return (done.stdout.strip() or done.stderr.strip() or "it failed").splitlines()[0]

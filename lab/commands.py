@@ -1,0 +1,40 @@
+"""Runs the machine's programs for the lab, and words their failures."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from lab.place import LabError
+
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where ip, nft and mount are, also when root's own PATH lacks the sbin directories."""
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which every program of the lab is found and speaks English."""
+    path = os.pathsep.join((SYSTEM_PATH, os.environ.get("PATH", "")))
+    return {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
+
+
+def run(*command: str, stdin: str = "") -> str:
+    """Run a program and return what it printed; raises LabError `lab.command_failed`."""
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, check=False, env=environment()
+    )
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        blamed = [line for line in said if "rror" in line] or said[-1:]
+        reason = blamed[0] if blamed else f"exit code {done.returncode}"
+        raise LabError(
+            "lab.command_failed",
+            f"{command[0]}: {reason}",
+            remedy="read `penguin lab logs`; `penguin lab down` clears what is left",
+        )
+    return done.stdout
+
+
+def tried(*command: str) -> bool:
+    """Run a program whose failure means that there was nothing to do."""
+    done = subprocess.run(command, capture_output=True, check=False, env=environment())
+    return done.returncode == 0

@@ -1,0 +1,204 @@
+"""One machine of the lab: an overlay disk, a network port, and systemd booted by nspawn."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab import cgroups, leftovers, network
+from lab.commands import environment, run
+from lab.place import LabError
+
+REBOOT = 133
+"""Exit code of nspawn when the guest asked to be booted again."""
+BOOT_DEADLINE = 60.0
+STOP_DEADLINE = 40.0
+RESOLVER = "198.18.0.53"
+
+BOOT = r"""
+group=$0; name=$1; root=$2; host=$3; namespace=$4
+if mountpoint -q /sys/fs/cgroup; then umount -R -l /sys/fs/cgroup; fi
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir -p "/sys/fs/cgroup/$group/$name"; echo $$ > "/sys/fs/cgroup/$group/$name/cgroup.procs"
+exec systemd-nspawn -q -D "$root" -M "$name" --hostname="$host" \
+  --network-namespace-path="/run/netns/$namespace" --capability=CAP_NET_ADMIN,CAP_NET_RAW \
+  --system-call-filter='@keyring bpf' --register=no --keep-unit --console=pipe \
+  --resolv-conf=off --timezone=off --link-journal=no -b
+"""
+"""In a mount namespace of its own with version 2 control groups only, or nspawn would hand the
+guest the machine's mixed tree; in a group of its own, or guests would stop each other's units."""
+
+
+class Guest:
+    """A guest and the thread that boots it again whenever it asks for that."""
+
+    def __init__(
+        self,
+        directory: Path,
+        ident: str,
+        name: str,
+        addresses: Sequence[str],
+        layers: Sequence[Path],
+    ) -> None:
+        self.name = name
+        self.addresses = list(addresses)
+        self.root = directory / ident / "m"
+        self._ident = ident
+        self._place = directory / ident
+        self._layers = layers
+        self._machine = f"{network.PREFIX}{ident}"
+        self._boots = 0
+        self._wanted = False
+        self._changed = threading.Condition()
+        self._supervisor: threading.Thread | None = None
+
+    def make(self) -> None:
+        """Make the disk, with a name and a host key of its own; it is not booted yet."""
+        upper, scratch = self._place / "up", self._place / "scratch"
+        for place in (upper, scratch, self.root):
+            place.mkdir(parents=True)
+        lower = ":".join(str(layer) for layer in self._layers)
+        options = f"lowerdir={lower},upperdir={upper},workdir={scratch}"
+        run("mount", "-t", "overlay", "overlay", "-o", options, str(self.root))
+        (self.root / "etc/hostname").write_text(f"{self.name}\n")
+        (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost {self.name}\n")
+        resolver = self.root / "etc/resolv.conf"
+        resolver.unlink(missing_ok=True)
+        resolver.write_text(f"nameserver {RESOLVER}\n")
+        key = str(self.root / "etc/ssh/ssh_host_ed25519_key")
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", key)
+
+    def inside_disk(self, script: str, *arguments: str, stdin: str = "") -> str:
+        """Run a shell script on the disk before it is booted."""
+        return run("chroot", str(self.root), "sh", "-ec", script, *arguments, stdin=stdin)
+
+    def inside(self, script: str, *arguments: str, stdin: str = "") -> str:
+        """Run a shell script in the running guest."""
+        enter = ("nsenter", "-t", str(self._init()), "-m", "-u", "-i", "-n", "-p")
+        return run(*enter, "sh", "-ec", script, *arguments, stdin=stdin)
+
+    def boot(self) -> None:
+        """Switch it on; returns when SSH greets. One that is on stays so."""
+        if not self._wanted:
+            if self._supervisor is not None:
+                self._supervisor.join()
+            self._wanted = True
+            self._supervisor = threading.Thread(
+                target=self._supervise, name=f"guest-{self._ident}", daemon=True
+            )
+            self._supervisor.start()
+        self._wait_for_banner()
+
+    def shutdown(self) -> None:
+        """Ask it to power off; cut its power when it does not."""
+        self._end(signal.SIGTERM)
+
+    def cut(self) -> None:
+        """Take its power away without warning."""
+        self._end(None)
+
+    def reboot(self) -> None:
+        """Ask it to restart; returns when SSH greets again."""
+        with self._changed:
+            before = self._boots
+            os.kill(self._init(), signal.SIGINT)  # to systemd: Control-Alt-Delete was pressed
+            if not self._changed.wait_for(lambda: self._boots > before, STOP_DEADLINE):
+                raise self._silent("does not restart")
+        self._wait_for_banner()
+
+    def attach(self, address: str) -> None:
+        """Permit a further address, and add it where the guest runs."""
+        self.addresses.append(address)
+        if self._wanted:
+            network.permit(self._ident, address)
+
+    def detach(self, address: str) -> None:
+        """Take an address away."""
+        self.addresses.remove(address)
+        if self._wanted:
+            network.forbid(self._ident, address)
+
+    def destroy(self) -> None:
+        """End it and drop its disk."""
+        self.cut()
+        for place in leftovers.mounts(self._place):
+            leftovers.unmount(place)
+        shutil.rmtree(self._place)
+        shutil.rmtree(leftovers.NSPAWN / "propagate" / self._machine, ignore_errors=True)
+
+    @property
+    def _group(self) -> Path:
+        return cgroups.root() / self._machine
+
+    def _supervise(self) -> None:
+        boot = ("unshare", "-m", "--propagation", "slave", "bash", "-ec", BOOT, cgroups.ROOT)
+        with (self._place / "console.log").open("ab") as console:
+            while self._wanted:
+                namespace = network.connect(self._ident, self.addresses)
+                process = subprocess.Popen(
+                    (*boot, self._machine, str(self.root), self.name, namespace),
+                    stdin=subprocess.DEVNULL,
+                    stdout=console,
+                    stderr=console,
+                    env={**environment(), "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
+                )
+                with self._changed:
+                    self._boots += 1
+                    self._changed.notify_all()
+                code = process.wait()
+                cgroups.kill(self._group)
+                # A real host loses rules and routes with its power: so the namespace goes too.
+                network.disconnect(self._ident, self.addresses)
+                if code != REBOOT:
+                    self._wanted = False
+
+    def _end(self, how: signal.Signals | None) -> None:
+        supervisor = self._supervisor
+        self._wanted = False
+        if supervisor is None:
+            return
+        if how is not None and supervisor.is_alive():
+            for pid in cgroups.pids(self._group / "supervisor")[:1]:
+                os.kill(pid, how)
+            supervisor.join(STOP_DEADLINE)
+        while supervisor.is_alive():
+            cgroups.kill(self._group)
+            supervisor.join(0.1)
+
+    def _init(self) -> int:
+        """Return the guest's first process, as the machine counts."""
+        for pid in cgroups.pids(self._group / "payload"):
+            status = Path(f"/proc/{pid}/status").read_text()
+            line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
+            if line.split()[-1] == "1":
+                return pid
+        raise self._silent("is off")
+
+    def _wait_for_banner(self) -> None:
+        deadline = time.monotonic() + BOOT_DEADLINE
+        while True:
+            try:
+                with socket.create_connection((self.addresses[0], 22), 0.1) as stream:
+                    stream.settimeout(2)
+                    if stream.recv(4) == b"SSH-":
+                        return
+            except OSError:
+                pass  # not yet
+            if time.monotonic() > deadline or not self._wanted:
+                raise self._silent("does not answer on port 22")
+            time.sleep(0.02)
+
+    def _silent(self, what: str) -> LabError:
+        return LabError(
+            "lab.guest_failed",
+            f"guest {self.name} {what}",
+            remedy="read its console's log",
+            where=self._place / "console.log",
+        )

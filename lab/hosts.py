@@ -1,0 +1,55 @@
+"""The hall of servers behind the Hostwinds emulator: each is a real Debian host."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+from lab.guest import Guest
+
+
+class Hosts:
+    """Implements `lab.ports.Machines` with guests on the base layer."""
+
+    def __init__(self, directory: Path, base: Path) -> None:
+        self._directory = directory
+        self._base = base
+        self._guests: dict[int, Guest] = {}
+
+    def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
+        """Boot a new host with its primary address; root may log in by this password."""
+        guest = Guest(self._directory, str(server_id), name, [address], [self._base])
+        self._guests[server_id] = guest
+        guest.make()
+        guest.inside_disk("chpasswd", stdin=f"root:{root_password}\n")
+        guest.boot()
+
+    def attach(self, server_id: int, address: str) -> None:
+        """Permit an additional address on the host's port and add it to the host."""
+        self._guests[server_id].attach(address)
+
+    def detach(self, server_id: int, address: str) -> None:
+        """Take an additional address away."""
+        self._guests[server_id].detach(address)
+
+    def power(self, server_id: int, action: Literal["boot", "shutdown", "reboot", "cut"]) -> None:
+        """Act on the power of a host; `cut` is without warning."""
+        guest = self._guests[server_id]
+        {
+            "boot": guest.boot,
+            "shutdown": guest.shutdown,
+            "reboot": guest.reboot,
+            "cut": guest.cut,
+        }[action]()
+
+    def destroy(self, server_id: int) -> None:
+        """End the host and drop its disk. One that is gone already is fine."""
+        guest = self._guests.pop(server_id, None)
+        if guest is not None:
+            guest.destroy()
+
+    def close(self) -> None:
+        """End all hosts at once, as when the hall loses its power."""
+        with ThreadPoolExecutor(max_workers=8) as hands:
+            list(hands.map(self.destroy, list(self._guests)))

@@ -1,0 +1,150 @@
+"""Golden root file systems for guests: built once, named by what they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import cgroups
+from lab.commands import run
+from lab.place import LabError
+
+BASE = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "udev",
+    "openssh-server",
+    "python3",
+    "python3-apt",
+    "iproute2",
+    "iputils-ping",
+    "ca-certificates",
+    "sudo",
+    "procps",
+    "netbase",
+    "gpgv",
+    "less",
+)
+"""What the provider's Debian image holds; everything else is the playbooks' business."""
+MAIL = (
+    "postfix",
+    "postfix-pcre",
+    "dovecot-core",
+    "dovecot-lmtpd",
+    "rspamd",
+    "redis-server",
+    "knot",
+    "knot-dnsutils",
+    "unbound",
+    "ssl-cert",
+)
+"""What the lab's own guests (DNS, receiver) need on top."""
+SERVICES = ("postfix", "dovecot", "rspamd", "redis-server", "knot", "unbound")
+"""Units that the packages enable; a guest enables those it wants."""
+SUITE = "bookworm"
+SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
+
+SSH = "PermitRootLogin yes\nPasswordAuthentication yes\n"
+"""A new VPS lets root in by the ordered password."""
+APT = "deb [trusted=yes] http://198.18.0.1:8099/ ./\n"
+"""Nothing outside is reachable: the lab's own repository is the only source."""
+
+EXTEND = r"""
+cg=$0; lower=$1; place=$2; packages=$3; services=$4
+mkdir -p "$cg"; echo $$ > "$cg/cgroup.procs"
+mkdir "$place/root" "$place/scratch" "$place/m"
+mount -t overlay overlay -o "lowerdir=$lower,upperdir=$place/root,workdir=$place/scratch" "$place/m"
+cd "$place/m"
+mount -t proc proc proc; mount -t tmpfs tmpfs run; mount --rbind /dev dev
+cp --remove-destination /etc/resolv.conf etc/resolv.conf
+cp etc/apt/sources.list ../sources; : > etc/apt/sources.list
+cp "$5" "etc/apt/sources.list.d/$(basename "$5")"
+printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d; chmod 755 usr/sbin/policy-rc.d
+DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . bash -ec '
+  apt-get update -qq
+  echo "postfix postfix/main_mailer_type select Internet Site" | debconf-set-selections
+  apt-get install -yqq --no-install-recommends $0 >/dev/null
+  systemctl disable -q $1
+  apt-get clean; rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d
+' "$packages" "$services"
+cp ../sources etc/apt/sources.list; rm -f "etc/apt/sources.list.d/$(basename "$5")"
+"""
+
+
+class Layers:
+    """The layers on this machine; building one says so by `progress`."""
+
+    def __init__(self, cache: Path, progress: Callable[[str], None]) -> None:
+        self._place = cache / "lab" / "layers"
+        self._progress = progress
+
+    def base(self) -> Path:
+        """Return the root of a bare Debian host, built when missing."""
+        sources = sources_file()
+        made_of = (*BASE, SSH, APT, SUITE, sources.read_text())
+        return self._layer("base", made_of, self._build_base, "about 30 s")
+
+    def mail(self) -> Path:
+        """Return the upper layer with mail and DNS servers; it lies on `base`."""
+        base = self.base()
+
+        def build(place: Path) -> None:
+            arguments = (str(base), str(place), " ".join(MAIL), " ".join(SERVICES))
+            extend = ("unshare", "-m", "-p", "-f", "--propagation", "private", "bash", "-ec")
+            group = str(cgroups.root() / "build")
+            run(*extend, EXTEND, group, *arguments, str(sources_file()))
+
+        made_of = (*MAIL, *SERVICES, base.parent.name, EXTEND)
+        return self._layer("mail", made_of, build, "about 20 s")
+
+    def _layer(
+        self, name: str, made_of: tuple[str, ...], build: Callable[[Path], None], takes: str
+    ) -> Path:
+        digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
+        finished = self._place / f"{name}-{digest}"
+        if not finished.exists():
+            self._progress(f"building the {name} layer, {takes}, once on this machine")
+            building = self._place / f".{name}-{digest}"
+            shutil.rmtree(building, ignore_errors=True)  # what a killed build left
+            building.mkdir(parents=True)
+            build(building)
+            for left in ("scratch", "m", "sources"):
+                _remove(building / left)
+            building.rename(finished)
+        return finished / "root"
+
+    def _build_base(self, place: Path) -> None:
+        root = place / "root"
+        bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(BASE)}", SUITE)
+        run(*cgroups.inside("build", *bootstrap, str(root), str(sources_file())))
+        for key in root.glob("etc/ssh/ssh_host_*"):
+            key.unlink()
+        (root / "etc/machine-id").write_text("")
+        (root / "etc/ssh/sshd_config.d/50-provider.conf").write_text(SSH)
+        for source in (root / "etc/apt/sources.list.d").iterdir():
+            source.unlink()
+        (root / "etc/apt/sources.list").write_text(APT)
+        for timer in ("apt-daily.timer", "apt-daily-upgrade.timer"):
+            (root / "etc/systemd/system" / timer).symlink_to("/dev/null")  # it could only hang
+
+
+def sources_file() -> Path:
+    """Return the machine's own package sources; raises LabError `lab.no_sources`."""
+    for file in SOURCES:
+        if file.exists() and file.read_text().strip():
+            return file
+    raise LabError(
+        "lab.no_sources",
+        "this machine's Debian package sources were not found",
+        remedy=f"write them to {SOURCES[0]}",
+    )
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)

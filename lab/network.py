@@ -1,0 +1,113 @@
+"""The lab's own network: a bridge in a namespace of its own, one port per guest, nothing beyond."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from lab.commands import run, tried
+
+PREFIX = "lab-"
+"""Of every namespace of the lab."""
+NAMESPACE = f"{PREFIX}net"
+BRIDGE = "labbr0"
+MACHINE_LINK = "lvmachine"
+"""The machine's one link into the lab, and its other end at the bridge."""
+MACHINE = "198.18.0.1"
+"""The machine's address: emulators, package repository, the sender."""
+NETWORK = "198.18.0.0/15"
+LENGTH = 15
+
+RULES = f"""
+table bridge lab {{
+  set bought {{ type ifname . ipv4_addr; }}
+  chain ports {{
+    type filter hook prerouting priority 0; policy accept;
+    iifname "{MACHINE_LINK}" accept
+    ether type ip6 drop
+    iifname . ip saddr != @bought counter drop
+    iifname . arp saddr ip != @bought counter drop
+    ip daddr != {NETWORK} counter drop
+  }}
+}}
+"""
+"""A guest speaks from addresses that it bought, and to the lab only."""
+
+
+def up() -> None:
+    """Make the bridge and the machine's link to it."""
+    run("ip", "netns", "add", NAMESPACE)
+    run("ip", "-n", NAMESPACE, "link", "add", BRIDGE, "type", "bridge")
+    run("ip", "-n", NAMESPACE, "link", "set", BRIDGE, "up")
+    run("ip", "netns", "exec", NAMESPACE, "nft", "-f", "-", stdin=RULES)
+    ends = ("type", "veth", "peer", "name", MACHINE_LINK, "netns", NAMESPACE)
+    run("ip", "link", "add", MACHINE_LINK, *ends)
+    run("ip", "-n", NAMESPACE, "link", "set", MACHINE_LINK, "master", BRIDGE, "up")
+    run("ip", "addr", "add", f"{MACHINE}/{LENGTH}", "dev", MACHINE_LINK)
+    run("ip", "link", "set", MACHINE_LINK, "up")
+
+
+def down() -> None:
+    """Remove every namespace and link of the lab, whoever made them. Twice is fine."""
+    tried("ip", "link", "del", MACHINE_LINK)
+    for name in namespaces():
+        tried("ip", "netns", "del", name)
+
+
+def namespaces() -> list[str]:
+    """Return the names of the lab's namespaces."""
+    names = (line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.strip())
+    return [name for name in names if name.startswith(PREFIX)]
+
+
+def connect(guest: str, addresses: Sequence[str]) -> str:
+    """Give a guest a fresh namespace with all its addresses; return the namespace's name."""
+    namespace, port = f"{PREFIX}{guest}", _port(guest)
+    run("ip", "netns", "add", namespace)
+    ends = ("type", "veth", "peer", "name", "eth0", "address", _mac(guest), "netns", namespace)
+    run("ip", "-n", NAMESPACE, "link", "add", port, *ends)
+    run("ip", "-n", NAMESPACE, "link", "set", port, "master", BRIDGE, "up")
+    _bought("add", guest, addresses)
+    lines = ["link set lo up", "link set eth0 up"]
+    lines += [f"addr add {address}/{LENGTH} dev eth0" for address in addresses]
+    lines += [f"route add default via {MACHINE} src {addresses[0]}"]
+    run("ip", "-n", namespace, "-b", "-", stdin="\n".join(lines) + "\n")
+    return namespace
+
+
+def disconnect(guest: str, addresses: Sequence[str]) -> None:
+    """Take a guest's network away, with everything it configured there."""
+    tried("ip", "-n", NAMESPACE, "link", "del", _port(guest))
+    tried("ip", "netns", "del", f"{PREFIX}{guest}")
+    _bought("delete", guest, addresses)
+
+
+def permit(guest: str, address: str) -> None:
+    """Let a running guest use a further address, and add it there."""
+    _bought("add", guest, [address])
+    run("ip", "-n", f"{PREFIX}{guest}", "addr", "add", f"{address}/{LENGTH}", "dev", "eth0")
+
+
+def forbid(guest: str, address: str) -> None:
+    """Take an address from a running guest."""
+    _bought("delete", guest, [address])
+    tried("ip", "-n", f"{PREFIX}{guest}", "addr", "del", f"{address}/{LENGTH}", "dev", "eth0")
+
+
+def _bought(change: str, guest: str, addresses: Sequence[str]) -> None:
+    for address in addresses:  # the machine may remember who had it before
+        tried("ip", "neigh", "del", address, "dev", MACHINE_LINK)
+    elements = ", ".join(f"{_port(guest)} . {address}" for address in addresses)
+    rule = f"{change} element bridge lab bought {{ {elements} }}\n"
+    run("ip", "netns", "exec", NAMESPACE, "nft", "-f", "-", stdin=rule)
+
+
+def _mac(guest: str) -> str:
+    """Make up a guest's hardware address, the same at every boot: neighbours remember it."""
+    digest = hashlib.sha256(guest.encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def _port(guest: str) -> str:
+    """Name the guest's port at the bridge; the kernel allows 15 characters."""
+    return f"lv{guest}"
