@@ -1,0 +1,73 @@
+"""An emulated provider behind a real client, and both journals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from hostwinds.client import Client
+from hostwinds.journal import Journal
+from hostwinds.journal.file import FileJournal
+from hostwinds.journal.postgres import PostgresJournal
+from hostwinds.limiter import FileLimiter
+from lab.emulator_server import serve
+from lab.hostwinds.app import create_app
+from lab.hostwinds.world import World
+from lab.memory import MemoryMachines, MemoryNameserver
+
+KEY = "a-key-that-must-never-be-printed"
+
+
+class Clock:
+    """Seconds that pass only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def machines() -> MemoryMachines:
+    return MemoryMachines()
+
+
+@pytest.fixture
+def world(machines: MemoryMachines, clock: Clock) -> Iterator[World]:
+    world = World(machines, MemoryNameserver(), KEY, clock=clock, show_after=90)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def url(world: World) -> Iterator[str]:
+    server = serve(create_app(world))
+    yield f"{server.url}/cloud/api.php"
+    server.stop()
+
+
+@pytest.fixture
+def client(url: str, tmp_path: Path) -> Iterator[Client]:
+    limiter = FileLimiter(tmp_path / "limiter", rate=1000)
+    with Client(url, SecretStr(KEY), limiter, pause=lambda _: None) as client:
+        yield client
+
+
+@pytest.fixture(params=["file", "postgres"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
+    """Each test that uses it runs on both."""
+    if request.param == "file":
+        return FileJournal(tmp_path / "journal" / "journal.json")
+    return PostgresJournal(request.getfixturevalue("database"))

@@ -1,0 +1,77 @@
+"""Both journals keep the same promises."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from hostwinds.journal import Journal
+
+
+def test_an_intent_is_opened_once(journal: Journal) -> None:
+    first, new = journal.open("acme-mx1")
+    again, second = journal.open("acme-mx1")
+    assert (new, second) == (True, False)
+    assert again == first
+    assert journal.find("acme-mx1") == first
+    assert journal.find("other") is None
+
+
+def test_of_many_who_open_one_is_first(journal: Journal) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: journal.open("acme-mx1")[1], range(8)))
+    assert answers.count(True) == 1
+
+
+def test_an_outcome_is_kept_until_the_intent_is_closed(journal: Journal) -> None:
+    journal.open("acme-mx1")
+    journal.settle("acme-mx1", "1001")
+    found = journal.find("acme-mx1")
+    assert found is not None
+    assert found.outcome == "1001"
+    journal.close("acme-mx1")
+    journal.close("acme-mx1")
+    assert journal.open("acme-mx1")[1]
+
+
+def test_what_waits_is_listed_oldest_first(journal: Journal) -> None:
+    for key in ("b", "a", "c"):
+        journal.open(key)
+    journal.settle("a", "1")
+    assert [intent.key for intent in journal.waiting()] == ["b", "c"]
+
+
+def test_open_requests_take_free_addresses_by_name(journal: Journal) -> None:
+    for name in ("mx1-3", "mx1-2"):
+        journal.open(f"1001/{name}")
+    assert journal.adopt("1001", "1001/mx1-3", ["198.18.1.11"]) is None
+    assert journal.adopt("1001", "1001/mx1-2", ["198.18.1.11"]) == "198.18.1.11"
+    assert journal.adopt("1001", "1001/mx1-2", []) == "198.18.1.11"
+    both = ["198.18.1.11", "198.18.1.12"]
+    assert journal.adopt("1001", "1001/mx1-3", both) == "198.18.1.12"
+    assert sorted(journal.adopted("1001")) == both
+
+
+def test_an_address_is_never_adopted_twice(journal: Journal) -> None:
+    keys = [f"1001/mx1-{number}" for number in range(2, 8)]
+    for key in keys:
+        journal.open(key)
+    candidates = [f"198.18.1.{number}" for number in range(11, 14)]
+    with ThreadPoolExecutor(6) as pool:
+        taken = list(pool.map(lambda key: journal.adopt("1001", key, candidates), keys))
+    given = [address for address in taken if address]
+    assert len(given) == len(set(given))
+    assert set(given) <= set(candidates)
+
+
+def test_a_group_is_not_another_that_begins_alike(journal: Journal) -> None:
+    journal.open("100/a")
+    journal.open("1001/a")
+    assert journal.adopt("100", "100/a", ["198.18.1.11"]) == "198.18.1.11"
+    assert journal.adopted("1001") == []
+
+
+def test_a_fence_only_rises(journal: Journal) -> None:
+    assert journal.fence("acme") == 0
+    journal.raise_fence("acme", 7)
+    journal.raise_fence("acme", 3)
+    assert journal.fence("acme") == 7

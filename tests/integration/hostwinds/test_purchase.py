@@ -1,0 +1,177 @@
+"""Whatever happens on the way, exactly one thing is bought."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hostwinds.client import Client
+from hostwinds.errors import Ambiguous, Refused, Superseded, Unauthorized, Unreachable
+from hostwinds.journal import Journal
+from hostwinds.purchase import Buyer, Order, Patience, StillPending
+from lab.hostwinds.world import World
+from tests.integration.hostwinds.conftest import Clock
+
+ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 12")
+PATIENCE = Patience(poll=30, provisioning=1800, portal=60)
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def buyer(client: Client, journal: Journal, clock: Clock) -> Buyer:
+    start = datetime.now(UTC)
+    return Buyer(
+        client,
+        journal,
+        PATIENCE,
+        clock=lambda: start + timedelta(seconds=clock.now),
+        pause=clock.pause,
+    )
+
+
+def bought(world: World) -> list[str]:
+    return [line["kind"] for line in world.ledger]
+
+
+def test_a_new_instance_is_waited_for(buyer: Buyer, world: World, said: list[str]) -> None:
+    instance = buyer.instance(ORDER, said.append)
+    assert instance.name == ORDER.name
+    assert instance.is_active
+    assert bought(world) == ["server"]
+    assert any("ordering" in line and "9.99" in line for line in said)
+
+
+def test_asking_again_buys_nothing(buyer: Buyer, world: World, said: list[str]) -> None:
+    first = buyer.instance(ORDER, said.append)
+    assert buyer.instance(ORDER, said.append).service_id == first.service_id
+    assert bought(world) == ["server"]
+
+
+def test_a_lost_answer_is_looked_for(buyer: Buyer, world: World, said: list[str]) -> None:
+    world.faults.inject("lost_answer")
+    assert buyer.instance(ORDER, said.append).name == ORDER.name
+    assert bought(world) == ["server"]
+
+
+@pytest.mark.parametrize("moment", ["before the order", "after the order", "before the outcome"])
+def test_a_crash_at_any_boundary_never_buys_twice(
+    buyer: Buyer,
+    client: Client,
+    journal: Journal,
+    world: World,
+    clock: Clock,
+    said: list[str],
+    moment: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def die(*arguments: object, **more: object) -> None:
+        raise Killed
+
+    order = client.order
+    with monkeypatch.context() as patch:
+        if moment == "before the order":
+            patch.setattr(client, "order", die)
+        elif moment == "after the order":
+            patch.setattr(client, "order", lambda **more: (order(**more), die()))
+        else:
+            patch.setattr(journal, "settle", die)
+        with pytest.raises(Killed):
+            buyer.instance(ORDER, said.append)
+
+    if moment == "before the order":
+        # Nobody can tell this from an order whose server is late: a person decides.
+        with pytest.raises(Ambiguous) as caught:
+            buyer.instance(ORDER, said.append)
+        assert ORDER.name in str(caught.value)
+        assert bought(world) == []
+    else:
+        assert buyer.instance(ORDER, said.append).name == ORDER.name
+        assert bought(world) == ["server"]
+
+
+def test_a_lost_journal_adopts_by_name(
+    buyer: Buyer, journal: Journal, world: World, said: list[str]
+) -> None:
+    first = buyer.instance(ORDER, said.append)
+    journal.close(ORDER.name)
+    assert buyer.instance(ORDER, said.append).service_id == first.service_id
+    assert bought(world) == ["server"]
+
+
+def test_a_refusal_leaves_no_intent(
+    buyer: Buyer, journal: Journal, world: World, said: list[str]
+) -> None:
+    world.faults.inject("unauthorized", times=-1)
+    with pytest.raises(Unauthorized):
+        buyer.instance(ORDER, said.append)
+    world.faults.clear()
+    assert journal.find(ORDER.name) is None
+    buyer.instance(ORDER, said.append)
+    assert bought(world) == ["server"]
+
+
+def test_what_nobody_offers_is_refused_before_money(
+    buyer: Buyer, world: World, said: list[str]
+) -> None:
+    huge = Order("acme-mx1-abc123", 64, 2048, 50, "Seattle", "Debian 12")
+    nowhere = Order("acme-mx1-abc123", 1, 2048, 50, "Atlantis", "Debian 12")
+    for order, words in ((huge, "no offer"), (nowhere, "Atlantis")):
+        with pytest.raises(Refused, match=words):
+            buyer.instance(order, said.append)
+    assert bought(world) == []
+
+
+def test_one_that_never_boots_is_reported_and_kept(
+    buyer: Buyer, world: World, said: list[str]
+) -> None:
+    world.faults.inject("never_boots")
+    for _ in range(2):
+        with pytest.raises(StillPending) as caught:
+            buyer.instance(ORDER, said.append)
+        assert caught.value.instance is not None
+    assert bought(world) == ["server"]
+
+
+def test_a_later_holder_of_the_lease_stops_us(
+    buyer: Buyer,
+    journal: Journal,
+    world: World,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOSTWINDS_FENCE", "acme:3")
+    journal.raise_fence("acme", 4)
+    with pytest.raises(Superseded):
+        buyer.instance(ORDER, said.append)
+    assert bought(world) == []
+    monkeypatch.setenv("HOSTWINDS_FENCE", "acme:4")
+    buyer.instance(ORDER, said.append)
+    assert bought(world) == ["server"]
+
+
+def test_an_address_is_adopted_when_it_appears(buyer: Buyer, world: World, said: list[str]) -> None:
+    service = buyer.instance(ORDER, said.append).service_id
+    with pytest.raises(StillPending):
+        buyer.address(service, "mx1-2", said.append)
+    address = world.attach(service)
+    assert buyer.address(service, "mx1-2", said.append) == address
+    assert buyer.address(service, "mx1-2", said.append) == address
+    assert bought(world) == ["server", "address"]
+
+
+def test_no_answer_at_all_is_told_so(buyer: Buyer, world: World, said: list[str]) -> None:
+    for fault in ("not_json", "server_error"):
+        world.faults.inject(fault, times=-1)
+        with pytest.raises(Unreachable):
+            buyer.instance(ORDER, said.append)
+        world.faults.clear()
+    assert bought(world) == []
