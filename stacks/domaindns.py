@@ -11,12 +11,15 @@ import pulumi_cloudflare as cloudflare
 from blueprint.document import Record, RecordType
 from stacks.errors import StackError
 
+ADOPTED_AS_IS = ("name", "content", "priority", "ttl", "proxied")
+"""What an import may not compare: the engine refuses one that differs."""
+
 
 @dataclass
 class ZoneRecordsArgs:
     """Records of one zone, and the numbers of the addresses that they name."""
 
-    zone: str
+    zone_id: str
     records: Sequence[Record]
     addresses: Mapping[str, pulumi.Output[str]]
     imports: Mapping[str, str]
@@ -32,13 +35,12 @@ class ZoneRecords(pulumi.ComponentResource):
         self, name: str, args: ZoneRecordsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("penguin:index:ZoneRecords", name, {}, opts)
-        zone_id = _zone_id(args.zone)
         self.made = {}
         for record in args.records:
             content = args.addresses[record.address] if record.address else record.content
             self.made[record.key] = cloudflare.DnsRecord(
                 record.key,
-                zone_id=zone_id,
+                zone_id=args.zone_id,
                 name=record.name,
                 type=record.type,
                 content=_presented(record, content),
@@ -46,9 +48,17 @@ class ZoneRecords(pulumi.ComponentResource):
                 ttl=record.ttl,
                 proxied=False,
                 comment=record.comment,
-                opts=pulumi.ResourceOptions(parent=self, import_=args.imports.get(record.key)),
+                opts=self._options(args.imports.get(record.key)),
             )
         self.register_outputs({})
+
+    def _options(self, import_id: str | None) -> pulumi.ResourceOptions:
+        """Adopt a record as it stands; the next run brings it to what it shall be."""
+        if import_id is None:
+            return pulumi.ResourceOptions(parent=self)
+        return pulumi.ResourceOptions(
+            parent=self, import_=import_id, ignore_changes=[*ADOPTED_AS_IS]
+        )
 
 
 def _presented(record: Record, content: pulumi.Input[str] | None) -> pulumi.Input[str] | None:
@@ -59,7 +69,8 @@ def _presented(record: Record, content: pulumi.Input[str] | None) -> pulumi.Inpu
     return " ".join(f'"{chunk}"' for chunk in chunks)
 
 
-def _zone_id(zone: str) -> str:
+def zone_id(zone: str) -> str:
+    """Look a zone up by its name. Raises StackError `dns.zone_not_found`."""
     try:
         found = cloudflare.get_zone(filter={"name": zone, "match": "all"})
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -18,6 +19,11 @@ from hostwinds.resources import (
     SecondaryAddress,
     SecondaryAddressArgs,
 )
+
+
+def known_or_none(output: pulumi.Output[Any]) -> pulumi.Output[Any]:
+    """Return None in place of what a resource that failed or waits cannot say."""
+    return output.recover(lambda _: None)
 
 
 @dataclass
@@ -60,6 +66,22 @@ class MailHost(pulumi.ComponentResource):
             )
             self.addresses[address.name] = further.address
         self.register_outputs({})
+
+    def summary(self) -> dict[str, Any]:
+        """Return what others need to know of this host; `ip` is None while an address waits."""
+        return {
+            "name": self._host.name,
+            "server_name": self._host.server_name,
+            "service_id": known_or_none(self.instance.service_id),
+            "addresses": [
+                {
+                    "name": address.name,
+                    "ip": known_or_none(self.addresses[address.name]),
+                    "helo": address.helo,
+                }
+                for address in self._host.addresses
+            ],
+        }
 
     def declare_reverse_dns(self, forward: Mapping[str, Sequence[pulumi.Resource]]) -> None:
         """Declare each PTR after the A records of its name: the provider wants both to agree."""

@@ -1,0 +1,78 @@
+"""What a stack's checkpoint says, as the reconciler reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controlplane.provisioning.ports import CloudState, ObservedAddress, ObservedHost
+
+STACK = "pulumi:pulumi:Stack"
+INSTANCE = "hostwinds:index:Instance"
+ADDRESS = "hostwinds:index:SecondaryAddress"
+POINTER = "hostwinds:index:ReverseDns"
+RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+
+Resource = Mapping[str, Any]
+
+
+def cloud_state(resources: Sequence[Resource]) -> CloudState:
+    """Read resources rather than outputs: those are true after a crash and a partial failure too.
+
+    Only the digest, and the names of addresses that wait, come from the program's outputs.
+    """
+    named = {(str(one["type"]), _name(one)): one for one in resources if not one.get("delete")}
+    outputs = next((_outputs(one) for kind, one in _of(named, STACK)), {})
+    helos = {
+        address["name"]: str(address["helo"])
+        for host in outputs.get("hosts") or ()
+        for address in host["addresses"]
+    } | {name: str(one["inputs"]["hostname"]) for name, one in _of(named, POINTER)}
+    hosts = tuple(
+        _host(name, one, dict(_of(named, ADDRESS)), helos) for name, one in _of(named, INSTANCE)
+    )
+    return CloudState(
+        digest=outputs.get("digest"),
+        hosts=hosts,
+        records={name: str(one["id"]) for name, one in _of(named, RECORD) if one.get("id")},
+        pending=tuple(
+            address.name for host in hosts for address in host.addresses if address.ip is None
+        ),
+    )
+
+
+def _host(
+    name: str, instance: Resource, addresses: Mapping[str, Resource], helos: Mapping[str, str]
+) -> ObservedHost:
+    outputs = _outputs(instance)
+    service_id = outputs.get("serviceId")
+    further = sorted(
+        (key for key in addresses if key.rpartition("-")[0] == name),
+        key=lambda key: int(key.rpartition("-")[2]),
+    )
+    numbers = {f"{name}-1": outputs.get("mainIp")}
+    numbers |= {key: _outputs(addresses[key]).get("address") for key in further}
+    return ObservedHost(
+        name=name,
+        server_name=str(instance["inputs"]["serverName"]),
+        service_id=None if service_id is None else int(service_id),
+        addresses=tuple(
+            ObservedAddress(key, ip or None, helos.get(key, "")) for key, ip in numbers.items()
+        ),
+    )
+
+
+def _of(named: Mapping[tuple[str, str], Resource], kind: str) -> list[tuple[str, Resource]]:
+    """Return (name, resource) of one type, by name."""
+    return sorted(
+        ((name, one) for (type_, name), one in named.items() if type_ == kind),
+        key=lambda pair: pair[0],
+    )
+
+
+def _name(resource: Resource) -> str:
+    return str(resource["urn"]).rsplit("::", 1)[-1]
+
+
+def _outputs(resource: Resource) -> Mapping[str, Any]:
+    return resource.get("outputs") or {}

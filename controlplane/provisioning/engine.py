@@ -1,0 +1,233 @@
+"""The reconciler's `CloudEngine` on Pulumi: the program of `stacks`, on the state of both doors."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from shutil import which
+
+from blueprint.document import Blueprint
+from controlplane.provisioning.cloud_state import cloud_state
+from controlplane.provisioning.engine_errors import Complaint, explain
+from controlplane.provisioning.engine_events import Listener
+from controlplane.provisioning.engine_job import MARK, Job, Kind
+from controlplane.provisioning.engine_owner import Owned, clear_stale_locks, identity
+from controlplane.provisioning.leftovers import end_leftovers
+from controlplane.provisioning.ports import CloudPlan, CloudState, Progress, ProvisioningError
+from stacks.backend import BackendUnreachable, Stacks
+
+PROJECT_FILE = "name: penguin\nruntime: python\n"
+"""The program is served by the worker, so no language host of this runtime is ever asked."""
+LOOKING = timedelta(minutes=5)
+"""How long an operation that changes nothing may take."""
+HISTORY = 10
+"""Updates of a stack that are kept; each adds rows to the state's database."""
+
+
+class PulumiEngine:
+    """Runs each operation in a process of its own, forked from a server with the imports loaded.
+
+    `environment` is complete: the engine's (PATH, PULUMI_HOME with plugins), backend, passphrase
+    file, provider credentials. `root` holds a directory for each tenant. `owned` tells whether a
+    dead process of another machine or start of ours held a lock.
+    """
+
+    def __init__(
+        self,
+        *,
+        environment: Mapping[str, str],
+        root: Path,
+        owned: Owned | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._environment = dict(environment)
+        self._root = root
+        self._owned = owned or _nobody
+        self._clock = clock
+        self._processes = multiprocessing.get_context("forkserver")
+        self._processes.set_forkserver_preload(["controlplane.provisioning.engine_worker"])
+
+    def state(self, tenant: str) -> CloudState:
+        """Read the last checkpoint, without starting the engine: a few milliseconds."""
+        with self._told(tenant):
+            return cloud_state(self._stacks().resources(tenant))
+
+    def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
+        """Say what `up` would do."""
+        listener = Listener(progress)
+        with self._told(blueprint.tenant):
+            kinds = self._with_stack(blueprint.tenant, "preview")
+            self._run(blueprint.tenant, kinds, listener, LOOKING, blueprint)
+        return CloudPlan(tuple(listener.changes.values()))
+
+    def up(self, blueprint: Blueprint, progress: Progress, *, deadline: timedelta) -> CloudState:
+        """Make it so. A pending address is reported in the state, not raised."""
+        tenant = blueprint.tenant
+        with self._told(tenant):
+            self._take_over(tenant, progress)
+            listener = Listener(progress)
+            self._run(tenant, self._with_stack(tenant, "up"), listener, deadline, blueprint)
+            if listener.adopted:  # what was adopted as it stood is brought to what it shall be
+                self._run(tenant, ("up",), Listener(progress), deadline, blueprint)
+            stacks = self._stacks()
+            stacks.prune(tenant, keep=HISTORY)
+            return cloud_state(stacks.resources(tenant))
+
+    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
+        """Compare the state with the providers without changing either (drift)."""
+        listener = Listener(progress)
+        with self._told(tenant):
+            if self._stacks().exists(tenant):
+                self._run(tenant, ("refresh",), listener, LOOKING)
+        return CloudPlan(tuple(listener.changes.values()))
+
+    def destroy(self, tenant: str, progress: Progress, *, deadline: timedelta) -> None:
+        """Delete everything of the tenant and the stack itself. Done already is fine."""
+        with self._told(tenant):
+            if not self._stacks().exists(tenant):
+                return
+            self._take_over(tenant, progress)
+            self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
+            self._stacks().prune(tenant, keep=0)
+
+    def _stacks(self) -> Stacks:
+        return Stacks(self._environment["PULUMI_BACKEND_URL"])
+
+    def _with_stack(self, tenant: str, kind: Kind) -> tuple[Kind, ...]:
+        return (kind,) if self._stacks().exists(tenant) else ("init", kind)
+
+    def _take_over(self, tenant: str, progress: Progress) -> None:
+        stacks, directory = self._stacks(), self._directory(tenant)
+        for lock in clear_stale_locks(stacks, tenant, directory, self._owned):
+            progress(f"removed the lock of our process {lock.pid}, which is dead")
+
+    def _run(
+        self,
+        tenant: str,
+        kinds: tuple[Kind, ...],
+        listener: Listener,
+        deadline: timedelta,
+        blueprint: Blueprint | None = None,
+    ) -> None:
+        """Run commands in a process; raises ProvisioningError for whatever went wrong."""
+        job = self._job(tenant, kinds, blueprint)
+        receiver, sender = self._processes.Pipe(duplex=False)
+        process = self._processes.Process(target=_start, args=(job, sender), daemon=True)
+        process.start()
+        sender.close()
+        until = self._clock() + deadline.total_seconds()
+        code: int | None = None
+        try:
+            code = self._listen(receiver, listener, until)
+        finally:
+            receiver.close()
+            if code is None:
+                process.kill()
+            process.join()
+            process.close()
+            end_leftovers(f"{MARK}={job.mark}")
+        if code:
+            complaints = listener.complaints or [Complaint(None, " ".join(listener.noise))]
+            error = explain(complaints, tenant)
+            if error is not None:
+                raise error
+
+    def _listen(self, receiver: Connection, listener: Listener, until: float) -> int:
+        """Hear the process out; return its exit code. Raises on deadline and sudden death."""
+        while receiver.poll(max(until - self._clock(), 0)):
+            try:
+                word, value = receiver.recv()
+            except EOFError:
+                raise ProvisioningError(
+                    "cloud.worker_lost",
+                    "the process of the operation ended without a word",
+                    remedy="nothing: the next run looks first; check the machine's memory",
+                ) from None
+            if word == "done":
+                return int(value)
+            if word == "event":
+                listener.hear(value)
+            else:
+                listener.noise.append(value)
+        raise ProvisioningError(
+            "cloud.deadline",
+            "the operation took longer than it may and was ended",
+            remedy="nothing: the next run looks at what is there and goes on",
+        )
+
+    def _job(self, tenant: str, kinds: tuple[Kind, ...], blueprint: Blueprint | None) -> Job:
+        directory = self._directory(tenant)
+        home = self._private_home(directory)
+        command = which("pulumi", path=self._environment["PATH"])
+        if command is None:
+            raise ProvisioningError(
+                "engine.missing",
+                "the Pulumi command is not on this machine",
+                remedy="run `penguin engine build`",
+                retryable=False,
+            )
+        return Job(
+            kinds=kinds,
+            tenant=tenant,
+            blueprint=blueprint.model_dump_json(by_alias=True) if blueprint else None,
+            command=command,
+            directory=directory,
+            environment={**self._environment, "PULUMI_HOME": str(home)},
+            mark=uuid.uuid4().hex,
+            controller=identity(os.getpid()) or "",
+        )
+
+    def _directory(self, tenant: str) -> Path:
+        directory = self._root / tenant
+        directory.mkdir(parents=True, exist_ok=True)
+        project = directory / "Pulumi.yaml"
+        if not project.exists():
+            project.write_text(PROJECT_FILE)
+        return directory
+
+    def _private_home(self, directory: Path) -> Path:
+        """Return a PULUMI_HOME of the tenant's own, with everybody's plugins."""
+        home, plugins = directory / "home", Path(self._environment["PULUMI_HOME"]) / "plugins"
+        home.mkdir(exist_ok=True)
+        link = home / "plugins"
+        if not link.is_symlink() or link.readlink() != plugins:
+            fresh = home / f".plugins.{uuid.uuid4().hex}"
+            fresh.symlink_to(plugins)
+            fresh.replace(link)
+        return home
+
+    @contextmanager
+    def _told(self, tenant: str) -> Iterator[None]:
+        """Name the stack in every error, and turn an unreachable state into one."""
+        try:
+            yield
+        except BackendUnreachable as error:
+            raise ProvisioningError(
+                "cloud.state_unreachable",
+                f"the state of stack {tenant} cannot be read: {error}",
+                remedy="check PULUMI_BACKEND_URL and that its database or directory is there",
+                where=f"stack/{tenant}",
+            ) from None
+        except ProvisioningError as error:
+            error.where = error.where or f"stack/{tenant}"
+            raise
+
+
+def _nobody(host: str, pid: int) -> bool:
+    """Own no lock but those that this machine's notes tell of."""
+    del host, pid
+    return False
+
+
+def _start(job: Job, connection: Connection) -> None:
+    """Runs in the new process; the import costs nothing there, since the server has made it."""
+    from controlplane.provisioning.engine_worker import work
+
+    work(job, connection)

@@ -1,0 +1,39 @@
+"""What is handed to the process of one Pulumi operation; light, so that anybody may import it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["init", "up", "preview", "refresh", "destroy", "remove"]
+MARK = "PENGUIN_OPERATION"
+"""Environment variable that everything of one operation carries."""
+
+COMMANDS: dict[Kind, list[str]] = {
+    "init": ["stack", "init"],
+    "up": ["up", "--yes", "--skip-preview", "--json", "--stack"],
+    "preview": ["preview", "--json", "--stack"],
+    "refresh": ["refresh", "--preview-only", "--json", "--stack"],
+    "destroy": ["destroy", "--yes", "--skip-preview", "--refresh", "--json", "--stack"],
+    "remove": ["stack", "rm", "--yes", "--force"],
+}
+"""Arguments of each kind; the stack's name follows."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process shall do, one command after the other until one fails."""
+
+    kinds: tuple[Kind, ...]
+    tenant: str
+    blueprint: str | None
+    """JSON; None where no program is run."""
+    command: str
+    """Path of `pulumi`."""
+    directory: Path
+    environment: dict[str, str] = field(repr=False)
+    """Complete, provider credentials included: nothing is inherited from elsewhere."""
+    mark: str
+    controller: str
+    """Identity of the process that waits for this one."""

@@ -1,0 +1,90 @@
+"""Whose lock is on a stack: one of a dead process of ours is removed, a person's never."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from controlplane.provisioning.leftovers import end_leftovers
+from controlplane.provisioning.ports import ProvisioningError
+from stacks.backend import Lock, Stacks
+
+NOTES = "engines"
+PROC = Path("/proc")
+
+Owned = Callable[[str, int], bool]
+"""Takes host and process number; tells whether that process ran an operation of ours."""
+
+
+def identity(pid: int) -> str | None:
+    """Return `pid:start`, which no later process of that number has; None when it is gone."""
+    try:
+        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else f"{pid}:{fields[19]}"
+
+
+@contextmanager
+def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Iterator[None]:
+    """Keep a note of an engine of ours while it runs; after a kill the note remains."""
+    note = directory / NOTES / str(pid)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    fresh = note.with_suffix(".new")
+    content = {"engine": identity(pid), "controller": controller, "mark": mark}
+    fresh.write_text(json.dumps(content))
+    fresh.replace(note)
+    yield
+    note.unlink(missing_ok=True)
+
+
+def clear_stale_locks(stacks: Stacks, stack: str, directory: Path, owned: Owned) -> list[Lock]:
+    """Remove locks that dead processes of ours left on a stack; return them.
+
+    An engine of ours that outlived its controller is ended first. Raises ProvisioningError
+    `cloud.locked` for any other lock. Only the holder of the tenant's lease may call this.
+    """
+    removed = []
+    for lock in stacks.locks(stack):
+        note = directory / NOTES / str(lock.pid)
+        if lock.host != socket.gethostname() or not _is_stale(lock, note, owned):
+            raise locked(stack, lock)
+        stacks.unlock(lock)
+        note.unlink(missing_ok=True)
+        removed.append(lock)
+    return removed
+
+
+def _is_stale(lock: Lock, note: Path, owned: Owned) -> bool:
+    running = identity(lock.pid)
+    try:
+        content = json.loads(note.read_text())
+    except FileNotFoundError:
+        return running is None and owned(lock.host, lock.pid)
+    if running is None or running != content["engine"]:
+        return True
+    controller = str(content["controller"])
+    if identity(int(controller.partition(":")[0])) == controller:
+        return False
+    end_leftovers(str(content["mark"]))
+    return True
+
+
+def locked(stack: str, lock: Lock | None) -> ProvisioningError:
+    """Say who holds a stack."""
+    holder = (
+        f"{lock.user}@{lock.host} (process {lock.pid}) since {lock.since}"
+        if lock
+        else "somebody else"
+    )
+    return ProvisioningError(
+        "cloud.locked",
+        f"stack {stack} is locked by {holder}",
+        remedy=f"wait until that has ended; if nobody works on it any more, release it with "
+        f"`pulumi cancel {stack}`",
+        acts="user",
+        where=f"stack/{stack}",
+    )

@@ -1,0 +1,125 @@
+"""One Pulumi operation, in a process of its own.
+
+Forked from a server that has this module and its heavy imports loaded (pulumi_cloudflare alone
+costs two seconds); no gRPC is started before the fork. The program runs here, the engine is a child
+of this process, and whatever that starts carries the operation's mark in its environment.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import subprocess
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+import grpc
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2_grpc
+
+from blueprint.document import Blueprint
+from controlplane.provisioning.engine_job import COMMANDS, MARK, Job, Kind
+from controlplane.provisioning.engine_owner import note_engine
+from controlplane.provisioning.leftovers import end_leftovers
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # about the generated code of pulumi_cloudflare
+    from stacks.program import declare
+
+
+def work(job: Job, connection: Connection) -> None:
+    """Do the job; send `(event, dict)`, `(noise, line)`, and at last `(done, exit code)`."""
+    os.setsid()
+    os.environ.update(job.environment)
+    os.environ[MARK] = job.mark
+    os.chdir(job.directory)
+    threading.Thread(target=_end_with_parent, args=[job.mark], daemon=True).start()
+    code = 0
+    for kind in job.kinds:
+        code = _run(job, kind, connection)
+        if code:
+            break
+    connection.send(("done", code))
+    connection.close()
+
+
+def _end_with_parent(mark: str) -> None:
+    """Nobody would hear us any more: end the engine, and with it this process."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        end_leftovers(f"{MARK}={mark}")
+        os._exit(1)
+
+
+def _run(job: Job, kind: Kind, connection: Connection) -> int:
+    arguments = [job.command, "--non-interactive", *COMMANDS[kind], job.tenant]
+    with _program(job) if kind in ("up", "preview") else _nothing() as client:
+        engine = subprocess.Popen(
+            [*arguments, *client],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
+        )
+        with note_engine(job.directory, engine.pid, job.controller, f"{MARK}={job.mark}"):
+            sending = threading.Lock()
+
+            def send(line: str) -> None:
+                with sending:
+                    connection.send(_message(line))
+
+            readers = [
+                threading.Thread(target=_each_line, args=[stream, send])
+                for stream in (engine.stdout, engine.stderr)
+            ]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            return engine.wait()
+
+
+def _each_line(stream: Any, send: Callable[[str], None]) -> None:
+    for line in stream:
+        if line.strip():
+            send(line.rstrip())
+
+
+def _message(line: str) -> tuple[str, Any]:
+    """An event of the engine, or a line of another kind."""
+    if line.startswith("{"):
+        try:
+            return "event", json.loads(line)
+        except ValueError:
+            pass
+    return "noise", line
+
+
+@contextmanager
+def _program(job: Job) -> Iterator[list[str]]:
+    """Serve the program to the engine; the arguments say where."""
+    blueprint = Blueprint.model_validate_json(job.blueprint or "")
+    server = grpc.server(ThreadPoolExecutor(max_workers=4))
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(
+        LanguageServer(lambda: declare(blueprint)), server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield [f"--client=127.0.0.1:{port}", "--exec-kind", "auto.inline"]
+    finally:
+        server.stop(grace=None)
+
+
+@contextmanager
+def _nothing() -> Iterator[list[str]]:
+    yield []

@@ -1,0 +1,184 @@
+"""Reads Pulumi's state where it is kept, without starting the engine (seen with 3.259.0).
+
+The engine's own `stack export` costs half a second and 100 MB; what a visit without change needs
+is one row. Layout below `.pulumi/`: `stacks/<project>/<stack>.json[.gz]`,
+`locks/organization/<project>/<stack>/<id>.json`, `history/<project>/<stack>/…`. In PostgreSQL
+each file is a row whose JSON holds the content in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+PROJECT = "penguin"
+COMPRESSED = b"\x1f\x8b"
+TIMEOUT = 10
+"""Seconds until a database that does not answer counts as unreachable."""
+
+
+class BackendUnreachable(Exception):
+    """The place of the state does not answer."""
+
+
+class Files(Protocol):
+    """The files of a backend, by their path below its root."""
+
+    def read(self, key: str) -> bytes | None:
+        """Return a file's content, None when there is none."""
+
+    def keys(self, prefix: str) -> list[str]:
+        """List the files below a directory, sorted."""
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove files; those that are gone are fine."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Who works on a stack."""
+
+    key: str
+    pid: int
+    user: str
+    host: str
+    since: str
+
+
+class Stacks:
+    """What a backend holds of our stacks. Every method may raise BackendUnreachable."""
+
+    def __init__(self, url: str) -> None:
+        scheme = urlsplit(url).scheme
+        if scheme not in ("postgres", "postgresql", "file"):
+            raise BackendUnreachable(f"{scheme or 'nothing'} is not a kind of place known here")
+        self._files: Files = _Directory(url) if scheme == "file" else _Rows(url)
+
+    def exists(self, stack: str) -> bool:
+        """Tell whether the stack was made."""
+        return self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") is not None
+
+    def resources(self, stack: str) -> list[dict[str, Any]]:
+        """Return the resources of the last checkpoint, in its order; none without a stack."""
+        content = self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") or {}
+        latest = (content.get("checkpoint") or {}).get("latest") or {}
+        return list(latest.get("resources") or [])
+
+    def locks(self, stack: str) -> list[Lock]:
+        """Return the locks that are held on a stack."""
+        found = []
+        for key in self._files.keys(f".pulumi/locks/organization/{PROJECT}/{stack}/"):
+            content = self._files.read(key)
+            if content is not None:  # released meanwhile
+                lock = json.loads(content)
+                found.append(
+                    Lock(key, lock["pid"], lock["username"], lock["hostname"], lock["timestamp"])
+                )
+        return found
+
+    def unlock(self, lock: Lock) -> None:
+        """Remove a lock. The caller knows that its holder is dead."""
+        self._files.remove([lock.key])
+
+    def prune(self, stack: str, *, keep: int) -> None:
+        """Remove the history but for the newest `keep` updates, and all backups."""
+        history = self._files.keys(f".pulumi/history/{PROJECT}/{stack}/")
+        moments = sorted({_moment(key) for key in history})
+        old = set(moments[: max(len(moments) - keep, 0)])
+        backups = self._files.keys(f".pulumi/backups/{PROJECT}/{stack}/")
+        self._files.remove([key for key in history if _moment(key) in old] + backups)
+
+    def _read_json(self, key: str) -> dict[str, Any] | None:
+        for name in (f"{key}.gz", key):
+            content = self._files.read(name)
+            if content is not None:
+                plain = gzip.decompress(content) if content.startswith(COMPRESSED) else content
+                found: dict[str, Any] = json.loads(plain)
+                return found
+        return None
+
+
+def _moment(key: str) -> str:
+    """Return the part of `acme-1795529172211549208.history.json.gz` that all files share."""
+    return key.rsplit("/", 1)[-1].split(".", 1)[0]
+
+
+class _Directory:
+    """A backend of files: `file:///var/lib/state`."""
+
+    def __init__(self, url: str) -> None:
+        self._root = Path(unquote(urlsplit(url).path)).expanduser()
+
+    def read(self, key: str) -> bytes | None:
+        """Return a file's content."""
+        try:
+            return (self._root / key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BackendUnreachable(str(error)) from None
+
+    def keys(self, prefix: str) -> list[str]:
+        """List the files of a directory. `.attrs` are the file store's own notes on them."""
+        place = self._root / prefix
+        names = sorted(file.name for file in place.iterdir()) if place.is_dir() else []
+        return [prefix + name for name in names if not name.endswith(".attrs")]
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove files and the store's notes on them."""
+        for key in keys:
+            (self._root / key).unlink(missing_ok=True)
+            (self._root / f"{key}.attrs").unlink(missing_ok=True)
+
+
+class _Rows:
+    """A backend in PostgreSQL: `postgres://user@host/database?table=pulumi_state`."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query))
+        self._table = sql.Identifier(query.pop("table", "pulumi_state"))
+        query.setdefault("connect_timeout", str(TIMEOUT))
+        self._dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
+
+    def read(self, key: str) -> bytes | None:
+        """Return a row's content."""
+        rows = self._run("select data ->> 'data' from {} where key = %s", [_stored(key)])
+        return base64.b64decode(rows[0][0]) if rows else None
+
+    def keys(self, prefix: str) -> list[str]:
+        """List the rows below a prefix."""
+        query = "select key from {} where starts_with(key, %s) order by key"
+        return [str(row[0]).removeprefix(ROWS) for row in self._run(query, [_stored(prefix)])]
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove rows."""
+        if keys:
+            gone = [_stored(key) for key in keys]
+            self._run("delete from {} where key = any(%s) returning key", [gone])
+
+    def _run(self, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+        try:
+            with psycopg.connect(self._dsn) as connection:
+                return connection.execute(sql.SQL(query).format(self._table), parameters).fetchall()
+        except psycopg.errors.UndefinedTable:  # no engine has been here yet
+            return []
+        except psycopg.OperationalError as error:
+            raise BackendUnreachable(str(error).strip()) from None
+
+
+ROWS = "pulumi/"
+"""What PostgreSQL's keys begin with."""
+
+
+def _stored(key: str) -> str:
+    return ROWS + key

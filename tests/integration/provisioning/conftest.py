@@ -1,0 +1,131 @@
+"""Both emulators, the real engine, and the blueprint of the tenant that the README uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from blueprint.document import Blueprint, Dkim, PublicKeys
+from blueprint.loading import load
+from blueprint.platform import Platform
+from blueprint.render import render
+from hostwinds import VERSION
+from hostwinds.plugin import write_launcher
+from lab.cloudflare.account import Account
+from lab.cloudflare.app import create_app as cloudflare_app
+from lab.emulator_server import serve
+from lab.hostwinds.app import create_app as hostwinds_app
+from lab.hostwinds.world import World
+from lab.memory import MemoryMachines, MemoryNameserver
+from tools.pulumi.engine import Engine, find
+
+TOKEN = "lab-token-of-forty-characters-0123456789"
+ZONES = ("acme.example", "penguinmails.example")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The world outside: what was bought, what is answered, and where it is reached."""
+
+    world: World
+    account: Account
+    nameserver: MemoryNameserver
+    environment: dict[str, str]
+
+    def bought(self) -> list[str]:
+        """Return what was paid for."""
+        return [str(entry["kind"]) for entry in self.world.ledger]
+
+    def sell_addresses(self, count: int) -> None:
+        """Do what a person does in the provider's portal."""
+        for _ in range(count):
+            self.world.attach(next(iter(self.world.all_servers())).serviceid)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return find()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    nameserver = MemoryNameserver()
+    world = World(MemoryMachines(), nameserver, "key", show_after=0.1)
+    account = Account(nameserver, TOKEN)
+    for zone in ZONES:
+        account.create_zone(zone)
+    hostwinds, cloudflare = serve(hostwinds_app(world)), serve(cloudflare_app(account))
+    yield Cloud(
+        world,
+        account,
+        nameserver,
+        {
+            "HOSTWINDS_API_URL": f"{hostwinds.url}/cloud/api.php",
+            "HOSTWINDS_API_KEY": "key",
+            "HOSTWINDS_JOURNAL": str(tmp_path / "journal.json"),
+            "HOSTWINDS_POLL": "0.1",
+            "HOSTWINDS_RATE": "100",
+            "HOSTWINDS_PORTAL_DEADLINE": "0.5",
+            "CLOUDFLARE_BASE_URL": f"{cloudflare.url}/client/v4",
+            "CLOUDFLARE_API_TOKEN": TOKEN,
+        },
+    )
+    hostwinds.stop()
+    cloudflare.stop()
+    world.close()
+
+
+@pytest.fixture
+def environment(engine: Engine, cloud: Cloud, tmp_path: Path) -> dict[str, str]:
+    """All that an operation sees; the state is in files."""
+    state, passphrase = tmp_path / "state", tmp_path / "passphrase"
+    state.mkdir()
+    passphrase.write_text("")
+    plugins = {"hostwinds": (VERSION, write_launcher(tmp_path / "plugin"))}
+    return {
+        **os.environ,
+        **engine.environment(tmp_path / "home", plugins),
+        **cloud.environment,
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+    }
+
+
+@pytest.fixture
+def rendered() -> Callable[[str], Blueprint]:
+    """Render a tenant's text."""
+    platform = Platform(zone="penguinmails.example")
+
+    def rendering(text: str, generation: int = 1) -> Blueprint:
+        tenant = load(text, file="tenant.yaml", platform=platform)[0]
+        keys = PublicKeys(
+            ssh="ssh-ed25519 AAAA penguin",
+            dkim={
+                domain.name: Dkim(selector="pm202611", public_key="MIIB" * 100)
+                for domain in tenant.spec.domains
+            },
+        )
+        return render(tenant, platform=platform, keys=keys, generation=generation)
+
+    return rendering
+
+
+TENANT = """
+apiVersion: penguinmails.dev/v1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  plan: business
+  region: us-west
+  hosts: [{name: mx1, size: business, addresses: 2, zone: acme.example}]
+  domains: [{name: acme.example, dns: cloudflare}]
+"""
+
+
+@pytest.fixture
+def blueprint(rendered: Callable[[str], Blueprint]) -> Blueprint:
+    return rendered(TENANT)
