@@ -1,0 +1,82 @@
+"""The package repository for hosts: what the playbooks install and the base layer lacks."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from lab import cgroups, network
+from lab.commands import run
+from lab.layers import sources_file
+
+PORT = 8099
+URL = f"http://{network.MACHINE}:{PORT}/"
+PACKAGES = (
+    "chrony",
+    "dovecot-core",
+    "nftables",
+    "postfix",
+    "postfix-pcre",
+    "python3-cryptography",
+    "python3-systemd",
+    "rsyslog",
+    "ssl-cert",
+    "unattended-upgrades",
+)
+
+INDEX = r"""
+cd "$0"; rm -rf partial lock
+apt-ftparchive packages . > Packages
+apt-ftparchive release . > Release.new; mv Release.new Release
+"""
+
+
+def provide(cache: Path, base: Path, progress: Callable[[str], None]) -> Path:
+    """Return the directory of the repository, fetched when missing; `base` is a root directory.
+
+    apt resolves against what the base layer has installed, so it fetches just what a host lacks.
+    """
+    made_of = (*PACKAGES, base.parent.name, INDEX)
+    digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
+    finished = cache / "lab" / "repositories" / digest
+    if not finished.exists():
+        progress("fetching packages for hosts, about 20 s, once on this machine")
+        fetching = finished.with_name(f".{digest}")
+        shutil.rmtree(fetching, ignore_errors=True)
+        for place in ("lists/partial", "partial"):
+            (fetching / place).mkdir(parents=True)
+        _fetch(fetching, base)
+        shutil.rmtree(fetching / "lists")
+        run("sh", "-ec", INDEX, str(fetching))
+        fetching.rename(finished)
+    return finished
+
+
+def app(directory: Path) -> Starlette:
+    """Return the web server of a repository."""
+    return Starlette(routes=[Mount("/", StaticFiles(directory=directory))])
+
+
+def _fetch(place: Path, base: Path) -> None:
+    options = {
+        "Debug::NoLocking": "1",
+        "Dir::State::status": f"{base}/var/lib/dpkg/status",
+        "Dir::State::lists": f"{place}/lists",
+        "Dir::Cache": str(place),
+        "Dir::Cache::archives": str(place),
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "Dir::Etc::sourcelist": str(sources_file()),
+        "Dir::Etc::sourceparts": "/dev/null",
+        "APT::Sandbox::User": "root",
+    }
+    apt = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in options.items())]
+    run(*cgroups.inside("build", *apt, "update"))
+    download = ("-y", "--download-only", "--no-install-recommends", "install")
+    run(*cgroups.inside("build", *apt, *download, *PACKAGES))
