@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import httpx2
 import psycopg
 
+from cli.errors import CliError
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
 from lab import control
+from lab.check import missing as missing_for_hosts
 from lab.place import LabPlace, required, running
-from tools.places import state_dir
+from tools.places import checkout, state_dir
 from tools.pulumi import engine
 from tools.servers import Postgres, Valkey
 
 DATABASES = ("penguin", "penguin_state")
 """The control plane's, and Pulumi's state."""
+
+SERVE = "serve.json"
+"""Where a running `penguin serve` says its process and address."""
+TIMEOUT = 30
 
 Progress = Callable[[str], None]
 
@@ -51,9 +62,121 @@ def stop_servers() -> None:
         server.stop()
 
 
-def start_lab(progress: Progress, missing: str | None) -> LabPlace:
-    """Start or join the lab; it shares the purchase journal with whoever buys."""
-    return control.start(lab_dir(), journal_environment(), progress, missing=missing)
+def start_lab(progress: Progress, api_only: str | None = None) -> LabPlace:
+    """Start or join the lab; it shares the purchase journal with whoever buys.
+
+    `api_only` is the reason to do without real hosts; else this machine is asked what it lacks.
+    """
+    lacks = api_only or missing_for_hosts(lab_dir())
+    return control.start(lab_dir(), journal_environment(), progress, missing=lacks)
+
+
+def stop_lab() -> None:
+    """End the lab, and clear what a killed one left."""
+    control.stop(lab_dir())
+
+
+def level() -> str:
+    """Return how far the running lab goes: `hosts` or `api`."""
+    return required(lab_dir()).level
+
+
+def missing() -> str | None:
+    """Return what this machine lacks for real hosts."""
+    return required(lab_dir()).missing
+
+
+def play_owner(zones: Sequence[str]) -> None:
+    """Delegate the tenant's zones, and let the portal's operator buy what is waited for."""
+    place = required(lab_dir())
+    for zone in zones:
+        httpx2.post(f"{place.cloudflare_url}/_lab/zones", json={"name": zone}, timeout=TIMEOUT)
+    httpx2.post(f"{place.hostwinds_url}/_lab/portal", json={"automatic": True}, timeout=TIMEOUT)
+
+
+def prepare_control_plane() -> None:
+    """Make settings and keys once, and bring the database to this version."""
+    if not (state_dir() / "settings.env").exists():
+        penguin("init", "--platform-zone", required(lab_dir()).platform_zone)
+    penguin("db", "upgrade")
+
+
+def start_control_plane() -> None:
+    """Start API, reconciler and sender in one background process; join one that runs."""
+    if control_plane_pid() is not None:
+        return
+    (state_dir() / SERVE).unlink(missing_ok=True)
+    log = state_dir() / "log" / "serve.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "serve"],
+            cwd=checkout(),
+            env={**os.environ, **environment()},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    if not wait_until(lambda: control_plane_pid() is not None or process.poll() is not None, 60):
+        process.kill()
+    if control_plane_pid() is None:
+        raise CliError(
+            "serve.start_failed",
+            "the control plane did not come up",
+            remedy="read its log",
+            where=str(log),
+        )
+    process.returncode = 0  # it lives on without us
+
+
+def stop_control_plane() -> None:
+    """Ask the control plane to finish its work, and wait until it has."""
+    pid = control_plane_pid()
+    if pid is None:
+        return
+    os.kill(pid, signal.SIGTERM)
+    if not wait_until(lambda: control_plane_pid() is None, 60):
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: control_plane_pid() is None, 10)
+
+
+def control_plane_pid() -> int | None:
+    """Return the process that wrote `serve.json`, None when it does not run."""
+    try:
+        pid = int(json.loads((state_dir() / SERVE).read_text())["pid"])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError, KeyError):
+        return None
+    return pid if b"serve" in command else None
+
+
+def penguin(*arguments: str) -> None:
+    """Run one of our commands with the world's environment; its failure is ours."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=checkout(),
+        env={**os.environ, **environment()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        print(done.stderr, end="", file=sys.stderr)
+        raise CliError(
+            "world.failed", f"`penguin {arguments[0]}` failed", remedy="do what is said above"
+        )
+
+
+def wait_until(answer: Callable[[], bool], seconds: float) -> bool:
+    """Ask until the answer is yes or the time is over."""
+    deadline = time.monotonic() + seconds
+    while not answer():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def journal_environment() -> dict[str, str]:

@@ -1,0 +1,115 @@
+"""`penguin demo`: the main job on real parts, from a tenant file to a delivered, signed mail."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import typer
+
+from cli import down, up, world
+from cli.errors import CliError
+from cli.narration import heading, say
+from tools.places import checkout
+
+app = typer.Typer(help="The main job on real parts.")
+
+TENANT = "acme"
+FILE = Path("tenants") / "acme.yaml"
+DEADLINE = "300s"
+
+
+@app.command()
+def demo() -> None:
+    """Run the main job, then end what was started for it. A world that runs is joined and kept."""
+    joined = world.is_up()
+    started = time.monotonic()
+    try:
+        heading("the world" + (" (joined: `make up` runs)" if joined else ""))
+        up.start()
+        if world.level() == "hosts":
+            _main_job()
+        else:
+            _api_level(world.missing() or "real hosts")
+        say(f"\nDone in {time.monotonic() - started:.0f} s.")
+        say("To look around: `make up` keeps this world running, `make down` ends it.")
+    finally:
+        if not joined:
+            heading("cleaning up")
+            down.stop()
+
+
+def _main_job() -> None:
+    environment = _apply()
+    heading("the conditions of the tenant, one by one")
+    _penguin(
+        environment, "wait", "tenant", TENANT, "--for=condition=Ready", f"--timeout={DEADLINE}"
+    )
+    heading("one mail through the tenant's own host")
+    message = _send(environment)
+    heading("as the receiving server got it")
+    _penguin(environment, "lab", "inbox", message["message_id"], "--wait")
+    heading("why it went as it went")
+    _penguin(environment, "explain", message["id"])
+    heading("the tenant")
+    _penguin(environment, "describe", "tenant", TENANT)
+
+
+def _api_level(missing: str) -> None:
+    """Go as far as DNS where no host can run."""
+    say(f"Real hosts cannot run here: {missing}. The demo goes as far as DNS.")
+    environment = _apply()
+    heading("the conditions of the tenant, one by one")
+    arguments = ("--for=condition=DnsReady", f"--timeout={DEADLINE}")
+    _penguin(environment, "wait", "tenant", TENANT, *arguments)
+    heading("the tenant")
+    _penguin(environment, "describe", "tenant", TENANT)
+
+
+def _apply() -> dict[str, str]:
+    """Do the owner's and the portal operator's part, then apply the file."""
+    environment = {**os.environ, **world.environment()}
+    world.play_owner(("acme.example",))
+    heading(f"$ penguin apply -f {FILE}")
+    _penguin(environment, "apply", "-f", str(FILE), shown=False)
+    return environment
+
+
+def _send(environment: dict[str, str]) -> dict[str, str]:
+    """Send one mail and return its identifiers once the host has accepted it."""
+    arguments = ["--from", "sales@acme.example", "--to", "alice@rcpt.example"]
+    arguments += ["--subject", "Hello from acme", "--text", "Sent through acme's own host."]
+    say(f"$ penguin send {' '.join(arguments[:4])} …")
+    command = [*_command(), "send", *arguments, "--tenant", TENANT, "--wait", "-o", "json"]
+    done = subprocess.run(
+        command, cwd=checkout(), env=environment, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise _failed("send")
+    message: dict[str, str] = json.loads(done.stdout)
+    say(f"{message['state']}: {message['message_id']}")
+    return message
+
+
+def _penguin(environment: dict[str, str], *arguments: str, shown: bool = True) -> None:
+    """Run one command as a person would; its output is the demo's."""
+    if shown:
+        say(f"$ penguin {' '.join(arguments)}")
+    done = subprocess.run([*_command(), *arguments], cwd=checkout(), env=environment, check=False)
+    if done.returncode:
+        raise _failed(arguments[0])
+
+
+def _command() -> list[str]:
+    return [str(checkout() / ".venv" / "bin" / "penguin")]
+
+
+def _failed(command: str) -> CliError:
+    return CliError(
+        "demo.failed",
+        f"`penguin {command}` failed, see above",
+        remedy="`make up`, then run it by hand; `penguin logs` and `penguin lab logs` say more",
+    )

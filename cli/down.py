@@ -1,0 +1,26 @@
+"""`penguin down`: ends the world that `penguin up` keeps running."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import world
+from cli.narration import step
+
+app = typer.Typer(help="End the world; leaves nothing behind.")
+
+
+@app.command()
+def down() -> None:
+    """End control plane, lab and servers. Doing it twice is fine."""
+    stop()
+
+
+def stop() -> None:
+    """End everything in the order that lets each part finish its work."""
+    with step("control plane ended"):
+        world.stop_control_plane()
+    with step("lab ended"):
+        world.stop_lab()
+    with step("servers ended"):
+        world.stop_servers()

@@ -1,0 +1,35 @@
+"""`penguin up`: keeps the demo's world running: servers, lab, control plane."""
+
+from __future__ import annotations
+
+import time
+
+import typer
+
+from cli import world
+from cli.narration import say, step
+
+app = typer.Typer(help="Keep the demo's world running.")
+
+
+@app.command()
+def up() -> None:
+    """Start servers, lab and control plane, or join those that run."""
+    started = time.monotonic()
+    start()
+    say(f"\nThe world is up after {time.monotonic() - started:.0f} s. To look around:\n")
+    say('  eval "$(.venv/bin/penguin lab env)"')
+    say("  penguin apply -f tenants/acme.yaml && penguin wait tenant acme --for=condition=Ready")
+    say("  penguin --help\n")
+    say("`make down` ends it.")
+
+
+def start() -> None:
+    """Bring every part up in order; parts that run are joined."""
+    with step("servers"):
+        world.start_servers()
+    world.start_lab(lambda line: say(f"  ✓ lab {line}"))
+    with step("settings and database"):
+        world.prepare_control_plane()
+    with step("control plane"):
+        world.start_control_plane()
