@@ -7,8 +7,8 @@ with due as (
     for update skip locked
 )
 update queue.jobs as job
-set state = 'migrated_to_redis', reason = null, lease_owner = :owner, lease_token = nextval('queue.lease_tokens'),
+set state = 'migrated_to_redis', lease_owner = :owner, lease_token = nextval('queue.lease_tokens'),
     lease_until = :until, updated_at = :now
 from due
 where job.id = due.id
-returning job.id, job.tenant_id, job.priority, job.lease_token
+returning job.id, job.tenant_id, job.priority, job.reason, job.lease_token

@@ -1,1 +1,2 @@
-update queue.jobs set lease_until = :until where state = 'handing_over' and lease_owner = :owner
+update queue.jobs set lease_until = :until
+where id = any(:ids) and lease_owner = :owner and state in ('migrated_to_redis', 'handing_over')

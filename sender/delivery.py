@@ -1,0 +1,226 @@
+"""Hands a mail over by SMTP to the chosen egress address, and says exactly what is known after.
+
+The one question that matters is whether the mail may be tried again: a refusal or a failure before
+DATA says yes, a lost connection from DATA on says nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from aiosmtplib import (
+    SMTP,
+    SMTPDataError,
+    SMTPException,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+    SMTPTimeoutError,
+)
+
+from sender.clock import Clock
+from sender.directory import SendingAddress
+
+QUEUED_AS = re.compile(r"queued as ([0-9A-Za-z]{5,64})")
+TOO_BIG = 552
+PERMANENT = 500
+SESSION_MESSAGES = 100
+"""Messages over one connection before it is closed."""
+
+
+class Result(StrEnum):
+    """What came of a hand-over."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """Our host said no for now, or for a reason that may pass: tried again."""
+    CONTENT = "content"
+    """Our host will never take this very mail."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A result with its evidence."""
+
+    result: Result
+    reason: str
+    reply: str
+    queue_id: str | None = None
+
+
+class Unreachable(Exception):
+    """No connection to an address: refused, timed out, wrong certificate, wrong password."""
+
+    def __init__(self, reason: str, reply: str) -> None:
+        """Keep the stable reason and what was heard."""
+        super().__init__(reply)
+        self.reason = reason
+        self.reply = reply
+
+
+@dataclass
+class Session:
+    """One authenticated connection."""
+
+    address: SendingAddress
+    client: SMTP
+    used: int = 0
+    idle_since: datetime | None = None
+
+    async def hand_over(
+        self, mail: bytes, *, sender: str, recipient: str, answer_timeout: float
+    ) -> Outcome:
+        """Run MAIL, RCPT and DATA; afterwards the session is usable or closed."""
+        self.used += 1
+        try:
+            await self.client.mail(sender)
+            await self.client.rcpt(recipient)
+        except SMTPResponseException as error:
+            await self._reset()
+            return _refused(error)
+        except (SMTPException, OSError) as error:
+            self.client.close()
+            return Outcome(Result.REFUSED, "connection_lost", _words(error))
+        try:
+            response = await self.client.data(mail, timeout=answer_timeout)
+        except SMTPDataError as error:
+            await self._reset()
+            return _refused(error)
+        except (SMTPServerDisconnected, SMTPTimeoutError, OSError) as error:
+            self.client.close()
+            return Outcome(Result.UNKNOWN, "answer_lost", _words(error))
+        found = QUEUED_AS.search(response.message)
+        return Outcome(
+            Result.ACCEPTED,
+            "accepted",
+            f"{response.code} {response.message}",
+            found.group(1) if found else None,
+        )
+
+    async def _reset(self) -> None:
+        try:
+            await self.client.rset()
+        except (SMTPException, OSError):
+            self.client.close()
+
+
+class Pool:
+    """Connections by address, kept while they are used often enough to be worth it."""
+
+    def __init__(
+        self, clock: Clock, *, connect_timeout: float, keep_alive: float, helo: str | None = None
+    ) -> None:
+        """Open nothing yet."""
+        self._clock = clock
+        self._timeout = connect_timeout
+        self._keep_alive = timedelta(seconds=keep_alive)
+        self._helo = helo
+        self._idle: dict[SendingAddress, list[Session]] = {}
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    async def get(self, address: SendingAddress, password: str) -> Session:
+        """Return an idle session or open one; raises `Unreachable`.
+
+        A changed directory entry is another key, so old credentials are never used on.
+        """
+        await self.close_idle()
+        waiting = self._idle.get(address, [])
+        while waiting:
+            session = waiting.pop()
+            if await _answers(session):
+                return session
+        return await self._open(address, password)
+
+    def put(self, session: Session) -> None:
+        """Take a session back; one that is closed or worn is forgotten."""
+        if not session.client.is_connected:
+            return
+        if session.used >= SESSION_MESSAGES:
+            session.client.close()
+            return
+        session.idle_since = self._clock.now()
+        self._idle.setdefault(session.address, []).append(session)
+
+    async def close_idle(self, *, everything: bool = False) -> None:
+        """Say goodbye on connections that were idle too long, or on all of them."""
+        limit = self._clock.now() - self._keep_alive
+        for address, sessions in list(self._idle.items()):
+            old = [s for s in sessions if everything or (s.idle_since or limit) <= limit]
+            kept = [session for session in sessions if session not in old]
+            if kept:
+                self._idle[address] = kept
+            else:
+                del self._idle[address]
+            for session in old:
+                await _quit(session)
+
+    async def _open(self, address: SendingAddress, password: str) -> Session:
+        client = SMTP(
+            hostname=address.ip,
+            port=address.port,
+            local_hostname=self._helo,
+            timeout=self._timeout,
+            start_tls=False,
+        )
+        try:
+            await client.connect()
+            await client.starttls(
+                server_hostname=address.helo, tls_context=self._context(address.ca_pem)
+            )
+            await client.login(address.username, password)
+        except ssl.SSLError as error:
+            client.close()
+            raise Unreachable("certificate_refused", _words(error)) from error
+        except SMTPResponseException as error:
+            client.close()
+            reason = "login_refused" if error.code == 535 else "host_refused"
+            raise Unreachable(reason, f"{error.code} {error.message}") from error
+        except (SMTPException, OSError) as error:
+            client.close()
+            raise Unreachable("unreachable", _words(error)) from error
+        return Session(address, client)
+
+    def _context(self, ca_pem: str) -> ssl.SSLContext:
+        """Trust the control plane's CA and nobody else."""
+        if ca_pem not in self._contexts:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.load_verify_locations(cadata=ca_pem)
+            self._contexts[ca_pem] = context
+        return self._contexts[ca_pem]
+
+
+async def _answers(session: Session) -> bool:
+    """Ask an idle session whether it still lives, before anything is written about a hand-over."""
+    if not session.client.is_connected:
+        return False
+    try:
+        await session.client.rset()
+    except (SMTPException, OSError):
+        session.client.close()
+        return False
+    return True
+
+
+async def _quit(session: Session) -> None:
+    try:
+        await session.client.quit(timeout=2)
+    except (SMTPException, OSError):
+        session.client.close()
+
+
+def _refused(error: SMTPResponseException) -> Outcome:
+    """Read our own host's refusal; it is never evidence against a recipient."""
+    reply = f"{error.code} {error.message}"
+    if error.code == TOO_BIG or " 5.3.4 " in f" {error.message} ":
+        return Outcome(Result.CONTENT, "too_big", reply)
+    permanent = error.code >= PERMANENT
+    return Outcome(Result.REFUSED, "host_refused" if permanent else "host_busy", reply)
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,170 @@
+"""What the sender may use for a tenant: published by the control plane, read before every mail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from blueprint.tenant import Warmup
+from sender.clock import Clock, SystemClock
+from sender.statements import statement
+from sender.suppression import recipient_hash
+from sender.trail import Connection
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SendingAddress(_Frozen):
+    """One egress address with the way in."""
+
+    name: str
+    """`mx1-2`."""
+    ip: str
+    helo: str
+    """Also the name that the submission certificate must carry."""
+    port: int = 587
+    username: str
+    sealed_password: str
+    """Sealed with the context `password_context(tenant_id, name)`."""
+    ca_pem: str
+    """The control plane's CA certificate: the only one trusted for this address."""
+    sends_bulk: bool = True
+    ready: bool = True
+    """False holds the address back: its PTR, TLS or relay test has not passed."""
+    weight: int = Field(default=1, ge=1)
+
+
+class SendingDomain(_Frozen):
+    """One From domain."""
+
+    name: str
+    return_path: str
+    """`b.acme.example`."""
+    selector: str
+    sealed_dkim_key: str
+    """PEM private key, sealed with the context `dkim_context(tenant_id, name)`."""
+    verified: bool
+
+
+class SendingMailbox(_Frozen):
+    """One mailbox with its own daily cap on top of the warm-up."""
+
+    address: str
+    daily_cap: int
+
+
+class DirectoryEntry(_Frozen):
+    """Everything of one tenant."""
+
+    tenant: str
+    """Name of the tenant; stands in Feedback-ID."""
+    addresses: tuple[SendingAddress, ...]
+    domains: tuple[SendingDomain, ...]
+    mailboxes: tuple[SendingMailbox, ...] = ()
+    warmup: Warmup = Warmup.STANDARD
+    warmup_started: date
+    """First UTC day of the warm-up."""
+
+
+class Switch(_Frozen):
+    """A kill switch that is on."""
+
+    scope: str
+    """`platform`, `tenant`, `domain` or `address`."""
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that a decision about one message looks at, read in one moment."""
+
+    entry: DirectoryEntry | None
+    homes: Mapping[str, str]
+    """From domain to the name of its home address."""
+    switches: tuple[Switch, ...]
+    suppressed: str | None
+    """Why the recipient is suppressed; None when he is not."""
+    mailbox_used: int
+    """Hand-overs of the From address today (UTC)."""
+    address_used: Mapping[str, int]
+    """By IP: hand-overs today (UTC)."""
+
+
+def password_context(tenant_id: UUID, address: str) -> str:
+    """Name what a submission password is sealed for."""
+    return f"{tenant_id}/submission/{address}"
+
+
+def dkim_context(tenant_id: UUID, domain: str) -> str:
+    """Name what a DKIM key is sealed for."""
+    return f"{tenant_id}/dkim/{domain}"
+
+
+def mailbox_subject(tenant_id: UUID, address: str) -> str:
+    """Name a From address among the daily counters."""
+    return f"{tenant_id}/{address.lower()}"
+
+
+async def publish(
+    connection: Connection,
+    *,
+    tenant_id: UUID,
+    entry: DirectoryEntry,
+    clock: Clock | None = None,
+) -> bool:
+    """Make an entry the tenant's current one; False when it already was."""
+    done = await connection.execute(
+        statement("publish"),
+        {
+            "tenant_id": tenant_id,
+            "document": entry.model_dump_json(),
+            "now": (clock or SystemClock()).now(),
+        },
+    )
+    return done.first() is not None
+
+
+async def withdraw(connection: Connection, *, tenant_id: UUID) -> None:
+    """Take the tenant out: what is queued is held until it expires. Done already is fine."""
+    await connection.execute(statement("withdraw"), {"tenant_id": tenant_id})
+
+
+async def load(
+    connection: Connection, *, tenant_id: UUID, mailbox: str, recipient: str, now: datetime
+) -> Snapshot:
+    """Read the snapshot for one message."""
+    subject = mailbox_subject(tenant_id, mailbox)
+    found = await connection.execute(
+        statement("load_snapshot"),
+        {
+            "tenant_id": tenant_id,
+            "mailbox": subject,
+            "recipient": recipient_hash(recipient),
+            "day": now.date(),
+            "now": now,
+        },
+    )
+    row = found.one()
+    entry = None if row.document is None else DirectoryEntry.model_validate(row.document)
+    used: dict[str, int] = {}
+    if entry is not None:
+        counted = await connection.execute(
+            statement("address_usage"),
+            {"day": now.date(), "subjects": [address.ip for address in entry.addresses]},
+        )
+        used = {line.subject: line.handed_over for line in counted}
+    return Snapshot(
+        entry=entry,
+        homes=row.homes,
+        switches=tuple(Switch.model_validate(switch) for switch in row.switches),
+        suppressed=row.suppressed,
+        mailbox_used=row.mailboxes.get(subject, 0),
+        address_used=used,
+    )

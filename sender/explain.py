@@ -1,0 +1,50 @@
+"""Answers why a message is where it is, out of the rows that every decision left."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sender.errors import MessageNotFound
+from sender.schemas import Decision, Explanation, MessageView
+from sender.statements import statement
+from sender.trail import Connection
+
+
+async def explain(connection: Connection, message_id: str | UUID) -> Explanation:
+    """Explain one message by our id or by its Message-ID header, with or without brackets.
+
+    Raises `MessageNotFound`, also for a message that the connection's tenant may not see.
+    """
+    view = await find(connection, message_id)
+    rows = await connection.execute(statement("decisions"), {"id": view.id})
+    decisions = [Decision.model_validate(dict(row)) for row in rows.mappings()]
+    return Explanation(message=view, decisions=decisions)
+
+
+async def find(connection: Connection, message_id: str | UUID) -> MessageView:
+    """Return one message as it stands; raises `MessageNotFound`."""
+    wanted = str(message_id).strip().strip("<>")
+    found = await connection.execute(
+        statement("view"), {"id": _as_uuid(wanted), "message_id": f"<{wanted}>"}
+    )
+    row = found.mappings().first()
+    if row is None:
+        raise MessageNotFound(f"there is no message {wanted}")
+    return MessageView.model_validate(dict(row))
+
+
+async def list_messages(
+    connection: Connection, *, tenant_id: UUID, limit: int = 50, before: UUID | None = None
+) -> list[MessageView]:
+    """List a tenant's messages, newest first; `before` is the last id of the page before."""
+    rows = await connection.execute(
+        statement("list"), {"tenant_id": tenant_id, "limit": limit, "before": before}
+    )
+    return [MessageView.model_validate(dict(row)) for row in rows.mappings()]
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,161 @@
+"""Now, later or never, and why: a pure decision over a snapshot.
+
+In order: suppression, verified, kill switches, warm-up caps, address. The reasons are stable codes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from blueprint.warmup import ADDRESS, MAILBOX
+from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, Snapshot
+from sender.schemas import OutgoingMessage
+
+LOOK_AGAIN = timedelta(seconds=30)
+"""How soon a message is looked at again that waits for somebody to change something."""
+
+
+class Verdict(StrEnum):
+    """What happens to a message now."""
+
+    NOW = "now"
+    LATER = "later"
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a message goes out, and the caps that its hand-over counts against."""
+
+    tenant: str
+    """Name of the tenant."""
+    address: SendingAddress
+    domain: SendingDomain
+    address_cap: int
+    mailbox_cap: int
+    settles_home: bool
+    """True when this address becomes the home of the From domain."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict with its reason."""
+
+    verdict: Verdict
+    reason: str
+    message: str
+    until: datetime | None = None
+    """When to look again; for `later` only."""
+    route: Route | None = None
+    """For `now` only."""
+
+
+def decide(
+    snapshot: Snapshot, message: OutgoingMessage, *, tenant_id: UUID, now: datetime
+) -> Decision:
+    """Decide about one message at one moment. The same input always gives the same answer."""
+    if snapshot.suppressed is not None:
+        return _never("suppressed", f"the recipient is suppressed: {snapshot.suppressed}")
+    entry = snapshot.entry
+    if entry is None:
+        return _later(now, "not_published", "the tenant is not in the directory yet")
+    domain = _domain(entry, message.from_domain)
+    if domain is None:
+        return _never("domain_unknown", f"{message.from_domain} is not a domain of the tenant")
+    if not domain.verified:
+        return _later(now, "domain_not_verified", f"{domain.name} has not been verified")
+    stopped = _switched_off(snapshot, tenant_id, domain.name)
+    if stopped is not None:
+        return _later(now, "kill_switch", stopped)
+    mailbox_cap = _mailbox_cap(entry, message.from_address.lower(), now)
+    if snapshot.mailbox_used >= mailbox_cap:
+        return _tomorrow(
+            now, "mailbox_cap_reached", f"{message.from_address} has sent its {mailbox_cap} today"
+        )
+    return _route(snapshot, entry, domain, mailbox_cap, now)
+
+
+def warmup_day(entry: DirectoryEntry, now: datetime) -> int:
+    """Return which day of the warm-up it is: 1 on the first, 0 or less before it."""
+    return (now.astimezone(UTC).date() - entry.warmup_started).days + 1
+
+
+def _route(
+    snapshot: Snapshot,
+    entry: DirectoryEntry,
+    domain: SendingDomain,
+    mailbox_cap: int,
+    now: datetime,
+) -> Decision:
+    """Choose the home address, or another one only where the home's cap is used up."""
+    switched_off = {switch.subject for switch in snapshot.switches if switch.scope == "address"}
+    bulk = [address for address in entry.addresses if address.sends_bulk]
+    usable = [address for address in bulk if address.ready and address.ip not in switched_off]
+    home_name = snapshot.homes.get(domain.name)
+    home = next((address for address in bulk if address.name == home_name), None)
+    if not usable or (home is not None and home not in usable):
+        # Trouble of one address is not carried to the next.
+        waiting = home.name if home is not None else "every address"
+        return _later(now, "address_not_ready", f"{waiting} is not ready to send")
+    cap = ADDRESS[entry.warmup].cap(warmup_day(entry, now))
+    free = [address for address in usable if snapshot.address_used.get(address.ip, 0) < cap]
+    if not free:
+        return _tomorrow(now, "warmup_cap_reached", f"every address has sent its {cap} today")
+    chosen = home if home is not None and home in free else _next_in_turn(free, snapshot)
+    return Decision(
+        verdict=Verdict.NOW,
+        reason="home_address" if home == chosen else "address_in_turn",
+        message=f"{chosen.name} ({chosen.ip}) sends it",
+        route=Route(
+            tenant=entry.tenant,
+            address=chosen,
+            domain=domain,
+            address_cap=cap,
+            mailbox_cap=mailbox_cap,
+            settles_home=home is None,
+        ),
+    )
+
+
+def _next_in_turn(free: list[SendingAddress], snapshot: Snapshot) -> SendingAddress:
+    """Weighted round robin over homes: the address with the fewest for its weight."""
+    homes = Counter(snapshot.homes.values())
+    return min(free, key=lambda address: (homes[address.name] / address.weight, address.name))
+
+
+def _mailbox_cap(entry: DirectoryEntry, sender: str, now: datetime) -> int:
+    warmed = MAILBOX[entry.warmup].cap(warmup_day(entry, now))
+    own = [box.daily_cap for box in entry.mailboxes if box.address.lower() == sender]
+    return min([warmed, *own])
+
+
+def _domain(entry: DirectoryEntry, name: str) -> SendingDomain | None:
+    return next((domain for domain in entry.domains if domain.name == name), None)
+
+
+def _switched_off(snapshot: Snapshot, tenant_id: UUID, domain: str) -> str | None:
+    subjects = {"platform": "", "tenant": str(tenant_id), "domain": domain}
+    for switch in snapshot.switches:
+        if subjects.get(switch.scope) == switch.subject:
+            return f"sending is switched off for the {switch.scope}: {switch.reason}"
+    return None
+
+
+def _never(reason: str, message: str) -> Decision:
+    return Decision(Verdict.NEVER, reason, message)
+
+
+def _later(now: datetime, reason: str, message: str) -> Decision:
+    return Decision(Verdict.LATER, reason, message, until=now + LOOK_AGAIN)
+
+
+def _tomorrow(now: datetime, reason: str, message: str) -> Decision:
+    """Wait for the next UTC day, when the counters begin anew."""
+    tomorrow = now.astimezone(UTC).date() + timedelta(days=1)
+    return Decision(
+        Verdict.LATER, reason, message, until=datetime.combine(tomorrow, time(), tzinfo=UTC)
+    )

@@ -1,0 +1,54 @@
+"""Who gets no more mail: per tenant, known by the hash of the address only."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sender.statements import statement
+from sender.trail import Connection
+
+
+class Reason(StrEnum):
+    """Why a tenant's recipient is suppressed."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINED = "complained"
+    BOUNCED = "bounced"
+    MANUAL = "manual"
+
+
+def recipient_hash(address: str) -> bytes:
+    """Return the SHA-256 of an address in the one form that we compare.
+
+    Case is folded in the local part too: no receiver of weight tells `Bob` from `bob`, and a
+    person who unsubscribed must not get mail because of a capital letter.
+    """
+    return hashlib.sha256(address.strip().lower().encode()).digest()
+
+
+async def suppress(
+    connection: Connection,
+    *,
+    tenant_id: UUID,
+    recipient: bytes,
+    reason: Reason,
+    source: str,
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> bool:
+    """Suppress a recipient hash for a tenant; False when it already was."""
+    done = await connection.execute(
+        statement("suppress"),
+        {
+            "tenant_id": tenant_id,
+            "recipient": recipient,
+            "reason": reason.value,
+            "source": source,
+            "now": now,
+            "expires_at": expires_at,
+        },
+    )
+    return done.first() is not None

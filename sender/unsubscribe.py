@@ -1,0 +1,74 @@
+"""The endpoint behind List-Unsubscribe: a POST suppresses, a GET shows a button (RFC 8058).
+
+Link scanners follow every GET, so a GET changes nothing. No cookie, no login, no redirect: the
+address of the link alone says who and from whom.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sender.clock import Clock, SystemClock
+from sender.errors import TokenInvalid
+from sender.suppression import Reason, suppress
+from sender.tokens import Subscription, Tokens
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="robots" content="noindex"><title>{title}</title></head>
+<body><h1>{title}</h1>{body}</body>
+</html>
+"""
+BUTTON = """<p>You will get no more mail from this sender.</p>
+<form method="post"><button name="List-Unsubscribe" value="One-Click">Unsubscribe</button></form>"""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = None) -> APIRouter:
+    """Return the routes GET and POST `/u/{token}`; `engine` connects as `penguin_sender`."""
+    router = APIRouter(include_in_schema=False)
+    time = clock or SystemClock()
+
+    @router.get("/u/{token}")
+    async def ask(token: str) -> HTMLResponse:
+        return _page(200, "Unsubscribe", BUTTON) if _read(tokens, token) else _unknown()
+
+    @router.post("/u/{token}")
+    async def unsubscribe(token: str) -> HTMLResponse:
+        subscription = _read(tokens, token)
+        if subscription is None:
+            return _unknown()
+        async with engine.begin() as connection:  # committed before the answer
+            await suppress(
+                connection,
+                tenant_id=subscription.tenant_id,
+                recipient=subscription.recipient,
+                reason=Reason.UNSUBSCRIBED,
+                source="one-click",
+                now=time.now(),
+            )
+        return _page(200, "Unsubscribed", "<p>You will get no more mail from this sender.</p>")
+
+    return router
+
+
+def _read(tokens: Tokens, token: str) -> Subscription | None:
+    try:
+        return tokens.read_unsubscribe(token)
+    except TokenInvalid:
+        return None
+
+
+def _unknown() -> HTMLResponse:
+    return _page(404, "Unknown link", "<p>Follow the link exactly as it stands in the mail.</p>")
+
+
+def _page(status: int, title: str, body: str) -> HTMLResponse:
+    return HTMLResponse(PAGE.format(title=title, body=body), status, headers=HEADERS)

@@ -1,0 +1,86 @@
+"""A mail host for tests: TLS by our own CA, login, and one fault at a time after the dot."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from controlplane.authority.certificates import create_ca, issue
+from sender.clock import SystemClock
+
+HELO = "mx1-2.acme.example"
+USERNAME = "mx1-2.acme"
+PASSWORD = "a long password"
+
+
+@dataclass
+class Sink:
+    """What came in, and how the next mails are answered."""
+
+    ca_pem: str = ""
+    port: int = 0
+    password: str = PASSWORD
+    mails: list[Envelope] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    """Answers to the next mails; `drop` closes the connection after the dot, `hang` waits."""
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        answer = self.answers.pop(0) if self.answers else ""
+        if answer.startswith(("4", "5")):
+            return answer
+        self.mails.append(envelope)
+        self.arrived.set()
+        if answer == "drop":
+            assert server.transport is not None
+            server.transport.abort()
+        if answer == "hang":
+            await asyncio.Event().wait()
+        return f"250 2.0.0 Ok: queued as {len(self.mails):05d}ABCDE"
+
+    def login(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
+    ) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        good = (data.login, data.password) == (USERNAME.encode(), self.password.encode())
+        return AuthResult(success=good)
+
+    def bodies(self) -> list[bytes]:
+        """The mails as bytes."""
+        return [bytes(envelope.content or b"") for envelope in self.mails]
+
+
+@asynccontextmanager
+async def running_sink(folder: Path) -> AsyncIterator[Sink]:
+    """Run a sink on a free port of this machine, in the test's own loop."""
+    now = SystemClock().now()
+    ca = create_ca("acme", now=now)
+    leaf = issue(ca, HELO, now=now)
+    chain = folder / "tls.pem"
+    chain.write_text(leaf.private_key + leaf.certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    sink = Sink(ca_pem=ca.certificate)
+
+    def session() -> SMTP:
+        return SMTP(
+            sink,
+            tls_context=context,
+            require_starttls=True,
+            auth_required=True,
+            authenticator=sink.login,
+        )
+
+    server = await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0)
+    sink.port = server.sockets[0].getsockname()[1]
+    yield sink
+    server.close()

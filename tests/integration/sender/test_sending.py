@@ -1,0 +1,351 @@
+"""From the queue to a mail host: once, in spite of everything, and never on a guess."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from pathlib import Path
+from uuid import UUID
+
+import dkim
+import pytest
+import redis.asyncio
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sender import daemon, directory
+from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
+from sender.explain import explain
+from sender.lists import Lists
+from sender.schemas import Explanation, State
+from sender.settings import SenderSettings
+from sender.suppression import Reason, recipient_hash, suppress
+from sender.tokens import Tokens
+from vault import KeyRing, Vault
+
+from .conftest import engine_as
+from .sink import HELO, USERNAME, Sink, running_sink
+
+KEY = rsa.generate_private_key(65537, 2048)
+TOKEN_KEY = "ab" * 32
+DEADLINE = 20
+"""Seconds after which a condition that never comes fails the test."""
+
+
+@pytest.fixture
+async def sink(tmp_path: Path) -> AsyncIterator[Sink]:
+    async with running_sink(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Path:
+    path = tmp_path / "keys"
+    KeyRing.create(path)
+    return path
+
+
+@pytest.fixture
+def entry(sink: Sink, ring: Path, tenant_id: UUID) -> DirectoryEntry:
+    vault = Vault(KeyRing.load(ring))
+    pem = KEY.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    password = directory.password_context(tenant_id, "mx1-2")
+    key = directory.dkim_context(tenant_id, "acme.example")
+    return DirectoryEntry(
+        tenant="acme",
+        addresses=(
+            SendingAddress(
+                name="mx1-2",
+                ip="127.0.0.1",
+                helo=HELO,
+                port=sink.port,
+                username=USERNAME,
+                sealed_password=vault.seal(sink.password.encode(), context=password),
+                ca_pem=sink.ca_pem,
+            ),
+        ),
+        domains=(
+            SendingDomain(
+                name="acme.example",
+                return_path="b.acme.example",
+                selector="s1",
+                sealed_dkim_key=vault.seal(pem, context=key),
+                verified=True,
+            ),
+        ),
+        mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
+        warmup_started=datetime.now(UTC).date() - timedelta(days=30),
+    )
+
+
+Publish = Callable[[DirectoryEntry], Awaitable[None]]
+
+
+@pytest.fixture
+async def publish(migrated: str, tenant_id: UUID) -> AsyncIterator[Publish]:
+    controller = engine_as(migrated, "penguin_controller")
+
+    async def publish(entry: DirectoryEntry) -> None:
+        async with controller.begin() as connection:
+            await directory.publish(connection, tenant_id=tenant_id, entry=entry)
+
+    yield publish
+    await controller.dispose()
+
+
+@pytest.fixture
+def settings(migrated: str, valkey: str, ring: Path) -> SenderSettings:
+    return SenderSettings(
+        database_url=migrated,
+        redis_url=valkey,
+        key_ring=ring,
+        token_key=TOKEN_KEY,
+        public_url="https://app.penguinmails.example",
+        role="penguin_sender",
+        lanes=2,
+        poll=0.02,
+        lease=1,
+        grace=0.2,
+    )
+
+
+@asynccontextmanager
+async def sending(settings: SenderSettings) -> AsyncIterator[None]:
+    """A sender process's work, inside this one."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(daemon.run(settings, stop))
+    yield
+    stop.set()
+    await asyncio.wait_for(task, DEADLINE)
+
+
+async def explained(engine: AsyncEngine, message_id: UUID) -> Explanation:
+    async with engine.connect() as connection:
+        return await explain(connection, message_id)
+
+
+async def reaches(engine: AsyncEngine, message_id: UUID, *states: State) -> Explanation:
+    """Wait until a message is in one of the states."""
+    async with asyncio.timeout(DEADLINE):
+        while (found := await explained(engine, message_id)).message.state not in states:  # noqa: ASYNC110 - the state is in the database
+            await asyncio.sleep(0.02)
+        return found
+
+
+def reasons(found: Explanation) -> list[str | None]:
+    return [decision.reason for decision in found.decisions]
+
+
+async def test_a_message_is_delivered_once_and_explained(
+    settings, entry, publish, submit, sink, engine
+):
+    await publish(entry)
+    message_id = await submit()
+    async with sending(settings):
+        found = await reaches(engine, message_id, State.ACCEPTED)
+
+    assert len(sink.mails) == 1
+    envelope = sink.mails[0]
+    assert envelope.rcpt_tos == ["bob@rcpt.example"]
+    assert envelope.mail_from.endswith("@b.acme.example")
+    told = Tokens(bytes.fromhex(TOKEN_KEY)).read_return_path(envelope.mail_from)
+    assert (told.job_id, told.ip) == (message_id, "127.0.0.1")
+    assert found.message.queue_id == "00001ABCDE"
+    assert found.message.address == "mx1-2"
+    kinds = [decision.kind for decision in found.decisions]
+    assert kinds == ["enqueued", "migrated", "handing_over", "outcome"]
+    assert found.decisions[2].details["helo"] == HELO
+
+    der = KEY.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    record = b"v=DKIM1; p=" + b"".join(der.splitlines()[1:-1])
+    assert dkim.verify(sink.bodies()[0], dnsfunc=lambda *_, **__: record)
+    async with engine.connect() as connection:
+        by_header = await explain(connection, found.message.message_id)
+    assert by_header.message.id == message_id
+
+
+async def test_urgent_messages_overtake(settings, entry, publish, submit, sink, engine):
+    await publish(entry)
+    late = [await submit(subject=f"low {n}", priority=500) for n in range(3)]
+    urgent = await submit(subject="urgent", priority=10)
+    async with sending(settings.model_copy(update={"lanes": 1})):
+        for message_id in (*late, urgent):
+            await reaches(engine, message_id, State.ACCEPTED)
+    subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
+    assert subjects[0] == "urgent"
+
+
+class TestPolicy:
+    async def test_a_suppressed_recipient_gets_nothing(
+        self, settings, entry, publish, submit, sink, engine, tenant_id
+    ):
+        await publish(entry)
+        async with engine.begin() as connection:
+            await suppress(
+                connection,
+                tenant_id=tenant_id,
+                recipient=recipient_hash("Bob@RCPT.example"),
+                reason=Reason.UNSUBSCRIBED,
+                source="test",
+                now=datetime.now(UTC),
+            )
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.CANCELLED)
+        assert found.message.reason == "suppressed"
+        assert sink.mails == []
+
+    async def test_an_unverified_domain_holds_its_mail(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        domain = entry.domains[0].model_copy(update={"verified": False})
+        await publish(entry.model_copy(update={"domains": (domain,)}))
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.HELD)
+        assert found.message.reason == "domain_not_verified"
+        assert found.message.run_at > datetime.now(UTC)
+        assert sink.mails == []
+
+    async def test_the_cap_of_the_day_is_kept_by_many_lanes(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        box = SendingMailbox(address="sales@acme.example", daily_cap=3)
+        await publish(entry.model_copy(update={"mailboxes": (box,)}))
+        ids = [await submit(subject=f"mail {n}") for n in range(8)]
+        async with sending(settings.model_copy(update={"lanes": 8})):
+            done = [await reaches(engine, i, State.ACCEPTED, State.HELD) for i in ids]
+        assert len(sink.mails) == 3
+        held = [found.message for found in done if found.message.state is State.HELD]
+        assert len(held) == 5
+        assert {message.reason for message in held} <= {"mailbox_cap_reached", "cap_race"}
+
+
+class TestOurHost:
+    async def test_busy_is_tried_again(self, settings, entry, publish, submit, sink, engine):
+        await publish(entry)
+        sink.answers.append("451 4.3.0 try again")
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.ACCEPTED)
+        assert found.message.attempts == 2
+        assert "host_busy" in reasons(found)
+        assert len(sink.mails) == 1
+
+    async def test_a_refusal_ends_in_an_infrastructure_bounce_and_never_suppresses(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        await publish(entry)
+        sink.answers.append("554 5.7.1 relay access denied")
+        message_id = await submit()
+        async with sending(settings.model_copy(update={"max_attempts": 1})):
+            found = await reaches(engine, message_id, State.BOUNCED_INFRASTRUCTURE)
+        assert found.decisions[-1].details["reply"] == "554 5.7.1 relay access denied"
+        async with engine.connect() as connection:
+            rows = await connection.execute(text("select 1 from suppression.entries"))
+            assert rows.first() is None
+
+    async def test_too_big_is_a_content_bounce(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        await publish(entry)
+        sink.answers.append("552 5.3.4 message too big")
+        message_id = await submit()
+        async with sending(settings):
+            await reaches(engine, message_id, State.BOUNCED_CONTENT)
+
+    async def test_a_lost_answer_is_unknown_and_never_repeated(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        await publish(entry)
+        sink.answers.append("drop")
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.UNKNOWN)
+            other = await submit(subject="the next one")
+            await reaches(engine, other, State.ACCEPTED)
+        assert found.message.reason == "answer_lost"
+        subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
+        assert subjects == ["Hello", "the next one"]
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"username": "stranger"}, "login_refused"),
+            ({"helo": "mx9-9.acme.example"}, "certificate_refused"),
+            ({"port": 1}, "unreachable"),
+        ],
+    )
+    async def test_no_way_in_defers(
+        self, settings, entry, publish, submit, sink, engine, change, reason
+    ):
+        address = entry.addresses[0].model_copy(update=change)
+        await publish(entry.model_copy(update={"addresses": (address,)}))
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.DEFERRED)
+        assert found.message.reason == reason
+        assert sink.mails == []
+
+
+class TestCrashes:
+    async def test_a_flushed_redis_loses_nothing_and_repeats_nothing(
+        self, settings, entry, publish, submit, sink, engine, valkey
+    ):
+        await publish(entry)
+        ids = [await submit(subject=f"mail {n}") for n in range(30)]
+        async with redis.asyncio.Redis.from_url(valkey) as client, sending(settings):
+            await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+            await client.flushall()
+            for message_id in ids:
+                await reaches(engine, message_id, State.ACCEPTED)
+        subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
+        assert sorted(subjects) == sorted(f"mail {n}" for n in range(30))
+
+    async def test_a_doubled_element_sends_once(
+        self, settings, entry, publish, submit, sink, engine, valkey
+    ):
+        await publish(entry)
+        message_id = await submit()
+        async with redis.asyncio.Redis.from_url(valkey, decode_responses=True) as client:
+            async with engine.begin() as connection:
+                await connection.execute(
+                    text(
+                        "update queue.jobs set state = 'migrated_to_redis', lease_token = 7,"
+                        " lease_until = now() + interval '1 hour'"
+                    )
+                )
+            for _ in range(5):
+                await client.lpush("queue:email-sending", f"{message_id}:7")
+            await client.lpush("queue:email-sending", f"{message_id}:6")
+            async with sending(settings):
+                await reaches(engine, message_id, State.ACCEPTED)
+                last = await submit(subject="the last one", priority=1000)
+                await reaches(engine, last, State.ACCEPTED)
+                assert await Lists(client, "test").depth() == 0
+        subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
+        assert subjects == ["Hello", "the last one"]
+
+    async def test_a_stop_during_the_dialogue_ends_as_unknown(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        await publish(entry)
+        sink.answers.append("hang")
+        message_id = await submit()
+        async with sending(settings):
+            await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.UNKNOWN)
+        assert found.message.reason == "worker_lost"
+        assert len(sink.mails) == 1

@@ -1,0 +1,140 @@
+"""What leaves: headers as receivers want them, signed so that another implementation agrees."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from sender.compose import compose
+from sender.dkim import Signer, relaxed_body
+from sender.errors import ComposeRefused
+from sender.schemas import OutgoingMessage
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+KEY = rsa.generate_private_key(65537, 2048)
+URL = "https://app.penguinmails.example/u/abc"
+
+
+def message(**changes: object) -> OutgoingMessage:
+    fields = {"from": "sales@acme.example", "to": "bob@rcpt.example", "subject": "Hello"}
+    return OutgoingMessage.model_validate(fields | {"text": "Hello Bob\n"} | changes)
+
+
+def written(made: OutgoingMessage, url: str = URL) -> bytes:
+    return compose(made, message_id="<1@acme.example>", tenant="acme", unsubscribe_url=url, now=NOW)
+
+
+def parsed(raw: bytes) -> EmailMessage:
+    mail = message_from_bytes(raw, policy=policy.SMTP)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+def verifies(mail: bytes) -> bool:
+    public = KEY.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    body = b"".join(public.splitlines()[1:-1])
+
+    def answer(name: bytes, timeout: int = 5) -> bytes:
+        assert name == b"s1._domainkey.acme.example."
+        return b"v=DKIM1; k=rsa; p=" + body
+
+    return bool(dkim.verify(mail, dnsfunc=answer))
+
+
+SIGNER = Signer("acme.example", "s1", KEY)
+
+
+class TestCompose:
+    def test_headers_of_a_list_mail(self) -> None:
+        mail = parsed(written(message(campaign="spring", from_name="Acmé Sales")))
+        assert mail["List-Unsubscribe"] == f"<{URL}>"
+        assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        assert mail["Feedback-ID"] == "spring:acme:mail:penguinmails"
+        assert mail["Message-ID"] == "<1@acme.example>"
+        assert mail["Date"].datetime == NOW
+        assert mail["From"] == "Acmé Sales <sales@acme.example>"
+
+    def test_text_and_html_are_alternatives_with_html_last(self) -> None:
+        mail = parsed(written(message(html="<p>Hello</p>")))
+        assert mail.get_content_type() == "multipart/alternative"
+        kinds = [part.get_content_type() for part in mail.iter_parts()]
+        assert kinds == ["text/plain", "text/html"]
+
+    def test_only_ascii_travels(self) -> None:
+        raw = written(message(subject="Grüße 🐧", text="Grüße\n" * 3))
+        assert raw.isascii()
+        assert parsed(raw)["Subject"] == "Grüße 🐧"
+
+    @pytest.mark.parametrize("field", ["subject", "from_name", "to_name"])
+    def test_a_line_break_in_a_header_is_refused(self, field: str) -> None:
+        with pytest.raises(ValidationError):
+            message(**{field: "Hello\r\nBcc: all@rcpt.example"})
+
+    @pytest.mark.parametrize(
+        "address", ["bob@rcpt.example\r\nRCPT", "bob rcpt", "<b@rcpt.example>"]
+    )
+    def test_what_is_no_address_is_refused(self, address: str) -> None:
+        with pytest.raises(ValidationError):
+            message(to=address)
+
+    @pytest.mark.parametrize("url", ["http://a.example/u", "https://a.example/>\r\nX: y"])
+    def test_a_bad_link_is_refused(self, url: str) -> None:
+        with pytest.raises(ComposeRefused):
+            written(message(), url)
+
+
+class TestSign:
+    @pytest.mark.parametrize(
+        "made",
+        [
+            message(),
+            message(html="<p>" + "long " * 400 + "</p>"),
+            message(subject="Grüße " * 30, from_name="Ä, Ö", text="trailing  \n\n\n"),
+            message(text="", reply_to="team@acme.example"),
+            message(text=".dot\n..dots\n"),
+        ],
+    )
+    def test_another_implementation_agrees(self, made: OutgoingMessage) -> None:
+        assert verifies(SIGNER.sign(written(made), NOW))
+
+    def test_a_changed_body_or_link_does_not_verify(self) -> None:
+        signed = SIGNER.sign(written(message()), NOW)
+        assert not verifies(signed.replace(b"Hello Bob", b"Hello Rob"))
+        assert not verifies(signed.replace(b"/u/abc", b"/u/abd"))
+
+    def test_a_second_from_cannot_be_added(self) -> None:
+        signed = SIGNER.sign(written(message()), NOW)
+        head, body = signed.split(b"\r\n\r\n", 1)
+        assert not verifies(head + b"\r\nFrom: ceo@acme.example\r\n\r\n" + body)
+
+    @pytest.mark.parametrize(
+        "name", [b"feedback-id", b"list-unsubscribe", b"list-unsubscribe-post"]
+    )
+    def test_what_a_receiver_acts_on_is_signed(self, name: bytes) -> None:
+        signature = SIGNER.sign(written(message()), NOW).partition(b";\r\n bh=")[0]
+        assert name in signature.partition(b" h=")[2].replace(b"\r\n ", b"").split(b":")
+
+    @given(st.binary(max_size=200))
+    def test_canonicalising_a_body_twice_changes_nothing(self, body: bytes) -> None:
+        once = relaxed_body(body)
+        assert relaxed_body(once) == once
+
+    def test_a_key_of_another_kind_is_refused(self) -> None:
+        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        with pytest.raises(TypeError, match="not an RSA key"):
+            Signer.from_pem("acme.example", "s1", pem)

@@ -1,0 +1,181 @@
+"""Now, later or never: each gate alone, their order, and what holds for any input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blueprint.warmup import ADDRESS, MAILBOX
+from sender.directory import (
+    DirectoryEntry,
+    SendingAddress,
+    SendingDomain,
+    SendingMailbox,
+    Snapshot,
+    Switch,
+)
+from sender.policy import Verdict, decide
+from sender.schemas import OutgoingMessage
+
+TENANT = UUID(int=7)
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+MESSAGE = OutgoingMessage.model_validate(
+    {"from": "sales@acme.example", "to": "bob@rcpt.example", "subject": "Hello", "text": "Hello"}
+)
+
+
+def address(number: int, **changes: object) -> SendingAddress:
+    fields = {
+        "name": f"mx1-{number}",
+        "ip": f"198.18.1.{number}",
+        "helo": f"mx1-{number}.acme.example",
+        "username": "user",
+        "sealed_password": "sealed",
+        "ca_pem": "pem",
+    }
+    return SendingAddress.model_validate(fields | changes)
+
+
+ENTRY = DirectoryEntry(
+    tenant="acme",
+    addresses=(address(1, sends_bulk=False), address(2), address(3)),
+    domains=(
+        SendingDomain(
+            name="acme.example",
+            return_path="b.acme.example",
+            selector="s1",
+            sealed_dkim_key="sealed",
+            verified=True,
+        ),
+    ),
+    mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
+    warmup_started=date(2026, 11, 1),
+)
+SNAPSHOT = Snapshot(
+    entry=ENTRY, homes={}, switches=(), suppressed=None, mailbox_used=0, address_used={}
+)
+
+
+def decided(snapshot: Snapshot, message: OutgoingMessage = MESSAGE, now: datetime = NOW):
+    return decide(snapshot, message, tenant_id=TENANT, now=now)
+
+
+def test_a_good_message_goes_now_and_settles_a_home() -> None:
+    decision = decided(SNAPSHOT)
+    assert decision.verdict is Verdict.NOW
+    assert decision.route is not None
+    assert decision.route.address.name == "mx1-2"
+    assert decision.route.settles_home
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "reason"),
+    [
+        ({"suppressed": "unsubscribed"}, Verdict.NEVER, "suppressed"),
+        ({"entry": None}, Verdict.LATER, "not_published"),
+        (
+            {"entry": ENTRY.model_copy(update={"domains": ()})},
+            Verdict.NEVER,
+            "domain_unknown",
+        ),
+        (
+            {"entry": ENTRY.model_copy(
+                update={"domains": (ENTRY.domains[0].model_copy(update={"verified": False}),)}
+            )},
+            Verdict.LATER,
+            "domain_not_verified",
+        ),
+        ({"mailbox_used": 50}, Verdict.LATER, "mailbox_cap_reached"),
+        (
+            {"address_used": {"198.18.1.2": 1200, "198.18.1.3": 1200}},
+            Verdict.LATER,
+            "warmup_cap_reached",
+        ),
+    ],
+)  # fmt: skip
+def test_each_gate(change: dict[str, object], verdict: Verdict, reason: str) -> None:
+    decision = decided(replace(SNAPSHOT, **change))
+    assert (decision.verdict, decision.reason) == (verdict, reason)
+
+
+@pytest.mark.parametrize(
+    ("scope", "subject", "stops"),
+    [
+        ("platform", "", True),
+        ("tenant", str(TENANT), True),
+        ("tenant", str(UUID(int=8)), False),
+        ("domain", "acme.example", True),
+        ("domain", "other.example", False),
+    ],
+)
+def test_kill_switches(scope: str, subject: str, stops: bool) -> None:
+    switch = Switch(scope=scope, subject=subject, reason="complaints")
+    decision = decided(replace(SNAPSHOT, switches=(switch,)))
+    assert (decision.reason == "kill_switch") is stops
+
+
+def test_suppression_comes_before_everything_else() -> None:
+    decision = decided(replace(SNAPSHOT, suppressed="bounced", entry=None))
+    assert decision.verdict is Verdict.NEVER
+
+
+class TestAddress:
+    def test_a_home_is_kept(self) -> None:
+        decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}))
+        assert decision.route is not None
+        assert decision.route.address.name == "mx1-3"
+        assert not decision.route.settles_home
+
+    def test_a_full_home_is_left_for_another(self) -> None:
+        full = {"198.18.1.3": 1200}
+        decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}, address_used=full))
+        assert decision.route is not None
+        assert decision.route.address.name == "mx1-2"
+        assert not decision.route.settles_home
+
+    def test_trouble_of_a_home_is_not_carried_to_another(self) -> None:
+        switch = Switch(scope="address", subject="198.18.1.3", reason="listed")
+        decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}, switches=(switch,)))
+        assert (decision.verdict, decision.reason) == (Verdict.LATER, "address_not_ready")
+
+    def test_an_address_that_is_not_ready_gets_no_home(self) -> None:
+        entry = ENTRY.model_copy(update={"addresses": (address(2, ready=False), address(3))})
+        decision = decided(replace(SNAPSHOT, entry=entry))
+        assert decision.route is not None
+        assert decision.route.address.name == "mx1-3"
+
+    def test_homes_are_spread_by_weight(self) -> None:
+        entry = ENTRY.model_copy(update={"addresses": (address(2, weight=3), address(3))})
+        homes: dict[str, str] = {}
+        for number in range(8):
+            decision = decided(replace(SNAPSHOT, entry=entry, homes=homes))
+            assert decision.route is not None
+            homes = homes | {f"d{number}.example": decision.route.address.name}
+        assert sorted(homes.values()).count("mx1-2") == 6
+
+
+@given(
+    day=st.integers(-5, 90),
+    used=st.integers(0, 2000),
+    mailbox=st.integers(0, 600),
+)
+def test_no_cap_is_ever_passed(day: int, used: int, mailbox: int) -> None:
+    now = datetime(2026, 11, 1, 23, 59, tzinfo=UTC) + timedelta(days=day - 1)
+    everywhere = {item.ip: used for item in ENTRY.addresses}
+    decision = decided(replace(SNAPSHOT, address_used=everywhere, mailbox_used=mailbox), now=now)
+    if decision.verdict is Verdict.NOW:
+        assert used < ADDRESS[ENTRY.warmup].cap(day)
+        assert mailbox < min(50, MAILBOX[ENTRY.warmup].cap(day))
+    else:
+        assert decision.until is not None
+        assert now < decision.until <= now + timedelta(days=1)
+
+
+def test_counters_begin_anew_at_midnight_utc() -> None:
+    decision = decided(replace(SNAPSHOT, mailbox_used=50))
+    assert decision.until == datetime(2026, 11, 25, tzinfo=UTC)
