@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Header, Query, Request
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from controlplane.database import API
 from controlplane.identity.access import Access, MessageReader, MessageSender
 from controlplane.messages.port import Outbox
 from controlplane.problems import Problem, responses
@@ -17,8 +18,8 @@ from controlplane.tenants import service as tenants
 router = APIRouter(tags=["messages"])
 EXAMPLE = {
     "tenant": "acme",
-    "sender": "sales@acme.example",
-    "recipient": "bob@rcpt.example",
+    "from": "sales@acme.example",
+    "to": "bob@rcpt.example",
     "subject": "Hello",
     "text": "Hello Bob",
 }
@@ -50,6 +51,8 @@ async def send_message(
     name = content.pop("tenant", None)
     async with access.begin() as connection:
         tenant_id = await _tenant_id(connection, access, name)
+    # Also for an operator the mail is queued with no more rights than the tenant has.
+    async with access.database.begin(API, tenant_id=tenant_id) as connection:
         id_ = await outbox.enqueue(
             connection, tenant_id=tenant_id, message=content, idempotency_key=idempotency_key
         )
@@ -75,12 +78,12 @@ async def list_messages(
 
 @router.get("/messages/{message_id}", responses=responses(404, 503))
 async def explain_message(
-    message_id: UUID, request: Request, access: MessageReader
+    message_id: str, request: Request, access: MessageReader
 ) -> dict[str, Any]:
     """Say what became of a message, and why."""
     outbox = _outbox(request)
     async with access.begin() as connection:
-        found = await outbox.explain(connection, tenant_id=access.tenant_id, message_id=message_id)
+        found = await outbox.explain(connection, message_id=message_id)
     if found is None:
         raise Problem(
             404, "message.not_found", f"there is no message {message_id}", "GET /api/v1/messages"

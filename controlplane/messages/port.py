@@ -28,6 +28,6 @@ class Outbox(Protocol):
         """Return a tenant's messages, newest first; each has `id`."""
 
     async def explain(
-        self, connection: AsyncConnection, *, tenant_id: UUID | None, message_id: UUID
+        self, connection: AsyncConnection, *, message_id: str
     ) -> Mapping[str, Any] | None:
-        """Say what became of a message and why; None when the tenant has no such message."""
+        """Say what became of a message (by id or Message-ID) and why; None when it is not seen."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -39,8 +39,8 @@ NOT_YET_REPORTED = "NotYetReported"
 HOSTS_UNAVAILABLE = "HostsUnavailable"
 
 OF_TENANT = tuple(Type)
-OF_HOST = (Type.READY, Type.INFRASTRUCTURE, Type.CONFIGURED, Type.VERIFIED)
-OF_ADDRESS = (Type.READY, Type.INFRASTRUCTURE, Type.DNS, Type.CONFIGURED, Type.VERIFIED)
+OF_HOST = (Type.READY, Type.INFRASTRUCTURE, Type.DNS, Type.CONFIGURED, Type.VERIFIED)
+OF_ADDRESS = (Type.READY, Type.INFRASTRUCTURE, Type.DNS, Type.VERIFIED)
 OF_DOMAIN = (Type.READY, Type.DNS, Type.SENDING)
 
 STEPS = (Type.INFRASTRUCTURE, Type.DNS, Type.CONFIGURED, Type.VERIFIED, Type.SENDING)
@@ -132,7 +132,7 @@ class Conditions:
         found = self.get(subject, type_)
         return found is not None and found.status is Status.TRUE
 
-    def begin(self, subjects: dict[str, Iterable[Type]]) -> None:
+    def begin(self, subjects: Mapping[str, Iterable[Type]]) -> None:
         """Give every subject its conditions at the first visit; forget subjects that are gone."""
         for subject, types in subjects.items():
             for type_ in types:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from blueprint.tenant import Tenant
 
 COLUMNS = (
     "id, name, generation, observed_generation, document, deleting, paused, public_keys, "
-    "published, created_at, updated_at"
+    "sending_since, created_at, updated_at"
 )
 
 
@@ -33,8 +33,8 @@ class TenantRow:
     deleting: bool
     paused: bool
     public_keys: PublicKeys | None
-    published: str | None
-    """Fingerprint of its entry in the sender's directory."""
+    sending_since: date | None
+    """First UTC day of the warm-up."""
     created_at: datetime
     updated_at: datetime
 
@@ -222,13 +222,11 @@ async def set_public_keys(connection: AsyncConnection, tenant_id: UUID, keys: Pu
     )
 
 
-async def set_published(
-    connection: AsyncConnection, tenant_id: UUID, fingerprint: str | None
-) -> None:
-    """Record what the sender's directory holds of a tenant."""
+async def set_sending_since(connection: AsyncConnection, tenant_id: UUID, day: date) -> None:
+    """Record the first day of the warm-up."""
     await connection.execute(
-        text("update oltp.tenants set published = :fingerprint where id = :id"),
-        {"id": tenant_id, "fingerprint": fingerprint},
+        text("update oltp.tenants set sending_since = :day where id = :id"),
+        {"id": tenant_id, "day": day},
     )
 
 
@@ -248,7 +246,7 @@ def _tenant(row: Any) -> TenantRow:
         deleting=row.deleting,
         paused=row.paused,
         public_keys=None if keys is None else PublicKeys.model_validate(keys),
-        published=row.published,
+        sending_since=row.sending_since,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -17,11 +17,11 @@ create table oltp.tenants (
     deleting boolean not null default false,
     paused boolean not null default false,
     public_keys jsonb,
-    published text,
+    sending_since date,
     created_at timestamptz not null,
     updated_at timestamptz not null
 );
-comment on column oltp.tenants.published is 'fingerprint of the entry in the sender''s directory';
+comment on column oltp.tenants.sending_since is 'first day of the warm-up (UTC)';
 create table oltp.domains (
     name text primary key,
     tenant_id uuid not null references oltp.tenants on delete cascade

@@ -1,0 +1,253 @@
+"""One visit: look, do the next needed thing, say what is known. Nothing is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from blueprint.render import render
+from controlplane.database import CONTROLLER
+from controlplane.events.repository import emit
+from controlplane.monitoring import repository as condition_rows
+from controlplane.monitoring.conditions import (
+    HOSTS_UNAVAILABLE,
+    OF_ADDRESS,
+    OF_DOMAIN,
+    OF_HOST,
+    OF_TENANT,
+    STEPS,
+    TENANT,
+    Conditions,
+    Status,
+    Type,
+    Verdict,
+    bad,
+    ok,
+    unknown,
+)
+from controlplane.operations import repository as operation_rows
+from controlplane.provisioning.ports import ProvisioningError
+from controlplane.reconciler.activation import Activation
+from controlplane.reconciler.checks import Dns, Verification, camel
+from controlplane.reconciler.cloud import Cloud
+from controlplane.reconciler.configuration import Configuration
+from controlplane.reconciler.context import Context, LeaseLost, Ports, Stopping
+from controlplane.reconciler.deletion import delete
+from controlplane.reconciler.keys import Keys
+from controlplane.reconciler.schedule import Lease
+from controlplane.reconciler.secrets import SecretStore
+from controlplane.tenants import repository
+from controlplane.tenants.repository import TenantRow
+
+log = structlog.get_logger()
+ABOUT = {
+    "keys": Type.INFRASTRUCTURE,
+    "cloud": Type.INFRASTRUCTURE,
+    "dns": Type.DNS,
+    "configuration": Type.CONFIGURED,
+    "verification": Type.VERIFIED,
+    "activation": Type.SENDING,
+}
+"""The condition that says how a phase went."""
+
+
+class Phase(Protocol):
+    """A step of a visit; observes first, and converges only what differs."""
+
+    name: str
+
+    async def run(self, context: Context) -> None:
+        """Raises ProvisioningError for what cannot be done now."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a visit ended: `settled` until the next look, `again` soon, `stalled` until a wish."""
+
+    kind: str
+
+
+SETTLED, AGAIN, STALLED, GONE, LEFT = (
+    Result(kind) for kind in ("settled", "again", "stalled", "gone", "left")
+)
+
+
+async def visit(ports: Ports, lease: Lease, stop: asyncio.Event) -> Result:
+    """Visit a tenant whose lease is held."""
+    context = await _open(ports, lease, stop)
+    if context is None:
+        return GONE
+    heartbeat = asyncio.create_task(_heartbeat(context))
+    try:
+        return await _visit(context)
+    except LeaseLost:
+        log.warning("lease lost", tenant=context.tenant.name, token=lease.token)
+        return LEFT
+    except Stopping:
+        await context.save()
+        return AGAIN
+    finally:
+        heartbeat.cancel()
+        with suppress(asyncio.CancelledError):
+            await heartbeat
+
+
+async def _open(ports: Ports, lease: Lease, stop: asyncio.Event) -> Context | None:
+    """Read all that is known, and close what a dead process left open."""
+    async with ports.database.begin(CONTROLLER) as connection:
+        tenant = await repository.get(connection, lease.tenant_id)
+        if tenant is None:
+            return None
+        now = ports.clock()
+        for id_ in await operation_rows.abort_unfinished(connection, tenant.id, now=now):
+            await emit(
+                connection,
+                tenant_id=tenant.id,
+                tenant=tenant.name,
+                at=now,
+                subject=TENANT,
+                kind="operation",
+                reason="Aborted",
+                message=f"operation {id_} was cut off; looking at what it did",
+            )
+        known = await condition_rows.load(connection, tenant.id)
+        secrets = await SecretStore.load(connection, ports.database, ports.vault, tenant.id)
+        hosts = await repository.hosts(connection, tenant.id)
+    conditions = Conditions(known, generation=tenant.generation, clock=ports.clock)
+    return Context(ports, tenant, conditions, secrets, hosts, lease, stop)
+
+
+async def _visit(context: Context) -> Result:
+    tenant, conditions = context.tenant, context.conditions
+    subjects = _subjects(tenant, context.ports)
+    conditions.begin(subjects)
+    context.subjects = list(subjects)
+    conditions.set(TENANT, Type.PAUSED, _flag(tenant.paused, "Paused"))
+    conditions.set(TENANT, Type.DELETING, _flag(tenant.deleting, "Deleting"))
+    if tenant.paused:
+        conditions.mark_resting("Paused", "an operator paused this tenant")
+        await context.save()
+        return STALLED
+    try:
+        if tenant.deleting:
+            await delete(context)
+            return GONE
+        await _run(context)
+        result = _conclude(context)
+    except ProvisioningError as error:
+        result = _failed(context, error)
+    await context.save()
+    async with context.ports.database.begin(CONTROLLER) as connection:
+        await repository.set_observed(connection, tenant.id, tenant.generation)
+    return result
+
+
+async def _run(context: Context) -> None:
+    if context.tenant.generation != context.tenant.observed_generation:
+        context.conditions.mark_reconciling(
+            "NewGeneration", f"generation {context.tenant.generation} is on its way"
+        )
+    await context.save()
+    for phase in _phases(context):
+        await context.guard()
+        try:
+            await phase.run(context)
+        except ProvisioningError as error:
+            context.conditions.set(
+                TENANT, ABOUT[phase.name], bad(camel(error.code), f"{error}; {error.remedy}")
+            )
+            raise
+        except (LeaseLost, Stopping):
+            raise
+        except Exception as error:
+            log.exception("phase failed", tenant=context.tenant.name, phase=phase.name)
+            raise ProvisioningError(
+                getattr(error, "code", "internal"),
+                f"phase {phase.name} failed on our side ({type(error).__name__})",
+                remedy=getattr(error, "remedy", "see the log; it is tried again"),
+            ) from error
+        _sum_up(context)
+        await context.save()
+
+
+def _phases(context: Context) -> Sequence[Phase]:
+    before: list[Phase] = [Keys(), Cloud(), Dns()]
+    configurator = context.ports.configurator
+    if configurator is None:
+        return before
+    return [*before, Configuration(configurator), Verification(), Activation()]
+
+
+def _conclude(context: Context) -> Result:
+    """Say what all phases together have reached."""
+    conditions = context.conditions
+    conditions.set(TENANT, Type.IDENTITY, unknown("NoMailServer", "no mailbox server is installed"))
+    if context.ports.configurator is None:
+        message = "real hosts cannot run here; only what the provider APIs do was done"
+        for subject, types in _subjects(context.tenant, context.ports).items():
+            for type_ in {Type.CONFIGURED, Type.VERIFIED, Type.SENDING} & set(types):
+                conditions.set(subject, type_, unknown(HOSTS_UNAVAILABLE, message))
+        _sum_up(context)
+        conditions.mark_resting(HOSTS_UNAVAILABLE, message)
+        return AGAIN if context.waits else SETTLED
+    for type_ in STEPS:
+        found = conditions.get(TENANT, type_)
+        if found is None or found.status is not Status.TRUE:
+            reason = found.reason if found else "Unknown"
+            conditions.mark_reconciling(reason, f"{type_}: {found.message if found else ''}")
+            return AGAIN
+    sending = conditions.get(TENANT, Type.SENDING)
+    conditions.mark_ready(sending.message if sending else "")
+    return AGAIN if context.waits else SETTLED
+
+
+def _failed(context: Context, error: ProvisioningError) -> Result:
+    message = f"{error}; {error.remedy}"
+    log.warning("visit failed", tenant=context.tenant.name, code=error.code, error=str(error))
+    if error.retryable:
+        context.conditions.mark_reconciling(camel(error.code), message)
+        return AGAIN
+    context.conditions.mark_stalled(camel(error.code), message)
+    return STALLED
+
+
+def _sum_up(context: Context) -> None:
+    """Set Ready of each host, address and domain from its other conditions."""
+    conditions = context.conditions
+    for subject, types in _subjects(context.tenant, context.ports).items():
+        if subject == TENANT:
+            continue
+        parts = [conditions.get(subject, type_) for type_ in types if type_ is not Type.READY]
+        wrong = next((c for c in parts if c is not None and c.status is not Status.TRUE), None)
+        if wrong is None:
+            conditions.set(subject, Type.READY, ok("Ready"))
+        elif wrong.status is Status.FALSE:
+            conditions.set(subject, Type.READY, bad(wrong.reason, wrong.message))
+        else:
+            conditions.set(subject, Type.READY, unknown(wrong.reason, wrong.message))
+
+
+def _subjects(tenant: TenantRow, ports: Ports) -> dict[str, Sequence[Type]]:
+    plan = render(tenant.document, platform=ports.platform, keys=None, generation=tenant.generation)
+    subjects: dict[str, Sequence[Type]] = {TENANT: OF_TENANT}
+    for host in plan.hosts:
+        subjects[f"host/{host.name}"] = OF_HOST
+        subjects |= {f"address/{address.name}": OF_ADDRESS for address in host.addresses}
+    return subjects | {f"domain/{domain.name}": OF_DOMAIN for domain in plan.domains}
+
+
+def _flag(value: bool, reason: str) -> Verdict:
+    return ok(reason, "asked for") if value else bad(f"Not{reason}", "")
+
+
+async def _heartbeat(context: Context) -> None:
+    """Keep the lease while a phase takes long; losing it is noticed before the next step."""
+    while True:
+        await asyncio.sleep(context.ports.settings.lease.total_seconds() / 3)
+        if not await context.renew():
+            return

@@ -1,0 +1,392 @@
+"""Visits on a real database with everything outside in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from controlplane.database import CONTROLLER, Database
+from controlplane.provisioning.memory_configurator import MemoryConfigurator
+from controlplane.provisioning.ports import CloudState, ProvisioningError
+from controlplane.reconciler.context import Ports
+from controlplane.reconciler.loop import step
+from controlplane.settings import ReconcilerSettings
+from tests.integration.controlplane.conftest import PLATFORM, Clock, document
+from tests.integration.controlplane.ports import Kill, Killed, MemoryCloud, MemoryInternet
+from vault import KeyRing, Vault
+
+MANUAL = [{"name": "acme.example"}, {"name": "acme-mail.example", "dns": "manual"}]
+
+
+class Configurator(MemoryConfigurator):
+    def __init__(self, kill: Kill) -> None:
+        super().__init__()
+        self._kill = kill
+
+    def first_contact(self, *args: Any, **kwargs: Any) -> str:
+        line = super().first_contact(*args, **kwargs)
+        self._kill.here("first contact")
+        return line
+
+    def configure(self, *args: Any, **kwargs: Any) -> int:
+        self._kill.here("configuration")
+        changed = super().configure(*args, **kwargs)
+        self._kill.here("after configuration")
+        return changed
+
+
+@dataclass
+class World:
+    """A reconciler that is stepped by hand, and a client of the API beside it."""
+
+    ports: Ports
+    cloud: MemoryCloud
+    internet: MemoryInternet
+    configurator: Configurator
+    kill: Kill
+    clock: Clock
+    api: httpx2.AsyncClient
+    database: Database
+
+    async def step(self) -> bool:
+        return await step(self.ports, "test", asyncio.Event())
+
+    async def until_quiet(self, visits: int = 10) -> None:
+        """Visit whatever becomes due within the next hours, up to a number of times."""
+        for _ in range(visits):
+            self.clock.advance(minutes=6)
+            if not await self.step():
+                return
+
+    async def tenant(self) -> dict[str, Any]:
+        return dict((await self.api.get("/tenants/acme")).json())
+
+    async def condition(self, type_: str, subject: str = "tenant") -> tuple[str, str]:
+        found = {(c["subject"], c["type"]): c for c in (await self.tenant())["conditions"]}
+        condition = found[subject, type_]
+        return condition["status"], condition["reason"]
+
+    async def operations(self) -> list[tuple[str, str, str | None]]:
+        page = (await self.api.get("/tenants/acme/operations")).json()
+        return [(o["kind"], o["outcome"], o["error_code"]) for o in page["items"]][::-1]
+
+    async def apply(self, **spec: Any) -> httpx2.Response:
+        known = await self.api.get("/tenants/acme")
+        if known.status_code == 404:
+            return await self.api.post("/tenants", json=document(**spec))
+        return await self.api.put("/tenants/acme", json=document(**spec))
+
+
+@pytest.fixture
+def world(plane: Database, operator: Any, clock: Clock, tmp_path: Path) -> World:
+    kill = Kill()
+    cloud, internet, configurator = MemoryCloud(kill), MemoryInternet(kill), Configurator(kill)
+    ports = Ports(
+        database=plane,
+        engine=cloud,
+        verifier=internet,
+        vault=Vault(KeyRing.create(tmp_path / "keys")),
+        platform=PLATFORM,
+        settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
+        clock=clock,
+        configurator=configurator,
+        root_password=lambda _: "first",
+        rng=random.Random(7),  # noqa: S311 - jitter
+    )
+    return World(ports, cloud, internet, configurator, kill, clock, operator, plane)
+
+
+async def test_one_visit_brings_a_tenant_to_ready(world: World) -> None:
+    await world.apply()
+    assert await world.step()
+    tenant = await world.tenant()
+    assert {c["type"]: c["status"] for c in tenant["conditions"] if c["subject"] == "tenant"} == {
+        "Ready": "True",
+        "InfrastructureReady": "True",
+        "DnsReady": "True",
+        "HostsConfigured": "True",
+        "IdentityReady": "Unknown",
+        "Verified": "True",
+        "SendingEnabled": "True",
+        "Reconciling": "False",
+        "Stalled": "False",
+        "Drifted": "False",
+        "Paused": "False",
+        "Deleting": "False",
+    }
+    assert all(c["reason"] for c in tenant["conditions"])
+    assert tenant["observed_generation"] == 1
+    assert await world.operations() == [
+        ("make", "succeeded", None),
+        ("create", "succeeded", None),
+        ("configure", "succeeded", None),
+    ]
+
+
+async def test_a_visit_without_change_does_nothing_and_says_nothing(world: World) -> None:
+    await world.apply()
+    await world.step()
+    before, events = await world.operations(), (await world.api.get("/events")).json()["next"]
+    world.clock.advance(minutes=11)
+    assert await world.step()
+    assert await world.operations() == before
+    assert (await world.api.get("/events")).json()["next"] == events
+    assert world.cloud.ups == 1
+
+
+async def test_the_order_of_conditions_is_told_by_events(world: World) -> None:
+    await world.apply()
+    await world.step()
+    events = (await world.api.get("/events", params={"limit": 1000})).json()["items"]
+    kinds = [e["kind"] for e in events if e["subject"] == "tenant" and e["kind"].endswith("=True")]
+    wanted = ["InfrastructureReady", "DnsReady", "HostsConfigured", "Verified", "SendingEnabled"]
+    assert [kind for kind in kinds if kind[:-5] in wanted] == [f"{name}=True" for name in wanted]
+    assert kinds[-1] == "Ready=True"
+
+
+POINTS = ["before up", "after up", "dns", "first contact", "configuration"]
+
+
+@pytest.mark.parametrize("point", [*POINTS, "after configuration", "verification"])
+async def test_killed_anywhere_and_started_again_it_gets_ready_with_one_purchase(
+    world: World, point: str
+) -> None:
+    await world.apply()
+    world.kill.at = point
+    with pytest.raises(BaseException) as death:  # noqa: PT011 - a group or the death itself
+        await world.step()
+    assert death.group_contains(Killed) if isinstance(death.value, BaseExceptionGroup) else True
+    assert not await world.step(), "the lease of the dead process still holds"
+    world.clock.advance(minutes=2)
+    assert await world.step()
+    assert await world.condition("Ready") == ("True", "Ready")
+    assert len(world.cloud.sold) == 1
+    assert None not in [outcome for _, outcome, _ in await world.operations()]
+
+
+async def test_what_a_dead_process_left_open_is_aborted(world: World) -> None:
+    await world.apply()
+    world.kill.at = "after up"
+    with pytest.raises(Killed):
+        await world.step()
+    world.clock.advance(minutes=2)
+    await world.step()
+    assert ("create", "aborted", "operation.aborted") in await world.operations()
+
+
+async def test_a_failure_that_passes_is_tried_again_and_told(world: World) -> None:
+    await world.apply()
+    world.cloud.failures = [ProvisioningError("cloud.unreachable", "no route", remedy="wait")]
+    await world.step()
+    assert await world.condition("InfrastructureReady") == ("False", "CloudUnreachable")
+    assert await world.condition("Reconciling") == ("True", "CloudUnreachable")
+    await world.until_quiet()
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+async def test_a_terminal_failure_waits_for_a_new_generation(world: World) -> None:
+    await world.apply()
+    world.cloud.failures = [
+        ProvisioningError("hostwinds.unauthorized", "401", remedy="set the key", retryable=False)
+    ]
+    await world.step()
+    assert await world.condition("Stalled") == ("True", "HostwindsUnauthorized")
+    world.clock.advance(days=30)
+    assert not await world.step()
+    assert (await world.apply()).headers["Penguin-Outcome"] == "configured"
+    await world.step()
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+async def test_an_error_of_ours_is_no_traceback_and_is_tried_again(world: World) -> None:
+    await world.apply()
+    world.cloud.failures = [ZeroDivisionError("secret detail")]
+    await world.step()
+    assert await world.condition("Ready") == ("False", "Internal")
+    assert "secret detail" not in str(await world.tenant())
+    await world.until_quiet()
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+async def test_a_pending_address_holds_back_only_itself(world: World) -> None:
+    world.cloud.withheld = {"mx1-3"}
+    hosts = [{"name": "mx1", "addresses": 3, "zone": "acme.example"}]
+    await world.apply(hosts=hosts)
+    await world.step()
+    assert await world.condition("Ready") == ("True", "Ready")
+    assert await world.condition("Ready", "address/mx1-2") == ("True", "Ready")
+    assert await world.condition("Ready", "address/mx1-3") == ("False", "WaitingForProvider")
+    world.cloud.withheld = set()
+    world.clock.advance(minutes=6)
+    await world.step()
+    assert await world.condition("Ready", "address/mx1-3") == ("True", "Ready")
+    assert len(world.cloud.sold) == 1
+
+
+async def test_a_manual_domain_holds_back_only_itself(world: World) -> None:
+    world.internet.wrong["domain/acme-mail.example", "dns.authoritative"] = "dns.missing"
+    await world.apply(domains=MANUAL)
+    await world.step()
+    assert await world.condition("Ready") == ("True", "Ready")
+    assert await world.condition("SendingEnabled", "domain/acme-mail.example") == (
+        "False",
+        "DomainNotVerified",
+    )
+    async with world.database.begin(CONTROLLER) as connection:
+        entry = (await connection.execute(text("select document from directory.entries"))).scalar()
+    assert {d["name"]: d["verified"] for d in entry["domains"]} == {
+        "acme.example": True,
+        "acme-mail.example": False,
+    }
+
+
+async def test_wrong_dns_of_ours_keeps_the_domain_from_sending(world: World) -> None:
+    world.internet.wrong["domain/acme.example", "dns.authoritative"] = "dns.missing"
+    await world.apply()
+    await world.step()
+    assert await world.condition("DnsReady") == ("False", "DnsMissing")
+    assert await world.condition("SendingEnabled") == ("False", "DomainNotVerified")
+    assert (await world.condition("Ready"))[0] == "False"
+    world.internet.wrong = {}
+    world.clock.advance(minutes=6)
+    await world.step()
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+async def test_a_host_that_fails_after_it_was_well_is_configured_again(world: World) -> None:
+    await world.apply()
+    await world.step()
+    world.internet.wrong["address/mx1-2", "smtp.tls"] = "smtp.refused"
+    world.clock.advance(minutes=11)
+    await world.step()
+    assert await world.condition("Verified", "address/mx1-2") == ("False", "SmtpRefused")
+    world.internet.wrong = {}
+    world.clock.advance(minutes=6)
+    await world.step()
+    assert world.configurator.runs == ["mx1", "mx1"]
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+async def test_an_unknown_digest_is_shown_and_left_alone_until_somebody_applies(
+    world: World,
+) -> None:
+    await world.apply()
+    await world.step()
+    state = world.cloud.state("acme")
+    world.cloud.stacks["acme"] = replace(state, digest="sha256:foreign")
+    world.clock.advance(minutes=11)
+    await world.step()
+    assert await world.condition("Drifted") == ("True", "ForeignUpdate")
+    assert world.cloud.ups == 1
+    assert (await world.apply()).headers["Penguin-Outcome"] == "configured"
+    await world.step()
+    assert world.cloud.ups == 2
+    assert await world.condition("Drifted") == ("False", "AsApplied")
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+async def test_a_digest_that_came_from_the_blueprint_endpoint_is_ours(world: World) -> None:
+    await world.apply()
+    await world.step()
+    await world.apply(mailboxes=[{"address": "a@acme.example"}])
+    served = (await world.api.get("/tenants/acme/blueprint")).json()
+    world.cloud.stacks["acme"] = replace(world.cloud.state("acme"), digest=served["digest"])
+    await world.step()
+    assert await world.condition("Ready") == ("True", "Ready")
+    assert world.cloud.ups == 1
+
+
+async def test_where_hosts_cannot_run_a_tenant_stops_at_dns_ready(world: World) -> None:
+    world.ports = replace(world.ports, configurator=None)
+    await world.apply()
+    await world.step()
+    assert await world.condition("DnsReady") == ("True", "DnsVerified")
+    for type_ in ("HostsConfigured", "Verified", "SendingEnabled", "Ready"):
+        assert await world.condition(type_) == ("Unknown", "HostsUnavailable")
+    assert await world.condition("Reconciling") == ("False", "Done")
+
+
+class TestDelete:
+    async def test_a_tenant_is_gone_when_the_cloud_says_so(self, world: World) -> None:
+        await world.apply()
+        await world.step()
+        await world.api.delete("/tenants/acme")
+        world.cloud.keeps_after_destroy = 1
+        await world.step()
+        assert (await world.tenant())["deleting"]
+        await world.until_quiet()
+        assert (await world.api.get("/tenants/acme")).status_code == 404
+        assert world.cloud.state("acme") == CloudState(digest=None)
+        async with world.database.begin(CONTROLLER) as connection:
+            left = await connection.execute(text("select * from directory.entries"))
+            assert left.all() == []
+
+    @pytest.mark.parametrize("point", ["before destroy", "after destroy"])
+    async def test_killed_while_deleting_it_goes_on(self, world: World, point: str) -> None:
+        await world.apply()
+        await world.step()
+        await world.api.delete("/tenants/acme")
+        world.kill.at = point
+        with pytest.raises(Killed):
+            await world.step()
+        world.clock.advance(minutes=2)
+        await world.until_quiet()
+        assert (await world.api.get("/tenants/acme")).status_code == 404
+
+
+async def test_a_wish_during_a_visit_makes_another_one(world: World) -> None:
+    await world.apply()
+    up: Callable[..., CloudState] = world.cloud.up
+    loop = asyncio.get_running_loop()
+    changed = document(mailboxes=[{"address": "a@acme.example"}])
+
+    def up_while_somebody_writes(*args: Any, **kwargs: Any) -> CloudState:
+        written = world.api.put("/tenants/acme", json=changed)
+        asyncio.run_coroutine_threadsafe(written, loop).result(timeout=10)
+        return up(*args, **kwargs)
+
+    world.cloud.up = up_while_somebody_writes  # type: ignore[method-assign]
+    await world.step()
+    world.cloud.up = up  # type: ignore[method-assign]
+    assert (await world.tenant())["observed_generation"] == 1
+    assert await world.step()
+    assert (await world.tenant())["observed_generation"] == 2
+
+
+async def test_whoever_lost_the_lease_buys_nothing(world: World) -> None:
+    await world.apply()
+    verify = world.internet.verify_dns
+
+    async def taken_over(*args: Any) -> Any:
+        async with world.database.begin(CONTROLLER) as connection:
+            await connection.execute(text("update oltp.schedule set token = token + 1"))
+        return await verify(*args)
+
+    world.internet.verify_dns = taken_over  # type: ignore[method-assign]
+    await world.step()
+    assert world.configurator.runs == []
+    assert (await world.tenant())["observed_generation"] == 0
+
+
+async def test_secrets_are_sealed_and_reach_neither_log_nor_answers(world: World) -> None:
+    await world.apply()
+    await world.step()
+    async with world.database.begin(CONTROLLER) as connection:
+        rows = (await connection.execute(text("select purpose, sealed from oltp.secrets"))).all()
+    assert {row.purpose.split("/")[0] for row in rows} == {
+        "ssh", "ca", "bounce", "dkim", "submission", "submission-hash", "certificate",
+    }  # fmt: skip
+    assert all(row.sealed.startswith("v1.") for row in rows)
+    page = (await world.api.get("/tenants/acme/operations")).json()["items"]
+    logs = [(await world.api.get(f"/operations/{o['id']}/log")).text for o in page]
+    assert any("bought acme-mx1" in log for log in logs)
+    assert not any("PRIVATE" in log or "$6$" in log for log in logs)
