@@ -11,8 +11,9 @@ import typer
 from cli import world
 from cli.errors import CliError
 from cli.output import Format, OutputOption, print_document, print_rows
-from lab import control
+from lab import check, control, leftovers
 from lab.place import LabPlace, required, running
+from lab.receiver import messages
 
 app = typer.Typer(help="The lab: provider emulators, hosts, DNS.", no_args_is_help=True)
 zone_app = typer.Typer(help="Zones, as their owner sees them.", no_args_is_help=True)
@@ -23,10 +24,18 @@ TIMEOUT = 30
 
 @app.command()
 def up(
-    api_only: Annotated[bool, typer.Option("--api-only", help="No real hosts")] = True,
+    api_only: Annotated[bool, typer.Option("--api-only", help="No real hosts")] = False,
 ) -> None:
     """Start the lab, or join the one that runs."""
-    place = world.start_lab(lambda line: print(f"  ✓ {line}", flush=True), _missing(api_only))
+    missing = "--api-only was asked for" if api_only else check.missing(world.lab_dir())
+    if missing is not None:
+        print(f"  ! no real hosts here: {missing}; running at API level")
+    place = control.start(
+        world.lab_dir(),
+        world.journal_environment(),
+        lambda line: print(f"  ✓ {line}", flush=True),
+        missing=missing,
+    )
     print(f"the lab runs (process {place.pid}, level {place.level})")
 
 
@@ -48,9 +57,21 @@ def status(output: OutputOption = Format.TABLE) -> None:
             {"what": "lab", "state": f"running at level {place.level}", "address": None},
             {"what": "hostwinds", "state": "emulated", "address": place.hostwinds_url},
             {"what": "cloudflare", "state": "emulated", "address": place.cloudflare_url},
+            *_guests(place),
             {"what": "charged", "state": f"{charged:.2f} USD a month", "address": None},
         ]
     print_rows(rows, ("what", "state", "address"), output)
+
+
+def _guests(place: LabPlace) -> list[dict[str, Any]]:
+    if place.level == "api":
+        return [{"what": "hosts", "state": f"none: {place.missing}", "address": None}]
+    receiver = "ready" if place.receiver_ready else "starting"
+    return [
+        {"what": "resolver", "state": "ready", "address": place.resolver},
+        {"what": "packages", "state": "ready", "address": place.packages},
+        {"what": "receiver", "state": receiver, "address": place.receiver},
+    ]
 
 
 @app.command()
@@ -61,9 +82,36 @@ def env() -> None:
 
 
 @app.command()
-def logs() -> None:
-    """Print the lab's log."""
-    print((world.lab_dir() / control.LOG).read_text(), end="")
+def logs(
+    guest: Annotated[
+        str | None, typer.Option(help="the console of a guest: dns, rcpt, or a server's number")
+    ] = None,
+) -> None:
+    """Print the lab's log, or a guest's."""
+    file = world.lab_dir() / control.LOG
+    if guest is not None:
+        file = world.lab_dir() / leftovers.HOSTS / guest / "console.log"
+    if not file.exists():
+        raise CliError("lab.no_log", f"there is no {file}", remedy="`penguin lab up` makes it")
+    print(file.read_text(errors="replace"), end="")
+
+
+@app.command()
+def inbox(output: OutputOption = Format.TABLE) -> None:
+    """List the mail that arrived at the lab's receiving server, with its verdicts."""
+    required(world.lab_dir())
+    rows = [
+        {
+            "to": user,
+            "from": str(message["From"]),
+            "subject": str(message["Subject"]),
+            "message_id": str(message["Message-ID"]),
+            "authentication": " ".join(str(message["Authentication-Results"]).split()),
+            "text": file.read_text(errors="replace"),
+        }
+        for user, file, message in messages(world.lab_dir())
+    ]
+    print_rows(rows, ("to", "from", "subject", "message_id", "authentication"), output)
 
 
 @app.command()
@@ -130,7 +178,3 @@ def add_zone(place: LabPlace, name: str) -> None:
 
 def _get(url: str) -> Any:
     return httpx2.get(url, timeout=TIMEOUT).json()
-
-
-def _missing(api_only: bool) -> str | None:
-    return "--api-only was asked for" if api_only else None

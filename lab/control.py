@@ -10,12 +10,17 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from lab import leftovers
+from lab.lock import alone, holder
 from lab.place import FILE, LabError, LabPlace, running
+from tools.places import cache_dir
 
 START_DEADLINE = 600.0
 """Seconds; building layers for the first time takes most of them."""
 STOP_DEADLINE = 60.0
 LOG = "lab.log"
+SHOWN, FAILED = "· ", "! "
+"""How lines of the log begin that are shown, and the one that says why the lab ended."""
 
 
 def start(
@@ -38,6 +43,7 @@ def start(
     log = directory / LOG
     log.write_text("")
     command = [sys.executable, "-m", "lab.daemon", "--directory", str(directory)]
+    command += ["--cache", str(cache_dir())]
     command += ["--missing", missing] if missing else []
     with log.open("a") as output:
         process = subprocess.Popen(
@@ -54,7 +60,8 @@ def start(
     while True:
         lines = log.read_text().splitlines()
         for line in lines[shown:]:
-            progress(line)
+            if line.startswith(SHOWN):
+                progress(line.removeprefix(SHOWN))
         shown = len(lines)
         place = running(directory)
         if place is not None:
@@ -66,26 +73,40 @@ def start(
 
 
 def stop(directory: Path) -> bool:
-    """End the lab; False when none was running. Returns when it has left nothing behind."""
-    place = running(directory)
-    if place is None:
-        return False
-    os.kill(place.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_DEADLINE
-    while running(directory) is not None:
-        if time.monotonic() > deadline:
-            raise LabError(
-                "lab.stop_failed",
-                f"the lab (process {place.pid}) does not end",
-                remedy=f"`kill -KILL {place.pid}`, then `penguin lab down` again",
-                where=directory / LOG,
-            )
-        time.sleep(0.02)
-    return True
+    """End the lab, and clear what a killed one left; False when none was running.
+
+    Returns when nothing of it is left on the machine. Raises LabError `lab.stop_failed`.
+    """
+    pid = holder(directory)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_DEADLINE
+        while holder(directory) is not None:
+            if time.monotonic() > deadline:
+                raise LabError(
+                    "lab.stop_failed",
+                    f"the lab (process {pid}) does not end",
+                    remedy=f"`kill -KILL {pid}`, then `penguin lab down` again",
+                    where=directory / LOG,
+                )
+            time.sleep(0.02)
+    if (directory / leftovers.HOSTS).exists() and os.geteuid() == 0:
+        try:
+            with alone(directory) as killed:
+                leftovers.clear(killed or directory)
+        except LabError as error:
+            if error.code != "lab.taken":
+                raise
+            return pid is not None  # another checkout's lab runs: nothing of ours is left
+    return pid is not None
 
 
 def _failure(lines: list[str], log: Path) -> LabError:
-    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-    if "LabError: another lab" in last:
-        return LabError("lab.taken", last.partition("LabError: ")[2], remedy="end that one first")
-    return LabError("lab.start_failed", last, remedy="read its log", where=log)
+    reason = next((line for line in reversed(lines) if line.startswith(FAILED)), None)
+    if reason is None:
+        last = lines[-1] if lines else "it said nothing"
+        return LabError("lab.start_failed", last, remedy="read its log", where=log)
+    code, _, message = reason.removeprefix(FAILED).partition(" ")
+    if code == "lab.taken":
+        return LabError(code, message, remedy="end that one first, or use it")
+    return LabError(code, message, remedy="read its log", where=log)

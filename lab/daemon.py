@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import secrets
 import signal
-import threading
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hostwinds.journal import journal_from_environment
+from lab import leftovers, network, receiver, repository
 from lab.cloudflare.account import Account
 from lab.cloudflare.app import create_app as cloudflare_app
+from lab.control import FAILED, SHOWN
 from lab.emulator_server import serve
+from lab.guest import RESOLVER
 from lab.hostwinds.app import create_app as hostwinds_app
 from lab.hostwinds.world import World
+from lab.internet import Internet
+from lab.lock import alone
 from lab.memory import MemoryMachines, MemoryNameserver
 from lab.place import FILE, LabError, LabPlace
 from lab.portal import PortalOperator
+from lab.ports import Machines, Nameserver
 
 SHOW_AFTER = 0.3
 """Seconds until the API lists a new server: never at once, as at the real one."""
@@ -37,22 +44,56 @@ def main() -> None:
     """Run until SIGTERM; everything that was started is ended then."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--missing", help="what this machine lacks for real hosts")
     arguments = parser.parse_args()
-    over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
-    with alone(arguments.directory), ExitStack() as stack:
-        place = build(stack, arguments.missing)
-        place.write(arguments.directory)
-        stack.callback((arguments.directory / FILE).unlink)
-        said("lab", "ready")
-        over.wait()
+        signal.signal(number, _end)
+    try:
+        with alone(arguments.directory) as killed, ExitStack() as stack:
+            live(stack, arguments.directory, killed, arguments.cache, arguments.missing)
+    except LabError as error:
+        traceback.print_exc()
+        print(f"{FAILED}{error.code} {error}", flush=True)
+        sys.exit(1)
 
 
-def build(stack: ExitStack, missing: str | None) -> LabPlace:
-    """Start every part; each registers its end with the stack."""
-    nameserver, machines = MemoryNameserver(), MemoryMachines()
+def live(
+    stack: ExitStack, directory: Path, killed: Path | None, cache: Path, missing: str | None
+) -> NoReturn:
+    """Bring everything up and stay; `killed` is the directory of a lab that did not end cleanly."""
+    internet = None
+    if missing is None:
+        leftovers.clear(killed or directory)
+        internet = Internet(directory, cache, said)
+        stack.callback(internet.stop)
+        internet.start()
+    place = build(stack, internet, missing)
+    place.write(directory)
+    stack.callback((directory / FILE).unlink, missing_ok=True)
+    if internet is not None:
+        internet.receive(lambda: _receives(place, directory))
+    said("lab", "ready")
+    while True:
+        signal.pause()
+
+
+def _end(*_: object) -> NoReturn:
+    """Unwind, once: what ends here must not be interrupted again."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(0)
+
+
+def _receives(place: LabPlace, directory: Path) -> None:
+    place.receiver_ready = True
+    place.write(directory)
+
+
+def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> LabPlace:
+    """Start both emulators, on real things or on memory; each registers its end with the stack."""
+    machines: Machines = MemoryMachines() if internet is None else internet.machines
+    nameserver: Nameserver = MemoryNameserver() if internet is None else internet.nameserver
     key, token = secrets.token_hex(16), secrets.token_urlsafe(CLOUDFLARE_TOKEN_LENGTH)
     world = World(machines, nameserver, key, show_after=SHOW_AFTER)
     stack.callback(world.close)
@@ -68,13 +109,16 @@ def build(stack: ExitStack, missing: str | None) -> LabPlace:
         stack.callback(cloudflare_server.stop)
     place = LabPlace(
         pid=os.getpid(),
-        level="api",
+        level="api" if internet is None else "hosts",
         missing=missing,
         hostwinds_url=hostwinds_server.url,
         hostwinds_key=key,
         cloudflare_url=cloudflare_server.url,
         cloudflare_token=token,
     )
+    if internet is not None:
+        place.resolver, place.sender_address = RESOLVER, network.MACHINE
+        place.packages, place.receiver = repository.URL, receiver.DOMAIN
     account.register(place.platform_zone)
     return place
 
@@ -90,33 +134,9 @@ def _portal_route(operator: PortalOperator) -> Route:
     return Route("/_lab/portal", portal, methods=["GET", "POST"])
 
 
-@contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Hold the lock of the machine's one lab; it names its owner."""
-    lock_path = Path("/run/lock/penguinmails-lab") if os.geteuid() == 0 else directory / "lock"
-    lock_path.parent.mkdir(parents=True, exist_ok=True)
-    with lock_path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read().strip() or "another checkout"
-            raise LabError(
-                "lab.taken",
-                f"another lab runs on this machine, kept by {owner}",
-                remedy="end it there with `penguin lab down`, or use that one",
-                where=lock_path,
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{directory} (process {os.getpid()})")
-        lock.flush()
-        yield
-        lock.truncate(0)
-
-
 def said(name: str, state: str) -> None:
     """Write one line that `penguin lab up` shows."""
-    print(f"{name}: {state}", flush=True)
+    print(f"{SHOWN}{name}: {state}", flush=True)
 
 
 @contextmanager

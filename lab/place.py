@@ -42,6 +42,8 @@ class LabPlace(BaseModel):
     """URL of the package repository for hosts."""
     receiver: str | None = None
     """Domain whose mail arrives in the lab."""
+    receiver_ready: bool = False
+    """It comes up after everything else; until then it refuses mail for a while."""
 
     def environment(self) -> dict[str, str]:
         """Return the provider's variables, the same for `pulumi up` and the reconciler."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from email import message_from_binary_file
@@ -77,6 +78,7 @@ class Receiver:
 
     def __init__(self, directory: Path, layers: Sequence[Path]) -> None:
         self._guest = Guest(directory, IDENT, NAME, (ADDRESS,), layers)
+        self._over = threading.Event()
 
     def start(self, nameserver: Nameserver) -> None:
         """Publish the domain, boot, and wait until mail is verified."""
@@ -101,7 +103,13 @@ class Receiver:
                     remedy="`penguin lab down`, then `penguin lab up`",
                     where=self._guest.root / "var/log",
                 )
-            time.sleep(PAUSE)
+            if self._over.wait(PAUSE):
+                return
+
+    def give_up(self) -> None:
+        """Let a start that is under way return soon."""
+        self._over.set()
+        self._guest.cut()
 
     def close(self) -> None:
         """End the guest."""

@@ -75,6 +75,10 @@ class KnotNameserver:
                 raise _dead("the resolver does not answer")
             time.sleep(0.02)
 
+    def close(self) -> None:
+        """End the guest."""
+        self._guest.destroy()
+
     def create_zone(self, zone: str) -> None:
         """Serve a zone, not yet delegated."""
         with self._lock:

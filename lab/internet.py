@@ -1,0 +1,99 @@
+"""The lab's real side, all of it: network, hosts, DNS, package repository and receiver."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab import leftovers, network, repository
+from lab.emulator_server import RunningServer, serve
+from lab.hosts import Hosts
+from lab.layers import Layers
+from lab.nameserver.guest import make
+from lab.nameserver.server import KnotNameserver
+from lab.place import LabError
+from lab.receiver import Receiver
+
+Said = Callable[[str, str], None]
+"""(part, state) → a line that `penguin lab up` shows."""
+
+
+class Internet:
+    """Everything that needs root. `start` returns when DNS answers; mail is received later."""
+
+    machines: Hosts
+    nameserver: KnotNameserver
+
+    def __init__(self, directory: Path, cache: Path, said: Said) -> None:
+        self._directory = directory
+        self._hosts = directory / leftovers.HOSTS
+        self._cache = cache
+        self._said = said
+        self._repository: RunningServer | None = None
+        self._receiver: Receiver | None = None
+        self._receiving: threading.Thread | None = None
+        self._layers: list[Path] = []
+
+    def start(self) -> None:
+        """Build what is missing, and bring up network, name server and repository."""
+        began = time.monotonic()
+        layers = Layers(self._cache, lambda line: self._said("layers", line))
+        base = layers.base()
+        with ThreadPoolExecutor() as hands:
+            packages = hands.submit(
+                repository.provide, self._cache, base, lambda line: self._said("packages", line)
+            )
+            mail = layers.mail()
+            directory = packages.result()
+        self._layers = [mail, base]
+        began = self._done("layers and packages", began)
+        network.up()
+        began = self._done("network", began)
+        served = repository.app(directory)
+        self._repository = serve(served, repository.PORT, network.MACHINE)
+        secret = base64.b64encode(secrets.token_bytes(32)).decode()
+        self.nameserver = KnotNameserver(make(self._hosts, self._layers, secret), secret)
+        self.nameserver.start()
+        self.machines = Hosts(self._hosts, base)
+        self._done("name server and resolver", began)
+
+    def receive(self, ready: Callable[[], None]) -> None:
+        """Begin to bring up the receiver; calls `ready` from its thread once it verifies mail."""
+        self._receiver = receiver = Receiver(self._hosts, self._layers)
+
+        def work() -> None:
+            began = time.monotonic()
+            try:
+                receiver.start(self.nameserver)
+            except LabError as error:
+                self._said("receiver", f"failed: {error}")
+            else:
+                self._done("receiver", began)
+                ready()
+
+        self._receiving = threading.Thread(target=work, name="receiver", daemon=True)
+        self._receiving.start()
+
+    def stop(self) -> None:
+        """End everything and remove it from the machine."""
+        if self._receiver is not None and self._receiving is not None:
+            self._receiver.give_up()
+            self._receiving.join()
+            self._receiver.close()
+        if hasattr(self, "machines"):
+            self.machines.close()
+        if hasattr(self, "nameserver"):
+            self.nameserver.close()
+        if self._repository is not None:
+            self._repository.stop()
+        leftovers.clear(self._directory)
+
+    def _done(self, part: str, began: float) -> float:
+        now = time.monotonic()
+        self._said(part, f"{now - began:.1f} s")
+        return now

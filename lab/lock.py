@@ -1,0 +1,70 @@
+"""One lab per machine: addresses and names of its network exist once. The lock says whose it is."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from lab.place import LabError
+
+MACHINE_LOCK = Path("/run/lock/penguinmails-lab")
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[Path | None]:
+    """Hold the machine's lock for the lab in `directory`; raises LabError `lab.taken`.
+
+    Yields the directory of a lab that was killed while it held the lock. The file goes with us.
+    """
+    path = MACHINE_LOCK if os.geteuid() == 0 else directory / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path) as lock:
+        lock.seek(0)
+        killed = lock.read().strip()
+        lock.truncate(0)
+        lock.write(str(directory))
+        lock.flush()
+        try:
+            yield Path(killed) if killed else None
+        finally:
+            path.unlink()  # a killed one cannot: its name stays for the next
+
+
+def holder(directory: Path) -> int | None:
+    """Return the process that holds the lock for the lab in `directory`, None when nobody does."""
+    path = MACHINE_LOCK if os.geteuid() == 0 else directory / "lock"
+    try:
+        seen = path.stat()
+        if path.read_text().strip() != str(directory):
+            return None
+    except OSError:
+        return None
+    for line in Path("/proc/locks").read_text().splitlines():
+        words = line.split()
+        if words[1] == "FLOCK" and words[5].endswith(f":{seen.st_ino}"):
+            return int(words[4])
+    return None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[str]]:
+    while True:
+        with path.open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                owner = lock.read().strip() or "another checkout"
+                raise LabError(
+                    "lab.taken",
+                    f"another lab runs on this machine, kept by {owner}",
+                    remedy="end it there with `penguin lab down`, or use that one",
+                    where=path,
+                ) from None
+            if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                yield lock
+                return  # else its holder removed it just before we got it
