@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ class Sink:
     mails: list[Envelope] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     """Answers to the next mails; `drop` closes the connection after the dot, `hang` waits."""
+    kill: tuple[int, Callable[[], None]] | None = None
+    """Called before the answer to the mail with this number."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
@@ -40,6 +42,8 @@ class Sink:
             return answer
         self.mails.append(envelope)
         self.arrived.set()
+        if self.kill is not None and len(self.mails) == self.kill[0]:
+            self.kill[1]()
         if answer == "drop":
             assert server.transport is not None
             server.transport.abort()
@@ -52,7 +56,7 @@ class Sink:
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
         good = (data.login, data.password) == (USERNAME.encode(), self.password.encode())
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=False)
 
     def bodies(self) -> list[bytes]:
         """The mails as bytes."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +18,7 @@ import pytest
 import redis.asyncio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -349,3 +353,46 @@ class TestCrashes:
             found = await reaches(engine, message_id, State.UNKNOWN)
         assert found.message.reason == "worker_lost"
         assert len(sink.mails) == 1
+
+    @pytest.mark.parametrize("after", [1, 7, 20])
+    async def test_a_killed_process_loses_nothing_and_repeats_nothing(
+        self, settings, entry, publish, submit, sink, engine, after
+    ):
+        await publish(entry)
+        ids = [await submit(subject=f"mail {n}") for n in range(40)]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PROCESS, env=_environment(settings)
+        )
+        sink.kill = (after, process.kill)
+        await asyncio.wait_for(process.wait(), DEADLINE)
+        assert process.returncode == -signal.SIGKILL
+        async with sending(settings):
+            done = [await reaches(engine, i, State.ACCEPTED, State.UNKNOWN) for i in ids]
+        subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
+        assert len(subjects) == len(set(subjects))
+        states = {found.message.subject: found.message.state for found in done}
+        assert set(states) - set(subjects) <= {
+            subject for subject, state in states.items() if state is State.UNKNOWN
+        }
+        assert State.UNKNOWN in states.values()
+        assert list(states.values()).count(State.UNKNOWN) <= settings.lanes
+
+
+PROCESS = """
+import asyncio
+from sender import daemon
+from sender.settings import SenderSettings
+asyncio.run(daemon.run(SenderSettings(), asyncio.Event()))
+"""
+
+
+def _environment(settings: SenderSettings) -> dict[str, str]:
+    """Return what a process of its own reads its settings from."""
+    values = {
+        f"PENGUIN_SENDER_{name.upper()}": str(
+            value.get_secret_value() if isinstance(value, SecretStr) else value
+        )
+        for name, value in settings
+        if value is not None
+    }
+    return {**os.environ, **values}

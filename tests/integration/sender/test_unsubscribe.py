@@ -1,0 +1,65 @@
+"""The endpoint behind List-Unsubscribe: a POST suppresses, a GET does not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sender.suppression import recipient_hash
+from sender.tokens import Tokens
+from sender.unsubscribe import create_router
+
+TOKENS = Tokens(bytes(32))
+
+
+@pytest.fixture
+async def client(engine: AsyncEngine) -> AsyncIterator[httpx2.AsyncClient]:
+    app = FastAPI()
+    app.include_router(create_router(engine, TOKENS))
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="https://app.example") as made:
+        yield made
+
+
+@pytest.fixture
+def link(tenant_id: UUID) -> str:
+    return f"/u/{TOKENS.unsubscribe(tenant_id, recipient_hash('bob@rcpt.example'))}"
+
+
+async def suppressed(engine: AsyncEngine) -> list[tuple[UUID, bytes]]:
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text("select tenant_id, recipient from suppression.entries")
+        )
+        return [(row.tenant_id, bytes(row.recipient)) for row in rows]
+
+
+async def test_a_get_shows_a_button_and_changes_nothing(client, link, engine):
+    answer = await client.get(link)
+    assert answer.status_code == 200
+    assert '<form method="post">' in answer.text
+    assert await suppressed(engine) == []
+
+
+@pytest.mark.parametrize("how", ["data", "files"])
+async def test_a_post_suppresses_without_cookie_or_redirect(client, link, engine, tenant_id, how):
+    body = {"List-Unsubscribe": "One-Click" if how == "data" else (None, "One-Click")}
+    for _ in range(2):
+        answer = await client.post(link, **{how: body})
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+    assert await suppressed(engine) == [(tenant_id, recipient_hash("bob@rcpt.example"))]
+
+
+@pytest.mark.parametrize("ending", ["2222", "%00", ""])
+async def test_a_token_that_was_changed_is_unknown(client, link, engine, ending):
+    path = link[:-4] + ending
+    assert (await client.get(path)).status_code == 404
+    assert (await client.post(path)).status_code == 404
+    assert await suppressed(engine) == []
