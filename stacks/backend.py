@@ -3,7 +3,8 @@
 The engine's own `stack export` costs half a second and 100 MB; what a visit without change needs
 is one row. Layout below `.pulumi/`: `stacks/<project>/<stack>.json[.gz]`,
 `locks/organization/<project>/<stack>/<id>.json`, `history/<project>/<stack>/…`. In PostgreSQL
-each file is a row whose JSON holds the content in base64.
+each file is a row whose key begins with the database's name and whose JSON holds the content in
+base64.
 """
 
 from __future__ import annotations
@@ -146,24 +147,26 @@ class _Rows:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
+        self._prefix = parts.path.strip("/") + "/"
         self._table = sql.Identifier(query.pop("table", "pulumi_state"))
         query.setdefault("connect_timeout", str(TIMEOUT))
         self._dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
 
     def read(self, key: str) -> bytes | None:
         """Return a row's content."""
-        rows = self._run("select data ->> 'data' from {} where key = %s", [_stored(key)])
+        rows = self._run("select data ->> 'data' from {} where key = %s", [self._prefix + key])
         return base64.b64decode(rows[0][0]) if rows else None
 
     def keys(self, prefix: str) -> list[str]:
         """List the rows below a prefix."""
         query = "select key from {} where starts_with(key, %s) order by key"
-        return [str(row[0]).removeprefix(ROWS) for row in self._run(query, [_stored(prefix)])]
+        rows = self._run(query, [self._prefix + prefix])
+        return [str(row[0]).removeprefix(self._prefix) for row in rows]
 
     def remove(self, keys: Sequence[str]) -> None:
         """Remove rows."""
         if keys:
-            gone = [_stored(key) for key in keys]
+            gone = [self._prefix + key for key in keys]
             self._run("delete from {} where key = any(%s) returning key", [gone])
 
     def _run(self, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
@@ -174,11 +177,3 @@ class _Rows:
             return []
         except psycopg.OperationalError as error:
             raise BackendUnreachable(str(error).strip()) from None
-
-
-ROWS = "pulumi/"
-"""What PostgreSQL's keys begin with."""
-
-
-def _stored(key: str) -> str:
-    return ROWS + key

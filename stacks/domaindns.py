@@ -73,9 +73,10 @@ def zone_id(zone: str) -> str:
     """Look a zone up by its name. Raises StackError `dns.zone_not_found`."""
     try:
         found = cloudflare.get_zone(filter={"name": zone, "match": "all"})
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the SDK raises nothing narrower
         if "failed to find exactly one result" not in str(error):
-            raise
+            # The engine's words around the provider's own, and our traceback, help nobody.
+            raise pulumi.RunError(str(error).rpartition("returned an error: ")[2]) from None
         raise StackError(
             "dns.zone_not_found",
             f"zone {zone} is not in the Cloudflare account of this token",

@@ -77,6 +77,8 @@ class PulumiEngine:
             if listener.adopted:  # what was adopted as it stood is brought to what it shall be
                 self._run(tenant, ("up",), Listener(progress), deadline, blueprint)
             stacks = self._stacks()
+            if not stacks.exists(tenant):
+                raise BackendUnreachable("the engine keeps it in a layout that is not known here")
             stacks.prune(tenant, keep=HISTORY)
             return cloud_state(stacks.resources(tenant))
 

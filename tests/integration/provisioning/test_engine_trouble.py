@@ -1,0 +1,202 @@
+"""What goes wrong in the cloud is told by code and remedy, and comes right when run again."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from blueprint.document import Blueprint
+from controlplane.provisioning.engine import PulumiEngine
+from controlplane.provisioning.ports import ProvisioningError
+from tools.places import checkout
+
+from .conftest import TOKEN, Cloud
+
+pytestmark = pytest.mark.engine
+DEADLINE = timedelta(minutes=2)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "operations"
+
+
+@pytest.fixture
+def ours(environment: dict[str, str], root: Path) -> PulumiEngine:
+    return PulumiEngine(environment=environment, root=root)
+
+
+def fails(engine: PulumiEngine, blueprint: Blueprint) -> ProvisioningError:
+    with pytest.raises(ProvisioningError) as caught:
+        engine.up(blueprint, print, deadline=DEADLINE)
+    assert caught.value.remedy
+    assert caught.value.where
+    assert "Traceback" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [
+        (
+            "CLOUDFLARE_API_TOKEN",
+            f"{TOKEN}x",
+            "cloudflare.unauthorized",
+        ),
+        ("CLOUDFLARE_API_TOKEN", "", "cloudflare.unauthorized"),
+        ("HOSTWINDS_API_KEY", "wrong", "hostwinds.unauthorized"),
+        ("HOSTWINDS_API_URL", "http://127.0.0.1:9/", "hostwinds.unreachable"),
+        ("PULUMI_BACKEND_URL", "postgres://127.0.0.1:9/none", "cloud.state_unreachable"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    environment: dict[str, str],
+    root: Path,
+    blueprint: Blueprint,
+    cloud: Cloud,
+    variable: str,
+    value: str,
+    code: str,
+) -> None:
+    engine = PulumiEngine(environment={**environment, variable: value}, root=root)
+    assert fails(engine, blueprint).code == code
+    assert cloud.bought() == []
+
+
+def test_a_foreign_record_in_the_way_is_named_before_anything_is_bought(
+    ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
+    [zone, _] = cloud.account.zones()
+    foreign = {"name": "acme.example", "type": "TXT", "content": "v=spf1 -all", "ttl": 300}
+    record = cloud.account.create(zone["id"], foreign)
+    error = fails(ours, blueprint)
+    assert error.code == "dns.foreign_record"
+    assert "TXT acme.example" in str(error)
+    assert error.acts == "user"
+    assert cloud.bought() == []
+    cloud.account.delete(zone["id"], record["id"])
+    assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
+
+
+def test_a_record_with_our_mark_is_adopted(
+    ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
+    [zone, _] = cloud.account.zones()
+    wanted = next(record for record in blueprint.records if record.key == "acme.example/SPF")
+    left = {"name": wanted.name, "type": "TXT", "content": "v=spf1 -all", "comment": wanted.comment}
+    record = cloud.account.create(zone["id"], {**left, "ttl": 60})
+    state = ours.up(blueprint, print, deadline=DEADLINE)
+    assert state.records["acme.example/SPF"] == record["id"]
+    answer = cloud.nameserver.zones["acme.example"]["acme.example", "TXT"]
+    assert answer == (wanted.ttl, (wanted.content,))
+
+
+def test_the_lock_of_a_person_is_told_and_left(
+    ours: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
+) -> None:
+    ours.up(blueprint, print, deadline=DEADLINE)
+    lock = write_lock(environment, pid=dead_process(), host=socket.gethostname())
+    error = fails(ours, blueprint)
+    assert error.code == "cloud.locked"
+    assert "carla@" in str(error)
+    assert "pulumi cancel" in error.remedy
+    assert lock.exists()
+
+
+def test_the_lock_of_a_dead_process_of_ours_is_removed(
+    ours: PulumiEngine, blueprint: Blueprint, environment: dict[str, str], root: Path
+) -> None:
+    ours.up(blueprint, print, deadline=DEADLINE)
+    pid = dead_process()
+    lock = write_lock(environment, pid=pid, host=socket.gethostname())
+    mine = PulumiEngine(environment=environment, root=root, owned=lambda _, number: number == pid)
+    assert mine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
+    assert not lock.exists()
+
+
+def test_an_operation_that_takes_too_long_is_ended_and_the_next_goes_on(
+    ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
+    cloud.world.faults.inject("never_boots", 1)
+    with pytest.raises(ProvisioningError) as caught:
+        ours.up(blueprint, print, deadline=timedelta(seconds=4))
+    assert caught.value.code == "cloud.deadline"
+    [server] = cloud.world.all_servers()
+    boot = cloud.world._machines.order
+    order = (server.serviceid, server.srvrname, server.main_ip, server.password)
+    server.booted = cloud.world._boots.submit(boot, *order)
+    cloud.sell_addresses(1)
+    assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
+    assert cloud.bought() == ["server", "address"]
+
+
+def test_killed_with_everything_in_the_middle_it_comes_right(
+    ours: PulumiEngine,
+    blueprint: Blueprint,
+    cloud: Cloud,
+    environment: dict[str, str],
+    root: Path,
+    tmp_path: Path,
+) -> None:
+    document = tmp_path / "acme.json"
+    document.write_text(blueprint.model_dump_json(by_alias=True))
+    controller = subprocess.Popen(
+        [sys.executable, "-c", CONTROLLER, str(document), str(root)],
+        cwd=checkout(),
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert controller.stdout is not None
+    for line in controller.stdout:
+        if "created Instance" in line:
+            break
+    controller.kill()
+    controller.wait()
+    controller.stdout.close()
+    cloud.sell_addresses(1)
+    state = ours.up(blueprint, print, deadline=DEADLINE)
+    assert state.digest == blueprint.digest
+    assert state.pending == ()
+    assert cloud.bought() == ["server", "address"]
+    assert ours.preview(blueprint, print).changes == ()
+
+
+CONTROLLER = """
+import os, sys
+from datetime import timedelta
+from pathlib import Path
+from blueprint.document import Blueprint
+from controlplane.provisioning.engine import PulumiEngine
+blueprint = Blueprint.model_validate_json(Path(sys.argv[1]).read_text())
+engine = PulumiEngine(environment=dict(os.environ), root=Path(sys.argv[2]))
+if __name__ == "__main__":
+    engine.up(blueprint, lambda line: print(line, flush=True), deadline=timedelta(minutes=2))
+"""
+
+
+def dead_process() -> int:
+    """Return the number of a process that has just ended."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+def write_lock(environment: dict[str, str], *, pid: int, host: str) -> Path:
+    state = Path(environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    lock = state / ".pulumi/locks/organization/penguin/acme/0b1c.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "pid": pid,
+        "username": "carla",
+        "hostname": host,
+        "timestamp": "2026-11-24T10:00:00Z",
+    }
+    lock.write_text(json.dumps(content))
+    return lock

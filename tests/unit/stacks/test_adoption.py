@@ -1,0 +1,83 @@
+"""Which standing records are ours, which are in the way, and when a zone is not even listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from blueprint.document import Record
+from stacks.adoption import adoptions
+from stacks.errors import StackError
+
+ZONES = {"acme.example": "z1"}
+
+
+def record(kind: str = "TXT", content: str = "v=spf1 -all") -> Record:
+    return Record(
+        key=f"acme.example/{kind}",
+        zone="acme.example",
+        provider="cloudflare",
+        name="acme.example",
+        type=kind,
+        content=content,
+        priority=10 if kind == "MX" else None,
+        comment=f"pm:acme:acme.example/{kind}",
+    )
+
+
+def live(kind: str = "TXT", content: str = "x", **others: Any) -> dict[str, Any]:
+    return {"id": "r1", "name": "acme.example", "type": kind, "content": content, **others}
+
+
+def adopt(
+    wanted: Record, *standing: dict[str, Any], known: set[str] | None = None
+) -> dict[str, str]:
+    return adoptions(ZONES, {"acme.example": [wanted]}, known or set(), lambda _: standing)
+
+
+def test_a_record_with_our_mark_is_adopted_whatever_it_says() -> None:
+    marked = live(comment="pm:acme:acme.example/TXT")
+    assert adopt(record(), marked) == {"acme.example/TXT": "z1/r1"}
+
+
+def test_a_record_of_the_state_is_never_imported_again() -> None:
+    marked = live(comment="pm:acme:acme.example/TXT")
+    assert adopt(record(), marked, known={"acme.example/TXT"}) == {}
+
+
+def test_a_zone_whose_records_are_known_is_not_listed() -> None:
+    def never(zone: str) -> list[dict[str, Any]]:
+        pytest.fail(f"{zone} was listed")
+
+    assert adoptions(ZONES, {"acme.example": [record()]}, {"acme.example/TXT"}, never) == {}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "other"),
+    [
+        (record(), live(content='"v=spf1 include:other.example -all"')),
+        (record("MX", "mx1.acme.example"), live("MX", "mail.other.example")),
+        (record("CNAME", "x.example"), live("A", "192.0.2.1")),
+        (record(), live("CNAME", "other.example")),
+    ],
+)
+def test_a_foreign_record_in_the_way_is_named(wanted: Record, other: dict[str, Any]) -> None:
+    with pytest.raises(StackError) as caught:
+        adopt(wanted, other)
+    assert caught.value.code == "dns.foreign_record"
+    assert f"{other['type']} acme.example" in str(caught.value)
+    assert wanted.comment in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        live(content="some-verification=1"),
+        live("MX", "mail.other.example"),
+        {**live(content="v=spf1 -all"), "name": "www.acme.example"},
+        live(content="v=spf1 -all", comment="pm:acme:acme.example/old"),
+    ],
+)
+def test_a_record_that_disturbs_nobody_is_left_alone(other: dict[str, Any]) -> None:
+    assert adopt(record(), other) == {}
