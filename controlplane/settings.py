@@ -47,10 +47,15 @@ class ApiSettings(BaseModel):
     """The tenant API."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8400, ge=0, le=65535)
-    """0 takes a free port; `serve.json` in the state directory says which."""
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """None: 8400, or any free one where that is taken; `serve.json` in the state directory says."""
     pepper: SecretStr
     """Key of the hash of API keys."""
+    operator_key_prefix: str = ""
+    """The first operator's key, let in by `penguin db upgrade`; the key itself is in the context
+    of whoever ran `penguin init`."""
+    operator_key_hash: str = ""
+    """Hexadecimal."""
 
 
 class VaultSettings(BaseModel):
@@ -58,6 +63,39 @@ class VaultSettings(BaseModel):
 
     key_file: Path
     """The key ring; nobody else may read it, and without it no secret can be opened."""
+
+
+class HostSettings(BaseModel):
+    """What all hosts have in common."""
+
+    missing: str = ""
+    """Why hosts cannot be configured from here; empty: they can. Tenants then stop at DnsReady."""
+    sender_sources: tuple[str, ...] = ("127.0.0.1/32",)
+    """Networks (CIDR) of the sender and of verification: the only ones let in on port 587."""
+    ssh_sources: tuple[str, ...] = ("0.0.0.0/0",)
+    """Networks that may open SSH connections to hosts; must hold the control plane's own."""
+    package_sources: tuple[str, ...] = ()
+    """Lines of a sources.list; empty: the sources that the image came with."""
+
+
+class VerificationSettings(BaseModel):
+    """How the control plane looks at itself from outside."""
+
+    resolver: str | None = None
+    """Address of the recursive name server to ask; None: the machine's own."""
+    source: str | None = None
+    """Own address that connections to hosts come from; None: whatever the system takes."""
+
+
+class MailSettings(BaseModel):
+    """The sender."""
+
+    token_key: SecretStr
+    """At least 32 random bytes in hexadecimal: return paths and unsubscribe links."""
+    public_url: str = "http://127.0.0.1:8400"
+    """Where `/u/{token}` is served to the world."""
+    helo: str | None = None
+    """What the sender calls itself towards our hosts; None: the machine's name."""
 
 
 class ReconcilerSettings(BaseModel):
@@ -91,6 +129,9 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     api: ApiSettings
     vault: VaultSettings
+    mail: MailSettings
+    hosts: HostSettings = HostSettings()
+    verification: VerificationSettings = VerificationSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
 
     @classmethod

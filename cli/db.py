@@ -1,0 +1,70 @@
+"""`penguin db`: brings the database to this version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tools.places import state_dir
+
+if TYPE_CHECKING:
+    from controlplane.settings import Settings
+
+app = typer.Typer(help="The database.", no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """The database."""
+
+
+@app.command()
+def upgrade(
+    dsn: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PENGUIN_DATABASE__ADMIN_DSN",
+            help="Login that may create roles; default: the settings' or the embedded",
+        ),
+    ] = None,
+) -> None:
+    """Create or update roles and schemas, and let the first operator in. Doing it again is fine."""
+    from controlplane.migrations import upgrade as upgrade_schemas
+    from controlplane.settings import Settings
+
+    settings = Settings.read(state_dir())
+    target = dsn or database_dsn(settings)
+    upgrade_schemas(target, settings.database.passwords())
+    _let_operator_in(target, settings)
+    print("the database is at this version")
+
+
+def database_dsn(settings: Settings) -> str:
+    """Return the DSN of the settings, or start the embedded server and return its own."""
+    if settings.database.dsn is not None:
+        return settings.database.dsn.get_secret_value()
+    from cli import world
+
+    world.start_servers()
+    postgres, _ = world.servers()
+    return postgres.dsn("penguin")
+
+
+def _let_operator_in(dsn: str, settings: Settings) -> None:
+    import psycopg
+
+    from controlplane.identity.keys import Scope
+
+    if not settings.api.operator_key_prefix:
+        return
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "insert into oltp.api_keys (prefix, hash, scopes, created_at) "
+            "values (%s, %s, %s, now()) on conflict do nothing",
+            [
+                settings.api.operator_key_prefix,
+                bytes.fromhex(settings.api.operator_key_hash),
+                [str(scope) for scope in Scope],
+            ],
+        )

@@ -1,0 +1,82 @@
+"""`penguin init`: settings, master key, first operator's key and context, made once."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.errors import CliError
+from tools.places import state_dir
+
+app = typer.Typer(help="Set this installation up, once.")
+CONTEXT = "context.json"
+ZONE = "penguinmails.example"
+
+
+@app.command()
+def init(
+    platform_zone: Annotated[str, typer.Option(help="The platform's own Cloudflare zone")] = ZONE,
+    database_dsn: Annotated[
+        str | None,
+        typer.Option(envvar="PENGUIN_DATABASE__DSN", help="PostgreSQL; default: the embedded one"),
+    ] = None,
+    redis_url: Annotated[
+        str | None,
+        typer.Option(envvar="PENGUIN_REDIS__URL", help="Redis; default: the embedded one"),
+    ] = None,
+) -> None:
+    """Make settings, master key, the first operator's key and the context; all for you only."""
+    from controlplane.identity.keys import create_key
+    from controlplane.settings import SETTINGS_FILE
+    from vault import KeyRing
+
+    place = state_dir()
+    settings = place / SETTINGS_FILE
+    if settings.exists():
+        raise CliError(
+            "init.exists",
+            "this installation is set up already",
+            remedy="edit the file; to begin anew, remove it and everything beside it",
+            where=str(settings),
+        )
+    ring = place / "master.keys"
+    if not ring.exists():  # left by an `init` that was interrupted
+        KeyRing.create(ring)
+    pepper = secrets.token_hex(32)
+    key = create_key(pepper.encode())
+    lines = {
+        "PENGUIN_PLATFORM__ZONE": platform_zone,
+        "PENGUIN_DATABASE__DSN": database_dsn,
+        "PENGUIN_REDIS__URL": redis_url,
+        **{
+            f"PENGUIN_DATABASE__{role}_PASSWORD": secrets.token_urlsafe(24)
+            for role in ("API", "OPERATOR", "CONTROLLER", "SENDER")
+        },
+        "PENGUIN_API__PEPPER": pepper,
+        "PENGUIN_API__OPERATOR_KEY_PREFIX": key.prefix,
+        "PENGUIN_API__OPERATOR_KEY_HASH": key.hash.hex(),
+        "PENGUIN_VAULT__KEY_FILE": str(ring),
+        "PENGUIN_MAIL__TOKEN_KEY": secrets.token_hex(32),
+    }
+    context = {"url": None, "api_key": key.secret}
+    write_private(place / CONTEXT, json.dumps(context, indent=1))
+    text = "".join(f"{name}={json.dumps(value)}\n" for name, value in lines.items() if value)
+    write_private(settings, text)
+    print(f"settings    {settings}")
+    print(f"master key  {ring}   (back it up: without it no secret can be opened)")
+    print(f"context     {place / CONTEXT}   (your operator key)")
+    print("next: `penguin db upgrade`, then `penguin serve`")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file whole, readable by its owner only."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    fresh.replace(path)

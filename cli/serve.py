@@ -1,0 +1,276 @@
+"""`penguin serve`: composes API, reconciler and sender in one process, or each alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.db import database_dsn
+from cli.errors import CliError
+from cli.init import write_private
+from tools.places import checkout, state_dir
+
+if TYPE_CHECKING:
+    from controlplane.database import Database
+    from controlplane.provisioning.ports import Verifier
+    from controlplane.reconciler.context import Ports
+    from controlplane.settings import Settings
+    from sender.settings import SenderSettings
+
+app = typer.Typer(help="Run the control plane and the sender.")
+SERVE = "serve.json"
+LOG = Path("log") / "control-plane.jsonl"
+PASSED_ON = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
+"""Beginnings of the variables that an operation of the engine may see."""
+
+
+class Part(StrEnum):
+    """What can run alone."""
+
+    API = "api"
+    RECONCILER = "reconciler"
+    SENDER = "sender"
+
+
+@app.command()
+def serve(
+    parts: Annotated[list[Part] | None, typer.Argument(help="Default: all in one process")] = None,
+) -> None:
+    """Run until SIGTERM; work that has begun is finished first."""
+    from controlplane.settings import Settings
+
+    settings = Settings.read(state_dir())
+    _log_to(state_dir() / LOG)
+    asyncio.run(_serve(settings, set(parts or Part)))
+
+
+async def _serve(settings: Settings, parts: set[Part]) -> None:
+    import structlog
+
+    from controlplane.database import ROLES, Database
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    dsn = await asyncio.to_thread(database_dsn, settings)
+    passwords = settings.database.passwords()
+    assert set(passwords) == set(ROLES)  # noqa: S101 - both are written in our code
+    database = Database.connect(dsn, passwords, pool_size=settings.database.pool_size)
+    structlog.get_logger().info("starting", parts=sorted(parts), settings=repr(settings))
+    try:
+        await _require_schema(database)
+        async with asyncio.TaskGroup() as group:
+            for work in _works(settings, parts, database, dsn, stop):
+                group.create_task(_ends_all(work, stop))
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
+    finally:
+        await database.close()
+
+
+def _works(
+    settings: Settings, parts: set[Part], database: Database, dsn: str, stop: asyncio.Event
+) -> list[Coroutine[Any, Any, None]]:
+    works: list[Coroutine[Any, Any, None]] = []
+    if Part.API in parts:
+        works.append(_api(settings, database, dsn, stop))
+    if Part.RECONCILER in parts:
+        from controlplane.reconciler.loop import run as reconcile
+
+        works.append(reconcile(_ports(settings, database, dsn), stop))
+    if Part.SENDER in parts:
+        from sender.daemon import run as send
+
+        works.append(send(_sender(settings, dsn), stop))
+    return works
+
+
+async def _ends_all(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+    """Let the others finish their work when one part ends."""
+    try:
+        await work
+    finally:
+        stop.set()
+
+
+async def _api(settings: Settings, database: Database, dsn: str, stop: asyncio.Event) -> None:
+    from controlplane.app import create_app
+    from controlplane.database import SENDER, role_engine
+    from controlplane.messages.outbox import SenderOutbox
+    from controlplane.service import listen, serve_http
+    from sender.tokens import Tokens
+    from sender.unsubscribe import create_router
+
+    mail = role_engine(dsn, SENDER, settings.database.sender_password, pool_size=1)
+    tokens = Tokens(bytes.fromhex(settings.mail.token_key.get_secret_value()))
+    application = create_app(
+        database=database,
+        platform=settings.platform,
+        pepper=settings.api.pepper.get_secret_value().encode(),
+        outbox=SenderOutbox(),
+        probes={"queue": _queue_probe(settings)},
+        routers=[create_router(mail, tokens)],
+    )
+    listener = listen(settings.api.host, settings.api.port)
+    url = f"http://{settings.api.host}:{listener.getsockname()[1]}"
+    place = state_dir() / SERVE
+
+    def ready() -> None:
+        write_private(place, json.dumps({"pid": os.getpid(), "url": url}))
+        print(f"the API answers at {url}/api/v1 (docs: {url}/api/v1/docs)", flush=True)
+
+    try:
+        await serve_http(application, listener, stop, ready)
+    finally:
+        with suppress(FileNotFoundError):
+            place.unlink()
+        await mail.dispose()
+
+
+def _queue_probe(settings: Settings) -> Any:
+    async def look() -> str:
+        from redis.asyncio import Redis
+
+        async with Redis.from_url(_redis_url(settings), socket_timeout=5) as redis:
+            await redis.ping()
+        return "answers"
+
+    return look
+
+
+def _ports(settings: Settings, database: Database, dsn: str) -> Ports:
+    from controlplane.app import now
+    from controlplane.database import CONTROLLER, role_dsn
+    from controlplane.operations.ownership import owned_by_us
+    from controlplane.provisioning.configurator import AnsibleConfigurator, ConfiguratorSettings
+    from controlplane.provisioning.engine import PulumiEngine
+    from controlplane.provisioning.root_password import root_password
+    from controlplane.reconciler.context import Ports
+    from vault import KeyRing, Vault
+
+    password = settings.database.controller_password.get_secret_value()
+    hosts = settings.hosts
+    configurator = AnsibleConfigurator(
+        ConfiguratorSettings(
+            playbooks=checkout() / "playbooks",
+            sender_sources=hosts.sender_sources,
+            ssh_sources=hosts.ssh_sources,
+            package_sources=hosts.package_sources,
+        )
+    )
+    return Ports(
+        database=database,
+        engine=PulumiEngine(
+            environment=_engine_environment(),
+            root=state_dir() / "pulumi" / "operations",
+            owned=owned_by_us(role_dsn(dsn, CONTROLLER, password)),
+        ),
+        verifier=_verifier(settings),
+        vault=Vault(KeyRing.load(settings.vault.key_file)),
+        platform=settings.platform,
+        settings=settings.reconciler,
+        clock=now,
+        configurator=None if hosts.missing else configurator,
+        root_password=root_password,
+    )
+
+
+def _verifier(settings: Settings) -> Verifier:
+    if settings.hosts.missing:
+        from controlplane.provisioning.recorded_verifier import RecordedVerifier
+
+        return RecordedVerifier()
+    from controlplane.verification import InternetVerifier
+
+    return InternetVerifier(
+        resolver=settings.verification.resolver, source=settings.verification.source
+    )
+
+
+def _engine_environment() -> dict[str, str]:
+    """Return what operations of the engine see: nothing but what they need."""
+    names = [name for name in os.environ if name.startswith(PASSED_ON)]
+    names += [name for name in ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR") if name in os.environ]
+    found = {name: os.environ[name] for name in names}
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_HOME"):
+        if name not in found:
+            raise CliError(
+                "serve.no_engine",
+                f"{name} is not set: the reconciler cannot run the engine",
+                remedy='run `eval "$(penguin lab env)"`, or `make up`, or set the variables of '
+                "your own provider and Pulumi backend",
+            )
+    return found
+
+
+def _sender(settings: Settings, dsn: str) -> SenderSettings:
+    from controlplane.database import SENDER, role_dsn
+    from sender.settings import SenderSettings
+
+    password = settings.database.sender_password.get_secret_value()
+    return SenderSettings(
+        database_url=role_dsn(dsn, SENDER, password),
+        redis_url=_redis_url(settings),
+        key_ring=settings.vault.key_file,
+        token_key=settings.mail.token_key,
+        public_url=settings.mail.public_url,
+        helo=settings.mail.helo,
+    )
+
+
+def _redis_url(settings: Settings) -> str:
+    if settings.redis.url is not None:
+        return settings.redis.url.get_secret_value()
+    from cli import world
+
+    _, valkey = world.servers()
+    valkey.start()
+    return valkey.url()
+
+
+async def _require_schema(database: Database) -> None:
+    from sqlalchemy import text
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    from controlplane.database import CONTROLLER
+
+    try:
+        async with database.begin(CONTROLLER) as connection:
+            await connection.execute(text("select 1 from oltp.tenants limit 1"))
+    except (OperationalError, ProgrammingError) as error:
+        raise CliError(
+            "database.not_upgraded",
+            f"the database is not ready: {str(error.orig).splitlines()[0]}",
+            remedy="run `penguin db upgrade`",
+        ) from None
+
+
+def _log_to(path: Path) -> None:
+    """Write one JSON line per event; libraries' warnings go to the same file."""
+    import structlog
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    file = os.fdopen(descriptor, "w", buffering=1)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file),
+    )
+    logging.basicConfig(stream=file, level=logging.WARNING)
