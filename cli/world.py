@@ -207,6 +207,21 @@ def environment() -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         **journal_environment(),
         **place.environment(),
+        **_control_plane_environment(place),
+    }
+
+
+def _control_plane_environment(place: LabPlace) -> dict[str, str]:
+    """Return the settings that a control plane needs to work in this lab."""
+    if place.level == "api":
+        return {"PENGUIN_HOSTS__MISSING": place.missing or "real hosts"}
+    source = f"{place.sender_address}/32"
+    return {
+        "PENGUIN_HOSTS__SENDER_SOURCES": json.dumps([source]),
+        "PENGUIN_HOSTS__SSH_SOURCES": json.dumps([source]),
+        "PENGUIN_HOSTS__PACKAGE_SOURCES": json.dumps([f"deb [trusted=yes] {place.packages} ./"]),
+        "PENGUIN_VERIFICATION__RESOLVER": place.resolver or "",
+        "PENGUIN_VERIFICATION__SOURCE": place.sender_address or "",
     }
 
 
