@@ -19,7 +19,15 @@ from cli.errors import CliError, reported
 from tools.places import state_dir
 
 COMMANDS = {
+    "demo": ("cli.demo", "The main job on real parts, from a tenant file to a delivered mail"),
+    "up": ("cli.up", "Keep the demo's world running"),
+    "down": ("cli.down", "End the world; leaves nothing behind"),
+    "send": ("cli.send", "One mail through the tenant API"),
+    "explain": ("cli.explain", "What became of a message, and why"),
     "lab": ("cli.lab", "An Internet on this machine: providers, hosts, DNS, mail"),
+    "init": ("cli.init", "Make settings, master key and the first operator's key, once"),
+    "db": ("cli.db", "Bring the database to this version"),
+    "serve": ("cli.serve", "Run API, reconciler and sender, together or alone"),
     "servers": ("cli.servers", "The embedded PostgreSQL and Valkey"),
     "engine": ("cli.engine", "The Pulumi engine: which parts are in use"),
 }

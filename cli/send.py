@@ -1,0 +1,101 @@
+"""`penguin send`: one mail through the tenant API, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from cli import messages
+from cli.errors import CliError
+from cli.output import Format, OutputOption, print_document
+
+app = typer.Typer()
+POLL = 0.2
+MOVING = {"queued", "migrated_to_redis", "handing_over", "held", "deferred"}
+"""States out of which the sender itself still leads."""
+GOOD = {"accepted", "delivered"}
+
+
+@app.command()
+def send(
+    sender: Annotated[str | None, typer.Option("--from", help="address of the mailbox")] = None,
+    recipient: Annotated[str | None, typer.Option("--to", help="one recipient")] = None,
+    subject: Annotated[str | None, typer.Option(help="one line")] = None,
+    text: Annotated[str | None, typer.Option(help="the plain text")] = None,
+    html: Annotated[str | None, typer.Option(help="the HTML alternative")] = None,
+    file: Annotated[
+        Path | None, typer.Option("-f", "--file", help="an .eml file; options overrule it")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="for operators: who sends")] = None,
+    priority: Annotated[int, typer.Option(help="1 to 1000, low is urgent")] = 100,
+    wait: Annotated[bool, typer.Option("--wait", help="until the mail host has it")] = False,
+    timeout: Annotated[float, typer.Option(help="longest wait in seconds")] = 60,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Queue one mail to one recipient; with --wait exit 0 once our mail host has accepted it."""
+    content = _read(file) if file is not None else {}
+    given = {"from": sender, "to": recipient, "subject": subject, "text": text, "html": html}
+    content |= {key: value for key, value in given.items() if value is not None}
+    if missing := [f"--{key}" for key in ("from", "to", "subject") if key not in content]:
+        raise CliError(
+            "usage", f"{', '.join(missing)} missing", remedy="see `penguin send --help`", status=2
+        )
+    content |= {"priority": priority} | ({"tenant": tenant} if tenant else {})
+    api = messages.connect()
+    message_id = api.send(content, idempotency_key=str(uuid4()))
+    found = _settled(api, message_id, timeout) if wait else api.explain(message_id)["message"]
+    if output is Format.TABLE:
+        print(f"{found['state']}: {found['id']} {found['message_id']}")
+    else:
+        print_document(found, output)
+    if wait and found["state"] not in GOOD:
+        raise CliError(
+            "send.not_accepted",
+            f"the message is {found['state']}: {found['reason']}",
+            remedy=f"see `penguin explain {found['id']}`",
+        )
+
+
+def _settled(api: messages.Messages, message_id: str, timeout: float) -> dict[str, Any]:
+    """Look until the sender is done with it or the time is over."""
+    deadline = time.monotonic() + timeout
+    while True:
+        found: dict[str, Any] = api.explain(message_id)["message"]
+        if found["state"] not in MOVING or time.monotonic() > deadline:
+            return found
+        time.sleep(POLL)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Take addresses, subject and bodies out of a mail file."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise CliError(
+            "send.unreadable",
+            f"cannot read it: {error.strerror}",
+            where=str(path),
+            remedy="give a mail file",
+        ) from None
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert isinstance(mail, EmailMessage)  # noqa: S101 - what this policy makes
+    content: dict[str, Any] = {}
+    for key, header in (("from", "From"), ("to", "To"), ("reply_to", "Reply-To")):
+        addresses: tuple[Any, ...] = mail[header].addresses if mail[header] is not None else ()
+        if len(addresses) == 1:
+            content[key] = addresses[0].addr_spec
+            if addresses[0].display_name and key != "reply_to":
+                content[f"{key}_name"] = addresses[0].display_name
+    if mail["Subject"] is not None:
+        content["subject"] = str(mail["Subject"])
+    for key, kind in (("text", "plain"), ("html", "html")):
+        part = mail.get_body(preferencelist=(kind,))
+        if part is not None:
+            content[key] = part.get_content()
+    return content
