@@ -20,7 +20,7 @@ IN_HAND = f"{QUEUE}:in-hand"
 ALIVE = f"{QUEUE}:alive"
 MOST_URGENT = 50
 LEAST_NORMAL = 150
-ALIVE_SECONDS = 15
+ALIVE_SECONDS = 60
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,9 @@ class Migrator:
 
     async def reap(self) -> int:
         """Push again what was lost from Redis, give up what is too old, mark what nobody knows."""
-        await self._lists.recover()
         await self._abandon()
         await self._expire()
+        await self._lists.recover()
         return await self._claim("reclaim_lost", "recovered", "pushed again: it was not taken")
 
     async def _claim(self, name: str, kind: str, words: str) -> int:

@@ -93,8 +93,7 @@ class Worker:
 
     async def keep_leases(self) -> None:
         """Tell everybody that this worker lives, and with it what it has in hand."""
-        await self.lists.say_alive()
-        async with self.engine.begin() as connection:
+        async with self.engine.begin() as connection:  # first: it does not need Redis
             await connection.execute(
                 statement("extend_leases"),
                 {
@@ -103,6 +102,7 @@ class Worker:
                     "until": self.clock.now() + self.lease,
                 },
             )
+        await self.lists.say_alive()
 
     async def _handle(self, element: Element) -> None:
         job = await self._load(element)
@@ -181,8 +181,10 @@ class Worker:
                     answer_timeout=self.answer_timeout,
                 )
                 await self._finish(job, attempt, address, outcome)
-        finally:
-            self.pool.put(session)
+        except BaseException:
+            session.client.close()  # nobody knows how far its dialogue went
+            raise
+        self.pool.put(session)
 
     def _write(self, job: Job, route: policy.Route) -> bytes:
         now = self.clock.now()

@@ -302,6 +302,26 @@ class TestOurHost:
         assert found.message.reason == reason
         assert sink.mails == []
 
+    async def test_what_nobody_could_hand_over_in_time_expires(
+        self, settings, publish, submit, engine
+    ):
+        message_id = await submit()
+        async with engine.begin() as connection:
+            await connection.execute(text("update queue.jobs set expires_at = now()"))
+        async with sending(settings):
+            await reaches(engine, message_id, State.EXPIRED)
+
+    async def test_a_secret_that_cannot_be_opened_defers(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        address = entry.addresses[0].model_copy(update={"name": "mx1-3"})
+        await publish(entry.model_copy(update={"addresses": (address,)}))
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.DEFERRED)
+        assert str(found.message.reason).startswith("vault.")
+        assert sink.mails == []
+
 
 class TestCrashes:
     async def test_a_flushed_redis_loses_nothing_and_repeats_nothing(
