@@ -194,7 +194,8 @@ def _verifier(settings: Settings) -> Verifier:
     from controlplane.verification import InternetVerifier
 
     return InternetVerifier(
-        resolver=settings.verification.resolver, source=settings.verification.source
+        resolver=settings.verification.resolver or None,
+        source=settings.verification.source or None,
     )
 
 
