@@ -220,6 +220,7 @@ def _control_plane_environment(place: LabPlace) -> dict[str, str]:
         "PENGUIN_HOSTS__SENDER_SOURCES": json.dumps([source]),
         "PENGUIN_HOSTS__SSH_SOURCES": json.dumps([source]),
         "PENGUIN_HOSTS__PACKAGE_SOURCES": json.dumps([f"deb [trusted=yes] {place.packages} ./"]),
+        "PENGUIN_MAIL__PUBLIC_URL": f"https://app.{place.platform_zone}",
         "PENGUIN_VERIFICATION__RESOLVER": place.resolver or "",
         "PENGUIN_VERIFICATION__SOURCE": place.sender_address or "",
     }

@@ -1,0 +1,146 @@
+"""The tenant API as the commands use it; every refusal is shown with its code and remedy."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from cli.errors import CliError, CliErrorGroup
+from tools.places import state_dir
+
+CONTEXT = "context.json"
+"""Where `penguin init` writes address and key of the API, in the state directory."""
+SERVE = "serve.json"
+"""Where a `penguin serve` of this machine writes its address."""
+TIMEOUT = 30
+"""Seconds."""
+NOT_FOUND = 404
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Api:
+    """Speaks to `/api/v1` with one key."""
+
+    url: str
+    key: str
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET a document."""
+        return self._ask("GET", path, params=query).json()
+
+    def find(self, path: str) -> Any:
+        """GET a document; None where there is none."""
+        answer = self._ask("GET", path, none_for=NOT_FOUND)
+        return None if answer.status_code == NOT_FOUND else answer.json()
+
+    def send(self, method: str, path: str, body: Document | None = None, **headers: str) -> Any:
+        """POST, PUT or DELETE; return the answer with its headers."""
+        return self._ask(method, path, json=body, headers=headers)
+
+    def pages(self, path: str, **query: Any) -> Iterator[Document]:
+        """Yield the items of all pages of a list."""
+        cursor: dict[str, Any] = {}
+        while True:
+            page = self.get(path, **query, **cursor)
+            yield from page["items"]
+            if not page["next"]:
+                return
+            cursor = {"cursor": page["next"]}
+
+    def lines(self, path: str, **query: Any) -> Iterator[str]:
+        """Yield the lines of a text as they come."""
+        with httpx2.stream(
+            "GET", self._address(path), params=query, headers=self._headers(), timeout=None
+        ) as answer:
+            if answer.is_error:
+                answer.read()
+                raise problem_of(answer)
+            yield from answer.iter_lines()
+
+    def _ask(self, method: str, path: str, *, none_for: int = 0, **more: Any) -> httpx2.Response:
+        more["headers"] = {**self._headers(), **(more.get("headers") or {})}
+        try:
+            answer = httpx2.request(method, self._address(path), timeout=TIMEOUT, **more)
+        except httpx2.HTTPError as error:
+            raise CliError(
+                "api.unreachable",
+                f"the control plane does not answer: {error}",
+                where=self.url,
+                remedy="start it with `penguin serve` (in the lab: `make up`)",
+            ) from None
+        if answer.is_error and answer.status_code != none_for:
+            raise problem_of(answer)
+        return answer
+
+    def _address(self, path: str) -> str:
+        return f"{self.url}/api/v1{path}"
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+def connect() -> Api:
+    """Return the API of the environment, else the one that runs here, else the context's."""
+    place = state_dir()
+    context = _read(place / CONTEXT)
+    url = (
+        os.environ.get("PENGUIN_API_URL")
+        or _read(place / SERVE).get("url")
+        or context.get("url")
+        or ""
+    )
+    key = os.environ.get("PENGUIN_API_KEY") or context.get("api_key") or ""
+    if not key:
+        raise CliError(
+            "context.missing",
+            "no key for the control plane is known here",
+            where=str(place / CONTEXT),
+            remedy="run `penguin init`, or set PENGUIN_API_URL and PENGUIN_API_KEY",
+        )
+    if not url:
+        raise CliError(
+            "api.unreachable",
+            "no control plane runs here",
+            remedy="start it with `penguin serve` (in the lab: `make up`)",
+        )
+    return Api(str(url).rstrip("/"), str(key))
+
+
+def problem_of(answer: httpx2.Response) -> CliError | CliErrorGroup:
+    """Read problem details (RFC 9457): one error, or each of several."""
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    several = [
+        CliError(
+            entry["code"],
+            entry["detail"],
+            where=entry.get("path"),
+            remedy=entry.get("remedy", ""),
+        )
+        for entry in problem.get("errors") or ()
+    ]
+    if several:
+        return CliErrorGroup(several)
+    return CliError(
+        problem.get("code", f"api.status_{answer.status_code}"),
+        problem.get("detail", f"the control plane answered {answer.status_code}"),
+        remedy=problem.get("remedy", "see its log, `log/control-plane.jsonl`"),
+    )
+
+
+def _read(path: Path) -> Document:
+    try:
+        document: Document = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return document

@@ -1,0 +1,102 @@
+"""`penguin describe`: everything that a person wants to know of a tenant, on one page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Annotated, Any
+
+import typer
+
+from blueprint.cost import dollars
+from cli.api import connect
+from cli.errors import CliError
+from cli.get import age
+from cli.output import Format, OutputOption, print_document
+
+app = typer.Typer()
+EVENTS = 8
+MARKS = {"True": "✓", "False": "✗", "Unknown": "?"}
+
+
+@app.command()
+def describe(
+    kind: Annotated[str, typer.Argument(help="tenant")],
+    name: Annotated[str, typer.Argument()],
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Show a tenant: conditions, hosts, addresses, records to set by hand, cost, events."""
+    if kind not in ("tenant", "tenants"):
+        raise CliError("usage", f"{kind} cannot be described", remedy="use tenant", status=2)
+    api = connect()
+    tenant = api.get(f"/tenants/{name}")
+    blueprint = api.find(f"/tenants/{name}/blueprint")
+    operations = api.get(f"/tenants/{name}/operations", limit=5)["items"]
+    events = api.get("/events", tenant=name, latest=True, limit=EVENTS)["items"]
+    if output is not Format.TABLE:
+        whole = {"tenant": tenant, "blueprint": blueprint, "operations": operations}
+        print_document({**whole, "events": events}, output)
+        return
+    _head(tenant)
+    _conditions(tenant["conditions"])
+    if blueprint is not None:
+        _hosts(blueprint)
+        _manual_records(blueprint)
+        _cost(blueprint["cost"])
+    if operations:
+        print("\nOperations")
+        for operation in operations:
+            outcome = operation["outcome"] or operation["progress"]
+            error = f"  {operation['error_code']}" if operation["error_code"] else ""
+            when = age(operation["started_at"])
+            print(f"  {when:>5}  {operation['phase']:<14} {operation['kind']:<9} {outcome}{error}")
+    if events:
+        print("\nEvents")
+        for event in events:
+            text = f"{event['subject']} {event['kind']} {event['reason']}: {event['message']}"
+            print(f"  {age(event['at']):>5}  {text}")
+
+
+def _head(tenant: dict[str, Any]) -> None:
+    spec = tenant["document"]["spec"]
+    print(f"Name:        {tenant['name']}")
+    print(f"Plan:        {spec['plan']}, region {spec['region']}")
+    print(f"Generation:  {tenant['generation']} (observed {tenant['observed_generation']})")
+
+
+def _conditions(conditions: list[dict[str, Any]]) -> None:
+    subjects: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for condition in conditions:
+        subjects[condition["subject"]].append(condition)
+    print("\nConditions")
+    for subject in sorted(subjects, key=lambda name: (name != "tenant", name)):
+        print(f"  {subject}")
+        for c in subjects[subject]:
+            line = f"    {MARKS[c['status']]} {c['type']:<20} {c['status']:<8} {c['reason']}"
+            print(f"{line}  {c['message']}".rstrip())
+
+
+def _hosts(blueprint: dict[str, Any]) -> None:
+    print("\nHosts")
+    for host in blueprint["hosts"]:
+        size = f"{host['cpu']} CPU, {host['ram_mb'] // 1024} GB"
+        print(f"  {host['name']}  {host['server_name']}  {size}, {host['location']}")
+        for address in host["addresses"]:
+            use = "bulk mail" if address["sends_bulk"] else "people's mail"
+            print(f"    {address['name']:<8} {address['helo']:<32} {use}")
+
+
+def _manual_records(blueprint: dict[str, Any]) -> None:
+    manual = [record for record in blueprint["records"] if record["provider"] == "manual"]
+    if not manual:
+        return
+    print("\nRecords to set by hand, once")
+    for record in manual:
+        priority = f"{record['priority']} " if record["priority"] is not None else ""
+        print(f"  {record['name']:<44} {record['type']:<6} {priority}{record['content']}")
+
+
+def _cost(cost: dict[str, Any]) -> None:
+    print(f"\nMonthly cost: {dollars(cost['usd_cents'])}")
+    for item in cost["items"]:
+        estimate = "  (estimate)" if item["estimate"] else ""
+        print(f"  {item['item']:<28} {dollars(item['usd_cents']):>9}{estimate}")

@@ -1,0 +1,53 @@
+"""The main job as a newcomer sees it: one command, one tenant file, one delivered mail."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import world
+from lab.check import missing
+from tools.places import checkout
+
+
+@pytest.fixture
+def needs_hosts() -> None:
+    """Skip with the reason where no host can run."""
+    lacks = missing(world.lab_dir())
+    if lacks:
+        pytest.skip(f"real hosts cannot run here: {lacks}")
+
+
+@pytest.mark.hosts
+@pytest.mark.engine
+@pytest.mark.timeout(900)
+def test_the_demo_ends_with_an_authenticated_mail(needs_hosts: None, tmp_path: Path) -> None:
+    was_up = world.is_up()
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "demo"],
+        cwd=checkout(),
+        env={**os.environ, "COLUMNS": "200"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    for condition in ("DnsReady", "HostsConfigured", "Verified", "SendingEnabled", "Ready"):
+        assert re.search(rf"\b{condition}\b", said), said
+    for verdict in ("dkim=pass", "spf=pass", "dmarc=pass"):
+        assert verdict in said, said
+    assert re.search(r"mx1-[23]\.acme\.example", said), said
+    assert "$48.97" in said
+    assert "make up" in said
+    assert "Traceback" not in said
+    assert world.is_up() == was_up
+    if not was_up:
+        assert world.control_plane_pid() is None
+        assert [server.pid() for server in world.servers()] == [None, None]
