@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab import leftovers
-from lab.lock import alone, holder
+from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
 from lab.place import FILE, LabError, LabPlace, running
 from tools.places import cache_dir
 
@@ -81,7 +81,7 @@ def stop(directory: Path) -> bool:
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_DEADLINE
-        while holder(directory) is not None:
+        while holder(directory) is not None or _lives(pid):
             if time.monotonic() > deadline:
                 raise LabError(
                     "lab.stop_failed",
@@ -92,13 +92,22 @@ def stop(directory: Path) -> bool:
             time.sleep(0.02)
     if (directory / leftovers.HOSTS).exists() and os.geteuid() == 0:
         try:
-            with alone(directory) as killed:
+            with alone(directory, MACHINE_LOCK) as killed:
                 leftovers.clear(killed or directory)
         except LabError as error:
             if error.code != "lab.taken":
                 raise
             return pid is not None  # another checkout's lab runs: nothing of ours is left
+    (directory / OWN_LOCK).unlink(missing_ok=True)
     return pid is not None
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process still does something; a zombie has no command line."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
 
 
 def _failure(lines: list[str], log: Path) -> LabError:

@@ -28,7 +28,7 @@ from lab.guest import RESOLVER
 from lab.hostwinds.app import create_app as hostwinds_app
 from lab.hostwinds.world import World
 from lab.internet import Internet
-from lab.lock import alone
+from lab.lock import MACHINE_LOCK, OWN_LOCK, alone
 from lab.memory import MemoryMachines, MemoryNameserver
 from lab.place import FILE, LabError, LabPlace
 from lab.portal import PortalOperator
@@ -50,20 +50,20 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     try:
-        with alone(arguments.directory) as killed, ExitStack() as stack:
-            live(stack, arguments.directory, killed, arguments.cache, arguments.missing)
+        with ExitStack() as stack:
+            live(stack, arguments.directory, arguments.cache, arguments.missing)
     except LabError as error:
         traceback.print_exc()
         print(f"{FAILED}{error.code} {error}", flush=True)
         sys.exit(1)
 
 
-def live(
-    stack: ExitStack, directory: Path, killed: Path | None, cache: Path, missing: str | None
-) -> NoReturn:
-    """Bring everything up and stay; `killed` is the directory of a lab that did not end cleanly."""
+def live(stack: ExitStack, directory: Path, cache: Path, missing: str | None) -> NoReturn:
+    """Bring everything up, and stay."""
+    stack.enter_context(alone(directory, directory / OWN_LOCK))
     internet = None
     if missing is None:
+        killed = stack.enter_context(alone(directory, MACHINE_LOCK))
         leftovers.clear(killed or directory)
         internet = Internet(directory, cache, said)
         stack.callback(internet.stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from lab import cgroups, network
@@ -33,6 +34,9 @@ def clear(directory: Path) -> None:
     shutil.rmtree(directory / HOSTS, ignore_errors=True)
     for place in (NSPAWN / "propagate").glob(f"{network.PREFIX}*"):
         shutil.rmtree(place)
+    for place in (NSPAWN / "propagate", NSPAWN / "locks", NSPAWN):
+        with suppress(OSError):
+            place.rmdir()  # where nobody else's guest has something in it
     (directory / FILE).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""One lab per machine: addresses and names of its network exist once. The lock says whose it is."""
+"""Locks: one lab with real hosts per machine, since its addresses exist once; one per directory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from typing import IO
 from lab.place import LabError
 
 MACHINE_LOCK = Path("/run/lock/penguinmails-lab")
+"""Of the lab with real hosts; it holds the directory of that lab."""
+OWN_LOCK = "lock"
+"""Of any lab, in its directory."""
 
 
 @contextmanager
-def alone(directory: Path) -> Iterator[Path | None]:
-    """Hold the machine's lock for the lab in `directory`; raises LabError `lab.taken`.
+def alone(directory: Path, path: Path) -> Iterator[Path | None]:
+    """Hold the lock `path` for the lab in `directory`; raises LabError `lab.taken`.
 
     Yields the directory of a lab that was killed while it held the lock. The file goes with us.
     """
-    path = MACHINE_LOCK if os.geteuid() == 0 else directory / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path) as lock:
         lock.seek(0)
@@ -35,12 +37,9 @@ def alone(directory: Path) -> Iterator[Path | None]:
 
 
 def holder(directory: Path) -> int | None:
-    """Return the process that holds the lock for the lab in `directory`, None when nobody does."""
-    path = MACHINE_LOCK if os.geteuid() == 0 else directory / "lock"
+    """Return the process of the lab in `directory`, None when there is none."""
     try:
-        seen = path.stat()
-        if path.read_text().strip() != str(directory):
-            return None
+        seen = (directory / OWN_LOCK).stat()
     except OSError:
         return None
     for line in Path("/proc/locks").read_text().splitlines():
@@ -61,7 +60,7 @@ def _locked(path: Path) -> Iterator[IO[str]]:
                 owner = lock.read().strip() or "another checkout"
                 raise LabError(
                     "lab.taken",
-                    f"another lab runs on this machine, kept by {owner}",
+                    f"another lab runs here, kept by {owner}",
                     remedy="end it there with `penguin lab down`, or use that one",
                     where=path,
                 ) from None

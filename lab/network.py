@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from lab.commands import run, tried
 
 PREFIX = "lab-"
 """Of every namespace of the lab."""
+NAMES = Path("/run/netns")
+"""Where ip keeps the names of namespaces."""
 NAMESPACE = f"{PREFIX}net"
 BRIDGE = "labbr0"
 MACHINE_LINK = "lvmachine"
@@ -52,6 +55,9 @@ def down() -> None:
     tried("ip", "link", "del", MACHINE_LINK)
     for name in namespaces():
         tried("ip", "netns", "del", name)
+    if NAMES.exists() and not any(NAMES.iterdir()):
+        tried("umount", str(NAMES))  # ip mounts it at its first use, and would again
+        NAMES.rmdir()
 
 
 def namespaces() -> list[str]:

@@ -1,0 +1,83 @@
+"""`lab down` leaves the machine as it was, however the lab ended.
+
+Runs in namespaces of its own, as if on a machine of its own: a lab that somebody uses stays alive.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import cgroups, check
+from tools.places import cache_dir, checkout, state_dir
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+
+ISOLATE = r"""
+mkdir "$0"; echo $$ > "$0/cgroup.procs"
+exec unshare -m -n -C -p -f --kill-child --propagation private --mount-proc bash -ec "$@"
+"""
+
+STORY = r"""
+groups=$0; state=$1; python=$2; how=$3
+mount -t tmpfs tmpfs /run; mkdir /run/lock /run/systemd; ip link set lo up
+umount "$groups"; mount -t cgroup2 cgroup2 "$groups"
+lab() { "$python" -m cli.main lab "$@"; }
+look() {
+  sort /proc/self/mounts
+  ip -o link | cut -d: -f2; ip netns list; nft list tables; cat /proc/sys/net/ipv4/ip_forward
+  find "$groups" -mindepth 1 -type d; find /run "$state" | grep -v lab.log
+  ps -e -o stat= -o comm= | grep -v ^Z | cut -c5- | sort
+}
+lab up --api-only > /dev/null; lab down > /dev/null
+look > "$state/../before"
+lab up
+case $how in
+  asked) ;;
+  daemon) kill -9 "$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "$state/lab/lab.json")" ;;
+  everything) kill -9 -1 ;;
+esac
+lab down; lab down
+look > "$state/../after"
+diff "$state/../before" "$state/../after"
+lab up; lab down
+"""
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A state directory that can hold hosts, whose path has a space."""
+    lacking = check.missing(state_dir() / "lab")
+    if lacking is not None:
+        pytest.skip(f"no real hosts here: {lacking}")
+    place = state_dir() / "clean end" / str(os.getpid())
+    (place / "state").mkdir(parents=True)
+    yield place / "state"
+    subprocess.run(["rm", "-r", "--one-file-system", place.parent], check=True)
+
+
+@pytest.mark.parametrize("how", ["asked", "daemon", "everything"])
+def test_nothing_is_left_when_the_lab_is_ended_by(how: str, state: Path) -> None:
+    groups = cgroups.root().parent
+    own = groups / f"labtest-{os.getpid()}-{how}"
+    cache_dir()
+    done = subprocess.run(
+        ["bash", "-ec", ISOLATE, own, STORY, groups, state, sys.executable, how],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=checkout(),
+        env={
+            **os.environ,
+            "PENGUIN_STATE_DIR": str(state),
+            "PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}",
+        },
+    )
+    cgroups.kill(own)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lab has ended" in done.stdout

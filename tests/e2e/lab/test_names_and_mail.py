@@ -1,0 +1,137 @@
+"""DNS from the root to the leaf, changed live, and a receiver that verifies what it gets."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import smtplib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dkim
+import dns.resolver
+import dns.reversename
+import httpx2
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from lab.place import LabPlace, required
+from lab.receiver import ADDRESS, wait_for_message
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
+
+Ask = Callable[[str, str], list[str]]
+
+
+@pytest.fixture(scope="module")
+def ask(lab: LabPlace) -> Ask:
+    """Ask the lab's resolver; no answer is an empty list."""
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers = [str(lab.resolver)]
+
+    def ask(name: str, kind: str) -> list[str]:
+        try:
+            return sorted(one.to_text() for one in resolver.resolve(name, kind, lifetime=5))
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+
+    return ask
+
+
+class Zone:
+    """A zone of the Cloudflare account, delegated."""
+
+    def __init__(self, lab: LabPlace) -> None:
+        self.name = f"z{secrets.token_hex(3)}.example"
+        token = {"Authorization": f"Bearer {lab.cloudflare_token}"}
+        self._http = httpx2.Client(base_url=lab.cloudflare_url, headers=token, timeout=30)
+        self._http.post("/_lab/zones", json={"name": self.name}).raise_for_status()
+        zones = self._http.get("/client/v4/zones", params={"name": self.name}).json()
+        self._records = f"/client/v4/zones/{zones['result'][0]['id']}/dns_records"
+
+    def add(self, name: str, kind: str, content: str, **more: object) -> str:
+        body = {"name": name, "type": kind, "content": content, "ttl": 60, **more}
+        return str(
+            self._http.post(self._records, json=body).raise_for_status().json()["result"]["id"]
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def change(self, record: str, content: str) -> None:
+        self._http.patch(f"{self._records}/{record}", json={"content": content}).raise_for_status()
+
+
+@pytest.fixture
+def zone(lab: LabPlace) -> Iterator[Zone]:
+    zone = Zone(lab)
+    yield zone
+    zone.close()
+
+
+class TestNames:
+    def test_a_record_of_the_api_is_answered_and_changes_live(self, zone, ask, eventually) -> None:
+        record = zone.add(f"www.{zone.name}", "A", "198.18.1.77")
+        assert ask(f"www.{zone.name}", "A") == ["198.18.1.77"]
+        zone.change(record, "198.18.1.78")
+        eventually(lambda: ask(f"www.{zone.name}", "A") == ["198.18.1.78"])
+
+    def test_records_of_one_name_are_answered_together(self, zone, ask) -> None:
+        zone.add(zone.name, "MX", f"mx1.{zone.name}", priority=10)
+        zone.add(zone.name, "MX", f"mx2.{zone.name}", priority=20)
+        assert ask(zone.name, "MX") == [f"10 mx1.{zone.name}.", f"20 mx2.{zone.name}."]
+
+    def test_a_name_of_the_outside_does_not_exist(self, ask) -> None:
+        assert ask("www.debian.org", "A") == []
+
+    def test_a_long_text_comes_back_whole(self, zone, ask) -> None:
+        text = "v=DKIM1; k=rsa; p=" + "A" * 400
+        zone.add(f"s._domainkey.{zone.name}", "TXT", text)
+        answer = ask(f"s._domainkey.{zone.name}", "TXT")[0]
+        assert answer.replace('" "', "").strip('"') == text
+
+    def test_a_pointer_set_at_the_provider_is_answered(self, customer, ask, eventually) -> None:
+        server = customer.order(f"ptr-{secrets.token_hex(3)}")
+        customer.call(
+            "set_rdns",
+            serviceid=server["serviceid"],
+            ip=server["main_ip"],
+            rdns="mx1.acme.example",
+        )
+        name = dns.reversename.from_address(server["main_ip"]).to_text()
+        eventually(lambda: ask(name, "PTR") == ["mx1.acme.example."])
+
+
+class TestReceiver:
+    def test_a_signed_message_is_verified_and_a_forgery_refused(
+        self, lab, lab_directory: Path, zone, eventually
+    ) -> None:
+        eventually(lambda: required(lab_directory).receiver_ready, 90)
+        key = rsa.generate_private_key(65537, 2048)
+        public = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        encoded = base64.b64encode(public).decode()
+        zone.add(f"s._domainkey.{zone.name}", "TXT", f"v=DKIM1; k=rsa; p={encoded}")
+        zone.add(zone.name, "TXT", f"v=spf1 ip4:{lab.sender_address} -all")
+        zone.add(f"_dmarc.{zone.name}", "TXT", "v=DMARC1; p=reject")
+        message = (
+            f"From: ann@{zone.name}\r\nTo: alice@{lab.receiver}\r\nSubject: signed\r\n"
+            f"Date: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@{zone.name}>\r\n\r\nHi.\r\n"
+        ).encode()
+        signature = dkim.sign(message, b"s", zone.name.encode(), private)
+        with smtplib.SMTP(ADDRESS) as client:
+            client.sendmail(f"ann@{zone.name}", f"alice@{lab.receiver}", signature + message)
+            forged = message.replace(b"ann@", b"eve@")
+            with pytest.raises(smtplib.SMTPResponseException) as refused:
+                client.sendmail("eve@elsewhere.example", f"alice@{lab.receiver}", forged)
+        assert refused.value.smtp_code == 554
+        text = " ".join(wait_for_message(lab_directory, f"<1@{zone.name}>").split())
+        for verdict in ("dkim=pass", "spf=pass", "dmarc=pass"):
+            assert verdict in text
