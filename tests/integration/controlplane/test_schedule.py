@@ -1,0 +1,101 @@
+"""The schedule: most urgent first, each once, and the later token wins."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from controlplane.database import CONTROLLER, Database
+from controlplane.reconciler.schedule import Lease, Priority, claim, release, renew, request_visit
+from tests.integration.controlplane.conftest import Clock, document
+
+LEASE = timedelta(seconds=60)
+
+
+@pytest.fixture
+async def three(operator, plane: Database, clock: Clock) -> dict[str, str]:
+    made = {}
+    for name in ("a1", "b2", "c3"):
+        made[name] = (await operator.post("/tenants", json=document(name))).json()["id"]
+        clock.advance(seconds=1)
+    return made
+
+
+async def take(plane: Database, clock: Clock, owner: str = "me") -> Lease | None:
+    async with plane.begin(CONTROLLER) as connection:
+        return await claim(connection, owner=owner, now=clock(), lease=LEASE)
+
+
+async def give_back(plane: Database, clock: Clock, held: Lease, **due: float) -> None:
+    async with plane.begin(CONTROLLER) as connection:
+        await release(
+            connection,
+            held,
+            due_at=clock() + timedelta(**due) if due else None,
+            priority=Priority.RESYNC,
+            attempts=0,
+            now=clock(),
+        )
+
+
+async def test_each_tenant_is_taken_by_one_worker_only(three, plane, clock) -> None:
+    taken = await asyncio.gather(*(take(plane, clock, f"w{n}") for n in range(5)))
+    ids = [str(lease.tenant_id) for lease in taken if lease]
+    assert sorted(ids) == sorted(three.values())
+
+
+async def test_a_person_comes_before_a_routine_look(three, plane, clock) -> None:
+    while held := await take(plane, clock):
+        await give_back(plane, clock, held, seconds=10)
+    clock.advance(seconds=11)
+    async with plane.begin(CONTROLLER) as connection:
+        await request_visit(connection, UUID(three["c3"]), Priority.USER, now=clock())
+    first = await take(plane, clock)
+    assert first is not None
+    assert str(first.tenant_id) == three["c3"]
+
+
+async def test_tokens_only_grow_and_an_old_one_renews_and_returns_nothing(
+    three, plane, clock
+) -> None:
+    first = await take(plane, clock)
+    await take(plane, clock)
+    await take(plane, clock)
+    clock.advance(seconds=61)
+    again = await take(plane, clock, "other")
+    assert first is not None
+    assert again is not None
+    assert again.token > first.token
+    async with plane.begin(CONTROLLER) as connection:
+        assert not await renew(connection, first, now=clock(), lease=LEASE)
+        assert await renew(connection, again, now=clock(), lease=LEASE)
+    await give_back(plane, clock, first, seconds=0.1)
+    async with plane.begin(CONTROLLER) as connection:
+        assert await renew(connection, again, now=clock(), lease=LEASE), "still held"
+
+
+async def test_a_sign_of_life_keeps_a_tenant(three, plane, clock) -> None:
+    held = [await take(plane, clock) for _ in range(3)]
+    for _ in range(5):
+        clock.advance(seconds=50)
+        async with plane.begin(CONTROLLER) as connection:
+            for lease in held:
+                assert lease is not None
+                assert await renew(connection, lease, now=clock(), lease=LEASE)
+    assert await take(plane, clock) is None
+
+
+async def test_what_is_given_back_without_a_date_waits_for_a_wish(three, plane, clock) -> None:
+    while held := await take(plane, clock):
+        await give_back(plane, clock, held)
+        last = held
+    clock.advance(days=365)
+    assert await take(plane, clock) is None
+    async with plane.begin(CONTROLLER) as connection:
+        await request_visit(connection, last.tenant_id, Priority.USER, now=clock())
+    found = await take(plane, clock)
+    assert found is not None
+    assert found.tenant_id == last.tenant_id

@@ -1,0 +1,118 @@
+"""Conditions: equal ones change nothing, contradictory pairs cannot be, parts add up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.monitoring.conditions import (
+    NOT_YET_REPORTED,
+    OF_TENANT,
+    TENANT,
+    Conditions,
+    Status,
+    Type,
+    Verdict,
+    aggregate,
+    bad,
+    ok,
+    unknown,
+)
+
+START = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = START
+
+    def __call__(self) -> datetime:
+        self.time += timedelta(seconds=1)
+        return self.time
+
+
+def fresh(generation: int = 1) -> Conditions:
+    return Conditions([], generation=generation, clock=Clock())
+
+
+def test_all_are_there_after_the_first_visit_began() -> None:
+    conditions = fresh()
+    conditions.begin({TENANT: OF_TENANT})
+    assert {c.type for c in conditions} == set(Type)
+    assert {(c.status, c.reason) for c in conditions} == {(Status.UNKNOWN, NOT_YET_REPORTED)}
+    _, moved = conditions.take_changes()
+    assert moved == [], "that nobody has looked is no event"
+
+
+def test_an_equal_condition_changes_nothing() -> None:
+    conditions = fresh()
+    conditions.set(TENANT, Type.DNS, ok("DnsVerified"))
+    conditions.take_changes()
+    conditions.set(TENANT, Type.DNS, ok("DnsVerified"))
+    assert conditions.take_changes() == ([], [])
+
+
+def test_another_reason_is_a_change_but_no_transition() -> None:
+    conditions = fresh()
+    conditions.set(TENANT, Type.DNS, bad("DnsMissing", "a"))
+    before = conditions.get(TENANT, Type.DNS)
+    conditions.take_changes()
+    conditions.set(TENANT, Type.DNS, bad("DnsDifferent", "b"))
+    changed, moved = conditions.take_changes()
+    assert [c.reason for c in changed] == ["DnsDifferent"]
+    assert moved == []
+    assert before is not None
+    assert changed[0].last_transition_at == before.last_transition_at
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    conditions = fresh()
+    conditions.begin({TENANT: OF_TENANT, "host/mx1": [Type.READY]})
+    conditions.begin({TENANT: OF_TENANT})
+    assert conditions.get("host/mx1", Type.READY) is None
+
+
+@given(st.lists(st.sampled_from(["reconciling", "stalled", "ready", "resting"]), min_size=1))
+def test_no_order_of_marks_makes_a_contradiction(marks: list[str]) -> None:
+    conditions = fresh()
+    for mark in marks:
+        if mark == "ready":
+            conditions.mark_ready("")
+        else:
+            getattr(conditions, f"mark_{mark}")("Reason", "message")
+    true = {
+        t for t in (Type.READY, Type.RECONCILING, Type.STALLED) if conditions.is_true(TENANT, t)
+    }
+    assert len(true) <= 1
+    assert (
+        true
+        == {
+            "ready": {Type.READY},
+            "reconciling": {Type.RECONCILING},
+            "stalled": {Type.STALLED},
+            "resting": set(),
+        }[marks[-1]]
+    )
+
+
+WAITS = bad("WaitingForProvider", "no number", waits=True)
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "message"),
+    [
+        ([ok("A"), ok("B")], Status.TRUE, ""),
+        ([ok("A"), WAITS], Status.TRUE, "waiting: p1"),
+        ([WAITS, bad("Wrong", "x")], Status.FALSE, "p1: x"),
+        ([unknown("U", "u"), bad("Wrong", "x")], Status.FALSE, "p1: x"),
+        ([ok("A"), unknown("U", "u")], Status.UNKNOWN, "p1: u"),
+        ([WAITS, WAITS], Status.FALSE, "p0: no number"),
+        ([], Status.TRUE, ""),
+    ],
+)
+def test_parts_add_up(parts: list[Verdict], status: Status, message: str) -> None:
+    whole = aggregate([(f"p{n}", part) for n, part in enumerate(parts)], "All")
+    assert (whole.status, whole.message) == (status, message)
