@@ -38,11 +38,13 @@ def compose(
         mail["Subject"] = message.subject
         mail["Date"] = format_datetime(now)
         mail["Message-ID"] = message_id
-        mail["List-Unsubscribe"] = f"<{_https(unsubscribe_url)}>"
+        # Written as it is: the library would break a long address up into encoded words, which
+        # no one-click client reads (RFC 2047 forbids them inside an address).
+        unsubscribe = f"List-Unsubscribe: <{_https(unsubscribe_url)}>\r\n".encode("ascii")
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         mail["Feedback-ID"] = f"{message.campaign or 'single'}:{tenant}:mail:penguinmails"
         _fill(mail, message)
-        return mail.as_bytes()
+        return unsubscribe + mail.as_bytes()
     except (MessageError, ValueError, UnicodeError) as error:
         raise ComposeRefused(f"the message cannot be written: {error}") from error
 

@@ -65,6 +65,12 @@ class TestCompose:
         assert mail["Date"].datetime == NOW
         assert mail["From"] == "Acmé Sales <sales@acme.example>"
 
+    def test_a_long_unsubscribe_link_stays_as_it_is(self) -> None:
+        url = f"{URL}{'x' * 150}"
+        raw = written(message(), url=url)
+        assert f"List-Unsubscribe: <{url}>\r\n".encode() in raw
+        assert verifies(SIGNER.sign(raw, NOW))
+
     def test_text_and_html_are_alternatives_with_html_last(self) -> None:
         mail = parsed(written(message(html="<p>Hello</p>")))
         assert mail.get_content_type() == "multipart/alternative"
