@@ -205,7 +205,7 @@ def _engine_environment() -> dict[str, str]:
     names += [name for name in ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR") if name in os.environ]
     found = {name: os.environ[name] for name in names}
     for name in ("PULUMI_BACKEND_URL", "PULUMI_HOME"):
-        if name not in found:
+        if not found.get(name):
             raise CliError(
                 "serve.no_engine",
                 f"{name} is not set: the reconciler cannot run the engine",

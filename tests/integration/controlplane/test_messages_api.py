@@ -1,0 +1,75 @@
+"""Messages through the API: queued as their tenant, explained to nobody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from controlplane.identity.keys import Scope
+from controlplane.messages.outbox import SenderOutbox
+from tests.integration.controlplane.conftest import document
+
+MESSAGE = {"from": "sales@acme.example", "to": "bob@rcpt.example", "subject": "Hi", "text": "Hello"}
+
+
+@pytest.fixture
+async def acme(app: FastAPI, operator: httpx2.AsyncClient) -> dict[str, Any]:
+    app.state.outbox = SenderOutbox()
+    return dict((await operator.post("/tenants", json=document())).json())
+
+
+async def test_an_operator_sends_for_a_tenant_and_the_tenant_sees_it(
+    acme, operator, client_of
+) -> None:
+    answer = await operator.post("/messages", json={**MESSAGE, "tenant": "acme"})
+    assert answer.status_code == 202
+    id_ = answer.json()["id"]
+    client = await client_of(acme["id"])
+    listed = (await client.get("/messages")).json()["items"]
+    assert [item["id"] for item in listed] == [id_]
+    explained = (await client.get(f"/messages/{id_}")).json()
+    assert explained["message"]["state"] == "queued"
+    assert explained["message"]["to"] == "bob@rcpt.example"
+
+
+async def test_another_tenant_sees_nothing_of_it(acme, operator, client_of) -> None:
+    bob = (await operator.post("/tenants", json=document("bob"))).json()
+    id_ = (await operator.post("/messages", json={**MESSAGE, "tenant": "acme"})).json()["id"]
+    stranger = await client_of(bob["id"])
+    answer = await stranger.get(f"/messages/{id_}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "message.not_found")
+    assert (await stranger.get("/messages")).json()["items"] == []
+    sent = await stranger.post("/messages", json={**MESSAGE, "tenant": "acme"})
+    assert (sent.status_code, sent.json()["code"]) == (404, "tenant.not_found")
+
+
+async def test_the_same_key_queues_once(acme, client_of) -> None:
+    client = await client_of(acme["id"])
+    headers = {"Idempotency-Key": "one"}
+    first = await client.post("/messages", json=MESSAGE, headers=headers)
+    second = await client.post("/messages", json=MESSAGE, headers=headers)
+    assert first.json() == second.json()
+    other = await client.post("/messages", json={**MESSAGE, "subject": "Ho"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency.mismatch")
+
+
+async def test_all_mistakes_of_a_message_are_told(acme, client_of) -> None:
+    client = await client_of(acme["id"])
+    answer = await client.post("/messages", json={**MESSAGE, "to": "nobody", "sbuject": "x"})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "message.invalid")
+    assert {error["path"] for error in problem["errors"]} == {"to", "sbuject"}
+
+
+async def test_an_operators_message_names_its_tenant(acme, operator) -> None:
+    answer = await operator.post("/messages", json=MESSAGE)
+    assert (answer.status_code, answer.json()["code"]) == (422, "message.tenant_missing")
+
+
+async def test_sending_needs_its_own_scope(acme, client_of) -> None:
+    client = await client_of(acme["id"], scopes=(Scope.MESSAGES_READ,))
+    answer = await client.post("/messages", json=MESSAGE)
+    assert (answer.status_code, answer.json()["code"]) == (403, "auth.scope")

@@ -1,0 +1,115 @@
+"""`penguin init`, `db upgrade` and `serve` as an operator runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tools.places import checkout
+
+
+class Installation:
+    """One state directory, and the commands on it."""
+
+    def __init__(self, place: Path, dsn: str) -> None:
+        self.place = place
+        # The platform's settings and nobody's context: only what is given here counts.
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
+        self.environment = {
+            **clean,
+            "PENGUIN_STATE_DIR": str(place),
+            "PENGUIN_DATABASE__DSN": dsn,
+            "PENGUIN_API__PORT": "0",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cli.main", *arguments]
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=checkout(),
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=checkout(),
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def installation(tmp_path: Path, database: str) -> Installation:
+    made = Installation(tmp_path, database)
+    assert made.run("init").returncode == 0
+    return made
+
+
+def test_init_makes_private_files_once(installation: Installation) -> None:
+    for name in ("settings.env", "master.keys", "context.json"):
+        assert (installation.place / name).stat().st_mode & 0o777 == 0o600, name
+    before = (installation.place / "settings.env").read_text()
+    again = installation.run("init")
+    assert again.returncode == 1
+    assert "error[init.exists]" in again.stderr
+    assert (installation.place / "settings.env").read_text() == before
+
+
+def test_the_api_serves_its_first_operator_until_it_is_told_to_end(
+    installation: Installation,
+) -> None:
+    refused = installation.run("serve", "api")
+    assert "error[database.not_upgraded]" in refused.stderr
+    assert installation.run("db", "upgrade").returncode == 0
+    process = installation.start("serve", "api")
+    try:
+        assert process.stdout is not None
+        assert "the API answers at" in process.stdout.readline()
+        url = json.loads((installation.place / "serve.json").read_text())["url"]
+        key = json.loads((installation.place / "context.json").read_text())["api_key"]
+        answer = httpx2.get(f"{url}/api/v1/tenants", headers={"Authorization": f"Bearer {key}"})
+        assert answer.json() == {"items": [], "next": None}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert not (installation.place / "serve.json").exists()
+    log = (installation.place / "log" / "control-plane.jsonl").read_text()
+    assert json.loads(log.splitlines()[0])["event"] == "starting"
+    assert key not in log
+
+
+def test_a_port_that_is_taken_is_named(installation: Installation) -> None:
+    installation.run("db", "upgrade")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        refused = installation.run("serve", "api", PENGUIN_API__PORT=port)
+    assert refused.returncode == 1
+    assert "error[serve.port_taken]" in refused.stderr
+    assert f"at: 127.0.0.1:{port}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_without_an_engine_the_reconciler_says_what_to_do(installation: Installation) -> None:
+    installation.run("db", "upgrade")
+    refused = installation.run("serve", "reconciler", PULUMI_BACKEND_URL="", PULUMI_HOME="")
+    assert refused.returncode == 1
+    assert "error[serve.no_engine]" in refused.stderr
