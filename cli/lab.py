@@ -13,13 +13,15 @@ from cli.errors import CliError
 from cli.output import Format, OutputOption, print_document, print_rows
 from lab import check, control, leftovers
 from lab.place import LabPlace, required, running
-from lab.receiver import messages
+from lab.receiver import messages, sender_of, wait_for_message
 
 app = typer.Typer(help="The lab: provider emulators, hosts, DNS.", no_args_is_help=True)
 zone_app = typer.Typer(help="Zones, as their owner sees them.", no_args_is_help=True)
 app.add_typer(zone_app, name="zone")
 
 TIMEOUT = 30
+ARRIVAL = 60
+"""Seconds that `inbox --wait` gives a message."""
 
 
 @app.command()
@@ -97,9 +99,26 @@ def logs(
 
 
 @app.command()
-def inbox(output: OutputOption = Format.TABLE) -> None:
-    """List the mail that arrived at the lab's receiving server, with its verdicts."""
-    required(world.lab_dir())
+def inbox(
+    message_id: Annotated[
+        str | None, typer.Argument(help="show this message whole, as it was received")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="until it has arrived")] = False,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """List the mail that arrived at the lab's receiving server, or show one."""
+    if required(world.lab_dir()).level == "api":
+        raise CliError(
+            "lab.no_receiver", "the lab has no receiver at API level", remedy="see `lab status`"
+        )
+    if message_id is not None:
+        text = wait_for_message(world.lab_dir(), message_id, ARRIVAL if wait else 0)
+        if output is Format.TABLE:
+            print(text.rstrip())
+            print(f"\n{sender_of(text)}")
+        else:
+            print_document({"text": text, "sender": sender_of(text)}, output)
+        return
     rows = [
         {
             "to": user,
@@ -107,9 +126,8 @@ def inbox(output: OutputOption = Format.TABLE) -> None:
             "subject": str(message["Subject"]),
             "message_id": str(message["Message-ID"]),
             "authentication": " ".join(str(message["Authentication-Results"]).split()),
-            "text": file.read_text(errors="replace"),
         }
-        for user, file, message in messages(world.lab_dir())
+        for user, _, message in messages(world.lab_dir())
     ]
     print_rows(rows, ("to", "from", "subject", "message_id", "authentication"), output)
 

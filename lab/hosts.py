@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 from lab.guest import Guest
+from lab.place import LabError
 
 
 class Hosts:
@@ -21,9 +23,13 @@ class Hosts:
         """Boot a new host with its primary address; root may log in by this password."""
         guest = Guest(self._directory, str(server_id), name, [address], [self._base])
         self._guests[server_id] = guest
-        guest.make()
-        guest.inside_disk("chpasswd", stdin=f"root:{root_password}\n")
-        guest.boot()
+        try:
+            guest.make()
+            guest.inside_disk("chpasswd", stdin=f"root:{root_password}\n")
+            guest.boot()
+        except LabError:
+            traceback.print_exc()  # the provider only says "error"; the log says why
+            raise
 
     def attach(self, server_id: int, address: str) -> None:
         """Permit an additional address on the host's port and add it to the host."""

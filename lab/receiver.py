@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
@@ -143,6 +144,16 @@ def wait_for_message(lab: Path, message_id: str, deadline: float = 30.0) -> str:
                 where=lab / leftovers.HOSTS / IDENT / "m",
             )
         time.sleep(PAUSE)
+
+
+def sender_of(text: str) -> str:
+    """Say who handed a message to the receiver: its address, PTR and HELO, as Postfix saw them."""
+    flat = " ".join(text.split())
+    found = re.search(rf"Received: from (\S+) \((\S+) \[([\d.]+)\]\)[^;]*? by {NAME} ", flat)
+    if found is None:
+        return "handed over locally"
+    helo, pointer, address = found.groups()
+    return f"sent from {address}, PTR {pointer}, HELO {helo}"
 
 
 def _verifies() -> bool:

@@ -1,0 +1,49 @@
+"""Mail that arrived is found by its Message-ID, wherever the receiver filed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.place import LabError
+from lab.receiver import messages, sender_of, wait_for_message
+
+
+@pytest.fixture
+def lab_with_mail(tmp_path: Path) -> Path:
+    box = tmp_path / "hosts/rcpt/m/home/alice/Maildir/new"
+    box.mkdir(parents=True)
+    for number in (1, 2):
+        text = f"Message-ID: <{number}@acme.example>\nSubject: S{number}\n\nText {number}\n"
+        (box / f"file{number}").write_text(text)
+    return tmp_path
+
+
+def test_messages_come_with_their_user(lab_with_mail: Path) -> None:
+    found = [(user, str(message["Subject"])) for user, _, message in messages(lab_with_mail)]
+    assert sorted(found) == [("alice", "S1"), ("alice", "S2")]
+
+
+@pytest.mark.parametrize("wanted", ["2@acme.example", "<2@acme.example>"])
+def test_a_message_is_found_with_or_without_brackets(lab_with_mail: Path, wanted: str) -> None:
+    assert "Text 2" in wait_for_message(lab_with_mail, wanted)
+
+
+def test_one_that_does_not_arrive_is_an_error_with_a_remedy(lab_with_mail: Path) -> None:
+    with pytest.raises(LabError) as missing:
+        wait_for_message(lab_with_mail, "3@acme.example", 0)
+    assert missing.value.code == "lab.no_message"
+    assert missing.value.remedy
+
+
+def test_the_sender_is_read_from_the_receivers_own_line() -> None:
+    text = (
+        "Received: from mx.rcpt.example\n\tby localhost with LMTP\n\tid x; now\n"
+        "Received: from mx1-2.acme.example (mx1-2.acme.example [198.18.1.11])\n"
+        "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))\n"
+        "\tby mx.rcpt.example (Postfix) with ESMTPS id 1\n"
+        "Received: from [127.0.0.1] (x [198.18.0.1])\n\tby mx1-2.acme.example (Postfix)\n\nHi\n"
+    )
+    said = "sent from 198.18.1.11, PTR mx1-2.acme.example, HELO mx1-2.acme.example"
+    assert sender_of(text) == said
