@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
+from email import message_from_string, policy
 from pathlib import Path
 
 import typer
 
 from cli import down, up, world
 from cli.errors import CliError
-from cli.narration import heading, say
+from cli.narration import heading, say, step
+from lab.receiver import wait_for_message
 from tools.places import checkout
 
 app = typer.Typer(help="The main job on real parts.")
@@ -20,6 +23,10 @@ app = typer.Typer(help="The main job on real parts.")
 TENANT = "acme"
 FILE = Path("tenants") / "acme.yaml"
 DEADLINE = "300s"
+ARRIVAL = 60.0
+"""Seconds that a mail may take from our host to the receiver's mailbox."""
+RECEIVED = re.compile(r"from (?P<helo>\S+) \((?P<ptr>\S+) \[(?P<address>[\d.]+)\]\) .*Postfix")
+"""How Postfix notes who brought a mail: name given, name looked up, address."""
 
 
 @app.command()
@@ -49,9 +56,11 @@ def _main_job() -> None:
         environment, "wait", "tenant", TENANT, "--for=condition=Ready", f"--timeout={DEADLINE}"
     )
     heading("one mail through the tenant's own host")
+    with step("receiving server"):
+        world.wait_for_receiver()
     message = _send(environment)
     heading("as the receiving server got it")
-    _penguin(environment, "lab", "inbox", message["message_id"], "--wait")
+    _show_received(message["message_id"])
     heading("why it went as it went")
     _penguin(environment, "explain", message["id"])
     heading("the tenant")
@@ -92,6 +101,20 @@ def _send(environment: dict[str, str]) -> dict[str, str]:
     message: dict[str, str] = json.loads(done.stdout)
     say(f"{message['state']}: {message['message_id']}")
     return message
+
+
+def _show_received(message_id: str) -> None:
+    """Print the mail, and what the server saw of who brought it."""
+    text = wait_for_message(world.lab_dir(), message_id, ARRIVAL)
+    mail = message_from_string(text, policy=policy.default)
+    say(text.strip())
+    for received in mail.get_all("Received", []):
+        seen = RECEIVED.search(" ".join(str(received).split()))
+        if seen:
+            say(f"\nsending address  {seen['address']}")
+            say(f"PTR              {seen['ptr']}")
+            say(f"HELO             {seen['helo']}")
+            return
 
 
 def _penguin(environment: dict[str, str], *arguments: str, shown: bool = True) -> None:

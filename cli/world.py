@@ -86,6 +86,16 @@ def missing() -> str | None:
     return required(lab_dir()).missing
 
 
+def wait_for_receiver() -> None:
+    """Return when the lab's receiving server takes mail: it comes up after everything else."""
+    if not wait_until(lambda: required(lab_dir()).receiver_ready, 120):
+        raise CliError(
+            "lab.receiver_silent",
+            "the lab's receiving server does not come up",
+            remedy="read `penguin lab logs`",
+        )
+
+
 def play_owner(zones: Sequence[str]) -> None:
     """Delegate the tenant's zones, and let the portal's operator buy what is waited for."""
     place = required(lab_dir())
@@ -208,7 +218,18 @@ def environment() -> dict[str, str]:
         **journal_environment(),
         **place.environment(),
         **_control_plane_environment(place),
+        **_context(),
     }
+
+
+def _context() -> dict[str, str]:
+    """Return where the control plane answers and the operator's key, for `pulumi up` by hand."""
+    try:
+        url = json.loads((state_dir() / SERVE).read_text())["url"]
+        key = json.loads((state_dir() / "context.json").read_text())["api_key"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return {"PENGUIN_CONTROL_PLANE": url, "PENGUIN_API_KEY": key}
 
 
 def _control_plane_environment(place: LabPlace) -> dict[str, str]:
