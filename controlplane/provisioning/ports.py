@@ -171,7 +171,8 @@ class Finding:
     subject: str
     """`host/mx1`, `address/mx1-2` or `domain/acme.example`."""
     check: str
-    """`dns.authoritative`, `dns.recursive`, `fcrdns`, `smtp.banner`, `smtp.tls`, `smtp.relay`."""
+    """`dns.authoritative`, `dns.recursive`, `dns.manual`, `fcrdns`, `smtp.banner`, `smtp.tls`,
+    `smtp.auth`, `smtp.relay` or `smtp.inbound`."""
     ok: bool | None
     """None: could not be looked at from here."""
     message: str
@@ -185,5 +186,10 @@ class Verifier(Protocol):
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
         """Every record at the authoritative and at the recursive server; FCrDNS per address."""
 
-    async def verify_hosts(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
-        """Banner and TLS of each submission port, and a relay attempt that must be refused."""
+    async def verify_hosts(
+        self, blueprint: Blueprint, state: CloudState, *, authority: str
+    ) -> Sequence[Finding]:
+        """Banner and TLS of each submission port, and a relay attempt that must be refused.
+
+        `authority` is the tenant's own certificate authority (PEM), the only one trusted.
+        """

@@ -17,6 +17,7 @@ from controlplane.monitoring.conditions import (
 from controlplane.provisioning.ports import Finding
 from controlplane.reconciler.cloud import forget_configuration
 from controlplane.reconciler.context import Context
+from controlplane.reconciler.keys import CA
 
 
 class Dns:
@@ -39,7 +40,9 @@ class Verification:
 
     async def run(self, context: Context) -> None:
         """Look; a host that was well before and is not now gets configured again."""
-        findings = await context.ports.verifier.verify_hosts(context.blueprint, context.state)
+        findings = await context.ports.verifier.verify_hosts(
+            context.blueprint, context.state, authority=context.secrets.public(CA)["certificate"]
+        )
         subjects = [s for s in context.subjects if s.startswith(("host/", "address/"))]
         parts = [(s, verdict_of(s, findings, context, "Verified")) for s in subjects]
         for host in context.blueprint.hosts:

@@ -44,7 +44,9 @@ class InternetVerifier:
         reverse = await verify_reverse(blueprint, numbers, names)
         return [*records, *reverse]
 
-    async def verify_hosts(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
+    async def verify_hosts(
+        self, blueprint: Blueprint, state: CloudState, *, authority: str
+    ) -> Sequence[Finding]:
         """Banner and TLS of each submission port, and a relay attempt that must be refused."""
         numbers = _numbers(state)
         ports = []
