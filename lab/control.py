@@ -73,7 +73,7 @@ def start(
 
 
 def stop(directory: Path) -> bool:
-    """End the lab, and clear what a killed one left; False when none was running.
+    """End the lab, and clear what a killed one left; False when there was nothing of either.
 
     Returns when nothing of it is left on the machine. Raises LabError `lab.stop_failed`.
     """
@@ -90,16 +90,17 @@ def stop(directory: Path) -> bool:
                     where=directory / LOG,
                 )
             time.sleep(0.02)
-    if (directory / leftovers.HOSTS).exists() and os.geteuid() == 0:
+    left = MACHINE_LOCK.exists()  # whoever was killed: its lock stayed
+    if left and os.geteuid() == 0:
         try:
             with alone(directory, MACHINE_LOCK) as killed:
                 leftovers.clear(killed or directory)
         except LabError as error:
             if error.code != "lab.taken":
                 raise
-            return pid is not None  # another checkout's lab runs: nothing of ours is left
+            left = False  # another checkout's lab lives: nothing of ours is there
     (directory / OWN_LOCK).unlink(missing_ok=True)
-    return pid is not None
+    return pid is not None or left
 
 
 def _lives(pid: int) -> bool:
