@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import ssl
+from collections.abc import Iterator, Sequence
 
 from blueprint.document import Blueprint
 from controlplane.provisioning.ports import CloudState, Finding
 from controlplane.verification.names import Names
-from controlplane.verification.records import verify_records, verify_reverse
-from controlplane.verification.submission import MAIL, SUBMISSION, verify_port
+from controlplane.verification.records import verify_records
+from controlplane.verification.reverse import verify_reverse
+from controlplane.verification.submission import Knock, verify_port
 
+SUBMISSION = 587
+MAIL = 25
 AT_ONCE = 16
-"""Questions and connections that are open at the same time."""
+"""Connections that are open at the same time."""
 
 
 class InternetVerifier:
-    """Asks the zones' own servers first, and a recursive one only for what is right there.
+    """Asks for names and knocks at ports from this machine.
 
-    A recursive server that is asked too early remembers that a name did not exist.
+    `resolver` is `host[:port]`, None the machine's own; `source` is the own address that
+    connections to hosts come from.
     """
 
     def __init__(
@@ -26,44 +31,54 @@ class InternetVerifier:
         *,
         resolver: str | None = None,
         source: str | None = None,
-        dns_port: int = 53,
+        authoritative_port: int = 53,
         submission_port: int = SUBMISSION,
         mail_port: int = MAIL,
     ) -> None:
         self._resolver = resolver
         self._source = source
-        self._dns_port = dns_port
+        self._authoritative_port = authoritative_port
         self._submission_port = submission_port
         self._mail_port = mail_port
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
         """Every record at the authoritative and at the recursive server; FCrDNS per address."""
-        names = Names(self._resolver, port=self._dns_port)
+        names = Names(self._resolver, authoritative_port=self._authoritative_port)
         numbers = _numbers(state)
-        records = await verify_records(blueprint, numbers, names, AT_ONCE)
-        reverse = await verify_reverse(blueprint, numbers, names)
-        return [*records, *reverse]
+        records = await verify_records(blueprint, numbers, names)
+        # Afterwards, since only now the zones' own servers are known to have the host names.
+        return [*records, *await verify_reverse(blueprint, numbers, names)]
 
     async def verify_hosts(
         self, blueprint: Blueprint, state: CloudState, *, authority: str
     ) -> Sequence[Finding]:
-        """Banner and TLS of each submission port, and a relay attempt that must be refused."""
-        numbers = _numbers(state)
-        ports = []
+        """Banner and TLS of each submission port, and a relay attempt that must be refused.
+
+        On port 25 of a primary address mail to the postmaster of its domains must be taken.
+        """
+        trust = ssl.create_default_context(cadata=authority)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def look(knock: Knock) -> list[Finding]:
+            async with turns:
+                return await verify_port(knock, source=self._source)
+
+        knocks = self._knocks(blueprint, _numbers(state), trust)
+        found = await asyncio.gather(*(look(knock) for knock in knocks))
+        return [finding for findings in found for finding in findings]
+
+    def _knocks(
+        self, blueprint: Blueprint, numbers: dict[str, str], trust: ssl.SSLContext
+    ) -> Iterator[Knock]:
         for host in blueprint.hosts:
             for address in host.addresses:
                 ip = numbers.get(address.name)
                 if ip and address.sends_bulk:
-                    ports.append((address, ip, self._submission_port, True))
-                if ip and address.index == 1:
-                    ports.append((address, ip, self._mail_port, False))
-        found = await asyncio.gather(
-            *(
-                verify_port(address, ip, port, encrypted=encrypted, source=self._source)
-                for address, ip, port, encrypted in ports
-            )
-        )
-        return [finding for findings in found for finding in findings]
+                    yield Knock(address, ip, self._submission_port, trust=trust)
+                if ip and address == host.primary:
+                    domains = [d.name for d in blueprint.domains if d.mail_host == address.helo]
+                    takes = tuple(f"postmaster@{domain}" for domain in domains)
+                    yield Knock(address, ip, self._mail_port, takes=takes)
 
 
 def _numbers(state: CloudState) -> dict[str, str]:

@@ -3,87 +3,127 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import dns.asyncquery
 import dns.asyncresolver
 import dns.exception
 import dns.flags
 import dns.message
-import dns.name
+import dns.nameserver
 import dns.rcode
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
-TIMEOUT = 5.0
+TIMEOUT = 2.0
+"""Seconds for one question."""
+TRIES = 2
+AT_ONCE = 16
+"""Questions that are open at the same time."""
 
 
 class Unanswered(Exception):
     """No server gave an answer that says yes or no."""
 
+    code = "dns.lookup_failed"
+
+
+class NoResolver(Unanswered):
+    """There is no recursive server to ask."""
+
+    code = "dns.no_resolver"
+
+
+class NotDelegated(Exception):
+    """The Internet knows no name server of a zone."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(f"zone {zone} is not delegated to any name server")
+        self.zone = zone
+
 
 class Names:
-    """One look at the name service; what a zone's servers are is remembered while it lasts."""
+    """One look at the name service; what a zone's servers are is remembered while it lasts.
 
-    def __init__(self, resolver: str | None, *, port: int = 53) -> None:
-        self._resolver = dns.asyncresolver.Resolver(configure=resolver is None)
-        if resolver is not None:
-            self._resolver.nameservers = [resolver]
-            self._resolver.port = port
-        self._resolver.lifetime = TIMEOUT
-        self._port = port
-        self._servers: dict[str, asyncio.Task[list[str]]] = {}
+    `resolver` is `host`, `host:port` or `[host]:port`; None takes the machine's own.
+    """
+
+    def __init__(self, resolver: str | None, *, authoritative_port: int = 53) -> None:
+        self._resolver = _resolver(resolver)
+        self._port = authoritative_port
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._servers: dict[str, asyncio.Task[dict[str, str]]] = {}
 
     async def recursive(self, name: str, type_: str) -> set[str]:
         """Ask the recursive server; a name that does not exist has no data."""
-        try:
-            answer = await self._resolver.resolve(name, type_, raise_on_no_answer=False)
-        except dns.resolver.NXDOMAIN:
-            return set()
-        except dns.exception.DNSException as error:
-            raise Unanswered(f"{name}: {type(error).__name__}") from None
+        if self._resolver is None:
+            raise NoResolver("this machine knows no recursive name server")
+        async with self._turns:
+            try:
+                answer = await self._resolver.resolve(
+                    f"{name}.", type_, raise_on_no_answer=False, lifetime=TIMEOUT * TRIES
+                )
+            except dns.resolver.NXDOMAIN:
+                return set()
+            except dns.exception.DNSException as error:
+                message = f"the recursive name server does not answer for {name} {type_}"
+                raise Unanswered(f"{message} ({type(error).__name__})") from None
         return {plain(item) for item in answer} if answer.rrset else set()
 
-    async def authoritative(self, zone: str, name: str, type_: str) -> set[str]:
-        """Ask one of the zone's own servers. Raises Unanswered also for a zone without any."""
-        servers = await self._servers_of(zone)
-        if not servers:
-            raise Unanswered(f"zone {zone} is not delegated")
-        question = dns.message.make_query(name, type_)
-        question.flags &= ~dns.flags.RD
-        for server in servers:
-            try:
-                answer, _ = await dns.asyncquery.udp_with_fallback(
-                    question, server, timeout=TIMEOUT, port=self._port
-                )
-            except (dns.exception.DNSException, OSError):
-                continue
-            if answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-                wanted = dns.rdatatype.from_text(type_)
-                return {
-                    plain(item)
-                    for rrset in answer.answer
-                    if rrset.rdtype == wanted
-                    for item in rrset
-                }
-        raise Unanswered(f"no name server of {zone} answers")
+    async def authoritative(self, zone: str, name: str, type_: str) -> dict[str, set[str]]:
+        """Ask all of the zone's own servers; return the answers of those that gave one, by name.
+
+        Raises NotDelegated for a zone without servers, Unanswered when none of them answers.
+        """
+        if zone not in self._servers:
+            self._servers[zone] = asyncio.ensure_future(self._find_servers(zone))
+        servers = await self._servers[zone]
+        answers = await asyncio.gather(*(self._ask(ip, name, type_) for ip in servers.values()))
+        found = {
+            server: answer
+            for server, answer in zip(servers, answers, strict=True)
+            if answer is not None
+        }
+        if not found:
+            raise Unanswered(f"no name server of {zone} answers for {name} {type_}")
+        return found
 
     async def pointer(self, ip: str) -> set[str]:
         """Return the reverse names of an address."""
-        return await self.recursive(str(dns.reversename.from_address(ip)), "PTR")
+        return await self.recursive(str(dns.reversename.from_address(ip)).rstrip("."), "PTR")
 
-    async def _servers_of(self, zone: str) -> list[str]:
-        if zone not in self._servers:
-            self._servers[zone] = asyncio.ensure_future(self._find_servers(zone))
-        return await self._servers[zone]
+    async def _ask(self, ip: str, name: str, type_: str) -> set[str] | None:
+        """Ask one server; None when it does not answer or is not the zone's server after all."""
+        question = dns.message.make_query(f"{name}.", type_)
+        question.flags &= ~dns.flags.RD
+        async with self._turns:
+            for _ in range(TRIES):
+                try:
+                    answer, _ = await dns.asyncquery.udp_with_fallback(
+                        question, ip, timeout=TIMEOUT, port=self._port
+                    )
+                except (dns.exception.DNSException, OSError):
+                    continue
+                if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+                    return None
+                wanted = dns.rdatatype.from_text(type_)
+                sets = [rrset for rrset in answer.answer if rrset.rdtype == wanted]
+                return {plain(item) for rrset in sets for item in rrset}
+        return None
 
-    async def _find_servers(self, zone: str) -> list[str]:
+    async def _find_servers(self, zone: str) -> dict[str, str]:
+        """Return the addresses of a zone's servers, by `name (number)`."""
         names = sorted(await self.recursive(zone, "NS"))
-        found: list[str] = []
-        for name in names:
-            found += sorted(await self.recursive(name, "A"))
-        return found
+        if not names:
+            raise NotDelegated(zone)
+        numbers = await asyncio.gather(*(self.recursive(name, "A") for name in names))
+        return {
+            f"{name} ({ip})": ip
+            for name, ips in zip(names, numbers, strict=True)
+            for ip in sorted(ips)
+        }
 
 
 def plain(item: dns.rdata.Rdata) -> str:
@@ -91,3 +131,15 @@ def plain(item: dns.rdata.Rdata) -> str:
     if item.rdtype == dns.rdatatype.TXT:
         return b"".join(item.strings).decode("ascii", "replace")  # type: ignore[attr-defined]
     return item.to_text().lower().rstrip(".")
+
+
+def _resolver(place: str | None) -> dns.asyncresolver.Resolver | None:
+    try:
+        found = dns.asyncresolver.Resolver(configure=place is None)
+    except dns.resolver.NoResolverConfiguration:
+        return None
+    if place is not None:
+        parts = urlsplit(f"//{place}")
+        found.nameservers = [dns.nameserver.Do53Nameserver(parts.hostname or "", parts.port or 53)]
+    found.timeout = TIMEOUT
+    return found

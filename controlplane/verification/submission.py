@@ -3,118 +3,150 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPException, SMTPResponseException
-from cryptography import x509
 
 from blueprint.document import Address
 from controlplane.provisioning.ports import Finding
 
-SUBMISSION = 587
-MAIL = 25
-TIMEOUT = 15
+TIMEOUT = 5.0
+"""Seconds for the banner and for each answer."""
 STRANGER = "relay-test@example.com"
 """Nobody's address (RFC 2606): a host that takes mail for it from us is an open relay."""
-REMEDY = "nothing to do: the host is configured again and looked at again"
+AGAIN = "nothing to do: the host is configured again and looked at again"
+OPEN = "let the port be reached from here: look at the host, its firewall and its provider's"
+CLOSE = "stop the mail server of this address now; its relay restrictions are not ours"
 
 
-async def verify_port(
-    address: Address, ip: str, port: int, *, encrypted: bool, source: str | None
-) -> list[Finding]:
+@dataclass(frozen=True)
+class Knock:
+    """One port of one address, and what shall be found behind it."""
+
+    address: Address
+    ip: str
+    port: int
+    trust: ssl.SSLContext | None = None
+    """The tenant's authority: encryption and AUTH are looked at. None: a port for everybody."""
+    takes: Sequence[str] = ()
+    """Recipients for which mail is taken without a login."""
+
+
+class _Wrong(Exception):
+    """Ends the conversation with a finding."""
+
+    def __init__(self, check: str, code: str, message: str, remedy: str = AGAIN) -> None:
+        super().__init__(message)
+        self.check, self.code, self.remedy = check, code, remedy
+
+
+async def verify_port(knock: Knock, *, source: str | None) -> list[Finding]:
     """Look at one port; the first thing that is wrong ends the conversation."""
-    subject, checks = f"address/{address.name}", _Checks(f"address/{address.name}", port)
+    subject, found = f"address/{knock.address.name}", list[Finding]()
     client = SMTP(
-        hostname=ip,
-        port=port,
+        hostname=knock.ip,
+        port=knock.port,
         timeout=TIMEOUT,
         start_tls=False,
         local_hostname="verification.invalid",
         source_address=(source, 0) if source else None,
     )
+    steps = [("smtp.banner", _greet), ("smtp.relay", _relay)]
+    if knock.trust is not None:
+        steps[1:1] = [("smtp.tls", _encrypt), ("smtp.auth", _auth)]
+    if knock.takes:
+        steps.append(("smtp.inbound", _inbound))
+    where = f"{knock.ip} port {knock.port}"
     try:
-        greeting = await client.connect()
-        if not checks.banner(greeting.message, address.helo):
-            return checks.found
-        if encrypted and not await _verify_tls(client, checks, address.helo):
-            return checks.found
-        await _verify_relay(client, checks)
-    except (SMTPException, OSError, ssl.SSLError, TimeoutError) as error:
-        message = f"port {port} of {ip}: {_reason(error)}"
-        checks.found.append(
-            Finding(subject, "smtp.banner", False, message, "smtp.unreachable", REMEDY)
-        )
+        for check, step in steps:
+            message = f"{where}: {await step(client, knock)}"
+            found.append(Finding(subject, check, True, message, "smtp.ok"))
+    except _Wrong as wrong:
+        # An answer for now is neither a yes nor a no.
+        ok = None if wrong.code == "smtp.unclear" else False
+        message = f"{where}: {wrong}"
+        found.append(Finding(subject, wrong.check, ok, message, wrong.code, wrong.remedy))
+    except (SMTPException, OSError) as error:
+        message = f"{where}: the connection was lost: {_reason(error)}"
+        found.append(Finding(subject, check, None, message, "smtp.lost", AGAIN))
     finally:
         client.close()
-    return checks.found
+    return found
 
 
-class _Checks:
-    """Collects findings about one port of one address."""
-
-    def __init__(self, subject: str, port: int) -> None:
-        self.found: list[Finding] = []
-        self._subject = subject
-        self._port = port
-
-    def add(self, check: str, ok: bool, message: str, code: str) -> bool:
-        """Record a finding; return whether it is good."""
-        text = f"port {self._port}: {message}"
-        self.found.append(
-            Finding(self._subject, check, ok, text, "smtp.ok" if ok else code, "" if ok else REMEDY)
-        )
-        return ok
-
-    def banner(self, greeting: str, helo: str) -> bool:
-        """The name in the greeting is the address's own (RFC 5321 4.2)."""
-        name = greeting.split(" ", 1)[0].lower()
-        return self.add("smtp.banner", name == helo, f"greets as {name}", "smtp.wrong_name")
+async def _greet(client: SMTP, knock: Knock) -> str:
+    """The name in banner and EHLO answer is the address's own (RFC 5321 4.2 and 4.1.1.1)."""
+    try:
+        greeting = await client.connect()
+    except (SMTPException, OSError) as error:
+        message = f"no banner within {TIMEOUT:g} s: {_reason(error)}"
+        raise _Wrong("smtp.banner", "smtp.no_banner", message, OPEN) from None
+    answer = await client.ehlo()
+    for what, text in (("banner", greeting.message), ("EHLO answer", answer.message)):
+        name = text.split(maxsplit=1)[0].lower() if text.strip() else "nobody"
+        if name != knock.address.helo:
+            message = f"the {what} says {name}, not {knock.address.helo}"
+            raise _Wrong("smtp.banner", "smtp.wrong_name", message)
+    return f"greets as {knock.address.helo}"
 
 
-async def _verify_tls(client: SMTP, checks: _Checks, helo: str) -> bool:
-    """Encryption works, and the certificate is for this name and in force.
-
-    Who signed it is the sender's question: it trusts the tenant's own authority only.
-    """
-    # The chain ends at a private authority, which a stranger does not know.
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    await client.ehlo()
+async def _encrypt(client: SMTP, knock: Knock) -> str:
+    """STARTTLS works with a certificate of the tenant's authority for this name."""
+    if client.supports_extension("auth"):
+        message = "offers AUTH before encryption, where passwords can be read"
+        raise _Wrong("smtp.auth", "smtp.auth_in_clear", message)
+    helo = knock.address.helo
     if not client.supports_extension("starttls"):
-        return checks.add("smtp.tls", False, "offers no STARTTLS", "smtp.no_tls")
-    await client.starttls(tls_context=context, server_hostname=helo, validate_certs=False)
-    tls = client.transport.get_extra_info("ssl_object") if client.transport else None
-    der = tls.getpeercert(binary_form=True) if tls else None
-    if der is None:
-        return checks.add("smtp.tls", False, "shows no certificate", "smtp.no_certificate")
-    certificate = x509.load_der_x509_certificate(der)
-    names = certificate.extensions.get_extension_for_class(
-        x509.SubjectAlternativeName
-    ).value.get_values_for_type(x509.DNSName)
-    if helo not in names:
-        shown = ", ".join(names)
-        return checks.add("smtp.tls", False, f"has a certificate of {shown}", "smtp.wrong_name")
-    if certificate.not_valid_after_utc <= datetime.now(UTC):
-        return checks.add("smtp.tls", False, "has an expired certificate", "smtp.expired")
-    return checks.add("smtp.tls", True, f"speaks TLS as {helo}", "")
+        raise _Wrong("smtp.tls", "smtp.tls_failed", "offers no STARTTLS")
+    try:
+        await client.starttls(tls_context=knock.trust, server_hostname=helo)
+    except (SMTPException, OSError) as error:
+        message = f"no encryption that the tenant's authority vouches for: {_reason(error)}"
+        raise _Wrong("smtp.tls", "smtp.tls_failed", message) from None
+    return f"speaks TLS as {helo}"
 
 
-async def _verify_relay(client: SMTP, checks: _Checks) -> None:
-    """Try to send to a stranger without a login; only a refusal for good is well."""
+async def _auth(client: SMTP, knock: Knock) -> str:
+    del knock
     await client.ehlo()
+    if not client.supports_extension("auth"):
+        raise _Wrong("smtp.auth", "smtp.no_auth", "offers no AUTH after encryption")
+    return "offers AUTH after encryption only"
+
+
+async def _relay(client: SMTP, knock: Knock) -> str:
+    """Try to send to a stranger without a login; only a refusal for good is well.
+
+    The sender is empty, so that a refusal is about the recipient and not about the sender.
+    """
+    del knock
     try:
         await client.mail("")
         await client.rcpt(STRANGER)
     except SMTPResponseException as refusal:
-        good = 500 <= refusal.code < 600
-        message = f"answers {refusal.code} to a relay attempt"
-        checks.add("smtp.relay", good, message, "smtp.relay_unclear")
-        return
-    checks.add("smtp.relay", False, "relays mail for strangers", "smtp.open_relay")
+        if refusal.code >= 500:
+            return f"refuses to relay ({refusal.code})"
+        message = f"answers {refusal.code} to a relay attempt: {_reason(refusal)}"
+        raise _Wrong("smtp.relay", "smtp.unclear", message) from None
+    raise _Wrong("smtp.relay", "smtp.open_relay", "relays mail for strangers", CLOSE)
+
+
+async def _inbound(client: SMTP, knock: Knock) -> str:
+    """Ask for each recipient whether mail would be taken; none is sent."""
+    await client.rset()
+    await client.mail("")
+    for recipient in knock.takes:
+        try:
+            await client.rcpt(recipient)
+        except SMTPResponseException as refusal:
+            code = "smtp.inbound_refused" if refusal.code >= 500 else "smtp.unclear"
+            message = f"does not take mail for {recipient}: {refusal.code} {_reason(refusal)}"
+            raise _Wrong("smtp.inbound", code, message) from None
+    return f"takes mail for {', '.join(knock.takes)}"
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).splitlines()
-    return text[0] if text and text[0] else type(error).__name__
+    text = error.message if isinstance(error, SMTPResponseException) else str(error)
+    return text.splitlines()[0] if text.strip() else type(error).__name__

@@ -1,0 +1,204 @@
+"""A name server and mail servers on this machine, and a tenant that they shall serve."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.reversename
+import dns.rrset
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from blueprint.document import Blueprint
+from blueprint.loading import parse
+from blueprint.platform import Platform
+from blueprint.render import render
+from controlplane.authority.certificates import Issued, create_ca, issue
+from controlplane.provisioning.ports import CloudState, ObservedAddress, ObservedHost
+
+HELO = "mx1.acme.example"
+IP = "127.0.0.1"
+STATE = CloudState(
+    "sha256:x", (ObservedHost("mx1", "acme-mx1", 1, (ObservedAddress("mx1-1", IP, HELO),)),)
+)
+
+Key = tuple[str, str]
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """Answers for every zone: `own` to who asks the zone's server, `cached` to who recurses."""
+
+    def __init__(self) -> None:
+        self.own: dict[Key, list[str]] = {}
+        self.cached: dict[Key, list[str]] = {}
+        self.silent: set[str] = set()
+        """`own` or `cached`: gives no usable answer."""
+        self.long = False
+        """Answers by UDP are cut off, so that they are asked again by TCP."""
+        self.asked: list[tuple[str, str, str]] = []
+        self.port = 0
+
+    def say(self, name: str, type_: str, *contents: str) -> None:
+        """Set the contents of a record in both places; none deletes it."""
+        for table in (self.own, self.cached):
+            table.pop((name, type_), None)
+            if contents:
+                table[name, type_] = list(contents)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
+        answer = self.answer(data)
+        if self.long:
+            answer.answer.clear()
+            answer.flags |= dns.flags.TC
+        self._transport.sendto(answer.to_wire(), sender)  # type: ignore[attr-defined]
+
+    async def by_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        length = int.from_bytes(await reader.readexactly(2))
+        wire = self.answer(await reader.readexactly(length)).to_wire()
+        writer.write(len(wire).to_bytes(2) + wire)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    def answer(self, data: bytes) -> dns.message.Message:
+        question = dns.message.from_wire(data)
+        name, type_ = question.question[0].name.to_text().rstrip("."), question.question[0].rdtype
+        key = (name.lower(), dns.rdatatype.to_text(type_))
+        place = "cached" if question.flags & dns.flags.RD else "own"
+        self.asked.append((place, *key))
+        table = self.cached if place == "cached" else self.own
+        answer = dns.message.make_response(question)
+        if place in self.silent:
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        elif key in table:
+            answer.answer.append(dns.rrset.from_text_list(f"{name}.", 60, "IN", type_, table[key]))
+        elif not any(known == key[0] for known, _ in table):
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        return answer
+
+
+@pytest.fixture
+def blueprint() -> Blueprint:
+    document = {
+        "apiVersion": "penguinmails.dev/v1",
+        "kind": "Tenant",
+        "metadata": {"name": "acme"},
+        "spec": {
+            "plan": "business",
+            "region": "us-west",
+            "hosts": [{"name": "mx1", "zone": "acme.example"}],
+            "domains": [{"name": "acme.example"}, {"name": "manual.example", "dns": "manual"}],
+        },
+    }
+    platform = Platform(zone="penguinmails.example")
+    return render(parse(document, platform=platform), platform=platform, keys=None, generation=1)
+
+
+async def serve_names() -> tuple[asyncio.DatagramTransport, NameServer, asyncio.Server]:
+    """Listen by UDP and TCP on a port that is free for both."""
+    loop = asyncio.get_running_loop()
+    while True:
+        transport, server = await loop.create_datagram_endpoint(NameServer, local_addr=(IP, 0))
+        server.port = transport.get_extra_info("sockname")[1]
+        try:
+            return transport, server, await asyncio.start_server(server.by_tcp, IP, server.port)
+        except OSError:
+            transport.close()
+
+
+@pytest.fixture
+async def names(blueprint: Blueprint) -> AsyncIterator[NameServer]:
+    """A name server that says what the blueprint wants, everywhere."""
+    transport, server, by_tcp = await serve_names()
+    for zone in {record.zone for record in blueprint.records}:
+        server.say(zone, "NS", "ns.lab.example.")
+    server.say("ns.lab.example", "A", IP)
+    for record in blueprint.records:
+        content = IP if record.address else str(record.content)
+        if record.type == "TXT":
+            content = f'"{content[:100]}" "{content[100:]}"'
+        elif record.type == "MX":
+            content = f"{record.priority} {content}."
+        elif record.type == "CNAME":
+            content += "."
+        server.say(str(record.name), record.type.value, content)
+        if record.type == "TXT":
+            for table in (server.own, server.cached):
+                table[str(record.name), "TXT"].append('"google-site-verification=x"')
+    server.say(reverse(), "PTR", f"{HELO}.")
+    yield server
+    by_tcp.close()
+    await by_tcp.wait_closed()
+    transport.close()
+
+
+def reverse() -> str:
+    """Return the name under which the reverse name of our address stands."""
+    return str(dns.reversename.from_address(IP)).rstrip(".")
+
+
+@dataclass
+class MailServer:
+    """A mail server whose faults are set before anybody connects."""
+
+    authority: Issued
+    greeting: str = HELO
+    certified: str = HELO
+    issuer: Issued | None = None
+    encrypts: bool = True
+    auth_in_clear: bool = False
+    port: int = 0
+    replies: dict[str, str] = field(default_factory=dict)
+    """Recipient to the server's answer; others are refused for good."""
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        return self.replies.get(address, "554 5.7.1 Relay access denied")
+
+    def protocol(self, directory: Path, loop: asyncio.AbstractEventLoop) -> SMTP:
+        """Make the server's side of one connection."""
+        now = datetime.now(UTC)
+        leaf = issue(self.issuer or self.authority, self.certified, now=now)
+        (directory / "both").write_text(leaf.private_key + leaf.certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(directory / "both")
+        return SMTP(
+            self,
+            hostname=self.greeting,
+            tls_context=context if self.encrypts else None,
+            auth_require_tls=not self.auth_in_clear,
+            loop=loop,
+        )
+
+
+@pytest.fixture
+async def mail(
+    tmp_path: Path,
+) -> AsyncIterator[Callable[[], object]]:
+    """Start mail servers: `await mail()`; each is right until its attributes are changed."""
+    loop, stack = asyncio.get_running_loop(), AsyncExitStack()
+
+    async def start() -> MailServer:
+        one = MailServer(create_ca("acme", now=datetime.now(UTC)))
+        server = await loop.create_server(lambda: one.protocol(tmp_path, loop), IP, 0)
+        stack.push_async_callback(server.wait_closed)
+        stack.callback(server.close)
+        one.port = server.sockets[0].getsockname()[1]
+        return one
+
+    async with stack:
+        yield start

@@ -1,0 +1,129 @@
+"""Each fault in the name service gives its own finding, and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from controlplane.provisioning.ports import CloudState, Finding
+from controlplane.verification import InternetVerifier
+from controlplane.verification.names import NoResolver
+
+from .conftest import HELO, IP, STATE, reverse
+
+ACME, MANUAL, ADDRESS = "domain/acme.example", "domain/manual.example", "address/mx1-1"
+
+
+async def look(names, blueprint, state: CloudState = STATE) -> list[Finding]:
+    place = f"{IP}:{names.port}"
+    verifier = InternetVerifier(resolver=place, authoritative_port=names.port)
+    return list(await verifier.verify_dns(blueprint, state))
+
+
+def wrong(findings: list[Finding]) -> set[tuple[str, str, bool | None, str]]:
+    return {(f.subject, f.check, f.ok, f.code) for f in findings if not f.ok}
+
+
+@pytest.mark.parametrize("long", [False, True])
+async def test_all_is_well(names, blueprint, long) -> None:
+    names.long = long
+    findings = await look(names, blueprint)
+    assert wrong(findings) == set()
+    checks = {f.check for f in findings}
+    assert checks == {"dns.authoritative", "dns.recursive", "dns.manual", "fcrdns"}
+    assert {ACME, MANUAL, ADDRESS} == {f.subject for f in findings}
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "contents", "expected"),
+    [
+        ("acme.example", "MX", [], (ACME, "dns.authoritative", False, "dns.missing")),
+        ("_dmarc.acme.example", "TXT", [], (ACME, "dns.authoritative", False, "dns.missing")),
+        (
+            "acme.example", "TXT", ['"google-site-verification=x"'],
+            (ACME, "dns.authoritative", False, "dns.missing"),
+        ),
+        (
+            "acme.example", "MX", ["10 elsewhere.example."],
+            (ACME, "dns.authoritative", False, "dns.different"),
+        ),
+        (
+            "acme.example", "MX", [f"20 {HELO}."],
+            (ACME, "dns.authoritative", False, "dns.different"),
+        ),
+        (
+            "out.mx1.acme.example", "A", ["192.0.2.1"],
+            (ADDRESS, "dns.authoritative", False, "dns.different"),
+        ),
+        (
+            "b.manual.example", "CNAME", ["elsewhere.example."],
+            (MANUAL, "dns.manual", False, "dns.different"),
+        ),
+        ("manual.example", "MX", [], (MANUAL, "dns.manual", False, "dns.missing")),
+        ("acme.example", "NS", [], None),
+        (reverse(), "PTR", [], (ADDRESS, "fcrdns", False, "dns.ptr_missing")),
+        (reverse(), "PTR", ["c.example."], (ADDRESS, "fcrdns", False, "dns.ptr_different")),
+        (
+            reverse(), "PTR", [f"{HELO}.", "c.example."],
+            (ADDRESS, "fcrdns", False, "dns.ptr_different"),
+        ),
+    ],
+)  # fmt: skip
+async def test_each_fault_has_its_finding(
+    names, blueprint, name, type_, contents, expected
+) -> None:
+    names.say(name, type_, *contents)
+    finding = await look(names, blueprint)
+    if expected is None:
+        expected_all = {
+            (s, "dns.authoritative", False, "dns.not_delegated") for s in (ACME, ADDRESS)
+        }
+    else:
+        expected_all = {expected}
+    assert wrong(finding) == expected_all
+    assert all(f.remedy for f in finding if not f.ok)
+
+
+async def test_two_spf_records_are_one_too_many(names, blueprint) -> None:
+    for table in (names.own, names.cached):
+        table["acme.example", "TXT"].append('"v=spf1 include:other.example -all"')
+    findings = await look(names, blueprint)
+    assert wrong(findings) == {(ACME, "dns.authoritative", False, "dns.several_spf")}
+
+
+async def test_a_record_that_is_only_remembered_wrongly_needs_time(names, blueprint) -> None:
+    names.cached["acme.example", "MX"] = ["10 elsewhere.example."]
+    findings = await look(names, blueprint)
+    assert wrong(findings) == {(ACME, "dns.recursive", False, "dns.different")}
+    assert "wait 300 s" in next(f.remedy for f in findings if not f.ok)
+
+
+async def test_a_recursive_server_is_not_asked_for_what_is_not_there_yet(names, blueprint) -> None:
+    names.say("_dmarc.acme.example", "TXT")
+    await look(names, blueprint)
+    asked = [place for place, name, _ in names.asked if name == "_dmarc.acme.example"]
+    assert asked == ["own"]
+
+
+async def test_a_manual_record_is_told_as_it_shall_be_set(names, blueprint) -> None:
+    names.say("manual.example", "MX")
+    (finding,) = [f for f in await look(names, blueprint) if not f.ok]
+    assert finding.remedy == f"set manual.example MX 10 {HELO} where manual.example is hosted"
+
+
+@pytest.mark.parametrize("silent", ["own", "cached"])
+async def test_silence_is_neither_right_nor_wrong(names, blueprint, silent) -> None:
+    names.silent.add(silent)
+    findings = await look(names, blueprint)
+    assert {(ok, code) for _, _, ok, code in wrong(findings)} == {(None, "dns.lookup_failed")}
+
+
+async def test_an_address_without_a_number_is_not_looked_up(names, blueprint) -> None:
+    findings = await look(names, blueprint, CloudState("sha256:x"))
+    assert not any(f.check == "fcrdns" for f in findings)
+    assert not any(type_ == "A" and HELO in name for _, name, type_ in names.asked)
+
+
+async def test_without_a_resolver_nothing_is_seen(blueprint, monkeypatch) -> None:
+    monkeypatch.setattr("controlplane.verification.names._resolver", lambda _: None)
+    findings = list(await InternetVerifier().verify_dns(blueprint, STATE))
+    assert {(f.ok, f.code) for f in findings} == {(None, NoResolver.code)}

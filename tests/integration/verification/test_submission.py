@@ -1,0 +1,101 @@
+"""Each fault of a mail server gives its own finding, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from controlplane.authority.certificates import create_ca
+from controlplane.provisioning.ports import Finding
+from controlplane.verification import InternetVerifier
+from controlplane.verification.submission import STRANGER
+
+from .conftest import IP, STATE
+
+POSTMASTERS = ("postmaster@acme.example", "postmaster@manual.example")
+
+
+@pytest.fixture
+async def ports(mail):
+    """A submission port and a port 25, both right."""
+    submission, inbound = await mail(), await mail()
+    inbound.replies = dict.fromkeys(POSTMASTERS, "250 OK")
+    inbound.encrypts = False
+    return submission, inbound
+
+
+async def look(ports, blueprint) -> list[Finding]:
+    submission, inbound = ports
+    verifier = InternetVerifier(submission_port=submission.port, mail_port=inbound.port)
+    authority = submission.authority.certificate
+    return list(await verifier.verify_hosts(blueprint, STATE, authority=authority))
+
+
+def wrong(findings: list[Finding]) -> list[tuple[str, bool | None, str]]:
+    assert all(f.subject == "address/mx1-1" and f.remedy for f in findings if not f.ok)
+    return [(f.check, f.ok, f.code) for f in findings if not f.ok]
+
+
+async def test_hosts_as_they_should_be(ports, blueprint) -> None:
+    findings = await look(ports, blueprint)
+    assert [(f.check, f.code) for f in findings] == [
+        ("smtp.banner", "smtp.ok"),
+        ("smtp.tls", "smtp.ok"),
+        ("smtp.auth", "smtp.ok"),
+        ("smtp.relay", "smtp.ok"),
+        ("smtp.banner", "smtp.ok"),
+        ("smtp.relay", "smtp.ok"),
+        ("smtp.inbound", "smtp.ok"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"greeting": "other.example"}, ("smtp.banner", False, "smtp.wrong_name")),
+        ({"certified": "other.example"}, ("smtp.tls", False, "smtp.tls_failed")),
+        ({"encrypts": False}, ("smtp.tls", False, "smtp.tls_failed")),
+        ({"auth_in_clear": True}, ("smtp.auth", False, "smtp.auth_in_clear")),
+        ({"replies": {STRANGER: "250 OK"}}, ("smtp.relay", False, "smtp.open_relay")),
+        ({"replies": {STRANGER: "450 later"}}, ("smtp.relay", None, "smtp.unclear")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+async def test_a_submission_port_with_a_fault(ports, blueprint, fault, expected) -> None:
+    for name, value in fault.items():
+        setattr(ports[0], name, value)
+    assert wrong(await look(ports, blueprint)) == [expected]
+
+
+async def test_a_certificate_of_another_authority(ports, blueprint) -> None:
+    ports[0].issuer = create_ca("somebody", now=datetime.now(UTC))
+    assert wrong(await look(ports, blueprint)) == [("smtp.tls", False, "smtp.tls_failed")]
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ({STRANGER: "250 OK"}, ("smtp.relay", False, "smtp.open_relay")),
+        ({POSTMASTERS[1]: "550 no"}, ("smtp.inbound", False, "smtp.inbound_refused")),
+        ({POSTMASTERS[0]: "450 later"}, ("smtp.inbound", None, "smtp.unclear")),
+    ],
+)
+async def test_a_port_25_with_a_fault(ports, blueprint, replies, expected) -> None:
+    ports[1].replies |= replies
+    assert wrong(await look(ports, blueprint)) == [expected]
+
+
+async def test_nobody_at_home(ports, blueprint) -> None:
+    ports[0].port = 1
+    assert wrong(await look(ports, blueprint)) == [("smtp.banner", False, "smtp.no_banner")]
+
+
+async def test_somebody_who_says_nothing(ports, blueprint, monkeypatch) -> None:
+    monkeypatch.setattr("controlplane.verification.submission.TIMEOUT", 0.2)
+    mute = await asyncio.get_running_loop().create_server(asyncio.Protocol, IP, 0)
+    ports[0].port = mute.sockets[0].getsockname()[1]
+    assert wrong(await look(ports, blueprint)) == [("smtp.banner", False, "smtp.no_banner")]
+    mute.close()
+    await mute.wait_closed()
