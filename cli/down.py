@@ -24,3 +24,4 @@ def stop() -> None:
         world.stop_lab()
     with step("servers ended"):
         world.stop_servers()
+        world.forget()

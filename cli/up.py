@@ -26,6 +26,8 @@ def up() -> None:
 
 def start() -> None:
     """Bring every part up in order; parts that run are joined."""
+    if not world.is_up():
+        world.begin_anew()
     with step("servers"):
         world.start_servers()
     world.start_lab(lambda line: say(f"  ✓ lab {line}"))

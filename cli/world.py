@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,11 @@ from tools.servers import Postgres, Valkey
 DATABASES = ("penguin", "penguin_state")
 """The control plane's, and Pulumi's state."""
 
+MARK = "made-for-the-lab"
+"""In a state directory whose control plane may be thrown away with the lab."""
+OF_THE_LAB = (
+    "settings.env", "master.keys", "context.json", "serve.json", "postgres", "valkey", "pulumi",
+)  # fmt: skip
 SERVE = "serve.json"
 """Where a running `penguin serve` says its process and address."""
 TIMEOUT = 30
@@ -57,9 +63,39 @@ def start_servers() -> None:
 
 
 def stop_servers() -> None:
-    """Stop both servers; their data stays."""
+    """Stop both servers."""
     for server in servers():
         server.stop()
+
+
+def begin_anew() -> None:
+    """Forget the control plane of a lab that has ended: its hosts are gone, its state is not.
+
+    Raises CliError `world.installation_here` where the settings are of an installation that no
+    lab made: its data is not ours to remove.
+    """
+    place = state_dir()
+    mark = place / MARK
+    if not mark.exists() and (place / "settings.env").exists():
+        raise CliError(
+            "world.installation_here",
+            "this state directory holds an installation that was not made for the lab",
+            remedy="set PENGUIN_STATE_DIR to another directory for the lab's world",
+            where=str(place),
+        )
+    mark.touch()
+    stop_control_plane()
+    stop_servers()
+    forget()
+
+
+def forget() -> None:
+    """Remove what a control plane of the lab kept; one that no lab made is left alone."""
+    place = state_dir()
+    if (place / MARK).exists():
+        for name in OF_THE_LAB:
+            path = place / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def start_lab(progress: Progress, api_only: str | None = None) -> LabPlace:
