@@ -284,5 +284,17 @@ def _control_plane_environment(place: LabPlace) -> dict[str, str]:
 
 
 def is_up() -> bool:
-    """Tell whether the world of this checkout runs."""
-    return running(lab_dir()) is not None
+    """Tell whether the world of this checkout runs, or the lab of one whose control plane died.
+
+    Raises CliError `world.lab_alone` for a lab that was started without a control plane: its
+    portal watches another purchase journal.
+    """
+    if running(lab_dir()) is None:
+        return False
+    if not (state_dir() / "settings.env").exists():
+        raise CliError(
+            "world.lab_alone",
+            "a lab without a control plane is running here",
+            remedy="end it with `penguin lab down`, then try again",
+        )
+    return True

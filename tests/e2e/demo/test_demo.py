@@ -1,4 +1,8 @@
-"""The main job as a newcomer sees it: one command, one tenant file, one delivered mail."""
+"""The main job as a newcomer sees it: one command, one tenant file, one delivered mail.
+
+It stands in a folder that sorts first: the demo brings up a lab of its own, and the machine has
+room for one.
+"""
 
 from __future__ import annotations
 
