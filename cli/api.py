@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import httpx2
 
@@ -22,7 +23,26 @@ TIMEOUT = 30
 """Seconds."""
 NOT_FOUND = 404
 
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
 Document = dict[str, Any]
+
+
+class Unreachable(CliError):
+    """Nobody answers, or not in time."""
+
+    def __init__(self, url: str, error: Exception) -> None:
+        super().__init__(
+            "api.unreachable",
+            f"the control plane does not answer: {str(error) or type(error).__name__}",
+            where=url,
+            remedy="start it with `penguin serve` (in the lab: `make up`), or correct the url",
+        )
+
+
+def tenant_path(name: str) -> str:
+    """Return the path of a tenant, whatever was typed as its name."""
+    return f"/tenants/{quote(name, safe='')}"
 
 
 @dataclass(frozen=True)
@@ -45,6 +65,11 @@ class Api:
         """POST, PUT or DELETE; return the answer with its headers."""
         return self._ask(method, path, json=body, headers=headers)
 
+    def render(self, document: Document) -> Document:
+        """Return the blueprint that the API derives from a tenant document, keeping nothing."""
+        rendered: Document = self.send("POST", "/blueprints", document).json()
+        return rendered
+
     def pages(self, path: str, **query: Any) -> Iterator[Document]:
         """Yield the items of all pages of a list."""
         cursor: dict[str, Any] = {}
@@ -57,31 +82,42 @@ class Api:
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
         """Yield the lines of a text as they come."""
-        with httpx2.stream(
-            "GET", self._address(path), params=query, headers=self._headers(), timeout=None
-        ) as answer:
-            if answer.is_error:
-                answer.read()
-                raise problem_of(answer)
-            yield from answer.iter_lines()
+        # An operation may be silent for long; only connecting has to be quick.
+        timeout = httpx2.Timeout(TIMEOUT, read=None)
+        try:
+            with httpx2.stream(
+                "GET",
+                self._address(path),
+                params=query,
+                headers=self._headers(),
+                timeout=timeout,
+                trust_env=self._is_abroad(),
+            ) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise problem_of(answer)
+                yield from answer.iter_lines()
+        except httpx2.HTTPError as error:
+            raise Unreachable(self.url, error) from None
 
     def _ask(self, method: str, path: str, *, none_for: int = 0, **more: Any) -> httpx2.Response:
         more["headers"] = {**self._headers(), **(more.get("headers") or {})}
         try:
-            answer = httpx2.request(method, self._address(path), timeout=TIMEOUT, **more)
-        except httpx2.HTTPError as error:
-            raise CliError(
-                "api.unreachable",
-                f"the control plane does not answer: {error}",
-                where=self.url,
-                remedy="start it with `penguin serve` (in the lab: `make up`)",
-            ) from None
+            answer = httpx2.request(
+                method, self._address(path), timeout=TIMEOUT, trust_env=self._is_abroad(), **more
+            )
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise Unreachable(self.url, error) from None
         if answer.is_error and answer.status_code != none_for:
             raise problem_of(answer)
         return answer
 
     def _address(self, path: str) -> str:
         return f"{self.url}/api/v1{path}"
+
+    def _is_abroad(self) -> bool:
+        """A proxy of the environment is for the world, not for this machine."""
+        return urlsplit(self.url).hostname not in LOOPBACK
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
@@ -91,12 +127,7 @@ def connect() -> Api:
     """Return the API of the environment, else the one that runs here, else the context's."""
     place = state_dir()
     context = _read(place / CONTEXT)
-    url = (
-        os.environ.get("PENGUIN_API_URL")
-        or _read(place / SERVE).get("url")
-        or context.get("url")
-        or ""
-    )
+    url = os.environ.get("PENGUIN_API_URL") or _serving(place / SERVE) or context.get("url") or ""
     key = os.environ.get("PENGUIN_API_KEY") or context.get("api_key") or ""
     if not key:
         raise CliError(
@@ -120,11 +151,13 @@ def problem_of(answer: httpx2.Response) -> CliError | CliErrorGroup:
         problem = answer.json()
     except ValueError:
         problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
     several = [
         CliError(
             entry["code"],
             entry["detail"],
-            where=entry.get("path"),
+            where=entry.get("path") or answer.request.url.path,
             remedy=entry.get("remedy", ""),
         )
         for entry in problem.get("errors") or ()
@@ -134,8 +167,22 @@ def problem_of(answer: httpx2.Response) -> CliError | CliErrorGroup:
     return CliError(
         problem.get("code", f"api.status_{answer.status_code}"),
         problem.get("detail", f"the control plane answered {answer.status_code}"),
+        where=answer.request.url.path,
         remedy=problem.get("remedy", "see its log, `log/control-plane.jsonl`"),
     )
+
+
+def _serving(path: Path) -> str | None:
+    """Return the address of the control plane that runs on this machine."""
+    said = _read(path)
+    try:
+        os.kill(int(said["pid"]), 0)
+    except (KeyError, ValueError, ProcessLookupError):
+        return None  # killed before it could take its word back
+    except PermissionError:
+        pass
+    url = said.get("url")
+    return url if isinstance(url, str) else None
 
 
 def _read(path: Path) -> Document:

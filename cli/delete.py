@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from cli import wait
-from cli.api import connect
+from cli.api import connect, tenant_path
 from cli.errors import CliError
 
 app = typer.Typer()
@@ -25,12 +26,24 @@ def delete(
     if kind not in ("tenant", "tenants"):
         raise CliError("usage", f"{kind} cannot be deleted", remedy="use tenant", status=2)
     api = connect()
-    api.get(f"/tenants/{name}")
+    api.get(tenant_path(name))
     if not yes:
+        _require_somebody(name)
         typer.confirm(
             f"Delete tenant {name}, its servers, addresses, records and queued mail?", abort=True
         )
-    api.send("DELETE", f"/tenants/{name}")
+    api.send("DELETE", tenant_path(name))
     print(f"tenant/{name} is being deleted")
     if until_gone:
         wait.for_deletion(api, name, wait.seconds(timeout))
+
+
+def _require_somebody(name: str) -> None:
+    if not sys.stdin.isatty():
+        raise CliError(
+            "delete.unconfirmed",
+            "there is nobody to ask",
+            where=f"tenant {name}",
+            remedy=f"`penguin delete tenant {name} --yes`",
+            status=2,
+        )

@@ -8,13 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from blueprint.cost import dollars
-from cli.api import connect
+from cli.api import Api, connect, tenant_path
 from cli.errors import CliError
 from cli.get import age
 from cli.output import Format, OutputOption, print_document
 
 app = typer.Typer()
 EVENTS = 8
+OPERATIONS = 5
+KEYS_PENDING = "tenant.keys_pending"
 MARKS = {"True": "✓", "False": "✗", "Unknown": "?"}
 
 
@@ -28,9 +30,9 @@ def describe(
     if kind not in ("tenant", "tenants"):
         raise CliError("usage", f"{kind} cannot be described", remedy="use tenant", status=2)
     api = connect()
-    tenant = api.get(f"/tenants/{name}")
-    blueprint = api.find(f"/tenants/{name}/blueprint")
-    operations = api.get(f"/tenants/{name}/operations", limit=5)["items"]
+    tenant = api.get(tenant_path(name))
+    blueprint = _blueprint(api, tenant)
+    operations = api.get(f"{tenant_path(name)}/operations", limit=OPERATIONS)["items"]
     events = api.get("/events", tenant=name, latest=True, limit=EVENTS)["items"]
     if output is not Format.TABLE:
         whole = {"tenant": tenant, "blueprint": blueprint, "operations": operations}
@@ -38,15 +40,16 @@ def describe(
         return
     _head(tenant)
     _conditions(tenant["conditions"])
-    if blueprint is not None:
-        _hosts(blueprint)
-        _manual_records(blueprint)
-        _cost(blueprint["cost"])
+    _hosts(blueprint)
+    _manual_records(blueprint)
+    _cost(blueprint["cost"])
     if operations:
         print("\nOperations")
         for operation in operations:
             outcome = operation["outcome"] or operation["progress"]
-            error = f"  {operation['error_code']}" if operation["error_code"] else ""
+            error = ""
+            if operation["error_code"]:
+                error = f"  {operation['error_code']}: {operation['error_message']}"
             when = age(operation["started_at"])
             print(f"  {when:>5}  {operation['phase']:<14} {operation['kind']:<9} {outcome}{error}")
     if events:
@@ -56,11 +59,28 @@ def describe(
             print(f"  {age(event['at']):>5}  {text}")
 
 
+def _blueprint(api: Api, tenant: dict[str, Any]) -> dict[str, Any]:
+    """Return the tenant's blueprint; before its keys exist, what is known without them."""
+    try:
+        found: dict[str, Any] = api.get(f"{tenant_path(tenant['name'])}/blueprint")
+    except CliError as error:
+        if error.code != KEYS_PENDING:
+            raise
+        return api.render(tenant["document"])
+    return found
+
+
 def _head(tenant: dict[str, Any]) -> None:
     spec = tenant["document"]["spec"]
     print(f"Name:        {tenant['name']}")
     print(f"Plan:        {spec['plan']}, region {spec['region']}")
     print(f"Generation:  {tenant['generation']} (observed {tenant['observed_generation']})")
+    domains = [f"{domain['name']} ({domain['dns']})" for domain in spec["domains"]]
+    mailboxes = [f"{box['address']} ({box['daily_cap']} a day)" for box in spec["mailboxes"]]
+    print(f"Domains:     {', '.join(domains)}")
+    print(f"Mailboxes:   {', '.join(mailboxes) or '-'}")
+    print(f"Warm-up:     {spec['sending']['warmup']}")
+    print(f"Tracking:    {spec['sending']['tracking_domain'] or '-'}")
 
 
 def _conditions(conditions: list[dict[str, Any]]) -> None:
@@ -68,6 +88,8 @@ def _conditions(conditions: list[dict[str, Any]]) -> None:
     for condition in conditions:
         subjects[condition["subject"]].append(condition)
     print("\nConditions")
+    if not conditions:
+        print("  none yet: the reconciler has not been here (does `penguin serve` run?)")
     for subject in sorted(subjects, key=lambda name: (name != "tenant", name)):
         print(f"  {subject}")
         for c in subjects[subject]:
@@ -91,8 +113,15 @@ def _manual_records(blueprint: dict[str, Any]) -> None:
         return
     print("\nRecords to set by hand, once")
     for record in manual:
-        priority = f"{record['priority']} " if record["priority"] is not None else ""
-        print(f"  {record['name']:<44} {record['type']:<6} {priority}{record['content']}")
+        print(f"  {record['name']:<44} {record['type']:<6} {value_of(record)}")
+
+
+def value_of(record: dict[str, Any]) -> str:
+    """Show what a record of a blueprint holds."""
+    if record["address"]:
+        return f"(number of {record['address']})"
+    priority = f"{record['priority']} " if record["priority"] is not None else ""
+    return f"{priority}{record['content']}"
 
 
 def _cost(cost: dict[str, Any]) -> None:

@@ -1,16 +1,17 @@
-"""`penguin diff`: what `penguin apply` would change, and what it would cost."""
+"""`penguin diff`: what `penguin apply` would change, with the monthly cost before and after."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import typer
 
 from blueprint.cost import dollars
-from cli import files
-from cli.api import Api, connect
+from cli import changes, files
+from cli.api import Api, connect, tenant_path
 from cli.apply import FilesOption
+from cli.changes import Change
+from cli.describe import value_of
 from cli.output import Format, OutputOption, print_document
 
 app = typer.Typer()
@@ -21,81 +22,83 @@ CHANGED = 2
 @app.command()
 def diff(filename: FilesOption, output: OutputOption = Format.TABLE) -> int:
     """Compare files with the control plane. Exit code 0: nothing differs; 2: something does."""
+    sources = files.read(filename)
     api = connect()
-    found = [_compared(api, files.plain(tenant)) for tenant in files.read(filename)]
+    found = [_compared(api, source) for source in sources]
     if output is Format.TABLE:
         for tenant in found:
             _print(tenant)
     else:
-        print_document(found, output)
-    return CHANGED if any(tenant["changes"] for tenant in found) else 0
+        print_document([_plain(tenant) for tenant in found], output)
+    return CHANGED if any(tenant["spec"] or tenant["blueprint"] for tenant in found) else 0
 
 
-def _compared(api: Api, document: dict[str, Any]) -> dict[str, Any]:
-    name = document["metadata"]["name"]
-    there = api.find(f"/tenants/{name}")
-    planned = api.send("POST", "/blueprints", document).json()
-    current = api.find(f"/tenants/{name}/blueprint") if there else None
-    before = (there or {}).get("document") or {}
-    spec = list(differences(before.get("spec") or {}, document["spec"], "spec"))
-    changes = [*spec, *_parts(current or {}, planned)] if spec or not there else []
+def _compared(api: Api, source: files.Source) -> dict[str, Any]:
+    """Compare one document. Both sides are rendered alike, so only what they say differs."""
+    there = api.find(tenant_path(source.name))
+    document = files.plain(source.tenant)
+    new = api.render(document)
+    old = api.render(there["document"]) if there else None
+    spec = there["document"]["spec"] if there else document["spec"]
     return {
-        "tenant": name,
-        "exists": there is not None,
-        "changes": changes,
-        "cost_before": current["cost"]["usd_cents"] if current else 0,
-        "cost_after": planned["cost"]["usd_cents"],
+        "tenant": source.name,
+        "is_new": old is None,
+        "spec": list(changes.of_documents(spec, document["spec"], "spec")),
+        "blueprint": list(changes.of_blueprints(old, new)),
+        "cost": (old["cost"]["usd_cents"] if old else 0, new["cost"]["usd_cents"]),
     }
 
 
-def differences(old: Any, new: Any, path: str) -> Iterator[dict[str, Any]]:
-    """Yield each value that differs, with its path."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
-            yield from differences(old.get(key), new.get(key), f"{path}.{key}")
-    elif isinstance(old, list) and isinstance(new, list):
-        for index in range(max(len(old), len(new))):
-            before = old[index] if index < len(old) else None
-            after = new[index] if index < len(new) else None
-            yield from differences(before, after, f"{path}[{index}]")
-    elif old != new:
-        yield {"what": path, "old": old, "new": new}
-
-
-def _parts(old: dict[str, Any], new: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield hosts, addresses and records that come, go, or change."""
-    for kind, table in (("host", _hosts), ("address", _addresses), ("record", _records)):
-        before, after = table(old), table(new)
-        for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key):
-                yield {"what": f"{kind} {key}", "old": before.get(key), "new": after.get(key)}
-
-
-def _hosts(blueprint: dict[str, Any]) -> dict[str, Any]:
-    return {h["name"]: f"{h['server_name']} {h['size']}" for h in blueprint.get("hosts", ())}
-
-
-def _addresses(blueprint: dict[str, Any]) -> dict[str, Any]:
-    return {a["name"]: a["helo"] for h in blueprint.get("hosts", ()) for a in h["addresses"]}
-
-
-def _records(blueprint: dict[str, Any]) -> dict[str, Any]:
+def _plain(found: dict[str, Any]) -> dict[str, Any]:
+    before, after = found["cost"]
     return {
-        r["key"]: f"{r['name']} {r['type']} {r['content'] or r['address']}"
-        for r in blueprint.get("records", ())
+        "tenant": found["tenant"],
+        "is_new": found["is_new"],
+        "spec": [vars(change) for change in found["spec"]],
+        "blueprint": [vars(change) for change in found["blueprint"]],
+        "monthly_cost_usd_cents": {"before": before, "after": after},
     }
 
 
-def _print(tenant: dict[str, Any]) -> None:
-    if not tenant["changes"]:
-        print(f"tenant/{tenant['tenant']} no changes")
+def _print(found: dict[str, Any]) -> None:
+    if not found["spec"] and not found["blueprint"]:
+        print(f"tenant/{found['tenant']} unchanged")
         return
-    print(f"tenant/{tenant['tenant']} {'changes' if tenant['exists'] else 'is new'}")
-    for change in tenant["changes"]:
-        if change["old"] is None:
-            print(f"  + {change['what']}: {change['new']}")
-        elif change["new"] is None:
-            print(f"  - {change['what']}: {change['old']}")
-        else:
-            print(f"  ~ {change['what']}: {change['old']} -> {change['new']}")
-    print(f"  monthly cost: {dollars(tenant['cost_before'])} -> {dollars(tenant['cost_after'])}")
+    print(f"tenant/{found['tenant']}{' is new' if found['is_new'] else ''}")
+    for change in (*found["spec"], *found["blueprint"]):
+        for line in _lines(change):
+            print(f"  {line}")
+    before, after = found["cost"]
+    sign = "+" if after >= before else "-"
+    print(
+        f"  monthly cost: {dollars(before)} → {dollars(after)} "
+        f"({sign}{dollars(abs(after - before))})"
+    )
+
+
+def _lines(change: Change) -> list[str]:
+    """Show one change; of a thing that stays, each key that differs."""
+    if change.before is None:
+        return [f"+ {change.what}: {_short(change.after)}"]
+    if change.after is None:
+        return [f"- {change.what}: {_short(change.before)}"]
+    if not isinstance(change.after, dict) or not isinstance(change.before, dict):
+        return [f"~ {change.what}: {_short(change.before)} → {_short(change.after)}"]
+    return [
+        f"~ {change.what} {part.what}: {_short(part.before)} → {_short(part.after)}"
+        for part in changes.of_documents(change.before, change.after)
+    ]
+
+
+def _short(value: Any) -> str:
+    """Show a value in one line; of hosts, addresses and records what tells them apart."""
+    if not isinstance(value, dict):
+        return "none" if value is None else str(value)
+    if "comment" in value:
+        where = "" if value["provider"] == "cloudflare" else "  (by hand)"
+        return f"{value['name']} {value['type']} {value_of(value)}{where}"
+    if "helo" in value:
+        return f"{value['helo']} on {value['host']}, {value['role']}"
+    if "server_name" in value:
+        return f"{value['size']} in {value['location']} as {value['server_name']}"
+    return ", ".join(f"{key}={part}" for key, part in value.items())

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
-from cli.api import Api, connect
+from blueprint.cost import dollars
+from cli.api import Api, connect, tenant_path
 from cli.errors import CliError
 from cli.output import Format, OutputOption, print_document, print_rows
 
 app = typer.Typer()
 COLUMNS = {
-    "tenants": ("name", "ready", "reason", "generation", "observed_generation", "age"),
+    "tenants": ("name", "ready", "generation", "reason", "age", "cost"),
     "operations": ("id", "tenant", "phase", "kind", "outcome", "error_code", "age"),
-    "messages": ("id", "state", "sender", "recipient", "age"),
+    "messages": ("id", "state", "reason", "from", "to", "subject", "age"),
     "events": ("at", "tenant", "subject", "reason", "message"),
 }
 SINGULAR = {"tenant": "tenants", "operation": "operations", "message": "messages"}
@@ -36,14 +39,28 @@ def get(
         )
     api = connect()
     if name is not None:
-        found = api.get(f"/{kind}/{name}")
-        rows = [row_of(found)]
+        found = _one(api, kind, name)
         if output is not Format.TABLE:
             print_document(found, output)
             return
+        rows = [row_of(found)]
     else:
         rows = [row_of(item) for item in _items(api, kind, tenant)]
+    if kind == "tenants":
+        for row in rows:
+            row["cost"] = dollars(api.render(row["document"])["cost"]["usd_cents"])
     print_rows(rows, COLUMNS[kind], output)
+
+
+def _one(api: Api, kind: str, name: str) -> dict[str, Any]:
+    if kind == "events":
+        raise CliError(
+            "usage", "events have no name", remedy="use --tenant to see a tenant's", status=2
+        )
+    found: dict[str, Any] = api.get(f"/{kind}/{quote(name, safe='')}")
+    # A message comes with every decision about it; `penguin explain` shows those.
+    message: dict[str, Any] = found.get("message", found)
+    return message
 
 
 def row_of(item: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +72,8 @@ def row_of(item: dict[str, Any]) -> dict[str, Any]:
     )
     if ready is not None:
         row |= {"ready": ready["status"], "reason": ready["reason"]}
+    elif "conditions" in item:
+        row |= {"ready": "Unknown", "reason": "NotYetReported"}
     begun = item.get("created_at") or item.get("started_at")
     if begun:
         row["age"] = age(begun)
@@ -71,11 +90,37 @@ def age(begun: str) -> str:
 
 
 def _items(api: Api, kind: str, tenant: str | None) -> list[dict[str, Any]]:
+    if kind == "tenants":
+        return [api.get(tenant_path(tenant))] if tenant else list(api.pages("/tenants", limit=100))
     if kind == "operations":
-        names = [tenant] if tenant else [item["name"] for item in api.pages("/tenants")]
-        return [row for name in names for row in api.pages(f"/tenants/{name}/operations")]
+        names = [tenant] if tenant else [item["name"] for item in api.pages("/tenants", limit=100)]
+        return [
+            row for name in names for row in api.pages(f"{tenant_path(name)}/operations", limit=100)
+        ]
     if kind == "events":
-        query = {"tenant": tenant} if tenant else {}
-        return list(api.get("/events", **query)["items"])
-    query = {"tenant": tenant} if tenant and kind == "messages" else {}
-    return list(api.pages(f"/{kind}", **query))
+        return list(_events(api, tenant))
+    return _messages(api, tenant)
+
+
+def _events(api: Api, tenant: str | None) -> Iterator[dict[str, Any]]:
+    cursor = 0
+    query = {"tenant": tenant} if tenant else {}
+    while True:
+        page = api.get("/events", cursor=cursor, limit=1000, **query)
+        yield from page["items"]
+        if not page["items"]:
+            return
+        cursor = page["next"]
+
+
+def _messages(api: Api, tenant: str | None) -> list[dict[str, Any]]:
+    """Return messages; an operator's key has none of its own, so it sees each tenant's."""
+    if tenant:
+        return list(api.pages("/messages", tenant=tenant, limit=100))
+    try:
+        return list(api.pages("/messages", limit=100))
+    except CliError as error:
+        if error.code != "message.tenant_missing":
+            raise
+    names = [item["name"] for item in api.pages("/tenants", limit=100)]
+    return [row for name in names for row in api.pages("/messages", tenant=name, limit=100)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from cli.api import Api, connect
+from cli.api import Api, connect, tenant_path
 from cli.errors import CliError
 
 app = typer.Typer()
@@ -16,25 +17,68 @@ app = typer.Typer()
 @app.command()
 def logs(
     name: Annotated[
-        str, typer.Argument(help="a tenant (its last operation), or an operation's id")
-    ],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="until it has ended")] = False,
+        str | None, typer.Argument(help="a tenant, or an operation's id; default: the newest")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="until the operation has ended")
+    ] = False,
 ) -> None:
-    """Print the log of an operation."""
+    """Print the log of a tenant's newest operation, or of the one named."""
     api = connect()
-    for line in api.lines(f"/operations/{_operation(api, name)}/log", follow=follow):
+    operation = _find(api, name)
+    print(_headline(operation), flush=True)
+    path = f"/operations/{operation['id']}"
+    for line in api.lines(f"{path}/log", follow=follow):
         print(line, flush=True)
+    print(_ending(api.get(path)))
 
 
-def _operation(api: Api, name: str) -> str:
-    try:
-        return str(UUID(name))
-    except ValueError:
-        found = api.get(f"/tenants/{name}/operations", limit=1)["items"]
-    if not found:
+def _find(api: Api, name: str | None) -> dict[str, Any]:
+    if name is not None and _is_id(name):
+        found: dict[str, Any] = api.get(f"/operations/{name}")
+        return found
+    names = [name] if name is not None else [tenant["name"] for tenant in api.pages("/tenants")]
+    newest = [
+        operation
+        for each in names
+        for operation in api.get(f"{tenant_path(each)}/operations", limit=1)["items"]
+    ]
+    if not newest:
         raise CliError(
             "logs.none",
-            f"nothing has been done for tenant {name} yet",
-            remedy=f"`penguin describe tenant {name}` says why",
+            "nothing has been done yet",
+            where=f"tenant {name}" if name else None,
+            remedy="`penguin describe tenant NAME` says what is waited for",
         )
-    return str(found[0]["id"])
+    return max(newest, key=lambda operation: str(operation["started_at"]))
+
+
+def _headline(operation: dict[str, Any]) -> str:
+    started = clock(operation["started_at"])
+    return (
+        f"operation {operation['id']}: {operation['kind']} {operation['phase']} of tenant "
+        f"{operation['tenant']}, generation {operation['generation']}, since {started}"
+    )
+
+
+def _ending(operation: dict[str, Any]) -> str:
+    if operation["finished_at"] is None:
+        return "it is still running: `penguin logs -f` follows it"
+    text = f"{operation['outcome']} at {clock(operation['finished_at'])}"
+    if operation["error_code"]:
+        text += f"\n  {operation['error_code']}: {operation['error_message']}"
+        text += f"\n  do: {operation['remedy']}" if operation["remedy"] else ""
+    return text
+
+
+def _is_id(name: str) -> bool:
+    try:
+        UUID(name)
+    except ValueError:
+        return False
+    return True
+
+
+def clock(moment: str) -> str:
+    """Show the time of day of a moment, as the reader's clock shows it."""
+    return f"{datetime.fromisoformat(moment).astimezone():%H:%M:%S}"

@@ -9,7 +9,7 @@ import typer
 
 from blueprint import render as rendering
 from cli import files
-from cli.api import connect
+from cli.api import connect, tenant_path
 from cli.errors import CliError
 from cli.output import Format, OutputOption, print_document
 
@@ -29,12 +29,12 @@ def render(
     if (tenant is None) == (filename is None):
         raise CliError("usage", "name a tenant, or a file with -f", remedy="one of both", status=2)
     if tenant is not None:
-        document = connect().get(f"/tenants/{tenant}/blueprint")
+        document = connect().get(f"{tenant_path(tenant)}/blueprint")
     else:
         found = files.read([filename or "-"])
         if len(found) != 1:
             raise CliError("usage", "the file has several tenants", remedy="give one", status=2)
-        made = rendering.render(found[0], platform=files.platform(), keys=None, generation=1)
+        made = rendering.render(found[0].tenant, platform=files.platform(), keys=None, generation=1)
         document = made.model_dump(mode="json", by_alias=True)
     if to is not None:
         import json

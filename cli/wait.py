@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from cli.api import Api, connect
+from cli.api import Api, Unreachable, connect, tenant_path
 from cli.errors import CliError
 
 app = typer.Typer()
 POLL = 0.25
 UNITS = {"s": 1, "m": 60, "h": 3600}
+GONE = "tenant.not_found"
+STEPS = (
+    "Ready",
+    "InfrastructureReady",
+    "DnsReady",
+    "HostsConfigured",
+    "IdentityReady",
+    "Verified",
+    "SendingEnabled",
+)
+"""Conditions that begin as Unknown and should become True."""
+FLAGS = ("Reconciling", "Stalled", "Drifted", "Paused", "Deleting")
+"""Conditions whose usual status is False."""
+RESTING = {"HostsUnavailable", "NoMailServer", "Paused"}
+"""Reasons of an Unknown condition that no waiting changes."""
+REMEDIES = {
+    "timeout": "`penguin describe tenant {name}` and `penguin logs {name}` say more",
+    "stalled": "mend the cause and `penguin apply` again; `penguin logs {name}` says more",
+    "resting": "wait for a condition that can come true here, such as DnsReady",
+}
 
 
 @app.command()
@@ -30,79 +52,143 @@ def wait(
     if for_ == "delete":
         for_deletion(api, name, seconds(timeout))
         return
-    wanted = re.fullmatch(r"condition=([A-Za-z]+)", for_)
-    if wanted is None:
+    what, _, wanted = for_.partition("=")
+    if what != "condition" or wanted not in (*STEPS, *FLAGS):
+        known = ", ".join((*STEPS, *FLAGS))
         raise CliError(
-            "usage", f"--for={for_} is not known", remedy="use condition=Ready", status=2
+            "usage",
+            f"--for={for_} is not known",
+            remedy=f"use delete, or condition= with one of {known}",
+            status=2,
         )
-    for_condition(api, name, wanted[1], seconds(timeout))
+    for_condition(api, name, wanted, seconds(timeout))
 
 
 def for_condition(api: Api, name: str, wanted: str, limit: float) -> None:
-    """Return when the tenant's condition is True; raises at its end or the tenant's."""
-    started = time.monotonic()
-    shown: dict[tuple[str, str], str] = {}
-    while True:
-        tenant = api.get(f"/tenants/{name}")
-        conditions = {c["type"]: c for c in tenant["conditions"] if c["subject"] == "tenant"}
-        for condition in tenant["conditions"]:
-            _show(condition, shown, time.monotonic() - started)
-        found = conditions.get(wanted)
-        current = tenant["observed_generation"] == tenant["generation"]
-        if found and found["status"] == "True" and current:
+    """Return when the condition is True for the tenant's current generation.
+
+    Raises `wait.timeout`; `wait.stalled` when somebody has to act first; `wait.resting` when it
+    cannot be told on this machine.
+    """
+    turns = Turns()
+    last: dict[str, Any] | None = None
+    for tenant in _looks(api, name, limit):
+        turns.show(tenant)
+        found = _current(tenant, wanted)
+        if found is not None and found["status"] == "True":
             print(f"tenant/{name} condition met: {wanted}")
             return
-        stalled = conditions.get("Stalled")
-        if stalled and stalled["status"] == "True":
-            raise _ended(name, wanted, stalled, "is stalled")
-        if time.monotonic() - started > limit:
-            raise _ended(name, wanted, found, f"did not come in {limit:.0f} s")
-        time.sleep(POLL)
+        _require_progress(tenant, wanted)
+        if found is not None and found["status"] == "Unknown" and found["reason"] in RESTING:
+            raise _ended(name, wanted, found, "resting", "does not come here")
+        last = _condition(tenant, wanted)
+    raise _ended(name, wanted, last, "timeout", f"did not come in {limit:g} s")
 
 
 def for_deletion(api: Api, name: str, limit: float) -> None:
-    """Return when the tenant is gone."""
+    """Return when the tenant is gone; raises as `for_condition` does."""
+    turns = Turns()
+    last: dict[str, Any] | None = None
+    try:
+        for tenant in _looks(api, name, limit):
+            turns.show(tenant)
+            if tenant["deleting"]:
+                _require_progress(tenant, "its end")
+            last = _condition(tenant, "Reconciling")
+    except CliError as error:
+        if error.code != GONE:
+            raise
+        print(f"tenant/{name} deleted")
+        return
+    raise _ended(name, "its end", last, "timeout", f"did not come in {limit:g} s")
+
+
+def _looks(api: Api, name: str, limit: float) -> Iterator[dict[str, Any]]:
+    """Yield the tenant again and again until the time is over; a restart of the API is bridged."""
     started = time.monotonic()
-    shown: dict[tuple[str, str], str] = {}
-    while (tenant := api.find(f"/tenants/{name}")) is not None:
-        for condition in tenant["conditions"]:
-            if condition["type"] in ("Deleting", "Stalled"):
-                _show(condition, shown, time.monotonic() - started)
-        if time.monotonic() - started > limit:
-            raise CliError(
-                "wait.timeout",
-                f"tenant {name} is still there after {limit:.0f} s",
-                remedy=f"`penguin describe tenant {name}` says what it waits for",
-            )
+    yield api.get(tenant_path(name))
+    while time.monotonic() - started < limit:
         time.sleep(POLL)
-    print(f"tenant/{name} deleted")
+        try:
+            tenant = api.get(tenant_path(name))
+        except Unreachable:
+            if time.monotonic() - started >= limit:
+                raise
+        else:
+            yield tenant
+
+
+def _condition(tenant: dict[str, Any], type_: str) -> dict[str, Any] | None:
+    conditions: list[dict[str, Any]] = tenant["conditions"]
+    return next((c for c in conditions if (c["subject"], c["type"]) == ("tenant", type_)), None)
+
+
+def _current(tenant: dict[str, Any], type_: str) -> dict[str, Any] | None:
+    """Return a condition if it speaks of the current generation."""
+    found = _condition(tenant, type_)
+    if found is None or found["observed_generation"] < tenant["generation"]:
+        return None
+    return found
+
+
+def _require_progress(tenant: dict[str, Any], wanted: str) -> None:
+    stalled = _current(tenant, "Stalled")
+    if wanted != "Stalled" and stalled is not None and stalled["status"] == "True":
+        raise _ended(tenant["name"], wanted, stalled, "stalled", "does not come, it is stalled")
 
 
 def seconds(text: str) -> float:
     """Read a duration such as 300s, 5m or 1h."""
-    found = re.fullmatch(r"(\d+)([smh]?)", text)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if found is None:
         raise CliError("usage", f"{text} is not a duration", remedy="write 300s or 5m", status=2)
     return float(found[1]) * UNITS[found[2] or "s"]
 
 
-def _show(condition: dict[str, Any], shown: dict[tuple[str, str], str], elapsed: float) -> None:
-    """Print a condition that has turned since the last look."""
-    key = (condition["subject"], condition["type"])
-    now = f"{condition['status']} {condition['reason']}"
-    if shown.get(key) == now or (key not in shown and condition["status"] == "Unknown"):
-        shown.setdefault(key, now)
-        return
-    shown[key] = now
-    message = condition["message"].splitlines()[0] if condition["message"] else ""
-    line = f"{elapsed:6.1f} s  {key[0]:<28} {key[1]:<20} {now}"
-    print(f"{line}  {message}".rstrip(), flush=True)
+class Turns:
+    """Prints each condition of the tenant, and Ready of its parts, the moment it turns."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._seen: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def show(self, tenant: dict[str, Any]) -> None:
+        """Print what turned since the last look, oldest first."""
+        turned = [condition for condition in tenant["conditions"] if self._is_news(condition)]
+        for condition in sorted(turned, key=lambda c: str(c["last_transition_at"])):
+            self._print(condition)
+
+    def _is_news(self, condition: dict[str, Any]) -> bool:
+        """Tell whether a status moved, or something that is wrong has got another reason."""
+        subject, type_ = condition["subject"], condition["type"]
+        if subject != "tenant" and type_ != "Ready":
+            return False
+        usual = "False" if type_ in FLAGS else "Unknown"
+        status, reason = self._seen.get((subject, type_), (usual, ""))
+        self._seen[subject, type_] = (condition["status"], condition["reason"])
+        if condition["status"] != status:
+            return True
+        is_wrong = condition["status"] == "False" and type_ not in FLAGS
+        return is_wrong and condition["reason"] != reason
+
+    def _print(self, condition: dict[str, Any]) -> None:
+        at = datetime.fromisoformat(condition["last_transition_at"]).astimezone()
+        elapsed = time.monotonic() - self._started
+        what = f"{condition['subject']:<24} {condition['type']:<20} {condition['status']:<7}"
+        message = condition["message"].splitlines()[0] if condition["message"] else ""
+        line = f"{at:%H:%M:%S} {elapsed:6.1f} s  {what} {condition['reason']}  {message}"
+        print(line.rstrip(), flush=True)
 
 
-def _ended(name: str, wanted: str, condition: dict[str, Any] | None, why: str) -> CliError:
-    reason = f"{condition['reason']}: {condition['message']}" if condition else "not reported yet"
+def _ended(
+    name: str, wanted: str, condition: dict[str, Any] | None, how: str, why: str
+) -> CliError:
+    reason = "nobody has visited it yet; does a reconciler run?"
+    if condition is not None:
+        reason = f"{condition['reason']}: {condition['message']}".removesuffix(": ")
     return CliError(
-        "wait.timeout" if "did not come" in why else "wait.stalled",
-        f"tenant {name}: {wanted} {why} ({reason})",
-        remedy=f"`penguin describe tenant {name}` and `penguin logs {name}` say more",
+        f"wait.{how}",
+        f"{wanted} {why} ({reason})",
+        where=f"tenant {name}",
+        remedy=REMEDIES[how].format(name=name),
     )

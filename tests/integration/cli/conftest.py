@@ -1,0 +1,120 @@
+"""The commands in front of a real API on a real database, as a person calls them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from blueprint.platform import Platform
+from cli.main import main
+from controlplane.app import create_app
+from controlplane.database import OPERATOR, ROLES, Database
+from controlplane.identity.keys import Scope, create_key
+from controlplane.identity.repository import add_key
+from controlplane.migrations import upgrade
+from controlplane.service import listen, serve_http
+
+PASSWORDS = {role: SecretStr(f"{role}-password") for role in ROLES}
+PEPPER = b"pepper"
+FILE = """
+apiVersion: penguinmails.dev/v1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  plan: business
+  region: us-west
+  hosts: [{name: mx1, size: business, addresses: 2, zone: acme.example}]
+  domains: [{name: acme.example}, {name: acme-mail.example, dns: manual}]
+  mailboxes: [{address: sales@acme.example}]
+"""
+
+
+@dataclass
+class Plane:
+    """A running API, and its database to play the reconciler on."""
+
+    url: str
+    key: str
+    dsn: str
+
+    def set(self, type_: str, status: str, reason: str, message: str = "") -> None:
+        """Set a condition of the tenant for its current generation."""
+        with psycopg.connect(self.dsn) as admin:
+            admin.execute(
+                "insert into oltp.conditions (tenant_id, subject, type, status, reason, message, "
+                "observed_generation, last_transition_at) select id, 'tenant', %s, %s, %s, %s, "
+                "generation, now() from oltp.tenants where name = 'acme' "
+                "on conflict (tenant_id, subject, type) do update set status = excluded.status, "
+                "reason = excluded.reason, message = excluded.message, "
+                "observed_generation = excluded.observed_generation",
+                [type_, status, reason, message],
+            )
+
+    def run(self, statement: str) -> None:
+        """Run a statement as the superuser."""
+        with psycopg.connect(self.dsn) as admin:
+            admin.execute(statement)
+
+
+@pytest.fixture
+def plane(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
+    upgrade(database, PASSWORDS)
+    key = create_key(PEPPER)
+    listener = listen("127.0.0.1", 0)
+    ready = threading.Event()
+    loop_of: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def work() -> None:
+        pools = Database.connect(database, PASSWORDS, pool_size=2)
+        async with pools.begin(OPERATOR) as connection:
+            await add_key(
+                connection, key, tenant_id=None, scopes=tuple(Scope), now=datetime.now(UTC)
+            )
+        stop = asyncio.Event()
+        loop_of.append((asyncio.get_running_loop(), stop))
+        app = create_app(
+            database=pools, platform=Platform(zone="penguinmails.example"), pepper=PEPPER
+        )
+        await serve_http(app, listener, stop, ready.set)
+        await pools.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(work(),))
+    thread.start()
+    assert ready.wait(20)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("PENGUIN_API_URL", url)
+    monkeypatch.setenv("PENGUIN_API_KEY", key.secret)
+    monkeypatch.setattr("cli.wait.POLL", 0.02)
+    yield Plane(url, key.secret, database)
+    loop, stop = loop_of[0]
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(20)
+
+
+@pytest.fixture
+def penguin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run the command line and return its exit code."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr("sys.argv", ["penguin", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "acme.yaml"
+    path.write_text(FILE)
+    return path

@@ -1,0 +1,180 @@
+"""What a person sees who applies, watches, compares, and deletes a tenant."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+
+def test_apply_creates_then_configures_then_changes_nothing(plane, penguin, file, capsys):
+    assert penguin("apply", "-f", str(file)) == 0
+    assert penguin("apply", "-f", str(file)) == 0
+    file.write_text(file.read_text().replace("addresses: 2", "addresses: 3"))
+    assert penguin("apply", "-f", str(file)) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["tenant/acme created", "tenant/acme unchanged", "tenant/acme configured"]
+
+
+def test_all_mistakes_of_all_files_are_shown_at_once(plane, penguin, file, capsys):
+    wrong = file.with_name("wrong.yaml")
+    wrong.write_text(file.read_text().replace("plan:", "plam:").replace("name: mx1", "name: MX_1"))
+    missing = file.with_name("missing.yaml")
+    assert penguin("apply", "-f", str(wrong), "-f", str(missing), "-f", str(file)) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"at: {wrong}:6:3 spec.plam\n  do: did you mean plan?" in said.err
+    assert "spec.hosts[0].name" in said.err
+    assert (
+        f"error[file.unreadable]: cannot read it: No such file or directory\n  at: {missing}"
+        in (said.err)
+    )
+
+
+def test_one_tenant_in_two_files_is_refused(plane, penguin, file, capsys):
+    file.with_name("b.yaml").write_text(file.read_text())
+    assert penguin("apply", "-f", str(file.parent)) == 1
+    assert "error[file.repeated]: tenant acme stands also in" in capsys.readouterr().err
+
+
+def test_a_refusal_of_the_api_names_the_file_and_the_others_are_applied(
+    plane, penguin, file, capsys
+):
+    assert penguin("apply", "-f", str(file)) == 0
+    thief = file.with_name("thief.yaml")
+    thief.write_text(file.read_text().replace("name: acme}", "name: thief}", 1))
+    other = file.with_name("zoo.yaml")
+    other.write_text(file.read_text().replace("acme", "zoo"))
+    assert penguin("apply", "-f", str(thief), "-f", str(other)) == 1
+    said = capsys.readouterr()
+    assert "tenant/zoo created" in said.out
+    assert (
+        f"error[domain.taken]: acme.example cannot be used\n  at: {thief} spec.domains" in said.err
+    )
+
+
+def test_diff_shows_key_paths_resources_and_cost_and_exits_2(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    assert penguin("diff", "-f", str(file)) == 0
+    assert capsys.readouterr().out == "tenant/acme unchanged\n"
+    file.write_text(file.read_text().replace("addresses: 2", "addresses: 3"))
+    assert penguin("diff", "-f", str(file)) == 2
+    said = capsys.readouterr().out
+    assert "~ spec.hosts[mx1].addresses: 2 → 3\n" in said
+    assert "+ address mx1-3: mx1-3.acme.example on mx1, egress\n" in said
+    assert "+ record mx1-3/A: mx1-3.acme.example A (number of mx1-3)\n" in said
+    assert "monthly cost: $43.98 → $48.97 (+$4.99)\n" in said
+    assert penguin("diff", "-f", str(file), "-o", "json") == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found[0]["monthly_cost_usd_cents"] == {"before": 4398, "after": 4897}
+
+
+def test_diff_of_a_new_tenant_shows_what_it_will_cost(plane, penguin, file, capsys):
+    assert penguin("diff", "-f", str(file)) == 2
+    said = capsys.readouterr().out
+    assert said.startswith("tenant/acme is new\n  + host mx1: business in Seattle")
+    assert "monthly cost: $0.00 → $43.98 (+$43.98)\n" in said
+
+
+def test_get_lists_tenants_with_their_cost(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    assert penguin("get", "tenants") == 0
+    header, _, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["NAME", "READY", "GENERATION", "REASON", "AGE", "COST"]
+    assert row.split()[:4] == ["acme", "Unknown", "1", "NotYetReported"]
+    assert row.split()[-1] == "$43.98"
+
+
+def test_describe_works_before_the_first_visit(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    assert penguin("describe", "tenant", "acme") == 0
+    said = capsys.readouterr().out
+    assert "none yet: the reconciler has not been here" in said
+    assert "Records to set by hand" in said
+    assert "acme-mail.example" in said
+    assert "Monthly cost: $43.98" in said
+
+
+def test_wait_shows_each_turn_and_ends_with_the_condition(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("DnsReady", "Unknown", "NotYetReported")
+    turn = threading.Timer(0.1, plane.set, ("DnsReady", "True", "RecordsFound", "all 12"))
+    turn.start()
+    assert penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=20s") == 0
+    turn.join()
+    *turns, end = capsys.readouterr().out.splitlines()
+    assert turns[-1].split()[3:] == ["tenant", "DnsReady", "True", "RecordsFound", "all", "12"]
+    assert end == "tenant/acme condition met: DnsReady"
+
+
+def test_what_was_true_of_an_older_generation_does_not_count(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Ready", "True", "Ready")
+    plane.set("Stalled", "True", "CloudRefused")
+    plane.run("update oltp.tenants set generation = generation + 1")
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=0.1s") == 1
+    assert "error[wait.timeout]: Ready did not come in 0.1 s" in capsys.readouterr().err
+
+
+def test_wait_ends_at_once_when_somebody_has_to_act(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Stalled", "True", "CloudflareZoneMissing", "zone acme.example does not exist")
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 1
+    said = capsys.readouterr().err
+    assert "error[wait.stalled]" in said
+    assert "(CloudflareZoneMissing: zone acme.example does not exist)" in said
+
+
+def test_wait_ends_at_once_where_hosts_cannot_run(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Ready", "Unknown", "HostsUnavailable", "real hosts cannot run here")
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 1
+    assert "error[wait.resting]" in capsys.readouterr().err
+
+
+def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    assert penguin("delete", "tenant", "acme") == 2
+    assert "error[delete.unconfirmed]" in capsys.readouterr().err
+    gone = threading.Timer(0.2, plane.run, ("delete from oltp.tenants where deleting",))
+    gone.start()
+    assert penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=20s") == 0
+    gone.join()
+    assert "tenant/acme deleted" in capsys.readouterr().out
+    assert penguin("get", "tenant", "acme") == 1
+    assert "error[tenant.not_found]" in capsys.readouterr().err
+
+
+def test_logs_and_events_tell_what_was_done(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    assert penguin("logs", "acme") == 1
+    assert "error[logs.none]" in capsys.readouterr().err
+    plane.run(
+        "insert into oltp.operations (id, tenant_id, tenant, kind, phase, generation, process, "
+        "host, progress, started_at, heartbeat_at, finished_at, outcome, error_code, "
+        "error_message, remedy) select '019e0000-0000-7000-8000-000000000001', id, name, "
+        "'converge', 'cloud', 1, 7, 'here', '+ mx1', now(), now(), now(), 'failed', "
+        "'hostwinds.refused', 'no money', 'pay' from oltp.tenants"
+    )
+    plane.run(
+        "insert into oltp.operation_lines (operation_id, tenant_id, at, line) "
+        "select id, tenant_id, now(), '+ mx1' from oltp.operations"
+    )
+    assert penguin("logs", "acme", "-f") == 0
+    said = capsys.readouterr().out
+    assert "+ mx1" in said
+    assert "hostwinds.refused: no money\n  do: pay" in said
+    assert penguin("events", "--tenant", "acme") == 0
+    assert "Created: generation 1" in capsys.readouterr().out
+
+
+def test_a_wrong_key_and_a_silent_api_are_told_apart(plane, penguin, monkeypatch, capsys):
+    monkeypatch.setenv("PENGUIN_API_KEY", "pm_live_wrong")
+    assert penguin("get", "tenants") == 1
+    assert "error[auth.invalid]" in capsys.readouterr().err
+    monkeypatch.setenv("PENGUIN_API_URL", "http://127.0.0.1:9")
+    assert penguin("get", "tenants") == 1
+    said = capsys.readouterr().err
+    assert "error[api.unreachable]" in said
+    assert "make up" in said
