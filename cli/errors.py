@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -57,6 +58,10 @@ def reported(log: Callable[[], Path]) -> Iterator[None]:
     except CliError as error:
         show(error)
         raise SystemExit(error.status) from None
+    except BrokenPipeError:
+        # The reader (`| head`) has enough. Python would complain again when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None

@@ -1,0 +1,145 @@
+"""A tenant on real hosts comes right again after what happens to machines, bought once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from cli import down, up, world
+from cli.api import Api, connect
+from lab.check import missing
+from lab.place import LabPlace, required
+from tools.places import checkout
+
+pytestmark = [pytest.mark.hosts, pytest.mark.engine, pytest.mark.timeout(600)]
+FILE = "tenants/acme.yaml"
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[LabPlace]:
+    """A world of this module's own."""
+    lacks = missing(world.lab_dir())
+    if lacks:
+        pytest.skip(f"real hosts cannot run here: {lacks}")
+    if world.is_up():
+        pytest.skip("a world runs here already; these tests need one that they may break")
+    up.start()
+    world.play_owner(("acme.example",))
+    yield required(world.lab_dir())
+    down.stop()
+
+
+@pytest.fixture
+def api(place: LabPlace) -> Api:
+    return connect()
+
+
+def penguin(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=checkout(),
+        env={**os.environ, **world.environment()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def ready() -> None:
+    penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=240s")
+
+
+def operations(api: Api) -> list[dict[str, Any]]:
+    return list(api.pages("/tenants/acme/operations"))
+
+
+def bought(place: LabPlace) -> list[str]:
+    ledger = httpx2.get(f"{place.hostwinds_url}/_lab/ledger", timeout=30).json()
+    return sorted(line["kind"] for line in ledger)
+
+
+def sent() -> dict[str, Any]:
+    said = penguin(
+        "send", "--from", "sales@acme.example", "--to", "alice@rcpt.example", "--subject", "Hello",
+        "--text", "Hello", "--tenant", "acme", "--wait", "-o", "json",
+    )  # fmt: skip
+    message: dict[str, Any] = json.loads(said)
+    return message
+
+
+def until(answer: Any, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not answer():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
+    place: LabPlace, api: Api
+) -> None:
+    penguin("apply", "-f", FILE)
+    until(lambda: any(o["phase"] == "configuration" for o in operations(api)))
+    pid = world.control_plane_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: world.control_plane_pid() is None)
+
+    world.start_control_plane()
+    ready()
+
+    assert bought(place) == ["address", "address", "server"]
+    outcomes = [o["outcome"] for o in operations(connect()) if o["phase"] == "configuration"]
+    assert outcomes[0] == "succeeded"
+    assert "aborted" in outcomes
+
+
+def test_pulumi_by_hand_finds_nothing_to_change(place: LabPlace) -> None:
+    ready()
+    done = subprocess.run(
+        ["pulumi", "up", "-s", "acme", "--yes", "--skip-preview"],
+        cwd=checkout(),
+        env={**os.environ, **world.environment()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "created" not in done.stdout, done.stdout
+    assert "updated" not in done.stdout, done.stdout
+    assert "30 unchanged" in done.stdout, done.stdout
+
+
+def test_a_host_rebooted_behind_our_back_sends_again(place: LabPlace, api: Api) -> None:
+    ready()
+    servers = httpx2.get(f"{place.hostwinds_url}/_lab/portal/servers", timeout=30).json()
+    form = {
+        "action": "reboot",
+        "API": place.hostwinds_key,
+        "serviceid": str(servers[0]["serviceid"]),
+    }
+    httpx2.post(f"{place.hostwinds_url}/cloud/api.php", data=form, timeout=60)
+    world.wait_for_receiver()
+    assert sent()["state"] == "accepted"
+
+
+def test_a_deleted_tenant_leaves_no_server_and_no_record(place: LabPlace) -> None:
+    penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=240s")
+    assert httpx2.get(f"{place.hostwinds_url}/_lab/portal/servers", timeout=30).json() == []
+    headers = {"Authorization": f"Bearer {place.cloudflare_token}"}
+    base = f"{place.cloudflare_url}/client/v4/zones"
+    for zone in httpx2.get(base, headers=headers, timeout=30).json()["result"]:
+        records = httpx2.get(f"{base}/{zone['id']}/dns_records", headers=headers, timeout=30)
+        assert records.json()["result"] == []
