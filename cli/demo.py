@@ -30,13 +30,13 @@ RECEIVED = re.compile(r"from (?P<helo>\S+) \((?P<ptr>\S+) \[(?P<address>[\d.]+)\
 
 
 @app.command()
-def demo() -> None:
+def demo(api_only: up.ApiOnlyOption = False) -> None:
     """Run the main job, then end what was started for it. A world that runs is joined and kept."""
     joined = world.is_up()
     started = time.monotonic()
     try:
         heading("the world" + (" (joined: `make up` runs)" if joined else ""))
-        up.start()
+        up.start(api_only=api_only)
         if world.level() == "hosts":
             _main_job()
         else:

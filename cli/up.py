@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
 import typer
 
@@ -12,11 +13,16 @@ from cli.narration import say, step
 app = typer.Typer(help="Keep the demo's world running.")
 
 
+ApiOnlyOption = Annotated[
+    bool, typer.Option("--api-only", help="no real hosts: tenants stop at DnsReady")
+]
+
+
 @app.command()
-def up() -> None:
+def up(api_only: ApiOnlyOption = False) -> None:
     """Start servers, lab and control plane, or join those that run."""
     started = time.monotonic()
-    start()
+    start(api_only=api_only)
     say(f"\nThe world is up after {time.monotonic() - started:.0f} s. To look around:\n")
     say('  eval "$(.venv/bin/penguin lab env)"')
     say("  penguin apply -f tenants/acme.yaml && penguin wait tenant acme --for=condition=Ready")
@@ -24,13 +30,14 @@ def up() -> None:
     say("`make down` ends it.")
 
 
-def start() -> None:
+def start(*, api_only: bool = False) -> None:
     """Bring every part up in order; parts that run are joined."""
     if not world.is_up():
         world.begin_anew()
     with step("servers"):
         world.start_servers()
-    world.start_lab(lambda line: say(f"  ✓ lab {line}"))
+    reason = "--api-only was asked for" if api_only else None
+    world.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
     with step("settings and database"):
         world.prepare_control_plane()
     with step("control plane"):

@@ -1,0 +1,38 @@
+"""Where no host can run the demo goes as far as DNS, says why, and leaves nothing running."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.places import checkout
+from tools.servers import Postgres, Valkey
+
+
+@pytest.mark.engine
+def test_the_demo_stops_at_dns_and_says_why(servers_dir: Path) -> None:
+    place = servers_dir / "world"
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "demo", "--api-only"],
+        cwd=checkout(),
+        env={**os.environ, "PENGUIN_STATE_DIR": str(place)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "Real hosts cannot run here" in said
+    assert "condition met: DnsReady" in said
+    assert "HostsUnavailable" in said
+    assert "$48.97" in said
+    assert "Traceback" not in said
+    assert Postgres(place / "postgres").pid() is None
+    assert Valkey(place / "valkey").pid() is None
+    assert not (place / "lab" / "lab.json").exists()
+    assert not (place / "serve.json").exists()
