@@ -16,6 +16,9 @@ from blueprint.tenant import Tenant
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
+MAX_NODES = 100_000
+"""Aliases of aliases make a short file unfold into more than any memory holds."""
+MAX_NUMBER_BITS = 64
 
 Places = dict[Path, tuple[int, int]]
 
@@ -31,11 +34,16 @@ def load(text: str, *, file: str, platform: Platform) -> list[Tenant]:
     found: list[Mistake] = []
     for node in _documents(text, file):
         places: Places = {}
-        repeated: list[Mistake] = []
-        data = _plain(node, (), places, repeated)
-        found += [_placed(mistake, places, file, ()) for mistake in repeated]
+        written: list[Mistake] = []
+        data = _plain(node, (), places, written)
+        found += [_placed(mistake, places, file, ()) for mistake in written]
         tenant, mistakes = _parse(data, platform)
-        found += [_placed(mistake, places, file, path) for path, mistake in mistakes]
+        told = {mistake.path for mistake in written if mistake.code == "tenant.invalid_value"}
+        found += [
+            _placed(mistake, places, file, path)
+            for path, mistake in mistakes
+            if mistake.path not in told
+        ]
         if tenant is not None:
             tenants.append(tenant)
     if found:
@@ -92,22 +100,28 @@ def _documents(text: str, file: str) -> Iterator[yaml.Node]:
     if not nodes:
         remedy = "write a document that begins with `apiVersion: penguinmails.dev/v1`"
         raise DocumentError((Mistake("tenant.empty", "no document in it", remedy, "", file),))
-    if any(_depth(node, 0) > MAX_DEPTH for node in nodes):
-        raise wrong("the document is nested too deeply")
+    if any(_is_too_large(node) for node in nodes):
+        raise wrong(f"a document is nested too deeply, or unfolds to more than {MAX_NODES} values")
     yield from nodes
 
 
-def _depth(node: yaml.Node, depth: int) -> int:
-    if depth > MAX_DEPTH or not isinstance(node, yaml.CollectionNode):
-        return depth
-    children = [
-        part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))
-    ]
-    return max((_depth(child, depth + 1) for child in children), default=depth)
+def _is_too_large(top: yaml.Node) -> bool:
+    """Tell whether a document is too deep or too large once its aliases are unfolded."""
+    waiting, seen = [(top, 0)], 0
+    while waiting:
+        node, depth = waiting.pop()
+        seen += 1
+        if depth > MAX_DEPTH or seen > MAX_NODES:
+            return True
+        if isinstance(node, yaml.MappingNode):
+            waiting += [(part, depth + 1) for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [(part, depth + 1) for part in node.value]
+    return False
 
 
-def _plain(node: yaml.Node, path: Path, places: Places, repeated: list[Mistake]) -> Any:
-    """Return plain data and remember where each value, or its key, stands."""
+def _plain(node: yaml.Node, path: Path, places: Places, written: list[Mistake]) -> Any:
+    """Return plain data; remember where each value stands, and what is wrong as it is written."""
     places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
@@ -116,7 +130,7 @@ def _plain(node: yaml.Node, path: Path, places: Places, repeated: list[Mistake])
             here = (*path, key)
             if key in result:
                 message = f"{key} stands here a second time"
-                repeated.append(
+                written.append(
                     Mistake(
                         "tenant.duplicate_key",
                         message,
@@ -128,14 +142,38 @@ def _plain(node: yaml.Node, path: Path, places: Places, repeated: list[Mistake])
                     )
                 )
             places[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            result[key] = _plain(value_node, here, places, repeated)
+            result[key] = _plain(value_node, here, places, written)
         return result
     if isinstance(node, yaml.SequenceNode):
         return [
-            _plain(child, (*path, index), places, repeated)
-            for index, child in enumerate(node.value)
+            _plain(child, (*path, index), places, written) for index, child in enumerate(node.value)
         ]
-    return yaml.SafeLoader("").construct_object(node)
+    return _scalar(node, path, written)
+
+
+def _scalar(node: yaml.Node, path: Path, written: list[Mistake]) -> Any:
+    """Return a text, number, truth or date; one that looks so and is none is a mistake."""
+    try:
+        value = yaml.SafeLoader("").construct_object(node)
+        fits = not isinstance(value, int) or value.bit_length() <= MAX_NUMBER_BITS
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError):
+        # PyYAML lets its own slips through where a tag promises what the text is not.
+        fits = False
+    if fits:
+        return value
+    name = path[-1] if path else "the document"
+    written.append(
+        Mistake(
+            "tenant.invalid_value",
+            f"{name} cannot be {_shown(str(node.value))}",
+            "write a plain text or number without a tag; quote a text that looks like a date",
+            dotted(path),
+            None,
+            node.start_mark.line + 1,
+            node.start_mark.column + 1,
+        )
+    )
+    return None
 
 
 def _placed(mistake: Mistake, places: Places, file: str, path: Path) -> Mistake:
@@ -178,15 +216,18 @@ def _explained(detail: Any) -> tuple[Path, Mistake]:
         return path, Mistake(
             "tenant.missing_key", f"{name} is missing", f"add {dotted(path)}", dotted(path)
         )
-    given = repr(detail["input"])
-    given = given if len(given) <= 60 else f"{given[:57]}…"
     words = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return path, Mistake(
         "tenant.invalid_value",
-        f"{name} cannot be {given}",
+        f"{name} cannot be {_shown(detail['input'])}",
         f"it should be {words}",
         dotted(path),
     )
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _valid_keys(path: Path) -> list[str]:

@@ -6,20 +6,30 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from blueprint.catalogue import PLANS, UNLIMITED
+from blueprint.collisions import collisions
 from blueprint.mistakes import Mistake, Path, dotted
-from blueprint.naming import CUSTOMERS_LABEL, EGRESS_LABEL, RETURN_PATH_LABEL
+from blueprint.naming import (
+    CUSTOMERS_LABEL,
+    EGRESS_LABEL,
+    RETURN_PATH_LABEL,
+    TRACKING_LABEL,
+)
 from blueprint.platform import Platform
 from blueprint.tenant import Dns, Tenant
 
 SPF_LOOKUPS = 10
 """RFC 7208 section 4.6.4; each host costs one."""
 RESERVED_LABELS = (EGRESS_LABEL, RETURN_PATH_LABEL, CUSTOMERS_LABEL)
+RESERVED_TENANTS = (CUSTOMERS_LABEL, TRACKING_LABEL)
+"""Names directly below the platform's zone, where a tenant's hosts stand too."""
 
 
 def mistakes(tenant: Tenant, platform: Platform) -> list[tuple[Path, Mistake]]:
     """Return every broken rule with the path of the value to change."""
-    rules = (_region, _plan, _hosts, _domains, _mailboxes, _tracking)
+    rules = (_tenant, _region, _plan, _hosts, _domains, _mailboxes, _tracking)
     found = [mistake for rule in rules for mistake in rule(tenant, platform)]
+    if not found:  # Only what is valid by itself has names that can meet.
+        found = list(_collisions(tenant, platform))
     return [(path, _at(path, mistake)) for path, mistake in found]
 
 
@@ -29,6 +39,31 @@ Found = Iterator[tuple[Path, tuple[str, str, str]]]
 def _at(path: Path, mistake: tuple[str, str, str]) -> Mistake:
     code, message, remedy = mistake
     return Mistake(code=code, message=message, remedy=remedy, path=dotted(path))
+
+
+def _tenant(tenant: Tenant, platform: Platform) -> Found:
+    name = tenant.metadata.name
+    if name in RESERVED_TENANTS:
+        yield (
+            ("metadata", "name"),
+            (
+                "tenant.reserved_name",
+                f"{name}.{platform.zone} is a name that the platform uses itself",
+                "choose another name for the tenant",
+            ),
+        )
+
+
+def _collisions(tenant: Tenant, platform: Platform) -> Found:
+    for path, name, owner in collisions(tenant, platform):
+        yield (
+            path,
+            (
+                "tenant.name_collision",
+                f"this would use the name {name}, which {dotted(owner)} has already",
+                f"change this, or {dotted(owner)}",
+            ),
+        )
 
 
 def _region(tenant: Tenant, platform: Platform) -> Found:

@@ -71,7 +71,43 @@ def test_all_mistakes_come_at_once_each_with_its_line() -> None:
             "spec.domains[1].name",
         ),
         ("name: mx1", "name: out", "tenant.reserved_name", "spec.hosts[0].name"),
+        ("name: acme}", "name: customers}", "tenant.reserved_name", "metadata.name"),
         ("  plan: business", "  plan: gold", "tenant.invalid_value", "spec.plan"),
+        ("plan: business", "plan: 2026-13-45", "tenant.invalid_value", "spec.plan"),
+        ("plan: business", "plan: !!python/name:os.system", "tenant.invalid_value", "spec.plan"),
+        ("plan: business", "plan: !ours x", "tenant.invalid_value", "spec.plan"),
+        ("addresses: 3", "addresses: !!int abc", "tenant.invalid_value", "spec.hosts[0].addresses"),
+        (
+            "addresses: 3",
+            f"addresses: {'9' * 5000}",
+            "tenant.invalid_value",
+            "spec.hosts[0].addresses",
+        ),
+        (
+            "addresses: 3",
+            f"addresses: 0x{'f' * 5000}",
+            "tenant.invalid_value",
+            "spec.hosts[0].addresses",
+        ),
+        ("name: mx1", "name: t", "tenant.name_collision", "spec.sending.tracking_domain"),
+        (
+            "t.acme.example",
+            "b.acme.example",
+            "tenant.name_collision",
+            "spec.sending.tracking_domain",
+        ),
+        (
+            "  domains:",
+            "    - {name: mx1-2, zone: acme.example}\n  domains:",
+            "tenant.name_collision",
+            "spec.hosts[1].name",
+        ),
+        (
+            "acme-mail.example",
+            "b.acme.example",
+            "tenant.name_collision",
+            "spec.domains[1].name",
+        ),
         ("kind: Tenant", "kind: Tenant\nkind: Tenant", "tenant.duplicate_key", "kind"),
         (
             "acme-mail.example",
@@ -97,6 +133,22 @@ def test_a_plan_has_a_limit_of_domains() -> None:
     (mistake,) = mistakes_of(text)
     assert mistake.code == "tenant.plan_limit"
     assert "5 domains" in mistake.message
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["!!timestamp x", "!!bool x", "!!int ''", "!!float x", "!!binary é", "!!map x", "!!seq x"],
+)
+def test_a_tag_that_promises_what_the_text_is_not(value: str) -> None:
+    (mistake,) = mistakes_of(ACME.replace("plan: business", f"plan: {value}"))
+    assert (mistake.code, mistake.path) == ("tenant.invalid_value", "spec.plan")
+
+
+@pytest.mark.timeout(20)
+def test_aliases_of_aliases_do_not_unfold_without_end() -> None:
+    rows = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]" for n in range(1, 20))]
+    (mistake,) = mistakes_of("\n".join(rows))
+    assert mistake.code == "tenant.syntax"
 
 
 @pytest.mark.parametrize(

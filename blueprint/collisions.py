@@ -1,0 +1,60 @@
+"""Finds names that two parts of a document claim, such as a host that is called like the tracker.
+
+What each part is called is decided by rules; only the records tell whether two of them meet.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from blueprint.document import Record, RecordType
+from blueprint.mistakes import Path
+from blueprint.platform import Platform
+from blueprint.records import domain_records, host_records, tracking_record
+from blueprint.render import render
+from blueprint.tenant import Tenant
+
+
+def collisions(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, str, Path]]:
+    """Yield (value to change, name that it claims, value that has the name already).
+
+    The tenant must be valid in all other respects. Each value is named once at most.
+    """
+    taken: defaultdict[str, list[tuple[Record, Path]]] = defaultdict(list)
+    for path, records in _parts(tenant, platform):
+        own = list(records)
+        rivals = (
+            (record.name, owner)
+            for record in own
+            for other, owner in taken[record.name]
+            if _exclude_each_other(record, other)
+        )
+        first = next(rivals, None)
+        if first is not None:
+            yield (path, *first)
+        for record in own:
+            taken[record.name].append((record, path))
+
+
+def _parts(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, Iterable[Record]]]:
+    """Yield every part of the document that gives rise to names, with its records."""
+    name = tenant.metadata.name
+    blueprint = render(tenant, platform=platform, keys=None, generation=1)
+    for index, host in enumerate(blueprint.hosts):
+        yield ("spec", "hosts", index, "name"), host_records(name, host)
+    for index, domain in enumerate(blueprint.domains):
+        records = domain_records(name, domain, blueprint.hosts, None, platform)
+        yield ("spec", "domains", index, "name"), records
+    tracking = blueprint.sending.tracking_domain
+    if tracking is not None:
+        record = tracking_record(name, tracking, blueprint.domains, platform)
+        yield ("spec", "sending", "tracking_domain"), [record]
+
+
+def _exclude_each_other(one: Record, other: Record) -> bool:
+    """Nothing stands beside a CNAME (RFC 1034 3.6.2), and of our types each name has one use.
+
+    Two SPF records at a name are an error to every receiver (RFC 7208 section 4.5).
+    """
+    return RecordType.CNAME in (one.type, other.type) or one.type is other.type
