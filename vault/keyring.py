@@ -46,7 +46,7 @@ class KeyRing:
     def load(cls, path: Path) -> Self:
         """Read a key ring file; one that others may read is refused."""
         try:
-            mode, text = path.stat().st_mode, path.read_text()
+            mode, content = path.stat().st_mode, path.read_bytes()
         except OSError as error:
             raise VaultError(
                 "vault.missing",
@@ -62,7 +62,7 @@ class KeyRing:
                 where=path,
             )
         try:
-            keys = {entry["id"]: _decoded(entry["key"]) for entry in json.loads(text)["keys"]}
+            keys = {entry["id"]: _decoded(entry["key"]) for entry in json.loads(content)["keys"]}
         except (ValueError, KeyError, TypeError, binascii.Error):
             keys = {}
         if not keys or any(len(key) != KEY_BYTES for key in keys.values()):

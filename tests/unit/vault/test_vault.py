@@ -55,6 +55,7 @@ def test_a_new_key_seals_and_the_old_one_still_opens(path: Path) -> None:
         (lambda path: path.chmod(0o640), "vault.open_to_others"),
         (lambda path: path.unlink(), "vault.missing"),
         (lambda path: path.write_text("{"), "vault.damaged"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00\x80"), "vault.damaged"),
         (lambda path: path.write_text(json.dumps({"keys": []})), "vault.damaged"),
         (
             lambda path: path.write_text(json.dumps({"keys": [{"id": "a", "key": "c2hvcnQ="}]})),
