@@ -129,6 +129,10 @@ def _codes(folder: Path) -> Iterator[tuple[str, str]]:
                 code, words = node.args[0], node.args[1]
                 if isinstance(code, ast.Constant) and CODE.fullmatch(str(code.value)):
                     yield str(code.value), _words(words)
+            if isinstance(node, ast.Tuple) and len(node.elts) > 1:
+                code, words = node.elts[0], node.elts[1]
+                if isinstance(code, ast.Constant) and CODE.fullmatch(str(code.value)):
+                    yield str(code.value), _words(words)
             if isinstance(node, ast.ClassDef):
                 for line in node.body:
                     if (
