@@ -38,6 +38,7 @@ def start(*, api_only: bool = False) -> None:
         world.start_servers()
     reason = "--api-only was asked for" if api_only else None
     world.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
+    world.play_owner()
     with step("settings and database"):
         world.prepare_control_plane()
     with step("control plane"):

@@ -28,6 +28,9 @@ from tools.servers import Postgres, Valkey
 DATABASES = ("penguin", "penguin_state")
 """The control plane's, and Pulumi's state."""
 
+ZONES = ("acme.example",)
+"""What the owners of the tenants in `tenants/` have at Cloudflare."""
+
 MARK = "made-for-the-lab"
 """In a state directory whose control plane may be thrown away with the lab."""
 OF_THE_LAB = (
@@ -132,8 +135,8 @@ def wait_for_receiver() -> None:
         )
 
 
-def play_owner(zones: Sequence[str]) -> None:
-    """Delegate the tenant's zones, and let the portal's operator buy what is waited for."""
+def play_owner(zones: Sequence[str] = ZONES) -> None:
+    """Delegate zones as their owner does, and let the portal's operator buy what is waited for."""
     place = required(lab_dir())
     for zone in zones:
         httpx2.post(f"{place.cloudflare_url}/_lab/zones", json={"name": zone}, timeout=TIMEOUT)

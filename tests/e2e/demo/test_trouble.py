@@ -33,7 +33,6 @@ def place() -> Iterator[LabPlace]:
     if world.is_up():
         pytest.skip("a world runs here already; these tests need one that they may break")
     up.start()
-    world.play_owner(("acme.example",))
     yield required(world.lab_dir())
     down.stop()
 
