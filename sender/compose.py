@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from email import policy
 from email.errors import MessageError
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
 from sender.errors import ComposeRefused
+from sender.headers import mailbox, unstructured
 from sender.schemas import OutgoingMessage
 
 POLICY = policy.SMTP.clone(cte_type="7bit", raise_on_defect=True)
@@ -29,22 +29,23 @@ def compose(
     `message_id` carries its angle brackets and is the same at every attempt. Raises
     `ComposeRefused` for text that would break out of a header.
     """
+    # Only the body is left to the library: it would parse what callers wrote, and break a long
+    # unsubscribe address up into encoded words, which no one-click client reads.
     mail = EmailMessage(policy=POLICY)
     try:
-        mail["From"] = Address(message.from_name or "", addr_spec=message.from_address)
-        mail["To"] = Address(message.to_name or "", addr_spec=message.to)
-        if message.reply_to is not None:
-            mail["Reply-To"] = Address(addr_spec=message.reply_to)
-        mail["Subject"] = message.subject
-        mail["Date"] = format_datetime(now)
-        mail["Message-ID"] = message_id
-        # Written as it is: the library would break a long address up into encoded words, which
-        # no one-click client reads (RFC 2047 forbids them inside an address).
-        unsubscribe = f"List-Unsubscribe: <{_https(unsubscribe_url)}>\r\n".encode("ascii")
-        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        mail["Feedback-ID"] = f"{message.campaign or 'single'}:{tenant}:mail:penguinmails"
         _fill(mail, message)
-        return unsubscribe + mail.as_bytes()
+        head = [
+            f"List-Unsubscribe: <{_https(unsubscribe_url)}>\r\n",
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            mailbox("From", message.from_address, message.from_name or ""),
+            mailbox("To", message.to, message.to_name or ""),
+            mailbox("Reply-To", message.reply_to) if message.reply_to else "",
+            unstructured("Subject", message.subject),
+            f"Date: {format_datetime(now)}\r\n",
+            f"Message-ID: {message_id}\r\n",
+            f"Feedback-ID: {message.campaign or 'single'}:{tenant}:mail:penguinmails\r\n",
+        ]
+        return "".join(head).encode("ascii") + mail.as_bytes()
     except (MessageError, ValueError, UnicodeError) as error:
         raise ComposeRefused(f"the message cannot be written: {error}") from error
 

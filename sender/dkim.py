@@ -16,7 +16,7 @@ SIGNED = (
     "from", "to", "reply-to", "subject", "date", "message-id", "mime-version", "content-type",
     "content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post", "feedback-id",
 )  # fmt: skip
-OVERSIGNED = ("from", "to", "subject", "date", "reply-to")
+OVERSIGNED = (*SIGNED, "cc", "sender", "in-reply-to", "references")
 """Named once more than they occur, so that nobody can add a second one behind the signature."""
 SPACES = re.compile(rb"[ \t]+")
 FOLD = re.compile(rb"\r\n(?=[ \t])")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import unicodedata
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}$"
+ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+ADDRESS = rf"^{ATOM}(\.{ATOM})*@({LABEL}\.)+{LABEL}$"
 """An ASCII address (RFC 5321 dot-string, domain in Punycode); nothing in it can end a header."""
+LOCAL_PART = 64
+"""RFC 5321 4.5.3.1.1."""
+BREAKS = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode categories of control characters and line ends."""
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 MAX_BODY = 2_000_000
 """Characters of one alternative; what is longer belongs behind a link."""
 
@@ -58,16 +66,30 @@ class OutgoingMessage(BaseModel):
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
     priority: int = Field(default=100, ge=1, le=1000)
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
-    run_at: AwareDatetime | None = None
+    run_at: AwareDatetime | None = Field(default=None, lt=LATEST)
     """Not before this moment; at once when None."""
+
+    @field_validator("from_address", "to", "reply_to")
+    @classmethod
+    def _short_local_part(cls, value: str | None) -> str | None:
+        if value is not None and value.index("@") > LOCAL_PART:
+            raise ValueError(f"at most {LOCAL_PART} characters may stand before the @")
+        return value
 
     @field_validator("subject", "from_name", "to_name")
     @classmethod
     def _one_line(cls, value: str | None) -> str | None:
-        if value is not None and any(
-            ord(character) < 32 or ord(character) == 127 for character in value
-        ):
+        if value is not None and any(unicodedata.category(letter) in BREAKS for letter in value):
             raise ValueError("control characters and line breaks are not allowed here")
+        return value
+
+    @field_validator("text", "html")
+    @classmethod
+    def _no_nul(cls, value: str | None) -> str | None:
+        if value is not None and "\0" in value:
+            raise ValueError(
+                "NUL is not allowed: mail servers remove it, which breaks the signature"
+            )
         return value
 
     @model_validator(mode="after")
