@@ -39,7 +39,7 @@ async def suppress(
     now: datetime,
     expires_at: datetime | None = None,
 ) -> bool:
-    """Suppress a recipient hash for a tenant; False when it already was."""
+    """Suppress a recipient hash for a tenant; False when it already was, for as long or longer."""
     done = await connection.execute(
         statement("suppress"),
         {
