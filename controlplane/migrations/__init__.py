@@ -80,7 +80,7 @@ def _make_roles(
                 admin.execute(sql.SQL("create role {} login noinherit").format(name))
         secret = passwords[role].get_secret_value()
         admin.execute(
-            sql.SQL("alter role {} password {}").format(
+            sql.SQL("alter role {} login password {}").format(
                 name, sql.Literal(_scram(admin, role, secret))
             )
         )

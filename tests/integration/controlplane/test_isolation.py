@@ -94,3 +94,13 @@ def test_an_unreachable_database_is_named(database):
         upgrade("postgresql://nobody:secret@127.0.0.1:1/none", PASSWORDS)
     assert refused.value.code == "database.unreachable"
     assert "secret" not in str(refused.value)
+
+
+def test_a_role_that_could_not_log_in_is_opened(database):
+    with psycopg.connect(database, autocommit=True) as admin:
+        upgrade(database, PASSWORDS)
+        admin.execute("alter role penguin_api nologin")
+    upgrade(database, PASSWORDS)
+    opened = role_dsn(database, API, PASSWORDS[API].get_secret_value())
+    with psycopg.connect(opened) as connection:
+        assert connection.execute("select current_user").fetchone() == (API,)
