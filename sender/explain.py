@@ -24,6 +24,8 @@ async def explain(connection: Connection, message_id: str | UUID) -> Explanation
 async def find(connection: Connection, message_id: str | UUID) -> MessageView:
     """Return one message as it stands; raises `MessageNotFound`."""
     wanted = str(message_id).strip().strip("<>")
+    if "\0" in wanted:  # PostgreSQL knows no such text
+        raise MessageNotFound("there is no such message")
     found = await connection.execute(
         statement("view"), {"id": _as_uuid(wanted), "message_id": f"<{wanted}>"}
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import API
@@ -14,6 +14,7 @@ from controlplane.identity.access import Access, MessageReader, MessageSender
 from controlplane.messages.port import Outbox
 from controlplane.problems import Problem, responses
 from controlplane.tenants import service as tenants
+from sender.schemas import Explanation, MessageView, OutgoingMessage
 
 router = APIRouter(tags=["messages"])
 EXAMPLE = {
@@ -34,13 +35,27 @@ class Queued(BaseModel):
 class MessagePage(BaseModel):
     """Some messages, newest first."""
 
-    items: list[dict[str, Any]]
+    items: list[MessageView]
     next: UUID | None
+
+
+class NewMessage(OutgoingMessage):
+    """What `POST /messages` takes, for its documentation: the outbox tells all mistakes itself."""
+
+    tenant: str | None = None
+    """Name of the sending tenant; an operator's key needs it."""
+
+
+Document = Annotated[
+    dict[str, Any],
+    WithJsonSchema(NewMessage.model_json_schema()),
+    Body(openapi_examples={"hello": {"value": EXAMPLE}}),
+]
 
 
 @router.post("/messages", status_code=202, responses=responses(404, 409, 422, 503))
 async def send_message(
-    message: Annotated[dict[str, Any], Body(openapi_examples={"hello": {"value": EXAMPLE}})],
+    message: Document,
     request: Request,
     access: MessageSender,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
@@ -72,11 +87,11 @@ async def list_messages(
     async with access.begin() as connection:
         tenant_id = await _tenant_id(connection, access, tenant)
         rows = await outbox.list(connection, tenant_id=tenant_id, before=cursor, limit=limit + 1)
-    items = [dict(row) for row in rows[:limit]]
-    return MessagePage(items=items, next=items[-1]["id"] if len(rows) > limit else None)
+    items = [MessageView.model_validate(row) for row in rows[:limit]]
+    return MessagePage(items=items, next=items[-1].id if len(rows) > limit else None)
 
 
-@router.get("/messages/{message_id}", responses=responses(404, 503))
+@router.get("/messages/{message_id}", response_model=Explanation, responses=responses(404, 503))
 async def explain_message(
     message_id: str, request: Request, access: MessageReader
 ) -> dict[str, Any]:
@@ -101,8 +116,8 @@ def _outbox(request: Request) -> Outbox:
 
 
 async def _tenant_id(connection: AsyncConnection, access: Access, name: object) -> UUID:
-    if isinstance(name, str):
-        return (await tenants.find(connection, name)).id
+    if name is not None:
+        return (await tenants.find(connection, str(name))).id
     if access.tenant_id is None:
         raise Problem(
             422,

@@ -73,3 +73,45 @@ async def test_sending_needs_its_own_scope(acme, client_of) -> None:
     client = await client_of(acme["id"], scopes=(Scope.MESSAGES_READ,))
     answer = await client.post("/messages", json=MESSAGE)
     assert (answer.status_code, answer.json()["code"]) == (403, "auth.scope")
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"text": "Hello\0"}, "text"),
+        ({"subject": "Hello\u2028Bcc: all@rcpt.example"}, "subject"),
+        ({"run_at": "9999-12-31T23:59:59Z"}, "run_at"),
+        ({"to": "a..b@rcpt.example"}, "to"),
+    ],
+)
+async def test_what_could_never_be_sent_is_told_at_once(acme, client_of, change, path) -> None:
+    client = await client_of(acme["id"])
+    answer = await client.post("/messages", json=MESSAGE | change)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "message.invalid")
+    assert [error["path"] for error in problem["errors"]] == [path]
+
+
+@pytest.mark.parametrize("id_", ["%00", "nothing", "%3Cx%00%40acme.example%3E"])
+async def test_an_unknown_id_is_not_found(acme, client_of, id_) -> None:
+    client = await client_of(acme["id"])
+    answer = await client.get(f"/messages/{id_}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "message.not_found")
+
+
+@pytest.mark.parametrize("name", [5, ["bob"], "bob"])
+async def test_no_other_tenant_is_named_by_accident(acme, client_of, name) -> None:
+    client = await client_of(acme["id"])
+    answer = await client.post("/messages", json={**MESSAGE, "tenant": name})
+    assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")
+
+
+async def test_the_fields_of_a_message_stand_in_the_documentation(app) -> None:
+    schemas = app.openapi()
+    post = schemas["paths"]["/api/v1/messages"]["post"]
+    body = post["requestBody"]["content"]["application/json"]["schema"]
+    assert {"from", "to", "subject", "text", "html", "run_at", "tenant"} <= set(body["properties"])
+    assert {"message", "decisions"} == set(
+        schemas["components"]["schemas"]["Explanation"]["properties"]
+    )
+    assert "from" in schemas["components"]["schemas"]["MessageView"]["properties"]
