@@ -32,6 +32,17 @@ REAP_EVERY = 1.0
 BEAT_SHARE = 5
 """Leases are extended this often within their length."""
 TROUBLE_WAIT = 1.0
+REDIS_PATIENCE = 10.0
+"""Seconds after which a silent Redis counts as gone; longer than any wait for an element."""
+KEPT_ALIVE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""How soon a vanished PostgreSQL is noticed (libpq's names)."""
+PATIENCE = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
 log = structlog.get_logger(__name__)
 
 
@@ -49,7 +60,12 @@ async def run(
     time = clock or SystemClock()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     engine = create_engine(settings)
-    redis = Redis.from_url(settings.redis_url.get_secret_value(), decode_responses=True)
+    redis = Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        decode_responses=True,
+        socket_connect_timeout=REDIS_PATIENCE,
+        socket_timeout=settings.poll + REDIS_PATIENCE,
+    )
     lists = Lists(redis, name)
     pool = Pool(
         time,
@@ -85,6 +101,7 @@ async def run(
             group.create_task(_repeat("beat", worker.keep_leases, ended, every=beat))
             group.create_task(_repeat("migrate", migrator.migrate, stop, every=settings.poll))
             group.create_task(_repeat("reap", migrator.reap, stop, every=REAP_EVERY))
+            group.create_task(_repeat("idle", pool.close_idle, stop, every=REAP_EVERY))
             lanes = [
                 group.create_task(_lane(worker, settings.poll, stop)) for _ in range(settings.lanes)
             ]
@@ -101,10 +118,11 @@ async def run(
 
 def create_engine(settings: SenderSettings) -> AsyncEngine:
     """Return the sender's engine: as many connections as its loops can use at once."""
-    arguments = {"options": f"-c role={settings.role}"} if settings.role else {}
+    role = f" -c role={settings.role}" if settings.role else ""
     return create_async_engine(
         sqlalchemy_url(settings.database_url.get_secret_value()),
-        connect_args=arguments,
+        connect_args={**KEPT_ALIVE, "options": PATIENCE + role},
+        hide_parameters=True,  # they hold addresses of people, and an error is logged
         pool_size=min(settings.lanes, 8) + 3,
         max_overflow=settings.lanes,
         pool_pre_ping=True,

@@ -11,15 +11,9 @@ import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
-from aiosmtplib import (
-    SMTP,
-    SMTPDataError,
-    SMTPException,
-    SMTPResponseException,
-    SMTPServerDisconnected,
-    SMTPTimeoutError,
-)
+from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPResponseException
 
 from sender.clock import Clock
 from sender.directory import SendingAddress
@@ -27,6 +21,9 @@ from sender.directory import SendingAddress
 QUEUED_AS = re.compile(r"queued as ([0-9A-Za-z]{5,64})")
 TOO_BIG = 552
 PERMANENT = 500
+REFUSALS = range(400, 600)
+LONGEST_REPLY = 2000
+"""Characters of a reply that are kept."""
 SESSION_MESSAGES = 100
 """Messages over one connection before it is closed."""
 
@@ -62,7 +59,7 @@ class Unreachable(Exception):
         self.reply = reply
 
 
-@dataclass
+@dataclass(eq=False)
 class Session:
     """One authenticated connection."""
 
@@ -85,19 +82,22 @@ class Session:
         except (SMTPException, OSError) as error:
             self.client.close()
             return Outcome(Result.REFUSED, "connection_lost", _words(error))
+        except ValueError as error:  # what cannot stand in a command was not sent
+            self.client.close()
+            return Outcome(Result.CONTENT, "envelope_refused", _words(error))
         try:
             response = await self.client.data(mail, timeout=answer_timeout)
-        except SMTPDataError as error:
-            await self._reset()
-            return _refused(error)
-        except (SMTPServerDisconnected, SMTPTimeoutError, OSError) as error:
-            self.client.close()
+        except (SMTPException, OSError) as error:
+            if isinstance(error, SMTPDataError) and error.code in REFUSALS:
+                await self._reset()
+                return _refused(error)
+            self.client.close()  # lost, or an answer that is neither a yes nor a no
             return Outcome(Result.UNKNOWN, "answer_lost", _words(error))
         found = QUEUED_AS.search(response.message)
         return Outcome(
             Result.ACCEPTED,
             "accepted",
-            f"{response.code} {response.message}",
+            _storable(f"{response.code} {response.message}"),
             found.group(1) if found else None,
         )
 
@@ -120,14 +120,13 @@ class Pool:
         self._keep_alive = timedelta(seconds=keep_alive)
         self._helo = helo
         self._idle: dict[SendingAddress, list[Session]] = {}
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        """A session stands in one list only, or in none while a lane has it."""
 
     async def get(self, address: SendingAddress, password: str) -> Session:
         """Return an idle session or open one; raises `Unreachable`.
 
         A changed directory entry is another key, so old credentials are never used on.
         """
-        await self.close_idle()
         waiting = self._idle.get(address, [])
         while waiting:
             session = waiting.pop()
@@ -150,10 +149,9 @@ class Pool:
         limit = self._clock.now() - self._keep_alive
         for address, sessions in list(self._idle.items()):
             old = [s for s in sessions if everything or (s.idle_since or limit) <= limit]
-            kept = [session for session in sessions if session not in old]
-            if kept:
-                self._idle[address] = kept
-            else:
+            for session in old:  # in place: a lane may be looking through this very list
+                sessions.remove(session)
+            if not sessions:
                 del self._idle[address]
             for session in old:
                 await _quit(session)
@@ -169,7 +167,7 @@ class Pool:
         try:
             await client.connect()
             await client.starttls(
-                server_hostname=address.helo, tls_context=self._context(address.ca_pem)
+                server_hostname=address.helo, tls_context=_context(address.ca_pem)
             )
             await client.login(address.username, password)
         except ssl.SSLError as error:
@@ -178,20 +176,23 @@ class Pool:
         except SMTPResponseException as error:
             client.close()
             reason = "login_refused" if error.code == 535 else "host_refused"
-            raise Unreachable(reason, f"{error.code} {error.message}") from error
+            raise Unreachable(reason, _storable(f"{error.code} {error.message}")) from error
         except (SMTPException, OSError) as error:
             client.close()
             raise Unreachable("unreachable", _words(error)) from error
+        except BaseException:
+            client.close()
+            raise
         return Session(address, client)
 
-    def _context(self, ca_pem: str) -> ssl.SSLContext:
-        """Trust the control plane's CA and nobody else."""
-        if ca_pem not in self._contexts:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.load_verify_locations(cadata=ca_pem)
-            self._contexts[ca_pem] = context
-        return self._contexts[ca_pem]
+
+@lru_cache(maxsize=1000)
+def _context(ca_pem: str) -> ssl.SSLContext:
+    """Trust the control plane's CA and nobody else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=ca_pem)
+    return context
 
 
 async def _answers(session: Session) -> bool:
@@ -215,7 +216,7 @@ async def _quit(session: Session) -> None:
 
 def _refused(error: SMTPResponseException) -> Outcome:
     """Read our own host's refusal; it is never evidence against a recipient."""
-    reply = f"{error.code} {error.message}"
+    reply = _storable(f"{error.code} {error.message}")
     if error.code == TOO_BIG or " 5.3.4 " in f" {error.message} ":
         return Outcome(Result.CONTENT, "too_big", reply)
     permanent = error.code >= PERMANENT
@@ -223,4 +224,10 @@ def _refused(error: SMTPResponseException) -> Outcome:
 
 
 def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return _storable(f"{type(error).__name__}: {error}")
+
+
+def _storable(words: str) -> str:
+    """Return words as PostgreSQL keeps them: no half characters, no NUL, of bounded length."""
+    whole = words.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    return whole[:LONGEST_REPLY]

@@ -59,9 +59,11 @@ class Migrator:
         now = self._clock.now()
         async with self._engine.begin() as connection:
             rows = await self._rows(connection, name, owner=self._owner, until=now + self._lease)
+            # A held message is looked at many times; its trail tells when the reason changes.
+            told = [row for row in rows if row.was != State.HELD]
             await record(
                 connection,
-                [Step(row.id, row.tenant_id, now, kind, State.MIGRATED, words) for row in rows],
+                [Step(row.id, row.tenant_id, now, kind, State.MIGRATED, words) for row in told],
             )
         if rows:
             ordered = sorted(rows, key=lambda row: (row.priority, row.id))

@@ -39,6 +39,8 @@ class Route:
     mailbox_cap: int
     settles_home: bool
     """True when this address becomes the home of the From domain."""
+    known: tuple[str, ...]
+    """Names of the tenant's addresses for bulk: a home that is none of them is gone."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def _route(
             address_cap=cap,
             mailbox_cap=mailbox_cap,
             settles_home=home is None,
+            known=tuple(address.name for address in bulk),
         ),
     )
 

@@ -38,6 +38,7 @@ class SenderSettings(BaseSettings):
     """After the final dot (RFC 5321 4.5.3.2.6); shorter ones manufacture `unknown`."""
     keep_alive: float = Field(default=30, ge=0)
     """How long an idle connection to an address is kept."""
-    max_attempts: int = Field(default=20, ge=1)
+    max_attempts: int = Field(default=300, ge=1)
+    """More than fit into a message's 48 hours: by default it is time that gives a message up."""
     grace: float = Field(default=30, ge=0)
     """How long a stop waits for hand-overs to end."""

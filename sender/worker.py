@@ -7,19 +7,24 @@ that the moment in which a crash leaves nobody knowing is as short as the dialog
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from functools import cached_property
+from itertools import chain, repeat
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sender import directory, policy
 from sender.clock import Clock
 from sender.compose import compose
-from sender.delivery import Outcome, Pool, Result, Unreachable
+from sender.delivery import Outcome, Pool, Result, Session, Unreachable
 from sender.dkim import Signer
 from sender.errors import ComposeRefused
 from sender.lists import Element, Lists
@@ -33,7 +38,9 @@ from vault import VaultError
 FIRST_DELAY = 2.0
 LONGEST_DELAY = 900.0
 JITTER = 0.25
-WRITE_TRIES = 60
+SIGNERS_KEPT = 1000
+AWAY = (OperationalError, InterfaceError, PoolTimeout, RedisError, OSError)
+"""A server is not there, or gave up: waiting helps."""
 log = structlog.get_logger(__name__)
 
 
@@ -53,9 +60,14 @@ class Job:
     token: int
     attempts: int
     message_id: str
-    message: OutgoingMessage
+    body: Mapping[str, Any]
     reason: str | None
     """Why it waited the last time."""
+
+    @cached_property
+    def message(self) -> OutgoingMessage:
+        """The message; raises ValidationError for one that is none (any more)."""
+        return OutgoingMessage.model_validate(self.body)
 
 
 @dataclass
@@ -82,7 +94,12 @@ class Worker:
         raw = await self.lists.take(wait)
         if raw is None:
             return False
-        element = Element.parse(raw)
+        try:
+            element = Element.parse(raw)
+        except ValueError:
+            log.warning("sender.foreign_element", element=raw[:100])
+            await self.lists.done(raw)
+            return True
         self._in_hand.append(element.job_id)
         try:
             await self._handle(element)
@@ -108,6 +125,16 @@ class Worker:
         job = await self._load(element)
         if job is None:
             return  # settled by somebody else, or claimed anew under another token
+        try:
+            await self._carry(job)
+        except AWAY:
+            raise  # the lease brings it back
+        except Exception as error:  # one message must not go round for ever without a reason
+            log.exception("sender.failed", job=str(job.id))
+            words = f"the sender failed ({type(error).__name__}); its log says where"
+            await self._retry_later(job, "internal_error", words)
+
+    async def _carry(self, job: Job) -> None:
         decision = await self._decide(job)
         if decision.route is not None:
             await self._send(job, decision.reason, decision.route)
@@ -138,7 +165,7 @@ class Worker:
             token=element.token,
             attempts=row.attempt_count,
             message_id=row.message_id,
-            message=OutgoingMessage.model_validate(row.body),
+            body=row.body,
             reason=row.reason,
         )
 
@@ -156,6 +183,16 @@ class Worker:
 
     async def _send(self, job: Job, reason: str, route: policy.Route) -> None:
         address = route.address
+        if not self.public_url.startswith("https://"):
+            await self._put_back(
+                job,
+                State.HELD,
+                "unsubscribe_not_https",
+                f"{self.public_url} is no https address: set PENGUIN_MAIL__PUBLIC_URL to where "
+                "receivers reach /u/",
+                run_at=self.clock.now() + policy.LOOK_AGAIN,
+            )
+            return
         try:
             mail = self._write(job, route)
             password = self._password(job, address)
@@ -163,28 +200,42 @@ class Worker:
             await self._put_back(job, State.CANCELLED, error.code, str(error))
             return
         except VaultError as error:
-            await self._retry_later(job, error.code, str(error), address)
+            await self._retry_later(job, error.code, str(error), address.name)
             return
         try:
             session = await self.pool.get(address, password)
         except Unreachable as error:
-            await self._retry_later(job, error.reason, f"{address.name}: {error.reply}", address)
+            words = f"{address.name}: {error.reply}"
+            await self._retry_later(job, error.reason, words, address.name)
             return
         try:
-            return_path = self.tokens.return_path(job.id, address.ip, route.domain.return_path)
-            attempt = await self._begin(job, reason, route, return_path)
-            if attempt is not None:
-                outcome = await session.hand_over(
-                    mail,
-                    sender=return_path,
-                    recipient=job.message.to,
-                    answer_timeout=self.answer_timeout,
-                )
-                await self._finish(job, attempt, address, outcome)
+            await self._hand_over(job, reason, route, session, mail)
         except BaseException:
             session.client.close()  # nobody knows how far its dialogue went
             raise
+
+    async def _hand_over(
+        self, job: Job, reason: str, route: policy.Route, session: Session, mail: bytes
+    ) -> None:
+        return_path = self.tokens.return_path(job.id, route.address.ip, route.domain.return_path)
+        try:
+            attempt = await self._begin(job, reason, route, return_path)
+        except AWAY as error:
+            # Whether that was committed nobody knows; that nothing was said to the host we do.
+            attempt, words = job.attempts + 1, f"{type(error).__name__}: nothing was handed over"
+            outcome = Outcome(Result.REFUSED, "database_lost", words)
+        else:
+            if attempt is None:
+                self.pool.put(session)
+                return
+            outcome = await session.hand_over(
+                mail,
+                sender=return_path,
+                recipient=job.message.to,
+                answer_timeout=self.answer_timeout,
+            )
         self.pool.put(session)
+        await self._finish(job, attempt, route.address, outcome)
 
     def _write(self, job: Job, route: policy.Route) -> bytes:
         now = self.clock.now()
@@ -203,6 +254,8 @@ class Worker:
         if key not in self._signers:
             context = directory.dkim_context(job.tenant_id, domain.name)
             pem = self.vault.open(domain.sealed_dkim_key, context=context)
+            if len(self._signers) >= SIGNERS_KEPT:
+                del self._signers[next(iter(self._signers))]
             self._signers[key] = Signer.from_pem(domain.name, domain.selector, pem)
         return self._signers[key]
 
@@ -231,45 +284,54 @@ class Worker:
             row = claimed.first()
             if row is None:
                 return None
-            if not await self._count(connection, job, route, now):
-                await connection.rollback()
-                await self._put_back(
-                    job,
-                    State.HELD,
-                    "cap_race",
-                    "another message took the last place of today; looked at again",
-                    run_at=now + policy.LOOK_AGAIN,
-                )
-                return None
-            if route.settles_home:
-                await connection.execute(
-                    statement("settle_home"),
-                    {
-                        "tenant_id": job.tenant_id,
-                        "domain": route.domain.name,
-                        "address": address.name,
-                        "now": now,
-                    },
-                )
-            step = Step(
-                job.id,
-                job.tenant_id,
-                now,
-                "handing_over",
-                State.HANDING_OVER,
-                f"handed to {address.name} ({address.ip})",
-                reason,
-                {
+            counted = await self._count(connection, job, route, now)
+            if counted:
+                if route.settles_home:
+                    await self._settle_home(connection, job, route, now)
+                details = {
                     "address": address.name,
                     "ip": address.ip,
                     "helo": address.helo,
                     "attempt": row.attempt_count,
                     "return_path": return_path,
-                },
-            )
-            await record(connection, [step])
-            await connection.commit()
-            return int(row.attempt_count)
+                }
+                words = f"handed to {address.name} ({address.ip})"
+                step = Step(
+                    job.id,
+                    job.tenant_id,
+                    now,
+                    "handing_over",
+                    State.HANDING_OVER,
+                    words,
+                    reason,
+                    details,
+                )
+                await record(connection, [step])
+                await connection.commit()
+                return int(row.attempt_count)
+        # Rolled back, and the connection given back: another one is needed now.
+        await self._put_back(
+            job,
+            State.HELD,
+            "cap_race",
+            "another message took the last place of today; looked at again",
+            run_at=now + policy.LOOK_AGAIN,
+        )
+        return None
+
+    async def _settle_home(
+        self, connection: AsyncConnection, job: Job, route: policy.Route, now: datetime
+    ) -> None:
+        await connection.execute(
+            statement("settle_home"),
+            {
+                "tenant_id": job.tenant_id,
+                "domain": route.domain.name,
+                "address": route.address.name,
+                "known": list(route.known),
+                "now": now,
+            },
+        )
 
     async def _count(
         self, connection: AsyncConnection, job: Job, route: policy.Route, now: datetime
@@ -293,15 +355,14 @@ class Worker:
         self, job: Job, attempt: int, address: directory.SendingAddress, outcome: Outcome
     ) -> None:
         """Write the outcome; a database that is away is waited for, since only we know."""
-        for tried in range(WRITE_TRIES):
+        for wait in chain((0.1, 0.2, 0.5, 1.0, 2.0), repeat(5.0)):
             try:
                 await self._write_outcome(job, attempt, address, outcome)
-            except (DBAPIError, OSError) as error:
+            except AWAY as error:
                 log.warning("sender.outcome_not_written", job=str(job.id), error=str(error))
-                await self.clock.sleep(min(2.0**tried * 0.1, 5.0))
+                await self.clock.sleep(wait)
             else:
                 return
-        log.error("sender.outcome_lost", job=str(job.id), result=outcome.result.value)
 
     async def _write_outcome(
         self, job: Job, attempt: int, address: directory.SendingAddress, outcome: Outcome
@@ -362,7 +423,7 @@ class Worker:
         return State.DEFERRED, now + backoff(attempt)
 
     async def _retry_later(
-        self, job: Job, reason: str, words: str, address: directory.SendingAddress
+        self, job: Job, reason: str, words: str, address: str | None = None
     ) -> None:
         """Defer after a failure before the hand-over, or give up after too many."""
         attempt = job.attempts + 1
@@ -371,7 +432,7 @@ class Worker:
             return
         run_at = self.clock.now() + backoff(attempt)
         await self._put_back(
-            job, State.DEFERRED, reason, words, run_at=run_at, attempts=1, address=address.name
+            job, State.DEFERRED, reason, words, run_at=run_at, attempts=1, address=address
         )
 
     async def _put_back(

@@ -1,6 +1,8 @@
+-- Also what was pushed, when nobody took it in time: it is not sent late.
 with old as (
     select id, reason from queue.jobs
-    where state in ('queued', 'held', 'deferred') and expires_at <= :now
+    where state in ('queued', 'held', 'deferred', 'migrated_to_redis') and expires_at <= :now
+      and (state <> 'migrated_to_redis' or lease_until < :now)
     limit :batch
     for update skip locked
 )

@@ -10,4 +10,4 @@ update queue.jobs as job
 set lease_owner = :owner, lease_token = nextval('queue.lease_tokens'), lease_until = :until, updated_at = :now
 from lost
 where job.id = lost.id
-returning job.id, job.tenant_id, job.priority, null as reason, job.lease_token
+returning job.id, job.tenant_id, job.priority, 'migrated_to_redis' as was, job.lease_token

@@ -28,17 +28,20 @@ class Sink:
     port: int = 0
     password: str = PASSWORD
     mails: list[Envelope] = field(default_factory=list)
-    answers: list[str] = field(default_factory=list)
-    """Answers to the next mails; `drop` closes the connection after the dot, `hang` waits."""
+    answers: list[str | bytes] = field(default_factory=list)
+    """Answers to the next mails; `drop` closes the connection after the dot, `hang` waits.
+
+    Nothing that begins with 4 or 5 is kept.
+    """
     kill: tuple[int, Callable[[], None]] | None = None
     """Called before the answer to the mail with this number."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope
-    ) -> str:
+    ) -> str | bytes:
         answer = self.answers.pop(0) if self.answers else ""
-        if answer.startswith(("4", "5")):
+        if answer[:1] in {"4", "5", b"4", b"5"}:
             return answer
         self.mails.append(envelope)
         self.arrived.set()
@@ -49,6 +52,8 @@ class Sink:
             server.transport.abort()
         if answer == "hang":
             await asyncio.Event().wait()
+        if answer not in {"", "drop"}:
+            return answer
         return f"250 2.0.0 Ok: queued as {len(self.mails):05d}ABCDE"
 
     def login(

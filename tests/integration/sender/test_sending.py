@@ -6,143 +6,26 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email import message_from_bytes
-from pathlib import Path
-from uuid import UUID
 
 import dkim
 import pytest
 import redis.asyncio
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sender import daemon, directory
-from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
+from sender.directory import SendingMailbox
 from sender.explain import explain
 from sender.lists import Lists
 from sender.schemas import Explanation, State
 from sender.settings import SenderSettings
 from sender.suppression import Reason, recipient_hash, suppress
 from sender.tokens import Tokens
-from vault import KeyRing, Vault
 
-from .conftest import engine_as
-from .sink import HELO, USERNAME, Sink, running_sink
-
-KEY = rsa.generate_private_key(65537, 2048)
-TOKEN_KEY = "ab" * 32
-DEADLINE = 20
-"""Seconds after which a condition that never comes fails the test."""
-
-
-@pytest.fixture
-async def sink(tmp_path: Path) -> AsyncIterator[Sink]:
-    async with running_sink(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def ring(tmp_path: Path) -> Path:
-    path = tmp_path / "keys"
-    KeyRing.create(path)
-    return path
-
-
-@pytest.fixture
-def entry(sink: Sink, ring: Path, tenant_id: UUID) -> DirectoryEntry:
-    vault = Vault(KeyRing.load(ring))
-    pem = KEY.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    password = directory.password_context(tenant_id, "mx1-2")
-    key = directory.dkim_context(tenant_id, "acme.example")
-    return DirectoryEntry(
-        tenant="acme",
-        addresses=(
-            SendingAddress(
-                name="mx1-2",
-                ip="127.0.0.1",
-                helo=HELO,
-                port=sink.port,
-                username=USERNAME,
-                sealed_password=vault.seal(sink.password.encode(), context=password),
-                ca_pem=sink.ca_pem,
-            ),
-        ),
-        domains=(
-            SendingDomain(
-                name="acme.example",
-                return_path="b.acme.example",
-                selector="s1",
-                sealed_dkim_key=vault.seal(pem, context=key),
-                verified=True,
-            ),
-        ),
-        mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
-        warmup_started=datetime.now(UTC).date() - timedelta(days=30),
-    )
-
-
-Publish = Callable[[DirectoryEntry], Awaitable[None]]
-
-
-@pytest.fixture
-async def publish(migrated: str, tenant_id: UUID) -> AsyncIterator[Publish]:
-    controller = engine_as(migrated, "penguin_controller")
-
-    async def publish(entry: DirectoryEntry) -> None:
-        async with controller.begin() as connection:
-            await directory.publish(connection, tenant_id=tenant_id, entry=entry)
-
-    yield publish
-    await controller.dispose()
-
-
-@pytest.fixture
-def settings(migrated: str, valkey: str, ring: Path) -> SenderSettings:
-    return SenderSettings(
-        database_url=migrated,
-        redis_url=valkey,
-        key_ring=ring,
-        token_key=TOKEN_KEY,
-        public_url="https://app.penguinmails.example",
-        role="penguin_sender",
-        lanes=2,
-        poll=0.02,
-        lease=1,
-        grace=0.2,
-    )
-
-
-@asynccontextmanager
-async def sending(settings: SenderSettings) -> AsyncIterator[None]:
-    """A sender process's work, inside this one."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(daemon.run(settings, stop))
-    yield
-    stop.set()
-    await asyncio.wait_for(task, DEADLINE)
-
-
-async def explained(engine: AsyncEngine, message_id: UUID) -> Explanation:
-    async with engine.connect() as connection:
-        return await explain(connection, message_id)
-
-
-async def reaches(engine: AsyncEngine, message_id: UUID, *states: State) -> Explanation:
-    """Wait until a message is in one of the states."""
-    async with asyncio.timeout(DEADLINE):
-        while (found := await explained(engine, message_id)).message.state not in states:  # noqa: ASYNC110 - the state is in the database
-            await asyncio.sleep(0.02)
-        return found
+from .conftest import DEADLINE, KEY, TOKEN_KEY, reaches, sending
+from .sink import HELO
 
 
 def reasons(found: Explanation) -> list[str | None]:

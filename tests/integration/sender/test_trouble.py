@@ -1,0 +1,277 @@
+"""What must not happen whatever goes wrong: a mail twice, a mail lost, a mail without a reason."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis.asyncio
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from sender import daemon, directory, migrations
+from sender.clock import SystemClock
+from sender.delivery import Pool
+from sender.lists import Element, Lists
+from sender.migrator import Migrator
+from sender.queue import LIFETIME
+from sender.schemas import State
+from sender.settings import SenderSettings
+from sender.statements import statement
+from sender.tokens import Tokens
+from sender.worker import Worker, backoff
+from vault import KeyRing, Vault
+
+from .conftest import TOKEN_KEY, explained, reaches, sending
+
+
+@pytest.fixture
+async def queue(valkey: str) -> AsyncIterator[redis.asyncio.Redis]:
+    async with redis.asyncio.Redis.from_url(valkey, decode_responses=True) as client:
+        yield client
+
+
+async def execute(engine, sql: str, **parameters: object) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(sql), parameters)
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("answer", ["299 2.0.0 well", "what?", "250"])
+    async def test_one_that_is_neither_yes_nor_no_is_never_repeated(
+        self, settings, entry, publish, submit, sink, engine, answer
+    ):
+        await publish(entry)
+        sink.answers.append(answer)
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.UNKNOWN, State.ACCEPTED)
+            await reaches(engine, await submit(subject="the next one"), State.ACCEPTED)
+        expected = State.ACCEPTED if answer == "250" else State.UNKNOWN
+        assert found.message.state is expected
+        assert len(sink.mails) == 2
+
+    async def test_one_that_is_no_text_is_kept_as_far_as_it_goes(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        await publish(entry)
+        sink.answers.append(b"451 4.3.0 d\xe9j\xe0 \0 vu")
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.ACCEPTED)
+        [refused] = [step for step in found.decisions if step.reason == "host_busy"]
+        assert refused.details["reply"] == r"451 4.3.0 d\udce9j\udce0 \x00 vu"
+
+
+class TestDatabase:
+    async def test_lost_before_the_dialogue_repeats_and_after_it_waits(
+        self, settings, entry, publish, submit, sink, engine, monkeypatch
+    ):
+        lost: list[str] = []
+
+        class Unlucky(Worker):
+            """Hears nothing from the database, once at each of the two moments."""
+
+            async def _begin(self, *arguments: Any) -> int | None:
+                attempt = await super()._begin(*arguments)
+                if "begin" not in lost:
+                    lost.append("begin")
+                    raise OperationalError("commit", {}, ConnectionError("connection lost"))
+                return attempt
+
+            async def _write_outcome(self, *arguments: Any) -> None:
+                if sink.mails and "outcome" not in lost:
+                    lost.append("outcome")
+                    raise PoolTimeout("no connection within 30 s")
+                await super()._write_outcome(*arguments)
+
+        monkeypatch.setattr(daemon, "Worker", Unlucky)
+        await publish(entry)
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.ACCEPTED, State.UNKNOWN)
+        assert found.message.state is State.ACCEPTED
+        assert lost == ["begin", "outcome"]
+        assert "database_lost" in [step.reason for step in found.decisions]
+        assert len(sink.mails) == 1
+
+    async def test_the_last_place_of_a_cap_is_lost_on_one_connection(
+        self, settings, migrated, entry, publish, submit, queue, ring, engine
+    ):
+        """A lane never needs a second connection while it holds one."""
+        await publish(entry)
+        message_id = await submit()
+        single = create_async_engine(
+            migrations.sqlalchemy_url(migrated),
+            connect_args={"options": "-c role=penguin_sender"},
+            pool_size=1,
+            max_overflow=0,
+            pool_timeout=1,
+        )
+
+        class Late(Worker):
+            async def _begin(self, *arguments: Any) -> int | None:
+                await execute(
+                    engine,
+                    "insert into queue.usage values ('mailbox', :subject, :day, 50)",
+                    subject=directory.mailbox_subject(entry_of.tenant_id, "sales@acme.example"),
+                    day=datetime.now(UTC).date(),
+                )
+                return await super()._begin(*arguments)
+
+        entry_of = (await explained(engine, message_id)).message
+        clock, lists = SystemClock(), Lists(queue, "late")
+        worker = Late(
+            name="late",
+            engine=single,
+            lists=lists,
+            pool=Pool(clock, connect_timeout=5, keep_alive=0),
+            vault=Vault(KeyRing.load(ring)),
+            tokens=Tokens(bytes.fromhex(TOKEN_KEY)),
+            public_url=settings.public_url,
+            clock=clock,
+            lease=timedelta(seconds=60),
+            answer_timeout=60,
+            max_attempts=1,
+        )
+        migrator = Migrator(single, lists, owner="late", clock=clock, batch=10, lease=60)
+        assert await migrator.migrate() == 1
+        assert await worker.work_once(1)
+        await worker.pool.close_idle(everything=True)
+        await single.dispose()
+        found = await explained(engine, message_id)
+        assert (found.message.state, found.message.reason) == (State.HELD, "cap_race")
+
+    async def test_a_cap_of_nothing_lets_nothing_through(self, engine):
+        counted = {"kind": "address", "subject": "198.18.0.1", "day": datetime.now(UTC).date()}
+        async with engine.begin() as connection:
+            done = await connection.execute(statement("count_hand_over"), counted | {"cap": 0})
+            assert done.first() is None
+            done = await connection.execute(statement("count_hand_over"), counted | {"cap": 1})
+            assert done.scalar() == 1
+
+
+class TestPoison:
+    async def test_a_message_that_cannot_be_handled_says_so_and_holds_up_nobody(
+        self, settings, entry, publish, submit, sink, engine, ring, tenant_id
+    ):
+        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        context = directory.dkim_context(tenant_id, "other.example")
+        sealed = Vault(KeyRing.load(ring)).seal(pem, context=context)
+        other = entry.domains[0].model_copy(
+            update={"name": "other.example", "sealed_dkim_key": sealed}
+        )
+        await publish(entry.model_copy(update={"domains": (*entry.domains, other)}))
+        message_id = await submit(**{"from": "sales@other.example"})
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.DEFERRED)
+            await reaches(engine, await submit(), State.ACCEPTED)
+        assert found.message.reason == "internal_error"
+        assert "TypeError" in found.decisions[-1].message
+
+    async def test_a_stored_message_that_is_none_any_more_says_so(
+        self, settings, entry, publish, submit, migrated, engine
+    ):
+        await publish(entry)
+        message_id = await submit()
+        await execute(engine, """update queue.payloads set body = body || '{"new": 1}'""")
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.DEFERRED)
+        assert found.message.reason == "internal_error"
+
+    async def test_an_element_that_is_none_of_ours_is_dropped(
+        self, settings, entry, publish, submit, engine, queue
+    ):
+        await publish(entry)
+        await queue.lpush("queue:email-sending:high", "what is this")
+        async with sending(settings):
+            await reaches(engine, await submit(), State.ACCEPTED)
+        assert await queue.keys("queue:email-sending:in-hand:*") == []
+
+
+class TestWaiting:
+    async def test_what_was_pushed_expires_when_nobody_took_it(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        await publish(entry)
+        message_id = await submit()
+        await execute(
+            engine,
+            "update queue.jobs set state = 'migrated_to_redis', lease_token = 1,"
+            " lease_until = now() - interval '1 day', expires_at = now() - interval '1 hour'",
+        )
+        async with sending(settings):
+            await reaches(engine, message_id, State.EXPIRED)
+        assert sink.mails == []
+
+    async def test_a_held_message_is_told_once_however_often_it_is_looked_at(
+        self, settings, entry, publish, submit, engine
+    ):
+        domain = entry.domains[0].model_copy(update={"verified": False})
+        await publish(entry.model_copy(update={"domains": (domain,)}))
+        message_id = await submit()
+        async with sending(settings):
+            before = (await reaches(engine, message_id, State.HELD)).message.run_at
+            await execute(engine, "update queue.jobs set run_at = now() where state = 'held'")
+            while True:
+                found = await reaches(engine, message_id, State.HELD)
+                if found.message.run_at > before:
+                    break
+        kinds = [step.kind for step in found.decisions]
+        assert kinds == ["enqueued", "migrated", "decided"]
+
+    async def test_without_a_link_that_receivers_can_use_mail_waits_and_says_why(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        await publish(entry)
+        message_id = await submit()
+        async with sending(settings.model_copy(update={"public_url": "http://127.0.0.1:8400"})):
+            found = await reaches(engine, message_id, State.HELD)
+        assert found.message.reason == "unsubscribe_not_https"
+        assert sink.mails == []
+
+    def test_by_default_it_is_time_that_gives_a_message_up(self):
+        attempts = SenderSettings.model_fields["max_attempts"].default
+        waits = (backoff(attempt) for attempt in range(1, attempts))
+        assert sum(waits, timedelta()) > LIFETIME
+
+    async def test_a_home_whose_address_is_gone_settles_anew_and_no_other(
+        self, settings, entry, publish, submit, engine, tenant_id
+    ):
+        await publish(entry)
+        insert = "insert into directory.homes values (:tenant, 'acme.example', 'mx9-9', now())"
+        await execute(engine, insert, tenant=tenant_id)
+        async with sending(settings):
+            await reaches(engine, await submit(), State.ACCEPTED)
+        async with engine.connect() as connection:
+            rows = await connection.execute(text("select address from directory.homes"))
+            assert rows.scalars().all() == ["mx1-2"]
+
+
+class TestClaims:
+    async def test_the_most_urgent_come_first_and_the_future_does_not_come(
+        self, submit, engine, queue
+    ):
+        later = datetime.now(UTC) + timedelta(hours=1)
+        await submit(priority=10, run_at=later)
+        low = [await submit(priority=900) for _ in range(3)]
+        normal = await submit(priority=100)
+        high = [await submit(priority=20), await submit(priority=20)]
+        lists = Lists(queue, "test")
+        migrator = Migrator(engine, lists, owner="test", clock=SystemClock(), batch=4, lease=60)
+        assert await migrator.migrate() == 4
+        taken = [await lists.take(0.01) for _ in range(4)]
+        ids = [Element.parse(raw).job_id for raw in taken if raw]
+        assert ids == [*high, normal, low[0]]
+        assert await migrator.migrate() == 2
+        assert await migrator.migrate() == 0

@@ -1,0 +1,58 @@
+"""Connections: one lane at a time, also while another looks whether its own still lives."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiosmtplib import SMTPServerDisconnected
+
+from sender.clock import SystemClock
+from sender.delivery import Pool, Session, Unreachable
+from sender.directory import SendingAddress
+
+NOBODY = SendingAddress(
+    name="mx1-2",
+    ip="127.0.0.1",
+    helo="mx1-2.acme.example",
+    port=1,
+    username="user",
+    sealed_password="sealed",
+    ca_pem="pem",
+)
+
+
+class Client:
+    """A connection that answers RSET when it is told what."""
+
+    is_connected = True
+
+    def __init__(self, alive: bool) -> None:
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+        self.alive = alive
+
+    async def rset(self) -> None:
+        self.asked.set()
+        await self.answer.wait()
+        if not self.alive:
+            raise SMTPServerDisconnected("gone")
+
+    def close(self) -> None:
+        self.is_connected = False
+
+
+async def test_a_session_is_never_given_to_two_lanes() -> None:
+    pool = Pool(SystemClock(), connect_timeout=1, keep_alive=3600)
+    alive, dead = Client(alive=True), Client(alive=False)
+    alive.answer.set()
+    for client in (alive, dead):
+        pool.put(Session(NOBODY, client))  # type: ignore[arg-type]
+    first = asyncio.create_task(pool.get(NOBODY, "password"))
+    await dead.asked.wait()
+    await pool.close_idle()
+    second = await pool.get(NOBODY, "password")
+    assert second.client is alive
+    dead.answer.set()
+    with pytest.raises(Unreachable):  # nothing is left for it, and nobody listens there
+        await first
