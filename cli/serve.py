@@ -54,6 +54,10 @@ def serve(
     asyncio.run(_serve(settings, set(parts or Part)))
 
 
+class NoSenderAlive(Exception):
+    """No process that sends has said a word for a minute."""
+
+
 async def _serve(settings: Settings, parts: set[Part]) -> None:
     import structlog
 
@@ -119,7 +123,7 @@ async def _api(settings: Settings, database: Database, dsn: str, stop: asyncio.E
         platform=settings.platform,
         pepper=settings.api.pepper.get_secret_value().encode(),
         outbox=SenderOutbox(),
-        probes={"queue": _queue_probe(settings)},
+        probes={"queue": _queue_probe(settings), "email": _mail_probe(settings)},
         routers=[create_router(mail, tokens)],
     )
     listener = listen(settings.api.host, settings.api.port)
@@ -145,6 +149,21 @@ def _queue_probe(settings: Settings) -> Any:
         async with Redis.from_url(_redis_url(settings), socket_timeout=5) as redis:
             await redis.ping()
         return "answers"
+
+    return look
+
+
+def _mail_probe(settings: Settings) -> Any:
+    async def look() -> str:
+        from redis.asyncio import Redis
+
+        from sender.lists import Lists
+
+        async with Redis.from_url(_redis_url(settings), socket_timeout=5) as redis:
+            alive = await Lists(redis, "probe").alive()
+        if not alive:
+            raise NoSenderAlive
+        return "1 sender is alive" if alive == 1 else f"{alive} senders are alive"
 
     return look
 

@@ -81,6 +81,10 @@ class Lists:
         """Keep others from taking over what is in this worker's hand."""
         await self._redis.set(self._alive, "1", ex=ALIVE_SECONDS)
 
+    async def alive(self) -> int:
+        """Count the workers that said so lately."""
+        return len([key async for key in self._redis.scan_iter(match=f"{ALIVE}:*")])
+
     async def recover(self) -> int:
         """Put back what dead workers had in hand; return how many elements that were."""
         moved = 0

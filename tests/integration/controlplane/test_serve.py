@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from redis.asyncio import Redis
 
+from sender.lists import Lists
 from tools.places import checkout
 
 
@@ -95,6 +98,29 @@ def test_the_api_serves_its_first_operator_until_it_is_told_to_end(
     log = (installation.place / "log" / "control-plane.jsonl").read_text()
     assert json.loads(log.splitlines()[0])["event"] == "starting"
     assert key not in log
+
+
+def test_a_sender_that_died_quietly_is_seen(installation: Installation, valkey: str) -> None:
+    installation.environment["PENGUIN_REDIS__URL"] = valkey
+    installation.run("db", "upgrade")
+    process = installation.start("serve", "api")
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        url = json.loads((installation.place / "serve.json").read_text())["url"]
+        nobody = httpx2.get(f"{url}/api/v1/health/email")
+        asyncio.run(_say_alive(valkey))
+        one = httpx2.get(f"{url}/api/v1/health/email")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert (nobody.status_code, nobody.json()["detail"]) == (503, "NoSenderAlive")
+    assert (one.status_code, one.json()["detail"]) == (200, "1 sender is alive")
+
+
+async def _say_alive(valkey: str) -> None:
+    async with Redis.from_url(valkey, decode_responses=True) as client:
+        await Lists(client, "host-1").say_alive()
 
 
 def test_a_port_that_is_taken_is_named(installation: Installation) -> None:
