@@ -29,13 +29,16 @@ class Sink:
     password: str = PASSWORD
     mails: list[Envelope] = field(default_factory=list)
     answers: list[str | bytes] = field(default_factory=list)
-    """Answers to the next mails; `drop` closes the connection after the dot, `hang` waits.
+    """Answers to the next mails.
+
+    `drop` closes the connection after the dot, `hang` waits for ever, `wait` until `released`.
 
     Nothing that begins with 4 or 5 is kept.
     """
     kill: tuple[int, Callable[[], None]] | None = None
     """Called before the answer to the mail with this number."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope
@@ -52,7 +55,9 @@ class Sink:
             server.transport.abort()
         if answer == "hang":
             await asyncio.Event().wait()
-        if answer not in {"", "drop"}:
+        if answer == "wait":
+            await self.released.wait()
+        if answer not in {"", "drop", "wait"}:
             return answer
         return f"250 2.0.0 Ok: queued as {len(self.mails):05d}ABCDE"
 

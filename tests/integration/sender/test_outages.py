@@ -1,0 +1,60 @@
+"""A server of our own goes away in the middle and comes back: every mail once, none lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from sender.schemas import State
+from tools.servers import Postgres, Valkey
+
+from .conftest import DEADLINE, reaches, sending
+
+
+@pytest.fixture
+def postgres(servers_dir: Path) -> Iterator[Postgres]:
+    server = Postgres(servers_dir / "outage-postgres", durable=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    return postgres.dsn()
+
+
+@pytest.fixture
+def redis_server(servers_dir: Path) -> Iterator[Valkey]:
+    server = Valkey(servers_dir / "outage-valkey", durable=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey(redis_server: Valkey) -> str:
+    return redis_server.url()
+
+
+async def test_both_restarted_during_hand_overs(
+    settings, entry, publish, submit, sink, engine, postgres, redis_server
+):
+    await publish(entry)
+    ids = [await submit(subject=f"mail {n}") for n in range(12)]
+    sink.answers.append("wait")
+    async with sending(settings):
+        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        await asyncio.to_thread(redis_server.stop)
+        await asyncio.to_thread(postgres.stop)
+        sink.released.set()  # an answer that cannot be written down for now
+        await asyncio.to_thread(postgres.start)
+        await asyncio.to_thread(redis_server.start)
+        for message_id in ids:
+            await reaches(engine, message_id, State.ACCEPTED)
+    subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
+    assert sorted(subjects) == sorted(f"mail {n}" for n in range(12))
