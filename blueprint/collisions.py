@@ -1,4 +1,4 @@
-"""Finds names that two parts of a document claim, such as a host that is called like the tracker.
+"""Finds names that cannot be: claimed by two parts of a document, or longer than DNS can hold.
 
 What each part is called is decided by rules; only the records tell whether two of them meet.
 """
@@ -14,6 +14,9 @@ from blueprint.platform import Platform
 from blueprint.records import domain_records, host_records, tracking_record
 from blueprint.render import render
 from blueprint.tenant import Tenant
+
+NAME_LIMIT = 253
+"""Characters of a domain name without its final dot (RFC 1035 section 2.3.4)."""
 
 
 def collisions(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, str, Path]]:
@@ -35,6 +38,22 @@ def collisions(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, str, 
             yield (path, *first)
         for record in own:
             taken[record.name].append((record, path))
+
+
+def too_long(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, str]]:
+    """Yield (value to shorten, name that follows from it and is longer than DNS can hold)."""
+    for path, records in _parts(tenant, platform):
+        names = {name for record in records for name in _names(record)}
+        longest = max(names, key=len)
+        if len(longest) > NAME_LIMIT:
+            yield path, longest
+
+
+def _names(record: Record) -> Iterator[str]:
+    """Yield the names in a record: its own, and the one that it points at."""
+    yield record.name
+    if record.type is RecordType.CNAME and record.content is not None:
+        yield record.content
 
 
 def _parts(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, Iterable[Record]]]:

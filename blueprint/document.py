@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from blueprint.tenant import (
+    DOMAIN_PATTERN,
     DmarcPolicy,
     Dns,
     Document,
@@ -18,6 +19,12 @@ from blueprint.tenant import (
     TenantSpec,
     Warmup,
 )
+
+AddressName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?-[0-9]{1,2}$")]
+"""A host's name and the number of the address on it: `mx1-2`."""
+
+HostName = Annotated[str, Field(pattern=DOMAIN_PATTERN)]
+"""A domain name that was derived: longer than what it comes from, which has been checked."""
 
 
 class Role(StrEnum):
@@ -32,11 +39,11 @@ class Role(StrEnum):
 class Address(Document):
     """One public IPv4 address of a host, before anybody knows its number."""
 
-    name: Label
+    name: AddressName
     """`mx1-1` for the primary, `mx1-2` … for the others; never changes."""
     index: int = Field(ge=1)
     role: Role
-    helo: DomainName
+    helo: HostName
     """Host name of the address: A = PTR = HELO = submission name."""
     sends_bulk: bool
     """True where an egress instance runs: every egress address, or a primary that is alone."""
@@ -46,6 +53,8 @@ class Host(Document):
     """One VPS with everything that its provider needs to know."""
 
     name: Label
+    stack: Label
+    """The Pulumi stack that it belongs to: its tenant's."""
     server_name: str
     """The provider's label (`srvrname`) and our ownership key: tenant, host, hash, incarnation."""
     incarnation: int = Field(ge=1)
@@ -59,7 +68,7 @@ class Host(Document):
     """Operating system image asked of the provider, by name."""
     firewall_profile: str
     zone: DomainName
-    egress_name: DomainName
+    egress_name: HostName
     """Has one A record per address of the host; SPF records point here, so they never change."""
     addresses: tuple[Address, ...]
 
@@ -85,6 +94,8 @@ class Record(Document):
     """Unique and stable within the tenant; Pulumi's resource name. Example: `acme.example/MX`."""
     zone: DomainName
     """Zone in which the record stands."""
+    stack: Label | None
+    """The Pulumi stack that writes it: its tenant's; None for a record that is set by hand."""
     provider: Dns
     """`cloudflare`: the stack writes it. `manual`: shown to the owner, verified, never written."""
     name: DomainName | str
@@ -92,12 +103,13 @@ class Record(Document):
     type: RecordType
     content: str | None = None
     """Content in presentation form without quotes; None exactly when `address` is set."""
-    address: Label | None = None
+    address: AddressName | None = None
     """Name of the address (`mx1-2`) whose number is the content; such a record is type A."""
     priority: int | None = None
     ttl: int = 300
     comment: str
-    """Our mark of ownership, `pm:<tenant>:<key>`, at most 100 characters (Cloudflare's limit)."""
+    """Our mark of ownership, `pm:<tenant>:<key>`, at most 100 characters (Cloudflare's limit);
+    unique like the key."""
     domain: DomainName | None = None
     """The sending domain that this record serves; None for records of a host."""
 
@@ -125,9 +137,9 @@ class Domain(Document):
     name: DomainName
     dns: Dns
     dmarc: DmarcPolicy
-    return_path: DomainName
+    return_path: HostName
     """`b.<domain>`: return paths are `b+TOKEN@` here, so SPF aligns with DMARC."""
-    mail_host: DomainName
+    mail_host: HostName
     """HELO name of the primary address that takes the domain's mail."""
     selector: Label | None
     """DKIM selector in use; None while no key has been made (offline render)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from blueprint import validation
 from blueprint.mistakes import DocumentError, Mistake, Path, dotted
 from blueprint.platform import Platform
-from blueprint.tenant import Tenant
+from blueprint.tenant import DOMAIN_PATTERN, LABEL_PATTERN, MAIL_PATTERN, Tenant
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
@@ -216,13 +217,54 @@ def _explained(detail: Any) -> tuple[Path, Mistake]:
         return path, Mistake(
             "tenant.missing_key", f"{name} is missing", f"add {dotted(path)}", dotted(path)
         )
-    words = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    nearest_name = _nearest_name(detail)
     return path, Mistake(
         "tenant.invalid_value",
         f"{name} cannot be {_shown(detail['input'])}",
-        f"it should be {words}",
+        f"it should be {_wanted(detail)}"
+        + (f"; did you mean {nearest_name}?" if nearest_name else ""),
         dotted(path),
+        suggestion=nearest_name,
     )
+
+
+PATTERNS = {
+    LABEL_PATTERN: "a name of at most 30 lower-case letters, digits and hyphens, "
+    "beginning with a letter and not ending with a hyphen",
+    DOMAIN_PATTERN: "a full domain name in lower case without a final dot, "
+    "other letters in Punycode (xn--…)",
+    MAIL_PATTERN: "a mail address in lower case, such as sales@acme.example",
+}
+SHAPES = {
+    "model_type": "a mapping: keys with their values below it or in braces",
+    "tuple_type": "a list: items below it, each after a hyphen, or in brackets",
+    "string_type": "a text; quote it if it looks like a number, a date or a yes",
+    "int_type": "a whole number without quotes",
+    "too_short": "a list with at least one item",
+}
+
+
+def _wanted(detail: Any) -> str:
+    """Say what a value should be in words that need no knowledge of our code."""
+    if detail["type"] == "string_pattern_mismatch":
+        pattern = str(detail["ctx"]["pattern"])
+        return PATTERNS.get(pattern, f"a text like {pattern}")
+    words: str = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return SHAPES.get(detail["type"], words)
+
+
+def _nearest_name(detail: Any) -> str | None:
+    """Return the domain name that was meant: without final dot, in lower case, in Punycode."""
+    text, pattern = detail["input"], str(detail.get("ctx", {}).get("pattern"))
+    if pattern != DOMAIN_PATTERN or not isinstance(text, str):
+        return None
+    try:
+        near = text.strip().rstrip(".").lower().encode("idna").decode()
+    except UnicodeError:
+        return None
+    # The standard library maps a few letters (IDNA 2003) that have names of their own by now.
+    is_same_name = not set(text) & set("ßς\u200c\u200d")
+    return near if is_same_name and re.fullmatch(pattern, near) else None
 
 
 def _shown(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,18 @@ from blueprint.tenant import Dns, DomainName
 
 COMMENT_LIMIT = 100
 MX_PRIORITY = 10
+
+
+def mark_of(tenant: str, key: str) -> str:
+    """Return the comment that says whose a record is; a long one ends in a hash of the whole.
+
+    Adoption tells our records apart by it, so it must be another one for each key.
+    """
+    mark = f"pm:{tenant}:{key}"
+    if len(mark) <= COMMENT_LIMIT:
+        return mark
+    hashed = hashlib.sha256(mark.encode()).hexdigest()[:12]
+    return f"{mark[: COMMENT_LIMIT - 13]}~{hashed}"
 
 
 @dataclass(frozen=True)
@@ -36,13 +49,14 @@ class _Place:
         return Record(
             key=key,
             zone=self.zone,
+            stack=self.tenant if self.provider is Dns.CLOUDFLARE else None,
             provider=self.provider,
             name=name,
             type=kind,
             content=content,
             address=address,
             priority=priority,
-            comment=f"pm:{self.tenant}:{key}"[:COMMENT_LIMIT],
+            comment=mark_of(self.tenant, key),
             domain=self.domain,
         )
 
@@ -70,7 +84,8 @@ def domain_records(
     """Yield the records of one sending domain, in its zone and, for a manual one, in ours."""
     name = domain.name
     place = _Place(tenant, name, domain.dns, name)
-    senders = " ".join(f"a:{host.egress_name}" for host in hosts)
+    # In the order of names: what a customer has set by hand must outlive a reordered file.
+    senders = " ".join(f"a:{name}" for name in sorted(host.egress_name for host in hosts))
     yield place.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
     yield place.record(f"{name}/SPF", name, RecordType.TXT, f"v=spf1 {senders} ~all")
     policy = f"v=DMARC1; p={domain.dmarc}; rua=mailto:postmaster@{name}"

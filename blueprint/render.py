@@ -65,6 +65,7 @@ def _host(tenant: str, host: HostSpec, region: str, platform: Platform, incarnat
     base = naming.base_name(tenant, host, platform)
     return Host(
         name=host.name,
+        stack=tenant,
         server_name=naming.server_name(tenant, host.name, incarnation),
         incarnation=incarnation,
         size=host.size,
@@ -81,15 +82,19 @@ def _host(tenant: str, host: HostSpec, region: str, platform: Platform, incarnat
 
 
 def _domain(domain: DomainSpec, hosts: tuple[Host, ...], keys: PublicKeys | None) -> Domain:
-    """Return a domain; its mail goes to the host in its own zone, else to the tenant's first."""
+    """Return a domain. Its mail goes to a host in its own zone, else to any of the tenant's.
+
+    Among several the first by name takes it, so that a reordered file moves no mail.
+    """
     own = [host for host in hosts if host.zone == domain.name]
+    takes_mail = min(own or hosts, key=lambda host: host.name)
     key = keys.dkim.get(domain.name) if keys else None
     return Domain(
         name=domain.name,
         dns=domain.dns,
         dmarc=domain.dmarc,
         return_path=naming.return_path(domain.name),
-        mail_host=(own or list(hosts))[0].primary.helo,
+        mail_host=takes_mail.primary.helo,
         selector=key.selector if key else None,
     )
 

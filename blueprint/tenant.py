@@ -5,24 +5,32 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 API_VERSION = "penguinmails.dev/v1"
 
-Label = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")]
+LABEL_PATTERN = r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$"
+DOMAIN_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$"
+MAIL_PATTERN = r"^[a-z0-9._%+-]{1,64}@[a-z0-9.-]+\.[a-z0-9-]{2,}$"
+
+Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
 """A lower-case RFC 1035 label of at most 30 characters: part of host and server names."""
 
-DomainName = Annotated[
-    str,
-    Field(
-        max_length=200,
-        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$",
-    ),
-]
+DomainName = Annotated[str, Field(max_length=200, pattern=DOMAIN_PATTERN)]
 """A lower-case fully qualified domain name in Punycode, without the final dot (RFC 1035)."""
 
+
+def _with_single_dots(address: str) -> str:
+    """Refuse what only a quoted local part may hold (RFC 5321 section 4.1.2)."""
+    local = address.partition("@")[0]
+    if local.startswith(".") or local.endswith(".") or ".." in local:
+        msg = "an address with single dots, none of them at an end of what stands before the @"
+        raise ValueError(msg)
+    return address
+
+
 MailAddress = Annotated[
-    str, Field(max_length=254, pattern=r"^[a-z0-9._%+-]{1,64}@[a-z0-9.-]+\.[a-z0-9-]{2,}$")
+    str, Field(max_length=254, pattern=MAIL_PATTERN), AfterValidator(_with_single_dots)
 ]
 """A lower-case mailbox address (RFC 5321)."""
 
@@ -86,7 +94,7 @@ class HostSpec(Document):
 
     name: Label
     size: Size = Size.STARTER
-    addresses: int = Field(default=1, ge=1, le=32)
+    addresses: int = Field(default=1, ge=1, le=32, strict=True)
     """Public IPv4 addresses in all: the primary one that comes with the VPS, and the others."""
     zone: DomainName | None = None
     """Zone of its names: one of the tenant's Cloudflare domains; by default the platform's."""
@@ -104,7 +112,7 @@ class MailboxSpec(Document):
     """One mailbox that people and campaigns send from."""
 
     address: MailAddress
-    daily_cap: int = Field(default=50, ge=1, le=500)
+    daily_cap: int = Field(default=50, ge=1, le=500, strict=True)
 
 
 class SendingSpec(Document):

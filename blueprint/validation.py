@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from blueprint.catalogue import PLANS, UNLIMITED
-from blueprint.collisions import collisions
+from blueprint.collisions import NAME_LIMIT, collisions, too_long
 from blueprint.mistakes import Mistake, Path, dotted
 from blueprint.naming import (
     CUSTOMERS_LABEL,
@@ -29,7 +29,7 @@ def mistakes(tenant: Tenant, platform: Platform) -> list[tuple[Path, Mistake]]:
     rules = (_tenant, _region, _plan, _hosts, _domains, _mailboxes, _tracking)
     found = [mistake for rule in rules for mistake in rule(tenant, platform)]
     if not found:  # Only what is valid by itself has names that can meet.
-        found = list(_collisions(tenant, platform))
+        found = [*_lengths(tenant, platform), *_collisions(tenant, platform)]
     return [(path, _at(path, mistake)) for path, mistake in found]
 
 
@@ -50,6 +50,18 @@ def _tenant(tenant: Tenant, platform: Platform) -> Found:
                 "tenant.reserved_name",
                 f"{name}.{platform.zone} is a name that the platform uses itself",
                 "choose another name for the tenant",
+            ),
+        )
+
+
+def _lengths(tenant: Tenant, platform: Platform) -> Found:
+    for path, name in too_long(tenant, platform):
+        yield (
+            path,
+            (
+                "tenant.name_too_long",
+                f"{name} would follow from this, longer than {NAME_LIMIT} characters",
+                "choose a shorter name",
             ),
         )
 

@@ -24,6 +24,38 @@ class Curve:
         return self.start + (self.target - self.start) * (day - 1) // (self.days - 1)
 
 
+@dataclass(frozen=True)
+class Staircase:
+    """Daily caps that grow by `percent` every `interval` days; UTC days from 1.
+
+    Receivers judge an address by how fast it grows, so each step is in proportion to the last.
+    """
+
+    start: int
+    target: int
+    percent: int
+    interval: int
+
+    def cap(self, day: int) -> int:
+        """Return the cap of a day, `target` at most; before the first day nothing."""
+        if day < 1:
+            return 0
+        cap = self.start
+        for _ in range((day - 1) // self.interval):
+            if cap >= self.target:
+                break
+            cap += cap * self.percent // 100
+        return min(cap, self.target)
+
+    @property
+    def days(self) -> int:
+        """The first day on which the target may be sent."""
+        day = 1
+        while self.cap(day) < self.target:
+            day += self.interval
+        return day
+
+
 MAILBOX = {
     Warmup.CONSERVATIVE: Curve(start=5, target=300, days=56),
     Warmup.STANDARD: Curve(start=10, target=500, days=42),
@@ -32,8 +64,8 @@ MAILBOX = {
 """Per mailbox; the mailbox's own daily cap lies on top."""
 
 ADDRESS = {
-    Warmup.CONSERVATIVE: Curve(start=20, target=1200, days=42),
-    Warmup.STANDARD: Curve(start=50, target=1200, days=21),
-    Warmup.AGGRESSIVE: Curve(start=200, target=1200, days=14),
+    Warmup.CONSERVATIVE: Staircase(start=20, target=1200, percent=20, interval=4),
+    Warmup.STANDARD: Staircase(start=50, target=1200, percent=30, interval=3),
+    Warmup.AGGRESSIVE: Staircase(start=200, target=1200, percent=30, interval=3),
 }
 """Per address, up to what a shared address may safely send in a day."""

@@ -109,6 +109,11 @@ def test_all_mistakes_come_at_once_each_with_its_line() -> None:
             "spec.domains[1].name",
         ),
         ("kind: Tenant", "kind: Tenant\nkind: Tenant", "tenant.duplicate_key", "kind"),
+        ("addresses: 3", "addresses: '3'", "tenant.invalid_value", "spec.hosts[0].addresses"),
+        ("addresses: 3", "addresses: yes", "tenant.invalid_value", "spec.hosts[0].addresses"),
+        ("daily_cap: 50", "daily_cap: 5e1", "tenant.invalid_value", "spec.mailboxes[0].daily_cap"),
+        ("sales@", "sa..les@", "tenant.invalid_value", "spec.mailboxes[0].address"),
+        ("sales@", ".sales@", "tenant.invalid_value", "spec.mailboxes[0].address"),
         (
             "acme-mail.example",
             "penguinmails.example",
@@ -123,6 +128,44 @@ def test_a_broken_rule_names_the_value_to_change(old: str, new: str, code: str, 
     assert (mistake.code, mistake.path) == (code, path)
     assert mistake.line
     assert mistake.remedy
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("ACME-Mail.example", "acme-mail.example"),
+        ("acme-mail.example.", "acme-mail.example"),
+        ("münchen.example", "xn--mnchen-3ya.example"),
+    ],
+)
+def test_a_domain_written_in_another_way_is_told_as_it_should_be(written: str, meant: str) -> None:
+    (mistake,) = mistakes_of(ACME.replace("acme-mail.example", written))
+    assert mistake.suggestion == meant
+    assert mistake.remedy.endswith(f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize("written", ["straße.example", "a..b.example", "-.example", "localhost"])
+def test_nothing_is_suggested_that_may_be_another_domain(written: str) -> None:
+    (mistake,) = mistakes_of(ACME.replace("acme-mail.example", f'"{written}"'))
+    assert mistake.suggestion is None
+    assert "domain name in lower case" in mistake.remedy
+
+
+def test_a_name_that_makes_others_too_long_is_refused() -> None:
+    text = ACME.replace("acme-mail.example", f"{'.'.join(['a' * 40] * 4)}.{'b' * 28}.example")
+    with pytest.raises(DocumentError) as caught:
+        load(text, file="x", platform=Platform(zone="mail.of.a.platform.with.a.long.name.example"))
+    (mistake,) = caught.value.mistakes
+    assert (mistake.code, mistake.path) == ("tenant.name_too_long", "spec.domains[1].name")
+
+
+def test_the_longest_names_are_valid() -> None:
+    text = ACME.replace("name: mx1", f"name: {'m' * 30}").replace("addresses: 3", "addresses: 32")
+    (tenant,) = load(text, file="x", platform=PLATFORM)
+    assert len(tenant.spec.hosts[0].name) == 30
+    longest = f"{'.'.join(['a' * 40] * 4)}.{'b' * 28}.example"
+    (tenant,) = load(ACME.replace("acme-mail.example", longest), file="x", platform=PLATFORM)
+    assert len(tenant.spec.domains[1].name) == 200
 
 
 def test_a_plan_has_a_limit_of_domains() -> None:

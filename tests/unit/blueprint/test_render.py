@@ -65,7 +65,8 @@ def test_reordering_changes_no_name_and_no_record(
     chance.shuffle(shuffled["spec"]["domains"])
     before, after = rendered(document), rendered(shuffled)
     assert {host.name: host for host in before.hosts} == {h.name: h for h in after.hosts}
-    assert {r.key: r.name for r in before.records} == {r.key: r.name for r in after.records}
+    assert {r.key: r for r in before.records} == {r.key: r for r in after.records}
+    assert {d.name: d for d in before.domains} == {d.name: d for d in after.domains}
 
 
 @given(tenants(), st.data())
@@ -87,6 +88,7 @@ def test_every_record_is_one_that_dns_knows(document: dict[str, Any]) -> None:
     blueprint = rendered(document)
     keys = [record.key for record in blueprint.records]
     assert len(keys) == len(set(keys))
+    assert len(keys) == len({record.comment for record in blueprint.records})
     for record in blueprint.records:
         assert dns.name.from_text(record.name).is_subdomain(dns.name.from_text(record.zone))
         assert len(record.comment) <= 100
@@ -111,6 +113,34 @@ def test_no_name_has_a_cname_beside_another_record(document: dict[str, Any]) -> 
     aliases = {record.name for record in records if record.type is RecordType.CNAME}
     others = {record.name for record in records if record.type is not RecordType.CNAME}
     assert not aliases & others
+
+
+def test_the_marks_of_a_long_domain_are_told_apart() -> None:
+    name = f"{'a' * 60}.{'b' * 60}.example"
+    document = {
+        "apiVersion": "penguinmails.dev/v1",
+        "kind": "Tenant",
+        "metadata": {"name": "acme"},
+        "spec": {
+            "plan": "business",
+            "region": "us-west",
+            "hosts": [{"name": "mx1"}],
+            "domains": [{"name": name}],
+        },
+    }
+    marks = {record.key: record.comment for record in rendered(document).records}
+    assert len(set(marks.values())) == len(marks)
+    assert max(map(len, marks.values())) == 100
+
+
+@given(tenants())
+def test_what_we_write_belongs_to_the_tenants_stack_and_the_rest_to_none(
+    document: dict[str, Any],
+) -> None:
+    blueprint = rendered(document)
+    assert {host.stack for host in blueprint.hosts} == {blueprint.tenant}
+    for record in blueprint.records:
+        assert record.stack == (blueprint.tenant if record.provider is Dns.CLOUDFLARE else None)
 
 
 @given(tenants())

@@ -41,6 +41,7 @@ def _address(index: int, count: int) -> Address:
 def _blueprint(count: int) -> Blueprint:
     host = Host(
         name="mx1",
+        stack="acme",
         server_name="acme-mx1-1",
         incarnation=1,
         size=Size.BUSINESS,

@@ -17,6 +17,7 @@ def record(kind: str = "TXT", content: str = "v=spf1 -all") -> Record:
     return Record(
         key=f"acme.example/{kind}",
         zone="acme.example",
+        stack="acme",
         provider="cloudflare",
         name="acme.example",
         type=kind,

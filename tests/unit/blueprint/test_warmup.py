@@ -1,0 +1,32 @@
+"""Addresses and mailboxes may send a little more each day, and never more than their target."""
+
+from __future__ import annotations
+
+import pytest
+
+from blueprint.tenant import Warmup
+from blueprint.warmup import ADDRESS, MAILBOX, Curve, Staircase
+
+
+@pytest.mark.parametrize("curve", [*ADDRESS.values(), *MAILBOX.values()])
+def test_caps_only_grow_from_the_start_to_the_target(curve: Curve | Staircase) -> None:
+    caps = [curve.cap(day) for day in range(-2, 200)]
+    assert caps == sorted(caps)
+    assert curve.cap(0) == 0
+    assert curve.cap(1) == curve.start
+    assert curve.cap(curve.days - 1) < curve.cap(curve.days) == curve.target
+    assert curve.cap(10**6) == curve.target
+
+
+@pytest.mark.parametrize("curve", ADDRESS.values())
+def test_an_address_never_grows_by_more_than_a_third_within_three_days(curve: Staircase) -> None:
+    for day in range(1, curve.days):
+        assert curve.cap(day + 3) <= curve.cap(day) * 1.3
+
+
+@pytest.mark.parametrize(
+    ("warmup", "days"),
+    [(Warmup.CONSERVATIVE, 97), (Warmup.STANDARD, 40), (Warmup.AGGRESSIVE, 22)],
+)
+def test_how_long_an_address_takes(warmup: Warmup, days: int) -> None:
+    assert ADDRESS[warmup].days == days
