@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +29,7 @@ from sender.tokens import Tokens
 from sender.worker import Worker, backoff
 from vault import KeyRing, Vault
 
-from .conftest import TOKEN_KEY, explained, reaches, sending
+from .conftest import DEADLINE, TOKEN_KEY, explained, reaches, sending
 
 
 @pytest.fixture
@@ -155,6 +156,33 @@ class TestDatabase:
             assert done.first() is None
             done = await connection.execute(statement("count_hand_over"), counted | {"cap": 1})
             assert done.scalar() == 1
+
+
+class TestClockSteps:
+    async def test_a_reaper_whose_clock_runs_ahead_takes_no_outcome_away(
+        self, settings, entry, publish, submit, sink, engine, queue
+    ):
+        await publish(entry)
+        sink.answers.append("wait")
+        message_id = await submit()
+        ahead = Migrator(
+            engine, Lists(queue, "ahead"), owner="ahead", clock=Tomorrow(), batch=10, lease=60
+        )
+        async with sending(settings):
+            await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+            await ahead.reap()
+            lost = await explained(engine, message_id)
+            sink.released.set()
+            await reaches(engine, message_id, State.ACCEPTED)
+        assert (lost.message.state, lost.message.reason) == (State.UNKNOWN, "worker_lost")
+        assert len(sink.mails) == 1
+
+
+class Tomorrow(SystemClock):
+    """A clock that somebody has set wrong."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=1)
 
 
 class TestPoison:
