@@ -54,6 +54,44 @@ class TestRowPolicies:
             ):
                 assert (await connection.execute(text(query))).first() is None
 
+    @pytest.mark.parametrize(
+        ("table", "columns", "values"),
+        [
+            (
+                "suppression.entries",
+                "tenant_id, recipient, reason, source, added_at",
+                ":tenant, sha256('x'), 'manual', 'test', now()",
+            ),
+            (
+                "directory.homes",
+                "tenant_id, domain, address, since",
+                ":tenant, 'acme.example', 'mx1-2', now()",
+            ),
+        ],
+    )
+    async def test_lists_and_homes_are_seen_by_their_tenant_only(
+        self, api, engine, tenant_id, table, columns, values
+    ):
+        insert = text(f"insert into {table} ({columns}) values ({values})")  # noqa: S608
+        async with engine.begin() as connection:
+            await connection.execute(insert, {"tenant": tenant_id})
+        for seen_by, rows in ((tenant_id, 1), (UUID(str(uuid_utils.uuid7())), 0)):
+            async with tenant_transaction(api, seen_by) as connection:
+                found = await connection.execute(text(f"select 1 from {table}"))  # noqa: S608
+                assert len(found.all()) == rows
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            "queue.usage", "queue.lease_tokens", "suppression.platform", "directory.switches",
+            "directory.entries",
+        ],
+    )  # fmt: skip
+    async def test_what_is_the_platforms_or_sealed_is_not_for_the_api(self, api, tenant_id, table):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            async with tenant_transaction(api, tenant_id) as connection:
+                await connection.execute(text(f"select * from {table}"))  # noqa: S608
+
     async def test_without_a_tenant_nothing_is_seen(self, api, submit):
         await submit()
         async with api.connect() as connection:
