@@ -26,6 +26,9 @@ LONGEST_REPLY = 2000
 """Characters of a reply that are kept."""
 SESSION_MESSAGES = 100
 """Messages over one connection before it is closed."""
+LET_BE = timedelta(seconds=10)
+"""How long an address that could not be reached is believed to be away."""
+FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 class Result(StrEnum):
@@ -57,6 +60,15 @@ class Unreachable(Exception):
         super().__init__(reply)
         self.reason = reason
         self.reply = reply
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why an address could not be reached, and until when that is believed."""
+
+    reason: str
+    reply: str
+    until: datetime
 
 
 @dataclass(eq=False)
@@ -116,23 +128,39 @@ class Pool:
     ) -> None:
         """Open nothing yet."""
         self._clock = clock
-        self._timeout = connect_timeout
+        self._timeout = timedelta(seconds=connect_timeout)
         self._keep_alive = timedelta(seconds=keep_alive)
         self._helo = helo
         self._idle: dict[SendingAddress, list[Session]] = {}
         """A session stands in one list only, or in none while a lane has it."""
+        self._troubles: dict[SendingAddress, Trouble] = {}
 
     async def get(self, address: SendingAddress, password: str) -> Session:
         """Return an idle session or open one; raises `Unreachable`.
 
-        A changed directory entry is another key, so old credentials are never used on.
+        A changed directory entry is another key, so old credentials are never used on. A silent
+        host costs one lane at a time: the others hear at once what that one has heard.
         """
         waiting = self._idle.get(address, [])
         while waiting:
             session = waiting.pop()
             if await _answers(session):
                 return session
-        return await self._open(address, password)
+        trouble = self._troubles.get(address)
+        if trouble is not None:
+            if trouble.until > self._clock.now():
+                raise Unreachable(trouble.reason, trouble.reply)
+            self._note(address, trouble.reason, trouble.reply, LET_BE + self._timeout)
+        try:
+            session = await self._open(address, password)
+        except Unreachable as error:
+            self._note(address, error.reason, error.reply, LET_BE)
+            raise
+        self._troubles.pop(address, None)
+        return session
+
+    def _note(self, address: SendingAddress, reason: str, reply: str, wait: timedelta) -> None:
+        self._troubles[address] = Trouble(reason, reply, self._clock.now() + wait)
 
     def put(self, session: Session) -> None:
         """Take a session back; one that is closed or worn is forgotten."""
@@ -146,7 +174,11 @@ class Pool:
 
     async def close_idle(self, *, everything: bool = False) -> None:
         """Say goodbye on connections that were idle too long, or on all of them."""
-        limit = self._clock.now() - self._keep_alive
+        now = self._clock.now()
+        limit = now - self._keep_alive
+        for address, trouble in list(self._troubles.items()):
+            if trouble.until + FORGOTTEN_AFTER < now:
+                del self._troubles[address]
         for address, sessions in list(self._idle.items()):
             old = [s for s in sessions if everything or (s.idle_since or limit) <= limit]
             for session in old:  # in place: a lane may be looking through this very list
@@ -161,7 +193,7 @@ class Pool:
             hostname=address.ip,
             port=address.port,
             local_hostname=self._helo,
-            timeout=self._timeout,
+            timeout=self._timeout.total_seconds(),
             start_tls=False,
         )
         try:

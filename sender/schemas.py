@@ -41,12 +41,6 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-UNSETTLED = frozenset(
-    {State.QUEUED, State.MIGRATED, State.HELD, State.HANDING_OVER, State.DEFERRED}
-)
-"""States in which the sender itself still has something to do."""
-
-
 class OutgoingMessage(BaseModel):
     """One message to one recipient, as the API takes it: `{"from", "to", "subject", "text"}`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 from aiosmtplib import SMTPServerDisconnected
@@ -56,3 +57,38 @@ async def test_a_session_is_never_given_to_two_lanes() -> None:
     dead.answer.set()
     with pytest.raises(Unreachable):  # nothing is left for it, and nobody listens there
         await first
+
+
+class Watch(SystemClock):
+    """A clock that moves when it is told."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+async def test_a_host_that_cannot_be_reached_costs_one_lane_at_a_time() -> None:
+    called: list[str] = []
+
+    def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        called.append("call")
+        writer.write(b"421 not now\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    address = NOBODY.model_copy(update={"port": server.sockets[0].getsockname()[1]})
+    clock = Watch()
+    pool = Pool(clock, connect_timeout=5, keep_alive=3600)
+    for _ in range(3):
+        with pytest.raises(Unreachable, match="421 not now"):
+            await pool.get(address, "password")
+    assert called == ["call"]
+    clock.ahead = timedelta(minutes=1)
+    await pool.close_idle()
+    tries = [pool.get(address, "password") for _ in range(3)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert [type(result) for result in results] == [Unreachable] * 3
+    assert called == ["call"] * 2
+    server.close()
+    await server.wait_closed()
