@@ -10,6 +10,7 @@ from email.message import EmailMessage
 
 import dkim
 import pytest
+from aiosmtplib.protocol import normalize_message_line_endings
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
@@ -44,6 +45,9 @@ def parsed(raw: bytes) -> EmailMessage:
     mail = message_from_bytes(raw, policy=policy.SMTP)
     assert isinstance(mail, EmailMessage)
     return mail
+
+
+BODY = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=300)
 
 
 def _decoded(value: str) -> str:
@@ -175,6 +179,14 @@ class TestSign:
     )
     def test_another_implementation_agrees(self, made: OutgoingMessage) -> None:
         assert verifies(SIGNER.sign(written(made), NOW))
+
+    @given(text=BODY, html=st.none() | BODY)
+    def test_any_body_travels_as_it_was_signed(self, text: str, html: str | None) -> None:
+        signed = SIGNER.sign(written(message(text=text, html=html)), NOW)
+        assert normalize_message_line_endings(signed) == signed  # what aiosmtplib makes of it
+        assert signed.isascii()
+        assert max(map(len, signed.split(b"\r\n"))) <= LONGEST_LINE
+        assert verifies(signed)
 
     def test_a_changed_body_or_link_does_not_verify(self) -> None:
         signed = SIGNER.sign(written(message()), NOW)
