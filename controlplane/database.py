@@ -16,6 +16,21 @@ CONTROLLER = "penguin_controller"
 SENDER = "penguin_sender"
 ROLES = (API, OPERATOR, CONTROLLER, SENDER)
 
+LIMITS = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+KEPT_ALIVE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""How soon a server that vanished is noticed (libpq's names; seconds, the last in milliseconds)."""
+
+
+def storable(words: str) -> str:
+    """Return words from outside as PostgreSQL keeps them: without NUL and half characters."""
+    return words.replace("\0", "?").encode("utf-8", "replace").decode()
+
 
 def role_dsn(dsn: str, role: str, password: str) -> str:
     """Return a DSN (`postgresql://…`) with another login."""
@@ -33,7 +48,8 @@ def role_engine(dsn: str, role: str, password: SecretStr, *, pool_size: int = 5)
         pool_size=pool_size,
         max_overflow=2,
         pool_pre_ping=True,
-        connect_args={"application_name": role, "options": "-c statement_timeout=30s"},
+        hide_parameters=True,  # they hold documents and sealed secrets, and errors are logged
+        connect_args={"application_name": role, "options": LIMITS, **KEPT_ALIVE},
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from controlplane.database import storable
+
 TENANT = "tenant"
 
 
@@ -151,7 +153,7 @@ class Conditions:
             type_,
             verdict.status,
             verdict.reason,
-            verdict.message,
+            storable(verdict.message),
             self._generation,
             self._clock() if moved or before is None else before.last_transition_at,
         )

@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from controlplane.database import storable
+
 COLUMNS = (
     "id, tenant, kind, phase, generation, digest, process, host, progress, started_at, "
     "heartbeat_at, finished_at, outcome, error_code, error_message, remedy"
@@ -62,20 +64,20 @@ async def finish(
     message: str | None = None,
     remedy: str | None = None,
 ) -> None:
-    """Close an operation."""
+    """Close an operation; one that was aborted meanwhile stays so."""
     await connection.execute(
         text(
             "update oltp.operations set finished_at = :now, heartbeat_at = :now, "
             "outcome = :outcome, error_code = :code, error_message = :message, remedy = :remedy "
-            "where id = :id"
+            "where id = :id and finished_at is null"
         ),
         {
             "id": id_,
             "outcome": outcome,
             "now": now,
             "code": code,
-            "message": message,
-            "remedy": remedy,
+            "message": message and storable(message),
+            "remedy": remedy and storable(remedy),
         },
     )
 
@@ -106,6 +108,7 @@ async def add_lines(
     """Append to an operation's log; the last line is its progress, and a sign of life."""
     if not lines:
         return
+    lines = [(at, storable(line)) for at, line in lines]
     await connection.execute(
         text(
             "insert into oltp.operation_lines (operation_id, tenant_id, at, line) "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from blueprint.document import Domain
-from controlplane.database import CONTROLLER
 from controlplane.monitoring.conditions import TENANT, Type, Verdict, aggregate, bad, ok
 from controlplane.reconciler import keys
 from controlplane.reconciler.context import Context
@@ -53,8 +52,7 @@ class Activation:
             warmup=context.blueprint.sending.warmup,
             warmup_started=started,
         )
-        await context.guard()
-        async with context.ports.database.begin(CONTROLLER) as connection:
+        async with context.begin() as connection:
             await publish(connection, tenant_id=context.tenant.id, entry=entry)
             if verified and context.tenant.sending_since is None:
                 await repository.set_sending_since(connection, context.tenant.id, today)

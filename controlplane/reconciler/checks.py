@@ -43,18 +43,17 @@ class Verification:
         findings = await context.ports.verifier.verify_hosts(
             context.blueprint, context.state, authority=context.secrets.public(CA)["certificate"]
         )
-        subjects = [s for s in context.subjects if s.startswith(("host/", "address/"))]
-        parts = [(s, verdict_of(s, findings, context, "Verified")) for s in subjects]
+        wrong = {finding.subject for finding in findings if finding.ok is False}
+        addresses: list[tuple[str, Verdict]] = []
+        hosts: list[tuple[str, Verdict]] = []
         for host in context.blueprint.hosts:
-            own = {f"host/{host.name}", *(f"address/{a.name}" for a in host.addresses)}
-            if any(
-                subject in own
-                and context.conditions.is_true(subject, Type.VERIFIED)
-                and any(f.subject == subject and f.ok is False for f in findings)
-                for subject, _ in parts
-            ):
+            subjects = [f"address/{address.name}" for address in host.addresses]
+            own = [(s, verdict_of(s, findings, context, "Verified")) for s in subjects]
+            addresses += own
+            hosts.append((f"host/{host.name}", aggregate(own, "Verified")))
+            if any(s in wrong and context.conditions.is_true(s, Type.VERIFIED) for s in subjects):
                 await forget_configuration(context, host.name)
-        _record(context, Type.VERIFIED, parts, "Verified")
+        _record(context, Type.VERIFIED, [*addresses, *hosts], "Verified")
 
 
 def verdict_of(subject: str, findings: Sequence[Finding], context: Context, reason: str) -> Verdict:

@@ -15,11 +15,13 @@ from controlplane.tenants import repository
 class Foreign(ProvisioningError):
     """Somebody else applied a blueprint that never came from here."""
 
-    def __init__(self, tenant: str, digest: str) -> None:
+    def __init__(self, tenant: repository.TenantRow, digest: str) -> None:
         super().__init__(
             "cloud.foreign_update",
-            f"the stack of {tenant} was changed to a blueprint unknown here ({digest[:19]}…)",
-            remedy="apply the tenant's file again if this specification shall win",
+            f"the stack of {tenant.name} was changed to a blueprint unknown here ({digest[:19]}…)",
+            remedy="delete the tenant again if all of it shall go"
+            if tenant.deleting
+            else "apply the tenant's file again if this specification shall win",
             acts="user",
             retryable=False,
         )
@@ -35,7 +37,7 @@ class Cloud:
         await self._observe(context)
         at_blueprint = context.state.digest == context.blueprint.digest
         if not at_blueprint or context.state.pending:
-            await self._refuse_foreign(context)
+            await refuse_foreign(context)
             async with context.operation(
                 "update" if context.state.digest else "create", "cloud"
             ) as p:
@@ -45,32 +47,13 @@ class Cloud:
                     p,
                     deadline=context.ports.settings.cloud_deadline,
                 )
+        context.conditions.set(TENANT, Type.DRIFTED, bad("AsApplied", ""))
         await self._remember_hosts(context)
         self._judge(context)
 
     async def _observe(self, context: Context) -> None:
         name = context.tenant.name
         context.state = await asyncio.to_thread(context.ports.engine.state, name)
-
-    async def _refuse_foreign(self, context: Context) -> None:
-        """Stop at an unknown digest, unless somebody applied after it had been shown."""
-        digest, conditions = context.state.digest, context.conditions
-        if digest is not None:
-            async with context.ports.database.begin(CONTROLLER) as connection:
-                known = await repository.knows_digest(connection, context.tenant.id, digest)
-            shown = conditions.get(TENANT, Type.DRIFTED)
-            told = (
-                conditions.is_true(TENANT, Type.DRIFTED)
-                and shown is not None
-                and shown.observed_generation < context.tenant.generation
-            )
-            if not known and not told:
-                error = Foreign(context.tenant.name, digest)
-                conditions.set(
-                    TENANT, Type.DRIFTED, ok("ForeignUpdate", f"{error}: {error.remedy}")
-                )
-                raise error
-        conditions.set(TENANT, Type.DRIFTED, bad("AsApplied", ""))
 
     async def _remember_hosts(self, context: Context) -> None:
         """Note new machines: nothing is known of them, not even their host key."""
@@ -114,11 +97,31 @@ def _address(ip: str | None, *, primary: bool) -> Verdict:
     return bad("WaitingForProvider", message, waits=not primary)
 
 
+async def refuse_foreign(context: Context) -> None:
+    """Stop at an unknown digest, unless somebody applied after it had been shown."""
+    digest, conditions = context.state.digest, context.conditions
+    if digest is None or await _is_ours(context, digest):
+        conditions.set(TENANT, Type.DRIFTED, bad("AsApplied", ""))
+        return
+    shown = conditions.get(TENANT, Type.DRIFTED)
+    told = shown is not None and shown.observed_generation < context.tenant.generation
+    # Once somebody has spoken it stays True until it is put right, however often that is tried.
+    if not (told and conditions.is_true(TENANT, Type.DRIFTED)):
+        error = Foreign(context.tenant, digest)
+        conditions.set(TENANT, Type.DRIFTED, ok("ForeignUpdate", f"{error}: {error.remedy}"))
+        raise error
+
+
+async def _is_ours(context: Context, digest: str) -> bool:
+    async with context.ports.database.begin(CONTROLLER) as connection:
+        return await repository.knows_digest(connection, context.tenant.id, digest)
+
+
 async def save_host(context: Context, row: repository.HostRow) -> None:
     """Write what is known of a host, here and in the database."""
-    context.hosts[row.name] = row
-    async with context.ports.database.begin(CONTROLLER) as connection:
+    async with context.begin() as connection:
         await repository.save_host(connection, context.tenant.id, row)
+    context.hosts[row.name] = row
 
 
 async def forget_configuration(context: Context, name: str) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from blueprint.document import Blueprint
@@ -31,6 +32,7 @@ from controlplane.provisioning.ports import (
 from controlplane.reconciler.schedule import Lease, renew
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.settings import ReconcilerSettings
+from controlplane.tenants import repository
 from controlplane.tenants.repository import HostRow, TenantRow
 from vault import Vault
 
@@ -107,6 +109,20 @@ class Context:
         if not await self.renew():
             raise LeaseLost
 
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction during which nobody can take the tenant over; raises LeaseLost.
+
+        What a process writes that was asleep for longer than its lease is thereby refused.
+        """
+        now, lease = self.ports.clock(), self.ports.settings.lease
+        async with self.ports.database.begin(CONTROLLER) as connection:
+            # First the tenant, then its schedule, as the API does: no two wait in a circle.
+            await repository.lock(connection, self.tenant.id)
+            if not await renew(connection, self._lease, now=now, lease=lease):
+                raise LeaseLost
+            yield connection
+
     async def renew(self) -> bool:
         """Give a sign of life; False when somebody else holds the tenant."""
         now, lease = self.ports.clock(), self.ports.settings.lease
@@ -116,7 +132,7 @@ class Context:
     async def save(self) -> None:
         """Write changed conditions, and an event for each status that moved."""
         changed, moved = self.conditions.take_changes()
-        async with self.ports.database.begin(CONTROLLER) as connection:
+        async with self.begin() as connection:
             await condition_rows.forget(connection, self.tenant.id, self.subjects)
             await condition_rows.save(connection, self.tenant.id, changed)
             for condition in moved:
@@ -140,7 +156,7 @@ class Context:
         await self.guard()
         id_, database, clock = uuid7(), self.ports.database, self.ports.clock
         digest = self.blueprint.digest if hasattr(self, "blueprint") else None
-        async with database.begin(CONTROLLER) as connection:
+        async with self.begin() as connection:
             await operation_rows.start(
                 connection,
                 id_=id_,
@@ -199,7 +215,11 @@ async def _lines(
             while not queue.empty():
                 batch.append(queue.get_nowait())
             ended = None in batch
-            await write([line for line in batch if line is not None])
+            try:
+                await write([line for line in batch if line is not None])
+            except Exception:
+                # The work itself goes on, and so does its log once the database is there again.
+                log.exception("log of an operation could not be written")
 
     writer = asyncio.create_task(drain())
     try:
@@ -207,7 +227,4 @@ async def _lines(
     finally:
         # After the lines that threads have already handed over.
         loop.call_soon(queue.put_nowait, None)
-        try:
-            await writer
-        except Exception:
-            log.exception("log of an operation could not be written")
+        await writer

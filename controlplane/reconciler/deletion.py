@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from controlplane.database import CONTROLLER
 from controlplane.events.repository import emit
 from controlplane.monitoring.conditions import TENANT, Type, bad
 from controlplane.provisioning.ports import ProvisioningError
+from controlplane.reconciler.cloud import refuse_foreign
 from controlplane.reconciler.context import Context
 from controlplane.tenants import repository
 from sender.directory import withdraw
@@ -18,11 +18,11 @@ async def delete(context: Context) -> None:
     ports, tenant = context.ports, context.tenant
     context.conditions.mark_reconciling("Deleting", "everything is being given back")
     context.conditions.set(TENANT, Type.SENDING, bad("Deleting", "the tenant is being deleted"))
-    await context.guard()
-    async with ports.database.begin(CONTROLLER) as connection:
+    async with context.begin() as connection:
         await withdraw(connection, tenant_id=tenant.id)
     await context.save()
     if await _is_something_left(context):
+        await refuse_foreign(context)
         async with context.operation("delete", "cloud") as progress:
             await asyncio.to_thread(
                 ports.engine.destroy, tenant.name, progress, deadline=ports.settings.cloud_deadline
@@ -33,8 +33,7 @@ async def delete(context: Context) -> None:
                 f"something of {tenant.name} is still in the cloud after its deletion",
                 remedy="nothing to do: it is looked at again",
             )
-    await context.guard()
-    async with ports.database.begin(CONTROLLER) as connection:
+    async with context.begin() as connection:
         await repository.delete(connection, tenant.id)
         await emit(
             connection,
@@ -49,5 +48,6 @@ async def delete(context: Context) -> None:
 
 
 async def _is_something_left(context: Context) -> bool:
-    state = await asyncio.to_thread(context.ports.engine.state, context.tenant.name)
+    context.state = await asyncio.to_thread(context.ports.engine.state, context.tenant.name)
+    state = context.state
     return state.digest is not None or bool(state.hosts) or bool(state.records)

@@ -18,7 +18,6 @@ from blueprint.render import render
 from blueprint.tenant import Dns, DomainSpec
 from controlplane.authority.certificates import Issued, create_ca, issue, needs_renewal
 from controlplane.authority.credentials import create_credential
-from controlplane.database import CONTROLLER
 from controlplane.reconciler.context import Context
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.tenants import repository
@@ -64,12 +63,13 @@ class Keys:
         if missing := self._missing(context, plan, now):
             async with context.operation("make", self.name) as progress:
                 made = await asyncio.to_thread(_make, missing, context, now)
-                await context.secrets.keep(made, now=now)
+                async with context.begin() as connection:
+                    await context.secrets.keep(connection, made, now=now)
                 for purpose in made:
                     progress(f"made {purpose}")
         keys = _public(context)
         rendered = self._render(context, keys=keys)
-        async with context.ports.database.begin(CONTROLLER) as connection:
+        async with context.begin() as connection:
             if keys != context.tenant.public_keys:
                 await repository.set_public_keys(connection, context.tenant.id, keys)
             await repository.remember_digest(

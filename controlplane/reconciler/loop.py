@@ -32,8 +32,9 @@ async def _work(ports: Ports, stop: asyncio.Event, number: int) -> None:
         try:
             if await step(ports, owner, stop):
                 continue
-        except OperationalError:
-            log.exception("database failed")
+        except Exception:
+            # The database most likely, and a worker must be there when it is back.
+            log.exception("worker failed")
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), ports.settings.poll.total_seconds())
 

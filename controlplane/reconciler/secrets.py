@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import CONTROLLER, Database
 from vault import Vault
 
 
@@ -30,25 +29,20 @@ class SecretStore:
     Each is sealed with the context `<tenant id>/<purpose>`, so that none can stand in for another.
     """
 
-    def __init__(
-        self, database: Database, vault: Vault, tenant_id: UUID, known: dict[str, Secret]
-    ) -> None:
-        self._database = database
+    def __init__(self, vault: Vault, tenant_id: UUID, known: dict[str, Secret]) -> None:
         self._vault = vault
         self._tenant_id = tenant_id
         self._known = known
 
     @classmethod
-    async def load(
-        cls, connection: AsyncConnection, database: Database, vault: Vault, tenant_id: UUID
-    ) -> SecretStore:
+    async def load(cls, connection: AsyncConnection, vault: Vault, tenant_id: UUID) -> SecretStore:
         """Read all secrets of a tenant; none is opened yet."""
         rows = await connection.execute(
             text("select purpose, sealed, public from oltp.secrets where tenant_id = :id"),
             {"id": tenant_id},
         )
         known = {row.purpose: Secret(row.sealed, row.public) for row in rows}
-        return cls(database, vault, tenant_id, known)
+        return cls(vault, tenant_id, known)
 
     def find(self, purpose: str) -> Secret | None:
         """Return a secret, sealed."""
@@ -68,7 +62,11 @@ class SecretStore:
         return self._vault.open(self.sealed(purpose), context=context).decode()
 
     async def keep(
-        self, made: Mapping[str, tuple[str, Mapping[str, Any]]], *, now: datetime
+        self,
+        connection: AsyncConnection,
+        made: Mapping[str, tuple[str, Mapping[str, Any]]],
+        *,
+        now: datetime,
     ) -> None:
         """Seal and write secrets (purpose to secret and public side), all or none."""
         fresh = {
@@ -77,24 +75,23 @@ class SecretStore:
             )
             for purpose, (secret, public) in made.items()
         }
-        async with self._database.begin(CONTROLLER) as connection:
-            await connection.execute(
-                text(
-                    "insert into oltp.secrets (tenant_id, purpose, sealed, public, created_at) "
-                    "values (:id, :purpose, :sealed, cast(:public as jsonb), :now) "
-                    "on conflict (tenant_id, purpose) do update "
-                    "set sealed = excluded.sealed, public = excluded.public, "
-                    "created_at = excluded.created_at"
-                ),
-                [
-                    {
-                        "id": self._tenant_id,
-                        "purpose": purpose,
-                        "sealed": secret.sealed,
-                        "public": json.dumps(secret.public),
-                        "now": now,
-                    }
-                    for purpose, secret in fresh.items()
-                ],
-            )
+        await connection.execute(
+            text(
+                "insert into oltp.secrets (tenant_id, purpose, sealed, public, created_at) "
+                "values (:id, :purpose, :sealed, cast(:public as jsonb), :now) "
+                "on conflict (tenant_id, purpose) do update "
+                "set sealed = excluded.sealed, public = excluded.public, "
+                "created_at = excluded.created_at"
+            ),
+            [
+                {
+                    "id": self._tenant_id,
+                    "purpose": purpose,
+                    "sealed": secret.sealed,
+                    "public": json.dumps(secret.public),
+                    "now": now,
+                }
+                for purpose, secret in fresh.items()
+            ],
+        )
         self._known.update(fresh)

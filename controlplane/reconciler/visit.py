@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,7 +39,7 @@ from controlplane.reconciler.configuration import Configuration
 from controlplane.reconciler.context import Context, LeaseLost, Ports, Stopping
 from controlplane.reconciler.deletion import delete
 from controlplane.reconciler.keys import Keys
-from controlplane.reconciler.schedule import Lease
+from controlplane.reconciler.schedule import Lease, renew
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.tenants import repository
 from controlplane.tenants.repository import TenantRow
@@ -79,31 +79,26 @@ SETTLED, AGAIN, STALLED, GONE, LEFT = (
 
 async def visit(ports: Ports, lease: Lease, stop: asyncio.Event) -> Result:
     """Visit a tenant whose lease is held."""
-    context = await _open(ports, lease, stop)
-    if context is None:
-        return GONE
-    heartbeat = asyncio.create_task(_heartbeat(context))
     try:
-        return await _visit(context)
+        context = await _open(ports, lease, stop)
+        if context is None:
+            return GONE
+        async with _heartbeat(context):
+            return await _visit(context)
     except LeaseLost:
-        log.warning("lease lost", tenant=context.tenant.name, token=lease.token)
+        log.warning("lease lost", tenant_id=str(lease.tenant_id), token=lease.token)
         return LEFT
-    except Stopping:
-        await context.save()
-        return AGAIN
-    finally:
-        heartbeat.cancel()
-        with suppress(asyncio.CancelledError):
-            await heartbeat
 
 
 async def _open(ports: Ports, lease: Lease, stop: asyncio.Event) -> Context | None:
     """Read all that is known, and close what a dead process left open."""
     async with ports.database.begin(CONTROLLER) as connection:
+        now = ports.clock()
         tenant = await repository.get(connection, lease.tenant_id)
         if tenant is None:
             return None
-        now = ports.clock()
+        if not await renew(connection, lease, now=now, lease=ports.settings.lease):
+            raise LeaseLost
         for id_ in await operation_rows.abort_unfinished(connection, tenant.id, now=now):
             await emit(
                 connection,
@@ -116,7 +111,7 @@ async def _open(ports: Ports, lease: Lease, stop: asyncio.Event) -> Context | No
                 message=f"operation {id_} was cut off; looking at what it did",
             )
         known = await condition_rows.load(connection, tenant.id)
-        secrets = await SecretStore.load(connection, ports.database, ports.vault, tenant.id)
+        secrets = await SecretStore.load(connection, ports.vault, tenant.id)
         hosts = await repository.hosts(connection, tenant.id)
     conditions = Conditions(known, generation=tenant.generation, clock=ports.clock)
     return Context(ports, tenant, conditions, secrets, hosts, lease, stop)
@@ -135,14 +130,18 @@ async def _visit(context: Context) -> Result:
         return STALLED
     try:
         if tenant.deleting:
-            await delete(context)
+            with _explained(context, "deletion"):
+                await delete(context)
             return GONE
         await _run(context)
         result = _conclude(context)
     except ProvisioningError as error:
         result = _failed(context, error)
+    except Stopping:
+        await context.save()
+        return AGAIN
     await context.save()
-    async with context.ports.database.begin(CONTROLLER) as connection:
+    async with context.begin() as connection:
         await repository.set_observed(connection, tenant.id, tenant.generation)
     return result
 
@@ -156,23 +155,31 @@ async def _run(context: Context) -> None:
     for phase in _phases(context):
         await context.guard()
         try:
-            await phase.run(context)
+            with _explained(context, f"phase {phase.name}"):
+                await phase.run(context)
         except ProvisioningError as error:
             context.conditions.set(
                 TENANT, ABOUT[phase.name], bad(camel(error.code), f"{error}; {error.remedy}")
             )
             raise
-        except (LeaseLost, Stopping):
-            raise
-        except Exception as error:
-            log.exception("phase failed", tenant=context.tenant.name, phase=phase.name)
-            raise ProvisioningError(
-                getattr(error, "code", "internal"),
-                f"phase {phase.name} failed on our side ({type(error).__name__})",
-                remedy=getattr(error, "remedy", "see the log; it is tried again"),
-            ) from error
         _sum_up(context)
         await context.save()
+
+
+@contextmanager
+def _explained(context: Context, what: str) -> Iterator[None]:
+    """Let nothing but errors with code and remedy out; what they stand for is in the log."""
+    try:
+        yield
+    except (ProvisioningError, LeaseLost, Stopping):
+        raise
+    except Exception as error:
+        log.exception("visit failed", tenant=context.tenant.name, what=what)
+        raise ProvisioningError(
+            getattr(error, "code", "internal"),
+            f"{what} failed on our side ({type(error).__name__})",
+            remedy=getattr(error, "remedy", "see the log; it is tried again"),
+        ) from error
 
 
 def _phases(context: Context) -> Sequence[Phase]:
@@ -245,9 +252,26 @@ def _flag(value: bool, reason: str) -> Verdict:
     return ok(reason, "asked for") if value else bad(f"Not{reason}", "")
 
 
-async def _heartbeat(context: Context) -> None:
+@asynccontextmanager
+async def _heartbeat(context: Context) -> AsyncIterator[None]:
     """Keep the lease while a phase takes long; losing it is noticed before the next step."""
+    beating = asyncio.create_task(_beat(context))
+    try:
+        yield
+    finally:
+        beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await beating
+
+
+async def _beat(context: Context) -> None:
+    """Give signs of life; several fit into a lease, so that a failed one costs nothing."""
+    tenant, pause = context.tenant.name, context.ports.settings.lease.total_seconds() / 6
     while True:
-        await asyncio.sleep(context.ports.settings.lease.total_seconds() / 3)
-        if not await context.renew():
-            return
+        await asyncio.sleep(pause)
+        try:
+            if not await context.renew():
+                log.warning("lease lost", tenant=tenant)
+                return
+        except Exception as error:  # noqa: BLE001 - the database may be back at the next
+            log.warning("lease not renewed", tenant=tenant, error=type(error).__name__)

@@ -75,6 +75,13 @@ async def get(connection: AsyncConnection, id_: UUID) -> TenantRow | None:
     return None if row is None else _tenant(row)
 
 
+async def lock(connection: AsyncConnection, id_: UUID) -> None:
+    """Keep others from writing a tenant until the transaction ends."""
+    await connection.execute(
+        text("select 1 from oltp.tenants where id = :id for no key update"), {"id": id_}
+    )
+
+
 async def page(connection: AsyncConnection, *, after: str, limit: int) -> list[TenantRow]:
     """Return tenants by name, after a name."""
     rows = await connection.execute(

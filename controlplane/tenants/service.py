@@ -101,12 +101,17 @@ async def replace(
 
 
 async def delete(connection: AsyncConnection, name: str, *, now: datetime) -> TenantRow:
-    """Wish that a tenant be gone; it stays visible until an observation says that it is."""
+    """Wish that a tenant be gone; it stays visible until an observation says that it is.
+
+    Where deleting has stopped, asking again is the word that the reconciler waits for.
+    """
     row = await find(connection, name, for_update=True)
-    if not row.deleting:
+    asked = not row.deleting or await _needs_word(connection, row)
+    if asked:
         await repository.mark_deleting(connection, row, now)
-        await _tell(connection, row.id, name, now, "Deleting", "asked for")
     await request_visit(connection, row.id, Priority.USER, now=now)
+    if asked:
+        await _tell(connection, row.id, name, now, "Deleting", "asked for")
     return await find(connection, name)
 
 

@@ -1,0 +1,283 @@
+"""A process that lost its tenant, or its database for a moment: nothing is overwritten or lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from controlplane.database import CONTROLLER, Database
+from controlplane.provisioning.ports import CloudState, ProvisioningError
+from controlplane.reconciler import keys, loop
+from controlplane.reconciler.schedule import claim
+from tests.integration.controlplane.test_reconciler import World, world
+
+__all__ = ["world"]
+DEADLINE = 30
+
+
+class Unsteady(Database):
+    """A database that can be away."""
+
+    def __init__(self, real: Database) -> None:
+        self._real = real
+        self.failure: Exception | None = None
+        self.failed, self.worked = threading.Event(), threading.Event()
+
+    @asynccontextmanager
+    async def begin(
+        self, role: str, *, tenant_id: UUID | None = None
+    ) -> AsyncIterator[AsyncConnection]:
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            self.failed.set()
+            raise failure
+        async with self._real.begin(role, tenant_id=tenant_id) as connection:
+            yield connection
+        if self.failed.is_set():
+            self.worked.set()
+
+
+def in_a_transaction(world: World, sql: str) -> Callable[[], None]:
+    """Return a function for any thread that runs one statement."""
+    running = asyncio.get_running_loop()
+
+    async def run() -> None:
+        async with world.database.begin(CONTROLLER) as connection:
+            await connection.execute(text(sql))
+
+    return lambda: asyncio.run_coroutine_threadsafe(run(), running).result(timeout=DEADLINE)
+
+
+TAKE_OVER = "update oltp.schedule set token = nextval('oltp.fencing')"
+
+
+async def rows(world: World, sql: str) -> list[Any]:
+    async with world.database.begin(CONTROLLER) as connection:
+        return [tuple(row) for row in await connection.execute(text(sql))]
+
+
+async def test_keys_made_by_a_process_that_lost_the_tenant_are_thrown_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.apply()
+    take_over, make = in_a_transaction(world, TAKE_OVER), keys._make
+
+    def slow(*args: Any) -> Any:
+        made = make(*args)
+        take_over()
+        return made
+
+    monkeypatch.setattr(keys, "_make", slow)
+    await world.step()
+    assert await rows(world, "select purpose from oltp.secrets") == []
+
+
+async def test_whoever_lost_the_tenant_writes_neither_conditions_nor_hosts(world: World) -> None:
+    await world.apply()
+    take_over, up = in_a_transaction(world, TAKE_OVER), world.cloud.up
+
+    def slow(*args: Any, **kwargs: Any) -> CloudState:
+        state = up(*args, **kwargs)
+        take_over()
+        return state
+
+    world.cloud.up = slow  # type: ignore[method-assign]
+    await world.step()
+    assert await world.condition("InfrastructureReady") == ("Unknown", "NotYetReported")
+    assert await rows(world, "select name from oltp.hosts") == []
+
+
+async def test_an_operation_that_was_aborted_stays_so(world: World) -> None:
+    await world.apply()
+    abort = in_a_transaction(
+        world, "update oltp.operations set finished_at = now(), outcome = 'aborted'"
+    )
+    up = world.cloud.up
+
+    def slow(*args: Any, **kwargs: Any) -> CloudState:
+        abort()
+        return up(*args, **kwargs)
+
+    world.cloud.up = slow  # type: ignore[method-assign]
+    await world.step()
+    assert ("create", "aborted", None) in await world.operations()
+
+
+async def test_a_visit_that_begins_too_late_leaves_the_others_operation_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.apply()
+
+    async def late(connection: AsyncConnection, **kwargs: Any) -> Any:
+        held = await claim(connection, **kwargs)
+        await connection.execute(text(TAKE_OVER))
+        await connection.execute(
+            text(
+                "insert into oltp.operations (id, tenant_id, tenant, kind, phase, generation, "
+                "process, host, started_at, heartbeat_at) select gen_random_uuid(), id, name, "
+                "'create', 'cloud', 1, 1, 'other', now(), now() from oltp.tenants"
+            )
+        )
+        return held
+
+    monkeypatch.setattr(loop, "claim", late)
+    await world.step()
+    assert await world.operations() == [("create", None, None)]
+
+
+async def test_a_lease_is_kept_over_a_moment_without_database(world: World) -> None:
+    database = Unsteady(world.database)
+    settings = world.ports.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
+    world.ports = replace(world.ports, database=database, settings=settings)
+    await world.apply()
+    up = world.cloud.up
+
+    def long(*args: Any, **kwargs: Any) -> CloudState:
+        database.failure = OperationalError("", {}, Exception("gone"))
+        assert database.failed.wait(DEADLINE)
+        assert database.worked.wait(DEADLINE), "no further sign of life"
+        return up(*args, **kwargs)
+
+    world.cloud.up = long  # type: ignore[method-assign]
+    await world.step()
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+@pytest.mark.parametrize(
+    "failure", [OperationalError("", {}, Exception()), InternalError("", {}, Exception())]
+)
+async def test_a_worker_outlives_a_database_that_fails(world: World, failure: Exception) -> None:
+    database, stop = Unsteady(world.database), asyncio.Event()
+    database.failure = failure
+    settings = world.ports.settings.model_copy(update={"poll": timedelta(seconds=0.01)})
+    world.ports = replace(world.ports, database=database, settings=settings)
+    await world.apply()
+    verify = world.internet.verify_hosts
+
+    async def verify_and_end(*args: Any, **kwargs: Any) -> Any:
+        stop.set()
+        return await verify(*args, **kwargs)
+
+    world.internet.verify_hosts = verify_and_end  # type: ignore[method-assign]
+    await asyncio.wait_for(loop.run(world.ports, stop), DEADLINE)
+    assert database.failed.is_set()
+    assert len(world.cloud.sold) == 1
+
+
+async def test_a_log_goes_on_after_lines_that_could_not_be_written(world: World) -> None:
+    database = Unsteady(world.database)
+    world.ports = replace(world.ports, database=database)
+    await world.apply()
+    up = world.cloud.up
+
+    def talkative(blueprint: Any, progress: Any, **kwargs: Any) -> CloudState:
+        database.failure = OperationalError("", {}, Exception("gone"))
+        progress("lost")
+        assert database.failed.wait(DEADLINE)
+        progress("half \ud800 and NUL \0")
+        return up(blueprint, progress, **kwargs)
+
+    world.cloud.up = talkative  # type: ignore[method-assign]
+    await world.step()
+    assert await world.condition("Ready") == ("True", "Ready")
+    lines = [line for (line,) in await rows(world, "select line from oltp.operation_lines")]
+    assert "half ? and NUL ?" in lines
+    assert "bought" in " ".join(lines)
+
+
+async def test_words_from_outside_that_cannot_be_kept_do_not_stop_a_tenant(world: World) -> None:
+    await world.apply()
+    world.cloud.failures = [ProvisioningError("x.y", "answered \ud800\0", remedy="wait \0")]
+    await world.step()
+    assert await world.condition("InfrastructureReady") == ("False", "XY")
+    await world.until_quiet()
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+class TestForeignUpdates:
+    async def drift(self, world: World) -> None:
+        await world.apply()
+        await world.step()
+        state = world.cloud.state("acme")
+        world.cloud.stacks["acme"] = replace(state, digest="sha256:foreign")
+
+    async def test_nothing_foreign_is_destroyed_before_somebody_asks_again(
+        self, world: World
+    ) -> None:
+        await self.drift(world)
+        await world.api.delete("/tenants/acme")
+        await world.step()
+        assert world.cloud.state("acme").digest == "sha256:foreign"
+        assert await world.condition("Drifted") == ("True", "ForeignUpdate")
+        assert await world.condition("Stalled") == ("True", "CloudForeignUpdate")
+        world.clock.advance(days=1)
+        assert not await world.step()
+        await world.api.delete("/tenants/acme")
+        await world.step()
+        assert (await world.api.get("/tenants/acme")).status_code == 404
+        assert world.cloud.state("acme").digest is None
+
+    async def test_what_was_put_right_by_hand_is_no_drift(self, world: World) -> None:
+        await self.drift(world)
+        right = replace(world.cloud.state("acme"), digest=(await self.blueprint(world))["digest"])
+        world.clock.advance(minutes=11)
+        await world.step()
+        assert await world.condition("Drifted") == ("True", "ForeignUpdate")
+        world.cloud.stacks["acme"] = right
+        async with world.database.begin(CONTROLLER) as connection:
+            await connection.execute(text("update oltp.schedule set due_at = '2000-01-01'"))
+        await world.step()
+        assert await world.condition("Drifted") == ("False", "AsApplied")
+        assert (await world.apply()).headers["Penguin-Outcome"] == "unchanged"
+
+    async def test_a_word_is_not_asked_for_twice_when_the_first_try_fails(
+        self, world: World
+    ) -> None:
+        await self.drift(world)
+        world.clock.advance(minutes=11)
+        await world.step()
+        await world.apply()
+        world.cloud.failures = [ProvisioningError("cloud.unreachable", "no", remedy="wait")]
+        await world.step()
+        assert await world.condition("Stalled") == ("False", "Progressing")
+        await world.until_quiet()
+        assert await world.condition("Ready") == ("True", "Ready")
+        assert await world.condition("Drifted") == ("False", "AsApplied")
+
+    async def blueprint(self, world: World) -> dict[str, Any]:
+        return dict((await world.api.get("/tenants/acme/blueprint")).json())
+
+
+async def test_a_deletion_that_fails_on_our_side_is_told(world: World) -> None:
+    await world.apply()
+    await world.step()
+    await world.api.delete("/tenants/acme")
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    destroy, world.cloud.destroy = world.cloud.destroy, broken  # type: ignore[method-assign]
+    await world.step()
+    assert await world.condition("Reconciling") == ("True", "Internal")
+    world.cloud.destroy = destroy  # type: ignore[method-assign]
+    await world.until_quiet()
+    assert (await world.api.get("/tenants/acme")).status_code == 404
+
+
+async def test_a_host_is_verified_when_its_addresses_are(world: World) -> None:
+    world.internet.wrong["address/mx1-2", "smtp.tls"] = "smtp.refused"
+    await world.apply()
+    await world.step()
+    assert await world.condition("Verified", "host/mx1") == ("False", "SmtpRefused")
+    assert await world.condition("Verified", "address/mx1-1") == ("True", "Verified")
