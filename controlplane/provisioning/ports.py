@@ -17,7 +17,7 @@ class ProvisioningError(Exception):
     """Something outside refused or failed.
 
     `code` is stable (`hosts.ssh_refused`), `remedy` says what to do, `acts` says who,
-    `retryable` says whether doing the same again can help.
+    `retryable` says whether doing the same again can help, `where` names the place.
     """
 
     def __init__(
@@ -36,6 +36,10 @@ class ProvisioningError(Exception):
         self.acts = acts
         self.retryable = retryable
         self.where = where
+
+    def __str__(self) -> str:
+        """What happened, the place first: conditions, operations and logs show this text."""
+        return f"{self.where}: {super().__str__()}" if self.where else super().__str__()
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def test_what_is_wrong_besides_a_waiting_address_is_told() -> None:
     refused = Complaint("mx1", "[hostwinds.refused] no; do: ask")
     error = explain([PENDING, refused], "acme")
     assert error is not None
-    assert (error.code, str(error), error.remedy) == ("hostwinds.refused", "no", "ask")
+    assert (error.code, error.remedy) == ("hostwinds.refused", "ask")
+    assert str(error) == "stack/acme/mx1: no"
 
 
 def test_a_failure_without_words_is_still_an_error() -> None:
