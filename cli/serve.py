@@ -159,7 +159,8 @@ def _mail_probe(settings: Settings) -> Any:
 
         from sender.lists import Lists
 
-        async with Redis.from_url(_redis_url(settings), socket_timeout=5) as redis:
+        url = _redis_url(settings)
+        async with Redis.from_url(url, socket_timeout=5, decode_responses=True) as redis:
             alive = await Lists(redis, "probe").alive()
         if not alive:
             raise NoSenderAlive

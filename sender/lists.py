@@ -18,6 +18,7 @@ LOW = f"{QUEUE}:low"
 ORDER = (HIGH, QUEUE, LOW)
 IN_HAND = f"{QUEUE}:in-hand"
 ALIVE = f"{QUEUE}:alive"
+WORKERS = f"{QUEUE}:workers"
 MOST_URGENT = 50
 LEAST_NORMAL = 150
 ALIVE_SECONDS = 60
@@ -52,8 +53,9 @@ class Lists:
     """Pushes and takes; every method is one round trip or a pipeline of them."""
 
     def __init__(self, redis: Redis, worker: str) -> None:
-        """Speak for one worker, whose name no other process has."""
+        """Speak for one worker, whose name no other process has; `redis` decodes its answers."""
         self._redis = redis
+        self._worker = worker
         self._mine = f"{IN_HAND}:{worker}"
         self._alive = f"{ALIVE}:{worker}"
 
@@ -79,22 +81,35 @@ class Lists:
 
     async def say_alive(self) -> None:
         """Keep others from taking over what is in this worker's hand."""
-        await self._redis.set(self._alive, "1", ex=ALIVE_SECONDS)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.sadd(WORKERS, self._worker)
+            pipe.set(self._alive, "1", ex=ALIVE_SECONDS)
+            await pipe.execute()
 
     async def alive(self) -> int:
         """Count the workers that said so lately."""
-        return len([key async for key in self._redis.scan_iter(match=f"{ALIVE}:*")])
+        return len([name for name in await self._workers() if await self._lives(name)])
 
     async def recover(self) -> int:
-        """Put back what dead workers had in hand; return how many elements that were."""
+        """Put back what dead workers had in hand; return how many elements that were.
+
+        Workers are remembered by name: a search would read every key of a Redis that others use.
+        """
         moved = 0
-        async for key in self._redis.scan_iter(match=f"{IN_HAND}:*"):
-            worker = str(key).removeprefix(f"{IN_HAND}:")
-            if await self._redis.exists(f"{ALIVE}:{worker}"):
+        for worker in await self._workers():
+            if await self._lives(worker):
                 continue
-            while await self._redis.lmove(key, QUEUE, "LEFT", "RIGHT") is not None:
+            hand = f"{IN_HAND}:{worker}"
+            while await self._redis.lmove(hand, QUEUE, "LEFT", "RIGHT") is not None:
                 moved += 1
+            await self._redis.srem(WORKERS, worker)
         return moved
+
+    async def _workers(self) -> list[str]:
+        return [str(name) for name in await self._redis.smembers(WORKERS)]
+
+    async def _lives(self, worker: str) -> bool:
+        return bool(await self._redis.exists(f"{ALIVE}:{worker}"))
 
     async def depth(self) -> int:
         """Count what waits in the three lists."""

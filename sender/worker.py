@@ -6,6 +6,7 @@ that the moment in which a crash leaves nobody knowing is as short as the dialog
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -355,14 +356,19 @@ class Worker:
         self, job: Job, attempt: int, address: directory.SendingAddress, outcome: Outcome
     ) -> None:
         """Write the outcome; a database that is away is waited for, since only we know."""
-        for wait in chain((0.1, 0.2, 0.5, 1.0, 2.0), repeat(5.0)):
-            try:
-                await self._write_outcome(job, attempt, address, outcome)
-            except AWAY as error:
-                log.warning("sender.outcome_not_written", job=str(job.id), error=str(error))
-                await self.clock.sleep(wait)
-            else:
-                return
+        known = {"job": str(job.id), "result": outcome.result.value, "queue_id": outcome.queue_id}
+        try:
+            for wait in chain((0.1, 0.2, 0.5, 1.0, 2.0), repeat(5.0)):
+                try:
+                    await self._write_outcome(job, attempt, address, outcome)
+                except AWAY as error:
+                    log.warning("sender.outcome_not_written", **known, error=str(error))
+                    await self.clock.sleep(wait)
+                else:
+                    return
+        except asyncio.CancelledError:  # stopped: what we know is left for people
+            log.error("sender.outcome_lost", **known)  # noqa: TRY400 - where says nothing here
+            raise
 
     async def _write_outcome(
         self, job: Job, attempt: int, address: directory.SendingAddress, outcome: Outcome

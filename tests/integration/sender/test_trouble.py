@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import redis.asyncio
@@ -225,6 +226,21 @@ class TestPoison:
         async with sending(settings):
             await reaches(engine, await submit(), State.ACCEPTED)
         assert await queue.keys("queue:email-sending:in-hand:*") == []
+
+
+class TestHands:
+    async def test_what_a_dead_worker_had_is_put_back_and_a_living_one_keeps_his(self, queue):
+        dead, living = Lists(queue, "dead"), Lists(queue, "living")
+        for lists in (dead, living):
+            await lists.say_alive()
+            await lists.push([(100, Element(UUID(int=1), 7))])
+            assert await lists.take(0.01)
+        assert await living.alive() == 2
+        await queue.delete("queue:email-sending:alive:dead")
+        assert await living.alive() == 1
+        assert [await living.recover() for _ in range(2)] == [1, 0]
+        assert await living.depth() == 1
+        assert await queue.llen("queue:email-sending:in-hand:living") == 1
 
 
 class TestWaiting:
