@@ -17,6 +17,10 @@ from sender.schemas import OutgoingMessage
 
 LOOK_AGAIN = timedelta(seconds=30)
 """How soon a message is looked at again that waits for somebody to change something."""
+LOOK_AGAIN_AT_LAST = timedelta(minutes=15)
+PATIENCE = 4
+"""It is looked at again after this part of the time that it has waited: a big campaign of a tenant
+who never verifies his domain must not keep the lanes from everybody else's mail."""
 
 
 class Verdict(StrEnum):
@@ -57,28 +61,37 @@ class Decision:
 
 
 def decide(
-    snapshot: Snapshot, message: OutgoingMessage, *, tenant_id: UUID, now: datetime
+    snapshot: Snapshot,
+    message: OutgoingMessage,
+    *,
+    tenant_id: UUID,
+    now: datetime,
+    waited: timedelta = timedelta(),
 ) -> Decision:
-    """Decide about one message at one moment. The same input always gives the same answer."""
+    """Decide about one message at one moment. The same input always gives the same answer.
+
+    `waited` is how long ago the message could first have gone.
+    """
+    again = now + min(max(LOOK_AGAIN, waited / PATIENCE), LOOK_AGAIN_AT_LAST)
     if snapshot.suppressed is not None:
         return _never("suppressed", f"the recipient is suppressed: {snapshot.suppressed}")
     entry = snapshot.entry
     if entry is None:
-        return _later(now, "not_published", "the tenant is not in the directory yet")
+        return _later(again, "not_published", "the tenant is not in the directory yet")
     domain = _domain(entry, message.from_domain)
     if domain is None:
         return _never("domain_unknown", f"{message.from_domain} is not a domain of the tenant")
     if not domain.verified:
-        return _later(now, "domain_not_verified", f"{domain.name} has not been verified")
+        return _later(again, "domain_not_verified", f"{domain.name} has not been verified")
     stopped = _switched_off(snapshot, tenant_id, domain.name)
     if stopped is not None:
-        return _later(now, "kill_switch", stopped)
+        return _later(again, "kill_switch", stopped)
     mailbox_cap = _mailbox_cap(entry, message.from_address.lower(), now)
     if snapshot.mailbox_used >= mailbox_cap:
         return _tomorrow(
             now, "mailbox_cap_reached", f"{message.from_address} has sent its {mailbox_cap} today"
         )
-    return _route(snapshot, entry, domain, mailbox_cap, now)
+    return _route(snapshot, entry, domain, mailbox_cap, now, again)
 
 
 def warmup_day(entry: DirectoryEntry, now: datetime) -> int:
@@ -92,6 +105,7 @@ def _route(
     domain: SendingDomain,
     mailbox_cap: int,
     now: datetime,
+    again: datetime,
 ) -> Decision:
     """Choose the home address, or another one only where the home's cap is used up."""
     switched_off = {switch.subject for switch in snapshot.switches if switch.scope == "address"}
@@ -102,7 +116,7 @@ def _route(
     if not usable or (home is not None and home not in usable):
         # Trouble of one address is not carried to the next.
         waiting = home.name if home is not None else "every address"
-        return _later(now, "address_not_ready", f"{waiting} is not ready to send")
+        return _later(again, "address_not_ready", f"{waiting} is not ready to send")
     cap = ADDRESS[entry.warmup].cap(warmup_day(entry, now))
     free = [address for address in usable if snapshot.address_used.get(address.ip, 0) < cap]
     if not free:
@@ -152,8 +166,8 @@ def _never(reason: str, message: str) -> Decision:
     return Decision(Verdict.NEVER, reason, message)
 
 
-def _later(now: datetime, reason: str, message: str) -> Decision:
-    return Decision(Verdict.LATER, reason, message, until=now + LOOK_AGAIN)
+def _later(again: datetime, reason: str, message: str) -> Decision:
+    return Decision(Verdict.LATER, reason, message, until=again)
 
 
 def _tomorrow(now: datetime, reason: str, message: str) -> Decision:

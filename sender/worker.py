@@ -29,6 +29,7 @@ from sender.delivery import Outcome, Pool, Result, Session, Unreachable
 from sender.dkim import Signer
 from sender.errors import ComposeRefused
 from sender.lists import Element, Lists
+from sender.queue import LIFETIME
 from sender.schemas import OutgoingMessage, State
 from sender.statements import statement
 from sender.suppression import recipient_hash
@@ -60,6 +61,8 @@ class Job:
     tenant_id: UUID
     token: int
     attempts: int
+    due_since: datetime
+    """When it could first have gone."""
     message_id: str
     body: Mapping[str, Any]
     reason: str | None
@@ -165,6 +168,7 @@ class Worker:
             tenant_id=row.tenant_id,
             token=element.token,
             attempts=row.attempt_count,
+            due_since=row.expires_at - LIFETIME,
             message_id=row.message_id,
             body=row.body,
             reason=row.reason,
@@ -180,7 +184,8 @@ class Worker:
                 recipient=job.message.to,
                 now=now,
             )
-        return policy.decide(snapshot, job.message, tenant_id=job.tenant_id, now=now)
+        waited = now - job.due_since
+        return policy.decide(snapshot, job.message, tenant_id=job.tenant_id, now=now, waited=waited)
 
     async def _send(self, job: Job, reason: str, route: policy.Route) -> None:
         address = route.address

@@ -176,6 +176,22 @@ def test_no_cap_is_ever_passed(day: int, used: int, mailbox: int) -> None:
         assert now < decision.until <= now + timedelta(days=1)
 
 
+@pytest.mark.parametrize(
+    ("waited", "again"),
+    [
+        (timedelta(seconds=-9), timedelta(seconds=30)),
+        (timedelta(0), timedelta(seconds=30)),
+        (timedelta(minutes=20), timedelta(minutes=5)),
+        (timedelta(hours=30), timedelta(minutes=15)),
+    ],
+)
+def test_what_waits_for_long_is_looked_at_less_often(waited: timedelta, again: timedelta) -> None:
+    decision = decide(
+        replace(SNAPSHOT, entry=None), MESSAGE, tenant_id=TENANT, now=NOW, waited=waited
+    )
+    assert decision.until == NOW + again
+
+
 def test_counters_begin_anew_at_midnight_utc() -> None:
     decision = decided(replace(SNAPSHOT, mailbox_used=50))
     assert decision.until == datetime(2026, 11, 25, tzinfo=UTC)
