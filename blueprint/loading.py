@@ -87,7 +87,7 @@ def _documents(text: str, file: str) -> Iterator[yaml.Node]:
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise wrong(f"the file is larger than {MAX_BYTES} bytes")
     try:
-        nodes = [node for node in yaml.compose_all(text, yaml.SafeLoader) if node is not None]
+        nodes = [node for node in yaml.compose_all(text, yaml.SafeLoader) if not _is_empty(node)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         message = str(error.problem or error.context or "not YAML")
@@ -104,6 +104,11 @@ def _documents(text: str, file: str) -> Iterator[yaml.Node]:
     if any(_is_too_large(node) for node in nodes):
         raise wrong(f"a document is nested too deeply, or unfolds to more than {MAX_NODES} values")
     yield from nodes
+
+
+def _is_empty(node: yaml.Node | None) -> bool:
+    """Tell whether nothing stands between two separators, as after a last `---`."""
+    return node is None or (isinstance(node, yaml.ScalarNode) and node.value == "")
 
 
 def _is_too_large(top: yaml.Node) -> bool:

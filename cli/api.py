@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import httpx2
 
-from cli.errors import CliError, CliErrorGroup
+from cli.errors import CliError, CliErrorGroup, UsageError
 from tools.places import state_dir
 
 CONTEXT = "context.json"
@@ -40,9 +41,16 @@ class Unreachable(CliError):
         )
 
 
+def path_of(kind: str, name: str) -> str:
+    """Return the path of one of a kind, such as `tenants`, whatever was typed as its name."""
+    if not name.strip():
+        raise UsageError(f"the name among {kind} is empty", remedy=f"see `penguin get {kind}`")
+    return f"/{kind}/{quote(name.strip(), safe='')}"
+
+
 def tenant_path(name: str) -> str:
-    """Return the path of a tenant, whatever was typed as its name."""
-    return f"/tenants/{quote(name, safe='')}"
+    """Return the path of a tenant."""
+    return path_of("tenants", name)
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,12 @@ class Api:
 
     def get(self, path: str, **query: Any) -> Any:
         """GET a document."""
-        return self._ask("GET", path, params=query).json()
+        return _document(self._ask("GET", path, params=query))
 
     def find(self, path: str) -> Any:
         """GET a document; None where there is none."""
         answer = self._ask("GET", path, none_for=NOT_FOUND)
-        return None if answer.status_code == NOT_FOUND else answer.json()
+        return None if answer.status_code == NOT_FOUND else _document(answer)
 
     def send(self, method: str, path: str, body: Document | None = None, **headers: str) -> Any:
         """POST, PUT or DELETE; return the answer with its headers."""
@@ -67,8 +75,18 @@ class Api:
 
     def render(self, document: Document) -> Document:
         """Return the blueprint that the API derives from a tenant document, keeping nothing."""
-        rendered: Document = self.send("POST", "/blueprints", document).json()
+        rendered: Document = _document(self.send("POST", "/blueprints", document))
         return rendered
+
+    def enqueue(self, message: Document) -> str:
+        """Queue a message and return its id; asked again by itself it is queued once."""
+        answer = self.send("POST", "/messages", message, **{"Idempotency-Key": str(uuid4())})
+        return str(_document(answer)["id"])
+
+    def explain(self, message: str) -> Document:
+        """Return `{"message": …, "decisions": […]}` by id or Message-ID."""
+        explained: Document = self.get(path_of("messages", message))
+        return explained
 
     def pages(self, path: str, **query: Any) -> Iterator[Document]:
         """Yield the items of all pages of a list."""
@@ -142,7 +160,27 @@ def connect() -> Api:
             "no control plane runs here",
             remedy="start it with `penguin serve` (in the lab: `make up`)",
         )
+    if not (str(key).isascii() and str(key).isprintable()):
+        raise CliError(
+            "context.invalid",
+            "the key for the control plane holds characters that no key has",
+            where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else str(place / CONTEXT),
+            remedy="copy it again, without quotes and line breaks",
+        )
     return Api(str(url).rstrip("/"), str(key))
+
+
+def _document(answer: httpx2.Response) -> Any:
+    """Read an answer that is no refusal; whoever does not answer in JSON is somebody else."""
+    try:
+        return answer.json()
+    except ValueError:
+        raise CliError(
+            "api.not_ours",
+            f"what answers there is no control plane (status {answer.status_code})",
+            where=str(answer.request.url),
+            remedy="correct the url (PENGUIN_API_URL, or the context); it has no path",
+        ) from None
 
 
 def problem_of(answer: httpx2.Response) -> CliError | CliErrorGroup:
@@ -155,12 +193,13 @@ def problem_of(answer: httpx2.Response) -> CliError | CliErrorGroup:
         problem = {}
     several = [
         CliError(
-            entry["code"],
-            entry["detail"],
+            str(entry.get("code", "api.refused")),
+            str(entry.get("detail", "refused")),
             where=entry.get("path") or answer.request.url.path,
             remedy=entry.get("remedy", ""),
         )
         for entry in problem.get("errors") or ()
+        if isinstance(entry, dict)
     ]
     if several:
         return CliErrorGroup(several)
@@ -177,7 +216,7 @@ def _serving(path: Path) -> str | None:
     said = _read(path)
     try:
         os.kill(int(said["pid"]), 0)
-    except (KeyError, ValueError, ProcessLookupError):
+    except (KeyError, ValueError, TypeError, OverflowError, ProcessLookupError):
         return None  # killed before it could take its word back
     except PermissionError:
         pass
@@ -187,7 +226,7 @@ def _serving(path: Path) -> str | None:
 
 def _read(path: Path) -> Document:
     try:
-        document: Document = json.loads(path.read_text())
+        document = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return document
+    return document if isinstance(document, dict) else {}

@@ -10,7 +10,7 @@ import typer
 from cli import files, wait
 from cli.api import Api, Unreachable, connect, tenant_path
 from cli.errors import CliError, CliErrorGroup
-from cli.output import Format, OutputOption, print_document
+from cli.output import Format, OutputOption, print_document, voice
 
 app = typer.Typer()
 FilesOption = Annotated[
@@ -50,7 +50,8 @@ def apply(
     if errors:
         raise CliErrorGroup(errors)
     for source in sources if until_ready else ():
-        wait.for_condition(api, source.name, "Ready", limit)
+        wait.for_condition(api, source.name, "Ready", limit, output)
+        print(f"tenant/{source.name} condition met: Ready", file=voice(output))
 
 
 def _apply(api: Api, source: files.Source) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import os
+from typing import TYPE_CHECKING
 
 import typer
 
+from cli.output import Format, OutputOption, print_result
 from tools.places import state_dir
 
 if TYPE_CHECKING:
@@ -20,24 +22,21 @@ def root() -> None:
 
 
 @app.command()
-def upgrade(
-    dsn: Annotated[
-        str | None,
-        typer.Option(
-            envvar="PENGUIN_DATABASE__ADMIN_DSN",
-            help="Login that may create roles; default: the settings' or the embedded",
-        ),
-    ] = None,
-) -> None:
-    """Create or update roles and schemas, and let the first operator in. Doing it again is fine."""
+def upgrade(output: OutputOption = Format.TABLE) -> None:
+    """Create or update roles and schemas, and let the first operator in. Doing it again is fine.
+
+    It needs a login that may create roles: PENGUIN_DATABASE__ADMIN_DSN of the environment, else
+    the settings' DSN, else the embedded server's.
+    """
     from controlplane.migrations import upgrade as upgrade_schemas
     from controlplane.settings import Settings
 
     settings = Settings.read(state_dir())
-    target = dsn or database_dsn(settings)
+    target = os.environ.get("PENGUIN_DATABASE__ADMIN_DSN") or database_dsn(settings)
     upgrade_schemas(target, settings.database.passwords())
     _let_operator_in(target, settings)
-    print("the database is at this version")
+    done = {"kind": "database", "outcome": "upgraded"}
+    print_result("the database is at this version", done, output)
 
 
 def database_dsn(settings: Settings) -> str:

@@ -9,7 +9,8 @@ import typer
 
 from cli import wait
 from cli.api import connect, tenant_path
-from cli.errors import CliError
+from cli.errors import CliError, UsageError
+from cli.output import Format, OutputOption, print_result
 
 app = typer.Typer()
 
@@ -21,29 +22,37 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     until_gone: Annotated[bool, typer.Option("--wait", help="until it is gone")] = False,
     timeout: Annotated[str, typer.Option(help="for --wait, as 300s or 5m")] = "300s",
+    output: OutputOption = Format.TABLE,
 ) -> None:
     """Delete a tenant: its mail stops, its servers and records are removed."""
     if kind not in ("tenant", "tenants"):
-        raise CliError("usage", f"{kind} cannot be deleted", remedy="use tenant", status=2)
+        raise UsageError(f"{kind} cannot be deleted", remedy="use tenant")
+    limit = wait.seconds(timeout)
     api = connect()
     api.get(tenant_path(name))
     if not yes:
-        _require_somebody(name)
-        typer.confirm(
-            f"Delete tenant {name}, its servers, addresses, records and queued mail?", abort=True
-        )
+        _require_consent(name)
     api.send("DELETE", tenant_path(name))
-    print(f"tenant/{name} is being deleted")
+    result = {"kind": "tenant", "name": name, "outcome": "deleting"}
+    if output is Format.TABLE or not until_gone:
+        print_result(f"tenant/{name} is being deleted", result, output)
     if until_gone:
-        wait.for_deletion(api, name, wait.seconds(timeout))
+        wait.for_deletion(api, name, limit, output)
+        print_result(f"tenant/{name} deleted", result | {"outcome": "deleted"}, output)
 
 
-def _require_somebody(name: str) -> None:
-    if not sys.stdin.isatty():
-        raise CliError(
-            "delete.unconfirmed",
-            "there is nobody to ask",
-            where=f"tenant {name}",
-            remedy=f"`penguin delete tenant {name} --yes`",
-            status=2,
-        )
+def _require_consent(name: str) -> None:
+    if sys.stdin is None or not sys.stdin.isatty():
+        why = "there is nobody to ask"
+    elif not typer.confirm(
+        f"Delete tenant {name}, its servers, addresses, records and queued mail?", err=True
+    ):
+        why = "nothing was deleted"
+    else:
+        return
+    raise CliError(
+        "delete.unconfirmed",
+        why,
+        where=f"tenant {name}",
+        remedy=f"`penguin delete tenant {name} --yes`",
+    )

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from blueprint.cost import dollars
+from blueprint.tenant import Warmup
+from blueprint.warmup import ADDRESS
 from cli.api import Api, connect, tenant_path
-from cli.errors import CliError
+from cli.errors import CliError, UsageError
 from cli.get import age
-from cli.output import Format, OutputOption, print_document
+from cli.output import Format, OutputOption, print_document, shown
 
 app = typer.Typer()
 EVENTS = 8
@@ -28,7 +30,7 @@ def describe(
 ) -> None:
     """Show a tenant: conditions, hosts, addresses, records to set by hand, cost, events."""
     if kind not in ("tenant", "tenants"):
-        raise CliError("usage", f"{kind} cannot be described", remedy="use tenant", status=2)
+        raise UsageError(f"{kind} cannot be described", remedy="use tenant")
     api = connect()
     tenant = api.get(tenant_path(name))
     blueprint = _blueprint(api, tenant)
@@ -41,7 +43,7 @@ def describe(
     _head(tenant)
     _conditions(tenant["conditions"])
     _hosts(blueprint)
-    _manual_records(blueprint)
+    _records("Records to set by hand, once", blueprint, "manual")
     _cost(blueprint["cost"])
     if operations:
         print("\nOperations")
@@ -51,12 +53,13 @@ def describe(
             if operation["error_code"]:
                 error = f"  {operation['error_code']}: {operation['error_message']}"
             when = age(operation["started_at"])
-            print(f"  {when:>5}  {operation['phase']:<14} {operation['kind']:<9} {outcome}{error}")
+            what = f"{operation['phase']:<14} {operation['kind']:<9} {outcome}{error}"
+            print(shown(f"  {when:>5}  {what}"))
     if events:
         print("\nEvents")
         for event in events:
             text = f"{event['subject']} {event['kind']} {event['reason']}: {event['message']}"
-            print(f"  {age(event['at']):>5}  {text}")
+            print(shown(f"  {age(event['at']):>5}  {text}"))
 
 
 def _blueprint(api: Api, tenant: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +82,9 @@ def _head(tenant: dict[str, Any]) -> None:
     mailboxes = [f"{box['address']} ({box['daily_cap']} a day)" for box in spec["mailboxes"]]
     print(f"Domains:     {', '.join(domains)}")
     print(f"Mailboxes:   {', '.join(mailboxes) or '-'}")
-    print(f"Warm-up:     {spec['sending']['warmup']}")
+    curve = ADDRESS[Warmup(spec["sending"]["warmup"])]
+    growth = f"each address from {curve.start} to {curve.target} a day in {curve.days} days"
+    print(f"Warm-up:     {spec['sending']['warmup']}: {growth}")
     print(f"Tracking:    {spec['sending']['tracking_domain'] or '-'}")
 
 
@@ -94,7 +99,7 @@ def _conditions(conditions: list[dict[str, Any]]) -> None:
         print(f"  {subject}")
         for c in subjects[subject]:
             line = f"    {MARKS[c['status']]} {c['type']:<20} {c['status']:<8} {c['reason']}"
-            print(f"{line}  {c['message']}".rstrip())
+            print(shown(f"{line}  {c['message']}".rstrip()))
 
 
 def _hosts(blueprint: dict[str, Any]) -> None:
@@ -107,12 +112,22 @@ def _hosts(blueprint: dict[str, Any]) -> None:
             print(f"    {address['name']:<8} {address['helo']:<32} {use}")
 
 
-def _manual_records(blueprint: dict[str, Any]) -> None:
-    manual = [record for record in blueprint["records"] if record["provider"] == "manual"]
-    if not manual:
+def print_blueprint(blueprint: dict[str, Any]) -> None:
+    """Print what a tenant's document comes to: hosts, addresses, records, cost."""
+    print(f"Tenant:      {blueprint['tenant']}, generation {blueprint['generation']}")
+    print(f"Digest:      {blueprint['digest']}")
+    _hosts(blueprint)
+    _records("Records in zones at Cloudflare", blueprint, "cloudflare")
+    _records("Records to set by hand, once", blueprint, "manual")
+    _cost(blueprint["cost"])
+
+
+def _records(title: str, blueprint: dict[str, Any], provider: str) -> None:
+    found = [record for record in blueprint["records"] if record["provider"] == provider]
+    if not found:
         return
-    print("\nRecords to set by hand, once")
-    for record in manual:
+    print(f"\n{title}")
+    for record in found:
         print(f"  {record['name']:<44} {record['type']:<6} {value_of(record)}")
 
 

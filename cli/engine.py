@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Annotated
 
 import typer
 
+from cli.narration import ProgressLine
 from cli.output import Format, OutputOption, print_rows
 from tools.pulumi import engine
 from tools.pulumi.parts import VERSION, Kind
@@ -55,37 +55,3 @@ def build(
     with ProgressLine("pulumi engine") as line:
         engine.obtain(line.say)
     print(f"  ✓ pulumi engine  {time.monotonic() - started:.1f} s", flush=True)
-
-
-class ProgressLine:
-    """One line that is written over while a person watches; in a log, one every half minute."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._live = sys.stderr.isatty()
-        self._started = time.monotonic()
-        self._said: tuple[str, float] = ("", 0.0)
-
-    def say(self, text: str) -> None:
-        """Show where the work is; `text` without figures names the step."""
-        now = time.monotonic()
-        step = text.split("  ")[0]
-        if not self._live and step == self._said[0] and now - self._said[1] < 30:
-            return
-        self._said = (step, now)
-        line = f"  … {self._title}: {text}  {now - self._started:.0f} s"
-        print(
-            f"\r{line}\x1b[K" if self._live else line,
-            end="" if self._live else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def __enter__(self) -> ProgressLine:
-        """Start the line."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Clear the line."""
-        if self._live:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,7 @@
-"""What a person reads when something fails: code, message, where, remedy. Never a traceback."""
+"""What a person reads when something fails: code, message, where, remedy. Never a traceback.
+
+Exit codes: 0 done, 1 failed, 130 interrupted. 2 belongs to `penguin diff`: something differs.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +13,33 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+FAILED = 1
+INTERRUPTED = 130
+
 
 class CliError(Exception):
-    """Ends the command with exit code `status` and a message of four parts."""
+    """Ends the command with a message of four parts."""
 
-    def __init__(
-        self, code: str, message: str, *, remedy: str, where: str | None = None, status: int = 1
-    ) -> None:
+    def __init__(self, code: str, message: str, *, remedy: str, where: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.remedy = remedy
         self.where = where
-        self.status = status
 
 
 class CliErrorGroup(Exception):
     """Several mistakes at once, all to be shown."""
 
-    def __init__(self, errors: list[CliError], status: int = 1) -> None:
+    def __init__(self, errors: list[CliError]) -> None:
         super().__init__(f"{len(errors)} errors")
         self.errors = errors
-        self.status = status
+
+
+class UsageError(CliError):
+    """The command line says something that cannot be meant."""
+
+    def __init__(self, message: str, *, remedy: str) -> None:
+        super().__init__("usage", message, remedy=remedy)
 
 
 def show(error: CliError) -> None:
@@ -51,20 +60,22 @@ def reported(log: Callable[[], Path]) -> Iterator[None]:
     """
     try:
         yield
+        sys.stdout.flush()  # else a reader that has gone is met when nobody catches it any more
     except CliErrorGroup as several:
         for error in several.errors:
             show(error)
-        raise SystemExit(several.status) from None
+        raise SystemExit(FAILED) from None
     except CliError as error:
         show(error)
-        raise SystemExit(error.status) from None
+        raise SystemExit(FAILED) from None
     except BrokenPipeError:
         # The reader (`| head`) has enough. Python would complain again when it closes the stream.
+        # What was to come may have been work, too, so this is no success.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+        raise SystemExit(FAILED) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     except Exception as error:  # noqa: BLE001 - the last line before a person
         code = getattr(error, "code", None)
         remedy = getattr(error, "remedy", None)
@@ -73,7 +84,7 @@ def reported(log: Callable[[], Path]) -> Iterator[None]:
             show(CliError(code, str(error), remedy=remedy, where=where and str(where)))
         else:
             show(CliError("internal", f"{type(error).__name__}: {error}", remedy=_recorded(log)))
-        raise SystemExit(1) from None
+        raise SystemExit(FAILED) from None
 
 
 def _recorded(log: Callable[[], Path]) -> str:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import messages
-from cli.output import Format, OutputOption, print_document, print_rows
+from cli.api import connect
+from cli.output import Format, OutputOption, print_document, print_rows, shown
 
 app = typer.Typer()
 SHOWN = ("address", "ip", "helo", "queue_id", "reply", "attempt", "until", "return_path")
@@ -20,7 +20,7 @@ def explain(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Say what became of a message, and why."""
-    found = messages.connect().explain(message)
+    found = connect().explain(message)
     if output is not Format.TABLE:
         print_document(found, output)
         return
@@ -32,7 +32,7 @@ def explain(
 def _head(message: dict[str, Any]) -> None:
     reason = f" ({message['reason']})" if message["reason"] else ""
     print(f"{message['id']} is {message['state']}{reason}")
-    print(f"  from {message['from']} to {message['to']}: {message['subject']}")
+    print(shown(f"  from {message['from']} to {message['to']}: {message['subject']}"))
     print(f"  {message['message_id']}, priority {message['priority']}")
     if message["address"]:
         queue_id = f", there queued as {message['queue_id']}" if message["queue_id"] else ""

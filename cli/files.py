@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blueprint.loading import load
+from pydantic import ValidationError
+
+from blueprint.loading import MAX_BYTES, load
 from blueprint.mistakes import DocumentError
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
-from cli.errors import CliError, CliErrorGroup
+from cli.errors import CliError, CliErrorGroup, UsageError
 from tools.places import state_dir
 
 ZONE = "penguinmails.example"
 SUFFIXES = (".yaml", ".yml", ".json")
+STDIN = "standard input"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,18 @@ def platform() -> Platform:
     try:
         return Settings.read(state_dir()).platform
     except (SettingsMissing, OSError):
-        return Platform(zone=os.environ.get("PENGUIN_PLATFORM__ZONE", ZONE))
+        return platform_of(os.environ.get("PENGUIN_PLATFORM__ZONE", ZONE))
+
+
+def platform_of(zone: str) -> Platform:
+    """Return the usual platform with a zone that somebody typed."""
+    try:
+        return Platform(zone=zone)
+    except ValidationError:
+        raise UsageError(
+            f"{zone} cannot be the platform's zone",
+            remedy="give a full domain name in lower case, such as penguinmails.example",
+        ) from None
 
 
 def read(paths: list[str]) -> list[Source]:
@@ -50,18 +63,22 @@ def read(paths: list[str]) -> list[Source]:
     known = platform()
     for path in paths:
         try:
-            for file, text in _texts(path):
-                try:
-                    sources += [
-                        Source(file, found) for found in load(text, file=file, platform=known)
-                    ]
-                except DocumentError as error:
-                    errors += [
-                        CliError(m.code, m.message, remedy=m.remedy, where=m.where)
-                        for m in error.mistakes
-                    ]
+            files = _files(path)
         except CliError as error:
             errors.append(error)
+            continue
+        for file in files:
+            try:
+                tenants = load(_text(file), file=file, platform=known)
+            except DocumentError as error:
+                errors += [
+                    CliError(m.code, m.message, remedy=m.remedy, where=m.where)
+                    for m in error.mistakes
+                ]
+            except CliError as error:
+                errors.append(error)
+            else:
+                sources += [Source(file, tenant) for tenant in tenants]
     errors += _repeated(sources)
     if errors:
         raise CliErrorGroup(errors)
@@ -73,34 +90,47 @@ def plain(tenant: Tenant) -> dict[str, Any]:
     return tenant.model_dump(mode="json", by_alias=True)
 
 
-def _texts(name: str) -> Iterator[tuple[str, str]]:
-    """Yield each file of a path with its text."""
+def _files(name: str) -> list[str]:
+    """Return the files of a path: those of a folder, or the one that it names."""
     if name == "-":
-        yield "standard input", _decoded(sys.stdin.buffer.read(), "standard input")
-        return
+        return [STDIN]
+    if not name.strip():  # else it would be the folder we are in, with all that lies below
+        raise _unreadable("-f", "its value is empty")
     path = Path(name)
+    if not path.is_dir():
+        return [name]
     inside = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
-    files = inside if path.is_dir() else [path]
-    if not files:
+    if not inside:
         raise CliError(
             "file.none",
             "no document to read",
             where=name,
             remedy="name a folder with .yaml files",
         )
-    for file in files:
-        try:
-            raw = file.read_bytes()
-        except OSError as error:
-            raise _unreadable(str(file), str(error.strerror)) from None
-        yield str(file), _decoded(raw, str(file))
+    return [str(file) for file in inside]
 
 
-def _decoded(raw: bytes, file: str) -> str:
+def _text(file: str) -> str:
+    raw = _raw(file)
+    if len(raw) > MAX_BYTES:
+        raise _unreadable(file, f"it is larger than {MAX_BYTES} bytes")
     try:
         return raw.decode()
     except UnicodeDecodeError:
         raise _unreadable(file, "not a text in UTF-8") from None
+
+
+def _raw(file: str) -> bytes:
+    """Return the beginning of a file: enough to see that it is too large."""
+    try:
+        if file == STDIN:
+            if sys.stdin is None:
+                raise _unreadable(file, "it is closed")
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with Path(file).open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(file, str(error.strerror)) from None
 
 
 def _unreadable(file: str, reason: str) -> CliError:

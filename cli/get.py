@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from blueprint.cost import dollars
-from cli.api import Api, connect, tenant_path
-from cli.errors import CliError
+from cli.api import Api, connect, path_of, tenant_path
+from cli.errors import CliError, UsageError
 from cli.output import Format, OutputOption, print_document, print_rows
 
 app = typer.Typer()
@@ -34,9 +33,7 @@ def get(
     """List resources, or show one."""
     kind = SINGULAR.get(kind, kind)
     if kind not in COLUMNS:
-        raise CliError(
-            "usage", f"{kind} is not known", remedy=f"use one of: {', '.join(COLUMNS)}", status=2
-        )
+        raise UsageError(f"{kind} is not known", remedy=f"use one of: {', '.join(COLUMNS)}")
     api = connect()
     if name is not None:
         found = _one(api, kind, name)
@@ -54,10 +51,8 @@ def get(
 
 def _one(api: Api, kind: str, name: str) -> dict[str, Any]:
     if kind == "events":
-        raise CliError(
-            "usage", "events have no name", remedy="use --tenant to see a tenant's", status=2
-        )
-    found: dict[str, Any] = api.get(f"/{kind}/{quote(name, safe='')}")
+        raise UsageError("events have no name", remedy="use --tenant to see a tenant's")
+    found: dict[str, Any] = api.get(path_of(kind, name))
     # A message comes with every decision about it; `penguin explain` shows those.
     message: dict[str, Any] = found.get("message", found)
     return message

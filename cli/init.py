@@ -10,31 +10,32 @@ from typing import Annotated
 
 import typer
 
+from cli import files
 from cli.errors import CliError
+from cli.output import Format, OutputOption, print_document
 from tools.places import state_dir
 
 app = typer.Typer(help="Set this installation up, once.")
 CONTEXT = "context.json"
-ZONE = "penguinmails.example"
 
 
 @app.command()
 def init(
-    platform_zone: Annotated[str, typer.Option(help="The platform's own Cloudflare zone")] = ZONE,
-    database_dsn: Annotated[
-        str | None,
-        typer.Option(envvar="PENGUIN_DATABASE__DSN", help="PostgreSQL; default: the embedded one"),
-    ] = None,
-    redis_url: Annotated[
-        str | None,
-        typer.Option(envvar="PENGUIN_REDIS__URL", help="Redis; default: the embedded one"),
-    ] = None,
+    platform_zone: Annotated[
+        str, typer.Option(help="The platform's own Cloudflare zone")
+    ] = files.ZONE,
+    output: OutputOption = Format.TABLE,
 ) -> None:
-    """Make settings, master key, the first operator's key and the context; all for you only."""
+    """Make settings, master key, the first operator's key and the context; all for you only.
+
+    PENGUIN_DATABASE__DSN and PENGUIN_REDIS__URL of the environment, where set, go into the
+    settings; else the embedded servers serve. They hold passwords, so no option takes them.
+    """
     from controlplane.identity.keys import create_key
     from controlplane.settings import SETTINGS_FILE
     from vault import KeyRing
 
+    files.platform_of(platform_zone)
     place = state_dir()
     settings = place / SETTINGS_FILE
     if settings.exists():
@@ -51,8 +52,8 @@ def init(
     key = create_key(pepper.encode())
     lines = {
         "PENGUIN_PLATFORM__ZONE": platform_zone,
-        "PENGUIN_DATABASE__DSN": database_dsn,
-        "PENGUIN_REDIS__URL": redis_url,
+        "PENGUIN_DATABASE__DSN": os.environ.get("PENGUIN_DATABASE__DSN"),
+        "PENGUIN_REDIS__URL": os.environ.get("PENGUIN_REDIS__URL"),
         **{
             f"PENGUIN_DATABASE__{role}_PASSWORD": secrets.token_urlsafe(24)
             for role in ("API", "OPERATOR", "CONTROLLER", "SENDER")
@@ -67,6 +68,10 @@ def init(
     write_private(place / CONTEXT, json.dumps(context, indent=1))
     text = "".join(f"{name}={json.dumps(value)}\n" for name, value in lines.items() if value)
     write_private(settings, text)
+    if output is not Format.TABLE:
+        made = {"settings": settings, "master_key": ring, "context": place / CONTEXT}
+        print_document({name: str(path) for name, path in made.items()}, output)
+        return
     print(f"settings    {settings}")
     print(f"master key  {ring}   (back it up: without it no secret can be opened)")
     print(f"context     {place / CONTEXT}   (your operator key)")

@@ -9,8 +9,8 @@ import httpx2
 import typer
 
 from cli import world
-from cli.errors import CliError
-from cli.output import Format, OutputOption, print_document, print_rows
+from cli.errors import CliError, UsageError
+from cli.output import Format, OutputOption, print_document, print_result, print_rows, voice
 from lab import check, control, leftovers
 from lab.place import LabPlace, required, running
 from lab.receiver import messages, sender_of, wait_for_message
@@ -27,24 +27,28 @@ ARRIVAL = 60
 @app.command()
 def up(
     api_only: Annotated[bool, typer.Option("--api-only", help="No real hosts")] = False,
+    output: OutputOption = Format.TABLE,
 ) -> None:
     """Start the lab, or join the one that runs."""
+    said = voice(output)
     missing = "--api-only was asked for" if api_only else check.missing(world.lab_dir())
     if missing is not None:
-        print(f"  ! no real hosts here: {missing}; running at API level")
+        print(f"  ! no real hosts here: {missing}; running at API level", file=said)
     place = control.start(
         world.lab_dir(),
         world.journal_environment(),
-        lambda line: print(f"  ✓ {line}", flush=True),
+        lambda line: print(f"  ✓ {line}", file=said, flush=True),
         missing=missing,
     )
-    print(f"the lab runs (process {place.pid}, level {place.level})")
+    result = {"kind": "lab", "outcome": "running", "pid": place.pid, "level": place.level}
+    print_result(f"the lab runs (process {place.pid}, level {place.level})", result, output)
 
 
 @app.command()
-def down() -> None:
+def down(output: OutputOption = Format.TABLE) -> None:
     """End the lab; leaves nothing behind. Doing it twice is fine."""
-    print("the lab has ended" if control.stop(world.lab_dir()) else "no lab was running")
+    line = "the lab has ended" if control.stop(world.lab_dir()) else "no lab was running"
+    print_result(line, {"kind": "lab", "outcome": line}, output)
 
 
 @app.command()
@@ -54,7 +58,8 @@ def status(output: OutputOption = Format.TABLE) -> None:
     if place is None:
         rows: list[dict[str, Any]] = [{"what": "lab", "state": "stopped", "address": None}]
     else:
-        charged = sum(float(line["usd"]) for line in _get(f"{place.hostwinds_url}/_lab/ledger"))
+        ledger = _asked("GET", f"{place.hostwinds_url}/_lab/ledger").json()
+        charged = sum(float(line["usd"]) for line in ledger)
         rows = [
             {"what": "lab", "state": f"running at level {place.level}", "address": None},
             {"what": "hostwinds", "state": "emulated", "address": place.hostwinds_url},
@@ -77,9 +82,13 @@ def _guests(place: LabPlace) -> list[dict[str, Any]]:
 
 
 @app.command()
-def env() -> None:
+def env(output: OutputOption = Format.TABLE) -> None:
     """Print the variables for a shell: eval "$(penguin lab env)"."""
-    for name, value in world.environment().items():
+    variables = world.environment()
+    if output is not Format.TABLE:
+        print_document(variables, output)
+        return
+    for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
 
 
@@ -143,14 +152,12 @@ def fault(
     place = required(world.lab_dir())
     urls = {"hostwinds": place.hostwinds_url, "cloudflare": place.cloudflare_url}
     if provider not in urls:
-        raise CliError(
-            "usage", f"{provider} is not a provider", remedy="use hostwinds or cloudflare", status=2
-        )
+        raise UsageError(f"{provider} is not a provider", remedy="use hostwinds or cloudflare")
     url = f"{urls[provider]}/_lab/faults"
     if name == "clear":
-        answer = httpx2.delete(url, timeout=TIMEOUT)
+        answer = _asked("DELETE", url)
     else:
-        answer = httpx2.post(url, json={"fault": name, "times": times}, timeout=TIMEOUT)
+        answer = _asked("POST", url, {"fault": name, "times": times})
     print_document(answer.json(), output)
 
 
@@ -165,34 +172,45 @@ def portal(
     """Act as the person in the provider's portal: list servers, buy addresses."""
     base = required(world.lab_dir()).hostwinds_url
     if automatic is not None:
-        httpx2.post(f"{base}/_lab/portal", json={"automatic": automatic}, timeout=TIMEOUT)
+        _asked("POST", f"{base}/_lab/portal", {"automatic": automatic})
     if server is not None:
-        url = f"{base}/_lab/portal/attach"
-        bought = httpx2.post(url, json={"serviceid": server}, timeout=TIMEOUT)
+        bought = _asked("POST", f"{base}/_lab/portal/attach", {"serviceid": server})
         if bought.is_error:
             raise CliError(
                 "lab.no_such_server",
                 f"server {server} does not exist",
                 remedy="`penguin lab portal` lists them",
             )
-    servers = _get(f"{base}/_lab/portal/servers")
+    servers = _asked("GET", f"{base}/_lab/portal/servers").json()
     print_rows(servers, ("serviceid", "name", "status", "addresses"), output)
 
 
 @zone_app.command("add")
-def zone_add(name: Annotated[str, typer.Argument(help="for instance acme.example")]) -> None:
+def zone_add(
+    name: Annotated[str, typer.Argument(help="for instance acme.example")],
+    output: OutputOption = Format.TABLE,
+) -> None:
     """Add a zone to the Cloudflare account and point its delegation there."""
     add_zone(required(world.lab_dir()), name)
-    print(f"{name} is delegated")
+    result = {"kind": "zone", "name": name, "outcome": "delegated"}
+    print_result(f"{name} is delegated", result, output)
 
 
 def add_zone(place: LabPlace, name: str) -> None:
     """Do both halves of what an owner does; a zone that is there is delegated only."""
-    url = f"{place.cloudflare_url}/_lab/zones"
-    answer = httpx2.post(url, json={"name": name}, timeout=TIMEOUT)
+    answer = _asked("POST", f"{place.cloudflare_url}/_lab/zones", {"name": name})
     if answer.is_error:
         raise CliError("lab.zone_refused", answer.json()["error"], remedy="give a full domain name")
 
 
-def _get(url: str) -> Any:
-    return httpx2.get(url, timeout=TIMEOUT).json()
+def _asked(method: str, url: str, document: dict[str, Any] | None = None) -> httpx2.Response:
+    """Ask an emulator; a proxy of the environment is for the world, not for this machine."""
+    try:
+        return httpx2.request(method, url, json=document, timeout=TIMEOUT, trust_env=False)
+    except httpx2.HTTPError as error:
+        raise CliError(
+            "lab.silent",
+            f"the lab does not answer: {str(error) or type(error).__name__}",
+            where=url,
+            remedy="read `penguin lab logs`; `penguin lab down` ends it whatever is left",
+        ) from None

@@ -10,6 +10,7 @@ import typer
 
 from cli.api import Api, connect, tenant_path
 from cli.errors import CliError
+from cli.output import Format, OutputOption, print_document, shown
 
 app = typer.Typer()
 
@@ -22,14 +23,20 @@ def logs(
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="until the operation has ended")
     ] = False,
+    output: OutputOption = Format.TABLE,
 ) -> None:
     """Print the log of a tenant's newest operation, or of the one named."""
     api = connect()
     operation = _find(api, name)
-    print(_headline(operation), flush=True)
     path = f"/operations/{operation['id']}"
-    for line in api.lines(f"{path}/log", follow=follow):
-        print(line, flush=True)
+    lines = api.lines(f"{path}/log", follow=follow)
+    if output is not Format.TABLE:
+        said = list(lines)
+        print_document({"operation": api.get(path), "lines": said}, output)
+        return
+    print(_headline(operation), flush=True)
+    for line in lines:
+        print(shown(line), flush=True)
     print(_ending(api.get(path)))
 
 

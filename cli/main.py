@@ -12,10 +12,11 @@ from typer._click import (  # typer carries its own click
     Context,
     HelpFormatter,
 )
-from typer._click.exceptions import NoArgsIsHelpError, UsageError
+from typer._click.exceptions import NoArgsIsHelpError
+from typer._click.exceptions import UsageError as ClickUsageError
 from typer.core import TyperGroup
 
-from cli.errors import CliError, reported
+from cli.errors import FAILED, INTERRUPTED, UsageError, reported
 from tools.places import state_dir
 
 COMMANDS = {
@@ -92,23 +93,20 @@ def main() -> None:
             raise KeyboardInterrupt from None
         except NoArgsIsHelpError as error:
             print(error.format_message())
-            status = 2
+            status = FAILED
         except ClickException as error:
             raise _mistake(error) from None
+        if status == INTERRUPTED:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _mistake(error: ClickException) -> CliError:
+def _mistake(error: ClickException) -> UsageError:
     """Say what is wrong with the command line, and where its help is."""
-    context = error.ctx if isinstance(error, UsageError) else None
+    context = error.ctx if isinstance(error, ClickUsageError) else None
     path = context.command_path if context else "penguin"
-    remedy = f"see `{path} --help`"
-    return CliError(
-        "usage",
-        error.format_message().replace("Value error, ", "").rstrip("."),
-        remedy=remedy,
-        status=2,
-    )
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    return UsageError(message, remedy=f"see `{path} --help`")
 
 
 if __name__ == "__main__":

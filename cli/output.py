@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 import yaml
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 class Format(StrEnum):
@@ -34,24 +36,46 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], format
     for column in columns:
         table.add_column(column.upper(), overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=240)  # a pipe has no width to fold at
     console.print(table)
 
 
+def print_result(line: str, document: Any, format_: Format) -> None:
+    """Print what a command did: a line for people, a document for programs."""
+    if format_ is Format.TABLE:
+        print(line, flush=True)
+    else:
+        print_document(document, format_)
+
+
+def voice(format_: Format) -> TextIO:
+    """Return where to tell people what goes on: beside a document, standard error."""
+    return sys.stdout if format_ is Format.TABLE else sys.stderr
+
+
 def print_document(document: Any, format_: Format) -> None:
     """Print one document as JSON or YAML (a table is asked for by `print_rows`)."""
+    print(as_text(document, format_), end="")
+
+
+def as_text(document: Any, format_: Format) -> str:
+    """Return a document as YAML or, for every other format, as JSON."""
     if format_ is Format.YAML:
-        print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), end="")
-    else:
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "-"
-    return str(value)
+        return shown(", ".join(map(str, value))) or "-"
+    return shown(value)
+
+
+def shown(text: object) -> str:
+    """Return a text of others for a terminal: what would steer it is shown as a mark instead."""
+    return "".join(c if c == "\t" or c.isprintable() else "\ufffd" for c in str(text))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from blueprint import render as rendering
 from cli import files
 from cli.api import connect, tenant_path
-from cli.errors import CliError
-from cli.output import Format, OutputOption, print_document
+from cli.describe import print_blueprint
+from cli.errors import CliError, UsageError
+from cli.output import Format, OutputOption, as_text, print_document
 
 app = typer.Typer()
 
@@ -26,20 +27,38 @@ def render(
     output: OutputOption = Format.JSON,
 ) -> None:
     """Print everything that follows from a tenant's document."""
-    if (tenant is None) == (filename is None):
-        raise CliError("usage", "name a tenant, or a file with -f", remedy="one of both", status=2)
-    if tenant is not None:
-        document = connect().get(f"{tenant_path(tenant)}/blueprint")
-    else:
-        found = files.read([filename or "-"])
-        if len(found) != 1:
-            raise CliError("usage", "the file has several tenants", remedy="give one", status=2)
-        made = rendering.render(found[0].tenant, platform=files.platform(), keys=None, generation=1)
-        document = made.model_dump(mode="json", by_alias=True)
+    document = _rendered(tenant, filename)
     if to is not None:
-        import json
-
-        to.write_text(json.dumps(document, indent=1))
+        _write(to, as_text(document, Format.YAML if output is Format.YAML else Format.JSON))
         print(to)
-        return
-    print_document(document, output)
+    elif output is Format.TABLE:
+        print_blueprint(document)
+    else:
+        print_document(document, output)
+
+
+def _rendered(tenant: str | None, filename: str | None) -> dict[str, Any]:
+    if (tenant is None) == (filename is None):
+        raise UsageError("name either a tenant, or a file with -f", remedy="give one of the two")
+    if tenant is not None:
+        found: dict[str, Any] = connect().get(f"{tenant_path(tenant)}/blueprint")
+        return found
+    sources = files.read([filename or ""])
+    if len(sources) != 1:
+        raise UsageError(
+            f"{filename} has {len(sources)} tenants", remedy="name a file with a single one"
+        )
+    made = rendering.render(sources[0].tenant, platform=files.platform(), keys=None, generation=1)
+    return made.model_dump(mode="json", by_alias=True)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise CliError(
+            "file.unwritable",
+            f"cannot write it: {error.strerror}",
+            where=str(path),
+            remedy="name a file in a folder that is there and yours",
+        ) from None

@@ -7,12 +7,12 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 
-from cli import messages
-from cli.errors import CliError
+from cli.api import Api, connect
+from cli.errors import CliError, UsageError
+from cli.narration import ProgressLine
 from cli.output import Format, OutputOption, print_document
 
 app = typer.Typer()
@@ -43,12 +43,10 @@ def send(
     given = {"from": sender, "to": recipient, "subject": subject, "text": text, "html": html}
     content |= {key: value for key, value in given.items() if value is not None}
     if missing := [f"--{key}" for key in ("from", "to", "subject") if key not in content]:
-        raise CliError(
-            "usage", f"{', '.join(missing)} missing", remedy="see `penguin send --help`", status=2
-        )
+        raise UsageError(f"{', '.join(missing)} missing", remedy="see `penguin send --help`")
     content |= {"priority": priority} | ({"tenant": tenant} if tenant else {})
-    api = messages.connect()
-    message_id = api.send(content, idempotency_key=str(uuid4()))
+    api = connect()
+    message_id = api.enqueue(content)
     found = _settled(api, message_id, timeout) if wait else api.explain(message_id)["message"]
     if output is Format.TABLE:
         print(f"{found['state']}: {found['id']} {found['message_id']}")
@@ -62,14 +60,16 @@ def send(
         )
 
 
-def _settled(api: messages.Messages, message_id: str, timeout: float) -> dict[str, Any]:
+def _settled(api: Api, message_id: str, timeout: float) -> dict[str, Any]:
     """Look until the sender is done with it or the time is over."""
     deadline = time.monotonic() + timeout
-    while True:
-        found: dict[str, Any] = api.explain(message_id)["message"]
-        if found["state"] not in MOVING or time.monotonic() > deadline:
-            return found
-        time.sleep(POLL)
+    with ProgressLine("sending") as line:
+        while True:
+            found: dict[str, Any] = api.explain(message_id)["message"]
+            if found["state"] not in MOVING or time.monotonic() > deadline:
+                return found
+            line.say(f"{found['state']} {found['reason'] or ''}".rstrip())
+            time.sleep(POLL)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -20,11 +20,11 @@ def up(output: OutputOption = Format.TABLE) -> None:
 
 
 @app.command()
-def down() -> None:
+def down(output: OutputOption = Format.TABLE) -> None:
     """Stop both; their data stays."""
-    for name, server in _servers():
+    for _, server in _servers():
         server.stop()
-        print(f"{name} stopped")
+    status(output)
 
 
 @app.command()

@@ -6,12 +6,14 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from cli.api import Api, Unreachable, connect, tenant_path
-from cli.errors import CliError
+from cli.errors import CliError, UsageError
+from cli.narration import ProgressLine
+from cli.output import Format, OutputOption, print_result, shown, voice
 
 app = typer.Typer()
 POLL = 0.25
@@ -44,61 +46,63 @@ def wait(
     name: Annotated[str, typer.Argument()],
     for_: Annotated[str, typer.Option("--for", help="condition=TYPE, or delete")],
     timeout: Annotated[str, typer.Option(help="as 300s or 5m")] = "300s",
+    output: OutputOption = Format.TABLE,
 ) -> None:
     """Wait until a condition of a tenant is True, or until it is gone."""
     if kind not in ("tenant", "tenants"):
-        raise CliError("usage", f"{kind} cannot be waited for", remedy="use tenant", status=2)
+        raise UsageError(f"{kind} cannot be waited for", remedy="use tenant")
+    limit = seconds(timeout)
     api = connect()
     if for_ == "delete":
-        for_deletion(api, name, seconds(timeout))
+        for_deletion(api, name, limit, output)
+        gone = {"kind": "tenant", "name": name, "outcome": "deleted"}
+        print_result(f"tenant/{name} deleted", gone, output)
         return
     what, _, wanted = for_.partition("=")
     if what != "condition" or wanted not in (*STEPS, *FLAGS):
         known = ", ".join((*STEPS, *FLAGS))
-        raise CliError(
-            "usage",
-            f"--for={for_} is not known",
-            remedy=f"use delete, or condition= with one of {known}",
-            status=2,
+        raise UsageError(
+            f"--for={for_} is not known", remedy=f"use delete, or condition= with one of {known}"
         )
-    for_condition(api, name, wanted, seconds(timeout))
+    tenant = for_condition(api, name, wanted, limit, output)
+    print_result(f"tenant/{name} condition met: {wanted}", tenant, output)
 
 
-def for_condition(api: Api, name: str, wanted: str, limit: float) -> None:
-    """Return when the condition is True for the tenant's current generation.
+def for_condition(
+    api: Api, name: str, wanted: str, limit: float, output: Format = Format.TABLE
+) -> dict[str, Any]:
+    """Return the tenant when the condition is True for its current generation.
 
     Raises `wait.timeout`; `wait.stalled` when somebody has to act first; `wait.resting` when it
     cannot be told on this machine.
     """
-    turns = Turns()
     last: dict[str, Any] | None = None
-    for tenant in _looks(api, name, limit):
-        turns.show(tenant)
-        found = _current(tenant, wanted)
-        if found is not None and found["status"] == "True":
-            print(f"tenant/{name} condition met: {wanted}")
-            return
-        _require_progress(tenant, wanted)
-        if found is not None and found["status"] == "Unknown" and found["reason"] in RESTING:
-            raise _ended(name, wanted, found, "resting", "does not come here")
-        last = _condition(tenant, wanted)
+    with Turns(voice(output)) as turns:
+        for tenant in _looks(api, name, limit):
+            turns.show(tenant)
+            found = _current(tenant, wanted)
+            if found is not None and found["status"] == "True":
+                return tenant
+            _require_progress(tenant, wanted)
+            if found is not None and found["status"] == "Unknown" and found["reason"] in RESTING:
+                raise _ended(name, wanted, found, "resting", "does not come here")
+            last = _condition(tenant, wanted)
     raise _ended(name, wanted, last, "timeout", f"did not come in {limit:g} s")
 
 
-def for_deletion(api: Api, name: str, limit: float) -> None:
+def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABLE) -> None:
     """Return when the tenant is gone; raises as `for_condition` does."""
-    turns = Turns()
     last: dict[str, Any] | None = None
     try:
-        for tenant in _looks(api, name, limit):
-            turns.show(tenant)
-            if tenant["deleting"]:
-                _require_progress(tenant, "its end")
-            last = _condition(tenant, "Reconciling")
+        with Turns(voice(output)) as turns:
+            for tenant in _looks(api, name, limit):
+                turns.show(tenant)
+                if tenant["deleting"]:
+                    _require_progress(tenant, "its end")
+                last = _condition(tenant, "Reconciling")
     except CliError as error:
         if error.code != GONE:
             raise
-        print(f"tenant/{name} deleted")
         return
     raise _ended(name, "its end", last, "timeout", f"did not come in {limit:g} s")
 
@@ -141,22 +145,36 @@ def seconds(text: str) -> float:
     """Read a duration such as 300s, 5m or 1h."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if found is None:
-        raise CliError("usage", f"{text} is not a duration", remedy="write 300s or 5m", status=2)
+        raise UsageError(f"{text} is not a duration", remedy="write 300s or 5m")
     return float(found[1]) * UNITS[found[2] or "s"]
 
 
 class Turns:
-    """Prints each condition of the tenant, and Ready of its parts, the moment it turns."""
+    """Prints each condition of the tenant, and Ready of its parts, the moment it turns.
 
-    def __init__(self) -> None:
+    In between one line says what is being done, so that a long step is no silence.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._line = ProgressLine("waiting")
         self._started = time.monotonic()
         self._seen: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def __enter__(self) -> Turns:
+        """Start."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave only what turned."""
+        self._line.clear()
 
     def show(self, tenant: dict[str, Any]) -> None:
         """Print what turned since the last look, oldest first."""
         turned = [condition for condition in tenant["conditions"] if self._is_news(condition)]
         for condition in sorted(turned, key=lambda c: str(c["last_transition_at"])):
             self._print(condition)
+        self._line.say(_doing(tenant))
 
     def _is_news(self, condition: dict[str, Any]) -> bool:
         """Tell whether a status moved, or something that is wrong has got another reason."""
@@ -176,8 +194,19 @@ class Turns:
         elapsed = time.monotonic() - self._started
         what = f"{condition['subject']:<24} {condition['type']:<20} {condition['status']:<7}"
         message = condition["message"].splitlines()[0] if condition["message"] else ""
-        line = f"{at:%H:%M:%S} {elapsed:6.1f} s  {what} {condition['reason']}  {message}"
-        print(line.rstrip(), flush=True)
+        line = f"{at:%H:%M:%S} {elapsed:6.1f} s  {what} {condition['reason']}  {shown(message)}"
+        self._line.clear()
+        print(line.rstrip(), file=self._stream, flush=True)
+
+
+def _doing(tenant: dict[str, Any]) -> str:
+    """Name the next condition that has to come, with what is known of it."""
+    for type_ in STEPS[1:]:
+        found = _condition(tenant, type_)
+        if found is None or found["status"] != "True":
+            said = f"{found['reason']} {found['message']}" if found is not None else ""
+            return shown(f"{type_} {said}".splitlines()[0].rstrip())
+    return "Ready"
 
 
 def _ended(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.platform import Platform
@@ -136,11 +136,17 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, state_dir: Path) -> Settings:
-        """Read the settings of a state directory; raises SettingsMissing before `penguin init`."""
+        """Read the settings of a state directory.
+
+        Raises SettingsMissing before `penguin init`, and SettingsInvalid.
+        """
         file = state_dir / SETTINGS_FILE
         if not file.exists():
             raise SettingsMissing(file)
-        return cls(_env_file=file)
+        try:
+            return cls(_env_file=file)
+        except ValidationError as error:
+            raise SettingsInvalid(file, error) from None
 
 
 class SettingsMissing(Exception):
@@ -151,4 +157,19 @@ class SettingsMissing(Exception):
 
     def __init__(self, file: Path) -> None:
         super().__init__("this installation has no settings yet")
+        self.where = str(file)
+
+
+class SettingsInvalid(Exception):
+    """A setting has a value that it cannot have; the value may be a secret and is not shown."""
+
+    code = "settings.invalid"
+    remedy = "correct the file, or the variable of the environment, which wins over it"
+
+    def __init__(self, file: Path, error: ValidationError) -> None:
+        wrong = (
+            f"PENGUIN_{'__'.join(str(step).upper() for step in detail['loc'])}: {detail['msg']}"
+            for detail in error.errors(include_url=False, include_input=False)
+        )
+        super().__init__("; ".join(wrong))
         self.where = str(file)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import threading
 
+import pytest
+import yaml
+
 
 def test_apply_creates_then_configures_then_changes_nothing(plane, penguin, file, capsys):
     assert penguin("apply", "-f", str(file)) == 0
@@ -135,7 +138,7 @@ def test_wait_ends_at_once_where_hosts_cannot_run(plane, penguin, file, capsys):
 
 def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
-    assert penguin("delete", "tenant", "acme") == 2
+    assert penguin("delete", "tenant", "acme") == 1
     assert "error[delete.unconfirmed]" in capsys.readouterr().err
     gone = threading.Timer(0.2, plane.run, ("delete from oltp.tenants where deleting",))
     gone.start()
@@ -178,3 +181,99 @@ def test_a_wrong_key_and_a_silent_api_are_told_apart(plane, penguin, monkeypatch
     said = capsys.readouterr().err
     assert "error[api.unreachable]" in said
     assert "make up" in said
+
+
+def test_errors_of_diff_are_not_taken_for_differences(plane, penguin, file, monkeypatch):
+    assert penguin("diff") == 1
+    assert penguin("diff", "-f", str(file.with_name("missing.yaml"))) == 1
+    monkeypatch.setenv("PENGUIN_API_URL", "http://127.0.0.1:9")
+    assert penguin("diff", "-f", str(file)) == 1
+
+
+READ = {"json": json.loads, "yaml": yaml.safe_load}
+
+
+@pytest.mark.parametrize("format_", READ)
+def test_every_result_can_be_read_by_programs(plane, penguin, file, format_, capsys):
+    def said(*arguments: str, code: int = 0) -> object:
+        capsys.readouterr()
+        assert penguin(*arguments, "-o", format_) == code
+        return READ[format_](capsys.readouterr().out)
+
+    assert said("events") == []
+    assert said("get", "tenants") == []
+    done = {"kind": "tenant", "name": "acme"}
+    assert said("diff", "-f", str(file), code=2)
+    assert said("apply", "-f", str(file)) == [done | {"outcome": "created"}]
+    plane.set("DnsReady", "True", "RecordsFound")
+    assert said("wait", "tenant", "acme", "--for=condition=DnsReady")["name"] == "acme"
+    assert said("get", "tenants")[0]["name"] == "acme"
+    assert said("describe", "tenant", "acme")["tenant"]["name"] == "acme"
+    assert said("render", "-f", str(file))["tenant"] == "acme"
+    assert said("events")[0]["reason"] == "Created"
+    plane.run(
+        "insert into oltp.operations (id, tenant_id, tenant, kind, phase, generation, process, "
+        "host, progress, started_at, heartbeat_at, finished_at, outcome) select "
+        "'019e0000-0000-7000-8000-000000000001', id, name, 'converge', 'cloud', 1, 7, 'here', "
+        "'', now(), now(), now(), 'succeeded' from oltp.tenants"
+    )
+    assert said("logs", "acme")["operation"]["phase"] == "cloud"
+    assert said("delete", "tenant", "acme", "--yes") == done | {"outcome": "deleting"}
+    plane.run("delete from oltp.tenants where deleting")
+    assert said("wait", "tenant", "acme", "--for=delete") == done | {"outcome": "deleted"}
+
+
+def test_apply_and_wait_prints_one_document(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Ready", "True", "Ready")
+    capsys.readouterr()
+    assert penguin("apply", "-f", str(file), "--wait", "-o", "json") == 0
+    assert [entry["outcome"] for entry in json.loads(capsys.readouterr().out)] == ["unchanged"]
+
+
+def test_a_person_may_say_no(plane, penguin, file, monkeypatch, capsys):
+    penguin("apply", "-f", str(file))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+    assert penguin("delete", "tenant", "acme") == 1
+    said = capsys.readouterr().err
+    assert "error[delete.unconfirmed]: nothing was deleted" in said
+    assert penguin("get", "tenant", "acme") == 0
+
+
+def test_ctrl_c_ends_a_wait_with_130(plane, penguin, file, monkeypatch, capsys):
+    penguin("apply", "-f", str(file))
+
+    def pressed(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.wait.time.sleep", pressed)
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 130
+    assert capsys.readouterr().err.endswith("interrupted\n")
+
+
+def test_render_prints_a_page_for_people_and_says_where_it_cannot_write(
+    plane, penguin, file, tmp_path, capsys
+):
+    assert penguin("render", "-f", str(file), "-o", "table") == 0
+    said = capsys.readouterr().out
+    for part in ("Records in zones at Cloudflare", "Records to set by hand", "$43.98", "sha256:"):
+        assert part in said
+    target = tmp_path / "b.yaml"
+    assert penguin("render", "-f", str(file), "--to", str(target), "-o", "yaml") == 0
+    assert yaml.safe_load(target.read_text())["kind"] == "Blueprint"
+    assert penguin("render", "-f", str(file), "--to", str(tmp_path / "no" / "x.json")) == 1
+    assert "error[file.unwritable]" in capsys.readouterr().err
+
+
+def test_broken_settings_are_named_without_their_values(plane, penguin, file, tmp_path, capsys):
+    assert penguin("init", "--platform-zone", "Not A Zone") == 1
+    assert "error[usage]: Not A Zone cannot be the platform's zone" in capsys.readouterr().err
+    assert penguin("init") == 0
+    settings = tmp_path / "state" / "settings.env"
+    settings.write_text(settings.read_text() + 'PENGUIN_API__PORT="hunter2"\n')
+    assert penguin("apply", "-f", str(file)) == 1
+    said = capsys.readouterr().err
+    assert "error[settings.invalid]: PENGUIN_API__PORT" in said
+    assert f"at: {settings}" in said
+    assert "hunter2" not in said

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from cli.api import connect, problem_of, tenant_path
+from cli.api import Api, connect, problem_of, tenant_path
 from cli.changes import Change, of_documents
 from cli.errors import CliError, CliErrorGroup
 from cli.wait import seconds
@@ -60,6 +60,41 @@ def test_the_word_of_a_killed_control_plane_does_not_count(state):
     dead = {"pid": 2**22 + 1, "url": "http://127.0.0.1:8400"}
     (state / "serve.json").write_text(json.dumps(dead))
     assert connect().url == "http://far.example"
+
+
+@pytest.mark.parametrize("written", ["[]", "{", '"x"', '{"pid": null}', '{"pid": "9e9"}'])
+def test_garbled_files_count_as_none(state, written):
+    (state / "serve.json").write_text(written)
+    (state / "context.json").write_text(json.dumps({"url": "http://far.example", "api_key": "k"}))
+    assert connect().url == "http://far.example"
+    (state / "context.json").write_text(written)
+    with pytest.raises(CliError) as raised:
+        connect()
+    assert raised.value.code == "context.missing"
+
+
+@pytest.mark.parametrize("key", ["pm_live_a\nb", "schlüssel"])
+def test_a_key_that_no_header_can_carry_is_told_so(state, monkeypatch, key):
+    monkeypatch.setenv("PENGUIN_API_KEY", key)
+    monkeypatch.setenv("PENGUIN_API_URL", "http://far.example")
+    with pytest.raises(CliError) as raised:
+        connect()
+    assert (raised.value.code, raised.value.where) == ("context.invalid", "PENGUIN_API_KEY")
+
+
+def test_whoever_answers_no_json_is_not_our_api(monkeypatch):
+    page = answer(200, text="<html>Welcome")
+    monkeypatch.setattr("cli.api.httpx2.request", lambda *_, **__: page)
+    with pytest.raises(CliError) as raised:
+        Api("http://far.example", "key").get("/tenants")
+    assert raised.value.code == "api.not_ours"
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_list(name):
+    with pytest.raises(CliError) as raised:
+        tenant_path(name)
+    assert raised.value.code == "usage"
 
 
 def answer(status: int, **content: object) -> httpx2.Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,8 +33,8 @@ def test_an_error_has_code_place_and_remedy(capsys: pytest.CaptureFixture[str]) 
 def test_all_errors_of_a_group_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     both = [CliError("a", "one", remedy=""), CliError("b", "two", remedy="")]
     with pytest.raises(SystemExit) as ended, reported(lambda: Path("/nowhere")):
-        raise CliErrorGroup(both, status=2)
-    assert ended.value.code == 2
+        raise CliErrorGroup(both)
+    assert ended.value.code == 1
     assert capsys.readouterr().err == "error[a]: one\nerror[b]: two\n"
 
 
@@ -69,11 +71,12 @@ def test_even_an_unwritable_log_shows_no_traceback(
     ("arguments", "message", "help_of"),
     [
         (["nope"], "No such command 'nope'", "penguin"),
+        (["diff"], "Missing option '--filename'", "penguin diff"),
         (["servers", "--nope"], "No such option: --nope", "penguin servers"),
         (["servers", "status", "-o", "xml"], "'xml' is not one of", "penguin servers status"),
     ],
 )
-def test_a_mistyped_command_line_ends_with_2(
+def test_a_mistyped_command_line_ends_with_1_since_2_says_that_something_differs(
     arguments: list[str],
     message: str,
     help_of: str,
@@ -84,7 +87,23 @@ def test_a_mistyped_command_line_ends_with_2(
     with pytest.raises(SystemExit) as ended:
         main.main()
     said = capsys.readouterr().err
-    assert ended.value.code == 2
+    assert ended.value.code == 1
     assert said.startswith("error[usage]: ")
     assert message in said
     assert f"  do: see `{help_of} --help`" in said
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["servers", "status", "-o", "json"]])
+def test_a_reader_that_has_enough_is_no_surprise(arguments: list[str], tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        env={**os.environ, "PENGUIN_STATE_DIR": str(tmp_path)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")

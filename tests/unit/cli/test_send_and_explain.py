@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from cli import messages
+from cli import api as client
 from cli.main import main
 
 ID = "019e0000-0000-7000-8000-000000000001"
@@ -59,7 +59,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     played = Api(["accepted"])
     monkeypatch.setenv("PENGUIN_API_URL", "http://api.example")
     monkeypatch.setenv("PENGUIN_API_KEY", "key")
-    monkeypatch.setattr(messages.httpx2, "request", played.request)
+    monkeypatch.setattr(client.httpx2, "request", played.request)
     return played
 
 
@@ -108,7 +108,7 @@ def test_a_mail_file_is_read_and_options_overrule_it(api, monkeypatch, tmp_path)
 
 
 def test_what_is_missing_is_named(api, monkeypatch, capsys):
-    assert penguin(monkeypatch, "send", "--subject", "Hello") == 2
+    assert penguin(monkeypatch, "send", "--subject", "Hello") == 1
     assert "--from, --to missing" in capsys.readouterr().err
 
 

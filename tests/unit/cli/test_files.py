@@ -1,0 +1,83 @@
+"""Whatever `-f` names: every mistake of every file is told, and only what was named is read."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from blueprint.loading import MAX_BYTES
+from cli import files
+from cli.errors import CliErrorGroup
+from tools.places import checkout
+
+ACME = (checkout() / "tenants" / "acme.yaml").read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
+    place = tmp_path / "a folder"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+def errors_of(*paths: str) -> list[tuple[str, str | None]]:
+    with pytest.raises(CliErrorGroup) as raised:
+        files.read(list(paths))
+    return [(error.code, error.where) for error in raised.value.errors]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [ACME, ACME.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + ACME, b"---\n" + ACME + b"---\n"],
+)
+def test_line_ends_and_marks_of_editors_do_not_matter(folder: Path, content: bytes) -> None:
+    (folder / "acme.yaml").write_bytes(content)
+    (source,) = files.read(["acme.yaml"])
+    assert source.name == "acme"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "tenant.empty"),
+        (b"caf\xe9", "file.unreadable"),
+        (bytes(range(256)), "file.unreadable"),
+        (ACME.decode().encode("utf-16"), "file.unreadable"),
+        (b"a: b\n" * MAX_BYTES, "file.unreadable"),
+        (ACME.replace(b"\n  plan", b"\n\tplan"), "tenant.syntax"),
+    ],
+)
+def test_what_cannot_be_a_document_is_told_so(folder: Path, content: bytes, code: str) -> None:
+    (folder / "x.yaml").write_bytes(content)
+    (folder / "y.yaml").write_bytes(ACME.replace(b"plan:", b"plam:"))
+    told = errors_of(".")
+    assert told[0][0] == code
+    assert {found for found, _ in told[1:]} == {"tenant.unknown_key", "tenant.missing_key"}
+
+
+def test_an_endless_file_is_not_read_to_its_end() -> None:
+    assert errors_of("/dev/zero") == [("file.unreadable", "/dev/zero")]
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_does_not_stand_for_the_folder_we_are_in(folder: Path, name: str) -> None:
+    (folder / "acme.yaml").write_bytes(ACME)
+    assert errors_of(name) == [("file.unreadable", "-f")]
+
+
+def test_folders_without_documents_and_missing_files_are_named(folder: Path) -> None:
+    (folder / "empty.yaml").mkdir()
+    told = errors_of("empty.yaml", "missing.yaml")
+    assert told == [("file.none", "empty.yaml"), ("file.unreadable", "missing.yaml")]
+
+
+def test_standard_input_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert errors_of("-") == [("file.unreadable", "standard input")]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(ACME)))
+    assert [source.file for source in files.read(["-"])] == ["standard input"]

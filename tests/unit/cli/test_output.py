@@ -1,0 +1,70 @@
+"""What others wrote is shown as they wrote it, and steers neither the table nor the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+import yaml
+
+from cli.narration import ProgressLine
+from cli.output import Format, print_result, print_rows, shown
+
+ODD = {"subject": "[/x] [red]:smile: a\x1b[2Jb", "list": ["a", "b"], "none": None}
+
+
+def test_a_table_shows_markup_as_it_is_and_no_control_characters(capsys):
+    print_rows([ODD], ("subject", "list", "none"), Format.TABLE)
+    said = capsys.readouterr().out
+    assert "[/x] [red]:smile: a\ufffd[2Jb" in said
+    assert said.splitlines()[-1].split()[-3:] == ["a,", "b", "-"]
+
+
+@pytest.mark.parametrize(
+    ("format_", "read"), [(Format.JSON, json.loads), (Format.YAML, yaml.safe_load)]
+)
+def test_programs_get_everything_as_it_is(format_, read, capsys):
+    print_rows([ODD], ("subject",), format_)
+    assert read(capsys.readouterr().out) == [ODD]
+    print_result("done", ODD, format_)
+    assert read(capsys.readouterr().out) == ODD
+
+
+def test_a_narrow_terminal_folds_and_loses_nothing(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    print_rows([{"a": "x" * 50, "b": "y" * 50}], ("a", "b"), Format.TABLE)
+    said = capsys.readouterr().out
+    assert (said.count("x"), said.count("y")) == (50, 50)
+
+
+def test_letters_of_all_languages_are_shown():
+    assert shown("Grüße, 世界\t🐧") == "Grüße, 世界\t🐧"
+
+
+class Terminal(io.StringIO):
+    """Standard error that a person watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_line_that_fits_a_narrow_terminal_and_leaves_nothing(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "20")
+    with ProgressLine("waiting") as line:
+        line.say("for something that takes long to say")
+    assert screen.getvalue() == "\r  … waiting: for so\x1b[K\r\x1b[K"
+
+
+def test_a_log_hears_of_each_step_once(capsys):
+    with ProgressLine("engine") as line:
+        for figure in range(100):
+            line.say(f"compiling  {figure} of 100")
+        line.say("linking")
+    assert [text.split("  ")[1] for text in capsys.readouterr().err.splitlines()] == [
+        "… engine: compiling",
+        "… engine: linking",
+    ]
