@@ -148,6 +148,18 @@ async def of_tenant(
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
+async def last_outcome(connection: AsyncConnection, tenant_id: UUID, phase: str) -> str | None:
+    """Return how the newest operation of a phase ended; None when there is none."""
+    found = await connection.execute(
+        text(
+            "select outcome from oltp.operations where tenant_id = :id and phase = :phase "
+            "order by id desc limit 1"
+        ),
+        {"id": tenant_id, "phase": phase},
+    )
+    return found.scalar_one_or_none()
+
+
 async def lines_after(
     connection: AsyncConnection, id_: UUID, cursor: int, *, limit: int = 1000
 ) -> list[dict[str, Any]]:

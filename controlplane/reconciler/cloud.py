@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from controlplane.database import CONTROLLER
 from controlplane.monitoring.conditions import TENANT, Type, Verdict, aggregate, bad, ok
+from controlplane.operations import repository as operation_rows
 from controlplane.provisioning.ports import ProvisioningError
 from controlplane.reconciler.context import Context
 from controlplane.tenants import repository
@@ -35,8 +36,7 @@ class Cloud:
     async def run(self, context: Context) -> None:
         """Make sure that everything in the cloud is there, as far as it can be now."""
         await self._observe(context)
-        at_blueprint = context.state.digest == context.blueprint.digest
-        if not at_blueprint or context.state.pending:
+        if not await self._is_settled(context):
             await refuse_foreign(context)
             async with context.operation(
                 "update" if context.state.digest else "create", "cloud"
@@ -54,6 +54,18 @@ class Cloud:
     async def _observe(self, context: Context) -> None:
         name = context.tenant.name
         context.state = await asyncio.to_thread(context.ports.engine.state, name)
+
+    async def _is_settled(self, context: Context) -> bool:
+        """Tell whether the last operation reached its end, and at this blueprint.
+
+        The stack's digest alone does not: it is written also where a resource failed.
+        """
+        state = context.state
+        if state.digest != context.blueprint.digest or state.pending:
+            return False
+        async with context.ports.database.begin(CONTROLLER) as connection:
+            last = await operation_rows.last_outcome(connection, context.tenant.id, self.name)
+        return last == "succeeded"
 
     async def _remember_hosts(self, context: Context) -> None:
         """Note new machines: nothing is known of them, not even their host key."""

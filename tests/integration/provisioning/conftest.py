@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from blueprint.document import Blueprint, Dkim, PublicKeys
 from blueprint.loading import load
 from blueprint.platform import Platform
 from blueprint.render import render
+from controlplane.migrations import upgrade
 from hostwinds import VERSION
 from hostwinds.plugin import write_launcher
 from lab.cloudflare.account import Account
@@ -22,6 +24,8 @@ from lab.hostwinds.app import create_app as hostwinds_app
 from lab.hostwinds.world import World
 from lab.memory import MemoryMachines, MemoryNameserver
 from tools.pulumi.engine import Engine, find
+
+from .plane import PASSWORDS, Person, Plane
 
 TOKEN = "lab-token-of-forty-characters-0123456789"
 ZONES = ("acme.example", "penguinmails.example")
@@ -129,3 +133,25 @@ spec:
 @pytest.fixture
 def blueprint(rendered: Callable[[str], Blueprint]) -> Blueprint:
     return rendered(TENANT)
+
+
+@pytest.fixture
+def plane(
+    database: str,
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Plane]:
+    """A control plane whose address the command line knows."""
+    upgrade(database, PASSWORDS)
+    made = Plane(database, environment, tmp_path)
+    with structlog.testing.capture_logs() as made.log, made.serving() as (url, key):
+        monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "person"))
+        monkeypatch.setenv("PENGUIN_API_URL", url)
+        monkeypatch.setenv("PENGUIN_API_KEY", key.secret)
+        yield made
+
+
+@pytest.fixture
+def penguin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Person:
+    return Person(monkeypatch, capsys)

@@ -1,0 +1,132 @@
+"""A control plane over the real engine and both emulators, with the command line in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from blueprint.platform import Platform
+from cli.main import main
+from controlplane.app import create_app
+from controlplane.database import OPERATOR, ROLES, Database
+from controlplane.identity.keys import NewKey, Scope, create_key
+from controlplane.identity.repository import add_key
+from controlplane.provisioning.engine import PulumiEngine
+from controlplane.provisioning.ports import Configurator, Verifier
+from controlplane.provisioning.recorded_verifier import RecordedVerifier
+from controlplane.reconciler.context import Ports
+from controlplane.reconciler.loop import step
+from controlplane.service import listen, serve_http
+from controlplane.settings import ReconcilerSettings
+from vault import KeyRing, Vault
+
+PASSWORDS = {role: SecretStr(f"{role}-password") for role in ROLES}
+PEPPER = b"pepper"
+PLATFORM = Platform(zone="penguinmails.example")
+VISIT = 120
+"""Seconds that a visit may take here."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Plane:
+    """One control plane. What it depends on may be changed between two visits."""
+
+    def __init__(self, dsn: str, environment: dict[str, str], place: Path) -> None:
+        self.dsn = dsn
+        self.environment = {**environment, "HOSTWINDS_JOURNAL": dsn}
+        self.platform = PLATFORM
+        self.configurator: Configurator | None = None
+        self.verifier: Verifier = RecordedVerifier()
+        self.root_password: Callable[[int], str | None] = lambda _: None
+        self.log: list[Any] = []
+        self.file = place / "acme.yaml"
+        self._place = place
+        self._vault = Vault(KeyRing.create(place / "keys"))
+        self._later = timedelta()
+
+    def clock(self) -> datetime:
+        """Return the time, which jumps before every visit."""
+        return datetime.now(UTC) + self._later
+
+    def visit(self) -> None:
+        """Let the reconciler do what is due within the next hour."""
+        self._later += timedelta(hours=1)
+        visiting = step(self.ports(), "test", asyncio.Event())
+        asyncio.run_coroutine_threadsafe(visiting, self._loop).result(VISIT)
+
+    def ports(self) -> Ports:
+        """Put together what a reconciler of now works with."""
+        return Ports(
+            database=self._database,
+            engine=PulumiEngine(environment=self.environment, root=self._place / "operations"),
+            verifier=self.verifier,
+            vault=self._vault,
+            platform=self.platform,
+            settings=ReconcilerSettings(),
+            clock=self.clock,
+            configurator=self.configurator,
+            root_password=self.root_password,
+        )
+
+    @contextmanager
+    def serving(self) -> Iterator[tuple[str, NewKey]]:
+        """Answer the API in a thread; yields its address and an operator's key."""
+        key, listener, ready = create_key(PEPPER), listen("127.0.0.1", 0), threading.Event()
+        stop = asyncio.Event()
+
+        async def work() -> None:
+            self._loop = asyncio.get_running_loop()
+            self._database = Database.connect(self.dsn, PASSWORDS, pool_size=3)
+            async with self._database.begin(OPERATOR) as connection:
+                await add_key(
+                    connection, key, tenant_id=None, scopes=tuple(Scope), now=self.clock()
+                )
+            app = create_app(
+                database=self._database, platform=PLATFORM, pepper=PEPPER, clock=self.clock
+            )
+            await serve_http(app, listener, stop, ready.set)
+            await self._database.close()
+
+        thread = threading.Thread(target=asyncio.run, args=(work(),))
+        thread.start()
+        try:
+            assert ready.wait(20)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", key
+        finally:
+            self._loop.call_soon_threadsafe(stop.set)
+            thread.join(20)
+
+
+class Person:
+    """Somebody at the command line; never sees a traceback."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Said:
+        """Run `penguin`."""
+        self._capsys.readouterr()
+        self._monkeypatch.setattr("sys.argv", ["penguin", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = self._capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return Said(int(ended.value.code or 0), said.out, said.err)
