@@ -3,35 +3,76 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-from hostwinds.errors import Refused, Unauthorized, Unreachable
+from hostwinds.errors import HalfDone, Refused, Unauthorized, Unreachable
 
-SECRET_FIELDS = ("password", "configkey")
-"""Fields of an instance that never leave this package."""
+MISPRINT = re.compile(r'^\s*\{\s*"success"\s*=')
+"""`{"success" = true}`, as the documentation prints it."""
+MARKUP = re.compile(r"\s*<[^>]*>\s*")
+FORBIDDEN = "not authorized"
 
 
 def payload(text: str, action: str) -> Any:
     """Return what a call answered: a list, an object, True, or the steps of a change.
 
-    Raises Unauthorized, Refused (any step with `error` fails the whole call) or Unreachable (not
+    Raises Unauthorized, Refused, HalfDone (an error after a step that was done) or Unreachable (not
     JSON). Messages are matched by lower-cased fragments, since they hold markup and misprints.
     """
     try:
-        answer = json.loads(text)
+        answer = json.loads(MISPRINT.sub('{"success":', text, count=1))
     except ValueError:
+        if FORBIDDEN in text.lower():
+            raise _unauthorized("Not Authorized!") from None
         raise Unreachable(f"{action}: the answer is not JSON") from None
     if isinstance(answer, dict) and "success" in answer:
+        if answer["success"] is False:
+            raise Refused(f"{action}: the provider says no, without a reason")
         return answer["success"]
+    done: list[str] = []
     for step in answer if isinstance(answer, list) else [answer]:
-        if isinstance(step, dict) and str(step.get("result", "")).lower() == "error":
-            message = str(step.get("message", "no explanation")).replace("<br>", " ").strip()
-            if "not authorized" in message.lower():
-                raise Unauthorized(f"Hostwinds refuses the API key: {message}")
-            raise Refused(f"{action}: {message}")
+        _take(step, action, done)
     return answer
 
 
-def redacted(instance: dict[str, Any]) -> dict[str, Any]:
-    """Return an instance without its root password and configuration key."""
-    return {key: value for key, value in instance.items() if key not in SECRET_FIELDS}
+def succeeded(answer: Any) -> bool:
+    """Tell whether the payload of a change says that it was accepted."""
+    if isinstance(answer, list):
+        return any(_result(step) == "success" for step in answer)
+    return bool(answer)
+
+
+def objects(answer: Any, action: str) -> list[dict[str, Any]]:
+    """Return a listing's objects, from a list or from an object that holds them by number.
+
+    Raises Unreachable for anything else: an odd answer must never look like an empty account.
+    """
+    found = list(answer.values()) if isinstance(answer, dict) else answer
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise Unreachable(f"{action}: the answer is not a list of objects")
+    return found
+
+
+def _take(step: Any, action: str, done: list[str]) -> None:
+    """Note a step that was done; raise for one that was not."""
+    said = str(step.get("message", "")) if isinstance(step, dict) else ""
+    message = MARKUP.sub(" ", said).strip()
+    if FORBIDDEN in message.lower():
+        raise _unauthorized(message)
+    if _result(step) == "success":
+        done.append(str(step.get("action") or action))
+    elif _result(step) == "error":
+        number = f" (ERROR {step['ERROR']})" if step.get("ERROR") else ""
+        refusal = f"{action}: {message or 'no explanation'}{number}"
+        if done:
+            raise HalfDone(f"{refusal}, after {', '.join(done)}")
+        raise Refused(refusal)
+
+
+def _result(step: Any) -> str:
+    return str(step.get("result", "")).lower() if isinstance(step, dict) else ""
+
+
+def _unauthorized(message: str) -> Unauthorized:
+    return Unauthorized(f"Hostwinds refuses the API key: {message}")

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx2
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from hostwinds.answers import payload
-from hostwinds.errors import AnswerLost, FirewallWithoutSsh, HostwindsError, Refused, Unreachable
+from hostwinds.answers import objects, payload, succeeded
+from hostwinds.errors import (
+    AnswerLost,
+    FirewallWithoutSsh,
+    NotInEffect,
+    Refused,
+    Unauthorized,
+    Unreachable,
+)
 from hostwinds.limiter import Limiter, limiter_from_environment
 from hostwinds.models import FirewallProfile, Instance, PriceLine
 
@@ -22,6 +30,10 @@ TIMEOUT = httpx2.Timeout(60, connect=10)
 ATTEMPTS = 3
 FIRST_PAUSE = 1.0
 SSH = 22
+OPEN_PROFILE = "default"
+"""The provider's own profile, which lets SSH in."""
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Client:
@@ -49,14 +61,14 @@ class Client:
         )
 
     @classmethod
-    def from_environment(cls) -> Client:
+    def from_environment(cls, *, pause: Callable[[float], None] = time.sleep) -> Client:
         """Take `HOSTWINDS_API_URL`, `HOSTWINDS_API_KEY`, and the limiter beside the journal."""
         key = os.environ.get("HOSTWINDS_API_KEY", "")
         if not key:
-            raise HostwindsError("HOSTWINDS_API_KEY is not set", remedy="set it to the API key")
-        return cls(
-            os.environ.get("HOSTWINDS_API_URL", URL), SecretStr(key), limiter_from_environment()
-        )
+            raise Unauthorized("HOSTWINDS_API_KEY is not set")
+        limiter = limiter_from_environment(pause=pause)
+        url = os.environ.get("HOSTWINDS_API_URL", URL)
+        return cls(url, SecretStr(key), limiter, pause=pause)
 
     def __enter__(self) -> Self:
         return self
@@ -67,16 +79,21 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self._http.close()
 
     def instances(self) -> list[Instance]:
         """List all instances of the account."""
-        return [Instance.model_validate(item) for item in self._read("get_instances") or []]
+        action = "get_instances"
+        return [_read_as(Instance, item, action) for item in objects(self._read(action), action)]
 
     def instance(self, service_id: int) -> Instance | None:
         """Return one instance, None when the account does not have it."""
         found = self._instance(service_id)
-        return Instance.model_validate(found) if found else None
+        return None if found is None else _read_as(Instance, found, "get_instance")
 
     def root_password(self, service_id: int) -> SecretStr:
         """Return the root password that the provider made: for first contact, never kept."""
@@ -86,25 +103,42 @@ class Client:
         return SecretStr(str(found.get("password", "")))
 
     def addresses(self, service_id: int) -> list[str]:
-        """List the IPv4 addresses of an instance, the primary one first."""
-        found = self._read("get_instance_ips", serviceid=service_id)
+        """List the IPv4 addresses of an instance; none when it is gone."""
+        try:
+            found = self._read("get_instance_ips", serviceid=service_id)
+        except Refused as refusal:
+            if _is_unknown_service(refusal):
+                return []
+            raise
         if isinstance(found, dict) and "IP Addresses" in found:
-            return [str(item["ip"]) for item in found["IP Addresses"]]
+            items = objects(found["IP Addresses"], "get_instance_ips")
+            return [str(item["ip"]) for item in items if item.get("ip")]
         instance = self.instance(service_id)  # the documented shape says less than the object
         if instance is None:
             return []
-        others = [address for address in instance.addresses if address != instance.main_ip]
-        return [instance.main_ip, *others]
+        return list(dict.fromkeys(filter(None, (instance.main_ip, *instance.addresses))))
+
+    def secondary_addresses(self, service_id: int) -> list[str]:
+        """List the addresses of an instance but its main one; none while that is not known."""
+        instance = self.instance(service_id)
+        if instance is None or not instance.main_ip:
+            return []
+        return [ip for ip in self.addresses(service_id) if ip != instance.main_ip]
 
     def price_list(self) -> list[PriceLine]:
         """Return the sizes on offer, from either of the two shapes."""
-        found = self._read("get_price_list")
-        lines = found.values() if isinstance(found, dict) else found
-        return [PriceLine.model_validate(line) for line in lines]
+        action = "get_price_list"
+        return [_read_as(PriceLine, item, action) for item in objects(self._read(action), action)]
 
     def location_id(self, name: str) -> int:
         """Return the id of a location by its name."""
         return int(self._by_name("get_locations", name, "id", "location"))
+
+    def location_name(self, location_id: int) -> str:
+        """Return the name of a location by its id; empty when it is not on offer any more."""
+        found = objects(self._read("get_locations"), "get_locations")
+        names = (str(each.get("name")) for each in found if str(each.get("id")) == str(location_id))
+        return next(names, "")
 
     def image_id(self, name: str) -> str:
         """Return the template of an operating system image by its name."""
@@ -123,29 +157,42 @@ class Client:
         )
 
     def terminate(self, service_id: int) -> None:
-        """Delete an instance for good."""
+        """Ask for the end of an instance; it may take a while until it is gone."""
         self._change("terminate", serviceid=service_id)
 
     def release_address(self, service_id: int, address: str) -> None:
-        """Give a secondary address back."""
+        """Give a secondary address back, and read back that it is gone."""
         self._change("delete_ip", serviceid=service_id, ip=address)
+        if address in self.addresses(service_id):
+            raise NotInEffect(f"server {service_id} still has {address} after giving it back")
 
     def set_pointer(self, service_id: int, address: str, hostname: str) -> None:
         """Set the PTR of an address."""
         self._change("set_rdns", serviceid=service_id, ip=address, rdns=hostname)
 
+    def set_billing_cycle(self, service_id: int, cycle: str) -> None:
+        """Change how often an instance is paid for."""
+        self._change("change_billing_cycle", serviceid=service_id, billingcycle=cycle)
+
     def firewall(self, service_id: int) -> FirewallProfile:
         """Return the firewall profile of an instance."""
-        found = self._read("get_instance_firewall_profile", serviceid=service_id)
-        return FirewallProfile.model_validate(found)
+        action = "get_instance_firewall_profile"
+        return _read_as(FirewallProfile, self._read(action, serviceid=service_id), action)
 
     def set_firewall(self, service_id: int, profile: str) -> None:
-        """Set the firewall profile, and read it back: one without SSH is undone and refused."""
+        """Set the firewall profile, and read it back: one without SSH is undone and refused.
+
+        A run that was cut off may have left such a profile; then the provider's own is set.
+        """
         before = self.firewall(service_id)
         self._change("set_instance_firewall", serviceid=service_id, name=profile)
-        if not self.firewall(service_id).lets_in(SSH):
-            self._change("set_instance_firewall", serviceid=service_id, name=before.name)
-            raise FirewallWithoutSsh(f"firewall profile {profile} does not let SSH in")
+        after = self.firewall(service_id)
+        if not after.lets_in(SSH):
+            undone = before.name if before.lets_in(SSH) else OPEN_PROFILE
+            self._change("set_instance_firewall", serviceid=service_id, name=undone)
+            raise FirewallWithoutSsh(f"firewall profile {after.name} does not let SSH in")
+        if after.name.lower() != profile.lower():
+            raise NotInEffect(f"server {service_id} keeps firewall profile {after.name}")
 
     def toggle_lock(self, service_id: int) -> None:
         """Turn the lock of an instance over; read `locked` first."""
@@ -155,15 +202,19 @@ class Client:
         try:
             found = self._read("get_instance", serviceid=service_id)
         except Refused as refusal:
-            if "serviceid" in str(refusal).lower():
+            if _is_unknown_service(refusal):
                 return None
             raise
-        return dict(found) if found else None
+        if not isinstance(found, dict) or not found:
+            raise Unreachable("get_instance: the answer is not an object")
+        return found
 
     def _by_name(self, action: str, name: str, key: str, what: str) -> Any:
-        found = self._read(action)
+        found = objects(self._read(action), action)
         for item in found:
             if str(item.get("name", "")).lower() == name.lower():
+                if item.get(key) is None:
+                    raise Unreachable(f"{action}: {what} {name} has no {key}")
                 return item[key]
         known = ", ".join(sorted(str(item.get("name")) for item in found))
         raise Refused(f"{what} {name} is not on offer", remedy=f"use one of: {known}")
@@ -177,16 +228,19 @@ class Client:
             except Unreachable:
                 if attempt == ATTEMPTS:
                     raise
-                self._pause(pause)
+                # Jitter: the callers that one outage stopped shall not all come back at once.
+                self._pause(pause * random.uniform(0.5, 1.5))  # noqa: S311
                 pause *= 2
         raise AssertionError
 
     def _change(self, action: str, **parameters: Any) -> None:
-        """Call something that changes; a broken connection is AnswerLost, for looking first."""
+        """Call something that changes; what is not a clear yes or no is AnswerLost."""
         try:
-            self._call(action, parameters)
+            answer = self._call(action, parameters)
         except Unreachable as error:
             raise AnswerLost(f"{action}: the answer was lost ({error})") from None
+        if not succeeded(answer):
+            raise AnswerLost(f"{action}: the answer says neither yes nor no")
 
     def _call(self, action: str, parameters: dict[str, Any]) -> Any:
         form = {"action": action, "API": self._key.get_secret_value()}
@@ -194,8 +248,25 @@ class Client:
         self._limiter.wait()
         try:
             answer = self._http.post(self._url, data=form)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unreachable(f"{action}: {type(error).__name__} at {self._url}") from None
         if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
             raise Unreachable(f"{action}: HTTP {answer.status_code} from {self._url}")
-        return payload(answer.text, action)
+        found = payload(answer.text, action)  # a refusal may come with a 4xx
+        if answer.status_code >= httpx2.codes.MULTIPLE_CHOICES:
+            raise Unreachable(f"{action}: HTTP {answer.status_code} from {self._url}")
+        return found
+
+
+def _is_unknown_service(refusal: Refused) -> bool:
+    return "valid serviceid" in str(refusal).lower()
+
+
+def _read_as(model: type[Model], found: Any, action: str) -> Model:
+    """Read an object; an odd one is told by its fields and never by its values."""
+    try:
+        return model.model_validate(found)
+    except ValidationError as error:
+        fields = {".".join(map(str, mistake["loc"])) or "it" for mistake in error.errors()}
+        said = f"{action}: an object cannot be read: {', '.join(sorted(fields))}"
+        raise Unreachable(said) from None

@@ -11,6 +11,19 @@ from typing import Protocol
 
 import psycopg
 
+from hostwinds.errors import JournalUnavailable
+from hostwinds.journal.choice import DEFAULT
+from hostwinds.journal.postgres import ensure_schema, unavailable
+
+TAKE = """
+update purchase.limiter
+set next_slot = %s * interval '1 second' + case
+        when taken_at > clock_timestamp() then clock_timestamp()  -- the clock was set back
+        else greatest(next_slot, clock_timestamp())
+    end,
+    taken_at = clock_timestamp()
+returning extract(epoch from next_slot - clock_timestamp())
+"""
 RATE = 2.0
 """Requests a second; the provider documents no limit, this is the platform's own."""
 
@@ -26,25 +39,45 @@ class FileLimiter:
     """Keeps the time of the next free slot in a file under a lock."""
 
     def __init__(
-        self, path: Path, rate: float = RATE, *, pause: Callable[[float], None] = time.sleep
+        self,
+        path: Path,
+        rate: float = RATE,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._path = path
+        self._clock = clock
         self._interval = 1 / rate
         self._pause = pause
 
     def wait(self) -> None:
         """Take the next slot, then sleep until it comes."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            now = time.time()
-            # A slot far ahead is from a clock that was set back: it must not stop us for hours.
-            slot = min(max(float(file.read() or 0), now), now + 60)
-            file.truncate(0)
-            file.write(repr(slot + self._interval))
-            file.flush()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.seek(0)
+                now = self._clock()
+                slot = _next_slot(file.read(), now)
+                file.truncate(0)
+                file.write(f"{slot + self._interval!r} {now!r}")
+        except OSError as error:
+            raise JournalUnavailable(f"limiter {self._path}: {error.strerror}") from None
         self._pause(max(0.0, slot - now))
+
+
+def _next_slot(text: str, now: float) -> float:
+    """Return the next slot by what was written last: `<next slot> <time of writing>`.
+
+    A time of writing that is still to come is from a clock that was set back: that slot would stop
+    us for as long. Nothing readable is what a power failure leaves.
+    """
+    try:
+        slot, written = map(float, text.split())
+    except ValueError:
+        return now
+    return now if written > now else max(slot, now)
 
 
 class PostgresLimiter:
@@ -59,26 +92,20 @@ class PostgresLimiter:
 
     def wait(self) -> None:
         """Take the next slot by the server's clock, then sleep until it comes."""
-        from hostwinds.journal.postgres import ensure_schema
-
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
-            ensure_schema(connection)
-            row = connection.execute(
-                """
-                update purchase.limiter
-                set next_slot = greatest(next_slot, clock_timestamp()) + %s * interval '1 second'
-                returning extract(epoch from next_slot - clock_timestamp())
-                """,
-                [self._interval],
-            ).fetchone()
+        try:
+            with psycopg.connect(self._dsn, autocommit=True, connect_timeout=10) as connection:
+                ensure_schema(connection)
+                row = connection.execute(TAKE, [self._interval]).fetchone()
+        except psycopg.Error as error:
+            raise unavailable(error) from None
         self._pause(max(0.0, float(row[0]) - self._interval) if row else 0.0)
 
 
-def limiter_from_environment() -> Limiter:
+def limiter_from_environment(*, pause: Callable[[float], None] = time.sleep) -> Limiter:
     """Return the limiter beside the journal named by `HOSTWINDS_JOURNAL`."""
     place = os.environ.get("HOSTWINDS_JOURNAL", "")
     rate = float(os.environ.get("HOSTWINDS_RATE", RATE))
     if place.startswith(("postgres://", "postgresql://")):
-        return PostgresLimiter(place, rate)
-    base = Path(place) if place else Path.home() / ".local/state/hostwinds/journal.json"
-    return FileLimiter(base.with_name(f"{base.name}.limiter"), rate)
+        return PostgresLimiter(place, rate, pause=pause)
+    base = Path(place) if place else Path.home() / DEFAULT
+    return FileLimiter(base.with_name(f"{base.name}.limiter"), rate, pause=pause)

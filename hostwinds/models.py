@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Instance(BaseModel):
@@ -23,14 +23,29 @@ class Instance(BaseModel):
     cpu: int = 0
     ram: int = 0
     disk: int = 0
+    location_id: int = 0
+    cycle: str = Field(alias="billingcycle", default="")
+    image: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, data: Any) -> Any:
+        """Take empty fields as absent: those of an instance in the making fill up one by one."""
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value not in (None, "")}
 
     @field_validator("addresses", mode="before")
     @classmethod
     def _addresses(cls, value: Any) -> Any:
-        """Accept a list, None, or the comma-separated text of the short object."""
-        if value is None:
-            return ()
+        """Accept a list, or the comma-separated text of the short object."""
         return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @field_validator("image", mode="before")
+    @classmethod
+    def _image(cls, value: Any) -> Any:
+        """Take the name out of the object."""
+        return value.get("name", "") if isinstance(value, dict) else ""
 
     @field_validator("status")
     @classmethod
@@ -67,13 +82,16 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     direction: str
+    ethertype: str | None = None
     protocol: str | None = None
     port_range_min: int | None = None
     port_range_max: int | None = None
 
     def lets_in(self, port: int) -> bool:
-        """Tell whether the rule admits TCP connections to a port."""
-        if self.direction != "ingress" or self.protocol not in (None, "tcp"):
+        """Tell whether the rule admits TCP connections over IPv4 to a port."""
+        if self.direction.lower() != "ingress" or (self.ethertype or "IPv4").lower() != "ipv4":
+            return False
+        if (self.protocol or "tcp").lower() != "tcp":
             return False
         return (self.port_range_min or 0) <= port <= (self.port_range_max or 65535)
 
@@ -87,5 +105,5 @@ class FirewallProfile(BaseModel):
     rules: tuple[Rule, ...] = Field(alias="security_group_rules", default=())
 
     def lets_in(self, port: int) -> bool:
-        """Tell whether any rule admits TCP connections to a port."""
+        """Tell whether any rule admits TCP connections over IPv4 to a port."""
         return any(rule.lets_in(port) for rule in self.rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,7 +16,9 @@ def write_launcher(directory: Path) -> Path:
     path = directory / NAME
     root = Path(__file__).resolve().parent.parent
     script = (
-        f'#!/bin/sh\ncd "{root}" || exit 1\nexec "{sys.executable}" -m hostwinds.provider "$@"\n'
+        "#!/bin/sh\n"
+        f"cd {shlex.quote(str(root))} || exit 1\n"
+        f'exec {shlex.quote(sys.executable)} -m hostwinds.provider "$@"\n'
     )
     if not path.exists() or path.read_text() != script:
         fresh = path.with_name(f".{NAME}.{os.getpid()}")

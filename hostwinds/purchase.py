@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from hostwinds.client import Client
-from hostwinds.errors import Ambiguous, AnswerLost, HostwindsError, Refused, Superseded
+from hostwinds.errors import (
+    Ambiguous,
+    AnswerLost,
+    HostwindsError,
+    NotInEffect,
+    Refused,
+    Superseded,
+    Unfinished,
+    Vanished,
+)
 from hostwinds.journal.port import Intent, Journal
 from hostwinds.models import Instance, PriceLine
 
@@ -53,15 +62,11 @@ class Patience:
 
 
 class StillPending(HostwindsError):
-    """It is ordered and will come; the next run looks again."""
+    """An address was asked for and will come; the next run looks again."""
 
     code = "hostwinds.pending"
-    remedy = "nothing for an instance; an address must be bought in the Hostwinds portal"
+    remedy = "buy the address in the Hostwinds portal; it is adopted by itself"
     retryable = True
-
-    def __init__(self, message: str, instance: Instance | None = None) -> None:
-        super().__init__(message)
-        self.instance = instance
 
 
 class Buyer:
@@ -85,19 +90,11 @@ class Buyer:
     def instance(self, order: Order, progress: Progress) -> Instance:
         """Return the active instance with the order's name, buying it if nobody ever did.
 
-        Raises StillPending with the instance when it is not active in time, Ambiguous when an
-        intent has no outcome after the longest provisioning time.
+        Raises Unfinished with the instance when it is not active in time, Ambiguous when an intent
+        has no outcome after the longest provisioning time, Vanished when its outcome is gone.
         """
-        intent = self._journal.find(order.name)
-        if intent is not None and intent.outcome is not None:
-            found = self._client.instance(int(intent.outcome))
-            if found is not None:
-                return self._active(found, progress)
-            self._journal.close(order.name)  # it was seen once and is gone: somebody ended it
-            intent = None
-        if intent is None:
-            intent = self._ordered(order, progress)
-        return self._active(self._appeared(order.name, intent, progress), progress)
+        intent = self._journal.find(order.name) or self._ordered(order, progress)
+        return self._active(self._appeared(intent, progress), progress)
 
     def address(self, service_id: int, name: str, progress: Progress) -> str:
         """Return the address of this name, adopting one that was bought in the portal.
@@ -107,14 +104,21 @@ class Buyer:
         key = f"{service_id}/{name}"
         intent, new = self._journal.open(key)
         if intent.outcome:
-            return intent.outcome
+            held = self._client.addresses(service_id)
+            if not held:
+                raise Vanished(f"server {service_id} is not in the account any more")
+            if intent.outcome in held:
+                return intent.outcome
+            progress(f"{name}: server {service_id} has lost {intent.outcome}")
+            self._journal.close(key)
+            intent, new = self._journal.open(key)
         if new:
             progress(
                 f"{name}: one more address for server {service_id} must be bought in the portal"
             )
         deadline = self._clock() + timedelta(seconds=self._patience.portal)
         while True:
-            _, *secondary = self._client.addresses(service_id) or [""]
+            secondary = self._client.secondary_addresses(service_id)
             adopted = self._journal.adopt(str(service_id), key, secondary)
             if adopted is not None:
                 progress(f"{name}: adopted {adopted}")
@@ -123,13 +127,41 @@ class Buyer:
                 raise StillPending(f"{name}: no free address at server {service_id} yet")
             self._pause(self._patience.poll)
 
+    def end_instance(self, service_id: int, name: str, progress: Progress) -> None:
+        """Terminate an instance, see it go, and close its purchase. One that is gone is fine.
+
+        One that somebody locked is left alone: that lock is not ours.
+        """
+        deadline = self._clock() + timedelta(seconds=self._patience.provisioning)
+        asked = False
+        while (found := self._client.instance(service_id)) is not None:
+            if not asked:
+                if found.locked:
+                    raise Refused(
+                        f"server {service_id} ({found.name}) is locked",
+                        remedy="unlock it in the Hostwinds portal if it shall really go",
+                    )
+                self._client.terminate(service_id)
+                asked = True
+                continue
+            if self._clock() >= deadline:
+                raise NotInEffect(f"server {service_id} is still there after its termination")
+            progress(f"{name}: waiting for server {service_id} to go")
+            self._pause(self._patience.poll)
+        self._journal.close(name)
+
+    def end_purchase(self, name: str, progress: Progress) -> None:
+        """End what an intent bought and no state knows of: its run was cut off."""
+        intent = self._journal.find(name)
+        if intent is None:
+            return
+        if intent.outcome is None:
+            intent = replace(intent, outcome=str(self._appeared(intent, progress).service_id))
+        self.end_instance(int(str(intent.outcome)), name, progress)
+
     def forget_address(self, service_id: int, name: str) -> None:
         """Close the request of an address that was given back."""
         self._journal.close(f"{service_id}/{name}")
-
-    def forget_instance(self, name: str) -> None:
-        """Close the purchase of an instance that is gone."""
-        self._journal.close(name)
 
     def _ordered(self, order: Order, progress: Progress) -> Intent:
         """Order, unless an instance of that name is there already (a journal that was lost)."""
@@ -138,7 +170,6 @@ class Buyer:
         location = self._client.location_id(order.location)
         if any(instance.name == order.name for instance in self._client.instances()):
             return self._journal.open(order.name)[0]
-        check_fence(self._journal)
         intent, ours = self._journal.open(order.name)
         if not ours:
             return intent  # another process wrote it a moment ago: it orders, we look
@@ -146,6 +177,7 @@ class Buyer:
             f"ordering {order.name}: {line.name or line.rid} at {line.monthly:.2f} USD a month"
         )
         try:
+            check_fence(self._journal)
             self._client.order(
                 name=order.name,
                 template=template,
@@ -156,26 +188,40 @@ class Buyer:
         except AnswerLost as lost:
             progress(f"{lost}; looking whether it was bought")
         except HostwindsError:
-            self._journal.close(order.name)  # the provider said no: nothing was bought
+            self._journal.close(order.name)  # a clear no: nothing was bought
             raise
         return intent
 
-    def _appeared(self, name: str, intent: Intent, progress: Progress) -> Instance:
+    def _appeared(self, intent: Intent, progress: Progress) -> Instance:
         """Look for the instance until it shows up, however the order's answer read."""
+        if intent.outcome is not None:
+            found = self._client.instance(int(intent.outcome))
+            if found is None:
+                raise Vanished(
+                    f"{intent.key} was bought as server {intent.outcome}, which is not in the "
+                    "account any more; it is not ordered again"
+                )
+            return found
         deadline = intent.opened_at + timedelta(seconds=self._patience.provisioning)
         told = False
         while True:
-            for instance in self._client.instances():
-                if instance.name == name:
-                    self._journal.settle(name, str(instance.service_id))
-                    return instance
+            alike = [each for each in self._client.instances() if each.name == intent.key]
+            if len(alike) > 1:
+                numbers = ", ".join(str(each.service_id) for each in alike)
+                raise Ambiguous(
+                    f"servers {numbers} are all named {intent.key}",
+                    remedy="end all but one of them in the Hostwinds portal",
+                )
+            if alike:
+                self._journal.settle(intent.key, str(alike[0].service_id))
+                return alike[0]
             if self._clock() >= deadline:
                 raise Ambiguous(
-                    f"{name} was to be bought at {intent.opened_at:%Y-%m-%d %H:%M:%S} UTC and has "
-                    "not shown up; it is not ordered again"
+                    f"{intent.key} was to be bought at {intent.opened_at:%Y-%m-%d %H:%M:%S} UTC "
+                    "and has not shown up; it is not ordered again"
                 )
             if not told:
-                progress(f"waiting for {name} to show up")
+                progress(f"waiting for {intent.key} to show up")
                 told = True
             self._pause(self._patience.poll)
 
@@ -184,13 +230,11 @@ class Buyer:
         said = ""
         while not instance.is_active:
             if instance.has_failed:
-                raise Refused(
-                    f"server {instance.service_id} ({instance.name}) is {instance.status}",
-                    remedy="ask Hostwinds' support; it is not ordered again",
-                )
+                message = f"server {instance.service_id} ({instance.name}) is {instance.status}"
+                raise Unfinished(message, instance)
             if self._clock() >= deadline:
                 message = f"server {instance.service_id} is still {instance.status}"
-                raise StillPending(message, instance)
+                raise Unfinished(message, instance)
             state = f"{instance.status} {instance.task_state or ''}".strip()
             if state != said:
                 progress(f"{instance.name}: {state}")
@@ -198,7 +242,7 @@ class Buyer:
             self._pause(self._patience.poll)
             seen = self._client.instance(instance.service_id)
             if seen is None:
-                raise Refused(f"server {instance.service_id} vanished while it was being made")
+                raise Vanished(f"server {instance.service_id} vanished while it was being made")
             instance = seen
         return instance
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hostwinds.errors import JournalUnavailable
 from hostwinds.journal.port import Intent, assigned
 
 
@@ -36,16 +37,20 @@ class FileJournal:
         entry = self._read()["intents"].get(key)
         return _intent(key, entry) if entry else None
 
+    def intents(self) -> list[Intent]:
+        """List all intents, oldest first."""
+        intents = [_intent(key, entry) for key, entry in self._read()["intents"].items()]
+        return sorted(intents, key=lambda intent: intent.opened_at)
+
     def waiting(self) -> list[Intent]:
         """List the intents without an outcome, oldest first."""
-        intents = [_intent(key, entry) for key, entry in self._read()["intents"].items()]
-        waiting = [intent for intent in intents if intent.outcome is None]
-        return sorted(waiting, key=lambda intent: intent.opened_at)
+        return [intent for intent in self.intents() if intent.outcome is None]
 
     def settle(self, key: str, outcome: str) -> None:
         """Write what came of an intent."""
         with self._changing() as book:
-            book["intents"][key]["outcome"] = outcome
+            fresh = {"opened_at": self._clock().isoformat()}
+            book["intents"].setdefault(key, fresh)["outcome"] = outcome
 
     def close(self, key: str) -> None:
         """Forget an intent."""
@@ -80,27 +85,42 @@ class FileJournal:
         return int(self._read()["fences"].get(name, 0))
 
     def _read(self) -> dict[str, Any]:
-        if not self._path.exists():
+        try:
+            return dict(json.loads(self._path.read_text()))
+        except FileNotFoundError:
             return {"intents": {}, "fences": {}}
-        return dict(json.loads(self._path.read_text()))
+        except OSError as error:
+            raise self._unavailable(error.strerror) from None
+        except ValueError:
+            raise self._unavailable("it is damaged: mend it or bring back a copy") from None
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
         """Give out the book under the lock and write it back, unless the body raises."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_name(f"{self._path.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            book = self._read()
-            yield book
-            fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-            with fresh.open("w") as file:
-                json.dump(book, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-            directory = os.open(self._path.parent, os.O_RDONLY)
-            os.fsync(directory)
-            os.close(directory)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.with_name(f"{self._path.name}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                book = self._read()
+                yield book
+                self._write(book)
+        except OSError as error:
+            raise self._unavailable(error.strerror) from None
+
+    def _write(self, book: dict[str, Any]) -> None:
+        """Replace the file in one step; the one name beside it is ours, since we hold the lock."""
+        fresh = self._path.with_name(f".{self._path.name}.new")
+        with fresh.open("w") as file:
+            json.dump(book, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
+
+    def _unavailable(self, why: str | None) -> JournalUnavailable:
+        return JournalUnavailable(f"purchase journal {self._path}: {why}")
 
 
 def _intent(key: str, entry: dict[str, Any]) -> Intent:

@@ -28,11 +28,14 @@ class Journal(Protocol):
     def find(self, key: str) -> Intent | None:
         """Return an intent."""
 
+    def intents(self) -> list[Intent]:
+        """List all intents, oldest first."""
+
     def waiting(self) -> list[Intent]:
         """List the intents without an outcome, oldest first: what a person may have to do."""
 
     def settle(self, key: str, outcome: str) -> None:
-        """Write what came of an intent."""
+        """Write what came of an intent, also of one that was closed meanwhile."""
 
     def close(self, key: str) -> None:
         """Forget an intent: it came to nothing for certain, or the thing is gone. Twice is fine."""

@@ -25,8 +25,11 @@ create table if not exists purchase.fences (
 );
 create table if not exists purchase.limiter (
     single boolean primary key default true check (single),
-    next_slot timestamptz not null default 'epoch'
+    next_slot timestamptz not null default 'epoch',
+    taken_at timestamptz not null default 'epoch'
 );
+alter table purchase.limiter
+    add column if not exists taken_at timestamptz not null default 'epoch';
 insert into purchase.limiter default values on conflict do nothing;
 """
 LOCK = 0x70656E67
@@ -34,13 +37,22 @@ LOCK = 0x70656E67
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
-    """Make the tables on first use."""
-    there = connection.execute("select to_regclass('purchase.limiter')").fetchone()
-    if there and there[0]:
+    """Make the tables on first use, and complete those of an earlier version."""
+    there = connection.execute(
+        "select 1 from pg_attribute"
+        " where attrelid = to_regclass('purchase.limiter') and attname = 'taken_at'"
+    ).fetchone()
+    if there:
         return
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
         connection.execute(SCHEMA)
+
+
+def unavailable(error: psycopg.Error) -> JournalUnavailable:
+    """Say in one line why the journal's database cannot be used."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return JournalUnavailable(f"purchase journal: {said}")
 
 
 class PostgresJournal:
@@ -66,6 +78,14 @@ class PostgresJournal:
             ).fetchone()
         return Intent(*row) if row else None
 
+    def intents(self) -> list[Intent]:
+        """List all intents."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "select key, opened_at, outcome from purchase.intents order by opened_at"
+            ).fetchall()
+        return [Intent(*row) for row in rows]
+
     def waiting(self) -> list[Intent]:
         """List the intents without an outcome, oldest first."""
         with self._transaction() as connection:
@@ -79,7 +99,9 @@ class PostgresJournal:
         """Write what came of an intent."""
         with self._transaction() as connection:
             connection.execute(
-                "update purchase.intents set outcome = %s where key = %s", [outcome, key]
+                "insert into purchase.intents (key, outcome) values (%s, %s)"
+                " on conflict (key) do update set outcome = excluded.outcome",
+                [key, outcome],
             )
 
     def close(self, key: str) -> None:
@@ -149,4 +171,4 @@ class PostgresJournal:
                 ensure_schema(connection)
                 yield connection
         except psycopg.Error as error:
-            raise JournalUnavailable(f"purchase journal: {str(error).splitlines()[0]}") from None
+            raise unavailable(error) from None

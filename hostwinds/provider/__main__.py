@@ -2,49 +2,92 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
 from hostwinds.client import Client
+from hostwinds.errors import Interrupted
 from hostwinds.journal import journal_from_environment
 from hostwinds.provider.resources import Services
 from hostwinds.provider.server import HostwindsProvider
-from hostwinds.purchase import Buyer, Patience
+from hostwinds.purchase import Buyer, Patience, Progress
 
 WORKERS = 32
 """Calls at once; most of them wait for the limiter."""
+LOOK_AT_PARENT = 2
+"""Seconds between looks whether the engine still lives: one that was killed says nothing."""
+GOODBYE = 5
+"""Seconds in which calls under way may answer that they were interrupted."""
+
+
+class Connection:
+    """One client and one journal for all calls, made when the first call needs them."""
+
+    def __init__(self, engine: engine_pb2_grpc.EngineStub | None) -> None:
+        self._engine = engine
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._made: tuple[Client, Buyer] | None = None
+
+    def services(self, urn: str) -> Services:
+        """Return what a resource works with; its progress appears under its own name."""
+        with self._lock:
+            if self._made is None:
+                client = Client.from_environment(pause=self._pause)
+                journal = journal_from_environment()
+                patience = Patience.from_environment()
+                self._made = client, Buyer(client, journal, patience, pause=self._pause)
+        return Services(*self._made, self._progress(urn))
+
+    def stop(self) -> None:
+        """Let whoever waits stop waiting."""
+        self._stopping.set()
+
+    def _pause(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise Interrupted("stopped while waiting for the provider")
+
+    def _progress(self, urn: str) -> Progress:
+        def progress(line: str) -> None:
+            if self._engine is not None:
+                said = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=urn)
+                with suppress(grpc.RpcError):  # an engine that is gone must not stop a purchase
+                    self._engine.Log(said)
+
+        return progress
 
 
 def main() -> None:
     """Serve the provider."""
     channel = grpc.insecure_channel(sys.argv[1]) if len(sys.argv) > 1 else None
-    engine = engine_pb2_grpc.EngineStub(channel) if channel else None
-
-    def connect(urn: str) -> Services:
-        def progress(line: str) -> None:
-            if engine is not None:
-                severity = engine_pb2.INFO
-                engine.Log(engine_pb2.LogRequest(severity=severity, message=line, urn=urn))
-
-        client = Client.from_environment()
-        buyer = Buyer(client, journal_from_environment(), Patience.from_environment())
-        return Services(client, buyer, progress)
-
+    connection = Connection(engine_pb2_grpc.EngineStub(channel) if channel else None)
+    provider = HostwindsProvider(connection.services, connection.stop)
     server = grpc.server(ThreadPoolExecutor(max_workers=WORKERS))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(HostwindsProvider(connect), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
+    parent = os.getppid()
     server.start()
     print(port, flush=True)
-    over.wait()
-    server.stop(grace=None)
+    wait_for_end(over, lambda: os.getppid() == parent)
+    connection.stop()
+    server.stop(grace=GOODBYE).wait()
+
+
+def wait_for_end(over: threading.Event, has_parent: Callable[[], bool]) -> None:
+    """Return when we are told to end, or when the engine is gone."""
+    while not over.wait(LOOK_AT_PARENT) and has_parent():
+        pass
 
 
 if __name__ == "__main__":

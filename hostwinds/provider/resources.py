@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hostwinds.client import Client
-from hostwinds.errors import Refused
+from hostwinds.errors import HostwindsError, Refused, SameName, Unfinished
+from hostwinds.models import Instance as Found
 from hostwinds.purchase import Buyer, Order, Progress, StillPending
 
 Properties = dict[str, Any]
 HOSTNAME = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 SERVER_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+CYCLES = ("hourly", "monthly", "quarterly", "semiannually", "annually", "biennially", "triennially")
 
 
 class PartlyDone(Exception):
     """The resource exists, but not as asked: its state is kept, and the next run updates it."""
 
-    def __init__(self, resource_id: str, outputs: Properties, reason: str) -> None:
+    def __init__(self, resource_id: str, outputs: Properties, reason: HostwindsError) -> None:
         super().__init__(reason)
+        self.reason = reason
         self.resource_id = resource_id
         self.outputs = outputs
 
@@ -48,8 +51,12 @@ class Resource(ABC):
     outputs: ClassVar[dict[str, type]] = {}
     """What is known only afterwards."""
 
-    def mistakes(self, news: Properties) -> list[tuple[str, str]]:
-        """Return (property, reason) for values of the right type that cannot be."""
+    def mistake(self, key: str, value: Any) -> str | None:
+        """Say why a value of the right type cannot be; None when it can."""
+        return None
+
+    def clashes(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
+        """Return (property, reason) for changes that cannot be made."""
         return []
 
     @abstractmethod
@@ -89,14 +96,24 @@ class Instance(Resource):
     outputs: ClassVar[dict[str, type]] = {"serviceId": int, "mainIp": str}
     replacing = ("serverName", "cpu", "ramMb", "diskGb", "location", "image")
 
-    def mistakes(self, news: Properties) -> list[tuple[str, str]]:
+    def mistake(self, key: str, value: Any) -> str | None:
         """The name is our ownership key, so it must be one that the API keeps as it is."""
-        if not SERVER_NAME.fullmatch(str(news["serverName"])):
-            return [("serverName", "must be lower-case letters, digits and hyphens, 63 at most")]
-        return []
+        if key == "serverName" and not SERVER_NAME.fullmatch(value):
+            return "must be lower-case letters, digits and hyphens, 63 at most"
+        if key == "billingCycle" and value not in CYCLES:
+            return f"must be one of {', '.join(CYCLES)}"
+        return None
+
+    def clashes(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
+        """Another server needs another name, or it would be taken for the one it replaces."""
+        changed = [key for key in self.replacing if key in olds and olds[key] != news[key]]
+        if not changed or "serverName" in changed:
+            return []
+        said = f"a change of {', '.join(changed)} is another server, and needs another serverName"
+        return [("serverName", SameName(said).line())]
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
-        """Buy it, or find that it was bought."""
+        """Buy it, or find that it was bought. One that is not active yet is kept in the state."""
         order = Order(
             name=news["serverName"],
             cpu=int(news["cpu"]),
@@ -106,20 +123,31 @@ class Instance(Resource):
             image=news["image"],
             cycle=news["billingCycle"],
         )
-        found = services.buyer.instance(order, services.progress)
-        outputs = {"serviceId": found.service_id, "mainIp": found.main_ip}
-        return str(found.service_id), outputs
+        try:
+            found = services.buyer.instance(order, services.progress)
+        except Unfinished as unfinished:
+            service_id = unfinished.instance.service_id
+            outputs = {"serviceId": service_id, "mainIp": ""}
+            raise PartlyDone(str(service_id), outputs, unfinished) from None
+        return str(found.service_id), _facts(found)
 
     def read(
         self, resource_id: str, state: Properties, services: Services
     ) -> tuple[Properties, Properties] | None:
-        """See whether it is there, and under which name and address."""
+        """See whether it is there, and under which address.
+
+        What the state knows is kept: a label that somebody changed in the portal is no reason to
+        replace the server, and an offer may have more than was asked for.
+        """
         found = services.client.instance(int(resource_id))
         if found is None:
             return None
-        inputs = {key: state[key] for key in self.inputs if key in state}
-        inputs["serverName"] = found.name
-        return inputs, {"serviceId": found.service_id, "mainIp": found.main_ip}
+        known = {key: state[key] for key in self.inputs if key in state}
+        if not known:
+            return self._imported(found, services.client), _facts(found)
+        if found.name != known.get("serverName"):
+            services.progress(f"server {resource_id} is labelled {found.name} in the portal")
+        return known, _facts(found)
 
     def update(
         self,
@@ -128,20 +156,32 @@ class Instance(Resource):
         news: Properties,
         services: Services,
     ) -> Properties:
-        """After a partial failure: wait on for it to become active."""
-        return self.create(news, services)[1]
+        """Set the billing cycle; after a partial failure, wait on for it to become active."""
+        outputs = self.create(news, services)[1]
+        if olds.get("billingCycle") not in (None, news["billingCycle"]):
+            services.client.set_billing_cycle(int(resource_id), news["billingCycle"])
+        return outputs
 
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
-        """Terminate it. One that somebody locked is left alone: that lock is not ours."""
-        found = services.client.instance(int(resource_id))
-        if found is not None:
-            if found.locked:
-                raise Refused(
-                    f"server {resource_id} ({found.name}) is locked",
-                    remedy="unlock it in the Hostwinds portal if it shall really go",
-                )
-            services.client.terminate(found.service_id)
-        services.buyer.forget_instance(str(state["serverName"]))
+        """Terminate it and see it go."""
+        name = str(state["serverName"])
+        services.buyer.end_instance(int(resource_id), name, services.progress)
+
+    @staticmethod
+    def _imported(found: Found, client: Client) -> Properties:
+        return {
+            "serverName": found.name,
+            "cpu": found.cpu,
+            "ramMb": found.ram,
+            "diskGb": found.disk,
+            "location": client.location_name(found.location_id),
+            "image": found.image,
+            "billingCycle": found.cycle,
+        }
+
+
+def _facts(found: Found) -> Properties:
+    return {"serviceId": found.service_id, "mainIp": found.main_ip}
 
 
 class SecondaryAddress(Resource):
@@ -160,7 +200,7 @@ class SecondaryAddress(Resource):
         try:
             address = services.buyer.address(service_id, name, services.progress)
         except StillPending as pending:
-            raise PartlyDone(resource_id, {"address": ""}, str(pending)) from None
+            raise PartlyDone(resource_id, {"address": ""}, pending) from None
         return resource_id, {"address": address}
 
     def read(
@@ -199,16 +239,16 @@ class ReverseDns(Resource):
     inputs: ClassVar[dict[str, type]] = {"serviceId": int, "address": str, "hostname": str}
     replacing = ("serviceId", "address")
 
-    def mistakes(self, news: Properties) -> list[tuple[str, str]]:
+    def mistake(self, key: str, value: Any) -> str | None:
         """An address in numbers, a full host name."""
-        found = []
-        try:
-            ipaddress.IPv4Address(news["address"])
-        except ValueError:
-            found.append(("address", "must be an IPv4 address"))
-        if not HOSTNAME.fullmatch(str(news["hostname"])):
-            found.append(("hostname", "must be a full lower-case host name: mx1.acme.example"))
-        return found
+        if key == "address":
+            try:
+                ipaddress.IPv4Address(value)
+            except ValueError:
+                return "must be an IPv4 address"
+        if key == "hostname" and not HOSTNAME.fullmatch(value):
+            return "must be a full lower-case host name: mx1.acme.example"
+        return None
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
         """Set it."""
@@ -219,6 +259,8 @@ class ReverseDns(Resource):
         self, resource_id: str, state: Properties, services: Services
     ) -> tuple[Properties, Properties] | None:
         """It lives as long as its instance has the address."""
+        if "serviceId" not in state:
+            raise Refused("a PTR cannot be imported", remedy="declare it; it is set once more")
         if resource_id not in services.client.addresses(int(state["serviceId"])):
             return None
         return {key: state[key] for key in self.inputs}, {}

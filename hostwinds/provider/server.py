@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,7 +14,7 @@ from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from hostwinds import VERSION
-from hostwinds.errors import HostwindsError
+from hostwinds.errors import Defect, HostwindsError
 from hostwinds.provider.resources import RESOURCES, PartlyDone, Properties, Resource, Services
 from hostwinds.provider.schema import schema
 
@@ -26,8 +28,9 @@ Connect = Callable[[str], Services]
 class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
     """One method for each step of a resource's life; credentials come from the environment."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, cancel: Callable[[], None]) -> None:
         self._connect = connect
+        self._cancel = cancel
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Name our version."""
@@ -50,33 +53,39 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Whatever is under way is found again by the next run."""
+        """Stop waiting; whatever is under way is found again by the next run."""
+        self._cancel()
         return empty_pb2.Empty()
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Report every mistake at once, types first."""
+        """Report every mistake at once."""
         resource = _resource(request.urn, context)
-        news = _plain(request.news)
-        failures = [
-            provider_pb2.CheckFailure(property=key, reason=reason)
-            for key, reason in _mistakes(resource, news)
-        ]
+        olds, news = _plain(request.olds), _plain(request.news)
+        found = _mistakes(resource, news)
+        if olds and not found:
+            known = {key: value for key, value in news.items() if value != UNKNOWN}
+            found = resource.clashes(olds, {**olds, **known})
+        failures = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in found]
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Say which inputs differ, and whether that makes another resource."""
+        """Say which inputs differ, and whether that makes another resource.
+
+        One whose outputs are not complete is looked at again; a refresh would else hide it.
+        """
         resource = _resource(request.urn, context)
         olds = _plain(request.old_inputs) or _plain(request.olds)
         news = _plain(request.news)
         changed = [key for key in resource.inputs if olds.get(key) != news.get(key)]
         replaces = [key for key in changed if key in resource.replacing]
+        incomplete = not all(_plain(request.olds).get(key) for key in resource.outputs)
         kind = provider_pb2.DiffResponse
         return provider_pb2.DiffResponse(
-            changes=kind.DIFF_SOME if changed else kind.DIFF_NONE,
+            changes=kind.DIFF_SOME if changed or incomplete else kind.DIFF_NONE,
             diffs=changed,
             replaces=replaces,
             deleteBeforeReplace=bool(replaces) and resource.delete_first,
-            stables=[] if replaces else [*resource.outputs],
+            stables=[] if replaces or incomplete else [*resource.outputs],
         )
 
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -108,7 +117,7 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         resource = _resource(request.urn, context)
         olds, news = _plain(request.olds), _plain(request.news)
         if request.preview:
-            known = {key: olds.get(key) for key in resource.outputs}
+            known = {key: olds.get(key) or UNKNOWN for key in resource.outputs}
             return provider_pb2.UpdateResponse(properties=_struct({**news, **known}))
         with _told(context, news):
             outputs = resource.update(request.id, olds, news, self._connect(request.urn))
@@ -129,21 +138,31 @@ def _told(context: Any, news: Properties) -> Iterator[None]:
     try:
         yield
     except PartlyDone as partly:
+        said = partly.reason.line()
         detail = provider_pb2.ErrorResourceInitFailed(
             id=partly.resource_id,
             properties=_struct({**news, **partly.outputs}),
-            reasons=[f"[hostwinds.pending] {partly}"],
+            reasons=[said],
             inputs=_struct(news),
         )
         packed = any_pb2.Any()
         packed.Pack(detail)
         status = status_pb2.Status(
-            code=grpc.StatusCode.UNKNOWN.value[0], message=str(partly), details=[packed]
+            code=grpc.StatusCode.UNKNOWN.value[0], message=said, details=[packed]
         )
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-        context.abort(grpc.StatusCode.UNKNOWN, str(partly))
+        context.abort(grpc.StatusCode.UNKNOWN, said)
     except HostwindsError as error:
-        context.abort(grpc.StatusCode.UNKNOWN, f"[{error.code}] {error}; do: {error.remedy}")
+        context.abort(grpc.StatusCode.UNKNOWN, error.line())
+    except Exception as error:  # noqa: BLE001 - gRPC would print a traceback
+        defect = Defect(f"{type(error).__name__} at {_place(error)}")
+        context.abort(grpc.StatusCode.INTERNAL, defect.line())
+
+
+def _place(error: Exception) -> str:
+    """Name the last line that an unexpected error went through; its words may hold a secret."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def _mistakes(resource: Resource, news: Properties) -> list[tuple[str, str]]:
@@ -154,13 +173,17 @@ def _mistakes(resource: Resource, news: Properties) -> list[tuple[str, str]]:
             continue
         if value in (None, ""):
             found.append((key, "is required"))
-        elif kind is int and (not isinstance(value, int | float) or int(value) != value):
-            found.append((key, "must be a whole number"))
+        elif kind is int and not _is_count(value):
+            found.append((key, "must be a whole number above zero"))
         elif kind is str and not isinstance(value, str):
             found.append((key, "must be text"))
-    found += [(key, "is not known here") for key in news if not _known(resource, key)]
-    complete = not found and UNKNOWN not in news.values()
-    return resource.mistakes(news) if complete else found
+        elif (reason := resource.mistake(key, value)) is not None:
+            found.append((key, reason))
+    return found + [(key, "is not known here") for key in news if not _known(resource, key)]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _known(resource: Resource, key: str) -> bool:

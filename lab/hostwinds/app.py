@@ -61,8 +61,11 @@ class _Face:
         except ProviderError as refusal:
             step = _step("error", refusal.action, str(refusal))
             return _answer([{**step, "ERROR": refusal.number} if refusal.number else step])
-        except (KeyError, ValueError) as missing:
-            return _answer([_step("error", action, f"A valid {missing} is required.")])
+        except KeyError as missing:
+            name = str(missing.args[0])
+            return _answer([_step("error", action, f"{name.title()} is required.")])
+        except ValueError:
+            return _answer([_step("error", action, "A valid serviceid is required.")])
         if action == "add_instance" and faults.strikes("lost_answer"):
             return _LostAnswer()
         return _answer(answer)
@@ -105,11 +108,15 @@ class _Face:
         return JSONResponse({"address": address})
 
     async def change(self, request: Request) -> Response:
-        """Lock or suspend a server behind the API's back."""
+        """Lock, suspend or rename a server behind the API's back."""
         body = await request.json()
-        server = self._world.server("Portal", int(body["serviceid"]))
+        try:
+            server = self._world.server("Portal", int(body["serviceid"]))
+        except ProviderError as refusal:
+            return JSONResponse({"error": str(refusal)}, 404)
         server.locked = bool(body.get("locked", server.locked))
         server.suspended = bool(body.get("suspended", server.suspended))
+        server.srvrname = str(body.get("name", server.srvrname))
         return JSONResponse({"ok": True})
 
 
@@ -158,15 +165,20 @@ class _Actions:
             raise ProviderError("Add Instance", "Location Id is invalid.", "342432")
         if form["template"] not in {image["uuid"] for image in IMAGES}:
             raise ProviderError("Add Instance", "Template is invalid.")
-        self._world.order(form["srvrname"], form["rid"], location)
-        return [
-            _step("success", "Invoice Paid", "Invoice has been paid.<br>"),
-            _step("success", "Add Instance", "Server is being Created!"),
-        ]
+        cycle = form.get("billingcycle", "monthly")
+        self._world.order(form["srvrname"], form["rid"], location, form["template"], cycle)
+        paid = _step("success", "Invoice Paid", "Invoice has been paid.<br>")
+        if self._world.faults.strikes("late_error"):
+            return [paid, _step("error", "Add Instance", "Something went wrong.<br>")]
+        return [paid, _step("success", "Add Instance", "Server is being Created!")]
 
     def terminate(self, form: Form) -> Any:
         self._world.terminate(_service(form))
         return [{"result": "success", "message": "Instance deleted"}]
+
+    def change_billing_cycle(self, form: Form) -> Any:
+        self._world.set_cycle(_service(form), form.get("billingcycle", "monthly"))
+        return [_step("success", "Change Billing Cycle", "Service has been upgraded!")]
 
     def boot(self, form: Form) -> Any:
         return self._power("boot", form)
@@ -225,6 +237,8 @@ class _Actions:
             "disp_status": status.title(),
             "vm_state": "building" if status == "BUILD" else "active",
             "task_state": "spawning" if status == "BUILD" else None,
+            "image": {"name": server.image},
+            "billingcycle": server.cycle,
             "is_suspended": int(server.suspended),
             "locked": int(server.locked),
             "bandwidth": None,

@@ -76,5 +76,6 @@ PROFILES = {
         _profile("default", 22, 25, 80, 443, 465, 587, 993, 995),
         _profile("smtp", 25, 465, 587, 993, 995),
         _profile("web", 80, 443),
+        _profile("custom", 22, 25, 465, 587, 993, 995),
     )
 }

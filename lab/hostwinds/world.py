@@ -7,13 +7,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
 
 from lab.faults import Faults
-from lab.hostwinds.catalogue import PRICES, PROFILES
+from lab.hostwinds.catalogue import IMAGES, PRICES, PROFILES
 from lab.ports import Machines, Nameserver
 
 POOL = IPv4Address("198.18.1.10")
@@ -39,6 +39,8 @@ class Server:
     password: str
     price: dict[str, Any]
     location_id: int
+    image: str
+    cycle: str
     visible_at: float
     booted: Future[None] | None = None
     ips: list[str] = field(default_factory=list)
@@ -78,7 +80,14 @@ class World:
         """Wait for boots under way; nothing is booted afterwards."""
         self._boots.shutdown(wait=True, cancel_futures=True)
 
-    def order(self, name: str, rid: str, location_id: int) -> int:
+    def order(
+        self,
+        name: str,
+        rid: str,
+        location_id: int,
+        template: str = IMAGES[0]["uuid"],
+        cycle: str = "monthly",
+    ) -> int:
         """Sell a server: charged at once, listed later, active when it has booted."""
         with self._lock:
             if rid not in PRICES:
@@ -91,6 +100,8 @@ class World:
                 password=secrets.token_urlsafe(12),
                 price=PRICES[rid],
                 location_id=location_id,
+                image=next(image["name"] for image in IMAGES if image["uuid"] == template),
+                cycle=cycle,
                 visible_at=self._clock() + self._show_after,
                 ips=[address],
             )
@@ -129,9 +140,10 @@ class World:
         """End a server; its addresses go back to the pool."""
         with self._lock:
             server = self.changeable("Terminate", service_id)
+            if self.faults.strikes("no_effect"):
+                return
             del self._servers[service_id]
-        if server.booted is not None:
-            server.booted.result()
+        _wait_for_boot(server)
         self._machines.destroy(service_id)
         for address in server.ips:
             self._nameserver.set_ptr(address, None)
@@ -150,8 +162,7 @@ class World:
             server = self.server("Portal", service_id)
             address = self._released.pop(0) if self._released else next(self._addresses)
             self._invoice("address", f"{server.srvrname} {address}", "4.99")
-        if server.booted is not None:
-            server.booted.result()
+        _wait_for_boot(server)
         self._machines.attach(service_id, address)
         with self._lock:
             server.ips.append(address)
@@ -164,6 +175,8 @@ class World:
             raise ProviderError("Delete IP", "The main IP can not be deleted.")
         if address not in server.ips:
             raise ProviderError("Delete IP", "IP is not assigned to this service.")
+        if self.faults.strikes("no_effect"):
+            return
         self._machines.detach(service_id, address)
         self._nameserver.set_ptr(address, None)
         with self._lock:
@@ -182,7 +195,16 @@ class World:
         server = self.changeable("Set Firewall", service_id)
         if name not in PROFILES:
             raise ProviderError("Set Firewall", "Firewall profile not found.")
-        server.profile = name
+        if not self.faults.strikes("no_effect"):
+            server.profile = name
+
+    def set_cycle(self, service_id: int, cycle: str) -> None:
+        """Change how often a server is paid for."""
+        server = self.changeable("Change Billing Cycle", service_id)
+        if cycle == "hourly":
+            message = "Hourly products are disabled! Please contact customer service."
+            raise ProviderError("Change Billing Cycle", message)
+        server.cycle = cycle
 
     def status(self, server: Server) -> str:
         """Return the provider's word for a server's state."""
@@ -201,3 +223,9 @@ class World:
         """Yield every server, shown by the API or not: for the portal and for tests."""
         with self._lock:
             yield from list(self._servers.values())
+
+
+def _wait_for_boot(server: Server) -> None:
+    """Return when the boot has ended, well or badly."""
+    if server.booted is not None:
+        wait([server.booted])

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import psycopg
 import pytest
 from pydantic import SecretStr
 
 from hostwinds.client import Client
-from hostwinds.errors import FirewallWithoutSsh, Refused, Unauthorized
+from hostwinds.errors import (
+    FirewallWithoutSsh,
+    JournalUnavailable,
+    NotInEffect,
+    Refused,
+    Unauthorized,
+)
 from hostwinds.limiter import FileLimiter, Limiter, PostgresLimiter
 from lab.hostwinds.world import World
 from tests.integration.hostwinds.conftest import KEY, Clock
@@ -53,6 +62,29 @@ def test_a_profile_without_ssh_is_undone_and_refused(client: Client, server: int
     assert client.firewall(server).name == "default"
 
 
+def test_a_profile_without_ssh_that_a_cut_off_run_left_is_not_what_is_gone_back_to(
+    client: Client, server: int, world: World
+) -> None:
+    world.set_profile(server, "smtp")
+    with pytest.raises(FirewallWithoutSsh):
+        client.set_firewall(server, "web")
+    assert client.firewall(server).name == "default"
+
+
+def test_what_is_accepted_and_not_done_is_told(client: Client, server: int, world: World) -> None:
+    further = world.attach(server)
+    world.set_profile(server, "default")
+    world.faults.inject("no_effect", times=-1)
+    with pytest.raises(NotInEffect, match=further):
+        client.release_address(server, further)
+    with pytest.raises(NotInEffect, match="default"):
+        client.set_firewall(server, "custom")
+
+
+def test_a_server_that_is_gone_has_no_addresses(client: Client) -> None:
+    assert client.addresses(4711) == client.secondary_addresses(4711) == []
+
+
 def test_the_main_address_cannot_be_given_back(client: Client, server: int) -> None:
     main = client.addresses(server)[0]
     with pytest.raises(Refused, match="main IP"):
@@ -83,6 +115,54 @@ def test_requests_of_all_processes_keep_their_distance(
         limiter().wait()  # five processes, one request each
     assert waits[0] == pytest.approx(0, abs=0.1)
     assert waits[-1] == pytest.approx(2, abs=0.5)
+
+
+@pytest.mark.parametrize("kind", ["file", "postgres"])
+def test_a_clock_that_was_set_back_stops_nobody(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    waits: list[float] = []
+    far = 4e9  # a slot of the year 2096, written in 2096
+    limiter: Limiter
+    if kind == "file":
+        (tmp_path / "limiter").write_text(f"{far + 0.5} {far}")
+        limiter = FileLimiter(tmp_path / "limiter", rate=2, pause=waits.append)
+    else:
+        dsn = request.getfixturevalue("database")
+        limiter = PostgresLimiter(dsn, rate=2, pause=waits.append)
+        limiter.wait()
+        with psycopg.connect(dsn) as connection:
+            connection.execute(
+                "update purchase.limiter"
+                " set next_slot = to_timestamp(%(far)s), taken_at = to_timestamp(%(far)s)",
+                {"far": far},
+            )
+    limiter.wait()
+    assert waits[-1] < 1
+
+
+def test_many_who_wait_keep_their_distance(tmp_path: Path) -> None:
+    waits: list[float] = []
+    limiter = FileLimiter(tmp_path / "limiter", rate=1, pause=waits.append, clock=lambda: 1000.0)
+    for _ in range(200):
+        limiter.wait()
+    assert waits == [float(number) for number in range(200)]
+
+
+def test_a_damaged_note_of_the_limiter_is_taken_for_none(tmp_path: Path) -> None:
+    waits: list[float] = []
+    for left in ("", "\0\0\0", "1.5"):
+        (tmp_path / "limiter").write_text(left)
+        FileLimiter(tmp_path / "limiter", pause=waits.append).wait()
+    assert waits == [0, 0, 0]
+
+
+def test_a_limiter_without_its_store_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    nowhere = "postgresql://nobody@127.0.0.1:9/none"
+    for limiter in (FileLimiter(tmp_path / "file" / "limiter"), PostgresLimiter(nowhere)):
+        with pytest.raises(JournalUnavailable):
+            limiter.wait()
 
 
 def test_the_key_is_in_no_address(client: Client, url: str) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import pytest
+
+from hostwinds.errors import JournalUnavailable
 from hostwinds.journal import Journal
+from hostwinds.journal.file import FileJournal
+from hostwinds.journal.postgres import PostgresJournal
 
 
 def test_an_intent_is_opened_once(journal: Journal) -> None:
@@ -31,6 +37,40 @@ def test_an_outcome_is_kept_until_the_intent_is_closed(journal: Journal) -> None
     journal.close("acme-mx1")
     journal.close("acme-mx1")
     assert journal.open("acme-mx1")[1]
+
+
+def test_an_outcome_is_not_lost_when_its_intent_was_closed(journal: Journal) -> None:
+    journal.settle("acme-mx1", "1001")
+    assert [(intent.key, intent.outcome) for intent in journal.intents()] == [("acme-mx1", "1001")]
+
+
+def test_a_journal_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    (tmp_path / "damaged.json").write_text("{")
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "damaged.json", tmp_path / "file" / "journal.json"):
+        with pytest.raises(JournalUnavailable, match=str(place)):
+            FileJournal(place).open("acme-mx1")
+    with pytest.raises(JournalUnavailable):
+        PostgresJournal("postgresql://nobody@127.0.0.1:9/none").open("acme-mx1")
+
+
+def test_a_write_that_was_cut_off_leaves_the_journal_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = FileJournal(tmp_path / "journal.json")
+    journal.open("acme-mx1")
+
+    def killed(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", killed)
+        with pytest.raises(KeyboardInterrupt):
+            journal.settle("acme-mx1", "1001")
+    assert [intent.outcome for intent in journal.intents()] == [None]
+    journal.settle("acme-mx1", "1001")
+    assert [intent.outcome for intent in journal.intents()] == ["1001"]
+    assert {path.name for path in tmp_path.iterdir()} == {"journal.json", "journal.json.lock"}
 
 
 def test_what_waits_is_listed_oldest_first(journal: Journal) -> None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from hostwinds.client import Client
-from hostwinds.errors import Ambiguous, Refused, Superseded, Unauthorized, Unreachable
+from hostwinds.errors import (
+    Ambiguous,
+    NotInEffect,
+    Refused,
+    Superseded,
+    Unauthorized,
+    Unfinished,
+    Unreachable,
+    Vanished,
+)
 from hostwinds.journal import Journal
 from hostwinds.purchase import Buyer, Order, Patience, StillPending
 from lab.hostwinds.world import World
@@ -135,10 +145,82 @@ def test_one_that_never_boots_is_reported_and_kept(
 ) -> None:
     world.faults.inject("never_boots")
     for _ in range(2):
-        with pytest.raises(StillPending) as caught:
+        with pytest.raises(Unfinished) as caught:
             buyer.instance(ORDER, said.append)
-        assert caught.value.instance is not None
+        assert caught.value.instance.name == ORDER.name
     assert bought(world) == ["server"]
+
+
+def test_an_error_after_the_invoice_was_paid_is_no_refusal(
+    buyer: Buyer, world: World, said: list[str]
+) -> None:
+    world.faults.inject("late_error")
+    assert buyer.instance(ORDER, said.append).name == ORDER.name
+    assert bought(world) == ["server"]
+
+
+def test_a_server_that_is_not_in_the_account_is_not_ordered_again(
+    buyer: Buyer, client: Client, journal: Journal, world: World, said: list[str]
+) -> None:
+    """The key may be of another account; only a person knows that the server was ended."""
+    client.terminate(buyer.instance(ORDER, said.append).service_id)
+    for _ in range(2):
+        with pytest.raises(Vanished, match="1001"):
+            buyer.instance(ORDER, said.append)
+    assert bought(world) == ["server"]
+    journal.close(ORDER.name)
+    buyer.instance(ORDER, said.append)
+    assert bought(world) == ["server", "server"]
+
+
+def test_two_servers_of_one_name_are_left_to_a_person(
+    buyer: Buyer, world: World, clock: Clock, said: list[str]
+) -> None:
+    for _ in range(2):
+        world.order(ORDER.name, "52", 12)
+    clock.pause(120)
+    with pytest.raises(Ambiguous, match="1001, 1002"):
+        buyer.instance(ORDER, said.append)
+    assert bought(world) == ["server", "server"]
+
+
+def test_a_server_is_seen_to_go_before_its_purchase_is_closed(
+    buyer: Buyer, journal: Journal, world: World, said: list[str]
+) -> None:
+    service = buyer.instance(ORDER, said.append).service_id
+    world.faults.inject("no_effect")
+    with pytest.raises(NotInEffect):
+        buyer.end_instance(service, ORDER.name, said.append)
+    assert journal.find(ORDER.name) is not None
+    for _ in range(2):
+        buyer.end_instance(service, ORDER.name, said.append)
+    assert list(world.all_servers()) == []
+    assert journal.find(ORDER.name) is None
+
+
+def test_what_a_cut_off_run_bought_is_ended(
+    buyer: Buyer,
+    client: Client,
+    journal: Journal,
+    world: World,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order = client.order
+
+    def order_and_die(**more: Any) -> None:
+        order(**more)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "order", order_and_die)
+        with pytest.raises(Killed):
+            buyer.instance(ORDER, said.append)
+    for _ in range(2):
+        buyer.end_purchase(ORDER.name, said.append)
+    assert bought(world) == ["server"]
+    assert list(world.all_servers()) == []
+    assert journal.intents() == []
 
 
 def test_a_later_holder_of_the_lease_stops_us(
@@ -166,6 +248,28 @@ def test_an_address_is_adopted_when_it_appears(buyer: Buyer, world: World, said:
     assert buyer.address(service, "mx1-2", said.append) == address
     assert buyer.address(service, "mx1-2", said.append) == address
     assert bought(world) == ["server", "address"]
+
+
+def test_an_address_that_the_server_lost_is_asked_for_again(
+    buyer: Buyer, client: Client, world: World, said: list[str]
+) -> None:
+    service = buyer.instance(ORDER, said.append).service_id
+    lost = world.attach(service)
+    assert buyer.address(service, "mx1-2", said.append) == lost
+    client.release_address(service, lost)
+    with pytest.raises(StillPending):
+        buyer.address(service, "mx1-2", said.append)
+    again = world.attach(service)
+    assert buyer.address(service, "mx1-2", said.append) == again
+
+
+def test_the_main_address_is_never_adopted_wherever_it_is_listed(
+    buyer: Buyer, world: World, said: list[str]
+) -> None:
+    service = buyer.instance(ORDER, said.append).service_id
+    further = world.attach(service)
+    next(iter(world.all_servers())).ips.reverse()
+    assert buyer.address(service, "mx1-2", said.append) == further
 
 
 def test_no_answer_at_all_is_told_so(buyer: Buyer, world: World, said: list[str]) -> None:

@@ -1,0 +1,92 @@
+"""Every shape of answer means one thing, and an odd one never means that nothing is there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hostwinds.answers import objects, payload, succeeded
+from hostwinds.errors import HalfDone, HostwindsError, Refused, Unauthorized, Unreachable
+from hostwinds.models import FirewallProfile, Instance
+
+OK = {"result": "success", "action": "Invoice Paid", "message": "Invoice has been paid.<br>"}
+NO = {"result": "error", "action": "Add Instance", "message": "Location Id is invalid.<br>"}
+
+
+def test_bare_and_wrapped_answers_are_the_same() -> None:
+    listed = [{"serviceid": 1}]
+    assert payload(json.dumps(listed), "a") == payload(json.dumps({"success": listed}), "a")
+
+
+@pytest.mark.parametrize("text", ['{"success":true}', '{"success" = true}', ' { "success"= true }'])
+def test_the_documentations_misprint_is_understood(text: str) -> None:
+    assert payload(text, "a") is True
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        (json.dumps([NO]), Refused, "add_instance: Location Id is invalid."),
+        (json.dumps([{**NO, "ERROR": "342432"}]), Refused, "(ERROR 342432)"),
+        (json.dumps([OK, NO]), HalfDone, "after Invoice Paid"),
+        ('{"success": false}', Refused, "no"),
+        ('[{"result":"error","message":"Not Authorized!"}]', Unauthorized, "Not Authorized!"),
+        ('{"message":"Not Authorized!<br>"}', Unauthorized, "Not Authorized!"),
+        ("<h1>Not Authorized!</h1>", Unauthorized, "Not Authorized!"),
+        ("<html>Maintenance</html>", Unreachable, "not JSON"),
+        ("", Unreachable, "not JSON"),
+    ],
+)
+def test_a_refusal_is_typed(text: str, kind: type[HostwindsError], words: str) -> None:
+    with pytest.raises(HostwindsError) as caught:
+        payload(text, "add_instance")
+    assert type(caught.value) is kind
+    assert words in str(caught.value)
+    assert "<" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [([OK], True), ([{"result": "success"}], True), (True, True), ([], False), ({}, False)],
+)
+def test_only_a_yes_is_success(answer: Any, said: bool) -> None:
+    assert succeeded(answer) is said
+
+
+def test_objects_come_as_a_list_or_by_number() -> None:
+    assert objects({"52": {"rid": "52"}}, "a") == objects([{"rid": "52"}], "a")
+    assert objects([], "a") == []
+
+
+@pytest.mark.parametrize("answer", [None, True, "text", {"message": "busy"}, ["1"]])
+def test_an_odd_listing_is_not_an_empty_account(answer: Any) -> None:
+    with pytest.raises(Unreachable):
+        objects(answer, "get_instances")
+
+
+def test_an_instance_in_the_making_can_be_read() -> None:
+    empty = dict.fromkeys(("main_ip", "ips", "status", "task_state", "locked", "cpu", "image"))
+    found = Instance.model_validate({"serviceid": "7", "srvrname": "a", **empty, "ram": ""})
+    assert (found.service_id, found.main_ip, found.addresses) == (7, "", ())
+    assert not found.is_active
+
+
+@pytest.mark.parametrize(
+    ("rule", "lets_in"),
+    [
+        ({}, True),
+        ({"protocol": None, "port_range_min": None, "port_range_max": None}, True),
+        ({"port_range_min": 20, "port_range_max": 30}, True),
+        ({"port_range_min": 25, "port_range_max": 25}, False),
+        ({"ethertype": "IPv6"}, False),
+        ({"direction": "egress"}, False),
+        ({"protocol": "udp"}, False),
+    ],
+)
+def test_ssh_is_let_in_over_ipv4_only(rule: dict[str, Any], lets_in: bool) -> None:
+    ssh = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp"}
+    ssh |= {"port_range_min": 22, "port_range_max": 22, **rule}
+    profile = FirewallProfile.model_validate({"name": "p", "security_group_rules": [ssh]})
+    assert profile.lets_in(22) is lets_in

@@ -1,0 +1,225 @@
+"""What the engine is told before anything is called: mistakes, differences, replacements."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import json_format, struct_pb2
+from google.rpc import status_pb2
+from pulumi.runtime.proto import provider_pb2
+
+from hostwinds.errors import HostwindsError, Unfinished
+from hostwinds.models import Instance
+from hostwinds.provider.resources import RESOURCES
+from hostwinds.provider.server import UNKNOWN, HostwindsProvider
+
+SERVER = {
+    "serverName": "acme-mx1-3f9a2c",
+    "cpu": 1,
+    "ramMb": 2048,
+    "diskGb": 50,
+    "location": "Seattle",
+    "image": "Debian 12",
+    "billingCycle": "monthly",
+}
+POINTER = {"serviceId": 1001, "address": "198.18.1.10", "hostname": "mx1.acme.example"}
+
+
+class Aborted(Exception):
+    """The call ended with an error."""
+
+
+class Call:
+    """The context of one gRPC call."""
+
+    def __init__(self) -> None:
+        self.code: Any = None
+        self.said = ""
+        self.trailing: tuple[tuple[str, bytes], ...] = ()
+
+    def set_trailing_metadata(self, pairs: Any) -> None:
+        self.trailing = tuple(pairs)
+
+    def abort(self, code: Any, said: str) -> None:
+        self.code, self.said = code, said
+        raise Aborted
+
+
+def failing(error: Exception) -> HostwindsProvider:
+    """Return a provider whose connection fails."""
+
+    def connect(urn: str) -> Any:
+        raise error
+
+    return HostwindsProvider(connect, lambda: None)
+
+
+PROVIDER = failing(AssertionError("a check calls nobody"))
+
+
+def urn(kind: str) -> str:
+    return f"urn:pulumi:acme::penguin::hostwinds:index:{kind}::mx1"
+
+
+def struct(values: dict[str, Any]) -> struct_pb2.Struct:
+    return json_format.ParseDict(values, struct_pb2.Struct())
+
+
+def check(kind: str, news: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str, str]:
+    request = provider_pb2.CheckRequest(urn=urn(kind), news=struct(news), olds=struct(olds or {}))
+    return {each.property: each.reason for each in PROVIDER.Check(request, Call()).failures}
+
+
+def diff(
+    kind: str, state: dict[str, Any], inputs: dict[str, Any], news: dict[str, Any]
+) -> provider_pb2.DiffResponse:
+    request = provider_pb2.DiffRequest(
+        urn=urn(kind), olds=struct(state), old_inputs=struct(inputs), news=struct(news)
+    )
+    found: provider_pb2.DiffResponse = PROVIDER.Diff(request, Call())
+    return found
+
+
+def test_what_is_right_is_taken() -> None:
+    assert check("Instance", SERVER) == {}
+    assert check("ReverseDns", POINTER) == {}
+
+
+def test_all_mistakes_are_told_at_once_whatever_their_kind() -> None:
+    news = {
+        **SERVER,
+        "serverName": "Acme",
+        "cpu": "one",
+        "ramMb": True,
+        "diskGb": 0,
+        "colour": "red",
+    }
+    del news["location"]
+    found = check("Instance", {**news, "billingCycle": "daily"})
+    assert set(found) == {
+        "serverName",
+        "cpu",
+        "ramMb",
+        "diskGb",
+        "location",
+        "billingCycle",
+        "colour",
+    }
+
+
+def test_what_is_not_known_yet_hides_no_other_mistake() -> None:
+    found = check("ReverseDns", {**POINTER, "address": UNKNOWN, "hostname": "mx1"})
+    assert set(found) == {"hostname"}
+
+
+@pytest.mark.parametrize("key", ["cpu", "ramMb", "diskGb", "location", "image"])
+def test_another_server_needs_another_name(key: str) -> None:
+    """Else the new one would adopt the old, which the engine then ends."""
+    changed = {**SERVER, key: "Dallas" if isinstance(SERVER[key], str) else 4096}
+    found = check("Instance", changed, SERVER)
+    assert set(found) == {"serverName"}
+    assert key in found["serverName"]
+    assert check("Instance", {**changed, "serverName": "acme-mx1-3f9a2c-2"}, SERVER) == {}
+    assert check("Instance", {**SERVER, "billingCycle": "annually"}, SERVER) == {}
+
+
+def test_a_change_of_name_replaces_and_one_of_the_cycle_does_not() -> None:
+    state = {**SERVER, "serviceId": 1001, "mainIp": "198.18.1.10"}
+    same = diff("Instance", state, SERVER, SERVER)
+    assert same.changes == provider_pb2.DiffResponse.DIFF_NONE
+    other = diff("Instance", state, SERVER, {**SERVER, "serverName": "b"})
+    assert list(other.replaces) == ["serverName"]
+    assert not other.deleteBeforeReplace
+    cycle = diff("Instance", state, SERVER, {**SERVER, "billingCycle": "annually"})
+    assert (list(cycle.diffs), list(cycle.replaces)) == (["billingCycle"], [])
+
+
+def test_an_address_that_waits_is_looked_at_again_and_is_unknown_meanwhile() -> None:
+    inputs = {"serviceId": 1001, "name": "mx1-2"}
+    state = {**inputs, "address": ""}
+    found = diff("SecondaryAddress", state, inputs, inputs)
+    assert found.changes == provider_pb2.DiffResponse.DIFF_SOME
+    assert list(found.replaces) == []
+    request = provider_pb2.UpdateRequest(
+        urn=urn("SecondaryAddress"), olds=struct(state), news=struct(inputs), preview=True
+    )
+    properties = PROVIDER.Update(request, Call()).properties
+    assert properties["address"] == UNKNOWN
+    got = {**state, "address": "198.18.1.11"}
+    assert diff("SecondaryAddress", got, inputs, inputs).changes == (
+        provider_pb2.DiffResponse.DIFF_NONE
+    )
+
+
+def test_an_address_is_given_back_before_its_replacement_is_asked_for() -> None:
+    inputs = {"serviceId": 1001, "name": "mx1-2"}
+    state = {**inputs, "address": "198.18.1.11"}
+    found = diff("SecondaryAddress", state, inputs, {**inputs, "serviceId": 1002})
+    assert list(found.replaces) == ["serviceId"]
+    assert found.deleteBeforeReplace
+
+
+def test_the_schema_names_every_property_with_its_type() -> None:
+    schema = json.loads(PROVIDER.GetSchema(None, None).schema)
+    assert set(schema["resources"]) == set(RESOURCES)
+    for token, resource in RESOURCES.items():
+        described = schema["resources"][token]
+        assert set(described["inputProperties"]) == set(resource.inputs)
+        assert set(described["properties"]) == {*resource.inputs, *resource.outputs}
+        assert described["requiredInputs"] == list(resource.inputs)
+        assert all(entry["type"] for entry in described["properties"].values())
+
+
+def create(error: Exception) -> Call:
+    call = Call()
+    request = provider_pb2.CreateRequest(urn=urn("Instance"), properties=struct(SERVER))
+    with pytest.raises(Aborted):
+        failing(error).Create(request, call)
+    return call
+
+
+def test_an_error_of_ours_is_one_line_with_code_and_remedy() -> None:
+    call = create(HostwindsError("it is so", remedy="do this"))
+    assert call.said == "[hostwinds.error] it is so; do: do this"
+    assert call.trailing == ()
+
+
+def test_an_unexpected_error_shows_its_place_and_none_of_its_words() -> None:
+    call = create(ValueError("the password is 1234"))
+    assert call.code is grpc.StatusCode.INTERNAL
+    assert call.said.startswith("[hostwinds.defect] ValueError at test_provider.py:")
+    assert "1234" not in call.said
+
+
+def test_a_server_that_is_not_active_is_kept_in_the_state() -> None:
+    """Else nobody would end it: it is bought."""
+
+    class Late:
+        client = None
+
+        def progress(self, line: str) -> None: ...
+
+        @property
+        def buyer(self) -> Any:
+            return self
+
+        def instance(self, *_: Any) -> Any:
+            found = Instance.model_validate({"serviceid": 1001, "status": "BUILD"})
+            raise Unfinished("server 1001 is still build", found)
+
+    call = Call()
+    request = provider_pb2.CreateRequest(urn=urn("Instance"), properties=struct(SERVER))
+    late: Any = Late()
+    with pytest.raises(Aborted):
+        HostwindsProvider(lambda _: late, lambda: None).Create(request, call)
+    assert call.said.startswith("[hostwinds.not_active] server 1001 is still build; do: ")
+    [(name, packed)] = call.trailing
+    assert name == "grpc-status-details-bin"
+    detail = provider_pb2.ErrorResourceInitFailed()
+    status_pb2.Status.FromString(packed).details[0].Unpack(detail)
+    assert detail.id == "1001"
+    assert detail.properties["serviceId"] == 1001
+    assert list(detail.reasons) == [call.said]
