@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, FastAPI
 
 from blueprint.platform import Platform
-from controlplane import problems
+from controlplane import openapi, problems
 from controlplane.database import Database
 from controlplane.events.endpoints import router as events
 from controlplane.messages.endpoints import router as messages
@@ -16,6 +16,7 @@ from controlplane.messages.port import Outbox
 from controlplane.monitoring.health import Probe, database_probe
 from controlplane.monitoring.health import router as health
 from controlplane.operations.endpoints import router as operations
+from controlplane.requests import Gate
 from controlplane.tenants.endpoints import router as tenants
 
 PREFIX = "/api/v1"
@@ -52,6 +53,8 @@ def create_app(
     app.state.outbox = outbox
     app.state.probes = {"db": database_probe(database), **(probes or {})}
     problems.install(app)
+    openapi.install(app, prefix=PREFIX, platform=platform)
+    app.add_middleware(Gate, prefix=PREFIX)
     for router in (tenants, operations, events, messages, health):
         app.include_router(router, prefix=PREFIX)
     for router in routers:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import OperationalError
+from fastapi.responses import Response
+from pydantic import BaseModel
+from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 
 from blueprint.mistakes import DocumentError, Mistake
@@ -33,22 +34,6 @@ class ProblemError(BaseModel):
 class ProblemDocument(BaseModel):
     """What every error answers with (RFC 9457)."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "about:blank",
-                    "title": "Conflict",
-                    "status": 409,
-                    "code": "domain.taken",
-                    "detail": "domain acme.example cannot be used",
-                    "remedy": "use a domain of the tenant; ask the operator if it is yours",
-                    "errors": [],
-                }
-            ]
-        }
-    )
-
     type: str = "about:blank"
     title: str
     status: int
@@ -66,10 +51,25 @@ TITLES = {
     405: "Method not allowed",
     409: "Conflict",
     413: "Too large",
+    415: "Unsupported media type",
     422: "Invalid document",
     500: "Internal error",
     503: "Unavailable",
 }
+LOOK = "see /api/v1/openapi.json"
+EXAMPLES = {
+    400: ("request.malformed_json", "the body is not JSON: it ends too early", "send valid JSON"),
+    401: ("auth.missing", "the request carries no API key", "send `Authorization: Bearer …`"),
+    403: ("auth.scope", "the key lacks the scope tenants:write", "use a key with that scope"),
+    404: ("tenant.not_found", "there is no tenant acme", "`penguin get tenants` lists them"),
+    409: ("domain.taken", "domain acme.example cannot be used", "use a domain of the tenant"),
+    413: ("request.too_large", "the body is longer than 1048576 bytes", "send a shorter one"),
+    415: ("request.not_json", "the body is text/plain, not JSON", "send JSON"),
+    422: ("request.invalid", "the request is not valid", "mend what `errors` lists"),
+    500: ("internal", "the request failed on our side", "report it with the log's entry"),
+    503: ("database.unavailable", "the database does not answer", "look at /api/v1/health/db"),
+}
+"""One code of each status with its words, for the documentation."""
 
 
 class Problem(Exception):
@@ -95,15 +95,17 @@ class Problem(Exception):
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries of an endpoint's errors; 401, 403 and 500 come with each."""
-    return {
-        status: {
-            "model": ProblemDocument,
-            "description": TITLES[status],
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
-        }
-        for status in sorted({401, 403, 500, *statuses})
-    }
+    """Return the OpenAPI entries of an endpoint's own errors; `openapi` adds what all share."""
+    return {status: described(status) for status in sorted(statuses)}
+
+
+def described(status: int) -> dict[str, Any]:
+    """Return the OpenAPI entry of one status, with an example."""
+    code, detail, remedy = EXAMPLES[status]
+    shown = Problem(status, code, detail, remedy).document.model_dump()
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    content = {MEDIA_TYPE: {"schema": schema, "example": shown}}
+    return {"description": TITLES[status], "content": content}
 
 
 def install(app: FastAPI) -> None:
@@ -112,24 +114,27 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DocumentError, _document)
     app.add_exception_handler(RequestValidationError, _request)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(OperationalError, _database)
+    for away in (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError):
+        app.add_exception_handler(away, _database)
     app.add_exception_handler(Exception, _unexpected)
 
 
-def _answer(problem: Problem) -> JSONResponse:
+def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer that a problem is; ASCII, so that any words can be repeated in it."""
     document = problem.document
-    headers = {"WWW-Authenticate": "Bearer"} if document.status == 401 else None
-    return JSONResponse(document.model_dump(), document.status, headers, MEDIA_TYPE)
+    more = {"WWW-Authenticate": "Bearer"} if document.status == 401 else {}
+    content = json.dumps(document.model_dump())
+    return Response(content, document.status, {**more, **(headers or {})}, MEDIA_TYPE)
 
 
-async def _problem(_: Request, error: Exception) -> JSONResponse:
+async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this type
-    return _answer(error)
+    return answer(error)
 
 
-async def _document(_: Request, error: Exception) -> JSONResponse:
+async def _document(_: Request, error: Exception) -> Response:
     assert isinstance(error, DocumentError)  # noqa: S101 - registered for this type
-    return _answer(invalid(error.mistakes))
+    return answer(invalid(error.mistakes))
 
 
 def invalid(mistakes: Sequence[Mistake]) -> Problem:
@@ -150,34 +155,55 @@ def invalid(mistakes: Sequence[Mistake]) -> Problem:
     )
 
 
-async def _request(_: Request, error: Exception) -> JSONResponse:
+async def _request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
+    details = error.errors()
+    for detail in details:
+        if detail["type"] == "json_invalid":
+            where = f"{detail['ctx']['error']} at character {detail['loc'][-1]}"
+            return answer(_malformed(f"the body is not JSON: {where}"))
     errors = [
         ProblemError(
             code="request.invalid_value",
             detail=detail["msg"],
-            remedy="see /api/v1/openapi.json",
+            remedy=LOOK,
             path=".".join(str(step) for step in detail["loc"]),
         )
-        for detail in error.errors()
+        for detail in details
     ]
-    return _answer(
+    return answer(
         Problem(
             422, "request.invalid", "the request is not valid", "mend what `errors` lists", errors
         )
     )
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+def _malformed(detail: str) -> Problem:
+    return Problem(400, "request.malformed_json", detail, "send one valid JSON object in UTF-8")
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    """Answer for the framework, which knows no paths, methods and bodies but these."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    status = error.status_code if error.status_code in TITLES else 400
-    code = {404: "request.no_such_path", 405: "request.wrong_method"}.get(status, "request.refused")
-    return _answer(Problem(status, code, str(error.detail), "see /api/v1/openapi.json"))
+    status, detail = error.status_code, str(error.detail)
+    match status:
+        case 400:
+            problem = _malformed("the body cannot be read as JSON")
+        case 404:
+            problem = Problem(404, "request.no_such_path", "there is nothing here", LOOK)
+        case 405:
+            problem = Problem(405, "request.wrong_method", detail, "use one that `Allow` names")
+        case 413:
+            problem = Problem(413, "request.too_large", detail, "send a shorter one")
+        case _:
+            known = status if status in TITLES else 400
+            problem = Problem(known, "request.refused", detail, LOOK)
+    return answer(problem, error.headers)
 
 
-async def _database(request: Request, error: Exception) -> JSONResponse:
+async def _database(request: Request, error: Exception) -> Response:
     log.error("database failed", path=request.url.path, exc_info=error)
-    return _answer(
+    return answer(
         Problem(
             503,
             "database.unavailable",
@@ -187,8 +213,8 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request failed", path=request.url.path, exc_info=error)
-    return _answer(
+    return answer(
         Problem(500, "internal", "the request failed on our side", "report it with the log's entry")
     )

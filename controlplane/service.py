@@ -25,10 +25,21 @@ class PortTaken(Exception):
         self.where = f"{host}:{port}"
 
 
+class NotListening(Exception):
+    """The address is not this machine's, or the port needs more rights."""
+
+    code = "serve.not_listening"
+    remedy = "set PENGUIN_API__HOST to an address of this machine, PENGUIN_API__PORT above 1023"
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(f"cannot listen at port {port} of {host}: {error.strerror}")
+        self.where = f"{host}:{port}"
+
+
 def listen(host: str, port: int | None) -> socket.socket:
     """Return a listening socket; `port` None is the usual one, or a free one where it is taken.
 
-    Raises PortTaken.
+    Raises PortTaken and NotListening.
     """
     wanted = USUAL_PORT if port is None else port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -40,7 +51,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     except OSError as error:
         made.close()
         if error.errno != errno.EADDRINUSE:
-            raise
+            raise NotListening(host, wanted, error) from None
         if port is None:
             return listen(host, 0)
         raise PortTaken(host, wanted) from None

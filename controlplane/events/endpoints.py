@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from controlplane.events import repository
 from controlplane.identity.access import Reader
-from controlplane.problems import responses
 
 router = APIRouter(tags=["events"])
 
 
+SHOWN: dict[str, Any] = {
+    "id": 7,
+    "tenant": "acme",
+    "at": "2026-11-24T12:06:00Z",
+    "subject": "host/mx1",
+    "kind": "Ready=True",
+    "reason": "Ready",
+    "message": "",
+}
+"""An event as the API shows it."""
+
+
 class EventView(BaseModel):
     """Something that happened."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
 
     id: int
     tenant: str
@@ -30,24 +43,26 @@ class EventView(BaseModel):
 class EventPage(BaseModel):
     """Some events, oldest first."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": 7}]})
+
     items: list[EventView]
     next: int
     """Cursor to ask with for what comes later."""
 
 
-@router.get("/events", responses=responses())
+@router.get("/events")
 async def list_events(
     access: Reader,
-    cursor: Annotated[int, Query(ge=0)] = 0,
-    tenant: str | None = None,
+    cursor: Annotated[int, Query(ge=0, lt=2**63, description="`next` of the page before")] = 0,
+    tenant: Annotated[str | None, Query(examples=["acme"])] = None,
     latest: Annotated[
         bool, Query(description="the last ones, instead of those after cursor")
     ] = False,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> EventPage:
-    """List events after a cursor, or a tenant's latest."""
+    """List events after a cursor, or the latest."""
     async with access.begin() as connection:
-        if latest and tenant is not None:
+        if latest:
             rows = await repository.latest(connection, tenant=tenant, limit=limit)
         else:
             rows = await repository.after(connection, cursor, tenant=tenant, limit=limit)

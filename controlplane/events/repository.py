@@ -9,6 +9,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+TURN = 0x65766E74
+"""Advisory lock of whoever writes an event."""
+
 
 async def emit(
     connection: AsyncConnection,
@@ -21,13 +24,19 @@ async def emit(
     reason: str,
     message: str,
 ) -> None:
-    """Record that something happened."""
+    """Record that something happened, as the last that a transaction does.
+
+    Transactions with events commit one after the other: numbers become visible in their order,
+    and who reads behind a number misses none.
+    """
     await connection.execute(
         text(
+            "with turn as materialized (select pg_advisory_xact_lock(:turn)) "
             "insert into oltp.events (tenant_id, tenant, at, subject, kind, reason, message) "
-            "values (:tenant_id, :tenant, :at, :subject, :kind, :reason, :message)"
+            "select :tenant_id, :tenant, :at, :subject, :kind, :reason, :message from turn"
         ),
         {
+            "turn": TURN,
             "tenant_id": tenant_id,
             "tenant": tenant,
             "at": at,
@@ -43,24 +52,30 @@ async def after(
     connection: AsyncConnection, cursor: int, *, tenant: str | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return the events that follow a cursor, oldest first."""
+    return await _read(connection, "id > :cursor", "id", tenant, limit, cursor=cursor)
+
+
+async def latest(
+    connection: AsyncConnection, *, tenant: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Return the last events, oldest first."""
+    return (await _read(connection, "true", "id desc", tenant, limit))[::-1]
+
+
+async def _read(
+    connection: AsyncConnection,
+    which: str,
+    order: str,
+    tenant: str | None,
+    limit: int,
+    **values: int,
+) -> list[dict[str, Any]]:
+    of_tenant = "" if tenant is None else " and tenant = :tenant"
     rows = await connection.execute(
         text(
-            "select id, tenant, at, subject, kind, reason, message from oltp.events "
-            "where id > :cursor and (cast(:tenant as text) is null or tenant = :tenant) "
-            "order by id limit :limit"
+            "select id, tenant, at, subject, kind, reason, message from oltp.events "  # noqa: S608 - constants
+            f"where {which}{of_tenant} order by {order} limit :limit"
         ),
-        {"cursor": cursor, "tenant": tenant, "limit": limit},
+        {"tenant": tenant, "limit": limit, **values},
     )
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
-
-
-async def latest(connection: AsyncConnection, *, tenant: str, limit: int) -> list[dict[str, Any]]:
-    """Return a tenant's last events, oldest first."""
-    rows = await connection.execute(
-        text(
-            "select id, tenant, at, subject, kind, reason, message from oltp.events "
-            "where tenant = :tenant order by id desc limit :limit"
-        ),
-        {"tenant": tenant, "limit": limit},
-    )
-    return [dict(row._mapping) for row in rows][::-1]  # noqa: SLF001 - SQLAlchemy's public name

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Header, Query, Request
-from pydantic import BaseModel, WithJsonSchema
+from fastapi import APIRouter, Body, Header, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import API
@@ -26,14 +26,53 @@ EXAMPLE = {
 }
 
 
+ID = "0199b1c2-0000-7000-8000-000000000001"
+SHOWN: dict[str, Any] = {
+    "id": ID,
+    "tenant_id": "0199b1c2-0000-7000-8000-000000000000",
+    "state": "accepted",
+    "reason": "accepted",
+    "from": "sales@acme.example",
+    "to": "bob@rcpt.example",
+    "subject": "Hello",
+    "message_id": "<3f9a2c@acme.example>",
+    "priority": 100,
+    "attempts": 1,
+    "run_at": "2026-11-24T12:10:00Z",
+    "address": "mx1-2",
+    "queue_id": "4fXyZ12k3mz9qR",
+    "created_at": "2026-11-24T12:10:00Z",
+    "finished_at": "2026-11-24T12:10:01Z",
+}
+"""A message as the API shows it."""
+EXPLAINED: dict[str, Any] = {
+    "message": SHOWN,
+    "decisions": [
+        {
+            "at": "2026-11-24T12:10:00Z",
+            "kind": "enqueued",
+            "state": "queued",
+            "reason": None,
+            "message": "queued",
+            "details": {},
+        }
+    ],
+}
+Cursor = Annotated[UUID | None, Query(description="`next` of the page before", examples=[ID])]
+
+
 class Queued(BaseModel):
     """A message that will be sent."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": ID}]})
 
     id: UUID
 
 
 class MessagePage(BaseModel):
     """Some messages, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
 
     items: list[MessageView]
     next: UUID | None
@@ -53,7 +92,7 @@ Document = Annotated[
 ]
 
 
-@router.post("/messages", status_code=202, responses=responses(404, 409, 422, 503))
+@router.post("/messages", status_code=202, responses=responses(404, 409))
 async def send_message(
     message: Document,
     request: Request,
@@ -74,12 +113,12 @@ async def send_message(
     return Queued(id=id_)
 
 
-@router.get("/messages", responses=responses(404, 503))
+@router.get("/messages", responses=responses(404))
 async def list_messages(
     request: Request,
     access: MessageReader,
-    tenant: str | None = None,
-    cursor: UUID | None = None,
+    tenant: Annotated[str | None, Query(examples=["acme"])] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> MessagePage:
     """List a tenant's messages, newest first."""
@@ -91,9 +130,15 @@ async def list_messages(
     return MessagePage(items=items, next=items[-1].id if len(rows) > limit else None)
 
 
-@router.get("/messages/{message_id}", response_model=Explanation, responses=responses(404, 503))
+@router.get(
+    "/messages/{message_id}",
+    response_model=Explanation,
+    responses={**responses(404), 200: {"content": {"application/json": {"example": EXPLAINED}}}},
+)
 async def explain_message(
-    message_id: str, request: Request, access: MessageReader
+    message_id: Annotated[str, Path(description="id or Message-ID", examples=[ID])],
+    request: Request,
+    access: MessageReader,
 ) -> dict[str, Any]:
     """Say what became of a message, and why."""
     outbox = _outbox(request)

@@ -14,11 +14,14 @@ from alembic.config import Config
 from psycopg import sql
 from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import DBAPIError
 
 from controlplane.database import ROLES
 
 LOCK = 0x70656E67
 """Advisory lock: two upgrades of one database wait for each other."""
+LOCK_TIMEOUT = "10s"
+"""How long a step waits for a table; whoever comes behind it waits as long."""
 
 
 class UpgradeError(Exception):
@@ -34,7 +37,7 @@ def upgrade(dsn: str, passwords: Mapping[str, SecretStr]) -> None:
     """Create or update the roles and all schemas; doing it again changes nothing.
 
     `dsn` needs a login that may create roles. Raises UpgradeError: `database.unreachable`,
-    `database.too_old`, `database.locked`, `database.refused`.
+    `database.too_old`, `database.locked`, `database.refused`, `database.full`.
     """
     try:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as admin:
@@ -50,22 +53,30 @@ def upgrade(dsn: str, passwords: Mapping[str, SecretStr]) -> None:
             _run_history(dsn)
             if find_spec("sender.migrations") is not None:
                 import_module("sender.migrations").upgrade(dsn)
-    except psycopg.errors.LockNotAvailable:
-        raise UpgradeError(
+    except psycopg.Error as error:
+        raise _refused(error) from None
+    except DBAPIError as error:  # the same, from within a history
+        raise _refused(error.orig) from None
+
+
+def _refused(error: BaseException | None) -> UpgradeError:
+    """Say what an error of the database means to whoever upgrades it."""
+    words = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return UpgradeError(
             "database.locked",
             "another session holds a lock that the upgrade needs",
             "end long transactions (pg_stat_activity) and try again",
-        ) from None
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise UpgradeError(
-            "database.refused", str(error).splitlines()[0], "use a login that may create roles"
-        ) from None
-    except psycopg.OperationalError as error:
-        raise UpgradeError(
-            "database.unreachable",
-            str(error).splitlines()[0],
-            "check PENGUIN_DATABASE__DSN and that the server runs",
-        ) from None
+        )
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return UpgradeError("database.refused", words, "use a login that may create roles")
+    if isinstance(error, psycopg.errors.DiskFull):
+        return UpgradeError(
+            "database.full", words, "make room on the database's disk, then upgrade again"
+        )
+    return UpgradeError(
+        "database.unreachable", words, "check PENGUIN_DATABASE__DSN and that the server runs"
+    )
 
 
 def _make_roles(
@@ -99,7 +110,7 @@ def _run_history(dsn: str) -> None:
     engine = create_engine(make_url(dsn).set(drivername="postgresql+psycopg"))
     try:
         with engine.begin() as connection:
-            connection.exec_driver_sql("set local lock_timeout = '10s'")
+            connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
             connection.exec_driver_sql("create schema if not exists oltp")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -13,25 +13,35 @@ from controlplane.monitoring.conditions import Condition, Status, Type
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> list[Condition]:
     """Return all conditions of a tenant."""
+    return (await load_all(connection, [tenant_id]))[tenant_id]
+
+
+async def load_all(
+    connection: AsyncConnection, tenant_ids: Sequence[UUID]
+) -> dict[UUID, list[Condition]]:
+    """Return all conditions of each of some tenants, in one question."""
     rows = await connection.execute(
         text(
-            "select subject, type, status, reason, message, observed_generation, "
-            "last_transition_at from oltp.conditions where tenant_id = :id order by subject, type"
+            "select tenant_id, subject, type, status, reason, message, observed_generation, "
+            "last_transition_at from oltp.conditions where tenant_id = any(:ids) "
+            "order by tenant_id, subject, type"
         ),
-        {"id": tenant_id},
+        {"ids": list(tenant_ids)},
     )
-    return [
-        Condition(
-            row.subject,
-            Type(row.type),
-            Status(row.status),
-            row.reason,
-            row.message,
-            row.observed_generation,
-            row.last_transition_at,
+    found: dict[UUID, list[Condition]] = {tenant_id: [] for tenant_id in tenant_ids}
+    for row in rows:
+        found[row.tenant_id].append(
+            Condition(
+                row.subject,
+                Type(row.type),
+                Status(row.status),
+                row.reason,
+                row.message,
+                row.observed_generation,
+                row.last_transition_at,
+            )
         )
-        for row in rows
-    ]
+    return found
 
 
 async def save(

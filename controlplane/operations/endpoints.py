@@ -8,21 +8,53 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from controlplane.identity.access import Access, Reader
 from controlplane.operations import repository
 from controlplane.problems import Problem, responses
 from controlplane.tenants import service as tenants
+from controlplane.tenants.endpoints import Name
 
 router = APIRouter(tags=["operations"])
+Cursor = Annotated[
+    UUID | None,
+    Query(
+        description="`next` of the page before", examples=["0199b1c2-0000-7000-8000-000000000000"]
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=100)]
+OperationId = Annotated[UUID, Path(examples=["0199b1c2-0000-7000-8000-000000000000"])]
 FOLLOW_SECONDS = 0.3
+
+
+SHOWN: dict[str, Any] = {
+    "id": "0199b1c2-0000-7000-8000-000000000000",
+    "tenant": "acme",
+    "kind": "create",
+    "phase": "cloud",
+    "generation": 1,
+    "digest": "sha256:3f9a2c",
+    "process": 4242,
+    "host": "control-1",
+    "progress": "mx1: created Instance",
+    "started_at": "2026-11-24T12:00:00Z",
+    "heartbeat_at": "2026-11-24T12:00:40Z",
+    "finished_at": "2026-11-24T12:00:40Z",
+    "outcome": "succeeded",
+    "error_code": None,
+    "error_message": None,
+    "remedy": None,
+}
+"""An operation as the API shows it."""
 
 
 class OperationView(BaseModel):
     """One thing done to the outside."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
 
     id: UUID
     tenant: str
@@ -45,27 +77,40 @@ class OperationView(BaseModel):
 class OperationPage(BaseModel):
     """Some operations, newest first."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
+
     items: list[OperationView]
     next: UUID | None
 
 
 @router.get("/tenants/{name}/operations", responses=responses(404))
-async def list_operations(
-    name: str,
-    access: Reader,
-    cursor: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+async def list_operations_of_tenant(
+    name: Name, access: Reader, cursor: Cursor = None, limit: Limit = 20
 ) -> OperationPage:
     """List a tenant's operations, newest first."""
     async with access.begin() as connection:
-        await tenants.find(connection, name)
-        rows = await repository.of_tenant(connection, name, before=cursor, limit=limit + 1)
+        tenant_id = (await tenants.find(connection, name)).id
+        rows = await repository.page(connection, tenant_id, before=cursor, limit=limit + 1)
+    return _page(rows, limit)
+
+
+@router.get("/operations")
+async def list_operations(
+    access: Reader, cursor: Cursor = None, limit: Limit = 20
+) -> OperationPage:
+    """List the operations of all tenants that the key may see, newest first."""
+    async with access.begin() as connection:
+        rows = await repository.page(connection, access.tenant_id, before=cursor, limit=limit + 1)
+    return _page(rows, limit)
+
+
+def _page(rows: list[dict[str, Any]], limit: int) -> OperationPage:
     items = [OperationView(**row) for row in rows[:limit]]
     return OperationPage(items=items, next=items[-1].id if len(rows) > limit else None)
 
 
 @router.get("/operations/{operation_id}", responses=responses(404))
-async def get_operation(operation_id: UUID, access: Reader) -> OperationView:
+async def get_operation(operation_id: OperationId, access: Reader) -> OperationView:
     """Return one operation."""
     return OperationView(**await _find(access, operation_id))
 
@@ -75,7 +120,9 @@ async def get_operation(operation_id: UUID, access: Reader) -> OperationView:
     responses={**responses(404), 200: {"content": {"text/plain": {"example": "+ mx1 created"}}}},
     response_class=StreamingResponse,
 )
-async def get_log(operation_id: UUID, access: Reader, follow: bool = False) -> StreamingResponse:
+async def get_log(
+    operation_id: OperationId, access: Reader, follow: bool = False
+) -> StreamingResponse:
     """Return the lines of an operation's log; with `follow` until it has finished."""
     await _find(access, operation_id)
     return StreamingResponse(_lines(access, operation_id, follow), media_type="text/plain")

@@ -19,6 +19,9 @@ COLUMNS = (
     "heartbeat_at, finished_at, outcome, error_code, error_message, remedy"
 )
 
+LAST = UUID(int=2**128 - 1)
+"""Behind every id."""
+
 
 async def start(
     connection: AsyncConnection,
@@ -134,16 +137,17 @@ async def find(connection: AsyncConnection, id_: UUID) -> dict[str, Any] | None:
     return None if row is None else dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
 
 
-async def of_tenant(
-    connection: AsyncConnection, tenant: str, *, before: UUID | None, limit: int
+async def page(
+    connection: AsyncConnection, tenant_id: UUID | None, *, before: UUID | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Return a tenant's operations, newest first; ids grow with time."""
+    """Return operations of a tenant, or of all, newest first; ids grow with time."""
+    of_tenant = "" if tenant_id is None else "and tenant_id = :tenant_id "
     rows = await connection.execute(
         text(
-            f"select {COLUMNS} from oltp.operations where tenant = :tenant "  # noqa: S608 - constant
-            "and (cast(:before as uuid) is null or id < :before) order by id desc limit :limit"
+            f"select {COLUMNS} from oltp.operations where id < :before "  # noqa: S608 - constant
+            f"{of_tenant}order by id desc limit :limit"
         ),
-        {"tenant": tenant, "before": before, "limit": limit},
+        {"tenant_id": tenant_id, "before": before or LAST, "limit": limit},
     )
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
@@ -19,12 +19,15 @@ from controlplane.tenants.service import Remembered
 
 router = APIRouter(tags=["tenants"])
 Document = Annotated[dict[str, Any], Body(openapi_examples={"acme": {"value": EXAMPLE}})]
-IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200)]
+IdempotencyKey = Annotated[
+    str | None, Header(min_length=1, max_length=200, examples=["acme-2026-11-24"])
+]
+Name = Annotated[str, Path(description="the tenant's name", examples=["acme"])]
 OUTCOME = "Penguin-Outcome"
 """Response header: created, configured or unchanged."""
 
 
-@router.post("/tenants", status_code=201, responses=responses(409, 422))
+@router.post("/tenants", status_code=201, responses=responses(409))
 async def create_tenant(
     document: Document,
     request: Request,
@@ -42,7 +45,7 @@ async def create_tenant(
             )
             if before is not None:
                 response.headers["Idempotent-Replayed"] = "true"
-                return TenantView.model_validate(before.answer)
+                return _created(response, TenantView.model_validate(before.answer))
         row = await service.create(connection, tenant, now=now)
         shown = view(row, [])
         if idempotency_key is not None:
@@ -55,34 +58,35 @@ async def create_tenant(
                 tenant_id=row.id,
                 now=now,
             )
-    response.headers[OUTCOME] = "created"
-    response.headers["Location"] = f"/api/v1/tenants/{row.name}"
-    return shown
+    return _created(response, shown)
 
 
-@router.get("/tenants", responses=responses())
+@router.get("/tenants")
 async def list_tenants(
     access: Reader,
-    cursor: Annotated[str, Query(description="`next` of the page before")] = "",
+    cursor: Annotated[
+        str, Query(description="`next` of the page before", max_length=200, examples=["acme"])
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> TenantPage:
     """List tenants by name; a tenant's key sees its own."""
     async with access.begin() as connection:
         rows = await repository.page(connection, after=cursor, limit=limit + 1)
-        items = [await _shown(connection, row) for row in rows[:limit]]
+        known = await conditions.load_all(connection, [row.id for row in rows[:limit]])
+    items = [view(row, known[row.id]) for row in rows[:limit]]
     return TenantPage(items=items, next=items[-1].name if len(rows) > limit else None)
 
 
 @router.get("/tenants/{name}", responses=responses(404))
-async def get_tenant(name: str, access: Reader) -> TenantView:
+async def get_tenant(name: Name, access: Reader) -> TenantView:
     """Return a tenant with its conditions."""
     async with access.begin() as connection:
         return await _shown(connection, await service.find(connection, name))
 
 
-@router.put("/tenants/{name}", responses=responses(404, 409, 422))
+@router.put("/tenants/{name}", responses=responses(404, 409))
 async def replace_tenant(
-    name: str, document: Document, request: Request, response: Response, access: Writer
+    name: Name, document: Document, request: Request, response: Response, access: Writer
 ) -> TenantView:
     """Write a tenant's document. The same one again changes nothing."""
     state = request.app.state
@@ -94,7 +98,7 @@ async def replace_tenant(
 
 
 @router.delete("/tenants/{name}", status_code=202, responses=responses(404))
-async def delete_tenant(name: str, request: Request, access: OperatorWriter) -> TenantView:
+async def delete_tenant(name: Name, request: Request, access: OperatorWriter) -> TenantView:
     """Ask for a tenant to be deleted; it is gone when GET answers 404."""
     async with access.begin() as connection:
         row = await service.delete(connection, name, now=request.app.state.clock())
@@ -102,7 +106,7 @@ async def delete_tenant(name: str, request: Request, access: OperatorWriter) -> 
 
 
 @router.get("/tenants/{name}/blueprint", responses=responses(404, 409))
-async def get_blueprint(name: str, request: Request, access: Reader) -> Blueprint:
+async def get_blueprint(name: Name, request: Request, access: Reader) -> Blueprint:
     """Return the rendered blueprint of the current generation; it holds no secret."""
     state = request.app.state
     async with access.begin() as connection:
@@ -110,7 +114,7 @@ async def get_blueprint(name: str, request: Request, access: Reader) -> Blueprin
         return await service.blueprint_of(connection, row, state.platform, now=state.clock())
 
 
-@router.post("/blueprints", responses=responses(422))
+@router.post("/blueprints")
 async def render_blueprint(document: Document, request: Request, access: Reader) -> Blueprint:
     """Render a document without keeping anything: what would exist, and what it would cost."""
     tenant = parse(document, platform=request.app.state.platform)
@@ -122,6 +126,12 @@ async def render_blueprint(document: Document, request: Request, access: Reader)
         keys=row.public_keys if row else None,
         generation=row.generation + 1 if row else 1,
     )
+
+
+def _created(response: Response, shown: TenantView) -> TenantView:
+    response.headers[OUTCOME] = "created"
+    response.headers["Location"] = f"/api/v1/tenants/{shown.name}"
+    return shown
 
 
 async def _shown(connection: AsyncConnection, row: repository.TenantRow) -> TenantView:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from blueprint.tenant import Tenant
 from controlplane.monitoring.conditions import Condition
@@ -27,6 +27,31 @@ EXAMPLE = {
 }
 
 
+SHOWN: dict[str, Any] = {
+    "id": "0199b1c2-0000-7000-8000-000000000000",
+    "name": "acme",
+    "generation": 2,
+    "observed_generation": 2,
+    "deleting": False,
+    "paused": False,
+    "created_at": "2026-11-24T12:00:00Z",
+    "updated_at": "2026-11-24T12:05:00Z",
+    "document": EXAMPLE,
+    "conditions": [
+        {
+            "subject": "tenant",
+            "type": "Ready",
+            "status": "True",
+            "reason": "Ready",
+            "message": "",
+            "observed_generation": 2,
+            "last_transition_at": "2026-11-24T12:06:00Z",
+        }
+    ],
+}
+"""A tenant as the API shows it."""
+
+
 class ConditionView(BaseModel):
     """One condition."""
 
@@ -42,6 +67,8 @@ class ConditionView(BaseModel):
 class TenantView(BaseModel):
     """A tenant: what it shall be, and what is known of it."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+
     id: UUID
     name: str
     generation: int
@@ -56,6 +83,8 @@ class TenantView(BaseModel):
 
 class TenantPage(BaseModel):
     """Some tenants, by name."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": "acme"}]})
 
     items: list[TenantView]
     next: str | None

@@ -177,7 +177,11 @@ async def remember(
     tenant_id: UUID | None,
     now: datetime,
 ) -> None:
-    """Keep an answer for repetitions of the request."""
+    """Keep an answer for repetitions of the request; forget those that are too old to count."""
+    await connection.execute(
+        text("delete from oltp.idempotency_keys where created_at <= :since"),
+        {"since": now - IDEMPOTENCY},
+    )
     await connection.execute(
         text(
             "insert into oltp.idempotency_keys (owner, key, tenant_id, body_hash, status, answer, "

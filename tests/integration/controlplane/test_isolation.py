@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from controlplane import migrations
 from controlplane.database import API, OPERATOR, ROLES, role_dsn
 from controlplane.migrations import UpgradeError, upgrade
 from tests.integration.controlplane.conftest import PASSWORDS, document
@@ -35,13 +36,29 @@ async def test_the_api_role_sees_one_tenant_and_without_a_tenant_nothing(plane, 
 
 async def test_the_api_role_writes_no_rows_of_another_tenant(plane, two):
     async with plane.begin(API, tenant_id=two[0]) as connection:
-        done = await connection.execute(text("update oltp.tenants set paused = true"))
+        done = await connection.execute(text("update oltp.tenants set updated_at = now()"))
         assert done.rowcount == 1
     with pytest.raises(ProgrammingError, match="row-level security"):
         async with plane.begin(API, tenant_id=two[0]) as connection:
             await connection.execute(
                 text("insert into oltp.domains values ('x.example', :id)"), {"id": two[1]}
             )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "oltp.tenants set paused = true",
+        "oltp.tenants set public_keys = null",
+        "oltp.tenants set observed_generation = 9",
+        "oltp.schedule set token = 0",
+        "oltp.schedule set lease_until = null",
+    ],
+)
+async def test_the_api_role_changes_nothing_that_is_the_controllers(plane, two, change):
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        async with plane.begin(API, tenant_id=two[0]) as connection:
+            await connection.execute(text(f"update {change}"))
 
 
 async def test_the_api_role_sees_neither_secrets_nor_other_keys(plane, client_of, two):
@@ -87,6 +104,39 @@ def test_upgrading_without_the_right_says_so(database):
     with pytest.raises(UpgradeError) as refused:
         upgrade(weak, PASSWORDS)
     assert refused.value.code == "database.refused"
+
+
+def test_a_lock_that_somebody_holds_is_named(database, monkeypatch):
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT", "100ms")
+    with psycopg.connect(database) as admin:
+        upgrade(database, PASSWORDS)
+        admin.execute("lock table oltp.alembic_version")
+        with pytest.raises(UpgradeError) as refused:
+            upgrade(database, PASSWORDS)
+    assert refused.value.code == "database.locked"
+
+
+def test_a_login_that_may_create_roles_but_no_schemas_says_so(database):
+    upgrade(database, PASSWORDS)
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute("drop schema oltp cascade")
+        admin.execute("create role half superuser login password 'half'")
+        admin.execute("alter role half nosuperuser createrole")
+        for role in ROLES:
+            admin.execute(f"grant {role} to half with admin option")
+        try:
+            with pytest.raises(UpgradeError) as refused:
+                upgrade(role_dsn(database, "half", "half"), PASSWORDS)
+        finally:
+            admin.execute("drop owned by half")
+            admin.execute("drop role half")
+    assert refused.value.code == "database.refused"
+
+
+def test_a_dsn_that_is_none_is_told(database):
+    with pytest.raises(UpgradeError) as refused:
+        upgrade("postgresql://[", PASSWORDS)
+    assert refused.value.code == "database.unreachable"
 
 
 def test_an_unreachable_database_is_named(database):

@@ -92,7 +92,7 @@ async def test_what_could_never_be_sent_is_told_at_once(acme, client_of, change,
     assert [error["path"] for error in problem["errors"]] == [path]
 
 
-@pytest.mark.parametrize("id_", ["%00", "nothing", "%3Cx%00%40acme.example%3E"])
+@pytest.mark.parametrize("id_", ["nothing", "%3Cx%40acme.example%3E"])
 async def test_an_unknown_id_is_not_found(acme, client_of, id_) -> None:
     client = await client_of(acme["id"])
     answer = await client.get(f"/messages/{id_}")

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 
+from controlplane.service import NotListening, listen
 from sender.lists import Lists
 from tools.places import checkout
 
@@ -132,6 +133,13 @@ def test_a_port_that_is_taken_is_named(installation: Installation) -> None:
     assert "error[serve.port_taken]" in refused.stderr
     assert f"at: 127.0.0.1:{port}" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.invalid", "not an address"])
+def test_an_address_that_is_not_this_machines_is_named(host: str) -> None:
+    with pytest.raises(NotListening) as refused:
+        listen(host, 0)
+    assert refused.value.where == f"{host}:0"
 
 
 def test_without_an_engine_the_reconciler_says_what_to_do(installation: Installation) -> None:

@@ -1,0 +1,226 @@
+"""Requests that nobody should send: each is answered with a code and a remedy, none with a 500."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import exc
+
+from controlplane.database import Database
+from controlplane.requests import DOCUMENT_LIMIT
+from tests.integration.controlplane.conftest import document
+
+JSON = {"Content-Type": "application/json"}
+
+
+def said(answer: Any) -> tuple[int, str]:
+    """Return status and code of a problem that says all that a problem must."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    problem = answer.json()
+    assert problem["status"] == answer.status_code
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["remedy"]
+    return answer.status_code, problem["code"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"", b"\xff", b"[" * 50_000, b'{"a": ' + b"9" * 5000 + b"}", b"{} {}"],
+    ids=["cut", "empty", "no UTF-8", "deep", "huge number", "two"],
+)
+async def test_a_body_that_is_no_json_is_told(operator, body: bytes) -> None:
+    answer = await operator.post("/tenants", content=body, headers=JSON)
+    expected = (422, "request.invalid") if not body else (400, "request.malformed_json")
+    assert said(answer) == expected
+
+
+async def test_the_place_of_a_mistake_in_json_is_told(operator) -> None:
+    answer = await operator.post("/tenants", content=b'{"a": }', headers=JSON)
+    assert "at character 6" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", ["text/yaml", "application/x-www-form-urlencoded", None])
+async def test_a_body_of_another_kind_is_refused(operator, kind: str | None) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    content = json.dumps(document()).encode()
+    answer = await operator.post("/tenants", content=content, headers=headers)
+    assert said(answer) == (415, "request.not_json")
+
+
+async def test_json_may_name_its_encoding(operator) -> None:
+    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+    content = json.dumps(document()).encode()
+    assert (await operator.post("/tenants", content=content, headers=headers)).status_code == 201
+
+
+async def test_a_large_body_is_refused_whether_its_length_is_told_or_not(operator) -> None:
+    large = b'{"a": "' + b"x" * DOCUMENT_LIMIT + b'"}'
+
+    async def unannounced() -> AsyncIterator[bytes]:
+        yield large[:1000]
+        yield large[1000:]
+
+    told = await operator.post("/tenants", content=large, headers=JSON)
+    assert said(told) == (413, "request.too_large")
+    untold = await operator.post("/tenants", content=unannounced(), headers=JSON)
+    assert said(untold) == (413, "request.too_large")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/tenants/a%00b"),
+        ("GET", "/tenants?cursor=%00"),
+        ("GET", "/events?tenant=%00"),
+        ("DELETE", "/tenants/%00"),
+        ("GET", "/tenants/%00/operations"),
+    ],
+)
+async def test_a_nul_is_refused_wherever_it_stands(operator, method: str, path: str) -> None:
+    assert said(await operator.request(method, path)) == (400, "request.nul")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/tenants?limit=0",
+        "/tenants?limit=x",
+        f"/tenants?cursor={'x' * 300}",
+        "/operations?cursor=x",
+        "/operations/x",
+        "/tenants/acme/operations?cursor=x",
+        "/events?cursor=-1",
+        f"/events?cursor={2**63}",
+        f"/events?cursor={'9' * 4000}",
+        "/health/heart",
+    ],
+)
+async def test_a_parameter_that_cannot_be_is_named(operator, path: str) -> None:
+    answer = await operator.get(path)
+    assert said(answer) == (422, "request.invalid")
+    assert answer.json()["errors"][0]["path"].split(".")[0] in ("query", "path")
+
+
+async def test_half_characters_are_repeated_without_harm(operator) -> None:
+    for body in (b'{"\\ud800": 1}', b'{"metadata": {"name": "\\ud800\\u0000"}}'):
+        assert (
+            said(await operator.post("/tenants", content=body, headers=JSON))[1] == "tenant.invalid"
+        )
+    assert said(await operator.get("/tenants/%ED%A0%80")) == (404, "tenant.not_found")
+
+
+async def test_a_wrong_method_says_which_are_right(operator) -> None:
+    answer = await operator.patch("/tenants/acme")
+    assert said(answer) == (405, "request.wrong_method")
+    assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        exc.OperationalError("", {}, Exception()),
+        exc.InternalError("", {}, Exception("cannot execute INSERT in a read-only transaction")),
+        exc.InterfaceError("", {}, Exception()),
+        exc.TimeoutError(),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_a_database_that_cannot_work_is_told_as_that(
+    operator, app: FastAPI, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(Database, "begin", away)
+    assert said(await operator.get("/tenants")) == (503, "database.unavailable")
+    assert (await operator.get("/health/db")).status_code == 503
+    assert (await operator.get("/health")).json()["parts"]["db"]["status"] == "failing"
+
+
+async def test_a_failure_of_ours_says_nothing_of_its_inside(
+    operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(Database, "begin", broken)
+    answer = await operator.get("/tenants")
+    assert said(answer) == (500, "internal")
+    assert "secret detail" not in answer.text
+
+
+class TestDescription:
+    """The OpenAPI document."""
+
+    def operations(self, app: FastAPI) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (f"{method} {path}", operation)
+            for path, methods in app.openapi()["paths"].items()
+            for method, operation in methods.items()
+        ]
+
+    def test_every_endpoint_of_the_interface_is_there(self, app: FastAPI) -> None:
+        assert {name for name, _ in self.operations(app)} == {
+            "get /api/v1/tenants",
+            "post /api/v1/tenants",
+            "get /api/v1/tenants/{name}",
+            "put /api/v1/tenants/{name}",
+            "delete /api/v1/tenants/{name}",
+            "get /api/v1/tenants/{name}/blueprint",
+            "get /api/v1/tenants/{name}/operations",
+            "post /api/v1/blueprints",
+            "get /api/v1/operations",
+            "get /api/v1/operations/{operation_id}",
+            "get /api/v1/operations/{operation_id}/log",
+            "get /api/v1/events",
+            "get /api/v1/messages",
+            "post /api/v1/messages",
+            "get /api/v1/messages/{message_id}",
+            "get /api/v1/health",
+            "get /api/v1/health/{part}",
+        }
+
+    def test_every_answer_has_an_example(self, app: FastAPI) -> None:
+        schemas = app.openapi()["components"]["schemas"]
+        for name, operation in self.operations(app):
+            for status, answer in operation["responses"].items():
+                for content in answer["content"].values():
+                    schema = schemas.get(content.get("schema", {}).get("$ref", "").split("/")[-1])
+                    shown = "example" in content or "examples" in (schema or {})
+                    assert shown, (name, status)
+
+    def test_every_body_has_an_example(self, app: FastAPI) -> None:
+        for name, operation in self.operations(app):
+            for content in operation.get("requestBody", {"content": {}})["content"].values():
+                assert content["examples"], name
+
+    def test_every_error_is_a_problem_of_its_status(self, app: FastAPI) -> None:
+        for name, operation in self.operations(app):
+            errors = {s: a for s, a in operation["responses"].items() if s >= "400"}
+            assert "500" in errors, name
+            if "/health" not in name:
+                assert {"401", "403", "503"} <= errors.keys(), name
+            if "requestBody" in operation:
+                assert {"400", "413", "415", "422"} <= errors.keys(), name
+            for status, error in errors.items():
+                if "/health" in name and status == "503":
+                    continue
+                content = error["content"]["application/problem+json"]
+                assert content["example"]["status"] == int(status), name
+                assert list(error["content"]) == ["application/problem+json"], name
+
+    def test_every_reference_leads_somewhere(self, app: FastAPI) -> None:
+        described = app.openapi()
+        text = json.dumps(described)
+        for part in text.split('"#/components/schemas/')[1:]:
+            assert part.split('"')[0] in described["components"]["schemas"]
+
+    async def test_the_example_of_a_tenant_is_accepted(self, operator, app: FastAPI) -> None:
+        body = app.openapi()["paths"]["/api/v1/tenants"]["post"]["requestBody"]
+        example = body["content"]["application/json"]["examples"]["acme"]["value"]
+        assert (await operator.post("/tenants", json=example)).status_code == 201
