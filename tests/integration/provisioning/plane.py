@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from pydantic import SecretStr
@@ -29,9 +29,20 @@ from controlplane.service import listen, serve_http
 from controlplane.settings import ReconcilerSettings
 from vault import KeyRing, Vault
 
+T = TypeVar("T")
 PASSWORDS = {role: SecretStr(f"{role}-password") for role in ROLES}
 PEPPER = b"pepper"
 PLATFORM = Platform(zone="penguinmails.example")
+FILE = """
+apiVersion: penguinmails.dev/v1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  plan: business
+  region: us-west
+  hosts: [{name: mx1, size: business, addresses: 1, zone: acme.example}]
+  domains: [{name: acme.example, dns: cloudflare}]
+"""
 VISIT = 120
 """Seconds that a visit may take here."""
 
@@ -68,8 +79,11 @@ class Plane:
     def visit(self) -> None:
         """Let the reconciler do what is due within the next hour."""
         self._later += timedelta(hours=1)
-        visiting = step(self.ports(), "test", asyncio.Event())
-        asyncio.run_coroutine_threadsafe(visiting, self._loop).result(VISIT)
+        self.run(step(self.ports(), "test", asyncio.Event()))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something in the loop of the control plane."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(VISIT)
 
     def ports(self) -> Ports:
         """Put together what a reconciler of now works with."""

@@ -10,20 +10,10 @@ import pytest
 from controlplane.reconciler.checks import camel
 
 from .conftest import Cloud
-from .plane import PLATFORM, Person, Plane
+from .plane import FILE, PLATFORM, Person, Plane
 
 pytestmark = pytest.mark.engine
 
-FILE = """
-apiVersion: penguinmails.dev/v1
-kind: Tenant
-metadata: {name: acme}
-spec:
-  plan: business
-  region: us-west
-  hosts: [{name: mx1, size: business, addresses: 1, zone: acme.example}]
-  domains: [{name: acme.example, dns: cloudflare}]
-"""
 NOWHERE = "http://127.0.0.1:9/"
 
 Mend = Callable[[], None]
