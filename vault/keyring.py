@@ -29,10 +29,14 @@ class KeyRing:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Make a key ring file with one key, mode 0600; one that is there is never replaced."""
+        """Make a key ring file with one key, mode 0600; one that is there is never replaced.
+
+        The file appears whole or not at all, also when the process is killed.
+        """
         ring = cls({_new_id(): secrets.token_bytes(KEY_BYTES)})
+        fresh = ring._written_beside(path)
         try:
-            ring._write(path, os.O_EXCL)
+            os.link(fresh, path)
         except FileExistsError:
             raise VaultError(
                 "vault.exists",
@@ -40,6 +44,9 @@ class KeyRing:
                 remedy="use it, or add a key to it",
                 where=path,
             ) from None
+        finally:
+            fresh.unlink()
+        _sync(path.parent)
         return ring
 
     @classmethod
@@ -77,9 +84,8 @@ class KeyRing:
     def add_key(self, path: Path) -> Self:
         """Write the ring with a new key in front; what older keys sealed can still be opened."""
         ring = type(self)({_new_id(): secrets.token_bytes(KEY_BYTES), **self._keys})
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        ring._write(fresh, os.O_TRUNC)  # noqa: SLF001 - one of our own
-        fresh.replace(path)
+        ring._written_beside(path).replace(path)  # noqa: SLF001 - one of our own
+        _sync(path.parent)
         return ring
 
     @property
@@ -91,17 +97,29 @@ class KeyRing:
         """Return the key of an id."""
         return self._keys.get(key_id)
 
-    def _write(self, path: Path, flag: int) -> None:
+    def _written_beside(self, path: Path) -> Path:
+        """Write a file in the same directory, so that it can take the place of `path` at once."""
         entries = [
             {"id": key_id, "key": base64.b64encode(key).decode()}
             for key_id, key in self._keys.items()
         ]
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600)
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump({"keys": entries}, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
+        return fresh
+
+
+def _sync(directory: Path) -> None:
+    """Let a name outlive a loss of power: without its ring everything sealed is lost."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _new_id() -> str:

@@ -106,7 +106,9 @@ class Names:
                     )
                 except (dns.exception.DNSException, OSError):
                     continue
-                if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+                known = answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+                # A lame server refers to others or answers from memory, without authority.
+                if not known or not answer.flags & dns.flags.AA:
                     return None
                 wanted = dns.rdatatype.from_text(type_)
                 sets = [rrset for rrset in answer.answer if rrset.rdtype == wanted]

@@ -43,6 +43,8 @@ class NameServer(asyncio.DatagramProtocol):
         self.cached: dict[Key, list[str]] = {}
         self.silent: set[str] = set()
         """`own` or `cached`: gives no usable answer."""
+        self.lame = False
+        """The zone's server knows nothing of the zone and refers to others."""
         self.long = False
         """Answers by UDP are cut off, so that they are asked again by TCP."""
         self.asked: list[tuple[str, str, str]] = []
@@ -81,6 +83,8 @@ class NameServer(asyncio.DatagramProtocol):
         self.asked.append((place, *key))
         table = self.cached if place == "cached" else self.own
         answer = dns.message.make_response(question)
+        if place == "own" and not self.lame:
+            answer.flags |= dns.flags.AA
         if place in self.silent:
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif key in table:

@@ -127,3 +127,14 @@ async def test_without_a_resolver_nothing_is_seen(blueprint, monkeypatch) -> Non
     monkeypatch.setattr("controlplane.verification.names._resolver", lambda _: None)
     findings = list(await InternetVerifier().verify_dns(blueprint, STATE))
     assert {(f.ok, f.code) for f in findings} == {(None, NoResolver.code)}
+
+
+async def test_a_server_without_authority_for_the_zone_says_nothing_about_it(
+    names, blueprint
+) -> None:
+    names.lame = True
+    names.own.clear()
+    findings = await look(names, blueprint)
+    assert {(f.ok, f.code) for f in findings if f.check == "dns.authoritative"} == {
+        (None, "dns.lookup_failed")
+    }

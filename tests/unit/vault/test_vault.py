@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -37,6 +38,25 @@ def test_the_file_is_its_owners_alone_and_is_never_replaced(path: Path) -> None:
         KeyRing.create(path)
     assert caught.value.code == "vault.exists"
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("point", ["fsync", "link"])
+def test_killed_while_it_is_made_it_is_made_the_next_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, point, killed)
+        with pytest.raises(Killed):
+            KeyRing.create(path)
+    assert not path.exists()
+    KeyRing.create(path)
+    KeyRing.load(path)
 
 
 def test_a_new_key_seals_and_the_old_one_still_opens(path: Path) -> None:
