@@ -10,11 +10,11 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
-setup: ## Bring this machine to where everything runs: packages, Python environment, Pulumi engine
+setup: ## Install what everything needs: packages, Python, Pulumi engine
 	@python3 tools/bootstrap.py
 
 .PHONY: demo
-demo: setup ## Run the main job on real parts: one tenant file becomes a delivered, authenticated mail
+demo: setup ## Run the main job: a tenant file becomes a delivered mail
 	@$(PENGUIN) demo
 
 .PHONY: up
@@ -22,7 +22,7 @@ up: setup ## Keep the demo's world running: lab, servers, control plane
 	@$(PENGUIN) up
 
 .PHONY: down
-down: ## End the world that `make up` keeps running; leaves nothing behind
+down: ## End the world of `make up`; leaves nothing behind
 	@if test -x $(PENGUIN); then $(PENGUIN) down; else echo "nothing is set up here"; fi
 
 .PHONY: test
@@ -30,7 +30,7 @@ test: setup ## Set up the same things and run all tests
 	@$(PY) -m pytest
 
 .PHONY: unit
-unit: ## Run the tests that need no server, engine or host
+unit: setup ## Run the tests that need no server, engine or host
 	@$(PY) -m pytest tests/unit
 
 .PHONY: lint
@@ -41,7 +41,7 @@ lint: setup ## Check style, types and the rules between rooms
 	@.venv/bin/lint-imports
 
 .PHONY: format
-format: ## Format the code and sort its imports
+format: setup ## Format the code and sort its imports
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
@@ -54,10 +54,10 @@ docs: setup ## Write the reference pages from the code
 	@$(PY) -m cli.reference
 
 .PHONY: lock
-lock: ## Resolve the dependencies anew into requirements/lock.txt
+lock: setup ## Write requirements/lock.txt anew from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --group dev pyproject.toml -o requirements/lock.txt
 
 .PHONY: clean
-clean: down ## Remove the Python environment and build results; caches outside the checkout stay
+clean: down ## Remove environment and build results; shared caches stay
 	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -34,9 +34,9 @@ FLAGS = ("Reconciling", "Stalled", "Drifted", "Paused", "Deleting")
 RESTING = {"HostsUnavailable", "NoMailServer", "Paused"}
 """Reasons of an Unknown condition that no waiting changes."""
 REMEDIES = {
-    "timeout": "`penguin describe tenant {name}` and `penguin logs {name}` say more",
-    "stalled": "mend the cause and `penguin apply` again; `penguin logs {name}` says more",
-    "resting": "wait for a condition that can come true here, such as DnsReady",
+    "wait.timeout": "`penguin describe tenant {name}` and `penguin logs {name}` say more",
+    "wait.stalled": "mend the cause and `penguin apply` again; `penguin logs {name}` says more",
+    "wait.resting": "wait for a condition that can come true here, such as DnsReady",
 }
 
 
@@ -85,7 +85,7 @@ def for_condition(
                 return tenant
             _require_progress(tenant, wanted)
             if found is not None and found["status"] == "Unknown" and found["reason"] in RESTING:
-                raise _ended(name, wanted, found, "resting", "does not come here")
+                raise _ended(name, wanted, found, "wait.resting", "does not come here")
             last = _condition(tenant, wanted)
     raise _ended(name, wanted, last, "timeout", f"did not come in {limit:g} s")
 
@@ -138,7 +138,9 @@ def _current(tenant: dict[str, Any], type_: str) -> dict[str, Any] | None:
 def _require_progress(tenant: dict[str, Any], wanted: str) -> None:
     stalled = _current(tenant, "Stalled")
     if wanted != "Stalled" and stalled is not None and stalled["status"] == "True":
-        raise _ended(tenant["name"], wanted, stalled, "stalled", "does not come, it is stalled")
+        raise _ended(
+            tenant["name"], wanted, stalled, "wait.stalled", "does not come, it is stalled"
+        )
 
 
 def seconds(text: str) -> float:
@@ -210,14 +212,14 @@ def _doing(tenant: dict[str, Any]) -> str:
 
 
 def _ended(
-    name: str, wanted: str, condition: dict[str, Any] | None, how: str, why: str
+    name: str, wanted: str, condition: dict[str, Any] | None, code: str, why: str
 ) -> CliError:
     reason = "nobody has visited it yet; does a reconciler run?"
     if condition is not None:
         reason = f"{condition['reason']}: {condition['message']}".removesuffix(": ")
     return CliError(
-        f"wait.{how}",
+        code,
         f"{wanted} {why} ({reason})",
         where=f"tenant {name}",
-        remedy=REMEDIES[how].format(name=name),
+        remedy=REMEDIES[code].format(name=name),
     )

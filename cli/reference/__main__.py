@@ -1,0 +1,11 @@
+"""`python -m cli.reference`: writes every page."""
+
+from __future__ import annotations
+
+from cli.reference import pages
+from tools.places import checkout
+
+place = checkout() / "docs" / "reference"
+place.mkdir(exist_ok=True)
+for name, text in pages().items():
+    (place / name).write_text(text)

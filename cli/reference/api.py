@@ -1,0 +1,45 @@
+"""The page of the tenant API: its endpoints, as its own description tells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import SecretStr
+
+from blueprint.platform import Platform
+from controlplane.app import create_app
+from controlplane.database import ROLES, Database
+
+HEAD = """# Tenant API
+
+A running control plane describes itself in full, with schemas and examples:
+`/api/v1/openapi.json`, to read and try at `/api/v1/docs`. Requests carry
+`Authorization: Bearer KEY`; what is refused is answered as `application/problem+json` (RFC 9457)
+with a stable `code` and a `remedy`.
+
+| | Path | | Refusals |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """List every endpoint."""
+    text = HEAD
+    for path, operations in description()["paths"].items():
+        for method, operation in operations.items():
+            about = " ".join(operation.get("description", "").split())
+            refusals = ", ".join(sorted(s for s in operation["responses"] if s >= "400"))
+            text += f"| {method.upper()} | `{path}` | {about} | {refusals} |\n"
+    return text + (
+        "\nBeside it, without a key, for mail clients: GET `/u/{token}` asks a person, "
+        "POST `/u/{token}` unsubscribes (RFC 8058).\n"
+    )
+
+
+def description() -> dict[str, Any]:
+    """Return the API's OpenAPI document; no database is asked for it."""
+    database = Database.connect(
+        "postgresql://localhost/nowhere", {role: SecretStr("-") for role in ROLES}, pool_size=1
+    )
+    platform = Platform(zone="penguinmails.example")
+    return create_app(database=database, platform=platform, pepper=b"-").openapi()

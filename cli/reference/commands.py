@@ -1,0 +1,71 @@
+"""The page of the commands with their arguments and options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cli.main import COMMANDS, Commands, app
+
+HEAD = """# Commands
+
+`penguin COMMAND --help` says the same. `-o table|json|yaml` chooses how a result is printed; with
+the latter two what goes on meanwhile, and always every error (`error[code]`, place, remedy), goes
+to standard error.
+
+| Exit code | |
+|---|---|
+| 0 | done; `penguin diff`: nothing differs |
+| 1 | failed, or the command line cannot be meant |
+| 2 | `penguin diff` only: something differs |
+| 130 | interrupted (Ctrl-C) |
+"""
+
+
+def page() -> str:
+    """Describe every command."""
+    text = HEAD
+    group: Any = _group()
+    for name, (_, line) in COMMANDS.items():
+        text += f"\n## penguin {name}\n\n{line}.\n\n"
+        for path, command in _leaves(f"penguin {name}", group.get_command(None, name)):
+            help_ = " ".join((command.help or "").split("\n\n")[0].split())
+            text += f"- `{path}{_arguments(command)}`: {help_}\n"
+            text += "".join(f"  - `{', '.join(o.opts)}`: {_about(o)}\n" for o in _options(command))
+    return text
+
+
+def _group() -> Commands:
+    import typer
+
+    found = typer.main.get_command(app)
+    assert isinstance(found, Commands)  # noqa: S101 - the class that the app was made with
+    return found
+
+
+def _leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every command that does something by itself, with what is typed for it."""
+    inside = getattr(command, "commands", None)
+    if inside is None or getattr(command, "invoke_without_command", False):
+        yield path, command
+    for name, found in (inside or {}).items():
+        yield from _leaves(f"{path} {name}", found)
+
+
+def _arguments(command: Any) -> str:
+    words = ""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            name = str(parameter.name).upper() + ("…" if parameter.nargs == -1 else "")
+            words += f" {name}" if parameter.required else f" [{name}]"
+    return words
+
+
+def _options(command: Any) -> list[Any]:
+    return [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
+
+
+def _about(option: Any) -> str:
+    default = option.default
+    usual = "" if default in (None, False) or callable(default) else f"; default: {default}"
+    return f"{option.help or ''}{'; required' if option.required else usual}".lstrip("; ")

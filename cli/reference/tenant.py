@@ -1,0 +1,137 @@
+"""The page of the tenant document, field by field."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from blueprint import tenant
+from blueprint.catalogue import PLANS, SIZES, UNLIMITED
+from blueprint.loading import PATTERNS
+from blueprint.warmup import ADDRESS, MAILBOX
+
+LIMITS = {
+    "ge": "from {}",
+    "le": "to {}",
+    "max_length": "at most {} characters",
+    "min_length": "at least {}",
+}
+
+
+def page() -> str:
+    """Describe the document, and the catalogue that its words stand for."""
+    words = _attribute_docs()
+    text = "# Tenant file\n\nA YAML or JSON document; unknown keys are errors.\n"
+    for model in _models(tenant.Tenant):
+        text += f"\n## {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n"
+        text += "| Key | Type | Default | |\n|---|---|---|---|\n"
+        for name, field in model.model_fields.items():
+            default = "required" if field.is_required() else f"`{_default(field)}`"
+            about = "; ".join(filter(None, (words.get((model.__name__, name)), _limits(field))))
+            kind = _type(field.annotation)
+            text += f"| `{field.alias or name}` | {kind} | {default} | {about} |\n"
+    return text + _catalogue()
+
+
+def _catalogue() -> str:
+    text = (
+        "\n## Plans\n\n| Plan | Domains | Mails a month | Addresses included |\n|---|---|---|---|\n"
+    )
+    for plan, limits in PLANS.items():
+        figures = (limits.domains, limits.mails_per_month, limits.included_addresses)
+        shown = ["unlimited" if figure == UNLIMITED else str(figure) for figure in figures]
+        text += f"| `{plan}` | {' | '.join(shown)} |\n"
+    text += (
+        "\n## Sizes\n\n| Size | Processors | Memory | Disk | Mails a day |\n|---|---|---|---|---|\n"
+    )
+    for size, spec in SIZES.items():
+        text += f"| `{size}` | {spec.cpu} | {spec.ram_mb // 1024} GB | {spec.disk_gb} GB "
+        text += f"| {spec.mails_per_day} |\n"
+    text += "\n## Warm-up\n\nMails a day, by UTC days; the lower of both counts.\n\n"
+    text += "| Curve | Each address | Each mailbox |\n|---|---|---|\n"
+    for warmup, address in ADDRESS.items():
+        box = MAILBOX[warmup]
+        text += f"| `{warmup}` | {address.start} to {address.target} in {address.days} days, "
+        text += f"+{address.percent} % every {address.interval} days "
+        text += f"| {box.start} to {box.target} in {box.days} days |\n"
+    return text
+
+
+def _attribute_docs() -> dict[tuple[str, str], str]:
+    """Return the docstrings below fields, by class and field."""
+    found = {}
+    for node in ast.parse(inspect.getsource(tenant)).body:
+        body = node.body if isinstance(node, ast.ClassDef) else []
+        for field, after in pairwise(body):
+            if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+                continue
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                assert isinstance(node, ast.ClassDef)  # noqa: S101 - it has a body
+                text = " ".join(str(after.value.value).split())
+                found[node.name, field.target.id] = text.rstrip(".")
+    return found
+
+
+def _limits(field: Any) -> str:
+    """Say what a value must be beyond its type."""
+    said: list[str] = []
+    for rule in field.metadata + _inner_metadata(field.annotation):
+        pattern = getattr(rule, "pattern", None)
+        if pattern in PATTERNS:
+            said.insert(0, PATTERNS[pattern])
+        said += [
+            words.format(getattr(rule, key))
+            for key, words in LIMITS.items()
+            if getattr(rule, key, None) is not None
+        ]
+    return ", ".join(said)
+
+
+def _inner_metadata(annotation: Any) -> list[Any]:
+    """Return the rules of `Annotated[…] | None`."""
+    found: list[Any] = []
+    for argument in get_args(annotation):
+        for rule in getattr(argument, "__metadata__", ()):
+            found += rule.metadata if hasattr(rule, "metadata") else [rule]
+    return found
+
+
+def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield model
+    for field in model.model_fields.values():
+        for found in _inner(field.annotation):
+            yield from _models(found)
+
+
+def _inner(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _inner(argument)
+
+
+def _type(annotation: Any) -> str:
+    arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
+    if annotation in (str, int):
+        return "text" if annotation is str else "number"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation.__name__
+    if isinstance(annotation, type) and hasattr(annotation, "__members__"):
+        return ", ".join(f"`{member}`" for member in annotation.__members__.values())
+    if getattr(annotation, "__origin__", None) is tuple:
+        return f"list of {_type(arguments[0])}"
+    if arguments and all(isinstance(argument, str) for argument in arguments):
+        return " or ".join(f"`{argument}`" for argument in arguments)
+    return _type(arguments[0]) if arguments else "text"
+
+
+def _default(field: Any) -> str:
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return "{}"
+    return "none" if value is None else "[]" if value == () else str(value)

