@@ -5,9 +5,11 @@ Each step looks first whether its work is done, so a second run takes no time.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv"
 LOCK = CHECKOUT / "requirements" / "lock.txt"
+PROJECT = CHECKOUT / "pyproject.toml"
 STAMP = VENV / ".lock-digest"
 
 COMMANDS_TO_PACKAGES = {
@@ -33,6 +36,19 @@ COMMANDS_TO_PACKAGES = {
     "openssl": "openssl",
 }
 """What real lab hosts and the playbooks need from the distribution."""
+SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+"""Where commands are looked for: root's own PATH may lack the sbin directories (after `su`)."""
+SHARED = Path("/var/lib/penguinmails")
+"""Of all checkouts of this machine; its lock is held while packages are installed."""
+APT_LISTS_LOCK = Path("/var/lib/apt/lists/lock")
+APT_PATIENCE = 300
+"""Seconds to wait for apt's lock: a fresh machine may be upgrading itself."""
+POLICY = Path("/usr/sbin/policy-rc.d")
+REFUSE_STARTS = "#!/bin/sh\n# Of PenguinMails' set-up: no package starts a daemon.\nexit 101\n"
+
+
+FAILED, INTERRUPTED = 1, 130
+"""Exit codes."""
 
 
 class SetupError(Exception):
@@ -45,18 +61,52 @@ class SetupError(Exception):
 
 def main() -> int:
     """Run all steps; print one line with its duration for each that had work to do."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(FAILED))  # so that every step tidies up
     try:
-        for name, needed, act in (
-            ("system packages", packages_missing, install_packages),
-            ("python environment", environment_stale, make_environment),
-        ):
-            if needed():
-                step(name, act)
+        check_python()
+        with alone(CHECKOUT):
+            for name, needed, act in (
+                ("system packages", machine_unready, install_packages),
+                ("python environment", environment_stale, make_environment),
+            ):
+                if needed():
+                    step(name, act)
         engine = [str(VENV / "bin" / "penguin"), "engine", "build", "--if-missing"]
         return subprocess.run(engine, cwd=CHECKOUT, check=False).returncode
     except SetupError as error:
         print(f"error[setup.failed]: {error}\n  do: {error.remedy}", file=sys.stderr)
-        return 1
+        return FAILED
+    except OSError as error:
+        remedy = "free the place it names, or make it writable, then run it again"
+        print(f"error[setup.failed]: {error}\n  do: {remedy}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("\ninterrupted; the next run goes on from here", file=sys.stderr)
+        return INTERRUPTED
+
+
+def check_python() -> None:
+    """Refuse an interpreter that is too old before anything is changed."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before the right Python is known
+        found = ".".join(map(str, sys.version_info[:3]))
+        raise SetupError(f"Python 3.11 or newer is needed, this is {found}", "install python3.11")
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Let one process at a time work on a directory; it is made when missing."""
+    directory.mkdir(parents=True, exist_ok=True)
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("  … waiting for another set-up that runs here", flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def step(name: str, act: Callable[[], None]) -> None:
@@ -85,9 +135,13 @@ def step(name: str, act: Callable[[], None]) -> None:
 
 def packages_missing() -> list[str]:
     """Distribution packages to install; none where we could not install or use them anyway."""
-    if not sys.platform.startswith("linux") or os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not ours_to_prepare():
         return []
-    missing = [pkg for cmd, pkg in COMMANDS_TO_PACKAGES.items() if not shutil.which(cmd)]
+    missing = [
+        package
+        for command, package in COMMANDS_TO_PACKAGES.items()
+        if not shutil.which(command, path=SEARCH)
+    ]
     try:
         import ensurepip  # noqa: F401 - Debian ships it apart from Python itself
     except ImportError:
@@ -95,33 +149,73 @@ def packages_missing() -> list[str]:
     return missing
 
 
+def ours_to_prepare() -> bool:
+    """Tell whether we may install packages here, and know how to."""
+    linux = sys.platform.startswith("linux")
+    return linux and os.geteuid() == 0 and shutil.which("apt-get", path=SEARCH) is not None
+
+
+def machine_unready() -> bool:
+    """Tell whether packages are missing, or a set-up that was killed left its policy here."""
+    return bool(packages_missing()) or (ours_to_prepare() and policy_is_ours())
+
+
 def install_packages() -> None:
     """Install what is missing without letting any package start a daemon."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-yqq", "--no-install-recommends", *packages_missing()]
-    with no_daemons():
-        for command in (["apt-get", "update", "-qq"], install):
-            run(command, environment, "check the machine's package sources, then run it again")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": SEARCH}
+    with alone(SHARED), no_daemons():
+        missing = packages_missing()
+        if not missing:
+            return  # another checkout was faster, or only the policy was left
+        # One that was cut off refuses everything else until it is finished. Whether that or the
+        # update works does not matter, as long as the packages can be installed in the end.
+        attempt(["dpkg", "--force-confold", "--configure", "-a"], environment)
+        wait_for_apt()
+        attempt(["apt-get", "update", "-qq"], environment)
+        install = ["apt-get", "install", "-yqq", "--fix-broken", "--no-install-recommends"]
+        install += ["-o", f"DPkg::Lock::Timeout={APT_PATIENCE}", *missing]
+        run(install, environment, "check the machine's package sources, then run it again")
+
+
+def wait_for_apt() -> None:
+    """Return when nobody else updates the package lists; `apt-get update` would only fail."""
+    if APT_LISTS_LOCK.exists():
+        with APT_LISTS_LOCK.open("r+") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
 
 
 @contextmanager
 def no_daemons() -> Iterator[None]:
-    """Refuse service starts while packages are installed, unless the machine has its own policy."""
-    policy = Path("/usr/sbin/policy-rc.d")
-    if policy.exists():
+    """Refuse service starts while packages are installed, unless the machine has its own policy.
+
+    The caller holds the machine's lock: a policy of ours that is here was left by a killed set-up.
+    """
+    if POLICY.exists() and not policy_is_ours():
         yield
         return
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    policy.chmod(0o755)
+    fresh = POLICY.with_name(f".{POLICY.name}.penguinmails")
+    fresh.write_text(REFUSE_STARTS)
+    fresh.chmod(0o755)
+    fresh.replace(POLICY)
     try:
         yield
     finally:
-        policy.unlink(missing_ok=True)
+        POLICY.unlink(missing_ok=True)
+
+
+def policy_is_ours() -> bool:
+    """Tell a policy that a set-up wrote from the machine's own."""
+    return POLICY.exists() and POLICY.read_text(errors="replace") == REFUSE_STARTS
 
 
 def lock_digest() -> str:
-    """Identify the locked dependencies, the interpreter and the place of this checkout."""
-    parts = (LOCK.read_bytes(), sys.version.encode(), str(CHECKOUT).encode())
+    """Identify the locked dependencies, the interpreter, our packages and this checkout's place."""
+    parts = (
+        LOCK.read_bytes(),
+        PROJECT.read_bytes(),
+        sys.version.encode(),
+        str(CHECKOUT).encode(),
+    )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -132,9 +226,6 @@ def environment_stale() -> bool:
 
 def make_environment() -> None:
     """Make the virtual environment from the lock file, hashes checked."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before the right Python is known
-        found = ".".join(map(str, sys.version_info[:3]))
-        raise SetupError(f"Python 3.11 or newer is needed, this is {found}", "install python3.11")
     python = str(VENV / "bin" / "python")
     quiet = ["-q", "--disable-pip-version-check"]
     remedy = "check that the package index can be reached, then run it again"
@@ -143,6 +234,12 @@ def make_environment() -> None:
     editable = ["--no-deps", "--no-build-isolation", "-e", str(CHECKOUT)]
     run([python, "-m", "pip", "install", *quiet, *editable], None, remedy)
     STAMP.write_text(lock_digest())
+
+
+def attempt(command: list[str], environment: dict[str, str]) -> None:
+    """Run a command silently whose failure does not matter."""
+    null = subprocess.DEVNULL
+    subprocess.run(command, cwd=CHECKOUT, env=environment, stdout=null, stderr=null, check=False)
 
 
 def run(command: list[str], environment: dict[str, str] | None, remedy: str) -> None:
