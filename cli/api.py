@@ -160,6 +160,13 @@ def connect() -> Api:
             "no control plane runs here",
             remedy="start it with `penguin serve` (in the lab: `make up`)",
         )
+    if not _is_address(str(url)):
+        raise CliError(
+            "context.invalid",
+            f"{url} is no address of a control plane",
+            where="PENGUIN_API_URL" if os.environ.get("PENGUIN_API_URL") else str(place),
+            remedy="give one such as http://127.0.0.1:8400",
+        )
     if not (str(key).isascii() and str(key).isprintable()):
         raise CliError(
             "context.invalid",
@@ -209,6 +216,14 @@ def problem_of(answer: httpx2.Response) -> CliError | CliErrorGroup:
         where=answer.request.url.path,
         remedy=problem.get("remedy", "see its log, `log/control-plane.jsonl`"),
     )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _serving(path: Path) -> str | None:

@@ -60,7 +60,8 @@ def reported(log: Callable[[], Path]) -> Iterator[None]:
     """
     try:
         yield
-        sys.stdout.flush()  # else a reader that has gone is met when nobody catches it any more
+        if sys.stdout is not None:  # closed from the start: nobody wants to read
+            sys.stdout.flush()  # a reader that has gone would be met when nobody catches it
     except CliErrorGroup as several:
         for error in several.errors:
             show(error)

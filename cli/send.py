@@ -55,7 +55,7 @@ def send(
     if wait and found["state"] not in GOOD:
         raise CliError(
             "send.not_accepted",
-            f"the message is {found['state']}: {found['reason']}",
+            f"the message is {found['state']}: {found['reason'] or 'nobody has taken it up yet'}",
             remedy=f"see `penguin explain {found['id']}`",
         )
 

@@ -82,6 +82,15 @@ def test_a_key_that_no_header_can_carry_is_told_so(state, monkeypatch, key):
     assert (raised.value.code, raised.value.where) == ("context.invalid", "PENGUIN_API_KEY")
 
 
+@pytest.mark.parametrize("url", ["foo", "http://", "http://[::1", "http://a:b", "ftp://a"])
+def test_what_is_no_address_is_told_so(state, monkeypatch, url):
+    monkeypatch.setenv("PENGUIN_API_KEY", "key")
+    monkeypatch.setenv("PENGUIN_API_URL", url)
+    with pytest.raises(CliError) as raised:
+        connect()
+    assert (raised.value.code, raised.value.where) == ("context.invalid", "PENGUIN_API_URL")
+
+
 def test_whoever_answers_no_json_is_not_our_api(monkeypatch):
     page = answer(200, text="<html>Welcome")
     monkeypatch.setattr("cli.api.httpx2.request", lambda *_, **__: page)

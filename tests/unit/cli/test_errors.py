@@ -107,3 +107,16 @@ def test_a_reader_that_has_enough_is_no_surprise(arguments: list[str], tmp_path:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("format_", ["table", "json"])
+def test_standard_output_may_be_closed(format_: str, tmp_path: Path) -> None:
+    command = f'exec "$0" -m cli.main servers status -o {format_} <&- >&-'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable],
+        env={**os.environ, "PENGUIN_STATE_DIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
