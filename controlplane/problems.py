@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from pydantic import BaseModel
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
@@ -108,6 +109,10 @@ def described(status: int) -> dict[str, Any]:
     return {"description": TITLES[status], "content": content}
 
 
+CROSSED = (DeadlockDetected, LockNotAvailable, SerializationFailure)
+"""Two requests that wait for each other, as when two tenants exchange their domains."""
+
+
 def install(app: FastAPI) -> None:
     """Answer every failure of `app` as a problem."""
     app.add_exception_handler(Problem, _problem)
@@ -202,6 +207,11 @@ async def _http(_: Request, error: Exception) -> Response:
 
 
 async def _database(request: Request, error: Exception) -> Response:
+    if isinstance(getattr(error, "orig", None), CROSSED):
+        log.warning("requests crossed", path=request.url.path)
+        return answer(
+            Problem(503, "database.busy", "another request was in the way", "send it again")
+        )
     log.error("database failed", path=request.url.path, exc_info=error)
     return answer(
         Problem(

@@ -14,6 +14,7 @@ from controlplane.database import API, OPERATOR, ROLES, role_dsn
 from controlplane.migrations import UpgradeError, upgrade
 from tests.integration.controlplane.conftest import PASSWORDS, document
 
+SCHEMAS = ("oltp", "queue", "directory", "suppression")
 TABLES = ("domains", "hosts", "conditions", "operations", "operation_lines", "events", "schedule")
 
 
@@ -79,11 +80,34 @@ async def test_no_role_can_step_around_row_level_security(plane, database, two):
         ).fetchall()
         assert rows == []
         open_tables = admin.execute(
-            "select relname from pg_class where relnamespace = 'oltp'::regnamespace "
-            "and relkind = 'r' and relname <> 'alembic_version' "
-            "and not (relrowsecurity and relforcerowsecurity)"
+            "select oid::regclass::text from pg_class c where relkind in ('r', 'p') "
+            "and relnamespace::regnamespace::text = any(%s) and relname <> 'alembic_version' "
+            "and (relnamespace = 'oltp'::regnamespace or exists (select 1 from pg_attribute "
+            "where attrelid = c.oid and attname = 'tenant_id')) "
+            "and not (relrowsecurity and relforcerowsecurity)",
+            [list(SCHEMAS)],
         ).fetchall()
         assert open_tables == []
+
+
+async def test_no_key_of_a_tenant_reaches_another_tenants_row_of_any_table(
+    plane, database, operator, two
+):
+    """Each table that names a tenant gets a row of both; the API's role may see one at most."""
+    with psycopg.connect(database) as admin:
+        tables = admin.execute(
+            "select table_schema || '.' || table_name from information_schema.columns "
+            "where column_name = 'tenant_id' and table_schema = any(%s) order by 1",
+            [list(SCHEMAS)],
+        ).fetchall()
+    assert {"oltp.domains", "queue.jobs", "directory.entries"} <= {name for (name,) in tables}
+    for (table,) in tables:
+        try:
+            async with plane.begin(API, tenant_id=two[0]) as connection:
+                rows = await connection.execute(text(f"select tenant_id from {table}"))  # noqa: S608
+                assert set(rows.scalars()) <= {two[0], None}, table
+        except ProgrammingError as error:
+            assert "permission denied" in str(error), table  # noqa: PT017 - either is isolation
 
 
 def test_upgrading_twice_changes_nothing_and_keeps_data(database):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from psycopg import errors
 from sqlalchemy import exc
 
 from controlplane.database import Database
@@ -140,6 +141,16 @@ async def test_a_database_that_cannot_work_is_told_as_that(
     assert said(await operator.get("/tenants")) == (503, "database.unavailable")
     assert (await operator.get("/health/db")).status_code == 503
     assert (await operator.get("/health")).json()["parts"]["db"]["status"] == "failing"
+
+
+async def test_requests_that_crossed_are_to_be_sent_again(
+    operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crossed(*_: object, **__: object) -> None:
+        raise exc.OperationalError("", {}, errors.DeadlockDetected())
+
+    monkeypatch.setattr(Database, "begin", crossed)
+    assert said(await operator.get("/tenants")) == (503, "database.busy")
 
 
 async def test_a_failure_of_ours_says_nothing_of_its_inside(
