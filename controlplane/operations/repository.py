@@ -57,6 +57,17 @@ async def start(
     )
 
 
+async def beat(connection: AsyncConnection, tenant_id: UUID, *, now: datetime) -> None:
+    """Say that the process of a tenant's open operation is alive."""
+    await connection.execute(
+        text(
+            "update oltp.operations set heartbeat_at = :now "
+            "where tenant_id = :id and finished_at is null"
+        ),
+        {"id": tenant_id, "now": now},
+    )
+
+
 async def finish(
     connection: AsyncConnection,
     id_: UUID,

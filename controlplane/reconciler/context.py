@@ -94,6 +94,11 @@ class Context:
         self._waits = False
 
     @property
+    def fence(self) -> int:
+        """The token of our lease: a later holder has a larger one."""
+        return self._lease.token
+
+    @property
     def waits(self) -> bool:
         """Tell whether something has to be looked at again soon."""
         return self._waits
@@ -124,10 +129,16 @@ class Context:
             yield connection
 
     async def renew(self) -> bool:
-        """Give a sign of life; False when somebody else holds the tenant."""
+        """Give a sign of life, also of an operation that runs; False when the tenant is taken.
+
+        An operation may be silent for long, and its row shall tell that from a dead process.
+        """
         now, lease = self.ports.clock(), self.ports.settings.lease
         async with self.ports.database.begin(CONTROLLER) as connection:
-            return await renew(connection, self._lease, now=now, lease=lease)
+            if not await renew(connection, self._lease, now=now, lease=lease):
+                return False
+            await operation_rows.beat(connection, self.tenant.id, now=now)
+            return True
 
     async def save(self) -> None:
         """Write changed conditions, and an event for each status that moved."""

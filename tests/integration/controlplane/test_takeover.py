@@ -154,6 +154,28 @@ async def test_a_lease_is_kept_over_a_moment_without_database(world: World) -> N
     assert await world.condition("Ready") == ("True", "Ready")
 
 
+async def test_a_silent_operation_gives_signs_of_life(world: World) -> None:
+    settings = world.ports.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
+    world.ports = replace(world.ports, settings=settings)
+    await world.apply()
+    up, running = world.cloud.up, asyncio.get_running_loop()
+    alive = "select 1 from oltp.operations where heartbeat_at > started_at and finished_at is null"
+
+    async def beats() -> None:
+        async with asyncio.timeout(DEADLINE):
+            while not await rows(world, alive):
+                pass
+
+    def silent(*args: Any, **kwargs: Any) -> CloudState:
+        world.clock.advance(seconds=5)
+        asyncio.run_coroutine_threadsafe(beats(), running).result()
+        return up(*args, **kwargs)
+
+    world.cloud.up = silent  # type: ignore[method-assign]
+    await world.step()
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
 @pytest.mark.parametrize(
     "failure", [OperationalError("", {}, Exception()), InternalError("", {}, Exception())]
 )
