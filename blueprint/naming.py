@@ -23,6 +23,15 @@ def server_name(tenant: str, host: str, incarnation: int) -> str:
     return f"{tenant}-{host}-{mark}{suffix}"
 
 
+def is_server_of(name: str, tenant: str) -> bool:
+    """Tell whether a label is one that `server_name` gives to a host of this tenant."""
+    host, _, last = name.removeprefix(f"{tenant}-").rpartition("-")
+    if name == server_name(tenant, host, 1):
+        return True
+    older = host.rpartition("-")[0]
+    return last.isdecimal() and name == server_name(tenant, older, int(last))
+
+
 def base_name(tenant: str, host: HostSpec, platform: Platform) -> DomainName:
     """Return the host's own name: in its zone, else below its tenant in the platform's zone."""
     if host.zone is not None:

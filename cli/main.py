@@ -38,6 +38,7 @@ COMMANDS = {
     "db": ("cli.db", "Bring the database to this version"),
     "serve": ("cli.serve", "Run API, reconciler and sender, together or alone"),
     "servers": ("cli.servers", "The embedded PostgreSQL and Valkey"),
+    "purchases": ("cli.purchases", "What was meant to be bought, and what came of it"),
     "engine": ("cli.engine", "The Pulumi engine: which parts are in use"),
     "lab": ("cli.lab", "An Internet on this machine: providers, hosts, DNS, mail"),
 }

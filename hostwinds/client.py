@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -61,13 +61,18 @@ class Client:
         )
 
     @classmethod
-    def from_environment(cls, *, pause: Callable[[float], None] = time.sleep) -> Client:
+    def from_environment(
+        cls,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> Client:
         """Take `HOSTWINDS_API_URL`, `HOSTWINDS_API_KEY`, and the limiter beside the journal."""
-        key = os.environ.get("HOSTWINDS_API_KEY", "")
+        key = environment.get("HOSTWINDS_API_KEY", "")
         if not key:
             raise Unauthorized("HOSTWINDS_API_KEY is not set")
-        limiter = limiter_from_environment(pause=pause)
-        url = os.environ.get("HOSTWINDS_API_URL", URL)
+        limiter = limiter_from_environment(environment, pause=pause)
+        url = environment.get("HOSTWINDS_API_URL", URL)
         return cls(url, SecretStr(key), limiter, pause=pause)
 
     def __enter__(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -101,10 +101,12 @@ class PostgresLimiter:
         self._pause(max(0.0, float(row[0]) - self._interval) if row else 0.0)
 
 
-def limiter_from_environment(*, pause: Callable[[float], None] = time.sleep) -> Limiter:
+def limiter_from_environment(
+    environment: Mapping[str, str] = os.environ, *, pause: Callable[[float], None] = time.sleep
+) -> Limiter:
     """Return the limiter beside the journal named by `HOSTWINDS_JOURNAL`."""
-    place = os.environ.get("HOSTWINDS_JOURNAL", "")
-    rate = float(os.environ.get("HOSTWINDS_RATE", RATE))
+    place = environment.get("HOSTWINDS_JOURNAL", "")
+    rate = float(environment.get("HOSTWINDS_RATE", RATE))
     if place.startswith(("postgres://", "postgresql://")):
         return PostgresLimiter(place, rate, pause=pause)
     base = Path(place) if place else Path.home() / DEFAULT

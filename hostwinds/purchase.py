@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -49,15 +49,17 @@ class Patience:
     """How long an address is waited for before it is left to a later run."""
 
     @classmethod
-    def from_environment(cls) -> Patience:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Patience:
         """Take `HOSTWINDS_POLL`, `HOSTWINDS_PROVISIONING_DEADLINE`, `HOSTWINDS_PORTAL_DEADLINE`."""
         default = cls()
+
+        def seconds(name: str, otherwise: float) -> float:
+            return float(environment.get(f"HOSTWINDS_{name}", otherwise))
+
         return cls(
-            poll=float(os.environ.get("HOSTWINDS_POLL", default.poll)),
-            provisioning=float(
-                os.environ.get("HOSTWINDS_PROVISIONING_DEADLINE", default.provisioning)
-            ),
-            portal=float(os.environ.get("HOSTWINDS_PORTAL_DEADLINE", default.portal)),
+            poll=seconds("POLL", default.poll),
+            provisioning=seconds("PROVISIONING_DEADLINE", default.provisioning),
+            portal=seconds("PORTAL_DEADLINE", default.portal),
         )
 
 
@@ -148,6 +150,9 @@ class Buyer:
                 raise NotInEffect(f"server {service_id} is still there after its termination")
             progress(f"{name}: waiting for server {service_id} to go")
             self._pause(self._patience.poll)
+        for intent in self._journal.intents():
+            if intent.key.startswith(f"{service_id}/"):
+                self._journal.close(intent.key)  # its addresses went with it
         self._journal.close(name)
 
     def end_purchase(self, name: str, progress: Progress) -> None:

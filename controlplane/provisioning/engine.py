@@ -12,6 +12,7 @@ from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from shutil import which
+from types import MappingProxyType
 
 from blueprint.document import Blueprint
 from controlplane.provisioning.cloud_state import cloud_state
@@ -21,6 +22,7 @@ from controlplane.provisioning.engine_job import MARK, Job, Kind
 from controlplane.provisioning.engine_owner import Owned, clear_stale_locks, identity
 from controlplane.provisioning.leftovers import end_leftovers
 from controlplane.provisioning.ports import CloudPlan, CloudState, Progress, ProvisioningError
+from controlplane.provisioning.purchases import end_unknown, raise_fence
 from stacks.backend import BackendUnreachable, Stacks
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
@@ -67,15 +69,23 @@ class PulumiEngine:
             self._run(blueprint.tenant, kinds, listener, LOOKING, blueprint)
         return CloudPlan(tuple(listener.changes.values()))
 
-    def up(self, blueprint: Blueprint, progress: Progress, *, deadline: timedelta) -> CloudState:
+    def up(
+        self,
+        blueprint: Blueprint,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+    ) -> CloudState:
         """Make it so. A pending address is reported in the state, not raised."""
         tenant = blueprint.tenant
         with self._told(tenant):
             self._take_over(tenant, progress)
-            listener = Listener(progress)
-            self._run(tenant, self._with_stack(tenant, "up"), listener, deadline, blueprint)
+            fenced = raise_fence(tenant, fence, self._environment)
+            kinds, listener = self._with_stack(tenant, "up"), Listener(progress)
+            self._run(tenant, kinds, listener, deadline, blueprint, fenced)
             if listener.adopted:  # what was adopted as it stood is brought to what it shall be
-                self._run(tenant, ("up",), Listener(progress), deadline, blueprint)
+                self._run(tenant, ("up",), Listener(progress), deadline, blueprint, fenced)
             stacks = self._stacks()
             if not stacks.exists(tenant):
                 raise BackendUnreachable("the engine keeps it in a layout that is not known here")
@@ -90,13 +100,20 @@ class PulumiEngine:
                 self._run(tenant, ("refresh",), listener, LOOKING)
         return CloudPlan(tuple(listener.changes.values()))
 
-    def destroy(self, tenant: str, progress: Progress, *, deadline: timedelta) -> None:
+    def destroy(
+        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+    ) -> None:
         """Delete everything of the tenant and the stack itself. Done already is fine."""
         with self._told(tenant):
+            self._take_over(tenant, progress)
+            raise_fence(tenant, fence, self._environment)
+            hosts = self.state(tenant).hosts
+            known = [host.service_id for host in hosts if host.service_id is not None]
+            end_unknown(tenant, known, self._environment, progress)
             if not self._stacks().exists(tenant):
                 return
-            self._take_over(tenant, progress)
             self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
+            end_unknown(tenant, (), self._environment, progress)  # what was ended in the portal
             self._stacks().prune(tenant, keep=0)
 
     def _stacks(self) -> Stacks:
@@ -117,9 +134,10 @@ class PulumiEngine:
         listener: Listener,
         deadline: timedelta,
         blueprint: Blueprint | None = None,
+        further: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Run commands in a process; raises ProvisioningError for whatever went wrong."""
-        job = self._job(tenant, kinds, blueprint)
+        job = self._job(tenant, kinds, blueprint, further)
         receiver, sender = self._processes.Pipe(duplex=False)
         process = self._processes.Process(target=_start, args=(job, sender), daemon=True)
         process.start()
@@ -164,7 +182,13 @@ class PulumiEngine:
             remedy="nothing: the next run looks at what is there and goes on",
         )
 
-    def _job(self, tenant: str, kinds: tuple[Kind, ...], blueprint: Blueprint | None) -> Job:
+    def _job(
+        self,
+        tenant: str,
+        kinds: tuple[Kind, ...],
+        blueprint: Blueprint | None,
+        further: Mapping[str, str],
+    ) -> Job:
         directory = self._directory(tenant)
         home = self._private_home(directory)
         command = which("pulumi", path=self._environment["PATH"])
@@ -181,7 +205,7 @@ class PulumiEngine:
             blueprint=blueprint.model_dump_json(by_alias=True) if blueprint else None,
             command=command,
             directory=directory,
-            environment={**self._environment, "PULUMI_HOME": str(home)},
+            environment={**self._environment, **further, "PULUMI_HOME": str(home)},
             mark=uuid.uuid4().hex,
             controller=identity(os.getpid()) or "",
         )

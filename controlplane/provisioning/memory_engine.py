@@ -61,7 +61,14 @@ class MemoryEngine:
             progress(f"{change.name}: to {change.operation}")
         return CloudPlan(tuple(changes))
 
-    def up(self, blueprint: Blueprint, progress: Progress, *, deadline: timedelta) -> CloudState:
+    def up(
+        self,
+        blueprint: Blueprint,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+    ) -> CloudState:
         """Make it so, but for addresses that wait."""
         self._maybe_fail(blueprint)
         old = {host.name: host for host in self.state(blueprint.tenant).hosts}
@@ -86,7 +93,9 @@ class MemoryEngine:
         """Nothing changes here behind our back."""
         return CloudPlan(())
 
-    def destroy(self, tenant: str, progress: Progress, *, deadline: timedelta) -> None:
+    def destroy(
+        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+    ) -> None:
         """Forget everything of a tenant."""
         self._maybe_fail()
         for host in self._states.pop(tenant, CloudState(digest=None)).hosts:

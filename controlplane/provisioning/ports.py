@@ -107,14 +107,30 @@ class CloudEngine(Protocol):
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
         """Say what `up` would do."""
 
-    def up(self, blueprint: Blueprint, progress: Progress, *, deadline: timedelta) -> CloudState:
-        """Make it so. A pending address is reported in the state, not raised."""
+    def up(
+        self,
+        blueprint: Blueprint,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+    ) -> CloudState:
+        """Make it so. A pending address is reported in the state, not raised.
+
+        `fence` is the token of the lease that this is done under: nobody with a lower one buys
+        for the tenant any more.
+        """
 
     def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
         """Compare the state with the providers without changing either (drift)."""
 
-    def destroy(self, tenant: str, progress: Progress, *, deadline: timedelta) -> None:
-        """Delete everything of the tenant and the stack itself. Done already is fine."""
+    def destroy(
+        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+    ) -> None:
+        """Delete everything of the tenant and the stack itself. Done already is fine.
+
+        Ends also what was bought by a run that was cut off before its state was written.
+        """
 
 
 @dataclass(frozen=True)

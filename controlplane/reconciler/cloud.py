@@ -46,6 +46,7 @@ class Cloud:
                     context.blueprint,
                     p,
                     deadline=context.ports.settings.cloud_deadline,
+                    fence=context.fence,
                 )
         context.conditions.set(TENANT, Type.DRIFTED, bad("AsApplied", ""))
         await self._remember_hosts(context)

@@ -23,16 +23,21 @@ async def delete(context: Context) -> None:
     await context.save()
     if await _is_something_left(context):
         await refuse_foreign(context)
-        async with context.operation("delete", "cloud") as progress:
-            await asyncio.to_thread(
-                ports.engine.destroy, tenant.name, progress, deadline=ports.settings.cloud_deadline
-            )
-        if await _is_something_left(context):
-            raise ProvisioningError(
-                "cloud.not_gone",
-                f"something of {tenant.name} is still in the cloud after its deletion",
-                remedy="nothing to do: it is looked at again",
-            )
+    # Also where the state is empty: a run that was cut off may have bought what no state knows of.
+    async with context.operation("delete", "cloud") as progress:
+        await asyncio.to_thread(
+            ports.engine.destroy,
+            tenant.name,
+            progress,
+            deadline=ports.settings.cloud_deadline,
+            fence=context.fence,
+        )
+    if await _is_something_left(context):
+        raise ProvisioningError(
+            "cloud.not_gone",
+            f"something of {tenant.name} is still in the cloud after its deletion",
+            remedy="nothing to do: it is looked at again",
+        )
     async with context.begin() as connection:
         await repository.delete(connection, tenant.id)
         await emit(

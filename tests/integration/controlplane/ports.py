@@ -42,6 +42,7 @@ class MemoryCloud:
         """Addresses that the portal has not given yet."""
         self.ups = 0
         self.keeps_after_destroy = 0
+        self.fence = 0
         self.failures: list[Exception] = []
         self._kill = kill
 
@@ -54,7 +55,17 @@ class MemoryCloud:
     def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
         return CloudPlan(())
 
-    def up(self, blueprint: Blueprint, progress: Progress, *, deadline: timedelta) -> CloudState:
+    def up(
+        self,
+        blueprint: Blueprint,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+    ) -> CloudState:
+        assert fence is not None
+        assert fence >= self.fence
+        self.fence = fence
         self._kill.here("before up")
         if self.failures:
             raise self.failures.pop(0)
@@ -76,7 +87,9 @@ class MemoryCloud:
         self._kill.here("after up")
         return after
 
-    def destroy(self, tenant: str, progress: Progress, *, deadline: timedelta) -> None:
+    def destroy(
+        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+    ) -> None:
         self._kill.here("before destroy")
         if self.keeps_after_destroy:
             self.keeps_after_destroy -= 1

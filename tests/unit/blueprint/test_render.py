@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from blueprint.cost import dollars
 from blueprint.document import Blueprint, Dkim, PublicKeys, RecordType
 from blueprint.loading import parse
-from blueprint.naming import server_name
+from blueprint.naming import is_server_of, server_name
 from blueprint.platform import Platform
 from blueprint.render import render
 from blueprint.tenant import Dns
@@ -159,3 +159,15 @@ def test_a_replacement_never_has_its_predecessors_name() -> None:
 @pytest.mark.parametrize(("cents", "text"), [(0, "$0.00"), (4897, "$48.97"), (100_005, "$1000.05")])
 def test_dollars(cents: int, text: str) -> None:
     assert dollars(cents) == text
+
+
+@given(tenants(), st.integers(min_value=1, max_value=20))
+def test_a_server_is_told_by_its_name_to_be_of_its_tenant(
+    document: dict[str, Any], incarnation: int
+) -> None:
+    tenant = document["metadata"]["name"]
+    for host in document["spec"]["hosts"]:
+        name = server_name(tenant, host["name"], incarnation)
+        assert is_server_of(name, tenant)
+        assert not is_server_of(name, f"{tenant}-{host['name']}")
+        assert not is_server_of(server_name(f"{tenant}-x", host["name"], incarnation), tenant)

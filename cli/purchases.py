@@ -1,0 +1,85 @@
+"""`penguin purchases`: what was meant to be bought; a person says what came of it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+import typer
+
+from cli.errors import CliError, UsageError
+from cli.output import Format, OutputOption, print_result, print_rows
+from hostwinds.journal import Journal, journal_from_environment
+
+app = typer.Typer(help="Purchases at the provider.")
+
+NameArgument = Annotated[str, typer.Argument(help="as `penguin purchases --all` lists it")]
+
+
+@app.callback(invoke_without_command=True)
+def show(
+    context: typer.Context,
+    everything: Annotated[
+        bool, typer.Option("--all", help="also those whose outcome is known")
+    ] = False,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """List the purchases without an outcome, oldest first, from the journal HOSTWINDS_JOURNAL."""
+    if context.invoked_subcommand:
+        return
+    journal = journal_from_environment()
+    found = journal.intents() if everything else journal.waiting()
+    rows = [
+        {
+            "name": intent.key,
+            "opened_at": intent.opened_at.isoformat(timespec="seconds"),
+            "outcome": intent.outcome,
+        }
+        for intent in found
+    ]
+    print_rows(rows, ("name", "opened_at", "outcome"), output)
+
+
+@app.command()
+def settle(
+    name: NameArgument,
+    outcome: Annotated[str, typer.Argument(help="service id of the server, or the address")],
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Say what was bought, as the provider's portal shows it; the next visit takes it on."""
+    journal = journal_from_environment()
+    _require(journal, name)
+    _require_outcome(name, outcome)
+    journal.settle(name, outcome)
+    print_result(f"{name} is {outcome}", {"name": name, "outcome": outcome}, output)
+
+
+@app.command()
+def forget(name: NameArgument, output: OutputOption = Format.TABLE) -> None:
+    """Say that it is not in the account, so that it may be bought again."""
+    journal = journal_from_environment()
+    _require(journal, name)
+    journal.close(name)
+    print_result(f"{name} may be bought again", {"name": name, "outcome": "forgotten"}, output)
+
+
+def _require(journal: Journal, name: str) -> None:
+    if journal.find(name) is None:
+        raise CliError(
+            "purchases.unknown",
+            f"nothing named {name} was to be bought",
+            where="HOSTWINDS_JOURNAL",
+            remedy="`penguin purchases --all` lists what was",
+        )
+
+
+def _require_outcome(name: str, outcome: str) -> None:
+    """Addresses are named `<service id>/<address name>`."""
+    if "/" not in name:
+        if not outcome.isdecimal() or int(outcome) == 0:
+            raise UsageError(f"{outcome} is not a service id", remedy="use the portal's number")
+        return
+    try:
+        ipaddress.IPv4Address(outcome)
+    except ValueError:
+        raise UsageError(f"{outcome} is not an IPv4 address", remedy="use four numbers") from None

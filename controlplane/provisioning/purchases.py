@@ -1,0 +1,63 @@
+"""The purchase journal as the reconciler uses it: our fence, and what no state knows of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from blueprint.naming import is_server_of
+from controlplane.provisioning.ports import Progress, ProvisioningError
+from hostwinds.client import Client
+from hostwinds.errors import HostwindsError, Interrupted
+from hostwinds.journal import journal_from_environment
+from hostwinds.purchase import Buyer, Patience
+
+Environment = Mapping[str, str]
+
+
+def raise_fence(tenant: str, token: int | None, environment: Environment) -> dict[str, str]:
+    """Let no holder of an earlier lease buy for a tenant; return what lets this one buy.
+
+    The plugin compares the two once more right before it orders. None: nobody's lease.
+    """
+    if token is None:
+        return {}
+    with _told():
+        journal_from_environment(environment).raise_fence(tenant, token)
+    return {"HOSTWINDS_FENCE": f"{tenant}:{token}"}
+
+
+def end_unknown(
+    tenant: str, known: Collection[int], environment: Environment, progress: Progress
+) -> None:
+    """End servers that were bought for a tenant and stand in no state: their run was cut off.
+
+    `known` holds the service ids of the state, which the engine ends. Nothing is waited for here:
+    what has not shown up or not gone yet is `hostwinds.interrupted`, and looked at again.
+    """
+    with _told():
+        journal = journal_from_environment(environment)
+        numbers = [str(service_id) for service_id in known]
+        for intent in journal.intents():
+            if not is_server_of(intent.key, tenant) or intent.outcome in numbers:
+                continue
+            progress(f"{intent.key}: in no state; seeing that it is gone")
+            with Client.from_environment(environment) as client:
+                patience = Patience.from_environment(environment)
+                buyer = Buyer(client, journal, patience, pause=_at_the_next_visit)
+                buyer.end_purchase(intent.key, progress)
+
+
+def _at_the_next_visit(seconds: float) -> None:
+    del seconds
+    raise Interrupted("a server that was bought has not shown up or not gone yet")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except HostwindsError as error:
+        raise ProvisioningError(
+            error.code, str(error), remedy=error.remedy, retryable=error.retryable
+        ) from None

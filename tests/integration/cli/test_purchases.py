@@ -1,0 +1,72 @@
+"""A person settles what nobody else can tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.errors import CliError, UsageError
+from cli.purchases import app
+from hostwinds.journal.file import FileJournal
+
+Penguin = Callable[..., Result]
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FileJournal:
+    monkeypatch.setenv("HOSTWINDS_JOURNAL", str(tmp_path / "journal.json"))
+    journal = FileJournal(tmp_path / "journal.json")
+    for key in ("acme-mx1-3f9a2c", "1001/mx1-2", "beta-mx1-77d0a1"):
+        journal.open(key)
+    journal.settle("beta-mx1-77d0a1", "1002")
+    return journal
+
+
+@pytest.fixture
+def purchases(journal: FileJournal) -> Penguin:
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, [*arguments])
+
+    return run
+
+
+def names(result: Result) -> list[str]:
+    return [row["name"] for row in json.loads(result.stdout)]
+
+
+def test_what_waits_for_an_outcome_is_listed(purchases: Penguin) -> None:
+    assert names(purchases("-o", "json")) == ["acme-mx1-3f9a2c", "1001/mx1-2"]
+    assert len(names(purchases("--all", "-o", "json"))) == 3
+
+
+def test_an_outcome_is_set(purchases: Penguin, journal: FileJournal) -> None:
+    purchases("settle", "acme-mx1-3f9a2c", "1001")
+    purchases("settle", "1001/mx1-2", "198.18.1.11")
+    assert journal.waiting() == []
+    assert journal.adopted("1001") == ["198.18.1.11"]
+
+
+def test_what_was_not_bought_is_forgotten(purchases: Penguin, journal: FileJournal) -> None:
+    assert "may be bought again" in purchases("forget", "acme-mx1-3f9a2c").stdout
+    assert journal.find("acme-mx1-3f9a2c") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (("forget", "acme-mx9"), CliError),
+        (("settle", "acme-mx9", "1001"), CliError),
+        (("settle", "acme-mx1-3f9a2c", "mx1"), UsageError),
+        (("settle", "1001/mx1-2", "1001"), UsageError),
+    ],
+)
+def test_a_slip_changes_nothing(
+    purchases: Penguin, journal: FileJournal, arguments: tuple[str, ...], kind: type[Exception]
+) -> None:
+    before = journal.intents()
+    assert isinstance(purchases(*arguments).exception, kind)
+    assert journal.intents() == before

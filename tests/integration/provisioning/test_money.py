@@ -1,0 +1,116 @@
+"""Nothing is bought twice, nothing that was bought is lost sight of, whatever the engine thinks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from blueprint.document import Blueprint
+from controlplane.provisioning.engine import PulumiEngine
+from controlplane.provisioning.ports import ProvisioningError
+from hostwinds.journal.file import FileJournal
+
+from .conftest import Cloud
+
+pytestmark = pytest.mark.engine
+DEADLINE = timedelta(minutes=2)
+
+
+@pytest.fixture
+def engine_of_ours(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
+    return PulumiEngine(environment=environment, root=tmp_path / "operations")
+
+
+@pytest.fixture
+def journal(cloud: Cloud) -> FileJournal:
+    return FileJournal(Path(cloud.environment["HOSTWINDS_JOURNAL"]))
+
+
+def fails(act: Callable[[], object]) -> ProvisioningError:
+    with pytest.raises(ProvisioningError) as caught:
+        act()
+    return caught.value
+
+
+def test_a_server_that_no_state_knows_of_is_ended_with_its_tenant(
+    engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
+) -> None:
+    """Killed between the order and the checkpoint, then deleted."""
+    name = blueprint.hosts[0].server_name
+    others = "acme-two-mx1-20799c"
+    for each in (name, others):
+        journal.open(each)
+        cloud.world.order(each, "54", 12)
+    journal.settle(others, "1002")
+    [mine, _] = cloud.world.all_servers()
+    mine.visible_at = float("inf")  # the API does not show it yet
+    error = fails(lambda: engine_of_ours.destroy("acme", print, deadline=DEADLINE))
+    assert error.code == "hostwinds.interrupted"
+    assert error.retryable
+    mine.visible_at = 0
+    engine_of_ours.destroy("acme", print, deadline=DEADLINE)
+    assert [server.srvrname for server in cloud.world.all_servers()] == [others]
+    assert [intent.key for intent in journal.intents()] == [others]
+
+
+def test_an_earlier_holder_of_the_lease_buys_nothing(
+    engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
+) -> None:
+    journal.raise_fence("acme", 4)
+    error = fails(lambda: engine_of_ours.up(blueprint, print, deadline=DEADLINE, fence=3))
+    assert error.code == "hostwinds.superseded"
+    assert cloud.bought() == []
+    assert journal.intents() == []
+    engine_of_ours.up(blueprint, print, deadline=DEADLINE, fence=5)
+    assert journal.fence("acme") == 5
+    assert cloud.bought() == ["server"]
+
+
+def test_a_server_that_does_not_come_up_is_in_the_state_and_ended_with_its_tenant(
+    environment: dict[str, str], blueprint: Blueprint, cloud: Cloud, tmp_path: Path
+) -> None:
+    engine = PulumiEngine(
+        environment={**environment, "HOSTWINDS_PROVISIONING_DEADLINE": "1"}, root=tmp_path / "o"
+    )
+    cloud.world.faults.inject("never_boots")
+    for _ in range(2):
+        error = fails(lambda: engine.up(blueprint, print, deadline=DEADLINE))
+        assert error.code == "hostwinds.not_active"
+        assert "server 1001 is still build" in str(error)
+    [host] = engine.state("acme").hosts
+    assert (host.service_id, host.primary_ip) == (1001, None)
+    assert cloud.bought() == ["server"]
+    engine.destroy("acme", print, deadline=DEADLINE)
+    assert list(cloud.world.all_servers()) == []
+
+
+def test_a_tenant_whose_server_was_ended_in_the_portal_can_be_deleted(
+    engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
+) -> None:
+    engine_of_ours.up(blueprint, print, deadline=DEADLINE)
+    cloud.sell_addresses(1)
+    engine_of_ours.up(blueprint, print, deadline=DEADLINE)
+    cloud.world.terminate(1001)
+    engine_of_ours.destroy("acme", print, deadline=DEADLINE)
+    assert engine_of_ours.state("acme").hosts == ()
+    assert all(not cloud.account.records(zone["id"]) for zone in cloud.account.zones())
+    engine_of_ours.destroy("acme", print, deadline=DEADLINE)
+    assert journal.intents() == []
+
+
+def test_another_size_under_the_same_name_ends_nothing(
+    engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
+    engine_of_ours.up(blueprint, print, deadline=DEADLINE)
+    [host] = blueprint.hosts
+    larger = blueprint.model_copy(
+        update={"hosts": (host.model_copy(update={"cpu": 1, "ram_mb": 2048}),), "generation": 2}
+    )
+    error = fails(lambda: engine_of_ours.up(larger, print, deadline=DEADLINE))
+    assert error.code == "hostwinds.replacement_name"
+    assert "cpu" in str(error)
+    assert [server.serviceid for server in cloud.world.all_servers()] == [1001]
+    assert cloud.bought() == ["server"]
