@@ -145,7 +145,7 @@ def connect() -> Api:
     """Return the API of the environment, else the one that runs here, else the context's."""
     place = state_dir()
     context = _read(place / CONTEXT)
-    url = os.environ.get("PENGUIN_API_URL") or _serving(place / SERVE) or context.get("url") or ""
+    url = os.environ.get("PENGUIN_API_URL") or serving(place / SERVE) or context.get("url") or ""
     key = os.environ.get("PENGUIN_API_KEY") or context.get("api_key") or ""
     if not key:
         raise CliError(
@@ -226,8 +226,8 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _serving(path: Path) -> str | None:
-    """Return the address of the control plane that runs on this machine."""
+def serving(path: Path) -> str | None:
+    """Read `serve.json`: return the address of the control plane that runs on this machine."""
     said = _read(path)
     try:
         os.kill(int(said["pid"]), 0)

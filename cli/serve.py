@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
 from collections.abc import Coroutine
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.api import serving
 from cli.db import database_dsn
 from cli.errors import CliError
+from cli.event_log import log_to
 from cli.init import write_private
 from tools.places import checkout, state_dir
 
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
     from controlplane.reconciler.context import Ports
     from controlplane.settings import Settings
     from sender.settings import SenderSettings
+    from tools.servers import Postgres, Valkey
 
 app = typer.Typer(help="Run the control plane and the sender.")
 SERVE = "serve.json"
 LOG = Path("log") / "control-plane.jsonl"
 PASSED_ON = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
 """Beginnings of the variables that an operation of the engine may see."""
+NOT_UPGRADED = ("authentication failed", "does not exist", "is not permitted to log in")
+"""How PostgreSQL refuses a role or a database that `penguin db upgrade` makes."""
 
 
 class Part(StrEnum):
@@ -50,7 +54,7 @@ def serve(
     from controlplane.settings import Settings
 
     settings = Settings.read(state_dir())
-    _log_to(state_dir() / LOG)
+    log_to(state_dir() / LOG)
     asyncio.run(_serve(settings, set(parts or Part)))
 
 
@@ -75,12 +79,25 @@ async def _serve(settings: Settings, parts: set[Part]) -> None:
     try:
         await _require_schema(database)
         async with asyncio.TaskGroup() as group:
+            group.create_task(_keep_servers(settings, parts, stop))
             for work in _works(settings, parts, database, dsn, stop):
                 group.create_task(_ends_all(work, stop))
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
     finally:
         await database.close()
+
+
+async def _keep_servers(settings: Settings, parts: set[Part], stop: asyncio.Event) -> None:
+    """Look after the embedded servers that these parts use."""
+    from cli import world
+    from cli.keeper import keep
+
+    postgres, valkey = world.servers()
+    used: list[Postgres | Valkey] = [postgres] if settings.database.dsn is None else []
+    if settings.redis.url is None and parts != {Part.RECONCILER}:
+        used.append(valkey)
+    await keep(used, stop)
 
 
 def _works(
@@ -130,15 +147,19 @@ async def _api(settings: Settings, database: Database, dsn: str, stop: asyncio.E
     url = f"http://{settings.api.host}:{listener.getsockname()[1]}"
     place = state_dir() / SERVE
 
+    announced = json.dumps({"pid": os.getpid(), "url": url})
+
     def ready() -> None:
-        write_private(place, json.dumps({"pid": os.getpid(), "url": url}))
+        if serving(place) is None:  # else the first one keeps the word
+            write_private(place, announced)
         print(f"the API answers at {url}/api/v1 (docs: {url}/api/v1/docs)", flush=True)
 
     try:
         await serve_http(application, listener, stop, ready)
     finally:
         with suppress(FileNotFoundError):
-            place.unlink()
+            if place.read_text() == announced:
+                place.unlink()
         await mail.dispose()
 
 
@@ -270,28 +291,15 @@ async def _require_schema(database: Database) -> None:
         async with database.begin(CONTROLLER) as connection:
             await connection.execute(text("select 1 from oltp.tenants limit 1"))
     except (OperationalError, ProgrammingError) as error:
+        words = str(error.orig).splitlines()[0]
+        if isinstance(error, OperationalError) and not any(sign in words for sign in NOT_UPGRADED):
+            raise CliError(
+                "database.unreachable",
+                words,
+                remedy="check PENGUIN_DATABASE__DSN and that the server runs",
+            ) from None
         raise CliError(
             "database.not_upgraded",
-            f"the database is not ready: {str(error.orig).splitlines()[0]}",
+            f"the database is not ready: {words}",
             remedy="run `penguin db upgrade`",
         ) from None
-
-
-def _log_to(path: Path) -> None:
-    """Write one JSON line per event; libraries' warnings go to the same file."""
-    import structlog
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    file = os.fdopen(descriptor, "w", buffering=1)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(default=str),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file),
-    )
-    logging.basicConfig(stream=file, level=logging.WARNING)

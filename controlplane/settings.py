@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.platform import Platform
 
 SETTINGS_FILE = "settings.env"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 class DatabaseSettings(BaseModel):
@@ -41,6 +42,14 @@ class RedisSettings(BaseModel):
 
     url: SecretStr | None = None
     """`redis://:password@host:port/0`; empty: the embedded server."""
+
+    @field_validator("url")
+    @classmethod
+    def _has_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(REDIS_SCHEMES):
+            msg = f"a Redis URL begins with one of {', '.join(REDIS_SCHEMES)}"
+            raise ValueError(msg)
+        return url
 
 
 class ApiSettings(BaseModel):
@@ -168,7 +177,8 @@ class SettingsInvalid(Exception):
 
     def __init__(self, file: Path, error: ValidationError) -> None:
         wrong = (
-            f"PENGUIN_{'__'.join(str(step).upper() for step in detail['loc'])}: {detail['msg']}"
+            f"PENGUIN_{'__'.join(str(step).upper() for step in detail['loc'])}: "
+            + str(detail["msg"]).removeprefix("Value error, ")
             for detail in error.errors(include_url=False, include_input=False)
         )
         super().__init__("; ".join(wrong))

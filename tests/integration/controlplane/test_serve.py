@@ -124,6 +124,44 @@ async def _say_alive(valkey: str) -> None:
         await Lists(client, "host-1").say_alive()
 
 
+def test_a_second_api_leaves_the_word_of_the_first(installation: Installation) -> None:
+    installation.run("db", "upgrade")
+    word = installation.place / "serve.json"
+    first = installation.start("serve", "api")
+    try:
+        assert first.stdout is not None
+        first.stdout.readline()
+        said = word.read_text()
+        second = installation.start("serve", "api")
+        assert second.stdout is not None
+        second.stdout.readline()
+        second.send_signal(signal.SIGTERM)
+        second.communicate(timeout=30)
+        assert word.read_text() == said
+    finally:
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=30)
+    assert not word.exists()
+
+
+def test_a_database_that_is_away_is_told_from_one_to_upgrade(installation: Installation) -> None:
+    away = installation.run(
+        "serve", "api", PENGUIN_DATABASE__DSN="postgresql://nobody@127.0.0.1:9/penguin"
+    )
+    assert "error[database.unreachable]" in away.stderr
+    old = installation.run("serve", "api")
+    assert "error[database.not_upgraded]" in old.stderr
+    assert "`penguin db upgrade`" in old.stderr
+
+
+def test_a_redis_url_of_another_kind_is_refused_without_showing_it(
+    installation: Installation,
+) -> None:
+    refused = installation.run("serve", "sender", PENGUIN_REDIS__URL="http://:hunter2@x")
+    assert "error[settings.invalid]: PENGUIN_REDIS__URL: a Redis URL begins" in refused.stderr
+    assert "hunter2" not in refused.stderr
+
+
 def test_a_port_that_is_taken_is_named(installation: Installation) -> None:
     installation.run("db", "upgrade")
     with socket.create_server(("127.0.0.1", 0)) as other:
