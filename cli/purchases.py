@@ -66,7 +66,7 @@ def forget(name: NameArgument, output: OutputOption = Format.TABLE) -> None:
 def _require(journal: Journal, name: str) -> None:
     if journal.find(name) is None:
         raise CliError(
-            "purchases.unknown",
+            "hostwinds.no_such_purchase",
             f"nothing named {name} was to be bought",
             where="HOSTWINDS_JOURNAL",
             remedy="`penguin purchases --all` lists what was",
