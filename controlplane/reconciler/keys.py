@@ -90,10 +90,13 @@ class Keys:
         """Return purposes that need a secret, each with what it is made from."""
         known = context.secrets
         wanted: list[tuple[str, Any]] = [(SSH, None), (CA, None), (BOUNCE, None)]
-        wanted += [(dkim(domain.name), domain) for domain in context.tenant.document.spec.domains]
         addresses = [address for host in plan.hosts for address in host.addresses]
         wanted += [(submission(a.name), a) for a in addresses if a.sends_bulk]
         missing = [(purpose, source) for purpose, source in wanted if known.find(purpose) is None]
+        for domain in context.tenant.document.spec.domains:
+            key = known.find(dkim(domain.name))
+            if key is None or not _can_be_found(domain, key.public["selector"]):
+                missing.append((dkim(domain.name), domain))
         for address in addresses:
             found = known.find(certificate(address.helo))
             if found is None or needs_renewal(found.public["certificate"], now=now):
@@ -159,6 +162,11 @@ def _dkim_key(domain: DomainSpec, now: datetime) -> tuple[str, Mapping[str, Any]
     selector = MANUAL_SELECTORS[0] if domain.dns is Dns.MANUAL else f"pm{now:%Y%m}"
     encoded = base64.b64encode(public).decode()
     return private.decode(), {"selector": selector, "public_key": encoded}
+
+
+def _can_be_found(domain: DomainSpec, selector: str) -> bool:
+    """Tell whether receivers get to a key: a zone that became manual knows two names only."""
+    return domain.dns is not Dns.MANUAL or selector in MANUAL_SELECTORS
 
 
 def _credential(address: Address, tenant: str) -> Made:

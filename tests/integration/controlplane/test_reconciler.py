@@ -249,6 +249,20 @@ async def test_a_manual_domain_holds_back_only_itself(world: World) -> None:
     }
 
 
+async def test_a_domain_that_becomes_manual_gets_a_key_under_a_name_that_its_zone_knows(
+    world: World,
+) -> None:
+    await world.apply(domains=[{"name": "acme.example"}, {"name": "acme-mail.example"}])
+    await world.step()
+    await world.apply(domains=MANUAL)
+    await world.step()
+    blueprint = (await world.api.get("/tenants/acme/blueprint")).json()
+    selectors = {d["name"]: d["selector"] for d in blueprint["domains"]}
+    assert selectors == {"acme.example": "pm202611", "acme-mail.example": "pm1"}
+    known = {r["name"] for r in blueprint["records"] if r["type"] == "CNAME"}
+    assert "pm1._domainkey.acme-mail.example" in known
+
+
 async def test_wrong_dns_of_ours_keeps_the_domain_from_sending(world: World) -> None:
     world.internet.wrong["domain/acme.example", "dns.authoritative"] = "dns.missing"
     await world.apply()
