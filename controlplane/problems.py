@@ -10,10 +10,11 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg.errors import DeadlockDetected, DiskFull, LockNotAvailable, SerializationFailure
 from pydantic import BaseModel
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from blueprint.mistakes import DocumentError, Mistake
 
@@ -187,10 +188,10 @@ def _malformed(detail: str) -> Problem:
     return Problem(400, "request.malformed_json", detail, "send one valid JSON object in UTF-8")
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     """Answer for the framework, which knows no paths, methods and bodies but these."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    status, detail = error.status_code, str(error.detail)
+    status, detail, headers = error.status_code, str(error.detail), error.headers
     match status:
         case 400:
             problem = _malformed("the body cannot be read as JSON")
@@ -198,12 +199,22 @@ async def _http(_: Request, error: Exception) -> Response:
             problem = Problem(404, "request.no_such_path", "there is nothing here", LOOK)
         case 405:
             problem = Problem(405, "request.wrong_method", detail, "use one that `Allow` names")
+            if methods := _methods(request):
+                headers = {"Allow": ", ".join(methods)}
         case 413:
             problem = Problem(413, "request.too_large", detail, "send a shorter one")
         case _:
             known = status if status in TITLES else 400
             problem = Problem(known, "request.refused", detail, LOOK)
-    return answer(problem, error.headers)
+    return answer(problem, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return all methods of a described path; the framework tells those of the first route only."""
+    for template, methods in request.app.openapi()["paths"].items():
+        if compile_path(template)[0].match(request.url.path):
+            return sorted(method.upper() for method in methods)
+    return []
 
 
 async def _database(request: Request, error: Exception) -> Response:
@@ -213,12 +224,22 @@ async def _database(request: Request, error: Exception) -> Response:
             Problem(503, "database.busy", "another request was in the way", "send it again")
         )
     log.error("database failed", path=request.url.path, exc_info=error)
+    if isinstance(getattr(error, "orig", None), DiskFull):
+        return answer(
+            Problem(
+                503,
+                "database.disk_full",
+                "the disk of the database is full: nothing was written",
+                "free space on the disk of PostgreSQL's data directory, then send it again",
+            )
+        )
     return answer(
         Problem(
             503,
             "database.unavailable",
             "the database does not answer or cannot write",
-            "look at /api/v1/health/db and at the server's disk space",
+            "look at /api/v1/health/db and at the server's disk space; an embedded server is "
+            "started again by `penguin serve`",
         )
     )
 

@@ -1,0 +1,47 @@
+"""Starts embedded servers again that have died under a running `penguin serve`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+
+from tools.servers import Postgres, ServerError, Valkey
+
+PAUSE = timedelta(seconds=2)
+log = structlog.get_logger()
+
+
+async def keep(
+    servers: Sequence[Postgres | Valkey], stop: asyncio.Event, pause: timedelta = PAUSE
+) -> None:
+    """Look after servers until `stop` is set.
+
+    PostgreSQL ends itself when its disk is full in the middle of a write; it must be there again
+    when there is room. Why one cannot be started is logged once, not at every look.
+    """
+    told: dict[Postgres | Valkey, str | None] = dict.fromkeys(servers)
+    while not stop.is_set():
+        for server in servers:
+            code = await asyncio.to_thread(_revived, server)
+            if code != told[server]:
+                told[server] = code
+                log.warning("server", name=type(server).__name__, trouble=code or "is over")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause.total_seconds())
+
+
+def _revived(server: Postgres | Valkey) -> str | None:
+    """Start a server that does not run; return the code of what keeps it from it."""
+    if server.pid() is not None:
+        return None
+    try:
+        server.start()
+    except ServerError as error:
+        return error.code
+    except OSError as error:
+        return f"os.{error.errno}"
+    return None
