@@ -37,7 +37,7 @@ def upgrade(dsn: str, passwords: Mapping[str, SecretStr]) -> None:
     """Create or update the roles and all schemas; doing it again changes nothing.
 
     `dsn` needs a login that may create roles. Raises UpgradeError: `database.unreachable`,
-    `database.too_old`, `database.locked`, `database.refused`, `database.full`.
+    `database.too_old`, `database.locked`, `database.refused`, `database.disk_full`.
     """
     try:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as admin:
@@ -72,7 +72,7 @@ def _refused(error: BaseException | None) -> UpgradeError:
         return UpgradeError("database.refused", words, "use a login that may create roles")
     if isinstance(error, psycopg.errors.DiskFull):
         return UpgradeError(
-            "database.full", words, "make room on the database's disk, then upgrade again"
+            "database.disk_full", words, "make room on the database's disk, then upgrade again"
         )
     return UpgradeError(
         "database.unreachable", words, "check PENGUIN_DATABASE__DSN and that the server runs"

@@ -118,7 +118,7 @@ async def test_half_characters_are_repeated_without_harm(operator) -> None:
 async def test_a_wrong_method_says_which_are_right(operator) -> None:
     answer = await operator.patch("/tenants/acme")
     assert said(answer) == (405, "request.wrong_method")
-    assert answer.headers["allow"]
+    assert answer.headers["allow"] == "DELETE, GET, PUT"
 
 
 @pytest.mark.parametrize(
