@@ -8,9 +8,7 @@ requests that Pulumi's plugin makes, so the program and its SDK stay unchanged.
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
@@ -25,6 +23,7 @@ from tools.pulumi import cloudflare_zones as zones
 from tools.pulumi.cloudflare_api import ApiError, CloudflareApi
 from tools.pulumi.cloudflare_records import body, changed_fields, live_inputs, mistakes, unknown_in
 from tools.pulumi.parts import CLOUDFLARE_VERSION
+from tools.pulumi.serving import serve_until_end
 
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 ZONE = "cloudflare:index/zone:Zone"
@@ -251,14 +250,8 @@ def main() -> None:
     """Serve until the engine ends us."""
     server = grpc.server(ThreadPoolExecutor(max_workers=32))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(CloudflareProvider(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    server.start()
-    print(port, flush=True)
     print(NOTICE, file=sys.stderr, flush=True)
-    over.wait()
+    serve_until_end(server)
     server.stop(grace=None)
 
 

@@ -79,11 +79,11 @@ def download(progress: Progress, base: str = DOWNLOAD, patience: float = 5) -> P
     """
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     url = f"{base}/pulumi-v{VERSION}-{platform.system().lower()}-{machine}.tar.gz"
-    with _alone("download"), tempfile.TemporaryDirectory(dir=_made(cache_dir())) as scratch:
+    with _alone("download"), _scratch("downloading-") as scratch:
         if (found := cached()) is not None:
             return found
-        archive = Path(scratch) / "pulumi.tar.gz"
-        unpacked = Path(scratch) / "unpacked"
+        archive = scratch / "pulumi.tar.gz"
+        unpacked = scratch / "unpacked"
         try:
             # The address is a constant of this file; a short time-out keeps closed networks quick.
             with (
@@ -98,7 +98,7 @@ def download(progress: Progress, base: str = DOWNLOAD, patience: float = 5) -> P
             return None
         if not _is_our_version(unpacked / "pulumi" / "pulumi"):
             return None
-        ready = Path(scratch) / "ready"
+        ready = scratch / "ready"
         ready.mkdir()
         (unpacked / "pulumi").rename(ready / "bin")
         _replace(ready, _downloaded())
@@ -122,12 +122,11 @@ def build(progress: Progress) -> Part:
         if found:
             return found
         target = _built()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix="building-") as scratch:
+        with _scratch("building-") as scratch:
             log = target.parent / "build.log"
             log.unlink(missing_ok=True)
-            _compile(go, Path(scratch) / "engine" / "bin" / "pulumi", progress, log)
-            _replace(Path(scratch) / "engine", target)
+            _compile(go, scratch / "engine" / "bin" / "pulumi", progress, log)
+            _replace(scratch / "engine", target)
     return Part("pulumi", VERSION, Kind.BUILT, target / "bin" / "pulumi")
 
 
@@ -201,6 +200,16 @@ def _replace(fresh: Path, target: Path) -> None:
 def _made(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     return directory
+
+
+@contextmanager
+def _scratch(prefix: str) -> Iterator[Path]:
+    """Give a directory to work in, and clear those of runs that were killed. For one at a time."""
+    place = _made(cache_dir() / "engine")
+    for left in place.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix=prefix) as scratch:
+        yield Path(scratch)
 
 
 @contextmanager

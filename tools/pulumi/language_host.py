@@ -7,10 +7,8 @@ Used where the official language host, a release download, cannot be had. It ser
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +16,8 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-from tools.pulumi.parts import VERSION
+from tools.pulumi.parts import ANSWERED, VERSION
+from tools.pulumi.serving import serve_until_end
 
 NOTICE = "running with PenguinMails' stand-in for the Python language host"
 
@@ -78,11 +77,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                 said = answers.read()
             finally:
                 self._running.discard(child)
-        if child.returncode:
+        if child.returncode or not said.endswith(ANSWERED):
+            # An interpreter that left early said nothing; that must not pass for a program that
+            # declares no more: the engine would delete what it does not declare.
             return language_pb2.RunResponse(
-                error=f"the program's interpreter ended with {child.returncode}"
+                error=f"the program's interpreter ended with {child.returncode} before its end"
             )
-        return language_pb2.RunResponse.FromString(said)
+        return language_pb2.RunResponse.FromString(said.removesuffix(ANSWERED))
 
     def end_programs(self) -> None:
         """Leave no program behind."""
@@ -95,13 +96,7 @@ def main() -> None:
     server = grpc.server(ThreadPoolExecutor(max_workers=8))
     host = LanguageHost()
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    server.start()
-    print(port, flush=True)
-    over.wait()
+    serve_until_end(server)
     host.end_programs()
     server.stop(grace=None)
 

@@ -12,6 +12,10 @@ CLOUDFLARE_VERSION = "6.17.0"
 """Of the Cloudflare plugin; equal to the pinned pulumi-cloudflare, which asks for just this one."""
 
 
+ANSWERED = b"\n"
+"""Ends what an interpreter answers: no words and then this is a success, silence is not."""
+
+
 class Kind(StrEnum):
     """Where a part comes from."""
 

@@ -19,6 +19,8 @@ from pulumi.runtime import reset_options, run_in_stack, set_all_config
 from pulumi.runtime.proto import language_pb2
 from pulumi.runtime.stack import ResourceRegistrationFailed
 
+from tools.pulumi.parts import ANSWERED
+
 
 def main() -> None:
     """Read the request from standard input, answer on the descriptor that is the argument."""
@@ -29,7 +31,7 @@ def main() -> None:
     response = run(request)
     sys.stdout.flush()
     with os.fdopen(answer_to, "wb") as answer:
-        answer.write(response.SerializeToString())
+        answer.write(response.SerializeToString() + ANSWERED)
 
 
 def run(request: Any) -> Any:

@@ -84,3 +84,13 @@ def test_a_failing_program_is_told_with_its_own_words(
     assert f"ValueError: no such planet ({project}/__main__.py, line 2)" in said
     assert "about to look" in said
     assert "Traceback" not in said
+
+
+def test_a_program_that_leaves_early_is_no_program_that_declares_nothing(
+    engine: Engine, project: Path, environment: dict[str, str]
+) -> None:
+    """Else the engine would delete everything."""
+    (project / "__main__.py").write_text("import os\nos._exit(0)\n")
+    pulumi(engine, project, environment, "stack", "init", "acme")
+    done = pulumi(engine, project, environment, "up", "--yes", "--skip-preview")
+    assert done.returncode != 0, done.stdout + done.stderr

@@ -181,6 +181,13 @@ class TestBuild:
             assert parts[0].result() == parts[1].result()
         assert len([line for line in go.read_text().splitlines() if "build" in line]) == 1
 
+    def test_what_a_killed_build_left_is_cleared(self, go: Path, cache: Path) -> None:
+        left = cache / "engine" / "building-abc" / "engine" / "bin" / "pulumi"
+        left.parent.mkdir(parents=True)
+        left.write_text("half")
+        assert command.build(lambda _: None) == command.cached()
+        assert not [path for path in (cache / "engine").iterdir() if "building-" in path.name]
+
     def test_a_failure_names_the_log_and_leaves_nothing(
         self, tmp_path: Path, go: Path, cache: Path
     ) -> None:

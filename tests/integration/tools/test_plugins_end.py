@@ -1,0 +1,44 @@
+"""A plugin ends with its engine, also with one that is killed and says nothing."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+
+import pytest
+
+from tools.places import checkout
+
+MODULES = ("hostwinds.provider", "tools.pulumi.cloudflare_plugin", "tools.pulumi.language_host")
+ENGINE = """
+import subprocess, sys, time
+plugin = subprocess.Popen([sys.executable, "-m", sys.argv[1]], stdout=subprocess.PIPE)
+port = plugin.stdout.readline().decode().strip()
+print(plugin.pid, port, flush=True)
+plugin.wait()
+"""
+PATIENCE = 60
+"""Seconds until a plugin that goes on counts as left behind."""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_plugin_ends_with_a_killed_engine(module: str) -> None:
+    engine = subprocess.Popen(
+        [sys.executable, "-c", ENGINE, module],
+        cwd=checkout(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert engine.stdout is not None
+    plugin, port = map(int, engine.stdout.readline().split())
+    assert port > 0
+    watched = os.pidfd_open(plugin)
+    engine.kill()
+    engine.wait()
+    engine.stdout.close()
+    ended, _, _ = select.select([watched], [], [], PATIENCE)
+    os.close(watched)
+    assert ended
