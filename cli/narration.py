@@ -26,8 +26,9 @@ def heading(text: str) -> None:
 class ProgressLine:
     """One line that is written over while a person watches; in a log, one every half minute."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, *, steps_are_news: bool = True) -> None:
         self._title = title
+        self._steps_are_news = steps_are_news
         self._live = sys.stderr is not None and sys.stderr.isatty()
         self._started = time.monotonic()
         self._said: tuple[str, float] = ("", self._started)
@@ -36,7 +37,8 @@ class ProgressLine:
         """Show where the work is; `text` without figures names the step."""
         now = time.monotonic()
         step = text.split("  ")[0]
-        if not self._live and step == self._said[0] and now - self._said[1] < QUIET:
+        is_news = self._steps_are_news and step != self._said[0]
+        if not self._live and not is_news and now - self._said[1] < QUIET:
             return
         self._said = (step, now)
         line = f"  … {self._title}: {text}  {now - self._started:.0f} s"

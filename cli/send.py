@@ -63,7 +63,7 @@ def send(
 def _settled(api: Api, message_id: str, timeout: float) -> dict[str, Any]:
     """Look until the sender is done with it or the time is over."""
     deadline = time.monotonic() + timeout
-    with ProgressLine("sending") as line:
+    with ProgressLine("sending", steps_are_news=False) as line:
         while True:
             found: dict[str, Any] = api.explain(message_id)["message"]
             if found["state"] not in MOVING or time.monotonic() > deadline:

@@ -159,7 +159,7 @@ class Turns:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._line = ProgressLine("waiting")
+        self._line = ProgressLine("waiting", steps_are_news=False)
         self._started = time.monotonic()
         self._seen: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -203,12 +203,15 @@ class Turns:
 
 def _doing(tenant: dict[str, Any]) -> str:
     """Name the next condition that has to come, with what is known of it."""
-    for type_ in STEPS[1:]:
-        found = _condition(tenant, type_)
-        if found is None or found["status"] != "True":
-            said = f"{found['reason']} {found['message']}" if found is not None else ""
-            return shown(f"{type_} {said}".splitlines()[0].rstrip())
-    return "Ready"
+    steps = [type_ for type_ in STEPS[1:] if not _is_true(_condition(tenant, type_))]
+    type_ = "Deleting" if tenant["deleting"] else next(iter(steps), "Ready")
+    found = _condition(tenant, type_)
+    said = f"{found['reason']} {found['message']}" if found is not None else ""
+    return shown(f"{type_} {said}".splitlines()[0].rstrip())
+
+
+def _is_true(condition: dict[str, Any] | None) -> bool:
+    return condition is not None and condition["status"] == "True"
 
 
 def _ended(

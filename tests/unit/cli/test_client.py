@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from cli.api import Api, connect, problem_of, tenant_path
 from cli.changes import Change, of_documents
 from cli.errors import CliError, CliErrorGroup
-from cli.wait import seconds
+from cli.wait import Turns, seconds
 
 
 def test_a_new_order_is_no_change_and_items_are_named_by_their_name():
@@ -138,3 +139,34 @@ def test_a_name_cannot_leave_its_path():
 @pytest.mark.parametrize(("text", "expected"), [("300s", 300), ("5m", 300), ("1h", 3600), ("7", 7)])
 def test_durations(text, expected):
     assert seconds(text) == expected
+
+
+class Terminal(io.StringIO):
+    """Standard error that a person watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("deleting", "doing"),
+    [(False, "DnsReady RecordsWaiting 3 of 12"), (True, "Deleting Deleting asked for")],
+)
+def test_between_two_turns_a_person_sees_what_is_waited_for(monkeypatch, deleting, doing):
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    at = "2026-11-26T11:00:00Z"
+    conditions = [
+        {"subject": "tenant", "type": type_, "status": status, "reason": reason, "message": text}
+        | {"last_transition_at": at}
+        for type_, status, reason, text in (
+            ("InfrastructureReady", "True", "Provisioned", ""),
+            ("DnsReady", "Unknown", "RecordsWaiting", "3 of 12"),
+            ("Deleting", str(deleting), "Deleting", "asked for"),
+        )
+    ]
+    said = io.StringIO()
+    with Turns(said) as turns:
+        turns.show({"deleting": deleting, "conditions": conditions})
+    assert f"… waiting: {doing}" in screen.getvalue()
+    assert "InfrastructureReady  True" in said.getvalue()
