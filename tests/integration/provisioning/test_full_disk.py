@@ -1,0 +1,186 @@
+"""The disk of the embedded database is full, for real: told, nothing lost, nothing bought twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tools.places import checkout
+from tools.servers import Postgres, Valkey
+from tools.servers.process import wait_until
+
+from .conftest import Cloud
+from .plane import FILE, Said
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk"),
+]
+
+LONG_ENTRY = "select pg_logical_emit_message(false, 'x', repeat('x', 1 << 20))"
+"""Adds a megabyte to PostgreSQL's write-ahead log."""
+
+
+class Disk:
+    """A small one that can be filled to the last byte."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        place.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(place)], check=True)
+
+    def fill(self) -> None:
+        with (self._place / "fill").open("wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 9):
+                with suppress(OSError):
+                    while file.write(b"x" * size):
+                        pass
+
+    def empty(self) -> None:
+        (self._place / "fill").unlink()
+
+    def remove(self) -> None:
+        subprocess.run(["umount", str(self._place)], check=True)
+
+
+class Installation:
+    """One state directory with its embedded servers, a control plane, and a person."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
+        self.environment = {**clean, "PENGUIN_STATE_DIR": str(place), "PENGUIN_API__PORT": "0"}
+        self.postgres = Postgres(place / "postgres")
+        self.log = place / "log" / "control-plane.jsonl"
+
+    def penguin(self, *arguments: str) -> Said:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments],
+            cwd=checkout(),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout + done.stderr
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def serving(self, environment: dict[str, str]) -> Iterator[None]:
+        """Run everything in one process; its state and its journal are on the disk as well."""
+        state = self.postgres.dsn("penguin_state").replace("postgresql://", "postgres://")
+        serving = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "serve"],
+            cwd=checkout(),
+            env={
+                **environment,
+                **self.environment,
+                "PATH": environment["PATH"],
+                "PULUMI_BACKEND_URL": f"{state}?sslmode=disable",
+                "HOSTWINDS_JOURNAL": self.postgres.dsn("penguin"),
+                "PENGUIN_HOSTS__MISSING": "there is nothing to configure in this test",
+            },
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            assert wait_until((self.place / "serve.json").exists, seconds=30)
+            yield
+        finally:
+            serving.terminate()
+            status = serving.wait(60)
+        assert status == 0
+
+
+@pytest.fixture
+def place(servers_dir: Path) -> Path:
+    """Short, since paths of sockets are limited."""
+    return servers_dir / uuid.uuid4().hex[:6]
+
+
+@pytest.fixture
+def disk(place: Path) -> Iterator[Disk]:
+    made = Disk(place / "postgres")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def installation(place: Path, disk: Disk, environment: dict[str, str]) -> Iterator[Installation]:
+    made = Installation(place)
+    try:
+        for command in (("init",), ("db", "upgrade")):
+            assert made.penguin(*command).status == 0
+        with made.serving(environment):
+            yield made
+    finally:
+        made.postgres.stop()
+        Valkey(place / "valkey").stop()
+
+
+def test_a_full_disk_is_told_and_comes_right_with_one_purchase(
+    installation: Installation, disk: Disk, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    penguin, server_log = installation.penguin, installation.place / "postgres" / "server.log"
+    file = installation.place / "acme.yaml"
+    file.write_text(FILE)
+
+    disk.fill()
+    refused = penguin("apply", "-f", str(file))
+    assert refused.status == 1
+    assert "error[database.disk_full]" in refused.err
+    assert f"at: {file}" in refused.err
+    assert "do: free space on the disk of PostgreSQL's data directory" in refused.err
+    assert "DiskFull" in installation.log.read_text()
+    assert cloud.bought() == []
+    disk.empty()
+
+    pay = cloud.world._invoice
+
+    def pay_and_fill(*arguments: Any) -> None:
+        pay(*arguments)
+        disk.fill()
+
+    monkeypatch.setattr(cloud.world, "_invoice", pay_and_fill)
+    assert penguin("apply", "-f", str(file)).status == 0
+    unwritten = "INSERT INTO pulumi_state"
+    assert wait_until(lambda: unwritten in server_log.read_text(errors="replace"), seconds=60)
+    disk.empty()
+    waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=120s")
+    assert waited.status == 0, waited.out + waited.err
+    assert cloud.bought() == ["server"]
+
+
+def test_a_database_that_its_full_disk_killed_is_there_again_with_room(
+    installation: Installation, disk: Disk
+) -> None:
+    penguin, postgres = installation.penguin, installation.postgres
+    file = installation.place / "acme.yaml"
+    file.write_text(FILE)
+    disk.fill()
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        for _ in range(100):  # until no further segment of the write-ahead log can be made
+            try:
+                connection.execute(
+                    "select pg_logical_emit_message(false, 'x', repeat('x', 1 << 20))"
+                )
+            except psycopg.OperationalError:
+                break
+    assert wait_until(lambda: postgres.pid() is None, seconds=30)
+    refused = penguin("apply", "-f", str(file))
+    assert "error[database.unavailable]" in refused.err
+    assert "do: look at /api/v1/health/db and at the server's disk space" in refused.err
+    assert wait_until(lambda: "servers.disk_full" in installation.log.read_text(), seconds=30)
+
+    disk.empty()
+
+    assert wait_until(lambda: penguin("apply", "-f", str(file)).status == 0, seconds=60)
+    assert "is over" in installation.log.read_text()

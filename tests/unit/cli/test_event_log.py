@@ -1,0 +1,24 @@
+"""The control plane's log never stops the control plane."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import structlog
+
+from cli.event_log import log_to
+
+
+def test_an_event_is_a_line_and_a_full_disk_is_survived(tmp_path: Path) -> None:
+    try:
+        log_to(tmp_path / "log" / "events.jsonl")
+        structlog.get_logger().warning("told", code="x.y")
+        log_to(Path("/dev/full"))
+        structlog.get_logger().warning("lost")
+    finally:
+        structlog.reset_defaults()
+    file = tmp_path / "log" / "events.jsonl"
+    [line] = [json.loads(line) for line in file.read_text().splitlines()]
+    assert (line["event"], line["code"], line["level"]) == ("told", "x.y", "warning")
+    assert file.stat().st_mode & 0o777 == 0o600
