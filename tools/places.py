@@ -54,10 +54,16 @@ def _made(directory: Path) -> Path:
 
 
 def _point(link: Path, target: Path) -> None:
-    """Make `link` a symbolic link to `target`; several processes may do so at once."""
+    """Make `link` a symbolic link to `target`; several processes may do so at once.
+
+    A directory in its place is the state of a user who is not root: it stays his.
+    """
     if link.is_symlink() and link.readlink() == target:
+        return
+    if link.is_dir() and not link.is_symlink():
         return
     link.parent.mkdir(exist_ok=True)
     fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)  # of a killed one with our number
     fresh.symlink_to(target)
     fresh.replace(link)

@@ -53,6 +53,17 @@ def test_others_keep_it_in_the_checkout_and_their_home(
     assert places.cache_dir() == machine / "home" / ".cache" / "penguinmails"
 
 
+def test_root_leaves_the_state_of_another_user_alone(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    theirs = places.state_dir()
+    (theirs / "settings.env").touch()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert places.state_dir().parent == machine / "system"
+    assert (theirs / "settings.env").exists()
+
+
 def test_two_checkouts_share_the_cache_only(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     state, cache = places.state_dir(), places.cache_dir()
