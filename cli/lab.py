@@ -158,6 +158,8 @@ def fault(
         answer = _asked("DELETE", url)
     else:
         answer = _asked("POST", url, {"fault": name, "times": times})
+    if answer.is_error:
+        raise UsageError(answer.json()["error"], remedy="use one of the known faults")
     print_document(answer.json(), output)
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 
 
-@dataclass
 class Faults:
     """What shall go wrong next; `times` counts down to nothing, -1 lasts until cleared."""
 
-    _waiting: dict[str, int] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, *names: str) -> None:
+        """Know these faults and no others."""
+        self._names = names
+        self._waiting: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def inject(self, name: str, times: int = 1) -> None:
-        """Let the next `times` requests that could fail this way do so."""
+        """Let the next `times` requests that could fail this way do so; raises ValueError."""
+        if name not in self._names:
+            raise ValueError(f"{name} is not a fault; known: {', '.join(self._names)}")
         with self._lock:
             self._waiting[name] = times
 

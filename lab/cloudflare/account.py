@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lab.cloudflare.errors import Refusal, identical, record_missing, zone_missing
-from lab.cloudflare.records import joined, normalised, plain_content
+from lab.cloudflare.records import TXT_TOTAL, joined, normalised, plain_content
 from lab.faults import Faults
 from lab.ports import Nameserver
 
@@ -40,7 +40,7 @@ class Account:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.token = token
-        self.faults = Faults()
+        self.faults = Faults("lost_answer", "rate_limited", "server_error", "slow")
         self._nameserver = nameserver
         self._clock = clock
         self._zones: dict[str, Zone] = {}
@@ -214,8 +214,22 @@ def _refuse_conflict(zone: Zone, record: dict[str, Any], own_id: str | None) -> 
             raise Refusal(code, f"A {other['type']} record with that host already exists.")
         if kinds == {"CNAME"}:
             raise Refusal(81053, "An A, AAAA, or CNAME record with that host already exists.")
+        if "NS" in kinds and len(kinds) > 1 and record["name"] != zone.name:
+            raise Refusal(81056, "NS records with that host already exist.")
         if other["type"] == record["type"] and _twin(other, record):
             raise identical()
+    if record["type"] == "TXT":
+        _refuse_too_much_text(zone, record, own_id)
+
+
+def _refuse_too_much_text(zone: Zone, record: dict[str, Any], own_id: str | None) -> None:
+    texts = [
+        joined(str(other["content"]))
+        for other_id, other in zone.records.items()
+        if other_id != own_id and (other["name"], other["type"]) == (record["name"], "TXT")
+    ]
+    if sum(map(len, texts)) + len(joined(str(record["content"]))) > TXT_TOTAL:
+        raise Refusal(9011, f"TXT records of one name are limited to {TXT_TOTAL} characters.")
 
 
 def _twin(one: dict[str, Any], other: dict[str, Any]) -> bool:

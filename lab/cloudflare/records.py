@@ -12,8 +12,11 @@ PROXIABLE = ("A", "AAAA", "CNAME")
 TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT", "TLSA", "URI")
 COMMENT_LIMIT = 100
 TXT_LIMIT = 4096
+TXT_TOTAL = 8192
+"""Characters in all TXT records of one name."""
 CHUNK = 255
 AUTOMATIC_TTL = 1
+QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]+")
 
 
@@ -60,7 +63,7 @@ def joined(text: str) -> str:
     """Join the quoted strings of a TXT content; without quotes it is one string already."""
     if not text.startswith('"'):
         return text
-    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text))
+    return re.sub(r"\\(.)", r"\1", "".join(QUOTED.findall(text)))
 
 
 def _name(name: str, zone: str) -> str:
@@ -69,9 +72,7 @@ def _name(name: str, zone: str) -> str:
         return zone
     if name != zone and not name.endswith(f".{zone}"):
         name = f"{name}.{zone}"
-    if len(name) > 253 or not re.fullmatch(
-        r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]+", name
-    ):
+    if len(name) > 253 or not NAME.fullmatch(name):
         raise Refusal(9000, "DNS name is invalid.")
     return name
 
@@ -80,8 +81,8 @@ def _content(kind: str, body: dict[str, Any], name: str) -> str:
     content = str(body.get("content") or "")
     if not content:
         raise Refusal(9005, f"Content for {kind} record is required.")
-    if kind == "A":
-        return _address(content)
+    if kind in ("A", "AAAA"):
+        return _address(kind, content)
     if kind == "TXT":
         return _text(content)
     if kind in ("CNAME", "MX", "NS"):
@@ -93,21 +94,26 @@ def _content(kind: str, body: dict[str, Any], name: str) -> str:
     return content
 
 
-def _address(content: str) -> str:
+def _address(kind: str, content: str) -> str:
+    """Refuse short forms of IPv4, bring IPv6 to its canonical form."""
+    version, code = (4, 9005) if kind == "A" else (6, 9006)
     try:
-        return str(ipaddress.IPv4Address(content))
+        address = ipaddress.ip_address(content)
     except ValueError:
-        raise Refusal(9005, "Content for A record must be a valid IPv4 address.") from None
+        address = None
+    if address is None or address.version != version:
+        raise Refusal(code, f"Content for {kind} record must be a valid IPv{version} address.")
+    return str(address)
 
 
 def _text(content: str) -> str:
     """Keep short unquoted text as it came; quote and split the long, as the API does."""
-    if content.startswith('"'):
-        if content.count('"') % 2:
-            raise Refusal(9010, "Quotes in TXT content are unbalanced.")
-        return content
-    if len(content.encode()) > TXT_LIMIT:
+    if content.startswith('"') and QUOTED.sub("", content).strip():
+        raise Refusal(9010, "Quotes in TXT content are unbalanced.")
+    if len(joined(content).encode()) > TXT_LIMIT:
         raise Refusal(9011, "Content of a TXT record is limited to 4096 bytes.")
+    if content.startswith('"'):
+        return content
     if len(content) <= CHUNK:
         return content
     chunks = (content[start : start + CHUNK] for start in range(0, len(content), CHUNK))

@@ -75,7 +75,10 @@ class _Face:
         faults = self._world.faults
         if request.method == "POST":
             body = await request.json()
-            faults.inject(body["fault"], body.get("times", 1))
+            try:
+                faults.inject(body["fault"], body.get("times", 1))
+            except ValueError as unknown:
+                return JSONResponse({"error": str(unknown)}, 400)
         elif request.method == "DELETE":
             faults.clear()
         return JSONResponse(faults.active())

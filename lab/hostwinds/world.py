@@ -16,6 +16,16 @@ from lab.faults import Faults
 from lab.hostwinds.catalogue import IMAGES, PRICES, PROFILES
 from lab.ports import Machines, Nameserver
 
+FAULTS = (
+    "late_error",
+    "lost_answer",
+    "never_boots",
+    "no_effect",
+    "not_json",
+    "server_error",
+    "slow",
+    "unauthorized",
+)
 POOL = IPv4Address("198.18.1.10")
 """First address on sale."""
 
@@ -63,7 +73,7 @@ class World:
         show_after: float = 0.0,
     ) -> None:
         self.key = key
-        self.faults = Faults()
+        self.faults = Faults(*FAULTS)
         self.ledger: list[dict[str, Any]] = []
         self._machines = machines
         self._nameserver = nameserver

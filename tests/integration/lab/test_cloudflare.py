@@ -85,16 +85,37 @@ def test_records_reach_the_name_server_as_sets(
         ({"name": "x", "type": "TXT", "content": "x", "ttl": 60, "proxied": True}, 9041),
         ({"name": "x", "type": "TXT", "content": "x", "ttl": 60, "tags": ["a:b"]}, 9300),
         ({"name": "x y", "type": "TXT", "content": "x", "ttl": 60}, 9000),
+        ({"name": "x", "type": "AAAA", "content": "198.18.1.10", "ttl": 60}, 9006),
+        ({"name": "a", "type": "NS", "content": "ns1.b.example", "ttl": 60}, 81056),
+        ({"name": "x", "type": "TXT", "content": '"a" b"', "ttl": 60}, 9010),
+        ({"name": "x", "type": "TXT", "content": '"a', "ttl": 60}, 9010),
+        ({"name": "x", "type": "TXT", "content": "y" * 4097, "ttl": 60}, 9011),
+        ({"name": "x", "type": "TXT", "content": f'"{"y" * 255}" ' * 17, "ttl": 60}, 9011),
+        ({"name": "full", "type": "TXT", "content": "y" * 200, "ttl": 60}, 9011),
     ],
 )
 def test_refusals_carry_cloudflares_codes(
     client: cloudflare.Cloudflare, account: Account, zone: str, body: dict[str, object], code: int
 ) -> None:
     account.create(zone, {"name": "a", "type": "A", "content": "198.18.1.10", "ttl": 300})
+    for letter in "ab":
+        account.create(zone, {"name": "full", "type": "TXT", "content": letter * 4000, "ttl": 60})
     account.create(zone, {"name": "alias", "type": "CNAME", "content": "b.example", "ttl": 300})
     with pytest.raises(cloudflare.BadRequestError) as caught:
         client.post(f"/zones/{zone}/dns_records", body=body, cast_to=object)
     assert code_of(caught.value) == code
+
+
+def test_what_is_kept_is_normalised_and_what_is_quoted_is_answered_plainly(
+    account: Account, zone: str, nameserver: MemoryNameserver
+) -> None:
+    six = {"name": "V6", "type": "AAAA", "content": "2001:DB8:0:0::1", "ttl": 60}
+    assert account.create(zone, six)["content"] == "2001:db8::1"
+    quoted = {"name": "q", "type": "TXT", "content": r'"say \"hi\"" " there"', "ttl": 60}
+    account.create(zone, quoted)
+    answers = nameserver.zones["acme.example"]
+    assert answers["q.acme.example", "TXT"] == (60, ('say "hi" there',))
+    assert ("v6.acme.example", "AAAA") in answers
 
 
 @pytest.mark.parametrize(("token", "code"), [("wrong", 9109), ("a b", 6003)])

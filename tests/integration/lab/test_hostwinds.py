@@ -1,0 +1,164 @@
+"""The Hostwinds emulator has the documented quirks; our own client would hide them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from lab.emulator_server import serve
+from lab.hostwinds.app import create_app
+from lab.hostwinds.world import World
+from lab.memory import MemoryMachines, MemoryNameserver
+
+KEY = "the-key"
+Api = Callable[..., Any]
+
+
+class Unbootable(MemoryMachines):
+    """A hall where no machine boots."""
+
+    def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
+        raise OSError("no power")
+
+
+@pytest.fixture
+def machines() -> MemoryMachines:
+    return MemoryMachines()
+
+
+@pytest.fixture
+def nameserver() -> MemoryNameserver:
+    return MemoryNameserver()
+
+
+@pytest.fixture
+def world(machines: MemoryMachines, nameserver: MemoryNameserver) -> Iterator[World]:
+    world = World(machines, nameserver, KEY)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def base(world: World) -> Iterator[str]:
+    server = serve(create_app(world))
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def api(base: str) -> Api:
+    def call(action: str, **parameters: Any) -> Any:
+        form = {"action": action, "API": KEY, **parameters}
+        answer = httpx2.post(f"{base}/cloud/api.php", data=form)
+        assert answer.status_code == 200
+        return answer.json()
+
+    return call
+
+
+def order(api: Api, **more: Any) -> Any:
+    template = api("get_public_images")[0]["uuid"]
+    wish = {"template": template, "rid": "52", "location_id": 12, "srvrname": "acme-mx1", **more}
+    return api("add_instance", **wish)
+
+
+def refusal(answer: Any) -> str:
+    [step] = answer
+    assert step["result"] == "error"
+    return str(step["message"])
+
+
+@pytest.mark.parametrize("form", ["form", "json", "multipart", "query"])
+def test_a_request_may_have_any_form_and_the_answers_type_lies(base: str, form: str) -> None:
+    url, body = f"{base}/cloud/api.php", {"action": "get_instances", "API": KEY}
+    if form == "query":
+        answer = httpx2.get(url, params=body)
+    elif form == "multipart":
+        answer = httpx2.post(url, files={name: (None, text) for name, text in body.items()})
+    else:
+        answer = httpx2.post(url, **{"data" if form == "form" else "json": body})  # type: ignore[arg-type]
+    assert answer.json() == {"success": []}
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_errors_come_with_status_200(api: Api) -> None:
+    [unknown] = api("no_such_action")
+    assert (unknown["message"], unknown["ERROR"]) == ("Invalid Action.", "6734")
+    assert "action" not in unknown
+    assert refusal(api("get_instances", API="wrong")) == "Not Authorized!"
+    assert refusal(api("get_instance", serviceid=4711)) == "A valid serviceid is required."
+    assert refusal(api("get_instance", serviceid="x")) == "A valid serviceid is required."
+    assert refusal(api("get_instance")) == "Serviceid is required."
+
+
+def test_an_order_charges_at_once_names_no_id_and_is_never_the_same(api: Api, world: World) -> None:
+    for _ in range(2):
+        steps = order(api)
+        assert [step["action"] for step in steps] == ["Invoice Paid", "Add Instance"]
+        assert "serviceid" not in str(steps)
+    assert [server.srvrname for server in world.all_servers()] == ["acme-mx1", "acme-mx1"]
+    assert [line["usd"] for line in world.ledger] == ["9.99", "9.99"]
+    assert refusal(order(api, location_id=1)) == "Location Id is invalid."
+    assert len(world.ledger) == 2
+
+
+def test_an_order_may_fail_after_it_was_paid(api: Api, world: World) -> None:
+    world.faults.inject("late_error")
+    assert [step["result"] for step in order(api)] == ["success", "error"]
+    assert len(world.ledger) == 1
+
+
+def test_an_instance_shows_its_secrets(api: Api, world: World) -> None:
+    order(api)
+    [server] = world.all_servers()
+    shown = api("get_instance", serviceid=server.serviceid)["success"]
+    assert shown["password"] == server.password
+    assert shown["configkey"]
+
+
+def test_what_is_locked_or_suspended_refuses_changes(api: Api, base: str) -> None:
+    order(api)
+    assert "locked" in api("toggle_lock", serviceid=1001)[0]["message"]
+    assert "locked" in refusal(api("terminate", serviceid=1001))
+    api("toggle_lock", serviceid=1001)
+    change = {"serviceid": 1001, "suspended": True}
+    assert httpx2.post(f"{base}/_lab/portal/change", json=change).status_code == 200
+    assert "suspended" in refusal(api("terminate", serviceid=1001))
+    assert api("get_instance", serviceid=1001)["success"]["status"] == "suspended"
+
+
+def test_addresses_belong_to_their_server(
+    api: Api, world: World, nameserver: MemoryNameserver
+) -> None:
+    order(api)
+    further = world.attach(1001)
+    [main, _] = [
+        each["ip"] for each in api("get_instance_ips", serviceid=1001)["success"]["IP Addresses"]
+    ]
+    assert "main" in refusal(api("delete_ip", serviceid=1001, ip=main))
+    foreign = {"serviceid": 1001, "ip": "192.0.2.1", "rdns": "mx1.acme.example"}
+    assert "not assigned" in refusal(api("set_rdns", **foreign))
+    api("set_rdns", serviceid=1001, ip=further, rdns="mx1-2.acme.example")
+    assert nameserver.pointers == {further: "mx1-2.acme.example"}
+    api("delete_ip", serviceid=1001, ip=further)
+    assert nameserver.pointers == {}
+
+
+@pytest.mark.parametrize("machines", [Unbootable()])
+def test_a_server_whose_boot_failed_is_in_error_and_can_be_ended(api: Api, world: World) -> None:
+    order(api)
+    [server] = world.all_servers()
+    assert server.booted is not None
+    assert isinstance(server.booted.exception(), OSError)
+    assert api("get_instance", serviceid=1001)["success"]["status"] == "error"
+    assert api("terminate", serviceid=1001)[0]["result"] == "success"
+    assert list(world.all_servers()) == []
+
+
+def test_an_unknown_fault_is_refused_with_those_that_are_known(base: str) -> None:
+    answer = httpx2.post(f"{base}/_lab/faults", json={"fault": "lost_answers"})
+    assert answer.status_code == 400
+    assert "lost_answer," in answer.json()["error"]
