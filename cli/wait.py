@@ -87,7 +87,7 @@ def for_condition(
             if found is not None and found["status"] == "Unknown" and found["reason"] in RESTING:
                 raise _ended(name, wanted, found, "wait.resting", "does not come here")
             last = _condition(tenant, wanted)
-    raise _ended(name, wanted, last, "timeout", f"did not come in {limit:g} s")
+    raise _ended(name, wanted, last, "wait.timeout", f"did not come in {limit:g} s")
 
 
 def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABLE) -> None:
@@ -104,7 +104,7 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
         if error.code != GONE:
             raise
         return
-    raise _ended(name, "its end", last, "timeout", f"did not come in {limit:g} s")
+    raise _ended(name, "its end", last, "wait.timeout", f"did not come in {limit:g} s")
 
 
 def _looks(api: Api, name: str, limit: float) -> Iterator[dict[str, Any]]:
