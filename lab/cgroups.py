@@ -9,7 +9,9 @@ from pathlib import Path
 
 from lab.place import LabError
 
-ROOT = "lab"
+ROOT, BUILD = "lab", "build"
+"""Of the whole lab, and of what builds its layers."""
+MOUNTS = Path("/proc/self/mounts")
 DEADLINE = 20.0
 """Seconds until killed processes must be gone."""
 ENTER = 'mkdir -p "$0"; echo $$ > "$0/cgroup.procs"; exec "$@"'
@@ -17,10 +19,10 @@ ENTER = 'mkdir -p "$0"; echo $$ > "$0/cgroup.procs"; exec "$@"'
 
 def root() -> Path:
     """Return the group of the whole lab, whether it exists or not."""
-    for line in Path("/proc/self/mounts").read_text().splitlines():
+    for line in MOUNTS.read_text().splitlines():
         _, place, kind, *_ = line.split()
         if kind == "cgroup2":
-            return Path(place) / ROOT
+            return Path(place.replace("\\040", " ")) / ROOT
     raise LabError("lab.no_cgroup2", "no cgroup2 is mounted", remedy="use --api-only")
 
 

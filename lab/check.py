@@ -8,7 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from lab import cgroups, layers, network
 from lab.commands import SYSTEM_PATH, environment
+from lab.place import LabError
 
 COMMANDS = (
     "systemd-nspawn",
@@ -33,7 +35,9 @@ mkdir "$d/l" "$d/u" "$d/s" "$d/m" "$d/c"
 mount -t overlay overlay -o "lowerdir=$d/l,upperdir=$d/u,workdir=$d/s" "$d/m" 2>/dev/null ||
   fail "no overlay on the file system of $0"
 mount -t cgroup2 cgroup2 "$d/c" 2>/dev/null || fail "cgroup2 cannot be mounted"
-mkdir "$d/c/labcheck" 2>/dev/null && rmdir "$d/c/labcheck" || fail "cgroup2 is read-only"
+mkdir "$d/c/labcheck" 2>/dev/null || fail "cgroup2 is read-only"
+[ -e "$d/c/labcheck/cgroup.kill" ] && k=yes || k=no; rmdir "$d/c/labcheck"
+[ $k = yes ] || fail "control groups cannot be ended at once (Linux 5.14 or newer is needed)"
 ip link add b0 type bridge 2>/dev/null && ip link add v0 type veth peer name v1 &&
   ip link set v0 master b0 || fail "no bridge or veth"
 nft add table bridge t 2>/dev/null || fail "nftables has no bridge family"
@@ -59,7 +63,21 @@ def missing(directory: Path) -> str | None:
     if _says("unshare", "-m", "-n", "-p", "-u", "-i", "-f", "true") is not None:
         return "namespaces are not permitted (CAP_SYS_ADMIN)"
     trial = ("unshare", "-m", "-n", "--propagation", "private", "sh", "-c", TRIAL)
-    return _says(*trial, str(directory))
+    return _says(*trial, str(directory)) or _around()
+
+
+def _around() -> str | None:
+    """Return what the machine's own settings lack: outside of namespaces that we could try out."""
+    try:
+        groups = cgroups.root().parent
+        layers.sources_file()
+    except LabError as error:
+        return str(error)
+    if not os.access(groups, os.W_OK):
+        return f"control groups are read-only ({groups})"
+    if (route := network.rival()) is not None:
+        return f"the lab's addresses are in use on this machine: {route}"
+    return None
 
 
 def _says(*command: str) -> str | None:

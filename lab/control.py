@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab import leftovers
@@ -32,21 +34,47 @@ def start(
 ) -> LabPlace:
     """Start the lab, or join the one that runs. Shows each part as it comes up.
 
+    One that does not come up, or that nobody waits for any more (Ctrl-C), is ended.
     Raises LabError with `lab.taken` or `lab.start_failed`.
     """
-    found = running(directory)
-    if found is not None:
-        progress("joined the lab that is running")
-        return found
     directory.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(directory, progress):
+        found = running(directory)
+        if found is not None:
+            progress("joined the lab that is running")
+            return found
+        process = _launch(directory, environment, missing)
+        try:
+            return _wait(process, directory, progress)
+        except BaseException:
+            _end(process)
+            raise
+
+
+@contextmanager
+def _one_at_a_time(directory: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    """Let a second start wait for the first, whose log and file it would clear."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for a start that is under way")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _launch(
+    directory: Path, environment: Mapping[str, str], missing: str | None
+) -> subprocess.Popen[bytes]:
     (directory / FILE).unlink(missing_ok=True)
-    log = directory / LOG
-    log.write_text("")
     command = [sys.executable, "-m", "lab.daemon", "--directory", str(directory)]
     command += ["--cache", str(cache_dir())]
     command += ["--missing", missing] if missing else []
-    with log.open("a") as output:
-        process = subprocess.Popen(
+    with (directory / LOG).open("w") as output:
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -55,10 +83,17 @@ def start(
             cwd=Path(__file__).resolve().parent.parent,
             start_new_session=True,
         )
+
+
+def _wait(
+    process: subprocess.Popen[bytes], directory: Path, progress: Callable[[str], None]
+) -> LabPlace:
+    """Show the log's lines for a person until the lab is there."""
+    log = directory / LOG
     shown = 0
     deadline = time.monotonic() + START_DEADLINE
     while True:
-        lines = log.read_text().splitlines()
+        lines = log.read_text(errors="replace").splitlines()
         for line in lines[shown:]:
             if line.startswith(SHOWN):
                 progress(line.removeprefix(SHOWN))
@@ -67,9 +102,26 @@ def start(
         if place is not None:
             process.returncode = 0  # it lives on without us
             return place
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise _failure(lines, log)
+        if process.poll() is not None:
+            raise _failure(log.read_text(errors="replace").splitlines(), log)
+        if time.monotonic() > deadline:
+            raise LabError(
+                "lab.start_failed",
+                f"it did not come up within {START_DEADLINE:.0f} s",
+                remedy="read its log, then try again: what was built is kept",
+                where=log,
+            )
         time.sleep(0.05)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a lab that nobody waits for; what a stubborn one leaves, `stop` clears."""
+    process.terminate()
+    try:
+        process.wait(STOP_DEADLINE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def stop(directory: Path) -> bool:
@@ -90,17 +142,33 @@ def stop(directory: Path) -> bool:
                     where=directory / LOG,
                 )
             time.sleep(0.02)
-    left = MACHINE_LOCK.exists()  # whoever was killed: its lock stayed
-    if left and os.geteuid() == 0:
-        try:
-            with alone(directory, MACHINE_LOCK) as killed:
-                leftovers.clear(killed or directory)
-        except LabError as error:
-            if error.code != "lab.taken":
-                raise
-            left = False  # another checkout's lab lives: nothing of ours is there
-    (directory / OWN_LOCK).unlink(missing_ok=True)
-    return pid is not None or left
+    cleared = _clear_hosts(directory)
+    return _clear_own(directory) or cleared or pid is not None
+
+
+def _clear_hosts(directory: Path) -> bool:
+    """Clear what a killed lab with real hosts left; False where there was nothing of ours."""
+    if os.geteuid() != 0 or not (MACHINE_LOCK.exists() or leftovers.of(directory)):
+        return False
+    try:
+        with alone(directory, MACHINE_LOCK) as killed:
+            leftovers.clear(*{killed or directory, directory})
+            leftovers.forget_builds(cache_dir())
+    except LabError as error:
+        if error.code != "lab.taken":
+            raise
+        return False  # another checkout's lab lives: nothing of ours is there
+    return True
+
+
+def _clear_own(directory: Path) -> bool:
+    """Remove what a killed lab said of itself; False where there was nothing."""
+    file, lock = directory / FILE, directory / OWN_LOCK
+    left = file.exists() or lock.exists()
+    if left:
+        with suppress(LabError), alone(directory, lock):  # else one starts at this moment
+            file.unlink(missing_ok=True)
+    return left
 
 
 def _lives(pid: int) -> bool:

@@ -64,7 +64,8 @@ def live(stack: ExitStack, directory: Path, cache: Path, missing: str | None) ->
     internet = None
     if missing is None:
         killed = stack.enter_context(alone(directory, MACHINE_LOCK))
-        leftovers.clear(killed or directory)
+        leftovers.clear(*{killed or directory, directory})
+        leftovers.forget_builds(cache)
         internet = Internet(directory, cache, said)
         stack.callback(internet.stop)
         internet.start()

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lab import cgroups, leftovers, network
@@ -130,7 +131,8 @@ class Guest:
         self.cut()
         for place in leftovers.mounts(self._place):
             leftovers.unmount(place)
-        shutil.rmtree(self._place)
+        if self._place.exists():
+            shutil.rmtree(self._place)
         shutil.rmtree(leftovers.NSPAWN / "propagate" / self._machine, ignore_errors=True)
 
     @property
@@ -138,6 +140,13 @@ class Guest:
         return cgroups.root() / self._machine
 
     def _supervise(self) -> None:
+        try:
+            self._run()
+        finally:
+            self._wanted = False  # also after trouble: who waits for it is told at once
+
+    def _run(self) -> None:
+        """Boot it, again and again as long as it asks for that."""
         boot = ("unshare", "-m", "--propagation", "slave", "bash", "-ec", BOOT, cgroups.ROOT)
         with (self._place / "console.log").open("ab") as console:
             while self._wanted:
@@ -157,7 +166,7 @@ class Guest:
                 # A real host loses rules and routes with its power: so the namespace goes too.
                 network.disconnect(self._ident, self.addresses)
                 if code != REBOOT:
-                    self._wanted = False
+                    return
 
     def _end(self, how: signal.Signals | None) -> None:
         supervisor = self._supervisor
@@ -166,7 +175,8 @@ class Guest:
             return
         if how is not None and supervisor.is_alive():
             for pid in cgroups.pids(self._group / "supervisor")[:1]:
-                os.kill(pid, how)
+                with suppress(ProcessLookupError):  # it was about to end anyhow
+                    os.kill(pid, how)
             supervisor.join(STOP_DEADLINE)
         while supervisor.is_alive():
             cgroups.kill(self._group)

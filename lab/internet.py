@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
-from lab import leftovers, network, repository
+from lab import cgroups, leftovers, network, repository
 from lab.emulator_server import RunningServer, serve
 from lab.hosts import Hosts
 from lab.layers import Layers
@@ -48,8 +49,12 @@ class Internet:
             packages = hands.submit(
                 repository.provide, self._cache, base, lambda line: self._said("packages", line)
             )
-            mail = layers.mail()
-            directory = packages.result()
+            try:
+                mail = layers.mail()
+                directory = packages.result()
+            except BaseException:
+                cgroups.kill(cgroups.root() / cgroups.BUILD)  # nobody waits for the other half
+                raise
         self._layers = [mail, base]
         began = self._done("layers and packages", began)
         network.up()
@@ -80,18 +85,23 @@ class Internet:
         self._receiving.start()
 
     def stop(self) -> None:
-        """End everything and remove it from the machine."""
+        """End everything and remove it from the machine, also when a part does not end well."""
+        with ExitStack() as last_first:
+            last_first.callback(leftovers.forget_builds, self._cache)
+            last_first.callback(leftovers.clear, self._directory)
+            if self._repository is not None:
+                last_first.callback(self._repository.stop)
+            if hasattr(self, "nameserver"):
+                last_first.callback(self.nameserver.close)
+            if hasattr(self, "machines"):
+                last_first.callback(self.machines.close)
+            last_first.callback(self._end_receiver)
+
+    def _end_receiver(self) -> None:
         if self._receiver is not None and self._receiving is not None:
             self._receiver.give_up()
             self._receiving.join()
             self._receiver.close()
-        if hasattr(self, "machines"):
-            self.machines.close()
-        if hasattr(self, "nameserver"):
-            self.nameserver.close()
-        if self._repository is not None:
-            self._repository.stop()
-        leftovers.clear(self._directory)
 
     def _done(self, part: str, began: float) -> float:
         now = time.monotonic()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import cgroups
+from lab import cgroups, leftovers
 from lab.commands import run
 from lab.place import LabError
 
@@ -45,7 +46,12 @@ MAIL = (
 SERVICES = ("postfix", "dovecot", "rspamd", "redis-server", "knot", "unbound")
 """Units that the packages enable; a guest enables those it wants."""
 SUITE = "bookworm"
+REACH = "reach"
+"""File of a build: how packages are reached."""
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
+"""Where Debian has its own sources; other files beside them are looked at after these."""
+ACQUIRE = re.compile(r"^Acquire::(https?|Retries|Force|Check-)", re.IGNORECASE)
+"""What of the machine's apt configuration says how packages are reached: proxies above all."""
 
 SSH = "PermitRootLogin yes\nPasswordAuthentication yes\n"
 """A new VPS lets root in by the ordered password."""
@@ -53,7 +59,7 @@ APT = "deb [trusted=yes] http://198.18.0.1:8099/ ./\n"
 """Nothing outside is reachable: the lab's own repository is the only source."""
 
 EXTEND = r"""
-cg=$0; lower=$1; place=$2; packages=$3; services=$4
+cg=$0; lower=$1; place=$2; packages=$3; services=$4; sources=$5; reach=$6
 mkdir -p "$cg"; echo $$ > "$cg/cgroup.procs"
 mkdir "$place/root" "$place/scratch" "$place/m"
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$place/root,workdir=$place/scratch" "$place/m"
@@ -61,7 +67,14 @@ cd "$place/m"
 mount -t proc proc proc; mount -t tmpfs tmpfs run; mount --rbind /dev dev
 cp --remove-destination /etc/resolv.conf etc/resolv.conf
 cp etc/apt/sources.list ../sources; : > etc/apt/sources.list
-cp "$5" "etc/apt/sources.list.d/$(basename "$5")"
+cp "$sources" etc/apt/sources.list.d/
+cp "$reach" etc/apt/apt.conf.d/00reach
+borrowed=  # keys and lists of mirrors that the sources name
+for file in $(grep -oE '/[^][ ,:]+\.(gpg|asc|list)' "$sources"); do
+  if [ -f "$file" ] && [ ! -e ".$file" ]; then
+    mkdir -p ".$(dirname "$file")"; cp "$file" ".$file"; borrowed="$borrowed .$file"
+  fi
+done
 printf '#!/bin/sh\nexit 101\n' > usr/sbin/policy-rc.d; chmod 755 usr/sbin/policy-rc.d
 DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . bash -ec '
   apt-get update -qq
@@ -70,7 +83,8 @@ DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . bash 
   systemctl disable -q $1
   apt-get clean; rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d
 ' "$packages" "$services"
-cp ../sources etc/apt/sources.list; rm -f "etc/apt/sources.list.d/$(basename "$5")"
+rm -f etc/apt/apt.conf.d/00reach "etc/apt/sources.list.d/$(basename "$sources")" $borrowed
+cp ../sources etc/apt/sources.list
 """
 
 
@@ -78,7 +92,7 @@ class Layers:
     """The layers on this machine; building one says so by `progress`."""
 
     def __init__(self, cache: Path, progress: Callable[[str], None]) -> None:
-        self._place = cache / "lab" / "layers"
+        self._place = cache / leftovers.CACHE / "layers"
         self._progress = progress
 
     def base(self) -> Path:
@@ -94,8 +108,8 @@ class Layers:
         def build(place: Path) -> None:
             arguments = (str(base), str(place), " ".join(MAIL), " ".join(SERVICES))
             extend = ("unshare", "-m", "-p", "-f", "--propagation", "private", "bash", "-ec")
-            group = str(cgroups.root() / "build")
-            run(*extend, EXTEND, group, *arguments, str(sources_file()))
+            group = str(cgroups.root() / cgroups.BUILD)
+            run(*extend, EXTEND, group, *arguments, str(sources_file()), str(_reach(place)))
 
         made_of = (*MAIL, *SERVICES, base.parent.name, EXTEND)
         return self._layer("mail", made_of, build, "about 20 s")
@@ -111,15 +125,20 @@ class Layers:
             shutil.rmtree(building, ignore_errors=True)  # what a killed build left
             building.mkdir(parents=True)
             build(building)
-            for left in ("scratch", "m", "sources"):
+            for left in ("scratch", "m", "sources", REACH):
                 _remove(building / left)
             building.rename(finished)
         return finished / "root"
 
     def _build_base(self, place: Path) -> None:
         root = place / "root"
-        bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(BASE)}", SUITE)
-        run(*cgroups.inside("build", *bootstrap, str(root), str(sources_file())))
+        bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(BASE)}")
+        reach = (f"--aptopt={_reach(place)}", SUITE, str(root), str(sources_file()))
+        # It mounts the machine's /sys and /dev below the new root: not where a killed build would
+        # leave them to whoever removes it.
+        apart = ("unshare", "-m", "--propagation", "private")
+        run(*cgroups.inside(cgroups.BUILD, *apart, *bootstrap, *reach))
+        (root / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
         for key in root.glob("etc/ssh/ssh_host_*"):
             key.unlink()
         (root / "etc/machine-id").write_text("")
@@ -133,14 +152,30 @@ class Layers:
 
 def sources_file() -> Path:
     """Return the machine's own package sources; raises LabError `lab.no_sources`."""
-    for file in SOURCES:
-        if file.exists() and file.read_text().strip():
+    others = sorted(SOURCES[0].parent.glob("*"))
+    for file in (*SOURCES, *others):
+        if file.suffix in (".list", ".sources") and file.exists() and _offers_suite(file):
             return file
     raise LabError(
         "lab.no_sources",
-        "this machine's Debian package sources were not found",
+        f"package sources of Debian {SUITE} were not found on this machine",
         remedy=f"write them to {SOURCES[0]}",
     )
+
+
+def _offers_suite(file: Path) -> bool:
+    """Tell whether a file has a line, or in the newer format a stanza, for our suite's `main`."""
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    entries = "\n".join(lines).split("\n\n") if file.suffix == ".sources" else lines
+    return any({SUITE, "main"} <= set(entry.split()) for entry in entries)
+
+
+def _reach(place: Path) -> Path:
+    """Write how this machine's apt reaches its sources, for an apt in another root."""
+    said = run("apt-config", "dump").splitlines()
+    file = place / REACH
+    file.write_text("".join(f"{line}\n" for line in said if ACQUIRE.match(line)))
+    return file
 
 
 def _remove(place: Path) -> None:

@@ -12,18 +12,35 @@ from lab.place import FILE, LabError
 
 HOSTS = "hosts"
 """Directory of the guests' disks below the lab's."""
+CACHE = "lab"
+"""Directory of layers and packages below the cache; what is not finished begins with a dot."""
 NSPAWN = Path("/run/systemd/nspawn")
 
 
-def clear(directory: Path) -> None:
+def of(directory: Path) -> bool:
+    """Tell whether a lab in this directory left hosts: mounted, or as files after a reboot."""
+    return (directory / HOSTS).exists() or bool(mounts(directory))
+
+
+def clear(*directories: Path) -> None:
     """End guests and builds, then remove mounts, network and disks. Twice is harmless.
 
     Only for the holder of the machine's lab lock: it takes what another lab uses, too.
     """
     cgroups.kill(cgroups.root())
-    for place in mounts(directory):
+    for place in (place for directory in directories for place in mounts(directory)):
         unmount(place)
     network.down()
+    for directory in directories:
+        _remove_disks(directory)
+    for place in (NSPAWN / "propagate").glob(f"{network.PREFIX}*"):
+        shutil.rmtree(place)
+    for place in (NSPAWN / "propagate", NSPAWN / "locks", NSPAWN):
+        with suppress(OSError):
+            place.rmdir()  # where nobody else's guest has something in it
+
+
+def _remove_disks(directory: Path) -> None:
     if left := mounts(directory):
         raise LabError(
             "lab.mount_remains",
@@ -31,13 +48,25 @@ def clear(directory: Path) -> None:
             remedy="end what uses it, then `penguin lab down` again",
             where=left[0],
         )
-    shutil.rmtree(directory / HOSTS, ignore_errors=True)
-    for place in (NSPAWN / "propagate").glob(f"{network.PREFIX}*"):
-        shutil.rmtree(place)
-    for place in (NSPAWN / "propagate", NSPAWN / "locks", NSPAWN):
-        with suppress(OSError):
-            place.rmdir()  # where nobody else's guest has something in it
+    hosts = directory / HOSTS
+    shutil.rmtree(hosts, ignore_errors=True)
+    if hosts.exists():
+        raise LabError(
+            "lab.files_remain",
+            "the disks of hosts cannot be removed",
+            remedy=f"remove {hosts} by hand",
+            where=hosts,
+        )
     (directory / FILE).unlink(missing_ok=True)
+
+
+def forget_builds(cache: Path) -> None:
+    """Remove layers and packages that were not finished. Only for the machine lock's holder."""
+    place = cache / CACHE
+    for mounted in mounts(place):
+        run("umount", str(mounted))  # never remove what may be the machine's own /sys
+    for half in place.glob("*/.*"):
+        shutil.rmtree(half)
 
 
 def unmount(place: Path) -> None:

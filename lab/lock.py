@@ -11,10 +11,12 @@ from typing import IO
 
 from lab.place import LabError
 
-MACHINE_LOCK = Path("/run/lock/penguinmails-lab")
-"""Of the lab with real hosts; it holds the directory of that lab."""
+MACHINE_LOCK = Path("/run/penguinmails-lab")
+"""Of the lab with real hosts; it holds the directory of that lab. Where root alone may write: the
+next lab clears the directory that it names."""
 OWN_LOCK = "lock"
 """Of any lab, in its directory."""
+LOCKS = Path("/proc/locks")
 
 
 @contextmanager
@@ -27,9 +29,9 @@ def alone(directory: Path, path: Path) -> Iterator[Path | None]:
     with _locked(path) as lock:
         lock.seek(0)
         killed = lock.read().strip()
-        lock.truncate(0)
-        lock.write(str(directory))
-        lock.flush()
+        name = str(directory).encode()
+        os.pwrite(lock.fileno(), name, 0)  # at no moment is there no name in it
+        os.ftruncate(lock.fileno(), len(name))
         try:
             yield Path(killed) if killed else None
         finally:
@@ -42,11 +44,21 @@ def holder(directory: Path) -> int | None:
         seen = (directory / OWN_LOCK).stat()
     except OSError:
         return None
-    for line in Path("/proc/locks").read_text().splitlines():
+    for line in LOCKS.read_text().splitlines():
         words = line.split()
         if words[1] == "FLOCK" and words[5].endswith(f":{seen.st_ino}"):
-            return int(words[4])
+            pid = int(words[4])
+            if _has_open(pid, seen):
+                return pid
     return None
+
+
+def _has_open(pid: int, file: os.stat_result) -> bool:
+    """Tell whether a process has a file open; another file system may use its number as well."""
+    try:
+        return any(os.path.samestat(one.stat(), file) for one in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False  # it has ended, or is somebody else's
 
 
 @contextmanager
@@ -64,6 +76,10 @@ def _locked(path: Path) -> Iterator[IO[str]]:
                     remedy="end it there with `penguin lab down`, or use that one",
                     where=path,
                 ) from None
-            if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+            try:
+                there = path.stat()
+            except FileNotFoundError:
+                continue  # its holder removed it just before we got it
+            if os.path.samestat(there, os.fstat(lock.fileno())):
                 yield lock
-                return  # else its holder removed it just before we got it
+                return

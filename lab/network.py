@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lab.commands import run, tried
@@ -27,7 +28,7 @@ table bridge lab {{
   chain ports {{
     type filter hook prerouting priority 0; policy accept;
     iifname "{MACHINE_LINK}" accept
-    ether type ip6 drop
+    ether type != {{ ip, arp }} drop
     iifname . ip saddr != @bought counter drop
     iifname . arp saddr ip != @bought counter drop
     ip daddr != {NETWORK} counter drop
@@ -57,7 +58,16 @@ def down() -> None:
         tried("ip", "netns", "del", name)
     if NAMES.exists() and not any(NAMES.iterdir()):
         tried("umount", str(NAMES))  # ip mounts it at its first use, and would again
-        NAMES.rmdir()
+        with suppress(OSError):
+            NAMES.rmdir()  # unless somebody names one at this moment
+
+
+def rival() -> str | None:
+    """Return a route of somebody else's into the lab's network, as some VPN clients make them."""
+    for line in run("ip", "-4", "route", "show", "table", "all", "root", NETWORK).splitlines():
+        if f"dev {MACHINE_LINK} " not in f"{line} ":
+            return line.strip()
+    return None
 
 
 def namespaces() -> list[str]:

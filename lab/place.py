@@ -71,10 +71,12 @@ def running(directory: Path) -> LabPlace | None:
     """Return the lab that runs in a directory, None when none does."""
     try:
         place = LabPlace.model_validate_json((directory / FILE).read_text())
-        command = Path(f"/proc/{place.pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{place.pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return None
-    return place if b"lab.daemon" in command else None
+    # Whoever has the number of one that was killed may be another checkout's lab.
+    ours = b"lab.daemon" in command and os.fsencode(directory) in command
+    return place if ours else None
 
 
 def required(directory: Path) -> LabPlace:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from hostwinds.errors import HostwindsError
 from hostwinds.journal import Journal
 from lab.hostwinds.world import ProviderError, World
+from lab.place import LabError
 
 PAUSE = 0.3
 """Seconds between looks at the open requests."""
@@ -59,5 +60,6 @@ class PortalOperator:
     def _work(self) -> None:
         while not self._over.wait(PAUSE):
             if self.automatic.is_set():
-                with suppress(HostwindsError):  # no journal yet: nobody can be waiting
+                # No journal yet: nobody can be waiting. A purchase that failed is tried again.
+                with suppress(HostwindsError, ProviderError, LabError):
                     self.buy_what_is_waited_for()

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from lab import cgroups, network
+from lab import cgroups, leftovers, network
 from lab.commands import run
 from lab.layers import sources_file
 
@@ -44,7 +44,7 @@ def provide(cache: Path, base: Path, progress: Callable[[str], None]) -> Path:
     """
     made_of = (*PACKAGES, base.parent.name, INDEX)
     digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
-    finished = cache / "lab" / "repositories" / digest
+    finished = cache / leftovers.CACHE / "repositories" / digest
     if not finished.exists():
         progress("fetching packages for hosts, about 20 s, once on this machine")
         fetching = finished.with_name(f".{digest}")
@@ -74,9 +74,11 @@ def _fetch(place: Path, base: Path) -> None:
         "Dir::Cache::srcpkgcache": "",
         "Dir::Etc::sourcelist": str(sources_file()),
         "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::preferences": "/dev/null",
+        "Dir::Etc::preferencesparts": "/dev/null",
         "APT::Sandbox::User": "root",
     }
     apt = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in options.items())]
-    run(*cgroups.inside("build", *apt, "update"))
+    run(*cgroups.inside(cgroups.BUILD, *apt, "update"))
     download = ("-y", "--download-only", "--no-install-recommends", "install")
-    run(*cgroups.inside("build", *apt, *download, *PACKAGES))
+    run(*cgroups.inside(cgroups.BUILD, *apt, *download, *PACKAGES))

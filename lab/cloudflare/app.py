@@ -86,7 +86,7 @@ class _Face:
         if faults.strikes("rate_limited"):
             raise Refusal(10429, "Rate limited. Please wait and consider throttling.", 429)
         if request.method != "GET" and faults.strikes("server_error"):
-            raise Refusal(0, "Internal error", 500)
+            raise Refusal(10000, "Internal error", 500)
 
     async def verify(self, request: Request) -> Response:
         return _answered({"id": "lab", "status": "active"})

@@ -10,12 +10,19 @@ from lab import layers
 from lab.layers import Layers
 from lab.place import LabError
 
+DEB822 = """# Debian's own
+Types: deb
+URIs: http://deb.debian.org/debian
+Suites: bookworm bookworm-updates
+Components: main
+"""
+
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
     """Stand in for the bootstrap; return what was built."""
     sources = tmp_path / "debian.sources"
-    sources.write_text("deb somewhere")
+    sources.write_text(DEB822)
     monkeypatch.setattr(layers, "SOURCES", (sources,))
     places: list[Path] = []
 
@@ -39,7 +46,7 @@ def test_other_sources_make_another_layer(
     built: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first = Layers(tmp_path, print).base()
-    layers.SOURCES[0].write_text("deb elsewhere")
+    layers.SOURCES[0].write_text(DEB822.replace("deb.debian.org", "mirror.example"))
     assert Layers(tmp_path, print).base() != first
     assert first.is_dir()
 
@@ -57,3 +64,46 @@ def test_a_machine_without_sources_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
     with pytest.raises(LabError) as missing:
         Layers(tmp_path, print).base()
     assert missing.value.code == "lab.no_sources"
+
+
+@pytest.fixture
+def apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine's apt settings, empty."""
+    parts = tmp_path / "sources.list.d"
+    parts.mkdir()
+    places = (parts / "debian.sources", tmp_path / "sources.list")
+    monkeypatch.setattr(layers, "SOURCES", places)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sources.list.d/debian.sources", DEB822),
+        ("sources.list", "# old format\ndeb http://deb.debian.org/debian bookworm main contrib\n"),
+        ("sources.list", "deb [signed-by=/etc/k.gpg] http://mirror.example/d bookworm main\n"),
+        ("sources.list.d/mirror.list", "deb http://mirror.example/debian bookworm main\n"),
+        ("sources.list.d/cloud.sources", DEB822.replace("http://deb", "mirror+file:/etc/deb")),
+    ],
+)
+def test_sources_are_found_in_either_format_and_under_any_name(
+    apt: Path, name: str, text: str
+) -> None:
+    (apt / "sources.list.d/docker.list").write_text("deb http://d.example bookworm stable\n")
+    (apt / "sources.list.d/database.list").write_text("deb http://p.example bookworm-pgdg main\n")
+    (apt / name).write_text(text)
+    assert layers.sources_file() == apt / name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# See /etc/apt/sources.list.d/debian.sources\n",
+        "#deb http://deb.debian.org/debian bookworm main\n",
+        "deb http://deb.debian.org/debian trixie main\n",
+    ],
+)
+def test_sources_that_offer_another_debian_or_nothing_are_not_taken(apt: Path, text: str) -> None:
+    (apt / "sources.list").write_text(text)
+    with pytest.raises(LabError, match="bookworm"):
+        layers.sources_file()

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from lab.lock import OWN_LOCK, alone, holder
-from lab.place import LabError
+from lab import lock
+from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
+from lab.place import LabError, LabPlace, running
 
 
 def test_a_second_one_is_told_whose_it_is(tmp_path: Path) -> None:
-    lock = tmp_path / OWN_LOCK
-    first = alone(tmp_path / "first", lock)
-    with first, pytest.raises(LabError) as refused, alone(tmp_path / "second", lock):
+    path = tmp_path / OWN_LOCK
+    first = alone(tmp_path / "first", path)
+    with first, pytest.raises(LabError) as refused, alone(tmp_path / "second", path):
         pass
     assert refused.value.code == "lab.taken"
     assert str(tmp_path / "first") in str(refused.value)
 
 
 def test_a_clean_end_removes_the_lock_and_a_failure_does_too(tmp_path: Path) -> None:
-    lock = tmp_path / OWN_LOCK
-    with alone(tmp_path, lock) as killed:
+    path = tmp_path / OWN_LOCK
+    with alone(tmp_path, path) as killed:
         assert killed is None
-    assert not lock.exists()
-    with pytest.raises(ValueError, match="trouble"), alone(tmp_path, lock):
+    assert not path.exists()
+    with pytest.raises(ValueError, match="trouble"), alone(tmp_path, path):
         raise ValueError("trouble")
-    assert not lock.exists()
+    assert not path.exists()
 
 
 def test_a_killed_one_is_named_to_the_next(tmp_path: Path) -> None:
-    lock = tmp_path / OWN_LOCK
-    lock.write_text("/somewhere/lab")
-    with alone(tmp_path, lock) as killed:
+    path = tmp_path / OWN_LOCK
+    path.write_text("/somewhere/lab")
+    with alone(tmp_path, path) as killed:
         assert killed == Path("/somewhere/lab")
 
 
@@ -42,3 +46,47 @@ def test_the_holder_is_a_living_process_only(tmp_path: Path) -> None:
     with alone(tmp_path, tmp_path / OWN_LOCK):
         assert holder(tmp_path) is not None
     assert holder(tmp_path) is None
+
+
+def test_a_stranger_with_a_file_of_the_same_number_is_not_the_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers of files repeat on every file system, and `lab down` ends the holder."""
+    (tmp_path / OWN_LOCK).write_text(str(tmp_path))
+    number = (tmp_path / OWN_LOCK).stat().st_ino
+    locks = tmp_path / "locks"
+    locks.write_text(f"1: FLOCK  ADVISORY  WRITE {os.getpid()} 08:01:{number} 0 EOF\n")
+    monkeypatch.setattr(lock, "LOCKS", locks)
+    assert holder(tmp_path) is None
+    with (tmp_path / OWN_LOCK).open():
+        assert holder(tmp_path) == os.getpid()
+
+
+def test_the_machines_lock_is_where_root_alone_may_write() -> None:
+    place = MACHINE_LOCK.parent.stat()
+    assert place.st_uid == 0
+    assert not place.st_mode & 0o022
+
+
+def test_a_lab_of_another_directory_that_got_the_number_of_a_killed_one_is_not_ours(
+    tmp_path: Path,
+) -> None:
+    script = "import signal; print(flush=True); signal.pause()"
+    command = [sys.executable, "-c", script, "lab.daemon", "--directory", str(tmp_path / "theirs")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        for name in ("ours", "theirs"):
+            (tmp_path / name).mkdir()
+            place = LabPlace(
+                pid=other.pid,
+                level="api",
+                hostwinds_url="",
+                hostwinds_key="",
+                cloudflare_url="",
+                cloudflare_token="",
+            )
+            place.write(tmp_path / name)
+        assert running(tmp_path / "ours") is None
+        assert running(tmp_path / "theirs") is not None
+        other.kill()

@@ -1,0 +1,39 @@
+"""The lab meets somebody else's network on this machine, in a network namespace of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lab import check
+from lab.commands import environment
+from tools.places import checkout, state_dir
+
+pytestmark = pytest.mark.hosts
+
+ASK = "from lab import network; print(network.rival())"
+VETH = "ip link add {0} type veth peer name other; ip link set {0} up; ip link set other up"
+VPN = f"{VETH.format('tun0')}; ip addr add 198.18.0.1/16 dev tun0"
+ROUTE = f"{VETH.format('r0')}; ip route add 198.19.1.0/24 dev r0"
+LAB = f"{VETH.format('lvmachine')}; ip addr add 198.18.0.1/15 dev lvmachine"
+WIDER = f"{LAB}; ip route add 198.16.0.0/12 dev lvmachine"
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"), [(VPN, "tun0"), (ROUTE, "r0"), (WIDER, "None"), ("true", "None")]
+)
+def test_who_else_uses_the_labs_addresses_is_named(settings: str, named: str) -> None:
+    lacking = check.missing(state_dir() / "lab")
+    if lacking is not None:
+        pytest.skip(f"no real hosts here: {lacking}")
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-ec", f'{settings}\nexec "$0" -c "$1"', sys.executable, ASK],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=checkout(),
+        env=environment(),
+    )
+    assert named in done.stdout, done.stdout + done.stderr
