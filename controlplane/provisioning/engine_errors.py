@@ -13,7 +13,13 @@ PENDING = "hostwinds.pending"
 """An address that waits for the portal: not an error, the state says so."""
 CODED = re.compile(r"\[([a-z]+\.[a-z_]+)\] (.*?)(?:; do: (.*))?$", re.DOTALL)
 """How our own program and provider word an error."""
-PERSONAL = {"dns.zone_not_found", "dns.foreign_record", "dns.quota", "cloud.locked"}
+PERSONAL = {
+    "dns.zone_not_found",
+    "dns.foreign_record",
+    "dns.quota",
+    "cloud.locked",
+    "hostwinds.replacement_name",
+}
 """Codes about which the tenant's owner must do something."""
 LASTING = {
     *PERSONAL,
@@ -47,6 +53,8 @@ RULES = (
         "cloud.locked",
         "wait until the other run has ended, or release it with `pulumi cancel`",
     ),
+    # Cloudflare's own trouble comes first: it carries the number of a token's, 10000, too.
+    _rule(r"\(HTTP 5\d\d\)", "cloudflare.error", "nothing: it is tried again"),
     _rule(
         r"\b(9109|9106|9103|10000|6003|6111)\b|no API token",
         "cloudflare.unauthorized",
@@ -96,7 +104,6 @@ RULES = (
         "cloudflare.refused",
         "change the tenant as the message says, then apply it again",
     ),
-    _rule(r"\(HTTP 5\d\d\)", "cloudflare.error", "nothing: it is tried again"),
     _rule(
         r"python inline source runtime error",
         "cloud.program",

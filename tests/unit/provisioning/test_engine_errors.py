@@ -13,6 +13,17 @@ PENDING = Complaint("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: 
     ("text", "code", "retryable"),
     [
         (
+            "cloudflare: create TXT a.example: 10000 Internal error (HTTP 500)",
+            "cloudflare.error",
+            True,
+        ),
+        (
+            "inst: property serverName value {a} has a problem: [hostwinds.replacement_name]"
+            " a change of cpu is another server; do: give the host another name",
+            "hostwinds.replacement_name",
+            False,
+        ),
+        (
             "[hostwinds.unauthorized] Not Authorized!; do: check the key",
             "hostwinds.unauthorized",
             False,
