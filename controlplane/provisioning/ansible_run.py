@@ -127,11 +127,17 @@ def _message(result: dict[str, Any]) -> str:
     if "censored" in result:
         return CENSORED
     texts = [result.get("msg")]
-    texts += [result[key] for key in ("stderr", "module_stderr") if result.get(key)]
+    texts += [_last_words(str(result.get(key) or "")) for key in ("stderr", "module_stderr")]
     for item in result.get("results") or []:
         if item.get("failed"):
             texts.append(item.get("msg"))
     return " ".join(str(text).strip() for text in texts if text) or "no reason was given"
+
+
+def _last_words(said: str) -> str:
+    """What a program said; of a Python traceback only the error itself."""
+    before, marked, _ = said.partition("Traceback (most recent call last)")
+    return f"{before} {said.strip().splitlines()[-1]}" if marked else said
 
 
 def _error(
@@ -156,14 +162,14 @@ def _error(
         return explain(events.failure, connection.name)
     return ProvisioningError(
         "hosts.ansible_failed",
-        f"ansible-playbook ended with {runner.rc}: {_last_words(runner)}",
+        f"ansible-playbook ended with {runner.rc}: {_last_lines(runner)}",
         remedy="Check that this installation is complete (ansible-core, the folder playbooks/).",
         retryable=False,
         where=where,
     )
 
 
-def _last_words(runner: ansible_runner.Runner) -> str:
+def _last_lines(runner: ansible_runner.Runner) -> str:
     with runner.stdout as stdout:
         lines = [line.strip() for line in stdout.read().splitlines() if line.strip()]
     return " ".join(lines[-3:]) or "it printed nothing"

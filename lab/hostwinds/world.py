@@ -118,10 +118,18 @@ class World:
             self._servers[server.serviceid] = server
             self._invoice("server", name, PRICES[rid]["monthly"])
             if not self.faults.strikes("never_boots"):
-                server.booted = self._boots.submit(
-                    self._machines.order, server.serviceid, name, address, server.password
-                )
+                self._begin(server)
             return server.serviceid
+
+    def _begin(self, server: Server) -> None:
+        """Boot a server for the first time."""
+        server.booted = self._boots.submit(
+            self._machines.order,
+            server.serviceid,
+            server.srvrname,
+            server.main_ip,
+            server.password,
+        )
 
     def visible(self) -> list[Server]:
         """List the servers that the API shows by now."""
@@ -161,8 +169,11 @@ class World:
             self._released += server.ips
 
     def power(self, action: str, service_id: int) -> None:
-        """Boot, shut down or reboot."""
+        """Boot, shut down or reboot. One that never came up is booted as if it were new."""
         server = self.changeable(action.title(), service_id)
+        if server.booted is None:
+            self._begin(server)
+            return
         self._machines.power(service_id, action)  # type: ignore[arg-type]
         server.off = action == "shutdown"
 
