@@ -8,10 +8,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from http.client import HTTPException
 from typing import Any
 
 from blueprint.document import Record, RecordType
-from stacks.errors import StackError
+from stacks.errors import StackError, reason
 
 API = "https://api.cloudflare.com/client/v4"
 PAGE = 5000
@@ -102,11 +103,11 @@ def list_records(zone_id: str) -> list[Live]:
 
 
 def _get(url: str) -> list[Live]:
-    token = os.environ.get("CLOUDFLARE_API_TOKEN", "")
-    request = urllib.request.Request(  # noqa: S310 - the operator's own address
-        url, headers={"Authorization": f"Bearer {token}"}
-    )
+    token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
     try:
+        request = urllib.request.Request(  # noqa: S310 - the operator's own address
+            url, headers={"Authorization": f"Bearer {token}"}
+        )
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
             result = json.load(answer)["result"]
     except urllib.error.HTTPError as error:
@@ -118,10 +119,10 @@ def _get(url: str) -> list[Live]:
             if refused
             else "it is tried again; see https://www.cloudflarestatus.com",
         ) from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         raise StackError(
             "cloudflare.unreachable",
-            f"Cloudflare at {url.split('/zones')[0]} does not answer: {error}",
+            f"Cloudflare at {url.split('/zones')[0]} does not answer: {reason(error)}",
             remedy="check CLOUDFLARE_BASE_URL and the network; it is tried again",
         ) from None
     return list(result or [])

@@ -11,7 +11,7 @@ import pulumi_cloudflare as cloudflare
 from blueprint.document import Record, RecordType
 from stacks.errors import StackError
 
-ADOPTED_AS_IS = ("name", "content", "priority", "ttl", "proxied")
+ADOPTED_AS_IS = ("name", "content", "priority", "ttl", "proxied", "settings", "tags")
 """What an import may not compare: the engine refuses one that differs."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.error
+
 from pulumi import RunError
 
 
@@ -12,3 +14,10 @@ class StackError(RunError):
         super().__init__(f"[{code}] {message}; do: {remedy}")
         self.code = code
         self.remedy = remedy
+
+
+def reason(error: Exception) -> str:
+    """Say why a request failed. A ValueError's words may hold the header, and with it a secret."""
+    if isinstance(error, urllib.error.URLError):
+        return str(error.reason)
+    return str(error) if isinstance(error, OSError) else type(error).__name__

@@ -6,14 +6,17 @@ import json
 import os
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import pulumi
 from pydantic import ValidationError
 
 from blueprint.document import Blueprint
-from stacks.errors import StackError
+from stacks.errors import StackError, reason
 
+PROJECT = Path(__file__).resolve().parent.parent
+"""Relative paths begin where Pulumi.yaml is; the program itself runs one level below."""
 TIMEOUT = 30
 """Seconds."""
 
@@ -27,7 +30,7 @@ def blueprint_of(config: pulumi.Config, stack: str) -> Blueprint:
     path = config.get("blueprint")
     url = config.get("control-plane") or os.environ.get("PENGUIN_CONTROL_PLANE")
     if path:
-        text = _from_file(Path(path))
+        text = _from_file(PROJECT / path)
     elif url:
         text = _from_control_plane(url.rstrip("/"), stack)
     else:
@@ -57,18 +60,19 @@ def blueprint_of(config: pulumi.Config, stack: str) -> Blueprint:
 def _from_file(path: Path) -> str:
     try:
         return path.read_text()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is no text"
         raise StackError(
-            "stack.bad_blueprint", f"{path}: {error.strerror}", remedy="run `penguin render`"
+            "stack.bad_blueprint", f"{path}: {why}", remedy="run `penguin render`"
         ) from None
 
 
 def _from_control_plane(url: str, tenant: str) -> str:
-    key = os.environ.get("PENGUIN_API_KEY", "")
-    request = urllib.request.Request(  # noqa: S310 - the operator's own address
-        f"{url}/api/v1/tenants/{tenant}/blueprint", headers={"Authorization": f"Bearer {key}"}
-    )
+    key = os.environ.get("PENGUIN_API_KEY", "").strip()
     try:
+        request = urllib.request.Request(  # noqa: S310 - the operator's own address
+            f"{url}/api/v1/tenants/{tenant}/blueprint", headers={"Authorization": f"Bearer {key}"}
+        )
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
@@ -78,10 +82,10 @@ def _from_control_plane(url: str, tenant: str) -> str:
             problem.get("detail", f"the control plane answered HTTP {error.code}"),
             remedy=problem.get("remedy", "check PENGUIN_API_KEY and the tenant's name"),
         ) from None
-    except urllib.error.URLError as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise StackError(
             "stack.unreachable",
-            f"the control plane at {url} does not answer: {error.reason}",
+            f"the control plane at {url} does not answer: {reason(error)}",
             remedy="start it with `penguin serve`, or use penguin:blueprint",
         ) from None
 

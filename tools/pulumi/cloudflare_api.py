@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import cloudflare
@@ -18,6 +19,10 @@ TOKEN_CODES = {6003, 6111, 9103, 9106, 9109, 10000}
 """Error codes that mean: the token is missing, malformed, unknown or not allowed to do this."""
 
 
+TOKEN = re.compile(r"[!-~]+")
+"""What fits into a header; whatever else is wrong with it, Cloudflare says."""
+
+
 class ApiError(Exception):
     """Cloudflare refused or could not be reached; the message carries its code and words."""
 
@@ -31,7 +36,7 @@ class CloudflareApi:
 
     def __init__(self, base_url: str | None = None, token: str | None = None) -> None:
         self._base_url = base_url or os.environ.get("CLOUDFLARE_BASE_URL") or BASE
-        self._token = token or os.environ.get("CLOUDFLARE_API_TOKEN") or ""
+        self._token = (token or os.environ.get("CLOUDFLARE_API_TOKEN") or "").strip()
         self._client = cloudflare.Cloudflare(
             api_token=self._token or "none",
             base_url=self._base_url.rstrip("/"),
@@ -117,6 +122,8 @@ class CloudflareApi:
     ) -> Any:
         if not self._token:
             raise ApiError("no API token: set CLOUDFLARE_API_TOKEN")
+        if not TOKEN.fullmatch(self._token):  # the HTTP library's own words would show it
+            raise ApiError("no API token is like the one given: set CLOUDFLARE_API_TOKEN")
         options: dict[str, Any] = {"params": query} if query else {}
         arguments: dict[str, Any] = {"cast_to": object, "options": options}
         if method != "get":

@@ -187,6 +187,14 @@ class TestTrouble:
         with pytest.raises(Told, match=r"cannot reach http://127\.0\.0\.1:9/client/v4"):
             create(CloudflareProvider(), RECORD, host)
 
+    def test_a_token_that_fits_in_no_header_is_not_shown(
+        self, api: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", f"{TOKEN}\nx")
+        with pytest.raises(Told, match="no API token") as told:
+            create(CloudflareProvider(), RECORD, host)
+        assert TOKEN not in str(told.value)
+
     def test_trouble_at_cloudflare_is_not_blamed_on_the_token(
         self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
     ) -> None:

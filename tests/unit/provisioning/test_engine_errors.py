@@ -18,8 +18,7 @@ PENDING = Complaint("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: 
             True,
         ),
         (
-            "inst: property serverName value {a} has a problem: [hostwinds.replacement_name]"
-            " a change of cpu is another server; do: give the host another name",
+            "property serverName has a problem: [hostwinds.replacement_name] no; do: rename it",
             "hostwinds.replacement_name",
             False,
         ),
