@@ -167,14 +167,17 @@ def install_packages() -> None:
         missing = packages_missing()
         if not missing:
             return  # another checkout was faster, or only the policy was left
-        # One that was cut off refuses everything else until it is finished. Whether that or the
-        # update works does not matter, as long as the packages can be installed in the end.
+        install = ["apt-get", "install", "-yqq", "--no-install-recommends"]
+        install += ["-o", f"DPkg::Lock::Timeout={APT_PATIENCE}"]
+        # An installation that was cut off refuses everything else until it is finished, and dpkg
+        # cannot finish what lacks its dependencies. Whether these or the update work does not
+        # matter, as long as the packages can be installed in the end.
         attempt(["dpkg", "--force-confold", "--configure", "-a"], environment)
         wait_for_apt()
         attempt(["apt-get", "update", "-qq"], environment)
-        install = ["apt-get", "install", "-yqq", "--fix-broken", "--no-install-recommends"]
-        install += ["-o", f"DPkg::Lock::Timeout={APT_PATIENCE}", *missing]
-        run(install, environment, "check the machine's package sources, then run it again")
+        attempt([*install, "--fix-broken"], environment)
+        remedy = "check the machine's package sources, then run it again"
+        run([*install, *missing], environment, remedy)
 
 
 def wait_for_apt() -> None:

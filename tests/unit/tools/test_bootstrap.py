@@ -97,7 +97,9 @@ def test_what_was_cut_off_is_finished_first_and_a_dead_source_does_not_matter(
         ["dpkg", "--force-confold"],
         ["apt-get", "update"],
         ["apt-get", "install"],
+        ["apt-get", "install"],
     ]
+    assert [line.split()[-1] for line in said[2:]] == ["--fix-broken", "wanted-package"]
 
 
 def test_a_failing_installation_says_what_to_do(machine: Path) -> None:
