@@ -51,11 +51,18 @@ def serve(
     parts: Annotated[list[Part] | None, typer.Argument(help="Default: all in one process")] = None,
 ) -> None:
     """Run until SIGTERM; work that has begun is finished first."""
+    import structlog
+
     from controlplane.settings import Settings
 
     settings = Settings.read(state_dir())
     log_to(state_dir() / LOG)
-    asyncio.run(_serve(settings, set(parts or Part)))
+    try:
+        asyncio.run(_serve(settings, set(parts or Part)))
+    except Exception as error:
+        code = getattr(error, "code", "internal")
+        structlog.get_logger().error("ended", code=code, error=str(error))
+        raise
 
 
 class NoSenderAlive(Exception):
@@ -103,17 +110,20 @@ async def _keep_servers(settings: Settings, parts: set[Part], stop: asyncio.Even
 def _works(
     settings: Settings, parts: set[Part], database: Database, dsn: str, stop: asyncio.Event
 ) -> list[Coroutine[Any, Any, None]]:
+    """Prepare the parts; whatever may refuse comes before the first of them exists."""
+    ports = _ports(settings, database, dsn) if Part.RECONCILER in parts else None
+    sender = _sender(settings, dsn) if Part.SENDER in parts else None
     works: list[Coroutine[Any, Any, None]] = []
     if Part.API in parts:
         works.append(_api(settings, database, dsn, stop))
-    if Part.RECONCILER in parts:
+    if ports is not None:
         from controlplane.reconciler.loop import run as reconcile
 
-        works.append(reconcile(_ports(settings, database, dsn), stop))
-    if Part.SENDER in parts:
+        works.append(reconcile(ports, stop))
+    if sender is not None:
         from sender.daemon import run as send
 
-        works.append(send(_sender(settings, dsn), stop))
+        works.append(send(sender, stop))
     return works
 
 

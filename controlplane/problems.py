@@ -133,14 +133,20 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Respon
     return Response(content, document.status, {**more, **(headers or {})}, MEDIA_TYPE)
 
 
-async def _problem(_: Request, error: Exception) -> Response:
+async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this type
-    return answer(error)
+    return _refused(request, error)
 
 
-async def _document(_: Request, error: Exception) -> Response:
+async def _document(request: Request, error: Exception) -> Response:
     assert isinstance(error, DocumentError)  # noqa: S101 - registered for this type
-    return answer(invalid(error.mistakes))
+    return _refused(request, invalid(error.mistakes))
+
+
+def _refused(request: Request, problem: Problem) -> Response:
+    """Answer, and note what was refused: whoever asks the operator why has no better word."""
+    log.info("refused", path=request.url.path, code=problem.document.code, detail=str(problem))
+    return answer(problem)
 
 
 def invalid(mistakes: Sequence[Mistake]) -> Problem:

@@ -170,7 +170,10 @@ def test_a_port_that_is_taken_is_named(installation: Installation) -> None:
     assert refused.returncode == 1
     assert "error[serve.port_taken]" in refused.stderr
     assert f"at: 127.0.0.1:{port}" in refused.stderr
+    assert "do: stop the other program, or set PENGUIN_API__PORT" in refused.stderr
     assert "Traceback" not in refused.stderr
+    log = (installation.place / "log" / "control-plane.jsonl").read_text()
+    assert json.loads(log.splitlines()[-1])["code"] == "serve.port_taken"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.invalid", "not an address"])
@@ -182,6 +185,8 @@ def test_an_address_that_is_not_this_machines_is_named(host: str) -> None:
 
 def test_without_an_engine_the_reconciler_says_what_to_do(installation: Installation) -> None:
     installation.run("db", "upgrade")
-    refused = installation.run("serve", "reconciler", PULUMI_BACKEND_URL="", PULUMI_HOME="")
-    assert refused.returncode == 1
-    assert "error[serve.no_engine]" in refused.stderr
+    for parts in (("reconciler",), ()):
+        refused = installation.run("serve", *parts, PULUMI_BACKEND_URL="", PULUMI_HOME="")
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("error[serve.no_engine]")
+        assert "Warning" not in refused.stderr
