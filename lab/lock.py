@@ -5,15 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from lab.place import LabError
+from tools.places import checkout
 
 MACHINE_LOCK = Path("/run/penguinmails-lab")
-"""Of the lab with real hosts; it holds the directory of that lab. Where root alone may write: the
-next lab clears the directory that it names."""
+"""Of the lab with real hosts; it holds the directory of that lab and whose it is. Where root alone
+may write: the next lab clears the directory that it names."""
 OWN_LOCK = "lock"
 """Of any lab, in its directory."""
 LOCKS = Path("/proc/locks")
@@ -28,8 +29,8 @@ def alone(directory: Path, path: Path) -> Iterator[Path | None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path) as lock:
         lock.seek(0)
-        killed = lock.read().strip()
-        name = str(directory).encode()
+        killed, _ = _names(lock.read())
+        name = f"{directory}\n{checkout()}\n".encode()
         os.pwrite(lock.fileno(), name, 0)  # at no moment is there no name in it
         os.ftruncate(lock.fileno(), len(name))
         try:
@@ -56,23 +57,34 @@ def holder(directory: Path) -> int | None:
 def _has_open(pid: int, file: os.stat_result) -> bool:
     """Tell whether a process has a file open; another file system may use its number as well."""
     try:
-        return any(os.path.samestat(one.stat(), file) for one in Path(f"/proc/{pid}/fd").iterdir())
+        handles = list(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False  # it has ended, or is somebody else's
+    for handle in handles:
+        with suppress(OSError):  # it was closed while we looked
+            if os.path.samestat(handle.stat(), file):
+                return True
+    return False
+
+
+def _names(text: str) -> tuple[str, str]:
+    """Return the directory of a lab, and the checkout that it was started from."""
+    directory, _, owner = text.partition("\n")
+    return directory.strip(), owner.strip()
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[IO[str]]:
     while True:
-        with path.open("a+") as lock:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.seek(0)
-                owner = lock.read().strip() or "another checkout"
+                _, owner = _names(lock.read())
                 raise LabError(
                     "lab.taken",
-                    f"another lab runs here, kept by {owner}",
+                    f"another lab runs here, of {owner or 'another checkout'}",
                     remedy="end it there with `penguin lab down`, or use that one",
                     where=path,
                 ) from None

@@ -14,13 +14,14 @@ from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
 from lab.place import LabError, LabPlace, running
 
 
-def test_a_second_one_is_told_whose_it_is(tmp_path: Path) -> None:
+def test_a_second_one_is_told_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / OWN_LOCK
-    first = alone(tmp_path / "first", path)
+    monkeypatch.setattr(lock, "checkout", lambda: Path("/home/ann/my checkout"))
+    first = alone(tmp_path / "f2af6c09", path)
     with first, pytest.raises(LabError) as refused, alone(tmp_path / "second", path):
         pass
     assert refused.value.code == "lab.taken"
-    assert str(tmp_path / "first") in str(refused.value)
+    assert "/home/ann/my checkout" in str(refused.value)
 
 
 def test_a_clean_end_removes_the_lock_and_a_failure_does_too(tmp_path: Path) -> None:
@@ -35,9 +36,12 @@ def test_a_clean_end_removes_the_lock_and_a_failure_does_too(tmp_path: Path) -> 
 
 def test_a_killed_one_is_named_to_the_next(tmp_path: Path) -> None:
     path = tmp_path / OWN_LOCK
-    path.write_text("/somewhere/lab")
+    path.write_text("/some where/lab\n/home/ann/checkout with a long name\n")
     with alone(tmp_path, path) as killed:
-        assert killed == Path("/somewhere/lab")
+        assert killed == Path("/some where/lab")
+        path.with_name("copy").write_text(path.read_text())  # as if we were killed now
+    with alone(tmp_path, path.with_name("copy")) as killed:
+        assert killed == tmp_path
 
 
 def test_the_holder_is_a_living_process_only(tmp_path: Path) -> None:
