@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,6 +18,7 @@ import pytest
 
 from cli import down, up, world
 from cli.api import Api, connect
+from lab import leftovers
 from lab.check import missing
 from lab.place import LabPlace, required
 from tools.places import checkout
@@ -53,6 +56,7 @@ def penguin(*arguments: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
     return done.stdout
 
 
@@ -85,6 +89,45 @@ def until(answer: Any, seconds: float = 120) -> None:
         time.sleep(0.1)
 
 
+def until_told(condition: str, *parts: str) -> None:
+    """Until the tenant's page says of a condition that it is False, with all of these words."""
+
+    def lines() -> list[str]:
+        page = penguin("describe", "tenant", "acme").splitlines()
+        return [line for line in page if f"✗ {condition}" in line]
+
+    until(lambda: any(all(part in line for part in parts) for line in lines()))
+
+
+def power(place: LabPlace, action: str) -> None:
+    """Press a button in the provider's panel."""
+    [server] = httpx2.get(f"{place.hostwinds_url}/_lab/portal/servers", timeout=30).json()
+    form = {"action": action, "API": place.hostwinds_key, "serviceid": str(server["serviceid"])}
+    httpx2.post(f"{place.hostwinds_url}/cloud/api.php", data=form, timeout=60)
+
+
+def test_a_host_that_never_comes_up_is_told_and_not_ordered_again(
+    place: LabPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stop_control_plane()
+    usual = world.environment()
+    impatient = {**usual, "HOSTWINDS_PROVISIONING_DEADLINE": "3"}
+    monkeypatch.setattr(world, "environment", lambda: impatient)
+    world.start_control_plane()
+    penguin("lab", "fault", "hostwinds", "never_boots")
+    penguin("apply", "-f", FILE)
+
+    until_told(
+        "InfrastructureReady", "HostwindsNotActive", "stack/acme/mx1", "ask Hostwinds' support"
+    )
+    assert "hostwinds.not_active" in penguin("logs", "acme")
+    assert bought(place) == ["server"]
+
+    power(place, "boot")
+    penguin("wait", "tenant", "acme", "--for=condition=InfrastructureReady", "--timeout=120s")
+    assert bought(place).count("server") == 1
+
+
 def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
     place: LabPlace, api: Api
 ) -> None:
@@ -102,6 +145,36 @@ def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
     outcomes = [o["outcome"] for o in operations(connect()) if o["phase"] == "configuration"]
     assert outcomes[0] == "succeeded"
     assert "aborted" in outcomes
+
+
+def test_a_playbook_that_failed_half_way_goes_on_when_its_cause_is_mended(
+    place: LabPlace, api: Api, tmp_path: Path
+) -> None:
+    ready()
+    [server] = httpx2.get(f"{place.hostwinds_url}/_lab/portal/servers", timeout=30).json()
+    disk = world.lab_dir() / leftovers.HOSTS / str(server["serviceid"]) / "m"
+    obstacle = disk / "etc/dovecot/dovecot.conf"
+    right = obstacle.read_text()
+    obstacle.unlink()
+    (obstacle / "in the way").mkdir(parents=True)
+    changed = tmp_path / "acme.yaml"
+    text = (checkout() / FILE).read_text()
+    changed.write_text(
+        text.replace("mailboxes:\n", "mailboxes:\n    - {address: more@acme.example}\n")
+    )
+    penguin("apply", "-f", str(changed))
+
+    until_told(
+        "HostsConfigured", "HostsPlaybookFailed", "host/mx1", "dovecot.conf", "Mend what the"
+    )
+    shutil.rmtree(obstacle)
+    ready()
+
+    assert obstacle.read_text() == right
+    told = [o for o in operations(api) if o["phase"] == "configuration" and o["generation"] > 1]
+    assert told[0]["outcome"] == "succeeded"
+    assert told[-1]["error_code"] == "hosts.playbook_failed"
+    assert bought(place) == ["address", "address", "server"]
 
 
 def test_pulumi_by_hand_finds_nothing_to_change(place: LabPlace) -> None:
@@ -123,15 +196,11 @@ def test_pulumi_by_hand_finds_nothing_to_change(place: LabPlace) -> None:
 
 def test_a_host_rebooted_behind_our_back_sends_again(place: LabPlace, api: Api) -> None:
     ready()
-    servers = httpx2.get(f"{place.hostwinds_url}/_lab/portal/servers", timeout=30).json()
-    form = {
-        "action": "reboot",
-        "API": place.hostwinds_key,
-        "serviceid": str(servers[0]["serviceid"]),
-    }
-    httpx2.post(f"{place.hostwinds_url}/cloud/api.php", data=form, timeout=60)
+    power(place, "reboot")
     world.wait_for_receiver()
     assert sent()["state"] == "accepted"
+    ready()
+    assert bought(place) == ["address", "address", "server"]
 
 
 def test_a_deleted_tenant_leaves_no_server_and_no_record(place: LabPlace) -> None:
