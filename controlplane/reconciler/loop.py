@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -16,6 +17,8 @@ from controlplane.reconciler.schedule import Lease, Priority, backoff, claim, re
 from controlplane.reconciler.visit import AGAIN, GONE, LEFT, STALLED, Result, visit
 
 log = structlog.get_logger()
+AWAY = timedelta(seconds=5)
+"""How long a worker waits that could not even look what is due."""
 
 
 async def run(ports: Ports, stop: asyncio.Event) -> None:
@@ -29,14 +32,17 @@ async def run(ports: Ports, stop: asyncio.Event) -> None:
 async def _work(ports: Ports, stop: asyncio.Event, number: int) -> None:
     owner = f"{socket.gethostname()}/{os.getpid()}/{number}"
     while not stop.is_set():
+        pause = ports.settings.poll
         try:
             if await step(ports, owner, stop):
                 continue
         except Exception:
-            # The database most likely, and a worker must be there when it is back.
+            # The database most likely, and a worker must be there when it is back. Its disk may be
+            # the log's, too: to tell it twice a second would fill that.
             log.exception("worker failed")
+            pause = AWAY
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), ports.settings.poll.total_seconds())
+            await asyncio.wait_for(stop.wait(), pause.total_seconds())
 
 
 async def step(ports: Ports, owner: str, stop: asyncio.Event) -> bool:
