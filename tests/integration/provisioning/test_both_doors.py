@@ -120,3 +120,47 @@ def test_a_tenant_begun_by_hand_is_taken_over_by_the_reconciler(
     cloud.sell_addresses(1)
     assert engine.up(blueprint, print, deadline=DEADLINE).pending == ()
     assert cloud.bought() == ["server", "address"]
+
+
+@pytest.mark.parametrize("environment", ["files"], indirect=True)
+def test_an_address_that_waits_survives_a_refresh_and_a_preview_by_hand(
+    by_hand: ByHand,
+    environment: dict[str, str],
+    blueprint: Blueprint,
+    cloud: Cloud,
+    tmp_path: Path,
+) -> None:
+    """A refresh forgets that a resource is not complete; the plugin must not."""
+    engine = PulumiEngine(environment=environment, root=tmp_path / "operations")
+    engine.up(blueprint, print, deadline=DEADLINE)
+    refreshed = by_hand.run("refresh", "--yes", "--skip-preview")
+    assert refreshed.returncode == 0, refreshed.stdout + refreshed.stderr
+    previewed = by_hand.run("preview")
+    assert previewed.returncode == 0, previewed.stdout + previewed.stderr
+    cloud.sell_addresses(1)
+    by_hand.up()
+    assert engine.state("acme").pending == ()
+    assert "mx1-2/A" in engine.state("acme").records
+    assert cloud.bought() == ["server", "address"]
+
+
+@pytest.mark.parametrize("environment", ["files"], indirect=True)
+def test_a_label_that_somebody_changed_in_the_portal_replaces_nothing(
+    by_hand: ByHand,
+    environment: dict[str, str],
+    blueprint: Blueprint,
+    cloud: Cloud,
+    tmp_path: Path,
+) -> None:
+    engine = PulumiEngine(environment=environment, root=tmp_path / "operations")
+    engine.up(blueprint, print, deadline=DEADLINE)
+    cloud.sell_addresses(1)
+    engine.up(blueprint, print, deadline=DEADLINE)
+    [server] = cloud.world.all_servers()
+    server.srvrname = "our mail server"
+    refreshed = by_hand.run("refresh", "--yes", "--skip-preview")
+    assert refreshed.returncode == 0, refreshed.stdout + refreshed.stderr
+    assert "our mail server" in refreshed.stdout
+    assert "unchanged" in by_hand.up()
+    assert list(cloud.world.all_servers()) == [server]
+    assert cloud.bought() == ["server", "address"]
