@@ -51,6 +51,12 @@ def _difference(path: Path, before: str, after: str) -> dict[str, str]:
     }
 
 
+def _sweep(directory: Path) -> None:
+    """Remove what a run that was killed while it wrote left here: it may hold a key."""
+    for left in directory.glob(".penguin-*"):
+        left.unlink(missing_ok=True)
+
+
 def write_file(file: dict[str, Any], check: bool) -> dict[str, str] | None:
     """Write one file; give its difference, or None when it was right already."""
     path, content = Path(file["path"]), file["content"]
@@ -60,6 +66,7 @@ def write_file(file: dict[str, Any], check: bool) -> dict[str, str] | None:
     if before == content and not _attributes_differ(path, uid, gid, mode):
         return None
     if not check:
+        _sweep(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".penguin-")
         fresh = Path(name)
         try:
@@ -96,6 +103,7 @@ def make_link(file: dict[str, Any], check: bool) -> dict[str, str] | None:
     if before == target:
         return None
     if not check:
+        _sweep(path.parent)
         fresh = path.with_name(f".penguin-{os.getpid()}-{path.name}")
         fresh.symlink_to(target)
         fresh.rename(path)

@@ -31,6 +31,21 @@ def _systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+class Refused(Exception):
+    """systemd did not do what was asked; the message says why."""
+
+
+def _order(*arguments: str) -> None:
+    """Ask systemd for something, and wait until it is done. Raises Refused."""
+    try:
+        done = _systemctl(*arguments)
+    except subprocess.TimeoutExpired:
+        told = f"systemctl {' '.join(arguments)}: not done after {SETTLE_SECONDS} s"
+        raise Refused(told) from None
+    if done.returncode:
+        raise Refused(done.stderr.strip() or f"systemctl {' '.join(arguments)} failed")
+
+
 def observe(names: list[str]) -> dict[str, dict[str, str]]:
     """Properties of each unit, by the name that was asked for."""
     shown = _systemctl("show", "--timestamp=us+utc", "-p", PROPERTIES, *names).stdout
@@ -85,6 +100,14 @@ def complaint(names: list[str]) -> str:
     return f"not running: {', '.join(names)}\n{log.stdout.strip()}"
 
 
+def act(enable: list[str], stop: list[str], restart: list[str]) -> None:
+    """Do what was decided, one order for each verb."""
+    _order("daemon-reload")
+    for verb, names in (("enable", enable), ("stop", stop), ("restart", restart)):
+        if names:
+            _order(verb, "--quiet", *names)
+
+
 def main() -> None:
     """Observe, decide, act once per verb, and look again."""
     module = AnsibleModule(
@@ -122,19 +145,12 @@ def main() -> None:
     only = module.params["only"]
     stop = strangers(only, set(names)) if only else []
     if (restart or enable or stop) and not module.check_mode:
-        _systemctl("daemon-reload")
-        if enable:
-            _systemctl("enable", "--quiet", *enable)
-        if stop:
-            _systemctl("stop", *stop)
-        if restart:
-            done = _systemctl("restart", *restart)
+        try:
+            act(enable, stop, restart)
+        except Refused as refused:
             after = observe(names)
             dead = [name for name in restart if after[name].get("ActiveState") != "active"]
-            if dead:
-                module.fail_json(msg=complaint(dead))
-            if done.returncode:
-                module.fail_json(msg=done.stderr.strip())
+            module.fail_json(msg=complaint(dead) if dead else str(refused))
     module.exit_json(
         changed=bool(restart or enable or stop), restarted=restart, enabled=enable, stopped=stop
     )

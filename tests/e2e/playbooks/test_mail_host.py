@@ -52,6 +52,13 @@ class TestConfiguring:
         assert runs.broken.where == "host/mx1"
         assert runs.first > 0
 
+    def test_packages_that_were_cut_off_are_finished_and_daemons_may_start_again(
+        self, mail_host
+    ) -> None:
+        assert mail_host.shell("dpkg --audit; ls /usr/sbin/policy-rc.d 2>&1") == (
+            "ls: cannot access '/usr/sbin/policy-rc.d': No such file or directory\n"
+        )
+
     def test_the_second_run_changes_nothing(self, runs) -> None:
         assert runs.second == 0
 
@@ -90,6 +97,20 @@ class TestConfiguring:
             )
 
         assert caught.value.code == "hosts.ssh_refused"
+
+    def test_people_get_in_as_long_as_they_are_on_the_list(self, mail_host) -> None:
+        key = mail_host.blueprint.keys.ssh
+        mail_host.let_in({"name": "ann", "key": key, "sudo": True}, {"name": "bob", "key": key})
+        assert mail_host.shell("sudo -n id -un", user="ann") == "root\n"
+        assert mail_host.shell("id -un; sudo -n id -un", user="bob") == "bob\n"
+        mail_host.shell("mkdir -p .ssh; cp /etc/penguin/people/bob .ssh/authorized_keys", "bob")
+
+        mail_host.let_in({"name": "ann", "key": key})
+        assert mail_host.shell("id -un", user="bob") == ""
+        assert mail_host.shell("id -un; sudo -n id -un", user="ann") == "ann\n"
+        mail_host.let_in()
+        assert mail_host.shell("id -un", user="ann") == ""
+        assert mail_host.shell("id -un") == "root\n"
 
 
 class TestSending:

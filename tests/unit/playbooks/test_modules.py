@@ -82,6 +82,19 @@ def test_links_and_directories_are_made_once(rendered_files: ModuleType, tmp_pat
     assert (tmp_path / "localtime").is_symlink()
 
 
+def test_what_a_killed_run_left_beside_a_file_goes_with_the_next_one(
+    rendered_files: ModuleType, tmp_path: Path
+) -> None:
+    for name in (".penguin-abc123", ".penguin-77-tls.pem"):
+        (tmp_path / name).write_text("half a private key")
+    rendered_files.one(entry(tmp_path / "tls.pem", content="key\n"), False)
+    assert [one.name for one in tmp_path.iterdir()] == ["tls.pem"]
+
+    (tmp_path / ".penguin-abc123").write_text("")
+    rendered_files.one(entry(tmp_path / "localtime", link="/usr/share/zoneinfo/UTC"), False)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["localtime", "tls.pem"]
+
+
 def test_what_is_not_wanted_any_more_is_removed_and_strangers_stay(
     rendered_files: ModuleType, tmp_path: Path
 ) -> None:
@@ -126,3 +139,22 @@ def test_a_watched_path_may_name_the_instance(running_units: ModuleType) -> None
 
     assert running_units.watched(unit, ["/etc/{instance}"]) == ["/etc/postfix-egress-mx1-2"]
     assert running_units.watched("dovecot.service", ["/etc/dovecot"]) == ["/etc/dovecot"]
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A systemctl that refuses the verb in `refuses` and says why."""
+    (tmp_path / "refuses").touch()
+    script = f'[ "$1" != "$(cat {tmp_path}/refuses)" ] || {{ echo "Unit is masked." >&2; exit 1; }}'
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path / "refuses"
+
+
+@pytest.mark.parametrize("verb", ["daemon-reload", "enable", "stop", "restart"])
+def test_what_systemd_refuses_is_said(running_units: ModuleType, systemd: Path, verb: str) -> None:
+    running_units.act(["a.service"], ["b.service"], ["c.service"])
+    systemd.write_text(verb)
+    with pytest.raises(running_units.Refused, match="masked"):
+        running_units.act(["a.service"], ["b.service"], ["c.service"])

@@ -187,6 +187,17 @@ def test_root_is_reached_by_our_key_alone(render: Render, blueprint: Blueprint) 
     ]
 
 
+def test_people_who_may_become_root_need_no_password_that_they_do_not_have(
+    render: Render, blueprint: Blueprint
+) -> None:
+    people = [{"name": "ann", "key": "k", "sudo": True}, {"name": "bob", "key": "k"}]
+    rules = render(blueprint, "base", "sudoers.j2", base_users=people)
+
+    assert [line for line in rules.splitlines() if not line.startswith("#")] == [
+        "ann ALL=(ALL:ALL) NOPASSWD: ALL"
+    ]
+
+
 def test_roles_hold_no_secret_and_tasks_that_use_one_are_silent(playbooks: Path) -> None:
     for file in sorted(playbooks.glob("roles/*/tasks/*.yml")):
         for task in yaml.safe_load(file.read_text()):
