@@ -102,7 +102,7 @@ async def _keep_servers(settings: Settings, parts: set[Part], stop: asyncio.Even
 
     postgres, valkey = world.servers()
     used: list[Postgres | Valkey] = [postgres] if settings.database.dsn is None else []
-    if settings.redis.url is None and parts != {Part.RECONCILER}:
+    if settings.redis.url is None and Part.SENDER in parts:
         used.append(valkey)
     await keep(used, stop)
 

@@ -21,7 +21,7 @@ def up(output: OutputOption = Format.TABLE) -> None:
 
 @app.command()
 def down(output: OutputOption = Format.TABLE) -> None:
-    """Stop both; their data stays."""
+    """Stop both; their data stays. A `penguin serve` that runs starts its own again."""
     for _, server in _servers():
         server.stop()
     status(output)
