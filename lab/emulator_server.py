@@ -24,10 +24,14 @@ class RunningServer:
         self._thread.join()
 
 
-def serve(app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> RunningServer:
-    """Start serving; port 0 takes a free one. It accepts from the moment this returns."""
-    listener = socket.create_server((host, port), backlog=128)
-    taken = listener.getsockname()[1]
+def serve(app: ASGIApp, listener: socket.socket | None = None) -> RunningServer:
+    """Start serving, on a free port of loopback unless a listening socket is given.
+
+    It accepts from the moment this returns.
+    """
+    if listener is None:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    host, taken = listener.getsockname()
     config = uvicorn.Config(
         app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, access_log=False
     )

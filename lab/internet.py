@@ -60,7 +60,7 @@ class Internet:
         network.up()
         began = self._done("network", began)
         served = repository.app(directory)
-        self._repository = serve(served, repository.PORT, network.MACHINE)
+        self._repository = serve(served, network.listener(repository.PORT))
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         self.nameserver = KnotNameserver(make(self._hosts, self._layers, secret), secret)
         self.nameserver.start()

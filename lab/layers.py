@@ -55,7 +55,7 @@ ACQUIRE = re.compile(r"^Acquire::(https?|Retries|Force|Check-)", re.IGNORECASE)
 
 SSH = "PermitRootLogin yes\nPasswordAuthentication yes\n"
 """A new VPS lets root in by the ordered password."""
-APT = "deb [trusted=yes] http://198.18.0.1:8099/ ./\n"
+APT = "deb [trusted=yes] http://198.18.0.2:8099/ ./\n"
 """Nothing outside is reachable: the lab's own repository is the only source."""
 
 EXTEND = r"""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +21,10 @@ BRIDGE = "labbr0"
 MACHINE_LINK = "lvmachine"
 """The machine's one link into the lab, and its other end at the bridge."""
 MACHINE = "198.18.0.1"
-"""The machine's address: emulators, package repository, the sender."""
+"""The machine's address: what comes from the sender and from verification comes from here."""
+SERVICES = "198.18.0.2"
+"""What guests ask for (packages) is here, inside: a firewall of the machine never sees it."""
+CLONE_NEWNET = 0x40000000
 NETWORK = "198.18.0.0/15"
 LENGTH = 15
 
@@ -42,6 +48,7 @@ def up() -> None:
     """Make the bridge and the machine's link to it."""
     run("ip", "netns", "add", NAMESPACE)
     run("ip", "-n", NAMESPACE, "link", "add", BRIDGE, "type", "bridge")
+    run("ip", "-n", NAMESPACE, "addr", "add", f"{SERVICES}/{LENGTH}", "dev", BRIDGE)
     run("ip", "-n", NAMESPACE, "link", "set", BRIDGE, "up")
     run("ip", "netns", "exec", NAMESPACE, "nft", "-f", "-", stdin=RULES)
     ends = ("type", "veth", "peer", "name", MACHINE_LINK, "netns", NAMESPACE)
@@ -49,6 +56,19 @@ def up() -> None:
     run("ip", "-n", NAMESPACE, "link", "set", MACHINE_LINK, "master", BRIDGE, "up")
     run("ip", "addr", "add", f"{MACHINE}/{LENGTH}", "dev", MACHINE_LINK)
     run("ip", "link", "set", MACHINE_LINK, "up")
+
+
+def listener(port: int) -> socket.socket:
+    """Return a socket of this process that listens at SERVICES, inside the lab's namespace."""
+
+    def make() -> socket.socket:
+        with (NAMES / NAMESPACE).open() as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "the lab's namespace cannot be entered")
+        return socket.create_server((SERVICES, port))
+
+    with ThreadPoolExecutor(max_workers=1) as visitor:  # only this thread goes there, and ends
+        return visitor.submit(make).result()
 
 
 def down() -> None:

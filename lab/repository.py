@@ -16,7 +16,7 @@ from lab.commands import run
 from lab.layers import sources_file
 
 PORT = 8099
-URL = f"http://{network.MACHINE}:{PORT}/"
+URL = f"http://{network.SERVICES}:{PORT}/"
 PACKAGES = (
     "chrony",
     "dovecot-core",

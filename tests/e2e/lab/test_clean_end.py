@@ -26,6 +26,9 @@ mkdir "$0"; echo $$ > "$0/cgroup.procs"
 exec unshare -m -n -C -p -f --kill-child --propagation private --mount-proc bash -ec "$@"
 """
 
+FETCH = f"import urllib.request as web; web.urlopen('{repository.URL}Release', timeout=10)"
+"""What a guest does to get packages."""
+
 STORY = r"""
 groups=$0; state=$1; python=$2; how=$3
 mount -t tmpfs tmpfs /run; mkdir /run/lock /run/systemd; ip link set lo up
@@ -49,6 +52,17 @@ look() {
   if [ "$how" = building ]; then find "$PENGUIN_CACHE_DIR" -mindepth 3; fi
   ps -e -o stat= -o comm= | grep -v ^Z | cut -c5- | sort
 }
+if [ "$how" = asked ]; then  # beside a firewall that lets nobody in
+  nft -f - <<'END'
+table inet strict {
+  chain input {
+    type filter hook input priority 0; policy drop;
+    iif lo accept
+    ct state established,related accept
+  }
+}
+END
+fi
 lab up --api-only > /dev/null; lab down > /dev/null
 look > "$around/before"
 case $how in
@@ -58,6 +72,7 @@ case $how in
   *) lab up ;;
 esac
 case $how in
+  asked) ip netns exec lab-dns "$python" -c "$FETCH" ;;
   daemon) kill -9 "$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "$state/lab/lab.json")" ;;
   everything) kill -9 -1 ;;
   forgotten) kill -9 -1; rm /run/penguinmails-lab ;;
@@ -115,6 +130,7 @@ def test_nothing_is_left_when_the_lab_is_ended_by(how: str, state: Path) -> None
         env={
             **os.environ,
             "PENGUIN_STATE_DIR": str(state),
+            "FETCH": FETCH,
             "PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}",
         },
     )

@@ -1,0 +1,44 @@
+"""What is left is cleared also when a part does not end well; what is not ours stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from lab import leftovers
+from lab.hosts import Hosts
+from lab.internet import Internet
+
+
+def test_a_part_that_does_not_end_well_keeps_nothing_from_being_cleared(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cleared: list[Path] = []
+    monkeypatch.setattr(leftovers, "clear", lambda *places: cleared.extend(places))
+    internet = Internet(tmp_path / "lab", tmp_path / "cache", lambda *_: None)
+
+    def close() -> None:
+        raise OSError("a guest's disk is busy")
+
+    internet.machines = cast("Hosts", SimpleNamespace(close=close))
+    with pytest.raises(OSError, match="busy"):
+        internet.stop()
+    assert cleared == [tmp_path / "lab"]
+
+
+def test_half_built_layers_go_and_finished_ones_stay(tmp_path: Path) -> None:
+    for name in ("layers/.base-1/root/etc", "layers/base-0/root", "repositories/.2", "other/x"):
+        (tmp_path / "lab" / name).mkdir(parents=True)
+    leftovers.forget_builds(tmp_path)
+    left = {str(place.relative_to(tmp_path)) for place in tmp_path.glob("lab/*/*")}
+    assert left == {"lab/layers/base-0", "lab/other/x"}
+
+
+def test_disks_without_mounts_are_leftovers_too(tmp_path: Path) -> None:
+    """As after a restart of the whole machine."""
+    assert not leftovers.of(tmp_path)
+    (tmp_path / leftovers.HOSTS / "dns").mkdir(parents=True)
+    assert leftovers.of(tmp_path)

@@ -1,0 +1,62 @@
+"""The person in the portal buys what is waited for, and lets no failed purchase stop her."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lab import portal
+from lab.hostwinds.world import ProviderError, World
+from lab.place import LabError
+from lab.portal import PortalOperator
+
+SERVICE = 721334
+
+
+class Journal:
+    """One request that waits for an address."""
+
+    def waiting(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(key=f"{SERVICE}/mx1-2")]
+
+    def adopted(self, _: str) -> set[str]:
+        return set()
+
+
+class Provider:
+    """Sells nothing at first."""
+
+    def __init__(self, *troubles: Exception) -> None:
+        self._troubles = list(troubles)
+        self.sold = threading.Event()
+
+    def server(self, _: str, __: int) -> SimpleNamespace:
+        return SimpleNamespace(ips=["198.18.1.10"])
+
+    def attach(self, _: int) -> str:
+        if self._troubles:
+            raise self._troubles.pop(0)
+        self.sold.set()
+        return "198.18.1.11"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ProviderError("Portal", "No more addresses."),
+        LabError("lab.command_failed", "ip: no such namespace", remedy="again"),
+    ],
+)
+def test_a_purchase_that_failed_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    monkeypatch.setattr(portal, "PAUSE", 0.001)
+    provider = Provider(trouble, trouble)
+    operator = PortalOperator(cast("World", provider), cast("Any", Journal))
+    operator.automatic.set()
+    operator.start()
+    assert provider.sold.wait(10)
+    operator.stop()
