@@ -19,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from sender.clock import Clock, SystemClock
+from sender.database import sqlalchemy_url
 from sender.delivery import Pool
 from sender.lists import Lists
-from sender.migrations import sqlalchemy_url
 from sender.migrator import Migrator
 from sender.settings import SenderSettings
 from sender.tokens import Tokens

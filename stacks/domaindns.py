@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_cloudflare as cloudflare
 
 from blueprint.document import Record, RecordType
+from stacks import cloudflare
 from stacks.errors import StackError
 
 ADOPTED_AS_IS = ("name", "content", "priority", "ttl", "proxied", "settings", "tags")

@@ -1,8 +1,8 @@
 """One Pulumi operation, in a process of its own.
 
-Forked from a server that has this module and its heavy imports loaded (pulumi_cloudflare alone
-costs two seconds); no gRPC is started before the fork. The program runs here, the engine is a child
-of this process, and whatever that starts carries the operation's mark in its environment.
+Forked from a server that has this module and its heavy imports loaded; no gRPC is started before
+the fork. The program runs here, the engine is a child of this process, and whatever that starts
+carries the operation's mark in its environment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import multiprocessing.connection
 import os
 import subprocess
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,10 +27,7 @@ from blueprint.document import Blueprint
 from controlplane.provisioning.engine_job import COMMANDS, MARK, Job, Kind
 from controlplane.provisioning.engine_owner import note_engine
 from controlplane.provisioning.leftovers import end_leftovers
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # about the generated code of pulumi_cloudflare
-    from stacks.program import declare
+from stacks.program import declare
 
 
 def work(job: Job, connection: Connection) -> None:

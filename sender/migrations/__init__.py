@@ -19,12 +19,6 @@ def upgrade(dsn: str, revision: str = "head") -> None:
     command.upgrade(_config(dsn), revision)
 
 
-def sqlalchemy_url(dsn: str) -> str:
-    """Name the driver in a plain PostgreSQL URL, as SQLAlchemy wants it."""
-    scheme, separator, rest = dsn.partition("://")
-    return f"postgresql+psycopg{separator}{rest}" if scheme.startswith("postgres") else dsn
-
-
 def _config(dsn: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))

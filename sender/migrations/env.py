@@ -5,7 +5,8 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 
-from sender.migrations import VERSION_SCHEMA, sqlalchemy_url
+from sender.database import sqlalchemy_url
+from sender.migrations import VERSION_SCHEMA
 
 UPGRADE_LOCK = 7320561
 """Advisory lock key; any number that nobody else uses."""

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from sender import daemon, directory, migrations
+from sender.database import sqlalchemy_url
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
 from sender.explain import explain
 from sender.queue import enqueue
@@ -36,7 +37,7 @@ DEADLINE = 20
 def engine_as(dsn: str, role: str) -> AsyncEngine:
     """Return an engine whose connections act as a role that cannot bypass the row policies."""
     return create_async_engine(
-        migrations.sqlalchemy_url(dsn),
+        sqlalchemy_url(dsn),
         connect_args={"options": f"-c role={role}"},
         poolclass=NullPool,
     )

@@ -17,8 +17,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from sender import daemon, directory, migrations
+from sender import daemon, directory
 from sender.clock import SystemClock
+from sender.database import sqlalchemy_url
 from sender.delivery import Pool
 from sender.lists import Element, Lists
 from sender.migrator import Migrator
@@ -110,7 +111,7 @@ class TestDatabase:
         await publish(entry)
         message_id = await submit()
         single = create_async_engine(
-            migrations.sqlalchemy_url(migrated),
+            sqlalchemy_url(migrated),
             connect_args={"options": "-c role=penguin_sender"},
             pool_size=1,
             max_overflow=0,

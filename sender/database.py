@@ -1,0 +1,9 @@
+"""How the sender reaches PostgreSQL."""
+
+from __future__ import annotations
+
+
+def sqlalchemy_url(dsn: str) -> str:
+    """Name the driver in a plain PostgreSQL URL, as SQLAlchemy wants it."""
+    scheme, separator, rest = dsn.partition("://")
+    return f"postgresql+psycopg{separator}{rest}" if scheme.startswith("postgres") else dsn
