@@ -41,7 +41,7 @@ def test_no_object_holds_the_root_password(client: Client, server: int) -> None:
     assert password not in repr(client.instance(server)) + repr(client.instances())
 
 
-def test_a_wrong_key_is_told_without_showing_it(url: str, tmp_path) -> None:
+def test_a_wrong_key_is_told_without_showing_it(url: str, tmp_path: Path) -> None:
     wrong = "the-wrong-key"
     with (
         Client(url, SecretStr(wrong), FileLimiter(tmp_path / "l", 1000)) as client,
@@ -101,7 +101,7 @@ def test_a_locked_server_is_not_terminated(client: Client, server: int, world: W
 @pytest.mark.parametrize("kind", ["file", "postgres"])
 def test_requests_of_all_processes_keep_their_distance(
     kind: str,
-    tmp_path,
+    tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
     waits: list[float] = []

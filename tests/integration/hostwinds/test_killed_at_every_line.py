@@ -1,0 +1,97 @@
+"""A purchase that is killed at any line of ours is bought once or left to a person, never twice."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from hostwinds import journal as journal_package
+from hostwinds import purchase
+from hostwinds.client import Client
+from hostwinds.errors import Ambiguous
+from hostwinds.journal.file import FileJournal
+from hostwinds.limiter import FileLimiter
+from hostwinds.purchase import Buyer, Order, Patience
+from lab.emulator_server import serve
+from lab.hostwinds.app import create_app
+from lab.hostwinds.world import World
+from lab.memory import MemoryMachines, MemoryNameserver
+from tests.integration.hostwinds.conftest import KEY, Clock
+
+OURS = (str(purchase.__file__), str(Path(str(journal_package.__file__)).parent))
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+def killed(tried: set[tuple[str, int]], act: Callable[[], object]) -> bool:
+    """Do it, and die at the first line of ours where nobody has died yet; tell whether it died."""
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        place = frame.f_code.co_filename, frame.f_lineno
+        if not place[0].startswith(OURS):
+            return None
+        if event == "line" and place not in tried:
+            tried.add(place)
+            raise Killed
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    except Killed:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_killed_at_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda _: None)  # the process dies here, not the machine
+    clock, start = Clock(), datetime.now(UTC)
+    world = World(MemoryMachines(), MemoryNameserver(), KEY, clock=clock, show_after=90)
+    server = serve(create_app(world))
+    limiter = FileLimiter(tmp_path / "limiter", rate=1000)
+    client = Client(f"{server.url}/cloud/api.php", SecretStr(KEY), limiter)
+
+    def now() -> datetime:
+        return start + timedelta(seconds=clock.now)
+
+    tried: set[tuple[str, int]] = set()
+    outcomes: set[int] = set()
+    died, number = True, 0
+    while died:
+        number += 1
+        name = f"acme-mx{number}"
+        journal = FileJournal(tmp_path / f"{name}.json", clock=now)
+        buyer = Buyer(client, journal, Patience(), clock=now, pause=clock.pause)
+        order = Order(name, 1, 2048, 50, "Seattle", "Debian 12")
+
+        def buy(buyer: Buyer = buyer, order: Order = order) -> object:
+            return buyer.instance(order, lambda _: None)
+
+        died = killed(tried, buy)
+        bought = 1
+        try:
+            buy()
+        except Ambiguous:
+            bought = 0
+        assert [entry["what"] for entry in world.ledger].count(name) == bought
+        outcomes.add(bought)
+    client.close()
+    server.stop()
+    world.close()
+    assert len(tried) > 50
+    assert outcomes == {
+        0,
+        1,
+    }  # killed right before the order: nobody can see that, a person decides
