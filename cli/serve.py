@@ -233,6 +233,7 @@ def _ports(settings: Settings, database: Database, dsn: str) -> Ports:
         settings=settings.reconciler,
         clock=now,
         configurator=None if hosts.missing else configurator,
+        hosts_missing=hosts.missing,
         root_password=root_password,
     )
 

@@ -53,6 +53,8 @@ class Ports:
     clock: Callable[[], datetime]
     configurator: Configurator | None
     """None: hosts cannot be configured from here; tenants stop at DnsReady."""
+    hosts_missing: str = ""
+    """Why there is no configurator."""
     root_password: Callable[[int], str | None] = lambda _: None
     """Asks the provider for the first password of a service; blocks."""
     rng: random.Random = field(default_factory=random.Random)

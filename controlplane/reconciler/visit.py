@@ -195,7 +195,7 @@ def _conclude(context: Context) -> Result:
     conditions = context.conditions
     conditions.set(TENANT, Type.IDENTITY, unknown("NoMailServer", "no mailbox server is installed"))
     if context.ports.configurator is None:
-        message = "real hosts cannot run here; only what the provider APIs do was done"
+        message = f"real hosts cannot run here: {context.ports.hosts_missing}"
         for subject, types in _subjects(context.tenant, context.ports).items():
             for type_ in {Type.CONFIGURED, Type.VERIFIED, Type.SENDING} & set(types):
                 conditions.set(subject, type_, unknown(HOSTS_UNAVAILABLE, message))

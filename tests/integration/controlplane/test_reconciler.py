@@ -320,12 +320,14 @@ async def test_a_digest_that_came_from_the_blueprint_endpoint_is_ours(world: Wor
 
 
 async def test_where_hosts_cannot_run_a_tenant_stops_at_dns_ready(world: World) -> None:
-    world.ports = replace(world.ports, configurator=None)
+    world.ports = replace(world.ports, configurator=None, hosts_missing="not root")
     await world.apply()
     await world.step()
     assert await world.condition("DnsReady") == ("True", "DnsVerified")
     for type_ in ("HostsConfigured", "Verified", "SendingEnabled", "Ready"):
         assert await world.condition(type_) == ("Unknown", "HostsUnavailable")
+    messages = [c["message"] for c in (await world.tenant())["conditions"]]
+    assert "real hosts cannot run here: not root" in messages
     assert await world.condition("Reconciling") == ("False", "Done")
 
 
