@@ -111,7 +111,7 @@ def _works(
     settings: Settings, parts: set[Part], database: Database, dsn: str, stop: asyncio.Event
 ) -> list[Coroutine[Any, Any, None]]:
     """Prepare the parts; whatever may refuse comes before the first of them exists."""
-    ports = _ports(settings, database, dsn) if Part.RECONCILER in parts else None
+    ports = _ports(settings, database) if Part.RECONCILER in parts else None
     sender = _sender(settings, dsn) if Part.SENDER in parts else None
     works: list[Coroutine[Any, Any, None]] = []
     if Part.API in parts:
@@ -200,17 +200,14 @@ def _mail_probe(settings: Settings) -> Any:
     return look
 
 
-def _ports(settings: Settings, database: Database, dsn: str) -> Ports:
+def _ports(settings: Settings, database: Database) -> Ports:
     from controlplane.app import now
-    from controlplane.database import CONTROLLER, role_dsn
-    from controlplane.operations.ownership import owned_by_us
     from controlplane.provisioning.configurator import AnsibleConfigurator, ConfiguratorSettings
     from controlplane.provisioning.engine import PulumiEngine
     from controlplane.provisioning.root_password import root_password
     from controlplane.reconciler.context import Ports
     from vault import KeyRing, Vault
 
-    password = settings.database.controller_password.get_secret_value()
     hosts = settings.hosts
     configurator = AnsibleConfigurator(
         ConfiguratorSettings(
@@ -225,7 +222,6 @@ def _ports(settings: Settings, database: Database, dsn: str) -> Ports:
         engine=PulumiEngine(
             environment=_engine_environment(),
             root=state_dir() / "pulumi" / "operations",
-            owned=owned_by_us(role_dsn(dsn, CONTROLLER, password)),
         ),
         verifier=_verifier(settings),
         vault=Vault(KeyRing.load(settings.vault.key_file)),

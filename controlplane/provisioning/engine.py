@@ -19,7 +19,7 @@ from controlplane.provisioning.cloud_state import cloud_state
 from controlplane.provisioning.engine_errors import Complaint, explain
 from controlplane.provisioning.engine_events import Listener
 from controlplane.provisioning.engine_job import MARK, Job, Kind
-from controlplane.provisioning.engine_owner import Owned, clear_stale_locks, identity
+from controlplane.provisioning.engine_owner import clear_stale_locks, identity
 from controlplane.provisioning.leftovers import end_leftovers
 from controlplane.provisioning.ports import CloudPlan, CloudState, Progress, ProvisioningError
 from controlplane.provisioning.purchases import end_unknown, raise_fence
@@ -37,8 +37,8 @@ class PulumiEngine:
     """Runs each operation in a process of its own, forked from a server with the imports loaded.
 
     `environment` is complete: the engine's (PATH, PULUMI_HOME with plugins), backend, passphrase
-    file, provider credentials. `root` holds a directory for each tenant. `owned` tells whether a
-    dead process of another machine or start of ours held a lock.
+    file, provider credentials. `root` holds a directory for each tenant, with notes on the engines
+    of ours: the lock of one that died is removed, every other lock is somebody's.
     """
 
     def __init__(
@@ -46,12 +46,10 @@ class PulumiEngine:
         *,
         environment: Mapping[str, str],
         root: Path,
-        owned: Owned | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._environment = dict(environment)
         self._root = root
-        self._owned = owned or _nobody
         self._clock = clock
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(["controlplane.provisioning.engine_worker"])
@@ -124,7 +122,7 @@ class PulumiEngine:
 
     def _take_over(self, tenant: str, progress: Progress) -> None:
         stacks, directory = self._stacks(), self._directory(tenant)
-        for lock in clear_stale_locks(stacks, tenant, directory, self._owned):
+        for lock in clear_stale_locks(stacks, tenant, directory):
             progress(f"removed the lock of our process {lock.pid}, which is dead")
 
     def _run(
@@ -244,12 +242,6 @@ class PulumiEngine:
         except ProvisioningError as error:
             error.where = error.where or f"stack/{tenant}"
             raise
-
-
-def _nobody(host: str, pid: int) -> bool:
-    """Own no lock but those that this machine's notes tell of."""
-    del host, pid
-    return False
 
 
 def _start(job: Job, connection: Connection) -> None:

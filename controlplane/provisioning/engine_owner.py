@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,9 +14,6 @@ from stacks.backend import Lock, Stacks
 
 NOTES = "engines"
 PROC = Path("/proc")
-
-Owned = Callable[[str, int], bool]
-"""Takes host and process number; tells whether that process ran an operation of ours."""
 
 
 def identity(pid: int) -> str | None:
@@ -41,7 +38,7 @@ def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Iterat
     note.unlink(missing_ok=True)
 
 
-def clear_stale_locks(stacks: Stacks, stack: str, directory: Path, owned: Owned) -> list[Lock]:
+def clear_stale_locks(stacks: Stacks, stack: str, directory: Path) -> list[Lock]:
     """Remove locks that dead processes of ours left on a stack; return them.
 
     An engine of ours that outlived its controller is ended first. Raises ProvisioningError
@@ -50,7 +47,7 @@ def clear_stale_locks(stacks: Stacks, stack: str, directory: Path, owned: Owned)
     removed = []
     for lock in stacks.locks(stack):
         note = directory / NOTES / str(lock.pid)
-        if lock.host != socket.gethostname() or not _is_stale(lock, note, owned):
+        if lock.host != socket.gethostname() or not _is_stale(lock, note):
             raise locked(stack, lock)
         stacks.unlock(lock)
         note.unlink(missing_ok=True)
@@ -58,12 +55,12 @@ def clear_stale_locks(stacks: Stacks, stack: str, directory: Path, owned: Owned)
     return removed
 
 
-def _is_stale(lock: Lock, note: Path, owned: Owned) -> bool:
+def _is_stale(lock: Lock, note: Path) -> bool:
     running = identity(lock.pid)
     try:
         content = json.loads(note.read_text())
     except FileNotFoundError:
-        return running is None and owned(lock.host, lock.pid)
+        return False
     if running is None or running != content["engine"]:
         return True
     controller = str(content["controller"])
