@@ -12,7 +12,7 @@ from lab.place import LabError
 
 DEB822 = """# Debian's own
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: http://packages.example/debian
 Suites: bookworm bookworm-updates
 Components: main
 """
@@ -46,7 +46,7 @@ def test_other_sources_make_another_layer(
     built: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first = Layers(tmp_path, print).base()
-    layers.SOURCES[0].write_text(DEB822.replace("deb.debian.org", "mirror.example"))
+    layers.SOURCES[0].write_text(DEB822.replace("packages.example", "mirror.example"))
     assert Layers(tmp_path, print).base() != first
     assert first.is_dir()
 
@@ -80,7 +80,7 @@ def apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ("name", "text"),
     [
         ("sources.list.d/debian.sources", DEB822),
-        ("sources.list", "# old format\ndeb http://deb.debian.org/debian bookworm main contrib\n"),
+        ("sources.list", "# old format\ndeb http://packages.example/debian bookworm main contrib\n"),
         ("sources.list", "deb [signed-by=/etc/k.gpg] http://mirror.example/d bookworm main\n"),
         ("sources.list.d/mirror.list", "deb http://mirror.example/debian bookworm main\n"),
         ("sources.list.d/cloud.sources", DEB822.replace("http://deb", "mirror+file:/etc/deb")),
@@ -99,8 +99,8 @@ def test_sources_are_found_in_either_format_and_under_any_name(
     "text",
     [
         "# See /etc/apt/sources.list.d/debian.sources\n",
-        "#deb http://deb.debian.org/debian bookworm main\n",
-        "deb http://deb.debian.org/debian trixie main\n",
+        "#deb http://packages.example/debian bookworm main\n",
+        "deb http://packages.example/debian trixie main\n",
     ],
 )
 def test_sources_that_offer_another_debian_or_nothing_are_not_taken(apt: Path, text: str) -> None:
