@@ -11,9 +11,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from blueprint.platform import Platform
+from cli.event_log import log_to
 from cli.main import main
 from controlplane.app import create_app
 from controlplane.database import OPERATOR, ROLES, Database
@@ -86,6 +88,7 @@ def plane(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         await serve_http(app, listener, stop, ready.set)
         await pools.close()
 
+    log_to(tmp_path / "log" / "control-plane.jsonl")  # not where the commands print
     thread = threading.Thread(target=asyncio.run, args=(work(),))
     thread.start()
     assert ready.wait(20)
@@ -98,6 +101,7 @@ def plane(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     loop, stop = loop_of[0]
     loop.call_soon_threadsafe(stop.set)
     thread.join(20)
+    structlog.reset_defaults()
 
 
 @pytest.fixture
