@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tools.places import cache_dir
@@ -92,17 +92,33 @@ def download(progress: Progress, base: str = DOWNLOAD, patience: float = 5) -> P
             ):
                 progress("downloading the official distribution")
                 shutil.copyfileobj(answer, file)
-            with tarfile.open(archive) as tar:
-                tar.extractall(unpacked, filter="data")
+            _unpack(archive, unpacked)
         except (OSError, EOFError, HTTPException, tarfile.TarError, zlib.error):
             return None
-        if not _is_our_version(unpacked / "pulumi" / "pulumi"):
+        if not _is_our_version(unpacked / "pulumi"):
             return None
         ready = scratch / "ready"
         ready.mkdir()
-        (unpacked / "pulumi").rename(ready / "bin")
+        unpacked.rename(ready / "bin")
         _replace(ready, _downloaded())
     return cached()
+
+
+def _unpack(archive: Path, place: Path) -> None:
+    """Take the programs out of the distribution's one folder, and nothing else it may hold.
+
+    `extractall` with a filter would do, but Debian 12's Python (3.11.2) has none yet.
+    """
+    place.mkdir()
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            parts = PurePosixPath(member.name).parts
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is not None and len(parts) == 2 and parts[0] == "pulumi":
+                program = place / parts[1]
+                with program.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+                program.chmod(0o755)
 
 
 def build(progress: Progress) -> Part:

@@ -80,7 +80,7 @@ def apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ("name", "text"),
     [
         ("sources.list.d/debian.sources", DEB822),
-        ("sources.list", "# old format\ndeb http://packages.example/debian bookworm main contrib\n"),
+        ("sources.list", "# old format\ndeb http://packages.example/d bookworm main contrib\n"),
         ("sources.list", "deb [signed-by=/etc/k.gpg] http://mirror.example/d bookworm main\n"),
         ("sources.list.d/mirror.list", "deb http://mirror.example/debian bookworm main\n"),
         ("sources.list.d/cloud.sources", DEB822.replace("http://deb", "mirror+file:/etc/deb")),
