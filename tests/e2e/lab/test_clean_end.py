@@ -50,7 +50,8 @@ look() {
   ip -o link | cut -d: -f2; ip netns list; nft list tables; cat /proc/sys/net/ipv4/ip_forward
   find "$groups" -mindepth 1 -type d; find /run "$state" | grep -v lab.log
   if [ "$how" = building ]; then find "$PENGUIN_CACHE_DIR" -mindepth 3; fi
-  ps -e -o stat= -o comm= | grep -v ^Z | cut -c5- | sort
+  ps -e -o stat= -o comm= > "$around/processes"  # not into a pipe, whose ends it might see
+  grep -v ^Z "$around/processes" | cut -c5- | sort
 }
 if [ "$how" = asked ]; then  # beside a firewall that lets nobody in
   nft -f - <<'END'
