@@ -22,6 +22,7 @@ from lab import control
 from lab.check import missing as missing_for_hosts
 from lab.place import LabPlace, required, running
 from tools.places import checkout, state_dir
+from tools.processes import command_of
 from tools.pulumi import engine
 from tools.servers import Postgres, Valkey
 
@@ -194,10 +195,9 @@ def control_plane_pid() -> int | None:
     """Return the process that wrote `serve.json`, None when it does not run."""
     try:
         pid = int(json.loads((state_dir() / SERVE).read_text())["pid"])
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, KeyError):
         return None
-    return pid if b"serve" in command else None
+    return pid if "serve" in command_of(pid) else None
 
 
 def penguin(*arguments: str) -> None:

@@ -16,6 +16,7 @@ from lab import leftovers
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
 from lab.place import FILE, LabError, LabPlace, running
 from tools.places import cache_dir
+from tools.processes import command_of
 
 START_DEADLINE = 600.0
 """Seconds; building layers for the first time takes most of them."""
@@ -133,7 +134,7 @@ def stop(directory: Path) -> bool:
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_DEADLINE
-        while holder(directory) is not None or _lives(pid):
+        while holder(directory) is not None or command_of(pid):
             if time.monotonic() > deadline:
                 raise LabError(
                     "lab.stop_failed",
@@ -169,14 +170,6 @@ def _clear_own(directory: Path) -> bool:
         with suppress(LabError), alone(directory, lock):  # else one starts at this moment
             file.unlink(missing_ok=True)
     return left
-
-
-def _lives(pid: int) -> bool:
-    """Tell whether a process still does something; a zombie has no command line."""
-    try:
-        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
-    except OSError:
-        return False
 
 
 def _failure(lines: list[str], log: Path) -> LabError:

@@ -15,6 +15,7 @@ HOSTS = "hosts"
 CACHE = "lab"
 """Directory of layers and packages below the cache; what is not finished begins with a dot."""
 NSPAWN = Path("/run/systemd/nspawn")
+MOUNTS = Path("/proc/self/mounts")
 
 
 def of(directory: Path) -> bool:
@@ -79,7 +80,8 @@ def unmount(place: Path) -> None:
 def mounts(directory: Path) -> list[Path]:
     """Return what is mounted below a directory, deepest first."""
     places = []
-    for line in Path("/proc/self/mounts").read_text().splitlines():
+    # Where there is no such file (not Linux) no host ever was.
+    for line in MOUNTS.read_text().splitlines() if MOUNTS.exists() else ():
         place = Path(line.split()[1].replace("\\040", " "))
         if place.is_relative_to(directory):
             places.append(place)

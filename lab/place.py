@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from tools.processes import command_of
+
 FILE = "lab.json"
 
 
@@ -71,12 +73,11 @@ def running(directory: Path) -> LabPlace | None:
     """Return the lab that runs in a directory, None when none does."""
     try:
         place = LabPlace.model_validate_json((directory / FILE).read_text())
-        command = Path(f"/proc/{place.pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return None
     # Whoever has the number of one that was killed may be another checkout's lab.
-    ours = b"lab.daemon" in command and os.fsencode(directory) in command
-    return place if ours else None
+    command = command_of(place.pid)
+    return place if "lab.daemon" in command and str(directory) in command else None
 
 
 def required(directory: Path) -> LabPlace:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from controlplane.provisioning.leftovers import end_leftovers
 from controlplane.provisioning.ports import ProvisioningError
 from stacks.backend import Lock, Stacks
@@ -21,8 +23,18 @@ def identity(pid: int) -> str | None:
     try:
         fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
+        return None if (PROC / "self").exists() else _identity_without_proc(pid)
     return None if fields[0] == "Z" else f"{pid}:{fields[19]}"
+
+
+def _identity_without_proc(pid: int) -> str | None:
+    """Return the same where the system is not Linux; its clock may shift what is read there."""
+    try:
+        process = psutil.Process(pid)
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        return None if ended else f"{pid}:{process.create_time():.0f}"
+    except psutil.Error:
+        return None
 
 
 @contextmanager

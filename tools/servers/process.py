@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from tools.servers.errors import ServerError
 
 
@@ -92,13 +94,11 @@ def is_running(pid: int, program: str, directory: Path) -> bool:
     The directory tells our server from somebody else's that got the same number later. A process
     that is ending keeps it until its sockets are closed.
     """
-    process = Path(f"/proc/{pid}")
     try:
-        name = (process / "comm").read_text().strip()
-        place = (process / "cwd").readlink()
-    except OSError:
+        process = psutil.Process(pid)
+        return process.name() == program and Path(process.cwd()) == directory.resolve()
+    except psutil.Error:
         return False
-    return name == program and place == directory.resolve()
 
 
 def wait_until(answer: Callable[[], bool], *, seconds: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,25 +73,43 @@ def test_the_machines_lock_is_where_root_alone_may_write() -> None:
     assert not place.st_mode & 0o022
 
 
-def test_a_lab_of_another_directory_that_got_the_number_of_a_killed_one_is_not_ours(
-    tmp_path: Path,
-) -> None:
+@pytest.fixture
+def theirs(tmp_path: Path) -> Iterator[LabPlace]:
+    """A process that was started as a lab is, for the directory `theirs`."""
     script = "import signal; print(flush=True); signal.pause()"
     command = [sys.executable, "-c", script, "lab.daemon", "--directory", str(tmp_path / "theirs")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        for name in ("ours", "theirs"):
-            (tmp_path / name).mkdir()
-            place = LabPlace(
-                pid=other.pid,
-                level="api",
-                hostwinds_url="",
-                hostwinds_key="",
-                cloudflare_url="",
-                cloudflare_token="",
-            )
-            place.write(tmp_path / name)
-        assert running(tmp_path / "ours") is None
-        assert running(tmp_path / "theirs") is not None
+        yield LabPlace(
+            pid=other.pid,
+            level="api",
+            hostwinds_url="",
+            hostwinds_key="",
+            cloudflare_url="",
+            cloudflare_token="",
+        )
         other.kill()
+
+
+def test_a_lab_of_another_directory_that_got_the_number_of_a_killed_one_is_not_ours(
+    tmp_path: Path, theirs: LabPlace
+) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+        theirs.write(tmp_path / name)
+    assert running(tmp_path / "ours") is None
+    assert running(tmp_path / "theirs") is not None
+
+
+def test_where_the_system_lists_no_locks_a_lab_says_itself_who_it_is(
+    tmp_path: Path, theirs: LabPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux alone has /proc/locks."""
+    monkeypatch.setattr(lock, "LOCKS", tmp_path / "no such file")
+    place = tmp_path / "theirs"
+    place.mkdir()
+    (place / OWN_LOCK).touch()
+    assert holder(place) is None
+    theirs.write(place)
+    assert holder(place) == theirs.pid

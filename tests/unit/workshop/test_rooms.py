@@ -29,7 +29,7 @@ MAY_USE = {
     "vault": {"cryptography"},
     "hostwinds": {"pydantic", "httpx2", "psycopg", "pulumi", "grpc", "google"},
     "stacks": {"pydantic", "psycopg", "pulumi", "pulumi_cloudflare"},
-    "tools": {"pulumi", "cloudflare", "grpc", "google", "psycopg", "redis"},
+    "tools": {"pulumi", "cloudflare", "grpc", "google", "psutil", "psycopg", "redis"},
     "sender": {
         "aiosmtplib",
         "alembic",
