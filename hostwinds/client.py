@@ -234,7 +234,7 @@ class Client:
                 if attempt == ATTEMPTS:
                     raise
                 # Jitter: the callers that one outage stopped shall not all come back at once.
-                self._pause(pause * random.uniform(0.5, 1.5))  # noqa: S311
+                self._pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
                 pause *= 2
         raise AssertionError
 
