@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lab.place import LabError
 
-ROOT, BUILD = "lab", "build"
-"""Of the whole lab, and of what builds its layers."""
+ROOT, BUILD, DISKS = "lab", "build", "disks"
+"""Of the whole lab, of what builds its layers, and of what prepares the disks of guests."""
 MOUNTS = Path("/proc/self/mounts")
 DEADLINE = 20.0
 """Seconds until killed processes must be gone."""

@@ -67,18 +67,18 @@ class Guest:
             place.mkdir(parents=True)
         lower = ":".join(str(layer) for layer in self._layers)
         options = f"lowerdir={lower},upperdir={upper},workdir={scratch}"
-        run("mount", "-t", "overlay", "overlay", "-o", options, str(self.root))
+        _prepare("mount", "-t", "overlay", "overlay", "-o", options, str(self.root))
         (self.root / "etc/hostname").write_text(f"{self.name}\n")
         (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost {self.name}\n")
         resolver = self.root / "etc/resolv.conf"
         resolver.unlink(missing_ok=True)
         resolver.write_text(f"nameserver {RESOLVER}\n")
         key = str(self.root / "etc/ssh/ssh_host_ed25519_key")
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", key)
+        _prepare("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", key)
 
     def inside_disk(self, script: str, *arguments: str, stdin: str = "") -> str:
         """Run a shell script on the disk before it is booted."""
-        return run("chroot", str(self.root), "sh", "-ec", script, *arguments, stdin=stdin)
+        return _prepare("chroot", str(self.root), "sh", "-ec", script, *arguments, stdin=stdin)
 
     def inside(self, script: str, *arguments: str, stdin: str = "") -> str:
         """Run a shell script in the running guest."""
@@ -212,3 +212,8 @@ class Guest:
             remedy="read its console's log",
             where=self._place / "console.log",
         )
+
+
+def _prepare(*command: str, stdin: str = "") -> str:
+    """Run a program that uses a disk, where it is found when the lab was killed meanwhile."""
+    return run(*cgroups.inside(cgroups.DISKS, *command), stdin=stdin)

@@ -53,6 +53,11 @@ look() {
   ps -e -o stat= -o comm= > "$around/processes"  # not into a pipe, whose ends it might see
   grep -v ^Z "$around/processes" | cut -c5- | sort
 }
+at_work() {  # on the receiver's disk before it is booted
+  for process in /proc/[0-9]*; do
+    [ "$(readlink "$process/root")" != "$state/lab/hosts/rcpt/m" ] || echo "${process#/proc/}"
+  done
+}
 if [ "$how" = asked ]; then  # beside a firewall that lets nobody in
   nft -f - <<'END'
 table inet strict {
@@ -70,11 +75,14 @@ case $how in
   building) lab up & read -r _ < "$around/mounted"; kill -9 -1 ;;
   booting) lab up & until [ -e "$state/lab/hosts/dns/console.log" ]; do kill -0 $!; done
     kill -9 -1 ;;
+  preparing) lab up & up=$!
+    until pids=$(at_work) && [ -n "$pids" ] && kill -STOP $pids; do :; done
+    wait "$up" ;;
   *) lab up ;;
 esac
 case $how in
   asked) ip netns exec lab-dns "$python" -c "$FETCH" ;;
-  daemon) kill -9 "$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "$state/lab/lab.json")" ;;
+  daemon|preparing) kill -9 "$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "$state/lab/lab.json")" ;;
   everything) kill -9 -1 ;;
   forgotten) kill -9 -1; rm /run/penguinmails-lab ;;
 esac
@@ -117,7 +125,7 @@ def layers_built() -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["asked", "daemon", "everything", "forgotten", "booting", "building"]
+    "how", ["asked", "daemon", "everything", "forgotten", "booting", "preparing", "building"]
 )
 def test_nothing_is_left_when_the_lab_is_ended_by(how: str, state: Path) -> None:
     groups = cgroups.root().parent
