@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sender.clock import Clock, SystemClock
 from sender.database import sqlalchemy_url
 from sender.delivery import Pool
+from sender.jobs import Jobs
 from sender.lists import Lists
 from sender.migrator import Migrator
 from sender.settings import SenderSettings
@@ -82,15 +83,14 @@ async def run(
         lease=settings.lease,
     )
     worker = Worker(
-        name=name,
         engine=engine,
+        jobs=Jobs(engine, name, timedelta(seconds=settings.lease), time),
         lists=lists,
         pool=pool,
         vault=vault or Vault(KeyRing.load(settings.key_ring)),
         tokens=Tokens(bytes.fromhex(settings.token_key.get_secret_value())),
         public_url=settings.public_url,
         clock=time,
-        lease=timedelta(seconds=settings.lease),
         answer_timeout=settings.answer_timeout,
         max_attempts=settings.max_attempts,
     )

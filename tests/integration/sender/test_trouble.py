@@ -21,6 +21,7 @@ from sender import daemon, directory
 from sender.clock import SystemClock
 from sender.database import sqlalchemy_url
 from sender.delivery import Pool
+from sender.jobs import Jobs
 from sender.lists import Element, Lists
 from sender.migrator import Migrator
 from sender.queue import LIFETIME
@@ -78,23 +79,23 @@ class TestDatabase:
     ):
         lost: list[str] = []
 
-        class Unlucky(Worker):
+        class Unlucky(Jobs):
             """Hears nothing from the database, once at each of the two moments."""
 
-            async def _begin(self, *arguments: Any) -> int | None:
-                attempt = await super()._begin(*arguments)
+            async def begin(self, *arguments: Any) -> int | None:
+                attempt = await super().begin(*arguments)
                 if "begin" not in lost:
                     lost.append("begin")
                     raise OperationalError("commit", {}, ConnectionError("connection lost"))
                 return attempt
 
-            async def _write_outcome(self, *arguments: Any) -> None:
+            async def finish(self, *arguments: Any) -> None:
                 if sink.mails and "outcome" not in lost:
                     lost.append("outcome")
                     raise PoolTimeout("no connection within 30 s")
-                await super()._write_outcome(*arguments)
+                await super().finish(*arguments)
 
-        monkeypatch.setattr(daemon, "Worker", Unlucky)
+        monkeypatch.setattr(daemon, "Jobs", Unlucky)
         await publish(entry)
         message_id = await submit()
         async with sending(settings):
@@ -118,28 +119,27 @@ class TestDatabase:
             pool_timeout=1,
         )
 
-        class Late(Worker):
-            async def _begin(self, *arguments: Any) -> int | None:
+        class Late(Jobs):
+            async def begin(self, *arguments: Any) -> int | None:
                 await execute(
                     engine,
                     "insert into queue.usage values ('mailbox', :subject, :day, 50)",
                     subject=directory.mailbox_subject(entry_of.tenant_id, "sales@acme.example"),
                     day=datetime.now(UTC).date(),
                 )
-                return await super()._begin(*arguments)
+                return await super().begin(*arguments)
 
         entry_of = (await explained(engine, message_id)).message
         clock, lists = SystemClock(), Lists(queue, "late")
-        worker = Late(
-            name="late",
+        worker = Worker(
             engine=single,
+            jobs=Late(single, "late", timedelta(seconds=60), clock),
             lists=lists,
             pool=Pool(clock, connect_timeout=5, keep_alive=0),
             vault=Vault(KeyRing.load(ring)),
             tokens=Tokens(bytes.fromhex(TOKEN_KEY)),
             public_url=settings.public_url,
             clock=clock,
-            lease=timedelta(seconds=60),
             answer_timeout=60,
             max_attempts=1,
         )
