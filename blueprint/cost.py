@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from blueprint.catalogue import SIZES
-from blueprint.document import Cost, CostItem, Host
+from blueprint.document import Cost, CostItem
+from blueprint.naming import address_name
 from blueprint.platform import Platform
+from blueprint.tenant import Tenant
 
 
-def cost_of(hosts: Iterable[Host], platform: Platform) -> Cost:
+def cost_of(tenant: Tenant, platform: Platform) -> Cost:
     """Add up each VPS and each further address, by the operator's prices."""
     items: list[CostItem] = []
-    for host in hosts:
+    for host in tenant.spec.hosts:
         items.append(
             CostItem(
                 item=f"{host.name}: VPS {host.size}",
@@ -22,11 +22,11 @@ def cost_of(hosts: Iterable[Host], platform: Platform) -> Cost:
         )
         items += [
             CostItem(
-                item=f"{address.name}: IPv4 address",
+                item=f"{address_name(host.name, index)}: IPv4 address",
                 usd_cents=platform.prices.address,
                 estimate=False,
             )
-            for address in host.addresses[1:]
+            for index in range(2, host.addresses + 1)
         ]
     return Cost(items=tuple(items), usd_cents=sum(item.usd_cents for item in items))
 

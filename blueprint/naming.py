@@ -44,13 +44,18 @@ def zone_of(host: HostSpec, platform: Platform) -> DomainName:
     return host.zone or platform.zone
 
 
+def address_name(host: str, index: int) -> str:
+    """Return the name of a host's address, counted from 1: `mx1-2`."""
+    return f"{host}-{index}"
+
+
 def addresses_of(tenant: str, host: HostSpec, platform: Platform) -> tuple[Address, ...]:
     """Return the host's addresses: the primary one, then those for bulk mail."""
     label, _, parent = base_name(tenant, host, platform).partition(".")
     alone = host.addresses == 1
     return tuple(
         Address(
-            name=f"{host.name}-{index}",
+            name=address_name(host.name, index),
             index=index,
             role=Role.PRIMARY if index == 1 else Role.EGRESS,
             helo=f"{label}.{parent}" if index == 1 else f"{label}-{index}.{parent}",

@@ -53,7 +53,7 @@ def render(
         "sending": Sending(
             warmup=spec.sending.warmup, tracking_domain=spec.sending.tracking_domain
         ),
-        "cost": cost_of(hosts, platform),
+        "cost": cost_of(tenant, platform),
     }
     draft = Blueprint.model_validate({**fields, "digest": ""})
     content = draft.model_dump(mode="json", by_alias=True, exclude={"digest"})

@@ -43,9 +43,6 @@ def get(
         rows = [row_of(found)]
     else:
         rows = [row_of(item) for item in _items(api, kind, tenant)]
-    if kind == "tenants":
-        for row in rows:
-            row["cost"] = dollars(api.render(row["document"])["cost"]["usd_cents"])
     print_rows(rows, COLUMNS[kind], output)
 
 
@@ -59,7 +56,7 @@ def _one(api: Api, kind: str, name: str) -> dict[str, Any]:
 
 
 def row_of(item: dict[str, Any]) -> dict[str, Any]:
-    """Add what a table shows: readiness and age."""
+    """Add what a table shows: readiness, cost and age."""
     row = dict(item)
     ready = next(
         (c for c in item.get("conditions", ()) if (c["subject"], c["type"]) == ("tenant", "Ready")),
@@ -69,6 +66,8 @@ def row_of(item: dict[str, Any]) -> dict[str, Any]:
         row |= {"ready": ready["status"], "reason": ready["reason"]}
     elif "conditions" in item:
         row |= {"ready": "Unknown", "reason": "NotYetReported"}
+    if "monthly_cost_usd_cents" in item:
+        row["cost"] = dollars(item["monthly_cost_usd_cents"])
     begun = item.get("created_at") or item.get("started_at")
     if begun:
         row["age"] = age(begun)
@@ -88,10 +87,8 @@ def _items(api: Api, kind: str, tenant: str | None) -> list[dict[str, Any]]:
     if kind == "tenants":
         return [api.get(tenant_path(tenant))] if tenant else list(api.pages("/tenants", limit=100))
     if kind == "operations":
-        names = [tenant] if tenant else [item["name"] for item in api.pages("/tenants", limit=100)]
-        return [
-            row for name in names for row in api.pages(f"{tenant_path(name)}/operations", limit=100)
-        ]
+        path = f"{tenant_path(tenant)}/operations" if tenant else "/operations"
+        return list(api.pages(path, limit=100))
     if kind == "events":
         return list(_events(api, tenant))
     return _messages(api, tenant)

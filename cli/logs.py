@@ -44,12 +44,8 @@ def _find(api: Api, name: str | None) -> dict[str, Any]:
     if name is not None and _is_id(name):
         found: dict[str, Any] = api.get(f"/operations/{name}")
         return found
-    names = [name] if name is not None else [tenant["name"] for tenant in api.pages("/tenants")]
-    newest = [
-        operation
-        for each in names
-        for operation in api.get(f"{tenant_path(each)}/operations", limit=1)["items"]
-    ]
+    path = f"{tenant_path(name)}/operations" if name is not None else "/operations"
+    newest = api.get(path, limit=1)["items"]
     if not newest:
         raise CliError(
             "logs.none",
@@ -57,7 +53,8 @@ def _find(api: Api, name: str | None) -> dict[str, Any]:
             where=f"tenant {name}" if name else None,
             remedy="`penguin describe tenant NAME` says what is waited for",
         )
-    return max(newest, key=lambda operation: str(operation["started_at"]))
+    operation: dict[str, Any] = newest[0]
+    return operation
 
 
 def _headline(operation: dict[str, Any]) -> str:

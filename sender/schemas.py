@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -20,6 +30,23 @@ BREAKS = frozenset({"Cc", "Zl", "Zp"})
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 MAX_BODY = 2_000_000
 """Characters of one alternative; what is longer belongs behind a link."""
+
+
+def _mailable(value: str) -> str:
+    """Say in words what the pattern says to programs."""
+    if not re.fullmatch(ADDRESS, value):
+        raise ValueError(
+            f"{value} is no mail address such as bob@example.com, other letters in its domain "
+            "in Punycode (xn--…)"
+        )
+    if value.index("@") > LOCAL_PART:
+        raise ValueError(f"at most {LOCAL_PART} characters may stand before the @")
+    return value
+
+
+MailAddress = Annotated[
+    str, Field(max_length=254, json_schema_extra={"pattern": ADDRESS}), AfterValidator(_mailable)
+]
 
 
 class State(StrEnum):
@@ -48,11 +75,11 @@ class OutgoingMessage(BaseModel):
         frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=True
     )
 
-    from_address: str = Field(alias="from", max_length=254, pattern=ADDRESS)
+    from_address: MailAddress = Field(alias="from")
     from_name: str | None = Field(default=None, max_length=200)
-    to: str = Field(max_length=254, pattern=ADDRESS)
+    to: MailAddress
     to_name: str | None = Field(default=None, max_length=200)
-    reply_to: str | None = Field(default=None, max_length=254, pattern=ADDRESS)
+    reply_to: MailAddress | None = None
     subject: str = Field(max_length=998)
     text: str | None = Field(default=None, max_length=MAX_BODY)
     html: str | None = Field(default=None, max_length=MAX_BODY)
@@ -62,13 +89,6 @@ class OutgoingMessage(BaseModel):
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
     run_at: AwareDatetime | None = Field(default=None, lt=LATEST)
     """Not before this moment; at once when None."""
-
-    @field_validator("from_address", "to", "reply_to")
-    @classmethod
-    def _short_local_part(cls, value: str | None) -> str | None:
-        if value is not None and value.index("@") > LOCAL_PART:
-            raise ValueError(f"at most {LOCAL_PART} characters may stand before the @")
-        return value
 
     @field_validator("subject", "from_name", "to_name")
     @classmethod

@@ -146,7 +146,10 @@ async def explain_message(
         found = await outbox.explain(connection, message_id=message_id)
     if found is None:
         raise Problem(
-            404, "message.not_found", f"there is no message {message_id}", "GET /api/v1/messages"
+            404,
+            "message.not_found",
+            f"there is no message {message_id}",
+            "`penguin get messages` lists them",
         )
     return dict(found)
 

@@ -63,7 +63,7 @@ def _invalid(error: ValidationError) -> Problem:
     errors = [
         ProblemError(
             code="message.invalid_value",
-            detail=detail["msg"],
+            detail=detail["msg"].removeprefix("Value error, "),
             remedy="see /api/v1/openapi.json",
             path=".".join(str(step) for step in detail["loc"]),
         )

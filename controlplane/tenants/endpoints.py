@@ -47,7 +47,7 @@ async def create_tenant(
                 response.headers["Idempotent-Replayed"] = "true"
                 return _created(response, TenantView.model_validate(before.answer))
         row = await service.create(connection, tenant, now=now)
-        shown = view(row, [])
+        shown = view(row, [], state.platform)
         if idempotency_key is not None:
             await service.remember(
                 connection,
@@ -63,6 +63,7 @@ async def create_tenant(
 
 @router.get("/tenants")
 async def list_tenants(
+    request: Request,
     access: Reader,
     cursor: Annotated[
         str, Query(description="`next` of the page before", max_length=200, examples=["acme"])
@@ -70,18 +71,20 @@ async def list_tenants(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> TenantPage:
     """List tenants by name; a tenant's key sees its own."""
+    platform = request.app.state.platform
     async with access.begin() as connection:
         rows = await repository.page(connection, after=cursor, limit=limit + 1)
         known = await conditions.load_all(connection, [row.id for row in rows[:limit]])
-    items = [view(row, known[row.id]) for row in rows[:limit]]
+    items = [view(row, known[row.id], platform) for row in rows[:limit]]
     return TenantPage(items=items, next=items[-1].name if len(rows) > limit else None)
 
 
 @router.get("/tenants/{name}", responses=responses(404))
-async def get_tenant(name: Name, access: Reader) -> TenantView:
+async def get_tenant(name: Name, request: Request, access: Reader) -> TenantView:
     """Return a tenant with its conditions."""
     async with access.begin() as connection:
-        return await _shown(connection, await service.find(connection, name))
+        row = await service.find(connection, name)
+        return await _shown(connection, row, request)
 
 
 @router.put("/tenants/{name}", responses=responses(404, 409))
@@ -94,7 +97,7 @@ async def replace_tenant(
     async with access.begin() as connection:
         row, outcome = await service.replace(connection, name, tenant, now=state.clock())
         response.headers[OUTCOME] = outcome
-        return await _shown(connection, row)
+        return await _shown(connection, row, request)
 
 
 @router.delete("/tenants/{name}", status_code=202, responses=responses(404))
@@ -102,7 +105,7 @@ async def delete_tenant(name: Name, request: Request, access: OperatorWriter) ->
     """Ask for a tenant to be deleted; it is gone when GET answers 404."""
     async with access.begin() as connection:
         row = await service.delete(connection, name, now=request.app.state.clock())
-        return await _shown(connection, row)
+        return await _shown(connection, row, request)
 
 
 @router.get("/tenants/{name}/blueprint", responses=responses(404, 409))
@@ -134,5 +137,7 @@ def _created(response: Response, shown: TenantView) -> TenantView:
     return shown
 
 
-async def _shown(connection: AsyncConnection, row: repository.TenantRow) -> TenantView:
-    return view(row, await conditions.load(connection, row.id))
+async def _shown(
+    connection: AsyncConnection, row: repository.TenantRow, request: Request
+) -> TenantView:
+    return view(row, await conditions.load(connection, row.id), request.app.state.platform)

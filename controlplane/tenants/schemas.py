@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from blueprint.cost import cost_of
+from blueprint.platform import Platform
 from blueprint.tenant import Tenant
 from controlplane.monitoring.conditions import Condition
 from controlplane.tenants.repository import TenantRow
@@ -34,6 +36,7 @@ SHOWN: dict[str, Any] = {
     "observed_generation": 2,
     "deleting": False,
     "paused": False,
+    "monthly_cost_usd_cents": 4897,
     "created_at": "2026-11-24T12:00:00Z",
     "updated_at": "2026-11-24T12:05:00Z",
     "document": EXAMPLE,
@@ -75,6 +78,8 @@ class TenantView(BaseModel):
     observed_generation: int
     deleting: bool
     paused: bool
+    monthly_cost_usd_cents: int
+    """At the provider, by the operator's prices."""
     created_at: datetime
     updated_at: datetime
     document: dict[str, Any]
@@ -91,7 +96,7 @@ class TenantPage(BaseModel):
     """Cursor of the next page; null at the end."""
 
 
-def view(row: TenantRow, conditions: list[Condition]) -> TenantView:
+def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> TenantView:
     """Show a tenant."""
     return TenantView(
         id=row.id,
@@ -100,6 +105,7 @@ def view(row: TenantRow, conditions: list[Condition]) -> TenantView:
         observed_generation=row.observed_generation,
         deleting=row.deleting,
         paused=row.paused,
+        monthly_cost_usd_cents=cost_of(row.document, platform).usd_cents,
         created_at=row.created_at,
         updated_at=row.updated_at,
         document=dump(row.document),

@@ -61,7 +61,9 @@ async def test_all_mistakes_of_a_message_are_told(acme, client_of) -> None:
     answer = await client.post("/messages", json={**MESSAGE, "to": "nobody", "sbuject": "x"})
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (422, "message.invalid")
-    assert {error["path"] for error in problem["errors"]} == {"to", "sbuject"}
+    told = {error["path"]: error["detail"] for error in problem["errors"]}
+    assert told.keys() == {"to", "sbuject"}
+    assert told["to"].startswith("nobody is no mail address such as bob@example.com")
 
 
 async def test_an_operators_message_names_its_tenant(acme, operator) -> None:

@@ -309,6 +309,14 @@ async def test_a_blueprint_is_rendered_before_anything_exists(operator):
     assert (pending.status_code, pending.json()["code"]) == (409, "tenant.keys_pending")
 
 
+async def test_a_tenant_is_shown_with_what_it_costs(operator):
+    made = await create(operator, "acme")
+    blueprint = (await operator.post("/blueprints", json=made["document"])).json()
+    [listed] = (await operator.get("/tenants")).json()["items"]
+    costs = {shown["monthly_cost_usd_cents"] for shown in (made, listed)}
+    assert costs == {blueprint["cost"]["usd_cents"]} != {0}
+
+
 async def test_unknown_paths_and_methods_are_problems_too(operator):
     nowhere = await operator.get("/nowhere")
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "request.no_such_path")
