@@ -32,6 +32,11 @@ RECEIVED = re.compile(r"from (?P<helo>\S+) \((?P<ptr>\S+) \[(?P<address>[\d.]+)\
 @app.command()
 def demo(api_only: up.ApiOnlyOption = False) -> None:
     """Run the main job, then end what was started for it. A world that runs is joined and kept."""
+    with world.turn():
+        _demo(api_only)
+
+
+def _demo(api_only: bool) -> None:
     joined = world.is_up()
     started = time.monotonic()
     try:

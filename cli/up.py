@@ -22,7 +22,8 @@ ApiOnlyOption = Annotated[
 def up(api_only: ApiOnlyOption = False) -> None:
     """Start servers, lab and control plane, or join those that run."""
     started = time.monotonic()
-    start(api_only=api_only)
+    with world.turn():
+        start(api_only=api_only)
     say(f"\nThe world is up after {time.monotonic() - started:.0f} s. To look around:\n")
     say('  eval "$(.venv/bin/penguin lab env)"')
     say("  penguin apply -f tenants/acme.yaml && penguin wait tenant acme --for=condition=Ready")

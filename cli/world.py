@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx2
@@ -21,6 +22,7 @@ from hostwinds.plugin import write_launcher
 from lab import control
 from lab.check import missing as missing_for_hosts
 from lab.place import LabPlace, required, running
+from tools import turns
 from tools.places import checkout, state_dir
 from tools.processes import command_of
 from tools.pulumi import engine
@@ -47,6 +49,12 @@ Progress = Callable[[str], None]
 def lab_dir() -> Path:
     """Return the directory of this checkout's lab."""
     return state_dir() / "lab"
+
+
+def turn() -> AbstractContextManager[None]:
+    """Wait for a demo or a start under way in this checkout: its end takes the world along."""
+    other = "  … waiting for another `make demo` or `make up` of this checkout"
+    return turns.turn(state_dir(), lambda: print(other, flush=True))
 
 
 def servers() -> tuple[Postgres, Valkey]:

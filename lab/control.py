@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from lab import leftovers
@@ -17,6 +16,7 @@ from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
 from lab.place import FILE, LabError, LabPlace, running
 from tools.places import cache_dir
 from tools.processes import command_of
+from tools.turns import turn
 
 START_DEADLINE = 600.0
 """Seconds; building layers for the first time takes most of them."""
@@ -39,7 +39,8 @@ def start(
     Raises LabError with `lab.taken` or `lab.start_failed`.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(directory, progress):
+    # A second start waits for the first, whose log and file it would clear.
+    with turn(directory, lambda: progress("waiting for a start that is under way")):
         found = running(directory)
         if found is not None:
             progress("joined the lab that is running")
@@ -50,21 +51,6 @@ def start(
         except BaseException:
             _end(process)
             raise
-
-
-@contextmanager
-def _one_at_a_time(directory: Path, progress: Callable[[str], None]) -> Iterator[None]:
-    """Let a second start wait for the first, whose log and file it would clear."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("waiting for a start that is under way")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _launch(
