@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -55,20 +54,28 @@ class ByHand:
 
     def up(self) -> str:
         """Run `pulumi up` and return what it says; it must succeed."""
-        done = self.run("up", "--yes", "--skip-preview")
+        return self.done("up", "--yes", "--skip-preview")
+
+    def done(self, *arguments: str) -> str:
+        """Run `pulumi` and return what it says; it must succeed."""
+        done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
 
-@pytest.fixture(params=["files", "postgres"])
-def environment(
-    request: pytest.FixtureRequest, environment: dict[str, str]
-) -> Iterator[dict[str, str]]:
-    if request.param == "postgres":
-        url = request.getfixturevalue("database").replace("postgresql://", "postgres://")
-        yield {**environment, "PULUMI_BACKEND_URL": f"{url}?sslmode=disable"}
-    else:
-        yield environment
+@pytest.fixture
+def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> dict[str, str]:
+    """The state is in files, or where a test asks for that in PostgreSQL."""
+    if getattr(request, "param", "files") == "files":
+        return environment
+    url = request.getfixturevalue("database").replace("postgresql://", "postgres://")
+    return {**environment, "PULUMI_BACKEND_URL": f"{url}?sslmode=disable"}
+
+
+@pytest.fixture
+def reconciler(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
+    """The other door."""
+    return PulumiEngine(environment=environment, root=tmp_path / "operations")
 
 
 @pytest.fixture
@@ -82,32 +89,30 @@ def by_hand(
     return ByHand(engine, environment, config)
 
 
+@pytest.mark.parametrize("environment", ["files", "postgres"], indirect=True)
 def test_what_one_door_made_the_other_finds_unchanged(
     by_hand: ByHand,
-    environment: dict[str, str],
+    reconciler: PulumiEngine,
     blueprint: Blueprint,
     cloud: Cloud,
-    tmp_path: Path,
 ) -> None:
-    engine = PulumiEngine(environment=environment, root=tmp_path / "operations")
     lines: list[str] = []
-    assert engine.up(blueprint, lines.append, deadline=DEADLINE).pending == ("mx1-2",)
+    assert reconciler.up(blueprint, lines.append, deadline=DEADLINE).pending == ("mx1-2",)
     cloud.sell_addresses(1)
     assert "changes" in by_hand.up()
     assert "unchanged" in (again := by_hand.up())
     assert "created" not in again
     assert "updated" not in again
-    assert engine.preview(blueprint, lines.append).changes == ()
-    state = engine.up(blueprint, lines.append, deadline=DEADLINE)
+    assert reconciler.preview(blueprint, lines.append).changes == ()
+    state = reconciler.up(blueprint, lines.append, deadline=DEADLINE)
     assert state.digest == blueprint.digest
     assert state.pending == ()
     assert cloud.bought() == ["server", "address"]
 
 
-@pytest.mark.parametrize("environment", ["files"], indirect=True)
 def test_a_tenant_begun_by_hand_is_taken_over_by_the_reconciler(
     by_hand: ByHand,
-    environment: dict[str, str],
+    reconciler: PulumiEngine,
     blueprint: Blueprint,
     cloud: Cloud,
     tmp_path: Path,
@@ -115,52 +120,41 @@ def test_a_tenant_begun_by_hand_is_taken_over_by_the_reconciler(
     by_hand.begin(tmp_path / "elsewhere")
     done = by_hand.run("up", "--yes", "--skip-preview")
     assert "hostwinds.pending" in done.stdout, done.stdout + done.stderr
-    engine = PulumiEngine(environment=environment, root=tmp_path / "operations")
-    assert engine.state("acme").pending == ("mx1-2",)
+    assert reconciler.state("acme").pending == ("mx1-2",)
     cloud.sell_addresses(1)
-    assert engine.up(blueprint, print, deadline=DEADLINE).pending == ()
+    assert reconciler.up(blueprint, print, deadline=DEADLINE).pending == ()
     assert cloud.bought() == ["server", "address"]
 
 
-@pytest.mark.parametrize("environment", ["files"], indirect=True)
 def test_an_address_that_waits_survives_a_refresh_and_a_preview_by_hand(
     by_hand: ByHand,
-    environment: dict[str, str],
+    reconciler: PulumiEngine,
     blueprint: Blueprint,
     cloud: Cloud,
-    tmp_path: Path,
 ) -> None:
     """A refresh forgets that a resource is not complete; the plugin must not."""
-    engine = PulumiEngine(environment=environment, root=tmp_path / "operations")
-    engine.up(blueprint, print, deadline=DEADLINE)
-    refreshed = by_hand.run("refresh", "--yes", "--skip-preview")
-    assert refreshed.returncode == 0, refreshed.stdout + refreshed.stderr
-    previewed = by_hand.run("preview")
-    assert previewed.returncode == 0, previewed.stdout + previewed.stderr
+    reconciler.up(blueprint, print, deadline=DEADLINE)
+    by_hand.done("refresh", "--yes", "--skip-preview")
+    by_hand.done("preview")
     cloud.sell_addresses(1)
     by_hand.up()
-    assert engine.state("acme").pending == ()
-    assert "mx1-2/A" in engine.state("acme").records
+    assert reconciler.state("acme").pending == ()
+    assert "mx1-2/A" in reconciler.state("acme").records
     assert cloud.bought() == ["server", "address"]
 
 
-@pytest.mark.parametrize("environment", ["files"], indirect=True)
 def test_a_label_that_somebody_changed_in_the_portal_replaces_nothing(
     by_hand: ByHand,
-    environment: dict[str, str],
+    reconciler: PulumiEngine,
     blueprint: Blueprint,
     cloud: Cloud,
-    tmp_path: Path,
 ) -> None:
-    engine = PulumiEngine(environment=environment, root=tmp_path / "operations")
-    engine.up(blueprint, print, deadline=DEADLINE)
+    reconciler.up(blueprint, print, deadline=DEADLINE)
     cloud.sell_addresses(1)
-    engine.up(blueprint, print, deadline=DEADLINE)
+    reconciler.up(blueprint, print, deadline=DEADLINE)
     [server] = cloud.world.all_servers()
     server.srvrname = "our mail server"
-    refreshed = by_hand.run("refresh", "--yes", "--skip-preview")
-    assert refreshed.returncode == 0, refreshed.stdout + refreshed.stderr
-    assert "our mail server" in refreshed.stdout
+    assert "our mail server" in by_hand.done("refresh", "--yes", "--skip-preview")
     assert "unchanged" in by_hand.up()
     assert list(cloud.world.all_servers()) == [server]
     assert cloud.bought() == ["server", "address"]

@@ -10,20 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.reference.codes import ROOMS
 from tools.places import checkout
 
-OURS = {
-    "blueprint",
-    "vault",
-    "hostwinds",
-    "stacks",
-    "controlplane",
-    "sender",
-    "cli",
-    "lab",
-    "tools",
-    "tests",
-}
+OURS = {*ROOMS, "tests"}
 MAY_USE = {
     "blueprint": {"pydantic", "yaml"},
     "vault": {"cryptography"},
