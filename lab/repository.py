@@ -53,7 +53,7 @@ def provide(cache: Path, base: Path, progress: Callable[[str], None]) -> Path:
             (fetching / place).mkdir(parents=True)
         _fetch(fetching, base)
         shutil.rmtree(fetching / "lists")
-        run("sh", "-ec", INDEX, str(fetching))
+        run(*cgroups.inside(cgroups.BUILD, "sh", "-ec", INDEX, str(fetching)))
         fetching.rename(finished)
     return finished
 
