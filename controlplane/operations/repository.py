@@ -163,16 +163,17 @@ async def page(
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
-async def last_outcome(connection: AsyncConnection, tenant_id: UUID, phase: str) -> str | None:
-    """Return how the newest operation of a phase ended; None when there is none."""
+async def succeeded_last(connection: AsyncConnection, tenant_id: UUID, phase: str) -> str | None:
+    """Return the digest of a phase's newest operation; None when that one did not succeed."""
     found = await connection.execute(
         text(
-            "select outcome from oltp.operations where tenant_id = :id and phase = :phase "
-            "order by id desc limit 1"
+            "select outcome, digest from oltp.operations "
+            "where tenant_id = :id and phase = :phase order by id desc limit 1"
         ),
         {"id": tenant_id, "phase": phase},
     )
-    return found.scalar_one_or_none()
+    last = found.one_or_none()
+    return str(last.digest) if last is not None and last.outcome == "succeeded" else None
 
 
 async def lines_after(

@@ -57,16 +57,17 @@ class Cloud:
         context.state = await asyncio.to_thread(context.ports.engine.state, name)
 
     async def _is_settled(self, context: Context) -> bool:
-        """Tell whether the last operation reached its end, and at this blueprint.
+        """Tell whether our last operation brought the stack to this blueprint, to the end.
 
-        The stack's digest alone does not: it is written also where a resource failed.
+        The stack's digest alone does not: it is written also where a resource failed, and of a run
+        by hand nobody told us how it ended.
         """
-        state = context.state
-        if state.digest != context.blueprint.digest or state.pending:
+        state, digest = context.state, context.blueprint.digest
+        if state.digest != digest or state.pending:
             return False
         async with context.ports.database.begin(CONTROLLER) as connection:
-            last = await operation_rows.last_outcome(connection, context.tenant.id, self.name)
-        return last == "succeeded"
+            last = await operation_rows.succeeded_last(connection, context.tenant.id, self.name)
+        return last == digest
 
     async def _remember_hosts(self, context: Context) -> None:
         """Note new machines: nothing is known of them, not even their host key."""

@@ -308,15 +308,21 @@ async def test_an_unknown_digest_is_shown_and_left_alone_until_somebody_applies(
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_a_digest_that_came_from_the_blueprint_endpoint_is_ours(world: World) -> None:
+async def test_a_run_by_hand_of_our_blueprint_is_no_drift_but_may_have_failed_half_way(
+    world: World,
+) -> None:
     await world.apply()
     await world.step()
     await world.apply(mailboxes=[{"address": "a@acme.example"}])
     served = (await world.api.get("/tenants/acme/blueprint")).json()
     world.cloud.stacks["acme"] = replace(world.cloud.state("acme"), digest=served["digest"])
     await world.step()
+    assert await world.condition("Drifted") == ("False", "AsApplied")
     assert await world.condition("Ready") == ("True", "Ready")
-    assert world.cloud.ups == 1
+    assert world.cloud.ups == 2
+    world.clock.advance(minutes=11)
+    await world.step()
+    assert world.cloud.ups == 2
 
 
 async def test_where_hosts_cannot_run_a_tenant_stops_at_dns_ready(world: World) -> None:
