@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -37,17 +35,18 @@ def _identity_without_proc(pid: int) -> str | None:
         return None
 
 
-@contextmanager
-def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Iterator[None]:
-    """Keep a note of an engine of ours while it runs; after a kill the note remains."""
+def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Path:
+    """Write down that an engine is ours, in the file that is returned.
+
+    It may go once the engine has ended by itself: a killed one has left its lock.
+    """
     note = directory / NOTES / str(pid)
     note.parent.mkdir(parents=True, exist_ok=True)
     fresh = note.with_suffix(".new")
     content = {"engine": identity(pid), "controller": controller, "mark": mark}
     fresh.write_text(json.dumps(content))
     fresh.replace(note)
-    yield
-    note.unlink(missing_ok=True)
+    return note
 
 
 def clear_stale_locks(stacks: Stacks, stack: str, directory: Path) -> list[Lock]:
@@ -64,6 +63,9 @@ def clear_stale_locks(stacks: Stacks, stack: str, directory: Path) -> list[Lock]
         stacks.unlock(lock)
         note.unlink(missing_ok=True)
         removed.append(lock)
+    for note in (directory / NOTES).glob("[0-9]*"):  # of engines that were killed without a lock
+        if note.suffix == "" and identity(int(note.name)) is None:
+            note.unlink(missing_ok=True)
     return removed
 
 

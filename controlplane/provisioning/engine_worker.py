@@ -15,7 +15,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -28,6 +28,9 @@ from controlplane.provisioning.engine_job import COMMANDS, MARK, Job, Kind
 from controlplane.provisioning.engine_owner import note_engine
 from controlplane.provisioning.leftovers import end_leftovers
 from stacks.program import declare
+
+PANIC = 2
+"""Exit code of a Go program that failed without a chance to release its lock."""
 
 
 def work(job: Job, connection: Connection) -> None:
@@ -42,7 +45,8 @@ def work(job: Job, connection: Connection) -> None:
         code = _run(job, kind, connection)
         if code:
             break
-    connection.send(("done", code))
+    with suppress(BrokenPipeError):
+        connection.send(("done", code))
     connection.close()
 
 
@@ -66,22 +70,25 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
             text=True,
             env={**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
         )
-        with note_engine(job.directory, engine.pid, job.controller, f"{MARK}={job.mark}"):
-            sending = threading.Lock()
+        note = note_engine(job.directory, engine.pid, job.controller, f"{MARK}={job.mark}")
+        sending = threading.Lock()
 
-            def send(line: str) -> None:
-                with sending:
-                    connection.send(_message(line))
+        def send(line: str) -> None:
+            with sending, suppress(BrokenPipeError):  # nobody hears us: `_end_with_parent` acts
+                connection.send(_message(line))
 
-            readers = [
-                threading.Thread(target=_each_line, args=[stream, send])
-                for stream in (engine.stdout, engine.stderr)
-            ]
-            for reader in readers:
-                reader.start()
-            for reader in readers:
-                reader.join()
-            return engine.wait()
+        readers = [
+            threading.Thread(target=_each_line, args=[stream, send])
+            for stream in (engine.stdout, engine.stderr)
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        code = engine.wait()
+        if code >= 0 and code != PANIC:
+            note.unlink(missing_ok=True)
+        return code
 
 
 def _each_line(stream: Any, send: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from blueprint.document import Blueprint
@@ -97,7 +98,7 @@ def test_the_lock_of_a_dead_process_of_ours_is_removed(
     ours.up(blueprint, print, deadline=DEADLINE)
     pid = dead_process()
     lock = write_lock(environment, pid=pid, host=socket.gethostname())
-    note_engine(root / "acme", pid, "1:0", "a-mark-of-nobody").__enter__()  # and then it was killed
+    note_engine(root / "acme", pid, "1:0", "a-mark-of-nobody")  # and then it was killed
     assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
     assert not lock.exists()
 
@@ -148,6 +149,25 @@ def test_killed_with_everything_in_the_middle_it_comes_right(
     assert state.pending == ()
     assert cloud.bought() == ["server", "address"]
     assert ours.preview(blueprint, print).changes == ()
+
+
+def test_an_engine_that_is_killed_alone_leaves_no_lock_in_the_way(
+    ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
+    def hear(line: str) -> None:
+        if "created Instance" in line:  # at this moment, say, the machine lacks memory
+            [engine] = [p for p in psutil.Process().children(True) if p.name() == "pulumi"]
+            engine.kill()
+
+    with pytest.raises(ProvisioningError) as caught:
+        ours.up(blueprint, hear, deadline=DEADLINE)
+    assert caught.value.retryable
+    assert str(caught.value)
+    cloud.sell_addresses(1)
+    told: list[str] = []
+    assert ours.up(blueprint, told.append, deadline=DEADLINE).pending == ()
+    assert "removed the lock of our process" in told[0]
+    assert cloud.bought() == ["server", "address"]
 
 
 CONTROLLER = """
