@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx2
 
 from cli.errors import CliError, CliErrorGroup, UsageError
-from tools.places import state_dir
+from kit.paths import state_dir
 
 CONTEXT = "context.json"
 """Where `penguin init` writes address and key of the API, in the state directory."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli.output import Format, OutputOption, print_result
-from tools.places import state_dir
+from kit.paths import state_dir
 
 if TYPE_CHECKING:
     from controlplane.settings import Settings

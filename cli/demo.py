@@ -15,8 +15,8 @@ import typer
 from cli import down, up, world
 from cli.errors import CliError
 from cli.narration import heading, say, step
+from kit.paths import checkout
 from lab.receiver import wait_for_message
-from tools.places import checkout
 
 app = typer.Typer(help="The main job on real parts.")
 

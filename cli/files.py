@@ -15,7 +15,7 @@ from blueprint.mistakes import DocumentError
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
 from cli.errors import CliError, CliErrorGroup, UsageError
-from tools.places import state_dir
+from kit.paths import state_dir
 
 ZONE = "penguinmails.example"
 SUFFIXES = (".yaml", ".yml", ".json")

@@ -13,7 +13,7 @@ import typer
 from cli import files
 from cli.errors import CliError
 from cli.output import Format, OutputOption, print_document
-from tools.places import state_dir
+from kit.paths import state_dir
 
 app = typer.Typer(help="Set this installation up, once.")
 CONTEXT = "context.json"

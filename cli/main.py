@@ -17,7 +17,7 @@ from typer._click.exceptions import UsageError as ClickUsageError
 from typer.core import TyperGroup
 
 from cli.errors import FAILED, INTERRUPTED, UsageError, reported
-from tools.places import state_dir
+from kit.paths import state_dir
 
 COMMANDS = {
     "demo": ("cli.demo", "The main job on real parts, from a tenant file to a delivered mail"),

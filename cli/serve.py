@@ -19,7 +19,7 @@ from cli.db import database_dsn
 from cli.errors import CliError
 from cli.event_log import log_to
 from cli.init import write_private
-from tools.places import checkout, state_dir
+from kit.paths import checkout, state_dir
 
 if TYPE_CHECKING:
     from controlplane.database import Database

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.output import Format, OutputOption, print_rows
-from tools.places import state_dir
+from kit.paths import state_dir
 from tools.servers import Postgres, Valkey
 
 app = typer.Typer(help="The embedded PostgreSQL and Valkey.", no_args_is_help=True)

@@ -19,11 +19,11 @@ import psycopg
 from cli.errors import CliError
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
+from kit.paths import checkout, state_dir
 from lab import control
 from lab.check import missing as missing_for_hosts
 from lab.place import LabPlace, required, running
 from tools import turns
-from tools.places import checkout, state_dir
 from tools.processes import command_of
 from tools.pulumi import engine
 from tools.servers import Postgres, Valkey

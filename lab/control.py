@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from kit.paths import cache_dir
 from lab import leftovers
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
 from lab.place import FILE, LabError, LabPlace, running
-from tools.places import cache_dir
 from tools.processes import command_of
 from tools.turns import turn
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from kit.paths import checkout
 from lab.place import LabError, running
-from tools.places import checkout
 
 MACHINE_LOCK = Path("/run/penguinmails-lab")
 """Of the lab with real hosts; it holds the directory of that lab and whose it is. Where root alone

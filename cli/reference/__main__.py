@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.reference import pages
-from tools.places import checkout
+from kit.paths import checkout
 
 place = checkout() / "docs" / "reference"
 place.mkdir(exist_ok=True)

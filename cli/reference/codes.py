@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.places import checkout
+from kit.paths import checkout
 
 ROOMS = (
     "blueprint",
@@ -20,6 +20,7 @@ ROOMS = (
     "cli",
     "lab",
     "tools",
+    "kit",
 )
 FAMILIES = {
     "api": "The command line asks the control plane",

@@ -24,7 +24,7 @@ import psycopg
 from blueprint.document import Blueprint
 from cli import down, up, world
 from controlplane.provisioning.engine import PulumiEngine
-from tools.places import checkout, state_dir
+from kit.paths import checkout, state_dir
 
 TENANT = "bench"
 RUNS = 5

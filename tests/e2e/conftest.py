@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kit.paths import state_dir
 from lab import check, control
 from lab.place import LabPlace, running
-from tools.places import state_dir
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 import redis
 from psycopg import sql
 
-from tools.places import state_dir
+from kit.paths import state_dir
 from tools.servers import Postgres, Valkey
 
 

@@ -18,7 +18,7 @@ from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tools.places import cache_dir
+from kit.paths import cache_dir
 from tools.pulumi.parts import VERSION, EngineError, Kind, Part
 
 Progress = Callable[[str], None]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.places import checkout, state_dir
+from kit.paths import checkout, state_dir
 from tools.pulumi import command
 from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, EngineError, Kind, Part
 

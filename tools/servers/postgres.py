@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from tools.places import cache_dir
+from kit.paths import cache_dir
 from tools.servers.errors import ServerError, from_log, refused
 from tools.servers.process import Account, alone, free_port, write_secret
 from tools.servers.server import Server

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from cli import world
+from kit.paths import checkout
 from lab.check import missing
-from tools.places import checkout
 
 
 @pytest.fixture

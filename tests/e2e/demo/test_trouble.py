@@ -18,10 +18,10 @@ import pytest
 
 from cli import down, up, world
 from cli.api import Api, connect
+from kit.paths import checkout
 from lab import leftovers
 from lab.check import missing
 from lab.place import LabPlace, required
-from tools.places import checkout
 
 pytestmark = [pytest.mark.hosts, pytest.mark.engine, pytest.mark.timeout(600)]
 FILE = "tenants/acme.yaml"

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.paths import cache_dir, checkout, state_dir
 from lab import cgroups, check, leftovers, repository
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
 from lab.place import LabError
-from tools.places import cache_dir, checkout, state_dir
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 

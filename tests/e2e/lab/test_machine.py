@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from kit.paths import checkout, state_dir
 from lab import check
 from lab.commands import environment
-from tools.places import checkout, state_dir
 
 pytestmark = pytest.mark.hosts
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.places import checkout
+from kit.paths import checkout
 from tools.servers import Postgres, Valkey
 
 

@@ -16,8 +16,8 @@ import pytest
 from redis.asyncio import Redis
 
 from controlplane.service import NotListening, listen
+from kit.paths import checkout
 from sender.lists import Lists
-from tools.places import checkout
 
 
 class Installation:

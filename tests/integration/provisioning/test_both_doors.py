@@ -10,7 +10,7 @@ import pytest
 
 from blueprint.document import Blueprint
 from controlplane.provisioning.engine import PulumiEngine
-from tools.places import checkout
+from kit.paths import checkout
 from tools.pulumi.engine import Engine
 
 from .conftest import Cloud

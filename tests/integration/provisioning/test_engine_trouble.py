@@ -16,7 +16,7 @@ from blueprint.document import Blueprint
 from controlplane.provisioning.engine import PulumiEngine
 from controlplane.provisioning.engine_owner import note_engine
 from controlplane.provisioning.ports import ProvisioningError
-from tools.places import checkout
+from kit.paths import checkout
 
 from .conftest import Cloud
 

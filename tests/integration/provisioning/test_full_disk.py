@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tools.places import checkout
+from kit.paths import checkout
 from tools.servers import Postgres, Valkey
 from tools.servers.process import wait_until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.places import checkout
+from kit.paths import checkout
 
 from .conftest import Cloud
 from .mortal import DSN

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tools.places import checkout
+from kit.paths import checkout
 
 MODULES = ("hostwinds.provider", "tools.pulumi.cloudflare_plugin", "tools.pulumi.language_host")
 ENGINE = """

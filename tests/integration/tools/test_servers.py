@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import redis
 
-from tools.places import state_dir
+from kit.paths import state_dir
 from tools.servers import Postgres, ServerError, Valkey
 from tools.servers.process import is_running, wait_until
 

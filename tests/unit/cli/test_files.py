@@ -11,7 +11,7 @@ import pytest
 from blueprint.loading import MAX_BYTES
 from cli import files
 from cli.errors import CliErrorGroup
-from tools.places import checkout
+from kit.paths import checkout
 
 ACME = (checkout() / "tenants" / "acme.yaml").read_bytes()
 

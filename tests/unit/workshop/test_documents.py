@@ -11,7 +11,7 @@ import pytest
 
 from cli.reference import pages
 from cli.reference.codes import CODE, FAMILIES, ROOMS, SUFFIXES, found
-from tools.places import checkout
+from kit.paths import checkout
 
 REFERENCE = checkout() / "docs" / "reference"
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from cli.reference.codes import ROOMS
-from tools.places import checkout
+from kit.paths import checkout
 
 OURS = {*ROOMS, "tests"}
-MAY_USE = {
+MAY_USE: dict[str, set[str]] = {
+    "kit": set(),
     "blueprint": {"pydantic", "yaml"},
     "vault": {"cryptography"},
     "hostwinds": {"pydantic", "httpx2", "psycopg", "pulumi", "grpc", "google"},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import places
+from kit import paths
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +19,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("PENGUIN_CACHE_DIR", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(places, "SYSTEM", tmp_path / "system")
+    monkeypatch.setattr(paths, "SYSTEM", tmp_path / "system")
     (tmp_path / "my checkout").mkdir()
-    monkeypatch.setattr(places, "checkout", lambda: tmp_path / "my checkout")
+    monkeypatch.setattr(paths, "checkout", lambda: tmp_path / "my checkout")
     return tmp_path
 
 
@@ -36,12 +36,12 @@ def test_root_keeps_it_apart_from_the_checkout(
     machine: Path, umask: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    state = places.state_dir()
+    state = paths.state_dir()
     assert state.parent == machine / "system"
     assert (machine / "my checkout" / ".penguin" / "state").resolve() == state
-    assert places.state_dir() == state
-    assert places.cache_dir() == machine / "system" / "cache"
-    for place in (state, state.parent, places.cache_dir()):
+    assert paths.state_dir() == state
+    assert paths.cache_dir() == machine / "system" / "cache"
+    for place in (state, state.parent, paths.cache_dir()):
         assert stat.S_IMODE(place.stat().st_mode) == 0o755
 
 
@@ -49,31 +49,31 @@ def test_others_keep_it_in_the_checkout_and_their_home(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert places.state_dir() == machine / "my checkout" / ".penguin" / "state"
-    assert places.cache_dir() == machine / "home" / ".cache" / "penguinmails"
+    assert paths.state_dir() == machine / "my checkout" / ".penguin" / "state"
+    assert paths.cache_dir() == machine / "home" / ".cache" / "penguinmails"
 
 
 def test_root_leaves_the_state_of_another_user_alone(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    theirs = places.state_dir()
+    theirs = paths.state_dir()
     (theirs / "settings.env").touch()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert places.state_dir().parent == machine / "system"
+    assert paths.state_dir().parent == machine / "system"
     assert (theirs / "settings.env").exists()
 
 
 def test_two_checkouts_share_the_cache_only(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    state, cache = places.state_dir(), places.cache_dir()
+    state, cache = paths.state_dir(), paths.cache_dir()
     (machine / "other").mkdir()
-    monkeypatch.setattr(places, "checkout", lambda: machine / "other")
-    assert places.state_dir() != state
-    assert places.cache_dir() == cache
+    monkeypatch.setattr(paths, "checkout", lambda: machine / "other")
+    assert paths.state_dir() != state
+    assert paths.cache_dir() == cache
 
 
 def test_a_chosen_place_wins(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENGUIN_STATE_DIR", str(machine / "chosen"))
-    assert places.state_dir() == machine / "chosen"
-    assert places.state_dir().is_dir()
+    assert paths.state_dir() == machine / "chosen"
+    assert paths.state_dir().is_dir()

@@ -1,0 +1,235 @@
+"""Errors as part of the product: a code is an object, and every door prints the same fault.
+
+A room declares its codes in one table (`<room>/faults.py`):
+
+    FAULTS = Table("hostwinds")
+    UNREACHABLE = FAULTS.code(
+        "hostwinds.unreachable",
+        message="{url} does not answer: {reason}",
+        remedy="check HOSTWINDS_API_URL and the network",
+        cause="The provider's API did not answer, or answered in another format.",
+        example={"url": "https://api.example", "reason": "connection refused"},
+        status=502,
+        retryable=True,
+        acts=Actor.OPERATOR,
+    )
+
+and raises them by calling the code: `raise UNREACHABLE(url=url, reason=str(error))`. The API's
+problem, the command line's words, conditions and `docs/reference/errors.md` are printed from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from string import Formatter
+
+
+class Actor(StrEnum):
+    """Who has to act before the fault goes away."""
+
+    USER = "user"
+    """Whoever wrote the file or sent the request."""
+    OPERATOR = "operator"
+    """Whoever runs the control plane."""
+    PROVIDER = "provider"
+    """Hostwinds, Cloudflare or another service outside."""
+    NOBODY = "nobody"
+    """It is tried again by itself."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One of several reasons why an input is refused.
+
+    `path` is the place in the document (`spec.hosts[0].size`); `file`, `line` and `column`
+    (from 1) are None for a request's body.
+    """
+
+    code: Code
+    message: str
+    remedy: str
+    path: str = ""
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    suggestion: str | None = None
+
+    @property
+    def where(self) -> str:
+        """Return the place: `tenants/acme.yaml:7:5 spec.hosts[0].sice`."""
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return f"{place} {self.path}".strip()
+
+
+class Fault(Exception):
+    """A failure with a stable code. `str()` is the message; `sentence` adds place and remedy."""
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        remedy: str,
+        *,
+        where: str | None = None,
+        violations: tuple[Violation, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.where = where
+        self.violations = violations
+
+    @property
+    def retryable(self) -> bool:
+        """Whether doing the same again can help."""
+        return self.code.retryable
+
+    @property
+    def sentence(self) -> str:
+        """Return message and remedy in one line, the place first: conditions and logs show it."""
+        place = f"{self.where}: " if self.where else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{place}{self.message}{remedy}"
+
+    def at(self, where: str) -> Fault:
+        """Set the place unless one is known already; return the fault itself."""
+        self.where = self.where or where
+        return self
+
+
+@dataclass(frozen=True)
+class Code:
+    """A kind of failure. `message` and `remedy` are format strings over the keys of `example`."""
+
+    name: str
+    """Stable: `hostwinds.unreachable`."""
+    message: str
+    """What happened: lower case, no final dot."""
+    remedy: str
+    """What to do: one imperative clause; empty where there is nothing to do."""
+    cause: str
+    """Why it happens, one sentence for the reference."""
+    example: Mapping[str, object] = field(default_factory=dict)
+    """Values of the fields as the reference shows them."""
+    status: int = 500
+    """HTTP status where the fault ends a request."""
+    retryable: bool = False
+    """Whether doing the same again can help."""
+    acts: Actor = Actor.USER
+    raises: type[Fault] = Fault
+    """Class of the fault, where callers catch by class."""
+
+    def __post_init__(self) -> None:
+        """Refuse an example that does not fill the message and the remedy."""
+        needed = _fields(self.message) | _fields(self.remedy)
+        if needed != set(self.example):
+            msg = f"{self.name}: the example must give {sorted(needed)}"
+            raise ValueError(msg)
+
+    def __hash__(self) -> int:
+        """Hash by name: names are unique."""
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+    @property
+    def reason(self) -> str:
+        """Return the code as a condition's reason: `dns.missing` is `DnsMissing`."""
+        return "".join(part.capitalize() for part in self.name.replace(".", "_").split("_"))
+
+    def __call__(
+        self,
+        *,
+        where: object = None,
+        violations: tuple[Violation, ...] = (),
+        **values: object,
+    ) -> Fault:
+        """Return the fault to raise; `values` fill the message and the remedy."""
+        return self.raises(
+            self,
+            self.message.format(**values),
+            self.remedy.format(**values),
+            where=None if where is None else str(where),
+            violations=violations,
+        )
+
+    def violation(
+        self,
+        *,
+        path: str = "",
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        suggestion: str | None = None,
+        **values: object,
+    ) -> Violation:
+        """Return one reason among several why an input is refused."""
+        return Violation(
+            self,
+            self.message.format(**values),
+            self.remedy.format(**values),
+            path=path,
+            file=file,
+            line=line,
+            column=column,
+            suggestion=suggestion,
+        )
+
+    def shown(self) -> Fault:
+        """Return the example as a fault: the text of the reference."""
+        return self.raises(
+            self, self.message.format(**self.example), self.remedy.format(**self.example)
+        )
+
+
+class Table:
+    """The codes of one room, in the order of their declaration."""
+
+    def __init__(self, room: str) -> None:
+        self.room = room
+        self._codes: dict[str, Code] = {}
+
+    def code(
+        self,
+        name: str,
+        *,
+        message: str,
+        remedy: str,
+        cause: str,
+        example: Mapping[str, object] | None = None,
+        status: int = 500,
+        retryable: bool = False,
+        acts: Actor = Actor.USER,
+        raises: type[Fault] = Fault,
+    ) -> Code:
+        """Declare a code; raises ValueError when its name is taken."""
+        if name in self._codes:
+            msg = f"{name} is declared twice"
+            raise ValueError(msg)
+        declared = Code(
+            name, message, remedy, cause, example or {}, status, retryable, acts, raises
+        )
+        self._codes[name] = declared
+        return declared
+
+    def __iter__(self) -> Iterator[Code]:
+        """Iterate over the codes."""
+        return iter(self._codes.values())
+
+    def get(self, name: str) -> Code | None:
+        """Return the code of a name that came from outside, as from the engine's output."""
+        return self._codes.get(name)
+
+
+def line(fault: Fault) -> str:
+    """Return a fault in one line, as another process reads it: `[code] message; do: remedy`."""
+    return f"[{fault.code}] {fault.message}; do: {fault.remedy}"
+
+
+def _fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
