@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kit.faults import Fault, Violation
+
 FAILED = 1
 INTERRUPTED = 130
 
@@ -42,9 +44,16 @@ class UsageError(CliError):
         super().__init__("usage", message, remedy=remedy)
 
 
-def show(error: CliError) -> None:
+def show_fault(fault: Fault) -> None:
+    """Print a fault to standard error: each of its violations, or itself where it has none."""
+    for entry in fault.violations or (fault,):
+        show(entry)
+
+
+def show(error: CliError | Fault | Violation) -> None:
     """Print one error to standard error."""
-    print(f"error[{error.code}]: {error}", file=sys.stderr)
+    message = str(error) if isinstance(error, CliError) else error.message
+    print(f"error[{error.code}]: {message}", file=sys.stderr)
     if error.where:
         print(f"  at: {error.where}", file=sys.stderr)
     if error.remedy:
@@ -68,6 +77,9 @@ def reported(log: Callable[[], Path]) -> Iterator[None]:
         raise SystemExit(FAILED) from None
     except CliError as error:
         show(error)
+        raise SystemExit(FAILED) from None
+    except Fault as fault:
+        show_fault(fault)
         raise SystemExit(FAILED) from None
     except BrokenPipeError:
         # The reader (`| head`) has enough. Python would complain again when it closes the stream.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from blueprint.mistakes import DocumentError, Mistake
+from kit.faults import Fault
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -87,7 +89,7 @@ class Problem(Exception):
     ) -> None:
         super().__init__(detail)
         self.document = ProblemDocument(
-            title=TITLES[status],
+            title=TITLES.get(status) or HTTPStatus(status).phrase,
             status=status,
             code=code,
             detail=detail,
@@ -117,6 +119,7 @@ CROSSED = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 def install(app: FastAPI) -> None:
     """Answer every failure of `app` as a problem."""
     app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(DocumentError, _document)
     app.add_exception_handler(RequestValidationError, _request)
     app.add_exception_handler(HTTPException, _http)
@@ -136,6 +139,27 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Respon
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this type
     return _refused(request, error)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Fault)  # noqa: S101 - registered for this type
+    return _refused(request, problem_of(error))
+
+
+def problem_of(fault: Fault) -> Problem:
+    """Return the problem that a fault is to whoever sent the request."""
+    errors = [
+        ProblemError(
+            code=violation.code.name,
+            detail=violation.message,
+            remedy=violation.remedy,
+            path=violation.path,
+            suggestion=violation.suggestion,
+        )
+        for violation in fault.violations
+    ]
+    code = fault.code
+    return Problem(code.status, code.name, fault.message, fault.remedy, errors)
 
 
 async def _document(request: Request, error: Exception) -> Response:

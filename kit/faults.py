@@ -88,11 +88,14 @@ class Fault(Exception):
         return self.code.retryable
 
     @property
+    def located(self) -> str:
+        """Return the message, the place first: an operation's row shows it."""
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+    @property
     def sentence(self) -> str:
         """Return message and remedy in one line, the place first: conditions and logs show it."""
-        place = f"{self.where}: " if self.where else ""
-        remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{place}{self.message}{remedy}"
+        return f"{self.located}; {self.remedy}" if self.remedy else self.located
 
     def at(self, where: str) -> Fault:
         """Set the place unless one is known already; return the fault itself."""
@@ -224,6 +227,21 @@ class Table:
     def get(self, name: str) -> Code | None:
         """Return the code of a name that came from outside, as from the engine's output."""
         return self._codes.get(name)
+
+
+def received(
+    name: str,
+    message: str,
+    remedy: str,
+    *,
+    status: int = 500,
+    where: str | None = None,
+    violations: tuple[Violation, ...] = (),
+) -> Fault:
+    """Return a fault of another process, whose code this one need not know."""
+    example = {"message": message, "remedy": remedy}
+    code = Code(name, "{message}", "{remedy}", "", example, status)
+    return code(where=where, violations=violations, **example)
 
 
 def line(fault: Fault) -> str:

@@ -37,6 +37,16 @@ class ProvisioningError(Exception):
         self.retryable = retryable
         self.where = where
 
+    @property
+    def located(self) -> str:
+        """As of a Fault."""
+        return str(self)
+
+    @property
+    def sentence(self) -> str:
+        """As of a Fault."""
+        return f"{self}; {self.remedy}"
+
     def __str__(self) -> str:
         """What happened, the place first: conditions, operations and logs show this text."""
         return f"{self.where}: {super().__str__()}" if self.where else super().__str__()

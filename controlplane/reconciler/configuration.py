@@ -22,6 +22,7 @@ from controlplane.reconciler.checks import camel
 from controlplane.reconciler.cloud import save_host
 from controlplane.reconciler.context import Context
 from controlplane.tenants.repository import HostRow
+from kit.faults import Fault
 
 
 class Configuration:
@@ -35,7 +36,7 @@ class Configuration:
     async def run(self, context: Context) -> None:
         """Make sure that each host runs what the blueprint says; raises the first failure."""
         parts: list[tuple[str, Verdict]] = []
-        failures: list[ProvisioningError] = []
+        failures: list[Fault | ProvisioningError] = []
         observed = {host.name: host for host in context.state.hosts}
         for host in context.blueprint.hosts:
             found = observed.get(host.name)
@@ -47,9 +48,9 @@ class Configuration:
                 try:
                     async with context.operation("configure", self.name) as progress:
                         await self._converge(context, host, found, progress)
-                except ProvisioningError as error:
+                except (Fault, ProvisioningError) as error:
                     failures.append(error)
-                    verdict = bad(camel(error.code), f"{error}; {error.remedy}")
+                    verdict = bad(camel(str(error.code)), error.sentence)
             parts.append((f"host/{host.name}", verdict))
         for subject, verdict in parts:
             context.conditions.set(subject, Type.CONFIGURED, verdict)

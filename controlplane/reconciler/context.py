@@ -34,6 +34,7 @@ from controlplane.reconciler.secrets import SecretStore
 from controlplane.settings import ReconcilerSettings
 from controlplane.tenants import repository
 from controlplane.tenants.repository import HostRow, TenantRow
+from kit.faults import Fault
 from vault import Vault
 
 T = TypeVar("T")
@@ -192,20 +193,34 @@ class Context:
                 yield progress
             except Exception as error:  # noqa: BLE001 - recorded, then raised again
                 failure = error
-                progress(f"failed: {error}")
+                progress(f"failed: {error.located if isinstance(error, Fault) else error}")
         async with database.begin(CONTROLLER) as connection:
-            known = isinstance(failure, ProvisioningError)
             await operation_rows.finish(
                 connection,
                 id_,
                 outcome="succeeded" if failure is None else "failed",
                 now=clock(),
-                code=getattr(failure, "code", "internal") if failure else None,
-                message=(str(failure) if known else type(failure).__name__) if failure else None,
-                remedy=getattr(failure, "remedy", "see the log") if failure else None,
+                **_columns(failure),
             )
         if failure is not None:
             raise failure
+
+
+def _columns(failure: Exception | None) -> dict[str, str]:
+    """Return what an operation's row says of its failure."""
+    if failure is None:
+        return {}
+    if isinstance(failure, Fault | ProvisioningError):
+        return {
+            "code": str(failure.code),
+            "message": failure.located,
+            "remedy": failure.remedy,
+        }
+    return {
+        "code": getattr(failure, "code", "internal"),
+        "message": type(failure).__name__,
+        "remedy": getattr(failure, "remedy", "see the log"),
+    }
 
 
 @asynccontextmanager

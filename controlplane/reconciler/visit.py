@@ -43,6 +43,7 @@ from controlplane.reconciler.schedule import Lease, renew
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.tenants import repository
 from controlplane.tenants.repository import TenantRow
+from kit.faults import Fault
 
 log = structlog.get_logger()
 ABOUT = {
@@ -135,7 +136,7 @@ async def _visit(context: Context) -> Result:
             return GONE
         await _run(context)
         result = _conclude(context)
-    except ProvisioningError as error:
+    except (Fault, ProvisioningError) as error:
         result = _failed(context, error)
     except Stopping:
         await context.save()
@@ -157,10 +158,9 @@ async def _run(context: Context) -> None:
         try:
             with _explained(context, f"phase {phase.name}"):
                 await phase.run(context)
-        except ProvisioningError as error:
-            context.conditions.set(
-                TENANT, ABOUT[phase.name], bad(camel(error.code), f"{error}; {error.remedy}")
-            )
+        except (Fault, ProvisioningError) as error:
+            verdict = bad(camel(str(error.code)), error.sentence)
+            context.conditions.set(TENANT, ABOUT[phase.name], verdict)
             raise
         _sum_up(context)
         await context.save()
@@ -171,7 +171,7 @@ def _explained(context: Context, what: str) -> Iterator[None]:
     """Let nothing but errors with code and remedy out; what they stand for is in the log."""
     try:
         yield
-    except (ProvisioningError, LeaseLost, Stopping):
+    except (Fault, ProvisioningError, LeaseLost, Stopping):
         raise
     except Exception as error:
         log.exception("visit failed", tenant=context.tenant.name, what=what)
@@ -213,13 +213,13 @@ def _conclude(context: Context) -> Result:
     return AGAIN if context.waits else SETTLED
 
 
-def _failed(context: Context, error: ProvisioningError) -> Result:
-    message = f"{error}; {error.remedy}"
-    log.warning("visit failed", tenant=context.tenant.name, code=error.code, error=str(error))
+def _failed(context: Context, error: Fault | ProvisioningError) -> Result:
+    code, message = str(error.code), error.sentence
+    log.warning("visit failed", tenant=context.tenant.name, code=code, error=error.located)
     if error.retryable:
-        context.conditions.mark_reconciling(camel(error.code), message)
+        context.conditions.mark_reconciling(camel(code), message)
         return AGAIN
-    context.conditions.mark_stalled(camel(error.code), message)
+    context.conditions.mark_stalled(camel(code), message)
     return STALLED
 
 

@@ -11,6 +11,11 @@ import pytest
 
 from cli import main
 from cli.errors import CliError, CliErrorGroup, reported
+from kit.faults import Table
+
+TABLE = Table("test")
+INVALID = TABLE.code("thing.invalid", message="it is invalid", remedy="correct it", cause="c")
+MISSING = TABLE.code("thing.missing", message="no name", remedy="add one", cause="c")
 
 
 class RoomError(Exception):
@@ -43,6 +48,24 @@ def test_errors_of_the_rooms_are_shown_like_ours(capsys: pytest.CaptureFixture[s
         raise RoomError("no space")
     assert capsys.readouterr().err == (
         "error[servers.disk_full]: no space\n  at: /var/lib/x\n  do: free some space\n"
+    )
+
+
+def test_fault_raised_is_shown_with_place_and_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), reported(lambda: Path("/nowhere")):
+        raise INVALID(where="acme.yaml")
+    assert capsys.readouterr().err == (
+        "error[thing.invalid]: it is invalid\n  at: acme.yaml\n  do: correct it\n"
+    )
+
+
+def test_fault_with_violations_shows_each(capsys: pytest.CaptureFixture[str]) -> None:
+    several = tuple(MISSING.violation(path=path, file="a.yaml", line=3) for path in ("one", "two"))
+    with pytest.raises(SystemExit), reported(lambda: Path("/nowhere")):
+        raise INVALID(violations=several)
+    assert capsys.readouterr().err == (
+        "error[thing.missing]: no name\n  at: a.yaml:3 one\n  do: add one\n"
+        "error[thing.missing]: no name\n  at: a.yaml:3 two\n  do: add one\n"
     )
 
 
