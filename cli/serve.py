@@ -23,8 +23,8 @@ from kit.paths import checkout, state_dir
 
 if TYPE_CHECKING:
     from controlplane.database import Database
-    from controlplane.provisioning.ports import Verifier
     from controlplane.reconciler.context import Ports
+    from controlplane.reconciler.ports import Verifier
     from controlplane.settings import Settings
     from sender.settings import SenderSettings
     from tools.servers import Postgres, Valkey
@@ -201,10 +201,10 @@ def _mail_probe(settings: Settings) -> Any:
 
 
 def _ports(settings: Settings, database: Database) -> Ports:
+    from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
     from controlplane.app import now
-    from controlplane.provisioning.configurator import AnsibleConfigurator, ConfiguratorSettings
-    from controlplane.provisioning.engine import PulumiEngine
-    from controlplane.provisioning.root_password import root_password
+    from controlplane.hostwinds.root_password import root_password
+    from controlplane.pulumi.engine import PulumiEngine
     from controlplane.reconciler.context import Ports
     from vault import KeyRing, Vault
 
@@ -236,7 +236,7 @@ def _ports(settings: Settings, database: Database) -> Ports:
 
 def _verifier(settings: Settings) -> Verifier:
     if settings.hosts.missing:
-        from controlplane.provisioning.recorded_verifier import RecordedVerifier
+        from controlplane.verification.recorded import RecordedVerifier
 
         return RecordedVerifier()
     from controlplane.verification import InternetVerifier

@@ -11,10 +11,10 @@ from blueprint.platform import Platform
 from controlplane import openapi, problems
 from controlplane.database import Database
 from controlplane.events.endpoints import router as events
+from controlplane.health.endpoints import Probe, database_probe
+from controlplane.health.endpoints import router as health
 from controlplane.messages.endpoints import router as messages
 from controlplane.messages.port import Outbox
-from controlplane.monitoring.health import Probe, database_probe
-from controlplane.monitoring.health import router as health
 from controlplane.operations.endpoints import router as operations
 from controlplane.requests import Gate
 from controlplane.tenants.endpoints import router as tenants

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blueprint.document import Domain
-from controlplane.monitoring.conditions import TENANT, Type, Verdict, aggregate, bad, ok
+from controlplane.conditions.model import TENANT, Type, Verdict, aggregate, bad, ok
 from controlplane.reconciler import keys
 from controlplane.reconciler.context import Context
 from controlplane.tenants import repository

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from blueprint.tenant import Dns as Provider
-from controlplane.monitoring.conditions import (
+from controlplane.conditions.model import (
     TENANT,
     Type,
     Verdict,
@@ -14,10 +14,10 @@ from controlplane.monitoring.conditions import (
     ok,
     unknown,
 )
-from controlplane.provisioning.ports import Finding
 from controlplane.reconciler.cloud import forget_configuration
 from controlplane.reconciler.context import Context
 from controlplane.reconciler.keys import CA
+from controlplane.reconciler.ports import Finding
 
 
 class Dns:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from controlplane.conditions.model import TENANT, Type, Verdict, aggregate, bad, ok
 from controlplane.database import CONTROLLER
-from controlplane.monitoring.conditions import TENANT, Type, Verdict, aggregate, bad, ok
+from controlplane.hosts import repository as host_rows
+from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
-from controlplane.provisioning.ports import ProvisioningError
 from controlplane.reconciler.context import Context
+from controlplane.reconciler.ports import ProvisioningError
 from controlplane.tenants import repository
 
 
@@ -76,9 +78,7 @@ class Cloud:
             known = context.hosts.get(host.name)
             if host.name not in planned or (known and known.service_id == host.service_id):
                 continue
-            row = repository.HostRow(
-                host.name, planned[host.name].incarnation, host.service_id, None, None
-            )
+            row = HostRow(host.name, planned[host.name].incarnation, host.service_id, None, None)
             await save_host(context, row)
 
     def _judge(self, context: Context) -> None:
@@ -131,10 +131,10 @@ async def _is_ours(context: Context, digest: str) -> bool:
         return await repository.knows_digest(connection, context.tenant.id, digest)
 
 
-async def save_host(context: Context, row: repository.HostRow) -> None:
+async def save_host(context: Context, row: HostRow) -> None:
     """Write what is known of a host, here and in the database."""
     async with context.begin() as connection:
-        await repository.save_host(connection, context.tenant.id, row)
+        await host_rows.save(connection, context.tenant.id, row)
     context.hosts[row.name] = row
 
 

@@ -8,8 +8,13 @@ import json
 from dataclasses import replace
 
 from blueprint.document import Host
-from controlplane.monitoring.conditions import TENANT, Type, Verdict, aggregate, bad, ok
-from controlplane.provisioning.ports import (
+from controlplane.conditions.model import TENANT, Type, Verdict, aggregate, bad, ok
+from controlplane.hosts.repository import HostRow
+from controlplane.reconciler import keys
+from controlplane.reconciler.checks import camel
+from controlplane.reconciler.cloud import save_host
+from controlplane.reconciler.context import Context
+from controlplane.reconciler.ports import (
     Configurator,
     HostSecrets,
     ObservedHost,
@@ -17,11 +22,6 @@ from controlplane.provisioning.ports import (
     ProvisioningError,
     SubmissionUser,
 )
-from controlplane.reconciler import keys
-from controlplane.reconciler.checks import camel
-from controlplane.reconciler.cloud import save_host
-from controlplane.reconciler.context import Context
-from controlplane.tenants.repository import HostRow
 from kit.faults import Fault
 
 

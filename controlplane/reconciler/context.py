@@ -16,12 +16,13 @@ from uuid_utils.compat import uuid7
 
 from blueprint.document import Blueprint
 from blueprint.platform import Platform
+from controlplane.conditions import repository as condition_rows
+from controlplane.conditions.model import Conditions
 from controlplane.database import CONTROLLER, Database
 from controlplane.events.repository import emit
-from controlplane.monitoring import repository as condition_rows
-from controlplane.monitoring.conditions import Conditions
+from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
-from controlplane.provisioning.ports import (
+from controlplane.reconciler.ports import (
     CloudEngine,
     CloudState,
     Configurator,
@@ -29,11 +30,11 @@ from controlplane.provisioning.ports import (
     ProvisioningError,
     Verifier,
 )
-from controlplane.reconciler.schedule import Lease, renew
 from controlplane.reconciler.secrets import SecretStore
+from controlplane.schedule.repository import Lease, renew
 from controlplane.settings import ReconcilerSettings
 from controlplane.tenants import repository
-from controlplane.tenants.repository import HostRow, TenantRow
+from controlplane.tenants.repository import TenantRow
 from kit.faults import Fault
 from vault import Vault
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from controlplane.conditions.model import TENANT, Type, bad
 from controlplane.events.repository import emit
-from controlplane.monitoring.conditions import TENANT, Type, bad
-from controlplane.provisioning.ports import ProvisioningError
 from controlplane.reconciler.cloud import refuse_foreign
 from controlplane.reconciler.context import Context
+from controlplane.reconciler.ports import ProvisioningError
 from controlplane.tenants import repository
 from sender.directory import withdraw
 

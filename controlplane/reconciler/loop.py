@@ -13,8 +13,8 @@ from sqlalchemy.exc import OperationalError
 
 from controlplane.database import CONTROLLER
 from controlplane.reconciler.context import Ports
-from controlplane.reconciler.schedule import Lease, Priority, backoff, claim, release
 from controlplane.reconciler.visit import AGAIN, GONE, LEFT, STALLED, Result, visit
+from controlplane.schedule.repository import Lease, Priority, backoff, claim, release
 
 log = structlog.get_logger()
 AWAY = timedelta(seconds=5)

@@ -11,10 +11,8 @@ from typing import Protocol
 import structlog
 
 from blueprint.render import render
-from controlplane.database import CONTROLLER
-from controlplane.events.repository import emit
-from controlplane.monitoring import repository as condition_rows
-from controlplane.monitoring.conditions import (
+from controlplane.conditions import repository as condition_rows
+from controlplane.conditions.model import (
     HOSTS_UNAVAILABLE,
     OF_ADDRESS,
     OF_DOMAIN,
@@ -30,8 +28,10 @@ from controlplane.monitoring.conditions import (
     ok,
     unknown,
 )
+from controlplane.database import CONTROLLER
+from controlplane.events.repository import emit
+from controlplane.hosts import repository as host_rows
 from controlplane.operations import repository as operation_rows
-from controlplane.provisioning.ports import ProvisioningError
 from controlplane.reconciler.activation import Activation
 from controlplane.reconciler.checks import Dns, Verification, camel
 from controlplane.reconciler.cloud import Cloud
@@ -39,8 +39,9 @@ from controlplane.reconciler.configuration import Configuration
 from controlplane.reconciler.context import Context, LeaseLost, Ports, Stopping
 from controlplane.reconciler.deletion import delete
 from controlplane.reconciler.keys import Keys
-from controlplane.reconciler.schedule import Lease, renew
+from controlplane.reconciler.ports import ProvisioningError
 from controlplane.reconciler.secrets import SecretStore
+from controlplane.schedule.repository import Lease, renew
 from controlplane.tenants import repository
 from controlplane.tenants.repository import TenantRow
 from kit.faults import Fault
@@ -113,7 +114,7 @@ async def _open(ports: Ports, lease: Lease, stop: asyncio.Event) -> Context | No
             )
         known = await condition_rows.load(connection, tenant.id)
         secrets = await SecretStore.load(connection, ports.vault, tenant.id)
-        hosts = await repository.hosts(connection, tenant.id)
+        hosts = await host_rows.load(connection, tenant.id)
     conditions = Conditions(known, generation=tenant.generation, clock=ports.clock)
     return Context(ports, tenant, conditions, secrets, hosts, lease, stop)
 

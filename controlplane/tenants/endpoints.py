@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from blueprint.document import Blueprint
 from blueprint.loading import parse
 from blueprint.render import render
+from controlplane.conditions import repository as conditions
 from controlplane.identity.access import OperatorWriter, Reader, Writer
-from controlplane.monitoring import repository as conditions
 from controlplane.problems import responses
 from controlplane.tenants import repository, service
 from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView, view

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from blueprint.cost import cost_of
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
-from controlplane.monitoring.conditions import Condition
+from controlplane.conditions.model import Condition
 from controlplane.tenants.repository import TenantRow
 
 EXAMPLE = {

@@ -18,11 +18,12 @@ from blueprint.document import Blueprint
 from blueprint.platform import Platform
 from blueprint.render import render
 from blueprint.tenant import Tenant
+from controlplane.conditions import repository as conditions
+from controlplane.conditions.model import TENANT, Status, Type
 from controlplane.events.repository import emit
-from controlplane.monitoring import repository as conditions
-from controlplane.monitoring.conditions import TENANT, Status, Type
+from controlplane.hosts import repository as host_rows
 from controlplane.problems import Problem, ProblemError
-from controlplane.reconciler.schedule import Priority, request_visit
+from controlplane.schedule.repository import Priority, request_visit
 from controlplane.tenants import repository
 from controlplane.tenants.repository import TenantRow
 
@@ -127,7 +128,7 @@ async def blueprint_of(
             f"the keys of tenant {row.name} have not been made yet",
             "wait for the reconciler's first visit (`penguin serve reconciler`)",
         )
-    hosts = await repository.hosts(connection, row.id)
+    hosts = await host_rows.load(connection, row.id)
     rendered = render(
         row.document,
         platform=platform,

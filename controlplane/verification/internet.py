@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.ports import CloudState, Finding
+from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.verification.names import Names
 from controlplane.verification.records import verify_records
 from controlplane.verification.reverse import verify_reverse

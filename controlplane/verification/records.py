@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from blueprint.document import Blueprint, Record, RecordType
 from blueprint.tenant import Dns
-from controlplane.provisioning.ports import Finding
+from controlplane.reconciler.ports import Finding
 from controlplane.verification.names import Names, NotDelegated, Unanswered
 
 SPF = "v=spf1"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from blueprint.document import Address, Blueprint
-from controlplane.provisioning.ports import Finding
+from controlplane.reconciler.ports import Finding
 from controlplane.verification.names import Names, Unanswered
 
 CHECK = "fcrdns"

@@ -10,7 +10,7 @@ from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPException, SMTPResponseException
 
 from blueprint.document import Address
-from controlplane.provisioning.ports import Finding
+from controlplane.reconciler.ports import Finding
 
 TIMEOUT = 5.0
 """Seconds for the banner and for each answer."""

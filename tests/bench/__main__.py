@@ -23,7 +23,7 @@ import psycopg
 
 from blueprint.document import Blueprint
 from cli import down, up, world
-from controlplane.provisioning.engine import PulumiEngine
+from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
 
 TENANT = "bench"

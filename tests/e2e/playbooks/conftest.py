@@ -27,10 +27,10 @@ from blueprint.document import Blueprint, PublicKeys
 from blueprint.loading import parse
 from blueprint.platform import Platform
 from blueprint.render import render
+from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.authority.certificates import create_ca, issue
 from controlplane.authority.credentials import Credential, create_credential
-from controlplane.provisioning.configurator import AnsibleConfigurator, ConfiguratorSettings
-from controlplane.provisioning.ports import (
+from controlplane.reconciler.ports import (
     HostSecrets,
     ObservedAddress,
     ObservedHost,

@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from controlplane.provisioning.ansible_run import Events
-from controlplane.provisioning.ports import ProvisioningError
+from controlplane.ansible.run import Events
+from controlplane.reconciler.ports import ProvisioningError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 

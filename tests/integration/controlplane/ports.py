@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.ports import (
+from controlplane.reconciler.ports import (
     CloudPlan,
     CloudState,
     Finding,

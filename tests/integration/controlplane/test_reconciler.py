@@ -15,13 +15,13 @@ import pytest
 from sqlalchemy import text
 
 from controlplane.database import CONTROLLER, Database
-from controlplane.provisioning.memory_configurator import MemoryConfigurator
-from controlplane.provisioning.ports import CloudState, ProvisioningError
 from controlplane.reconciler.context import Ports
 from controlplane.reconciler.loop import step
+from controlplane.reconciler.ports import CloudState, ProvisioningError
 from controlplane.settings import ReconcilerSettings
 from tests.integration.controlplane.conftest import PLATFORM, Clock, document
 from tests.integration.controlplane.ports import Kill, Killed, MemoryCloud, MemoryInternet
+from tests.support.memory_configurator import MemoryConfigurator
 from vault import KeyRing, Vault
 
 MANUAL = [{"name": "acme.example"}, {"name": "acme-mail.example", "dns": "manual"}]

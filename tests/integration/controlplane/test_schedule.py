@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from controlplane.database import CONTROLLER, Database
-from controlplane.reconciler.schedule import Lease, Priority, claim, release, renew, request_visit
+from controlplane.schedule.repository import Lease, Priority, claim, release, renew, request_visit
 from tests.integration.controlplane.conftest import Clock, document
 
 LEASE = timedelta(seconds=60)

@@ -17,9 +17,9 @@ from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import CONTROLLER, Database
-from controlplane.provisioning.ports import CloudState, ProvisioningError
 from controlplane.reconciler import keys, loop
-from controlplane.reconciler.schedule import claim
+from controlplane.reconciler.ports import CloudState, ProvisioningError
+from controlplane.schedule.repository import claim
 from tests.integration.controlplane.test_reconciler import World, world
 
 __all__ = ["world"]

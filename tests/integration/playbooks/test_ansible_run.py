@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from controlplane.provisioning.ansible_run import Connection, Playbook, run_playbook
-from controlplane.provisioning.ports import ProvisioningError
+from controlplane.ansible.run import Connection, Playbook, run_playbook
+from controlplane.reconciler.ports import ProvisioningError
 
 SECRET = "word-that-nobody-may-see"
 CONFIG = Path(__file__).parents[3] / "playbooks" / "ansible.cfg"

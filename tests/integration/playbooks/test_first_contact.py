@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from controlplane.provisioning.first_contact import FirstContact, SshServer
-from controlplane.provisioning.ports import ProvisioningError
+from controlplane.ansible.first_contact import FirstContact, SshServer
+from controlplane.reconciler.ports import ProvisioningError
 
 PASSWORD = "from-the-provider"
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from blueprint.document import Blueprint
 from controlplane.database import Database
-from controlplane.provisioning.engine import PulumiEngine
-from controlplane.provisioning.memory_configurator import MemoryConfigurator
-from controlplane.provisioning.ports import CloudState, Finding
-from controlplane.provisioning.recorded_verifier import RecordedVerifier
+from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler import visit
 from controlplane.reconciler.context import Context, Ports
 from controlplane.reconciler.loop import step
+from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.settings import ReconcilerSettings
+from controlplane.verification.recorded import RecordedVerifier
+from tests.support.memory_configurator import MemoryConfigurator
 from vault import KeyRing, Vault
 
 from .plane import PASSWORDS, PLATFORM

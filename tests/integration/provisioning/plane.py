@@ -20,13 +20,13 @@ from controlplane.app import create_app
 from controlplane.database import OPERATOR, ROLES, Database
 from controlplane.identity.keys import NewKey, Scope, create_key
 from controlplane.identity.repository import add_key
-from controlplane.provisioning.engine import PulumiEngine
-from controlplane.provisioning.ports import Configurator, Verifier
-from controlplane.provisioning.recorded_verifier import RecordedVerifier
+from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.context import Ports
 from controlplane.reconciler.loop import step
+from controlplane.reconciler.ports import Configurator, Verifier
 from controlplane.service import listen, serve_http
 from controlplane.settings import ReconcilerSettings
+from controlplane.verification.recorded import RecordedVerifier
 from vault import KeyRing, Vault
 
 T = TypeVar("T")

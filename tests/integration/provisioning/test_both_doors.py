@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.engine import PulumiEngine
+from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout
 from tools.pulumi.engine import Engine
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.engine import PulumiEngine
-from controlplane.provisioning.memory_engine import MemoryEngine
-from controlplane.provisioning.ports import CloudEngine, ProvisioningError
+from controlplane.pulumi.engine import PulumiEngine
+from controlplane.reconciler.ports import CloudEngine, ProvisioningError
+from tests.support.memory_engine import MemoryEngine
 
 from .conftest import Cloud
 

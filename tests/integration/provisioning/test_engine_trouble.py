@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.engine import PulumiEngine
-from controlplane.provisioning.engine_owner import note_engine
-from controlplane.provisioning.ports import ProvisioningError
+from controlplane.pulumi.engine import PulumiEngine
+from controlplane.pulumi.owner import note_engine
+from controlplane.reconciler.ports import ProvisioningError
 from kit.paths import checkout
 
 from .conftest import Cloud
@@ -175,7 +175,7 @@ import os, sys
 from datetime import timedelta
 from pathlib import Path
 from blueprint.document import Blueprint
-from controlplane.provisioning.engine import PulumiEngine
+from controlplane.pulumi.engine import PulumiEngine
 blueprint = Blueprint.model_validate_json(Path(sys.argv[1]).read_text())
 engine = PulumiEngine(environment=dict(os.environ), root=Path(sys.argv[2]))
 if __name__ == "__main__":

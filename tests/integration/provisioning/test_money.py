@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.engine import PulumiEngine
-from controlplane.provisioning.ports import ProvisioningError
+from controlplane.pulumi.engine import PulumiEngine
+from controlplane.reconciler.ports import ProvisioningError
 from hostwinds.journal.file import FileJournal
 
 from .conftest import Cloud

@@ -13,8 +13,8 @@ from typing import Any
 import dns.reversename
 import pytest
 
-from controlplane.provisioning.configurator import AnsibleConfigurator, ConfiguratorSettings
-from controlplane.provisioning.first_contact import SshServer
+from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
+from controlplane.ansible.first_contact import SshServer
 from controlplane.verification import InternetVerifier
 from lab.memory import MemoryNameserver
 from tests.integration.playbooks.test_first_contact import PASSWORD, Door, Host
@@ -50,7 +50,7 @@ def here(plane: Plane, cloud: Cloud, port: int, monkeypatch: pytest.MonkeyPatch)
     """A control plane whose hosts answer, if at all, at a port of this machine."""
     cloud.world._addresses = iter([IP])
     monkeypatch.setattr(
-        "controlplane.provisioning.configurator.SshServer", partial(SshServer, port=port)
+        "controlplane.ansible.configurator.SshServer", partial(SshServer, port=port)
     )
     settings = ConfiguratorSettings(
         playbooks=Path("nowhere"), sender_sources=(), ssh_deadline=timedelta(seconds=1)

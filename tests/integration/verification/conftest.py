@@ -24,7 +24,7 @@ from blueprint.loading import parse
 from blueprint.platform import Platform
 from blueprint.render import render
 from controlplane.authority.certificates import Issued, create_ca, issue
-from controlplane.provisioning.ports import CloudState, ObservedAddress, ObservedHost
+from controlplane.reconciler.ports import CloudState, ObservedAddress, ObservedHost
 
 HELO = "mx1.acme.example"
 IP = "127.0.0.1"

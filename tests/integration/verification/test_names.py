@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane.provisioning.ports import CloudState, Finding
+from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.verification import InternetVerifier
 from controlplane.verification.names import NoResolver
 

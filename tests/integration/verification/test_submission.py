@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from controlplane.authority.certificates import create_ca
-from controlplane.provisioning.ports import Finding
+from controlplane.reconciler.ports import Finding
 from controlplane.verification import InternetVerifier
 from controlplane.verification.submission import STRANGER
 

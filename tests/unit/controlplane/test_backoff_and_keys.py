@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controlplane.identity.keys import create_key, hash_key, matches, prefix_of
 from controlplane.reconciler.checks import camel
-from controlplane.reconciler.schedule import backoff
+from controlplane.schedule.repository import backoff
 
 BASE, CAP = timedelta(seconds=2), timedelta(minutes=5)
 

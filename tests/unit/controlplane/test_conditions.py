@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.monitoring.conditions import (
+from controlplane.conditions.model import (
     NOT_YET_REPORTED,
     OF_TENANT,
     TENANT,

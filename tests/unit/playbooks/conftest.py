@@ -18,7 +18,7 @@ from blueprint.document import (
     Sending,
 )
 from blueprint.tenant import DmarcPolicy, Dns, DomainSpec, HostSpec, Plan, Size, TenantSpec, Warmup
-from controlplane.provisioning.ports import (
+from controlplane.reconciler.ports import (
     HostSecrets,
     ObservedAddress,
     ObservedHost,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane.provisioning.ansible_run import Events
-from controlplane.provisioning.playbook_errors import Failure, explain
+from controlplane.ansible.errors import Failure, explain
+from controlplane.ansible.run import Events
 
 
 def event(kind: str, **data: object) -> dict[str, object]:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.host_variables import host_variables, secret_variables
-from controlplane.provisioning.ports import HostSecrets, ObservedHost, ProvisioningError
+from controlplane.ansible.host_variables import host_variables, secret_variables
+from controlplane.reconciler.ports import HostSecrets, ObservedHost, ProvisioningError
 
 Observe = Callable[..., ObservedHost]
 Secrets = Callable[[Blueprint], HostSecrets]

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.memory_configurator import MemoryConfigurator
-from controlplane.provisioning.ports import (
+from controlplane.reconciler.ports import (
     Configurator,
     HostSecrets,
     ObservedHost,
     ProvisioningError,
 )
+from tests.support.memory_configurator import MemoryConfigurator
 
 
 def test_the_second_run_changes_nothing_and_a_new_address_changes_something(

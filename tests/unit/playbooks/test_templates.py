@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.host_variables import host_variables, secret_variables
-from controlplane.provisioning.ports import HostSecrets, ObservedHost
+from controlplane.ansible.host_variables import host_variables, secret_variables
+from controlplane.reconciler.ports import HostSecrets, ObservedHost
 
 Render = Callable[..., str]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane.provisioning.engine_errors import Complaint, explain
+from controlplane.pulumi.errors import Complaint, explain
 
 PENDING = Complaint("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: no free address")
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.provisioning import engine_owner
-from controlplane.provisioning.engine_owner import identity
+from controlplane.pulumi import owner
+from controlplane.pulumi.owner import identity
 
 
 @pytest.fixture(params=["Linux", "another system"])
 def system(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param != "Linux":
-        monkeypatch.setattr(engine_owner, "PROC", tmp_path)
+        monkeypatch.setattr(owner, "PROC", tmp_path)
 
 
 def test_a_living_process_keeps_its_identity(system: None) -> None:

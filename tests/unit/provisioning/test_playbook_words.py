@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controlplane.provisioning.ansible_run import Events
+from controlplane.ansible.run import Events
 
 CRASH = """sh: warning: something
 Traceback (most recent call last):

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from blueprint.document import Address, Blueprint, Host
 from blueprint.tenant import Dns
-from controlplane.provisioning.ports import (
+from controlplane.reconciler.ports import (
     Change,
     CloudPlan,
     CloudState,

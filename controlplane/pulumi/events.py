@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from controlplane.provisioning.engine_errors import Complaint
-from controlplane.provisioning.ports import Change, Progress
+from controlplane.pulumi.errors import Complaint
+from controlplane.reconciler.ports import Change, Progress
 
 Event = Mapping[str, Any]
 Operation = Literal["create", "update", "replace", "delete", "import"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from controlplane.provisioning.ports import ProvisioningError
+from controlplane.reconciler.ports import ProvisioningError
 
 PENDING = "hostwinds.pending"
 """An address that waits for the portal: not an error, the state says so."""

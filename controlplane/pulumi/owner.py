@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from controlplane.provisioning.leftovers import end_leftovers
-from controlplane.provisioning.ports import ProvisioningError
+from controlplane.reconciler.ports import ProvisioningError
+from kit.leftovers import end_leftovers
 from stacks.backend import Lock, Stacks
 
 NOTES = "engines"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from controlplane.provisioning.leftovers import end_leftovers
+from kit.leftovers import end_leftovers
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - memory-backed, and the directory below it is 0700
 PREFIX = "penguin-run-"

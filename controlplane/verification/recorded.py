@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
-from controlplane.provisioning.ports import CloudState, Finding
+from controlplane.reconciler.ports import CloudState, Finding
 
 
 class RecordedVerifier:

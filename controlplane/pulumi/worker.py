@@ -24,9 +24,9 @@ from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.engine_job import COMMANDS, MARK, Job, Kind
-from controlplane.provisioning.engine_owner import note_engine
-from controlplane.provisioning.leftovers import end_leftovers
+from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
+from controlplane.pulumi.owner import note_engine
+from kit.leftovers import end_leftovers
 from stacks.program import declare
 
 PANIC = 2

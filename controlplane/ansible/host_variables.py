@@ -6,7 +6,7 @@ from typing import Any
 
 from blueprint.document import Blueprint
 from blueprint.document import Host as BlueprintHost
-from controlplane.provisioning.ports import (
+from controlplane.reconciler.ports import (
     HostSecrets,
     ObservedAddress,
     ObservedHost,

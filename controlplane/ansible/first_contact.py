@@ -14,7 +14,7 @@ from datetime import timedelta
 import fabric
 import paramiko
 
-from controlplane.provisioning.ports import Progress, ProvisioningError
+from controlplane.reconciler.ports import Progress, ProvisioningError
 
 BANNER_SECONDS = 5.0
 """How long a host that took the connection may take to say who it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controlplane.provisioning.ports import ProvisioningError
+from controlplane.reconciler.ports import ProvisioningError
 from hostwinds.client import Client
 from hostwinds.errors import HostwindsError
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from blueprint.naming import is_server_of
-from controlplane.provisioning.ports import Progress, ProvisioningError
+from controlplane.reconciler.ports import Progress, ProvisioningError
 from hostwinds.client import Client
 from hostwinds.errors import HostwindsError, Interrupted
 from hostwinds.journal import journal_from_environment

@@ -9,10 +9,10 @@ from threading import Event
 from typing import Any
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.ansible_run import Connection, Playbook, run_playbook
-from controlplane.provisioning.first_contact import FirstContact, SshServer
-from controlplane.provisioning.host_variables import host_variables, secret_variables
-from controlplane.provisioning.ports import HostSecrets, ObservedHost, Progress, ProvisioningError
+from controlplane.ansible.first_contact import FirstContact, SshServer
+from controlplane.ansible.host_variables import host_variables, secret_variables
+from controlplane.ansible.run import Connection, Playbook, run_playbook
+from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress, ProvisioningError
 
 
 @dataclass(frozen=True)

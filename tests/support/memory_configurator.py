@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.host_variables import host_variables, secret_variables
-from controlplane.provisioning.ports import HostSecrets, ObservedHost, Progress, ProvisioningError
+from controlplane.ansible.host_variables import host_variables, secret_variables
+from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress, ProvisioningError
 
 
 class MemoryConfigurator:

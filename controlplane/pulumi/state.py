@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controlplane.provisioning.ports import CloudState, ObservedAddress, ObservedHost
+from controlplane.reconciler.ports import CloudState, ObservedAddress, ObservedHost
 
 STACK = "pulumi:pulumi:Stack"
 INSTANCE = "hostwinds:index:Instance"

@@ -15,14 +15,14 @@ from shutil import which
 from types import MappingProxyType
 
 from blueprint.document import Blueprint
-from controlplane.provisioning.cloud_state import cloud_state
-from controlplane.provisioning.engine_errors import Complaint, explain
-from controlplane.provisioning.engine_events import Listener
-from controlplane.provisioning.engine_job import MARK, Job, Kind
-from controlplane.provisioning.engine_owner import clear_stale_locks, identity
-from controlplane.provisioning.leftovers import end_leftovers
-from controlplane.provisioning.ports import CloudPlan, CloudState, Progress, ProvisioningError
-from controlplane.provisioning.purchases import end_unknown, raise_fence
+from controlplane.pulumi.errors import Complaint, explain
+from controlplane.pulumi.events import Listener
+from controlplane.pulumi.job import MARK, Job, Kind
+from controlplane.pulumi.owner import clear_stale_locks, identity
+from controlplane.pulumi.purchases import end_unknown, raise_fence
+from controlplane.pulumi.state import cloud_state
+from controlplane.reconciler.ports import CloudPlan, CloudState, Progress, ProvisioningError
+from kit.leftovers import end_leftovers
 from stacks.backend import BackendUnreachable, Stacks
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
@@ -52,7 +52,7 @@ class PulumiEngine:
         self._root = root
         self._clock = clock
         self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload(["controlplane.provisioning.engine_worker"])
+        self._processes.set_forkserver_preload(["controlplane.pulumi.worker"])
 
     def state(self, tenant: str) -> CloudState:
         """Read the last checkpoint, without starting the engine: a few milliseconds."""
@@ -246,6 +246,6 @@ class PulumiEngine:
 
 def _start(job: Job, connection: Connection) -> None:
     """Runs in the new process; the import costs nothing there, since the server has made it."""
-    from controlplane.provisioning.engine_worker import work
+    from controlplane.pulumi.worker import work
 
     work(job, connection)

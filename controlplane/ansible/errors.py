@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from controlplane.provisioning.ports import ProvisioningError
+from controlplane.reconciler.ports import ProvisioningError
 
 
 @dataclass(frozen=True)

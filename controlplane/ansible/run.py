@@ -13,13 +13,13 @@ from typing import Any
 
 import ansible_runner
 
-from controlplane.provisioning.playbook_errors import Failure, explain
-from controlplane.provisioning.ports import Progress, ProvisioningError
-from controlplane.provisioning.private_directory import (
+from controlplane.ansible.errors import Failure, explain
+from controlplane.ansible.private_directory import (
     default_root,
     environment_mark,
     private_directory,
 )
+from controlplane.reconciler.ports import Progress, ProvisioningError
 
 CENSORED = "hidden, since the task handles secrets; /var/log on the host may say more"
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.monitoring.conditions import Condition, Status, Type
+from controlplane.conditions.model import Condition, Status, Type
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> list[Condition]:

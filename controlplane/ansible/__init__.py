@@ -1,0 +1,1 @@
+"""The `Configurator` on Ansible and SSH."""

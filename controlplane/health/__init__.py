@@ -1,0 +1,1 @@
+"""Whether the processes and servers of the platform work."""

@@ -1,0 +1,1 @@
+"""Hosts: which machine each is, and what was applied to it last."""

@@ -1,0 +1,1 @@
+"""What the reconciler asks the provider itself, beside the engine."""

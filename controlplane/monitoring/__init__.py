@@ -1,1 +1,0 @@
-"""Observed state: conditions, and the health of the platform itself."""

@@ -1,1 +1,0 @@
-"""What turns a blueprint into hosts: the engine, the playbooks, first contact."""

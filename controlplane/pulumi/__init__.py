@@ -1,0 +1,1 @@
+"""The `CloudEngine` on Pulumi: one process for each operation."""

@@ -1,0 +1,1 @@
+"""Which tenant is reconciled next, and by whom."""
