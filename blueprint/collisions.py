@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from blueprint.document import Record, RecordType
 from blueprint.mistakes import Path
 from blueprint.platform import Platform
-from blueprint.records import domain_records, host_records, tracking_record
+from blueprint.records import domain_records, host_records
 from blueprint.render import render
 from blueprint.tenant import Tenant
 
@@ -65,10 +65,6 @@ def _parts(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, Iterable[
     for index, domain in enumerate(blueprint.domains):
         records = domain_records(name, domain, blueprint.hosts, None, platform)
         yield ("spec", "domains", index, "name"), records
-    tracking = blueprint.sending.tracking_domain
-    if tracking is not None:
-        record = tracking_record(name, tracking, blueprint.domains, platform)
-        yield ("spec", "sending", "tracking_domain"), [record]
 
 
 def _exclude_each_other(one: Record, other: Record) -> bool:

@@ -157,7 +157,6 @@ class Sending(Document):
     """How mail is sent."""
 
     warmup: Warmup
-    tracking_domain: DomainName | None
 
 
 class CostItem(Document):

@@ -11,7 +11,6 @@ from blueprint.tenant import DomainName, HostSpec
 RETURN_PATH_LABEL = "b"
 EGRESS_LABEL = "out"
 CUSTOMERS_LABEL = "customers"
-TRACKING_LABEL = "track"
 MANUAL_SELECTORS = ("pm1", "pm2")
 """A manual zone points both at us once; rotation goes from one to the other."""
 
@@ -78,8 +77,3 @@ def return_path(domain: DomainName) -> DomainName:
 def behind_manual(name: str, platform: Platform) -> DomainName:
     """Return the platform's name that a CNAME of a manual zone points at."""
     return f"{name}.{CUSTOMERS_LABEL}.{platform.zone}"
-
-
-def tracking_target(platform: Platform) -> DomainName:
-    """Return the host that tracking domains point at."""
-    return f"{TRACKING_LABEL}.{platform.zone}"

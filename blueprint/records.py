@@ -110,16 +110,3 @@ def domain_records(
         content = f"v=DKIM1; k=rsa; p={key_of.public_key}"
         key = f"{name}/DKIM/{key_of.selector}"
         yield ours.record(key, target(selector), RecordType.TXT, content)
-
-
-def tracking_record(
-    tenant: str, tracking: DomainName, domains: tuple[Domain, ...], platform: Platform
-) -> Record:
-    """Return the CNAME of the tracking domain, in the zone of the domain that it lies under."""
-    under = max(
-        (domain for domain in domains if tracking.endswith(f".{domain.name}")),
-        key=lambda domain: len(domain.name),
-    )
-    place = _Place(tenant, under.name, under.dns, under.name)
-    target = naming.tracking_target(platform)
-    return place.record(f"{tracking}/CNAME", tracking, RecordType.CNAME, target)

@@ -11,7 +11,7 @@ from blueprint.cost import cost_of
 from blueprint.digest import digest_of
 from blueprint.document import Blueprint, Domain, Host, Mailbox, PublicKeys, Record, Sending
 from blueprint.platform import Platform
-from blueprint.tenant import DomainSpec, HostSpec, Tenant, TenantSpec
+from blueprint.tenant import DomainSpec, HostSpec, Tenant
 
 
 def render(
@@ -41,7 +41,7 @@ def render(
         "keys": keys,
         "hosts": hosts,
         "domains": domains,
-        "records": _records(name, spec, hosts, domains, keys, platform),
+        "records": _records(name, hosts, domains, keys, platform),
         "mailboxes": tuple(
             Mailbox(
                 address=box.address,
@@ -50,9 +50,7 @@ def render(
             )
             for box in spec.mailboxes
         ),
-        "sending": Sending(
-            warmup=spec.sending.warmup, tracking_domain=spec.sending.tracking_domain
-        ),
+        "sending": Sending(warmup=spec.sending.warmup),
         "cost": cost_of(tenant, platform),
     }
     draft = Blueprint.model_validate({**fields, "digest": ""})
@@ -101,7 +99,6 @@ def _domain(domain: DomainSpec, hosts: tuple[Host, ...], keys: PublicKeys | None
 
 def _records(
     name: str,
-    spec: TenantSpec,
     hosts: tuple[Host, ...],
     domains: tuple[Domain, ...],
     keys: PublicKeys | None,
@@ -110,7 +107,4 @@ def _records(
     found = list(chain.from_iterable(records.host_records(name, host) for host in hosts))
     for domain in domains:
         found += records.domain_records(name, domain, hosts, keys, platform)
-    tracking = spec.sending.tracking_domain
-    if tracking is not None:
-        found.append(records.tracking_record(name, tracking, domains, platform))
     return tuple(found)

@@ -119,7 +119,6 @@ class SendingSpec(Document):
     """How the tenant's mail is sent."""
 
     warmup: Warmup = Warmup.STANDARD
-    tracking_domain: DomainName | None = None
 
 
 class TenantSpec(Document):

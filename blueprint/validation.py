@@ -8,25 +8,20 @@ from collections.abc import Iterable, Iterator
 from blueprint.catalogue import PLANS, UNLIMITED
 from blueprint.collisions import NAME_LIMIT, collisions, too_long
 from blueprint.mistakes import Mistake, Path, dotted
-from blueprint.naming import (
-    CUSTOMERS_LABEL,
-    EGRESS_LABEL,
-    RETURN_PATH_LABEL,
-    TRACKING_LABEL,
-)
+from blueprint.naming import CUSTOMERS_LABEL, EGRESS_LABEL, RETURN_PATH_LABEL
 from blueprint.platform import Platform
 from blueprint.tenant import Dns, Tenant
 
 SPF_LOOKUPS = 10
 """RFC 7208 section 4.6.4; each host costs one."""
 RESERVED_LABELS = (EGRESS_LABEL, RETURN_PATH_LABEL, CUSTOMERS_LABEL)
-RESERVED_TENANTS = (CUSTOMERS_LABEL, TRACKING_LABEL)
+RESERVED_TENANTS = (CUSTOMERS_LABEL,)
 """Names directly below the platform's zone, where a tenant's hosts stand too."""
 
 
 def mistakes(tenant: Tenant, platform: Platform) -> list[tuple[Path, Mistake]]:
     """Return every broken rule with the path of the value to change."""
-    rules = (_tenant, _region, _plan, _hosts, _domains, _mailboxes, _tracking)
+    rules = (_tenant, _region, _plan, _hosts, _domains, _mailboxes)
     found = [mistake for rule in rules for mistake in rule(tenant, platform)]
     if not found:  # Only what is valid by itself has names that can meet.
         found = [*_lengths(tenant, platform), *_collisions(tenant, platform)]
@@ -167,21 +162,6 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Found:  # noqa: ARG001
                     f"use one of: {', '.join(sorted(names))}",
                 ),
             )
-
-
-def _tracking(tenant: Tenant, platform: Platform) -> Found:  # noqa: ARG001
-    tracking = tenant.spec.sending.tracking_domain
-    if tracking is None:
-        return
-    if not any(tracking.endswith(f".{domain.name}") for domain in tenant.spec.domains):
-        yield (
-            ("spec", "sending", "tracking_domain"),
-            (
-                "tenant.foreign_tracking_domain",
-                f"{tracking} does not lie under one of this tenant's domains",
-                f"use a name such as t.{tenant.spec.domains[0].name}",
-            ),
-        )
 
 
 def _repeated(values: Iterable[str], path: Path, key: str, what: str) -> Found:

@@ -85,7 +85,6 @@ def _head(tenant: dict[str, Any]) -> None:
     curve = ADDRESS[Warmup(spec["sending"]["warmup"])]
     growth = f"each address from {curve.start} to {curve.target} a day in {curve.days} days"
     print(f"Warm-up:     {spec['sending']['warmup']}: {growth}")
-    print(f"Tracking:    {spec['sending']['tracking_domain'] or '-'}")
 
 
 def _conditions(conditions: list[dict[str, Any]]) -> None:

@@ -83,7 +83,7 @@ def _blueprint(count: int) -> Blueprint:
         ),
         records=(),
         mailboxes=(),
-        sending=Sending(warmup=Warmup.STANDARD, tracking_domain=None),
+        sending=Sending(warmup=Warmup.STANDARD),
         cost=Cost(items=(), usd_cents=0),
         digest="sha256:one",
     )
