@@ -19,7 +19,6 @@ app = typer.Typer()
 POLL = 0.2
 MOVING = {"queued", "migrated_to_redis", "handing_over", "held", "deferred"}
 """States out of which the sender itself still leads."""
-GOOD = {"accepted", "delivered"}
 
 
 @app.command()
@@ -52,7 +51,7 @@ def send(
         print(f"{found['state']}: {found['id']} {found['message_id']}")
     else:
         print_document(found, output)
-    if wait and found["state"] not in GOOD:
+    if wait and found["state"] != "accepted":
         raise CliError(
             "send.not_accepted",
             f"the message is {found['state']}: {found['reason'] or 'nobody has taken it up yet'}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from blueprint.tenant import Warmup
 from sender.clock import Clock, SystemClock
@@ -37,7 +37,6 @@ class SendingAddress(_Frozen):
     sends_bulk: bool = True
     ready: bool = True
     """False holds the address back: its PTR, TLS or relay test has not passed."""
-    weight: int = Field(default=1, ge=1)
 
 
 class SendingDomain(_Frozen):
@@ -148,7 +147,6 @@ async def load(
             "mailbox": subject,
             "recipient": recipient_hash(recipient),
             "day": now.date(),
-            "now": now,
         },
     )
     row = found.one()

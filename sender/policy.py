@@ -139,9 +139,9 @@ def _route(
 
 
 def _next_in_turn(free: list[SendingAddress], snapshot: Snapshot) -> SendingAddress:
-    """Weighted round robin over homes: the address with the fewest for its weight."""
+    """Return the address that is home to the fewest domains."""
     homes = Counter(snapshot.homes.values())
-    return min(free, key=lambda address: (homes[address.name] / address.weight, address.name))
+    return min(free, key=lambda address: (homes[address.name], address.name))
 
 
 def _mailbox_cap(entry: DirectoryEntry, sender: str, now: datetime) -> int:

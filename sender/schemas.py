@@ -50,7 +50,7 @@ MailAddress = Annotated[
 
 
 class State(StrEnum):
-    """Where a message is. A late delivery report may turn `delivered` into a bounce."""
+    """Where a message is."""
 
     QUEUED = "queued"
     MIGRATED = "migrated_to_redis"
@@ -59,12 +59,9 @@ class State(StrEnum):
     UNKNOWN = "unknown"
     ACCEPTED = "accepted"
     DEFERRED = "deferred"
-    DELIVERED = "delivered"
-    BOUNCED_RECIPIENT = "bounced_recipient"
     BOUNCED_INFRASTRUCTURE = "bounced_infrastructure"
     BOUNCED_CONTENT = "bounced_content"
     EXPIRED = "expired"
-    WITHDRAWN = "withdrawn"
     CANCELLED = "cancelled"
 
 

@@ -15,9 +15,6 @@ class Reason(StrEnum):
     """Why a tenant's recipient is suppressed."""
 
     UNSUBSCRIBED = "unsubscribed"
-    COMPLAINED = "complained"
-    BOUNCED = "bounced"
-    MANUAL = "manual"
 
 
 def recipient_hash(address: str) -> bytes:
@@ -37,10 +34,9 @@ async def suppress(
     reason: Reason,
     source: str,
     now: datetime,
-    expires_at: datetime | None = None,
-) -> bool:
-    """Suppress a recipient hash for a tenant; False when it already was, for as long or longer."""
-    done = await connection.execute(
+) -> None:
+    """Suppress a recipient hash for a tenant; done already is fine."""
+    await connection.execute(
         statement("suppress"),
         {
             "tenant_id": tenant_id,
@@ -48,7 +44,5 @@ async def suppress(
             "reason": reason.value,
             "source": source,
             "now": now,
-            "expires_at": expires_at,
         },
     )
-    return done.first() is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -24,7 +23,6 @@ from controlplane.tenants import repository
 
 SSH = "ssh"
 CA = "ca"
-BOUNCE = "bounce"
 DKIM_BITS = 2048
 
 Made = dict[str, tuple[str, Mapping[str, Any]]]
@@ -89,7 +87,7 @@ class Keys:
     def _missing(self, context: Context, plan: Blueprint, now: datetime) -> list[tuple[str, Any]]:
         """Return purposes that need a secret, each with what it is made from."""
         known = context.secrets
-        wanted: list[tuple[str, Any]] = [(SSH, None), (CA, None), (BOUNCE, None)]
+        wanted: list[tuple[str, Any]] = [(SSH, None), (CA, None)]
         addresses = [address for host in plan.hosts for address in host.addresses]
         wanted += [(submission(a.name), a) for a in addresses if a.sends_bulk]
         missing = [(purpose, source) for purpose, source in wanted if known.find(purpose) is None]
@@ -113,8 +111,6 @@ def _make(missing: list[tuple[str, Any]], context: Context, now: datetime) -> Ma
         elif purpose == CA:
             root = create_ca(context.tenant.name, now=now)
             made[purpose] = (root.private_key, {"certificate": root.certificate})
-        elif purpose == BOUNCE:
-            made[purpose] = (secrets.token_urlsafe(32), {})
         elif isinstance(source, DomainSpec):
             made[purpose] = _dkim_key(source, now)
         elif purpose.startswith("submission/"):

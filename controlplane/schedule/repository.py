@@ -16,9 +16,8 @@ class Priority(IntEnum):
     """Who wants the visit; smaller comes first."""
 
     USER = 0
-    NEW_SPEC = 1
-    RETRY = 2
-    RESYNC = 3
+    RETRY = 1
+    RESYNC = 2
 
 
 @dataclass(frozen=True)

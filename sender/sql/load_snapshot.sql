@@ -7,9 +7,5 @@ select
      from directory.switches) as switches,
     (select coalesce(json_object_agg(subject, handed_over), '{}') from queue.usage
      where day = :day and kind = 'mailbox' and subject = :mailbox) as mailboxes,
-    (select coalesce(
-        (select platform.reason from suppression.platform as platform
-         where recipient = :recipient and coalesce(expires_at > :now, true)),
-        (select entry.reason from suppression.entries as entry
-         where tenant_id = :tenant_id and recipient = :recipient and coalesce(expires_at > :now, true)))
-    ) as suppressed
+    (select reason from suppression.entries
+     where tenant_id = :tenant_id and recipient = :recipient) as suppressed

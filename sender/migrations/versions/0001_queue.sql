@@ -23,11 +23,10 @@ create sequence queue.lease_tokens;
 create table queue.jobs (
     id uuid primary key,
     tenant_id uuid not null,
-    queue_name text not null default 'email-sending',
     priority smallint not null check (priority between 1 and 1000),
     state text not null check (state in (
-        'queued', 'migrated_to_redis', 'held', 'handing_over', 'unknown', 'accepted', 'deferred', 'delivered',
-        'bounced_recipient', 'bounced_infrastructure', 'bounced_content', 'expired', 'withdrawn', 'cancelled')),
+        'queued', 'migrated_to_redis', 'held', 'handing_over', 'unknown', 'accepted', 'deferred',
+        'bounced_infrastructure', 'bounced_content', 'expired', 'cancelled')),
     reason text,
     run_at timestamptz not null,
     expires_at timestamptz not null,
@@ -49,7 +48,7 @@ comment on column queue.jobs.message_id is 'Message-ID header with angle bracket
 
 create index jobs_due on queue.jobs (priority, run_at, id) where state in ('queued', 'held', 'deferred');
 create index jobs_leased on queue.jobs (lease_until) where state in ('migrated_to_redis', 'handing_over');
-create index jobs_expiring on queue.jobs (expires_at) where state in ('queued', 'held', 'deferred');
+create index jobs_expires on queue.jobs (expires_at) where state in ('queued', 'held', 'deferred', 'migrated_to_redis');
 create index jobs_message_id on queue.jobs (message_id);
 create index jobs_of_tenant on queue.jobs (tenant_id, id desc);
 
@@ -111,20 +110,12 @@ comment on column directory.switches.subject is 'platform: empty; tenant: its id
 create table suppression.entries (
     tenant_id uuid not null,
     recipient bytea not null check (octet_length(recipient) = 32),
-    reason text not null check (reason in ('unsubscribed', 'complained', 'bounced', 'manual')),
+    reason text not null check (reason in ('unsubscribed')),
     source text not null,
     added_at timestamptz not null,
-    expires_at timestamptz,
     primary key (tenant_id, recipient)
 );
 comment on column suppression.entries.recipient is 'SHA-256 of the normalised address: survives erasure of the address itself';
-
-create table suppression.platform (
-    recipient bytea primary key check (octet_length(recipient) = 32),
-    reason text not null check (reason in ('bounced', 'complained', 'legal')),
-    added_at timestamptz not null,
-    expires_at timestamptz
-);
 
 -- Who sees what. The API sees its tenant only; the sender and the operators see all of their part.
 do $$
@@ -148,7 +139,7 @@ $$;
 grant usage on schema queue, directory, suppression to penguin_api, penguin_operator, penguin_controller, penguin_sender;
 
 grant select, insert on queue.jobs, queue.payloads, queue.events to penguin_api;
-grant select on directory.entries, directory.homes to penguin_api;
+grant select on directory.homes to penguin_api;
 grant select, insert, delete on suppression.entries to penguin_api;
 
 grant select, insert, update, delete on all tables in schema queue to penguin_sender;

@@ -405,7 +405,7 @@ async def test_secrets_are_sealed_and_reach_neither_log_nor_answers(world: World
     async with world.database.begin(CONTROLLER) as connection:
         rows = (await connection.execute(text("select purpose, sealed from oltp.secrets"))).all()
     assert {row.purpose.split("/")[0] for row in rows} == {
-        "ssh", "ca", "bounce", "dkim", "submission", "submission-hash", "certificate",
+        "ssh", "ca", "dkim", "submission", "submission-hash", "certificate",
     }  # fmt: skip
     assert all(row.sealed.startswith("v1.") for row in rows)
     page = (await world.api.get("/tenants/acme/operations")).json()["items"]

@@ -60,7 +60,7 @@ class TestRowPolicies:
             (
                 "suppression.entries",
                 "tenant_id, recipient, reason, source, added_at",
-                ":tenant, sha256('x'), 'manual', 'test', now()",
+                ":tenant, sha256('x'), 'unsubscribed', 'test', now()",
             ),
             (
                 "directory.homes",
@@ -83,7 +83,7 @@ class TestRowPolicies:
     @pytest.mark.parametrize(
         "table",
         [
-            "queue.usage", "queue.lease_tokens", "suppression.platform", "directory.switches",
+            "queue.usage", "queue.lease_tokens", "directory.switches",
             "directory.entries",
         ],
     )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import httpx2
@@ -12,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sender.suppression import Reason, recipient_hash, suppress
+from sender.suppression import recipient_hash
 from sender.tokens import Tokens
 from sender.unsubscribe import create_router
 
@@ -64,35 +63,3 @@ async def test_a_token_that_was_changed_is_unknown(client, link, engine, ending)
     assert (await client.get(path)).status_code == 404
     assert (await client.post(path)).status_code == 404
     assert await suppressed(engine) == []
-
-
-@pytest.mark.parametrize("expires_in", [timedelta(days=-1), timedelta(days=1)])
-async def test_a_post_outlives_an_earlier_bounce_that_expires(
-    client, link, engine, tenant_id, expires_in
-):
-    now = datetime.now(UTC)
-    bob = recipient_hash("bob@rcpt.example")
-    async with engine.begin() as connection:
-        await suppress(
-            connection,
-            tenant_id=tenant_id,
-            recipient=bob,
-            reason=Reason.BOUNCED,
-            source="dsn",
-            now=now,
-            expires_at=now + expires_in,
-        )
-    assert (await client.post(link)).status_code == 200
-    async with engine.begin() as connection:
-        done = await suppress(
-            connection,
-            tenant_id=tenant_id,
-            recipient=bob,
-            reason=Reason.BOUNCED,
-            source="dsn",
-            now=now,
-            expires_at=now + timedelta(days=9),
-        )
-        assert not done
-        rows = await connection.execute(text("select reason, expires_at from suppression.entries"))
-        assert rows.all() == [("unsubscribed", None)]
