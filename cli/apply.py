@@ -1,4 +1,4 @@
-"""`penguin apply`: makes the tenants of files so."""
+"""`penguin apply`: create tenants or change them to what files say."""
 
 from __future__ import annotations
 

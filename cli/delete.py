@@ -1,4 +1,4 @@
-"""`penguin delete`: ends a tenant with everything that exists for it."""
+"""`penguin delete`: end a tenant with everything that exists for it."""
 
 from __future__ import annotations
 

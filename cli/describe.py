@@ -1,4 +1,4 @@
-"""`penguin describe`: everything that a person wants to know of a tenant, on one page."""
+"""`penguin describe`: everything about one tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`penguin diff`: what `penguin apply` would change, with the monthly cost before and after."""
+"""`penguin diff`: what apply would change, and what it would cost."""
 
 from __future__ import annotations
 

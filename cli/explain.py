@@ -1,4 +1,4 @@
-"""`penguin explain`: every decision about one message, with its reason."""
+"""`penguin explain`: what became of a message, and why."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.loading import MAX_BYTES, load
 from blueprint.mistakes import DocumentError
@@ -18,6 +19,8 @@ from cli.errors import CliError, CliErrorGroup, UsageError
 from kit.paths import state_dir
 
 ZONE = "penguinmails.example"
+SETTINGS = "settings.env"
+"""Of this machine's installation, in the state directory."""
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "standard input"
 
@@ -35,14 +38,31 @@ class Source:
         return self.tenant.metadata.name
 
 
+class _Known(BaseSettings):
+    """What a client without a control plane knows of the platform."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PENGUIN_", env_nested_delimiter="__", extra="ignore"
+    )
+
+    platform: Platform = Platform(zone=ZONE)
+
+
 def platform() -> Platform:
     """Return the platform of this installation's settings, else the usual one with our zone."""
-    from controlplane.settings import Settings, SettingsMissing
-
+    file = state_dir() / SETTINGS
     try:
-        return Settings.read(state_dir()).platform
-    except (SettingsMissing, OSError):
-        return platform_of(os.environ.get("PENGUIN_PLATFORM__ZONE", ZONE))
+        return _Known(_env_file=file if os.access(file, os.R_OK) else None).platform
+    except ValidationError as error:
+        raise CliError(
+            "settings.invalid",
+            "; ".join(
+                f"PENGUIN_{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}"
+                for e in error.errors(include_url=False, include_input=False)
+            ),
+            where=str(file),
+            remedy="correct the file, or the variable of the environment, which wins over it",
+        ) from None
 
 
 def platform_of(zone: str) -> Platform:

@@ -1,4 +1,4 @@
-"""`penguin get`: lists tenants, operations, messages and events."""
+"""`penguin get`: list tenants, operations, messages, events."""
 
 from __future__ import annotations
 

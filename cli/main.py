@@ -1,9 +1,14 @@
-"""The `penguin` command: a table of commands; each is imported only when it is called."""
+"""The `penguin` command: rooms add theirs by entry points; only the one called is imported."""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
 
 import typer
 from typer._click import (  # typer carries its own click
@@ -16,47 +21,57 @@ from typer._click.exceptions import NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
 from typer.core import TyperGroup
 
-from cli.errors import FAILED, INTERRUPTED, UsageError, reported
+from cli.errors import FAILED, INTERRUPTED, CliError, UsageError, reported
 from kit.paths import state_dir
 
-COMMANDS = {
-    "demo": ("cli.demo", "The main job on real parts, from a tenant file to a delivered mail"),
-    "up": ("cli.up", "Keep the demo's world running"),
-    "down": ("cli.down", "End the world; leaves nothing behind"),
-    "apply": ("cli.apply", "Create tenants or change them to what files say"),
-    "render": ("cli.render", "Everything that follows from a tenant's document"),
-    "diff": ("cli.diff", "What apply would change, and what it would cost"),
-    "get": ("cli.get", "List tenants, operations, messages, events"),
-    "describe": ("cli.describe", "Everything about one tenant"),
-    "wait": ("cli.wait", "Watch a tenant's conditions until one holds"),
-    "delete": ("cli.delete", "End a tenant with everything that exists for it"),
-    "logs": ("cli.logs", "What an operation did, line by line"),
-    "events": ("cli.events", "What happened, in order"),
-    "send": ("cli.send", "One mail through the tenant API"),
-    "explain": ("cli.explain", "What became of a message, and why"),
-    "init": ("cli.init", "Make settings, master key and the first operator's key, once"),
-    "db": ("cli.db", "Bring the database to this version"),
-    "serve": ("cli.serve", "Run API, reconciler and sender, together or alone"),
-    "servers": ("cli.servers", "The embedded PostgreSQL and Valkey"),
-    "purchases": ("cli.purchases", "What was meant to be bought, and what came of it"),
-    "engine": ("cli.engine", "The Pulumi engine: which parts are in use"),
-    "lab": ("cli.lab", "An Internet on this machine: providers, hosts, DNS, mail"),
-}
-"""Command to (module with a Typer object `app`, line for the help)."""
+GROUP = "penguin.commands"
+"""Entry points of the installed distributions: a command's name and the Typer object behind it."""
+
+
+@cache
+def commands() -> dict[str, EntryPoint]:
+    """Return the installed commands as the help orders them: the client's own come first."""
+    found = sorted(
+        entry_points(group=GROUP),
+        key=lambda entry: (_room(entry) != __package__, _room(entry), entry.name),
+    )
+    return {entry.name: entry for entry in found}
+
+
+def _room(entry: EntryPoint) -> str:
+    return entry.module.partition(".")[0]
+
+
+def sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield the title of each room, and its commands with their lines."""
+    for room, entries in groupby(commands().values(), key=_room):
+        rows = [(entry.name, _first_line(entry.module)[1]) for entry in entries]
+        yield _first_line(room)[0], rows
+
+
+def _first_line(module: str) -> tuple[str, str]:
+    """Return the halves of a module's first line, without importing it."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return module, ""
+    with Path(spec.origin).open(encoding="utf-8") as source:
+        title, _, line = source.readline().strip().strip('"').rstrip(".").partition(": ")
+    return title, line[:1].upper() + line[1:]
 
 
 class Commands(TyperGroup):
-    """Finds commands in the table, so that `penguin --help` imports none of them."""
+    """Finds commands by entry points, so that `penguin --help` imports none of them."""
 
     def list_commands(self, ctx: Context) -> list[str]:
-        """Name all commands in the table's order."""
-        return list(COMMANDS)
+        """Name all commands in the order of the help."""
+        return list(commands())
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """Import and return one command."""
-        if cmd_name not in COMMANDS:
+        entry = commands().get(cmd_name)
+        if entry is None:
             return None
-        group = import_module(COMMANDS[cmd_name][0]).app
+        group = entry.load()
         group.rich_markup_mode = None
         command = typer.main.get_command(group)
         command.name = cmd_name
@@ -65,9 +80,10 @@ class Commands(TyperGroup):
         return command
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Write the help lines from the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        """Write the help lines."""
+        for title, rows in sections():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 app = typer.Typer(
@@ -88,6 +104,11 @@ def root() -> None:
 def main() -> None:
     """Run the command line; every failure ends as a message with a remedy."""
     with reported(lambda: state_dir() / "log" / "penguin.log"):
+        if not commands():
+            raise CliError(
+                "setup.stale", "the installation of `penguin` knows no command",
+                remedy="run `make setup`",
+            )  # fmt: skip
         try:
             status = app(standalone_mode=False, prog_name="penguin")
         except typer.Abort:

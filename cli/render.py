@@ -1,4 +1,4 @@
-"""`penguin render`: prints the blueprint of a tenant, from the control plane or from a file."""
+"""`penguin render`: everything that follows from a tenant's document."""
 
 from __future__ import annotations
 

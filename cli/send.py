@@ -1,4 +1,4 @@
-"""`penguin send`: one mail through the tenant API, and what became of it."""
+"""`penguin send`: one mail through the tenant API."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typer
 
 from cli.api import Api, connect
 from cli.errors import CliError, UsageError
-from cli.narration import ProgressLine
 from cli.output import Format, OutputOption, print_document
+from cli.progress import ProgressLine
 
 app = typer.Typer()
 POLL = 0.2

@@ -1,4 +1,4 @@
-"""`penguin wait`: shows the conditions of a tenant as they turn, until the wanted one holds."""
+"""`penguin wait`: watch a tenant's conditions until one holds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typer
 
 from cli.api import Api, Unreachable, connect, tenant_path
 from cli.errors import CliError, UsageError
-from cli.narration import ProgressLine
 from cli.output import Format, OutputOption, print_result, shown, voice
+from cli.progress import ProgressLine
 
 app = typer.Typer()
 POLL = 0.25

@@ -24,6 +24,7 @@ VENV = CHECKOUT / ".venv"
 LOCK = CHECKOUT / "requirements" / "lock.txt"
 PROJECT = CHECKOUT / "pyproject.toml"
 STAMP = VENV / ".lock-digest"
+PROJECT_STAMP = VENV / ".project-digest"
 
 COMMANDS_TO_PACKAGES = {
     "mmdebstrap": "mmdebstrap",
@@ -69,6 +70,7 @@ def main() -> int:
             for name, needed, act in (
                 ("system packages", machine_unready, install_packages),
                 ("python environment", environment_stale, make_environment),
+                ("penguin", project_stale, install_project),
             ):
                 if needed():
                     step(name, act)
@@ -212,19 +214,24 @@ def policy_is_ours() -> bool:
 
 
 def lock_digest() -> str:
-    """Identify the locked dependencies, the interpreter, our packages and this checkout's place."""
-    parts = (
-        LOCK.read_bytes(),
-        PROJECT.read_bytes(),
-        sys.version.encode(),
-        str(CHECKOUT).encode(),
-    )
+    """Identify the locked dependencies, the interpreter and this checkout's place."""
+    parts = (LOCK.read_bytes(), sys.version.encode(), str(CHECKOUT).encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def project_digest() -> str:
+    """Identify our packages and commands."""
+    return hashlib.sha256(PROJECT.read_bytes()).hexdigest()
 
 
 def environment_stale() -> bool:
     """Tell whether the environment is missing or was made from another lock file."""
     return not STAMP.exists() or STAMP.read_text() != lock_digest()
+
+
+def project_stale() -> bool:
+    """Tell whether packages or commands of ours have changed since they were installed."""
+    return not PROJECT_STAMP.exists() or PROJECT_STAMP.read_text() != project_digest()
 
 
 def make_environment() -> None:
@@ -234,9 +241,16 @@ def make_environment() -> None:
     remedy = "check that the package index can be reached, then run it again"
     run([sys.executable, "-m", "venv", "--clear", str(VENV)], None, "install python3-venv")
     run([python, "-m", "pip", "install", *quiet, "--require-hashes", "-r", str(LOCK)], None, remedy)
-    editable = ["--no-deps", "--no-build-isolation", "-e", str(CHECKOUT)]
-    run([python, "-m", "pip", "install", *quiet, *editable], None, remedy)
     STAMP.write_text(lock_digest())
+
+
+def install_project() -> None:
+    """Install ourselves from the checkout: a link to it, and the list of commands."""
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "install"]
+    command += ["-q", "--disable-pip-version-check"]
+    command += ["--no-deps", "--no-build-isolation", "-e", str(CHECKOUT)]
+    run(command, None, "correct pyproject.toml, then run it again")
+    PROJECT_STAMP.write_text(project_digest())
 
 
 def attempt(command: list[str], environment: dict[str, str]) -> None:

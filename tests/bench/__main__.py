@@ -22,9 +22,9 @@ from typing import Any
 import psycopg
 
 from blueprint.document import Blueprint
-from cli import down, up, world
 from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
+from sandbox import down, up, world
 
 TENANT = "bench"
 RUNS = 5

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from cli import world
 from kit.paths import checkout
 from lab.check import missing
+from sandbox import world
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from cli import down, up, world
 from cli.api import Api, connect
 from kit.paths import checkout
 from lab import leftovers
 from lab.check import missing
 from lab.place import LabPlace, required
+from sandbox import down, up, world
 
 pytestmark = [pytest.mark.hosts, pytest.mark.engine, pytest.mark.timeout(600)]
 FILE = "tenants/acme.yaml"

@@ -15,8 +15,8 @@ import structlog
 from pydantic import SecretStr
 
 from blueprint.platform import Platform
-from cli.event_log import log_to
 from cli.main import main
+from composition.event_log import log_to
 from controlplane.app import create_app
 from controlplane.database import OPERATOR, ROLES, Database
 from controlplane.identity.keys import Scope, create_key

@@ -272,8 +272,11 @@ def test_broken_settings_are_named_without_their_values(plane, penguin, file, tm
     assert penguin("init") == 0
     settings = tmp_path / "state" / "settings.env"
     settings.write_text(settings.read_text() + 'PENGUIN_API__PORT="hunter2"\n')
-    assert penguin("apply", "-f", str(file)) == 1
+    assert penguin("db", "upgrade") == 1
     said = capsys.readouterr().err
     assert "error[settings.invalid]: PENGUIN_API__PORT" in said
     assert f"at: {settings}" in said
     assert "hunter2" not in said
+    settings.write_text('PENGUIN_PLATFORM__ZONE="Not A Zone"\n')
+    assert penguin("apply", "-f", str(file)) == 1
+    assert "error[settings.invalid]: PENGUIN_PLATFORM__ZONE" in capsys.readouterr().err

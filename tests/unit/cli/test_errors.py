@@ -143,3 +143,29 @@ def test_standard_output_may_be_closed(format_: str, tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_commands_without_installed_metadata_say_to_run_setup() -> None:
+    code = (
+        "import importlib.metadata as m; m.entry_points = lambda **_: ();"
+        "from cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[setup.stale]")
+    assert "  do: run `make setup`" in done.stderr
+
+
+def test_help_lists_every_room_and_imports_none() -> None:
+    code = (
+        "import sys; from cli.main import app; "
+        "app(['--help'], standalone_mode=False);"
+        "print(sorted(set(sys.modules) & {'cli.get', 'composition.serve', 'sandbox.world', 'lab'}))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert "Watch a tenant's conditions until one holds" in said
+    assert "Run API, reconciler and sender" in said
+    assert "The main job on real parts" in said
+    assert said.endswith("[]\n")

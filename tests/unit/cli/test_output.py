@@ -8,8 +8,8 @@ import json
 import pytest
 import yaml
 
-from cli.narration import ProgressLine
 from cli.output import Format, print_result, print_rows, shown
+from cli.progress import ProgressLine
 
 ODD = {"subject": "[/x] [red]:smile: a\x1b[2Jb", "list": ["a", "b"], "none": None}
 

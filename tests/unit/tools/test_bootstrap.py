@@ -164,15 +164,31 @@ def test_an_environment_that_was_left_half_way_is_made_anew(
     assert not bootstrap.environment_stale()
 
 
-@pytest.mark.parametrize("changed", ["LOCK", "PROJECT"])
-def test_a_changed_lock_or_project_makes_the_environment_stale(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+def test_a_changed_lock_makes_the_environment_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = bootstrap.lock_digest()
     other = tmp_path / "other"
     other.write_text("changed")
-    monkeypatch.setattr(bootstrap, changed, other)
+    monkeypatch.setattr(bootstrap, "LOCK", other)
     assert bootstrap.lock_digest() != before
+
+
+def test_a_changed_project_is_installed_again_and_the_environment_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(bootstrap, "run", lambda command, *_: steps.append(command[-1]))
+    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(bootstrap, "PROJECT_STAMP", tmp_path / "project-stamp")
+    bootstrap.make_environment()
+    bootstrap.install_project()
+    assert not bootstrap.project_stale()
+    other = tmp_path / "pyproject.toml"
+    other.write_text("changed")
+    monkeypatch.setattr(bootstrap, "PROJECT", other)
+    assert bootstrap.project_stale()
+    assert not bootstrap.environment_stale()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.reference import pages
-from cli.reference.codes import CODE, FAMILIES, ROOMS, SUFFIXES, found
+from composition.reference import pages
+from composition.reference.codes import CODE, FAMILIES, ROOMS, SUFFIXES, found
 from kit.paths import checkout
 
 REFERENCE = checkout() / "docs" / "reference"

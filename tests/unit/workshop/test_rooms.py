@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.reference.codes import ROOMS
+from composition.reference.codes import ROOMS
 from kit.paths import checkout
 
 OURS = {*ROOMS, "tests"}

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.errors import CliError, UsageError
-from cli.purchases import app
+from composition.purchases import app
 from hostwinds.journal.file import FileJournal
 
 Penguin = Callable[..., Result]

@@ -1,8 +1,8 @@
-"""`python -m cli.reference`: writes every page."""
+"""`python -m composition.reference`: writes every page."""
 
 from __future__ import annotations
 
-from cli.reference import pages
+from composition.reference import pages
 from kit.paths import checkout
 
 place = checkout() / "docs" / "reference"

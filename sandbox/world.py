@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx2
-import psycopg
 
 from cli.errors import CliError
+from composition.embedded import servers, stop_servers
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
 from kit.paths import checkout, state_dir
@@ -26,10 +26,6 @@ from lab.place import LabPlace, required, running
 from tools import turns
 from tools.processes import command_of
 from tools.pulumi import engine
-from tools.servers import Postgres, Valkey
-
-DATABASES = ("penguin", "penguin_state")
-"""The control plane's, and Pulumi's state."""
 
 ZONES = ("acme.example",)
 """What the owners of the tenants in `tenants/` have at Cloudflare."""
@@ -55,29 +51,6 @@ def turn() -> AbstractContextManager[None]:
     """Wait for a demo or a start under way in this checkout: its end takes the world along."""
     other = "  … waiting for another `make demo` or `make up` of this checkout"
     return turns.turn(state_dir(), lambda: print(other, flush=True))
-
-
-def servers() -> tuple[Postgres, Valkey]:
-    """Return the embedded servers of this checkout."""
-    return Postgres(state_dir() / "postgres"), Valkey(state_dir() / "valkey")
-
-
-def start_servers() -> None:
-    """Start both servers and make our databases where they are missing."""
-    postgres, valkey = servers()
-    postgres.start()
-    valkey.start()
-    with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
-        for name in DATABASES:
-            known = admin.execute("select 1 from pg_database where datname = %s", [name])
-            if known.fetchone() is None:
-                admin.execute(f"create database {name}")
-
-
-def stop_servers() -> None:
-    """Stop both servers."""
-    for server in servers():
-        server.stop()
 
 
 def begin_anew() -> None:

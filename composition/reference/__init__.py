@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.reference import api, codes, commands, tenant
+from composition.reference import api, codes, commands, tenant
 
 NOTICE = "<!-- Written by `make docs` from the code. -->\n\n"
 

@@ -1,11 +1,11 @@
-"""`penguin servers`: the embedded PostgreSQL and Valkey of this checkout."""
+"""`penguin servers`: the embedded PostgreSQL and Valkey."""
 
 from __future__ import annotations
 
 import typer
 
 from cli.output import Format, OutputOption, print_rows
-from kit.paths import state_dir
+from composition import embedded
 from tools.servers import Postgres, Valkey
 
 app = typer.Typer(help="The embedded PostgreSQL and Valkey.", no_args_is_help=True)
@@ -47,7 +47,5 @@ def status(output: OutputOption = Format.TABLE) -> None:
 
 
 def _servers() -> tuple[tuple[str, Postgres | Valkey], ...]:
-    return (
-        ("postgresql", Postgres(state_dir() / "postgres")),
-        ("valkey", Valkey(state_dir() / "valkey")),
-    )
+    postgres, valkey = embedded.servers()
+    return ("postgresql", postgres), ("valkey", valkey)

@@ -1,4 +1,4 @@
-"""`penguin init`: settings, master key, first operator's key and context, made once."""
+"""`penguin init`: make settings, master key and the first operator's key, once."""
 
 from __future__ import annotations
 

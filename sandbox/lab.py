@@ -1,4 +1,4 @@
-"""`penguin lab`: the Internet on this machine that demo and tests run in."""
+"""`penguin lab`: an Internet on this machine: providers, hosts, DNS, mail."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import httpx2
 import typer
 
-from cli import world
 from cli.errors import CliError, UsageError
 from cli.output import Format, OutputOption, print_document, print_result, print_rows, voice
 from lab import check, control, leftovers
 from lab.place import LabPlace, required, running
 from lab.receiver import messages, sender_of, wait_for_message
+from sandbox import world
 
 app = typer.Typer(help="The lab: provider emulators, hosts, DNS.", no_args_is_help=True)
 zone_app = typer.Typer(help="Zones, as their owner sees them.", no_args_is_help=True)

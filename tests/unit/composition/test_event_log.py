@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from cli.event_log import log_to
+from composition.event_log import log_to
 
 
 def test_an_event_is_a_line_and_a_full_disk_is_survived(tmp_path: Path) -> None:

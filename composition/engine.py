@@ -1,4 +1,4 @@
-"""`penguin engine`: which parts of the Pulumi engine are in use, and how to get them."""
+"""`penguin engine`: the Pulumi engine: which parts are in use."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.narration import ProgressLine
 from cli.output import Format, OutputOption, print_rows
+from cli.progress import ProgressLine
 from tools.pulumi import engine
 from tools.pulumi.parts import VERSION, Kind
 

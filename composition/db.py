@@ -1,4 +1,4 @@
-"""`penguin db`: brings the database to this version."""
+"""`penguin db`: bring the database to this version."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def database_dsn(settings: Settings) -> str:
     """Return the DSN of the settings, or start the embedded server and return its own."""
     if settings.database.dsn is not None:
         return settings.database.dsn.get_secret_value()
-    from cli import world
+    from composition import embedded
 
-    world.start_servers()
-    postgres, _ = world.servers()
+    embedded.start_servers()
+    postgres, _ = embedded.servers()
     return postgres.dsn("penguin")
 
 

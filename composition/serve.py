@@ -1,4 +1,4 @@
-"""`penguin serve`: composes API, reconciler and sender in one process, or each alone."""
+"""`penguin serve`: run API, reconciler and sender, together or alone."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.api import serving
-from cli.db import database_dsn
 from cli.errors import CliError
-from cli.event_log import log_to
-from cli.init import write_private
+from composition.db import database_dsn
+from composition.event_log import log_to
+from composition.init import write_private
 from kit.paths import checkout, state_dir
 
 if TYPE_CHECKING:
@@ -97,10 +97,10 @@ async def _serve(settings: Settings, parts: set[Part]) -> None:
 
 async def _keep_servers(settings: Settings, parts: set[Part], stop: asyncio.Event) -> None:
     """Look after the embedded servers that these parts use."""
-    from cli import world
-    from cli.keeper import keep
+    from composition import embedded
+    from composition.keeper import keep
 
-    postgres, valkey = world.servers()
+    postgres, valkey = embedded.servers()
     used: list[Postgres | Valkey] = [postgres] if settings.database.dsn is None else []
     if settings.redis.url is None and Part.SENDER in parts:
         used.append(valkey)
@@ -281,9 +281,9 @@ def _sender(settings: Settings, dsn: str) -> SenderSettings:
 def _redis_url(settings: Settings) -> str:
     if settings.redis.url is not None:
         return settings.redis.url.get_secret_value()
-    from cli import world
+    from composition import embedded
 
-    _, valkey = world.servers()
+    _, valkey = embedded.servers()
     valkey.start()
     return valkey.url()
 

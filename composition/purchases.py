@@ -1,4 +1,4 @@
-"""`penguin purchases`: what was meant to be bought; a person says what came of it."""
+"""`penguin purchases`: what was meant to be bought, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`penguin demo`: the main job on real parts, from a tenant file to a delivered, signed mail."""
+"""`penguin demo`: the main job on real parts, from a tenant file to a delivered mail."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import typer
 
-from cli import down, up, world
 from cli.errors import CliError
-from cli.narration import heading, say, step
 from kit.paths import checkout
 from lab.receiver import wait_for_message
+from sandbox import down, up, world
+from sandbox.narration import heading, say, step
 
 app = typer.Typer(help="The main job on real parts.")
 

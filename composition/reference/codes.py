@@ -17,8 +17,10 @@ ROOMS = (
     "stacks",
     "controlplane",
     "sender",
+    "composition",
     "cli",
     "lab",
+    "sandbox",
     "tools",
     "kit",
 )
@@ -52,6 +54,7 @@ FAMILIES = {
     "serve": "`penguin serve`",
     "servers": "The embedded PostgreSQL and Valkey",
     "settings": "Settings",
+    "setup": "`make setup`",
     "smtp": "Hosts, as their mail ports look from outside",
     "stack": "The Pulumi program by hand",
     "tenant": "The tenant document, and tenants in the API",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cli.main import COMMANDS, Commands, app
+from cli.main import Commands, app, sections
 
 HEAD = """# Commands
 
@@ -26,7 +26,7 @@ def page() -> str:
     """Describe every command."""
     text = HEAD
     group: Any = _group()
-    for name, (_, line) in COMMANDS.items():
+    for name, line in (row for _, rows in sections() for row in rows):
         text += f"\n## penguin {name}\n\n{line}.\n\n"
         for path, command in _leaves(f"penguin {name}", group.get_command(None, name)):
             help_ = " ".join((command.help or "").split("\n\n")[0].split())

@@ -1,4 +1,4 @@
-"""`penguin up`: keeps the demo's world running: servers, lab, control plane."""
+"""`penguin up`: keep the demo's world running."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli import world
-from cli.narration import say, step
+from composition import embedded
+from sandbox import world
+from sandbox.narration import say, step
 
 app = typer.Typer(help="Keep the demo's world running.")
 
@@ -36,7 +37,7 @@ def start(*, api_only: bool = False) -> None:
     if not world.is_up():
         world.begin_anew()
     with step("servers"):
-        world.start_servers()
+        embedded.start_servers()
     reason = "--api-only was asked for" if api_only else None
     world.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
     world.play_owner()

@@ -1,11 +1,12 @@
-"""`penguin down`: ends the world that `penguin up` keeps running."""
+"""`penguin down`: end the world; leaves nothing behind."""
 
 from __future__ import annotations
 
 import typer
 
-from cli import world
-from cli.narration import step
+from composition import embedded
+from sandbox import world
+from sandbox.narration import step
 
 app = typer.Typer(help="End the world; leaves nothing behind.")
 
@@ -23,5 +24,5 @@ def stop() -> None:
     with step("lab ended"):
         world.stop_lab()
     with step("servers ended"):
-        world.stop_servers()
+        embedded.stop_servers()
         world.forget()

@@ -1,0 +1,1 @@
+"""This installation: settings become parts, parts become processes."""

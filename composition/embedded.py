@@ -1,0 +1,34 @@
+"""The embedded PostgreSQL and Valkey of this state directory: what serves where no other is set."""
+
+from __future__ import annotations
+
+import psycopg
+
+from kit.paths import state_dir
+from tools.servers import Postgres, Valkey
+
+DATABASES = ("penguin", "penguin_state")
+"""The control plane's, and Pulumi's state."""
+
+
+def servers() -> tuple[Postgres, Valkey]:
+    """Return both servers, whether they run or not."""
+    return Postgres(state_dir() / "postgres"), Valkey(state_dir() / "valkey")
+
+
+def start_servers() -> None:
+    """Start both servers and make our databases where they are missing."""
+    postgres, valkey = servers()
+    postgres.start()
+    valkey.start()
+    with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
+        for name in DATABASES:
+            known = admin.execute("select 1 from pg_database where datname = %s", [name])
+            if known.fetchone() is None:
+                admin.execute(f"create database {name}")
+
+
+def stop_servers() -> None:
+    """Stop both servers; their data stays."""
+    for server in servers():
+        server.stop()
