@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from blueprint.document import Record, RecordType
-from blueprint.mistakes import Path
+from blueprint.faults import Path
 from blueprint.platform import Platform
 from blueprint.records import domain_records, host_records
 from blueprint.render import render

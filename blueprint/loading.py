@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterator
-from typing import Any, get_args
+from dataclasses import replace
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from blueprint import validation
-from blueprint.mistakes import DocumentError, Mistake, Path, dotted
+from blueprint import shape, validation
+from blueprint.faults import (
+    DUPLICATE_KEY,
+    EMPTY,
+    INVALID_VALUE,
+    SYNTAX,
+    Found,
+    Path,
+    dotted,
+    invalid,
+)
 from blueprint.platform import Platform
-from blueprint.tenant import DOMAIN_PATTERN, LABEL_PATTERN, MAIL_PATTERN, Tenant
+from blueprint.tenant import Tenant
+from kit.faults import Fault, Violation
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
@@ -27,82 +36,69 @@ Places = dict[Path, tuple[int, int]]
 def load(text: str, *, file: str, platform: Platform) -> list[Tenant]:
     """Return the tenants of a file of one or more YAML documents.
 
-    Raises DocumentError with all mistakes of all documents: `tenant.syntax`, `tenant.empty`,
-    `tenant.unknown_key`, `tenant.missing_key`, `tenant.invalid_value`, `tenant.duplicate_key`,
-    and those of `blueprint.validation`.
+    Raises INVALID with the violations of all documents.
     """
     tenants: list[Tenant] = []
-    found: list[Mistake] = []
+    violations: list[Violation] = []
     for node in _documents(text, file):
         places: Places = {}
-        written: list[Mistake] = []
+        written: list[Found] = []
         data = _plain(node, (), places, written)
-        found += [_placed(mistake, places, file, ()) for mistake in written]
-        tenant, mistakes = _parse(data, platform)
-        told = {mistake.path for mistake in written if mistake.code == "tenant.invalid_value"}
-        found += [
-            _placed(mistake, places, file, path)
-            for path, mistake in mistakes
-            if mistake.path not in told
-        ]
+        refused = {path for path, violation in written if violation.code is INVALID_VALUE}
+        tenant, found = _parse(data, platform)
+        found = [*written, *((path, each) for path, each in found if path not in refused)]
+        violations += [_placed(each, places, file, path) for path, each in found]
         if tenant is not None:
             tenants.append(tenant)
-    if found:
-        raise DocumentError(tuple(found))
+    if violations:
+        raise invalid(violations)
     return tenants
 
 
 def parse(data: object, *, platform: Platform) -> Tenant:
-    """Return the tenant of a request's body; raises DocumentError without file and line."""
-    tenant, mistakes = _parse(data, platform)
-    if tenant is None or mistakes:
-        raise DocumentError(tuple(mistake for _, mistake in mistakes))
+    """Return the tenant of plain data; raises INVALID, its violations without file and line."""
+    tenant, found = _parse(data, platform)
+    if tenant is None or found:
+        raise invalid(violation for _, violation in found)
     return tenant
 
 
-def _parse(data: object, platform: Platform) -> tuple[Tenant | None, list[tuple[Path, Mistake]]]:
+def check(tenant: Tenant, platform: Platform) -> None:
+    """Hold a tenant of the right form to the rules across its fields; raises INVALID."""
+    if found := validation.violations(tenant, platform):
+        raise invalid(violation for _, violation in found)
+
+
+def _parse(data: object, platform: Platform) -> tuple[Tenant | None, list[Found]]:
     try:
         tenant = Tenant.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        # A list whose items are wrong is also "too short" to pydantic; that says nothing new.
-        inner = {
-            tuple(detail["loc"][: 1 + n])
-            for detail in details
-            for n in range(len(detail["loc"]) - 1)
-        }
-        return None, [
-            _explained(detail)
-            for detail in details
-            if detail["type"] != "too_short" or tuple(detail["loc"]) not in inner
-        ]
-    return tenant, validation.mistakes(tenant, platform)
+        return None, shape.violations(error.errors(include_url=False), Tenant)
+    return tenant, validation.violations(tenant, platform)
 
 
 def _documents(text: str, file: str) -> Iterator[yaml.Node]:
-    def wrong(message: str, line: int | None = None, column: int | None = None) -> DocumentError:
-        remedy = "mend the file; see docs/reference/tenant.md"
-        return DocumentError((Mistake("tenant.syntax", message, remedy, "", file, line, column),))
+    def wrong(reason: str, line: int | None = None, column: int | None = None) -> Fault:
+        return invalid([SYNTAX.violation(file=file, line=line, column=column, reason=reason)])
 
     if len(text.encode(errors="replace")) > MAX_BYTES:
-        raise wrong(f"the file is larger than {MAX_BYTES} bytes")
+        raise wrong(f"it is larger than {MAX_BYTES} bytes")
     try:
         nodes = [node for node in yaml.compose_all(text, yaml.SafeLoader) if not _is_empty(node)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        message = str(error.problem or error.context or "not YAML")
+        reason = str(error.problem or error.context or "not YAML")
         raise wrong(
-            message, mark.line + 1 if mark else None, mark.column + 1 if mark else None
+            reason, mark.line + 1 if mark else None, mark.column + 1 if mark else None
         ) from None
     except yaml.YAMLError as error:
         raise wrong(str(error).splitlines()[0]) from None
     except RecursionError:
-        raise wrong("the document is nested too deeply") from None
+        raise wrong("it is nested too deeply") from None
     if not nodes:
-        remedy = "write a document that begins with `apiVersion: penguinmails.dev/v1`"
-        raise DocumentError((Mistake("tenant.empty", "no document in it", remedy, "", file),))
+        raise invalid([EMPTY.violation(file=file)])
     if any(_is_too_large(node) for node in nodes):
-        raise wrong(f"a document is nested too deeply, or unfolds to more than {MAX_NODES} values")
+        raise wrong(f"it is nested too deeply, or unfolds to more than {MAX_NODES} values")
     yield from nodes
 
 
@@ -126,7 +122,7 @@ def _is_too_large(top: yaml.Node) -> bool:
     return False
 
 
-def _plain(node: yaml.Node, path: Path, places: Places, written: list[Mistake]) -> Any:
+def _plain(node: yaml.Node, path: Path, places: Places, written: list[Found]) -> Any:
     """Return plain data; remember where each value stands, and what is wrong as it is written."""
     places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if isinstance(node, yaml.MappingNode):
@@ -135,18 +131,11 @@ def _plain(node: yaml.Node, path: Path, places: Places, written: list[Mistake]) 
             key = str(key_node.value)
             here = (*path, key)
             if key in result:
-                message = f"{key} stands here a second time"
-                written.append(
-                    Mistake(
-                        "tenant.duplicate_key",
-                        message,
-                        "remove one of the two",
-                        dotted(here),
-                        None,
-                        key_node.start_mark.line + 1,
-                        key_node.start_mark.column + 1,
-                    )
+                mark = key_node.start_mark
+                violation = DUPLICATE_KEY.violation(
+                    path=dotted(here), line=mark.line + 1, column=mark.column + 1, key=key
                 )
+                written.append((here, violation))
             places[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             result[key] = _plain(value_node, here, places, written)
         return result
@@ -157,7 +146,7 @@ def _plain(node: yaml.Node, path: Path, places: Places, written: list[Mistake]) 
     return _scalar(node, path, written)
 
 
-def _scalar(node: yaml.Node, path: Path, written: list[Mistake]) -> Any:
+def _scalar(node: yaml.Node, path: Path, written: list[Found]) -> Any:
     """Return a text, number, truth or date; one that looks so and is none is a mistake."""
     try:
         value = yaml.SafeLoader("").construct_object(node)
@@ -167,136 +156,25 @@ def _scalar(node: yaml.Node, path: Path, written: list[Mistake]) -> Any:
         fits = False
     if fits:
         return value
-    name = path[-1] if path else "the document"
-    written.append(
-        Mistake(
-            "tenant.invalid_value",
-            f"{name} cannot be {_shown(str(node.value))}",
-            "write a plain text or number without a tag; quote a text that looks like a date",
-            dotted(path),
-            None,
-            node.start_mark.line + 1,
-            node.start_mark.column + 1,
-        )
+    violation = INVALID_VALUE.violation(
+        path=dotted(path),
+        line=node.start_mark.line + 1,
+        column=node.start_mark.column + 1,
+        key=path[-1] if path else shape.WHOLE,
+        value=shape.shown(str(node.value)),
+        wanted="write a plain text or number without a tag; quote a text that looks like a date",
     )
+    written.append((path, violation))
     return None
 
 
-def _placed(mistake: Mistake, places: Places, file: str, path: Path) -> Mistake:
+def _placed(violation: Violation, places: Places, file: str, path: Path) -> Violation:
     """Add file and line: of the value itself, or of the nearest thing around it."""
-    line, column = mistake.line, mistake.column
+    line, column = violation.line, violation.column
     while line is None:
         if path in places:
             line, column = places[path]
         elif not path:
             break
         path = path[:-1]
-    return Mistake(
-        mistake.code,
-        mistake.message,
-        mistake.remedy,
-        mistake.path,
-        file,
-        line,
-        column,
-        mistake.suggestion,
-    )
-
-
-def _explained(detail: Any) -> tuple[Path, Mistake]:
-    """Say one of pydantic's findings in the words of the document."""
-    path: Path = tuple(detail["loc"])
-    name = path[-1] if path else "the document"
-    if detail["type"] == "extra_forbidden":
-        valid = _valid_keys(path[:-1])
-        nearest = difflib.get_close_matches(str(name), valid, n=1, cutoff=0.5)
-        remedy = f"did you mean {nearest[0]}?" if nearest else f"valid keys: {', '.join(valid)}"
-        return path, Mistake(
-            "tenant.unknown_key",
-            f"unknown key {name}",
-            remedy,
-            dotted(path),
-            suggestion=nearest[0] if nearest else None,
-        )
-    if detail["type"] == "missing":
-        return path, Mistake(
-            "tenant.missing_key", f"{name} is missing", f"add {dotted(path)}", dotted(path)
-        )
-    nearest_name = _nearest_name(detail)
-    return path, Mistake(
-        "tenant.invalid_value",
-        f"{name} cannot be {_shown(detail['input'])}",
-        f"it should be {_wanted(detail)}"
-        + (f"; did you mean {nearest_name}?" if nearest_name else ""),
-        dotted(path),
-        suggestion=nearest_name,
-    )
-
-
-PATTERNS = {
-    LABEL_PATTERN: "a name of at most 30 lower-case letters, digits and hyphens, "
-    "beginning with a letter and not ending with a hyphen",
-    DOMAIN_PATTERN: "a full domain name in lower case without a final dot, "
-    "other letters in Punycode (xn--…)",
-    MAIL_PATTERN: "a mail address in lower case, such as sales@acme.example",
-}
-SHAPES = {
-    "model_type": "a mapping: keys with their values below it or in braces",
-    "tuple_type": "a list: items below it, each after a hyphen, or in brackets",
-    "string_type": "a text; quote it if it looks like a number, a date or a yes",
-    "int_type": "a whole number without quotes",
-    "too_short": "a list with at least one item",
-}
-
-
-def _wanted(detail: Any) -> str:
-    """Say what a value should be in words that need no knowledge of our code."""
-    if detail["type"] == "string_pattern_mismatch":
-        pattern = str(detail["ctx"]["pattern"])
-        return PATTERNS.get(pattern, f"a text like {pattern}")
-    words: str = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return SHAPES.get(detail["type"], words)
-
-
-def _nearest_name(detail: Any) -> str | None:
-    """Return the domain name that was meant: without final dot, in lower case, in Punycode."""
-    text, pattern = detail["input"], str(detail.get("ctx", {}).get("pattern"))
-    if pattern != DOMAIN_PATTERN or not isinstance(text, str):
-        return None
-    try:
-        near = text.strip().rstrip(".").lower().encode("idna").decode()
-    except UnicodeError:
-        return None
-    # The standard library maps a few letters (IDNA 2003) that have names of their own by now.
-    is_same_name = not set(text) & set("ßς\u200c\u200d")
-    return near if is_same_name and re.fullmatch(pattern, near) else None
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _valid_keys(path: Path) -> list[str]:
-    """Return the keys that a document knows at a path."""
-    model: Any = Tenant
-    for step in path:
-        if isinstance(step, int):
-            continue
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        if step not in fields:
-            return []
-        model = _model_of(fields[step].annotation)
-        if model is None:
-            return []
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in get_args(annotation):
-        found = _model_of(argument)
-        if found is not None:
-            return found
-    return None
+    return replace(violation, file=file, line=line, column=column)

@@ -24,7 +24,7 @@ def render(
 ) -> Blueprint:
     """Derive the blueprint of one generation.
 
-    The tenant must have passed `blueprint.validation.mistakes`. Without keys (an offline render)
+    The tenant must have passed `blueprint.validation`. Without keys (an offline render)
     the DKIM records are left out. `incarnations` counts the replacements of each host from 1.
     """
     name, spec = tenant.metadata.name, tenant.spec

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.loading import MAX_BYTES, load
-from blueprint.mistakes import DocumentError
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
 from cli.errors import CliError, CliErrorGroup, UsageError
+from kit.faults import Fault
 from kit.paths import state_dir
 
 ZONE = "penguinmails.example"
@@ -90,10 +90,10 @@ def read(paths: list[str]) -> list[Source]:
         for file in files:
             try:
                 tenants = load(_text(file), file=file, platform=known)
-            except DocumentError as error:
+            except Fault as fault:
                 errors += [
-                    CliError(m.code, m.message, remedy=m.remedy, where=m.where)
-                    for m in error.mistakes
+                    CliError(v.code.name, v.message, remedy=v.remedy, where=v.where)
+                    for v in fault.violations
                 ]
             except CliError as error:
                 errors.append(error)

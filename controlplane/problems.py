@@ -17,7 +17,6 @@ from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from blueprint.mistakes import DocumentError, Mistake
 from kit.faults import Fault
 
 MEDIA_TYPE = "application/problem+json"
@@ -120,7 +119,6 @@ def install(app: FastAPI) -> None:
     """Answer every failure of `app` as a problem."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(Fault, _fault)
-    app.add_exception_handler(DocumentError, _document)
     app.add_exception_handler(RequestValidationError, _request)
     app.add_exception_handler(HTTPException, _http)
     for away in (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError):
@@ -162,33 +160,10 @@ def problem_of(fault: Fault) -> Problem:
     return Problem(code.status, code.name, fault.message, fault.remedy, errors)
 
 
-async def _document(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DocumentError)  # noqa: S101 - registered for this type
-    return _refused(request, invalid(error.mistakes))
-
-
 def _refused(request: Request, problem: Problem) -> Response:
     """Answer, and note what was refused: whoever asks the operator why has no better word."""
     log.info("refused", path=request.url.path, code=problem.document.code, detail=str(problem))
     return answer(problem)
-
-
-def invalid(mistakes: Sequence[Mistake]) -> Problem:
-    """Return the problem that lists all mistakes of a document."""
-    errors = [
-        ProblemError(
-            code=mistake.code,
-            detail=mistake.message,
-            remedy=mistake.remedy,
-            path=mistake.path,
-            suggestion=mistake.suggestion,
-        )
-        for mistake in mistakes
-    ]
-    count = "1 mistake" if len(errors) == 1 else f"{len(errors)} mistakes"
-    return Problem(
-        422, "tenant.invalid", f"the document has {count}", "mend what `errors` lists", errors
-    )
 
 
 async def _request(_: Request, error: Exception) -> Response:

@@ -36,6 +36,7 @@ FAMILIES = {
     "delete": "`penguin delete`",
     "demo": "`penguin demo`",
     "dns": "Records, as written and as seen from outside",
+    "document": "Tenant files and request bodies",
     "domain": "Domains, of which each belongs to one tenant",
     "engine": "The Pulumi engine on this machine",
     "file": "Files that `-f` and `--to` name",
@@ -131,7 +132,7 @@ def _words(code: ast.Constant, parent: ast.AST, grandparent: ast.AST | None) -> 
         return (ast.get_docstring(grandparent) or "").split("\n\n")[0].replace("\n", " ")
     beside: list[ast.expr] = []
     if isinstance(parent, ast.Call):
-        beside = parent.args
+        beside = parent.args + [word.value for word in parent.keywords if word.arg == "message"]
     elif isinstance(parent, ast.Tuple):
         beside = parent.elts
     after = beside[beside.index(code) + 1 :] if code in beside else []

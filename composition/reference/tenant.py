@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from blueprint import tenant
 from blueprint.catalogue import PLANS, SIZES, UNLIMITED
-from blueprint.loading import PATTERNS
+from blueprint.shape import PATTERNS
 from blueprint.warmup import ADDRESS, MAILBOX
 
 LIMITS = {

@@ -110,7 +110,8 @@ async def test_a_parameter_that_cannot_be_is_named(operator, path: str) -> None:
 async def test_half_characters_are_repeated_without_harm(operator) -> None:
     for body in (b'{"\\ud800": 1}', b'{"metadata": {"name": "\\ud800\\u0000"}}'):
         assert (
-            said(await operator.post("/tenants", content=body, headers=JSON))[1] == "tenant.invalid"
+            said(await operator.post("/tenants", content=body, headers=JSON))[1]
+            == "document.invalid"
         )
     assert said(await operator.get("/tenants/%ED%A0%80")) == (404, "tenant.not_found")
 

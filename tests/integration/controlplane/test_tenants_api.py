@@ -44,11 +44,11 @@ class TestCreate:
         assert answer.status_code == 422
         assert answer.headers["content-type"] == "application/problem+json"
         problem = answer.json()
-        assert problem["code"] == "tenant.invalid"
+        assert problem["code"] == "document.invalid"
         assert {(e["code"], e["path"]) for e in problem["errors"]} == {
-            ("tenant.unknown_key", "spec.regoin"),
-            ("tenant.invalid_value", "spec.plan"),
-            ("tenant.invalid_value", "spec.mailboxes[0].daily_cap"),
+            ("document.unknown_key", "spec.regoin"),
+            ("document.invalid_value", "spec.plan"),
+            ("document.invalid_value", "spec.mailboxes[0].daily_cap"),
         }
         assert all(e["remedy"] for e in problem["errors"])
 

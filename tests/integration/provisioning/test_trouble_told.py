@@ -188,9 +188,9 @@ class Mistake:
 
 
 MISTAKES = {
-    "unknown key": Mistake("plan:", "plam:", "tenant.unknown_key", ":6:3 spec.plam", "mean plan"),
+    "unknown key": Mistake("plan:", "plam:", "document.unknown_key", ":6:3 spec.plam", "mean plan"),
     "wrong type": Mistake(
-        "addresses: 1", "addresses: many", "tenant.invalid_value", ":8:", "addresses"
+        "addresses: 1", "addresses: many", "document.invalid_value", ":8:", "addresses"
     ),
     "plan limit passed": Mistake(
         "plan: business\n  region: us-west\n  hosts: [{name: mx1, size: business,",

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blueprint.loading import load
-from blueprint.mistakes import DocumentError, Mistake
 from blueprint.platform import Platform
+from kit.faults import Fault, Violation
 
 PLATFORM = Platform(zone="penguinmails.example")
 ACME = (Path(__file__).parents[3] / "tenants" / "acme.yaml").read_text()
 
 
-def mistakes_of(text: str) -> tuple[Mistake, ...]:
-    with pytest.raises(DocumentError) as caught:
+def mistakes_of(text: str) -> tuple[Violation, ...]:
+    with pytest.raises(Fault) as caught:
         load(text, file="acme.yaml", platform=PLATFORM)
-    return caught.value.mistakes
+    return caught.value.violations
 
 
 def test_the_example_is_valid() -> None:
@@ -39,17 +39,17 @@ def test_all_mistakes_come_at_once_each_with_its_line() -> None:
         .replace("daily_cap: 50", "daily_cap: fifty")
         .replace("  region: us-west\n", "")
     )
-    found = {mistake.code: mistake for mistake in mistakes_of(text)}
-    assert set(found) == {"tenant.missing_key", "tenant.unknown_key", "tenant.invalid_value"}
-    unknown = found["tenant.unknown_key"]
+    found = {mistake.code.name: mistake for mistake in mistakes_of(text)}
+    assert set(found) == {"document.missing_key", "document.unknown_key", "document.invalid_value"}
+    unknown = found["document.unknown_key"]
     line = next(n for n, text_ in enumerate(text.splitlines(), 1) if "sice" in text_)
     assert (unknown.line, unknown.path, unknown.suggestion) == (
         line,
         "spec.hosts[0].sice",
         "size",
     )
-    assert found["tenant.invalid_value"].path == "spec.mailboxes[0].daily_cap"
-    assert found["tenant.missing_key"].path == "spec.region"
+    assert found["document.invalid_value"].path == "spec.mailboxes[0].daily_cap"
+    assert found["document.missing_key"].path == "spec.region"
 
 
 @pytest.mark.parametrize(
@@ -66,21 +66,26 @@ def test_all_mistakes_come_at_once_each_with_its_line() -> None:
         ),
         ("name: mx1", "name: out", "tenant.reserved_name", "spec.hosts[0].name"),
         ("name: acme}", "name: customers}", "tenant.reserved_name", "metadata.name"),
-        ("  plan: business", "  plan: gold", "tenant.invalid_value", "spec.plan"),
-        ("plan: business", "plan: 2026-13-45", "tenant.invalid_value", "spec.plan"),
-        ("plan: business", "plan: !!python/name:os.system", "tenant.invalid_value", "spec.plan"),
-        ("plan: business", "plan: !ours x", "tenant.invalid_value", "spec.plan"),
-        ("addresses: 3", "addresses: !!int abc", "tenant.invalid_value", "spec.hosts[0].addresses"),
+        ("  plan: business", "  plan: gold", "document.invalid_value", "spec.plan"),
+        ("plan: business", "plan: 2026-13-45", "document.invalid_value", "spec.plan"),
+        ("plan: business", "plan: !!python/name:os.system", "document.invalid_value", "spec.plan"),
+        ("plan: business", "plan: !ours x", "document.invalid_value", "spec.plan"),
+        (
+            "addresses: 3",
+            "addresses: !!int abc",
+            "document.invalid_value",
+            "spec.hosts[0].addresses",
+        ),
         (
             "addresses: 3",
             f"addresses: {'9' * 5000}",
-            "tenant.invalid_value",
+            "document.invalid_value",
             "spec.hosts[0].addresses",
         ),
         (
             "addresses: 3",
             f"addresses: 0x{'f' * 5000}",
-            "tenant.invalid_value",
+            "document.invalid_value",
             "spec.hosts[0].addresses",
         ),
         (
@@ -95,12 +100,17 @@ def test_all_mistakes_come_at_once_each_with_its_line() -> None:
             "tenant.name_collision",
             "spec.domains[1].name",
         ),
-        ("kind: Tenant", "kind: Tenant\nkind: Tenant", "tenant.duplicate_key", "kind"),
-        ("addresses: 3", "addresses: '3'", "tenant.invalid_value", "spec.hosts[0].addresses"),
-        ("addresses: 3", "addresses: yes", "tenant.invalid_value", "spec.hosts[0].addresses"),
-        ("daily_cap: 50", "daily_cap: 5e1", "tenant.invalid_value", "spec.mailboxes[0].daily_cap"),
-        ("sales@", "sa..les@", "tenant.invalid_value", "spec.mailboxes[0].address"),
-        ("sales@", ".sales@", "tenant.invalid_value", "spec.mailboxes[0].address"),
+        ("kind: Tenant", "kind: Tenant\nkind: Tenant", "document.duplicate_key", "kind"),
+        ("addresses: 3", "addresses: '3'", "document.invalid_value", "spec.hosts[0].addresses"),
+        ("addresses: 3", "addresses: yes", "document.invalid_value", "spec.hosts[0].addresses"),
+        (
+            "daily_cap: 50",
+            "daily_cap: 5e1",
+            "document.invalid_value",
+            "spec.mailboxes[0].daily_cap",
+        ),
+        ("sales@", "sa..les@", "document.invalid_value", "spec.mailboxes[0].address"),
+        ("sales@", ".sales@", "document.invalid_value", "spec.mailboxes[0].address"),
         (
             "acme-mail.example",
             "penguinmails.example",
@@ -112,7 +122,7 @@ def test_all_mistakes_come_at_once_each_with_its_line() -> None:
 def test_a_broken_rule_names_the_value_to_change(old: str, new: str, code: str, path: str) -> None:
     assert old in ACME
     (mistake,) = mistakes_of(ACME.replace(old, new, 1))
-    assert (mistake.code, mistake.path) == (code, path)
+    assert (mistake.code.name, mistake.path) == (code, path)
     assert mistake.line
     assert mistake.remedy
 
@@ -140,10 +150,10 @@ def test_nothing_is_suggested_that_may_be_another_domain(written: str) -> None:
 
 def test_a_name_that_makes_others_too_long_is_refused() -> None:
     text = ACME.replace("acme-mail.example", f"{'.'.join(['a' * 40] * 4)}.{'b' * 28}.example")
-    with pytest.raises(DocumentError) as caught:
+    with pytest.raises(Fault) as caught:
         load(text, file="x", platform=Platform(zone="mail.of.a.platform.with.a.long.name.example"))
-    (mistake,) = caught.value.mistakes
-    assert (mistake.code, mistake.path) == ("tenant.name_too_long", "spec.domains[1].name")
+    (mistake,) = caught.value.violations
+    assert (mistake.code.name, mistake.path) == ("tenant.name_too_long", "spec.domains[1].name")
 
 
 def test_the_longest_names_are_valid() -> None:
@@ -161,7 +171,7 @@ def test_a_plan_has_a_limit_of_domains() -> None:
         "    - {name: acme-mail", f"{lines}    - {{name: acme-mail"
     )
     (mistake,) = mistakes_of(text)
-    assert mistake.code == "tenant.plan_limit"
+    assert mistake.code.name == "tenant.plan_limit"
     assert "5 domains" in mistake.message
 
 
@@ -171,14 +181,14 @@ def test_a_plan_has_a_limit_of_domains() -> None:
 )
 def test_a_tag_that_promises_what_the_text_is_not(value: str) -> None:
     (mistake,) = mistakes_of(ACME.replace("plan: business", f"plan: {value}"))
-    assert (mistake.code, mistake.path) == ("tenant.invalid_value", "spec.plan")
+    assert (mistake.code.name, mistake.path) == ("document.invalid_value", "spec.plan")
 
 
 @pytest.mark.timeout(20)
 def test_aliases_of_aliases_do_not_unfold_without_end() -> None:
     rows = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]" for n in range(1, 20))]
     (mistake,) = mistakes_of("\n".join(rows))
-    assert mistake.code == "tenant.syntax"
+    assert mistake.code.name == "document.syntax"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +206,7 @@ def test_aliases_of_aliases_do_not_unfold_without_end() -> None:
     ],
 )
 def test_what_is_no_document_is_told_so(text: str) -> None:
-    assert {m.code.split(".")[0] for m in mistakes_of(text)} == {"tenant"}
+    assert {m.code.name.split(".")[0] for m in mistakes_of(text)} == {"document"}
 
 
 @given(st.text(max_size=200))

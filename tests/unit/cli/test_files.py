@@ -44,12 +44,12 @@ def test_line_ends_and_marks_of_editors_do_not_matter(folder: Path, content: byt
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (b"", "tenant.empty"),
+        (b"", "document.empty"),
         (b"caf\xe9", "file.unreadable"),
         (bytes(range(256)), "file.unreadable"),
         (ACME.decode().encode("utf-16"), "file.unreadable"),
         (b"a: b\n" * MAX_BYTES, "file.unreadable"),
-        (ACME.replace(b"\n  plan", b"\n\tplan"), "tenant.syntax"),
+        (ACME.replace(b"\n  plan", b"\n\tplan"), "document.syntax"),
     ],
 )
 def test_what_cannot_be_a_document_is_told_so(folder: Path, content: bytes, code: str) -> None:
@@ -57,7 +57,7 @@ def test_what_cannot_be_a_document_is_told_so(folder: Path, content: bytes, code
     (folder / "y.yaml").write_bytes(ACME.replace(b"plan:", b"plam:"))
     told = errors_of(".")
     assert told[0][0] == code
-    assert {found for found, _ in told[1:]} == {"tenant.unknown_key", "tenant.missing_key"}
+    assert {found for found, _ in told[1:]} == {"document.unknown_key", "document.missing_key"}
 
 
 def test_an_endless_file_is_not_read_to_its_end() -> None:

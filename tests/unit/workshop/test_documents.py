@@ -23,9 +23,13 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 def test_codes_are_told_from_files_modules_and_the_logs_events() -> None:
     codes = found()
-    assert {"auth.invalid", "tenant.unknown_key", "wait.timeout", "hostwinds.refused"} <= set(codes)
+    assert {"auth.invalid", "document.unknown_key", "wait.timeout", "hostwinds.refused"} <= set(
+        codes
+    )
     assert not {"cli.apply", "settings.env", "lab.daemon", "tenant.md"} & set(codes)
-    assert codes["tenant.plan_limit"] == "plan {…} allows {…} domains, the file has {…}"
+    assert (
+        codes["tenant.plan_limit"] == "plan {plan} allows {allowed} domains, the file has {count}"
+    )
 
 
 def test_every_error_that_is_raised_with_a_code_belongs_to_a_family_of_the_page() -> None:

@@ -1,0 +1,184 @@
+"""What can be wrong with a document: its codes, and places in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kit.faults import Fault, Table, Violation
+
+FAULTS = Table("blueprint")
+
+INVALID = FAULTS.code(
+    "document.invalid",
+    message="the document has {mistakes}",
+    remedy="correct every value that is listed",
+    cause="A tenant's file or a request's body breaks rules; each violation has its own code.",
+    example={"mistakes": "2 mistakes"},
+    status=422,
+)
+SYNTAX = FAULTS.code(
+    "document.syntax",
+    message="the file cannot be read as YAML: {reason}",
+    remedy="correct the file; docs/reference/tenant.md shows its keys",
+    cause="The text is not YAML, is too large, or unfolds to too much.",
+    example={"reason": "found character '\\t' that cannot start any token"},
+    status=422,
+)
+EMPTY = FAULTS.code(
+    "document.empty",
+    message="the file holds no document",
+    remedy="write a document that begins with `apiVersion: penguinmails.dev/v1`",
+    cause="The file is empty or holds only comments.",
+    status=422,
+)
+DUPLICATE_KEY = FAULTS.code(
+    "document.duplicate_key",
+    message="the key {key} appears a second time",
+    remedy="remove one of the two",
+    cause="A mapping has the same key twice, so that one of the values would be lost.",
+    example={"key": "plan"},
+    status=422,
+)
+UNKNOWN_KEY = FAULTS.code(
+    "document.unknown_key",
+    message="unknown key {key}",
+    remedy="{wanted}",
+    cause="The document has no such key at this place.",
+    example={"key": "plam", "wanted": "did you mean plan?"},
+    status=422,
+)
+MISSING_KEY = FAULTS.code(
+    "document.missing_key",
+    message="{key} is missing",
+    remedy="add it",
+    cause="A key without default is not there.",
+    example={"key": "region"},
+    status=422,
+)
+INVALID_VALUE = FAULTS.code(
+    "document.invalid_value",
+    message="{key} cannot be {value}",
+    remedy="{wanted}",
+    cause="A value has the wrong type or form, or is out of range.",
+    example={
+        "key": "plan",
+        "value": "'gold'",
+        "wanted": "it should be 'starter', 'professional', 'business' or 'enterprise'",
+    },
+    status=422,
+)
+
+RESERVED_NAME = FAULTS.code(
+    "tenant.reserved_name",
+    message="the platform uses the name {name} itself",
+    remedy="choose another name",
+    cause="The name of a tenant or host is one that the platform's own records have.",
+    example={"name": "customers.penguinmails.example"},
+    status=422,
+)
+UNKNOWN_REGION = FAULTS.code(
+    "tenant.unknown_region",
+    message="region {region} is not one of the platform's",
+    remedy="use one of: {regions}",
+    cause="The operator's settings name the regions with the provider's locations.",
+    example={"region": "mars", "regions": "eu-west, us-central, us-west"},
+    status=422,
+)
+PLAN_LIMIT = FAULTS.code(
+    "tenant.plan_limit",
+    message="plan {plan} allows {allowed} domains, the file has {count}",
+    remedy="remove domains or choose a larger plan",
+    cause="The document has more than its plan allows.",
+    example={"plan": "starter", "allowed": 5, "count": 6},
+    status=422,
+)
+TOO_MANY_HOSTS = FAULTS.code(
+    "tenant.too_many_hosts",
+    message="an SPF record allows {limit} look-ups and each host costs one",
+    remedy="use at most {limit} hosts with more addresses each",
+    cause="Receivers ignore an SPF record that needs more look-ups (RFC 7208 section 4.6.4).",
+    example={"limit": 10},
+    status=422,
+)
+FOREIGN_ZONE = FAULTS.code(
+    "tenant.foreign_zone",
+    message="{zone} is not one of this tenant's domains with dns: cloudflare",
+    remedy="add it to spec.domains with dns: cloudflare, or leave zone out",
+    cause="A host's names can only stand in a zone whose records we write for this tenant.",
+    example={"zone": "x.example"},
+    status=422,
+)
+PLATFORM_DOMAIN = FAULTS.code(
+    "tenant.platform_domain",
+    message="{domain} belongs to the platform",
+    remedy="use a domain of the tenant",
+    cause="A sending domain is the platform's zone or lies below it.",
+    example={"domain": "penguinmails.example"},
+    status=422,
+)
+FOREIGN_MAILBOX = FAULTS.code(
+    "tenant.foreign_mailbox",
+    message="{address} is not in one of this tenant's domains",
+    remedy="use one of: {domains}",
+    cause="A mailbox's domain is not listed in spec.domains.",
+    example={"address": "sales@other.example", "domains": "acme.example"},
+    status=422,
+)
+DUPLICATE = FAULTS.code(
+    "tenant.duplicate",
+    message="{kind} {name} is listed a second time",
+    remedy="remove one of the two",
+    cause="Hosts and domains are told apart by their names, mailboxes by their addresses.",
+    example={"kind": "host", "name": "mx1"},
+    status=422,
+)
+NAME_TOO_LONG = FAULTS.code(
+    "tenant.name_too_long",
+    message="{name} would follow from this, longer than {limit} characters",
+    remedy="choose a shorter name",
+    cause="A record's name that is derived from this value is longer than DNS can hold.",
+    example={"name": "out.mx1.acme.example", "limit": 253},
+    status=422,
+)
+NAME_COLLISION = FAULTS.code(
+    "tenant.name_collision",
+    message="this would use the name {name}, which {owner} has already",
+    remedy="change this, or {owner}",
+    cause="Two values of the document lead to records that cannot have the same name.",
+    example={"name": "b.acme.example", "owner": "spec.domains[0].name"},
+    status=422,
+)
+
+ACROSS_FIELDS = (
+    RESERVED_NAME,
+    UNKNOWN_REGION,
+    PLAN_LIMIT,
+    TOO_MANY_HOSTS,
+    FOREIGN_ZONE,
+    PLATFORM_DOMAIN,
+    FOREIGN_MAILBOX,
+    DUPLICATE,
+    NAME_TOO_LONG,
+    NAME_COLLISION,
+)
+"""Rules that need more than one value, or the platform's settings: not in the JSON Schema."""
+
+Path = tuple[str | int, ...]
+"""Keys and indices from the top of a document: `("spec", "hosts", 0, "size")`."""
+Found = tuple[Path, Violation]
+"""A violation and the value to change."""
+
+
+def dotted(path: Path) -> str:
+    """Print a path as operators write it: `spec.hosts[0].size`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def invalid(violations: Iterable[Violation]) -> Fault:
+    """Return the fault of a document with all its violations."""
+    found = tuple(violations)
+    count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
+    return INVALID(mistakes=count, violations=found)

@@ -1,0 +1,133 @@
+"""What is wrong with the form of a document, from what pydantic found in it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from blueprint.faults import INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY, Found, Path, dotted
+from blueprint.tenant import DOMAIN_PATTERN, LABEL_PATTERN, MAIL_PATTERN
+
+WHOLE = "the document"
+PATTERNS = {
+    LABEL_PATTERN: "a name of at most 30 lower-case letters, digits and hyphens, "
+    "beginning with a letter and not ending with a hyphen",
+    DOMAIN_PATTERN: "a full domain name in lower case without a final dot, "
+    "other letters in Punycode (xn--…)",
+    MAIL_PATTERN: "a mail address in lower case, such as sales@acme.example",
+}
+MAPPING = "a mapping: keys with their values below it or in braces"
+TIME = "a time with its offset from UTC, such as 2026-11-24T12:00:00Z"
+SHAPES = {
+    "model_type": MAPPING,
+    "model_attributes_type": MAPPING,
+    "dict_type": MAPPING,
+    "tuple_type": "a list: items below it, each after a hyphen, or in brackets",
+    "string_type": "a text; quote it if it looks like a number, a date or a yes",
+    "string_too_long": "a text of at most {max_length} characters",
+    "int_type": "a whole number without quotes",
+    "too_short": "a list with at least one item",
+    "datetime_type": TIME,
+    "datetime_parsing": TIME,
+    "datetime_from_date_parsing": TIME,
+    "timezone_aware": TIME,
+}
+"""By pydantic's type of error; braces stand for what it knows of the rule."""
+
+Detail = Mapping[str, Any]
+
+
+def violations(details: Sequence[Detail], model: type[BaseModel]) -> list[Found]:
+    """Return pydantic's errors for `model` as violations of the document."""
+    # A list whose items are wrong is also "too short" to pydantic; that says nothing new.
+    inner = {tuple(detail["loc"][:n]) for detail in details for n in range(1, len(detail["loc"]))}
+    return [
+        _violation(detail, model)
+        for detail in details
+        if detail["type"] != "too_short" or tuple(detail["loc"]) not in inner
+    ]
+
+
+def _violation(detail: Detail, model: type[BaseModel]) -> Found:
+    path: Path = tuple(detail["loc"])
+    key = path[-1] if path else WHOLE
+    if detail["type"] == "extra_forbidden":
+        valid = _valid_keys(model, path[:-1])
+        nearest = difflib.get_close_matches(str(key), valid, n=1, cutoff=0.5)
+        return path, UNKNOWN_KEY.violation(
+            path=dotted(path),
+            suggestion=nearest[0] if nearest else None,
+            key=key,
+            wanted=f"did you mean {nearest[0]}?" if nearest else f"use one of: {', '.join(valid)}",
+        )
+    if detail["type"] == "missing":
+        return path, MISSING_KEY.violation(path=dotted(path), key=key)
+    meant = _meant(detail)
+    return path, INVALID_VALUE.violation(
+        path=dotted(path),
+        suggestion=meant,
+        key=key,
+        value=shown(detail["input"]),
+        wanted=_wanted(detail) + (f"; did you mean {meant}?" if meant else ""),
+    )
+
+
+def _wanted(detail: Detail) -> str:
+    """Say what a value should be in words that need no knowledge of our code."""
+    kind, rule = detail["type"], detail.get("ctx", {})
+    if kind == "value_error":
+        return str(rule["error"])
+    if kind == "string_pattern_mismatch":
+        pattern = str(rule["pattern"])
+        wanted = PATTERNS.get(pattern, f"a text like {pattern}")
+    else:
+        words = str(detail["msg"]).removeprefix("Input should be ")
+        wanted = SHAPES[kind].format(**rule) if kind in SHAPES else words
+    return f"it should be {wanted}"
+
+
+def _meant(detail: Detail) -> str | None:
+    """Return the domain name that was meant: without final dot, in lower case, in Punycode."""
+    text, pattern = detail["input"], str(detail.get("ctx", {}).get("pattern"))
+    if pattern != DOMAIN_PATTERN or not isinstance(text, str):
+        return None
+    try:
+        near = text.strip().rstrip(".").lower().encode("idna").decode()
+    except UnicodeError:
+        return None
+    # The standard library maps a few letters (IDNA 2003) that have names of their own by now.
+    is_same_name = not set(text) & set("ßς\u200c\u200d")
+    return near if is_same_name and re.fullmatch(pattern, near) else None
+
+
+def shown(value: object) -> str:
+    """Print a value, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _valid_keys(model: type[BaseModel], path: Path) -> list[str]:
+    """Return the keys that a document of `model` knows at a path."""
+    for step in path:
+        if isinstance(step, int):
+            continue
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        inner = _model_of(fields[step].annotation) if step in fields else None
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in get_args(annotation):
+        found = _model_of(argument)
+        if found is not None:
+            return found
+    return None
