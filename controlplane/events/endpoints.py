@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from controlplane.events import repository
 from controlplane.identity.access import Reader
+from controlplane.pagination import Page
 
 router = APIRouter(tags=["events"])
 
@@ -40,14 +41,10 @@ class EventView(BaseModel):
     message: str
 
 
-class EventPage(BaseModel):
-    """Some events, oldest first."""
+class EventPage(Page[EventView]):
+    """Some events, oldest first; `next` is never null: later events follow it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": 7}]})
-
-    items: list[EventView]
-    next: int
-    """Cursor to ask with for what comes later."""
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": "7"}]})
 
 
 @router.get("/events")
@@ -67,4 +64,4 @@ async def list_events(
         else:
             rows = await repository.after(connection, cursor, tenant=tenant, limit=limit)
     items = [EventView(**row) for row in rows]
-    return EventPage(items=items, next=items[-1].id if items else cursor)
+    return EventPage(items=items, next=str(items[-1].id if items else cursor))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from controlplane.database import API
 from controlplane.identity.access import Access, MessageReader, MessageSender
 from controlplane.messages.port import Outbox
+from controlplane.pagination import IdCursor, Limit, Page, cut
 from controlplane.problems import Problem, responses
 from controlplane.tenants import service as tenants
 from sender.schemas import Explanation, MessageView, OutgoingMessage
@@ -58,7 +59,6 @@ EXPLAINED: dict[str, Any] = {
         }
     ],
 }
-Cursor = Annotated[UUID | None, Query(description="`next` of the page before", examples=[ID])]
 
 
 class Queued(BaseModel):
@@ -69,13 +69,10 @@ class Queued(BaseModel):
     id: UUID
 
 
-class MessagePage(BaseModel):
+class MessagePage(Page[MessageView]):
     """Some messages, newest first."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
-
-    items: list[MessageView]
-    next: UUID | None
 
 
 class NewMessage(OutgoingMessage):
@@ -118,16 +115,16 @@ async def list_messages(
     request: Request,
     access: MessageReader,
     tenant: Annotated[str | None, Query(examples=["acme"])] = None,
-    cursor: Cursor = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: IdCursor = None,
+    limit: Limit = 20,
 ) -> MessagePage:
     """List a tenant's messages, newest first."""
     outbox = _outbox(request)
     async with access.begin() as connection:
         tenant_id = await _tenant_id(connection, access, tenant)
         rows = await outbox.list(connection, tenant_id=tenant_id, before=cursor, limit=limit + 1)
-    items = [MessageView.model_validate(row) for row in rows[:limit]]
-    return MessagePage(items=items, next=items[-1].id if len(rows) > limit else None)
+    shown, following = cut(rows, limit, lambda row: row["id"])
+    return MessagePage(items=[MessageView.model_validate(row) for row in shown], next=following)
 
 
 @router.get(

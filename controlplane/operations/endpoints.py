@@ -8,24 +8,18 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from controlplane.identity.access import Access, Reader
 from controlplane.operations import repository
+from controlplane.pagination import IdCursor, Limit, Page, cut
 from controlplane.problems import Problem, responses
 from controlplane.tenants import service as tenants
 from controlplane.tenants.endpoints import Name
 
 router = APIRouter(tags=["operations"])
-Cursor = Annotated[
-    UUID | None,
-    Query(
-        description="`next` of the page before", examples=["0199b1c2-0000-7000-8000-000000000000"]
-    ),
-]
-Limit = Annotated[int, Query(ge=1, le=100)]
 OperationId = Annotated[UUID, Path(examples=["0199b1c2-0000-7000-8000-000000000000"])]
 FOLLOW_SECONDS = 0.3
 
@@ -74,18 +68,15 @@ class OperationView(BaseModel):
     remedy: str | None
 
 
-class OperationPage(BaseModel):
+class OperationPage(Page[OperationView]):
     """Some operations, newest first."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
 
-    items: list[OperationView]
-    next: UUID | None
-
 
 @router.get("/tenants/{name}/operations", responses=responses(404))
 async def list_operations_of_tenant(
-    name: Name, access: Reader, cursor: Cursor = None, limit: Limit = 20
+    name: Name, access: Reader, cursor: IdCursor = None, limit: Limit = 20
 ) -> OperationPage:
     """List a tenant's operations, newest first."""
     async with access.begin() as connection:
@@ -96,7 +87,7 @@ async def list_operations_of_tenant(
 
 @router.get("/operations")
 async def list_operations(
-    access: Reader, cursor: Cursor = None, limit: Limit = 20
+    access: Reader, cursor: IdCursor = None, limit: Limit = 20
 ) -> OperationPage:
     """List the operations of all tenants that the key may see, newest first."""
     async with access.begin() as connection:
@@ -105,8 +96,8 @@ async def list_operations(
 
 
 def _page(rows: list[dict[str, Any]], limit: int) -> OperationPage:
-    items = [OperationView(**row) for row in rows[:limit]]
-    return OperationPage(items=items, next=items[-1].id if len(rows) > limit else None)
+    shown, following = cut(rows, limit, lambda row: row["id"])
+    return OperationPage(items=[OperationView(**row) for row in shown], next=following)
 
 
 @router.get("/operations/{operation_id}", responses=responses(404))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
@@ -12,6 +12,7 @@ from blueprint.loading import parse
 from blueprint.render import render
 from controlplane.conditions import repository as conditions
 from controlplane.identity.access import OperatorWriter, Reader, Writer
+from controlplane.pagination import Limit, NameCursor, cut
 from controlplane.problems import responses
 from controlplane.tenants import repository, service
 from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView, view
@@ -65,18 +66,17 @@ async def create_tenant(
 async def list_tenants(
     request: Request,
     access: Reader,
-    cursor: Annotated[
-        str, Query(description="`next` of the page before", max_length=200, examples=["acme"])
-    ] = "",
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: NameCursor = "",
+    limit: Limit = 20,
 ) -> TenantPage:
     """List tenants by name; a tenant's key sees its own."""
     platform = request.app.state.platform
     async with access.begin() as connection:
         rows = await repository.page(connection, after=cursor, limit=limit + 1)
-        known = await conditions.load_all(connection, [row.id for row in rows[:limit]])
-    items = [view(row, known[row.id], platform) for row in rows[:limit]]
-    return TenantPage(items=items, next=items[-1].name if len(rows) > limit else None)
+        shown, following = cut(rows, limit, lambda row: row.name)
+        known = await conditions.load_all(connection, [row.id for row in shown])
+    items = [view(row, known[row.id], platform) for row in shown]
+    return TenantPage(items=items, next=following)
 
 
 @router.get("/tenants/{name}", responses=responses(404))

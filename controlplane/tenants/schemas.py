@@ -12,6 +12,7 @@ from blueprint.cost import cost_of
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
 from controlplane.conditions.model import Condition
+from controlplane.pagination import Page
 from controlplane.tenants.repository import TenantRow
 
 EXAMPLE = {
@@ -86,14 +87,10 @@ class TenantView(BaseModel):
     conditions: list[ConditionView]
 
 
-class TenantPage(BaseModel):
+class TenantPage(Page[TenantView]):
     """Some tenants, by name."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": "acme"}]})
-
-    items: list[TenantView]
-    next: str | None
-    """Cursor of the next page; null at the end."""
 
 
 def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> TenantView:
