@@ -78,6 +78,8 @@ def _head(tenant: dict[str, Any]) -> None:
     print(f"Name:        {tenant['name']}")
     print(f"Plan:        {spec['plan']}, region {spec['region']}")
     print(f"Generation:  {tenant['generation']} (observed {tenant['observed_generation']})")
+    if tenant["paused"]:
+        print(shown(f"Paused:      {_by(tenant['paused'])}"))
     domains = [f"{domain['name']} ({domain['dns']})" for domain in spec["domains"]]
     mailboxes = [f"{box['address']} ({box['daily_cap']} a day)" for box in spec["mailboxes"]]
     print(f"Domains:     {', '.join(domains)}")
@@ -85,6 +87,11 @@ def _head(tenant: dict[str, Any]) -> None:
     curve = ADDRESS[Warmup(spec["sending"]["warmup"])]
     growth = f"each address from {curve.start} to {curve.target} a day in {curve.days} days"
     print(f"Warm-up:     {spec['sending']['warmup']}: {growth}")
+
+
+def _by(entry: dict[str, Any]) -> str:
+    """Say why, by whom and since when an operator interferes."""
+    return f"{entry['reason']} (by key {entry['actor']}, {age(entry['since'])} ago)"
 
 
 def _conditions(conditions: list[dict[str, Any]]) -> None:

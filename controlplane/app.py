@@ -18,6 +18,7 @@ from controlplane.messages.port import Outbox
 from controlplane.operations.endpoints import router as operations
 from controlplane.requests import Gate
 from controlplane.tenants.endpoints import router as tenants
+from controlplane.tenants.pause import router as pause
 
 PREFIX = "/api/v1"
 
@@ -55,7 +56,7 @@ def create_app(
     problems.install(app)
     openapi.install(app, prefix=PREFIX, platform=platform)
     app.add_middleware(Gate, prefix=PREFIX)
-    for router in (tenants, operations, events, messages, health):
+    for router in (tenants, pause, operations, events, messages, health):
         app.include_router(router, prefix=PREFIX)
     for router in routers:
         app.include_router(router)

@@ -23,6 +23,7 @@ SHOWN: dict[str, Any] = {
     "kind": "Ready=True",
     "reason": "Ready",
     "message": "",
+    "actor": None,
 }
 """An event as the API shows it."""
 
@@ -33,12 +34,15 @@ class EventView(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
 
     id: int
-    tenant: str
+    tenant: str | None
+    """None: the whole platform."""
     at: datetime
     subject: str
     kind: str
     reason: str
     message: str
+    actor: str | None
+    """Prefix of the key that asked for it; None: the control plane itself."""
 
 
 class EventPage(Page[EventView]):

@@ -16,15 +16,18 @@ TURN = 0x65766E74
 async def emit(
     connection: AsyncConnection,
     *,
-    tenant_id: UUID,
-    tenant: str,
+    tenant_id: UUID | None,
+    tenant: str | None,
     at: datetime,
     subject: str,
     kind: str,
     reason: str,
     message: str,
+    actor: str | None = None,
 ) -> None:
     """Record that something happened, as the last that a transaction does.
+
+    Without a tenant it concerns the whole platform. `actor` is the prefix of the key that asked.
 
     Transactions with events commit one after the other: numbers become visible in their order,
     and who reads behind a number misses none.
@@ -32,8 +35,9 @@ async def emit(
     await connection.execute(
         text(
             "with turn as materialized (select pg_advisory_xact_lock(:turn)) "
-            "insert into oltp.events (tenant_id, tenant, at, subject, kind, reason, message) "
-            "select :tenant_id, :tenant, :at, :subject, :kind, :reason, :message from turn"
+            "insert into oltp.events (tenant_id, tenant, at, subject, kind, reason, message, "
+            "actor) select cast(:tenant_id as uuid), :tenant, :at, :subject, :kind, :reason, "
+            ":message, :actor from turn"
         ),
         {
             "turn": TURN,
@@ -44,6 +48,7 @@ async def emit(
             "kind": kind,
             "reason": reason,
             "message": message,
+            "actor": actor,
         },
     )
 
@@ -73,7 +78,7 @@ async def _read(
     of_tenant = "" if tenant is None else " and tenant = :tenant"
     rows = await connection.execute(
         text(
-            "select id, tenant, at, subject, kind, reason, message from oltp.events "  # noqa: S608 - constants
+            "select id, tenant, at, subject, kind, reason, message, actor from oltp.events "  # noqa: S608 - constants
             f"where {which}{of_tenant} order by {order} limit :limit"
         ),
         {"tenant": tenant, "limit": limit, **values},

@@ -43,7 +43,7 @@ from controlplane.reconciler.ports import ProvisioningError
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.schedule.repository import Lease, renew
 from controlplane.tenants import repository
-from controlplane.tenants.repository import TenantRow
+from controlplane.tenants.repository import Pause, TenantRow
 from kit.faults import Fault
 
 log = structlog.get_logger()
@@ -124,12 +124,12 @@ async def _visit(context: Context) -> Result:
     subjects = _subjects(tenant, context.ports)
     conditions.begin(subjects)
     context.subjects = list(subjects)
-    conditions.set(TENANT, Type.PAUSED, _flag(tenant.paused, "Paused"))
+    conditions.set(TENANT, Type.PAUSED, _paused(tenant.paused))
     conditions.set(TENANT, Type.DELETING, _flag(tenant.deleting, "Deleting"))
     if tenant.paused:
-        conditions.mark_resting("Paused", "an operator paused this tenant")
+        conditions.mark_resting("Paused", tenant.paused.sentence)
         await context.save()
-        return STALLED
+        return SETTLED
     try:
         if tenant.deleting:
             with _explained(context, "deletion"):
@@ -247,6 +247,10 @@ def _subjects(tenant: TenantRow, ports: Ports) -> dict[str, Sequence[Type]]:
         subjects[f"host/{host.name}"] = OF_HOST
         subjects |= {f"address/{address.name}": OF_ADDRESS for address in host.addresses}
     return subjects | {f"domain/{domain.name}": OF_DOMAIN for domain in plan.domains}
+
+
+def _paused(pause: Pause | None) -> Verdict:
+    return bad("NotPaused", "") if pause is None else ok("Paused", pause.sentence)
 
 
 def _flag(value: bool, reason: str) -> Verdict:

@@ -16,9 +16,24 @@ from blueprint.document import PublicKeys
 from blueprint.tenant import Tenant
 
 COLUMNS = (
-    "id, name, generation, observed_generation, document, deleting, paused, public_keys, "
-    "sending_since, created_at, updated_at"
+    "id, name, generation, observed_generation, document, deleting, paused_at, paused_by, "
+    "pause_reason, public_keys, sending_since, created_at, updated_at"
 )
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Why nothing is changed for a tenant."""
+
+    reason: str
+    actor: str
+    """Prefix of the key that asked for it."""
+    since: datetime
+
+    @property
+    def sentence(self) -> str:
+        """Return reason and actor in one line."""
+        return f"{self.reason} (by key {self.actor})"
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class TenantRow:
     observed_generation: int
     document: Tenant
     deleting: bool
-    paused: bool
+    paused: Pause | None
     public_keys: PublicKeys | None
     sending_since: date | None
     """First UTC day of the warm-up."""
@@ -127,6 +142,22 @@ async def mark_deleting(connection: AsyncConnection, row: TenantRow, now: dateti
     )
 
 
+async def set_pause(connection: AsyncConnection, row: TenantRow, pause: Pause | None) -> None:
+    """Pause a tenant, or with None resume it; the generation stays."""
+    await connection.execute(
+        text(
+            "update oltp.tenants set paused_at = :since, paused_by = :actor, "
+            "pause_reason = :reason where id = :id"
+        ),
+        {
+            "id": row.id,
+            "since": pause and pause.since,
+            "actor": pause and pause.actor,
+            "reason": pause and pause.reason,
+        },
+    )
+
+
 async def own_domains(
     connection: AsyncConnection, tenant_id: UUID, names: Sequence[str]
 ) -> list[str]:
@@ -202,6 +233,12 @@ async def delete(connection: AsyncConnection, tenant_id: UUID) -> None:
     await connection.execute(text("delete from oltp.tenants where id = :id"), {"id": tenant_id})
 
 
+def _pause(row: Any) -> Pause | None:
+    if row.paused_at is None:
+        return None
+    return Pause(reason=row.pause_reason, actor=row.paused_by, since=row.paused_at)
+
+
 def _tenant(row: Any) -> TenantRow:
     keys = row.public_keys
     return TenantRow(
@@ -211,7 +248,7 @@ def _tenant(row: Any) -> TenantRow:
         observed_generation=row.observed_generation,
         document=Tenant.model_validate_json(json.dumps(row.document)),
         deleting=row.deleting,
-        paused=row.paused,
+        paused=_pause(row),
         public_keys=None if keys is None else PublicKeys.model_validate(keys),
         sending_since=row.sending_since,
         created_at=row.created_at,

@@ -36,7 +36,7 @@ SHOWN: dict[str, Any] = {
     "generation": 2,
     "observed_generation": 2,
     "deleting": False,
-    "paused": False,
+    "paused": None,
     "monthly_cost_usd_cents": 4897,
     "created_at": "2026-11-24T12:00:00Z",
     "updated_at": "2026-11-24T12:05:00Z",
@@ -68,6 +68,15 @@ class ConditionView(BaseModel):
     last_transition_at: datetime
 
 
+class PauseView(BaseModel):
+    """Why nothing is changed for a tenant."""
+
+    reason: str
+    actor: str
+    """Prefix of the key that asked for it."""
+    since: datetime
+
+
 class TenantView(BaseModel):
     """A tenant: what it shall be, and what is known of it."""
 
@@ -78,7 +87,7 @@ class TenantView(BaseModel):
     generation: int
     observed_generation: int
     deleting: bool
-    paused: bool
+    paused: PauseView | None
     monthly_cost_usd_cents: int
     """At the provider, by the operator's prices."""
     created_at: datetime
@@ -101,7 +110,7 @@ def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> Ten
         generation=row.generation,
         observed_generation=row.observed_generation,
         deleting=row.deleting,
-        paused=row.paused,
+        paused=row.paused and PauseView(**row.paused.__dict__),
         monthly_cost_usd_cents=cost_of(row.document, platform).usd_cents,
         created_at=row.created_at,
         updated_at=row.updated_at,

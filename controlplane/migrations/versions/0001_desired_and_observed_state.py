@@ -15,11 +15,14 @@ create table oltp.tenants (
     observed_generation integer not null default 0,
     document jsonb not null,
     deleting boolean not null default false,
-    paused boolean not null default false,
+    paused_at timestamptz,
+    paused_by text,
+    pause_reason text,
     public_keys jsonb,
     sending_since date,
     created_at timestamptz not null,
-    updated_at timestamptz not null
+    updated_at timestamptz not null,
+    check (num_nulls(paused_at, paused_by, pause_reason) in (0, 3))
 );
 comment on column oltp.tenants.sending_since is 'first day of the warm-up (UTC)';
 create table oltp.domains (
@@ -80,14 +83,18 @@ create table oltp.operation_lines (
 create index on oltp.operation_lines (operation_id, number);
 create table oltp.events (
     id bigint generated always as identity primary key,
-    tenant_id uuid not null,
-    tenant text not null,
+    tenant_id uuid,
+    tenant text,
     at timestamptz not null,
     subject text not null,
     kind text not null,
     reason text not null,
-    message text not null
+    message text not null,
+    actor text,
+    check ((tenant_id is null) = (tenant is null))
 );
+comment on column oltp.events.tenant is 'null: the whole platform';
+comment on column oltp.events.actor is 'prefix of the API key that asked for it';
 create index on oltp.events (tenant_id, id);
 create table oltp.schedule (
     tenant_id uuid primary key references oltp.tenants on delete cascade,

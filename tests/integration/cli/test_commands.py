@@ -280,3 +280,22 @@ def test_broken_settings_are_named_without_their_values(plane, penguin, file, tm
     settings.write_text('PENGUIN_PLATFORM__ZONE="Not A Zone"\n')
     assert penguin("apply", "-f", str(file)) == 1
     assert "error[settings.invalid]: PENGUIN_PLATFORM__ZONE" in capsys.readouterr().err
+
+
+def test_pause_is_said_by_describe_until_resume(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    assert penguin("pause", "acme", "--reason", "provider moves") == 0
+    assert "tenant/acme paused\n" in capsys.readouterr().out
+    assert penguin("describe", "tenant", "acme") == 0
+    assert "Paused:      provider moves (by key pm_live_" in capsys.readouterr().out
+    assert penguin("resume", "acme", "--reason", "moved") == 0
+    assert penguin("describe", "tenant", "acme") == 0
+    said = capsys.readouterr().out
+    assert "Paused: " not in said.partition("Events")[0]
+    assert "tenant pause Resumed: moved" in said
+
+
+def test_pause_without_a_reason_is_a_usage_error(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    assert penguin("pause", "acme") == 1
+    assert "--reason" in capsys.readouterr().err

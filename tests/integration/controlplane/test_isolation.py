@@ -49,7 +49,7 @@ async def test_the_api_role_writes_no_rows_of_another_tenant(plane, two):
 @pytest.mark.parametrize(
     "change",
     [
-        "oltp.tenants set paused = true",
+        "oltp.tenants set pause_reason = null",
         "oltp.tenants set public_keys = null",
         "oltp.tenants set observed_generation = 9",
         "oltp.schedule set token = 0",

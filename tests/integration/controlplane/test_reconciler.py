@@ -412,3 +412,31 @@ async def test_secrets_are_sealed_and_reach_neither_log_nor_answers(world: World
     logs = [(await world.api.get(f"/operations/{o['id']}/log")).text for o in page]
     assert any("bought acme-mx1" in log for log in logs)
     assert not any("PRIVATE" in log or "$6$" in log for log in logs)
+
+
+class TestPaused:
+    async def test_a_paused_tenant_is_visited_on_schedule_and_not_changed(
+        self, world: World
+    ) -> None:
+        await world.apply()
+        await world.step()
+        before = await world.operations()
+        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
+        await world.apply(plan="enterprise")
+        for _ in range(2):
+            world.clock.advance(minutes=11)
+            assert await world.step()
+        assert await world.condition("Paused") == ("True", "Paused")
+        assert await world.operations() == before
+
+    async def test_resuming_applies_what_was_written_meanwhile(self, world: World) -> None:
+        await world.apply()
+        await world.step()
+        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
+        await world.apply(plan="enterprise")
+        await world.until_quiet(2)
+        await world.api.post("/tenants/acme/resume", json={"reason": "done"})
+        assert await world.step()
+        assert await world.condition("Paused") == ("False", "NotPaused")
+        assert await world.condition("Ready") == ("True", "Ready")
+        assert (await world.tenant())["observed_generation"] == 2

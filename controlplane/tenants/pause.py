@@ -1,0 +1,78 @@
+"""`/api/v1/tenants/{name}/pause` and `/resume`: changes stop, observation and mail go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+
+from controlplane.conditions import repository as conditions
+from controlplane.conditions.model import TENANT
+from controlplane.events.reasons import Reason
+from controlplane.events.repository import emit
+from controlplane.identity.access import Access, OperatorWriter
+from controlplane.problems import responses
+from controlplane.schedule.repository import Priority, request_visit
+from controlplane.tenants import repository, service
+from controlplane.tenants.endpoints import Name
+from controlplane.tenants.repository import Pause
+from controlplane.tenants.schemas import TenantView, view
+
+router = APIRouter(tags=["tenants"])
+EXAMPLE: dict[str, Any] = {"reason": "the provider is being migrated"}
+
+
+class Why(BaseModel):
+    """Why a tenant is paused or resumed."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
+
+    reason: Reason
+
+
+@router.post("/tenants/{name}/pause", responses=responses(404))
+async def pause_tenant(
+    name: Name, why: Why, request: Request, access: OperatorWriter
+) -> TenantView:
+    """Stop changing anything for a tenant. Observing, certificate renewal and mail go on."""
+    pause = Pause(why.reason, access.owner, request.app.state.clock())
+    return await _set(name, pause, why, request, access)
+
+
+@router.post("/tenants/{name}/resume", responses=responses(404))
+async def resume_tenant(
+    name: Name, why: Why, request: Request, access: OperatorWriter
+) -> TenantView:
+    """Apply a tenant's document again."""
+    return await _set(name, None, why, request, access)
+
+
+async def _set(
+    name: str, pause: Pause | None, why: Why, request: Request, access: Access
+) -> TenantView:
+    """Pause or resume; the same request again changes nothing."""
+    now = request.app.state.clock()
+    async with access.begin() as connection:
+        row = await service.find(connection, name, for_update=True)
+        if _words(pause) != _words(row.paused):
+            await repository.set_pause(connection, row, pause)
+            await request_visit(connection, row.id, Priority.USER, now=now)
+            await emit(
+                connection,
+                tenant_id=row.id,
+                tenant=name,
+                at=now,
+                subject=TENANT,
+                kind="pause",
+                reason="Paused" if pause else "Resumed",
+                message=why.reason,
+                actor=access.owner,
+            )
+            row = await service.find(connection, name)
+        known = await conditions.load(connection, row.id)
+    return view(row, known, request.app.state.platform)
+
+
+def _words(pause: Pause | None) -> tuple[str, str] | None:
+    return None if pause is None else (pause.reason, pause.actor)

@@ -1,0 +1,78 @@
+"""Pausing a tenant through the API: who may, what is recorded, and what wakes the reconciler."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from controlplane.database import CONTROLLER
+from tests.integration.controlplane.conftest import document
+
+WHY = {"reason": "the provider is being migrated"}
+
+
+@pytest.fixture
+async def acme(operator) -> str:
+    return (await operator.post("/tenants", json=document())).json()["id"]
+
+
+async def test_a_pause_is_shown_with_reason_actor_and_time_until_it_is_resumed(operator, acme):
+    paused = (await operator.post("/tenants/acme/pause", json=WHY)).json()["paused"]
+    assert paused["reason"] == WHY["reason"]
+    assert paused["actor"].startswith("pm_live_")
+    assert (await operator.get("/tenants/acme")).json()["paused"] == paused
+    resumed = await operator.post("/tenants/acme/resume", json={"reason": "migrated"})
+    assert resumed.json()["paused"] is None
+    assert (await operator.get("/tenants/acme")).json()["paused"] is None
+
+
+async def test_each_change_of_a_pause_is_an_event_with_its_actor(operator, acme, clock):
+    for _ in range(2):
+        await operator.post("/tenants/acme/pause", json=WHY)
+        clock.advance(minutes=1)
+    for _ in range(2):
+        await operator.post("/tenants/acme/resume", json={"reason": "migrated"})
+    events = (await operator.get("/events")).json()["items"]
+    found = [(e["reason"], e["message"]) for e in events if e["kind"] == "pause"]
+    assert found == [("Paused", WHY["reason"]), ("Resumed", "migrated")]
+    assert all(e["actor"].startswith("pm_live_") for e in events if e["kind"] == "pause")
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+async def test_a_tenants_key_may_not_pause_or_resume(client_of, acme, action):
+    client = await client_of(acme)
+    answer = await client.post(f"/tenants/acme/{action}", json=WHY)
+    assert (answer.status_code, answer.json()["code"]) == (403, "auth.operator")
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "x" * 501}, {"why": "x"}])
+async def test_a_pause_without_a_reason_is_refused(operator, acme, body):
+    answer = await operator.post("/tenants/acme/pause", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")
+    assert (await operator.get("/tenants/acme")).json()["paused"] is None
+
+
+async def test_a_pause_of_an_unknown_tenant_is_refused(operator):
+    answer = await operator.post("/tenants/nobody/pause", json=WHY)
+    assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+async def test_pausing_and_resuming_make_the_tenant_due_at_once(
+    operator, plane, clock, acme, action
+):
+    if action == "resume":
+        await operator.post("/tenants/acme/pause", json=WHY)
+    async with plane.begin(CONTROLLER) as connection:
+        await connection.execute(text("update oltp.schedule set due_at = 'infinity'"))
+    await operator.post(f"/tenants/acme/{action}", json=WHY)
+    async with plane.begin(CONTROLLER) as connection:
+        due = (await connection.execute(text("select due_at from oltp.schedule"))).scalar_one()
+    assert due == clock()
+
+
+async def test_a_document_is_accepted_while_its_tenant_is_paused(operator, acme):
+    await operator.post("/tenants/acme/pause", json=WHY)
+    answer = await operator.put("/tenants/acme", json=document(plan="enterprise"))
+    assert answer.json()["generation"] == 2
+    assert answer.json()["paused"]["reason"] == WHY["reason"]
