@@ -2,7 +2,7 @@
 
 import pulumi
 
-from stacks.program import declare
+from stacks.program import run
 from stacks.source import blueprint_of
 
-declare(blueprint_of(pulumi.Config("penguin"), pulumi.get_stack()))
+run(lambda: blueprint_of(pulumi.Config("penguin"), pulumi.get_stack()))

@@ -1,8 +1,8 @@
-"""The few classes of Pulumi's Cloudflare SDK that the program uses, without the other hundreds.
+"""The one class of Pulumi's Cloudflare SDK that the program uses, without the other hundreds.
 
 `import pulumi_cloudflare` executes a module for each of Cloudflare's resources: two seconds and a
 third of the memory of whoever runs the program. Its modules import each other by name only, so the
-package need not be executed for two of them. Whoever imports it whole later gets it whole.
+package need not be executed for one of them. Whoever imports it whole later gets it whole.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ if spec is not None:
     sys.modules[PACKAGE] = module_from_spec(spec)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # about its own generated code
+    from pulumi_cloudflare import _utilities
     from pulumi_cloudflare.dns_record import DnsRecord
-    from pulumi_cloudflare.get_zone import get_zone
 if spec is not None:
     del sys.modules[PACKAGE]
 
-__all__ = ["DnsRecord", "get_zone"]
+VERSION: str = _utilities.get_version()  # type: ignore[no-untyped-call]
+
+__all__ = ["VERSION", "DnsRecord"]

@@ -9,7 +9,6 @@ import pulumi
 
 from blueprint.document import Record, RecordType
 from stacks import cloudflare
-from stacks.errors import StackError
 
 ADOPTED_AS_IS = ("name", "content", "priority", "ttl", "proxied", "settings", "tags")
 """What an import may not compare: the engine refuses one that differs."""
@@ -67,19 +66,3 @@ def _presented(record: Record, content: pulumi.Input[str] | None) -> pulumi.Inpu
         return content
     chunks = (content[start : start + 255] for start in range(0, len(content), 255))
     return " ".join(f'"{chunk}"' for chunk in chunks)
-
-
-def zone_id(zone: str) -> str:
-    """Look a zone up by its name. Raises StackError `dns.zone_not_found`."""
-    try:
-        found = cloudflare.get_zone(filter={"name": zone, "match": "all"})
-    except Exception as error:  # noqa: BLE001 - the SDK raises nothing narrower
-        if "failed to find exactly one result" not in str(error):
-            # The engine's words around the provider's own, and our traceback, help nobody.
-            raise pulumi.RunError(str(error).rpartition("returned an error: ")[2]) from None
-        raise StackError(
-            "dns.zone_not_found",
-            f"zone {zone} is not in the Cloudflare account of this token",
-            remedy="add the zone there, or give the token access to it",
-        ) from None
-    return str(found.id)

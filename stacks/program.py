@@ -2,51 +2,148 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
 from blueprint.document import Blueprint, Record, RecordType
 from blueprint.tenant import Dns
+from kit.faults import Fault, line
 from stacks.adoption import adoptions
-from stacks.backend import BackendUnreachable, Stacks
-from stacks.domaindns import ZoneRecords, ZoneRecordsArgs, zone_id
-from stacks.errors import StackError
+from stacks.domaindns import ZoneRecords, ZoneRecordsArgs
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
+from stacks.standing import Standing
+from stacks.zones import find_zone
 
-RECORD_TOKEN = "cloudflare:index/dnsRecord:DnsRecord"  # noqa: S105 - a type's name
+
+def run(source: Callable[[], Blueprint]) -> None:
+    """Declare the blueprint of a source; what stops that is shown by the engine in one line."""
+    try:
+        declare(source())
+    except Fault as fault:
+        raise pulumi.RunError(line(fault)) from None
 
 
 def declare(blueprint: Blueprint) -> None:
     """Declare hosts, addresses, records, reverse DNS, and export what the control plane reads.
 
-    Everything that may refuse comes before the first resource: nothing is bought for a tenant
-    whose zones are not there.
+    Every zone is looked up before the first resource. One whose look-up fails is held: its records
+    and the hosts whose names stand there are neither changed nor deleted, and a new host of it is
+    not bought. Everything else goes on.
     """
-    records = _by_zone(blueprint)
-    zones = {zone: zone_id(zone) for zone in records}
-    adopted = adoptions(zones, records, _known_records(blueprint.tenant))
+    standing = Standing.of(blueprint.tenant)
+    wanted = _by_zone(blueprint)
+    zones, held = _look_up(wanted, standing.records())
+    kept = _kept(blueprint, standing, held)
+    for zone, fault in held.items():
+        pulumi.log.warn(f"zone {zone} is left as it is: {line(fault)}")
+    adopted = sorted(key for zone in zones.values() for key in zone.imports)
     if adopted:
-        names = ", ".join(sorted(adopted))
+        names = ", ".join(adopted)
         pulumi.log.warn(f"[dns.adopted] adopting records with our mark: {names}; run it once more")
-    hosts = {host.name: MailHost(host.name, MailHostArgs(host)) for host in blueprint.hosts}
+    hosts = {
+        host.name: MailHost(host.name, MailHostArgs(host))
+        for host in blueprint.hosts
+        if host.zone not in held and host.name not in kept.hosts
+    }
     addresses = {name: ip for host in hosts.values() for name, ip in host.addresses.items()}
-    made: dict[str, pulumi.CustomResource] = {}
-    for zone, inside in records.items():
-        args = ZoneRecordsArgs(zones[zone], inside, addresses, adopted)
-        made.update(ZoneRecords(zone, args).made)
+    declared = {
+        name: ZoneRecords(
+            name,
+            ZoneRecordsArgs(
+                zone.id,
+                [record for record in wanted[name] if not kept.leaves(record)],
+                addresses,
+                zone.imports,
+            ),
+        )
+        for name, zone in zones.items()
+    }
+    made: dict[str, pulumi.CustomResource] = {
+        key: record for zone in declared.values() for key, record in zone.made.items()
+    }
+    made |= standing.declare_again(hosts=kept.hosts, records=kept.records, zones=declared)
     forward: dict[str, list[pulumi.Resource]] = defaultdict(list)
     for record in blueprint.records:
         if record.type is RecordType.A and record.address and record.key in made:
             forward[record.address].append(made[record.key])
     for host in hosts.values():
         host.declare_reverse_dns(forward)
+    summaries = [host.summary() for host in hosts.values()]
+    before = [standing.host_summary(name) for name in sorted(kept.hosts)]
     pulumi.export("digest", blueprint.digest)
-    pulumi.export("hosts", [host.summary() for host in hosts.values()])
-    pulumi.export("records", pulumi.Output.all(**_ids(made)).apply(_present))
+    pulumi.export("hosts", summaries + [summary for summary in before if summary is not None])
+    pulumi.export("records", pulumi.Output.from_input(_ids(made)).apply(_present))
+    pulumi.export("held", [_held(zone, fault) for zone, fault in held.items()])
+
+
+@dataclass(frozen=True)
+class _Zone:
+    """A zone that was found; `imports` maps record key to the id of a record with our mark."""
+
+    id: str
+    imports: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is left as it stands: hosts by name, records by key."""
+
+    hosts: Collection[str]
+    records: Collection[str]
+
+    def leaves(self, record: Record) -> bool:
+        """Tell whether a record is not declared anew, as itself or its host is left alone."""
+        return record.key in self.records or _host_of(record.key) in self.hosts
+
+
+def _look_up(
+    wanted: Mapping[str, list[Record]], known: Collection[str]
+) -> tuple[dict[str, _Zone], dict[str, Fault]]:
+    """Return the zones that were found and listed, and why others were not."""
+    zones: dict[str, _Zone] = {}
+    held: dict[str, Fault] = {}
+    for name, records in wanted.items():
+        try:
+            id_ = find_zone(name)
+            zones[name] = _Zone(id_, adoptions(id_, records, known))
+        except Fault as fault:
+            held[name] = fault
+    return zones, held
+
+
+def _kept(blueprint: Blueprint, standing: Standing, held: Collection[str]) -> _Kept:
+    """Return what a held zone concerns.
+
+    A record that stands in it or is wanted in it; a host whose names belong there, or that such a
+    record names; and every record of such a host.
+    """
+    wanted = {record.key for record in blueprint.records if record.zone in held}
+    records = standing.records()
+    kept = {key for key, one in records.items() if one.parent in held or key in wanted}
+    named = {urn for key in kept for urn in records[key].dependencies}
+    hosts = standing.host_of(named) | {
+        host.name for host in blueprint.hosts if host.zone in held and host.name in standing.hosts()
+    }
+    return _Kept(hosts, kept | {key for key in records if _host_of(key) in hosts})
+
+
+def _host_of(key: str) -> str:
+    """Return the host of a record's key (`mx1-2/A`), empty for a domain's (`acme.example/MX`)."""
+    address = key.partition("/")[0]
+    return "" if "." in address else address.rpartition("-")[0]
+
+
+def _held(zone: str, fault: Fault) -> dict[str, str]:
+    return {
+        "zone": zone,
+        "code": str(fault.code),
+        "message": fault.message,
+        "remedy": fault.remedy,
+    }
 
 
 def _by_zone(blueprint: Blueprint) -> dict[str, list[Record]]:
@@ -56,23 +153,6 @@ def _by_zone(blueprint: Blueprint) -> dict[str, list[Record]]:
         if record.provider is Dns.CLOUDFLARE:
             zones[record.zone].append(record)
     return dict(zones)
-
-
-def _known_records(stack: str) -> Collection[str]:
-    """Return the keys of the records in the state, which must not be imported again."""
-    try:
-        resources = Stacks(os.environ.get("PULUMI_BACKEND_URL", "")).resources(stack)
-    except BackendUnreachable as error:
-        raise StackError(
-            "cloud.state_unreachable",
-            f"the state of stack {stack} cannot be read: {error}",
-            remedy="check PULUMI_BACKEND_URL (postgres://… or file:///…) and what it names",
-        ) from None
-    return {
-        str(resource["urn"]).rsplit("::", 1)[-1]
-        for resource in resources
-        if resource["type"] == RECORD_TOKEN
-    }
 
 
 def _ids(made: Mapping[str, pulumi.CustomResource]) -> dict[str, pulumi.Output[str | None]]:

@@ -13,7 +13,14 @@ import pulumi
 from pydantic import ValidationError
 
 from blueprint.document import Blueprint
-from stacks.errors import StackError, reason
+from stacks.faults import (
+    BAD_BLUEPRINT,
+    CONTROL_PLANE_REFUSED,
+    CONTROL_PLANE_UNREACHABLE,
+    NO_SOURCE,
+    WRONG_TENANT,
+)
+from stacks.requests import reason
 
 PROJECT = Path(__file__).resolve().parent.parent
 """Relative paths begin where Pulumi.yaml is; the program itself runs one level below."""
@@ -22,49 +29,31 @@ TIMEOUT = 30
 
 
 def blueprint_of(config: pulumi.Config, stack: str) -> Blueprint:
-    """Return the blueprint of a stack's tenant, from `penguin:blueprint` or the control plane.
-
-    Raises StackError: `stack.no_source`, `stack.wrong_tenant`, `stack.bad_blueprint`, or what the
-    control plane answered.
-    """
+    """Return the blueprint of a stack's tenant, from `penguin:blueprint` or the control plane."""
     path = config.get("blueprint")
     url = config.get("control-plane") or os.environ.get("PENGUIN_CONTROL_PLANE")
     if path:
-        text = _from_file(PROJECT / path)
+        source, text = path, _from_file(PROJECT / path)
     elif url:
-        text = _from_control_plane(url.rstrip("/"), stack)
+        source, text = url, _from_control_plane(url.rstrip("/"), stack)
     else:
-        raise StackError(
-            "stack.no_source",
-            "neither penguin:control-plane nor penguin:blueprint is set for this stack",
-            remedy='run `eval "$(penguin lab env)"`, or `penguin render` and '
-            "`pulumi config set penguin:blueprint PATH`",
-        )
+        raise NO_SOURCE()
     try:
         blueprint = Blueprint.model_validate_json(text)
     except ValidationError as error:
-        raise StackError(
-            "stack.bad_blueprint",
-            f"the blueprint cannot be read: {error.error_count()} mistakes",
-            remedy="render it with the same version of penguin as this program",
-        ) from None
+        raise BAD_BLUEPRINT(source=source, reason=f"{error.error_count()} violations") from None
     if blueprint.tenant != stack:
-        raise StackError(
-            "stack.wrong_tenant",
-            f"stack {stack} was given the blueprint of tenant {blueprint.tenant}",
-            remedy=f"use `-s {blueprint.tenant}`",
-        )
+        raise WRONG_TENANT(stack=stack, tenant=blueprint.tenant)
     return blueprint
 
 
 def _from_file(path: Path) -> str:
     try:
         return path.read_text()
-    except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "is no text"
-        raise StackError(
-            "stack.bad_blueprint", f"{path}: {why}", remedy="run `penguin render`"
-        ) from None
+    except OSError as error:
+        raise BAD_BLUEPRINT(source=path, reason=error.strerror) from None
+    except UnicodeError:
+        raise BAD_BLUEPRINT(source=path, reason="it is no text") from None
 
 
 def _from_control_plane(url: str, tenant: str) -> str:
@@ -77,17 +66,13 @@ def _from_control_plane(url: str, tenant: str) -> str:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         problem = _problem(error)
-        raise StackError(
-            problem.get("code", "stack.control_plane"),
-            problem.get("detail", f"the control plane answered HTTP {error.code}"),
+        raise CONTROL_PLANE_REFUSED(
+            detail=f"{problem.get('detail', f'HTTP {error.code}')}"
+            + (f" ({problem['code']})" if "code" in problem else ""),
             remedy=problem.get("remedy", "check PENGUIN_API_KEY and the tenant's name"),
         ) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise StackError(
-            "stack.unreachable",
-            f"the control plane at {url} does not answer: {reason(error)}",
-            remedy="start it with `penguin serve`, or use penguin:blueprint",
-        ) from None
+        raise CONTROL_PLANE_UNREACHABLE(url=url, reason=reason(error)) from None
 
 
 def _problem(error: urllib.error.HTTPError) -> dict[str, str]:

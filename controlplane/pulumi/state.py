@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controlplane.reconciler.ports import CloudState, ObservedAddress, ObservedHost
+from controlplane.reconciler.ports import CloudState, Held, ObservedAddress, ObservedHost
 
 STACK = "pulumi:pulumi:Stack"
 INSTANCE = "hostwinds:index:Instance"
@@ -19,7 +19,8 @@ Resource = Mapping[str, Any]
 def cloud_state(resources: Sequence[Resource]) -> CloudState:
     """Read resources rather than outputs: those are true after a crash and a partial failure too.
 
-    Only the digest, and the names of addresses that wait, come from the program's outputs.
+    Only the digest, the zones that are held, and the names of addresses that wait come from the
+    program's outputs.
     """
     named = {(str(one["type"]), _name(one)): one for one in resources if not one.get("delete")}
     outputs = next((_outputs(one) for kind, one in _of(named, STACK)), {})
@@ -37,6 +38,10 @@ def cloud_state(resources: Sequence[Resource]) -> CloudState:
         records={name: str(one["id"]) for name, one in _of(named, RECORD) if one.get("id")},
         pending=tuple(
             address.name for host in hosts for address in host.addresses if address.ip is None
+        ),
+        held=tuple(
+            Held(one["zone"], one["code"], one["message"], one["remedy"])
+            for one in outputs.get("held") or ()
         ),
     )
 

@@ -27,7 +27,7 @@ from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
 from controlplane.pulumi.owner import note_engine
 from kit.leftovers import end_leftovers
-from stacks.program import declare
+from stacks.program import run
 
 PANIC = 2
 """Exit code of a Go program that failed without a chance to release its lock."""
@@ -113,7 +113,7 @@ def _program(job: Job) -> Iterator[list[str]]:
     blueprint = Blueprint.model_validate_json(job.blueprint or "")
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(
-        LanguageServer(lambda: declare(blueprint)), server
+        LanguageServer(lambda: run(lambda: blueprint)), server
     )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -14,6 +14,9 @@ from controlplane.reconciler.context import Context
 from controlplane.reconciler.ports import ProvisioningError
 from controlplane.tenants import repository
 
+PASSING = ("cloudflare.error", "cloudflare.rate_limited", "cloudflare.unreachable")
+"""Reasons of a held zone that go away by themselves."""
+
 
 class Foreign(ProvisioningError):
     """Somebody else applied a blueprint that never came from here."""
@@ -50,6 +53,14 @@ class Cloud:
                     deadline=context.ports.settings.cloud_deadline,
                     fence=context.fence,
                 )
+                for held in context.state.held:
+                    raise ProvisioningError(
+                        held.code,
+                        held.message,
+                        remedy=held.remedy,
+                        retryable=held.code in PASSING,
+                        where=f"stack/{context.tenant.name}",
+                    )
         context.conditions.set(TENANT, Type.DRIFTED, bad("AsApplied", ""))
         await self._remember_hosts(context)
         self._judge(context)
@@ -65,7 +76,7 @@ class Cloud:
         by hand nobody told us how it ended.
         """
         state, digest = context.state, context.blueprint.digest
-        if state.digest != digest or state.pending:
+        if state.digest != digest or state.pending or state.held:
             return False
         async with context.ports.database.begin(CONTROLLER) as connection:
             last = await operation_rows.succeeded_last(connection, context.tenant.id, self.name)

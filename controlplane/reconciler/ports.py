@@ -77,6 +77,16 @@ class ObservedHost:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A zone that could not be looked up: what concerns it was neither changed nor deleted."""
+
+    zone: str
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class CloudState:
     """Outputs of a tenant's stack."""
 
@@ -87,6 +97,8 @@ class CloudState:
     """Record key to provider record id."""
     pending: tuple[str, ...] = ()
     """Names of addresses that wait for the provider's portal."""
+    held: tuple[Held, ...] = ()
+    """Zones that the last run left as they were; it is not settled while there is one."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ class Account:
     ) -> None:
         self.token = token
         self.faults = Faults("lost_answer", "rate_limited", "server_error", "slow")
+        self.unreadable: set[str] = set()
+        """Names of zones whose look-up answers 500."""
         self._nameserver = nameserver
         self._clock = clock
         self._zones: dict[str, Zone] = {}

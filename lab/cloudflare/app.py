@@ -96,6 +96,8 @@ class _Face:
             body = await request.json()
             return _answered(await run_in_threadpool(self._account.create_zone, body["name"]))
         wanted = request.query_params
+        if wanted.get("name") in self._account.unreadable:
+            raise Refusal(10000, "Internal error", 500)
         found = [
             zone
             for zone in await run_in_threadpool(self._account.zones)

@@ -6,12 +6,13 @@ import itertools
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from blueprint.document import Address, Blueprint, Host
+from blueprint.document import Address, Blueprint, Host, Record
 from blueprint.tenant import Dns
 from controlplane.reconciler.ports import (
     Change,
     CloudPlan,
     CloudState,
+    Held,
     ObservedAddress,
     ObservedHost,
     Progress,
@@ -53,7 +54,7 @@ class MemoryEngine:
 
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
         """Compare the parts that a tenant has with those that it shall have."""
-        self._maybe_fail(blueprint)
+        self._maybe_fail()
         wanted, present = self._wanted(blueprint), self._present(blueprint.tenant)
         changes = [Change("create", wanted[name], name) for name in wanted if name not in present]
         changes += [Change("delete", present[name], name) for name in present if name not in wanted]
@@ -70,21 +71,28 @@ class MemoryEngine:
         fence: int | None = None,
     ) -> CloudState:
         """Make it so, but for addresses that wait."""
-        self._maybe_fail(blueprint)
+        self._maybe_fail()
         old = {host.name: host for host in self.state(blueprint.tenant).hosts}
-        hosts = tuple(self._host(host, old.get(host.name), progress) for host in blueprint.hosts)
+        held = {zone.zone: zone for zone in self._held(blueprint)}
+        hosts = tuple(
+            old[host.name] if host.zone in held else self._host(host, old.get(host.name), progress)
+            for host in blueprint.hosts
+            if host.zone not in held or host.name in old
+        )
         numbers = {address.name: address.ip for host in hosts for address in host.addresses}
         known = self.state(blueprint.tenant).records
         records = {
             record.key: known.get(record.key) or f"record-{next(self._ids)}"
             for record in blueprint.records
-            if record.provider is Dns.CLOUDFLARE and (not record.address or numbers[record.address])
+            if record.provider is Dns.CLOUDFLARE
+            and (record.key in known if record.zone in held else _has_content(record, numbers))
         }
         state = CloudState(
             digest=blueprint.digest,
             hosts=hosts,
             records=records,
             pending=tuple(name for name, ip in numbers.items() if ip is None),
+            held=tuple(held.values()),
         )
         self._states[blueprint.tenant] = state
         return state
@@ -141,16 +149,22 @@ class MemoryEngine:
         }
         return parts | dict.fromkeys(state.records, RECORD)
 
-    def _maybe_fail(self, blueprint: Blueprint | None = None) -> None:
+    def _maybe_fail(self) -> None:
         if self._failures:
             raise self._failures.pop(0)
-        for record in blueprint.records if blueprint else ():
-            if record.provider is Dns.CLOUDFLARE and record.zone not in self.zones:
-                raise ProvisioningError(
-                    "dns.zone_not_found",
-                    f"zone {record.zone} is not in the Cloudflare account of this token",
-                    remedy="add the zone there, or give the token access to it",
-                    acts="user",
-                    retryable=False,
-                    where=f"zone/{record.zone}",
-                )
+
+    def _held(self, blueprint: Blueprint) -> list[Held]:
+        wanted = {r.zone for r in blueprint.records if r.provider is Dns.CLOUDFLARE}
+        return [
+            Held(
+                zone,
+                "dns.zone_not_found",
+                f"zone {zone} is not in the Cloudflare account of this token",
+                "add the zone there, or give the token access to it",
+            )
+            for zone in sorted(wanted - self.zones)
+        ]
+
+
+def _has_content(record: Record, numbers: Mapping[str, str | None]) -> bool:
+    return not record.address or numbers[record.address] is not None

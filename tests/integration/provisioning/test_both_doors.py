@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,57 +9,13 @@ import pytest
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
-from kit.paths import checkout
 from tools.pulumi.engine import Engine
 
+from .by_hand import ByHand
 from .conftest import Cloud
 
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=2)
-
-
-class ByHand:
-    """An operator's shell in the checkout."""
-
-    def __init__(self, engine: Engine, environment: dict[str, str], config: Path) -> None:
-        self._command = str(engine.root / "bin" / "pulumi")
-        self._environment = environment
-        self._config = config
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `pulumi`; the stack's configuration file is kept out of the checkout."""
-        return subprocess.run(
-            [self._command, *arguments, "--config-file", str(self._config), "-s", "acme"],
-            cwd=checkout(),
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def begin(self, place: Path) -> None:
-        """Run `pulumi stack init` where the configuration that it writes disturbs nobody."""
-        place.mkdir()
-        (place / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
-        subprocess.run(
-            [self._command, "stack", "init", "acme"],
-            cwd=place,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-        )
-
-    def up(self) -> str:
-        """Run `pulumi up` and return what it says; it must succeed."""
-        return self.done("up", "--yes", "--skip-preview")
-
-    def done(self, *arguments: str) -> str:
-        """Run `pulumi` and return what it says; it must succeed."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture
@@ -82,11 +37,9 @@ def reconciler(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
 def by_hand(
     engine: Engine, environment: dict[str, str], blueprint: Blueprint, tmp_path: Path
 ) -> ByHand:
-    document = tmp_path / "acme.json"
-    document.write_text(blueprint.model_dump_json(by_alias=True))
-    config = tmp_path / "Pulumi.acme.yaml"
-    config.write_text(f"config:\n  penguin:blueprint: {document}\n")
-    return ByHand(engine, environment, config)
+    made = ByHand(engine, environment, tmp_path)
+    made.takes(blueprint)
+    return made
 
 
 @pytest.mark.parametrize("environment", ["files", "postgres"], indirect=True)

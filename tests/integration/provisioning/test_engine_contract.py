@@ -10,10 +10,10 @@ import pytest
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
-from controlplane.reconciler.ports import CloudEngine, ProvisioningError
+from controlplane.reconciler.ports import CloudEngine
 from tests.support.memory_engine import MemoryEngine
 
-from .conftest import Cloud
+from .conftest import TENANT, Cloud
 
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=2)
@@ -76,18 +76,17 @@ def test_a_tenant_lives_from_nothing_to_nothing(
     engine.destroy("acme", lines.append, deadline=DEADLINE)
 
 
-def test_a_zone_that_does_not_exist_is_told_before_anything_is_bought(
+def test_host_whose_zone_is_missing_is_not_bought(
     adapter: tuple[CloudEngine, Sell], rendered: Callable[[str], Blueprint]
 ) -> None:
-    from .conftest import TENANT
-
     engine, _ = adapter
-    with pytest.raises(ProvisioningError) as caught:
-        engine.up(
-            rendered(TENANT.replace("acme.example", "nowhere.example")), print, deadline=DEADLINE
-        )
-    assert caught.value.code == "dns.zone_not_found"
-    assert caught.value.remedy
-    assert caught.value.where
-    assert not caught.value.retryable
-    assert engine.state("acme").hosts == ()
+    elsewhere = rendered(TENANT.replace("acme.example", "nowhere.example"))
+
+    state = engine.up(elsewhere, print, deadline=DEADLINE)
+
+    [held] = state.held
+    assert (held.zone, held.code) == ("nowhere.example", "dns.zone_not_found")
+    assert held.remedy
+    assert state.hosts == ()
+    assert state.records == {}
+    assert engine.state("acme") == state

@@ -86,7 +86,7 @@ TROUBLE = {
     ),
     "Cloudflare does not answer": Trouble(
         with_setting("CLOUDFLARE_BASE_URL", NOWHERE),
-        "cloud.unreachable", "stack/acme", "API addresses", lasting=False,
+        "cloudflare.unreachable", "stack/acme", "CLOUDFLARE_BASE_URL", lasting=False,
     ),
     "zone does not exist": Trouble(
         without_zone, "dns.zone_not_found", "acme.example", "add the zone",

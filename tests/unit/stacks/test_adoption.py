@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from blueprint.document import Record
+from kit.faults import Fault
 from stacks.adoption import adoptions
-from stacks.errors import StackError
-
-ZONES = {"acme.example": "z1"}
+from stacks.faults import FOREIGN_RECORD
 
 
 def record(kind: str = "TXT", content: str = "v=spf1 -all") -> Record:
@@ -34,7 +33,7 @@ def live(kind: str = "TXT", content: str = "x", **others: Any) -> dict[str, Any]
 def adopt(
     wanted: Record, *standing: dict[str, Any], known: set[str] | None = None
 ) -> dict[str, str]:
-    return adoptions(ZONES, {"acme.example": [wanted]}, known or set(), lambda _: standing)
+    return adoptions("z1", [wanted], known or set(), lambda _: standing)
 
 
 def test_a_record_with_our_mark_is_adopted_whatever_it_says() -> None:
@@ -51,7 +50,7 @@ def test_a_zone_whose_records_are_known_is_not_listed() -> None:
     def never(zone: str) -> list[dict[str, Any]]:
         pytest.fail(f"{zone} was listed")
 
-    assert adoptions(ZONES, {"acme.example": [record()]}, {"acme.example/TXT"}, never) == {}
+    assert adoptions("z1", [record()], {"acme.example/TXT"}, never) == {}
 
 
 @pytest.mark.parametrize(
@@ -64,9 +63,9 @@ def test_a_zone_whose_records_are_known_is_not_listed() -> None:
     ],
 )
 def test_a_foreign_record_in_the_way_is_named(wanted: Record, other: dict[str, Any]) -> None:
-    with pytest.raises(StackError) as caught:
+    with pytest.raises(Fault) as caught:
         adopt(wanted, other)
-    assert caught.value.code == "dns.foreign_record"
+    assert caught.value.code is FOREIGN_RECORD
     assert f"{other['type']} acme.example" in str(caught.value)
     assert wanted.comment in caught.value.remedy
 

@@ -1,0 +1,120 @@
+"""What stops the program, or holds back one zone of a tenant."""
+
+from __future__ import annotations
+
+from kit.faults import Actor, Table
+
+FAULTS = Table("stacks")
+
+ZONE_NOT_FOUND = FAULTS.code(
+    "dns.zone_not_found",
+    message="zone {zone} is not in the Cloudflare account of this token",
+    remedy="add the zone there, or give the token access to it",
+    cause="A domain's zone is missing, or the token does not reach it. Its records stay as they "
+    "are, and no host is bought whose names belong there; everything else goes on.",
+    example={"zone": "acme.example"},
+    status=409,
+)
+FOREIGN_RECORD = FAULTS.code(
+    "dns.foreign_record",
+    message="{record} in zone {zone} is not ours and is in the way of {key}",
+    remedy="delete it at Cloudflare, or hand it over by setting its comment to {mark}",
+    cause="A record without our mark stands where one of the tenant's must be. The zone's records "
+    "stay as they are.",
+    example={
+        "record": "TXT acme.example (v=spf1 -all)",
+        "zone": "acme.example",
+        "key": "acme.example/SPF",
+        "mark": "pm:i3f9a2c:acme:acme.example/SPF",
+    },
+    status=409,
+)
+CLOUDFLARE_UNAUTHORIZED = FAULTS.code(
+    "cloudflare.unauthorized",
+    message="Cloudflare refuses the token (HTTP {status}) for {path}",
+    remedy="check CLOUDFLARE_API_TOKEN and its permissions (DNS write, zone read)",
+    cause="The token is wrong, expired, or lacks a permission.",
+    example={"status": 403, "path": "/zones?name=acme.example"},
+    acts=Actor.OPERATOR,
+)
+CLOUDFLARE_RATE_LIMITED = FAULTS.code(
+    "cloudflare.rate_limited",
+    message="Cloudflare limits the requests of this token's user",
+    remedy="wait; it is tried again more slowly",
+    cause="More than 1200 requests in five minutes.",
+    status=503,
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+CLOUDFLARE_ERROR = FAULTS.code(
+    "cloudflare.error",
+    message="Cloudflare answers {answer} to {path}",
+    remedy="wait; it is tried again; see https://www.cloudflarestatus.com",
+    cause="The provider failed, or answered in another format.",
+    example={"answer": "HTTP 500", "path": "/zones?name=acme.example"},
+    status=502,
+    retryable=True,
+    acts=Actor.PROVIDER,
+)
+CLOUDFLARE_UNREACHABLE = FAULTS.code(
+    "cloudflare.unreachable",
+    message="Cloudflare at {url} does not answer: {reason}",
+    remedy="check CLOUDFLARE_BASE_URL and the network; it is tried again",
+    cause="No connection, or an answer that breaks off.",
+    example={"url": "https://api.cloudflare.com/client/v4", "reason": "connection refused"},
+    status=502,
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+STATE_UNREACHABLE = FAULTS.code(
+    "cloud.state_unreachable",
+    message="the state of the cloud cannot be read: {reason}",
+    remedy="check PULUMI_BACKEND_URL (postgres://… or file:///…) and what it names",
+    cause="The database or directory that holds Pulumi's state does not answer.",
+    example={"reason": "connection refused"},
+    status=503,
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+NO_SOURCE = FAULTS.code(
+    "stack.no_source",
+    message="neither penguin:control-plane nor penguin:blueprint is set for this stack",
+    remedy='run `eval "$(penguin lab env)"`, or `penguin render` and '
+    "`pulumi config set penguin:blueprint PATH`",
+    cause="`pulumi up` by hand does not know which blueprint to take.",
+)
+BAD_BLUEPRINT = FAULTS.code(
+    "stack.bad_blueprint",
+    message="blueprint {source} cannot be read: {reason}",
+    remedy="run `penguin render` of the same version as this program",
+    cause="The blueprint is missing, is no text, or was rendered by another version.",
+    example={"source": "acme.json", "reason": "2 fields are wrong"},
+)
+WRONG_TENANT = FAULTS.code(
+    "stack.wrong_tenant",
+    message="stack {stack} was given the blueprint of tenant {tenant}",
+    remedy="use `-s {tenant}`",
+    cause="The stack's configuration names another tenant's blueprint.",
+    example={"stack": "acme", "tenant": "globex"},
+)
+CONTROL_PLANE_REFUSED = FAULTS.code(
+    "stack.refused",
+    message="the control plane does not give the blueprint: {detail}",
+    remedy="{remedy}",
+    cause="The control plane answered the request for the blueprint with an error.",
+    example={
+        "detail": "HTTP 401 (auth.invalid_key)",
+        "remedy": "check PENGUIN_API_KEY and the tenant's name",
+    },
+    status=502,
+)
+CONTROL_PLANE_UNREACHABLE = FAULTS.code(
+    "stack.unreachable",
+    message="the control plane at {url} does not answer: {reason}",
+    remedy="start it with `penguin serve`, or set penguin:blueprint",
+    cause="No control plane answers at the address that the stack's configuration names.",
+    example={"url": "http://127.0.0.1:8400", "reason": "connection refused"},
+    status=502,
+    retryable=True,
+    acts=Actor.OPERATOR,
+)

@@ -1,0 +1,129 @@
+"""What stands in the stack's state, and how a part of it is left as it is.
+
+The engine deletes what the program does not declare. What must be neither changed nor deleted is
+therefore declared again from its own state, and the engine finds it the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+import hostwinds
+from stacks import cloudflare
+from stacks.backend import BackendUnreachable, Stacks
+from stacks.faults import STATE_UNREACHABLE
+
+STACK = "pulumi:pulumi:Stack"
+RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+INSTANCE = "hostwinds:index:Instance"
+VERSIONS = {"cloudflare": cloudflare.VERSION, "hostwinds": hostwinds.VERSION}
+"""Of the providers, as their SDKs ask for them."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource of the last checkpoint."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    """Name of the component that it belongs to: a zone's or a host's; empty without one."""
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    dependencies: tuple[str, ...]
+    """URNs."""
+
+
+class Standing:
+    """The resources of a stack, in the order of its checkpoint."""
+
+    def __init__(self, rows: Collection[Mapping[str, Any]]) -> None:
+        self._resources = [_resource(row) for row in rows if not row.get("delete")]
+
+    @classmethod
+    def of(cls, stack: str) -> Standing:
+        """Read the last checkpoint; raises STATE_UNREACHABLE."""
+        try:
+            return cls(Stacks(os.environ.get("PULUMI_BACKEND_URL", "")).resources(stack))
+        except BackendUnreachable as error:
+            raise STATE_UNREACHABLE(reason=error) from None
+
+    def records(self) -> dict[str, Resource]:
+        """Return the DNS records by key; the parent is the zone."""
+        return {one.name: one for one in self._resources if one.type == RECORD}
+
+    def hosts(self) -> set[str]:
+        """Return the names of the hosts that have been bought."""
+        return {one.name for one in self._resources if one.type == INSTANCE}
+
+    def host_of(self, urns: Collection[str]) -> set[str]:
+        """Return the hosts that resources belong to."""
+        hosts = self.hosts()
+        return {one.parent for one in self._resources if one.urn in urns and one.parent in hosts}
+
+    def host_summary(self, name: str) -> Mapping[str, Any] | None:
+        """Return what the program said of a host at the end of its last run."""
+        stack = next((one for one in self._resources if one.type == STACK), None)
+        summaries = stack.outputs.get("hosts") if stack else None
+        return next((one for one in summaries or () if one["name"] == name), None)
+
+    def declare_again(
+        self,
+        *,
+        hosts: Collection[str],
+        records: Collection[str],
+        zones: Mapping[str, pulumi.Resource],
+    ) -> dict[str, pulumi.CustomResource]:
+        """Declare everything of these hosts, and these records, as it stands.
+
+        `zones` holds the components of the zones that are declared; returns the records by key.
+        """
+        components: dict[str, pulumi.Resource] = dict(zones)
+        made: dict[str, pulumi.CustomResource] = {}
+        for one in self._resources:
+            kept = one.name in records if one.type == RECORD else one.parent in hosts
+            if not kept:
+                continue
+            if one.parent not in components:
+                components[one.parent] = pulumi.ComponentResource(_component(one), one.parent, {})
+            depends = [made[urn] for urn in one.dependencies if urn in made]
+            made[one.urn] = pulumi.CustomResource(
+                one.type,
+                one.name,
+                dict(one.inputs),
+                pulumi.ResourceOptions(
+                    parent=components[one.parent],
+                    depends_on=depends,
+                    version=VERSIONS[one.type.partition(":")[0]],
+                ),
+            )
+        return {one.name: made[one.urn] for one in self.records().values() if one.urn in made}
+
+
+def _resource(row: Mapping[str, Any]) -> Resource:
+    parent = str(row.get("parent") or "")
+    inputs: Mapping[str, Any] = row.get("inputs") or {}
+    return Resource(
+        urn=str(row["urn"]),
+        type=str(row["type"]),
+        name=_name(str(row["urn"])),
+        parent="" if STACK in parent else _name(parent),
+        inputs={key: value for key, value in inputs.items() if not key.startswith("__")},
+        outputs=row.get("outputs") or {},
+        dependencies=tuple(row.get("dependencies") or ()),
+    )
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
+def _component(resource: Resource) -> str:
+    """Return the type of a resource's component: `…::penguin:index:MailHost$hostwinds:…::mx1`."""
+    return resource.urn.split("::")[2].partition("$")[0]

@@ -1,0 +1,79 @@
+"""Zones and their records as Cloudflare lists them, read before anything is declared."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import Any
+
+from kit.faults import Fault
+from stacks.faults import (
+    CLOUDFLARE_ERROR,
+    CLOUDFLARE_RATE_LIMITED,
+    CLOUDFLARE_UNAUTHORIZED,
+    CLOUDFLARE_UNREACHABLE,
+    ZONE_NOT_FOUND,
+)
+from stacks.requests import reason
+
+API = "https://api.cloudflare.com/client/v4"
+PAGE = 5000
+TIMEOUT = 30
+"""Seconds for one request."""
+
+Live = Mapping[str, Any]
+"""A zone or a record as Cloudflare lists it."""
+
+
+def find_zone(zone: str) -> str:
+    """Return a zone's id; raises ZONE_NOT_FOUND, or the fault of Cloudflare."""
+    found = _get("/zones", name=zone, match="all")
+    if len(found) != 1:
+        raise ZONE_NOT_FOUND(zone=zone)
+    return str(found[0]["id"])
+
+
+def list_records(zone_id: str) -> list[Live]:
+    """List the records of a zone."""
+    found: list[Live] = []
+    page = 1
+    while True:
+        batch = _get(f"/zones/{zone_id}/dns_records", per_page=PAGE, page=page)
+        found += batch
+        if len(batch) < PAGE:
+            return found
+        page += 1
+
+
+def _get(path: str, **query: object) -> list[Live]:
+    """Read a list with the provider's own credentials from the environment."""
+    base = (os.environ.get("CLOUDFLARE_BASE_URL") or API).rstrip("/")
+    token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
+    asked = f"{path}?{urllib.parse.urlencode(query)}"
+    try:
+        request = urllib.request.Request(  # noqa: S310 - the operator's own address
+            f"{base}{asked}", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+            body = json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise _refused(error.code, asked) from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None
+    result = body.get("result") if isinstance(body, dict) and body.get("success") is True else None
+    if not isinstance(result, list):  # a refusal with status 200 must not look like an empty list
+        raise CLOUDFLARE_ERROR(answer="no list", path=asked)
+    return result
+
+
+def _refused(status: int, asked: str) -> Fault:
+    if status in (400, 401, 403):  # 400: the header is missing or malformed
+        return CLOUDFLARE_UNAUTHORIZED(status=status, path=asked)
+    if status == 429:
+        return CLOUDFLARE_RATE_LIMITED()
+    return CLOUDFLARE_ERROR(answer=f"HTTP {status}", path=asked)

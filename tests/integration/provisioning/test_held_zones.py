@@ -1,0 +1,189 @@
+"""A zone that cannot be looked up holds back what concerns it, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from blueprint.document import Blueprint
+from controlplane.pulumi.engine import PulumiEngine
+from controlplane.reconciler.ports import CloudState
+from tools.pulumi.engine import Engine
+
+from .by_hand import ByHand
+from .conftest import Cloud
+
+pytestmark = pytest.mark.engine
+DEADLINE = timedelta(minutes=2)
+TENANT = """
+apiVersion: penguinmails.dev/v1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  plan: business
+  region: us-west
+  hosts: [%s]
+  domains: [%s]
+"""
+Rendered = Callable[[str], Blueprint]
+
+
+def tenant(*hosts: str, domains: str) -> str:
+    """Return a tenant's text; a host is `name@zone`, or `name@zone*2` with two addresses."""
+    written = []
+    for host in hosts:
+        name, _, place = host.partition("@")
+        zone, _, addresses = place.partition("*")
+        written.append(
+            f"{{name: {name}, size: business, zone: {zone}, addresses: {addresses or 1}}}"
+        )
+    return TENANT % (", ".join(written), ", ".join(f"{{name: {each}}}" for each in domains.split()))
+
+
+@pytest.fixture
+def ours(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
+    return PulumiEngine(environment=environment, root=tmp_path / "operations")
+
+
+@pytest.fixture
+def by_hand(engine: Engine, environment: dict[str, str], tmp_path: Path) -> ByHand:
+    made = ByHand(engine, environment, tmp_path)
+    made.begin(tmp_path / "elsewhere")
+    return made
+
+
+def names(cloud: Cloud, zone: str) -> dict[str, str]:
+    """Return what a zone holds: `TYPE name` to content."""
+    [found] = [one for one in cloud.account.zones() if one["name"] == zone]
+    return {
+        f"{record['type']} {record['name']}": record["content"]
+        for record in cloud.account.records(found["id"])
+    }
+
+
+def held(state: CloudState) -> list[tuple[str, str]]:
+    return [(one.zone, one.code) for one in state.held]
+
+
+def test_missing_zone_of_three_domains_holds_back_that_domain_only(
+    ours: PulumiEngine, cloud: Cloud, rendered: Rendered
+) -> None:
+    cloud.account.create_zone("beta.example")
+    text = tenant("mx1@acme.example", domains="acme.example beta.example gamma.example")
+
+    state = ours.up(rendered(text), print, deadline=DEADLINE)
+
+    assert held(state) == [("gamma.example", "dns.zone_not_found")]
+    assert state.held[0].message
+    assert state.held[0].remedy
+    assert cloud.bought() == ["server"]
+    assert {key.partition("/")[0] for key in state.records} == {
+        "mx1-1", "acme.example", "beta.example",
+    }  # fmt: skip
+    assert names(cloud, "beta.example")["MX beta.example"] == "mx1.acme.example"
+
+    cloud.account.create_zone("gamma.example")
+    state = ours.up(rendered(text), print, deadline=DEADLINE)
+
+    assert held(state) == []
+    assert names(cloud, "gamma.example")["MX gamma.example"] == "mx1.acme.example"
+
+
+def test_missing_zone_of_three_domains_by_hand_holds_back_that_domain_only(
+    by_hand: ByHand, cloud: Cloud, rendered: Rendered
+) -> None:
+    cloud.account.create_zone("beta.example")
+    text = tenant("mx1@acme.example", domains="acme.example beta.example gamma.example")
+    by_hand.takes(rendered(text))
+
+    shown = by_hand.up()
+
+    assert "[dns.zone_not_found] zone gamma.example" in shown
+    assert cloud.bought() == ["server"]
+    assert "MX beta.example" in names(cloud, "beta.example")
+
+
+def test_failed_look_up_keeps_records_and_host_while_others_are_deleted(
+    ours: PulumiEngine, cloud: Cloud, rendered: Rendered
+) -> None:
+    cloud.account.create_zone("beta.example")
+    before = rendered(
+        tenant("mx1@acme.example", "mx2@beta.example", domains="acme.example beta.example")
+    )
+    state = ours.up(before, print, deadline=DEADLINE)
+    assert held(state) == []
+    stood = names(cloud, "acme.example")
+    known = {key: id_ for key, id_ in state.records.items() if "beta" not in key}
+    cloud.account.unreadable.add("acme.example")
+
+    after = rendered(
+        tenant("mx1@acme.example*2", domains="acme.example beta.example"), generation=2
+    )
+    plan = ours.preview(after, print)
+    state = ours.up(after, print, deadline=DEADLINE)
+
+    assert held(state) == [("acme.example", "cloudflare.error")]
+    assert names(cloud, "acme.example") == stood
+    assert {key: state.records[key] for key in known if key.startswith(("mx1", "acme"))} == {
+        key: id_ for key, id_ in known.items() if key.startswith(("mx1", "acme"))
+    }
+    assert [host.name for host in state.hosts] == ["mx1"]
+    assert [address.name for address in state.hosts[0].addresses] == ["mx1-1"]
+    assert state.hosts[0].addresses[0].helo == "mx1.acme.example"
+    assert "A mx2.beta.example" not in names(cloud, "beta.example")
+    assert len(list(cloud.world.all_servers())) == 1
+    touched = {change.name for change in plan.changes}
+    assert not {name for name in touched if name.startswith(("mx1", "acme.example"))}
+
+    cloud.account.unreadable.clear()
+    assert held(ours.up(after, print, deadline=DEADLINE)) == []
+    cloud.sell_addresses(1)
+    state = ours.up(after, print, deadline=DEADLINE)
+    assert state.pending == ()
+    assert "A mx1-2.acme.example" in names(cloud, "acme.example")
+    assert ours.preview(after, print).changes == ()
+    assert cloud.bought() == ["server", "server", "address"]
+
+
+def test_failed_look_up_by_hand_keeps_records_while_another_zones_record_is_deleted(
+    by_hand: ByHand, cloud: Cloud, rendered: Rendered
+) -> None:
+    cloud.account.create_zone("beta.example")
+    by_hand.takes(rendered(tenant("mx1@beta.example*2", domains="acme.example beta.example")))
+    assert by_hand.run("up", "--yes", "--skip-preview").returncode != 0  # an address waits
+    cloud.sell_addresses(1)
+    by_hand.up()
+    stood = names(cloud, "acme.example")
+    cloud.account.unreadable.add("acme.example")
+
+    by_hand.takes(rendered(tenant("mx1@beta.example", domains="acme.example beta.example")))
+    shown = by_hand.up()
+
+    assert "[cloudflare.error]" in shown
+    assert names(cloud, "acme.example") == stood
+    assert "A mx1-2.beta.example" not in names(cloud, "beta.example")
+    assert "A mx1.beta.example" in names(cloud, "beta.example")
+
+
+def test_host_that_is_removed_stays_while_the_zone_of_its_names_is_held(
+    ours: PulumiEngine, cloud: Cloud, rendered: Rendered
+) -> None:
+    cloud.account.create_zone("beta.example")
+    both = tenant("mx1@acme.example", "mx2@beta.example", domains="acme.example beta.example")
+    ours.up(rendered(both), print, deadline=DEADLINE)
+    cloud.account.unreadable.add("beta.example")
+
+    one = rendered(tenant("mx1@acme.example", domains="acme.example beta.example"))
+    state = ours.up(one, print, deadline=DEADLINE)
+
+    assert {host.name for host in state.hosts} == {"mx1", "mx2"}
+    assert "A mx2.beta.example" in names(cloud, "beta.example")
+
+    cloud.account.unreadable.clear()
+    state = ours.up(one, print, deadline=DEADLINE)
+
+    assert {host.name for host in state.hosts} == {"mx1"}
+    assert "A mx2.beta.example" not in names(cloud, "beta.example")
