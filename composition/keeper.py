@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import structlog
 
-from tools.servers import Postgres, ServerError, Valkey
+from kit.faults import Fault
+from tools.servers import Postgres, Valkey
 
 PAUSE = timedelta(seconds=2)
 log = structlog.get_logger()
@@ -40,8 +41,8 @@ def _revived(server: Postgres | Valkey) -> str | None:
         return None
     try:
         server.start()
-    except ServerError as error:
-        return error.code
+    except Fault as fault:
+        return fault.code.name
     except OSError as error:
         return f"os.{error.errno}"
     return None

@@ -157,7 +157,7 @@ def problem_of(fault: Fault) -> Problem:
         for violation in fault.violations
     ]
     code = fault.code
-    return Problem(code.status, code.name, fault.message, fault.remedy, errors)
+    return Problem(code.status or 500, code.name, fault.message, fault.remedy, errors)
 
 
 def _refused(request: Request, problem: Problem) -> Response:

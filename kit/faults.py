@@ -117,8 +117,8 @@ class Code:
     """Why it happens, one sentence for the reference."""
     example: Mapping[str, object] = field(default_factory=dict)
     """Values of the fields as the reference shows them."""
-    status: int = 500
-    """HTTP status where the fault ends a request."""
+    status: int | None = None
+    """HTTP status where the fault ends a request; None: 500, and no request expects it."""
     retryable: bool = False
     """Whether doing the same again can help."""
     acts: Actor = Actor.USER
@@ -191,10 +191,11 @@ class Code:
 
 
 class Table:
-    """The codes of one room, in the order of their declaration."""
+    """The codes of one room, in the order of their declaration; `about` is for the reference."""
 
-    def __init__(self, room: str) -> None:
+    def __init__(self, room: str, about: str = "") -> None:
         self.room = room
+        self.about = about
         self._codes: dict[str, Code] = {}
 
     def code(
@@ -205,7 +206,7 @@ class Table:
         remedy: str,
         cause: str,
         example: Mapping[str, object] | None = None,
-        status: int = 500,
+        status: int | None = None,
         retryable: bool = False,
         acts: Actor = Actor.USER,
         raises: type[Fault] = Fault,
@@ -234,7 +235,7 @@ def received(
     message: str,
     remedy: str,
     *,
-    status: int = 500,
+    status: int | None = None,
     where: str | None = None,
     violations: tuple[Violation, ...] = (),
 ) -> Fault:

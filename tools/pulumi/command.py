@@ -19,7 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kit.paths import cache_dir
-from tools.pulumi.parts import VERSION, EngineError, Kind, Part
+from tools.faults import BUILD_FAILED, GO_MISSING
+from tools.pulumi.parts import VERSION, Kind, Part
 
 Progress = Callable[[str], None]
 
@@ -124,15 +125,11 @@ def _unpack(archive: Path, place: Path) -> None:
 def build(progress: Progress) -> Part:
     """Build the command from the modules pinned in go.sum, once for all checkouts.
 
-    Raises EngineError with `engine.no_go` or `engine.build_failed`.
+    Raises GO_MISSING or BUILD_FAILED.
     """
     go = shutil.which("go")
     if go is None:
-        raise EngineError(
-            "engine.no_go",
-            f"the Pulumi command {VERSION} is not on this machine and Go is missing to build it",
-            remedy=f"install Go 1.26 or newer, or put pulumi {VERSION} on PATH",
-        )
+        raise GO_MISSING(version=VERSION)
     with _alone("build"):
         found = cached()
         if found:
@@ -189,12 +186,7 @@ def _go(command: list[str], log: Path, each_line: Progress, stream: str) -> None
         status = running.returncode
     if status:
         last = (log.read_text().strip().splitlines() or [""])[-1]
-        raise EngineError(
-            "engine.build_failed",
-            f"building the Pulumi command failed: {last}",
-            remedy="check that the Go module proxy can be reached and that 4 GB of disk are free",
-            where=log,
-        )
+        raise BUILD_FAILED(reason=last, where=log)
 
 
 def _built() -> Path:

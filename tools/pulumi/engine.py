@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.paths import checkout, state_dir
+from tools.faults import ENGINE_MISSING
 from tools.pulumi import command
-from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, EngineError, Kind, Part
+from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, Kind, Part
 
 LANGUAGE_HOST = "pulumi-language-python"
 CLOUDFLARE_PLUGIN = "pulumi-resource-cloudflare"
@@ -65,14 +66,10 @@ def is_here() -> bool:
 
 
 def find() -> Engine:
-    """Return the engine of this machine. Raises EngineError `engine.missing` where it has none."""
+    """Return the engine of this machine. Raises ENGINE_MISSING where it has none."""
     cli = _command()
     if cli is None:
-        raise EngineError(
-            "engine.missing",
-            f"the Pulumi command {VERSION} is not on this machine",
-            remedy="run `penguin engine build`",
-        )
+        raise ENGINE_MISSING(version=VERSION)
     root = _root_for(cli)
     return Engine(root, cli, _language_host(cli, root), _cloudflare_plugin(root))
 

@@ -1,4 +1,4 @@
-"""The parts of an engine, where each comes from, and what can go wrong in getting one."""
+"""The parts of an engine, where each comes from."""
 
 from __future__ import annotations
 
@@ -34,13 +34,3 @@ class Part:
     version: str
     kind: Kind
     path: Path
-
-
-class EngineError(Exception):
-    """The engine is missing or could not be built."""
-
-    def __init__(self, code: str, message: str, *, remedy: str, where: Path | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.remedy = remedy
-        self.where = where

@@ -1,7 +1,6 @@
 """PostgreSQL and Valkey from wheels: started, looked after and stopped without an installation."""
 
-from tools.servers.errors import ServerError
 from tools.servers.postgres import Postgres
 from tools.servers.valkey import Valkey
 
-__all__ = ["Postgres", "ServerError", "Valkey"]
+__all__ = ["Postgres", "Valkey"]

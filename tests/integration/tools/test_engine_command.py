@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.faults import assert_shows, printed
+from tools import faults
 from tools.pulumi import command
-from tools.pulumi.parts import VERSION, EngineError, Kind
+from tools.pulumi.parts import VERSION, Kind
 
 OURS = f"#!/bin/sh\necho v{VERSION}\n"
 OTHER = "#!/bin/sh\necho v3.1.0\n"
@@ -193,11 +195,8 @@ class TestBuild:
     ) -> None:
         script = GO.format(log=go, build="echo 'no space left on device' >&2; exit 1")
         executable(tmp_path / "go" / "go", script)
-        with pytest.raises(EngineError, match="no space left on device") as caught:
-            command.build(lambda _: None)
-        assert caught.value.code == "engine.build_failed"
-        assert caught.value.where is not None
-        assert "no space left" in caught.value.where.read_text()
+        assert_shows(printed(lambda: command.build(lambda _: None)), faults.BUILD_FAILED)
+        assert "no space left" in (cache / "engine" / "build.log").read_text()
         assert command.cached() is None
         assert {path.name for path in (cache / "engine").iterdir()} == {"build.log", "build.lock"}
 
@@ -205,7 +204,4 @@ class TestBuild:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(EngineError) as caught:
-            command.build(lambda _: None)
-        assert caught.value.code == "engine.no_go"
-        assert "install Go" in caught.value.remedy
+        assert_shows(printed(lambda: command.build(lambda _: None)), faults.GO_MISSING)

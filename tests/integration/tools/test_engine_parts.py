@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.faults import assert_shows, printed
+from tools import faults
 from tools.pulumi import engine
-from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, EngineError, Kind
+from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, Kind
 
 OFFICIAL = f"#!/bin/sh\necho v{VERSION}\n"
 
@@ -30,10 +32,7 @@ def executable(path: Path) -> Path:
 
 
 def test_without_a_command_it_says_how_to_get_one() -> None:
-    with pytest.raises(EngineError) as caught:
-        engine.find()
-    assert caught.value.code == "engine.missing"
-    assert "penguin engine build" in caught.value.remedy
+    assert_shows(printed(engine.find), faults.ENGINE_MISSING)
 
 
 def test_a_bare_command_is_completed_by_stand_ins(machine: Path) -> None:

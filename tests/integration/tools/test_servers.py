@@ -18,7 +18,9 @@ import pytest
 import redis
 
 from kit.paths import state_dir
-from tools.servers import Postgres, ServerError, Valkey
+from tests.support.faults import assert_shows, printed
+from tools import faults
+from tools.servers import Postgres, Valkey, server
 from tools.servers.process import is_running, wait_until
 
 
@@ -92,16 +94,13 @@ class TestPostgres:
         file = place / "postgres" / "password"
         right = file.read_text()
         file.write_text("wrong")
-        with pytest.raises(ServerError) as while_it_runs:
-            postgres.start()
+        while_it_runs = printed(postgres.start)
         file.write_text(right)
         postgres.stop()
         file.unlink()
-        with pytest.raises(ServerError) as at_start:
-            postgres.start()
-        for caught in (while_it_runs, at_start):
-            assert caught.value.code == "servers.password_refused"
-            assert str(file) in str(caught.value)
+        at_start = printed(postgres.start)
+        for shown in (while_it_runs, at_start):
+            assert_shows(shown, faults.PASSWORD_REFUSED, file=file)
         assert postgres.pid() is None
 
     def test_a_number_that_somebody_else_has_now_is_no_server(
@@ -141,11 +140,8 @@ class TestPostgres:
             postgres.start()
             postgres.stop()
             (place / "fill").write_bytes(b"x" * (shutil.disk_usage(place).free - 4096))
-            for server in (postgres, Postgres(place / "new"), Valkey(place / "valkey")):
-                with pytest.raises(ServerError) as caught:
-                    server.start()
-                assert caught.value.code == "servers.disk_full"
-                assert "PENGUIN_STATE_DIR" in caught.value.remedy
+            for each in (postgres, Postgres(place / "new"), Valkey(place / "valkey")):
+                assert_shows(printed(each.start), faults.DISK_FULL, server=each.title)
             (place / "fill").unlink()
             postgres.start()
         finally:
@@ -160,12 +156,10 @@ class TestPostgres:
     def test_a_damaged_cluster_is_told_with_its_log(self, postgres: Postgres, place: Path) -> None:
         postgres.stop()
         (place / "postgres" / "data" / "global" / "pg_control").unlink()
-        with pytest.raises(ServerError) as caught:
-            postgres.start()
-        assert caught.value.code == "servers.start_failed"
-        assert "pg_control" in str(caught.value)
-        assert caught.value.where is not None
-        assert caught.value.where.exists()
+        shown = printed(postgres.start)
+        assert_shows(shown, faults.START_FAILED, reason=...)
+        assert "pg_control" in shown
+        assert f"at: {place / 'postgres' / 'server.log'}" in shown
 
 
 class TestValkey:
@@ -199,12 +193,23 @@ class TestValkey:
         file, pid = place / "valkey" / "password", valkey_alone.pid()
         right = file.read_text()
         file.write_text("wrong")
-        with pytest.raises(ServerError) as caught:
-            valkey_alone.start()
-        assert caught.value.code == "servers.password_refused"
+        shown = printed(valkey_alone.start)
+        assert_shows(shown, faults.PASSWORD_REFUSED, server="Valkey", file=file)
         file.write_text(right)
         valkey_alone.start()
         assert valkey_alone.pid() == pid
+
+    def test_valkey_stopped_by_a_signal_is_unresponsive(
+        self, valkey_alone: Valkey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(server, "ANSWER_WITHIN", 0.5)
+        monkeypatch.setattr(server, "STOP_WITHIN", 0.5)
+        pid = valkey_alone.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        for call, reaction in ((valkey_alone.start, "answer"), (valkey_alone.stop, "stop")):
+            assert_shows(printed(call), faults.UNRESPONSIVE, pid=pid, reaction=reaction)
+        os.kill(pid, signal.SIGCONT)
 
     def test_the_password_is_in_no_argument_and_no_readable_file(
         self, valkey_alone: Valkey, place: Path

@@ -1,0 +1,81 @@
+"""Asserts that a user is shown a fault: on the command line, by the API, in a condition or row.
+
+`tests/unit/workshop/test_faults.py` finds by this module's functions which codes are tested.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+
+from cli.errors import FAILED, reported
+from kit.faults import Code
+
+
+def assert_shows(shown: str | Mapping[str, Any], code: Code, **values: object) -> None:
+    """Assert that the text of a code is what a user meets.
+
+    `shown` is what the command line or Pulumi printed, a problem of the API or one of its `errors`,
+    a condition, or an operation. Values that are not given are those of the reference's example,
+    `...` stands for any.
+    """
+    message = _pattern(code.message, {**code.example, **values})
+    remedy = _pattern(code.remedy, {**code.example, **values})
+    for text, pattern in _parts(shown, code, message, remedy):
+        assert re.search(pattern, text, re.DOTALL), f"{pattern}\nis not in\n{text}"
+
+
+def printed(call: Callable[[], object]) -> str:
+    """Return what the command line prints for the fault that a call raises."""
+    with (
+        redirect_stderr(StringIO()) as text,
+        pytest.raises(SystemExit) as ended,
+        reported(lambda: Path("/nowhere")),
+    ):
+        call()
+    assert ended.value.code == FAILED
+    return text.getvalue()
+
+
+def _parts(
+    shown: str | Mapping[str, Any], code: Code, message: str, remedy: str
+) -> list[tuple[str, str]]:
+    """Return pairs of a text and the pattern that must be in it, for each door."""
+    name = re.escape(code.name)
+    if isinstance(shown, str):
+        do = rf"(\n  at: [^\n]*)?\n  do: {remedy}" if remedy else ""
+        command_line = rf"error\[{name}\]: {message}{do}"
+        return [(shown, rf"{command_line}|\[{name}\] {message}; do: {remedy}")]
+    if "error_code" in shown:
+        kind, texts = "error_code", ("error_message", "remedy")
+    elif "detail" in shown:
+        kind, texts = "code", ("detail", "remedy")
+    else:
+        assert shown["reason"] == code.reason
+        sentence = f"{message}; {remedy}" if remedy else message
+        return [(str(shown["message"]), sentence + r"\Z")]
+    if "status" in shown and "detail" in shown:
+        assert shown["status"] == (code.status or 500)
+    return [
+        (str(shown[kind]), rf"\A{name}\Z"),
+        (str(shown[texts[0]]), message + r"\Z"),
+        (str(shown[texts[1]]), rf"\A{remedy}\Z"),
+    ]
+
+
+def _pattern(text: str, values: Mapping[str, object]) -> str:
+    """Return a format string as a regular expression; `...` fits anything."""
+    pattern = ""
+    for literal, name, spec, _ in Formatter().parse(text):
+        pattern += re.escape(literal)
+        if name is not None:
+            value = values[name]
+            pattern += ".+?" if value is ... else re.escape(format(value, spec or ""))
+    return pattern

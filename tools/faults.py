@@ -1,0 +1,65 @@
+"""What can go wrong with a server or the Pulumi engine of this machine."""
+
+from __future__ import annotations
+
+from kit.faults import Actor, Table
+
+FAULTS = Table("tools", "The embedded servers and the Pulumi engine of this machine")
+
+START_FAILED = FAULTS.code(
+    "servers.start_failed",
+    message="{server} did not start: {reason}",
+    remedy="read its log; if its data is damaged, move its directory away and start again",
+    cause="The server ended during its start; the reason is the last line of its log.",
+    example={"server": "PostgreSQL", "reason": 'could not open file "global/pg_control"'},
+    acts=Actor.OPERATOR,
+)
+UNRESPONSIVE = FAULTS.code(
+    "servers.unresponsive",
+    message="{server} (process {pid}) does not {reaction}",
+    remedy="read its log; `kill -KILL {pid}` ends it and loses no data, then start it again",
+    cause="The server's process lives and did not answer, or end when it was asked to, in time.",
+    example={"server": "Valkey", "pid": 4711, "reaction": "answer"},
+    acts=Actor.OPERATOR,
+)
+DISK_FULL = FAULTS.code(
+    "servers.disk_full",
+    message="{server} cannot write: no space is left on its disk",
+    remedy="free some space, or set PENGUIN_STATE_DIR to a larger disk, then start it again",
+    cause="The disk of the state directory is full.",
+    example={"server": "PostgreSQL"},
+    acts=Actor.OPERATOR,
+)
+PASSWORD_REFUSED = FAULTS.code(
+    "servers.password_refused",
+    message="{server} does not accept the password in {file}",
+    remedy="restore that file, or stop the server and move its directory away to start anew",
+    cause="The file with the server's generated password was changed or removed.",
+    example={"server": "PostgreSQL", "file": ".penguin/postgres/password"},
+    acts=Actor.OPERATOR,
+)
+
+ENGINE_MISSING = FAULTS.code(
+    "engine.missing",
+    message="the Pulumi command {version} is not on this machine",
+    remedy="run `penguin engine build`",
+    cause="Nothing can be created at a provider without the Pulumi command of the pinned version.",
+    example={"version": "3.259.0"},
+    acts=Actor.OPERATOR,
+)
+GO_MISSING = FAULTS.code(
+    "engine.no_go",
+    message="the Pulumi command {version} is not on this machine and Go is missing to build it",
+    remedy="install Go 1.26 or newer, or put pulumi {version} on PATH",
+    cause="The command can be neither downloaded nor built here.",
+    example={"version": "3.259.0"},
+    acts=Actor.OPERATOR,
+)
+BUILD_FAILED = FAULTS.code(
+    "engine.build_failed",
+    message="building the Pulumi command failed: {reason}",
+    remedy="check that the Go module proxy can be reached and that 4 GB of disk are free",
+    cause="The Go tool failed; the reason is its last line.",
+    example={"reason": "no space left on device"},
+    acts=Actor.OPERATOR,
+)
