@@ -51,7 +51,7 @@ bench: setup ## Measure against named peers; results in build/bench.json
 
 .PHONY: docs
 docs: setup ## Write the reference pages from the code
-	@$(PY) -m composition.reference
+	@$(PY) -m sandbox.reference
 
 .PHONY: lock
 lock: setup ## Write requirements/lock.txt anew from pyproject.toml

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kit.faults import Fault, Table, Violation
 
-FAULTS = Table("blueprint")
+FAULTS = Table("blueprint", "Tenant documents")
 
 INVALID = FAULTS.code(
     "document.invalid",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from composition.reference import pages
-from composition.reference.codes import CODE, FAMILIES, ROOMS, SUFFIXES, found
 from kit.paths import checkout
+from sandbox.reference import pages
+from sandbox.reference.codes import CODE, FAMILIES, ROOMS, SUFFIXES, found
 
 REFERENCE = checkout() / "docs" / "reference"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from composition.reference.codes import ROOMS
 from kit.paths import checkout
+from sandbox.reference.codes import ROOMS
 
 OURS = {*ROOMS, "tests"}
 MAY_USE: dict[str, set[str]] = {

@@ -1,9 +1,9 @@
-"""`python -m composition.reference`: writes every page."""
+"""`python -m sandbox.reference`: writes every page."""
 
 from __future__ import annotations
 
-from composition.reference import pages
 from kit.paths import checkout
+from sandbox.reference import pages
 
 place = checkout() / "docs" / "reference"
 place.mkdir(exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from composition.reference import api, codes, commands, tenant
+from sandbox.reference import api, codes, commands, errors, tenant
 
 NOTICE = "<!-- Written by `make docs` from the code. -->\n\n"
 
@@ -12,7 +12,7 @@ def pages() -> dict[str, str]:
     found = {
         "api.md": api.page(),
         "cli.md": commands.page(),
-        "errors.md": codes.page(),
+        "errors.md": errors.page() + codes.page(),
         "tenant.md": tenant.page(),
     }
     return {name: NOTICE + text for name, text in found.items()}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kit.paths import checkout
+from sandbox.reference.errors import TABLES
 
 ROOMS = (
     "blueprint",
@@ -69,19 +70,18 @@ FAMILIES = {
 CODE = re.compile(r"([a-z]+)\.([a-z][a-z_]*)")
 SUFFIXES = {"json", "log", "env", "keys", "txt", "conf", "example", "md"}
 LOGGING = {"debug", "info", "warning", "error", "exception", "critical"}
-HEAD = """# Error codes
-
-Stable: scripts may rely on them. Beside these, `usage` is a command line that cannot be meant,
-`internal` a defect, `setup.failed` a step of `make setup`, and `api.status_NNN` an answer that is
-not the control plane's. A condition's reason is the same in one word (`dns.foreign_record`:
-`DnsForeignRecord`). Braces stand for what is named in the message.
+HEAD = """
+# Codes that are not in a table yet
 """
 
 
 def page() -> str:
-    """List every code with the words that go with it."""
+    """List every code that no table declares, with the words that go with it."""
     text, families = HEAD, defaultdict(list)
+    declared = {code.name for table in TABLES for code in table}
     for code, words in sorted(found().items()):
+        if code in declared:
+            continue
         families[code.partition(".")[0]].append(f"| `{code}` | {words} |\n")
     for family, rows in families.items():
         text += f"\n## {family}\n\n{FAMILIES[family]}.\n\n| Code | Says, or asks for |\n|---|---|\n"

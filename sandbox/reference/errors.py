@@ -1,0 +1,41 @@
+"""The page of the error codes, printed from the rooms' tables."""
+
+from __future__ import annotations
+
+from blueprint.faults import FAULTS as BLUEPRINT
+from kit.faults import Code
+from tools.faults import FAULTS as TOOLS
+
+TABLES = (BLUEPRINT, TOOLS)
+"""The table of every room; a new one is added here."""
+
+HEAD = """# Error codes
+
+Codes are stable: scripts may rely on them. Each entry says why it happens, who has to act, whether
+doing the same again can help, and an example of its text: what happened, then what to do. The API
+answers with the status where one is given. The reason of a condition is the code in one word
+(`dns.foreign_record`: `DnsForeignRecord`).
+
+Beside these, `usage` is a command line that cannot be meant, `internal` a defect, `setup.failed` a
+step of `make setup`, and `api.status_NNN` an answer that is not the control plane's.
+"""
+
+
+def page() -> str:
+    """List every code of every table."""
+    text = HEAD
+    for table in TABLES:
+        text += f"\n## {table.room}\n\n{table.about}.\n"
+        text += "".join(_entry(code) for code in table)
+    return text
+
+
+def _entry(code: Code) -> str:
+    example = code.shown()
+    facts = [f"HTTP {code.status}"] if code.status else []
+    facts += [f"acts: {code.acts}", f"retryable: {'yes' if code.retryable else 'no'}"]
+    remedy = f"  \n> do: {example.remedy}" if example.remedy else ""
+    return (
+        f"\n### `{code.name}`\n\n{code.cause}  \n{' · '.join(facts)}\n\n"
+        f"> {example.message}{remedy}\n"
+    )

@@ -1,0 +1,73 @@
+"""Every declared code is shown to a user in a test, or listed with the reason why not."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from kit.faults import Code
+from kit.paths import checkout
+from sandbox.reference.errors import TABLES
+
+UNCHECKED = {"blueprint"}
+"""Rooms whose tests are not converted yet."""
+DECLARED = {code.name: code for table in TABLES for code in table}
+NOT_SHOWN: dict[str, str] = {}
+"""Code to the reason why no test meets it where a user does."""
+
+
+def test_codes_of_all_rooms_have_different_names() -> None:
+    assert len(DECLARED) == sum(len(list(table)) for table in TABLES)
+
+
+def test_codes_have_different_reasons() -> None:
+    assert len({code.reason for code in DECLARED.values()}) == len(DECLARED)
+
+
+@pytest.mark.parametrize("code", DECLARED.values(), ids=str)
+def test_code_is_written_like_the_others(code: Code) -> None:
+    shown = code.shown()
+    assert not shown.message.endswith((".", "!"))
+    assert not shown.remedy.endswith((".", "!"))
+    assert code.cause.endswith(".")
+
+
+def test_every_code_is_shown_in_a_test_or_listed_with_its_reason() -> None:
+    shown = {code.name for path in _tests() for code in _asserted(path)}
+    checked = {code.name for table in TABLES if table.room not in UNCHECKED for code in table}
+    assert checked - shown == set(NOT_SHOWN)
+
+
+def _tests() -> list[Path]:
+    return [path for path in (checkout() / "tests").rglob("test_*.py") if path != Path(__file__)]
+
+
+def _asserted(path: Path) -> Iterator[Code]:
+    """Yield the codes that a test file names, if it asserts what a user is shown."""
+    if "assert_shows(" not in path.read_text():
+        return
+    tree = ast.parse(path.read_text())
+    imported = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                imported[alias.asname or alias.name] = (node.module, alias.name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in imported:
+            module, name = imported[node.id]
+            if module.endswith(".faults"):
+                yield from _codes(module, name)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            module, name = imported.get(node.value.id, ("", ""))
+            if name == "faults":
+                yield from _codes(f"{module}.faults", node.attr)
+
+
+def _codes(module: str, name: str) -> Iterator[Code]:
+    found = getattr(import_module(module), name, None)
+    if isinstance(found, Code):
+        yield found
