@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from lab.place import LabError
+from lab.faults import MACHINE_LACKS, REMAINS
 
 ROOT, BUILD, DISKS = "lab", "build", "disks"
 """Of the whole lab, of what builds its layers, and of what prepares the disks of guests."""
@@ -23,7 +23,7 @@ def root() -> Path:
         _, place, kind, *_ = line.split()
         if kind == "cgroup2":
             return Path(place.replace("\\040", " ")) / ROOT
-    raise LabError("lab.no_cgroup2", "no cgroup2 is mounted", remedy="use --api-only")
+    raise MACHINE_LACKS(what="a mounted cgroup2")
 
 
 def inside(name: str, *command: str) -> tuple[str, ...]:
@@ -49,12 +49,7 @@ def kill(group: Path) -> None:
         (group / "cgroup.kill").write_text("1")
         while "populated 1" in (group / "cgroup.events").read_text():
             if time.monotonic() > deadline:
-                raise LabError(
-                    "lab.processes_remain",
-                    f"processes in {group} do not end",
-                    remedy="look at them with `systemd-cgls`, then `penguin lab down` again",
-                    where=group,
-                )
+                raise REMAINS(what=f"a process in {group}")
             time.sleep(0.01)
         for place, _, _ in os.walk(group, topdown=False):
             Path(place).rmdir()

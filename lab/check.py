@@ -8,9 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from kit.faults import Fault
 from lab import cgroups, layers, network
 from lab.commands import SYSTEM_PATH, environment
-from lab.place import LabError
 
 COMMANDS = (
     "systemd-nspawn",
@@ -71,7 +71,7 @@ def _around() -> str | None:
     try:
         groups = cgroups.root().parent
         layers.sources_file()
-    except LabError as error:
+    except Fault as error:
         return str(error)
     if not os.access(groups, os.W_OK):
         return f"control groups are read-only ({groups})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from lab.place import LabError
+from lab.faults import FAILED
 
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 """Where ip, nft and mount are, also when root's own PATH lacks the sbin directories."""
@@ -18,7 +18,7 @@ def environment() -> dict[str, str]:
 
 
 def run(*command: str, stdin: str = "") -> str:
-    """Run a program and return what it printed; raises LabError `lab.command_failed`."""
+    """Run a program and return what it printed; raises FAILED."""
     done = subprocess.run(
         command, input=stdin, capture_output=True, text=True, check=False, env=environment()
     )
@@ -26,11 +26,7 @@ def run(*command: str, stdin: str = "") -> str:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         blamed = [line for line in said if "rror" in line] or said[-1:]
         reason = blamed[0] if blamed else f"exit code {done.returncode}"
-        raise LabError(
-            "lab.command_failed",
-            f"{command[0]}: {reason}",
-            remedy="read `penguin lab logs`; `penguin lab down` clears what is left",
-        )
+        raise FAILED(part=f"`{command[0]}`", reason=reason)
     return done.stdout
 
 

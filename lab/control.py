@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,10 +12,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from kit.faults import Fault
 from kit.paths import cache_dir
 from lab import leftovers
+from lab.faults import FAILED, FAULTS, REMAINS, TAKEN
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
-from lab.place import FILE, LabError, LabPlace, running
+from lab.place import FILE, LabPlace, running
 from tools.processes import command_of
 from tools.turns import turn
 
@@ -22,7 +25,7 @@ START_DEADLINE = 600.0
 """Seconds; building layers for the first time takes most of them."""
 STOP_DEADLINE = 60.0
 LOG = "lab.log"
-SHOWN, FAILED = "· ", "! "
+SHOWN, ENDED = "· ", "! "
 """How lines of the log begin that are shown, and the one that says why the lab ended."""
 
 
@@ -36,7 +39,7 @@ def start(
     """Start the lab, or join the one that runs. Shows each part as it comes up.
 
     One that does not come up, or that nobody waits for any more (Ctrl-C), is ended.
-    Raises LabError with `lab.taken` or `lab.start_failed`.
+    Raises TAKEN or FAILED.
     """
     directory.mkdir(parents=True, exist_ok=True)
     # A second start waits for the first, whose log and file it would clear.
@@ -92,12 +95,8 @@ def _wait(
         if process.poll() is not None:
             raise _failure(log.read_text(errors="replace").splitlines(), log)
         if time.monotonic() > deadline:
-            raise LabError(
-                "lab.start_failed",
-                f"it did not come up within {START_DEADLINE:.0f} s",
-                remedy="read its log, then try again: what was built is kept",
-                where=log,
-            )
+            late = f"it took longer than {START_DEADLINE:.0f} s"
+            raise FAILED(part="the start of the lab", reason=late, where=log)
         time.sleep(0.05)
 
 
@@ -114,7 +113,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def stop(directory: Path) -> bool:
     """End the lab, and clear what a killed one left; False when there was nothing of either.
 
-    Returns when nothing of it is left on the machine. Raises LabError `lab.stop_failed`.
+    Returns when nothing of it is left on the machine. Raises REMAINS.
     """
     pid = holder(directory)
     if pid is not None:
@@ -122,12 +121,7 @@ def stop(directory: Path) -> bool:
         deadline = time.monotonic() + STOP_DEADLINE
         while holder(directory) is not None or command_of(pid):
             if time.monotonic() > deadline:
-                raise LabError(
-                    "lab.stop_failed",
-                    f"the lab (process {pid}) does not end",
-                    remedy=f"`kill -KILL {pid}`, then `penguin lab down` again",
-                    where=directory / LOG,
-                )
+                raise REMAINS(what=f"process {pid}", where=directory / LOG)
             time.sleep(0.02)
     cleared = _clear_hosts(directory)
     return _clear_own(directory) or cleared or pid is not None
@@ -141,8 +135,8 @@ def _clear_hosts(directory: Path) -> bool:
         with alone(directory, MACHINE_LOCK) as killed:
             leftovers.clear(*{killed or directory, directory})
             leftovers.forget_builds(cache_dir())
-    except LabError as error:
-        if error.code != "lab.taken":
+    except Fault as fault:
+        if fault.code is not TAKEN:
             raise
         return False  # another checkout's lab lives: nothing of ours is there
     return True
@@ -153,17 +147,16 @@ def _clear_own(directory: Path) -> bool:
     file, lock = directory / FILE, directory / OWN_LOCK
     left = file.exists() or lock.exists()
     if left:
-        with suppress(LabError), alone(directory, lock):  # else one starts at this moment
+        with suppress(Fault), alone(directory, lock):  # else one starts at this moment
             file.unlink(missing_ok=True)
     return left
 
 
-def _failure(lines: list[str], log: Path) -> LabError:
-    reason = next((line for line in reversed(lines) if line.startswith(FAILED)), None)
-    if reason is None:
-        last = lines[-1] if lines else "it said nothing"
-        return LabError("lab.start_failed", last, remedy="read its log", where=log)
-    code, _, message = reason.removeprefix(FAILED).partition(" ")
-    if code == "lab.taken":
-        return LabError(code, message, remedy="end that one first, or use it")
-    return LabError(code, message, remedy="read its log", where=log)
+def _failure(lines: list[str], log: Path) -> Fault:
+    """Return the fault that a lab ended with, as its log has it."""
+    known = next((line for line in reversed(lines) if line.startswith(ENDED)), None)
+    if known is not None:
+        name, message, remedy = json.loads(known.removeprefix(ENDED))
+        return Fault(FAULTS.get(name) or FAILED, message, remedy, where=str(log))
+    last = lines[-1] if lines else "its log is empty"
+    return FAILED(part="the start of the lab", reason=last, where=log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import secrets
 import signal
@@ -19,10 +20,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hostwinds.journal import journal_from_environment
+from kit.faults import Fault
 from lab import leftovers, network, receiver, repository
 from lab.cloudflare.account import Account
 from lab.cloudflare.app import create_app as cloudflare_app
-from lab.control import FAILED, SHOWN
+from lab.control import ENDED, SHOWN
 from lab.emulator_server import serve
 from lab.guest import RESOLVER
 from lab.hostwinds.app import create_app as hostwinds_app
@@ -30,7 +32,7 @@ from lab.hostwinds.world import World
 from lab.internet import Internet
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone
 from lab.memory import MemoryMachines, MemoryNameserver
-from lab.place import FILE, LabError, LabPlace
+from lab.place import FILE, LabPlace
 from lab.portal import PortalOperator
 from lab.ports import Machines, Nameserver
 
@@ -52,9 +54,10 @@ def main() -> None:
     try:
         with ExitStack() as stack:
             live(stack, arguments.directory, arguments.cache, arguments.missing)
-    except LabError as error:
+    except Fault as fault:
         traceback.print_exc()
-        print(f"{FAILED}{error.code} {error}", flush=True)
+        code, message, remedy = fault.code.name, fault.message, fault.remedy
+        print(ENDED + json.dumps([code, message, remedy]), flush=True)
         sys.exit(1)
 
 

@@ -1,40 +1,64 @@
-"""Faults that a test or a person injects into an emulator: each for a number of requests."""
+"""What can go wrong with the lab."""
 
 from __future__ import annotations
 
-import threading
+from kit.faults import Actor, Table
 
+FAULTS = Table("lab", "The Internet on one machine, for development")
 
-class Faults:
-    """What shall go wrong next; `times` counts down to nothing, -1 lasts until cleared."""
-
-    def __init__(self, *names: str) -> None:
-        """Know these faults and no others."""
-        self._names = names
-        self._waiting: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def inject(self, name: str, times: int = 1) -> None:
-        """Let the next `times` requests that could fail this way do so; raises ValueError."""
-        if name not in self._names:
-            raise ValueError(f"{name} is not a fault; known: {', '.join(self._names)}")
-        with self._lock:
-            self._waiting[name] = times
-
-    def clear(self) -> None:
-        """Let everything work again."""
-        with self._lock:
-            self._waiting.clear()
-
-    def strikes(self, name: str) -> bool:
-        """Say whether this request fails this way, and count it."""
-        with self._lock:
-            left = self._waiting.get(name, 0)
-            if left > 0:
-                self._waiting[name] = left - 1
-            return left != 0
-
-    def active(self) -> dict[str, int]:
-        """Return what is still to come."""
-        with self._lock:
-            return {name: left for name, left in self._waiting.items() if left}
+FAILED = FAULTS.code(
+    "lab.failed",
+    message="{part} failed: {reason}",
+    remedy="read `penguin lab logs`, then run `penguin lab down` and `penguin lab up`",
+    cause="A part of the lab did not start, ended, or does not answer.",
+    example={"part": "guest rcpt", "reason": "it does not answer on port 22"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+MACHINE_LACKS = FAULTS.code(
+    "lab.machine_lacks",
+    message="this machine lacks {what}",
+    remedy="set it up, or use `--api-only`",
+    cause="Real hosts need a Linux machine with some programs, files and rights.",
+    example={"what": "a mounted cgroup2"},
+    acts=Actor.OPERATOR,
+)
+NOT_RUNNING = FAULTS.code(
+    "lab.not_running",
+    message="the lab is not running",
+    remedy="run `penguin lab up` or `make up`",
+    cause="The command needs a lab of this checkout.",
+    acts=Actor.OPERATOR,
+)
+TAKEN = FAULTS.code(
+    "lab.taken",
+    message="another lab runs here, of {owner}",
+    remedy="end it there with `penguin lab down`, or use that one",
+    cause="A machine has one lab with real hosts, and a checkout has one lab.",
+    example={"owner": "/home/alice/penguinmails"},
+    acts=Actor.OPERATOR,
+)
+REMAINS = FAULTS.code(
+    "lab.remains",
+    message="{what} is left of the lab",
+    remedy="end or remove it by hand, then run `penguin lab down` again",
+    cause="Something outside the lab holds a part of it, or a process does not end.",
+    example={"what": "process 4711"},
+    acts=Actor.OPERATOR,
+)
+NO_MESSAGE = FAULTS.code(
+    "lab.no_message",
+    message="message {message_id} did not arrive within {seconds:g} s",
+    remedy="read the host's log, and the receiver's: var/log/mail.log",
+    cause="The receiving server of the lab has no such message.",
+    example={"message_id": "<1@acme.example>", "seconds": 60},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+NO_RECEIVER = FAULTS.code(
+    "lab.no_receiver",
+    message="a lab at API level receives no mail",
+    remedy="start the lab with real hosts; `penguin lab status` says what they lack",
+    cause="Without real hosts the lab is its provider emulators only.",
+    acts=Actor.OPERATOR,
+)

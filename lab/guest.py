@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from kit.faults import Fault
 from lab import cgroups, leftovers, network
 from lab.commands import environment, run
-from lab.place import LabError
+from lab.faults import FAILED
 
 REBOOT = 133
 """Exit code of nspawn when the guest asked to be booted again."""
@@ -111,7 +112,7 @@ class Guest:
             before = self._boots
             os.kill(self._init(), signal.SIGINT)  # to systemd: Control-Alt-Delete was pressed
             if not self._changed.wait_for(lambda: self._boots > before, STOP_DEADLINE):
-                raise self._silent("does not restart")
+                raise self._failed("does not restart")
         self._wait_for_banner()
 
     def attach(self, address: str) -> None:
@@ -189,7 +190,7 @@ class Guest:
             line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
             if line.split()[-1] == "1":
                 return pid
-        raise self._silent("is off")
+        raise self._failed("is off")
 
     def _wait_for_banner(self) -> None:
         deadline = time.monotonic() + BOOT_DEADLINE
@@ -202,16 +203,12 @@ class Guest:
             except OSError:
                 pass  # not yet
             if time.monotonic() > deadline or not self._wanted:
-                raise self._silent("does not answer on port 22")
+                raise self._failed("does not answer on port 22")
             time.sleep(0.02)
 
-    def _silent(self, what: str) -> LabError:
-        return LabError(
-            "lab.guest_failed",
-            f"guest {self.name} {what}",
-            remedy="read its console's log",
-            where=self._place / "console.log",
-        )
+    def _failed(self, reason: str) -> Fault:
+        console = self._place / "console.log"
+        return FAILED(part=f"guest {self.name}", reason=reason, where=console)
 
 
 def _prepare(*command: str, stdin: str = "") -> str:

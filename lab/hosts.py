@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
+from kit.faults import Fault
 from lab.guest import Guest
-from lab.place import LabError
 
 
 class Hosts:
@@ -27,7 +27,7 @@ class Hosts:
             guest.make()
             guest.inside_disk("chpasswd", stdin=f"root:{root_password}\n")
             guest.boot()
-        except LabError:
+        except Fault:
             traceback.print_exc()  # the provider only says "error"; the log says why
             raise
 

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+from kit.faults import Fault
 from lab import cgroups, leftovers, network, repository
 from lab.emulator_server import RunningServer, serve
 from lab.hosts import Hosts
 from lab.layers import Layers
 from lab.nameserver.guest import make
 from lab.nameserver.server import KnotNameserver
-from lab.place import LabError
 from lab.receiver import Receiver
 
 Said = Callable[[str, str], None]
@@ -75,7 +75,7 @@ class Internet:
             began = time.monotonic()
             try:
                 receiver.start(self.nameserver)
-            except LabError as error:
+            except Fault as error:
                 self._said("receiver", f"failed: {error}")
             else:
                 self._done("receiver", began)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab import cgroups, leftovers
 from lab.commands import run
-from lab.place import LabError
+from lab.faults import MACHINE_LACKS
 
 BASE = (
     "systemd",
@@ -151,16 +151,12 @@ class Layers:
 
 
 def sources_file() -> Path:
-    """Return the machine's own package sources; raises LabError `lab.no_sources`."""
+    """Return the machine's own package sources; raises MACHINE_LACKS."""
     others = sorted(SOURCES[0].parent.glob("*"))
     for file in (*SOURCES, *others):
         if file.suffix in (".list", ".sources") and file.exists() and _offers_suite(file):
             return file
-    raise LabError(
-        "lab.no_sources",
-        f"package sources of Debian {SUITE} were not found on this machine",
-        remedy=f"write them to {SOURCES[0]}",
-    )
+    raise MACHINE_LACKS(what=f"package sources of Debian {SUITE}, as in {SOURCES[0]}")
 
 
 def _offers_suite(file: Path) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lab import cgroups, network
 from lab.commands import run
-from lab.place import FILE, LabError
+from lab.faults import REMAINS
+from lab.place import FILE
 
 HOSTS = "hosts"
 """Directory of the guests' disks below the lab's."""
@@ -43,21 +44,11 @@ def clear(*directories: Path) -> None:
 
 def _remove_disks(directory: Path) -> None:
     if left := mounts(directory):
-        raise LabError(
-            "lab.mount_remains",
-            f"{left[0]} is still mounted",
-            remedy="end what uses it, then `penguin lab down` again",
-            where=left[0],
-        )
+        raise REMAINS(what=f"the mount {left[0]}")
     hosts = directory / HOSTS
     shutil.rmtree(hosts, ignore_errors=True)
     if hosts.exists():
-        raise LabError(
-            "lab.files_remain",
-            "the disks of hosts cannot be removed",
-            remedy=f"remove {hosts} by hand",
-            where=hosts,
-        )
+        raise REMAINS(what=f"the folder {hosts}")
     (directory / FILE).unlink(missing_ok=True)
 
 

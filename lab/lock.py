@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from kit.paths import checkout
-from lab.place import LabError, running
+from lab.faults import TAKEN
+from lab.place import running
 
 MACHINE_LOCK = Path("/run/penguinmails-lab")
 """Of the lab with real hosts; it holds the directory of that lab and whose it is. Where root alone
@@ -22,7 +23,7 @@ LOCKS = Path("/proc/locks")
 
 @contextmanager
 def alone(directory: Path, path: Path) -> Iterator[Path | None]:
-    """Hold the lock `path` for the lab in `directory`; raises LabError `lab.taken`.
+    """Hold the lock `path` for the lab in `directory`; raises TAKEN.
 
     Yields the directory of a lab that was killed while it held the lock. The file goes with us.
     """
@@ -87,12 +88,7 @@ def _locked(path: Path) -> Iterator[IO[str]]:
             except BlockingIOError:
                 lock.seek(0)
                 _, owner = _names(lock.read())
-                raise LabError(
-                    "lab.taken",
-                    f"another lab runs here, of {owner or 'another checkout'}",
-                    remedy="end it there with `penguin lab down`, or use that one",
-                    where=path,
-                ) from None
+                raise TAKEN(owner=owner or "another checkout", where=path) from None
             try:
                 there = path.stat()
             except FileNotFoundError:

@@ -8,19 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from lab.faults import NOT_RUNNING
 from tools.processes import command_of
 
 FILE = "lab.json"
-
-
-class LabError(Exception):
-    """The lab cannot do what was asked."""
-
-    def __init__(self, code: str, message: str, *, remedy: str, where: Path | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.remedy = remedy
-        self.where = where
 
 
 class LabPlace(BaseModel):
@@ -81,10 +72,8 @@ def running(directory: Path) -> LabPlace | None:
 
 
 def required(directory: Path) -> LabPlace:
-    """Return the lab that runs in a directory; raises LabError `lab.not_running`."""
+    """Return the lab that runs in a directory; raises NOT_RUNNING."""
     place = running(directory)
     if place is None:
-        raise LabError(
-            "lab.not_running", "the lab is not running", remedy="run `penguin lab up` or `make up`"
-        )
+        raise NOT_RUNNING()
     return place

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 from hostwinds.errors import HostwindsError
 from hostwinds.journal import Journal
+from kit.faults import Fault
 from lab.hostwinds.world import ProviderError, World
-from lab.place import LabError
 
 PAUSE = 0.3
 """Seconds between looks at the open requests."""
@@ -61,5 +61,5 @@ class PortalOperator:
         while not self._over.wait(PAUSE):
             if self.automatic.is_set():
                 # No journal yet: nobody can be waiting. A purchase that failed is tried again.
-                with suppress(HostwindsError, ProviderError, LabError):
+                with suppress(HostwindsError, ProviderError, Fault):
                     self.buy_what_is_waited_for()

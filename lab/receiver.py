@@ -14,8 +14,8 @@ from email.policy import default
 from pathlib import Path
 
 from lab import leftovers
+from lab.faults import FAILED, NO_MESSAGE
 from lab.guest import RESOLVER, Guest
-from lab.place import LabError
 from lab.ports import Nameserver
 
 ADDRESS = "198.19.0.25"
@@ -98,12 +98,8 @@ class Receiver:
         deadline = time.monotonic() + DEADLINE
         while not (_verifies() and _greets()):
             if time.monotonic() > deadline:
-                raise LabError(
-                    "lab.receiver",
-                    f"{NAME} does not accept mail",
-                    remedy="`penguin lab down`, then `penguin lab up`",
-                    where=self._guest.root / "var/log",
-                )
+                logs = self._guest.root / "var/log"
+                raise FAILED(part="the receiver", reason="it does not accept mail", where=logs)
             if self._over.wait(PAUSE):
                 return
 
@@ -128,7 +124,7 @@ def messages(lab: Path) -> Iterator[tuple[str, Path, Message]]:
 def wait_for_message(lab: Path, message_id: str, deadline: float = 30.0) -> str:
     """Return the text of a message as the receiver filed it, headers of its checks included.
 
-    `lab` is the lab's directory, `deadline` in seconds. Raises LabError `lab.no_message`.
+    `lab` is the lab's directory, `deadline` in seconds. Raises NO_MESSAGE.
     """
     wanted = message_id.strip("<>")
     over = time.monotonic() + deadline
@@ -137,12 +133,8 @@ def wait_for_message(lab: Path, message_id: str, deadline: float = 30.0) -> str:
             if str(message["Message-ID"]).strip("<>") == wanted:
                 return file.read_text(errors="replace")
         if time.monotonic() > over:
-            raise LabError(
-                "lab.no_message",
-                f"message {wanted} did not arrive within {deadline:g} s",
-                remedy="ask its host's log; the receiver's is var/log/mail.log",
-                where=lab / leftovers.HOSTS / IDENT / "m",
-            )
+            disk = lab / leftovers.HOSTS / IDENT / "m"
+            raise NO_MESSAGE(message_id=wanted, seconds=deadline, where=disk)
         time.sleep(PAUSE)
 
 

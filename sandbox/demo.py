@@ -12,10 +12,10 @@ from pathlib import Path
 
 import typer
 
-from cli.errors import CliError
 from kit.paths import checkout
 from lab.receiver import wait_for_message
 from sandbox import down, up, world
+from sandbox.faults import COMMAND_FAILED
 from sandbox.narration import heading, say, step
 
 app = typer.Typer(help="The main job on real parts.")
@@ -101,7 +101,7 @@ def _send(environment: dict[str, str]) -> dict[str, str]:
         command, cwd=checkout(), env=environment, stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
-        raise _failed("send")
+        raise COMMAND_FAILED(command="send")
     message: dict[str, str] = json.loads(done.stdout)
     say(f"{message['state']}: {message['message_id']}")
     return message
@@ -127,16 +127,8 @@ def _penguin(environment: dict[str, str], *arguments: str, shown: bool = True) -
         say(f"$ penguin {' '.join(arguments)}")
     done = subprocess.run([*_command(), *arguments], cwd=checkout(), env=environment, check=False)
     if done.returncode:
-        raise _failed(arguments[0])
+        raise COMMAND_FAILED(command=arguments[0])
 
 
 def _command() -> list[str]:
     return [str(checkout() / ".venv" / "bin" / "penguin")]
-
-
-def _failed(command: str) -> CliError:
-    return CliError(
-        "demo.failed",
-        f"`penguin {command}` failed, see above",
-        remedy="`make up`, then run it by hand; `penguin logs` and `penguin lab logs` say more",
-    )

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import httpx2
 import typer
 
-from cli.errors import CliError, UsageError
+from cli.faults import USAGE
 from cli.output import Format, OutputOption, print_document, print_result, print_rows, voice
 from lab import check, control, leftovers
+from lab.faults import FAILED, NO_RECEIVER, NOT_RUNNING
 from lab.place import LabPlace, required, running
 from lab.receiver import messages, sender_of, wait_for_message
 from sandbox import world
@@ -99,11 +100,15 @@ def logs(
     ] = None,
 ) -> None:
     """Print the lab's log, or a guest's."""
-    file = world.lab_dir() / control.LOG
-    if guest is not None:
+    if guest is None:
+        file = world.lab_dir() / control.LOG
+        if not file.exists():
+            raise NOT_RUNNING()
+    else:
         file = world.lab_dir() / leftovers.HOSTS / guest / "console.log"
-    if not file.exists():
-        raise CliError("lab.no_log", f"there is no {file}", remedy="`penguin lab up` makes it")
+        if not file.exists():
+            remedy = "use dns, rcpt or the number of a server; `penguin lab portal` lists them"
+            raise USAGE(mistake=f"the lab has no guest {guest}", remedy=remedy)
     print(file.read_text(errors="replace"), end="")
 
 
@@ -117,9 +122,7 @@ def inbox(
 ) -> None:
     """List the mail that arrived at the lab's receiving server, or show one."""
     if required(world.lab_dir()).level == "api":
-        raise CliError(
-            "lab.no_receiver", "the lab has no receiver at API level", remedy="see `lab status`"
-        )
+        raise NO_RECEIVER()
     if message_id is not None:
         text = wait_for_message(world.lab_dir(), message_id, ARRIVAL if wait else 0)
         if output is Format.TABLE:
@@ -152,14 +155,14 @@ def fault(
     place = required(world.lab_dir())
     urls = {"hostwinds": place.hostwinds_url, "cloudflare": place.cloudflare_url}
     if provider not in urls:
-        raise UsageError(f"{provider} is not a provider", remedy="use hostwinds or cloudflare")
+        raise USAGE(mistake=f"{provider} is not a provider", remedy="use hostwinds or cloudflare")
     url = f"{urls[provider]}/_lab/faults"
     if name == "clear":
         answer = _asked("DELETE", url)
     else:
         answer = _asked("POST", url, {"fault": name, "times": times})
     if answer.is_error:
-        raise UsageError(answer.json()["error"], remedy="use one of the known faults")
+        raise USAGE(mistake=answer.json()["error"], remedy="use one of the known faults")
     print_document(answer.json(), output)
 
 
@@ -178,11 +181,8 @@ def portal(
     if server is not None:
         bought = _asked("POST", f"{base}/_lab/portal/attach", {"serviceid": server})
         if bought.is_error:
-            raise CliError(
-                "lab.no_such_server",
-                f"server {server} does not exist",
-                remedy="`penguin lab portal` lists them",
-            )
+            remedy = "use one that `penguin lab portal` lists"
+            raise USAGE(mistake=f"server {server} does not exist", remedy=remedy)
     servers = _asked("GET", f"{base}/_lab/portal/servers").json()
     print_rows(servers, ("serviceid", "name", "status", "addresses"), output)
 
@@ -202,7 +202,7 @@ def add_zone(place: LabPlace, name: str) -> None:
     """Do both halves of what an owner does; a zone that is there is delegated only."""
     answer = _asked("POST", f"{place.cloudflare_url}/_lab/zones", {"name": name})
     if answer.is_error:
-        raise CliError("lab.zone_refused", answer.json()["error"], remedy="give a full domain name")
+        raise USAGE(mistake=answer.json()["error"], remedy="give a full domain name")
 
 
 def _asked(method: str, url: str, document: dict[str, Any] | None = None) -> httpx2.Response:
@@ -210,9 +210,5 @@ def _asked(method: str, url: str, document: dict[str, Any] | None = None) -> htt
     try:
         return httpx2.request(method, url, json=document, timeout=TIMEOUT, trust_env=False)
     except httpx2.HTTPError as error:
-        raise CliError(
-            "lab.silent",
-            f"the lab does not answer: {str(error) or type(error).__name__}",
-            where=url,
-            remedy="read `penguin lab logs`; `penguin lab down` ends it whatever is left",
-        ) from None
+        reason = f"it does not answer: {str(error) or type(error).__name__}"
+        raise FAILED(part="the lab", reason=reason, where=url) from None

@@ -15,14 +15,15 @@ from pathlib import Path
 
 import httpx2
 
-from cli.errors import CliError
 from composition.embedded import servers, stop_servers
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
 from kit.paths import checkout, state_dir
 from lab import control
 from lab.check import missing as missing_for_hosts
+from lab.faults import FAILED
 from lab.place import LabPlace, required, running
+from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tools import turns
 from tools.processes import command_of
 from tools.pulumi import engine
@@ -56,18 +57,13 @@ def turn() -> AbstractContextManager[None]:
 def begin_anew() -> None:
     """Forget the control plane of a lab that has ended: its hosts are gone, its state is not.
 
-    Raises CliError `world.installation_here` where the settings are of an installation that no
+    Raises OTHER_INSTALLATION where the settings are of an installation that no
     lab made: its data is not ours to remove.
     """
     place = state_dir()
     mark = place / MARK
     if not mark.exists() and (place / "settings.env").exists():
-        raise CliError(
-            "world.installation_here",
-            "this state directory holds an installation that was not made for the lab",
-            remedy="set PENGUIN_STATE_DIR to another directory for the lab's world",
-            where=str(place),
-        )
+        raise OTHER_INSTALLATION(where=place)
     mark.touch()
     stop_control_plane()
     stop_servers()
@@ -110,11 +106,7 @@ def missing() -> str | None:
 def wait_for_receiver() -> None:
     """Return when the lab's receiving server takes mail: it comes up after everything else."""
     if not wait_until(lambda: required(lab_dir()).receiver_ready, 120):
-        raise CliError(
-            "lab.receiver_silent",
-            "the lab's receiving server does not come up",
-            remedy="read `penguin lab logs`",
-        )
+        raise FAILED(part="the receiver", reason="it does not accept mail")
 
 
 def play_owner(zones: Sequence[str] = ZONES) -> None:
@@ -152,12 +144,7 @@ def start_control_plane() -> None:
     if not wait_until(lambda: control_plane_pid() is not None or process.poll() is not None, 60):
         process.kill()
     if control_plane_pid() is None:
-        raise CliError(
-            "serve.start_failed",
-            "the control plane did not come up",
-            remedy="read its log",
-            where=str(log),
-        )
+        raise COMMAND_FAILED(command="serve", where=log)
     process.returncode = 0  # it lives on without us
 
 
@@ -194,9 +181,7 @@ def penguin(*arguments: str) -> None:
     )
     if done.returncode:
         print(done.stderr, end="", file=sys.stderr)
-        raise CliError(
-            "world.failed", f"`penguin {arguments[0]}` failed", remedy="do what is said above"
-        )
+        raise COMMAND_FAILED(command=arguments[0])
 
 
 def wait_until(answer: Callable[[], bool], seconds: float) -> bool:
@@ -270,15 +255,11 @@ def _control_plane_environment(place: LabPlace) -> dict[str, str]:
 def is_up() -> bool:
     """Tell whether the world of this checkout runs, or the lab of one whose control plane died.
 
-    Raises CliError `world.lab_alone` for a lab that was started without a control plane: its
+    Raises LAB_ALONE for a lab that was started without a control plane: its
     portal watches another purchase journal.
     """
     if running(lab_dir()) is None:
         return False
     if not (state_dir() / "settings.env").exists():
-        raise CliError(
-            "world.lab_alone",
-            "a lab without a control plane is running here",
-            remedy="end it with `penguin lab down`, then try again",
-        )
+        raise LAB_ALONE()
     return True

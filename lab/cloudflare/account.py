@@ -11,7 +11,7 @@ from typing import Any
 
 from lab.cloudflare.errors import Refusal, identical, record_missing, zone_missing
 from lab.cloudflare.records import TXT_TOTAL, joined, normalised, plain_content
-from lab.faults import Faults
+from lab.injection import Injection
 from lab.ports import Nameserver
 
 QUOTA = 200
@@ -40,7 +40,7 @@ class Account:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.token = token
-        self.faults = Faults("lost_answer", "rate_limited", "server_error", "slow")
+        self.faults = Injection("lost_answer", "rate_limited", "server_error", "slow")
         self.unreadable: set[str] = set()
         """Names of zones whose look-up answers 500."""
         self._nameserver = nameserver

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
 
-from lab.faults import Faults
 from lab.hostwinds.catalogue import IMAGES, PRICES, PROFILES
+from lab.injection import Injection
 from lab.ports import Machines, Nameserver
 
 FAULTS = (
@@ -73,7 +73,7 @@ class World:
         show_after: float = 0.0,
     ) -> None:
         self.key = key
-        self.faults = Faults(*FAULTS)
+        self.faults = Injection(*FAULTS)
         self.ledger: list[dict[str, Any]] = []
         self._machines = machines
         self._nameserver = nameserver

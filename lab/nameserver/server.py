@@ -18,9 +18,10 @@ import dns.reversename
 import dns.tsigkeyring
 import dns.update
 
+from kit.faults import Fault
+from lab.faults import FAILED
 from lab.guest import RESOLVER, Guest
 from lab.nameserver.guest import AUTHORITATIVE, KEY, NAME, TTL
-from lab.place import LabError
 
 ROOT = "."
 TOP = "example"
@@ -63,7 +64,7 @@ class KnotNameserver:
         deadline = time.monotonic() + DEADLINE
         while not self._controllable():
             if time.monotonic() > deadline:
-                raise _dead("the authoritative name server does not start")
+                raise _failed("the authoritative name server does not start")
             time.sleep(0.02)
         self._make(ROOT, TOP, *REVERSE)
         self.replace(ROOT, NAME, "A", TTL, [AUTHORITATIVE])
@@ -72,7 +73,7 @@ class KnotNameserver:
             self.delegate(zone)
         while not self._resolves(NAME):
             if time.monotonic() > deadline:
-                raise _dead("the resolver does not answer")
+                raise _failed("the resolver does not answer")
             time.sleep(0.02)
 
     def close(self) -> None:
@@ -119,9 +120,9 @@ class KnotNameserver:
         try:
             code = dns.query.tcp(update, AUTHORITATIVE, timeout=TIMEOUT).rcode()
         except (OSError, dns.exception.DNSException) as error:
-            raise _dead(f"the authoritative name server does not answer: {error}") from error
+            raise _failed(f"the authoritative name server does not answer: {error}") from error
         if code != dns.rcode.NOERROR:
-            raise _dead(f"zone {zone} refused {kind} of {name}: {dns.rcode.to_text(code)}")
+            raise _failed(f"zone {zone} refused {kind} of {name}: {dns.rcode.to_text(code)}")
 
     def set_ptr(self, address: str, name: str | None) -> None:
         """Set or remove the PTR of an IPv4 address."""
@@ -144,7 +145,7 @@ class KnotNameserver:
     def _controllable(self) -> bool:
         try:
             return "Running" in self._guest.inside("knotc status 2>/dev/null || true")
-        except LabError:
+        except Fault:
             return False
 
     def _resolves(self, name: str) -> bool:
@@ -166,5 +167,5 @@ def _rdata(kind: str, text: str) -> dns.rdata.Rdata:
     )
 
 
-def _dead(message: str) -> LabError:
-    return LabError("lab.nameserver", message, remedy="`penguin lab down`, then `penguin lab up`")
+def _failed(reason: str) -> Fault:
+    return FAILED(part="the name server", reason=reason)

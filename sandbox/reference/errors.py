@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from blueprint.faults import FAULTS as BLUEPRINT
+from cli.faults import FAULTS as CLI
 from kit.faults import Code
+from lab.faults import FAULTS as LAB
+from sandbox.faults import FAULTS as SANDBOX
 from tools.faults import FAULTS as TOOLS
 
-TABLES = (BLUEPRINT, TOOLS)
+TABLES = (BLUEPRINT, CLI, TOOLS, LAB, SANDBOX)
 """The table of every room; a new one is added here."""
 
 HEAD = """# Error codes

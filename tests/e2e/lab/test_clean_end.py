@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from kit.faults import Fault
 from kit.paths import cache_dir, checkout, state_dir
 from lab import cgroups, check, leftovers, repository
+from lab.faults import TAKEN
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
-from lab.place import LabError
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 
@@ -119,8 +120,8 @@ def layers_built() -> None:
             layers.mail()
             repository.provide(cache_dir(), layers.base(), print)
             leftovers.clear(place)
-    except LabError as error:
-        if error.code != "lab.taken":  # else by the lab that runs
+    except Fault as fault:
+        if fault.code is not TAKEN:  # else by the lab that runs
             raise
 
 

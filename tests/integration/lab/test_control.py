@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from lab import control
+from lab.faults import FAILED, REMAINS
 from lab.lock import holder
-from lab.place import FILE, LabError, LabPlace
+from lab.place import FILE, LabPlace
+from tests.support.faults import assert_shows, printed
 
 Start = Callable[..., LabPlace]
 
@@ -70,11 +72,21 @@ def test_one_that_does_not_come_up_in_time_is_ended(
     start: Start, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "START_DEADLINE", -1.0)
-    with pytest.raises(LabError) as late:
-        start()
-    assert late.value.code == "lab.start_failed"
+    shown = printed(start)
+    assert_shows(shown, FAILED, part="the start of the lab", reason="it took longer than -1 s")
     assert holder(directory) is None
     assert not control.stop(directory)
+
+
+def test_lab_that_does_not_end_is_named(
+    start: Start, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = start().pid
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(control, "STOP_DEADLINE", 0.1)
+    assert_shows(printed(lambda: control.stop(directory)), REMAINS, what=f"process {pid}")
+    monkeypatch.undo()
+    os.kill(pid, signal.SIGCONT)
 
 
 def test_a_killed_one_leaves_no_keys_behind(start: Start, directory: Path) -> None:

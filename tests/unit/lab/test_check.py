@@ -52,7 +52,7 @@ def test_package_sources_of_another_system_are_said(
     able: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(layers, "SOURCES", (tmp_path / "none.sources",))
-    assert "bookworm were not found" in (check.missing(tmp_path) or "")
+    assert "lacks package sources of Debian bookworm" in (check.missing(tmp_path) or "")
 
 
 def test_control_groups_that_are_not_there_or_not_ours_are_said(
@@ -61,7 +61,7 @@ def test_control_groups_that_are_not_there_or_not_ours_are_said(
     mounts = tmp_path / "mounts"
     monkeypatch.setattr(cgroups, "MOUNTS", mounts)
     mounts.write_text("cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n")
-    assert check.missing(tmp_path) == "no cgroup2 is mounted"
+    assert check.missing(tmp_path) == "this machine lacks a mounted cgroup2"
 
     mounts.write_text("cgroup2 /proc/sys cgroup2 ro 0 0\n")
     monkeypatch.setattr(os, "access", lambda place, _: str(place) != "/proc/sys")

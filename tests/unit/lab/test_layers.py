@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.faults import Fault
 from lab import layers
+from lab.faults import MACHINE_LACKS
 from lab.layers import Layers
-from lab.place import LabError
+from tests.support.faults import assert_shows, printed
 
 DEB822 = """# Debian's own
 Types: deb
@@ -61,9 +63,8 @@ def test_what_a_killed_build_left_is_not_taken(built: list[Path], tmp_path: Path
 
 def test_a_machine_without_sources_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(layers, "SOURCES", (tmp_path / "none",))
-    with pytest.raises(LabError) as missing:
-        Layers(tmp_path, print).base()
-    assert missing.value.code == "lab.no_sources"
+    what = f"package sources of Debian bookworm, as in {tmp_path / 'none'}"
+    assert_shows(printed(Layers(tmp_path, print).base), MACHINE_LACKS, what=what)
 
 
 @pytest.fixture
@@ -105,5 +106,5 @@ def test_sources_are_found_in_either_format_and_under_any_name(
 )
 def test_sources_that_offer_another_debian_or_nothing_are_not_taken(apt: Path, text: str) -> None:
     (apt / "sources.list").write_text(text)
-    with pytest.raises(LabError, match="bookworm"):
+    with pytest.raises(Fault, match="bookworm"):
         layers.sources_file()

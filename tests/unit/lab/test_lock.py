@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from lab import lock
+from lab.faults import TAKEN
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
-from lab.place import LabError, LabPlace, running
+from lab.place import LabPlace, running
+from tests.support.faults import assert_shows, printed
 
 
 def test_a_second_one_is_told_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / OWN_LOCK
     monkeypatch.setattr(lock, "checkout", lambda: Path("/home/ann/my checkout"))
-    first = alone(tmp_path / "f2af6c09", path)
-    with first, pytest.raises(LabError) as refused, alone(tmp_path / "second", path):
-        pass
-    assert refused.value.code == "lab.taken"
-    assert "/home/ann/my checkout" in str(refused.value)
+    with alone(tmp_path / "f2af6c09", path):
+        shown = printed(alone(tmp_path / "second", path).__enter__)
+    assert_shows(shown, TAKEN, owner="/home/ann/my checkout")
 
 
 def test_a_clean_end_removes_the_lock_and_a_failure_does_too(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from lab import portal
+from lab.faults import FAILED
 from lab.hostwinds.world import ProviderError, World
-from lab.place import LabError
 from lab.portal import PortalOperator
 
 SERVICE = 721334
@@ -47,7 +47,7 @@ class Provider:
     "trouble",
     [
         ProviderError("Portal", "No more addresses."),
-        LabError("lab.command_failed", "ip: no such namespace", remedy="again"),
+        FAILED(part="`ip`", reason="no such namespace"),
     ],
 )
 def test_a_purchase_that_failed_is_tried_again(

@@ -1,0 +1,30 @@
+"""What can go wrong with the world of `make demo` and `make up`."""
+
+from __future__ import annotations
+
+from kit.faults import Actor, Table
+
+FAULTS = Table("sandbox", "The world of `make demo` and `make up`")
+
+OTHER_INSTALLATION = FAULTS.code(
+    "world.other_installation",
+    message="this state directory holds an installation that was not made for the lab",
+    remedy="set PENGUIN_STATE_DIR to another directory for the lab's world",
+    cause="The world begins anew with each lab, and would remove the installation's data.",
+    acts=Actor.OPERATOR,
+)
+LAB_ALONE = FAULTS.code(
+    "world.lab_alone",
+    message="a lab without a control plane is running here",
+    remedy="end it with `penguin lab down`, then try again",
+    cause="The portal of a lab that was started alone watches another purchase journal.",
+    acts=Actor.OPERATOR,
+)
+COMMAND_FAILED = FAULTS.code(
+    "world.command_failed",
+    message="`penguin {command}` failed",
+    remedy="read its message above or in its log; `make up` keeps the world for a closer look",
+    cause="One of the commands that make up the world or the demo ended with an error.",
+    example={"command": "send"},
+    acts=Actor.OPERATOR,
+)

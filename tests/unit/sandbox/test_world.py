@@ -1,0 +1,59 @@
+"""What the commands of the developer's world refuse."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lab.faults import NO_RECEIVER, NOT_RUNNING
+from lab.place import LabPlace
+from sandbox import demo, lab, world
+from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
+from tests.support.faults import assert_shows, printed
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lab at API level."""
+    place = LabPlace(
+        pid=os.getpid(),
+        level="api",
+        hostwinds_url="",
+        hostwinds_key="",
+        cloudflare_url="",
+        cloudflare_token="",
+    )
+    world.lab_dir().mkdir(parents=True, exist_ok=True)
+    place.write(world.lab_dir())
+    monkeypatch.setattr("lab.place.command_of", lambda _: f"lab.daemon {world.lab_dir()}")
+
+
+def test_lab_command_without_a_lab_is_refused() -> None:
+    assert_shows(printed(lab.env), NOT_RUNNING)
+    assert_shows(printed(lambda: lab.logs(None)), NOT_RUNNING)
+
+
+def test_inbox_at_api_level_is_refused(running: None) -> None:
+    assert_shows(printed(lambda: lab.inbox(None)), NO_RECEIVER)
+
+
+def test_installation_of_somebody_is_not_removed(state: Path) -> None:
+    (state / "settings.env").write_text("PENGUIN_API__PORT=1\n")
+    assert_shows(printed(world.begin_anew), OTHER_INSTALLATION)
+
+
+def test_lab_without_control_plane_is_not_joined(running: None) -> None:
+    assert_shows(printed(world.is_up), LAB_ALONE)
+
+
+def test_demo_whose_command_fails_says_which() -> None:
+    shown = printed(lambda: demo._penguin({"PATH": "/usr/bin"}, "nope"))
+    assert_shows(shown, COMMAND_FAILED, command="nope")
