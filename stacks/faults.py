@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kit.faults import Actor, Table
 
-FAULTS = Table("stacks")
+FAULTS = Table("stacks", "The Pulumi program, and what Cloudflare answers it")
 
 ZONE_NOT_FOUND = FAULTS.code(
     "dns.zone_not_found",

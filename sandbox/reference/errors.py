@@ -7,9 +7,10 @@ from cli.faults import FAULTS as CLI
 from kit.faults import Code
 from lab.faults import FAULTS as LAB
 from sandbox.faults import FAULTS as SANDBOX
+from stacks.faults import FAULTS as STACKS
 from tools.faults import FAULTS as TOOLS
 
-TABLES = (BLUEPRINT, CLI, TOOLS, LAB, SANDBOX)
+TABLES = (BLUEPRINT, CLI, STACKS, TOOLS, LAB, SANDBOX)
 """The table of every room; a new one is added here."""
 
 HEAD = """# Error codes
