@@ -78,9 +78,15 @@ class Api:
         rendered: Document = _document(self.send("POST", "/blueprints", document))
         return rendered
 
-    def enqueue(self, message: Document) -> str:
+    def enqueue(self, message: Document, tenant: str | None = None) -> str:
         """Queue a message and return its id; asked again by itself it is queued once."""
-        answer = self.send("POST", "/messages", message, **{"Idempotency-Key": str(uuid4())})
+        answer = self._ask(
+            "POST",
+            "/messages",
+            json=message,
+            params={"tenant": tenant} if tenant else {},
+            headers={"Idempotency-Key": str(uuid4())},
+        )
         return str(_document(answer)["id"])
 
     def explain(self, message: str) -> Document:
@@ -205,7 +211,7 @@ def problem_of(answer: httpx2.Response) -> CliError | CliErrorGroup:
             where=entry.get("path") or answer.request.url.path,
             remedy=entry.get("remedy", ""),
         )
-        for entry in problem.get("errors") or ()
+        for entry in problem.get("violations") or ()
         if isinstance(entry, dict)
     ]
     if several:

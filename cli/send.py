@@ -43,9 +43,9 @@ def send(
     content |= {key: value for key, value in given.items() if value is not None}
     if missing := [f"--{key}" for key in ("from", "to", "subject") if key not in content]:
         raise UsageError(f"{', '.join(missing)} missing", remedy="see `penguin send --help`")
-    content |= {"priority": priority} | ({"tenant": tenant} if tenant else {})
+    content |= {"priority": priority}
     api = connect()
-    message_id = api.enqueue(content)
+    message_id = api.enqueue(content, tenant)
     found = _settled(api, message_id, timeout) if wait else api.explain(message_id)["message"]
     if output is Format.TABLE:
         print(f"{found['state']}: {found['id']} {found['message_id']}")

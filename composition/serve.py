@@ -138,7 +138,6 @@ async def _ends_all(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> Non
 async def _api(settings: Settings, database: Database, dsn: str, stop: asyncio.Event) -> None:
     from controlplane.app import create_app
     from controlplane.database import SENDER, role_engine
-    from controlplane.messages.outbox import SenderOutbox
     from controlplane.service import listen, serve_http
     from sender.tokens import Tokens
     from sender.unsubscribe import create_router
@@ -149,7 +148,6 @@ async def _api(settings: Settings, database: Database, dsn: str, stop: asyncio.E
         database=database,
         platform=settings.platform,
         pepper=settings.api.pepper.get_secret_value().encode(),
-        outbox=SenderOutbox(),
         probes={"queue": _queue_probe(settings), "email": _mail_probe(settings)},
         routers=[create_router(mail, tokens)],
     )

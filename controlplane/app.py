@@ -14,7 +14,6 @@ from controlplane.events.endpoints import router as events
 from controlplane.health.endpoints import Probe, database_probe
 from controlplane.health.endpoints import router as health
 from controlplane.messages.endpoints import router as messages
-from controlplane.messages.port import Outbox
 from controlplane.operations.endpoints import router as operations
 from controlplane.requests import Gate
 from controlplane.tenants.endpoints import router as tenants
@@ -34,7 +33,6 @@ def create_app(
     platform: Platform,
     pepper: bytes,
     clock: Callable[[], datetime] = now,
-    outbox: Outbox | None = None,
     probes: Mapping[str, Probe] | None = None,
     routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
@@ -51,7 +49,6 @@ def create_app(
     app.state.platform = platform
     app.state.pepper = pepper
     app.state.clock = clock
-    app.state.outbox = outbox
     app.state.probes = {"db": database_probe(database), **(probes or {})}
     problems.install(app)
     openapi.install(app, prefix=PREFIX, platform=platform)

@@ -7,11 +7,27 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from blueprint.faults import INVALID
 from blueprint.loading import parse
 from blueprint.platform import Platform
 from blueprint.render import render
-from controlplane.problems import ProblemDocument, described
+from controlplane.faults import (
+    DATABASE_BUSY,
+    DATABASE_FULL,
+    DATABASE_UNAVAILABLE,
+    INTERNAL,
+    INVALID_REQUEST,
+    KEY_INVALID,
+    KEY_MISSING,
+    MALFORMED_JSON,
+    NOT_JSON,
+    NUL,
+    SCOPE_MISSING,
+    TOO_LARGE,
+)
+from controlplane.problems import ProblemDocument, responses
 from controlplane.tenants.schemas import EXAMPLE
+from kit.faults import Code
 
 NEVER_SENT = ("HTTPValidationError", "ValidationError")
 """Schemas of the framework's own errors; ours are problems."""
@@ -41,11 +57,14 @@ def _describe(app: FastAPI, prefix: str, platform: Platform) -> dict[str, Any]:
     schemas["ProblemDocument"] = problem
     for path in schema["paths"].values():
         for operation in path.values():
-            for status in _shared(operation):
-                operation["responses"].setdefault(str(status), described(status))
+            own = operation["responses"]
             # The framework writes its own form of this one, which is never sent.
-            if "422" in operation["responses"]:
-                operation["responses"]["422"] = described(422)
+            if "application/json" in own.get("422", {}).get("content", {}):
+                del own["422"]
+            for status, described in responses(*_shared(operation)).items():
+                known = own.setdefault(str(status), described)["content"]
+                for kind, content in described["content"].items():
+                    known[kind]["examples"] |= content["examples"]
     blueprint = render(
         parse(EXAMPLE, platform=platform), platform=platform, keys=None, generation=1
     ).model_dump(mode="json", by_alias=True)
@@ -55,13 +74,14 @@ def _describe(app: FastAPI, prefix: str, platform: Platform) -> dict[str, Any]:
     return schema
 
 
-def _shared(operation: dict[str, Any]) -> set[int]:
+def _shared(operation: dict[str, Any]) -> list[Code]:
     """Return the errors that an endpoint has because of what it takes."""
-    errors = {500}
+    codes = [INTERNAL]
     if operation.get("security"):
-        errors |= {401, 403, 503}
+        codes += [KEY_MISSING, KEY_INVALID, SCOPE_MISSING]
+        codes += [DATABASE_UNAVAILABLE, DATABASE_FULL, DATABASE_BUSY]
     if operation.get("parameters"):
-        errors |= {400, 422}
+        codes += [NUL, INVALID_REQUEST]
     if operation.get("requestBody"):
-        errors |= {400, 413, 415, 422}
-    return errors
+        codes += [MALFORMED_JSON, TOO_LARGE, NOT_JSON, INVALID]
+    return codes

@@ -1,9 +1,10 @@
-"""Errors of the API as RFC 9457 problem details with a stable code and a remedy."""
+"""Errors of the API as RFC 9457 problem details, printed from the fault."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,14 +18,29 @@ from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from kit.faults import Fault
+from blueprint import shape
+from blueprint.faults import invalid
+from controlplane.faults import (
+    DATABASE_BUSY,
+    DATABASE_FULL,
+    DATABASE_UNAVAILABLE,
+    INTERNAL,
+    INVALID_REQUEST,
+    MALFORMED_JSON,
+    NO_SUCH_PATH,
+    REFUSED,
+    WRONG_METHOD,
+)
+from kit.faults import Actor, Code, Fault
 
 MEDIA_TYPE = "application/problem+json"
+CROSSED = (DeadlockDetected, LockNotAvailable, SerializationFailure)
+"""Two requests that wait for each other, as when two tenants exchange their domains."""
 log = structlog.get_logger()
 
 
-class ProblemError(BaseModel):
-    """One of several mistakes."""
+class ProblemViolation(BaseModel):
+    """One of several reasons why an input is refused."""
 
     code: str
     detail: str
@@ -43,81 +59,68 @@ class ProblemDocument(BaseModel):
     code: str
     detail: str
     remedy: str
-    errors: list[ProblemError] = []
+    retryable: bool
+    """Whether the same request can succeed later."""
+    acts: Actor
+    """Who has to act before it can."""
+    violations: list[ProblemViolation] = []
 
 
-TITLES = {
-    400: "Bad request",
-    401: "Not authenticated",
-    403: "Not allowed",
-    404: "Not found",
-    405: "Method not allowed",
-    409: "Conflict",
-    413: "Too large",
-    415: "Unsupported media type",
-    422: "Invalid document",
-    500: "Internal error",
-    503: "Unavailable",
-}
-LOOK = "see /api/v1/openapi.json"
-EXAMPLES = {
-    400: ("request.malformed_json", "the body is not JSON: it ends too early", "send valid JSON"),
-    401: ("auth.missing", "the request carries no API key", "send `Authorization: Bearer …`"),
-    403: ("auth.scope", "the key lacks the scope tenants:write", "use a key with that scope"),
-    404: ("tenant.not_found", "there is no tenant acme", "`penguin get tenants` lists them"),
-    409: ("domain.taken", "domain acme.example cannot be used", "use a domain of the tenant"),
-    413: ("request.too_large", "the body is longer than 1048576 bytes", "send a shorter one"),
-    415: ("request.not_json", "the body is text/plain, not JSON", "send JSON"),
-    422: ("request.invalid", "the request is not valid", "mend what `errors` lists"),
-    500: ("internal", "the request failed on our side", "report it with the log's entry"),
-    503: ("database.unavailable", "the database does not answer", "look at /api/v1/health/db"),
-}
-"""One code of each status with its words, for the documentation."""
+class Refusal(HTTPException):
+    """A fault where the framework lets through nothing but its own exception."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(status_of(fault.code), fault.message)
+        self.fault = fault
 
 
-class Problem(Exception):
-    """Ends a request with an answer of kind problem+json."""
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        remedy: str,
-        errors: Sequence[ProblemError] = (),
-    ) -> None:
-        super().__init__(detail)
-        self.document = ProblemDocument(
-            title=TITLES.get(status) or HTTPStatus(status).phrase,
-            status=status,
-            code=code,
-            detail=detail,
-            remedy=remedy,
-            errors=list(errors),
-        )
+def status_of(code: Code) -> HTTPStatus:
+    """Return the status that a fault is answered with; one that is not the API's is a failure."""
+    return HTTPStatus(code.status or HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_of(fault: Fault) -> ProblemDocument:
+    """Return a fault as whoever sent the request sees it."""
+    code, status = fault.code, status_of(fault.code)
+    return ProblemDocument(
+        title=status.phrase,
+        status=status,
+        code=code.name,
+        detail=fault.message,
+        remedy=fault.remedy,
+        retryable=code.retryable,
+        acts=code.acts,
+        violations=[
+            ProblemViolation(
+                code=violation.code.name,
+                detail=violation.message,
+                remedy=violation.remedy,
+                path=violation.path,
+                suggestion=violation.suggestion,
+            )
+            for violation in fault.violations
+        ],
+    )
+
+
+def responses(*codes: Code) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI entries of an endpoint's own errors; `openapi` adds what all share."""
-    return {status: described(status) for status in sorted(statuses)}
-
-
-def described(status: int) -> dict[str, Any]:
-    """Return the OpenAPI entry of one status, with an example."""
-    code, detail, remedy = EXAMPLES[status]
-    shown = Problem(status, code, detail, remedy).document.model_dump()
+    by_status: defaultdict[HTTPStatus, dict[str, Any]] = defaultdict(dict)
+    for code in codes:
+        shown = problem_of(code.shown()).model_dump(mode="json")
+        by_status[status_of(code)][code.name] = {"summary": code.cause, "value": shown}
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
-    content = {MEDIA_TYPE: {"schema": schema, "example": shown}}
-    return {"description": TITLES[status], "content": content}
-
-
-CROSSED = (DeadlockDetected, LockNotAvailable, SerializationFailure)
-"""Two requests that wait for each other, as when two tenants exchange their domains."""
+    return {
+        int(status): {
+            "description": status.phrase,
+            "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
+        }
+        for status, examples in sorted(by_status.items())
+    }
 
 
 def install(app: FastAPI) -> None:
     """Answer every failure of `app` as a problem."""
-    app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(RequestValidationError, _request)
     app.add_exception_handler(HTTPException, _http)
@@ -126,131 +129,84 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer that a problem is; ASCII, so that any words can be repeated in it."""
-    document = problem.document
-    more = {"WWW-Authenticate": "Bearer"} if document.status == 401 else {}
-    content = json.dumps(document.model_dump())
+def answer(fault: Fault, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer that a fault is; ASCII, so that any words can be repeated in it."""
+    document = problem_of(fault)
+    more = {"WWW-Authenticate": "Bearer"} if document.status == HTTPStatus.UNAUTHORIZED else {}
+    content = json.dumps(document.model_dump(mode="json"))
     return Response(content, document.status, {**more, **(headers or {})}, MEDIA_TYPE)
 
 
-async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 - registered for this type
-    return _refused(request, error)
-
-
 async def _fault(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Fault)  # noqa: S101 - registered for this type
-    return _refused(request, problem_of(error))
-
-
-def problem_of(fault: Fault) -> Problem:
-    """Return the problem that a fault is to whoever sent the request."""
-    errors = [
-        ProblemError(
-            code=violation.code.name,
-            detail=violation.message,
-            remedy=violation.remedy,
-            path=violation.path,
-            suggestion=violation.suggestion,
-        )
-        for violation in fault.violations
-    ]
-    code = fault.code
-    return Problem(code.status or 500, code.name, fault.message, fault.remedy, errors)
-
-
-def _refused(request: Request, problem: Problem) -> Response:
     """Answer, and note what was refused: whoever asks the operator why has no better word."""
-    log.info("refused", path=request.url.path, code=problem.document.code, detail=str(problem))
-    return answer(problem)
+    assert isinstance(error, Fault)  # noqa: S101 - registered for this type
+    log.info("refused", path=request.url.path, code=error.code.name, detail=error.message)
+    return answer(error)
 
 
-async def _request(_: Request, error: Exception) -> Response:
+async def _request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-    details = error.errors()
+    return await _fault(request, _invalid(request, error.errors()))
+
+
+def _invalid(request: Request, details: Iterable[Mapping[str, Any]]) -> Fault:
+    """Return the fault of a body or of parameters that are not valid."""
+    body: list[dict[str, Any]] = []
+    others: list[Mapping[str, Any]] = []
     for detail in details:
+        where, *path = detail["loc"]
         if detail["type"] == "json_invalid":
-            where = f"{detail['ctx']['error']} at character {detail['loc'][-1]}"
-            return answer(_malformed(f"the body is not JSON: {where}"))
-    errors = [
-        ProblemError(
-            code="request.invalid_value",
-            detail=detail["msg"],
-            remedy=LOOK,
-            path=".".join(str(step) for step in detail["loc"]),
-        )
-        for detail in details
-    ]
-    return answer(
-        Problem(
-            422, "request.invalid", "the request is not valid", "mend what `errors` lists", errors
-        )
-    )
+            return MALFORMED_JSON(reason=f"{detail['ctx']['error']} at character {path[-1]}")
+        if where == "body":
+            body.append({**detail, "loc": tuple(path)})
+        else:
+            others.append(detail)
+    found = shape.violations(body, _body_model(request)) + shape.violations(others, BaseModel)
+    violations = tuple(violation for _, violation in found)
+    return INVALID_REQUEST(violations=violations) if others else invalid(violations)
 
 
-def _malformed(detail: str) -> Problem:
-    return Problem(400, "request.malformed_json", detail, "send one valid JSON object in UTF-8")
+def _body_model(request: Request) -> type[BaseModel]:
+    """Return the model of the body that an endpoint takes."""
+    field = getattr(request.scope["route"], "body_field", None)
+    model = field and field.field_info.annotation
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else BaseModel
 
 
 async def _http(request: Request, error: Exception) -> Response:
     """Answer for the framework, which knows no paths, methods and bodies but these."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    status, detail, headers = error.status_code, str(error.detail), error.headers
-    match status:
-        case 400:
-            problem = _malformed("the body cannot be read as JSON")
-        case 404:
-            problem = Problem(404, "request.no_such_path", "there is nothing here", LOOK)
-        case 405:
-            problem = Problem(405, "request.wrong_method", detail, "use one that `Allow` names")
-            if methods := _methods(request):
-                headers = {"Allow": ", ".join(methods)}
-        case 413:
-            problem = Problem(413, "request.too_large", detail, "send a shorter one")
-        case _:
-            known = status if status in TITLES else 400
-            problem = Problem(known, "request.refused", detail, LOOK)
-    return answer(problem, headers)
+    if isinstance(error, Refusal):
+        return answer(error.fault)
+    match error.status_code:
+        case HTTPStatus.BAD_REQUEST:
+            return answer(MALFORMED_JSON(reason="it is nested too deeply or not UTF-8"))
+        case HTTPStatus.NOT_FOUND:
+            return answer(NO_SUCH_PATH())
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = _methods(request) or (error.headers or {}).get("Allow", "")
+            fault = WRONG_METHOD(method=request.method, allowed=allowed)
+            return answer(fault, {"Allow": allowed})
+    return answer(REFUSED(reason=error.detail))
 
 
-def _methods(request: Request) -> list[str]:
+def _methods(request: Request) -> str:
     """Return all methods of a described path; the framework tells those of the first route only."""
     for template, methods in request.app.openapi()["paths"].items():
         if compile_path(template)[0].match(request.url.path):
-            return sorted(method.upper() for method in methods)
-    return []
+            return ", ".join(sorted(method.upper() for method in methods))
+    return ""
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    if isinstance(getattr(error, "orig", None), CROSSED):
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, CROSSED):
         log.warning("requests crossed", path=request.url.path)
-        return answer(
-            Problem(503, "database.busy", "another request was in the way", "send it again")
-        )
+        return answer(DATABASE_BUSY())
     log.error("database failed", path=request.url.path, exc_info=error)
-    if isinstance(getattr(error, "orig", None), DiskFull):
-        return answer(
-            Problem(
-                503,
-                "database.disk_full",
-                "the disk of the database is full: nothing was written",
-                "free space on the disk of PostgreSQL's data directory, then send it again",
-            )
-        )
-    return answer(
-        Problem(
-            503,
-            "database.unavailable",
-            "the database does not answer or cannot write",
-            "look at /api/v1/health/db and at the server's disk space; an embedded server is "
-            "started again by `penguin serve`",
-        )
-    )
+    return answer(DATABASE_FULL() if isinstance(cause, DiskFull) else DATABASE_UNAVAILABLE())
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request failed", path=request.url.path, exc_info=error)
-    return answer(
-        Problem(500, "internal", "the request failed on our side", "report it with the log's entry")
-    )
+    return answer(INTERNAL())

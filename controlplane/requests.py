@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controlplane.problems import Problem, answer
+from controlplane.faults import NOT_JSON, NUL, TOO_LARGE
+from controlplane.problems import Refusal, answer
+from kit.faults import Fault
 
 DOCUMENT_LIMIT = 2**20
 MESSAGE_LIMIT = 16 * 2**20
@@ -35,31 +36,17 @@ class Gate:
             return
         await self._app(scope, _counted(receive, limit), send)
 
-    def _refusal(self, scope: Scope, limit: int) -> Problem | None:
+    def _refusal(self, scope: Scope, limit: int) -> Fault | None:
         headers = Headers(scope=scope)
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            return Problem(
-                400, "request.nul", "the address contains a NUL character", "leave it away"
-            )
+            return NUL()
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > limit:
-            return too_large(limit)
+            return TOO_LARGE(limit=limit)
         has_body = length != "0" or "transfer-encoding" in headers
         if has_body and scope["path"].startswith(self._prefix) and not _is_json(headers):
-            return Problem(
-                415,
-                "request.not_json",
-                f"the body is {headers.get('content-type') or 'of no type'}, not JSON",
-                "send JSON with `Content-Type: application/json`",
-            )
+            return NOT_JSON(kind=headers.get("content-type") or "of no type")
         return None
-
-
-def too_large(limit: int) -> Problem:
-    """Return the problem of a body that is longer than `limit` bytes."""
-    return Problem(
-        413, "request.too_large", f"the body is longer than {limit} bytes", "send a shorter one"
-    )
 
 
 def _is_json(headers: Headers) -> bool:
@@ -78,8 +65,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            # The one exception that the framework lets through while it reads a body.
-            raise HTTPException(413, too_large(limit).document.detail)
+            raise Refusal(TOO_LARGE(limit=limit))
         return message
 
     return counted

@@ -15,8 +15,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -36,11 +36,11 @@ def _mailable(value: str) -> str:
     """Say in words what the pattern says to programs."""
     if not re.fullmatch(ADDRESS, value):
         raise ValueError(
-            f"{value} is no mail address such as bob@example.com, other letters in its domain "
+            "give a mail address such as bob@example.com, other letters in its domain "
             "in Punycode (xn--…)"
         )
     if value.index("@") > LOCAL_PART:
-        raise ValueError(f"at most {LOCAL_PART} characters may stand before the @")
+        raise ValueError(f"use at most {LOCAL_PART} characters before the @")
     return value
 
 
@@ -68,9 +68,7 @@ class State(StrEnum):
 class OutgoingMessage(BaseModel):
     """One message to one recipient, as the API takes it: `{"from", "to", "subject", "text"}`."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     from_address: MailAddress = Field(alias="from")
     from_name: str | None = Field(default=None, max_length=200)
@@ -79,7 +77,7 @@ class OutgoingMessage(BaseModel):
     reply_to: MailAddress | None = None
     subject: str = Field(max_length=998)
     text: str | None = Field(default=None, max_length=MAX_BODY)
-    html: str | None = Field(default=None, max_length=MAX_BODY)
+    html: str | None = Field(default=None, max_length=MAX_BODY, validate_default=True)
     campaign: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,60}$")
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
     priority: int = Field(default=100, ge=1, le=1000)
@@ -91,23 +89,22 @@ class OutgoingMessage(BaseModel):
     @classmethod
     def _one_line(cls, value: str | None) -> str | None:
         if value is not None and any(unicodedata.category(letter) in BREAKS for letter in value):
-            raise ValueError("control characters and line breaks are not allowed here")
+            raise ValueError("write it without control characters and line breaks")
         return value
 
     @field_validator("text", "html")
     @classmethod
     def _no_nul(cls, value: str | None) -> str | None:
         if value is not None and "\0" in value:
-            raise ValueError(
-                "NUL is not allowed: mail servers remove it, which breaks the signature"
-            )
+            raise ValueError("remove NUL: mail servers do, which breaks the signature")
         return value
 
-    @model_validator(mode="after")
-    def _has_body(self) -> OutgoingMessage:
-        if self.text is None and self.html is None:
-            raise ValueError("a message needs text, html or both")
-        return self
+    @field_validator("html")
+    @classmethod
+    def _has_body(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("text", "") is None:
+            raise ValueError("give text, html or both")
+        return value
 
     @property
     def from_domain(self) -> str:

@@ -13,9 +13,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import API, OPERATOR, Database
+from controlplane.faults import KEY_INVALID, KEY_MISSING, OPERATORS_ONLY, SCOPE_MISSING
 from controlplane.identity.keys import Scope, matches, prefix_of
 from controlplane.identity.repository import find_key
-from controlplane.problems import Problem
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `pm_live_…`")
 
@@ -49,19 +49,12 @@ async def _access(
 ) -> Access:
     database: Database = request.app.state.database
     if credentials is None:
-        raise Problem(
-            401,
-            "auth.missing",
-            "the request carries no API key",
-            "send `Authorization: Bearer pm_live_…`; `penguin init` made the first key",
-        )
+        raise KEY_MISSING()
     secret = credentials.credentials
     async with database.begin(API) as connection:
         row = await find_key(connection, prefix_of(secret))
     if row is None or row.revoked or not matches(secret, row.hash, request.app.state.pepper):
-        raise Problem(
-            401, "auth.invalid", "the API key is not valid", "use a key that was not revoked"
-        )
+        raise KEY_INVALID()
     return Access(row.prefix, row.tenant_id, row.scopes, database)
 
 
@@ -70,11 +63,9 @@ def require(scope: Scope, *, operator: bool = False) -> Callable[..., Awaitable[
 
     async def check(access: Annotated[Access, Depends(_access)]) -> Access:
         if scope not in access.scopes:
-            raise Problem(
-                403, "auth.scope", f"the key lacks the scope {scope}", "use a key with that scope"
-            )
+            raise SCOPE_MISSING(scope=scope)
         if operator and not access.is_operator:
-            raise Problem(403, "auth.operator", "only operators may do this", "ask the operator")
+            raise OPERATORS_ONLY()
         return access
 
     return check

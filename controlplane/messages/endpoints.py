@@ -5,21 +5,28 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Header, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from fastapi import APIRouter, Body, Header, Path, Query
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import API
+from controlplane.faults import (
+    IDEMPOTENCY_MISMATCH,
+    MESSAGE_NOT_FOUND,
+    SENDER_MISSING,
+    TENANT_NOT_FOUND,
+)
 from controlplane.identity.access import Access, MessageReader, MessageSender
-from controlplane.messages.port import Outbox
 from controlplane.pagination import IdCursor, Limit, Page, cut
-from controlplane.problems import Problem, responses
+from controlplane.problems import responses
 from controlplane.tenants import service as tenants
+from sender import explain
+from sender.errors import IdempotencyKeyReused, MessageNotFound
+from sender.queue import enqueue
 from sender.schemas import Explanation, MessageView, OutgoingMessage
 
 router = APIRouter(tags=["messages"])
 EXAMPLE = {
-    "tenant": "acme",
     "from": "sales@acme.example",
     "to": "bob@rcpt.example",
     "subject": "Hello",
@@ -75,99 +82,76 @@ class MessagePage(Page[MessageView]):
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
 
 
-class NewMessage(OutgoingMessage):
-    """What `POST /messages` takes, for its documentation: the outbox tells all mistakes itself."""
-
-    tenant: str | None = None
-    """Name of the sending tenant; an operator's key needs it."""
-
-
-Document = Annotated[
-    dict[str, Any],
-    WithJsonSchema(NewMessage.model_json_schema()),
-    Body(openapi_examples={"hello": {"value": EXAMPLE}}),
+Message = Annotated[OutgoingMessage, Body(openapi_examples={"hello": {"value": EXAMPLE}})]
+TenantName = Annotated[
+    str | None, Query(description="the tenant that sends; for operators", examples=["acme"])
 ]
 
 
-@router.post("/messages", status_code=202, responses=responses(404, 409))
+@router.post(
+    "/messages",
+    status_code=202,
+    responses=responses(TENANT_NOT_FOUND, SENDER_MISSING, IDEMPOTENCY_MISMATCH),
+)
 async def send_message(
-    message: Document,
-    request: Request,
+    message: Message,
     access: MessageSender,
+    tenant: TenantName = None,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> Queued:
-    """Queue one mail to one recipient. `tenant` names the sending tenant for operators' keys."""
-    outbox = _outbox(request)
-    content = dict(message)
-    name = content.pop("tenant", None)
+    """Queue one mail to one recipient."""
     async with access.begin() as connection:
-        tenant_id = await _tenant_id(connection, access, name)
+        tenant_id = await _tenant_id(connection, access, tenant)
     # Also for an operator the mail is queued with no more rights than the tenant has.
     async with access.database.begin(API, tenant_id=tenant_id) as connection:
-        id_ = await outbox.enqueue(
-            connection, tenant_id=tenant_id, message=content, idempotency_key=idempotency_key
-        )
+        try:
+            id_ = await enqueue(
+                connection, tenant_id=tenant_id, message=message, idempotency_key=idempotency_key
+            )
+        except IdempotencyKeyReused:
+            raise IDEMPOTENCY_MISMATCH() from None
     return Queued(id=id_)
 
 
-@router.get("/messages", responses=responses(404))
+@router.get("/messages", responses=responses(TENANT_NOT_FOUND, SENDER_MISSING))
 async def list_messages(
-    request: Request,
     access: MessageReader,
-    tenant: Annotated[str | None, Query(examples=["acme"])] = None,
+    tenant: TenantName = None,
     cursor: IdCursor = None,
     limit: Limit = 20,
 ) -> MessagePage:
     """List a tenant's messages, newest first."""
-    outbox = _outbox(request)
     async with access.begin() as connection:
         tenant_id = await _tenant_id(connection, access, tenant)
-        rows = await outbox.list(connection, tenant_id=tenant_id, before=cursor, limit=limit + 1)
-    shown, following = cut(rows, limit, lambda row: row["id"])
-    return MessagePage(items=[MessageView.model_validate(row) for row in shown], next=following)
+        rows = await explain.list_messages(
+            connection, tenant_id=tenant_id, before=cursor, limit=limit + 1
+        )
+    shown, following = cut(rows, limit, lambda message: message.id)
+    return MessagePage(items=list(shown), next=following)
 
 
 @router.get(
     "/messages/{message_id}",
-    response_model=Explanation,
-    responses={**responses(404), 200: {"content": {"application/json": {"example": EXPLAINED}}}},
+    responses={
+        **responses(MESSAGE_NOT_FOUND),
+        200: {"content": {"application/json": {"example": EXPLAINED}}},
+    },
 )
 async def explain_message(
     message_id: Annotated[str, Path(description="id or Message-ID", examples=[ID])],
-    request: Request,
     access: MessageReader,
-) -> dict[str, Any]:
+) -> Explanation:
     """Say what became of a message, and why."""
-    outbox = _outbox(request)
     async with access.begin() as connection:
-        found = await outbox.explain(connection, message_id=message_id)
-    if found is None:
-        raise Problem(
-            404,
-            "message.not_found",
-            f"there is no message {message_id}",
-            "`penguin get messages` lists them",
-        )
-    return dict(found)
+        try:
+            return await explain.explain(connection, message_id)
+        except MessageNotFound:
+            raise MESSAGE_NOT_FOUND(id=message_id) from None
 
 
-def _outbox(request: Request) -> Outbox:
-    outbox: Outbox | None = request.app.state.outbox
-    if outbox is None:
-        raise Problem(
-            503, "sender.absent", "this process takes no mail", "start it with `penguin serve`"
-        )
-    return outbox
-
-
-async def _tenant_id(connection: AsyncConnection, access: Access, name: object) -> UUID:
+async def _tenant_id(connection: AsyncConnection, access: Access, name: str | None) -> UUID:
     if name is not None:
-        return (await tenants.find(connection, str(name))).id
+        return (await tenants.find(connection, name)).id
     if access.tenant_id is None:
-        raise Problem(
-            422,
-            "message.tenant_missing",
-            "an operator's key does not say which tenant sends",
-            "add `tenant`",
-        )
+        raise SENDER_MISSING()
     return access.tenant_id

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
+from controlplane.faults import OPERATION_NOT_FOUND, TENANT_NOT_FOUND
 from controlplane.identity.access import Access, Reader
 from controlplane.operations import repository
 from controlplane.pagination import IdCursor, Limit, Page, cut
-from controlplane.problems import Problem, responses
+from controlplane.problems import responses
 from controlplane.tenants import service as tenants
 from controlplane.tenants.endpoints import Name
 
@@ -74,7 +75,7 @@ class OperationPage(Page[OperationView]):
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
 
 
-@router.get("/tenants/{name}/operations", responses=responses(404))
+@router.get("/tenants/{name}/operations", responses=responses(TENANT_NOT_FOUND))
 async def list_operations_of_tenant(
     name: Name, access: Reader, cursor: IdCursor = None, limit: Limit = 20
 ) -> OperationPage:
@@ -100,7 +101,7 @@ def _page(rows: list[dict[str, Any]], limit: int) -> OperationPage:
     return OperationPage(items=[OperationView(**row) for row in shown], next=following)
 
 
-@router.get("/operations/{operation_id}", responses=responses(404))
+@router.get("/operations/{operation_id}", responses=responses(OPERATION_NOT_FOUND))
 async def get_operation(operation_id: OperationId, access: Reader) -> OperationView:
     """Return one operation."""
     return OperationView(**await _find(access, operation_id))
@@ -108,7 +109,10 @@ async def get_operation(operation_id: OperationId, access: Reader) -> OperationV
 
 @router.get(
     "/operations/{operation_id}/log",
-    responses={**responses(404), 200: {"content": {"text/plain": {"example": "+ mx1 created"}}}},
+    responses={
+        **responses(OPERATION_NOT_FOUND),
+        200: {"content": {"text/plain": {"example": "+ mx1 created"}}},
+    },
     response_class=StreamingResponse,
 )
 async def get_log(
@@ -140,10 +144,5 @@ async def _find(access: Access, operation_id: UUID) -> dict[str, Any]:
     async with access.begin() as connection:
         row = await repository.find(connection, operation_id)
     if row is None:
-        raise Problem(
-            404,
-            "operation.not_found",
-            f"there is no operation {operation_id}",
-            "`penguin get operations` lists them",
-        )
+        raise OPERATION_NOT_FOUND(id=operation_id)
     return row

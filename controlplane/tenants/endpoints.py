@@ -11,6 +11,14 @@ from blueprint.document import Blueprint
 from blueprint.loading import parse
 from blueprint.render import render
 from controlplane.conditions import repository as conditions
+from controlplane.faults import (
+    DOMAIN_TAKEN,
+    IDEMPOTENCY_MISMATCH,
+    KEYS_PENDING,
+    TENANT_DELETING,
+    TENANT_EXISTS,
+    TENANT_NOT_FOUND,
+)
 from controlplane.identity.access import OperatorWriter, Reader, Writer
 from controlplane.pagination import Limit, NameCursor, cut
 from controlplane.problems import responses
@@ -28,7 +36,11 @@ OUTCOME = "Penguin-Outcome"
 """Response header: created, configured or unchanged."""
 
 
-@router.post("/tenants", status_code=201, responses=responses(409))
+@router.post(
+    "/tenants",
+    status_code=201,
+    responses=responses(TENANT_EXISTS, DOMAIN_TAKEN, IDEMPOTENCY_MISMATCH),
+)
 async def create_tenant(
     document: Document,
     request: Request,
@@ -79,7 +91,7 @@ async def list_tenants(
     return TenantPage(items=items, next=following)
 
 
-@router.get("/tenants/{name}", responses=responses(404))
+@router.get("/tenants/{name}", responses=responses(TENANT_NOT_FOUND))
 async def get_tenant(name: Name, request: Request, access: Reader) -> TenantView:
     """Return a tenant with its conditions."""
     async with access.begin() as connection:
@@ -87,7 +99,7 @@ async def get_tenant(name: Name, request: Request, access: Reader) -> TenantView
         return await _shown(connection, row, request)
 
 
-@router.put("/tenants/{name}", responses=responses(404, 409))
+@router.put("/tenants/{name}", responses=responses(TENANT_NOT_FOUND, TENANT_DELETING, DOMAIN_TAKEN))
 async def replace_tenant(
     name: Name, document: Document, request: Request, response: Response, access: Writer
 ) -> TenantView:
@@ -100,7 +112,7 @@ async def replace_tenant(
         return await _shown(connection, row, request)
 
 
-@router.delete("/tenants/{name}", status_code=202, responses=responses(404))
+@router.delete("/tenants/{name}", status_code=202, responses=responses(TENANT_NOT_FOUND))
 async def delete_tenant(name: Name, request: Request, access: OperatorWriter) -> TenantView:
     """Ask for a tenant to be deleted; it is gone when GET answers 404."""
     async with access.begin() as connection:
@@ -108,7 +120,7 @@ async def delete_tenant(name: Name, request: Request, access: OperatorWriter) ->
         return await _shown(connection, row, request)
 
 
-@router.get("/tenants/{name}/blueprint", responses=responses(404, 409))
+@router.get("/tenants/{name}/blueprint", responses=responses(TENANT_NOT_FOUND, KEYS_PENDING))
 async def get_blueprint(name: Name, request: Request, access: Reader) -> Blueprint:
     """Return the rendered blueprint of the current generation; it holds no secret."""
     state = request.app.state

@@ -21,8 +21,16 @@ from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
 from controlplane.conditions.model import TENANT, Status, Type
 from controlplane.events.repository import emit
+from controlplane.faults import (
+    DOMAIN_TAKEN,
+    IDEMPOTENCY_MISMATCH,
+    KEYS_PENDING,
+    TENANT_DELETING,
+    TENANT_EXISTS,
+    TENANT_NOT_FOUND,
+    TENANT_WRONG_NAME,
+)
 from controlplane.hosts import repository as host_rows
-from controlplane.problems import Problem, ProblemError
 from controlplane.schedule.repository import Priority, request_visit
 from controlplane.tenants import repository
 from controlplane.tenants.repository import TenantRow
@@ -43,12 +51,7 @@ async def find(connection: AsyncConnection, name: str, *, for_update: bool = Fal
     """Return a tenant; another tenant's is as unknown as one that does not exist."""
     row = await repository.find(connection, name, for_update=for_update)
     if row is None:
-        raise Problem(
-            404,
-            "tenant.not_found",
-            f"there is no tenant {name}",
-            "`penguin get tenants` lists them",
-        )
+        raise TENANT_NOT_FOUND(name=name)
     return row
 
 
@@ -57,13 +60,7 @@ async def create(connection: AsyncConnection, document: Tenant, *, now: datetime
     name = document.metadata.name
     tenant_id: UUID = uuid7()
     if not await repository.insert(connection, tenant_id, document, now=now):
-        raise Problem(
-            409,
-            "tenant.exists",
-            f"tenant {name} exists already",
-            f"change it with PUT /api/v1/tenants/{name}, or choose another name",
-            [_error("tenant.exists", f"{name} is taken", "metadata.name", "choose another name")],
-        )
+        raise TENANT_EXISTS(name=name)
     await _take_domains(connection, tenant_id, document)
     await request_visit(connection, tenant_id, Priority.USER, now=now)
     await _tell(connection, tenant_id, name, now, "Created", "generation 1")
@@ -79,18 +76,10 @@ async def replace(
     be put right, and so a new generation.
     """
     if document.metadata.name != name:
-        raise Problem(
-            422,
-            "tenant.wrong_name",
-            f"the document is of tenant {document.metadata.name}, the path of {name}",
-            "a tenant cannot be renamed; use its own path",
-            [_error("tenant.wrong_name", "differs from the path", "metadata.name", f"use {name}")],
-        )
+        raise TENANT_WRONG_NAME(found=document.metadata.name, name=name)
     row = await find(connection, name, for_update=True)
     if row.deleting:
-        raise Problem(
-            409, "tenant.deleting", f"tenant {name} is being deleted", "wait until it is gone"
-        )
+        raise TENANT_DELETING(name=name)
     if row.document == document and not await _needs_word(connection, row):
         return row, "unchanged"
     await _take_domains(connection, row.id, document)
@@ -122,12 +111,7 @@ async def blueprint_of(
     """Render the current generation; remembers its digest as one of ours."""
     domains = {domain.name for domain in row.document.spec.domains}
     if row.public_keys is None or domains - row.public_keys.dkim.keys():
-        raise Problem(
-            409,
-            "tenant.keys_pending",
-            f"the keys of tenant {row.name} have not been made yet",
-            "wait for the reconciler's first visit (`penguin serve reconciler`)",
-        )
+        raise KEYS_PENDING(name=row.name)
     hosts = await host_rows.load(connection, row.id)
     rendered = render(
         row.document,
@@ -159,12 +143,7 @@ async def remembered(
     if row is None:
         return None
     if bytes(row.body_hash) != _hash(body):
-        raise Problem(
-            409,
-            "idempotency.mismatch",
-            "this Idempotency-Key came with another body before",
-            "use a new key for a new request",
-        )
+        raise IDEMPOTENCY_MISMATCH()
     return Remembered(row.status, row.answer)
 
 
@@ -207,14 +186,12 @@ async def _take_domains(connection: AsyncConnection, tenant_id: UUID, document: 
     names = [domain.name for domain in document.spec.domains]
     taken = set(await repository.own_domains(connection, tenant_id, names))
     if taken:
-        remedy = "use a domain of the tenant; ask the operator if it is yours"
-        errors = [
-            _error("domain.taken", f"{name} cannot be used", f"spec.domains[{i}].name", remedy)
-            for i, name in enumerate(names)
+        violations = tuple(
+            DOMAIN_TAKEN.violation(path=f"spec.domains[{index}].name", domain=name)
+            for index, name in enumerate(names)
             if name in taken
-        ]
-        listed = ", ".join(sorted(taken))
-        raise Problem(409, "domain.taken", f"domain {listed} cannot be used", remedy, errors)
+        )
+        raise DOMAIN_TAKEN(domain=", ".join(sorted(taken)), violations=violations)
 
 
 async def _needs_word(connection: AsyncConnection, row: TenantRow) -> bool:
@@ -244,10 +221,6 @@ async def _tell(
         reason=reason,
         message=message,
     )
-
-
-def _error(code: str, detail: str, path: str, remedy: str) -> ProblemError:
-    return ProblemError(code=code, detail=detail, remedy=remedy, path=path)
 
 
 def _hash(body: object) -> bytes:

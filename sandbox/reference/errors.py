@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from blueprint.faults import FAULTS as BLUEPRINT
 from cli.faults import FAULTS as CLI
+from controlplane.faults import FAULTS as CONTROLPLANE
 from kit.faults import Code
 from lab.faults import FAULTS as LAB
 from sandbox.faults import FAULTS as SANDBOX
 from stacks.faults import FAULTS as STACKS
 from tools.faults import FAULTS as TOOLS
 
-TABLES = (BLUEPRINT, CLI, STACKS, TOOLS, LAB, SANDBOX)
+TABLES = (BLUEPRINT, CLI, CONTROLPLANE, STACKS, TOOLS, LAB, SANDBOX)
 """The table of every room; a new one is added here."""
 
 HEAD = """# Error codes

@@ -51,7 +51,8 @@ def test_a_refusal_of_the_api_names_the_file_and_the_others_are_applied(
     said = capsys.readouterr()
     assert "tenant/zoo created" in said.out
     assert (
-        f"error[domain.taken]: acme.example cannot be used\n  at: {thief} spec.domains" in said.err
+        f"error[domain.taken]: domain acme.example cannot be used\n  at: {thief} spec.domains"
+        in said.err
     )
 
 

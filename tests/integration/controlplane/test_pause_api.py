@@ -48,7 +48,7 @@ async def test_a_tenants_key_may_not_pause_or_resume(client_of, acme, action):
 @pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "x" * 501}, {"why": "x"}])
 async def test_a_pause_without_a_reason_is_refused(operator, acme, body):
     answer = await operator.post("/tenants/acme/pause", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")
+    assert (answer.status_code, answer.json()["code"]) == (422, "document.invalid")
     assert (await operator.get("/tenants/acme")).json()["paused"] is None
 
 

@@ -113,7 +113,7 @@ def answer(status: int, **content: object) -> httpx2.Response:
 
 
 def test_a_problem_keeps_code_remedy_and_place():
-    told = {"code": "tenant.not_found", "detail": "no acme", "remedy": "apply it", "errors": []}
+    told = {"code": "tenant.not_found", "detail": "no acme", "remedy": "apply it", "violations": []}
     error = problem_of(answer(404, json=told))
     assert isinstance(error, CliError)
     shown = (error.code, str(error), error.where, error.remedy)
@@ -122,7 +122,7 @@ def test_a_problem_keeps_code_remedy_and_place():
 
 def test_every_mistake_of_a_problem_is_an_error_with_its_key():
     mistake = {"code": "a.b", "detail": "wrong", "remedy": "mend", "path": "spec.plan"}
-    several = problem_of(answer(422, json={"errors": [mistake, mistake | {"path": "spec.x"}]}))
+    several = problem_of(answer(422, json={"violations": [mistake, mistake | {"path": "spec.x"}]}))
     assert isinstance(several, CliErrorGroup)
     assert [error.where for error in several.errors] == ["spec.plan", "spec.x"]
 

@@ -48,6 +48,7 @@ class Api:
             return httpx2.Response(401, json=problem, request=request)
         if method == "POST":
             self.sent.append(options["json"])
+            self.asked_for = options["params"].get("tenant")
             return httpx2.Response(202, json={"id": ID}, request=request)
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         document = {"message": MESSAGE | {"state": state}, "decisions": [DECISION]}
@@ -94,6 +95,7 @@ def test_a_mail_file_is_read_and_options_overrule_it(api, monkeypatch, tmp_path)
     )
     arguments = ("-f", str(file), "--to", "bob@rcpt.example", "--tenant", "acme")
     assert penguin(monkeypatch, "send", *arguments) == 0
+    assert api.asked_for == "acme"
     assert api.sent == [
         {
             "from": "sales@acme.example",
@@ -102,7 +104,6 @@ def test_a_mail_file_is_read_and_options_overrule_it(api, monkeypatch, tmp_path)
             "subject": "From file",
             "text": "Body\n",
             "priority": 100,
-            "tenant": "acme",
         }
     ]
 

@@ -44,7 +44,9 @@ def test_fault_raised_is_answered_with_its_status(violations: tuple[()]) -> None
         "code": "thing.taken",
         "detail": "nope is taken",
         "remedy": "choose another name",
-        "errors": [
+        "retryable": False,
+        "acts": "user",
+        "violations": [
             {
                 "code": "thing.short",
                 "detail": "too short",

@@ -1,0 +1,226 @@
+"""What the HTTP interface refuses, and what fails behind it."""
+
+from __future__ import annotations
+
+from kit.faults import Actor, Table
+
+FAULTS = Table("controlplane", "The HTTP interface: what it refuses, and what fails behind it")
+
+MALFORMED_JSON = FAULTS.code(
+    "request.malformed_json",
+    message="the body is not JSON: {reason}",
+    remedy="send one valid JSON object in UTF-8",
+    cause="The body of a request cannot be parsed, or is nested too deeply.",
+    example={"reason": "Expecting value at character 0"},
+    status=400,
+)
+NUL = FAULTS.code(
+    "request.nul",
+    message="the address contains a NUL character",
+    remedy="remove it",
+    cause="PostgreSQL stores no text with NUL, so no name contains one.",
+    status=400,
+)
+REFUSED = FAULTS.code(
+    "request.refused",
+    message="the request cannot be read: {reason}",
+    remedy="see /api/v1/openapi.json",
+    cause="The request breaks a rule of HTTP.",
+    example={"reason": "Bad Request"},
+    status=400,
+)
+NO_SUCH_PATH = FAULTS.code(
+    "request.no_such_path",
+    message="this path does not exist",
+    remedy="see /api/v1/openapi.json",
+    cause="The interface has no endpoint at this path.",
+    status=404,
+)
+WRONG_METHOD = FAULTS.code(
+    "request.wrong_method",
+    message="{method} is not possible here",
+    remedy="use one of: {allowed}",
+    cause="The endpoint exists, but not with this method.",
+    example={"method": "PATCH", "allowed": "DELETE, GET, PUT"},
+    status=405,
+)
+TOO_LARGE = FAULTS.code(
+    "request.too_large",
+    message="the body is longer than {limit} bytes",
+    remedy="send a shorter one",
+    cause="Documents and messages have a limit of size.",
+    example={"limit": 2**20},
+    status=413,
+)
+NOT_JSON = FAULTS.code(
+    "request.not_json",
+    message="the body is {kind}, not JSON",
+    remedy="send JSON with `Content-Type: application/json`",
+    cause="Every body that the interface takes is JSON.",
+    example={"kind": "text/plain"},
+    status=415,
+)
+INVALID_REQUEST = FAULTS.code(
+    "request.invalid",
+    message="the request is not valid",
+    remedy="correct every value that is listed",
+    cause="A parameter or header has the wrong form; each violation has its own code.",
+    status=422,
+)
+
+KEY_MISSING = FAULTS.code(
+    "auth.missing",
+    message="the request carries no API key",
+    remedy="send `Authorization: Bearer pm_live_…`; `penguin init` made the first key",
+    cause="Every endpoint but the health check needs a key.",
+    status=401,
+)
+KEY_INVALID = FAULTS.code(
+    "auth.invalid",
+    message="the API key is not valid",
+    remedy="use a key that was not revoked",
+    cause="The key is unknown, mistyped or revoked.",
+    status=401,
+)
+SCOPE_MISSING = FAULTS.code(
+    "auth.scope",
+    message="the key lacks the scope {scope}",
+    remedy="use a key with that scope",
+    cause="A key may do what its scopes name.",
+    example={"scope": "tenants:write"},
+    status=403,
+)
+OPERATORS_ONLY = FAULTS.code(
+    "auth.operator",
+    message="only operators may do this",
+    remedy="ask the operator",
+    cause="The key belongs to a tenant; creating and deleting tenants is the operators'.",
+    status=403,
+)
+
+TENANT_NOT_FOUND = FAULTS.code(
+    "tenant.not_found",
+    message="there is no tenant {name}",
+    remedy="`penguin get tenants` lists them",
+    cause="No tenant has this name, or the key may not see it.",
+    example={"name": "acme"},
+    status=404,
+)
+TENANT_EXISTS = FAULTS.code(
+    "tenant.exists",
+    message="tenant {name} exists already",
+    remedy="change it with PUT /api/v1/tenants/{name}, or choose another name",
+    cause="POST only creates, and the name is taken.",
+    example={"name": "acme"},
+    status=409,
+)
+TENANT_MOVED = FAULTS.code(
+    "tenant.moved",
+    message="tenant {name} is {state}, which the request's {header} excludes",
+    remedy="read the tenant again, and repeat the request with its ETag",
+    cause="Somebody else changed, created or deleted the tenant since it was read.",
+    example={"name": "acme", "state": "at generation 3", "header": "If-Match"},
+    status=412,
+)
+TENANT_WRONG_NAME = FAULTS.code(
+    "tenant.wrong_name",
+    message="the document is of tenant {found}, the path of {name}",
+    remedy="use {name} in metadata.name, or the other path: a tenant cannot be renamed",
+    cause="The name in the document differs from the one in the path.",
+    example={"found": "acne", "name": "acme"},
+    status=422,
+)
+TENANT_DELETING = FAULTS.code(
+    "tenant.deleting",
+    message="tenant {name} is being deleted",
+    remedy="wait until it is gone: `penguin wait tenant {name} --for=delete`",
+    cause="A tenant that is being deleted cannot be changed.",
+    example={"name": "acme"},
+    status=409,
+    acts=Actor.NOBODY,
+)
+KEYS_PENDING = FAULTS.code(
+    "tenant.keys_pending",
+    message="the keys of tenant {name} have not been made yet",
+    remedy="wait for the reconciler's first pass (`penguin serve reconciler`)",
+    cause="The blueprint holds public keys, which the reconciler makes first.",
+    example={"name": "acme"},
+    status=409,
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+DOMAIN_TAKEN = FAULTS.code(
+    "domain.taken",
+    message="domain {domain} cannot be used",
+    remedy="use a domain of the tenant; ask the operator if it is yours",
+    cause="Each domain belongs to one tenant, and this one to another.",
+    example={"domain": "acme.example"},
+    status=409,
+)
+IDEMPOTENCY_MISMATCH = FAULTS.code(
+    "idempotency.mismatch",
+    message="this Idempotency-Key came with another body before",
+    remedy="use a new key for a new request",
+    cause="A key repeats one request; its body must stay the same for a day.",
+    status=409,
+)
+
+OPERATION_NOT_FOUND = FAULTS.code(
+    "operation.not_found",
+    message="there is no operation {id}",
+    remedy="`penguin get operations` lists them",
+    cause="No operation has this id, or the key may not see it.",
+    example={"id": "0199b1c2-0000-7000-8000-000000000000"},
+    status=404,
+)
+SENDER_MISSING = FAULTS.code(
+    "message.tenant_missing",
+    message="an operator's key does not say which tenant sends",
+    remedy="add the parameter `tenant`",
+    cause="An operator's key belongs to no tenant, so a message needs the name of one.",
+    status=422,
+)
+MESSAGE_NOT_FOUND = FAULTS.code(
+    "message.not_found",
+    message="there is no message {id}",
+    remedy="`penguin get messages` lists them",
+    cause="No message has this id or Message-ID, or the key may not see it.",
+    example={"id": "0199b1c2-0000-7000-8000-000000000001"},
+    status=404,
+)
+
+DATABASE_BUSY = FAULTS.code(
+    "database.busy",
+    message="another request held the same rows",
+    remedy="send it again",
+    cause="Two requests waited for each other, as when two tenants exchange their domains.",
+    status=503,
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+DATABASE_FULL = FAULTS.code(
+    "database.disk_full",
+    message="the disk of the database is full: nothing was written",
+    remedy="free space on the disk of PostgreSQL's data directory, then send it again",
+    cause="PostgreSQL cannot write.",
+    status=503,
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+DATABASE_UNAVAILABLE = FAULTS.code(
+    "database.unavailable",
+    message="the database does not answer or cannot write",
+    remedy="look at /api/v1/health/db and at the server's disk space; an embedded server is "
+    "started again by `penguin serve`",
+    cause="PostgreSQL is down, restarting or read-only.",
+    status=503,
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+INTERNAL = FAULTS.code(
+    "internal",
+    message="the request failed on our side",
+    remedy="report it with the log's entry",
+    cause="A defect; the log holds its traceback.",
+    acts=Actor.OPERATOR,
+)
