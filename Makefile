@@ -27,7 +27,7 @@ down: ## End the world of `make up`; leaves nothing behind
 
 .PHONY: test
 test: setup ## Set up the same things and run all tests
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto --dist loadgroup
 
 .PHONY: unit
 unit: setup ## Run the tests that need no server, engine or host

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from kit.paths import state_dir
-from lab import check, control
+from kit.faults import Fault
+from kit.paths import cache_dir, state_dir
+from lab import check, control, leftovers, repository
+from lab.faults import TAKEN
+from lab.layers import Layers
+from lab.lock import MACHINE_LOCK, alone
 from lab.place import LabPlace, running
+from tools.servers.process import wait_until
+
+HERE = Path(__file__).parent
+OWN_MACHINE = ("test_clean_end.py", "test_machine.py")
+"""Their tests run in namespaces of their own, beside any lab."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the lab, which exists once on a machine, to one worker.
+
+    Tests that start a lab of their own come first: the fixture `lab` holds the machine's until the
+    end of the run.
+    """
+    with_lab = [item for item in items if HERE in item.path.parents]
+    with_lab = [item for item in with_lab if item.path.name not in OWN_MACHINE]
+    for item in with_lab:
+        item.add_marker(pytest.mark.xdist_group("lab"))
+    _sort(items, with_lab, lambda item: "lab" in item.fixturenames)  # type: ignore[attr-defined]
+    steps = [item for item in with_lab if item.get_closest_marker("in_order")]
+    _sort(items, steps, lambda item: item.reportinfo()[1] or 0)
+
+
+def _sort(items: list[pytest.Item], some: list[pytest.Item], key: Callable[..., int]) -> None:
+    """Sort some of the items into the places that they have."""
+    places = [index for index, item in enumerate(items) if item in some]
+    for index, item in zip(
+        places, sorted((items[index] for index in places), key=key), strict=True
+    ):
+        items[index] = item
 
 
 @pytest.fixture(scope="session")
@@ -18,11 +51,45 @@ def lab_directory() -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab(lab_directory: Path) -> Iterator[LabPlace]:
-    """A running lab with real hosts."""
+def real_hosts(lab_directory: Path) -> None:
+    """Skip where no host can run; else build what hosts are made of, where that is missing.
+
+    One worker builds while it holds the machine's lab lock. The others do not start a lab before.
+    """
     lacking = check.missing(lab_directory)
     if lacking is not None:
-        pytest.skip(f"no real hosts here: {lacking}")
+        pytest.skip(f"real hosts cannot run here: {lacking}")
+
+    def built_by_us() -> bool:
+        place = state_dir() / "building"
+        try:
+            with alone(place, MACHINE_LOCK):
+                _build(print)
+                leftovers.clear(place)
+        except Fault as fault:
+            if fault.code is not TAKEN:
+                raise
+            return running(lab_directory) is not None  # that one has built it
+        return True
+
+    def missing(message: str) -> None:
+        raise LookupError(message)
+
+    try:
+        _build(missing)
+    except LookupError:
+        assert wait_until(built_by_us, seconds=240)
+
+
+def _build(progress: Callable[[str], None]) -> None:
+    layers = Layers(cache_dir(), progress)
+    layers.mail()
+    repository.provide(cache_dir(), layers.base(), progress)
+
+
+@pytest.fixture(scope="session")
+def lab(lab_directory: Path, real_hosts: None) -> Iterator[LabPlace]:
+    """A running lab with real hosts."""
     found = running(lab_directory)
     if found is not None:
         if found.level == "api":

@@ -1,8 +1,4 @@
-"""The main job as a newcomer sees it: one command, one tenant file, one delivered mail.
-
-It stands in a folder that sorts first: the demo brings up a lab of its own, and the machine has
-room for one.
-"""
+"""The main job as a newcomer sees it: one command, one tenant file, one delivered mail."""
 
 from __future__ import annotations
 
@@ -10,27 +6,17 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from kit.paths import checkout
-from lab.check import missing
 from sandbox import world
-
-
-@pytest.fixture
-def needs_hosts() -> None:
-    """Skip with the reason where no host can run."""
-    lacks = missing(world.lab_dir())
-    if lacks:
-        pytest.skip(f"real hosts cannot run here: {lacks}")
 
 
 @pytest.mark.hosts
 @pytest.mark.engine
 @pytest.mark.timeout(900)
-def test_the_demo_ends_with_an_authenticated_mail(needs_hosts: None, tmp_path: Path) -> None:
+def test_the_demo_ends_with_an_authenticated_mail(real_hosts: None) -> None:
     was_up = world.is_up()
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", "demo"],

@@ -19,20 +19,21 @@ import pytest
 from cli.api import Api, connect
 from kit.paths import checkout
 from lab import leftovers
-from lab.check import missing
 from lab.place import LabPlace, required
 from sandbox import down, up, world
 
-pytestmark = [pytest.mark.hosts, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.hosts,
+    pytest.mark.engine,
+    pytest.mark.timeout(600),
+    pytest.mark.in_order,
+]
 FILE = "tenants/acme.yaml"
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[LabPlace]:
+def place(real_hosts: None) -> Iterator[LabPlace]:
     """A world of this module's own."""
-    lacks = missing(world.lab_dir())
-    if lacks:
-        pytest.skip(f"real hosts cannot run here: {lacks}")
     if world.is_up():
         pytest.skip("a world runs here already; these tests need one that they may break")
     up.start()

@@ -13,12 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.faults import Fault
-from kit.paths import cache_dir, checkout, state_dir
-from lab import cgroups, check, leftovers, repository
-from lab.faults import TAKEN
-from lab.layers import Layers
-from lab.lock import MACHINE_LOCK, alone
+from kit.paths import checkout, state_dir
+from lab import cgroups, repository
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 
@@ -107,28 +103,11 @@ def state() -> Iterator[Path]:
     subprocess.run(["rm", "-r", "--one-file-system", place.parent], check=True)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def layers_built() -> None:
-    """Build what is missing while there is a network: a machine of one's own has none."""
-    lacking = check.missing(state_dir() / "lab")
-    if lacking is not None:
-        pytest.skip(f"no real hosts here: {lacking}")
-    place = state_dir() / "clean end"
-    try:
-        with alone(place, MACHINE_LOCK):
-            layers = Layers(cache_dir(), print)
-            layers.mail()
-            repository.provide(cache_dir(), layers.base(), print)
-            leftovers.clear(place)
-    except Fault as fault:
-        if fault.code is not TAKEN:  # else by the lab that runs
-            raise
-
-
 @pytest.mark.parametrize(
     "how", ["asked", "daemon", "everything", "forgotten", "booting", "preparing", "building"]
 )
-def test_nothing_is_left_when_the_lab_is_ended_by(how: str, state: Path) -> None:
+def test_nothing_is_left_when_the_lab_is_ended_by(how: str, state: Path, real_hosts: None) -> None:
+    # The layers are built by then: a machine of one's own has no network to build them from.
     groups = cgroups.root().parent
     own = groups / f"labtest-{os.getpid()}-{how}"
     done = subprocess.run(

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from kit.paths import checkout, state_dir
-from lab import check
+from kit.paths import checkout
 from lab.commands import environment
 
 pytestmark = pytest.mark.hosts
@@ -24,10 +23,9 @@ WIDER = f"{LAB}; ip route add 198.16.0.0/12 dev lvmachine"
 @pytest.mark.parametrize(
     ("settings", "named"), [(VPN, "tun0"), (ROUTE, "r0"), (WIDER, "None"), ("true", "None")]
 )
-def test_who_else_uses_the_labs_addresses_is_named(settings: str, named: str) -> None:
-    lacking = check.missing(state_dir() / "lab")
-    if lacking is not None:
-        pytest.skip(f"no real hosts here: {lacking}")
+def test_who_else_uses_the_labs_addresses_is_named(
+    settings: str, named: str, real_hosts: None
+) -> None:
     done = subprocess.run(
         ["unshare", "-n", "sh", "-ec", f'{settings}\nexec "$0" -c "$1"', sys.executable, ASK],
         capture_output=True,

@@ -23,6 +23,7 @@ from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.migrations import upgrade
 from controlplane.service import listen, serve_http
+from tools.servers.process import wait_until
 
 PASSWORDS = {role: SecretStr(f"{role}-password") for role in ROLES}
 PEPPER = b"pepper"
@@ -64,6 +65,15 @@ class Plane:
         """Run a statement as the superuser."""
         with psycopg.connect(self.dsn) as admin:
             admin.execute(statement)
+
+    def delete_when_asked(self) -> None:
+        """Delete the tenant once somebody wants it deleted."""
+
+        def deleted() -> bool:
+            with psycopg.connect(self.dsn) as admin:
+                return admin.execute("delete from oltp.tenants where deleting").rowcount > 0
+
+        assert wait_until(deleted, seconds=20)
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, ca
     penguin("apply", "-f", str(file))
     assert penguin("delete", "tenant", "acme") == 1
     assert "error[delete.unconfirmed]" in capsys.readouterr().err
-    gone = threading.Timer(0.2, plane.run, ("delete from oltp.tenants where deleting",))
+    gone = threading.Thread(target=plane.delete_when_asked)
     gone.start()
     assert penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=20s") == 0
     gone.join()

@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from sender.clock import SystemClock
 from sender.directory import SendingMailbox
 from sender.explain import explain
 from sender.lists import Lists
+from sender.migrator import Migrator
 from sender.schemas import Explanation, State
 from sender.settings import SenderSettings
 from sender.suppression import Reason, recipient_hash, suppress
@@ -66,6 +68,12 @@ async def test_urgent_messages_overtake(settings, entry, publish, submit, sink, 
     await publish(entry)
     late = [await submit(subject=f"low {n}", priority=500) for n in range(3)]
     urgent = await submit(subject="urgent", priority=10)
+    url = settings.redis_url.get_secret_value()
+    async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
+        lists = Lists(client, "before")
+        await Migrator(
+            engine, lists, owner="before", clock=SystemClock(), batch=4, lease=DEADLINE
+        ).migrate()  # all of them, before the sender takes one
     async with sending(settings.model_copy(update={"lanes": 1})):
         for message_id in (*late, urgent):
             await reaches(engine, message_id, State.ACCEPTED)
