@@ -12,7 +12,7 @@ from blueprint.document import Blueprint
 from controlplane.ansible.first_contact import FirstContact, SshServer
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.ansible.run import Connection, Playbook, run_playbook
-from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress, ProvisioningError
+from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,5 @@ class AnsibleConfigurator:
 
 def _primary_ip(host: ObservedHost) -> str:
     if host.primary_ip is None:
-        raise ProvisioningError(
-            "hosts.no_primary_address",
-            f"the primary address of {host.name} is not known yet",
-            remedy="Wait until the provider has finished the instance.",
-            where=f"host/{host.name}",
-        )
+        raise ValueError(f"the primary address of {host.name} is not known yet")
     return host.primary_ip

@@ -14,7 +14,9 @@ from datetime import timedelta
 import fabric
 import paramiko
 
-from controlplane.reconciler.ports import Progress, ProvisioningError
+from controlplane.ansible.faults import SSH_REFUSED, UNREACHABLE
+from controlplane.reconciler.ports import Progress
+from kit.faults import Fault
 
 BANNER_SECONDS = 5.0
 """How long a host that took the connection may take to say who it is."""
@@ -67,8 +69,7 @@ class FirstContact:
         """Install `public_key` for root; return the host key as a line of known_hosts.
 
         Harmless when it is there already: with `private_key` no password is needed then, and the
-        key's login is tried at the end. Raises `ProvisioningError`: `hosts.unreachable`,
-        `hosts.ssh_refused`.
+        key's login is tried at the end. Raises UNREACHABLE or SSH_REFUSED.
         """
         self._wait_for_banner(server, progress)
         if private_key is not None:
@@ -90,14 +91,8 @@ class FirstContact:
                 _read_banner(server)
             except OSError as error:
                 if self._clock() >= end:
-                    raise ProvisioningError(
-                        "hosts.unreachable",
-                        f"{server.name} ({server.address}) did not answer on SSH within "
-                        f"{self._deadline}: {error}",
-                        remedy="Look at the instance in the provider's panel: it must be running, "
-                        "and its firewall profile must let port 22 in.",
-                        where=server.where,
-                    ) from None
+                    reason = f"{error} (within {self._deadline})"
+                    raise UNREACHABLE(reason=reason, where=server.where) from None
                 if not told:
                     progress(f"{server.name}: waiting for SSH on {server.address}")
                     told = True
@@ -155,12 +150,8 @@ def _session(
     except (paramiko.SSHException, OSError, EOFError) as error:
         if isinstance(error, paramiko.AuthenticationException):
             raise
-        raise ProvisioningError(
-            "hosts.unreachable",
-            f"SSH to {server.name} ({server.address}) broke off: {error}",
-            remedy="It is tried again; if it stays, look at the host's console at the provider.",
-            where=server.where,
-        ) from None
+        reason = str(error) or type(error).__name__
+        raise UNREACHABLE(reason=reason, where=server.where) from None
     finally:
         connection.close()
 
@@ -197,11 +188,5 @@ def _known_host(server: SshServer, key: paramiko.PKey) -> str:
     return f"{name} {key.get_name()} {key.get_base64()}"
 
 
-def _refused(server: SshServer, reason: str) -> ProvisioningError:
-    return ProvisioningError(
-        "hosts.ssh_refused",
-        f"{server.name} ({server.address}) refuses root: {reason}",
-        remedy="Set a new root password in the provider's panel, or recreate the instance; then "
-        "retry the operation.",
-        where=server.where,
-    )
+def _refused(server: SshServer, reason: str) -> Fault:
+    return SSH_REFUSED(reason=reason, where=server.where)

@@ -6,12 +6,7 @@ from typing import Any
 
 from blueprint.document import Blueprint
 from blueprint.document import Host as BlueprintHost
-from controlplane.reconciler.ports import (
-    HostSecrets,
-    ObservedAddress,
-    ObservedHost,
-    ProvisioningError,
-)
+from controlplane.reconciler.ports import HostSecrets, ObservedAddress, ObservedHost
 
 
 def host_variables(
@@ -20,7 +15,7 @@ def host_variables(
     """The variable `host` of the playbooks (shape: playbooks/README.md); no secret in it.
 
     Addresses that the provider has not given yet are left out: they hold back only themselves.
-    Raises `ProvisioningError` when the host or its primary address is not known, or when a name
+    Raises ValueError when the host or its primary address is not known, or when a name
     has no certificate.
     """
     planned = _planned(blueprint, observed)
@@ -30,12 +25,12 @@ def host_variables(
     inbound = _inbound(blueprint, planned)
     egress = [address for address in given if address.name in bulk]
     for name in {primary.helo, *(address.helo for address in egress)}:
-        _require_certificate(name, secrets, observed)
+        _require_certificate(name, secrets)
     return {
         "tenant": blueprint.tenant,
         "name": observed.name,
         "digest": blueprint.digest,
-        "root_keys": [_root_key(blueprint, observed)],
+        "root_keys": [_root_key(blueprint)],
         "primary": _address(primary),
         "addresses": [_address(address) for address in given],
         "instances": [
@@ -64,13 +59,7 @@ def _planned(blueprint: Blueprint, observed: ObservedHost) -> BlueprintHost:
     for host in blueprint.hosts:
         if host.name == observed.name:
             return host
-    raise ProvisioningError(
-        "hosts.not_in_blueprint",
-        f"the blueprint of {blueprint.tenant} has no host {observed.name}",
-        remedy="Apply the tenant again; the host belongs to an older generation.",
-        retryable=False,
-        where=f"host/{observed.name}",
-    )
+    raise ValueError(f"the blueprint of {blueprint.tenant} has no host {observed.name}")
 
 
 def _primary(
@@ -79,34 +68,17 @@ def _primary(
     for address in given:
         if address.name == planned.primary.name:
             return address
-    raise ProvisioningError(
-        "hosts.no_primary_address",
-        f"the primary address of {observed.name} is not known yet",
-        remedy="Wait until the provider has finished the instance.",
-        where=f"host/{observed.name}",
-    )
+    raise ValueError(f"the primary address of {observed.name} is not known yet")
 
 
-def _require_certificate(helo: str, secrets: HostSecrets, observed: ObservedHost) -> None:
-    if helo in secrets.tls_certificates:
-        return
-    raise ProvisioningError(
-        "hosts.certificate_missing",
-        f"no submission certificate has been issued for {helo}",
-        remedy="Run the keys phase again: it issues a certificate for every name of a host.",
-        where=f"host/{observed.name}",
-    )
+def _require_certificate(helo: str, secrets: HostSecrets) -> None:
+    if helo not in secrets.tls_certificates:
+        raise ValueError(f"no submission certificate has been issued for {helo}")
 
 
-def _root_key(blueprint: Blueprint, observed: ObservedHost) -> str:
+def _root_key(blueprint: Blueprint) -> str:
     if blueprint.keys is None:
-        raise ProvisioningError(
-            "hosts.keys_missing",
-            f"the blueprint of {blueprint.tenant} was rendered without keys",
-            remedy="Take the blueprint from the control plane: it holds the public keys.",
-            retryable=False,
-            where=f"host/{observed.name}",
-        )
+        raise ValueError(f"the blueprint of {blueprint.tenant} was rendered without keys")
     return blueprint.keys.ssh.strip()
 
 

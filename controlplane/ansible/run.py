@@ -14,12 +14,14 @@ from typing import Any
 import ansible_runner
 
 from controlplane.ansible.errors import Failure, explain
+from controlplane.ansible.faults import NOT_RUN, UNFINISHED
 from controlplane.ansible.private_directory import (
     default_root,
     environment_mark,
     private_directory,
 )
-from controlplane.reconciler.ports import Progress, ProvisioningError
+from controlplane.reconciler.ports import Progress
+from kit.faults import Fault
 
 CENSORED = "hidden, since the task handles secrets; /var/log on the host may say more"
 
@@ -61,7 +63,7 @@ def run_playbook(
     `cancelled` is asked every second or so; the next run goes on where a cancelled one ended.
 
     Secrets reach Ansible by files (0600, in memory where the machine has a memory file system)
-    and never by arguments or environment. Raises `ProvisioningError`.
+    and never by arguments or environment. Raises a fault of this room.
     """
     events = Events(connection.name, progress)
     with private_directory(playbook.private_root or default_root()) as private:
@@ -142,31 +144,15 @@ def _last_words(said: str) -> str:
 
 def _error(
     runner: ansible_runner.Runner, events: Events, playbook: Playbook, connection: Connection
-) -> ProvisioningError:
+) -> Fault:
     where = f"host/{connection.name}"
     if runner.status == "timeout":
-        return ProvisioningError(
-            "hosts.configuration_timeout",
-            f"configuring {connection.name} took longer than {playbook.deadline}",
-            remedy="Look at the operation's log for the task that hangs; it is tried again.",
-            where=where,
-        )
+        return UNFINISHED(reason=f"it took longer than {playbook.deadline}", where=where)
     if runner.status == "canceled":
-        return ProvisioningError(
-            "hosts.configuration_cancelled",
-            f"configuring {connection.name} was cut off, since this process was asked to stop",
-            remedy="Nothing to do: the next run changes what is left.",
-            where=where,
-        )
+        return UNFINISHED(reason="the control plane was asked to stop", where=where)
     if events.failure is not None:
         return explain(events.failure, connection.name)
-    return ProvisioningError(
-        "hosts.ansible_failed",
-        f"ansible-playbook ended with {runner.rc}: {_last_lines(runner)}",
-        remedy="Check that this installation is complete (ansible-core, the folder playbooks/).",
-        retryable=False,
-        where=where,
-    )
+    return NOT_RUN(status=runner.rc, reason=_last_lines(runner), where=where)
 
 
 def _last_lines(runner: ansible_runner.Runner) -> str:

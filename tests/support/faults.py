@@ -16,15 +16,17 @@ from typing import Any
 import pytest
 
 from cli.errors import FAILED, reported
-from kit.faults import Code
+from kit.faults import Code, Fault
+
+Shown = str | Mapping[str, Any] | Fault
 
 
-def assert_shows(shown: str | Mapping[str, Any], code: Code, **values: object) -> None:
+def assert_shows(shown: Shown, code: Code, **values: object) -> None:
     """Assert that the text of a code is what a user meets.
 
     `shown` is what the command line or Pulumi printed, a problem of the API or one of its `errors`,
-    a condition, or an operation. Values that are not given are those of the reference's example,
-    `...` stands for any.
+    a condition, an operation, or a fault of a port's adapter. Values that are not given are those
+    of the reference's example, `...` stands for any.
     """
     message = _pattern(code.message, {**code.example, **values})
     remedy = _pattern(code.remedy, {**code.example, **values})
@@ -44,11 +46,12 @@ def printed(call: Callable[[], object]) -> str:
     return text.getvalue()
 
 
-def _parts(
-    shown: str | Mapping[str, Any], code: Code, message: str, remedy: str
-) -> list[tuple[str, str]]:
+def _parts(shown: Shown, code: Code, message: str, remedy: str) -> list[tuple[str, str]]:
     """Return pairs of a text and the pattern that must be in it, for each door."""
     name = re.escape(code.name)
+    if isinstance(shown, Fault):
+        assert shown.code is code
+        return [(shown.message, rf"\A{message}\Z"), (shown.remedy, rf"\A{remedy}\Z")]
     if isinstance(shown, str):
         do = rf"(\n  at: [^\n]*)?\n  do: {remedy}" if remedy else ""
         command_line = rf"error\[{name}\]: {message}{do}"

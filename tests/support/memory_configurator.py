@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 from blueprint.document import Blueprint
+from controlplane.ansible.faults import SSH_REFUSED
 from controlplane.ansible.host_variables import host_variables, secret_variables
-from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress, ProvisioningError
+from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress
+from kit.faults import Fault
 
 
 class MemoryConfigurator:
@@ -19,9 +21,9 @@ class MemoryConfigurator:
         """What was configured last (JSON), by host name."""
         self.runs: list[str] = []
         """Host names in the order of `configure` calls."""
-        self._failures: list[ProvisioningError] = []
+        self._failures: list[Fault] = []
 
-    def fail_next(self, error: ProvisioningError) -> None:
+    def fail_next(self, error: Fault) -> None:
         """Raise this at the next call of either method."""
         self._failures.append(error)
 
@@ -38,12 +40,7 @@ class MemoryConfigurator:
         del ssh_private_key
         self._maybe_fail()
         if self.keys.get(host.name) != ssh_public_key and password is None:
-            raise ProvisioningError(
-                "hosts.ssh_refused",
-                f"{host.name} refuses root: no password is known",
-                remedy="Set a new root password in the provider's panel.",
-                where=f"host/{host.name}",
-            )
+            raise SSH_REFUSED(reason="no password is known", where=f"host/{host.name}")
         self.keys[host.name] = ssh_public_key
         progress(f"{host.name}: our key is installed")
         return f"{host.primary_ip} ssh-ed25519 AAAA-{host.name}"

@@ -165,16 +165,14 @@ def test_a_playbook_that_failed_half_way_goes_on_when_its_cause_is_mended(
     )
     penguin("apply", "-f", str(changed))
 
-    until_told(
-        "HostsConfigured", "HostsPlaybookFailed", "host/mx1", "dovecot.conf", "Mend what the"
-    )
+    until_told("HostsConfigured", "HostsTaskFailed", "host/mx1", "dovecot.conf", "correct what the")
     shutil.rmtree(obstacle)
     ready()
 
     assert obstacle.read_text() == right
     told = [o for o in operations(api) if o["phase"] == "configuration" and o["generation"] > 1]
     assert told[0]["outcome"] == "succeeded"
-    assert told[-1]["error_code"] == "hosts.playbook_failed"
+    assert told[-1]["error_code"] == "hosts.task_failed"
     assert bought(place) == ["address", "address", "server"]
 
 

@@ -34,9 +34,9 @@ from controlplane.reconciler.ports import (
     HostSecrets,
     ObservedAddress,
     ObservedHost,
-    ProvisioningError,
     SubmissionUser,
 )
+from kit.faults import Fault
 from lab.place import LabPlace
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
@@ -311,7 +311,7 @@ def ordered_host(lab: LabPlace, provider: Provider, server: Server) -> MailHost:
 class Runs:
     """How configuring went: against dead sources, mended after worse trouble, and once more."""
 
-    broken: ProvisioningError
+    broken: Fault
     first: int
     second: int
 
@@ -328,7 +328,7 @@ printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/po
 
 @pytest.fixture(scope="session")
 def runs(ordered_host: MailHost) -> Runs:
-    with pytest.raises(ProvisioningError) as broken:
+    with pytest.raises(Fault) as broken:
         ordered_host.configure(DEAD_SOURCE)
     assert ordered_host.shell(CUT_OFF).endswith("unpacked")
     return Runs(

@@ -13,8 +13,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from controlplane.ansible import faults
 from controlplane.ansible.run import Events
-from controlplane.reconciler.ports import ProvisioningError
+from kit.faults import Fault
+from tests.support.faults import assert_shows
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 
@@ -48,7 +50,7 @@ def code_of(client: smtplib.SMTP, sender: str, recipient: str) -> int:
 
 class TestConfiguring:
     def test_dead_package_sources_are_named_and_the_next_run_mends(self, runs) -> None:
-        assert runs.broken.code == "hosts.packages_unavailable"
+        assert_shows(runs.broken, faults.PACKAGES_UNAVAILABLE, task=..., reason=...)
         assert runs.broken.where == "host/mx1"
         assert runs.first > 0
 
@@ -88,7 +90,7 @@ class TestConfiguring:
         assert sorted(set(found.splitlines())) == ["600 root:root", "640 root:dovecot"]
 
     def test_a_password_opens_no_door_any_more(self, mail_host) -> None:
-        with pytest.raises(ProvisioningError) as caught:
+        with pytest.raises(Fault) as caught:
             mail_host.configurator().first_contact(
                 mail_host.observed,
                 ssh_public_key=mail_host.blueprint.keys.ssh,
@@ -96,7 +98,7 @@ class TestConfiguring:
                 progress=lambda _: None,
             )
 
-        assert caught.value.code == "hosts.ssh_refused"
+        assert_shows(caught.value, faults.SSH_REFUSED, reason=...)
 
     def test_people_get_in_as_long_as_they_are_on_the_list(self, mail_host) -> None:
         key = mail_host.blueprint.keys.ssh
@@ -204,21 +206,21 @@ class TestTrouble:
             serialization.NoEncryption(),
         )
 
-        with pytest.raises(ProvisioningError) as caught:
+        with pytest.raises(Fault) as caught:
             mail_host.configure(
                 secrets=replace(mail_host.secrets, ssh_private_key=stranger.decode())
             )
 
-        assert caught.value.code == "hosts.ssh_refused"
+        assert_shows(caught.value, faults.SSH_REFUSED, reason=...)
 
     def test_a_host_with_another_host_key_is_not_touched(self, mail_host) -> None:
         name, kind, _ = mail_host.known_host.split()
         other = "AAAAC3NzaC1lZDI1NTE5AAAAIEqlC36kDk06P6KZobNCucUzJFgwHfyVvsUiGlKJmFtW"
 
-        with pytest.raises(ProvisioningError) as caught:
+        with pytest.raises(Fault) as caught:
             mail_host.configure(known_host=f"{name} {kind} {other}")
 
-        assert caught.value.code == "hosts.host_key_changed"
+        assert_shows(caught.value, faults.HOST_KEY_CHANGED)
         assert not caught.value.retryable
 
     def test_a_stopped_instance_is_started_again(self, mail_host) -> None:

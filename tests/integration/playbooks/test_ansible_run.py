@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from controlplane.ansible import faults
 from controlplane.ansible.run import Connection, Playbook, run_playbook
-from controlplane.reconciler.ports import ProvisioningError
+from kit.faults import Fault
+from tests.support.faults import assert_shows
 
 SECRET = "word-that-nobody-may-see"
 CONFIG = Path(__file__).parents[3] / "playbooks" / "ansible.cfg"
@@ -77,7 +79,7 @@ def test_changes_are_counted_and_told_also_from_a_folder_with_a_space(
 
 def test_the_private_directory_ends_with_the_run(run: Run) -> None:
     run.tasks(task("Say", "debug", msg="hello"))
-    with pytest.raises(ProvisioningError):
+    with pytest.raises(Fault):
         run.tasks(task("Fail", "fail", msg="no"))
 
     assert list(run.root.iterdir()) == []
@@ -106,22 +108,22 @@ def test_a_secret_is_in_no_line_no_argument_and_no_environment(run: Run, tmp_pat
 def test_a_secret_stays_hidden_when_its_task_fails(run: Run) -> None:
     failing = task("Use the secret", "fail", msg="{{ secret_word }}") | {"no_log": True}
 
-    with pytest.raises(ProvisioningError) as caught:
+    with pytest.raises(Fault) as caught:
         run.tasks(failing)
 
-    assert caught.value.code == "hosts.playbook_failed"
-    assert "Use the secret" in str(caught.value)
+    assert_shows(caught.value, faults.TASK_FAILED, task="Use the secret", reason=...)
     assert SECRET not in str(caught.value) + "\n".join(run.lines)
 
 
 def test_a_failed_task_is_named_with_the_words_of_its_module(run: Run) -> None:
-    with pytest.raises(ProvisioningError) as caught:
+    with pytest.raises(Fault) as caught:
         run.tasks(
             task("Fill the disk", "fail", msg="write: No space left on device"),
             task("Never reached", "debug", msg="x"),
         )
 
-    assert caught.value.code == "hosts.disk_full"
+    values = {"task": "Fill the disk", "reason": "write: No space left on device"}
+    assert_shows(caught.value, faults.DISK_FULL, **values)
     assert run.lines == ["mx1: failed: Fill the disk: write: No space left on device"]
 
 
@@ -130,20 +132,19 @@ def test_a_run_that_hangs_is_ended_at_the_deadline(run: Run, tmp_path: Path) -> 
     os.mkfifo(pipe)
     hang = task("Hang", "shell", cmd=f"echo $$ > {number}; exec cat {pipe}")
 
-    with pytest.raises(ProvisioningError) as caught:
+    with pytest.raises(Fault) as caught:
         run.tasks(hang, deadline=2)
 
-    assert caught.value.code == "hosts.configuration_timeout"
+    assert_shows(caught.value, faults.UNFINISHED, reason="it took longer than 0:00:02")
     hanging = Path("/proc", number.read_text().strip(), "cmdline")
     assert not hanging.exists() or str(pipe) not in hanging.read_text()
 
 
 def test_a_run_can_be_cut_off(run: Run) -> None:
-    with pytest.raises(ProvisioningError) as caught:
+    with pytest.raises(Fault) as caught:
         run.tasks(task("Never seen", "debug", msg="x"), cancelled=lambda: True)
 
-    assert caught.value.code == "hosts.configuration_cancelled"
-    assert caught.value.retryable
+    assert_shows(caught.value, faults.UNFINISHED, reason="the control plane was asked to stop")
 
 
 def test_what_a_dead_process_left_is_cleared_by_the_next_run(run: Run) -> None:
@@ -166,15 +167,15 @@ def test_what_a_dead_process_left_is_cleared_by_the_next_run(run: Run) -> None:
 
 
 def test_a_host_that_does_not_answer_is_unreachable(run: Run) -> None:
-    with pytest.raises(ProvisioningError) as caught:
+    with pytest.raises(Fault) as caught:
         run.tasks(task("Ping", "ping") | {"vars": {"ansible_port": 1}}, local=False)
 
-    assert caught.value.code == "hosts.unreachable"
+    assert_shows(caught.value, faults.UNREACHABLE, reason=...)
     assert caught.value.where == "host/mx1"
 
 
 def test_a_playbook_that_ansible_cannot_read_is_our_own_fault(run: Run) -> None:
-    with pytest.raises(ProvisioningError) as caught:
+    with pytest.raises(Fault) as caught:
         run.tasks({"name": "No such module", "penguins_fly": {}})
 
-    assert caught.value.code in {"hosts.ansible_failed", "hosts.playbook_failed"}
+    assert_shows(caught.value, faults.NOT_RUN, status=..., reason=...)

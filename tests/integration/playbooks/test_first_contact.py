@@ -13,8 +13,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from controlplane.ansible import faults
 from controlplane.ansible.first_contact import FirstContact, SshServer
-from controlplane.reconciler.ports import ProvisioningError
+from kit.faults import Fault
+from tests.support.faults import assert_shows
 
 PASSWORD = "from-the-provider"
 
@@ -150,7 +152,7 @@ def test_a_host_that_takes_neither_password_nor_key_refuses(
 ) -> None:
     private, public = make_key()
 
-    with pytest.raises(ProvisioningError) as caught:
+    with pytest.raises(Fault) as caught:
         contact.make(
             SshServer("mx1", "127.0.0.1", door.port),
             public_key=public,
@@ -159,9 +161,8 @@ def test_a_host_that_takes_neither_password_nor_key_refuses(
             progress=lambda _: None,
         )
 
-    assert caught.value.code == "hosts.ssh_refused"
+    assert_shows(caught.value, faults.SSH_REFUSED, reason=...)
     assert caught.value.where == "host/mx1"
-    assert caught.value.remedy
     assert "wrong" not in str(caught.value)
 
 
@@ -176,7 +177,7 @@ def test_a_host_that_never_comes_up_is_given_up_at_the_deadline() -> None:
     contact = FirstContact(deadline=timedelta(seconds=3), clock=lambda: now[0], pause=pause)
     lines: list[str] = []
 
-    with pytest.raises(ProvisioningError) as caught:
+    with pytest.raises(Fault) as caught:
         contact.make(
             SshServer("mx1", "127.0.0.1", port),
             public_key="k",
@@ -185,7 +186,7 @@ def test_a_host_that_never_comes_up_is_given_up_at_the_deadline() -> None:
             progress=lines.append,
         )
 
-    assert caught.value.code == "hosts.unreachable"
+    assert_shows(caught.value, faults.UNREACHABLE, reason=...)
     assert now[0] == 3.0
     assert len(lines) == 1
 

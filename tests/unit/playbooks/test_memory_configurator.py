@@ -7,12 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from blueprint.document import Blueprint
-from controlplane.reconciler.ports import (
-    Configurator,
-    HostSecrets,
-    ObservedHost,
-    ProvisioningError,
-)
+from controlplane.ansible.faults import UNREACHABLE
+from controlplane.reconciler.ports import Configurator, HostSecrets, ObservedHost
+from kit.faults import Fault
 from tests.support.memory_configurator import MemoryConfigurator
 
 
@@ -45,7 +42,7 @@ def test_a_password_is_needed_once(
             host, ssh_public_key="k", password=password, progress=lambda _: None
         )
 
-    with pytest.raises(ProvisioningError, match="refuses root"):
+    with pytest.raises(Fault, match="refuses our login"):
         contact(None)
     assert contact("secret") == contact(None)
 
@@ -54,9 +51,9 @@ def test_a_failure_can_be_ordered_once(
     blueprint: Blueprint, observe: Callable[..., ObservedHost]
 ) -> None:
     configurator = MemoryConfigurator()
-    configurator.fail_next(ProvisioningError("hosts.unreachable", "gone", remedy="look"))
+    configurator.fail_next(UNREACHABLE(reason="gone"))
 
-    with pytest.raises(ProvisioningError, match="gone"):
+    with pytest.raises(Fault, match="gone"):
         configurator.first_contact(
             observe(blueprint), ssh_public_key="k", password="p", progress=lambda _: None
         )

@@ -1,0 +1,90 @@
+"""What can go wrong with configuring a host."""
+
+from __future__ import annotations
+
+from kit.faults import Actor, Table
+
+FAULTS = Table("ansible", "Configuring hosts by SSH and Ansible")
+
+UNREACHABLE = FAULTS.code(
+    "hosts.unreachable",
+    message="the host does not answer on SSH: {reason}",
+    remedy="check at the provider that it runs and that its firewall profile lets port 22 in",
+    cause="No SSH connection to the host, or one that broke off.",
+    example={"reason": "connection refused"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+SSH_REFUSED = FAULTS.code(
+    "hosts.ssh_refused",
+    message="the host refuses our login as root: {reason}",
+    remedy="put the tenant's key into /root/.ssh/authorized_keys by the provider's console, or "
+    "replace the host",
+    cause="Neither the tenant's key nor, at first contact, the provider's root password opens it.",
+    example={"reason": "the provider's root password is refused"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+HOST_KEY_CHANGED = FAULTS.code(
+    "hosts.host_key_changed",
+    message="the host answers with another key than at first contact",
+    remedy="find out who answers there; if it was reinstalled on purpose, replace the host",
+    cause="The host was reinstalled, or another machine has its address.",
+    acts=Actor.OPERATOR,
+)
+DISK_FULL = FAULTS.code(
+    "hosts.disk_full",
+    message='the host\'s disk is full at task "{task}": {reason}',
+    remedy="free space on the host (`df -h`, `journalctl --vacuum-size=100M`), or choose a larger "
+    "size",
+    cause="A task could not write to the host's disk.",
+    example={"task": "Install packages", "reason": "No space left on device"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+PACKAGES_UNAVAILABLE = FAULTS.code(
+    "hosts.packages_unavailable",
+    message='packages cannot be installed at task "{task}": {reason}',
+    remedy="check that the host reaches its package sources (`apt-get update` on the host) and "
+    "that PENGUIN_HOSTS__PACKAGE_SOURCES names the right ones",
+    cause="A package source does not answer, or lacks a package.",
+    example={"task": "Install packages", "reason": "Failed to fetch http://deb.debian.org/debian"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+PACKAGE_MANAGER_BUSY = FAULTS.code(
+    "hosts.package_manager_busy",
+    message='another installation runs on the host at task "{task}": {reason}',
+    remedy="wait: it is tried again when that has ended",
+    cause="Something else on the host, such as its automatic upgrades, holds the lock of apt.",
+    example={"task": "Install packages", "reason": "Could not get lock /var/lib/dpkg/lock"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+TASK_FAILED = FAULTS.code(
+    "hosts.task_failed",
+    message='task "{task}" failed: {reason}',
+    remedy="correct what the message names; the next run changes only the rest",
+    cause="A task of the playbooks failed on the host.",
+    example={"task": "Start Postfix", "reason": "Unable to start service postfix"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+UNFINISHED = FAULTS.code(
+    "hosts.unfinished",
+    message="configuring the host was ended: {reason}",
+    remedy="wait: it is tried again and changes only the rest; the operation's log names the "
+    "last task",
+    cause="The run took longer than its deadline, or the control plane was asked to stop.",
+    example={"reason": "it took longer than 0:15:00"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+NOT_RUN = FAULTS.code(
+    "hosts.ansible_failed",
+    message="ansible-playbook ended with {status}: {reason}",
+    remedy="check that this installation is complete (ansible-core, the folder playbooks/)",
+    cause="The program did not get as far as a task.",
+    example={"status": 4, "reason": "the playbook: site.yml could not be found"},
+    acts=Actor.OPERATOR,
+)
