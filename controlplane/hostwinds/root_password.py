@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from controlplane.reconciler.ports import ProvisioningError
 from hostwinds.client import Client
 from hostwinds.errors import HostwindsError
+from kit.faults import Code, Fault
 
 
 def root_password(service_id: int) -> str | None:
@@ -13,9 +13,5 @@ def root_password(service_id: int) -> str | None:
         with Client.from_environment() as client:
             return client.root_password(service_id).get_secret_value() or None
     except HostwindsError as error:
-        raise ProvisioningError(
-            getattr(error, "code", "hostwinds.refused"),
-            str(error),
-            remedy=error.remedy,
-            where=f"service {service_id}",
-        ) from None
+        code = Code(error.code, "", "", "", retryable=True)
+        raise Fault(code, str(error), error.remedy, where=f"service {service_id}") from None

@@ -17,13 +17,16 @@ from types import MappingProxyType
 from blueprint.document import Blueprint
 from controlplane.pulumi.errors import Complaint, explain
 from controlplane.pulumi.events import Listener
+from controlplane.pulumi.faults import ENGINE_INCOMPLETE, UNFINISHED
 from controlplane.pulumi.job import MARK, Job, Kind
 from controlplane.pulumi.owner import clear_stale_locks, identity
 from controlplane.pulumi.purchases import end_unknown, raise_fence
 from controlplane.pulumi.state import cloud_state
-from controlplane.reconciler.ports import CloudPlan, CloudState, Progress, ProvisioningError
+from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
+from kit.faults import Fault
 from kit.leftovers import end_leftovers
 from stacks.backend import BackendUnreachable, Stacks
+from stacks.faults import STATE_UNREACHABLE
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
 """The program is served by the worker, so no language host of this runtime is ever asked."""
@@ -56,13 +59,13 @@ class PulumiEngine:
 
     def state(self, tenant: str) -> CloudState:
         """Read the last checkpoint, without starting the engine: a few milliseconds."""
-        with self._told(tenant):
+        with self._located(tenant):
             return cloud_state(self._stacks().resources(tenant))
 
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
         """Say what `up` would do."""
         listener = Listener(progress)
-        with self._told(blueprint.tenant):
+        with self._located(blueprint.tenant):
             kinds = self._with_stack(blueprint.tenant, "preview")
             self._run(blueprint.tenant, kinds, listener, LOOKING, blueprint)
         return CloudPlan(tuple(listener.changes.values()))
@@ -77,7 +80,7 @@ class PulumiEngine:
     ) -> CloudState:
         """Make it so. A pending address is reported in the state, not raised."""
         tenant = blueprint.tenant
-        with self._told(tenant):
+        with self._located(tenant):
             self._take_over(tenant, progress)
             fenced = raise_fence(tenant, fence, self._environment)
             kinds, listener = self._with_stack(tenant, "up"), Listener(progress)
@@ -93,7 +96,7 @@ class PulumiEngine:
     def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
         """Compare the state with the providers without changing either (drift)."""
         listener = Listener(progress)
-        with self._told(tenant):
+        with self._located(tenant):
             if self._stacks().exists(tenant):
                 self._run(tenant, ("refresh",), listener, LOOKING)
         return CloudPlan(tuple(listener.changes.values()))
@@ -102,7 +105,7 @@ class PulumiEngine:
         self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
     ) -> None:
         """Delete everything of the tenant and the stack itself. Done already is fine."""
-        with self._told(tenant):
+        with self._located(tenant):
             self._take_over(tenant, progress)
             raise_fence(tenant, fence, self._environment)
             hosts = self.state(tenant).hosts
@@ -134,7 +137,7 @@ class PulumiEngine:
         blueprint: Blueprint | None = None,
         further: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Run commands in a process; raises ProvisioningError for whatever went wrong."""
+        """Run commands in a process; raises a fault for whatever went wrong."""
         job = self._job(tenant, kinds, blueprint, further)
         receiver, sender = self._processes.Pipe(duplex=False)
         process = self._processes.Process(target=_start, args=(job, sender), daemon=True)
@@ -143,7 +146,7 @@ class PulumiEngine:
         until = self._clock() + deadline.total_seconds()
         code: int | None = None
         try:
-            code = self._listen(receiver, listener, until)
+            code = self._listen(receiver, listener, until, deadline)
         finally:
             receiver.close()
             if code is None:
@@ -153,32 +156,26 @@ class PulumiEngine:
             end_leftovers(f"{MARK}={job.mark}")
         if code:
             complaints = listener.complaints or [Complaint(None, " ".join(listener.noise))]
-            error = explain(complaints, tenant)
-            if error is not None:
-                raise error
+            fault = explain(complaints, tenant)
+            if fault is not None:
+                raise fault
 
-    def _listen(self, receiver: Connection, listener: Listener, until: float) -> int:
+    def _listen(
+        self, receiver: Connection, listener: Listener, until: float, deadline: timedelta
+    ) -> int:
         """Hear the process out; return its exit code. Raises on deadline and sudden death."""
         while receiver.poll(max(until - self._clock(), 0)):
             try:
                 word, value = receiver.recv()
             except EOFError:
-                raise ProvisioningError(
-                    "cloud.worker_lost",
-                    "the process of the operation ended without a word",
-                    remedy="nothing: the next run looks first; check the machine's memory",
-                ) from None
+                raise UNFINISHED(reason="its process was killed") from None
             if word == "done":
                 return int(value)
             if word == "event":
                 listener.hear(value)
             else:
                 listener.noise.append(value)
-        raise ProvisioningError(
-            "cloud.deadline",
-            "the operation took longer than it may and was ended",
-            remedy="nothing: the next run looks at what is there and goes on",
-        )
+        raise UNFINISHED(reason=f"it took longer than {deadline}")
 
     def _job(
         self,
@@ -191,12 +188,7 @@ class PulumiEngine:
         home = self._private_home(directory)
         command = which("pulumi", path=self._environment["PATH"])
         if command is None:
-            raise ProvisioningError(
-                "engine.missing",
-                "the Pulumi command is not on this machine",
-                remedy="run `penguin engine build`",
-                retryable=False,
-            )
+            raise ENGINE_INCOMPLETE(reason="there is no command `pulumi`")
         return Job(
             kinds=kinds,
             tenant=tenant,
@@ -228,19 +220,15 @@ class PulumiEngine:
         return home
 
     @contextmanager
-    def _told(self, tenant: str) -> Iterator[None]:
-        """Name the stack in every error, and turn an unreachable state into one."""
+    def _located(self, tenant: str) -> Iterator[None]:
+        """Name the stack in every fault, and turn an unreachable state into one."""
+        where = f"stack/{tenant}"
         try:
             yield
         except BackendUnreachable as error:
-            raise ProvisioningError(
-                "cloud.state_unreachable",
-                f"the state of stack {tenant} cannot be read: {error}",
-                remedy="check PULUMI_BACKEND_URL and that its database or directory is there",
-                where=f"stack/{tenant}",
-            ) from None
-        except ProvisioningError as error:
-            error.where = error.where or f"stack/{tenant}"
+            raise STATE_UNREACHABLE(reason=error, where=where) from None
+        except Fault as fault:
+            fault.at(where)
             raise
 
 

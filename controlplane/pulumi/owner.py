@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from controlplane.reconciler.ports import ProvisioningError
+from controlplane.pulumi.faults import LOCKED
+from kit.faults import Fault
 from kit.leftovers import end_leftovers
 from stacks.backend import Lock, Stacks
 
@@ -52,7 +53,7 @@ def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Path:
 def clear_stale_locks(stacks: Stacks, stack: str, directory: Path) -> list[Lock]:
     """Remove locks that dead processes of ours left on a stack; return them.
 
-    An engine of ours that outlived its controller is ended first. Raises ProvisioningError
+    An engine of ours that outlived its controller is ended first. Raises a fault
     `cloud.locked` for any other lock. Only the holder of the tenant's lease may call this.
     """
     removed = []
@@ -84,18 +85,7 @@ def _is_stale(lock: Lock, note: Path) -> bool:
     return True
 
 
-def locked(stack: str, lock: Lock | None) -> ProvisioningError:
-    """Say who holds a stack."""
-    holder = (
-        f"{lock.user}@{lock.host} (process {lock.pid}) since {lock.since}"
-        if lock
-        else "somebody else"
-    )
-    return ProvisioningError(
-        "cloud.locked",
-        f"stack {stack} is locked by {holder}",
-        remedy=f"wait until that has ended; if nobody works on it any more, release it with "
-        f"`pulumi cancel {stack}`",
-        acts="user",
-        where=f"stack/{stack}",
-    )
+def locked(stack: str, lock: Lock) -> Fault:
+    """Return the fault that names who holds a stack."""
+    holder = f"{lock.user}@{lock.host} (process {lock.pid}) since {lock.since}"
+    return LOCKED(holder=holder, stack=stack, where=f"stack/{stack}")

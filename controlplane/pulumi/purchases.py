@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from blueprint.naming import is_server_of
-from controlplane.reconciler.ports import Progress, ProvisioningError
+from controlplane.reconciler.ports import Progress
 from hostwinds.client import Client
 from hostwinds.errors import HostwindsError, Interrupted
 from hostwinds.journal import journal_from_environment
 from hostwinds.purchase import Buyer, Patience
+from kit.faults import Code, Fault
 
 Environment = Mapping[str, str]
 
@@ -58,6 +59,5 @@ def _told() -> Iterator[None]:
     try:
         yield
     except HostwindsError as error:
-        raise ProvisioningError(
-            error.code, str(error), remedy=error.remedy, retryable=error.retryable
-        ) from None
+        code = Code(error.code, "", "", "", retryable=error.retryable)
+        raise Fault(code, str(error), error.remedy) from None

@@ -16,8 +16,8 @@ from controlplane.reconciler.ports import (
     ObservedAddress,
     ObservedHost,
     Progress,
-    ProvisioningError,
 )
+from kit.faults import Fault
 
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 INSTANCE = "hostwinds:index:Instance"
@@ -37,9 +37,9 @@ class MemoryEngine:
         self._numbers: dict[str, str] = {}
         self._ids = itertools.count(1001)
         self._addresses = (f"198.18.1.{number}" for number in itertools.count(10))
-        self._failures: list[ProvisioningError] = []
+        self._failures: list[Fault] = []
 
-    def fail_next(self, error: ProvisioningError) -> None:
+    def fail_next(self, error: Fault) -> None:
         """Raise this at the next call that does something."""
         self._failures.append(error)
 

@@ -10,8 +10,8 @@ import pytest
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
-from controlplane.reconciler.ports import ProvisioningError
 from hostwinds.journal.file import FileJournal
+from kit.faults import Fault
 
 from .conftest import Cloud
 
@@ -29,8 +29,8 @@ def journal(cloud: Cloud) -> FileJournal:
     return FileJournal(Path(cloud.environment["HOSTWINDS_JOURNAL"]))
 
 
-def fails(act: Callable[[], object]) -> ProvisioningError:
-    with pytest.raises(ProvisioningError) as caught:
+def fails(act: Callable[[], object]) -> Fault:
+    with pytest.raises(Fault) as caught:
         act()
     return caught.value
 
@@ -48,7 +48,7 @@ def test_a_server_that_no_state_knows_of_is_ended_with_its_tenant(
     [mine, _] = cloud.world.all_servers()
     mine.visible_at = float("inf")  # the API does not show it yet
     error = fails(lambda: engine_of_ours.destroy("acme", print, deadline=DEADLINE))
-    assert error.code == "hostwinds.interrupted"
+    assert error.code.name == "hostwinds.interrupted"
     assert error.retryable
     mine.visible_at = 0
     engine_of_ours.destroy("acme", print, deadline=DEADLINE)
@@ -61,7 +61,7 @@ def test_an_earlier_holder_of_the_lease_buys_nothing(
 ) -> None:
     journal.raise_fence("acme", 4)
     error = fails(lambda: engine_of_ours.up(blueprint, print, deadline=DEADLINE, fence=3))
-    assert error.code == "hostwinds.superseded"
+    assert error.code.name == "hostwinds.superseded"
     assert cloud.bought() == []
     assert journal.intents() == []
     engine_of_ours.up(blueprint, print, deadline=DEADLINE, fence=5)
@@ -78,7 +78,7 @@ def test_a_server_that_does_not_come_up_is_in_the_state_and_ended_with_its_tenan
     cloud.world.faults.inject("never_boots")
     for _ in range(2):
         error = fails(lambda: engine.up(blueprint, print, deadline=DEADLINE))
-        assert error.code == "hostwinds.not_active"
+        assert error.code.name == "hostwinds.not_active"
         assert "server 1001 is still build" in str(error)
     [host] = engine.state("acme").hosts
     assert (host.service_id, host.primary_ip) == (1001, None)
@@ -110,7 +110,7 @@ def test_another_size_under_the_same_name_ends_nothing(
         update={"hosts": (host.model_copy(update={"cpu": 1, "ram_mb": 2048}),), "generation": 2}
     )
     error = fails(lambda: engine_of_ours.up(larger, print, deadline=DEADLINE))
-    assert error.code == "hostwinds.replacement_name"
+    assert error.code.name == "hostwinds.replacement_name"
     assert "cpu" in str(error)
     assert [server.serviceid for server in cloud.world.all_servers()] == [1001]
     assert cloud.bought() == ["server"]

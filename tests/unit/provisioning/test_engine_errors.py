@@ -1,70 +1,90 @@
-"""The engine's complaints become one error with a stable code."""
+"""The engine's complaints become one fault."""
 
 from __future__ import annotations
 
 import pytest
 
+from controlplane.pulumi import faults
 from controlplane.pulumi.errors import Complaint, explain
+from kit.faults import Code
+from stacks import faults as program
+from tests.support.faults import assert_shows
 
 PENDING = Complaint("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: no free address")
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "retryable"),
+    ("text", "code"),
     [
-        (
-            "cloudflare: create TXT a.example: 10000 Internal error (HTTP 500)",
-            "cloudflare.error",
-            True,
-        ),
-        (
-            "property serverName has a problem: [hostwinds.replacement_name] no; do: rename it",
-            "hostwinds.replacement_name",
-            False,
-        ),
-        (
-            "[hostwinds.unauthorized] Not Authorized!; do: check the key",
-            "hostwinds.unauthorized",
-            False,
-        ),
-        (
-            "cloudflare: create: 9109 Invalid access token (HTTP 403)",
-            "cloudflare.unauthorized",
-            False,
-        ),
-        (
-            "create: 81058 An identical record already exists. (HTTP 400)",
-            "dns.foreign_record",
-            False,
-        ),
-        ("create: 81045 Record quota exceeded. (HTTP 400)", "dns.quota", False),
-        ("look up: cannot reach http://127.0.0.1:9", "cloud.unreachable", True),
-        ("error: the stack is currently locked by 1 lock(s).", "cloud.locked", True),
-        ("no resource plugin 'hostwinds' found", "cloud.plugin_missing", False),
-        ("something new", "cloud.failed", True),
+        ("cloudflare: create TXT a: 10000 Internal error (HTTP 500)", program.CLOUDFLARE_ERROR),
+        ("cloudflare: create: 9109 Invalid token (HTTP 403)", program.CLOUDFLARE_UNAUTHORIZED),
+        ("create: 81058 An identical record exists. (HTTP 400)", program.FOREIGN_RECORD),
+        ("failed to find exactly one result", program.ZONE_NOT_FOUND),
     ],
 )
-def test_a_complaint_has_a_code_and_a_remedy(text: str, code: str, retryable: bool) -> None:
-    error = explain([Complaint("mx1", text), Complaint(None, "update failed")], "acme")
-    assert error is not None
-    assert (error.code, error.retryable) == (code, retryable)
-    assert error.remedy
-    assert error.where == "stack/acme/mx1"
+def test_complaint_of_cloudflares_plugin_has_the_programs_code(text: str, code: Code) -> None:
+    fault = explain([Complaint("mx1", text), Complaint(None, "update failed")], "acme")
+    assert fault is not None
+    assert (fault.code, fault.message) == (code, text)
+    assert "{" not in fault.remedy
 
 
-def test_an_address_that_waits_is_no_error() -> None:
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("create: 81045 Record quota exceeded. (HTTP 400)", faults.RECORD_QUOTA),
+        ("create: 9004 Invalid DNS record (HTTP 400)", faults.RECORD_REFUSED),
+        ("create: 10429 too many requests", program.CLOUDFLARE_RATE_LIMITED),
+        ("look up: cannot reach http://127.0.0.1:9", faults.UNREACHABLE),
+        ("no resource plugin 'hostwinds' found", faults.ENGINE_INCOMPLETE),
+        ("incorrect passphrase", faults.PASSPHRASE),
+        ("could not extend file: No space left on device", faults.DISK_FULL),
+        ("python inline source runtime error: KeyError", faults.PROGRAM),
+        ("something new", faults.FAILED),
+    ],
+)
+def test_complaint_of_the_engine_has_a_code(text: str, code: Code) -> None:
+    fault = explain([Complaint("mx1", text), Complaint(None, "update failed")], "acme")
+    assert fault is not None
+    assert fault.where == "stack/acme/mx1"
+    assert_shows(fault, code, reason=text)
+
+
+def test_stack_locked_by_an_unknown_run_says_how_to_release_it() -> None:
+    fault = explain([Complaint(None, "error: the stack is currently locked by 1 lock(s).")], "acme")
+    assert fault is not None
+    assert_shows(fault, faults.LOCKED, holder="somebody else")
+
+
+@pytest.mark.parametrize(
+    ("name", "retryable"),
+    [
+        ("hostwinds.replacement_name", False),
+        ("hostwinds.unauthorized", False),
+        ("hostwinds.unreachable", True),
+        ("dns.zone_not_found", False),
+    ],
+)
+def test_complaint_with_a_code_keeps_its_words(name: str, retryable: bool) -> None:
+    text = f"property serverName has a problem: [{name}] no; do: rename it"
+    fault = explain([Complaint("mx1", text), Complaint(None, "update failed")], "acme")
+    assert fault is not None
+    assert (fault.code.name, fault.retryable) == (name, retryable)
+    assert (fault.message, fault.remedy) == ("no", "rename it")
+
+
+def test_address_that_waits_is_no_fault() -> None:
     assert explain([PENDING, Complaint(None, "update failed")], "acme") is None
 
 
-def test_what_is_wrong_besides_a_waiting_address_is_told() -> None:
+def test_fault_besides_a_waiting_address_is_returned() -> None:
     refused = Complaint("mx1", "[hostwinds.refused] no; do: ask")
-    error = explain([PENDING, refused], "acme")
-    assert error is not None
-    assert (error.code, error.remedy) == ("hostwinds.refused", "ask")
-    assert str(error) == "stack/acme/mx1: no"
+    fault = explain([PENDING, refused], "acme")
+    assert fault is not None
+    assert (fault.code.name, fault.sentence) == ("hostwinds.refused", "stack/acme/mx1: no; ask")
 
 
-def test_a_failure_without_words_is_still_an_error() -> None:
-    error = explain([], "acme")
-    assert error is not None
-    assert error.code == "cloud.failed"
+def test_failure_without_words_is_a_fault() -> None:
+    fault = explain([], "acme")
+    assert fault is not None
+    assert_shows(fault, faults.FAILED, reason="the engine gave no reason")

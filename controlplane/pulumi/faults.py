@@ -1,0 +1,92 @@
+"""What can go wrong with an operation of the engine; what the program and plugins say is theirs."""
+
+from __future__ import annotations
+
+from kit.faults import Actor, Table
+
+FAULTS = Table("pulumi", "One operation of the Pulumi engine")
+
+LOCKED = FAULTS.code(
+    "cloud.locked",
+    message="the stack is locked by {holder}",
+    remedy="wait until that has ended; if it never does, run `pulumi cancel {stack}`",
+    cause="Somebody runs `pulumi up` by hand, or did and was cut off.",
+    example={"holder": "alice@laptop (process 4711) since 2026-11-27T10:00:00Z", "stack": "acme"},
+    retryable=True,
+    acts=Actor.USER,
+)
+UNFINISHED = FAULTS.code(
+    "cloud.unfinished",
+    message="the operation was ended: {reason}",
+    remedy="wait: the next run looks at what exists and goes on",
+    cause="The operation took longer than its deadline, or its process was killed, as for want of "
+    "memory.",
+    example={"reason": "it took longer than 0:20:00"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+ENGINE_INCOMPLETE = FAULTS.code(
+    "cloud.engine_incomplete",
+    message="the Pulumi engine of this machine lacks a part: {reason}",
+    remedy="run `penguin engine build`, then see `penguin engine`",
+    cause="The Pulumi command or one of its plugins is missing.",
+    example={"reason": "no resource plugin 'hostwinds' found"},
+    acts=Actor.OPERATOR,
+)
+PASSPHRASE = FAULTS.code(
+    "cloud.passphrase",
+    message="the state cannot be decrypted: {reason}",
+    remedy="set PULUMI_CONFIG_PASSPHRASE_FILE to the file that the state was made with",
+    cause="The passphrase is missing or another one.",
+    example={"reason": "incorrect passphrase"},
+    acts=Actor.OPERATOR,
+)
+DISK_FULL = FAULTS.code(
+    "cloud.disk_full",
+    message="a disk is full: {reason}",
+    remedy="free space on the disk of this machine or of the state's database",
+    cause="The engine could not write its state or its temporary files.",
+    example={"reason": "could not extend file: No space left on device"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+UNREACHABLE = FAULTS.code(
+    "cloud.unreachable",
+    message="a provider does not answer: {reason}",
+    remedy="check the network and the addresses of the providers' APIs; it is tried again",
+    cause="No connection to the API of Hostwinds or Cloudflare.",
+    example={"reason": "dial tcp 198.51.100.7:443: connection refused"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+RECORD_QUOTA = FAULTS.code(
+    "dns.quota",
+    message="the zone has no room for more records: {reason}",
+    remedy="delete records of the zone, or take a larger plan for it",
+    cause="Cloudflare limits the number of records of a zone.",
+    example={"reason": "81045 Record quota exceeded (HTTP 400)"},
+)
+RECORD_REFUSED = FAULTS.code(
+    "cloudflare.refused",
+    message="Cloudflare refuses a record: {reason}",
+    remedy="change the tenant as the message says, then apply it again",
+    cause="Cloudflare does not take a record as the blueprint has it.",
+    example={"reason": "9004 Invalid DNS record (HTTP 400)"},
+)
+PROGRAM = FAULTS.code(
+    "cloud.program",
+    message="the Pulumi program failed: {reason}",
+    remedy="report it with the operation's log",
+    cause="A defect of PenguinMails.",
+    example={"reason": "python inline source runtime error"},
+    acts=Actor.OPERATOR,
+)
+FAILED = FAULTS.code(
+    "cloud.failed",
+    message="the operation failed: {reason}",
+    remedy="read the operation's log; it is tried again",
+    cause="The engine reported an error that is not known here.",
+    example={"reason": "something new"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
