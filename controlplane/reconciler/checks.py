@@ -64,10 +64,10 @@ def verdict_of(subject: str, findings: Sequence[Finding], context: Context, reas
     waits = subject in _manual(context)
     for finding in own:
         if finding.ok is False:
-            return bad(camel(finding.code), _sentence(finding), waits=waits)
+            return bad(camel(str(finding.code)), _sentence(finding), waits=waits)
     for finding in own:
         if finding.ok is None:
-            return unknown(camel(finding.code), _sentence(finding))
+            return unknown(camel(str(finding.code)), _sentence(finding))
     return ok(reason)
 
 

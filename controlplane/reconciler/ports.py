@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Literal, Protocol
 
 from blueprint.document import Blueprint
+from kit.faults import Code, Fault
 
 Progress = Callable[[str], None]
 """Takes one line for the operation's log; must be cheap and must not raise."""
@@ -218,8 +219,14 @@ class Finding:
     ok: bool | None
     """None: could not be looked at from here."""
     message: str
-    code: str
+    code: Code | None = None
+    """What is wrong, or why it could not be seen; None where it is right."""
     remedy: str = ""
+
+    @classmethod
+    def of(cls, subject: str, check: str, fault: Fault, *, seen: bool = True) -> Finding:
+        """Return the finding that something is wrong, or could not be seen."""
+        return cls(subject, check, False if seen else None, fault.message, fault.code, fault.remedy)
 
 
 class Verifier(Protocol):

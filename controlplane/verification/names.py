@@ -17,31 +17,13 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
+from controlplane.verification.faults import LOOKUP_FAILED, NOT_DELEGATED
+
 TIMEOUT = 2.0
 """Seconds for one question."""
 TRIES = 2
 AT_ONCE = 16
 """Questions that are open at the same time."""
-
-
-class Unanswered(Exception):
-    """No server gave an answer that says yes or no."""
-
-    code = "dns.lookup_failed"
-
-
-class NoResolver(Unanswered):
-    """There is no recursive server to ask."""
-
-    code = "dns.no_resolver"
-
-
-class NotDelegated(Exception):
-    """The Internet knows no name server of a zone."""
-
-    def __init__(self, zone: str) -> None:
-        super().__init__(f"zone {zone} is not delegated to any name server")
-        self.zone = zone
 
 
 class Names:
@@ -59,7 +41,8 @@ class Names:
     async def recursive(self, name: str, type_: str) -> set[str]:
         """Ask the recursive server; a name that does not exist has no data."""
         if self._resolver is None:
-            raise NoResolver("this machine knows no recursive name server")
+            reason = "this machine knows no recursive name server"
+            raise LOOKUP_FAILED(question=f"{name} {type_}", reason=reason)
         async with self._turns:
             try:
                 answer = await self._resolver.resolve(
@@ -68,14 +51,14 @@ class Names:
             except dns.resolver.NXDOMAIN:
                 return set()
             except dns.exception.DNSException as error:
-                message = f"the recursive name server does not answer for {name} {type_}"
-                raise Unanswered(f"{message} ({type(error).__name__})") from None
+                reason = f"the recursive name server does not answer ({type(error).__name__})"
+                raise LOOKUP_FAILED(question=f"{name} {type_}", reason=reason) from None
         return {plain(item) for item in answer} if answer.rrset else set()
 
     async def authoritative(self, zone: str, name: str, type_: str) -> dict[str, set[str]]:
         """Ask all of the zone's own servers; return the answers of those that gave one, by name.
 
-        Raises NotDelegated for a zone without servers, Unanswered when none of them answers.
+        Raises NOT_DELEGATED for a zone without servers, LOOKUP_FAILED when none of them answers.
         """
         if zone not in self._servers:
             self._servers[zone] = asyncio.ensure_future(self._find_servers(zone))
@@ -87,7 +70,8 @@ class Names:
             if answer is not None
         }
         if not found:
-            raise Unanswered(f"no name server of {zone} answers for {name} {type_}")
+            reason = f"no name server of {zone} answers"
+            raise LOOKUP_FAILED(question=f"{name} {type_}", reason=reason)
         return found
 
     async def pointer(self, ip: str) -> set[str]:
@@ -119,7 +103,11 @@ class Names:
         """Return the addresses of a zone's servers, by `name (number)`."""
         names = sorted(await self.recursive(zone, "NS"))
         if not names:
-            raise NotDelegated(zone)
+            remedy = (
+                f"enter the name servers that Cloudflare shows for {zone} at its registrar; "
+                "a new delegation can take a day to be seen"
+            )
+            raise NOT_DELEGATED(zone=zone, remedy=remedy)
         numbers = await asyncio.gather(*(self.recursive(name, "A") for name in names))
         return {
             f"{name} ({ip})": ip

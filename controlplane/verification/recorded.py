@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
 from controlplane.reconciler.ports import CloudState, Finding
+from controlplane.verification.faults import MISSING, UNCLEAR
+
+HERE = "the provider, where nothing else can be asked"
 
 
 class RecordedVerifier:
@@ -19,12 +22,9 @@ class RecordedVerifier:
         for domain in blueprint.domains:
             subject = f"domain/{domain.name}"
             if domain.dns is Dns.MANUAL:
-                found.append(
-                    Finding(
-                        subject, "dns.recursive", False, "cannot be looked up from here",
-                        "dns.not_seen", "set the records that `penguin describe` shows",
-                    )
-                )  # fmt: skip
+                remedy = "set the records that `penguin describe` shows"
+                fault = MISSING(record="what was set by hand", server=HERE, remedy=remedy)
+                found.append(Finding.of(subject, "dns.recursive", fault))
                 continue
             wanted = {
                 record.key
@@ -34,11 +34,11 @@ class RecordedVerifier:
                 and (record.address is None or record.address in given)
             }
             missing = sorted(wanted - state.records.keys())
-            message = f"not recorded: {', '.join(missing)}" if missing else "all are recorded"
-            code = "dns.missing" if missing else "dns.recorded"
-            found.append(
-                Finding(subject, "dns.authoritative", not missing, message, code, "apply again")
-            )
+            if missing:
+                fault = MISSING(record=", ".join(missing), server=HERE, remedy="apply again")
+                found.append(Finding.of(subject, "dns.authoritative", fault))
+            else:
+                found.append(Finding(subject, "dns.authoritative", True, "all are recorded"))
         return found
 
     async def verify_hosts(
@@ -46,11 +46,9 @@ class RecordedVerifier:
     ) -> Sequence[Finding]:
         """Say of each address that it could not be looked at."""
         del state, authority
+        fault = UNCLEAR(port="every port", reason="hosts cannot be reached from here")
         return [
-            Finding(
-                f"address/{address.name}", "smtp.banner", None,
-                "hosts cannot be reached from here", "smtp.not_seen",
-            )
+            Finding.of(f"address/{address.name}", "smtp.banner", fault, seen=False)
             for host in blueprint.hosts
             for address in host.addresses
-        ]  # fmt: skip
+        ]

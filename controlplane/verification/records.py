@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from blueprint.document import Blueprint, Record, RecordType
 from blueprint.tenant import Dns
 from controlplane.reconciler.ports import Finding
-from controlplane.verification.names import Names, NotDelegated, Unanswered
+from controlplane.verification import faults
+from controlplane.verification.names import Names
+from kit.faults import Fault
 
 SPF = "v=spf1"
 SHOWN = 200
@@ -44,14 +47,19 @@ class _Wanted:
     def shown(self) -> str:
         return f"{self.record.name} {self.record.type}"
 
-    def finding(self, check: str, code: str, message: str, remedy: str) -> Finding:
-        """Return a finding; what another must set tells what to set, whatever is wrong."""
+    @property
+    def remedy(self) -> str | None:
+        """What another has to set; None where we write the record."""
         if self.record.provider is Dns.MANUAL:
-            check = "dns.manual"
-            if code != "dns.several_spf":
-                remedy = f"set {self.shown} {self.content} where {self.record.zone} is hosted"
-        unseen = code in ("dns.lookup_failed", "dns.no_resolver")
-        return Finding(self.subject, check, None if unseen else False, message, code, remedy)
+            return f"set {self.shown} {self.content} where {self.record.zone} is hosted"
+        return None
+
+    def check(self, check: str) -> str:
+        return "dns.manual" if self.record.provider is Dns.MANUAL else check
+
+    def finding(self, check: str, fault: Fault) -> Finding:
+        seen = fault.code is not faults.LOOKUP_FAILED
+        return Finding.of(self.subject, self.check(check), fault, seen=seen)
 
 
 async def _verify(wanted: _Wanted, names: Names) -> list[Finding]:
@@ -63,19 +71,13 @@ async def _verify(wanted: _Wanted, names: Names) -> list[Finding]:
     try:
         answers = await names.authoritative(record.zone, record.name, record.type)
         for server, seen in answers.items():
-            remedy = "it is written by the next visit; if it stays, look for who else changes it"
+            remedy = "wait: it is written in the next pass; if it stays, look for who changes it"
             if wrong := _compare(wanted, seen, "dns.authoritative", server, remedy):
                 return [wrong]
-    except NotDelegated as error:
-        remedy = (
-            f"enter the name servers that Cloudflare shows for {error.zone} at its registrar; "
-            "a new delegation can take a day to be seen"
-        )
-        code = "dns.not_delegated"
-        return [wanted.finding("dns.authoritative", code, str(error), remedy)]
-    except Unanswered as error:
-        remedy = "nothing to do: it is looked up again"
-        return [wanted.finding("dns.authoritative", error.code, str(error), remedy)]
+    except Fault as fault:
+        if wanted.remedy and fault.code is faults.NOT_DELEGATED:
+            fault = faults.NOT_DELEGATED(zone=record.zone, remedy=wanted.remedy)
+        return [wanted.finding("dns.authoritative", fault)]
     found = [_right(wanted, "dns.authoritative", "all name servers of its zone")]
     resolver = "the recursive name server"
     try:
@@ -83,9 +85,8 @@ async def _verify(wanted: _Wanted, names: Names) -> list[Finding]:
         remedy = f"wait {record.ttl} s: older answers are still remembered"
         wrong = _compare(wanted, seen, "dns.recursive", resolver, remedy)
         return [*found, wrong or _right(wanted, "dns.recursive", resolver)]
-    except Unanswered as error:
-        remedy = "nothing to do: it is looked up again"
-        return [*found, wanted.finding("dns.recursive", error.code, str(error), remedy)]
+    except Fault as fault:
+        return [*found, wanted.finding("dns.recursive", fault)]
 
 
 def _compare(
@@ -96,24 +97,25 @@ def _compare(
     if wanted.record.type is RecordType.TXT:
         kind = wanted.content.split(maxsplit=1)[0].rstrip(";")
         rivals = {text for text in seen if text.split(maxsplit=1)[:1] in ([kind], [f"{kind};"])}
-    shown = ", ".join(sorted(rivals))[:SHOWN]
+    found = ", ".join(sorted(rivals))[:SHOWN]
+    at: dict[str, Any] = {"record": wanted.shown, "server": server}
     if wanted.content.startswith(SPF) and len(rivals) > 1:
-        message = f"{wanted.shown} at {server}: {len(rivals)} SPF records, so that none counts"
-        remedy = f"delete all SPF records of {wanted.record.name} but: {wanted.content}"
-        return wanted.finding(check, "dns.several_spf", f"{message}: {shown}", remedy)
+        name, count = wanted.record.name, len(rivals)
+        fault = faults.SEVERAL_SPF(**at, count=count, found=found, name=name, wanted=wanted.content)
+        return wanted.finding(check, fault)
     if wanted.content in seen:
         return None
+    at["remedy"] = wanted.remedy or remedy
     if not rivals:
-        message = f"{wanted.shown} does not exist at {server}"
-        return wanted.finding(check, "dns.missing", message, remedy)
-    message = f"{wanted.shown} at {server} is {shown}, not {wanted.content[:SHOWN]}"
-    return wanted.finding(check, "dns.different", message, remedy)
+        return wanted.finding(check, faults.MISSING(**at))
+    fault = faults.DIFFERENT(**at, found=found, wanted=wanted.content[:SHOWN])
+    return wanted.finding(check, fault)
 
 
 def _right(wanted: _Wanted, check: str, server: str) -> Finding:
-    if wanted.record.provider is Dns.MANUAL:
-        check = "dns.manual"
-    return Finding(wanted.subject, check, True, f"{wanted.shown} is right at {server}", "dns.ok")
+    return Finding(
+        wanted.subject, wanted.check(check), True, f"{wanted.shown} is right at {server}"
+    )
 
 
 def _expected(record: Record, numbers: Mapping[str, str]) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from blueprint.document import Address, Blueprint
 from controlplane.reconciler.ports import Finding
-from controlplane.verification.names import Names, Unanswered
+from controlplane.verification import faults
+from controlplane.verification.names import Names
+from kit.faults import Fault
 
 CHECK = "fcrdns"
 
@@ -26,18 +28,13 @@ async def _look(address: Address, ip: str, names: Names) -> Finding:
         pointers = await names.pointer(ip)
         # Asked only once the way there is right, so that no too early "no" is remembered.
         back = await names.recursive(helo, "A") if pointers == {helo} else set()
-    except Unanswered as error:
-        remedy = "nothing to do: it is looked up again"
-        return Finding(subject, CHECK, None, str(error), error.code, remedy)
-    remedy = f"set the reverse name of {ip} to {helo} at the provider"
+    except Fault as fault:
+        return Finding.of(subject, CHECK, fault, seen=False)
     if not pointers:
-        message, code = f"{ip} has no reverse name", "dns.ptr_missing"
-    elif pointers != {helo}:
-        shown = ", ".join(sorted(pointers))
-        message, code = f"the reverse name of {ip} is {shown}, not {helo}", "dns.ptr_different"
-    elif ip not in back:
-        message, code = f"{helo} does not lead back to {ip}", "dns.ptr_not_confirmed"
-        remedy = f"{helo} needs an A record of {ip}; if it has one, wait until it is seen"
-    else:
-        return Finding(subject, CHECK, True, f"{ip} and {helo} agree", "dns.ok")
-    return Finding(subject, CHECK, False, message, code, remedy)
+        return Finding.of(subject, CHECK, faults.PTR_MISSING(ip=ip, name=helo))
+    if pointers != {helo}:
+        found = ", ".join(sorted(pointers))
+        return Finding.of(subject, CHECK, faults.PTR_DIFFERENT(ip=ip, found=found, name=helo))
+    if ip not in back:
+        return Finding.of(subject, CHECK, faults.PTR_NOT_CONFIRMED(ip=ip, name=helo))
+    return Finding(subject, CHECK, True, f"{ip} and {helo} agree")

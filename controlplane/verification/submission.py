@@ -11,14 +11,13 @@ from aiosmtplib.errors import SMTPException, SMTPResponseException
 
 from blueprint.document import Address
 from controlplane.reconciler.ports import Finding
+from controlplane.verification import faults
+from kit.faults import Fault
 
 TIMEOUT = 5.0
 """Seconds for the banner and for each answer."""
 STRANGER = "relay-test@example.com"
 """Nobody's address (RFC 2606): a host that takes mail for it from us is an open relay."""
-AGAIN = "nothing to do: the host is configured again and looked at again"
-OPEN = "let the port be reached from here: look at the host, its firewall and its provider's"
-CLOSE = "stop the mail server of this address now; its relay restrictions are not ours"
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,10 @@ class Knock:
     takes: Sequence[str] = ()
     """Recipients for which mail is taken without a login."""
 
-
-class _Wrong(Exception):
-    """Ends the conversation with a finding."""
-
-    def __init__(self, check: str, code: str, message: str, remedy: str = AGAIN) -> None:
-        super().__init__(message)
-        self.check, self.code, self.remedy = check, code, remedy
+    @property
+    def place(self) -> str:
+        """As findings name it."""
+        return f"{self.ip} port {self.port}"
 
 
 async def verify_port(knock: Knock, *, source: str | None) -> list[Finding]:
@@ -58,19 +54,17 @@ async def verify_port(knock: Knock, *, source: str | None) -> list[Finding]:
         steps[1:1] = [("smtp.tls", _encrypt), ("smtp.auth", _auth)]
     if knock.takes:
         steps.append(("smtp.inbound", _inbound))
-    where = f"{knock.ip} port {knock.port}"
     try:
         for check, step in steps:
-            message = f"{where}: {await step(client, knock)}"
-            found.append(Finding(subject, check, True, message, "smtp.ok"))
-    except _Wrong as wrong:
+            message = f"{knock.place}: {await step(client, knock)}"
+            found.append(Finding(subject, check, True, message))
+    except Fault as fault:
         # An answer for now is neither a yes nor a no.
-        ok = None if wrong.code == "smtp.unclear" else False
-        message = f"{where}: {wrong}"
-        found.append(Finding(subject, wrong.check, ok, message, wrong.code, wrong.remedy))
+        seen = fault.code is not faults.UNCLEAR
+        found.append(Finding.of(subject, check, fault, seen=seen))
     except (SMTPException, OSError) as error:
-        message = f"{where}: the connection was lost: {_reason(error)}"
-        found.append(Finding(subject, check, None, message, "smtp.lost", AGAIN))
+        lost = faults.UNCLEAR(port=knock.place, reason=f"connection lost: {_reason(error)}")
+        found.append(Finding.of(subject, check, lost, seen=False))
     finally:
         client.close()
     return found
@@ -81,38 +75,35 @@ async def _greet(client: SMTP, knock: Knock) -> str:
     try:
         greeting = await client.connect()
     except (SMTPException, OSError) as error:
-        message = f"no banner within {TIMEOUT:g} s: {_reason(error)}"
-        raise _Wrong("smtp.banner", "smtp.no_banner", message, OPEN) from None
+        raise faults.NO_BANNER(port=knock.place, seconds=TIMEOUT, reason=_reason(error)) from None
     answer = await client.ehlo()
     for what, text in (("banner", greeting.message), ("EHLO answer", answer.message)):
         name = text.split(maxsplit=1)[0].lower() if text.strip() else "nobody"
         if name != knock.address.helo:
-            message = f"the {what} says {name}, not {knock.address.helo}"
-            raise _Wrong("smtp.banner", "smtp.wrong_name", message)
+            helo = knock.address.helo
+            raise faults.WRONG_NAME(port=knock.place, part=what, found=name, name=helo)
     return f"greets as {knock.address.helo}"
 
 
 async def _encrypt(client: SMTP, knock: Knock) -> str:
     """STARTTLS works with a certificate of the tenant's authority for this name."""
     if client.supports_extension("auth"):
-        message = "offers AUTH before encryption, where passwords can be read"
-        raise _Wrong("smtp.auth", "smtp.auth_in_clear", message)
+        raise faults.AUTH_IN_CLEAR(port=knock.place)
     helo = knock.address.helo
     if not client.supports_extension("starttls"):
-        raise _Wrong("smtp.tls", "smtp.tls_failed", "offers no STARTTLS")
+        raise faults.TLS_FAILED(port=knock.place, reason="offers no STARTTLS")
     try:
         await client.starttls(tls_context=knock.trust, server_hostname=helo)
     except (SMTPException, OSError) as error:
-        message = f"no encryption that the tenant's authority vouches for: {_reason(error)}"
-        raise _Wrong("smtp.tls", "smtp.tls_failed", message) from None
+        reason = f"no encryption that the tenant's authority vouches for: {_reason(error)}"
+        raise faults.TLS_FAILED(port=knock.place, reason=reason) from None
     return f"speaks TLS as {helo}"
 
 
 async def _auth(client: SMTP, knock: Knock) -> str:
-    del knock
     await client.ehlo()
     if not client.supports_extension("auth"):
-        raise _Wrong("smtp.auth", "smtp.no_auth", "offers no AUTH after encryption")
+        raise faults.NO_AUTH(port=knock.place)
     return "offers AUTH after encryption only"
 
 
@@ -121,16 +112,15 @@ async def _relay(client: SMTP, knock: Knock) -> str:
 
     The sender is empty, so that a refusal is about the recipient and not about the sender.
     """
-    del knock
     try:
         await client.mail("")
         await client.rcpt(STRANGER)
     except SMTPResponseException as refusal:
         if refusal.code >= 500:
             return f"refuses to relay ({refusal.code})"
-        message = f"answers {refusal.code} to a relay attempt: {_reason(refusal)}"
-        raise _Wrong("smtp.relay", "smtp.unclear", message) from None
-    raise _Wrong("smtp.relay", "smtp.open_relay", "relays mail for strangers", CLOSE)
+        reason = f"{refusal.code} to a relay attempt: {_reason(refusal)}"
+        raise faults.UNCLEAR(port=knock.place, reason=reason) from None
+    raise faults.OPEN_RELAY(port=knock.place)
 
 
 async def _inbound(client: SMTP, knock: Knock) -> str:
@@ -141,9 +131,13 @@ async def _inbound(client: SMTP, knock: Knock) -> str:
         try:
             await client.rcpt(recipient)
         except SMTPResponseException as refusal:
-            code = "smtp.inbound_refused" if refusal.code >= 500 else "smtp.unclear"
-            message = f"does not take mail for {recipient}: {refusal.code} {_reason(refusal)}"
-            raise _Wrong("smtp.inbound", code, message) from None
+            reason = f"{refusal.code} {_reason(refusal)}"
+            if refusal.code < 500:
+                reason = f"{reason} for {recipient}"
+                raise faults.UNCLEAR(port=knock.place, reason=reason) from None
+            raise faults.INBOUND_REFUSED(
+                port=knock.place, recipient=recipient, reason=reason
+            ) from None
     return f"takes mail for {', '.join(knock.takes)}"
 
 

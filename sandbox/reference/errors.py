@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from blueprint.faults import FAULTS as BLUEPRINT
 from cli.faults import FAULTS as CLI
+from controlplane.ansible.faults import FAULTS as ANSIBLE
 from controlplane.faults import FAULTS as CONTROLPLANE
+from controlplane.pulumi.faults import FAULTS as PULUMI
+from controlplane.verification.faults import FAULTS as VERIFICATION
 from kit.faults import Code
 from lab.faults import FAULTS as LAB
 from sandbox.faults import FAULTS as SANDBOX
 from stacks.faults import FAULTS as STACKS
 from tools.faults import FAULTS as TOOLS
 
-TABLES = (BLUEPRINT, CLI, CONTROLPLANE, STACKS, TOOLS, LAB, SANDBOX)
+TABLES = (
+    CLI,
+    CONTROLPLANE,
+    BLUEPRINT,
+    PULUMI,
+    STACKS,
+    ANSIBLE,
+    VERIFICATION,
+    TOOLS,
+    LAB,
+    SANDBOX,
+)
 """The table of every room; a new one is added here."""
 
 HEAD = """# Error codes

@@ -14,6 +14,7 @@ from controlplane.reconciler.ports import (
     ObservedHost,
     Progress,
 )
+from kit.faults import Code
 
 
 class Killed(BaseException):
@@ -102,7 +103,7 @@ class MemoryInternet:
     """Sees everything right, except what `wrong` names by subject and check."""
 
     def __init__(self, kill: Kill) -> None:
-        self.wrong: dict[tuple[str, str], str] = {}
+        self.wrong: dict[tuple[str, str], Code] = {}
         self._kill = kill
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
@@ -131,5 +132,6 @@ class MemoryInternet:
 
     def _seen(self, subject: str, check: str) -> Finding:
         code = self.wrong.get((subject, check))
-        message = "wrong" if code else "right"
-        return Finding(subject, check, code is None, message, code or f"{check}.ok", "mend it")
+        if code is None:
+            return Finding(subject, check, True, "right")
+        return Finding.of(subject, check, code.shown())

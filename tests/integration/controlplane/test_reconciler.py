@@ -19,6 +19,7 @@ from controlplane.reconciler.context import Ports
 from controlplane.reconciler.loop import step
 from controlplane.reconciler.ports import CloudState, ProvisioningError
 from controlplane.settings import ReconcilerSettings
+from controlplane.verification.faults import MISSING, TLS_FAILED
 from tests.integration.controlplane.conftest import PLATFORM, Clock, document
 from tests.integration.controlplane.ports import Kill, Killed, MemoryCloud, MemoryInternet
 from tests.support.memory_configurator import MemoryConfigurator
@@ -233,7 +234,7 @@ async def test_a_pending_address_holds_back_only_itself(world: World) -> None:
 
 
 async def test_a_manual_domain_holds_back_only_itself(world: World) -> None:
-    world.internet.wrong["domain/acme-mail.example", "dns.authoritative"] = "dns.missing"
+    world.internet.wrong["domain/acme-mail.example", "dns.authoritative"] = MISSING
     await world.apply(domains=MANUAL)
     await world.step()
     assert await world.condition("Ready") == ("True", "Ready")
@@ -264,7 +265,7 @@ async def test_a_domain_that_becomes_manual_gets_a_key_under_a_name_that_its_zon
 
 
 async def test_wrong_dns_of_ours_keeps_the_domain_from_sending(world: World) -> None:
-    world.internet.wrong["domain/acme.example", "dns.authoritative"] = "dns.missing"
+    world.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
     await world.apply()
     await world.step()
     assert await world.condition("DnsReady") == ("False", "DnsMissing")
@@ -279,10 +280,10 @@ async def test_wrong_dns_of_ours_keeps_the_domain_from_sending(world: World) -> 
 async def test_a_host_that_fails_after_it_was_well_is_configured_again(world: World) -> None:
     await world.apply()
     await world.step()
-    world.internet.wrong["address/mx1-2", "smtp.tls"] = "smtp.refused"
+    world.internet.wrong["address/mx1-2", "smtp.tls"] = TLS_FAILED
     world.clock.advance(minutes=11)
     await world.step()
-    assert await world.condition("Verified", "address/mx1-2") == ("False", "SmtpRefused")
+    assert await world.condition("Verified", "address/mx1-2") == ("False", "SmtpTlsFailed")
     world.internet.wrong = {}
     world.clock.advance(minutes=6)
     await world.step()

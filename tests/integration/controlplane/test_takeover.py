@@ -20,6 +20,7 @@ from controlplane.database import CONTROLLER, Database
 from controlplane.reconciler import keys, loop
 from controlplane.reconciler.ports import CloudState, ProvisioningError
 from controlplane.schedule.repository import claim
+from controlplane.verification.faults import TLS_FAILED
 from tests.integration.controlplane.test_reconciler import World, world
 
 __all__ = ["world"]
@@ -298,8 +299,8 @@ async def test_a_deletion_that_fails_on_our_side_is_told(world: World) -> None:
 
 
 async def test_a_host_is_verified_when_its_addresses_are(world: World) -> None:
-    world.internet.wrong["address/mx1-2", "smtp.tls"] = "smtp.refused"
+    world.internet.wrong["address/mx1-2", "smtp.tls"] = TLS_FAILED
     await world.apply()
     await world.step()
-    assert await world.condition("Verified", "host/mx1") == ("False", "SmtpRefused")
+    assert await world.condition("Verified", "host/mx1") == ("False", "SmtpTlsFailed")
     assert await world.condition("Verified", "address/mx1-1") == ("True", "Verified")

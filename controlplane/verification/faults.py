@@ -1,0 +1,183 @@
+"""What is wrong with a tenant's records and mail ports as they look from outside."""
+
+from __future__ import annotations
+
+from kit.faults import Actor, Table
+
+FAULTS = Table("verification", "What the Internet sees of records and mail ports")
+
+LOOKUP_FAILED = FAULTS.code(
+    "dns.lookup_failed",
+    message="{question} cannot be looked up: {reason}",
+    remedy="wait: it is looked up again",
+    cause="No name server gave an answer that says yes or no.",
+    example={"question": "acme.example MX", "reason": "the recursive name server does not answer"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+NOT_DELEGATED = FAULTS.code(
+    "dns.not_delegated",
+    message="zone {zone} is not delegated to any name server",
+    remedy="{remedy}",
+    cause="The registrar of the domain names no name servers for it, or not for long enough.",
+    example={
+        "zone": "acme.example",
+        "remedy": "enter the name servers that Cloudflare shows for acme.example at its "
+        "registrar; a new delegation can take a day to be seen",
+    },
+    retryable=True,
+)
+MISSING = FAULTS.code(
+    "dns.missing",
+    message="{record} does not exist at {server}",
+    remedy="{remedy}",
+    cause="A record that should exist is not there, or not everywhere yet.",
+    example={
+        "record": "acme.example MX",
+        "server": "the recursive name server",
+        "remedy": "wait 300 s: older answers are still remembered",
+    },
+    retryable=True,
+)
+DIFFERENT = FAULTS.code(
+    "dns.different",
+    message="{record} at {server} is {found}, not {wanted}",
+    remedy="{remedy}",
+    cause="A record has other content than it should, or older content is still remembered.",
+    example={
+        "record": "acme.example MX",
+        "server": "ns1.acme.example (198.51.100.7)",
+        "found": "10 mail.other.example",
+        "wanted": "10 mx1-1.acme.example",
+        "remedy": "wait: it is written in the next pass; if it stays, look for who changes it",
+    },
+    retryable=True,
+)
+SEVERAL_SPF = FAULTS.code(
+    "dns.several_spf",
+    message="{record} at {server}: {count} SPF records, so that none counts: {found}",
+    remedy="delete all SPF records of {name} but: {wanted}",
+    cause="Receivers ignore all SPF records where a name has more than one (RFC 7208 4.5).",
+    example={
+        "record": "acme.example TXT",
+        "server": "the recursive name server",
+        "count": 2,
+        "found": "v=spf1 -all, v=spf1 include:out.mx1.acme.example ~all",
+        "name": "acme.example",
+        "wanted": "v=spf1 include:out.mx1.acme.example ~all",
+    },
+    retryable=True,
+)
+PTR_MISSING = FAULTS.code(
+    "dns.ptr_missing",
+    message="{ip} has no reverse name",
+    remedy="set the reverse name of {ip} to {name} at the provider",
+    cause="Large receivers refuse mail from an address without a reverse name.",
+    example={"ip": "198.51.100.7", "name": "mx1-1.acme.example"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+PTR_DIFFERENT = FAULTS.code(
+    "dns.ptr_different",
+    message="the reverse name of {ip} is {found}, not {name}",
+    remedy="set the reverse name of {ip} to {name} at the provider",
+    cause="The address has the provider's name, or that of its former owner.",
+    example={
+        "ip": "198.51.100.7",
+        "found": "vps7.provider.example",
+        "name": "mx1-1.acme.example",
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+PTR_NOT_CONFIRMED = FAULTS.code(
+    "dns.ptr_not_confirmed",
+    message="{name} does not lead back to {ip}",
+    remedy="give {name} an A record of {ip}; if it has one, wait until it is seen",
+    cause="The reverse name counts only if its own record leads back (RFC 1912 2.1).",
+    example={"ip": "198.51.100.7", "name": "mx1-1.acme.example"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+
+NO_BANNER = FAULTS.code(
+    "smtp.no_banner",
+    message="{port}: no banner within {seconds:g} s: {reason}",
+    remedy="let the port be reached from here: look at the host, its firewall and its provider's",
+    cause="The port is closed, filtered, or its server does not answer.",
+    example={"port": "198.51.100.7 port 587", "seconds": 5, "reason": "connection refused"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+WRONG_NAME = FAULTS.code(
+    "smtp.wrong_name",
+    message="{port}: the {part} says {found}, not {name}",
+    remedy="wait: the host is configured again and looked at again",
+    cause="The mail server of an address calls itself by another name (RFC 5321 4.1.1.1).",
+    example={
+        "port": "198.51.100.7 port 587",
+        "part": "banner",
+        "found": "other.example",
+        "name": "mx1-1.acme.example",
+    },
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+AUTH_IN_CLEAR = FAULTS.code(
+    "smtp.auth_in_clear",
+    message="{port}: offers AUTH before encryption, where passwords can be read",
+    remedy="wait: the host is configured again and looked at again",
+    cause="The submission port of a host was changed.",
+    example={"port": "198.51.100.7 port 587"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+TLS_FAILED = FAULTS.code(
+    "smtp.tls_failed",
+    message="{port}: {reason}",
+    remedy="wait: the host is configured again and looked at again",
+    cause="STARTTLS is not offered, or not with a certificate of the tenant's authority.",
+    example={"port": "198.51.100.7 port 587", "reason": "offers no STARTTLS"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+NO_AUTH = FAULTS.code(
+    "smtp.no_auth",
+    message="{port}: offers no AUTH after encryption",
+    remedy="wait: the host is configured again and looked at again",
+    cause="The sender could not log in to the submission port.",
+    example={"port": "198.51.100.7 port 587"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+OPEN_RELAY = FAULTS.code(
+    "smtp.open_relay",
+    message="{port}: relays mail for strangers",
+    remedy="stop the mail server of this address now; its relay restrictions are not ours",
+    cause="The host takes mail without a login for somebody who is not its own.",
+    example={"port": "198.51.100.7 port 25"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+INBOUND_REFUSED = FAULTS.code(
+    "smtp.inbound_refused",
+    message="{port}: does not take mail for {recipient}: {reason}",
+    remedy="wait: the host is configured again and looked at again",
+    cause="The host refuses mail for one of the tenant's own addresses.",
+    example={
+        "port": "198.51.100.7 port 25",
+        "recipient": "postmaster@acme.example",
+        "reason": "550 no such user",
+    },
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+UNCLEAR = FAULTS.code(
+    "smtp.unclear",
+    message="{port}: no clear answer: {reason}",
+    remedy="wait: it is looked at again",
+    cause="The host answered for now neither yes nor no, or the connection was lost.",
+    example={"port": "198.51.100.7 port 25", "reason": "450 try again later"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
