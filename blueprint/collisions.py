@@ -61,7 +61,7 @@ def _parts(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, Iterable[
     name = tenant.metadata.name
     blueprint = render(tenant, platform=platform, keys=None, generation=1)
     for index, host in enumerate(blueprint.hosts):
-        yield ("spec", "hosts", index, "name"), host_records(name, host)
+        yield ("spec", "hosts", index, "name"), host_records(name, host, platform)
     for index, domain in enumerate(blueprint.domains):
         records = domain_records(name, domain, blueprint.hosts, None, platform)
         yield ("spec", "domains", index, "name"), records

@@ -56,7 +56,8 @@ class Host(Document):
     stack: Label
     """The Pulumi stack that it belongs to: its tenant's."""
     server_name: str
-    """The provider's label (`srvrname`) and our ownership key: tenant, host, hash, incarnation."""
+    """The provider's label (`srvrname`) and our ownership key: installation, tenant, host, hash,
+    incarnation."""
     incarnation: int = Field(ge=1)
     size: Size
     cpu: int
@@ -108,8 +109,8 @@ class Record(Document):
     priority: int | None = None
     ttl: int = 300
     comment: str
-    """Our mark of ownership, `pm:<tenant>:<key>`, at most 100 characters (Cloudflare's limit);
-    unique like the key."""
+    """Our mark of ownership, `pm:<installation>:<tenant>:<key>`, at most 100 characters
+    (Cloudflare's limit); unique like the key."""
     domain: DomainName | None = None
     """The sending domain that this record serves; None for records of a host."""
 
@@ -186,6 +187,7 @@ class Blueprint(Document):
     tenant: Label
     generation: int = Field(ge=1)
     spec: TenantSpec
+    installation: str
     platform_zone: DomainName
     keys: PublicKeys | None
     hosts: tuple[Host, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from blueprint.document import Address, Role
 from blueprint.platform import Platform
@@ -11,24 +12,48 @@ from blueprint.tenant import DomainName, HostSpec
 RETURN_PATH_LABEL = "b"
 EGRESS_LABEL = "out"
 CUSTOMERS_LABEL = "customers"
+LABEL_LIMIT = 59
+"""Of a server's label without its incarnation; 63 in all."""
+SERVER_NAME = re.compile(r"((.+)-([0-9a-f]{10}))(?:-[0-9]{1,3})?")
 MANUAL_SELECTORS = ("pm1", "pm2")
 """A manual zone points both at us once; rotation goes from one to the other."""
 
 
-def server_name(tenant: str, host: str, incarnation: int) -> str:
-    """Return the provider's label of a host: `acme-mx1-3f9a2c`, later `acme-mx1-3f9a2c-2`."""
-    mark = hashlib.sha256(f"{tenant}/{host}".encode()).hexdigest()[:6]
-    suffix = f"-{incarnation}" if incarnation > 1 else ""
-    return f"{tenant}-{host}-{mark}{suffix}"
+def server_name(installation: str, tenant: str, host: str, incarnation: int) -> str:
+    """Return the provider's label of a host: `k3f9a-acme-mx1-3f9a2c71be`, later with `-2`.
+
+    It begins with the installation and the tenant, and ends in a mark of the tenant and one of the
+    host; a long host's name is cut, so that the label keeps the provider's length.
+    """
+    rest = f"-{_mark(installation, tenant)}{_mark(installation, tenant, host)[:4]}"
+    start = f"{installation}-{tenant}-{host}"[: LABEL_LIMIT - len(rest)]
+    return f"{start}{rest}" + (f"-{incarnation}" if incarnation > 1 else "")
 
 
-def is_server_of(name: str, tenant: str) -> bool:
+def is_server_of(name: str, installation: str, tenant: str) -> bool:
     """Tell whether a label is one that `server_name` gives to a host of this tenant."""
-    host, _, last = name.removeprefix(f"{tenant}-").rpartition("-")
-    if name == server_name(tenant, host, 1):
-        return True
-    older = host.rpartition("-")[0]
-    return last.isdecimal() and name == server_name(tenant, older, int(last))
+    found = SERVER_NAME.fullmatch(name)
+    if found is None or not name.startswith(f"{installation}-{tenant}-"):
+        return False
+    label, start, mark = found.groups()
+    host = start.removeprefix(f"{installation}-{tenant}-")
+    if len(label) == LABEL_LIMIT:  # the host's name may be cut
+        return mark.startswith(_mark(installation, tenant))
+    return label == server_name(installation, tenant, host, 1)
+
+
+def _mark(*parts: str) -> str:
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
+
+
+def purchase_name(server: str, address: str) -> str:
+    """Return the name under which a further address of a server is bought: `<server>/mx1-2`."""
+    return f"{server}/{address}"
+
+
+def fence_name(installation: str, tenant: str) -> str:
+    """Return the name in the purchase journal of whoever may buy for a tenant."""
+    return f"{installation}/{tenant}"
 
 
 def base_name(tenant: str, host: HostSpec, platform: Platform) -> DomainName:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from blueprint.tenant import Document, DomainName, Size
@@ -23,6 +25,9 @@ class Prices(Document):
 class Platform(Document):
     """Facts that are the same for all tenants."""
 
+    installation: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,7}$")]
+    """Stands in every name and mark that we leave outside, so that two installations in one
+    provider account never touch each other's things. Made by `penguin init`; never changes."""
     zone: DomainName
     """The platform's own Cloudflare zone: hosts without a zone, targets of manual zones."""
     locations: dict[str, str] = Field(

@@ -15,12 +15,12 @@ COMMENT_LIMIT = 100
 MX_PRIORITY = 10
 
 
-def mark_of(tenant: str, key: str) -> str:
+def mark_of(installation: str, tenant: str, key: str) -> str:
     """Return the comment that says whose a record is; a long one ends in a hash of the whole.
 
     Adoption tells our records apart by it, so it must be another one for each key.
     """
-    mark = f"pm:{tenant}:{key}"
+    mark = f"pm:{installation}:{tenant}:{key}"
     if len(mark) <= COMMENT_LIMIT:
         return mark
     hashed = hashlib.sha256(mark.encode()).hexdigest()[:12]
@@ -31,6 +31,7 @@ def mark_of(tenant: str, key: str) -> str:
 class _Place:
     """Where a group of records stands, and who writes it."""
 
+    installation: str
     tenant: str
     zone: DomainName
     provider: Dns
@@ -56,17 +57,17 @@ class _Place:
             content=content,
             address=address,
             priority=priority,
-            comment=mark_of(self.tenant, key),
+            comment=mark_of(self.installation, self.tenant, key),
             domain=self.domain,
         )
 
 
-def host_records(tenant: str, host: Host) -> Iterator[Record]:
+def host_records(tenant: str, host: Host, platform: Platform) -> Iterator[Record]:
     """Yield the records of one host: each address by its own name and by the egress name.
 
     A HELO name has an SPF record of its own: a bounce has no other sender (RFC 7208 section 2.3).
     """
-    place = _Place(tenant, host.zone, Dns.CLOUDFLARE)
+    place = _Place(platform.installation, tenant, host.zone, Dns.CLOUDFLARE)
     for address in host.addresses:
         own = address.name
         yield place.record(f"{own}/A", address.helo, RecordType.A, address=own)
@@ -83,7 +84,7 @@ def domain_records(
 ) -> Iterator[Record]:
     """Yield the records of one sending domain, in its zone and, for a manual one, in ours."""
     name = domain.name
-    place = _Place(tenant, name, domain.dns, name)
+    place = _Place(platform.installation, tenant, name, domain.dns, name)
     # In the order of names: what a customer has set by hand must outlive a reordered file.
     senders = " ".join(f"a:{name}" for name in sorted(host.egress_name for host in hosts))
     yield place.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
@@ -96,7 +97,7 @@ def domain_records(
 
     ours = place
     if domain.dns is Dns.MANUAL:
-        ours = _Place(tenant, platform.zone, Dns.CLOUDFLARE, name)
+        ours = _Place(platform.installation, tenant, platform.zone, Dns.CLOUDFLARE, name)
         set_once = [f"{selector}._domainkey.{name}" for selector in naming.MANUAL_SELECTORS]
         for own in (domain.return_path, *set_once):
             key = f"{name}/CNAME/{own.removesuffix('.' + name)}"

@@ -37,6 +37,7 @@ def render(
         "tenant": name,
         "generation": generation,
         "spec": spec,
+        "installation": platform.installation,
         "platform_zone": platform.zone,
         "keys": keys,
         "hosts": hosts,
@@ -64,7 +65,7 @@ def _host(tenant: str, host: HostSpec, region: str, platform: Platform, incarnat
     return Host(
         name=host.name,
         stack=tenant,
-        server_name=naming.server_name(tenant, host.name, incarnation),
+        server_name=naming.server_name(platform.installation, tenant, host.name, incarnation),
         incarnation=incarnation,
         size=host.size,
         cpu=size.cpu,
@@ -104,7 +105,7 @@ def _records(
     keys: PublicKeys | None,
     platform: Platform,
 ) -> tuple[Record, ...]:
-    found = list(chain.from_iterable(records.host_records(name, host) for host in hosts))
+    found = list(chain.from_iterable(records.host_records(name, host, platform) for host in hosts))
     for domain in domains:
         found += records.domain_records(name, domain, hosts, keys, platform)
     return tuple(found)

@@ -19,6 +19,8 @@ from kit.faults import Fault
 from kit.paths import state_dir
 
 ZONE = "penguinmails.example"
+OFFLINE = "offline"
+"""Stands for the installation where none is set up: what is rendered so belongs to none."""
 SETTINGS = "settings.env"
 """Of this machine's installation, in the state directory."""
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -45,7 +47,7 @@ class _Known(BaseSettings):
         env_prefix="PENGUIN_", env_nested_delimiter="__", extra="ignore"
     )
 
-    platform: Platform = Platform(zone=ZONE)
+    platform: Platform = Platform(installation=OFFLINE, zone=ZONE)
 
 
 def platform() -> Platform:
@@ -68,7 +70,7 @@ def platform() -> Platform:
 def platform_of(zone: str) -> Platform:
     """Return the usual platform with a zone that somebody typed."""
     try:
-        return Platform(zone=zone)
+        return Platform(installation=OFFLINE, zone=zone)
     except ValidationError:
         raise UsageError(
             f"{zone} cannot be the platform's zone",

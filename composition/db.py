@@ -33,7 +33,7 @@ def upgrade(output: OutputOption = Format.TABLE) -> None:
 
     settings = Settings.read(state_dir())
     target = os.environ.get("PENGUIN_DATABASE__ADMIN_DSN") or database_dsn(settings)
-    upgrade_schemas(target, settings.database.passwords())
+    upgrade_schemas(target, settings.platform.installation, settings.database.passwords())
     _let_operator_in(target, settings)
     done = {"kind": "database", "outcome": "upgraded"}
     print_result("the database is at this version", done, output)

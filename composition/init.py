@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import string
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 from cli import files
 from cli.errors import CliError
 from cli.output import Format, OutputOption, print_document
+from kit.database import Role
 from kit.paths import state_dir
 
 app = typer.Typer(help="Set this installation up, once.")
@@ -51,12 +53,12 @@ def init(
     pepper = secrets.token_hex(32)
     key = create_key(pepper.encode())
     lines = {
+        "PENGUIN_PLATFORM__INSTALLATION": new_installation(),
         "PENGUIN_PLATFORM__ZONE": platform_zone,
         "PENGUIN_DATABASE__DSN": os.environ.get("PENGUIN_DATABASE__DSN"),
         "PENGUIN_REDIS__URL": os.environ.get("PENGUIN_REDIS__URL"),
         **{
-            f"PENGUIN_DATABASE__{role}_PASSWORD": secrets.token_urlsafe(24)
-            for role in ("API", "OPERATOR", "CONTROLLER", "SENDER")
+            f"PENGUIN_DATABASE__{role.upper()}_PASSWORD": secrets.token_urlsafe(24) for role in Role
         },
         "PENGUIN_API__PEPPER": pepper,
         "PENGUIN_API__OPERATOR_KEY_PREFIX": key.prefix,
@@ -76,6 +78,13 @@ def init(
     print(f"master key  {ring}   (back it up: without it no secret can be opened)")
     print(f"context     {place / CONTEXT}   (your operator key)")
     print("next: `penguin db upgrade`, then `penguin serve`")
+
+
+def new_installation() -> str:
+    """Return an id that no other installation in the same provider account has."""
+    letters = string.ascii_lowercase
+    first = secrets.choice(letters)
+    return first + "".join(secrets.choice(letters + string.digits) for _ in range(5))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -19,6 +19,7 @@ from cli.errors import CliError
 from composition.db import database_dsn
 from composition.event_log import log_to
 from composition.init import write_private
+from kit.database import Role, role_name
 from kit.paths import checkout, state_dir
 
 if TYPE_CHECKING:
@@ -72,16 +73,19 @@ class NoSenderAlive(Exception):
 async def _serve(settings: Settings, parts: set[Part]) -> None:
     import structlog
 
-    from controlplane.database import ROLES, Database
+    from controlplane.database import Database
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     dsn = await asyncio.to_thread(database_dsn, settings)
-    passwords = settings.database.passwords()
-    assert set(passwords) == set(ROLES)  # noqa: S101 - both are written in our code
-    database = Database.connect(dsn, passwords, pool_size=settings.database.pool_size)
+    database = Database.connect(
+        dsn,
+        settings.platform.installation,
+        settings.database.passwords(),
+        pool_size=settings.database.pool_size,
+    )
     structlog.get_logger().info("starting", parts=sorted(parts), settings=repr(settings))
     try:
         await _require_schema(database)
@@ -137,12 +141,13 @@ async def _ends_all(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> Non
 
 async def _api(settings: Settings, database: Database, dsn: str, stop: asyncio.Event) -> None:
     from controlplane.app import create_app
-    from controlplane.database import SENDER, role_engine
+    from controlplane.database import role_engine
     from controlplane.service import listen, serve_http
     from sender.tokens import Tokens
     from sender.unsubscribe import create_router
 
-    mail = role_engine(dsn, SENDER, settings.database.sender_password, pool_size=1)
+    login = role_name(settings.platform.installation, Role.SENDER)
+    mail = role_engine(dsn, login, settings.database.sender_password, pool_size=1)
     tokens = Tokens(bytes.fromhex(settings.mail.token_key.get_secret_value()))
     application = create_app(
         database=database,
@@ -218,6 +223,7 @@ def _ports(settings: Settings, database: Database) -> Ports:
     return Ports(
         database=database,
         engine=PulumiEngine(
+            installation=settings.platform.installation,
             environment=_engine_environment(),
             root=state_dir() / "pulumi" / "operations",
         ),
@@ -262,12 +268,14 @@ def _engine_environment() -> dict[str, str]:
 
 
 def _sender(settings: Settings, dsn: str) -> SenderSettings:
-    from controlplane.database import SENDER, role_dsn
+    from controlplane.database import role_dsn
     from sender.settings import SenderSettings
 
     password = settings.database.sender_password.get_secret_value()
     return SenderSettings(
-        database_url=role_dsn(dsn, SENDER, password),
+        database_url=role_dsn(
+            dsn, role_name(settings.platform.installation, Role.SENDER), password
+        ),
         redis_url=_redis_url(settings),
         key_ring=settings.vault.key_file,
         token_key=settings.mail.token_key,

@@ -10,11 +10,9 @@ from pydantic import SecretStr
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-API = "penguin_api"
-OPERATOR = "penguin_operator"
-CONTROLLER = "penguin_controller"
-SENDER = "penguin_sender"
-ROLES = (API, OPERATOR, CONTROLLER, SENDER)
+from kit.database import Role, role_name
+
+API, OPERATOR, CONTROLLER, SENDER = Role
 
 LIMITS = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
 KEPT_ALIVE = {
@@ -32,16 +30,16 @@ def storable(words: str) -> str:
     return words.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
-def role_dsn(dsn: str, role: str, password: str) -> str:
+def role_dsn(dsn: str, login: str, password: str) -> str:
     """Return a DSN (`postgresql://…`) with another login."""
-    url = make_url(dsn).set(drivername="postgresql", username=role, password=password)
+    url = make_url(dsn).set(drivername="postgresql", username=login, password=password)
     return url.render_as_string(hide_password=False)
 
 
-def role_engine(dsn: str, role: str, password: SecretStr, *, pool_size: int = 5) -> AsyncEngine:
-    """Return the pool of one role; connections are made when they are needed."""
+def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5) -> AsyncEngine:
+    """Return the pool of one login; connections are made when they are needed."""
     url = make_url(dsn).set(
-        drivername="postgresql+psycopg", username=role, password=password.get_secret_value()
+        drivername="postgresql+psycopg", username=login, password=password.get_secret_value()
     )
     return create_async_engine(
         url,
@@ -49,31 +47,36 @@ def role_engine(dsn: str, role: str, password: SecretStr, *, pool_size: int = 5)
         max_overflow=2,
         pool_pre_ping=True,
         hide_parameters=True,  # they hold documents and sealed secrets, and errors are logged
-        connect_args={"application_name": role, "options": LIMITS, **KEPT_ALIVE},
+        connect_args={"application_name": login, "options": LIMITS, **KEPT_ALIVE},
     )
 
 
 class Database:
     """The pools of the roles that one process uses."""
 
-    def __init__(self, engines: Mapping[str, AsyncEngine]) -> None:
+    def __init__(self, engines: Mapping[Role, AsyncEngine]) -> None:
         self._engines = dict(engines)
 
     @classmethod
     def connect(
-        cls, dsn: str, passwords: Mapping[str, SecretStr], *, pool_size: int = 5
+        cls,
+        dsn: str,
+        installation: str,
+        passwords: Mapping[Role, SecretStr],
+        *,
+        pool_size: int = 5,
     ) -> Database:
         """Prepare a pool for every role of `passwords`."""
         return cls(
             {
-                role: role_engine(dsn, role, password, pool_size=pool_size)
+                role: role_engine(dsn, role_name(installation, role), password, pool_size=pool_size)
                 for role, password in passwords.items()
             }
         )
 
     @asynccontextmanager
     async def begin(
-        self, role: str, *, tenant_id: UUID | None = None
+        self, role: Role, *, tenant_id: UUID | None = None
     ) -> AsyncIterator[AsyncConnection]:
         """Open one transaction of a role, within a tenant where one is given."""
         async with self._engines[role].begin() as connection:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.platform import Platform
+from kit.database import Role
 
 SETTINGS_FILE = "settings.env"
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -27,13 +28,13 @@ class DatabaseSettings(BaseModel):
     controller_password: SecretStr
     sender_password: SecretStr
 
-    def passwords(self) -> dict[str, SecretStr]:
+    def passwords(self) -> dict[Role, SecretStr]:
         """Return the password of each role."""
         return {
-            "penguin_api": self.api_password,
-            "penguin_operator": self.operator_password,
-            "penguin_controller": self.controller_password,
-            "penguin_sender": self.sender_password,
+            Role.API: self.api_password,
+            Role.OPERATOR: self.operator_password,
+            Role.CONTROLLER: self.controller_password,
+            Role.SENDER: self.sender_password,
         }
 
 

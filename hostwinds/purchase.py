@@ -19,7 +19,7 @@ from hostwinds.errors import (
     Unfinished,
     Vanished,
 )
-from hostwinds.journal.port import Intent, Journal
+from hostwinds.journal.port import Intent, Journal, address_key
 from hostwinds.models import Instance, PriceLine
 
 Progress = Callable[[str], None]
@@ -103,7 +103,7 @@ class Buyer:
 
         Raises StillPending when none has appeared within the short deadline.
         """
-        key = f"{service_id}/{name}"
+        key, shown = address_key(service_id, name), name.rpartition("/")[2]
         intent, new = self._journal.open(key)
         if intent.outcome:
             held = self._client.addresses(service_id)
@@ -111,22 +111,22 @@ class Buyer:
                 raise Vanished(f"server {service_id} is not in the account any more")
             if intent.outcome in held:
                 return intent.outcome
-            progress(f"{name}: server {service_id} has lost {intent.outcome}")
+            progress(f"{shown}: server {service_id} has lost {intent.outcome}")
             self._journal.close(key)
             intent, new = self._journal.open(key)
         if new:
             progress(
-                f"{name}: one more address for server {service_id} must be bought in the portal"
+                f"{shown}: one more address for server {service_id} must be bought in the portal"
             )
         deadline = self._clock() + timedelta(seconds=self._patience.portal)
         while True:
             secondary = self._client.secondary_addresses(service_id)
             adopted = self._journal.adopt(str(service_id), key, secondary)
             if adopted is not None:
-                progress(f"{name}: adopted {adopted}")
+                progress(f"{shown}: adopted {adopted}")
                 return adopted
             if self._clock() >= deadline:
-                raise StillPending(f"{name}: no free address at server {service_id} yet")
+                raise StillPending(f"{shown}: no free address at server {service_id} yet")
             self._pause(self._patience.poll)
 
     def end_instance(self, service_id: int, name: str, progress: Progress) -> None:
@@ -166,7 +166,7 @@ class Buyer:
 
     def forget_address(self, service_id: int, name: str) -> None:
         """Close the request of an address that was given back."""
-        self._journal.close(f"{service_id}/{name}")
+        self._journal.close(address_key(service_id, name))
 
     def _ordered(self, order: Order, progress: Progress) -> Intent:
         """Order, unless an instance of that name is there already (a journal that was lost)."""

@@ -29,7 +29,7 @@ async def enqueue(
     """Queue one message in the caller's transaction and return its id.
 
     The same key with the same message returns the id of the first request and queues nothing;
-    with another message it raises `IdempotencyKeyReused`. For `penguin_api` the transaction must
+    with another message it raises `IdempotencyKeyReused`. For the API's role the transaction must
     have `app.current_tenant_id` set to this tenant.
     """
     now = (clock or SystemClock()).now()

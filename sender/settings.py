@@ -14,7 +14,7 @@ class SenderSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PENGUIN_SENDER_", extra="ignore")
 
     database_url: SecretStr
-    """PostgreSQL, as a role that is a member of `penguin_sender`."""
+    """PostgreSQL, as a role that is a member of the sender's."""
     redis_url: SecretStr
     key_ring: Path
     """The vault's key ring; opens submission passwords and DKIM keys."""

@@ -64,5 +64,5 @@ def _in_the_way(wanted: Record, other: Live) -> bool:
 
 def _marked_alike(wanted: Record, other: Live) -> bool:
     """Tell whether the other record is one of the same tenant: the engine orders those."""
-    tenant = wanted.comment.split(":")[1]
-    return str(other.get("comment") or "").startswith(f"pm:{tenant}:")
+    ours = ":".join(wanted.comment.split(":")[:3])
+    return str(other.get("comment") or "").startswith(f"{ours}:")

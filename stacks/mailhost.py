@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 
 from blueprint.document import Host
+from blueprint.naming import purchase_name
 from hostwinds.resources import (
     Firewall,
     FirewallArgs,
@@ -62,7 +63,11 @@ class MailHost(pulumi.ComponentResource):
         self.addresses = {host.primary.name: self.instance.main_ip}
         for address in host.addresses[1:]:
             further = SecondaryAddress(
-                address.name, SecondaryAddressArgs(service_id=service, name=address.name), inside
+                address.name,
+                SecondaryAddressArgs(
+                    service_id=service, name=purchase_name(host.server_name, address.name)
+                ),
+                inside,
             )
             self.addresses[address.name] = further.address
         self.register_outputs({})

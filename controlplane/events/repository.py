@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-TURN = 0x65766E74
+from kit.database import AdvisoryLock
+
 """Advisory lock of whoever writes an event."""
 
 
@@ -40,7 +41,7 @@ async def emit(
             ":message, :actor from turn"
         ),
         {
-            "turn": TURN,
+            "turn": AdvisoryLock.EVENTS,
             "tenant_id": tenant_id,
             "tenant": tenant,
             "at": at,

@@ -16,10 +16,8 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
-from controlplane.database import ROLES
+from kit.database import AdvisoryLock, Role, role_name
 
-LOCK = 0x70656E67
-"""Advisory lock: two upgrades of one database wait for each other."""
 LOCK_TIMEOUT = "10s"
 """How long a step waits for a table; whoever comes behind it waits as long."""
 
@@ -33,7 +31,7 @@ class UpgradeError(Exception):
         self.remedy = remedy
 
 
-def upgrade(dsn: str, passwords: Mapping[str, SecretStr]) -> None:
+def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) -> None:
     """Create or update the roles and all schemas; doing it again changes nothing.
 
     `dsn` needs a login that may create roles. Raises UpgradeError: `database.unreachable`,
@@ -48,11 +46,11 @@ def upgrade(dsn: str, passwords: Mapping[str, SecretStr]) -> None:
                     "use PostgreSQL 15 or later",
                 )
             admin.execute("set lock_timeout = '30s'")
-            admin.execute("select pg_advisory_lock(%s)", [LOCK])
-            _make_roles(admin, passwords)
-            _run_history(dsn)
+            admin.execute("select pg_advisory_lock(%s)", [AdvisoryLock.UPGRADE])
+            _make_roles(admin, installation, passwords)
+            _run_history(dsn, installation)
             if find_spec("sender.migrations") is not None:
-                import_module("sender.migrations").upgrade(dsn)
+                import_module("sender.migrations").upgrade(dsn, installation)
     except psycopg.Error as error:
         raise _refused(error) from None
     except DBAPIError as error:  # the same, from within a history
@@ -80,31 +78,34 @@ def _refused(error: BaseException | None) -> UpgradeError:
 
 
 def _make_roles(
-    admin: psycopg.Connection[tuple[object, ...]], passwords: Mapping[str, SecretStr]
+    admin: psycopg.Connection[tuple[object, ...]],
+    installation: str,
+    passwords: Mapping[Role, SecretStr],
 ) -> None:
     """Roles belong to the whole server, so another database's upgrade may race with ours."""
-    for role in ROLES:
-        name = sql.Identifier(role)
-        known = admin.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
+    for role in Role:
+        login = role_name(installation, role)
+        name = sql.Identifier(login)
+        known = admin.execute("select 1 from pg_roles where rolname = %s", [login]).fetchone()
         if known is None:
             with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
                 admin.execute(sql.SQL("create role {} login noinherit").format(name))
         secret = passwords[role].get_secret_value()
         admin.execute(
             sql.SQL("alter role {} login password {}").format(
-                name, sql.Literal(_scram(admin, role, secret))
+                name, sql.Literal(_scram(admin, login, secret))
             )
         )
 
 
-def _scram(admin: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> str:
+def _scram(admin: psycopg.Connection[tuple[object, ...]], login: str, password: str) -> str:
     """Hash on our side: a password in clear would stand in the server's log."""
     return admin.pgconn.encrypt_password(
-        password.encode(), role.encode(), b"scram-sha-256"
+        password.encode(), login.encode(), b"scram-sha-256"
     ).decode()
 
 
-def _run_history(dsn: str) -> None:
+def _run_history(dsn: str, installation: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     engine = create_engine(make_url(dsn).set(drivername="postgresql+psycopg"))
@@ -113,6 +114,7 @@ def _run_history(dsn: str) -> None:
             connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
             connection.exec_driver_sql("create schema if not exists oltp")
             config.attributes["connection"] = connection
+            config.attributes["installation"] = installation
             command.upgrade(config, "head")
     finally:
         engine.dispose()

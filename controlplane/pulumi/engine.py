@@ -47,10 +47,12 @@ class PulumiEngine:
     def __init__(
         self,
         *,
+        installation: str,
         environment: Mapping[str, str],
         root: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._installation = installation
         self._environment = dict(environment)
         self._root = root
         self._clock = clock
@@ -82,7 +84,7 @@ class PulumiEngine:
         tenant = blueprint.tenant
         with self._located(tenant):
             self._take_over(tenant, progress)
-            fenced = raise_fence(tenant, fence, self._environment)
+            fenced = raise_fence(self._installation, tenant, fence, self._environment)
             kinds, listener = self._with_stack(tenant, "up"), Listener(progress)
             self._run(tenant, kinds, listener, deadline, blueprint, fenced)
             if listener.adopted:  # what was adopted as it stood is brought to what it shall be
@@ -107,14 +109,15 @@ class PulumiEngine:
         """Delete everything of the tenant and the stack itself. Done already is fine."""
         with self._located(tenant):
             self._take_over(tenant, progress)
-            raise_fence(tenant, fence, self._environment)
+            raise_fence(self._installation, tenant, fence, self._environment)
             hosts = self.state(tenant).hosts
             known = [host.service_id for host in hosts if host.service_id is not None]
-            end_unknown(tenant, known, self._environment, progress)
+            end_unknown(self._installation, tenant, known, self._environment, progress)
             if not self._stacks().exists(tenant):
                 return
             self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
-            end_unknown(tenant, (), self._environment, progress)  # what was ended in the portal
+            # What was ended in the portal.
+            end_unknown(self._installation, tenant, (), self._environment, progress)
             self._stacks().prune(tenant, keep=0)
 
     def _stacks(self) -> Stacks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from blueprint.naming import is_server_of
+from blueprint.naming import fence_name, is_server_of
 from controlplane.reconciler.ports import Progress
 from hostwinds.client import Client
 from hostwinds.errors import HostwindsError, Interrupted
@@ -16,20 +16,27 @@ from kit.faults import Code, Fault
 Environment = Mapping[str, str]
 
 
-def raise_fence(tenant: str, token: int | None, environment: Environment) -> dict[str, str]:
+def raise_fence(
+    installation: str, tenant: str, token: int | None, environment: Environment
+) -> dict[str, str]:
     """Let no holder of an earlier lease buy for a tenant; return what lets this one buy.
 
     The plugin compares the two once more right before it orders. None: nobody's lease.
     """
     if token is None:
         return {}
+    name = fence_name(installation, tenant)
     with _told():
-        journal_from_environment(environment).raise_fence(tenant, token)
-    return {"HOSTWINDS_FENCE": f"{tenant}:{token}"}
+        journal_from_environment(environment).raise_fence(name, token)
+    return {"HOSTWINDS_FENCE": f"{name}:{token}"}
 
 
 def end_unknown(
-    tenant: str, known: Collection[int], environment: Environment, progress: Progress
+    installation: str,
+    tenant: str,
+    known: Collection[int],
+    environment: Environment,
+    progress: Progress,
 ) -> None:
     """End servers that were bought for a tenant and stand in no state: their run was cut off.
 
@@ -40,7 +47,8 @@ def end_unknown(
         journal = journal_from_environment(environment)
         numbers = [str(service_id) for service_id in known]
         for intent in journal.intents():
-            if not is_server_of(intent.key, tenant) or intent.outcome in numbers:
+            ours = is_server_of(intent.key, installation, tenant)
+            if not ours or intent.outcome in numbers:
                 continue
             progress(f"{intent.key}: in no state; seeing that it is gone")
             with Client.from_environment(environment) as client:

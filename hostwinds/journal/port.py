@@ -13,7 +13,7 @@ class Intent:
     """One thing that we meant to buy."""
 
     key: str
-    """`acme-mx1-3f9a2c` for an instance, `1001/mx1-2` for an address of service 1001."""
+    """The name of an instance, or `address_key`."""
     opened_at: datetime
     outcome: str | None = None
     """Service id or address once it was seen; None while nobody knows."""
@@ -55,6 +55,11 @@ class Journal(Protocol):
 
     def fence(self, name: str) -> int:
         """Return the highest token that was raised for `name`; 0 when none was."""
+
+
+def address_key(service_id: int, name: str) -> str:
+    """Return the key of an address of a service; `name` is unique among all that buy there."""
+    return f"{service_id}/{name}"
 
 
 def assigned(

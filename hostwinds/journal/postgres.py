@@ -11,6 +11,7 @@ import psycopg
 
 from hostwinds.errors import JournalUnavailable
 from hostwinds.journal.port import Intent, assigned
+from kit.database import AdvisoryLock
 
 SCHEMA = """
 create schema if not exists purchase;
@@ -32,12 +33,13 @@ alter table purchase.limiter
     add column if not exists taken_at timestamptz not null default 'epoch';
 insert into purchase.limiter default values on conflict do nothing;
 """
-LOCK = 0x70656E67
-"""Advisory lock that lets one process at a time make the schema: `if not exists` alone races."""
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
-    """Make the tables on first use, and complete those of an earlier version."""
+    """Make the tables on first use, and complete those of an earlier version.
+
+    One process at a time: `if not exists` alone races.
+    """
     there = connection.execute(
         "select 1 from pg_attribute"
         " where attrelid = to_regclass('purchase.limiter') and attname = 'taken_at'"
@@ -45,7 +47,7 @@ def ensure_schema(connection: psycopg.Connection[Any]) -> None:
     if there:
         return
     with connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
+        connection.execute("select pg_advisory_xact_lock(%s)", [AdvisoryLock.JOURNAL_SCHEMA])
         connection.execute(SCHEMA)
 
 

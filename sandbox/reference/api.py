@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from blueprint.platform import Platform
 from controlplane.app import create_app
-from controlplane.database import ROLES, Database
+from controlplane.database import Database
+from kit.database import Role
 
 HEAD = """# Tenant API
 
@@ -38,8 +39,11 @@ def page() -> str:
 
 def description() -> dict[str, Any]:
     """Return the API's OpenAPI document; no database is asked for it."""
+    platform = Platform(installation="example", zone="penguinmails.example")
     database = Database.connect(
-        "postgresql://localhost/nowhere", {role: SecretStr("-") for role in ROLES}, pool_size=1
+        "postgresql://localhost/nowhere",
+        platform.installation,
+        {role: SecretStr("-") for role in Role},
+        pool_size=1,
     )
-    platform = Platform(zone="penguinmails.example")
     return create_app(database=database, platform=platform, pepper=b"-").openapi()

@@ -5,11 +5,9 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 
+from kit.database import AdvisoryLock
 from sender.database import sqlalchemy_url
 from sender.migrations import VERSION_SCHEMA
-
-UPGRADE_LOCK = 7320561
-"""Advisory lock key; any number that nobody else uses."""
 
 
 def run() -> None:
@@ -17,7 +15,9 @@ def run() -> None:
     engine = create_engine(sqlalchemy_url(context.config.attributes["dsn"]), poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("set local lock_timeout = '5s'"))
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+        connection.execute(
+            text("select pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.SENDER_UPGRADE}
+        )
         connection.execute(text(f"create schema if not exists {VERSION_SCHEMA}"))
         context.configure(connection=connection, version_table_schema=VERSION_SCHEMA)
         with context.begin_transaction():

@@ -25,6 +25,7 @@ from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
 from sandbox import down, up, world
+from tests.support.installation import INSTALLATION
 
 TENANT = "bench"
 RUNS = 5
@@ -118,7 +119,9 @@ def without_change(environment: dict[str, str]) -> list[Figure]:
     """Measure looks at a tenant that is Ready: ours against `pulumi up` by hand."""
     command = ["pulumi", "up", "-s", TENANT, "--yes", "--skip-preview"]
     by_hand = fastest(lambda: timed(lambda: run(command, environment)))
-    engine = PulumiEngine(environment=environment, root=state_dir() / "pulumi" / "bench")
+    engine = PulumiEngine(
+        installation=INSTALLATION, environment=environment, root=state_dir() / "pulumi" / "bench"
+    )
     blueprint = Blueprint.model_validate_json(penguin(environment, "render", TENANT))
 
     def ours() -> float:

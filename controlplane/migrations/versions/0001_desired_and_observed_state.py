@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from alembic import op
+from alembic import context, op
+
+from kit.database import with_roles
 
 revision = "0001"
 down_revision = None
@@ -179,36 +181,33 @@ OPERATOR = {
 def upgrade() -> None:
     """Create everything, closed first and then opened role by role."""
     op.execute(TABLES)
-    op.execute(
-        "grant usage on schema oltp "
-        "to penguin_api, penguin_operator, penguin_controller, penguin_sender"
-    )
+    _execute("grant usage on schema oltp to {api}, {operator}, {controller}, {sender}")
     for table, rights in TENANT_TABLES.items():
         _close(table)
         column = "id" if table == "tenants" else "tenant_id"
         if rights:
-            op.execute(f"grant {rights} on oltp.{table} to penguin_api")
-            op.execute(
-                f"create policy api on oltp.{table} to penguin_api "
+            _execute(f"grant {rights} on oltp.{table} to {{api}}")
+            _execute(
+                f"create policy api on oltp.{table} to {{api}} "
                 f"using ({column} = {SCOPE}) with check ({column} = {SCOPE})"
             )
         if table in OPERATOR:
-            op.execute(f"grant {OPERATOR[table]} on oltp.{table} to penguin_operator")
-            _open(table, "penguin_operator")
-        op.execute(f"grant select, insert, update, delete on oltp.{table} to penguin_controller")
-        _open(table, "penguin_controller")
-    op.execute("grant usage on sequence oltp.fencing to penguin_controller")
+            _execute(f"grant {OPERATOR[table]} on oltp.{table} to {{operator}}")
+            _open(table, "{operator}")
+        _execute(f"grant select, insert, update, delete on oltp.{table} to {{controller}}")
+        _open(table, "{controller}")
+    _execute("grant usage on sequence oltp.fencing to {controller}")
     _close("api_keys")
-    op.execute("grant select on oltp.api_keys to penguin_api")
+    _execute("grant select on oltp.api_keys to {api}")
     # Who asks is not known before the key is: only the row of the presented prefix is visible.
-    op.execute(
-        "create policy presented on oltp.api_keys for select to penguin_api "
+    _execute(
+        "create policy presented on oltp.api_keys for select to {api} "
         "using (prefix = current_setting('app.api_key_prefix', true))"
     )
-    op.execute("grant select, insert, update on oltp.api_keys to penguin_operator")
-    _open("api_keys", "penguin_operator")
-    op.execute("grant select (id, name) on oltp.tenants to penguin_sender")
-    _open("tenants", "penguin_sender")
+    _execute("grant select, insert, update on oltp.api_keys to {operator}")
+    _open("api_keys", "{operator}")
+    _execute("grant select (id, name) on oltp.tenants to {sender}")
+    _open("tenants", "{sender}")
 
 
 def downgrade() -> None:
@@ -222,7 +221,11 @@ def _close(table: str) -> None:
 
 
 def _open(table: str, role: str) -> None:
-    op.execute(
+    _execute(
         f"create policy {role.removeprefix('penguin_')} on oltp.{table} to {role} "
         "using (true) with check (true)"
     )
+
+
+def _execute(statement: str) -> None:
+    op.execute(with_roles(statement, context.config.attributes["installation"]))

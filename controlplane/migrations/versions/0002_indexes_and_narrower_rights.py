@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from alembic import op
+from alembic import context, op
+
+from kit.database import with_roles
 
 revision = "0002"
 down_revision = "0001"
@@ -18,13 +20,17 @@ def upgrade() -> None:
     """Add what an operator's lists need, and close what the API role never writes."""
     op.execute("create index on oltp.events (tenant, id)")
     op.execute("create index on oltp.idempotency_keys (created_at)")
-    op.execute("grant delete on oltp.idempotency_keys to penguin_operator")
-    op.execute("revoke all on oltp.idempotency_keys from penguin_api")
+    _execute("grant delete on oltp.idempotency_keys to {operator}")
+    _execute("revoke all on oltp.idempotency_keys from {api}")
     for table, columns in API_COLUMNS.items():
-        op.execute(f"revoke update on oltp.{table} from penguin_api")
-        op.execute(f"grant update ({columns}) on oltp.{table} to penguin_api")
+        _execute(f"revoke update on oltp.{table} from {{api}}")
+        _execute(f"grant update ({columns}) on oltp.{table} to {{api}}")
 
 
 def downgrade() -> None:
     """Refuse: the truth about bought things is in here."""
     raise NotImplementedError("restore a backup instead")
+
+
+def _execute(statement: str) -> None:
+    op.execute(with_roles(statement, context.config.attributes["installation"]))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alembic import op
+from alembic import context, op
+
+from kit.database import with_roles
 
 revision = "0001"
 down_revision = None
@@ -14,7 +16,8 @@ down_revision = None
 def upgrade() -> None:
     """Run the statements that stand beside this file."""
     driver: Any = op.get_bind().connection.driver_connection  # several statements, no parameters
-    driver.execute(Path(__file__).with_suffix(".sql").read_text())
+    statements = Path(__file__).with_suffix(".sql").read_text()
+    driver.execute(with_roles(statements, context.config.attributes["installation"]))
 
 
 def downgrade() -> None:

@@ -3,7 +3,7 @@ do $$
 declare
     wanted text;
 begin
-    foreach wanted in array array['penguin_api', 'penguin_operator', 'penguin_controller', 'penguin_sender'] loop
+    foreach wanted in array array['{api}', '{operator}', '{controller}', '{sender}'] loop
         begin
             execute format('create role %I nologin', wanted);
         exception when duplicate_object or unique_violation then
@@ -128,31 +128,31 @@ begin
     ] loop
         execute format('alter table %s enable row level security', tenant_table);
         execute format('alter table %s force row level security', tenant_table);
-        execute format('create policy sender on %s to penguin_sender using (true) with check (true)', tenant_table);
-        execute format('create policy operator on %s to penguin_operator using (true) with check (true)', tenant_table);
-        execute format('create policy controller on %s to penguin_controller using (true) with check (true)', tenant_table);
-        execute format('create policy api on %s to penguin_api using (%s) with check (%s)', tenant_table, own, own);
+        execute format('create policy sender on %s to {sender} using (true) with check (true)', tenant_table);
+        execute format('create policy operator on %s to {operator} using (true) with check (true)', tenant_table);
+        execute format('create policy controller on %s to {controller} using (true) with check (true)', tenant_table);
+        execute format('create policy api on %s to {api} using (%s) with check (%s)', tenant_table, own, own);
     end loop;
 end
 $$;
 
-grant usage on schema queue, directory, suppression to penguin_api, penguin_operator, penguin_controller, penguin_sender;
+grant usage on schema queue, directory, suppression to {api}, {operator}, {controller}, {sender};
 
-grant select, insert on queue.jobs, queue.payloads, queue.events to penguin_api;
-grant select on directory.homes to penguin_api;
-grant select, insert, delete on suppression.entries to penguin_api;
+grant select, insert on queue.jobs, queue.payloads, queue.events to {api};
+grant select on directory.homes to {api};
+grant select, insert, delete on suppression.entries to {api};
 
-grant select, insert, update, delete on all tables in schema queue to penguin_sender;
-grant usage on sequence queue.lease_tokens to penguin_sender;
-grant select on all tables in schema directory to penguin_sender;
-grant insert, update, delete on directory.homes to penguin_sender;
-grant select, insert, update, delete on all tables in schema suppression to penguin_sender;
+grant select, insert, update, delete on all tables in schema queue to {sender};
+grant usage on sequence queue.lease_tokens to {sender};
+grant select on all tables in schema directory to {sender};
+grant insert, update, delete on directory.homes to {sender};
+grant select, insert, update, delete on all tables in schema suppression to {sender};
 
-grant select on all tables in schema queue to penguin_controller;
-grant select, insert, update, delete on directory.entries, directory.homes to penguin_controller;
+grant select on all tables in schema queue to {controller};
+grant select, insert, update, delete on directory.entries, directory.homes to {controller};
 
-grant select on all tables in schema queue to penguin_operator;
-grant select on directory.entries, directory.homes to penguin_operator;
-grant select, insert, update, delete on directory.switches to penguin_operator;
-grant select, insert, update, delete on all tables in schema suppression to penguin_operator;
-revoke all on queue.alembic_version from penguin_sender, penguin_controller, penguin_operator;
+grant select on all tables in schema queue to {operator};
+grant select on directory.entries, directory.homes to {operator};
+grant select, insert, update, delete on directory.switches to {operator};
+grant select, insert, update, delete on all tables in schema suppression to {operator};
+revoke all on queue.alembic_version from {sender}, {controller}, {operator};

@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from blueprint.document import Blueprint, PublicKeys
 from blueprint.loading import parse
-from blueprint.platform import Platform
 from blueprint.render import render
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.authority.certificates import create_ca, issue
@@ -38,6 +37,7 @@ from controlplane.reconciler.ports import (
 )
 from kit.faults import Fault
 from lab.place import LabPlace
+from tests.support.installation import PLATFORM
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 ADDRESSES = 3
@@ -201,7 +201,6 @@ def _key_file(text: str) -> Iterator[str]:
 
 
 def _blueprint(public_key: str) -> Blueprint:
-    platform = Platform(zone="penguinmails.example")
     tenant = parse(
         {
             "apiVersion": "penguinmails.dev/v1",
@@ -214,10 +213,10 @@ def _blueprint(public_key: str) -> Blueprint:
                 "domains": [{"name": "play.example"}],
             },
         },
-        platform=platform,
+        platform=PLATFORM,
     )
     keys = PublicKeys(ssh=public_key, dkim={})
-    return render(tenant, platform=platform, keys=keys, generation=1)
+    return render(tenant, platform=PLATFORM, keys=keys, generation=1)
 
 
 def make_ssh_key() -> tuple[str, str]:

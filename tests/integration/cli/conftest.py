@@ -12,20 +12,18 @@ from pathlib import Path
 import psycopg
 import pytest
 import structlog
-from pydantic import SecretStr
 
-from blueprint.platform import Platform
 from cli.main import main
 from composition.event_log import log_to
 from controlplane.app import create_app
-from controlplane.database import OPERATOR, ROLES, Database
+from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.migrations import upgrade
 from controlplane.service import listen, serve_http
+from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 from tools.servers.process import wait_until
 
-PASSWORDS = {role: SecretStr(f"{role}-password") for role in ROLES}
 PEPPER = b"pepper"
 FILE = """
 apiVersion: penguinmails.dev/v1
@@ -78,23 +76,21 @@ class Plane:
 
 @pytest.fixture
 def plane(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
-    upgrade(database, PASSWORDS)
+    upgrade(database, INSTALLATION, PASSWORDS)
     key = create_key(PEPPER)
     listener = listen("127.0.0.1", 0)
     ready = threading.Event()
     loop_of: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def work() -> None:
-        pools = Database.connect(database, PASSWORDS, pool_size=2)
+        pools = Database.connect(database, INSTALLATION, PASSWORDS, pool_size=2)
         async with pools.begin(OPERATOR) as connection:
             await add_key(
                 connection, key, tenant_id=None, scopes=tuple(Scope), now=datetime.now(UTC)
             )
         stop = asyncio.Event()
         loop_of.append((asyncio.get_running_loop(), stop))
-        app = create_app(
-            database=pools, platform=Platform(zone="penguinmails.example"), pepper=PEPPER
-        )
+        app = create_app(database=pools, platform=PLATFORM, pepper=PEPPER)
         await serve_http(app, listener, stop, ready.set)
         await pools.close()
 

@@ -10,19 +10,16 @@ from uuid import UUID
 import httpx2
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 
-from blueprint.platform import Platform
 from controlplane.app import create_app
-from controlplane.database import OPERATOR, ROLES, Database
+from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.migrations import upgrade
+from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 
-PASSWORDS = {role: SecretStr(f"{role}-password") for role in ROLES}
 PEPPER = b"pepper"
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
-PLATFORM = Platform(zone="penguinmails.example")
 
 
 def document(name: str = "acme", domain: str | None = None, **spec: Any) -> dict[str, Any]:
@@ -63,8 +60,8 @@ def clock() -> Clock:
 @pytest.fixture
 async def plane(database: str) -> AsyncIterator[Database]:
     """The pools of an upgraded database."""
-    upgrade(database, PASSWORDS)
-    pools = Database.connect(database, PASSWORDS, pool_size=3)
+    upgrade(database, INSTALLATION, PASSWORDS)
+    pools = Database.connect(database, INSTALLATION, PASSWORDS, pool_size=3)
     yield pools
     await pools.close()
 

@@ -10,9 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from controlplane import migrations
-from controlplane.database import API, OPERATOR, ROLES, role_dsn
+from controlplane.database import API, OPERATOR, role_dsn
 from controlplane.migrations import UpgradeError, upgrade
-from tests.integration.controlplane.conftest import PASSWORDS, document
+from kit.database import Role, role_name
+from tests.integration.controlplane.conftest import document
+from tests.support.installation import INSTALLATION, PASSWORDS, login
 
 SCHEMAS = ("oltp", "queue", "directory", "suppression")
 TABLES = ("domains", "hosts", "conditions", "operations", "operation_lines", "events", "schedule")
@@ -76,7 +78,7 @@ async def test_no_role_can_step_around_row_level_security(plane, database, two):
     with psycopg.connect(database) as admin:
         rows = admin.execute(
             "select rolname from pg_roles where rolname = any(%s) and (rolsuper or rolbypassrls)",
-            [list(ROLES)],
+            [[login(role) for role in Role]],
         ).fetchall()
         assert rows == []
         open_tables = admin.execute(
@@ -111,46 +113,46 @@ async def test_no_key_of_a_tenant_reaches_another_tenants_row_of_any_table(
 
 
 def test_upgrading_twice_changes_nothing_and_keeps_data(database):
-    upgrade(database, PASSWORDS)
+    upgrade(database, INSTALLATION, PASSWORDS)
     with psycopg.connect(database) as admin:
         admin.execute(
             "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
             "values (gen_random_uuid(), 'kept', 1, '{}', now(), now())"
         )
-    upgrade(database, PASSWORDS)
+    upgrade(database, INSTALLATION, PASSWORDS)
     with psycopg.connect(database) as admin:
         assert admin.execute("select name from oltp.tenants").fetchall() == [("kept",)]
 
 
 def test_upgrading_without_the_right_says_so(database):
-    upgrade(database, PASSWORDS)
-    weak = role_dsn(database, API, PASSWORDS[API].get_secret_value())
+    upgrade(database, INSTALLATION, PASSWORDS)
+    weak = role_dsn(database, login(API), PASSWORDS[API].get_secret_value())
     with pytest.raises(UpgradeError) as refused:
-        upgrade(weak, PASSWORDS)
+        upgrade(weak, INSTALLATION, PASSWORDS)
     assert refused.value.code == "database.refused"
 
 
 def test_a_lock_that_somebody_holds_is_named(database, monkeypatch):
     monkeypatch.setattr(migrations, "LOCK_TIMEOUT", "100ms")
     with psycopg.connect(database) as admin:
-        upgrade(database, PASSWORDS)
+        upgrade(database, INSTALLATION, PASSWORDS)
         admin.execute("lock table oltp.alembic_version")
         with pytest.raises(UpgradeError) as refused:
-            upgrade(database, PASSWORDS)
+            upgrade(database, INSTALLATION, PASSWORDS)
     assert refused.value.code == "database.locked"
 
 
 def test_a_login_that_may_create_roles_but_no_schemas_says_so(database):
-    upgrade(database, PASSWORDS)
+    upgrade(database, INSTALLATION, PASSWORDS)
     with psycopg.connect(database, autocommit=True) as admin:
         admin.execute("drop schema oltp cascade")
         admin.execute("create role half superuser login password 'half'")
         admin.execute("alter role half nosuperuser createrole")
-        for role in ROLES:
-            admin.execute(f"grant {role} to half with admin option")
+        for role in Role:
+            admin.execute(f"grant {login(role)} to half with admin option")
         try:
             with pytest.raises(UpgradeError) as refused:
-                upgrade(role_dsn(database, "half", "half"), PASSWORDS)
+                upgrade(role_dsn(database, "half", "half"), INSTALLATION, PASSWORDS)
         finally:
             admin.execute("drop owned by half")
             admin.execute("drop role half")
@@ -159,22 +161,42 @@ def test_a_login_that_may_create_roles_but_no_schemas_says_so(database):
 
 def test_a_dsn_that_is_none_is_told(database):
     with pytest.raises(UpgradeError) as refused:
-        upgrade("postgresql://[", PASSWORDS)
+        upgrade("postgresql://[", INSTALLATION, PASSWORDS)
     assert refused.value.code == "database.unreachable"
 
 
 def test_an_unreachable_database_is_named(database):
     with pytest.raises(UpgradeError) as refused:
-        upgrade("postgresql://nobody:secret@127.0.0.1:1/none", PASSWORDS)
+        upgrade("postgresql://nobody:secret@127.0.0.1:1/none", INSTALLATION, PASSWORDS)
     assert refused.value.code == "database.unreachable"
     assert "secret" not in str(refused.value)
 
 
 def test_a_role_that_could_not_log_in_is_opened(database):
     with psycopg.connect(database, autocommit=True) as admin:
-        upgrade(database, PASSWORDS)
-        admin.execute("alter role penguin_api nologin")
-    upgrade(database, PASSWORDS)
-    opened = role_dsn(database, API, PASSWORDS[API].get_secret_value())
+        upgrade(database, INSTALLATION, PASSWORDS)
+        admin.execute(f"alter role {login(Role.API)} nologin")
+    upgrade(database, INSTALLATION, PASSWORDS)
+    opened = role_dsn(database, login(API), PASSWORDS[API].get_secret_value())
     with psycopg.connect(opened) as connection:
-        assert connection.execute("select current_user").fetchone() == (API,)
+        assert connection.execute("select current_user").fetchone() == (login(API),)
+
+
+def test_roles_of_another_installation_on_the_server_see_nothing(database, postgres_server):
+    upgrade(database, INSTALLATION, PASSWORDS)
+    other = f"{database}_other"
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute(f"create database {other.rpartition('/')[2]}")
+        try:
+            upgrade(other, "other", PASSWORDS)
+            for role in Role:
+                stranger = role_dsn(
+                    database, role_name("other", role), PASSWORDS[role].get_secret_value()
+                )
+                with (
+                    psycopg.connect(stranger) as connection,
+                    pytest.raises(psycopg.errors.InsufficientPrivilege),
+                ):
+                    connection.execute("select 1 from oltp.tenants")
+        finally:
+            admin.execute(f"drop database {other.rpartition('/')[2]} with (force)")

@@ -12,7 +12,6 @@ import structlog
 
 from blueprint.document import Blueprint, Dkim, PublicKeys
 from blueprint.loading import load
-from blueprint.platform import Platform
 from blueprint.render import render
 from controlplane.migrations import upgrade
 from hostwinds import VERSION
@@ -23,6 +22,7 @@ from lab.emulator_server import serve
 from lab.hostwinds.app import create_app as hostwinds_app
 from lab.hostwinds.world import World
 from lab.memory import MemoryMachines, MemoryNameserver
+from tests.support.installation import INSTALLATION, PLATFORM
 from tools.pulumi.engine import Engine, find
 
 from .plane import PASSWORDS, Person, Plane
@@ -102,10 +102,9 @@ def environment(engine: Engine, cloud: Cloud, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def rendered() -> Callable[[str], Blueprint]:
     """Render a tenant's text."""
-    platform = Platform(zone="penguinmails.example")
 
     def rendering(text: str, generation: int = 1) -> Blueprint:
-        tenant = load(text, file="tenant.yaml", platform=platform)[0]
+        tenant = load(text, file="tenant.yaml", platform=PLATFORM)[0]
         keys = PublicKeys(
             ssh="ssh-ed25519 AAAA penguin",
             dkim={
@@ -113,7 +112,7 @@ def rendered() -> Callable[[str], Blueprint]:
                 for domain in tenant.spec.domains
             },
         )
-        return render(tenant, platform=platform, keys=keys, generation=generation)
+        return render(tenant, platform=PLATFORM, keys=keys, generation=generation)
 
     return rendering
 
@@ -143,7 +142,7 @@ def plane(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Plane]:
     """A control plane whose address the command line knows."""
-    upgrade(database, PASSWORDS)
+    upgrade(database, INSTALLATION, PASSWORDS)
     made = Plane(database, environment, tmp_path)
     with structlog.testing.capture_logs() as made.log, made.serving() as (url, key):
         monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "person"))

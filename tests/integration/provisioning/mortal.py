@@ -23,6 +23,7 @@ from controlplane.reconciler.loop import step
 from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.settings import ReconcilerSettings
 from controlplane.verification.recorded import RecordedVerifier
+from tests.support.installation import INSTALLATION
 from tests.support.memory_configurator import MemoryConfigurator
 from vault import KeyRing, Vault
 
@@ -63,10 +64,12 @@ class Trusting(RecordedVerifier):
 
 async def live(place: Path, later: timedelta) -> None:
     """Visit once."""
-    database = Database.connect(os.environ[DSN], PASSWORDS, pool_size=3)
+    database = Database.connect(os.environ[DSN], INSTALLATION, PASSWORDS, pool_size=3)
     ports = Ports(
         database=database,
-        engine=PulumiEngine(environment=os.environ, root=place / "operations"),
+        engine=PulumiEngine(
+            installation=INSTALLATION, environment=os.environ, root=place / "operations"
+        ),
         verifier=Trusting(),
         vault=Vault(KeyRing.load(place / "keys")),
         platform=PLATFORM,

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from pydantic import SecretStr
 
-from blueprint.platform import Platform
 from cli.main import main
 from controlplane.app import create_app
-from controlplane.database import OPERATOR, ROLES, Database
+from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import NewKey, Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.pulumi.engine import PulumiEngine
@@ -27,12 +25,11 @@ from controlplane.reconciler.ports import Configurator, Verifier
 from controlplane.service import listen, serve_http
 from controlplane.settings import ReconcilerSettings
 from controlplane.verification.recorded import RecordedVerifier
+from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 from vault import KeyRing, Vault
 
 T = TypeVar("T")
-PASSWORDS = {role: SecretStr(f"{role}-password") for role in ROLES}
 PEPPER = b"pepper"
-PLATFORM = Platform(zone="penguinmails.example")
 FILE = """
 apiVersion: penguinmails.dev/v1
 kind: Tenant
@@ -89,7 +86,11 @@ class Plane:
         """Put together what a reconciler of now works with."""
         return Ports(
             database=self._database,
-            engine=PulumiEngine(environment=self.environment, root=self._place / "operations"),
+            engine=PulumiEngine(
+                installation=INSTALLATION,
+                environment=self.environment,
+                root=self._place / "operations",
+            ),
             verifier=self.verifier,
             vault=self._vault,
             platform=self.platform,
@@ -107,7 +108,7 @@ class Plane:
 
         async def work() -> None:
             self._loop = asyncio.get_running_loop()
-            self._database = Database.connect(self.dsn, PASSWORDS, pool_size=3)
+            self._database = Database.connect(self.dsn, INSTALLATION, PASSWORDS, pool_size=3)
             async with self._database.begin(OPERATOR) as connection:
                 await add_key(
                     connection, key, tenant_id=None, scopes=tuple(Scope), now=self.clock()

@@ -9,6 +9,7 @@ import pytest
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
+from tests.support.installation import INSTALLATION
 from tools.pulumi.engine import Engine
 
 from .by_hand import ByHand
@@ -30,7 +31,9 @@ def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> 
 @pytest.fixture
 def reconciler(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
     """The other door."""
-    return PulumiEngine(environment=environment, root=tmp_path / "operations")
+    return PulumiEngine(
+        installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
+    )
 
 
 @pytest.fixture

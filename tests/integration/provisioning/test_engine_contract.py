@@ -11,6 +11,7 @@ import pytest
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.ports import CloudEngine
+from tests.support.installation import INSTALLATION
 from tests.support.memory_engine import MemoryEngine
 
 from .conftest import TENANT, Cloud
@@ -30,7 +31,9 @@ def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Cl
     else:
         cloud: Cloud = request.getfixturevalue("cloud")
         environment = request.getfixturevalue("environment")
-        real = PulumiEngine(environment=environment, root=tmp_path / "operations")
+        real = PulumiEngine(
+            installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
+        )
         yield real, lambda: cloud.sell_addresses(1)
 
 

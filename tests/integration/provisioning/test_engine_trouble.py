@@ -20,6 +20,7 @@ from kit.faults import Fault
 from kit.paths import checkout
 from stacks.faults import STATE_UNREACHABLE
 from tests.support.faults import assert_shows
+from tests.support.installation import INSTALLATION
 
 from .conftest import Cloud
 
@@ -34,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ours(environment: dict[str, str], root: Path) -> PulumiEngine:
-    return PulumiEngine(environment=environment, root=root)
+    return PulumiEngine(installation=INSTALLATION, environment=environment, root=root)
 
 
 def fails(engine: PulumiEngine, blueprint: Blueprint) -> Fault:
@@ -50,7 +51,7 @@ def test_a_state_that_cannot_be_reached_is_told_before_anything_is_bought(
     environment: dict[str, str], root: Path, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     wrong = {**environment, "PULUMI_BACKEND_URL": "postgres://127.0.0.1:9/none"}
-    engine = PulumiEngine(environment=wrong, root=root)
+    engine = PulumiEngine(installation=INSTALLATION, environment=wrong, root=root)
     assert_shows(fails(engine, blueprint), STATE_UNREACHABLE, reason=...)
     assert cloud.bought() == []
 
@@ -177,8 +178,11 @@ from datetime import timedelta
 from pathlib import Path
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
+from tests.support.installation import INSTALLATION
 blueprint = Blueprint.model_validate_json(Path(sys.argv[1]).read_text())
-engine = PulumiEngine(environment=dict(os.environ), root=Path(sys.argv[2]))
+engine = PulumiEngine(
+    installation=INSTALLATION, environment=dict(os.environ), root=Path(sys.argv[2])
+)
 if __name__ == "__main__":
     engine.up(blueprint, lambda line: print(line, flush=True), deadline=timedelta(minutes=2))
 """

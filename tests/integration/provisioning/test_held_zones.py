@@ -11,6 +11,7 @@ import pytest
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.ports import CloudState
+from tests.support.installation import INSTALLATION
 from tools.pulumi.engine import Engine
 
 from .by_hand import ByHand
@@ -45,7 +46,9 @@ def tenant(*hosts: str, domains: str) -> str:
 
 @pytest.fixture
 def ours(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    return PulumiEngine(environment=environment, root=tmp_path / "operations")
+    return PulumiEngine(
+        installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
+    )
 
 
 @pytest.fixture

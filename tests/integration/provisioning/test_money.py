@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from blueprint.document import Blueprint
+from blueprint.naming import server_name
 from controlplane.pulumi.engine import PulumiEngine
 from hostwinds.journal.file import FileJournal
 from kit.faults import Fault
+from tests.support.installation import INSTALLATION
 
 from .conftest import Cloud
 
@@ -21,7 +23,9 @@ DEADLINE = timedelta(minutes=2)
 
 @pytest.fixture
 def engine_of_ours(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    return PulumiEngine(environment=environment, root=tmp_path / "operations")
+    return PulumiEngine(
+        installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
+    )
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def test_a_server_that_no_state_knows_of_is_ended_with_its_tenant(
 ) -> None:
     """Killed between the order and the checkpoint, then deleted."""
     name = blueprint.hosts[0].server_name
-    others = "acme-two-mx1-20799c"
+    others = server_name(INSTALLATION, "acme-two", "mx1", 1)
     for each in (name, others):
         journal.open(each)
         cloud.world.order(each, "54", 12)
@@ -59,13 +63,13 @@ def test_a_server_that_no_state_knows_of_is_ended_with_its_tenant(
 def test_an_earlier_holder_of_the_lease_buys_nothing(
     engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
 ) -> None:
-    journal.raise_fence("acme", 4)
+    journal.raise_fence(f"{INSTALLATION}/acme", 4)
     error = fails(lambda: engine_of_ours.up(blueprint, print, deadline=DEADLINE, fence=3))
     assert error.code.name == "hostwinds.superseded"
     assert cloud.bought() == []
     assert journal.intents() == []
     engine_of_ours.up(blueprint, print, deadline=DEADLINE, fence=5)
-    assert journal.fence("acme") == 5
+    assert journal.fence(f"{INSTALLATION}/acme") == 5
     assert cloud.bought() == ["server"]
 
 
@@ -73,7 +77,9 @@ def test_a_server_that_does_not_come_up_is_in_the_state_and_ended_with_its_tenan
     environment: dict[str, str], blueprint: Blueprint, cloud: Cloud, tmp_path: Path
 ) -> None:
     engine = PulumiEngine(
-        environment={**environment, "HOSTWINDS_PROVISIONING_DEADLINE": "1"}, root=tmp_path / "o"
+        installation=INSTALLATION,
+        environment={**environment, "HOSTWINDS_PROVISIONING_DEADLINE": "1"},
+        root=tmp_path / "o",
     )
     cloud.world.faults.inject("never_boots")
     for _ in range(2):

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from kit.database import Role
 from sender import daemon, directory, migrations
 from sender.database import sqlalchemy_url
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
@@ -24,6 +25,7 @@ from sender.explain import explain
 from sender.queue import enqueue
 from sender.schemas import Explanation, OutgoingMessage, State
 from sender.settings import SenderSettings
+from tests.support.installation import INSTALLATION, login
 from vault import KeyRing, Vault
 
 from .sink import HELO, USERNAME, Sink, running_sink
@@ -46,13 +48,13 @@ def engine_as(dsn: str, role: str) -> AsyncEngine:
 @pytest.fixture
 def migrated(database: str) -> str:
     """The superuser's URL of a database with the sender's schemas."""
-    migrations.upgrade(database)
+    migrations.upgrade(database, INSTALLATION)
     return database
 
 
 @pytest.fixture
 async def api(migrated: str) -> AsyncIterator[AsyncEngine]:
-    engine = engine_as(migrated, "penguin_api")
+    engine = engine_as(migrated, login(Role.API))
     yield engine
     await engine.dispose()
 
@@ -60,7 +62,7 @@ async def api(migrated: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 async def engine(migrated: str) -> AsyncIterator[AsyncEngine]:
     """The sender's own engine."""
-    made = engine_as(migrated, "penguin_sender")
+    made = engine_as(migrated, login(Role.SENDER))
     yield made
     await made.dispose()
 
@@ -160,7 +162,7 @@ Publish = Callable[[DirectoryEntry], Awaitable[None]]
 
 @pytest.fixture
 async def publish(migrated: str, tenant_id: UUID) -> AsyncIterator[Publish]:
-    controller = engine_as(migrated, "penguin_controller")
+    controller = engine_as(migrated, login(Role.CONTROLLER))
 
     async def publish(entry: DirectoryEntry) -> None:
         async with controller.begin() as connection:
@@ -178,7 +180,7 @@ def settings(migrated: str, valkey: str, ring: Path) -> SenderSettings:
         key_ring=ring,
         token_key=TOKEN_KEY,
         public_url="https://app.penguinmails.example",
-        role="penguin_sender",
+        role=login(Role.SENDER),
         lanes=2,
         poll=0.02,
         lease=1,

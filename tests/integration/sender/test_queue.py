@@ -12,12 +12,13 @@ from sqlalchemy.exc import ProgrammingError
 from sender import migrations
 from sender.errors import IdempotencyKeyReused
 from sender.queue import enqueue
+from tests.support.installation import INSTALLATION
 
 from .conftest import mail, tenant_transaction
 
 
 def test_upgrading_twice_changes_nothing(migrated):
-    migrations.upgrade(migrated)
+    migrations.upgrade(migrated, INSTALLATION)
 
 
 async def test_a_rolled_back_transaction_leaves_no_message(api, engine, tenant_id):

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from kit.database import Role
 from sender import daemon, directory
 from sender.clock import SystemClock
 from sender.database import sqlalchemy_url
@@ -30,6 +31,7 @@ from sender.settings import SenderSettings
 from sender.statements import statement
 from sender.tokens import Tokens
 from sender.worker import Worker, backoff
+from tests.support.installation import login
 from vault import KeyRing, Vault
 
 from .conftest import DEADLINE, TOKEN_KEY, explained, reaches, sending
@@ -113,7 +115,7 @@ class TestDatabase:
         message_id = await submit()
         single = create_async_engine(
             sqlalchemy_url(migrated),
-            connect_args={"options": "-c role=penguin_sender"},
+            connect_args={"options": f"-c role={login(Role.SENDER)}"},
             pool_size=1,
             max_overflow=0,
             pool_timeout=1,

@@ -21,10 +21,10 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from blueprint.document import Blueprint
 from blueprint.loading import parse
-from blueprint.platform import Platform
 from blueprint.render import render
 from controlplane.authority.certificates import Issued, create_ca, issue
 from controlplane.reconciler.ports import CloudState, ObservedAddress, ObservedHost
+from tests.support.installation import PLATFORM
 
 HELO = "mx1.acme.example"
 IP = "127.0.0.1"
@@ -107,8 +107,7 @@ def blueprint() -> Blueprint:
             "domains": [{"name": "acme.example"}, {"name": "manual.example", "dns": "manual"}],
         },
     }
-    platform = Platform(zone="penguinmails.example")
-    return render(parse(document, platform=platform), platform=platform, keys=None, generation=1)
+    return render(parse(document, platform=PLATFORM), platform=PLATFORM, keys=None, generation=1)
 
 
 async def serve_names() -> tuple[asyncio.DatagramTransport, NameServer, asyncio.Server]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from blueprint.loading import load
 from blueprint.platform import Platform
 from kit.faults import Fault, Violation
+from tests.support.installation import INSTALLATION, PLATFORM
 
-PLATFORM = Platform(zone="penguinmails.example")
 ACME = (Path(__file__).parents[3] / "tenants" / "acme.yaml").read_text()
 
 
@@ -151,7 +151,13 @@ def test_nothing_is_suggested_that_may_be_another_domain(written: str) -> None:
 def test_a_name_that_makes_others_too_long_is_refused() -> None:
     text = ACME.replace("acme-mail.example", f"{'.'.join(['a' * 40] * 4)}.{'b' * 28}.example")
     with pytest.raises(Fault) as caught:
-        load(text, file="x", platform=Platform(zone="mail.of.a.platform.with.a.long.name.example"))
+        load(
+            text,
+            file="x",
+            platform=Platform(
+                installation=INSTALLATION, zone="mail.of.a.platform.with.a.long.name.example"
+            ),
+        )
     (mistake,) = caught.value.violations
     assert (mistake.code.name, mistake.path) == ("tenant.name_too_long", "spec.domains[1].name")
 

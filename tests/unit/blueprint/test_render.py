@@ -18,12 +18,11 @@ from blueprint.cost import dollars
 from blueprint.document import Blueprint, Dkim, PublicKeys, RecordType
 from blueprint.loading import parse
 from blueprint.naming import is_server_of, server_name
-from blueprint.platform import Platform
+from blueprint.records import mark_of
 from blueprint.render import render
 from blueprint.tenant import Dns
+from tests.support.installation import PLATFORM
 from tests.unit.blueprint.strategies import tenants
-
-PLATFORM = Platform(zone="penguinmails.example")
 
 
 def rendered(document: dict[str, Any], generation: int = 1) -> Blueprint:
@@ -152,7 +151,7 @@ def test_the_bill_is_the_sum_of_its_lines(document: dict[str, Any]) -> None:
 
 
 def test_a_replacement_never_has_its_predecessors_name() -> None:
-    names = {server_name("acme", "mx1", incarnation) for incarnation in range(1, 5)}
+    names = {server_name("k3f9a", "acme", "mx1", incarnation) for incarnation in range(1, 5)}
     assert len(names) == 4
 
 
@@ -162,12 +161,31 @@ def test_dollars(cents: int, text: str) -> None:
 
 
 @given(tenants(), st.integers(min_value=1, max_value=20))
-def test_a_server_is_told_by_its_name_to_be_of_its_tenant(
+def test_server_name_belongs_to_its_installation_and_tenant_only(
     document: dict[str, Any], incarnation: int
 ) -> None:
     tenant = document["metadata"]["name"]
     for host in document["spec"]["hosts"]:
-        name = server_name(tenant, host["name"], incarnation)
-        assert is_server_of(name, tenant)
-        assert not is_server_of(name, f"{tenant}-{host['name']}")
-        assert not is_server_of(server_name(f"{tenant}-x", host["name"], incarnation), tenant)
+        name = server_name("k3f9a", tenant, host["name"], incarnation)
+        assert len(name) <= 63
+        assert is_server_of(name, "k3f9a", tenant)
+        assert not is_server_of(name, "k3f9b", tenant)
+        assert not is_server_of(name, "k3f9a", f"{tenant}-{host['name']}")
+        other = server_name("k3f9a", f"{tenant}-x", host["name"], incarnation)
+        assert not is_server_of(other, "k3f9a", tenant)
+
+
+def test_server_names_of_long_names_differ_and_fit() -> None:
+    tenant, hosts = "t" * 30, [f"{'h' * 29}{last}" for last in "abc"]
+    names = {server_name("k3f9a7cd", tenant, host, 999) for host in hosts}
+    assert len(names) == 3
+    assert all(len(name) <= 63 for name in names)
+    assert all(is_server_of(name, "k3f9a7cd", tenant) for name in names)
+    assert not any(is_server_of(name, "k3f9a7cd", tenant[:-1]) for name in names)
+
+
+def test_mark_of_a_record_begins_with_installation_and_tenant() -> None:
+    long = mark_of("k3f9a", "acme", f"{'a' * 90}.example/MX")
+    assert mark_of("k3f9a", "acme", "acme.example/MX") == "pm:k3f9a:acme:acme.example/MX"
+    assert long.startswith("pm:k3f9a:acme:")
+    assert len(long) == 100

@@ -24,6 +24,7 @@ from controlplane.reconciler.ports import (
     ObservedHost,
     SubmissionUser,
 )
+from tests.support.installation import INSTALLATION
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 
@@ -64,6 +65,7 @@ def _blueprint(count: int) -> Blueprint:
             hosts=(HostSpec(name="mx1", addresses=count),),
             domains=(DomainSpec(name="acme.example"), DomainSpec(name="other.example")),
         ),
+        installation=INSTALLATION,
         platform_zone="penguinmails.example",
         keys=PublicKeys(ssh="ssh-ed25519 AAAA acme\n", dkim={}),
         hosts=(host,),

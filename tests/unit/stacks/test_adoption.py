@@ -22,7 +22,7 @@ def record(kind: str = "TXT", content: str = "v=spf1 -all") -> Record:
         type=kind,
         content=content,
         priority=10 if kind == "MX" else None,
-        comment=f"pm:acme:acme.example/{kind}",
+        comment=f"pm:k3f9a:acme:acme.example/{kind}",
     )
 
 
@@ -37,12 +37,12 @@ def adopt(
 
 
 def test_a_record_with_our_mark_is_adopted_whatever_it_says() -> None:
-    marked = live(comment="pm:acme:acme.example/TXT")
+    marked = live(comment="pm:k3f9a:acme:acme.example/TXT")
     assert adopt(record(), marked) == {"acme.example/TXT": "z1/r1"}
 
 
 def test_a_record_of_the_state_is_never_imported_again() -> None:
-    marked = live(comment="pm:acme:acme.example/TXT")
+    marked = live(comment="pm:k3f9a:acme:acme.example/TXT")
     assert adopt(record(), marked, known={"acme.example/TXT"}) == {}
 
 
@@ -60,9 +60,12 @@ def test_a_zone_whose_records_are_known_is_not_listed() -> None:
         (record("MX", "mx1.acme.example"), live("MX", "mail.other.example")),
         (record("CNAME", "x.example"), live("A", "192.0.2.1")),
         (record(), live("CNAME", "other.example")),
+        (record(), live(content="v=spf1 -all", comment="pm:k3f9b:acme:acme.example/TXT")),
     ],
 )
-def test_a_foreign_record_in_the_way_is_named(wanted: Record, other: dict[str, Any]) -> None:
+def test_record_of_nobody_or_of_another_installation_in_the_way_is_named(
+    wanted: Record, other: dict[str, Any]
+) -> None:
     with pytest.raises(Fault) as caught:
         adopt(wanted, other)
     assert caught.value.code is FOREIGN_RECORD
@@ -76,7 +79,7 @@ def test_a_foreign_record_in_the_way_is_named(wanted: Record, other: dict[str, A
         live(content="some-verification=1"),
         live("MX", "mail.other.example"),
         {**live(content="v=spf1 -all"), "name": "www.acme.example"},
-        live(content="v=spf1 -all", comment="pm:acme:acme.example/old"),
+        live(content="v=spf1 -all", comment="pm:k3f9a:acme:acme.example/old"),
     ],
 )
 def test_a_record_that_disturbs_nobody_is_left_alone(other: dict[str, Any]) -> None:

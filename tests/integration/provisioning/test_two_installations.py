@@ -1,0 +1,134 @@
+"""Staging and production in one provider account never touch each other's things."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from blueprint.document import Blueprint, PublicKeys
+from blueprint.loading import load
+from blueprint.render import render
+from controlplane.pulumi.engine import PulumiEngine
+from tests.support.installation import INSTALLATION, PLATFORM
+
+from .conftest import Cloud
+
+pytestmark = pytest.mark.engine
+DEADLINE = timedelta(minutes=2)
+OTHER = "staging"
+TENANT = """
+apiVersion: penguinmails.dev/v1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  plan: business
+  region: us-west
+  hosts: [{name: mx1, size: business, addresses: 2, zone: %(zone)s}]
+  domains: [{name: %(zone)s, dns: cloudflare}]
+"""
+
+
+def blueprint_of(installation: str, zone: str) -> Blueprint:
+    """Render the same tenant for an installation, in a zone."""
+    platform = PLATFORM.model_copy(update={"installation": installation})
+    [tenant] = load(TENANT % {"zone": zone}, file="tenant.yaml", platform=platform)
+    keys = PublicKeys(ssh="ssh-ed25519 AAAA penguin", dkim={})
+    return render(tenant, platform=platform, keys=keys, generation=1)
+
+
+@pytest.fixture
+def engine_of(environment: dict[str, str], tmp_path: Path) -> Callable[[str], PulumiEngine]:
+    """Each installation has a state of its own; account and journal are the same."""
+
+    def engine(installation: str) -> PulumiEngine:
+        state = tmp_path / f"state-{installation}"
+        state.mkdir(exist_ok=True)
+        return PulumiEngine(
+            installation=installation,
+            environment={**environment, "PULUMI_BACKEND_URL": f"file://{state}"},
+            root=tmp_path / f"operations-{installation}",
+        )
+
+    return engine
+
+
+def records(cloud: Cloud, zone: str) -> list[str]:
+    """Return the comments of a zone's records."""
+    [found] = [one for one in cloud.account.zones() if one["name"] == zone]
+    return sorted(str(record["comment"]) for record in cloud.account.records(found["id"]))
+
+
+def test_tenants_of_one_name_keep_their_servers_addresses_and_records(
+    engine_of: Callable[[str], PulumiEngine], cloud: Cloud
+) -> None:
+    cloud.account.create_zone("beta.example")
+    ours, theirs = engine_of(INSTALLATION), engine_of(OTHER)
+    mine, other = blueprint_of(INSTALLATION, "acme.example"), blueprint_of(OTHER, "beta.example")
+    theirs.up(other, print, deadline=DEADLINE, fence=9)
+    cloud.sell_addresses(1)
+    before = theirs.up(other, print, deadline=DEADLINE, fence=9)
+    assert before.pending == ()
+    stood = records(cloud, "beta.example")
+
+    state = ours.up(mine, print, deadline=DEADLINE, fence=1)
+
+    assert state.pending == ("mx1-2",)
+    assert {server.srvrname for server in cloud.world.all_servers()} == {
+        mine.hosts[0].server_name,
+        other.hosts[0].server_name,
+    }
+    assert cloud.bought() == ["server", "address", "server"]
+
+    ours.destroy("acme", print, deadline=DEADLINE, fence=2)
+
+    [left] = cloud.world.all_servers()
+    assert left.srvrname == other.hosts[0].server_name
+    assert records(cloud, "acme.example") == []
+    assert records(cloud, "beta.example") == stood
+    assert theirs.up(other, print, deadline=DEADLINE, fence=9) == before
+    assert theirs.preview(other, print).changes == ()
+
+
+def test_purchase_that_no_state_knows_is_ended_by_its_own_installation_only(
+    engine_of: Callable[[str], PulumiEngine], cloud: Cloud
+) -> None:
+    theirs = blueprint_of(OTHER, "acme.example")
+
+    def killed(line: str) -> None:
+        if "ordering" in line:  # the plugin buys; its engine dies before the checkpoint
+            for process in multiprocessing.active_children():
+                process.kill()
+
+    with pytest.raises(Exception, match="ended"):
+        engine_of(OTHER).up(theirs, killed, deadline=DEADLINE)
+    engine_of(INSTALLATION).destroy("acme", print, deadline=DEADLINE)
+    servers = list(cloud.world.all_servers())
+    engine_of(OTHER).up(theirs, print, deadline=DEADLINE)
+
+    assert cloud.bought().count("server") == 1
+    assert [server.srvrname for server in cloud.world.all_servers()] == [
+        theirs.hosts[0].server_name
+    ]
+    assert servers in ([], list(cloud.world.all_servers()))
+
+
+def test_records_of_another_installation_are_foreign(
+    engine_of: Callable[[str], PulumiEngine], cloud: Cloud
+) -> None:
+    theirs = blueprint_of(OTHER, "acme.example")
+    engine_of(OTHER).up(theirs, print, deadline=DEADLINE)
+    stood = records(cloud, "acme.example")
+
+    state = engine_of(INSTALLATION).up(
+        blueprint_of(INSTALLATION, "acme.example"), print, deadline=DEADLINE
+    )
+
+    [held] = state.held
+    assert (held.zone, held.code) == ("acme.example", "dns.foreign_record")
+    assert state.hosts == ()
+    assert records(cloud, "acme.example") == stood
+    assert cloud.bought() == ["server"]

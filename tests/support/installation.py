@@ -1,0 +1,17 @@
+"""The installation that tests are of, and how its parts log in."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from blueprint.platform import Platform
+from kit.database import Role, role_name
+
+INSTALLATION = "k3f9a"
+PLATFORM = Platform(installation=INSTALLATION, zone="penguinmails.example")
+PASSWORDS = {role: SecretStr(f"{role}-password") for role in Role}
+
+
+def login(role: Role) -> str:
+    """Return the name in PostgreSQL of a role of this installation."""
+    return role_name(INSTALLATION, role)
