@@ -73,6 +73,11 @@ def address_name(host: str, index: int) -> str:
     return f"{host}-{index}"
 
 
+def host_of(address: str) -> str:
+    """Return the host in the name of an address."""
+    return address.rpartition("-")[0]
+
+
 def addresses_of(tenant: str, host: HostSpec, platform: Platform) -> tuple[Address, ...]:
     """Return the host's addresses: the primary one, then those for bulk mail."""
     label, _, parent = base_name(tenant, host, platform).partition(".")

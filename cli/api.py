@@ -13,7 +13,17 @@ from uuid import uuid4
 
 import httpx2
 
-from cli.errors import CliError, CliErrorGroup, UsageError
+from cli.errors import UsageError
+from cli.faults import (
+    CONTEXT_KEY,
+    CONTEXT_MISSING,
+    CONTEXT_URL,
+    FOREIGN_ANSWER,
+    NOT_RUNNING,
+    UNREACHABLE,
+    relayed,
+)
+from kit.faults import Fault, Violation
 from kit.paths import state_dir
 
 CONTEXT = "context.json"
@@ -29,22 +39,10 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 Document = dict[str, Any]
 
 
-class Unreachable(CliError):
-    """Nobody answers, or not in time."""
-
-    def __init__(self, url: str, error: Exception) -> None:
-        super().__init__(
-            "api.unreachable",
-            f"the control plane does not answer: {str(error) or type(error).__name__}",
-            where=url,
-            remedy="start it with `penguin serve` (in the lab: `make up`), or correct the url",
-        )
-
-
 def path_of(kind: str, name: str) -> str:
     """Return the path of one of a kind, such as `tenants`, whatever was typed as its name."""
     if not name.strip():
-        raise UsageError(f"the name among {kind} is empty", remedy=f"see `penguin get {kind}`")
+        raise UsageError("the name is empty", remedy=f"see `penguin get {kind}`")
     return f"/{kind}/{quote(name.strip(), safe='')}"
 
 
@@ -122,7 +120,7 @@ class Api:
                     raise problem_of(answer)
                 yield from answer.iter_lines()
         except httpx2.HTTPError as error:
-            raise Unreachable(self.url, error) from None
+            raise _unreachable(self.url, error) from None
 
     def _ask(self, method: str, path: str, *, none_for: int = 0, **more: Any) -> httpx2.Response:
         more["headers"] = {**self._headers(), **(more.get("headers") or {})}
@@ -131,7 +129,7 @@ class Api:
                 method, self._address(path), timeout=TIMEOUT, trust_env=self._is_abroad(), **more
             )
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise Unreachable(self.url, error) from None
+            raise _unreachable(self.url, error) from None
         if answer.is_error and answer.status_code != none_for:
             raise problem_of(answer)
         return answer
@@ -140,7 +138,7 @@ class Api:
         return f"{self.url}/api/v1{path}"
 
     def _is_abroad(self) -> bool:
-        """A proxy of the environment is for the world, not for this machine."""
+        """A proxy of the environment is for other machines, not for this one."""
         return urlsplit(self.url).hostname not in LOOPBACK
 
     def _headers(self) -> dict[str, str]:
@@ -154,74 +152,64 @@ def connect() -> Api:
     url = os.environ.get("PENGUIN_API_URL") or serving(place / SERVE) or context.get("url") or ""
     key = os.environ.get("PENGUIN_API_KEY") or context.get("api_key") or ""
     if not key:
-        raise CliError(
-            "context.missing",
-            "no key for the control plane is known here",
-            where=str(place / CONTEXT),
-            remedy="run `penguin init`, or set PENGUIN_API_URL and PENGUIN_API_KEY",
-        )
+        raise CONTEXT_MISSING(where=place / CONTEXT)
     if not url:
-        raise CliError(
-            "api.unreachable",
-            "no control plane runs here",
-            remedy="start it with `penguin serve` (in the lab: `make up`)",
-        )
+        raise NOT_RUNNING(where=place / SERVE)
     if not _is_address(str(url)):
-        raise CliError(
-            "context.invalid",
-            f"{url} is no address of a control plane",
-            where="PENGUIN_API_URL" if os.environ.get("PENGUIN_API_URL") else str(place),
-            remedy="give one such as http://127.0.0.1:8400",
+        raise CONTEXT_URL(
+            url=url, where="PENGUIN_API_URL" if os.environ.get("PENGUIN_API_URL") else place
         )
     if not (str(key).isascii() and str(key).isprintable()):
-        raise CliError(
-            "context.invalid",
-            "the key for the control plane holds characters that no key has",
-            where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else str(place / CONTEXT),
-            remedy="copy it again, without quotes and line breaks",
+        raise CONTEXT_KEY(
+            where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else place / CONTEXT
         )
     return Api(str(url).rstrip("/"), str(key))
 
 
 def _document(answer: httpx2.Response) -> Any:
-    """Read an answer that is no refusal; whoever does not answer in JSON is somebody else."""
+    """Read an answer that is no refusal; another program answers in something else than JSON."""
     try:
         return answer.json()
     except ValueError:
-        raise CliError(
-            "api.not_ours",
-            f"what answers there is no control plane (status {answer.status_code})",
-            where=str(answer.request.url),
-            remedy="correct the url (PENGUIN_API_URL, or the context); it has no path",
-        ) from None
+        raise FOREIGN_ANSWER(status=answer.status_code, where=answer.request.url) from None
 
 
-def problem_of(answer: httpx2.Response) -> CliError | CliErrorGroup:
-    """Read problem details (RFC 9457): one error, or each of several."""
+def problem_of(answer: httpx2.Response) -> Fault:
+    """Read problem details (RFC 9457), with each of several violations."""
     try:
         problem = answer.json()
     except ValueError:
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
-    several = [
-        CliError(
-            str(entry.get("code", "api.refused")),
-            str(entry.get("detail", "refused")),
-            where=entry.get("path") or answer.request.url.path,
-            remedy=entry.get("remedy", ""),
-        )
-        for entry in problem.get("violations") or ()
-        if isinstance(entry, dict)
-    ]
-    if several:
-        return CliErrorGroup(several)
-    return CliError(
-        problem.get("code", f"api.status_{answer.status_code}"),
-        problem.get("detail", f"the control plane answered {answer.status_code}"),
-        where=answer.request.url.path,
-        remedy=problem.get("remedy", "see its log, `log/control-plane.jsonl`"),
+    path = answer.request.url.path
+    return relayed(
+        str(problem.get("code", f"api.status_{answer.status_code}")),
+        str(problem.get("detail", f"the control plane answered {answer.status_code}")),
+        str(problem.get("remedy", "see its log, `log/control-plane.jsonl`")),
+        where=path,
+        violations=tuple(
+            _violation(entry, path)
+            for entry in problem.get("violations") or ()
+            if isinstance(entry, dict)
+        ),
     )
+
+
+def _violation(entry: Document, path: str) -> Violation:
+    fault = relayed(
+        str(entry.get("code", "api.refused")),
+        str(entry.get("detail", "refused")),
+        str(entry.get("remedy", "")),
+    )
+    place = str(entry.get("path") or path)
+    return Violation(fault.code, fault.message, fault.remedy, path=place)
+
+
+def _unreachable(url: str, error: Exception) -> Fault:
+    reasons = ((httpx2.TimeoutException, "no answer in time"), (httpx2.InvalidURL, "no such URL"))
+    words = next((text for kind, text in reasons if isinstance(error, kind)), "")
+    return UNREACHABLE(reason=str(error) or words or "the connection broke", where=url)
 
 
 def _is_address(url: str) -> bool:
@@ -234,14 +222,14 @@ def _is_address(url: str) -> bool:
 
 def serving(path: Path) -> str | None:
     """Read `serve.json`: return the address of the control plane that runs on this machine."""
-    said = _read(path)
+    written = _read(path)
     try:
-        os.kill(int(said["pid"]), 0)
+        os.kill(int(written["pid"]), 0)
     except (KeyError, ValueError, TypeError, OverflowError, ProcessLookupError):
-        return None  # killed before it could take its word back
+        return None  # killed before it could remove the file
     except PermissionError:
         pass
-    url = said.get("url")
+    url = written.get("url")
     return url if isinstance(url, str) else None
 
 

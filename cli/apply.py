@@ -8,9 +8,13 @@ from uuid import uuid4
 import typer
 
 from cli import files, wait
-from cli.api import Api, Unreachable, connect, tenant_path
-from cli.errors import CliError, CliErrorGroup
+from cli.api import Api, connect, tenant_path
+from cli.conditions import of_subject, sentence
+from cli.faults import REFUSED_FILES, UNREACHABLE
 from cli.output import Format, OutputOption, print_document, voice
+from cli.terminal import wrapped
+from cli.times import seconds
+from kit.faults import Fault, Violation
 
 app = typer.Typer()
 FilesOption = Annotated[
@@ -26,46 +30,59 @@ def apply(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Create tenants or change them to what the files say."""
-    limit = wait.seconds(timeout)
+    limit = seconds(timeout)
     sources = files.read(filename)
     api = connect()
     results: list[dict[str, Any]] = []
-    errors: list[CliError] = []
+    violations: list[Violation] = []
     for source in sources:
         try:
-            outcome = _apply(api, source)
-        except Unreachable:
-            raise  # nor would the next one arrive
-        except CliError as error:
-            errors.append(_in_file(error, source))
-            continue
-        except CliErrorGroup as several:
-            errors += [_in_file(error, source) for error in several.errors]
+            outcome, tenant = _apply(api, source)
+        except Fault as fault:
+            if fault.code is UNREACHABLE:
+                raise  # nor would the next one arrive
+            violations += [_in_file(each, source) for each in files.as_violations(fault)]
             continue
         results.append({"kind": "tenant", "name": source.name, "outcome": outcome})
         if output is Format.TABLE:
-            print(f"tenant/{source.name} {outcome}", flush=True)
+            print(_result(source.name, outcome, tenant), flush=True)
     if output is not Format.TABLE:
         print_document(results, output)
-    if errors:
-        raise CliErrorGroup(errors)
+    if violations:
+        raise REFUSED_FILES(count=len(violations), violations=tuple(violations))
     for source in sources if until_ready else ():
         wait.for_condition(api, source.name, "Ready", limit, output)
         print(f"tenant/{source.name} condition met: Ready", file=voice(output))
 
 
-def _apply(api: Api, source: files.Source) -> str:
-    """Write one document and return what that did: created, configured or unchanged."""
+def _apply(api: Api, source: files.Source) -> tuple[str, dict[str, Any]]:
+    """Write one document; return created, configured or unchanged, and the tenant."""
     document = files.plain(source.tenant)
     if api.find(tenant_path(source.name)) is None:
         answer = api.send("POST", "/tenants", document, **{"Idempotency-Key": str(uuid4())})
     else:
         answer = api.send("PUT", tenant_path(source.name), document)
-    return str(answer.headers.get("Penguin-Outcome", "configured"))
+    return str(answer.headers.get("Penguin-Outcome", "configured")), answer.json()
 
 
-def _in_file(error: CliError, source: files.Source) -> CliError:
+def _result(name: str, outcome: str, tenant: dict[str, Any]) -> str:
+    """Say what was done; that nothing had to be changed does not mean that all is well."""
+    line = f"tenant/{name} {outcome}"
+    ready = of_subject(tenant["conditions"], "tenant", "Ready")
+    if outcome != "unchanged" or (ready is not None and ready["status"] == "True"):
+        return line
+    reason = sentence(ready) if ready is not None else "it has not been looked at yet"
+    return f"{line}, but it is not Ready; it is looked at again\n" + wrapped(reason, first="  ")
+
+
+def _in_file(violation: Violation, source: files.Source) -> Violation:
     """Name the file beside the key that the API found wrong in it."""
-    key = error.where if error.where and not error.where.startswith("/") else ""
-    where = f"{source.file} {key}".strip()
-    return CliError(error.code, str(error), where=where, remedy=error.remedy)
+    key = "" if violation.path.startswith("/") else violation.path
+    return Violation(
+        violation.code,
+        violation.message,
+        violation.remedy,
+        path=key,
+        file=source.file,
+        suggestion=violation.suggestion,
+    )

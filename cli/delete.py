@@ -9,25 +9,26 @@ import typer
 
 from cli import wait
 from cli.api import connect, tenant_path
-from cli.errors import CliError, UsageError
+from cli.faults import UNCONFIRMED
+from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
+from cli.terminal import is_terminal
+from cli.times import seconds
 
 app = typer.Typer()
 
 
 @app.command()
 def delete(
-    kind: Annotated[str, typer.Argument(help="tenant")],
-    name: Annotated[str, typer.Argument()],
+    tenant: TenantArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     until_gone: Annotated[bool, typer.Option("--wait", help="until it is gone")] = False,
     timeout: Annotated[str, typer.Option(help="for --wait, as 300s or 5m")] = "300s",
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Delete a tenant: its mail stops, its servers and records are removed."""
-    if kind not in ("tenant", "tenants"):
-        raise UsageError(f"{kind} cannot be deleted", remedy="use tenant")
-    limit = wait.seconds(timeout)
+    name = tenant_name(tenant)
+    limit = seconds(timeout)
     api = connect()
     api.get(tenant_path(name))
     if not yes:
@@ -42,17 +43,8 @@ def delete(
 
 
 def _require_consent(name: str) -> None:
-    if sys.stdin is None or not sys.stdin.isatty():
-        why = "there is nobody to ask"
-    elif not typer.confirm(
-        f"Delete tenant {name}, its servers, addresses, records and queued mail?", err=True
-    ):
-        why = "nothing was deleted"
-    else:
-        return
-    raise CliError(
-        "delete.unconfirmed",
-        why,
-        where=f"tenant {name}",
-        remedy=f"`penguin delete tenant {name} --yes`",
-    )
+    if not is_terminal(sys.stdin):
+        raise UNCONFIRMED(reason="standard input is not a terminal", name=name)
+    question = f"Delete tenant {name}, its servers, addresses, records and queued mail?"
+    if not typer.confirm(question, err=True):
+        raise UNCONFIRMED(reason="the answer was no", name=name)

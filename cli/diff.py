@@ -11,8 +11,9 @@ from cli import changes, files
 from cli.api import Api, connect, tenant_path
 from cli.apply import FilesOption
 from cli.changes import Change
-from cli.describe import value_of
 from cli.output import Format, OutputOption, print_document
+from cli.pages.blueprint import value_of
+from cli.terminal import printable
 
 app = typer.Typer()
 CHANGED = 2
@@ -67,7 +68,7 @@ def _print(found: dict[str, Any]) -> None:
     print(f"tenant/{found['tenant']}{' is new' if found['is_new'] else ''}")
     for change in (*found["spec"], *found["blueprint"]):
         for line in _lines(change):
-            print(f"  {line}")
+            print(printable(f"  {line}"))
     before, after = found["cost"]
     sign = "+" if after >= before else "-"
     print(

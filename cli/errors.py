@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cli.faults import INTERNAL, USAGE
+from cli.terminal import on_terminal
 from kit.faults import Fault, Violation
 
 FAILED = 1
@@ -29,19 +31,11 @@ class CliError(Exception):
         self.where = where
 
 
-class CliErrorGroup(Exception):
-    """Several mistakes at once, all to be shown."""
-
-    def __init__(self, errors: list[CliError]) -> None:
-        super().__init__(f"{len(errors)} errors")
-        self.errors = errors
-
-
-class UsageError(CliError):
-    """The command line says something that cannot be meant."""
+class UsageError(Fault):
+    """The command line asks for something that does not exist or does not fit together."""
 
     def __init__(self, message: str, *, remedy: str) -> None:
-        super().__init__("usage", message, remedy=remedy)
+        super().__init__(USAGE, message, remedy)
 
 
 def show_fault(fault: Fault) -> None:
@@ -53,11 +47,11 @@ def show_fault(fault: Fault) -> None:
 def show(error: CliError | Fault | Violation) -> None:
     """Print one error to standard error."""
     message = str(error) if isinstance(error, CliError) else error.message
-    print(f"error[{error.code}]: {message}", file=sys.stderr)
-    if error.where:
-        print(f"  at: {error.where}", file=sys.stderr)
-    if error.remedy:
-        print(f"  do: {error.remedy}", file=sys.stderr)
+    lines = {f"error[{error.code}]: ": message, "  at: ": error.where, "  do: ": error.remedy}
+    for first, text in lines.items():
+        if text:
+            shown = on_terminal(text, first=first, stream=sys.stderr, indent=" " * 6)
+            print(shown, file=sys.stderr)
 
 
 @contextmanager
@@ -71,10 +65,6 @@ def reported(log: Callable[[], Path]) -> Iterator[None]:
         yield
         if sys.stdout is not None:  # closed from the start: nobody wants to read
             sys.stdout.flush()  # a reader that has gone would be met when nobody catches it
-    except CliErrorGroup as several:
-        for error in several.errors:
-            show(error)
-        raise SystemExit(FAILED) from None
     except CliError as error:
         show(error)
         raise SystemExit(FAILED) from None
@@ -96,7 +86,7 @@ def reported(log: Callable[[], Path]) -> Iterator[None]:
             where = getattr(error, "where", None)
             show(CliError(code, str(error), remedy=remedy, where=where and str(where)))
         else:
-            show(CliError("internal", f"{type(error).__name__}: {error}", remedy=_recorded(log)))
+            show_fault(INTERNAL(remedy=_recorded(log)))
         raise SystemExit(FAILED) from None
 
 

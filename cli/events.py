@@ -11,20 +11,32 @@ import typer
 import yaml
 
 from cli.api import Api, connect
-from cli.output import Format, OutputOption, print_document, shown
+from cli.names import OptionalTenantArgument, TenantOption, tenant_of
+from cli.output import Format, OutputOption, print_document
+from cli.terminal import on_terminal
+from cli.times import moment
 
 app = typer.Typer()
 POLL = 0.3
+FollowOption = Annotated[
+    bool, typer.Option("--follow", "-f", "--watch", "-w", help="go on with what comes")
+]
 
 
 @app.command()
 def events(
-    tenant: Annotated[str | None, typer.Option(help="of this tenant only")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on with what comes")] = False,
+    tenant: OptionalTenantArgument = None,
+    of: TenantOption = None,
+    follow: FollowOption = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Print events, oldest first. With --follow, JSON is one line for each event."""
-    found = _events(connect(), tenant, follow=follow)
+    show(connect(), tenant_of(tenant, of), follow=follow, output=output)
+
+
+def show(api: Api, tenant: str | None, *, follow: bool, output: Format) -> None:
+    """Print the events of a tenant, or of all."""
+    found = read(api, tenant, follow=follow)
     if output is not Format.TABLE and not follow:
         print_document(list(found), output)
         return
@@ -32,9 +44,10 @@ def events(
         print(_shown(event, output), flush=True)
 
 
-def _events(api: Api, tenant: str | None, *, follow: bool) -> Iterator[dict[str, Any]]:
+def read(api: Api, tenant: str | None, *, follow: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield events, oldest first; with `follow` without end."""
     query = {"tenant": tenant} if tenant else {}
-    cursor = 0
+    cursor = "0"
     while True:
         page = api.get("/events", cursor=cursor, limit=1000, **query)
         yield from page["items"]
@@ -45,10 +58,16 @@ def _events(api: Api, tenant: str | None, *, follow: bool) -> Iterator[dict[str,
             time.sleep(POLL)
 
 
+def what(event: dict[str, Any]) -> str:
+    """Return what happened to whom, without a colon before nothing."""
+    text = f"{event['subject']} {event['kind']} {event['reason']}"
+    return f"{text}: {event['message']}" if event["message"] else text
+
+
 def _shown(event: dict[str, Any], output: Format) -> str:
     if output is Format.JSON:
         return json.dumps(event, ensure_ascii=False)
     if output is Format.YAML:
         return f"---\n{yaml.safe_dump(event, sort_keys=False, allow_unicode=True)}".rstrip()
-    text = f"{event['tenant']} {event['subject']} {event['kind']} {event['reason']}"
-    return shown(f"{event['at'][:19]}  {text}: {event['message']}")
+    head = f"{moment(event['at'])}  {event['tenant']}  "
+    return on_terminal(what(event), first=head)

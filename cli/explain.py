@@ -7,10 +7,22 @@ from typing import Annotated, Any
 import typer
 
 from cli.api import connect
-from cli.output import Format, OutputOption, print_document, print_rows, shown
+from cli.output import Format, OutputOption, print_document
+from cli.states import in_words, reason_in_words
+from cli.terminal import printable, wrapped
+from cli.times import precise
 
 app = typer.Typer()
-SHOWN = ("address", "ip", "helo", "queue_id", "reply", "attempt", "until", "return_path")
+FACTS = {
+    "address": "address",
+    "ip": "IP",
+    "helo": "HELO",
+    "queue_id": "queue id",
+    "reply": "answer",
+    "attempt": "attempt",
+    "until": "until",
+    "return_path": "return path",
+}
 """Facts behind a decision, in the order in which people ask for them."""
 
 
@@ -20,33 +32,63 @@ def explain(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Say what became of a message, and why."""
-    found = connect().explain(message)
-    if output is not Format.TABLE:
+    found = connect().explain(message.removeprefix("message/"))
+    if output is Format.TABLE:
+        show(found)
+    else:
         print_document(found, output)
-        return
-    _head(found["message"])
-    rows = [_row(decision) for decision in found["decisions"]]
-    print_rows(rows, ("at", "state", "reason", "what", "facts"), output)
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print a message, and every decision about it with its facts."""
+    message = found["message"]
+    _head(message)
+    print("\nDecisions")
+    before = ""
+    for decision in found["decisions"]:
+        at, day = precise(decision["at"]), ""
+        if at[:10] != before:
+            before = day = at[:10]
+            print(f"  {day}")
+        print(wrapped(_what(decision), first=f"    {at[11:]}  "))
+        facts = _facts(decision["details"])
+        if facts:
+            print(wrapped(facts, first=" " * 18))
 
 
 def _head(message: dict[str, Any]) -> None:
-    reason = f" ({message['reason']})" if message["reason"] else ""
-    print(f"{message['id']} is {message['state']}{reason}")
-    print(shown(f"  from {message['from']} to {message['to']}: {message['subject']}"))
-    print(f"  {message['message_id']}, priority {message['priority']}")
-    if message["address"]:
-        queue_id = f", there queued as {message['queue_id']}" if message["queue_id"] else ""
-        print(f"  by {message['address']}{queue_id}, attempts: {message['attempts']}")
-    print()
-
-
-def _row(decision: dict[str, Any]) -> dict[str, Any]:
-    details = decision["details"]
-    facts = [f"{name}={details[name]}" for name in SHOWN if details.get(name) is not None]
-    return {
-        "at": decision["at"][11:23],
-        "state": decision["state"],
-        "reason": decision["reason"],
-        "what": decision["message"],
-        "facts": " ".join(facts),
+    reason = f" ({reason_in_words(message['reason'])})" if _has_reason(message) else ""
+    by = message["address"] or "-"
+    if message["queue_id"]:
+        by += f", there queued as {message['queue_id']}"
+    rows = {
+        "Message": message["id"],
+        "State": f"{in_words(message['state'])}{reason}",
+        "From": message["from"],
+        "To": message["to"],
+        "Subject": message["subject"],
+        "Message-ID": message["message_id"],
+        "Sent from": by,
+        "Attempts": f"{message['attempts']}, priority {message['priority']}",
     }
+    for title, value in rows.items():
+        print(wrapped(printable(value), first=f"{title + ':':<13}"))
+
+
+def _what(decision: dict[str, Any]) -> str:
+    state = in_words(decision["state"])
+    reason = reason_in_words(decision["reason"]) if _has_reason(decision) else ""
+    head = f"{state} ({reason})" if reason else state
+    text = decision["message"]
+    return head if not text or text == state else f"{head}: {text}"
+
+
+def _has_reason(of: dict[str, Any]) -> bool:
+    """A reason that only repeats the state says nothing."""
+    return bool(of["reason"]) and of["reason"] != of["state"]
+
+
+def _facts(details: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{title} {details[name]}" for name, title in FACTS.items() if details.get(name) is not None
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kit.faults import Table
+from typing import Any
+
+from kit.faults import Actor, Code, Fault, Table
 
 FAULTS = Table("cli", "The command line")
 
@@ -13,3 +15,169 @@ USAGE = FAULTS.code(
     cause="The command line cannot be understood, or its values contradict each other.",
     example={"mistake": "No such command 'aply'", "remedy": "see `penguin --help`"},
 )
+STALE = FAULTS.code(
+    "setup.stale",
+    message="the installation of `penguin` knows no command",
+    remedy="run `make setup`",
+    cause="The package was installed before its commands were declared.",
+    acts=Actor.OPERATOR,
+)
+INTERNAL = FAULTS.code(
+    "cli.internal",
+    message="an unexpected failure",
+    remedy="{remedy}",
+    cause="A defect of the program; what happened is in the log.",
+    example={"remedy": "report it with the last entry of log/penguin.log"},
+    acts=Actor.OPERATOR,
+)
+UNREACHABLE = FAULTS.code(
+    "api.unreachable",
+    message="the control plane does not answer: {reason}",
+    remedy="start it with `penguin serve` (in the lab: `make up`), or correct the URL",
+    cause="Nothing listens at the control plane's address, or it did not answer in time.",
+    example={"reason": "connection refused"},
+    status=503,
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+NOT_RUNNING = FAULTS.code(
+    "api.not_running",
+    message="no control plane runs here",
+    remedy="start it with `penguin serve` (in the lab: `make up`), or set PENGUIN_API_URL",
+    cause="The client knows a key but no address of a control plane.",
+    status=503,
+    acts=Actor.OPERATOR,
+)
+FOREIGN_ANSWER = FAULTS.code(
+    "api.foreign_answer",
+    message="the answer is not one of a control plane (status {status})",
+    remedy="correct the URL (PENGUIN_API_URL, or the context); it has no path",
+    cause="Something else listens at the address of the control plane.",
+    example={"status": 200},
+    status=502,
+)
+CONTEXT_MISSING = FAULTS.code(
+    "context.missing",
+    message="no key for the control plane is known here",
+    remedy="run `penguin init`, or set PENGUIN_API_URL and PENGUIN_API_KEY",
+    cause="Neither the environment nor the state directory holds a key.",
+)
+CONTEXT_URL = FAULTS.code(
+    "context.invalid_url",
+    message="{url} is not the address of a control plane",
+    remedy="give one such as http://127.0.0.1:8400",
+    cause="The configured address is not an HTTP URL.",
+    example={"url": "example"},
+)
+CONTEXT_KEY = FAULTS.code(
+    "context.invalid_key",
+    message="the key for the control plane holds characters that no key has",
+    remedy="copy it again, without quotes and line breaks",
+    cause="The configured key was damaged when it was copied.",
+)
+NOT_FOUND = FAULTS.code(
+    "resource.not_found",
+    message="there is no {kind} {name}",
+    remedy="`penguin get {plural}` lists them",
+    cause="No resource of that kind has that name.",
+    example={"kind": "host", "name": "mx9", "plural": "hosts"},
+    status=404,
+)
+AMBIGUOUS = FAULTS.code(
+    "resource.ambiguous",
+    message="{kind} {name} exists in several tenants: {tenants}",
+    remedy="add --tenant",
+    cause="Names of hosts and addresses are unique within a tenant only.",
+    example={"kind": "host", "name": "mx1", "tenants": "acme, zoo"},
+)
+WAIT_TIMEOUT = FAULTS.code(
+    "wait.timeout",
+    message="{wanted} did not come in {seconds} s ({reason})",
+    remedy="see `penguin describe tenant/{name}` and `penguin logs {name}`",
+    cause="The condition did not become true in the given time.",
+    example={"wanted": "Ready", "seconds": 300, "reason": "DnsMissing", "name": "acme"},
+    retryable=True,
+)
+WAIT_STALLED = FAULTS.code(
+    "wait.stalled",
+    message="{wanted} does not come, {name} is stalled ({reason})",
+    remedy="remove the cause and `penguin apply` again; see `penguin logs {name}`",
+    cause="The reconciler stopped: somebody has to act first.",
+    example={"wanted": "Ready", "reason": "CloudflareZoneMissing", "name": "acme"},
+)
+WAIT_UNSUPPORTED = FAULTS.code(
+    "wait.unsupported",
+    message="{wanted} cannot come true here ({reason})",
+    remedy="wait for a condition that can, such as DnsReady",
+    cause="This installation cannot do what the condition needs.",
+    example={"wanted": "Ready", "reason": "HostsUnavailable"},
+)
+NO_OPERATION = FAULTS.code(
+    "logs.none",
+    message="no operation has been started yet",
+    remedy="see what is waited for with `penguin describe tenant/NAME`",
+    cause="The reconciler has not begun any work that has a log.",
+    status=404,
+)
+UNCONFIRMED = FAULTS.code(
+    "delete.unconfirmed",
+    message="nothing was deleted: {reason}",
+    remedy="use `penguin delete tenant/{name} --yes`",
+    cause="Deleting needs an answer from a person, or --yes.",
+    example={"reason": "standard input is not a terminal", "name": "acme"},
+)
+NOT_ACCEPTED = FAULTS.code(
+    "send.not_accepted",
+    message="the message is {state}: {reason}",
+    remedy="see `penguin explain {id}`",
+    cause="The mail host did not accept the message, or not in time.",
+    example={"state": "deferred", "reason": "host_unreachable", "id": "0199b1c2"},
+)
+UNREADABLE = FAULTS.code(
+    "file.unreadable",
+    message="cannot read it: {reason}",
+    remedy="check the path",
+    cause="A file that an option names cannot be read.",
+    example={"reason": "No such file or directory"},
+)
+UNWRITABLE = FAULTS.code(
+    "file.unwritable",
+    message="cannot write it: {reason}",
+    remedy="name a file in an existing folder that you may write to",
+    cause="A file that an option names cannot be written.",
+    example={"reason": "Permission denied"},
+)
+NO_FILE = FAULTS.code(
+    "file.none",
+    message="the folder holds no document",
+    remedy="name a folder with .yaml files",
+    cause="A folder given with -f holds no .yaml, .yml or .json file.",
+)
+REPEATED = FAULTS.code(
+    "file.repeated",
+    message="tenant {name} is also in {first}",
+    remedy="keep one of the two",
+    cause="Two documents of one tenant would undo each other.",
+    example={"name": "acme", "first": "tenants/acme.yaml"},
+)
+PLATFORM_INVALID = FAULTS.code(
+    "settings.invalid_platform",
+    message="{reasons}",
+    remedy="correct the file, or the variable of the environment, which wins over it",
+    cause="The platform's settings, which the client checks documents against, are not valid.",
+    example={"reasons": "PENGUIN_PLATFORM__ZONE: not a domain name"},
+    acts=Actor.OPERATOR,
+)
+REFUSED_FILES = FAULTS.code(
+    "file.refused",
+    message="{count} documents are refused",
+    remedy="correct what is listed",
+    cause="Several violations in files; each is shown with its own code.",
+    example={"count": 2},
+)
+
+
+def relayed(code: str, message: str, remedy: str, **more: Any) -> Fault:
+    """Return a fault that the control plane declared and reported; its code is kept."""
+    known = Code(code, "{message}", "{remedy}", "", {"message": "", "remedy": ""})
+    return Fault(known, message, remedy, **more)

@@ -14,8 +14,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from blueprint.loading import MAX_BYTES, load
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
-from cli.errors import CliError, CliErrorGroup, UsageError
-from kit.faults import Fault
+from cli.errors import UsageError
+from cli.faults import NO_FILE, PLATFORM_INVALID, REFUSED_FILES, REPEATED, UNREADABLE
+from kit.faults import Fault, Violation
 from kit.paths import state_dir
 
 ZONE = "penguinmails.example"
@@ -56,14 +57,12 @@ def platform() -> Platform:
     try:
         return _Known(_env_file=file if os.access(file, os.R_OK) else None).platform
     except ValidationError as error:
-        raise CliError(
-            "settings.invalid",
-            "; ".join(
+        raise PLATFORM_INVALID(
+            reasons="; ".join(
                 f"PENGUIN_{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}"
                 for e in error.errors(include_url=False, include_input=False)
             ),
-            where=str(file),
-            remedy="correct the file, or the variable of the environment, which wins over it",
+            where=file,
         ) from None
 
 
@@ -79,32 +78,33 @@ def platform_of(zone: str) -> Platform:
 
 
 def read(paths: list[str]) -> list[Source]:
-    """Return all tenants of all paths; every mistake of every file is reported together."""
+    """Return all tenants of all paths; every violation of every file is reported together."""
     sources: list[Source] = []
-    errors: list[CliError] = []
+    violations: list[Violation] = []
     known = platform()
     for path in paths:
         try:
             files = _files(path)
-        except CliError as error:
-            errors.append(error)
+        except Fault as fault:
+            violations += as_violations(fault)
             continue
         for file in files:
             try:
                 tenants = load(_text(file), file=file, platform=known)
             except Fault as fault:
-                errors += [
-                    CliError(v.code.name, v.message, remedy=v.remedy, where=v.where)
-                    for v in fault.violations
-                ]
-            except CliError as error:
-                errors.append(error)
+                violations += as_violations(fault)
             else:
                 sources += [Source(file, tenant) for tenant in tenants]
-    errors += _repeated(sources)
-    if errors:
-        raise CliErrorGroup(errors)
+    violations += _repeated(sources)
+    if violations:
+        raise REFUSED_FILES(count=len(violations), violations=tuple(violations))
     return sources
+
+
+def as_violations(fault: Fault) -> tuple[Violation, ...]:
+    """Return what a fault says as one or more of several."""
+    alone = Violation(fault.code, fault.message, fault.remedy, path=fault.where or "")
+    return fault.violations or (alone,)
 
 
 def plain(tenant: Tenant) -> dict[str, Any]:
@@ -123,12 +123,7 @@ def _files(name: str) -> list[str]:
         return [name]
     inside = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
     if not inside:
-        raise CliError(
-            "file.none",
-            "no document to read",
-            where=name,
-            remedy="name a folder with .yaml files",
-        )
+        raise NO_FILE(where=name)
     return [str(file) for file in inside]
 
 
@@ -155,21 +150,19 @@ def _raw(file: str) -> bytes:
         raise _unreadable(file, str(error.strerror)) from None
 
 
-def _unreadable(file: str, reason: str) -> CliError:
-    return CliError(
-        "file.unreadable", f"cannot read it: {reason}", where=file, remedy="check the path"
-    )
+def _unreadable(file: str, reason: str) -> Fault:
+    return UNREADABLE(reason=reason, where=file)
 
 
-def _repeated(sources: list[Source]) -> list[CliError]:
+def _repeated(sources: list[Source]) -> list[Violation]:
     """Two documents of one tenant would undo each other."""
     first: dict[str, Source] = {}
     return [
-        CliError(
-            "file.repeated",
-            f"tenant {source.name} stands also in {first[source.name].file}",
-            where=f"{source.file} metadata.name",
-            remedy="keep one of the two",
+        REPEATED.violation(
+            name=source.name,
+            first=first[source.name].file,
+            file=source.file,
+            path="metadata.name",
         )
         for source in sources
         if first.setdefault(source.name, source) is not source

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from cli.api import Api, connect, tenant_path
-from cli.errors import CliError
-from cli.output import Format, OutputOption, print_document, shown
+from cli.api import Api, connect, path_of, tenant_path
+from cli.errors import UsageError
+from cli.faults import NO_OPERATION
+from cli.kinds import OPERATION
+from cli.names import TenantOption, reference, tenant_of
+from cli.output import Format, OutputOption, print_document
+from cli.terminal import on_terminal, printable
+from cli.times import moment
 
 app = typer.Typer()
 
 
 @app.command()
 def logs(
-    name: Annotated[
-        str | None, typer.Argument(help="a tenant, or an operation's id; default: the newest")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TENANT | OPERATION]",
+            help="as acme, tenant/acme, or an operation's id; default: the newest operation",
+        ),
     ] = None,
+    tenant: TenantOption = None,
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="until the operation has ended")
     ] = False,
@@ -27,51 +36,64 @@ def logs(
 ) -> None:
     """Print the log of a tenant's newest operation, or of the one named."""
     api = connect()
-    operation = _find(api, name)
-    path = f"/operations/{operation['id']}"
+    operation = _find(api, words, tenant)
+    path = path_of("operations", operation["id"])
     lines = api.lines(f"{path}/log", follow=follow)
     if output is not Format.TABLE:
-        said = list(lines)
-        print_document({"operation": api.get(path), "lines": said}, output)
+        log = list(lines)
+        print_document({"operation": api.get(path), "lines": log}, output)
         return
-    print(_headline(operation), flush=True)
+    print(headline(operation), flush=True)
     for line in lines:
-        print(shown(line), flush=True)
-    print(_ending(api.get(path)))
+        print(printable(line), flush=True)
+    print(ending(api.get(path)))
 
 
-def _find(api: Api, name: str | None) -> dict[str, Any]:
-    if name is not None and _is_id(name):
-        found: dict[str, Any] = api.get(f"/operations/{name}")
+def _find(api: Api, words: list[str] | None, option: str | None) -> dict[str, Any]:
+    id_ = _operation_id(words or [])
+    if id_ is not None:
+        if option is not None:
+            raise UsageError("an operation belongs to one tenant", remedy="leave out --tenant")
+        found: dict[str, Any] = api.get(path_of("operations", id_))
         return found
+    name = tenant_of(words, option)
     path = f"{tenant_path(name)}/operations" if name is not None else "/operations"
     newest = api.get(path, limit=1)["items"]
     if not newest:
-        raise CliError(
-            "logs.none",
-            "nothing has been done yet",
-            where=f"tenant {name}" if name else None,
-            remedy="`penguin describe tenant NAME` says what is waited for",
-        )
+        raise NO_OPERATION(where=f"tenant {name}" if name else None)
     operation: dict[str, Any] = newest[0]
     return operation
 
 
-def _headline(operation: dict[str, Any]) -> str:
-    started = clock(operation["started_at"])
+def _operation_id(words: list[str]) -> str | None:
+    """Return the id in `ID`, `operation/ID` or `operation ID`; None for anything else."""
+    if len(words) == 1 and _is_id(words[0]):
+        return words[0]
+    if words and words[0].partition("/")[0] in (OPERATION.name, OPERATION.plural):
+        return reference(words).name
+    return None
+
+
+def headline(operation: dict[str, Any]) -> str:
+    """Return what an operation does, to whom, and since when."""
     return (
-        f"operation {operation['id']}: {operation['kind']} {operation['phase']} of tenant "
-        f"{operation['tenant']}, generation {operation['generation']}, since {started}"
+        f"operation {operation['id']}\n"
+        f"{operation['kind']} {operation['phase']} of tenant {operation['tenant']}, "
+        f"generation {operation['generation']}, since {moment(operation['started_at'])}"
     )
 
 
-def _ending(operation: dict[str, Any]) -> str:
+def ending(operation: dict[str, Any]) -> str:
+    """Return how an operation ended."""
     if operation["finished_at"] is None:
         return "it is still running: `penguin logs -f` follows it"
-    text = f"{operation['outcome']} at {clock(operation['finished_at'])}"
+    text = f"{operation['outcome']} at {moment(operation['finished_at'])}"
     if operation["error_code"]:
-        text += f"\n  {operation['error_code']}: {operation['error_message']}"
-        text += f"\n  do: {operation['remedy']}" if operation["remedy"] else ""
+        error = f"{operation['error_code']}: {operation['error_message']}"
+        text += "\n" + on_terminal(error, first="  ")
+        text += (
+            "\n" + on_terminal(operation["remedy"], first="  do: ") if operation["remedy"] else ""
+        )
     return text
 
 
@@ -81,8 +103,3 @@ def _is_id(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def clock(moment: str) -> str:
-    """Show the time of day of a moment, as the reader's clock shows it."""
-    return f"{datetime.fromisoformat(moment).astimezone():%H:%M:%S}"

@@ -19,9 +19,11 @@ from typer._click import (  # typer carries its own click
 )
 from typer._click.exceptions import NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
+from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 
-from cli.errors import FAILED, INTERRUPTED, CliError, UsageError, reported
+from cli.errors import FAILED, INTERRUPTED, UsageError, reported
+from cli.faults import STALE
 from kit.paths import state_dir
 
 GROUP = "penguin.commands"
@@ -105,10 +107,8 @@ def main() -> None:
     """Run the command line; every failure ends as a message with a remedy."""
     with reported(lambda: state_dir() / "log" / "penguin.log"):
         if not commands():
-            raise CliError(
-                "setup.stale", "the installation of `penguin` knows no command",
-                remedy="run `make setup`",
-            )  # fmt: skip
+            raise STALE(where=sys.prefix)
+        completion_init()  # typer's own shells, whose scripts `penguin completion` prints
         try:
             status = app(standalone_mode=False, prog_name="penguin")
         except typer.Abort:

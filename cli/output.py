@@ -10,10 +10,8 @@ from typing import Annotated, Any, TextIO
 
 import typer
 import yaml
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+from cli.table import print_table
 
 
 class Format(StrEnum):
@@ -28,19 +26,11 @@ OutputOption = Annotated[Format, typer.Option("--output", "-o", help="table, jso
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], format_: Format) -> None:
-    """Print a list. The table shows `columns`; JSON and YAML carry all keys of each row."""
+    """Print a list. The table shows `columns`; JSON and YAML carry every key of each row."""
     if format_ is not Format.TABLE:
         print_document([dict(row) for row in rows], format_)
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column.upper(), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=240)  # a pipe has no width to fold at
-    console.print(table)
+    print_table(rows, columns)
 
 
 def print_result(line: str, document: Any, format_: Format) -> None:
@@ -66,16 +56,3 @@ def as_text(document: Any, format_: Format) -> str:
     if format_ is Format.YAML:
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, list | tuple):
-        return shown(", ".join(map(str, value))) or "-"
-    return shown(value)
-
-
-def shown(text: object) -> str:
-    """Return a text of others for a terminal: what would steer it is shown as a mark instead."""
-    return "".join(c if c == "\t" or c.isprintable() else "\ufffd" for c in str(text))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.api import connect, tenant_path
+from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
 
 app = typer.Typer()
@@ -15,10 +16,11 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="why, for those who 
 
 @app.command()
 def pause(
-    tenant: Annotated[str, typer.Argument(help="name of the tenant")],
+    tenant: TenantArgument,
     reason: ReasonOption,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Stop changing anything for a tenant until `penguin resume`."""
-    paused = connect().send("POST", f"{tenant_path(tenant)}/pause", {"reason": reason}).json()
-    print_result(f"tenant/{tenant} paused", paused, output)
+    name = tenant_name(tenant)
+    paused = connect().send("POST", f"{tenant_path(name)}/pause", {"reason": reason}).json()
+    print_result(f"tenant/{name} paused", paused, output)

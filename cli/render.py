@@ -10,16 +10,19 @@ import typer
 from blueprint import render as rendering
 from cli import files
 from cli.api import connect, tenant_path
-from cli.describe import print_blueprint
-from cli.errors import CliError, UsageError
+from cli.errors import UsageError
+from cli.faults import UNWRITABLE
+from cli.names import OptionalTenantArgument, TenantOption, tenant_of
 from cli.output import Format, OutputOption, as_text, print_document
+from cli.pages import blueprint as pages
 
 app = typer.Typer()
 
 
 @app.command()
 def render(
-    tenant: Annotated[str | None, typer.Argument(help="name, asked of the control plane")] = None,
+    tenant: OptionalTenantArgument = None,
+    of: TenantOption = None,
     filename: Annotated[
         str | None, typer.Option("--filename", "-f", help="a file, without a control plane")
     ] = None,
@@ -27,12 +30,12 @@ def render(
     output: OutputOption = Format.JSON,
 ) -> None:
     """Print everything that follows from a tenant's document."""
-    document = _rendered(tenant, filename)
+    document = _rendered(tenant_of(tenant, of), filename)
     if to is not None:
         _write(to, as_text(document, Format.YAML if output is Format.YAML else Format.JSON))
         print(to)
     elif output is Format.TABLE:
-        print_blueprint(document)
+        pages.show(document)
     else:
         print_document(document, output)
 
@@ -56,9 +59,4 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text)
     except OSError as error:
-        raise CliError(
-            "file.unwritable",
-            f"cannot write it: {error.strerror}",
-            where=str(path),
-            remedy="name a file in a folder that is there and yours",
-        ) from None
+        raise UNWRITABLE(reason=error.strerror, where=path) from None

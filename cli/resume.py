@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from cli.api import connect, tenant_path
+from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
 from cli.pause import ReasonOption
 
@@ -15,10 +14,11 @@ app = typer.Typer()
 
 @app.command()
 def resume(
-    tenant: Annotated[str, typer.Argument(help="name of the tenant")],
+    tenant: TenantArgument,
     reason: ReasonOption,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Apply what a paused tenant's document says."""
-    resumed = connect().send("POST", f"{tenant_path(tenant)}/resume", {"reason": reason}).json()
-    print_result(f"tenant/{tenant} resumed", resumed, output)
+    name = tenant_name(tenant)
+    resumed = connect().send("POST", f"{tenant_path(name)}/resume", {"reason": reason}).json()
+    print_result(f"tenant/{name} resumed", resumed, output)

@@ -11,14 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from cli.api import Api, connect
-from cli.errors import CliError, UsageError
+from cli.errors import UsageError
+from cli.faults import NOT_ACCEPTED, UNREADABLE
+from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, print_document
 from cli.progress import ProgressLine
+from cli.states import MOVING, in_words, reason_in_words
 
 app = typer.Typer()
 POLL = 0.2
-MOVING = {"queued", "migrated_to_redis", "handing_over", "held", "deferred"}
-"""States out of which the sender itself still leads."""
 
 
 @app.command()
@@ -31,7 +32,7 @@ def send(
     file: Annotated[
         Path | None, typer.Option("-f", "--file", help="an .eml file; options overrule it")
     ] = None,
-    tenant: Annotated[str | None, typer.Option(help="for operators: who sends")] = None,
+    tenant: TenantOption = None,
     priority: Annotated[int, typer.Option(help="1 to 1000, low is urgent")] = 100,
     wait: Annotated[bool, typer.Option("--wait", help="until the mail host has it")] = False,
     timeout: Annotated[float, typer.Option(help="longest wait in seconds")] = 60,
@@ -45,17 +46,17 @@ def send(
         raise UsageError(f"{', '.join(missing)} missing", remedy="see `penguin send --help`")
     content |= {"priority": priority}
     api = connect()
-    message_id = api.enqueue(content, tenant)
+    message_id = api.enqueue(content, tenant_option(tenant))
     found = _settled(api, message_id, timeout) if wait else api.explain(message_id)["message"]
     if output is Format.TABLE:
-        print(f"{found['state']}: {found['id']} {found['message_id']}")
+        print(f"{in_words(found['state'])}: {found['id']} {found['message_id']}")
     else:
         print_document(found, output)
     if wait and found["state"] != "accepted":
-        raise CliError(
-            "send.not_accepted",
-            f"the message is {found['state']}: {found['reason'] or 'nobody has taken it up yet'}",
-            remedy=f"see `penguin explain {found['id']}`",
+        raise NOT_ACCEPTED(
+            state=in_words(found["state"]),
+            reason=reason_in_words(found["reason"]) or "the sender has not taken it yet",
+            id=found["id"],
         )
 
 
@@ -67,7 +68,7 @@ def _settled(api: Api, message_id: str, timeout: float) -> dict[str, Any]:
             found: dict[str, Any] = api.explain(message_id)["message"]
             if found["state"] not in MOVING or time.monotonic() > deadline:
                 return found
-            line.say(f"{found['state']} {found['reason'] or ''}".rstrip())
+            line.say(f"{in_words(found['state'])} {reason_in_words(found['reason'])}".rstrip())
             time.sleep(POLL)
 
 
@@ -76,12 +77,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise CliError(
-            "send.unreadable",
-            f"cannot read it: {error.strerror}",
-            where=str(path),
-            remedy="give a mail file",
-        ) from None
+        raise UNREADABLE(reason=error.strerror, where=path) from None
     mail = message_from_bytes(raw, policy=policy.default)
     assert isinstance(mail, EmailMessage)  # noqa: S101 - what this policy makes
     content: dict[str, Any] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,47 +9,36 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from cli.api import Api, Unreachable, connect, tenant_path
-from cli.errors import CliError, UsageError
-from cli.output import Format, OutputOption, print_result, shown, voice
+from cli.api import Api, connect, tenant_path
+from cli.conditions import FLAGS, STEPS, Condition, mark, of_subject, sentence
+from cli.errors import UsageError
+from cli.faults import UNREACHABLE, WAIT_STALLED, WAIT_TIMEOUT, WAIT_UNSUPPORTED
+from cli.names import TenantArgument, tenant_name
+from cli.output import Format, OutputOption, print_result, voice
 from cli.progress import ProgressLine
+from cli.terminal import on_terminal, printable, wrapped
+from cli.times import seconds
+from kit.faults import Fault
 
 app = typer.Typer()
 POLL = 0.25
-UNITS = {"s": 1, "m": 60, "h": 3600}
 GONE = "tenant.not_found"
-STEPS = (
-    "Ready",
-    "InfrastructureReady",
-    "DnsReady",
-    "HostsConfigured",
-    "IdentityReady",
-    "Verified",
-    "SendingEnabled",
-)
-"""Conditions that begin as Unknown and should become True."""
-FLAGS = ("Reconciling", "Stalled", "Drifted", "Paused", "Deleting")
-"""Conditions whose usual status is False."""
-RESTING = {"HostsUnavailable", "NoMailServer", "Paused"}
+KNOWN = ("Ready", *STEPS, *FLAGS)
+UNSUPPORTED = {"HostsUnavailable", "NoMailServer", "Paused"}
 """Reasons of an Unknown condition that no waiting changes."""
-REMEDIES = {
-    "wait.timeout": "`penguin describe tenant {name}` and `penguin logs {name}` say more",
-    "wait.stalled": "mend the cause and `penguin apply` again; `penguin logs {name}` says more",
-    "wait.resting": "wait for a condition that can come true here, such as DnsReady",
-}
 
 
 @app.command()
 def wait(
-    kind: Annotated[str, typer.Argument(help="tenant")],
-    name: Annotated[str, typer.Argument()],
-    for_: Annotated[str, typer.Option("--for", help="condition=TYPE, or delete")],
+    tenant: TenantArgument,
+    for_: Annotated[str, typer.Option("--for", help="condition=TYPE, or delete")] = (
+        "condition=Ready"
+    ),
     timeout: Annotated[str, typer.Option(help="as 300s or 5m")] = "300s",
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Wait until a condition of a tenant is True, or until it is gone."""
-    if kind not in ("tenant", "tenants"):
-        raise UsageError(f"{kind} cannot be waited for", remedy="use tenant")
+    """Wait until a condition of a tenant is True, or until the tenant is gone."""
+    name = tenant_name(tenant)
     limit = seconds(timeout)
     api = connect()
     if for_ == "delete":
@@ -59,13 +47,13 @@ def wait(
         print_result(f"tenant/{name} deleted", gone, output)
         return
     what, _, wanted = for_.partition("=")
-    if what != "condition" or wanted not in (*STEPS, *FLAGS):
-        known = ", ".join((*STEPS, *FLAGS))
+    if what != "condition" or wanted not in KNOWN:
         raise UsageError(
-            f"--for={for_} is not known", remedy=f"use delete, or condition= with one of {known}"
+            f"--for={for_} is not known",
+            remedy=f"use delete, or condition= with one of {', '.join(KNOWN)}",
         )
-    tenant = for_condition(api, name, wanted, limit, output)
-    print_result(f"tenant/{name} condition met: {wanted}", tenant, output)
+    found = for_condition(api, name, wanted, limit, output)
+    print_result(f"tenant/{name} condition met: {wanted}", found, output)
 
 
 def for_condition(
@@ -73,38 +61,41 @@ def for_condition(
 ) -> dict[str, Any]:
     """Return the tenant when the condition is True for its current generation.
 
-    Raises `wait.timeout`; `wait.stalled` when somebody has to act first; `wait.resting` when it
-    cannot be told on this machine.
+    Raises `wait.timeout`; `wait.stalled` when somebody has to act first; `wait.unsupported` when
+    it cannot come true in this installation.
     """
-    last: dict[str, Any] | None = None
-    with Turns(voice(output)) as turns:
+    last: Condition | None = None
+    with Changes(voice(output), name, wanted) as changes:
         for tenant in _looks(api, name, limit):
-            turns.show(tenant)
             found = _current(tenant, wanted)
             if found is not None and found["status"] == "True":
+                changes.end(tenant)
                 return tenant
+            changes.show(tenant)
             _require_progress(tenant, wanted)
-            if found is not None and found["status"] == "Unknown" and found["reason"] in RESTING:
-                raise _ended(name, wanted, found, "wait.resting", "does not come here")
-            last = _condition(tenant, wanted)
-    raise _ended(name, wanted, last, "wait.timeout", f"did not come in {limit:g} s")
+            if found and found["status"] == "Unknown" and found["reason"] in UNSUPPORTED:
+                raise WAIT_UNSUPPORTED(
+                    wanted=wanted, reason=sentence(found), where=f"tenant {name}"
+                )
+            last = of_subject(tenant["conditions"], "tenant", wanted)
+    raise _timeout(name, wanted, last, limit)
 
 
 def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABLE) -> None:
     """Return when the tenant is gone; raises as `for_condition` does."""
-    last: dict[str, Any] | None = None
+    last: Condition | None = None
     try:
-        with Turns(voice(output)) as turns:
+        with Changes(voice(output), name, "its end") as changes:
             for tenant in _looks(api, name, limit):
-                turns.show(tenant)
+                changes.show(tenant)
                 if tenant["deleting"]:
                     _require_progress(tenant, "its end")
-                last = _condition(tenant, "Reconciling")
-    except CliError as error:
-        if error.code != GONE:
+                last = of_subject(tenant["conditions"], "tenant", "Reconciling")
+    except Fault as fault:
+        if fault.code.name != GONE:
             raise
         return
-    raise _ended(name, "its end", last, "wait.timeout", f"did not come in {limit:g} s")
+    raise _timeout(name, "its end", last, limit)
 
 
 def _looks(api: Api, name: str, limit: float) -> Iterator[dict[str, Any]]:
@@ -115,21 +106,16 @@ def _looks(api: Api, name: str, limit: float) -> Iterator[dict[str, Any]]:
         time.sleep(POLL)
         try:
             tenant = api.get(tenant_path(name))
-        except Unreachable:
-            if time.monotonic() - started >= limit:
+        except Fault as fault:
+            if fault.code is not UNREACHABLE or time.monotonic() - started >= limit:
                 raise
         else:
             yield tenant
 
 
-def _condition(tenant: dict[str, Any], type_: str) -> dict[str, Any] | None:
-    conditions: list[dict[str, Any]] = tenant["conditions"]
-    return next((c for c in conditions if (c["subject"], c["type"]) == ("tenant", type_)), None)
-
-
-def _current(tenant: dict[str, Any], type_: str) -> dict[str, Any] | None:
+def _current(tenant: dict[str, Any], type_: str) -> Condition | None:
     """Return a condition if it speaks of the current generation."""
-    found = _condition(tenant, type_)
+    found = of_subject(tenant["conditions"], "tenant", type_)
     if found is None or found["observed_generation"] < tenant["generation"]:
         return None
     return found
@@ -138,91 +124,104 @@ def _current(tenant: dict[str, Any], type_: str) -> dict[str, Any] | None:
 def _require_progress(tenant: dict[str, Any], wanted: str) -> None:
     stalled = _current(tenant, "Stalled")
     if wanted != "Stalled" and stalled is not None and stalled["status"] == "True":
-        raise _ended(
-            tenant["name"], wanted, stalled, "wait.stalled", "does not come, it is stalled"
+        name = tenant["name"]
+        raise WAIT_STALLED(
+            wanted=wanted, name=name, reason=sentence(stalled), where=f"tenant {name}"
         )
 
 
-def seconds(text: str) -> float:
-    """Read a duration such as 300s, 5m or 1h."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if found is None:
-        raise UsageError(f"{text} is not a duration", remedy="write 300s or 5m")
-    return float(found[1]) * UNITS[found[2] or "s"]
+def _timeout(name: str, wanted: str, last: Condition | None, limit: float) -> Fault:
+    reason = "no reconcile pass yet; does a reconciler run?" if last is None else sentence(last)
+    return WAIT_TIMEOUT(
+        wanted=wanted, seconds=f"{limit:g}", reason=reason, name=name, where=f"tenant {name}"
+    )
 
 
-class Turns:
-    """Prints each condition of the tenant, and Ready of its parts, the moment it turns.
+class Changes:
+    """Prints each condition of the tenant, and Ready of its parts, the moment it changes.
 
-    In between one line says what is being done, so that a long step is no silence.
+    The first look only says where things stand. In between one line says what is being done.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, name: str, wanted: str) -> None:
         self._stream = stream
+        self._name = name
+        self._wanted = wanted
         self._line = ProgressLine("waiting", steps_are_news=False)
         self._started = time.monotonic()
-        self._seen: dict[tuple[str, str], tuple[str, str]] = {}
+        self._seen: dict[tuple[str, str], tuple[str, str]] | None = None
 
-    def __enter__(self) -> Turns:
+    def __enter__(self) -> Changes:
         """Start."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave only what turned."""
+        """Leave only what changed."""
         self._line.clear()
 
     def show(self, tenant: dict[str, Any]) -> None:
-        """Print what turned since the last look, oldest first."""
-        turned = [condition for condition in tenant["conditions"] if self._is_news(condition)]
-        for condition in sorted(turned, key=lambda c: str(c["last_transition_at"])):
-            self._print(condition)
+        """Print where things stand, or what changed since the last look, oldest first."""
+        if self._seen is None:
+            self._begin(tenant)
+        else:
+            self._print_changes(tenant)
         self._line.say(_doing(tenant))
 
-    def _is_news(self, condition: dict[str, Any]) -> bool:
+    def end(self, tenant: dict[str, Any]) -> None:
+        """Print the last changes; a condition that held from the start needs no words."""
+        if self._seen is not None:
+            self._print_changes(tenant)
+
+    def _begin(self, tenant: dict[str, Any]) -> None:
+        self._seen = {}
+        for condition in tenant["conditions"]:
+            self._is_news(condition)
+        now = datetime.now().astimezone()
+        self._say(f"{now:%Y-%m-%d %H:%M:%S}  tenant/{self._name}: waiting for {self._wanted}")
+        holding = [t for t in STEPS if _is_true(of_subject(tenant["conditions"], "tenant", t))]
+        if holding:
+            self._say(wrapped(", ".join(holding), first="  true already: "))
+
+    def _print_changes(self, tenant: dict[str, Any]) -> None:
+        news = [condition for condition in tenant["conditions"] if self._is_news(condition)]
+        for condition in sorted(news, key=lambda c: str(c["last_transition_at"])):
+            self._print(condition)
+
+    def _is_news(self, condition: Condition) -> bool:
         """Tell whether a status moved, or something that is wrong has got another reason."""
-        subject, type_ = condition["subject"], condition["type"]
+        assert self._seen is not None  # noqa: S101 - set by the first look
+        subject, type_, status = condition["subject"], condition["type"], condition["status"]
         if subject != "tenant" and type_ != "Ready":
             return False
         usual = "False" if type_ in FLAGS else "Unknown"
-        status, reason = self._seen.get((subject, type_), (usual, ""))
-        self._seen[subject, type_] = (condition["status"], condition["reason"])
-        if condition["status"] != status:
-            return True
-        is_wrong = condition["status"] == "False" and type_ not in FLAGS
-        return is_wrong and condition["reason"] != reason
+        before, reason = self._seen.get((subject, type_), (usual, ""))
+        self._seen[subject, type_] = (status, condition["reason"])
+        if type_ in FLAGS:
+            return before != "True" and status == "True"
+        return bool(status != before or (status == "False" and condition["reason"] != reason))
 
-    def _print(self, condition: dict[str, Any]) -> None:
-        at = datetime.fromisoformat(condition["last_transition_at"]).astimezone()
-        elapsed = time.monotonic() - self._started
-        what = f"{condition['subject']:<24} {condition['type']:<20} {condition['status']:<7}"
-        message = condition["message"].splitlines()[0] if condition["message"] else ""
-        line = f"{at:%H:%M:%S} {elapsed:6.1f} s  {what} {condition['reason']}  {shown(message)}"
+    def _print(self, condition: Condition) -> None:
+        elapsed = f"{time.monotonic() - self._started:7.1f} s  {mark(condition)} "
+        subject = "" if condition["subject"] == "tenant" else f"{condition['subject']} "
+        what = f"{subject}{condition['type']}"
+        reason = sentence(condition).splitlines()[0] if condition["status"] != "True" else ""
+        text = f"{what}: {reason}" if reason else f"{what} {condition['message']}".rstrip()
+        self._say(on_terminal(text, first=elapsed, stream=self._stream))
+
+    def _say(self, text: str) -> None:
         self._line.clear()
-        print(line.rstrip(), file=self._stream, flush=True)
+        print(text, file=self._stream, flush=True)
 
 
 def _doing(tenant: dict[str, Any]) -> str:
     """Name the next condition that has to come, with what is known of it."""
-    steps = [type_ for type_ in STEPS[1:] if not _is_true(_condition(tenant, type_))]
+    conditions = tenant["conditions"]
+    steps = [type_ for type_ in STEPS if not _is_true(of_subject(conditions, "tenant", type_))]
     type_ = "Deleting" if tenant["deleting"] else next(iter(steps), "Ready")
-    found = _condition(tenant, type_)
-    said = f"{found['reason']} {found['message']}" if found is not None else ""
-    return shown(f"{type_} {said}".splitlines()[0].rstrip())
+    found = of_subject(conditions, "tenant", type_)
+    known = sentence(found) if found is not None else ""
+    return printable(f"{type_} {known}".rstrip())
 
 
-def _is_true(condition: dict[str, Any] | None) -> bool:
+def _is_true(condition: Condition | None) -> bool:
     return condition is not None and condition["status"] == "True"
-
-
-def _ended(
-    name: str, wanted: str, condition: dict[str, Any] | None, code: str, why: str
-) -> CliError:
-    reason = "nobody has visited it yet; does a reconciler run?"
-    if condition is not None:
-        reason = f"{condition['reason']}: {condition['message']}".removesuffix(": ")
-    return CliError(
-        code,
-        f"{wanted} {why} ({reason})",
-        where=f"tenant {name}",
-        remedy=REMEDIES[code].format(name=name),
-    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.errors import CliError, UsageError
 from cli.output import Format, OutputOption, print_result, print_rows
-from hostwinds.journal import Journal, journal_from_environment
+from hostwinds.journal import Intent, Journal, journal_from_environment
 
 app = typer.Typer(help="Purchases at the provider.")
 
@@ -29,14 +29,7 @@ def show(
         return
     journal = journal_from_environment()
     found = journal.intents() if everything else journal.waiting()
-    rows = [
-        {
-            "name": intent.key,
-            "opened_at": intent.opened_at.isoformat(timespec="seconds"),
-            "outcome": intent.outcome,
-        }
-        for intent in found
-    ]
+    rows = [_row(intent) for intent in found]
     print_rows(rows, ("name", "opened_at", "outcome"), output)
 
 
@@ -61,6 +54,16 @@ def forget(name: NameArgument, output: OutputOption = Format.TABLE) -> None:
     _require(journal, name)
     journal.close(name)
     print_result(f"{name} may be bought again", {"name": name, "outcome": "forgotten"}, output)
+
+
+def listed() -> list[dict[str, Any]]:
+    """Return every purchase, for `penguin get purchases`."""
+    return [_row(intent) for intent in journal_from_environment().intents()]
+
+
+def _row(intent: Intent) -> dict[str, Any]:
+    opened_at = intent.opened_at.isoformat(timespec="seconds")
+    return {"name": intent.key, "opened_at": opened_at, "outcome": intent.outcome}
 
 
 def _require(journal: Journal, name: str) -> None:

@@ -13,6 +13,7 @@ from controlplane.database import Database
 from controlplane.events.endpoints import router as events
 from controlplane.health.endpoints import Probe, database_probe
 from controlplane.health.endpoints import router as health
+from controlplane.inventory.endpoints import router as inventory
 from controlplane.messages.endpoints import router as messages
 from controlplane.operations.endpoints import router as operations
 from controlplane.requests import Gate
@@ -53,7 +54,7 @@ def create_app(
     problems.install(app)
     openapi.install(app, prefix=PREFIX, platform=platform)
     app.add_middleware(Gate, prefix=PREFIX)
-    for router in (tenants, pause, operations, events, messages, health):
+    for router in (tenants, pause, inventory, operations, events, messages, health):
         app.include_router(router, prefix=PREFIX)
     for router in routers:
         app.include_router(router)

@@ -234,7 +234,7 @@ def _context() -> dict[str, str]:
         key = json.loads((state_dir() / "context.json").read_text())["api_key"]
     except (OSError, ValueError, KeyError):
         return {}
-    return {"PENGUIN_CONTROL_PLANE": url, "PENGUIN_API_KEY": key}
+    return {"PENGUIN_API_URL": url, "PENGUIN_API_KEY": key}
 
 
 def _control_plane_environment(place: LabPlace) -> dict[str, str]:

@@ -31,7 +31,7 @@ TIMEOUT = 30
 def blueprint_of(config: pulumi.Config, stack: str) -> Blueprint:
     """Return the blueprint of a stack's tenant, from `penguin:blueprint` or the control plane."""
     path = config.get("blueprint")
-    url = config.get("control-plane") or os.environ.get("PENGUIN_CONTROL_PLANE")
+    url = config.get("control-plane") or os.environ.get("PENGUIN_API_URL")
     if path:
         source, text = path, _from_file(PROJECT / path)
     elif url:

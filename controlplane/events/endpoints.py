@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
 from controlplane.events import repository
+from controlplane.faults import TENANT_NOT_FOUND
 from controlplane.identity.access import Reader
 from controlplane.pagination import Page
+from controlplane.problems import responses
 
 router = APIRouter(tags=["events"])
 
@@ -51,11 +53,12 @@ class EventPage(Page[EventView]):
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": "7"}]})
 
 
-@router.get("/events")
+@router.get("/events", responses=responses(TENANT_NOT_FOUND))
 async def list_events(
     access: Reader,
     cursor: Annotated[int, Query(ge=0, lt=2**63, description="`next` of the page before")] = 0,
     tenant: Annotated[str | None, Query(examples=["acme"])] = None,
+    subject: Annotated[str | None, Query(examples=["host/mx1"])] = None,
     latest: Annotated[
         bool, Query(description="the last ones, instead of those after cursor")
     ] = False,
@@ -64,8 +67,10 @@ async def list_events(
     """List events after a cursor, or the latest."""
     async with access.begin() as connection:
         if latest:
-            rows = await repository.latest(connection, tenant=tenant, limit=limit)
+            rows = await repository.latest(connection, tenant, subject, limit=limit)
         else:
-            rows = await repository.after(connection, cursor, tenant=tenant, limit=limit)
+            rows = await repository.after(connection, cursor, tenant, subject, limit=limit)
+        if tenant is not None and not rows and not await repository.knows(connection, tenant):
+            raise TENANT_NOT_FOUND(name=tenant)
     items = [EventView(**row) for row in rows]
     return EventPage(items=items, next=str(items[-1].id if items else cursor))

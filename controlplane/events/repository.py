@@ -55,17 +55,38 @@ async def emit(
 
 
 async def after(
-    connection: AsyncConnection, cursor: int, *, tenant: str | None, limit: int
+    connection: AsyncConnection,
+    cursor: int,
+    tenant: str | None = None,
+    subject: str | None = None,
+    *,
+    limit: int,
 ) -> list[dict[str, Any]]:
     """Return the events that follow a cursor, oldest first."""
-    return await _read(connection, "id > :cursor", "id", tenant, limit, cursor=cursor)
+    return await _read(connection, "id > :cursor", "id", tenant, subject, limit, cursor=cursor)
 
 
 async def latest(
-    connection: AsyncConnection, *, tenant: str | None, limit: int
+    connection: AsyncConnection,
+    tenant: str | None = None,
+    subject: str | None = None,
+    *,
+    limit: int,
 ) -> list[dict[str, Any]]:
     """Return the last events, oldest first."""
-    return (await _read(connection, "true", "id desc", tenant, limit))[::-1]
+    return (await _read(connection, "true", "id desc", tenant, subject, limit))[::-1]
+
+
+async def knows(connection: AsyncConnection, tenant: str) -> bool:
+    """Tell whether a tenant exists, or existed: its events stay."""
+    found = await connection.execute(
+        text(
+            "select exists(select 1 from oltp.tenants where name = :tenant) "
+            "or exists(select 1 from oltp.events where tenant = :tenant)"
+        ),
+        {"tenant": tenant},
+    )
+    return bool(found.scalar_one())
 
 
 async def _read(
@@ -73,15 +94,17 @@ async def _read(
     which: str,
     order: str,
     tenant: str | None,
+    subject: str | None,
     limit: int,
     **values: int,
 ) -> list[dict[str, Any]]:
     of_tenant = "" if tenant is None else " and tenant = :tenant"
+    of_subject = "" if subject is None else " and subject = :subject"
     rows = await connection.execute(
         text(
             "select id, tenant, at, subject, kind, reason, message, actor from oltp.events "  # noqa: S608 - constants
-            f"where {which}{of_tenant} order by {order} limit :limit"
+            f"where {which}{of_tenant}{of_subject} order by {order} limit :limit"
         ),
-        {"tenant": tenant, "limit": limit, **values},
+        {"tenant": tenant, "subject": subject, "limit": limit, **values},
     )
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name

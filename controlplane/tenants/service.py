@@ -81,6 +81,8 @@ async def replace(
     if row.deleting:
         raise TENANT_DELETING(name=name)
     if row.document == document and not await _needs_word(connection, row):
+        if not await _holds(connection, row, Type.READY):
+            await request_visit(connection, row.id, Priority.USER, now=now)  # look again
         return row, "unchanged"
     await _take_domains(connection, row.id, document)
     await repository.replace(connection, row, document, now)
@@ -196,11 +198,13 @@ async def _take_domains(connection: AsyncConnection, tenant_id: UUID, document: 
 
 async def _needs_word(connection: AsyncConnection, row: TenantRow) -> bool:
     """Tell whether the reconciler has stopped and waits for somebody to apply again."""
+    return await _holds(connection, row, Type.DRIFTED, Type.STALLED)
+
+
+async def _holds(connection: AsyncConnection, row: TenantRow, *types: Type) -> bool:
+    """Tell whether a condition of the tenant is True, of any of some types."""
     known: Sequence[Any] = await conditions.load(connection, row.id)
-    return any(
-        c.subject == TENANT and c.type in (Type.DRIFTED, Type.STALLED) and c.status is Status.TRUE
-        for c in known
-    )
+    return any(c.subject == TENANT and c.type in types and c.status is Status.TRUE for c in known)
 
 
 async def _tell(

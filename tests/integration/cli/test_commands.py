@@ -8,6 +8,8 @@ import threading
 import pytest
 import yaml
 
+from hostwinds.journal.file import FileJournal
+
 
 def test_apply_creates_then_configures_then_changes_nothing(plane, penguin, file, capsys):
     assert penguin("apply", "-f", str(file)) == 0
@@ -15,7 +17,12 @@ def test_apply_creates_then_configures_then_changes_nothing(plane, penguin, file
     file.write_text(file.read_text().replace("addresses: 2", "addresses: 3"))
     assert penguin("apply", "-f", str(file)) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said == ["tenant/acme created", "tenant/acme unchanged", "tenant/acme configured"]
+    assert said == [
+        "tenant/acme created",
+        "tenant/acme unchanged, but it is not Ready; it is looked at again",
+        "  it has not been looked at yet",
+        "tenant/acme configured",
+    ]
 
 
 def test_all_mistakes_of_all_files_are_shown_at_once(plane, penguin, file, capsys):
@@ -36,7 +43,7 @@ def test_all_mistakes_of_all_files_are_shown_at_once(plane, penguin, file, capsy
 def test_one_tenant_in_two_files_is_refused(plane, penguin, file, capsys):
     file.with_name("b.yaml").write_text(file.read_text())
     assert penguin("apply", "-f", str(file.parent)) == 1
-    assert "error[file.repeated]: tenant acme stands also in" in capsys.readouterr().err
+    assert "error[file.repeated]: tenant acme is also in" in capsys.readouterr().err
 
 
 def test_a_refusal_of_the_api_names_the_file_and_the_others_are_applied(
@@ -66,7 +73,7 @@ def test_diff_shows_key_paths_resources_and_cost_and_exits_2(plane, penguin, fil
     said = capsys.readouterr().out
     assert "~ spec.hosts[mx1].addresses: 2 → 3\n" in said
     assert "+ address mx1-3: mx1-3.acme.example on mx1, egress\n" in said
-    assert "+ record mx1-3/A: mx1-3.acme.example A (number of mx1-3)\n" in said
+    assert "+ record mx1-3/A: mx1-3.acme.example A (the number of mx1-3)\n" in said
     assert "monthly cost: $43.98 → $48.97 (+$4.99)\n" in said
     assert penguin("diff", "-f", str(file), "-o", "json") == 2
     found = json.loads(capsys.readouterr().out)
@@ -84,9 +91,9 @@ def test_get_lists_tenants_with_their_cost(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     capsys.readouterr()
     assert penguin("get", "tenants") == 0
-    header, _, row = capsys.readouterr().out.splitlines()
-    assert header.split() == ["NAME", "READY", "GENERATION", "REASON", "AGE", "COST"]
-    assert row.split()[:4] == ["acme", "Unknown", "1", "NotYetReported"]
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["NAME", "READY", "REASON", "GENERATION", "AGE", "COST"]
+    assert row.split()[:4] == ["acme", "Unknown", "NotYetReported", "1"]
     assert row.split()[-1] == "$43.98"
 
 
@@ -94,7 +101,7 @@ def test_describe_works_before_the_first_visit(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     assert penguin("describe", "tenant", "acme") == 0
     said = capsys.readouterr().out
-    assert "none yet: the reconciler has not been here" in said
+    assert "none yet: no reconcile pass has run" in said
     assert "Records to set by hand" in said
     assert "acme-mail.example" in said
     assert "Monthly cost: $43.98" in said
@@ -107,8 +114,8 @@ def test_wait_shows_each_turn_and_ends_with_the_condition(plane, penguin, file, 
     turn.start()
     assert penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=20s") == 0
     turn.join()
-    *turns, end = capsys.readouterr().out.splitlines()
-    assert turns[-1].split()[3:] == ["tenant", "DnsReady", "True", "RecordsFound", "all", "12"]
+    *changes, end = capsys.readouterr().out.splitlines()
+    assert changes[-1].partition(" s  ")[2] == "✓ DnsReady all 12"
     assert end == "tenant/acme condition met: DnsReady"
 
 
@@ -134,7 +141,7 @@ def test_wait_ends_at_once_where_hosts_cannot_run(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     plane.set("Ready", "Unknown", "HostsUnavailable", "real hosts cannot run here")
     assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 1
-    assert "error[wait.resting]" in capsys.readouterr().err
+    assert "error[wait.unsupported]" in capsys.readouterr().err
 
 
 def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, capsys):
@@ -238,7 +245,7 @@ def test_a_person_may_say_no(plane, penguin, file, monkeypatch, capsys):
     monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
     assert penguin("delete", "tenant", "acme") == 1
     said = capsys.readouterr().err
-    assert "error[delete.unconfirmed]: nothing was deleted" in said
+    assert "error[delete.unconfirmed]: nothing was deleted: the answer was no" in said
     assert penguin("get", "tenant", "acme") == 0
 
 
@@ -280,7 +287,7 @@ def test_broken_settings_are_named_without_their_values(plane, penguin, file, tm
     assert "hunter2" not in said
     settings.write_text('PENGUIN_PLATFORM__ZONE="Not A Zone"\n')
     assert penguin("apply", "-f", str(file)) == 1
-    assert "error[settings.invalid]: PENGUIN_PLATFORM__ZONE" in capsys.readouterr().err
+    assert "error[settings.invalid_platform]: PENGUIN_PLATFORM__ZONE" in capsys.readouterr().err
 
 
 def test_pause_is_said_by_describe_until_resume(plane, penguin, file, capsys):
@@ -300,3 +307,114 @@ def test_pause_without_a_reason_is_a_usage_error(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     assert penguin("pause", "acme") == 1
     assert "--reason" in capsys.readouterr().err
+
+
+def test_every_command_takes_a_tenant_in_every_form(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Ready", "True", "Ready")
+    for command in ("wait", "events", "logs", "pause --reason=x", "resume --reason=x"):
+        words = command.split()
+        for form in (["acme"], ["tenant/acme"], ["tenant", "acme"]):
+            capsys.readouterr()
+            penguin(*words, *form)
+            assert "error[usage]" not in capsys.readouterr().err
+            penguin(words[0], *words[1:], *(["tenant/nope"]))
+            assert "error[tenant.not_found]" in capsys.readouterr().err
+    for command in ("events", "logs"):
+        penguin(command, "--tenant", "nope")
+        assert "error[tenant.not_found]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("hosts", ["mx1"]),
+        ("addresses", ["mx1-1", "mx1-2"]),
+        ("domains", ["acme-mail.example", "acme.example"]),
+        ("mailboxes", ["sales@acme.example"]),
+    ],
+)
+def test_get_lists_the_parts_of_tenants_and_describes_each(
+    plane, penguin, file, capsys, kind, names
+):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    assert penguin("get", kind, "-t", "acme") == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert [row.split()[:2] for row in rows] == [["acme", name] for name in names]
+    assert penguin("get", kind, names[0], "-o", "json") == 0
+    one = json.loads(capsys.readouterr().out)
+    assert (one["tenant"], one["name"]) == ("acme", names[0])
+    assert penguin("describe", f"{kind}/{names[0]}") == 0
+    assert f"{names[0]} of tenant acme" in capsys.readouterr().out
+    assert penguin("get", kind, "nope") == 1
+    assert "error[resource.not_found]" in capsys.readouterr().err
+
+
+def test_describe_of_a_host_name_of_two_tenants_asks_for_the_tenant(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    other = file.with_name("zoo.yaml")
+    other.write_text(file.read_text().replace("acme", "zoo"))
+    penguin("apply", "-f", str(other))
+    capsys.readouterr()
+    assert penguin("describe", "host/mx1") == 1
+    said = capsys.readouterr().err
+    assert "error[resource.ambiguous]: host mx1 exists in several tenants: acme, zoo" in said
+    assert penguin("describe", "host/mx1", "--tenant", "zoo") == 0
+    assert "mx1 of tenant zoo" in capsys.readouterr().out
+
+
+def test_negative_conditions_are_shown_only_when_true_or_with_all(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Ready", "True", "Ready")
+    plane.set("Drifted", "False", "AsApplied")
+    plane.set("Stalled", "True", "NoCapacity", "no server is free")
+    capsys.readouterr()
+    assert penguin("describe", "tenant/acme") == 0
+    said = capsys.readouterr().out
+    assert "Drifted" not in said
+    assert "! Stalled               NoCapacity: no server is free" in said
+    assert "✓ Ready\n" in said
+    assert penguin("describe", "tenant/acme", "--all") == 0
+    assert "Drifted" in capsys.readouterr().out
+
+
+def test_get_purchases_reads_the_journal_of_this_machine(penguin, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOSTWINDS_JOURNAL", str(tmp_path / "journal.json"))
+    FileJournal(tmp_path / "journal.json").open("1001/mx1-2")
+    assert penguin("get", "purchases") == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == "1001/mx1-2"
+    assert penguin("describe", "purchase/1001/mx1-2") == 0
+    assert "Outcome:     -" in capsys.readouterr().out
+
+
+def test_watch_prints_what_is_there_and_then_what_changes(
+    plane, penguin, file, monkeypatch, capsys
+):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    looks = iter(
+        [lambda: plane.set("Ready", "True", "Ready"), lambda: plane.run("delete from oltp.tenants")]
+    )
+
+    def between_two_looks(_: float) -> None:
+        try:
+            next(looks)()
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr("cli.watching.time.sleep", between_two_looks)
+    assert penguin("get", "tenants", "-w") == 130
+    header, before, after, gone = capsys.readouterr().out.splitlines()
+    assert header.split()[:2] == ["NAME", "READY"]
+    assert before.split()[:2] == ["acme", "Unknown"]
+    assert after.split()[:2] == ["acme", "True"]
+    assert gone == "tenant/acme is gone"
+
+
+def test_version_and_completion_need_no_control_plane(penguin, monkeypatch, capsys):
+    monkeypatch.setenv("PENGUIN_API_URL", "http://127.0.0.1:9")
+    assert penguin("version", "-o", "json") == 0
+    assert json.loads(capsys.readouterr().out)["version"]
+    assert penguin("completion", "bash") == 0
+    assert "_PENGUIN_COMPLETE=complete_bash" in capsys.readouterr().out

@@ -146,6 +146,26 @@ class TestReplace:
         answer = await operator.put("/tenants/acme", json=document())
         assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")
 
+    @pytest.mark.parametrize(("status", "asked"), [("False", True), ("True", False)])
+    async def test_unchanged_asks_for_a_pass_unless_the_tenant_is_ready(
+        self, operator, plane, status, asked
+    ):
+        await create(operator)
+        async with plane.begin(CONTROLLER) as connection:
+            await connection.execute(
+                text(
+                    "insert into oltp.conditions select id, 'tenant', 'Ready', :status, 'Any', "
+                    "'', 1, now() from oltp.tenants"
+                ),
+                {"status": status},
+            )
+            before = await connection.scalar(text("select requests from oltp.schedule"))
+        answer = await operator.put("/tenants/acme", json=document())
+        assert answer.headers["Penguin-Outcome"] == "unchanged"
+        async with plane.begin(CONTROLLER) as connection:
+            after = await connection.scalar(text("select requests from oltp.schedule"))
+        assert (after > before) is asked
+
 
 async def test_lists_are_paged_by_a_cursor_that_skips_and_repeats_nothing(operator):
     names = ["a1", "b2", "c3", "d4", "e5"]

@@ -6,14 +6,16 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from cli.api import Api, connect, problem_of, tenant_path
 from cli.changes import Change, of_documents
-from cli.errors import CliError, CliErrorGroup
-from cli.wait import Turns, seconds
+from cli.times import seconds
+from cli.wait import Changes
+from kit.faults import Fault
 
 
 def test_a_new_order_is_no_change_and_items_are_named_by_their_name():
@@ -41,9 +43,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_without_a_context_the_remedy_is_init(state):
-    with pytest.raises(CliError) as raised:
+    with pytest.raises(Fault) as raised:
         connect()
-    assert raised.value.code == "context.missing"
+    assert raised.value.code.name == "context.missing"
     assert "penguin init" in raised.value.remedy
 
 
@@ -69,42 +71,48 @@ def test_garbled_files_count_as_none(state, written):
     (state / "context.json").write_text(json.dumps({"url": "http://far.example", "api_key": "k"}))
     assert connect().url == "http://far.example"
     (state / "context.json").write_text(written)
-    with pytest.raises(CliError) as raised:
+    with pytest.raises(Fault) as raised:
         connect()
-    assert raised.value.code == "context.missing"
+    assert raised.value.code.name == "context.missing"
 
 
 @pytest.mark.parametrize("key", ["pm_live_a\nb", "schlüssel"])
 def test_a_key_that_no_header_can_carry_is_told_so(state, monkeypatch, key):
     monkeypatch.setenv("PENGUIN_API_KEY", key)
     monkeypatch.setenv("PENGUIN_API_URL", "http://far.example")
-    with pytest.raises(CliError) as raised:
+    with pytest.raises(Fault) as raised:
         connect()
-    assert (raised.value.code, raised.value.where) == ("context.invalid", "PENGUIN_API_KEY")
+    assert (raised.value.code.name, raised.value.where) == (
+        "context.invalid_key",
+        "PENGUIN_API_KEY",
+    )
 
 
 @pytest.mark.parametrize("url", ["foo", "http://", "http://[::1", "http://a:b", "ftp://a"])
 def test_what_is_no_address_is_told_so(state, monkeypatch, url):
     monkeypatch.setenv("PENGUIN_API_KEY", "key")
     monkeypatch.setenv("PENGUIN_API_URL", url)
-    with pytest.raises(CliError) as raised:
+    with pytest.raises(Fault) as raised:
         connect()
-    assert (raised.value.code, raised.value.where) == ("context.invalid", "PENGUIN_API_URL")
+    assert (raised.value.code.name, raised.value.where) == (
+        "context.invalid_url",
+        "PENGUIN_API_URL",
+    )
 
 
 def test_whoever_answers_no_json_is_not_our_api(monkeypatch):
     page = answer(200, text="<html>Welcome")
     monkeypatch.setattr("cli.api.httpx2.request", lambda *_, **__: page)
-    with pytest.raises(CliError) as raised:
+    with pytest.raises(Fault) as raised:
         Api("http://far.example", "key").get("/tenants")
-    assert raised.value.code == "api.not_ours"
+    assert raised.value.code.name == "api.foreign_answer"
 
 
 @pytest.mark.parametrize("name", ["", " "])
 def test_an_empty_name_is_not_the_list(name):
-    with pytest.raises(CliError) as raised:
+    with pytest.raises(Fault) as raised:
         tenant_path(name)
-    assert raised.value.code == "usage"
+    assert raised.value.code.name == "usage"
 
 
 def answer(status: int, **content: object) -> httpx2.Response:
@@ -115,21 +123,19 @@ def answer(status: int, **content: object) -> httpx2.Response:
 def test_a_problem_keeps_code_remedy_and_place():
     told = {"code": "tenant.not_found", "detail": "no acme", "remedy": "apply it", "violations": []}
     error = problem_of(answer(404, json=told))
-    assert isinstance(error, CliError)
-    shown = (error.code, str(error), error.where, error.remedy)
+    shown = (error.code.name, error.message, error.where, error.remedy)
     assert shown == ("tenant.not_found", "no acme", "/api/v1/tenants/acme", "apply it")
 
 
 def test_every_mistake_of_a_problem_is_an_error_with_its_key():
     mistake = {"code": "a.b", "detail": "wrong", "remedy": "mend", "path": "spec.plan"}
     several = problem_of(answer(422, json={"violations": [mistake, mistake | {"path": "spec.x"}]}))
-    assert isinstance(several, CliErrorGroup)
-    assert [error.where for error in several.errors] == ["spec.plan", "spec.x"]
+    assert [violation.where for violation in several.violations] == ["spec.plan", "spec.x"]
 
 
 @pytest.mark.parametrize("content", [{"text": "<html>Bad gateway"}, {"json": ["?"]}])
 def test_an_answer_of_somebody_else_is_an_error_too(content):
-    assert problem_of(answer(502, **content)).code == "api.status_502"
+    assert problem_of(answer(502, **content)).code.name == "api.status_502"
 
 
 def test_a_name_cannot_leave_its_path():
@@ -148,25 +154,57 @@ class Terminal(io.StringIO):
         return True
 
 
+def tenant(*conditions: tuple[str, str, str, str], deleting: bool = False) -> dict[str, Any]:
+    at = "2026-11-26T11:00:00Z"
+    keys = ("type", "status", "reason", "message")
+    common = {"subject": "tenant", "last_transition_at": at}
+    rows = [dict(zip(keys, each, strict=True)) | common for each in conditions]
+    return {"deleting": deleting, "conditions": rows}
+
+
+PROVISIONED = ("InfrastructureReady", "True", "Provisioned", "")
+WAITING = ("DnsReady", "Unknown", "RecordsWaiting", "3 of 12")
+FOUND = ("DnsReady", "True", "RecordsFound", "12 of 12")
+NOT_DELETING = ("Deleting", "False", "NotDeleting", "")
+DELETING = ("Deleting", "True", "Deleting", "asked for")
+
+
 @pytest.mark.parametrize(
     ("deleting", "doing"),
-    [(False, "DnsReady RecordsWaiting 3 of 12"), (True, "Deleting Deleting asked for")],
+    [(False, "DnsReady RecordsWaiting: 3 of 12"), (True, "Deleting asked for")],
 )
-def test_between_two_turns_a_person_sees_what_is_waited_for(monkeypatch, deleting, doing):
+def test_wait_between_two_changes_shows_what_is_waited_for(monkeypatch, deleting, doing):
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
-    at = "2026-11-26T11:00:00Z"
-    conditions = [
-        {"subject": "tenant", "type": type_, "status": status, "reason": reason, "message": text}
-        | {"last_transition_at": at}
-        for type_, status, reason, text in (
-            ("InfrastructureReady", "True", "Provisioned", ""),
-            ("DnsReady", "Unknown", "RecordsWaiting", "3 of 12"),
-            ("Deleting", str(deleting), "Deleting", "asked for"),
-        )
-    ]
-    said = io.StringIO()
-    with Turns(said) as turns:
-        turns.show({"deleting": deleting, "conditions": conditions})
+    with Changes(io.StringIO(), "acme", "Ready") as changes:
+        changes.show(tenant(PROVISIONED, WAITING, DELETING, deleting=deleting))
     assert f"… waiting: {doing}" in screen.getvalue()
-    assert "InfrastructureReady  True" in said.getvalue()
+
+
+def test_wait_first_look_is_a_summary_and_later_ones_print_changes_only():
+    log = io.StringIO()
+    with Changes(log, "acme", "Ready") as changes:
+        changes.show(tenant(PROVISIONED, WAITING, NOT_DELETING))
+        changes.show(tenant(PROVISIONED, WAITING, NOT_DELETING))
+        changes.show(tenant(PROVISIONED, FOUND, NOT_DELETING))
+    first, held, change = log.getvalue().splitlines()
+    assert first.endswith("tenant/acme: waiting for Ready")
+    assert held == "  true already: InfrastructureReady"
+    assert change.split(" s  ")[1] == "✓ DnsReady 12 of 12"
+
+
+def test_wait_for_what_holds_already_prints_nothing():
+    log = io.StringIO()
+    with Changes(log, "acme", "Ready") as changes:
+        changes.end(tenant(PROVISIONED))
+    assert log.getvalue() == ""
+
+
+def test_wait_shows_a_flag_when_it_is_raised_and_not_when_it_is_lowered():
+    log = io.StringIO()
+    with Changes(log, "acme", "Ready") as changes:
+        changes.show(tenant(NOT_DELETING))
+        changes.show(tenant(DELETING))
+        changes.show(tenant(NOT_DELETING))
+    [_, change] = log.getvalue().splitlines()
+    assert change.split(" s  ")[1] == "… Deleting asked for"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cli import main
-from cli.errors import CliError, CliErrorGroup, reported
+from cli.errors import CliError, reported
+from cli.faults import REFUSED_FILES, UNREADABLE
 from kit.faults import Table
 
 TABLE = Table("test")
@@ -36,11 +37,14 @@ def test_an_error_has_code_place_and_remedy(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_all_errors_of_a_group_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    both = [CliError("a", "one", remedy=""), CliError("b", "two", remedy="")]
+    both = tuple(UNREADABLE.violation(reason=reason, file="a.yaml") for reason in ("one", "two"))
     with pytest.raises(SystemExit) as ended, reported(lambda: Path("/nowhere")):
-        raise CliErrorGroup(both)
+        raise REFUSED_FILES(count=2, violations=both)
     assert ended.value.code == 1
-    assert capsys.readouterr().err == "error[a]: one\nerror[b]: two\n"
+    assert capsys.readouterr().err == (
+        "error[file.unreadable]: cannot read it: one\n  at: a.yaml\n  do: check the path\n"
+        "error[file.unreadable]: cannot read it: two\n  at: a.yaml\n  do: check the path\n"
+    )
 
 
 def test_errors_of_the_rooms_are_shown_like_ours(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +78,7 @@ def test_the_unexpected_goes_to_the_log(tmp_path: Path, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit), reported(lambda: log):
         raise KeyError("surprise")
     said = capsys.readouterr().err
-    assert said.startswith("error[internal]: KeyError: 'surprise'\n  do: ")
+    assert said.startswith("error[cli.internal]: an unexpected failure\n  do: ")
     assert str(log) in said
     assert "Traceback" not in said
     assert "Traceback" in log.read_text()
@@ -87,7 +91,9 @@ def test_even_an_unwritable_log_shows_no_traceback(
     with pytest.raises(SystemExit), reported(lambda: tmp_path / "log" / "penguin.log"):
         raise KeyError("surprise")
     said = capsys.readouterr().err
-    assert said.startswith("error[internal]: KeyError: 'surprise'\n  do: make the log writable")
+    assert said.startswith(
+        "error[cli.internal]: an unexpected failure\n  do: make the log writable"
+    )
 
 
 @pytest.mark.parametrize(

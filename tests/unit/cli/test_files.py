@@ -10,7 +10,7 @@ import pytest
 
 from blueprint.loading import MAX_BYTES
 from cli import files
-from cli.errors import CliErrorGroup
+from kit.faults import Fault
 from kit.paths import checkout
 
 ACME = (checkout() / "tenants" / "acme.yaml").read_bytes()
@@ -26,9 +26,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def errors_of(*paths: str) -> list[tuple[str, str | None]]:
-    with pytest.raises(CliErrorGroup) as raised:
+    with pytest.raises(Fault) as raised:
         files.read(list(paths))
-    return [(error.code, error.where) for error in raised.value.errors]
+    return [(each.code.name, each.where) for each in raised.value.violations]
 
 
 @pytest.mark.parametrize(

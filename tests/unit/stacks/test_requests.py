@@ -28,7 +28,7 @@ Answering = Callable[[bytes], str]
 @pytest.fixture(autouse=True)
 def direct(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.delenv("PENGUIN_CONTROL_PLANE", raising=False)
+    monkeypatch.delenv("PENGUIN_API_URL", raising=False)
 
 
 @pytest.fixture

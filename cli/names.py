@@ -1,0 +1,92 @@
+"""Names on the command line: `tenant/acme` and `tenant acme` mean the same to every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from cli.errors import UsageError
+from cli.kinds import BY_WORD, KINDS, TENANT, Kind
+
+ResourceArgument = Annotated[
+    list[str], typer.Argument(metavar="KIND/NAME", help="as tenant/acme, or tenant acme")
+]
+TenantArgument = Annotated[
+    list[str], typer.Argument(metavar="TENANT", help="as acme, tenant/acme, or tenant acme")
+]
+OptionalTenantArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TENANT]", help="as acme, tenant/acme, or tenant acme"),
+]
+TenantOption = Annotated[
+    str | None, typer.Option("--tenant", "-t", help="of this tenant: acme, or tenant/acme")
+]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a command was asked for: one resource, or all of a kind."""
+
+    kind: Kind
+    name: str | None
+
+    def __str__(self) -> str:
+        """Return it as commands print it: `tenant/acme`."""
+        return self.kind.name if self.name is None else f"{self.kind.name}/{self.name}"
+
+
+def reference(words: Sequence[str]) -> Reference:
+    """Read `hosts`, `host/mx1` or `host mx1`."""
+    word, slash, rest = words[0].partition("/") if words else ("", "", "")
+    kind = BY_WORD.get(word)
+    if kind is None:
+        raise UsageError(
+            f"{word} is not a kind of resource" if word else "the kind of resource is missing",
+            remedy=f"use one of: {', '.join(kind.plural for kind in KINDS)}",
+        )
+    names = [*([rest] if slash else []), *words[1:]]
+    if len(names) > 1:
+        raise UsageError(
+            f"{' '.join(words)} names more than one resource", remedy="give one at a time"
+        )
+    if names and not names[0].strip():
+        raise UsageError(
+            f"the name of the {kind.name} is empty", remedy=f"see `penguin get {kind.plural}`"
+        )
+    return Reference(kind, names[0].strip() if names else None)
+
+
+def named(words: Sequence[str]) -> Reference:
+    """Read a reference to one resource."""
+    found = reference(words)
+    if found.name is None:
+        raise UsageError(
+            f"the name of the {found.kind.name} is missing",
+            remedy=f"add one that `penguin get {found.kind.plural}` lists",
+        )
+    return found
+
+
+def tenant_name(words: Sequence[str]) -> str:
+    """Read the name of a tenant: `acme`, `tenant/acme` or `tenant acme`."""
+    if len(words) == 1 and "/" not in words[0] and words[0] not in (TENANT.name, TENANT.plural):
+        words = [TENANT.name, *words]
+    found = named(words)
+    if found.kind is not TENANT:
+        raise UsageError(f"{found} is not a tenant", remedy="use tenant/NAME")
+    return str(found.name)
+
+
+def tenant_option(value: str | None) -> str | None:
+    """Read the value of `--tenant`."""
+    return None if value is None else tenant_name([value])
+
+
+def tenant_of(words: Sequence[str] | None, option: str | None) -> str | None:
+    """Return the tenant that an argument or `--tenant` names; None when neither does."""
+    if words and option is not None:
+        raise UsageError("the tenant is given twice", remedy="leave out --tenant")
+    return tenant_name(words) if words else tenant_option(option)

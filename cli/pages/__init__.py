@@ -1,0 +1,1 @@
+"""What `penguin describe` and `penguin render` print for people."""

@@ -1,0 +1,60 @@
+"""The terminal: how wide it is, and how texts of others and long texts are shown on it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from typing import TextIO
+
+WIDTH = 80
+"""Columns where nobody says how wide the terminal is."""
+NARROWEST = 20
+
+
+def width() -> int:
+    """Return the columns of the terminal."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns
+
+
+def terminal_width() -> int | None:
+    """Return the width that tables on standard output have to fit; None in a pipe."""
+    return width() if is_terminal(sys.stdout) else None
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a person watches a stream."""
+    return stream is not None and stream.isatty()
+
+
+def printable(text: object) -> str:
+    """Return a text of others in one line; what would steer the terminal is shown as a mark."""
+    line = " ".join(str(text).splitlines())
+    return "".join(c if c == "\t" or c.isprintable() else "\ufffd" for c in line)
+
+
+def wrapped(text: object, *, first: str = "", indent: str | None = None) -> str:
+    """Return a text that fits the terminal: `first` before its first line, `indent` before others.
+
+    A word that is longer than a line stays whole, so that it can be copied.
+    """
+    return (
+        textwrap.fill(
+            printable(text),
+            max(width(), NARROWEST),
+            initial_indent=first,
+            subsequent_indent=" " * len(first) if indent is None else indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        or first.rstrip()
+    )
+
+
+def on_terminal(
+    text: object, *, first: str = "", indent: str | None = None, stream: TextIO | None = None
+) -> str:
+    """Return a text wrapped where a person reads it; in a pipe it stays one line."""
+    if is_terminal(stream or sys.stdout):
+        return wrapped(text, first=first, indent=indent)
+    return first + printable(text)

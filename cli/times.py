@@ -1,0 +1,38 @@
+"""Times as people read them: dates with the reader's clock, ages, durations."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from cli.errors import UsageError
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def moment(at: str) -> str:
+    """Show an ISO time by the reader's clock: 2026-11-27 22:31:05."""
+    return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def precise(at: str) -> str:
+    """Show an ISO time to the millisecond."""
+    local = datetime.fromisoformat(at).astimezone()
+    return f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+def age(begun: str) -> str:
+    """Show how long ago something was: 12s, 5m, 3h, 2d."""
+    passed = int((datetime.now(UTC) - datetime.fromisoformat(begun)).total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if passed >= 2 * size:
+            return f"{passed // size}{unit}"
+    return f"{max(passed, 0)}s"
+
+
+def seconds(text: str) -> float:
+    """Read a duration such as 300s, 5m or 1h."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if found is None:
+        raise UsageError(f"{text} is not a duration", remedy="write 300s or 5m")
+    return float(found[1]) * UNITS[found[2] or "s"]

@@ -1,0 +1,1 @@
+"""The parts of tenants: hosts, addresses, domains and mailboxes, each with its conditions."""

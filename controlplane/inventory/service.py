@@ -1,0 +1,178 @@
+"""Lists the parts of all tenants that a key may see, page by page."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from blueprint.document import Blueprint
+from blueprint.naming import host_of
+from blueprint.platform import Platform
+from blueprint.render import render
+from controlplane.conditions import repository as condition_rows
+from controlplane.hosts import repository as host_rows
+from controlplane.hosts.repository import HostRow
+from controlplane.inventory import repository
+from controlplane.inventory.schemas import AddressView, DomainView, HostView, MailboxView, Part
+from controlplane.pagination import cut
+from controlplane.tenants import service
+from controlplane.tenants.repository import TenantRow
+from controlplane.tenants.schemas import ConditionView
+
+P = TypeVar("P", bound=Part)
+BATCH = 20
+"""Tenants that are looked at together."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that is known of a tenant whose parts are listed."""
+
+    tenant: TenantRow
+    hosts: Mapping[str, HostRow]
+    conditions: Mapping[str, list[ConditionView]]
+    """By subject."""
+    platform: Platform
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What follows from the tenant's document; its keys play no part here."""
+        return render(
+            self.tenant.document,
+            platform=self.platform,
+            keys=None,
+            generation=self.tenant.generation,
+            incarnations={name: host.incarnation for name, host in self.hosts.items()},
+        )
+
+    def shared(self, kind: str, name: str) -> dict[str, Any]:
+        """Return what every part has."""
+        found = self.conditions.get(f"{kind}/{name}", [])
+        return {"tenant": self.tenant.name, "name": name, "conditions": found}
+
+
+@dataclass(frozen=True)
+class Kind(Generic[P]):
+    """A kind of part: how it is found in documents and how it is shown."""
+
+    holding: Callable[[str], Mapping[str, Any]]
+    """What a specification holds that has the part of a name."""
+    parts: Callable[[Known], Iterable[P]]
+
+
+def _hosts(known: Known) -> Iterable[HostView]:
+    for host in known.blueprint.hosts:
+        row = known.hosts.get(host.name)
+        yield HostView(
+            **known.shared("host", host.name),
+            server_name=host.server_name,
+            incarnation=host.incarnation,
+            service_id=row.service_id if row else None,
+            size=host.size,
+            cpu=host.cpu,
+            ram_mb=host.ram_mb,
+            disk_gb=host.disk_gb,
+            location=host.location,
+            zone=host.zone,
+            addresses=[address.name for address in host.addresses],
+        )
+
+
+def _addresses(known: Known) -> Iterable[AddressView]:
+    for host in known.blueprint.hosts:
+        for address in host.addresses:
+            yield AddressView(
+                **known.shared("address", address.name),
+                host=host.name,
+                role=address.role,
+                helo=address.helo,
+                sends_bulk=address.sends_bulk,
+            )
+
+
+def _domains(known: Known) -> Iterable[DomainView]:
+    for domain in known.tenant.document.spec.domains:
+        shared = known.shared("domain", domain.name)
+        yield DomainView(**shared, dns=domain.dns, dmarc=domain.dmarc)
+
+
+def _mailboxes(known: Known) -> Iterable[MailboxView]:
+    for box in known.tenant.document.spec.mailboxes:
+        yield MailboxView(
+            **known.shared("mailbox", box.address),
+            domain=box.address.rpartition("@")[2],
+            daily_cap=box.daily_cap,
+        )
+
+
+HOSTS = Kind(lambda name: {"hosts": [{"name": name}]}, _hosts)
+ADDRESSES = Kind(lambda name: {"hosts": [{"name": host_of(name)}]}, _addresses)
+DOMAINS = Kind(lambda name: {"domains": [{"name": name}]}, _domains)
+MAILBOXES = Kind(lambda name: {"mailboxes": [{"address": name}]}, _mailboxes)
+
+
+async def page(
+    connection: AsyncConnection,
+    kind: Kind[P],
+    platform: Platform,
+    *,
+    tenant: str | None,
+    name: str | None,
+    cursor: str,
+    limit: int,
+) -> tuple[Sequence[P], str | None]:
+    """Return the parts behind a cursor, at most `limit`, and the cursor of the next page."""
+    if tenant is not None:
+        await service.find(connection, tenant)
+    begun, _, last = cursor.partition("/")
+    holding = {} if name is None else kind.holding(name)
+    found: list[P] = []
+    async for known in _tenants(connection, platform, holding, tenant=tenant, start=begun):
+        found += [
+            part
+            for part in sorted(kind.parts(known), key=lambda part: _natural(part.name))
+            if (name is None or part.name == name)
+            and (part.tenant != begun or _natural(part.name) > _natural(last))
+        ]
+        if len(found) > limit:
+            break
+    return cut(found, limit, lambda part: f"{part.tenant}/{part.name}")
+
+
+async def _tenants(
+    connection: AsyncConnection,
+    platform: Platform,
+    holding: Mapping[str, Any],
+    *,
+    tenant: str | None,
+    start: str,
+) -> AsyncIterator[Known]:
+    """Yield tenants by name from `start` on, with all that is known of them."""
+    names = [start]
+    while names:
+        names = await repository.names_of_tenants(
+            connection,
+            holding,
+            tenant=tenant,
+            start=names[-1],
+            again=names == [start],
+            limit=BATCH,
+        )
+        for name in names:
+            row = await service.find(connection, name)
+            conditions: dict[str, list[ConditionView]] = defaultdict(list)
+            for condition in await condition_rows.load(connection, row.id):
+                conditions[condition.subject].append(ConditionView(**condition.__dict__))
+            hosts = await host_rows.load(connection, row.id)
+            yield Known(row, hosts, conditions, platform)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return what sorts mx1-2 before mx1-10."""
+    parts = re.findall(r"(\d+)|(\D+)", name)
+    return [(int(number or 0), letters) for number, letters in parts]
