@@ -153,16 +153,11 @@ async def _tenants(
     start: str,
 ) -> AsyncIterator[Known]:
     """Yield tenants by name from `start` on, with all that is known of them."""
-    names = [start]
-    while names:
-        names = await repository.names_of_tenants(
-            connection,
-            holding,
-            tenant=tenant,
-            start=names[-1],
-            again=names == [start],
-            limit=BATCH,
-        )
+    last, again = start, True
+    while names := await repository.names_of_tenants(
+        connection, holding, tenant=tenant, start=last, again=again, limit=BATCH
+    ):
+        last, again = names[-1], False
         for name in names:
             row = await service.find(connection, name)
             conditions: dict[str, list[ConditionView]] = defaultdict(list)

@@ -94,7 +94,7 @@ def until_told(condition: str, *parts: str) -> None:
     """Until the tenant's page says of a condition that it is False, with all of these words."""
 
     def lines() -> list[str]:
-        page = penguin("describe", "tenant", "acme").splitlines()
+        page = penguin("describe", "tenant", "acme").replace("\n        ", " ").splitlines()
         return [line for line in page if f"✗ {condition}" in line]
 
     until(lambda: any(all(part in line for part in parts) for line in lines()))
