@@ -121,7 +121,7 @@ FOREIGN_MAILBOX = FAULTS.code(
     message="{address} is not in one of this tenant's domains",
     remedy="use one of: {domains}",
     cause="A mailbox's domain is not listed in spec.domains.",
-    example={"address": "sales@other.example", "domains": "acme.example"},
+    example={"address": "sales@other.example", "domains": "acme-mail.example, acme.example"},
     status=422,
 )
 DUPLICATE = FAULTS.code(

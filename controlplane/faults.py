@@ -21,14 +21,6 @@ NUL = FAULTS.code(
     cause="PostgreSQL stores no text with NUL, so no name contains one.",
     status=400,
 )
-REFUSED = FAULTS.code(
-    "request.refused",
-    message="the request cannot be read: {reason}",
-    remedy="see /api/v1/openapi.json",
-    cause="The request breaks a rule of HTTP.",
-    example={"reason": "Bad Request"},
-    status=400,
-)
 NO_SUCH_PATH = FAULTS.code(
     "request.no_such_path",
     message="this path does not exist",

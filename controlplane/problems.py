@@ -28,7 +28,6 @@ from controlplane.faults import (
     INVALID_REQUEST,
     MALFORMED_JSON,
     NO_SUCH_PATH,
-    REFUSED,
     WRONG_METHOD,
 )
 from kit.faults import Actor, Code, Fault
@@ -187,7 +186,7 @@ async def _http(request: Request, error: Exception) -> Response:
             allowed = _methods(request) or (error.headers or {}).get("Allow", "")
             fault = WRONG_METHOD(method=request.method, allowed=allowed)
             return answer(fault, {"Allow": allowed})
-    return answer(REFUSED(reason=error.detail))
+    return answer(MALFORMED_JSON(reason=error.detail))
 
 
 def _methods(request: Request) -> str:

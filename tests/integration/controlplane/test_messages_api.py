@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import httpx2
 import pytest
 
+from blueprint import faults as document_faults
+from controlplane import faults
 from controlplane.identity.keys import Scope
 from tests.integration.controlplane.conftest import document
+from tests.support.faults import assert_shows
 
 MESSAGE = {"from": "sales@acme.example", "to": "bob@rcpt.example", "subject": "Hi", "text": "Hello"}
 
@@ -37,10 +41,10 @@ async def test_another_tenant_sees_nothing_of_it(acme, operator, client_of) -> N
     id_ = (await operator.post("/messages", params={"tenant": "acme"}, json=MESSAGE)).json()["id"]
     stranger = await client_of(bob["id"])
     answer = await stranger.get(f"/messages/{id_}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "message.not_found")
+    assert_shows(answer.json(), faults.MESSAGE_NOT_FOUND, id=id_)
     assert (await stranger.get("/messages")).json()["items"] == []
     sent = await stranger.post("/messages", params={"tenant": "acme"}, json=MESSAGE)
-    assert (sent.status_code, sent.json()["code"]) == (404, "tenant.not_found")
+    assert_shows(sent.json(), faults.TENANT_NOT_FOUND)
 
 
 async def test_the_same_key_queues_once(acme, client_of) -> None:
@@ -50,14 +54,14 @@ async def test_the_same_key_queues_once(acme, client_of) -> None:
     second = await client.post("/messages", json=MESSAGE, headers=headers)
     assert first.json() == second.json()
     other = await client.post("/messages", json={**MESSAGE, "subject": "Ho"}, headers=headers)
-    assert (other.status_code, other.json()["code"]) == (409, "idempotency.mismatch")
+    assert_shows(other.json(), faults.IDEMPOTENCY_MISMATCH)
 
 
 async def test_all_mistakes_of_a_message_are_told(acme, client_of) -> None:
     client = await client_of(acme["id"])
     answer = await client.post("/messages", json={**MESSAGE, "to": "nobody", "sbuject": "x"})
     problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (422, "document.invalid")
+    assert_shows(problem, document_faults.INVALID, mistakes=...)
     told = {error["path"]: error["remedy"] for error in problem["violations"]}
     assert told.keys() == {"to", "sbuject"}
     assert told["to"].startswith("give a mail address such as bob@example.com")
@@ -65,13 +69,13 @@ async def test_all_mistakes_of_a_message_are_told(acme, client_of) -> None:
 
 async def test_an_operators_message_names_its_tenant(acme, operator) -> None:
     answer = await operator.post("/messages", json=MESSAGE)
-    assert (answer.status_code, answer.json()["code"]) == (422, "message.tenant_missing")
+    assert_shows(answer.json(), faults.SENDER_MISSING)
 
 
 async def test_sending_needs_its_own_scope(acme, client_of) -> None:
     client = await client_of(acme["id"], scopes=(Scope.MESSAGES_READ,))
     answer = await client.post("/messages", json=MESSAGE)
-    assert (answer.status_code, answer.json()["code"]) == (403, "auth.scope")
+    assert_shows(answer.json(), faults.SCOPE_MISSING, scope="messages:send")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ async def test_what_could_never_be_sent_is_told_at_once(acme, client_of, change,
     client = await client_of(acme["id"])
     answer = await client.post("/messages", json=MESSAGE | change)
     problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (422, "document.invalid")
+    assert_shows(problem, document_faults.INVALID, mistakes=...)
     assert [error["path"] for error in problem["violations"]] == [path]
 
 
@@ -95,14 +99,14 @@ async def test_what_could_never_be_sent_is_told_at_once(acme, client_of, change,
 async def test_an_unknown_id_is_not_found(acme, client_of, id_) -> None:
     client = await client_of(acme["id"])
     answer = await client.get(f"/messages/{id_}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "message.not_found")
+    assert_shows(answer.json(), faults.MESSAGE_NOT_FOUND, id=unquote(id_))
 
 
 @pytest.mark.parametrize("name", ["5", "", "bob"])
 async def test_no_other_tenant_is_named_by_accident(acme, client_of, name) -> None:
     client = await client_of(acme["id"])
     answer = await client.post("/messages", params={"tenant": name}, json=MESSAGE)
-    assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")
+    assert_shows(answer.json(), faults.TENANT_NOT_FOUND, name=name)
 
 
 async def test_the_fields_of_a_message_stand_in_the_documentation(app) -> None:

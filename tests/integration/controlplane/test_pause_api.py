@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
+from blueprint import faults as document_faults
+from controlplane import faults
 from controlplane.database import CONTROLLER
 from tests.integration.controlplane.conftest import document
+from tests.support.faults import assert_shows
 
 WHY = {"reason": "the provider is being migrated"}
 
@@ -42,19 +45,19 @@ async def test_each_change_of_a_pause_is_an_event_with_its_actor(operator, acme,
 async def test_a_tenants_key_may_not_pause_or_resume(client_of, acme, action):
     client = await client_of(acme)
     answer = await client.post(f"/tenants/acme/{action}", json=WHY)
-    assert (answer.status_code, answer.json()["code"]) == (403, "auth.operator")
+    assert_shows(answer.json(), faults.OPERATORS_ONLY)
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "x" * 501}, {"why": "x"}])
 async def test_a_pause_without_a_reason_is_refused(operator, acme, body):
     answer = await operator.post("/tenants/acme/pause", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (422, "document.invalid")
+    assert_shows(answer.json(), document_faults.INVALID, mistakes=...)
     assert (await operator.get("/tenants/acme")).json()["paused"] is None
 
 
 async def test_a_pause_of_an_unknown_tenant_is_refused(operator):
     answer = await operator.post("/tenants/nobody/pause", json=WHY)
-    assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")
+    assert_shows(answer.json(), faults.TENANT_NOT_FOUND, name="nobody")
 
 
 @pytest.mark.parametrize("action", ["pause", "resume"])

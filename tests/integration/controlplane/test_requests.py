@@ -11,22 +11,23 @@ from fastapi import FastAPI
 from psycopg import errors
 from sqlalchemy import exc
 
+from blueprint.faults import INVALID
+from controlplane import faults
 from controlplane.database import Database
 from controlplane.requests import DOCUMENT_LIMIT
 from tests.integration.controlplane.conftest import document
+from tests.support.faults import assert_shows
 
 JSON = {"Content-Type": "application/json"}
 
 
-def said(answer: Any) -> tuple[int, str]:
-    """Return status and code of a problem that says all that a problem must."""
+def said(answer: Any) -> dict[str, Any]:
+    """Return the problem that an answer is."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
-    problem = answer.json()
+    problem: dict[str, Any] = answer.json()
     assert problem["status"] == answer.status_code
     assert problem["title"]
-    assert problem["detail"]
-    assert problem["remedy"]
-    return answer.status_code, problem["code"]
+    return problem
 
 
 @pytest.mark.parametrize(
@@ -36,8 +37,10 @@ def said(answer: Any) -> tuple[int, str]:
 )
 async def test_a_body_that_is_no_json_is_told(operator, body: bytes) -> None:
     answer = await operator.post("/tenants", content=body, headers=JSON)
-    expected = (422, "document.invalid") if not body else (400, "request.malformed_json")
-    assert said(answer) == expected
+    if body:
+        assert_shows(said(answer), faults.MALFORMED_JSON, reason=...)
+    else:
+        assert_shows(said(answer), INVALID, mistakes="1 mistake")
 
 
 async def test_the_place_of_a_mistake_in_json_is_told(operator) -> None:
@@ -50,7 +53,7 @@ async def test_a_body_of_another_kind_is_refused(operator, kind: str | None) -> 
     headers = {"Content-Type": kind} if kind else {}
     content = json.dumps(document()).encode()
     answer = await operator.post("/tenants", content=content, headers=headers)
-    assert said(answer) == (415, "request.not_json")
+    assert_shows(said(answer), faults.NOT_JSON, kind=kind or ...)
 
 
 async def test_json_may_name_its_encoding(operator) -> None:
@@ -67,9 +70,9 @@ async def test_a_large_body_is_refused_whether_its_length_is_told_or_not(operato
         yield large[1000:]
 
     told = await operator.post("/tenants", content=large, headers=JSON)
-    assert said(told) == (413, "request.too_large")
+    assert_shows(said(told), faults.TOO_LARGE)
     untold = await operator.post("/tenants", content=unannounced(), headers=JSON)
-    assert said(untold) == (413, "request.too_large")
+    assert_shows(said(untold), faults.TOO_LARGE)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ async def test_a_large_body_is_refused_whether_its_length_is_told_or_not(operato
     ],
 )
 async def test_a_nul_is_refused_wherever_it_stands(operator, method: str, path: str) -> None:
-    assert said(await operator.request(method, path)) == (400, "request.nul")
+    assert_shows(said(await operator.request(method, path)), faults.NUL)
 
 
 @pytest.mark.parametrize(
@@ -103,22 +106,21 @@ async def test_a_nul_is_refused_wherever_it_stands(operator, method: str, path: 
 )
 async def test_a_parameter_that_cannot_be_is_named(operator, path: str) -> None:
     answer = await operator.get(path)
-    assert said(answer) == (422, "request.invalid")
+    assert_shows(said(answer), faults.INVALID_REQUEST)
     assert answer.json()["violations"][0]["path"].split(".")[0] in ("query", "path")
 
 
 async def test_half_characters_are_repeated_without_harm(operator) -> None:
     for body in (b'{"\\ud800": 1}', b'{"metadata": {"name": "\\ud800\\u0000"}}'):
-        assert (
-            said(await operator.post("/tenants", content=body, headers=JSON))[1]
-            == "document.invalid"
-        )
-    assert said(await operator.get("/tenants/%ED%A0%80")) == (404, "tenant.not_found")
+        answer = await operator.post("/tenants", content=body, headers=JSON)
+        assert_shows(said(answer), INVALID, mistakes=...)
+    answer = await operator.get("/tenants/%ED%A0%80")
+    assert_shows(said(answer), faults.TENANT_NOT_FOUND, name=...)
 
 
 async def test_a_wrong_method_says_which_are_right(operator) -> None:
     answer = await operator.patch("/tenants/acme")
-    assert said(answer) == (405, "request.wrong_method")
+    assert_shows(said(answer), faults.WRONG_METHOD)
     assert answer.headers["allow"] == "DELETE, GET, PUT"
 
 
@@ -139,7 +141,7 @@ async def test_a_database_that_cannot_work_is_told_as_that(
         raise failure
 
     monkeypatch.setattr(Database, "begin", away)
-    assert said(await operator.get("/tenants")) == (503, "database.unavailable")
+    assert_shows(said(await operator.get("/tenants")), faults.DATABASE_UNAVAILABLE)
     assert (await operator.get("/health/db")).status_code == 503
     assert (await operator.get("/health")).json()["parts"]["db"]["status"] == "failing"
 
@@ -151,7 +153,22 @@ async def test_requests_that_crossed_are_to_be_sent_again(
         raise exc.OperationalError("", {}, errors.DeadlockDetected())
 
     monkeypatch.setattr(Database, "begin", crossed)
-    assert said(await operator.get("/tenants")) == (503, "database.busy")
+    assert_shows(said(await operator.get("/tenants")), faults.DATABASE_BUSY)
+
+
+async def test_full_disk_of_the_database_is_answered_as_that(
+    operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise exc.OperationalError("", {}, errors.DiskFull())
+
+    monkeypatch.setattr(Database, "begin", full)
+    assert_shows(said(await operator.get("/tenants")), faults.DATABASE_FULL)
+
+
+async def test_operation_that_does_not_exist_is_not_found(operator) -> None:
+    id_ = "0199b1c2-0000-7000-8000-000000000000"
+    assert_shows(said(await operator.get(f"/operations/{id_}")), faults.OPERATION_NOT_FOUND)
 
 
 async def test_a_failure_of_ours_says_nothing_of_its_inside(
@@ -162,7 +179,7 @@ async def test_a_failure_of_ours_says_nothing_of_its_inside(
 
     monkeypatch.setattr(Database, "begin", broken)
     answer = await operator.get("/tenants")
-    assert said(answer) == (500, "internal")
+    assert_shows(said(answer), faults.INTERNAL)
     assert "secret detail" not in answer.text
 
 

