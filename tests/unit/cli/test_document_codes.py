@@ -11,6 +11,7 @@ from cli import files
 from kit.faults import Code
 from kit.paths import checkout
 from tests.support.faults import assert_shows, printed
+from tests.support.installation import INSTALLATION
 
 ACME = (checkout() / "tenants" / "acme.yaml").read_text()
 HOST = "    - {name: mx1, size: business, addresses: 3, zone: acme.example}\n"
@@ -67,6 +68,7 @@ def test_plan_with_too_many_domains_is_printed(tmp_path: Path) -> None:
 def test_domain_that_makes_a_name_too_long_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PENGUIN_PLATFORM__INSTALLATION", INSTALLATION)
     monkeypatch.setenv("PENGUIN_PLATFORM__ZONE", "mail.of.a.platform.with.a.long.name.example")
     file = tmp_path / "acme.yaml"
     file.write_text(ACME.replace("acme-mail.example", f"{LABELS}.{'b' * 28}.example"))
