@@ -64,7 +64,7 @@ def for_condition(
     Raises `wait.timeout`; `wait.stalled` when somebody has to act first; `wait.unsupported` when
     it cannot come true in this installation.
     """
-    last: Condition | None = None
+    reason = ""
     with Changes(voice(output), name, wanted) as changes:
         for tenant in _looks(api, name, limit):
             found = _current(tenant, wanted)
@@ -77,25 +77,25 @@ def for_condition(
                 raise WAIT_UNSUPPORTED(
                     wanted=wanted, reason=sentence(found), where=f"tenant {name}"
                 )
-            last = of_subject(tenant["conditions"], "tenant", wanted)
-    raise _timeout(name, wanted, last, limit)
+            reason = _reason(tenant, wanted)
+    raise _timeout(name, wanted, reason, limit)
 
 
 def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABLE) -> None:
     """Return when the tenant is gone; raises as `for_condition` does."""
-    last: Condition | None = None
+    reason = ""
     try:
         with Changes(voice(output), name, "its end") as changes:
             for tenant in _looks(api, name, limit):
                 changes.show(tenant)
                 if tenant["deleting"]:
                     _require_progress(tenant, "its end")
-                last = of_subject(tenant["conditions"], "tenant", "Reconciling")
+                reason = _reason(tenant, "Reconciling")
     except Fault as fault:
         if fault.code.name != GONE:
             raise
         return
-    raise _timeout(name, "its end", last, limit)
+    raise _timeout(name, "its end", reason, limit)
 
 
 def _looks(api: Api, name: str, limit: float) -> Iterator[dict[str, Any]]:
@@ -130,8 +130,16 @@ def _require_progress(tenant: dict[str, Any], wanted: str) -> None:
         )
 
 
-def _timeout(name: str, wanted: str, last: Condition | None, limit: float) -> Fault:
-    reason = "no reconcile pass yet; does a reconciler run?" if last is None else sentence(last)
+def _reason(tenant: dict[str, Any], wanted: str) -> str:
+    """Say why a condition does not hold."""
+    found = _current(tenant, wanted)
+    if found is not None:
+        return sentence(found)
+    generation = tenant["generation"]
+    return f"no reconcile pass of generation {generation} yet; does a reconciler run?"
+
+
+def _timeout(name: str, wanted: str, reason: str, limit: float) -> Fault:
     return WAIT_TIMEOUT(
         wanted=wanted, seconds=f"{limit:g}", reason=reason, name=name, where=f"tenant {name}"
     )

@@ -8,7 +8,10 @@ import threading
 import pytest
 import yaml
 
+from cli import faults
+from cli.names import reference
 from hostwinds.journal.file import FileJournal
+from tests.support.faults import assert_shows
 
 
 def test_apply_creates_then_configures_then_changes_nothing(plane, penguin, file, capsys):
@@ -129,29 +132,31 @@ def test_what_was_true_of_an_older_generation_does_not_count(plane, penguin, fil
     plane.set("Stalled", "True", "CloudRefused")
     plane.run("update oltp.tenants set generation = generation + 1")
     assert penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=0.1s") == 1
-    assert "error[wait.timeout]: Ready did not come in 0.1 s" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    reason = "no reconcile pass of generation 2 yet; does a reconciler run?"
+    assert_shows(said, faults.WAIT_TIMEOUT, seconds="0.1", reason=reason)
 
 
 def test_wait_ends_at_once_when_somebody_has_to_act(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     plane.set("Stalled", "True", "CloudflareZoneMissing", "zone acme.example does not exist")
     assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 1
-    said = capsys.readouterr().err
-    assert "error[wait.stalled]" in said
-    assert "(CloudflareZoneMissing: zone acme.example does not exist)" in said
+    reason = "CloudflareZoneMissing: zone acme.example does not exist"
+    assert_shows(capsys.readouterr().err, faults.WAIT_STALLED, reason=reason)
 
 
 def test_wait_ends_at_once_where_hosts_cannot_run(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     plane.set("Ready", "Unknown", "HostsUnavailable", "real hosts cannot run here")
     assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 1
-    assert "error[wait.unsupported]" in capsys.readouterr().err
+    reason = "HostsUnavailable: real hosts cannot run here"
+    assert_shows(capsys.readouterr().err, faults.WAIT_UNSUPPORTED, reason=reason)
 
 
 def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     assert penguin("delete", "tenant", "acme") == 1
-    assert "error[delete.unconfirmed]" in capsys.readouterr().err
+    assert_shows(capsys.readouterr().err, faults.UNCONFIRMED)
     gone = threading.Thread(target=plane.delete_when_asked)
     gone.start()
     assert penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=20s") == 0
@@ -164,7 +169,7 @@ def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, ca
 def test_logs_and_events_tell_what_was_done(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     assert penguin("logs", "acme") == 1
-    assert "error[logs.none]" in capsys.readouterr().err
+    assert_shows(capsys.readouterr().err, faults.NO_OPERATION)
     plane.run(
         "insert into oltp.operations (id, tenant_id, tenant, kind, phase, generation, process, "
         "host, progress, started_at, heartbeat_at, finished_at, outcome, error_code, "
@@ -354,7 +359,9 @@ def test_get_lists_the_parts_of_tenants_and_describes_each(
     assert penguin("describe", f"{kind}/{names[0]}") == 0
     assert f"{names[0]} of tenant acme" in capsys.readouterr().out
     assert penguin("get", kind, "nope") == 1
-    assert "error[resource.not_found]" in capsys.readouterr().err
+    singular = reference([kind]).kind.name
+    said = capsys.readouterr().err
+    assert_shows(said, faults.NOT_FOUND, kind=singular, name="nope", plural=kind)
 
 
 def test_describe_of_a_host_name_of_two_tenants_asks_for_the_tenant(plane, penguin, file, capsys):
@@ -364,8 +371,7 @@ def test_describe_of_a_host_name_of_two_tenants_asks_for_the_tenant(plane, pengu
     penguin("apply", "-f", str(other))
     capsys.readouterr()
     assert penguin("describe", "host/mx1") == 1
-    said = capsys.readouterr().err
-    assert "error[resource.ambiguous]: host mx1 exists in several tenants: acme, zoo" in said
+    assert_shows(capsys.readouterr().err, faults.AMBIGUOUS)
     assert penguin("describe", "host/mx1", "--tenant", "zoo") == 0
     assert "mx1 of tenant zoo" in capsys.readouterr().out
 

@@ -9,7 +9,9 @@ import httpx2
 import pytest
 
 from cli import api as client
+from cli.faults import NOT_ACCEPTED
 from cli.main import main
+from tests.support.faults import assert_shows
 
 ID = "019e0000-0000-7000-8000-000000000001"
 MESSAGE = {
@@ -85,7 +87,13 @@ def test_send_waits_until_the_host_has_it(api, monkeypatch, capsys):
 def test_send_fails_when_the_mail_is_not_accepted(api, monkeypatch, capsys):
     api.states = ["cancelled"]
     assert penguin(monkeypatch, "send", *GOOD, "--text", "Hi", "--wait") == 1
-    assert "error[send.not_accepted]" in capsys.readouterr().err
+    assert_shows(
+        capsys.readouterr().err,
+        NOT_ACCEPTED,
+        state="cancelled",
+        reason="the sender has not taken it yet",
+        id=ID,
+    )
 
 
 def test_a_mail_file_is_read_and_options_overrule_it(api, monkeypatch, tmp_path):
