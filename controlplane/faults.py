@@ -149,14 +149,6 @@ DOMAIN_TAKEN = FAULTS.code(
     example={"domain": "acme.example"},
     status=409,
 )
-IDEMPOTENCY_MISMATCH = FAULTS.code(
-    "idempotency.mismatch",
-    message="this Idempotency-Key came with another body before",
-    remedy="use a new key for a new request",
-    cause="A key repeats one request; its body must stay the same for a day.",
-    status=409,
-)
-
 OPERATION_NOT_FOUND = FAULTS.code(
     "operation.not_found",
     message="there is no operation {id}",
@@ -172,15 +164,6 @@ SENDER_MISSING = FAULTS.code(
     cause="An operator's key belongs to no tenant, so a message needs the name of one.",
     status=422,
 )
-MESSAGE_NOT_FOUND = FAULTS.code(
-    "message.not_found",
-    message="there is no message {id}",
-    remedy="`penguin get messages` lists them",
-    cause="No message has this id or Message-ID, or the key may not see it.",
-    example={"id": "0199b1c2-0000-7000-8000-000000000001"},
-    status=404,
-)
-
 DATABASE_BUSY = FAULTS.code(
     "database.busy",
     message="another request held the same rows",
@@ -193,7 +176,7 @@ DATABASE_BUSY = FAULTS.code(
 DATABASE_FULL = FAULTS.code(
     "database.disk_full",
     message="the disk of the database is full: nothing was written",
-    remedy="free space on the disk of PostgreSQL's data directory, then send it again",
+    remedy="free space on the disk of PostgreSQL's data directory, then try again",
     cause="PostgreSQL cannot write.",
     status=503,
     retryable=True,
@@ -207,6 +190,39 @@ DATABASE_UNAVAILABLE = FAULTS.code(
     cause="PostgreSQL is down, restarting or read-only.",
     status=503,
     retryable=True,
+    acts=Actor.OPERATOR,
+)
+DATABASE_UNREACHABLE = FAULTS.code(
+    "database.unreachable",
+    message="the database cannot be used: {reason}",
+    remedy="check PENGUIN_DATABASE__DSN and that the server runs",
+    cause="PostgreSQL does not answer, or refuses the connection.",
+    example={"reason": "connection failed: Connection refused"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+DATABASE_TOO_OLD = FAULTS.code(
+    "database.too_old",
+    message="PostgreSQL {version} is too old",
+    remedy="use PostgreSQL 15 or later",
+    cause="The schemas need features of PostgreSQL 15.",
+    example={"version": 14},
+    acts=Actor.OPERATOR,
+)
+DATABASE_LOCKED = FAULTS.code(
+    "database.locked",
+    message="another session holds a lock that the upgrade needs",
+    remedy="end long transactions (pg_stat_activity) and try again",
+    cause="A step of the upgrade waits a few seconds for a table, and no longer.",
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+DATABASE_REFUSED = FAULTS.code(
+    "database.refused",
+    message="the database refuses the upgrade: {reason}",
+    remedy="use a login that may create roles",
+    cause="The upgrade makes roles and schemas, and its login may not.",
+    example={"reason": "permission denied to create role"},
     acts=Actor.OPERATOR,
 )
 INTERNAL = FAULTS.code(

@@ -8,7 +8,7 @@ from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from sender.errors import ComposeRefused
+from sender.faults import COMPOSE_REFUSED
 from sender.headers import mailbox, unstructured
 from sender.schemas import OutgoingMessage
 
@@ -27,7 +27,7 @@ def compose(
     """Return the unsigned mail as bytes with CRLF line ends.
 
     `message_id` carries its angle brackets and is the same at every attempt. Raises
-    `ComposeRefused` for text that would break out of a header.
+    COMPOSE_REFUSED for text that would break out of a header.
     """
     # Only the body is left to the library: it would parse what callers wrote, and break a long
     # unsubscribe address up into encoded words, which no one-click client reads.
@@ -47,7 +47,7 @@ def compose(
         ]
         return "".join(head).encode("ascii") + mail.as_bytes()
     except (MessageError, ValueError, UnicodeError) as error:
-        raise ComposeRefused(f"the message cannot be written: {error}") from error
+        raise COMPOSE_REFUSED(reason=error) from error
 
 
 def _fill(mail: EmailMessage, message: OutgoingMessage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sender.errors import MessageNotFound
+from sender.faults import MESSAGE_NOT_FOUND
 from sender.schemas import Decision, Explanation, MessageView
 from sender.statements import statement
 from sender.trail import Connection
@@ -13,7 +13,7 @@ from sender.trail import Connection
 async def explain(connection: Connection, message_id: str | UUID) -> Explanation:
     """Explain one message by our id or by its Message-ID header, with or without brackets.
 
-    Raises `MessageNotFound`, also for a message that the connection's tenant may not see.
+    Raises MESSAGE_NOT_FOUND, also for a message that the connection's tenant may not see.
     """
     view = await find(connection, message_id)
     rows = await connection.execute(statement("decisions"), {"id": view.id})
@@ -22,16 +22,16 @@ async def explain(connection: Connection, message_id: str | UUID) -> Explanation
 
 
 async def find(connection: Connection, message_id: str | UUID) -> MessageView:
-    """Return one message as it stands; raises `MessageNotFound`."""
+    """Return one message as it stands; raises MESSAGE_NOT_FOUND."""
     wanted = str(message_id).strip().strip("<>")
     if "\0" in wanted:  # PostgreSQL knows no such text
-        raise MessageNotFound("there is no such message")
+        raise MESSAGE_NOT_FOUND(id=wanted)
     found = await connection.execute(
         statement("view"), {"id": _as_uuid(wanted), "message_id": f"<{wanted}>"}
     )
     row = found.mappings().first()
     if row is None:
-        raise MessageNotFound(f"there is no message {wanted}")
+        raise MESSAGE_NOT_FOUND(id=wanted)
     return MessageView.model_validate(dict(row))
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import uuid_utils
 
 from sender.clock import Clock, SystemClock
-from sender.errors import IdempotencyKeyReused
+from sender.faults import IDEMPOTENCY_MISMATCH
 from sender.schemas import OutgoingMessage, State
 from sender.statements import statement
 from sender.trail import Connection, Step, record
@@ -29,7 +29,7 @@ async def enqueue(
     """Queue one message in the caller's transaction and return its id.
 
     The same key with the same message returns the id of the first request and queues nothing;
-    with another message it raises `IdempotencyKeyReused`. For the API's role the transaction must
+    with another message it raises IDEMPOTENCY_MISMATCH. For the API's role the transaction must
     have `app.current_tenant_id` set to this tenant.
     """
     now = (clock or SystemClock()).now()
@@ -69,5 +69,5 @@ async def _earlier(connection: Connection, tenant_id: UUID, key: str | None, dig
     )
     row = found.one()
     if row.request_digest != digest:
-        raise IdempotencyKeyReused(f"idempotency key {key!r} belongs to another message")
+        raise IDEMPOTENCY_MISMATCH()
     return UUID(str(row.id))

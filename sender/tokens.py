@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from uuid import UUID
 
-from sender.errors import TokenInvalid
-
 MAC_BYTES = 10
 """80 bits: out of reach of guessing by mail, and the local part stays below 64 octets."""
 LINK_MAC_BYTES = 16
 LOCAL_PART_LIMIT = 64
 """RFC 5321 4.5.3.1.1."""
 KEY_BYTES = 32
+
+
+class TokenInvalid(ValueError):
+    """The token was not made here, or was changed on its way."""
 
 
 @dataclass(frozen=True)

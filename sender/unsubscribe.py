@@ -11,9 +11,8 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sender.clock import Clock, SystemClock
-from sender.errors import TokenInvalid
 from sender.suppression import Reason, suppress
-from sender.tokens import Subscription, Tokens
+from sender.tokens import Subscription, TokenInvalid, Tokens
 
 PAGE = """<!doctype html>
 <html lang="en">

@@ -20,12 +20,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kit.faults import Fault
 from sender import directory, policy
 from sender.clock import Clock
 from sender.compose import compose
 from sender.delivery import Outcome, Pool, Result, Session, Unreachable
 from sender.dkim import Signer
-from sender.errors import ComposeRefused
 from sender.jobs import Job, Jobs
 from sender.lists import Element, Lists
 from sender.schemas import State
@@ -143,11 +143,11 @@ class Worker:
         try:
             mail = self._write(job, route)
             password = self._password(job, address)
-        except ComposeRefused as error:
-            await self.jobs.put_back(job, State.CANCELLED, error.code, str(error))
+        except VaultError as fault:
+            await self._retry_later(job, fault.code.name, fault.message, address.name)
             return
-        except VaultError as error:
-            await self._retry_later(job, error.code, str(error), address.name)
+        except Fault as fault:  # what cannot be written never can
+            await self.jobs.put_back(job, State.CANCELLED, fault.code.name, fault.message)
             return
         try:
             session = await self.pool.get(address, password)

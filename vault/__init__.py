@@ -1,6 +1,6 @@
 """Seals secrets at rest: AES-256-GCM envelopes under a key ring that can be rotated."""
 
-from vault.errors import VaultError
+from vault.faults import VaultError
 from vault.keyring import KeyRing
 from vault.sealing import Vault
 

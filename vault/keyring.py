@@ -10,10 +10,10 @@ import secrets
 from pathlib import Path
 from typing import Self
 
-from vault.errors import VaultError
+from vault.faults import EXISTS, OPEN_TO_OTHERS, UNUSABLE
 
 KEY_BYTES = 32
-OPEN_TO_OTHERS = 0o077
+OTHERS = 0o077
 
 
 class KeyRing:
@@ -38,12 +38,7 @@ class KeyRing:
         try:
             os.link(fresh, path)
         except FileExistsError:
-            raise VaultError(
-                "vault.exists",
-                "there is a key ring already; a new one could not open what it sealed",
-                remedy="use it, or add a key to it",
-                where=path,
-            ) from None
+            raise EXISTS(where=path) from None
         finally:
             fresh.unlink()
         _sync(path.parent)
@@ -55,30 +50,15 @@ class KeyRing:
         try:
             mode, content = path.stat().st_mode, path.read_bytes()
         except OSError as error:
-            raise VaultError(
-                "vault.missing",
-                f"the key ring cannot be read: {error.strerror}",
-                remedy="restore it from your backup; nothing sealed can be opened without it",
-                where=path,
-            ) from None
-        if mode & OPEN_TO_OTHERS:
-            raise VaultError(
-                "vault.open_to_others",
-                f"others may read the key ring (mode {mode & 0o777:o})",
-                remedy=f"run `chmod 600 {path}` and consider a new key",
-                where=path,
-            )
+            raise UNUSABLE(reason=error.strerror, where=path) from None
+        if mode & OTHERS:
+            raise OPEN_TO_OTHERS(mode=mode & 0o777, file=path, where=path)
         try:
             keys = {entry["id"]: _decoded(entry["key"]) for entry in json.loads(content)["keys"]}
         except (ValueError, KeyError, TypeError, binascii.Error):
             keys = {}
         if not keys or any(len(key) != KEY_BYTES for key in keys.values()):
-            raise VaultError(
-                "vault.damaged",
-                "the key ring is damaged",
-                remedy="restore it from your backup",
-                where=path,
-            )
+            raise UNUSABLE(reason="it is damaged", where=path)
         return cls(keys)
 
     def add_key(self, path: Path) -> Self:

@@ -9,7 +9,7 @@ import secrets
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from vault.errors import VaultError
+from vault.faults import DAMAGED_ENVELOPE, UNKNOWN_KEY
 from vault.keyring import KeyRing
 
 VERSION = "v1"
@@ -44,20 +44,16 @@ class Vault:
         except (ValueError, binascii.Error):
             raw = b""
         if version != VERSION or len(raw) <= NONCE_BYTES:
-            raise _damaged()
+            raise DAMAGED_ENVELOPE()
         key = self._ring.find(key_id)
         if key is None:
-            raise VaultError(
-                "vault.unknown_key",
-                f"the envelope was sealed with key {key_id}, which is not in the key ring",
-                remedy="restore the key ring that has this key",
-            )
+            raise UNKNOWN_KEY(key=key_id)
         try:
             return AESGCM(key).decrypt(
                 raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(key_id, context)
             )
         except InvalidTag:
-            raise _damaged() from None
+            raise DAMAGED_ENVELOPE() from None
 
     def is_current(self, sealed: str) -> bool:
         """Tell whether an envelope is under the newest key, for sealing the others anew."""
@@ -66,11 +62,3 @@ class Vault:
 
 def _bound(key_id: str, context: str) -> bytes:
     return f"{VERSION}\0{key_id}\0{context}".encode()
-
-
-def _damaged() -> VaultError:
-    return VaultError(
-        "vault.damaged_envelope",
-        "the envelope is garbled, or was sealed for something else",
-        remedy="restore the row from your backup",
-    )

@@ -6,16 +6,11 @@ import secrets
 import subprocess
 from dataclasses import dataclass, field
 
+from controlplane.authority.faults import HASH_FAILED
+
 PASSWORD_BYTES = 24
 """192 random bits: out of reach of guessing, so the hash needs no more than its default rounds."""
 HASH_SECONDS = 30
-
-
-class CredentialError(Exception):
-    """`openssl` could not hash a password. Install the package openssl on this machine."""
-
-    code = "authority.hash_failed"
-    remedy = "Install the package openssl on the machine that runs the control plane."
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ def hash_password(password: str) -> str:
     """Hash a password with SHA512-CRYPT and a random salt, as `$6$salt$hash`.
 
     The password goes to openssl on its standard input: an argument list can be read by anybody
-    on the machine. Raises `CredentialError` when openssl is missing or fails.
+    on the machine. Raises HASH_FAILED when openssl is missing or fails.
     """
     try:
         done = subprocess.run(
@@ -51,8 +46,8 @@ def hash_password(password: str) -> str:
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise CredentialError(f"openssl passwd did not run: {type(error).__name__}") from None
+        raise HASH_FAILED(reason=type(error).__name__) from None
     hashed = done.stdout.strip()
     if not hashed.startswith("$6$"):
-        raise CredentialError("openssl passwd gave no SHA512-CRYPT hash")
+        raise HASH_FAILED(reason="it gave no SHA512-CRYPT hash")
     return hashed

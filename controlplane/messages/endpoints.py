@@ -11,8 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import API
 from controlplane.faults import (
-    IDEMPOTENCY_MISMATCH,
-    MESSAGE_NOT_FOUND,
     SENDER_MISSING,
     TENANT_NOT_FOUND,
 )
@@ -21,7 +19,7 @@ from controlplane.pagination import IdCursor, Limit, Page, cut
 from controlplane.problems import responses
 from controlplane.tenants import service as tenants
 from sender import explain
-from sender.errors import IdempotencyKeyReused, MessageNotFound
+from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND
 from sender.queue import enqueue
 from sender.schemas import Explanation, MessageView, OutgoingMessage
 
@@ -104,12 +102,9 @@ async def send_message(
         tenant_id = await _tenant_id(connection, access, tenant)
     # Also for an operator the mail is queued with no more rights than the tenant has.
     async with access.database.begin(API, tenant_id=tenant_id) as connection:
-        try:
-            id_ = await enqueue(
-                connection, tenant_id=tenant_id, message=message, idempotency_key=idempotency_key
-            )
-        except IdempotencyKeyReused:
-            raise IDEMPOTENCY_MISMATCH() from None
+        id_ = await enqueue(
+            connection, tenant_id=tenant_id, message=message, idempotency_key=idempotency_key
+        )
     return Queued(id=id_)
 
 
@@ -143,10 +138,7 @@ async def explain_message(
 ) -> Explanation:
     """Say what became of a message, and why."""
     async with access.begin() as connection:
-        try:
-            return await explain.explain(connection, message_id)
-        except MessageNotFound:
-            raise MESSAGE_NOT_FOUND(id=message_id) from None
+        return await explain.explain(connection, message_id)
 
 
 async def _tenant_id(connection: AsyncConnection, access: Access, name: str | None) -> UUID:

@@ -16,35 +16,30 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
+from controlplane.faults import (
+    DATABASE_FULL,
+    DATABASE_LOCKED,
+    DATABASE_REFUSED,
+    DATABASE_TOO_OLD,
+    DATABASE_UNREACHABLE,
+)
 from kit.database import AdvisoryLock, Role, role_name
+from kit.faults import Fault
 
 LOCK_TIMEOUT = "10s"
 """How long a step waits for a table; whoever comes behind it waits as long."""
 
 
-class UpgradeError(Exception):
-    """The database cannot be upgraded; nothing was changed by the failed step."""
-
-    def __init__(self, code: str, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.remedy = remedy
-
-
 def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) -> None:
     """Create or update the roles and all schemas; doing it again changes nothing.
 
-    `dsn` needs a login that may create roles. Raises UpgradeError: `database.unreachable`,
-    `database.too_old`, `database.locked`, `database.refused`, `database.disk_full`.
+    `dsn` needs a login that may create roles. Raises DATABASE_UNREACHABLE,
+    DATABASE_TOO_OLD, DATABASE_LOCKED, DATABASE_REFUSED or DATABASE_FULL.
     """
     try:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as admin:
             if admin.info.server_version < 150000:
-                raise UpgradeError(
-                    "database.too_old",
-                    f"PostgreSQL {admin.info.server_version // 10000} is too old",
-                    "use PostgreSQL 15 or later",
-                )
+                raise DATABASE_TOO_OLD(version=admin.info.server_version // 10000)
             admin.execute("set lock_timeout = '30s'")
             admin.execute("select pg_advisory_lock(%s)", [AdvisoryLock.UPGRADE])
             _make_roles(admin, installation, passwords)
@@ -57,24 +52,16 @@ def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) ->
         raise _refused(error.orig) from None
 
 
-def _refused(error: BaseException | None) -> UpgradeError:
+def _refused(error: BaseException | None) -> Fault:
     """Say what an error of the database means to whoever upgrades it."""
-    words = str(error).splitlines()[0] if str(error) else type(error).__name__
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, psycopg.errors.LockNotAvailable):
-        return UpgradeError(
-            "database.locked",
-            "another session holds a lock that the upgrade needs",
-            "end long transactions (pg_stat_activity) and try again",
-        )
+        return DATABASE_LOCKED()
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return UpgradeError("database.refused", words, "use a login that may create roles")
+        return DATABASE_REFUSED(reason=reason)
     if isinstance(error, psycopg.errors.DiskFull):
-        return UpgradeError(
-            "database.disk_full", words, "make room on the database's disk, then upgrade again"
-        )
-    return UpgradeError(
-        "database.unreachable", words, "check PENGUIN_DATABASE__DSN and that the server runs"
-    )
+        return DATABASE_FULL()
+    return DATABASE_UNREACHABLE(reason=reason)
 
 
 def _make_roles(

@@ -13,7 +13,6 @@ from blueprint.render import render
 from controlplane.conditions import repository as conditions
 from controlplane.faults import (
     DOMAIN_TAKEN,
-    IDEMPOTENCY_MISMATCH,
     KEYS_PENDING,
     TENANT_DELETING,
     TENANT_EXISTS,
@@ -25,6 +24,7 @@ from controlplane.problems import responses
 from controlplane.tenants import repository, service
 from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView, view
 from controlplane.tenants.service import Remembered
+from sender.faults import IDEMPOTENCY_MISMATCH
 
 router = APIRouter(tags=["tenants"])
 Document = Annotated[dict[str, Any], Body(openapi_examples={"acme": {"value": EXAMPLE}})]

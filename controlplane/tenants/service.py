@@ -23,7 +23,6 @@ from controlplane.conditions.model import TENANT, Status, Type
 from controlplane.events.repository import emit
 from controlplane.faults import (
     DOMAIN_TAKEN,
-    IDEMPOTENCY_MISMATCH,
     KEYS_PENDING,
     TENANT_DELETING,
     TENANT_EXISTS,
@@ -34,6 +33,7 @@ from controlplane.hosts import repository as host_rows
 from controlplane.schedule.repository import Priority, request_visit
 from controlplane.tenants import repository
 from controlplane.tenants.repository import TenantRow
+from sender.faults import IDEMPOTENCY_MISMATCH
 
 IDEMPOTENCY = timedelta(hours=24)
 Outcome = Literal["created", "configured", "unchanged"]

@@ -5,19 +5,25 @@ from __future__ import annotations
 from blueprint.faults import FAULTS as BLUEPRINT
 from cli.faults import FAULTS as CLI
 from controlplane.ansible.faults import FAULTS as ANSIBLE
+from controlplane.authority.faults import FAULTS as AUTHORITY
 from controlplane.faults import FAULTS as CONTROLPLANE
 from controlplane.pulumi.faults import FAULTS as PULUMI
 from controlplane.verification.faults import FAULTS as VERIFICATION
 from kit.faults import Code
 from lab.faults import FAULTS as LAB
 from sandbox.faults import FAULTS as SANDBOX
+from sender.faults import FAULTS as SENDER
 from stacks.faults import FAULTS as STACKS
 from tools.faults import FAULTS as TOOLS
+from vault.faults import FAULTS as VAULT
 
 TABLES = (
     CLI,
     CONTROLPLANE,
     BLUEPRINT,
+    SENDER,
+    VAULT,
+    AUTHORITY,
     PULUMI,
     STACKS,
     ANSIBLE,

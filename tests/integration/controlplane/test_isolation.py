@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from controlplane import migrations
+from controlplane import faults, migrations
 from controlplane.database import API, OPERATOR, role_dsn
-from controlplane.migrations import UpgradeError, upgrade
+from controlplane.migrations import upgrade
 from kit.database import Role, role_name
 from tests.integration.controlplane.conftest import document
+from tests.support.faults import assert_shows, printed
 from tests.support.installation import INSTALLATION, PASSWORDS, login
 
 SCHEMAS = ("oltp", "queue", "directory", "suppression")
@@ -127,9 +128,8 @@ def test_upgrading_twice_changes_nothing_and_keeps_data(database):
 def test_upgrading_without_the_right_says_so(database):
     upgrade(database, INSTALLATION, PASSWORDS)
     weak = role_dsn(database, login(API), PASSWORDS[API].get_secret_value())
-    with pytest.raises(UpgradeError) as refused:
-        upgrade(weak, INSTALLATION, PASSWORDS)
-    assert refused.value.code == "database.refused"
+    refused = printed(lambda: upgrade(weak, INSTALLATION, PASSWORDS))
+    assert_shows(refused, faults.DATABASE_REFUSED, reason=...)
 
 
 def test_a_lock_that_somebody_holds_is_named(database, monkeypatch):
@@ -137,9 +137,8 @@ def test_a_lock_that_somebody_holds_is_named(database, monkeypatch):
     with psycopg.connect(database) as admin:
         upgrade(database, INSTALLATION, PASSWORDS)
         admin.execute("lock table oltp.alembic_version")
-        with pytest.raises(UpgradeError) as refused:
-            upgrade(database, INSTALLATION, PASSWORDS)
-    assert refused.value.code == "database.locked"
+        refused = printed(lambda: upgrade(database, INSTALLATION, PASSWORDS))
+    assert_shows(refused, faults.DATABASE_LOCKED)
 
 
 def test_a_login_that_may_create_roles_but_no_schemas_says_so(database):
@@ -151,25 +150,26 @@ def test_a_login_that_may_create_roles_but_no_schemas_says_so(database):
         for role in Role:
             admin.execute(f"grant {login(role)} to half with admin option")
         try:
-            with pytest.raises(UpgradeError) as refused:
-                upgrade(role_dsn(database, "half", "half"), INSTALLATION, PASSWORDS)
+            refused = printed(
+                lambda: upgrade(role_dsn(database, "half", "half"), INSTALLATION, PASSWORDS)
+            )
         finally:
             admin.execute("drop owned by half")
             admin.execute("drop role half")
-    assert refused.value.code == "database.refused"
+    assert_shows(refused, faults.DATABASE_REFUSED, reason=...)
 
 
 def test_a_dsn_that_is_none_is_told(database):
-    with pytest.raises(UpgradeError) as refused:
-        upgrade("postgresql://[", INSTALLATION, PASSWORDS)
-    assert refused.value.code == "database.unreachable"
+    refused = printed(lambda: upgrade("postgresql://[", INSTALLATION, PASSWORDS))
+    assert_shows(refused, faults.DATABASE_UNREACHABLE, reason=...)
 
 
 def test_an_unreachable_database_is_named(database):
-    with pytest.raises(UpgradeError) as refused:
-        upgrade("postgresql://nobody:secret@127.0.0.1:1/none", INSTALLATION, PASSWORDS)
-    assert refused.value.code == "database.unreachable"
-    assert "secret" not in str(refused.value)
+    refused = printed(
+        lambda: upgrade("postgresql://nobody:secret@127.0.0.1:1/none", INSTALLATION, PASSWORDS)
+    )
+    assert_shows(refused, faults.DATABASE_UNREACHABLE, reason=...)
+    assert "secret" not in refused
 
 
 def test_a_role_that_could_not_log_in_is_opened(database):

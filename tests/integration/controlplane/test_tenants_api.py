@@ -19,6 +19,7 @@ from controlplane.events.repository import emit
 from controlplane.identity.keys import Scope
 from controlplane.operations.repository import start
 from controlplane.tenants import service
+from sender.faults import IDEMPOTENCY_MISMATCH
 from tests.integration.controlplane.conftest import START, document
 from tests.support.faults import assert_shows
 
@@ -84,7 +85,7 @@ class TestCreate:
         assert {answer.status_code for answer in answers} == {201}
         assert len({answer.json()["id"] for answer in answers}) == 1
         other = await operator.post("/tenants", json=document("other"), headers=headers)
-        assert_shows(other.json(), faults.IDEMPOTENCY_MISMATCH)
+        assert_shows(other.json(), IDEMPOTENCY_MISMATCH)
 
     async def test_a_repeated_answer_says_the_same_as_the_first(self, operator):
         headers = {"Idempotency-Key": "one"}

@@ -9,8 +9,8 @@ import uuid_utils
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from kit.faults import Fault
 from sender import migrations
-from sender.errors import IdempotencyKeyReused
 from sender.queue import enqueue
 from tests.support.installation import INSTALLATION
 
@@ -40,7 +40,7 @@ async def test_a_repeated_request_queues_once(submit, engine):
 
 async def test_a_key_is_not_used_for_another_message(submit):
     await submit("key-1")
-    with pytest.raises(IdempotencyKeyReused):
+    with pytest.raises(Fault, match="came with another body"):
         await submit("key-1", subject="Something else")
 
 

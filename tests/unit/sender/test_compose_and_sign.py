@@ -17,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from kit.faults import Fault
 from sender.compose import compose
 from sender.dkim import Signer, relaxed_body
-from sender.errors import ComposeRefused
+from sender.faults import COMPOSE_REFUSED
 from sender.schemas import OutgoingMessage
+from tests.support.faults import assert_shows
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = rsa.generate_private_key(65537, 2048)
@@ -162,8 +164,10 @@ class TestCompose:
 
     @pytest.mark.parametrize("url", ["http://a.example/u", "https://a.example/>\r\nX: y"])
     def test_a_bad_link_is_refused(self, url: str) -> None:
-        with pytest.raises(ComposeRefused):
+        with pytest.raises(Fault) as refused:
             written(message(), url)
+        reason = "the unsubscribe link is not an https address"
+        assert_shows(refused.value, COMPOSE_REFUSED, reason=reason)
 
 
 class TestSign:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sender.errors import TokenInvalid
-from sender.tokens import LOCAL_PART_LIMIT, ReturnPath, Tokens
+from sender.tokens import LOCAL_PART_LIMIT, ReturnPath, TokenInvalid, Tokens
 
 TOKENS = Tokens(bytes(range(32)))
 uuids = st.uuids()

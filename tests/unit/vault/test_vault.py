@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault import KeyRing, Vault, VaultError
+from kit.faults import Code
+from tests.support.faults import assert_shows, printed
+from vault import KeyRing, Vault, VaultError, faults
 
 
 @pytest.fixture
@@ -34,9 +36,7 @@ def test_the_file_is_its_owners_alone_and_is_never_replaced(path: Path) -> None:
     KeyRing.create(path)
     before = path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with pytest.raises(VaultError) as caught:
-        KeyRing.create(path)
-    assert caught.value.code == "vault.exists"
+    assert_shows(printed(lambda: KeyRing.create(path)), faults.EXISTS)
     assert path.read_bytes() == before
 
 
@@ -72,25 +72,23 @@ def test_a_new_key_seals_and_the_old_one_still_opens(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda path: path.chmod(0o640), "vault.open_to_others"),
-        (lambda path: path.unlink(), "vault.missing"),
-        (lambda path: path.write_text("{"), "vault.damaged"),
-        (lambda path: path.write_bytes(b"\xff\xfe\x00\x80"), "vault.damaged"),
-        (lambda path: path.write_text(json.dumps({"keys": []})), "vault.damaged"),
+        (lambda path: path.chmod(0o640), faults.OPEN_TO_OTHERS),
+        (lambda path: path.unlink(), faults.UNUSABLE),
+        (lambda path: path.write_text("{"), faults.UNUSABLE),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00\x80"), faults.UNUSABLE),
+        (lambda path: path.write_text(json.dumps({"keys": []})), faults.UNUSABLE),
         (
             lambda path: path.write_text(json.dumps({"keys": [{"id": "a", "key": "c2hvcnQ="}]})),
-            "vault.damaged",
+            faults.UNUSABLE,
         ),
     ],
 )
-def test_an_unusable_file_is_told_with_a_remedy(path: Path, change, code: str) -> None:
+def test_an_unusable_file_is_told_with_a_remedy(path: Path, change, code: Code) -> None:
     KeyRing.create(path)
     change(path)
-    with pytest.raises(VaultError) as caught:
-        KeyRing.load(path)
-    assert caught.value.code == code
-    assert caught.value.where == path
-    assert caught.value.remedy
+    shown = printed(lambda: KeyRing.load(path))
+    assert_shows(shown, code, reason=..., mode=0o640, file=path)
+    assert f"at: {path}" in shown
 
 
 def test_an_envelope_opens_only_for_its_context() -> None:
@@ -98,7 +96,7 @@ def test_an_envelope_opens_only_for_its_context() -> None:
     sealed = vault.seal(b"secret", context="tenant-1/dkim")
     with pytest.raises(VaultError) as caught:
         vault.open(sealed, context="tenant-2/dkim")
-    assert caught.value.code == "vault.damaged_envelope"
+    assert_shows(caught.value, faults.DAMAGED_ENVELOPE)
 
 
 @given(st.text(max_size=80))
@@ -111,7 +109,7 @@ def test_a_lost_key_is_told_apart_from_damage() -> None:
     sealed = Vault(KeyRing({"a": bytes(32)})).seal(b"secret", context="c")
     with pytest.raises(VaultError) as caught:
         Vault(KeyRing({"b": bytes(32)})).open(sealed, context="c")
-    assert caught.value.code == "vault.unknown_key"
+    assert_shows(caught.value, faults.UNKNOWN_KEY)
 
 
 def test_nothing_prints_a_key(path: Path) -> None:

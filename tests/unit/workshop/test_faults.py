@@ -20,6 +20,7 @@ NOT_SHOWN: dict[str, str] = {
     "tenant.moved": "its test comes with PUT that creates",
     "file.refused": "its violations are shown in its place",
     "setup.stale": "needs an installation whose commands are missing",
+    "database.too_old": "needs a PostgreSQL of another version",
 }
 """Code to the reason why no test meets it where a user does."""
 

@@ -1,0 +1,31 @@
+"""What the sender refuses."""
+
+from __future__ import annotations
+
+from kit.faults import Table
+
+FAULTS = Table("sender", "Messages")
+
+MESSAGE_NOT_FOUND = FAULTS.code(
+    "message.not_found",
+    message="there is no message {id}",
+    remedy="`penguin get messages` lists them",
+    cause="No message has this id or Message-ID, or the key may not see it.",
+    example={"id": "0199b1c2-0000-7000-8000-000000000001"},
+    status=404,
+)
+IDEMPOTENCY_MISMATCH = FAULTS.code(
+    "idempotency.mismatch",
+    message="this Idempotency-Key came with another body before",
+    remedy="use a new key for a new request",
+    cause="A key repeats one request; its body must stay the same for a day.",
+    status=409,
+)
+COMPOSE_REFUSED = FAULTS.code(
+    "compose.refused",
+    message="the message cannot be written: {reason}",
+    remedy="remove line breaks and control characters from addresses, names and subject",
+    cause="A value of the message would break out of its header, or cannot be encoded.",
+    example={"reason": "a header holds a line break"},
+    status=422,
+)
