@@ -88,7 +88,7 @@ class Api:
         return str(_document(answer)["id"])
 
     def explain(self, message: str) -> Document:
-        """Return `{"message": …, "decisions": […]}` by id or Message-ID."""
+        """Return `{"message": …, "stops": […], "decisions": […]}` by id or Message-ID."""
         explained: Document = self.get(path_of("messages", message))
         return explained
 

@@ -9,6 +9,7 @@ import typer
 from cli.api import connect
 from cli.output import Format, OutputOption, print_document
 from cli.states import in_words, reason_in_words
+from cli.stop import stop_line
 from cli.terminal import printable, wrapped
 from cli.times import precise
 
@@ -43,6 +44,8 @@ def show(found: dict[str, Any]) -> None:
     """Print a message, and every decision about it with its facts."""
     message = found["message"]
     _head(message)
+    for stop in found["stops"]:
+        print(wrapped(stop_line(stop), first="Mail stop:   "))
     print("\nDecisions")
     before = ""
     for decision in found["decisions"]:

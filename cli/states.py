@@ -6,14 +6,13 @@ WORDS = {
     "migrated_to_redis": "ready to send",
     "handing_over": "being handed over",
     "unknown": "outcome unknown",
-    "bounced_recipient": "bounced: recipient",
     "bounced_infrastructure": "bounced: infrastructure",
     "bounced_content": "bounced: content",
 }
 """States whose names do not say by themselves what they mean to a person."""
 MOVING = {"queued", "migrated_to_redis", "handing_over", "held", "deferred"}
 """States that the sender still changes by itself."""
-GOOD = {"accepted", "delivered"}
+GOOD = {"accepted"}
 
 
 def in_words(state: str) -> str:

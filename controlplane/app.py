@@ -17,6 +17,7 @@ from controlplane.inventory.endpoints import router as inventory
 from controlplane.messages.endpoints import router as messages
 from controlplane.operations.endpoints import router as operations
 from controlplane.requests import Gate
+from controlplane.stops.endpoints import router as stops
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.pause import router as pause
 
@@ -54,7 +55,7 @@ def create_app(
     problems.install(app)
     openapi.install(app, prefix=PREFIX, platform=platform)
     app.add_middleware(Gate, prefix=PREFIX)
-    for router in (tenants, pause, inventory, operations, events, messages, health):
+    for router in (tenants, pause, stops, inventory, operations, events, messages, health):
         app.include_router(router, prefix=PREFIX)
     for router in routers:
         app.include_router(router)

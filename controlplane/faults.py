@@ -149,6 +149,39 @@ DOMAIN_TAKEN = FAULTS.code(
     example={"domain": "acme.example"},
     status=409,
 )
+DOMAIN_NOT_FOUND = FAULTS.code(
+    "domain.not_found",
+    message="there is no domain {name}",
+    remedy="`penguin describe tenant` names a tenant's domains",
+    cause="No tenant has this domain, or the key may not see it.",
+    example={"name": "acme.example"},
+    status=404,
+)
+ADDRESS_NOT_FOUND = FAULTS.code(
+    "address.not_found",
+    message="tenant {tenant} has no address {name}",
+    remedy="`penguin describe tenant {tenant}` names its addresses",
+    cause="The tenant's document has no such address.",
+    example={"tenant": "acme", "name": "mx1-9"},
+    status=404,
+)
+STOP_TENANT_MISSING = FAULTS.code(
+    "stop.tenant_missing",
+    message="an operator's key does not say whose address {name} is",
+    remedy="add `tenant`",
+    cause="An operator's key belongs to no tenant, and addresses are named within theirs.",
+    example={"name": "mx1-2"},
+    status=422,
+)
+STOPPED_BY_OPERATOR = FAULTS.code(
+    "stop.by_operator",
+    message="an operator stopped it: {reason}",
+    remedy="ask the operator",
+    cause="What an operator stopped, a tenant's key cannot start.",
+    example={"reason": "complaints about the campaign of Monday"},
+    status=403,
+    acts=Actor.OPERATOR,
+)
 OPERATION_NOT_FOUND = FAULTS.code(
     "operation.not_found",
     message="there is no operation {id}",

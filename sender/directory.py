@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from blueprint.tenant import Warmup
 from sender.clock import Clock, SystemClock
+from sender.schemas import Stop
 from sender.statements import statement
 from sender.suppression import recipient_hash
 from sender.trail import Connection
@@ -71,15 +72,6 @@ class DirectoryEntry(_Frozen):
     """First UTC day of the warm-up."""
 
 
-class Switch(_Frozen):
-    """A kill switch that is on."""
-
-    scope: str
-    """`platform`, `tenant`, `domain` or `address`."""
-    subject: str
-    reason: str
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """All that a decision about one message looks at, read in one moment."""
@@ -87,7 +79,8 @@ class Snapshot:
     entry: DirectoryEntry | None
     homes: Mapping[str, str]
     """From domain to the name of its home address."""
-    switches: tuple[Switch, ...]
+    stops: tuple[Stop, ...]
+    """The widest first."""
     suppressed: str | None
     """Why the recipient is suppressed; None when he is not."""
     mailbox_used: int
@@ -161,7 +154,7 @@ async def load(
     return Snapshot(
         entry=entry,
         homes=row.homes,
-        switches=tuple(Switch.model_validate(switch) for switch in row.switches),
+        stops=tuple(Stop.model_validate(stop) for stop in row.stops),
         suppressed=row.suppressed,
         mailbox_used=row.mailboxes.get(subject, 0),
         address_used=used,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from sender.faults import MESSAGE_NOT_FOUND
-from sender.schemas import Decision, Explanation, MessageView
+from sender.schemas import Decision, Explanation, MessageView, Stop
 from sender.statements import statement
 from sender.trail import Connection
 
@@ -18,7 +18,7 @@ async def explain(connection: Connection, message_id: str | UUID) -> Explanation
     view = await find(connection, message_id)
     rows = await connection.execute(statement("decisions"), {"id": view.id})
     decisions = [Decision.model_validate(dict(row)) for row in rows.mappings()]
-    return Explanation(message=view, decisions=decisions)
+    return Explanation(message=view, stops=await _stops(connection, view), decisions=decisions)
 
 
 async def find(connection: Connection, message_id: str | UUID) -> MessageView:
@@ -43,6 +43,16 @@ async def list_messages(
         statement("list"), {"tenant_id": tenant_id, "limit": limit, "before": before}
     )
     return [MessageView.model_validate(dict(row)) for row in rows.mappings()]
+
+
+async def _stops(connection: Connection, view: MessageView) -> list[Stop]:
+    if view.finished_at is not None:
+        return []
+    domain = view.from_address.rpartition("@")[2].lower()
+    rows = await connection.execute(
+        statement("stops_of_message"), {"tenant_id": view.tenant_id, "domain": domain}
+    )
+    return [Stop.model_validate(dict(row)) for row in rows.mappings()]
 
 
 def _as_uuid(text: str) -> UUID | None:

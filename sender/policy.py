@@ -1,6 +1,6 @@
 """Now, later or never, and why: a pure decision over a snapshot.
 
-In order: suppression, verified, kill switches, warm-up caps, address. The reasons are stable codes.
+In order: suppression, stops, verified, warm-up caps, address. The reasons are stable codes.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
-from uuid import UUID
 
 from blueprint.warmup import ADDRESS, MAILBOX
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, Snapshot
-from sender.schemas import OutgoingMessage
+from sender.schemas import OutgoingMessage, Stop, StopScope
 
 LOOK_AGAIN = timedelta(seconds=30)
 """How soon a message is looked at again that waits for somebody to change something."""
@@ -64,7 +63,6 @@ def decide(
     snapshot: Snapshot,
     message: OutgoingMessage,
     *,
-    tenant_id: UUID,
     now: datetime,
     waited: timedelta = timedelta(),
 ) -> Decision:
@@ -75,6 +73,9 @@ def decide(
     again = now + min(max(LOOK_AGAIN, waited / PATIENCE), LOOK_AGAIN_AT_LAST)
     if snapshot.suppressed is not None:
         return _never("suppressed", f"the recipient is suppressed: {snapshot.suppressed}")
+    stopped = _stop(snapshot, message.from_domain)
+    if stopped is not None:
+        return _later(again, "stopped", stopped.sentence)
     entry = snapshot.entry
     if entry is None:
         return _later(again, "not_published", "the tenant is not in the directory yet")
@@ -83,9 +84,6 @@ def decide(
         return _never("domain_unknown", f"{message.from_domain} is not a domain of the tenant")
     if not domain.verified:
         return _later(again, "domain_not_verified", f"{domain.name} has not been verified")
-    stopped = _switched_off(snapshot, tenant_id, domain.name)
-    if stopped is not None:
-        return _later(again, "kill_switch", stopped)
     mailbox_cap = _mailbox_cap(entry, message.from_address.lower(), now)
     if snapshot.mailbox_used >= mailbox_cap:
         return _tomorrow(
@@ -108,13 +106,16 @@ def _route(
     again: datetime,
 ) -> Decision:
     """Choose the home address, or another one only where the home's cap is used up."""
-    switched_off = {switch.subject for switch in snapshot.switches if switch.scope == "address"}
+    stops = {stop.name: stop for stop in snapshot.stops if stop.scope is StopScope.ADDRESS}
     bulk = [address for address in entry.addresses if address.sends_bulk]
-    usable = [address for address in bulk if address.ready and address.ip not in switched_off]
+    usable = [address for address in bulk if address.ready and address.name not in stops]
     home_name = snapshot.homes.get(domain.name)
     home = next((address for address in bulk if address.name == home_name), None)
     if not usable or (home is not None and home not in usable):
         # Trouble of one address is not carried to the next.
+        held = stops.get(home.name) if home is not None else next(iter(stops.values()), None)
+        if held is not None:
+            return _later(again, "stopped", held.sentence)
         waiting = home.name if home is not None else "every address"
         return _later(again, "address_not_ready", f"{waiting} is not ready to send")
     cap = ADDRESS[entry.warmup].cap(warmup_day(entry, now))
@@ -154,12 +155,10 @@ def _domain(entry: DirectoryEntry, name: str) -> SendingDomain | None:
     return next((domain for domain in entry.domains if domain.name == name), None)
 
 
-def _switched_off(snapshot: Snapshot, tenant_id: UUID, domain: str) -> str | None:
-    subjects = {"platform": "", "tenant": str(tenant_id), "domain": domain}
-    for switch in snapshot.switches:
-        if subjects.get(switch.scope) == switch.subject:
-            return f"sending is switched off for the {switch.scope}: {switch.reason}"
-    return None
+def _stop(snapshot: Snapshot, domain: str) -> Stop | None:
+    """Return the widest stop that holds back all mail of a From domain."""
+    names = {StopScope.PLATFORM: None, StopScope.TENANT: None, StopScope.DOMAIN: domain}
+    return next((s for s in snapshot.stops if s.scope in names and names[s.scope] == s.name), None)
 
 
 def _never(reason: str, message: str) -> Decision:

@@ -112,6 +112,40 @@ class OutgoingMessage(BaseModel):
         return self.from_address.rpartition("@")[2].lower()
 
 
+class StopScope(StrEnum):
+    """What a stop holds back."""
+
+    PLATFORM = "platform"
+    TENANT = "tenant"
+    DOMAIN = "domain"
+    ADDRESS = "address"
+
+
+class Stop(BaseModel):
+    """A stop that is in force."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    scope: StopScope
+    tenant_id: UUID | None
+    """None: the platform."""
+    name: str | None
+    """Of the domain or the address."""
+    reason: str
+    actor: str
+    """Prefix of the API key that asked for it."""
+    by_operator: bool
+    """An operator's stop ends by an operator only."""
+    since: datetime
+
+    @property
+    def sentence(self) -> str:
+        """Return what is stopped and why."""
+        what = f"{self.scope} {self.name}" if self.name else f"the {self.scope}"
+        return f"mail is stopped for {what}: {self.reason}"
+
+
 class MessageView(BaseModel):
     """One message as it stands."""
 
@@ -156,4 +190,6 @@ class Explanation(BaseModel):
     """A message with every decision about it, oldest first."""
 
     message: MessageView
+    stops: list[Stop]
+    """What holds it back at this moment, also where no decision has met it yet."""
     decisions: list[Decision]

@@ -126,7 +126,7 @@ class Worker:
                 now=now,
             )
         waited = now - job.due_since
-        return policy.decide(snapshot, job.message, tenant_id=job.tenant_id, now=now, waited=waited)
+        return policy.decide(snapshot, job.message, now=now, waited=waited)
 
     async def _send(self, job: Job, reason: str, route: policy.Route) -> None:
         address = route.address

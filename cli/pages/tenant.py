@@ -9,6 +9,7 @@ from blueprint.warmup import ADDRESS
 from cli.api import Api, tenant_path
 from cli.pages import blueprint as pages
 from cli.pages.history import show_conditions, show_events, show_operations
+from cli.stop import stop_line
 from cli.terminal import wrapped
 from cli.times import moment
 from kit.faults import Fault
@@ -25,6 +26,7 @@ def read(api: Api, name: str) -> Document:
     tenant = api.get(tenant_path(name))
     return {
         "tenant": tenant,
+        "stops": list(api.pages("/stops", tenant=name)),
         "blueprint": blueprint_of(api, tenant),
         "operations": api.get(f"{tenant_path(name)}/operations", limit=OPERATIONS)["items"],
         "events": api.get("/events", tenant=name, latest=True, limit=EVENTS)["items"],
@@ -44,7 +46,7 @@ def blueprint_of(api: Api, tenant: Document) -> Document:
 
 def show(found: Document, *, everything: bool) -> None:
     """Print the page."""
-    _head(found["tenant"])
+    _head(found["tenant"], found["stops"])
     show_conditions(found["tenant"]["conditions"], everything=everything)
     pages.show_hosts(found["blueprint"]["hosts"])
     by_hand = pages.records(found["blueprint"], "manual")
@@ -54,7 +56,7 @@ def show(found: Document, *, everything: bool) -> None:
     show_events(found["events"])
 
 
-def _head(tenant: Document) -> None:
+def _head(tenant: Document, stops: list[Document]) -> None:
     spec = tenant["document"]["spec"]
     domains = [f"{domain['name']} ({domain['dns']})" for domain in spec["domains"]]
     mailboxes = [f"{box['address']} ({box['daily_cap']} a day)" for box in spec["mailboxes"]]
@@ -64,6 +66,7 @@ def _head(tenant: Document) -> None:
     rows = {
         "Name": tenant["name"],
         **paused,
+        **({"Mail stops": "; ".join(map(stop_line, stops))} if stops else {}),
         "Plan": f"{spec['plan']}, region {spec['region']}",
         "Generation": f"{tenant['generation']} (observed {tenant['observed_generation']})",
         "Domains": ", ".join(domains),

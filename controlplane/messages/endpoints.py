@@ -53,6 +53,7 @@ SHOWN: dict[str, Any] = {
 """A message as the API shows it."""
 EXPLAINED: dict[str, Any] = {
     "message": SHOWN,
+    "stops": [],
     "decisions": [
         {
             "at": "2026-11-24T12:10:00Z",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -156,6 +156,24 @@ async def set_pause(connection: AsyncConnection, row: TenantRow, pause: Pause | 
             "reason": pause and pause.reason,
         },
     )
+
+
+async def owner_of(connection: AsyncConnection, domain: str) -> TenantRow | None:
+    """Return the tenant of a domain; None for one of nobody whom the connection may see."""
+    found = await connection.execute(
+        text("select tenant_id from oltp.domains where name = :name"), {"name": domain}
+    )
+    tenant_id = found.scalar_one_or_none()
+    return None if tenant_id is None else await get(connection, tenant_id)
+
+
+async def names(connection: AsyncConnection, ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """Return the names of tenants by their ids."""
+    rows = await connection.execute(
+        text("select id, name from oltp.tenants where id = any(:ids)"),
+        {"ids": [id_ for id_ in set(ids) if id_ is not None]},
+    )
+    return {row.id: row.name for row in rows}
 
 
 async def own_domains(

@@ -97,15 +97,19 @@ create table directory.homes (
     primary key (tenant_id, domain)
 );
 
-create table directory.switches (
+create table directory.stops (
+    id uuid primary key,
     scope text not null check (scope in ('platform', 'tenant', 'domain', 'address')),
-    subject text not null,
+    tenant_id uuid check ((tenant_id is null) = (scope = 'platform')),
+    name text check (name = lower(name) and (name is null) = (scope in ('platform', 'tenant'))),
     reason text not null,
-    set_by text not null,
-    set_at timestamptz not null,
-    primary key (scope, subject)
+    actor text not null,
+    by_operator boolean not null,
+    since timestamptz not null,
+    unique nulls not distinct (scope, tenant_id, name)
 );
-comment on column directory.switches.subject is 'platform: empty; tenant: its id; domain: its name; address: its IP';
+comment on column directory.stops.name is 'domain in lower case, or address (mx1-2); null for platform and tenant';
+comment on column directory.stops.actor is 'prefix of the API key that asked for it';
 
 create table suppression.entries (
     tenant_id uuid not null,
@@ -136,10 +140,29 @@ begin
 end
 $$;
 
+-- A tenant sees the platform's stops beside its own, and changes only those that no operator made.
+alter table directory.stops enable row level security;
+alter table directory.stops force row level security;
+create policy sender on directory.stops for select to {sender} using (true);
+create policy operator on directory.stops to {operator} using (true) with check (true);
+create policy controller on directory.stops to {controller} using (true) with check (true);
+create policy seen on directory.stops for select to {api}
+    using (tenant_id is null or tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+do $$
+declare
+    own text := 'not by_operator and tenant_id = nullif(current_setting(''app.current_tenant_id'', true), '''')::uuid';
+begin
+    execute format('create policy own_insert on directory.stops for insert to {api} with check (%s)', own);
+    execute format('create policy own_update on directory.stops for update to {api} using (%s) with check (%s)', own, own);
+    execute format('create policy own_delete on directory.stops for delete to {api} using (%s)', own);
+end
+$$;
+
 grant usage on schema queue, directory, suppression to {api}, {operator}, {controller}, {sender};
 
 grant select, insert on queue.jobs, queue.payloads, queue.events to {api};
 grant select on directory.homes to {api};
+grant select, insert, update, delete on directory.stops to {api};
 grant select, insert, delete on suppression.entries to {api};
 
 grant select, insert, update, delete on all tables in schema queue to {sender};
@@ -150,9 +173,10 @@ grant select, insert, update, delete on all tables in schema suppression to {sen
 
 grant select on all tables in schema queue to {controller};
 grant select, insert, update, delete on directory.entries, directory.homes to {controller};
+grant select, delete on directory.stops to {controller};
 
 grant select on all tables in schema queue to {operator};
 grant select on directory.entries, directory.homes to {operator};
-grant select, insert, update, delete on directory.switches to {operator};
+grant select, insert, update, delete on directory.stops to {operator};
 grant select, insert, update, delete on all tables in schema suppression to {operator};
 revoke all on queue.alembic_version from {sender}, {controller}, {operator};

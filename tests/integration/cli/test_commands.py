@@ -430,3 +430,44 @@ def test_version_and_completion_need_no_control_plane(penguin, monkeypatch, caps
     assert json.loads(capsys.readouterr().out)["version"]
     assert penguin("completion", "bash") == 0
     assert "_PENGUIN_COMPLETE=complete_bash" in capsys.readouterr().out
+
+
+def test_stops_are_said_by_describe_and_explain_until_they_are_started(
+    plane, penguin, file, capsys
+):
+    penguin("apply", "-f", str(file))
+    mail = ("--from", "sales@acme.example", "--to", "bob@rcpt.example", "--subject", "Hi")
+    assert penguin("send", "--tenant", "acme", *mail, "--text", "Hello") == 0
+    id_ = capsys.readouterr().out.split()[-2]
+    assert penguin("stop", "platform", "--reason", "listed") == 0
+    assert penguin("stop", "domain", "ACME.example", "--reason", "complaints") == 0
+    assert penguin("stop", "address", "mx1-2", "--tenant", "acme", "--reason", "new") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["platform stopped", "domain/ACME.example stopped", "address/mx1-2 stopped"]
+    assert penguin("describe", "tenant", "acme") == 0
+    head = " ".join(capsys.readouterr().out.partition("Conditions")[0].split())
+    assert "Mail stops: address/mx1-2: new (by key pm_live_" in head
+    assert "domain/acme.example: complaints (by key pm_live_" in head
+    assert "platform: listed (by key pm_live_" in head
+    assert penguin("explain", id_) == 0
+    said = capsys.readouterr().out
+    assert "Mail stop:   platform: listed (by key pm_live_" in said
+    assert "Mail stop:   domain/acme.example: complaints (by key pm_live_" in said
+    assert penguin("start", "domain", "acme.example", "--reason", "resolved") == 0
+    said = capsys.readouterr().out
+    assert "domain/acme.example started\nstill stopped: platform: listed (by key" in said
+    assert penguin("start", "platform", "--reason", "delisted") == 0
+    assert penguin("start", "platform", "--reason", "delisted") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["platform started", "platform unchanged: it was not stopped"]
+    assert penguin("explain", id_) == 0
+    assert "Mail stop" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("stop", "tenant"), ("stop", "platform", "acme"), ("start", "world"), ("stop", "host/mx1")],
+)
+def test_a_stop_that_names_no_one_thing_is_a_usage_error(plane, penguin, arguments, capsys):
+    assert penguin(*arguments, "--reason", "x") == 1
+    assert "error[usage]" in capsys.readouterr().err

@@ -68,6 +68,13 @@ async def engine(migrated: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
+async def operator(migrated: str) -> AsyncIterator[AsyncEngine]:
+    made = engine_as(migrated, "penguin_operator")
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
 def tenant_id() -> UUID:
     return UUID(str(uuid_utils.uuid7()))
 

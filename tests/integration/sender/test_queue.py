@@ -84,8 +84,7 @@ class TestRowPolicies:
     @pytest.mark.parametrize(
         "table",
         [
-            "queue.usage", "queue.lease_tokens", "directory.switches",
-            "directory.entries",
+            "queue.usage", "queue.lease_tokens", "directory.entries",
         ],
     )  # fmt: skip
     async def test_what_is_the_platforms_or_sealed_is_not_for_the_api(self, api, tenant_id, table):

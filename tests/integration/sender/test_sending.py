@@ -21,8 +21,9 @@ from sender.directory import SendingMailbox
 from sender.explain import explain
 from sender.lists import Lists
 from sender.migrator import Migrator
-from sender.schemas import Explanation, State
+from sender.schemas import Explanation, State, StopScope
 from sender.settings import SenderSettings
+from sender.stops import Target, start, stop
 from sender.suppression import Reason, recipient_hash, suppress
 from sender.tokens import Tokens
 
@@ -113,6 +114,33 @@ class TestPolicy:
         assert found.message.reason == "domain_not_verified"
         assert found.message.run_at > datetime.now(UTC)
         assert sink.mails == []
+
+    @pytest.mark.parametrize(
+        ("scope", "name"),
+        [("platform", None), ("tenant", None), ("domain", "acme.example"), ("address", "mx1-2")],
+    )
+    async def test_stopped_mail_waits_until_it_is_started(
+        self, settings, entry, publish, submit, sink, engine, operator, tenant_id, scope, name
+    ):
+        await publish(entry)
+        owner = None if scope == "platform" else tenant_id
+        target = Target(StopScope(scope), owner, name)
+        now = datetime.now(UTC)
+        async with operator.begin() as connection:
+            await stop(connection, target, reason="x", actor="pm_live", by_operator=True, now=now)
+        message_id = await submit()
+        async with sending(settings):
+            found = await reaches(engine, message_id, State.HELD)
+        assert found.message.reason == "stopped"
+        assert found.decisions[-1].message.startswith("mail is stopped for ")
+        assert sink.mails == []
+        async with operator.begin() as connection:
+            await start(connection, target)
+        async with engine.begin() as connection:
+            await connection.execute(text("update queue.jobs set run_at = now()"))
+        async with sending(settings):
+            await reaches(engine, message_id, State.ACCEPTED)
+        assert len(sink.mails) == 1
 
     async def test_the_cap_of_the_day_is_kept_by_many_lanes(
         self, settings, entry, publish, submit, sink, engine

@@ -53,7 +53,7 @@ class Api:
             self.asked_for = options["params"].get("tenant")
             return httpx2.Response(202, json={"id": ID}, request=request)
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        document = {"message": MESSAGE | {"state": state}, "decisions": [DECISION]}
+        document = {"message": MESSAGE | {"state": state}, "stops": [], "decisions": [DECISION]}
         return httpx2.Response(200, json=document, request=request)
 
 

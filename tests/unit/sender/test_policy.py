@@ -17,10 +17,9 @@ from sender.directory import (
     SendingDomain,
     SendingMailbox,
     Snapshot,
-    Switch,
 )
 from sender.policy import Verdict, decide
-from sender.schemas import OutgoingMessage
+from sender.schemas import OutgoingMessage, Stop, StopScope
 
 TENANT = UUID(int=7)
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -57,12 +56,12 @@ ENTRY = DirectoryEntry(
     warmup_started=date(2026, 11, 1),
 )
 SNAPSHOT = Snapshot(
-    entry=ENTRY, homes={}, switches=(), suppressed=None, mailbox_used=0, address_used={}
+    entry=ENTRY, homes={}, stops=(), suppressed=None, mailbox_used=0, address_used={}
 )
 
 
 def decided(snapshot: Snapshot, message: OutgoingMessage = MESSAGE, now: datetime = NOW):
-    return decide(snapshot, message, tenant_id=TENANT, now=now)
+    return decide(snapshot, message, now=now)
 
 
 def test_a_good_message_goes_now_and_settles_a_home() -> None:
@@ -103,20 +102,46 @@ def test_each_gate(change: dict[str, object], verdict: Verdict, reason: str) -> 
     assert (decision.verdict, decision.reason) == (verdict, reason)
 
 
+def stop(scope: StopScope, name: str | None = None) -> Stop:
+    return Stop(
+        id=UUID(int=1),
+        scope=scope,
+        tenant_id=None if scope is StopScope.PLATFORM else TENANT,
+        name=name,
+        reason="complaints",
+        actor="pm_live_abcdefgh",
+        by_operator=True,
+        since=NOW,
+    )
+
+
 @pytest.mark.parametrize(
-    ("scope", "subject", "stops"),
+    ("found", "words"),
     [
-        ("platform", "", True),
-        ("tenant", str(TENANT), True),
-        ("tenant", str(UUID(int=8)), False),
-        ("domain", "acme.example", True),
-        ("domain", "other.example", False),
+        (stop(StopScope.PLATFORM), "mail is stopped for the platform: complaints"),
+        (stop(StopScope.TENANT), "mail is stopped for the tenant: complaints"),
+        (
+            stop(StopScope.DOMAIN, "acme.example"),
+            "mail is stopped for domain acme.example: complaints",
+        ),
     ],
 )
-def test_kill_switches(scope: str, subject: str, stops: bool) -> None:
-    switch = Switch(scope=scope, subject=subject, reason="complaints")
-    decision = decided(replace(SNAPSHOT, switches=(switch,)))
-    assert (decision.reason == "kill_switch") is stops
+def test_a_stop_holds_a_message_whatever_else_it_waits_for(found: Stop, words: str) -> None:
+    for entry in (ENTRY, None):
+        decision = decided(replace(SNAPSHOT, stops=(found,), entry=entry, mailbox_used=50))
+        assert (decision.verdict, decision.reason) == (Verdict.LATER, "stopped")
+        assert decision.message == words
+
+
+def test_a_stopped_domain_is_compared_without_case() -> None:
+    shouted = MESSAGE.model_copy(update={"from_address": "Sales@ACME.Example"})
+    found = stop(StopScope.DOMAIN, "acme.example")
+    assert decided(replace(SNAPSHOT, stops=(found,)), shouted).reason == "stopped"
+
+
+def test_a_stop_of_another_domain_holds_nothing() -> None:
+    found = stop(StopScope.DOMAIN, "other.example")
+    assert decided(replace(SNAPSHOT, stops=(found,))).verdict is Verdict.NOW
 
 
 def test_suppression_comes_before_everything_else() -> None:
@@ -139,9 +164,24 @@ class TestAddress:
         assert not decision.route.settles_home
 
     def test_trouble_of_a_home_is_not_carried_to_another(self) -> None:
-        switch = Switch(scope="address", subject="198.18.1.3", reason="listed")
-        decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}, switches=(switch,)))
+        entry = ENTRY.model_copy(update={"addresses": (address(2), address(3, ready=False))})
+        decision = decided(replace(SNAPSHOT, entry=entry, homes={"acme.example": "mx1-3"}))
         assert (decision.verdict, decision.reason) == (Verdict.LATER, "address_not_ready")
+
+    def test_mail_waits_for_a_stopped_home(self) -> None:
+        found = stop(StopScope.ADDRESS, "mx1-3")
+        decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}, stops=(found,)))
+        assert (decision.verdict, decision.reason) == (Verdict.LATER, "stopped")
+        assert decision.message == "mail is stopped for address mx1-3: complaints"
+
+    def test_a_stopped_address_gets_no_home(self) -> None:
+        decision = decided(replace(SNAPSHOT, stops=(stop(StopScope.ADDRESS, "mx1-2"),)))
+        assert decision.route is not None
+        assert decision.route.address.name == "mx1-3"
+
+    def test_with_every_address_stopped_mail_waits(self) -> None:
+        stops = tuple(stop(StopScope.ADDRESS, name) for name in ("mx1-2", "mx1-3"))
+        assert decided(replace(SNAPSHOT, stops=stops)).reason == "stopped"
 
     def test_an_address_that_is_not_ready_gets_no_home(self) -> None:
         entry = ENTRY.model_copy(update={"addresses": (address(2, ready=False), address(3))})
@@ -185,9 +225,7 @@ def test_no_cap_is_ever_passed(day: int, used: int, mailbox: int) -> None:
     ],
 )
 def test_what_waits_for_long_is_looked_at_less_often(waited: timedelta, again: timedelta) -> None:
-    decision = decide(
-        replace(SNAPSHOT, entry=None), MESSAGE, tenant_id=TENANT, now=NOW, waited=waited
-    )
+    decision = decide(replace(SNAPSHOT, entry=None), MESSAGE, now=NOW, waited=waited)
     assert decision.until == NOW + again
 
 

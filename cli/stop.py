@@ -1,0 +1,66 @@
+"""`penguin stop`: no mail leaves for the platform, a tenant, a domain or an address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from cli.api import connect
+from cli.errors import UsageError
+from cli.kinds import ADDRESS, DOMAIN, TENANT
+from cli.names import TenantOption, named, tenant_option
+from cli.output import Format, OutputOption, print_result
+from cli.pause import ReasonOption
+from cli.times import moment
+
+app = typer.Typer()
+PLATFORM = "platform"
+KINDS = (TENANT, DOMAIN, ADDRESS)
+TargetArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TARGET", help="platform, tenant/NAME, domain/NAME, address/NAME, or in two words"
+    ),
+]
+
+
+@app.command()
+def stop(
+    target: TargetArgument,
+    reason: ReasonOption,
+    of: TenantOption = None,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Stop mail at once. What waits stays queued; `penguin start` lets it go."""
+    wanted = request(target, of)
+    stopped = connect().send("POST", "/stop", wanted | {"reason": reason}).json()
+    print_result(f"{called(wanted['scope'], wanted.get('name'))} stopped", stopped, output)
+
+
+def request(target: Sequence[str], of: str | None) -> dict[str, Any]:
+    """Return the target as the API takes it for a stop or a start."""
+    if list(target) == [PLATFORM]:
+        return {"scope": PLATFORM}
+    if target[0] == PLATFORM:
+        raise UsageError("the platform has no name", remedy="give `platform` alone")
+    found = named(target)
+    if found.kind not in KINDS:
+        raise UsageError(
+            f"mail of a {found.kind.name} cannot be stopped",
+            remedy="use platform, tenant, domain or address",
+        )
+    tenant = tenant_option(of) if found.kind is ADDRESS else None
+    return {"scope": found.kind.name, "name": found.name} | ({"tenant": tenant} if tenant else {})
+
+
+def called(scope: str, name: str | None) -> str:
+    """Return a target in one word: `platform`, `domain/acme.example`."""
+    return f"{scope}/{name}" if name else scope
+
+
+def stop_line(stop: dict[str, Any]) -> str:
+    """Say what is stopped, why, by whom and since when."""
+    what = called(stop["scope"], stop["name"])
+    return f"{what}: {stop['reason']} (by key {stop['actor']}, since {moment(stop['since'])})"

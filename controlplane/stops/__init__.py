@@ -1,0 +1,1 @@
+"""Stopping and starting mail: of the platform, a tenant, a domain or an address."""

@@ -1,0 +1,78 @@
+"""`/api/v1/stop`, `/start` and `/stops`: mail stops at once, and what is stopped is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from controlplane.faults import (
+    ADDRESS_NOT_FOUND,
+    DOMAIN_NOT_FOUND,
+    OPERATORS_ONLY,
+    STOP_TENANT_MISSING,
+    STOPPED_BY_OPERATOR,
+    TENANT_NOT_FOUND,
+)
+from controlplane.identity.access import Reader, Writer
+from controlplane.pagination import IdCursor, Limit, cut
+from controlplane.problems import responses
+from controlplane.stops import service
+from controlplane.stops.schemas import Started, StopPage, StopRequest, StopView
+from controlplane.tenants import repository as tenant_rows
+from controlplane.tenants import service as tenants
+from sender import stops
+from sender.schemas import Stop
+
+router = APIRouter(tags=["stops"])
+UNKNOWN = (TENANT_NOT_FOUND, DOMAIN_NOT_FOUND, ADDRESS_NOT_FOUND)
+
+
+@router.post("/stop", responses=responses(*UNKNOWN, STOP_TENANT_MISSING, OPERATORS_ONLY))
+async def stop_mail(wanted: StopRequest, request: Request, access: Writer) -> StopView:
+    """Stop mail of the platform, a tenant, a domain or an address; what waits stays queued."""
+    async with access.begin() as connection:
+        found, tenant = await service.stop(
+            connection, wanted, access, now=request.app.state.clock()
+        )
+    return _view(found, {tenant.id: tenant.name} if tenant else {})
+
+
+@router.post("/start", responses=responses(*UNKNOWN, STOP_TENANT_MISSING, STOPPED_BY_OPERATOR))
+async def start_mail(wanted: StopRequest, request: Request, access: Writer) -> Started:
+    """Start mail again; what waited leaves within 15 minutes."""
+    async with access.begin() as connection:
+        changed, left, tenant = await service.start(
+            connection, wanted, access, now=request.app.state.clock()
+        )
+    names = {tenant.id: tenant.name} if tenant else {}
+    return Started(changed=changed, stops=[_view(stop, names) for stop in left])
+
+
+@router.get("/stops", responses=responses(TENANT_NOT_FOUND))
+async def list_stops(
+    access: Reader,
+    tenant: Annotated[
+        str | None, Query(description="only what holds back mail of this tenant", examples=["acme"])
+    ] = None,
+    cursor: IdCursor = None,
+    limit: Limit = 20,
+) -> StopPage:
+    """List the stops in force, newest first; a tenant's key sees its own and the platform's."""
+    async with access.begin() as connection:
+        tenant_id = None if tenant is None else (await tenants.find(connection, tenant)).id
+        rows = await stops.list_stops(
+            connection, tenant_id=tenant_id, limit=limit + 1, before=cursor
+        )
+        names = await tenant_rows.names(connection, [row.tenant_id for row in rows])
+    shown, following = cut(rows, limit, lambda row: row.id)
+    return StopPage(items=[_view(row, names) for row in shown], next=following)
+
+
+def _view(stop: Stop, names: Mapping[UUID, str]) -> StopView:
+    return StopView(
+        **stop.model_dump(exclude={"tenant_id"}),
+        tenant=names[stop.tenant_id] if stop.tenant_id else None,
+    )

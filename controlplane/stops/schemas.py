@@ -1,0 +1,90 @@
+"""What the API takes and shows of stops."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+
+from controlplane.events.reasons import Reason
+from controlplane.pagination import Page
+from sender.schemas import StopScope
+
+EXAMPLE: dict[str, Any] = {
+    "scope": "domain",
+    "name": "acme.example",
+    "reason": "complaints about the campaign of Monday",
+}
+SHOWN: dict[str, Any] = {
+    "id": "0199b1c2-0000-7000-8000-000000000002",
+    "scope": "domain",
+    "tenant": "acme",
+    "name": "acme.example",
+    "reason": EXAMPLE["reason"],
+    "actor": "pm_live_3fK9aQ2z",
+    "by_operator": True,
+    "since": "2026-11-24T12:10:00Z",
+}
+"""A stop as the API shows it."""
+
+
+Name = Annotated[str, StringConstraints(max_length=253, pattern=r"^[A-Za-z0-9.-]+$")]
+
+
+class StopRequest(BaseModel):
+    """What is to be stopped or started, and why."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
+
+    scope: StopScope
+    name: Name | None = None
+    """Of the tenant, the domain or the address (`mx1-2`); the platform has none."""
+    tenant: Name | None = None
+    """Whose address it is; operators' keys need it."""
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _names_one_thing(self) -> StopRequest:
+        if (self.name is None) != (self.scope is StopScope.PLATFORM):
+            raise ValueError("give the name of a tenant, domain or address; the platform has none")
+        if self.tenant is not None and self.scope is not StopScope.ADDRESS:
+            raise ValueError("give `tenant` only with an address")
+        return self
+
+
+class StopView(BaseModel):
+    """A stop that is in force."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+
+    id: UUID
+    scope: StopScope
+    tenant: str | None
+    """None: the platform."""
+    name: str | None
+    """Of the domain or the address."""
+    reason: str
+    actor: str
+    """Prefix of the key that asked for it."""
+    by_operator: bool
+    """Then only an operator can start it."""
+    since: datetime
+
+
+class StopPage(Page[StopView]):
+    """Some stops, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
+
+
+class Started(BaseModel):
+    """What a start came to."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"changed": True, "stops": [SHOWN]}]})
+
+    changed: bool
+    """False where nothing was stopped."""
+    stops: list[StopView]
+    """What still holds back its mail, or part of it."""

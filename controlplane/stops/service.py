@@ -1,0 +1,154 @@
+"""Stops and starts what a request names, and records it as an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from blueprint.naming import address_name
+from controlplane.conditions.model import TENANT
+from controlplane.events.repository import emit
+from controlplane.faults import (
+    ADDRESS_NOT_FOUND,
+    DOMAIN_NOT_FOUND,
+    OPERATORS_ONLY,
+    STOP_TENANT_MISSING,
+    STOPPED_BY_OPERATOR,
+)
+from controlplane.identity.access import Access
+from controlplane.stops.schemas import StopRequest
+from controlplane.tenants import repository as tenant_rows
+from controlplane.tenants import service as tenants
+from controlplane.tenants.repository import TenantRow
+from sender import stops
+from sender.schemas import Stop, StopScope
+from sender.stops import Target
+
+
+@dataclass(frozen=True)
+class Named:
+    """A target with its tenant, None for the platform."""
+
+    target: Target
+    tenant: TenantRow | None
+
+    @property
+    def subject(self) -> str:
+        """Return the subject of the event: `tenant`, `domain/acme.example`, `platform`."""
+        if self.target.scope is StopScope.TENANT:
+            return TENANT
+        return f"{self.target.scope}/{self.target.name}" if self.target.name else "platform"
+
+
+async def stop(
+    connection: AsyncConnection, wanted: StopRequest, access: Access, *, now: datetime
+) -> tuple[Stop, TenantRow | None]:
+    """Stop mail. An operator's stop stays as it is when a tenant's key stops the same."""
+    named = await _find(connection, wanted, access)
+    found = await stops.find(connection, named.target)
+    kept = found is not None and (
+        (found.by_operator and not access.is_operator)
+        or (found.reason, found.actor) == (wanted.reason, access.owner)
+    )
+    if not kept:
+        await stops.stop(
+            connection,
+            named.target,
+            reason=wanted.reason,
+            actor=access.owner,
+            by_operator=access.is_operator,
+            now=now,
+        )
+        found = await stops.find(connection, named.target)
+        await _record(connection, named, "Stopped", wanted, access, now)
+    assert found is not None  # noqa: S101 - written or read in this transaction
+    return found, named.tenant
+
+
+async def start(
+    connection: AsyncConnection, wanted: StopRequest, access: Access, *, now: datetime
+) -> tuple[bool, list[Stop], TenantRow | None]:
+    """Start mail; return whether it was stopped, and the stops that still hold it back."""
+    named = await _find(connection, wanted, access)
+    found = await stops.find(connection, named.target)
+    if found is not None:
+        if found.by_operator and not access.is_operator:
+            raise STOPPED_BY_OPERATOR(reason=found.reason)
+        await stops.start(connection, named.target)
+    left = await _left(connection, named.target)
+    if found is not None:
+        await _record(connection, named, "Started", wanted, access, now)
+    return found is not None, left, named.tenant
+
+
+async def _left(connection: AsyncConnection, target: Target) -> list[Stop]:
+    if target.tenant_id is None:
+        return []
+    found = await stops.stops_of(connection, target.tenant_id)
+    if target.scope is StopScope.TENANT:
+        return found
+    return [stop for stop in found if stop.scope in (StopScope.PLATFORM, StopScope.TENANT)]
+
+
+async def _find(connection: AsyncConnection, wanted: StopRequest, access: Access) -> Named:
+    """Return what a request names, as far as its key may see and stop it."""
+    name = wanted.name or ""
+    match wanted.scope:
+        case StopScope.PLATFORM:
+            if not access.is_operator:
+                raise OPERATORS_ONLY()
+            return Named(Target(StopScope.PLATFORM), None)
+        case StopScope.TENANT:
+            row = await tenants.find(connection, name)
+            return Named(Target(StopScope.TENANT, row.id), row)
+        case StopScope.DOMAIN:
+            owner = await tenant_rows.owner_of(connection, name.lower())
+            if owner is None:
+                raise DOMAIN_NOT_FOUND(name=name)
+            return Named(Target(StopScope.DOMAIN, owner.id, name.lower()), owner)
+        case StopScope.ADDRESS:
+            row = await _tenant_of_address(connection, wanted, access)
+            return Named(Target(StopScope.ADDRESS, row.id, name), row)
+
+
+async def _tenant_of_address(
+    connection: AsyncConnection, wanted: StopRequest, access: Access
+) -> TenantRow:
+    row = None
+    if wanted.tenant is not None:
+        row = await tenants.find(connection, wanted.tenant)
+    elif access.tenant_id is not None:
+        row = await tenant_rows.get(connection, access.tenant_id)
+    if row is None:
+        raise STOP_TENANT_MISSING(name=wanted.name)
+    known = {
+        address_name(host.name, index)
+        for host in row.document.spec.hosts
+        for index in range(1, host.addresses + 1)
+    }
+    if wanted.name not in known:
+        raise ADDRESS_NOT_FOUND(tenant=row.name, name=wanted.name)
+    return row
+
+
+async def _record(
+    connection: AsyncConnection,
+    named: Named,
+    reason: str,
+    wanted: StopRequest,
+    access: Access,
+    now: datetime,
+) -> None:
+    await emit(
+        connection,
+        tenant_id=named.tenant.id if named.tenant else None,
+        tenant=named.tenant.name if named.tenant else None,
+        at=now,
+        subject=named.subject,
+        kind="mail",
+        reason=reason,
+        message=wanted.reason,
+        actor=access.owner,
+    )

@@ -1,0 +1,209 @@
+"""Stopping and starting mail through the API: who may, what is said at once, what is recorded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from controlplane import faults
+from controlplane.database import API
+from controlplane.identity.keys import Scope
+from tests.integration.controlplane.conftest import document
+from tests.support.faults import assert_shows
+
+WHY = {"reason": "complaints"}
+MESSAGE = {"from": "sales@acme.example", "to": "bob@rcpt.example", "subject": "Hi", "text": "Hello"}
+PLATFORM = {"scope": "platform"}
+TENANT = {"scope": "tenant", "name": "acme"}
+DOMAIN = {"scope": "domain", "name": "acme.example"}
+ADDRESS = {"scope": "address", "name": "mx1-2"}
+
+
+@pytest.fixture
+async def acme(operator: httpx2.AsyncClient) -> dict[str, Any]:
+    return dict((await operator.post("/tenants", json=document())).json())
+
+
+@pytest.fixture
+async def tenant(acme, client_of) -> httpx2.AsyncClient:
+    return await client_of(acme["id"])
+
+
+async def explained(client: httpx2.AsyncClient, id_: str) -> list[tuple[str, str | None, str]]:
+    found = (await client.get(f"/messages/{id_}")).json()["stops"]
+    return [(stop["scope"], stop["name"], stop["reason"]) for stop in found]
+
+
+@pytest.mark.parametrize("target", [TENANT, DOMAIN, ADDRESS], ids=lambda t: t["scope"])
+async def test_a_tenants_key_stops_and_starts_what_is_its_own(tenant, target):
+    stopped = await tenant.post("/stop", json=target | WHY)
+    assert stopped.status_code == 200
+    shown = stopped.json()
+    assert (shown["tenant"], shown["reason"], shown["by_operator"]) == ("acme", "complaints", False)
+    assert shown["actor"].startswith("pm_live_")
+    assert (await tenant.get("/stops")).json()["items"] == [shown]
+    started = await tenant.post("/start", json=target | {"reason": "resolved"})
+    assert started.json() == {"changed": True, "stops": []}
+    assert (await tenant.get("/stops")).json()["items"] == []
+
+
+async def test_a_waiting_message_says_at_once_what_holds_it_back(operator, tenant):
+    id_ = (await tenant.post("/messages", json=MESSAGE)).json()["id"]
+    assert await explained(tenant, id_) == []
+    for target in (DOMAIN, PLATFORM):
+        await operator.post("/stop", json=target | WHY)
+    expected = [("platform", None, "complaints"), ("domain", "acme.example", "complaints")]
+    for client in (tenant, operator):
+        assert await explained(client, id_) == expected
+    started = await operator.post("/start", json=DOMAIN | WHY)
+    assert [stop["scope"] for stop in started.json()["stops"]] == ["platform"]
+    assert await explained(tenant, id_) == expected[:1]
+
+
+async def test_a_stop_of_another_tenant_or_domain_is_not_said_of_a_message(operator, tenant):
+    await operator.post("/tenants", json=document("bob"))
+    await operator.post("/stop", json={"scope": "tenant", "name": "bob"} | WHY)
+    await operator.post("/stop", json=ADDRESS | {"tenant": "bob"} | WHY)
+    id_ = (await tenant.post("/messages", json=MESSAGE)).json()["id"]
+    assert await explained(operator, id_) == []
+    listed = (await operator.get("/stops", params={"tenant": "acme"})).json()["items"]
+    assert listed == []
+
+
+async def test_a_domain_is_found_whatever_its_case(tenant):
+    stopped = await tenant.post("/stop", json={"scope": "domain", "name": "ACME.Example"} | WHY)
+    assert stopped.json()["name"] == "acme.example"
+    id_ = (await tenant.post("/messages", json=MESSAGE)).json()["id"]
+    shouted = MESSAGE | {"from": "sales@Acme.EXAMPLE"}
+    other = (await tenant.post("/messages", json=shouted)).json()["id"]
+    for message in (id_, other):
+        assert await explained(tenant, message) == [("domain", "acme.example", "complaints")]
+    started = await tenant.post("/start", json={"scope": "domain", "name": "acme.EXAMPLE"} | WHY)
+    assert started.json()["changed"]
+
+
+@pytest.mark.parametrize("path", ["/stop", "/start"])
+async def test_the_platform_is_the_operators(operator, tenant, path):
+    answer = await tenant.post(path, json=PLATFORM | WHY)
+    assert answer.status_code == 403
+    assert_shows(answer.json(), faults.OPERATORS_ONLY)
+    assert (await operator.post(path, json=PLATFORM | WHY)).status_code == 200
+
+
+async def test_what_an_operator_stopped_a_tenants_key_cannot_start(operator, tenant):
+    await operator.post("/stop", json=DOMAIN | WHY)
+    answer = await tenant.post("/start", json=DOMAIN | WHY)
+    assert answer.status_code == 403
+    assert_shows(answer.json(), faults.STOPPED_BY_OPERATOR, reason="complaints")
+    stopped = (await tenant.post("/stop", json=DOMAIN | {"reason": "mine"})).json()
+    assert (stopped["reason"], stopped["by_operator"]) == ("complaints", True)
+    assert (await operator.post("/start", json=DOMAIN | WHY)).json()["changed"]
+
+
+async def test_the_database_refuses_what_a_tenants_key_may_not_stop(operator, acme, plane):
+    await operator.post("/stop", json=TENANT | WHY)
+    async with plane.begin(API, tenant_id=acme["id"]) as connection:
+        done = await connection.execute(text("delete from directory.stops"))
+        assert done.rowcount == 0
+    insert = (
+        "insert into directory.stops values (gen_random_uuid(), 'platform', null, null, 'x', 'x', "
+        "false, now())"
+    )
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        async with plane.begin(API, tenant_id=acme["id"]) as connection:
+            await connection.execute(text(insert))
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "named"),
+    [
+        ({"scope": "tenant", "name": "bob"}, faults.TENANT_NOT_FOUND, "bob"),
+        ({"scope": "domain", "name": "bob.example"}, faults.DOMAIN_NOT_FOUND, "bob.example"),
+        ({"scope": "address", "name": "mx1-3"}, faults.ADDRESS_NOT_FOUND, "mx1-3"),
+        ({"scope": "address", "name": "mx1-2", "tenant": "bob"}, faults.TENANT_NOT_FOUND, "bob"),
+    ],
+)
+async def test_what_a_key_may_not_see_is_not_stopped(operator, tenant, target, code, named):
+    await operator.post("/tenants", json=document("bob"))
+    answer = await tenant.post("/stop", json=target | WHY)
+    assert answer.status_code == 404
+    assert_shows(answer.json(), code, name=named)
+    assert (await operator.get("/stops")).json()["items"] == []
+
+
+async def test_an_operator_names_the_tenant_of_an_address(operator, acme):
+    answer = await operator.post("/stop", json=ADDRESS | WHY)
+    assert answer.status_code == 422
+    assert_shows(answer.json(), faults.STOP_TENANT_MISSING)
+    stopped = await operator.post("/stop", json=ADDRESS | {"tenant": "acme"} | WHY)
+    assert (stopped.json()["tenant"], stopped.json()["name"]) == ("acme", "mx1-2")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        TENANT,
+        TENANT | {"reason": " "},
+        {"scope": "tenant"} | WHY,
+        PLATFORM | {"name": "acme"} | WHY,
+        DOMAIN | {"tenant": "acme"} | WHY,
+        {"scope": "world"} | WHY,
+        {"scope": "tenant", "name": "a\0b"} | WHY,
+        {"scope": "tenant", "name": "\ud800"} | WHY,
+        TENANT | {"reason": "\ud800"},
+    ],
+)
+async def test_a_stop_that_names_no_one_thing_and_reason_is_refused(operator, acme, body):
+    headers = {"Content-Type": "application/json"}
+    answer = await operator.post("/stop", content=json.dumps(body), headers=headers)
+    assert answer.status_code == 422
+    assert (await operator.get("/stops")).json()["items"] == []
+
+
+async def test_reading_keys_do_not_stop(acme, client_of):
+    reader = await client_of(acme["id"], scopes=(Scope.TENANTS_READ,))
+    answer = await reader.post("/stop", json=DOMAIN | WHY)
+    assert answer.status_code == 403
+    assert_shows(answer.json(), faults.SCOPE_MISSING)
+
+
+async def test_each_stop_and_start_is_an_event_with_its_actor_once(operator, tenant):
+    for _ in range(2):
+        await operator.post("/stop", json=PLATFORM | WHY)
+        await tenant.post("/stop", json=DOMAIN | WHY)
+    for _ in range(2):
+        await tenant.post("/start", json=DOMAIN | {"reason": "resolved"})
+
+    async def recorded(client: httpx2.AsyncClient) -> list[tuple[Any, ...]]:
+        events = (await client.get("/events")).json()["items"]
+        assert all(e["actor"].startswith("pm_live_") for e in events if e["kind"] == "mail")
+        keys = ("tenant", "subject", "reason", "message")
+        return [tuple(e[key] for key in keys) for e in events if e["kind"] == "mail"]
+
+    own = [
+        ("acme", "domain/acme.example", "Stopped", "complaints"),
+        ("acme", "domain/acme.example", "Started", "resolved"),
+    ]
+    assert await recorded(tenant) == own
+    assert await recorded(operator) == [(None, "platform", "Stopped", "complaints"), *own]
+
+
+async def test_starting_what_is_not_stopped_changes_nothing(operator, acme):
+    answer = await operator.post("/start", json=TENANT | WHY)
+    assert answer.json() == {"changed": False, "stops": []}
+
+
+async def test_stops_come_in_pages(operator, acme):
+    targets = (TENANT, DOMAIN, PLATFORM)
+    for target in targets:
+        await operator.post("/stop", json=target | WHY)
+    first = (await operator.get("/stops", params={"limit": 2})).json()
+    last = (await operator.get("/stops", params={"limit": 2, "cursor": first["next"]})).json()
+    found = [stop["scope"] for page in (first, last) for stop in page["items"]]
+    assert found == ["platform", "domain", "tenant"]
+    assert last["next"] is None
