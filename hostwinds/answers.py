@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from hostwinds.errors import HalfDone, Refused, Unauthorized, Unreachable
+from hostwinds.faults import HALF_DONE, REFUSED, UNAUTHORIZED, UNREACHABLE
 
 MISPRINT = re.compile(r'^\s*\{\s*"success"\s*=')
 """`{"success" = true}`, as the documentation prints it."""
@@ -17,18 +17,18 @@ FORBIDDEN = "not authorized"
 def payload(text: str, action: str) -> Any:
     """Return what a call answered: a list, an object, True, or the steps of a change.
 
-    Raises Unauthorized, Refused, HalfDone (an error after a step that was done) or Unreachable (not
-    JSON). Messages are matched by lower-cased fragments, since they hold markup and misprints.
+    Raises UNAUTHORIZED, REFUSED, HALF_DONE (an error after a step that was done) or UNREACHABLE
+    (not JSON). Messages are matched by lower-cased fragments, since they hold markup and misprints.
     """
     try:
         answer = json.loads(MISPRINT.sub('{"success":', text, count=1))
     except ValueError:
         if FORBIDDEN in text.lower():
-            raise _unauthorized("Not Authorized!") from None
-        raise Unreachable(f"{action}: the answer is not JSON") from None
+            raise UNAUTHORIZED(reason="Not Authorized") from None
+        raise UNREACHABLE(action=action, reason="the answer is not JSON") from None
     if isinstance(answer, dict) and "success" in answer:
         if answer["success"] is False:
-            raise Refused(f"{action}: the provider says no, without a reason")
+            raise REFUSED(action=action, reason="it gives no reason")
         return answer["success"]
     done: list[str] = []
     for step in answer if isinstance(answer, list) else [answer]:
@@ -46,33 +46,29 @@ def succeeded(answer: Any) -> bool:
 def objects(answer: Any, action: str) -> list[dict[str, Any]]:
     """Return a listing's objects, from a list or from an object that holds them by number.
 
-    Raises Unreachable for anything else: an odd answer must never look like an empty account.
+    Raises UNREACHABLE for anything else: an odd answer must never look like an empty account.
     """
     found = list(answer.values()) if isinstance(answer, dict) else answer
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise Unreachable(f"{action}: the answer is not a list of objects")
+        raise UNREACHABLE(action=action, reason="the answer is not a list of objects")
     return found
 
 
 def _take(step: Any, action: str, done: list[str]) -> None:
     """Note a step that was done; raise for one that was not."""
     said = str(step.get("message", "")) if isinstance(step, dict) else ""
-    message = MARKUP.sub(" ", said).strip()
+    message = MARKUP.sub(" ", said).strip(" .!")
     if FORBIDDEN in message.lower():
-        raise _unauthorized(message)
+        raise UNAUTHORIZED(reason=message)
     if _result(step) == "success":
         done.append(str(step.get("action") or action))
     elif _result(step) == "error":
         number = f" (ERROR {step['ERROR']})" if step.get("ERROR") else ""
-        refusal = f"{action}: {message or 'no explanation'}{number}"
+        reason = f"{message or 'it gives no reason'}{number}"
         if done:
-            raise HalfDone(f"{refusal}, after {', '.join(done)}")
-        raise Refused(refusal)
+            raise HALF_DONE(action=action, done=", ".join(done), reason=reason)
+        raise REFUSED(action=action, reason=reason)
 
 
 def _result(step: Any) -> str:
     return str(step.get("result", "")).lower() if isinstance(step, dict) else ""
-
-
-def _unauthorized(message: str) -> Unauthorized:
-    return Unauthorized(f"Hostwinds refuses the API key: {message}")

@@ -13,12 +13,15 @@ import httpx2
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from hostwinds.answers import objects, payload, succeeded
-from hostwinds.errors import (
-    AnswerLost,
-    FirewallWithoutSsh,
-    NotInEffect,
+from hostwinds.faults import (
+    ANSWER_LOST,
+    FIREWALL_WITHOUT_SSH,
+    NO_SERVER,
+    NOT_IN_EFFECT,
+    NOT_ON_OFFER,
+    UNAUTHORIZED,
+    UNREACHABLE,
     Refused,
-    Unauthorized,
     Unreachable,
 )
 from hostwinds.limiter import Limiter, limiter_from_environment
@@ -70,7 +73,7 @@ class Client:
         """Take `HOSTWINDS_API_URL`, `HOSTWINDS_API_KEY`, and the limiter beside the journal."""
         key = environment.get("HOSTWINDS_API_KEY", "")
         if not key:
-            raise Unauthorized("HOSTWINDS_API_KEY is not set")
+            raise UNAUTHORIZED(reason="HOSTWINDS_API_KEY is not set")
         limiter = limiter_from_environment(environment, pause=pause)
         url = environment.get("HOSTWINDS_API_URL", URL)
         return cls(url, SecretStr(key), limiter, pause=pause)
@@ -104,7 +107,7 @@ class Client:
         """Return the root password that the provider made: for first contact, never kept."""
         found = self._instance(service_id)
         if found is None:
-            raise Refused(f"server {service_id} does not exist")
+            raise NO_SERVER(service_id=service_id)
         return SecretStr(str(found.get("password", "")))
 
     def addresses(self, service_id: int) -> list[str]:
@@ -150,7 +153,7 @@ class Client:
         return str(self._by_name("get_public_images", name, "uuid", "image"))
 
     def order(self, *, name: str, template: str, rid: int, location_id: int, cycle: str) -> None:
-        """Buy an instance. Charges at once; AnswerLost means that it may have been bought."""
+        """Buy an instance. Charges at once; ANSWER_LOST means that it may have been bought."""
         self._change(
             "add_instance",
             template=template,
@@ -169,7 +172,8 @@ class Client:
         """Give a secondary address back, and read back that it is gone."""
         self._change("delete_ip", serviceid=service_id, ip=address)
         if address in self.addresses(service_id):
-            raise NotInEffect(f"server {service_id} still has {address} after giving it back")
+            what = f"it still has {address} after giving it back"
+            raise NOT_IN_EFFECT(service_id=service_id, what=what)
 
     def set_pointer(self, service_id: int, address: str, hostname: str) -> None:
         """Set the PTR of an address."""
@@ -195,9 +199,10 @@ class Client:
         if not after.lets_in(SSH):
             undone = before.name if before.lets_in(SSH) else OPEN_PROFILE
             self._change("set_instance_firewall", serviceid=service_id, name=undone)
-            raise FirewallWithoutSsh(f"firewall profile {after.name} does not let SSH in")
+            raise FIREWALL_WITHOUT_SSH(profile=after.name)
         if after.name.lower() != profile.lower():
-            raise NotInEffect(f"server {service_id} keeps firewall profile {after.name}")
+            what = f"it keeps firewall profile {after.name}"
+            raise NOT_IN_EFFECT(service_id=service_id, what=what)
 
     def toggle_lock(self, service_id: int) -> None:
         """Turn the lock of an instance over; read `locked` first."""
@@ -211,7 +216,7 @@ class Client:
                 return None
             raise
         if not isinstance(found, dict) or not found:
-            raise Unreachable("get_instance: the answer is not an object")
+            raise UNREACHABLE(action="get_instance", reason="the answer is not an object")
         return found
 
     def _by_name(self, action: str, name: str, key: str, what: str) -> Any:
@@ -219,10 +224,10 @@ class Client:
         for item in found:
             if str(item.get("name", "")).lower() == name.lower():
                 if item.get(key) is None:
-                    raise Unreachable(f"{action}: {what} {name} has no {key}")
+                    raise UNREACHABLE(action=action, reason=f"{what} {name} has no {key}")
                 return item[key]
         known = ", ".join(sorted(str(item.get("name")) for item in found))
-        raise Refused(f"{what} {name} is not on offer", remedy=f"use one of: {known}")
+        raise NOT_ON_OFFER(what=what, name=name, known=known)
 
     def _read(self, action: str, **parameters: Any) -> Any:
         """Call something that changes nothing; network trouble is tried three times."""
@@ -239,13 +244,13 @@ class Client:
         raise AssertionError
 
     def _change(self, action: str, **parameters: Any) -> None:
-        """Call something that changes; what is not a clear yes or no is AnswerLost."""
+        """Call something that changes; what is not a clear yes or no is ANSWER_LOST."""
         try:
             answer = self._call(action, parameters)
         except Unreachable as error:
-            raise AnswerLost(f"{action}: the answer was lost ({error})") from None
+            raise ANSWER_LOST(action=action, reason=error) from None
         if not succeeded(answer):
-            raise AnswerLost(f"{action}: the answer says neither yes nor no")
+            raise ANSWER_LOST(action=action, reason="it says neither yes nor no")
 
     def _call(self, action: str, parameters: dict[str, Any]) -> Any:
         form = {"action": action, "API": self._key.get_secret_value()}
@@ -254,12 +259,14 @@ class Client:
         try:
             answer = self._http.post(self._url, data=form)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise Unreachable(f"{action}: {type(error).__name__} at {self._url}") from None
+            reason = f"{type(error).__name__} at {self._url}"
+            raise UNREACHABLE(action=action, reason=reason) from None
+        reason = f"HTTP {answer.status_code} from {self._url}"
         if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
-            raise Unreachable(f"{action}: HTTP {answer.status_code} from {self._url}")
+            raise UNREACHABLE(action=action, reason=reason)
         found = payload(answer.text, action)  # a refusal may come with a 4xx
         if answer.status_code >= httpx2.codes.MULTIPLE_CHOICES:
-            raise Unreachable(f"{action}: HTTP {answer.status_code} from {self._url}")
+            raise UNREACHABLE(action=action, reason=reason)
         return found
 
 
@@ -273,5 +280,5 @@ def _read_as(model: type[Model], found: Any, action: str) -> Model:
         return model.model_validate(found)
     except ValidationError as error:
         fields = {".".join(map(str, mistake["loc"])) or "it" for mistake in error.errors()}
-        said = f"{action}: an object cannot be read: {', '.join(sorted(fields))}"
-        raise Unreachable(said) from None
+        reason = f"an object cannot be read: {', '.join(sorted(fields))}"
+        raise UNREACHABLE(action=action, reason=reason) from None

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import psycopg
 
-from hostwinds.errors import JournalUnavailable
+from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.choice import DEFAULT
 from hostwinds.journal.postgres import ensure_schema, unavailable
 
@@ -63,7 +63,7 @@ class FileLimiter:
                 file.truncate(0)
                 file.write(f"{slot + self._interval!r} {now!r}")
         except OSError as error:
-            raise JournalUnavailable(f"limiter {self._path}: {error.strerror}") from None
+            raise JOURNAL_UNAVAILABLE(place=self._path, reason=error.strerror) from None
         self._pause(max(0.0, slot - now))
 
 

@@ -9,18 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from hostwinds.client import Client
-from hostwinds.errors import (
-    Ambiguous,
+from hostwinds.faults import (
+    NOT_IN_EFFECT,
+    PENDING,
+    PURCHASE_AMBIGUOUS,
+    SERVER_LOCKED,
+    SEVERAL_SERVERS,
+    SIZE_NOT_ON_OFFER,
+    SUPERSEDED,
+    VANISHED,
     AnswerLost,
-    HostwindsError,
-    NotInEffect,
-    Refused,
-    Superseded,
-    Unfinished,
-    Vanished,
+    not_active,
 )
 from hostwinds.journal.port import Intent, Journal, address_key
 from hostwinds.models import Instance, PriceLine
+from kit.faults import Fault
 
 Progress = Callable[[str], None]
 
@@ -63,14 +66,6 @@ class Patience:
         )
 
 
-class StillPending(HostwindsError):
-    """An address was asked for and will come; the next run looks again."""
-
-    code = "hostwinds.pending"
-    remedy = "buy the address in the Hostwinds portal; it is adopted by itself"
-    retryable = True
-
-
 class Buyer:
     """Instances and addresses, through one client and one journal."""
 
@@ -92,8 +87,9 @@ class Buyer:
     def instance(self, order: Order, progress: Progress) -> Instance:
         """Return the active instance with the order's name, buying it if nobody ever did.
 
-        Raises Unfinished with the instance when it is not active in time, Ambiguous when an intent
-        has no outcome after the longest provisioning time, Vanished when its outcome is gone.
+        Raises NOT_ACTIVE with the instance when it is not active in time, PURCHASE_AMBIGUOUS when
+        an intent has no outcome after the longest provisioning time, VANISHED when its outcome is
+        gone.
         """
         intent = self._journal.find(order.name) or self._ordered(order, progress)
         return self._active(self._appeared(intent, progress), progress)
@@ -101,14 +97,14 @@ class Buyer:
     def address(self, service_id: int, name: str, progress: Progress) -> str:
         """Return the address of this name, adopting one that was bought in the portal.
 
-        Raises StillPending when none has appeared within the short deadline.
+        Raises PENDING when none has appeared within the short deadline.
         """
         key, shown = address_key(service_id, name), name.rpartition("/")[2]
         intent, new = self._journal.open(key)
         if intent.outcome:
             held = self._client.addresses(service_id)
             if not held:
-                raise Vanished(f"server {service_id} is not in the account any more")
+                raise VANISHED(what=f"server {service_id}")
             if intent.outcome in held:
                 return intent.outcome
             progress(f"{shown}: server {service_id} has lost {intent.outcome}")
@@ -126,7 +122,7 @@ class Buyer:
                 progress(f"{shown}: adopted {adopted}")
                 return adopted
             if self._clock() >= deadline:
-                raise StillPending(f"{shown}: no free address at server {service_id} yet")
+                raise PENDING(name=shown, service_id=service_id)
             self._pause(self._patience.poll)
 
     def end_instance(self, service_id: int, name: str, progress: Progress) -> None:
@@ -139,15 +135,13 @@ class Buyer:
         while (found := self._client.instance(service_id)) is not None:
             if not asked:
                 if found.locked:
-                    raise Refused(
-                        f"server {service_id} ({found.name}) is locked",
-                        remedy="unlock it in the Hostwinds portal if it shall really go",
-                    )
+                    raise SERVER_LOCKED(service_id=service_id, name=found.name)
                 self._client.terminate(service_id)
                 asked = True
                 continue
             if self._clock() >= deadline:
-                raise NotInEffect(f"server {service_id} is still there after its termination")
+                what = "it is still there after its termination"
+                raise NOT_IN_EFFECT(service_id=service_id, what=what)
             progress(f"{name}: waiting for server {service_id} to go")
             self._pause(self._patience.poll)
         for intent in self._journal.intents():
@@ -192,7 +186,7 @@ class Buyer:
             )
         except AnswerLost as lost:
             progress(f"{lost}; looking whether it was bought")
-        except HostwindsError:
+        except Fault:
             self._journal.close(order.name)  # a clear no: nothing was bought
             raise
         return intent
@@ -202,10 +196,7 @@ class Buyer:
         if intent.outcome is not None:
             found = self._client.instance(int(intent.outcome))
             if found is None:
-                raise Vanished(
-                    f"{intent.key} was bought as server {intent.outcome}, which is not in the "
-                    "account any more; it is not ordered again"
-                )
+                raise VANISHED(what=f"server {intent.outcome} ({intent.key})")
             return found
         deadline = intent.opened_at + timedelta(seconds=self._patience.provisioning)
         told = False
@@ -213,18 +204,13 @@ class Buyer:
             alike = [each for each in self._client.instances() if each.name == intent.key]
             if len(alike) > 1:
                 numbers = ", ".join(str(each.service_id) for each in alike)
-                raise Ambiguous(
-                    f"servers {numbers} are all named {intent.key}",
-                    remedy="end all but one of them in the Hostwinds portal",
-                )
+                raise SEVERAL_SERVERS(numbers=numbers, name=intent.key)
             if alike:
                 self._journal.settle(intent.key, str(alike[0].service_id))
                 return alike[0]
             if self._clock() >= deadline:
-                raise Ambiguous(
-                    f"{intent.key} was to be bought at {intent.opened_at:%Y-%m-%d %H:%M:%S} UTC "
-                    "and has not shown up; it is not ordered again"
-                )
+                opened = f"{intent.opened_at:%Y-%m-%d %H:%M:%S}"
+                raise PURCHASE_AMBIGUOUS(name=intent.key, opened=opened)
             if not told:
                 progress(f"waiting for {intent.key} to show up")
                 told = True
@@ -235,11 +221,9 @@ class Buyer:
         said = ""
         while not instance.is_active:
             if instance.has_failed:
-                message = f"server {instance.service_id} ({instance.name}) is {instance.status}"
-                raise Unfinished(message, instance)
+                raise not_active(instance, instance.status)
             if self._clock() >= deadline:
-                message = f"server {instance.service_id} is still {instance.status}"
-                raise Unfinished(message, instance)
+                raise not_active(instance, f"still {instance.status}")
             state = f"{instance.status} {instance.task_state or ''}".strip()
             if state != said:
                 progress(f"{instance.name}: {state}")
@@ -247,7 +231,7 @@ class Buyer:
             self._pause(self._patience.poll)
             seen = self._client.instance(instance.service_id)
             if seen is None:
-                raise Vanished(f"server {instance.service_id} vanished while it was being made")
+                raise VANISHED(what=f"server {instance.service_id} ({instance.name})")
             instance = seen
         return instance
 
@@ -260,10 +244,7 @@ def cheapest(lines: list[PriceLine], order: Order) -> PriceLine:
         if line.cpu >= order.cpu and line.ram >= order.ram_mb and line.disk >= order.disk_gb
     ]
     if not fitting:
-        raise Refused(
-            f"no offer has {order.cpu} CPU, {order.ram_mb} MB and {order.disk_gb} GB",
-            remedy="choose a smaller size",
-        )
+        raise SIZE_NOT_ON_OFFER(cpu=order.cpu, ram_mb=order.ram_mb, disk_gb=order.disk_gb)
     return min(fitting, key=lambda line: (line.monthly, line.rid))
 
 
@@ -275,4 +256,4 @@ def check_fence(journal: Journal) -> None:
     """
     name, _, token = os.environ.get("HOSTWINDS_FENCE", "").partition(":")
     if name and journal.fence(name) > int(token):
-        raise Superseded(f"another process works on {name} now; nothing was bought")
+        raise SUPERSEDED(name=name)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
-from hostwinds.errors import HostwindsError
 from hostwinds.journal import Journal
 from kit.faults import Fault
 from lab.hostwinds.world import ProviderError, World
@@ -61,5 +60,5 @@ class PortalOperator:
         while not self._over.wait(PAUSE):
             if self.automatic.is_set():
                 # No journal yet: nobody can be waiting. A purchase that failed is tried again.
-                with suppress(HostwindsError, ProviderError, Fault):
+                with suppress(ProviderError, Fault):
                     self.buy_what_is_waited_for()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from hostwinds.client import Client
-from hostwinds.errors import HostwindsError
-from kit.faults import Code, Fault
+from kit.faults import Fault
 
 
 def root_password(service_id: int) -> str | None:
@@ -12,6 +11,5 @@ def root_password(service_id: int) -> str | None:
     try:
         with Client.from_environment() as client:
             return client.root_password(service_id).get_secret_value() or None
-    except HostwindsError as error:
-        code = Code(error.code, "", "", "", retryable=True)
-        raise Fault(code, str(error), error.remedy, where=f"service {service_id}") from None
+    except Fault as fault:
+        raise fault.at(f"service {service_id}") from None

@@ -7,22 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controlplane.pulumi import faults
+from hostwinds import faults as provider
 from kit.faults import Code, Fault
 from stacks import faults as program
 
-PENDING = "hostwinds.pending"
-"""An address that waits for the portal: not an error, the state says so."""
 CODED = re.compile(r"\[([a-z]+\.[a-z_]+)\] (.*?)(?:; do: (.*))?$", re.DOTALL)
 """How our own program and provider word a fault."""
-TABLES = (program.FAULTS, faults.FAULTS)
-LASTING = {
-    "hostwinds.replacement_name",
-    "hostwinds.unauthorized",
-    "hostwinds.refused",
-    "hostwinds.firewall_without_ssh",
-    "hostwinds.purchase_ambiguous",
-}
-"""Codes of the provider where doing the same again cannot help."""
+TABLES = (program.FAULTS, provider.FAULTS, faults.FAULTS)
 SHOWN = 500
 """Characters of a complaint that a message repeats."""
 
@@ -88,7 +79,7 @@ class Complaint:
 def explain(complaints: Sequence[Complaint], stack: str) -> Fault | None:
     """Return the fault to act on; None when all that is wrong is a pending address."""
     found = [_explain(complaint, stack) for complaint in complaints if not _is_noise(complaint)]
-    real = [fault for fault in found if fault.code.name != PENDING]
+    real = [fault for fault in found if fault.code is not provider.PENDING]
     if not real:
         return None if found else _unknown(complaints, stack)
     known = [fault for fault in real if fault.code is not faults.FAILED]
@@ -100,7 +91,7 @@ def code_of(name: str) -> Code:
     for table in TABLES:
         if code := table.get(name):
             return code
-    return Code(name, "", "", "", retryable=name not in LASTING)
+    return faults.FAILED
 
 
 def _is_noise(complaint: Complaint) -> bool:

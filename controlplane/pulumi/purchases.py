@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 
 from blueprint.naming import fence_name, is_server_of
 from controlplane.reconciler.ports import Progress
 from hostwinds.client import Client
-from hostwinds.errors import HostwindsError, Interrupted
+from hostwinds.faults import INTERRUPTED
 from hostwinds.journal import journal_from_environment
 from hostwinds.purchase import Buyer, Patience
-from kit.faults import Code, Fault
 
 Environment = Mapping[str, str]
 
@@ -26,8 +24,7 @@ def raise_fence(
     if token is None:
         return {}
     name = fence_name(installation, tenant)
-    with _told():
-        journal_from_environment(environment).raise_fence(name, token)
+    journal_from_environment(environment).raise_fence(name, token)
     return {"HOSTWINDS_FENCE": f"{name}:{token}"}
 
 
@@ -43,29 +40,19 @@ def end_unknown(
     `known` holds the service ids of the state, which the engine ends. Nothing is waited for here:
     what has not shown up or not gone yet is `hostwinds.interrupted`, and looked at again.
     """
-    with _told():
-        journal = journal_from_environment(environment)
-        numbers = [str(service_id) for service_id in known]
-        for intent in journal.intents():
-            ours = is_server_of(intent.key, installation, tenant)
-            if not ours or intent.outcome in numbers:
-                continue
-            progress(f"{intent.key}: in no state; seeing that it is gone")
-            with Client.from_environment(environment) as client:
-                patience = Patience.from_environment(environment)
-                buyer = Buyer(client, journal, patience, pause=_at_the_next_visit)
-                buyer.end_purchase(intent.key, progress)
+    journal = journal_from_environment(environment)
+    numbers = [str(service_id) for service_id in known]
+    for intent in journal.intents():
+        ours = is_server_of(intent.key, installation, tenant)
+        if not ours or intent.outcome in numbers:
+            continue
+        progress(f"{intent.key}: in no state; seeing that it is gone")
+        with Client.from_environment(environment) as client:
+            patience = Patience.from_environment(environment)
+            buyer = Buyer(client, journal, patience, pause=_at_the_next_visit)
+            buyer.end_purchase(intent.key, progress)
 
 
 def _at_the_next_visit(seconds: float) -> None:
     del seconds
-    raise Interrupted("a server that was bought has not shown up or not gone yet")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except HostwindsError as error:
-        code = Code(error.code, "", "", "", retryable=error.retryable)
-        raise Fault(code, str(error), error.remedy) from None
+    raise INTERRUPTED(what="a server that was bought had shown up or gone")

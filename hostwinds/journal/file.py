@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hostwinds.errors import JournalUnavailable
+from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
+from kit.faults import Fault
 
 
 class FileJournal:
@@ -92,7 +93,7 @@ class FileJournal:
         except OSError as error:
             raise self._unavailable(error.strerror) from None
         except ValueError:
-            raise self._unavailable("it is damaged: mend it or bring back a copy") from None
+            raise self._unavailable("it is damaged; repair it or restore a copy") from None
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
@@ -119,8 +120,8 @@ class FileJournal:
         os.fsync(directory)
         os.close(directory)
 
-    def _unavailable(self, why: str | None) -> JournalUnavailable:
-        return JournalUnavailable(f"purchase journal {self._path}: {why}")
+    def _unavailable(self, why: str | None) -> Fault:
+        return JOURNAL_UNAVAILABLE(place=self._path, reason=why)
 
 
 def _intent(key: str, entry: dict[str, Any]) -> Intent:

@@ -9,9 +9,10 @@ from typing import Any
 
 import psycopg
 
-from hostwinds.errors import JournalUnavailable
+from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
 from kit.database import AdvisoryLock
+from kit.faults import Fault
 
 SCHEMA = """
 create schema if not exists purchase;
@@ -51,10 +52,10 @@ def ensure_schema(connection: psycopg.Connection[Any]) -> None:
         connection.execute(SCHEMA)
 
 
-def unavailable(error: psycopg.Error) -> JournalUnavailable:
+def unavailable(error: psycopg.Error) -> Fault:
     """Say in one line why the journal's database cannot be used."""
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return JournalUnavailable(f"purchase journal: {said}")
+    return JOURNAL_UNAVAILABLE(place="PostgreSQL", reason=said)
 
 
 class PostgresJournal:

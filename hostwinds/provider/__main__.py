@@ -14,7 +14,7 @@ import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
 from hostwinds.client import Client
-from hostwinds.errors import Interrupted
+from hostwinds.faults import INTERRUPTED
 from hostwinds.journal import journal_from_environment
 from hostwinds.provider.resources import Services
 from hostwinds.provider.server import HostwindsProvider
@@ -53,7 +53,7 @@ class Connection:
 
     def _pause(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
-            raise Interrupted("stopped while waiting for the provider")
+            raise INTERRUPTED(what="the provider had finished")
 
     def _progress(self, urn: str) -> Progress:
         def progress(line: str) -> None:

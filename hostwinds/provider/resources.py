@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hostwinds.client import Client
-from hostwinds.errors import HostwindsError, Refused, SameName, Unfinished
+from hostwinds.faults import POINTER_IMPORT, REPLACEMENT_NAME, Pending, Unfinished
 from hostwinds.models import Instance as Found
-from hostwinds.purchase import Buyer, Order, Progress, StillPending
+from hostwinds.purchase import Buyer, Order, Progress
+from kit.faults import Fault, line
 
 Properties = dict[str, Any]
 HOSTNAME = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
@@ -22,7 +23,7 @@ CYCLES = ("hourly", "monthly", "quarterly", "semiannually", "annually", "biennia
 class PartlyDone(Exception):
     """The resource exists, but not as asked: its state is kept, and the next run updates it."""
 
-    def __init__(self, resource_id: str, outputs: Properties, reason: HostwindsError) -> None:
+    def __init__(self, resource_id: str, outputs: Properties, reason: Fault) -> None:
         super().__init__(reason)
         self.reason = reason
         self.resource_id = resource_id
@@ -109,8 +110,7 @@ class Instance(Resource):
         changed = [key for key in self.replacing if key in olds and olds[key] != news[key]]
         if not changed or "serverName" in changed:
             return []
-        said = f"a change of {', '.join(changed)} is another server, and needs another serverName"
-        return [("serverName", SameName(said).line())]
+        return [("serverName", line(REPLACEMENT_NAME(changed=", ".join(changed))))]
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
         """Buy it, or find that it was bought. One that is not active yet is kept in the state."""
@@ -199,7 +199,7 @@ class SecondaryAddress(Resource):
         resource_id = f"{service_id}/{name}"
         try:
             address = services.buyer.address(service_id, name, services.progress)
-        except StillPending as pending:
+        except Pending as pending:
             raise PartlyDone(resource_id, {"address": ""}, pending) from None
         return resource_id, {"address": address}
 
@@ -260,7 +260,7 @@ class ReverseDns(Resource):
     ) -> tuple[Properties, Properties] | None:
         """It lives as long as its instance has the address."""
         if "serviceId" not in state:
-            raise Refused("a PTR cannot be imported", remedy="declare it; it is set once more")
+            raise POINTER_IMPORT()
         if resource_id not in services.client.addresses(int(state["serviceId"])):
             return None
         return {key: state[key] for key in self.inputs}, {}

@@ -14,9 +14,10 @@ from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from hostwinds import VERSION
-from hostwinds.errors import Defect, HostwindsError
+from hostwinds.faults import DEFECT
 from hostwinds.provider.resources import RESOURCES, PartlyDone, Properties, Resource, Services
 from hostwinds.provider.schema import schema
+from kit.faults import Fault, line
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """The engine's marker of a value that a preview does not know yet."""
@@ -138,7 +139,7 @@ def _told(context: Any, news: Properties) -> Iterator[None]:
     try:
         yield
     except PartlyDone as partly:
-        said = partly.reason.line()
+        said = line(partly.reason)
         detail = provider_pb2.ErrorResourceInitFailed(
             id=partly.resource_id,
             properties=_struct({**news, **partly.outputs}),
@@ -152,11 +153,11 @@ def _told(context: Any, news: Properties) -> Iterator[None]:
         )
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         context.abort(grpc.StatusCode.UNKNOWN, said)
-    except HostwindsError as error:
-        context.abort(grpc.StatusCode.UNKNOWN, error.line())
+    except Fault as error:
+        context.abort(grpc.StatusCode.UNKNOWN, line(error))
     except Exception as error:  # noqa: BLE001 - gRPC would print a traceback
-        defect = Defect(f"{type(error).__name__} at {_place(error)}")
-        context.abort(grpc.StatusCode.INTERNAL, defect.line())
+        defect = DEFECT(reason=f"{type(error).__name__} at {_place(error)}")
+        context.abort(grpc.StatusCode.INTERNAL, line(defect))
 
 
 def _place(error: Exception) -> str:

@@ -9,6 +9,7 @@ from controlplane.authority.faults import FAULTS as AUTHORITY
 from controlplane.faults import FAULTS as CONTROLPLANE
 from controlplane.pulumi.faults import FAULTS as PULUMI
 from controlplane.verification.faults import FAULTS as VERIFICATION
+from hostwinds.faults import FAULTS as HOSTWINDS
 from kit.faults import Code
 from lab.faults import FAULTS as LAB
 from sandbox.faults import FAULTS as SANDBOX
@@ -26,6 +27,7 @@ TABLES = (
     AUTHORITY,
     PULUMI,
     STACKS,
+    HOSTWINDS,
     ANSIBLE,
     VERIFICATION,
     TOOLS,

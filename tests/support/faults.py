@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from pathlib import Path
 from string import Formatter
@@ -32,6 +32,14 @@ def assert_shows(shown: Shown, code: Code, **values: object) -> None:
     remedy = _pattern(code.remedy, {**code.example, **values})
     for text, pattern in _parts(shown, code, message, remedy):
         assert re.search(pattern, text, re.DOTALL), f"{pattern}\nis not in\n{text}"
+
+
+@contextmanager
+def fault_shown(code: Code, **values: object) -> Iterator[None]:
+    """Assert that what is done here ends in a fault with the text of a code."""
+    with pytest.raises(Fault) as caught:
+        yield
+    assert_shows(caught.value, code, **values)
 
 
 def printed(call: Callable[[], object]) -> str:

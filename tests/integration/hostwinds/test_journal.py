@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hostwinds.errors import JournalUnavailable
+from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal import Journal
 from hostwinds.journal.file import FileJournal
 from hostwinds.journal.postgres import PostgresJournal
+from tests.support.faults import fault_shown
 
 
 def test_an_intent_is_opened_once(journal: Journal) -> None:
@@ -48,9 +49,9 @@ def test_a_journal_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
     (tmp_path / "damaged.json").write_text("{")
     (tmp_path / "file").touch()
     for place in (tmp_path / "damaged.json", tmp_path / "file" / "journal.json"):
-        with pytest.raises(JournalUnavailable, match=str(place)):
+        with fault_shown(JOURNAL_UNAVAILABLE, place=place, reason=...):
             FileJournal(place).open("acme-mx1")
-    with pytest.raises(JournalUnavailable):
+    with fault_shown(JOURNAL_UNAVAILABLE, reason=...):
         PostgresJournal("postgresql://nobody@127.0.0.1:9/none").open("acme-mx1")
 
 

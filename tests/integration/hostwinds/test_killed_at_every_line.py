@@ -15,10 +15,11 @@ from pydantic import SecretStr
 from hostwinds import journal as journal_package
 from hostwinds import purchase
 from hostwinds.client import Client
-from hostwinds.errors import Ambiguous
+from hostwinds.faults import PURCHASE_AMBIGUOUS
 from hostwinds.journal.file import FileJournal
 from hostwinds.limiter import FileLimiter
 from hostwinds.purchase import Buyer, Order, Patience
+from kit.faults import Fault
 from lab.emulator_server import serve
 from lab.hostwinds.app import create_app
 from lab.hostwinds.world import World
@@ -83,7 +84,9 @@ def test_killed_at_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         bought = 1
         try:
             buy()
-        except Ambiguous:
+        except Fault as fault:
+            if fault.code is not PURCHASE_AMBIGUOUS:
+                raise
             bought = 0
         assert [entry["what"] for entry in world.ledger].count(name) == bought
         outcomes.add(bought)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from hostwinds.answers import objects, payload, succeeded
-from hostwinds.errors import HalfDone, HostwindsError, Refused, Unauthorized, Unreachable
+from hostwinds.faults import HALF_DONE, REFUSED, UNAUTHORIZED, UNREACHABLE
 from hostwinds.models import FirewallProfile, Instance
+from kit.faults import Code
+from tests.support.faults import fault_shown
 
 OK = {"result": "success", "action": "Invoice Paid", "message": "Invoice has been paid.<br>"}
 NO = {"result": "error", "action": "Add Instance", "message": "Location Id is invalid.<br>"}
@@ -26,25 +28,24 @@ def test_the_documentations_misprint_is_understood(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "words"),
+    ("text", "code", "values"),
     [
-        (json.dumps([NO]), Refused, "add_instance: Location Id is invalid."),
-        (json.dumps([{**NO, "ERROR": "342432"}]), Refused, "(ERROR 342432)"),
-        (json.dumps([OK, NO]), HalfDone, "after Invoice Paid"),
-        ('{"success": false}', Refused, "no"),
-        ('[{"result":"error","message":"Not Authorized!"}]', Unauthorized, "Not Authorized!"),
-        ('{"message":"Not Authorized!<br>"}', Unauthorized, "Not Authorized!"),
-        ("<h1>Not Authorized!</h1>", Unauthorized, "Not Authorized!"),
-        ("<html>Maintenance</html>", Unreachable, "not JSON"),
-        ("", Unreachable, "not JSON"),
+        (json.dumps([NO]), REFUSED, {"reason": "Location Id is invalid"}),
+        (json.dumps([{**NO, "ERROR": "342432"}]), REFUSED, {}),
+        (json.dumps([OK, NO]), HALF_DONE, {}),
+        ('{"success": false}', REFUSED, {"reason": "it gives no reason"}),
+        ('[{"result":"error","message":"Not Authorized!"}]', UNAUTHORIZED, {}),
+        ('{"message":"Not Authorized!<br>"}', UNAUTHORIZED, {}),
+        ("<h1>Not Authorized!</h1>", UNAUTHORIZED, {}),
+        ("<html>Maintenance</html>", UNREACHABLE, {"reason": "the answer is not JSON"}),
+        ("", UNREACHABLE, {"reason": "the answer is not JSON"}),
     ],
 )
-def test_a_refusal_is_typed(text: str, kind: type[HostwindsError], words: str) -> None:
-    with pytest.raises(HostwindsError) as caught:
+def test_refusal_has_its_code(text: str, code: Code, values: dict[str, str]) -> None:
+    if code is UNREACHABLE:
+        values = {"action": "add_instance", **values}
+    with fault_shown(code, **values):
         payload(text, "add_instance")
-    assert type(caught.value) is kind
-    assert words in str(caught.value)
-    assert "<" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_objects_come_as_a_list_or_by_number() -> None:
 
 @pytest.mark.parametrize("answer", [None, True, "text", {"message": "busy"}, ["1"]])
 def test_an_odd_listing_is_not_an_empty_account(answer: Any) -> None:
-    with pytest.raises(Unreachable):
+    with fault_shown(UNREACHABLE, action=..., reason=...):
         objects(answer, "get_instances")
 
 

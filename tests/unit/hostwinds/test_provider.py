@@ -11,10 +11,11 @@ from google.protobuf import json_format, struct_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2
 
-from hostwinds.errors import HostwindsError, Unfinished
+from hostwinds.faults import DEFECT, NOT_ACTIVE, POINTER_IMPORT, VANISHED, not_active
 from hostwinds.models import Instance
 from hostwinds.provider.resources import RESOURCES
 from hostwinds.provider.server import UNKNOWN, HostwindsProvider
+from tests.support.faults import assert_shows, fault_shown
 
 SERVER = {
     "serverName": "acme-mx1-3f9a2c",
@@ -26,6 +27,9 @@ SERVER = {
     "billingCycle": "monthly",
 }
 POINTER = {"serviceId": 1001, "address": "198.18.1.10", "hostname": "mx1.acme.example"}
+
+SERVICES: Any = None
+"""Of calls that must not reach the provider."""
 
 
 class Aborted(Exception):
@@ -182,15 +186,16 @@ def create(error: Exception) -> Call:
 
 
 def test_an_error_of_ours_is_one_line_with_code_and_remedy() -> None:
-    call = create(HostwindsError("it is so", remedy="do this"))
-    assert call.said == "[hostwinds.error] it is so; do: do this"
+    call = create(VANISHED.shown())
+    assert_shows(call.said, VANISHED)
     assert call.trailing == ()
 
 
 def test_an_unexpected_error_shows_its_place_and_none_of_its_words() -> None:
     call = create(ValueError("the password is 1234"))
     assert call.code is grpc.StatusCode.INTERNAL
-    assert call.said.startswith("[hostwinds.defect] ValueError at test_provider.py:")
+    assert_shows(call.said, DEFECT, reason=...)
+    assert "ValueError at test_provider.py:" in call.said
     assert "1234" not in call.said
 
 
@@ -208,14 +213,14 @@ def test_a_server_that_is_not_active_is_kept_in_the_state() -> None:
 
         def instance(self, *_: Any) -> Any:
             found = Instance.model_validate({"serviceid": 1001, "status": "BUILD"})
-            raise Unfinished("server 1001 is still build", found)
+            raise not_active(found, "still build")
 
     call = Call()
     request = provider_pb2.CreateRequest(urn=urn("Instance"), properties=struct(SERVER))
     late: Any = Late()
     with pytest.raises(Aborted):
         HostwindsProvider(lambda _: late, lambda: None).Create(request, call)
-    assert call.said.startswith("[hostwinds.not_active] server 1001 is still build; do: ")
+    assert_shows(call.said, NOT_ACTIVE, name="")
     [(name, packed)] = call.trailing
     assert name == "grpc-status-details-bin"
     detail = provider_pb2.ErrorResourceInitFailed()
@@ -223,3 +228,8 @@ def test_a_server_that_is_not_active_is_kept_in_the_state() -> None:
     assert detail.id == "1001"
     assert detail.properties["serviceId"] == 1001
     assert list(detail.reasons) == [call.said]
+
+
+def test_pointer_that_nobody_declared_is_not_imported() -> None:
+    with fault_shown(POINTER_IMPORT):
+        RESOURCES["hostwinds:index:ReverseDns"].read("198.18.1.10", {}, SERVICES)

@@ -53,9 +53,10 @@ def _tests() -> list[Path]:
 
 def _asserted(path: Path) -> Iterator[Code]:
     """Yield the codes that a test file names, if it asserts what a user is shown."""
-    if "assert_shows(" not in path.read_text():
+    text = path.read_text()
+    if "assert_shows(" not in text and "fault_shown(" not in text:
         return
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(text)
     imported = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:

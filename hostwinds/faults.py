@@ -1,0 +1,240 @@
+"""What Hostwinds refuses, and what can go wrong on the way to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kit.faults import Actor, Fault, Table
+
+if TYPE_CHECKING:
+    from hostwinds.models import Instance
+
+FAULTS = Table("hostwinds", "What Hostwinds answers, and the purchase journal")
+
+
+class Unreachable(Fault):
+    """No answer, or one that is not the API's."""
+
+
+class AnswerLost(Fault):
+    """A change was sent: only looking can tell whether it happened."""
+
+
+class Refused(Fault):
+    """The API refused the call."""
+
+
+class Pending(Fault):
+    """An address was asked for and will come."""
+
+
+class Unfinished(Fault):
+    """An instance is bought and is not active."""
+
+    instance: Instance
+
+
+UNREACHABLE = FAULTS.code(
+    "hostwinds.unreachable",
+    message="Hostwinds does not answer {action}: {reason}",
+    remedy="check HOSTWINDS_API_URL and the network; it is tried again",
+    cause="The provider's API did not answer, or answered in another format.",
+    example={"action": "get_instances", "reason": "HTTP 503 from https://api.example"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+    raises=Unreachable,
+)
+ANSWER_LOST = FAULTS.code(
+    "hostwinds.answer_lost",
+    message="the answer to {action} was lost: {reason}",
+    remedy="wait; the next run looks before it does anything",
+    cause="The connection broke after a change was sent, so it may have happened.",
+    example={"action": "add_instance", "reason": "ReadTimeout at https://api.example"},
+    retryable=True,
+    acts=Actor.NOBODY,
+    raises=AnswerLost,
+)
+HALF_DONE = FAULTS.code(
+    "hostwinds.half_done",
+    message="{action} was refused after {done}: {reason}",
+    remedy="wait; the next run looks before it does anything",
+    cause="The provider did a part of a change, perhaps charged for it, and refused the rest.",
+    example={
+        "action": "add_instance",
+        "done": "Invoice Paid",
+        "reason": "Location Id is invalid",
+    },
+    retryable=True,
+    acts=Actor.NOBODY,
+    raises=AnswerLost,
+)
+UNAUTHORIZED = FAULTS.code(
+    "hostwinds.unauthorized",
+    message="Hostwinds refuses the API key: {reason}",
+    remedy="check HOSTWINDS_API_KEY, its expiry, and that this machine's IPv4 address is on the "
+    "key's allow-list in the Hostwinds portal",
+    cause="The key is missing, wrong or expired, or this machine is not on its allow-list.",
+    example={"reason": "Not Authorized"},
+    acts=Actor.OPERATOR,
+)
+REFUSED = FAULTS.code(
+    "hostwinds.refused",
+    message="Hostwinds refuses {action}: {reason}",
+    remedy="change the request as the message says",
+    cause="The API refused a call, and repeating it changes nothing.",
+    example={"action": "add_instance", "reason": "Location Id is invalid (ERROR 342432)"},
+    acts=Actor.OPERATOR,
+    raises=Refused,
+)
+NO_SERVER = FAULTS.code(
+    "hostwinds.no_server",
+    message="server {service_id} does not exist",
+    remedy="check the service id in the Hostwinds portal",
+    cause="The account has no server of this number.",
+    example={"service_id": 1001},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+NOT_ON_OFFER = FAULTS.code(
+    "hostwinds.not_on_offer",
+    message="{what} {name} is not on offer",
+    remedy="use one of: {known}",
+    cause="The provider does not list the location or image that the settings name.",
+    example={"what": "location", "name": "Atlantis", "known": "Amsterdam, Dallas, Seattle"},
+    acts=Actor.OPERATOR,
+)
+SIZE_NOT_ON_OFFER = FAULTS.code(
+    "hostwinds.size_not_on_offer",
+    message="no offer has {cpu} CPU, {ram_mb} MB and {disk_gb} GB",
+    remedy="choose a smaller size",
+    cause="No line of the provider's price list is large enough for the host.",
+    example={"cpu": 64, "ram_mb": 2048, "disk_gb": 50},
+)
+SERVER_LOCKED = FAULTS.code(
+    "hostwinds.server_locked",
+    message="server {service_id} ({name}) is locked",
+    remedy="unlock it in the Hostwinds portal if it is to be ended",
+    cause="Somebody locked a server that is to be ended; that lock is not ours.",
+    example={"service_id": 1001, "name": "k3f9a-acme-mx1-3f9a2c71be"},
+)
+POINTER_IMPORT = FAULTS.code(
+    "hostwinds.pointer_import",
+    message="a PTR cannot be imported",
+    remedy="declare it; it is set once more",
+    cause="The provider's API cannot read a PTR back.",
+)
+FIREWALL_WITHOUT_SSH = FAULTS.code(
+    "hostwinds.firewall_without_ssh",
+    message="firewall profile {profile} does not let SSH in",
+    remedy="choose a firewall profile that lets port 22 in",
+    cause="The profile would lock the control plane out of the host; it was undone.",
+    example={"profile": "smtp"},
+    acts=Actor.OPERATOR,
+)
+NOT_IN_EFFECT = FAULTS.code(
+    "hostwinds.not_in_effect",
+    message="server {service_id} has not changed: {what}",
+    remedy="wait; the next run looks again; if it stays so, ask Hostwinds' support",
+    cause="The API accepted a change, and reading back shows that nothing changed.",
+    example={"service_id": 1001, "what": "it is still there after its termination"},
+    retryable=True,
+    acts=Actor.PROVIDER,
+)
+NOT_ACTIVE = FAULTS.code(
+    "hostwinds.not_active",
+    message="server {service_id} ({name}) is {status}",
+    remedy="wait while it is being made; else ask Hostwinds' support: it is not ordered again",
+    cause="A server was bought and is not active: it takes long, or the provider gave up on it.",
+    example={"service_id": 1001, "name": "k3f9a-acme-mx1-3f9a2c71be", "status": "still build"},
+    retryable=True,
+    acts=Actor.PROVIDER,
+    raises=Unfinished,
+)
+PURCHASE_AMBIGUOUS = FAULTS.code(
+    "hostwinds.purchase_ambiguous",
+    message="{name} was to be bought at {opened} UTC and has not shown up; it is not ordered again",
+    remedy="look into the portal: `penguin purchases settle NAME SERVICE_ID` if it was bought, "
+    "`penguin purchases forget NAME` if not",
+    cause="A purchase has no outcome, and looking for longer than an order takes found nothing.",
+    example={"name": "k3f9a-acme-mx1-3f9a2c71be", "opened": "2026-11-24 10:00:00"},
+    acts=Actor.OPERATOR,
+)
+SEVERAL_SERVERS = FAULTS.code(
+    "hostwinds.several_servers",
+    message="servers {numbers} are all named {name}",
+    remedy="end all but one of them in the Hostwinds portal",
+    cause="The name is the mark of ownership, and several servers have it.",
+    example={"numbers": "1001, 1002", "name": "k3f9a-acme-mx1-3f9a2c71be"},
+    acts=Actor.OPERATOR,
+)
+VANISHED = FAULTS.code(
+    "hostwinds.vanished",
+    message="{what} is not in the account any more; it is not ordered again",
+    remedy="check that HOSTWINDS_API_KEY is of the right account; if the server was really ended, "
+    "`penguin purchases forget NAME` lets another be bought",
+    cause="What the purchase journal says was bought is not in the account.",
+    example={"what": "server 1001 (k3f9a-acme-mx1-3f9a2c71be)"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+SUPERSEDED = FAULTS.code(
+    "hostwinds.superseded",
+    message="another process works on {name} now; nothing was bought",
+    remedy="wait; the other one goes on",
+    cause="A later holder of the tenant's lease has taken over.",
+    example={"name": "k3f9a/acme"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+INTERRUPTED = FAULTS.code(
+    "hostwinds.interrupted",
+    message="stopped before {what}",
+    remedy="wait; the next run looks before it does anything",
+    cause="Waiting for the provider was ended: the plugin was asked to stop, or does not wait.",
+    example={"what": "the provider had finished"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+JOURNAL_UNAVAILABLE = FAULTS.code(
+    "hostwinds.journal_unavailable",
+    message="the purchase journal ({place}) cannot be used: {reason}",
+    remedy="check HOSTWINDS_JOURNAL and that its database or disk has room and is reachable",
+    cause="Without its journal nothing may be bought.",
+    example={"place": "PostgreSQL", "reason": "connection refused"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+REPLACEMENT_NAME = FAULTS.code(
+    "hostwinds.replacement_name",
+    message="a change of {changed} is another server, and needs another serverName",
+    remedy="give the host another name",
+    cause="A change makes another server, which would be taken for the one that it replaces.",
+    example={"changed": "cpu, ramMb"},
+)
+PENDING = FAULTS.code(
+    "hostwinds.pending",
+    message="{name}: no free address at server {service_id} yet",
+    remedy="buy the address in the Hostwinds portal; it is adopted by itself",
+    cause="A further address can be bought in the provider's portal only.",
+    example={"name": "mx1-2", "service_id": 1001},
+    retryable=True,
+    acts=Actor.OPERATOR,
+    raises=Pending,
+)
+DEFECT = FAULTS.code(
+    "hostwinds.defect",
+    message="the provider plugin failed: {reason}",
+    remedy="report it with the operation's log",
+    cause="The provider plugin has a defect.",
+    example={"reason": "ValueError at resources.py:120"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+
+
+def not_active(instance: Instance, status: str) -> Unfinished:
+    """Return NOT_ACTIVE with the instance, which must not be forgotten."""
+    made = NOT_ACTIVE(service_id=instance.service_id, name=instance.name, status=status)
+    fault = Unfinished(NOT_ACTIVE, made.message, made.remedy)
+    fault.instance = instance
+    return fault
