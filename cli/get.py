@@ -8,6 +8,7 @@ import typer
 
 from cli import events, lists
 from cli.api import connect
+from cli.completing import kinds
 from cli.errors import UsageError
 from cli.kinds import EVENT, KINDS
 from cli.names import TenantOption, reference, tenant_option
@@ -22,7 +23,11 @@ WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="go on with wha
 def get(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="KIND | KIND/NAME", help=", ".join(kind.plural for kind in KINDS)),
+        typer.Argument(
+            metavar="KIND | KIND/NAME",
+            help=", ".join(kind.plural for kind in KINDS),
+            autocompletion=kinds,
+        ),
     ],
     tenant: TenantOption = None,
     follow: WatchOption = False,

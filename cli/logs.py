@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 
 from cli.api import Api, connect, path_of, tenant_path
+from cli.completing import tenants
 from cli.errors import UsageError
 from cli.faults import NO_OPERATION
 from cli.kinds import OPERATION
@@ -26,6 +27,7 @@ def logs(
         typer.Argument(
             metavar="[TENANT | OPERATION]",
             help="as acme, tenant/acme, or an operation's id; default: the newest operation",
+            autocompletion=tenants,
         ),
     ] = None,
     tenant: TenantOption = None,

@@ -8,21 +8,42 @@ from typing import Annotated
 
 import typer
 
+from cli import completing
 from cli.errors import UsageError
 from cli.kinds import BY_WORD, KINDS, TENANT, Kind
 
 ResourceArgument = Annotated[
-    list[str], typer.Argument(metavar="KIND/NAME", help="as tenant/acme, or tenant acme")
+    list[str],
+    typer.Argument(
+        metavar="KIND/NAME",
+        help="as tenant/acme, or tenant acme",
+        autocompletion=completing.resources,
+    ),
 ]
 TenantArgument = Annotated[
-    list[str], typer.Argument(metavar="TENANT", help="as acme, tenant/acme, or tenant acme")
+    list[str],
+    typer.Argument(
+        metavar="TENANT",
+        help="as acme, tenant/acme, or tenant acme",
+        autocompletion=completing.tenants,
+    ),
 ]
 OptionalTenantArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[TENANT]", help="as acme, tenant/acme, or tenant acme"),
+    typer.Argument(
+        metavar="[TENANT]",
+        help="as acme, tenant/acme, or tenant acme",
+        autocompletion=completing.tenants,
+    ),
 ]
 TenantOption = Annotated[
-    str | None, typer.Option("--tenant", "-t", help="of this tenant: acme, or tenant/acme")
+    str | None,
+    typer.Option(
+        "--tenant",
+        "-t",
+        help="of this tenant: acme, or tenant/acme",
+        autocompletion=completing.tenants,
+    ),
 ]
 
 

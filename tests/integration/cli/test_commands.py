@@ -471,3 +471,40 @@ def test_stops_are_said_by_describe_and_explain_until_they_are_started(
 def test_a_stop_that_names_no_one_thing_is_a_usage_error(plane, penguin, arguments, capsys):
     assert penguin(*arguments, "--reason", "x") == 1
     assert "error[usage]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("penguin get ho", ["hosts"]),
+        ("penguin get host/", ["host/mx1"]),
+        ("penguin get host ''", ["mx1"]),
+        ("penguin describe add", ["address/"]),
+        ("penguin describe mailbox/sa", ["mailbox/sales@acme.example"]),
+        ("penguin logs a", ["acme"]),
+        ("penguin wait tenant/", ["tenant/acme"]),
+        ("penguin events --tenant a", ["acme"]),
+        ("penguin describe server/", []),
+    ],
+)
+def test_shell_completes_kinds_and_names(
+    plane, penguin, file, monkeypatch, capsys, typed, completed
+):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    monkeypatch.setenv("_PENGUIN_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    penguin()
+    assert capsys.readouterr().out.split() == completed
+
+
+def test_shell_completes_nothing_where_no_control_plane_answers(penguin, monkeypatch, capsys):
+    monkeypatch.setenv("PENGUIN_API_KEY", "key")
+    monkeypatch.setenv("PENGUIN_API_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("_PENGUIN_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "penguin logs a")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    penguin()
+    said = capsys.readouterr()
+    assert (said.out.split(), said.err) == ([], "")

@@ -1,0 +1,57 @@
+"""What a shell may complete: kinds, and names that the control plane knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from cli.api import connect
+from cli.kinds import BY_WORD, EVENT, KINDS, MESSAGE, PURCHASE, TENANT, Kind
+from kit.faults import Fault
+
+UNNAMED = (EVENT, MESSAGE, PURCHASE)
+"""Kinds without names that anybody would type, or that no control plane knows."""
+
+
+def kinds(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete `KIND`, `KIND/NAME` and `KIND NAME`; a kind alone stands for all of it."""
+    return _complete(_before(ctx), incomplete, [kind.plural for kind in KINDS])
+
+
+def resources(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete `KIND/NAME` and `KIND NAME`."""
+    return _complete(_before(ctx), incomplete, [f"{kind.name}/" for kind in KINDS])
+
+
+def tenants(incomplete: str) -> list[str]:
+    """Complete a tenant's name, with or without `tenant/` before it."""
+    head, slash, begun = incomplete.rpartition("/")
+    return [f"{head}{slash}{name}" for name in _names(TENANT) if name.startswith(begun)]
+
+
+def _before(ctx: typer.Context) -> Sequence[str]:
+    """Return the words before the one that is completed."""
+    return ctx.params.get("words") or ()
+
+
+def _complete(before: Sequence[str], incomplete: str, begins: Sequence[str]) -> list[str]:
+    if before:
+        kind = BY_WORD.get(before[0])
+        return [name for name in _names(kind) if name.startswith(incomplete)] if kind else []
+    word, slash, begun = incomplete.partition("/")
+    if not slash:
+        return [text for text in begins if text.startswith(word)]
+    kind = BY_WORD.get(word)
+    return [f"{word}/{name}" for name in _names(kind) if name.startswith(begun)] if kind else []
+
+
+def _names(kind: Kind) -> list[str]:
+    """Return the names of a kind; where nobody answers there is nothing to complete."""
+    if kind in UNNAMED:
+        return []
+    try:
+        found = list(connect().pages(f"/{kind.plural}", limit=100))
+    except Fault:
+        return []
+    return [str(each.get("name") or each["id"]) for each in found]
