@@ -53,6 +53,10 @@ bench: setup ## Measure against named peers; results in build/bench.json
 docs: setup ## Write the reference pages from the code
 	@$(PY) -m sandbox.reference
 
+.PHONY: texts
+texts: setup ## Print every text that a user can meet, to read it as a whole
+	@$(PY) -m sandbox.reference.texts
+
 .PHONY: lock
 lock: setup ## Write requirements/lock.txt anew from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \

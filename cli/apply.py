@@ -25,7 +25,7 @@ FilesOption = Annotated[
 @app.command()
 def apply(
     filename: FilesOption,
-    until_ready: Annotated[bool, typer.Option("--wait", help="until they are Ready")] = False,
+    until_ready: Annotated[bool, typer.Option("--wait", help="wait until they are Ready")] = False,
     timeout: Annotated[str, typer.Option(help="for --wait, as 300s or 5m")] = "300s",
     output: OutputOption = Format.TABLE,
 ) -> None:
@@ -71,8 +71,10 @@ def _result(name: str, outcome: str, tenant: dict[str, Any]) -> str:
     ready = of_subject(tenant["conditions"], "tenant", "Ready")
     if outcome != "unchanged" or (ready is not None and ready["status"] == "True"):
         return line
-    reason = sentence(ready) if ready is not None else "it has not been looked at yet"
-    return f"{line}, but it is not Ready; it is looked at again\n" + wrapped(reason, first="  ")
+    reason = sentence(ready) if ready is not None else "no reconcile pass has run yet"
+    return f"{line}, but not Ready; another reconcile pass is requested\n" + wrapped(
+        reason, first="  "
+    )
 
 
 def _in_file(violation: Violation, source: files.Source) -> Violation:

@@ -1,4 +1,4 @@
-"""`penguin delete`: end a tenant with everything that exists for it."""
+"""`penguin delete`: delete a tenant and everything that exists for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = typer.Typer()
 def delete(
     tenant: TenantArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
-    until_gone: Annotated[bool, typer.Option("--wait", help="until it is gone")] = False,
+    until_gone: Annotated[bool, typer.Option("--wait", help="wait until it is gone")] = False,
     timeout: Annotated[str, typer.Option(help="for --wait, as 300s or 5m")] = "300s",
     output: OutputOption = Format.TABLE,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`penguin describe`: everything about one resource."""
+"""`penguin describe`: show everything about one resource."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cli.terminal import wrapped
 
 app = typer.Typer()
 AllOption = Annotated[
-    bool, typer.Option("--all", help="also conditions that say that nothing is wrong")
+    bool, typer.Option("--all", help="also conditions that only say that nothing is wrong")
 ]
 
 

@@ -1,4 +1,4 @@
-"""`penguin diff`: what apply would change, and what it would cost."""
+"""`penguin diff`: show what apply would change, and what it would cost."""
 
 from __future__ import annotations
 

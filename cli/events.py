@@ -1,4 +1,4 @@
-"""`penguin events`: what happened, in order."""
+"""`penguin events`: show what happened, in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cli.times import moment
 app = typer.Typer()
 POLL = 0.3
 FollowOption = Annotated[
-    bool, typer.Option("--follow", "-f", "--watch", "-w", help="go on with what comes")
+    bool, typer.Option("--follow", "-f", "--watch", "-w", help="keep printing what happens")
 ]
 
 

@@ -1,4 +1,4 @@
-"""`penguin explain`: what became of a message, and why."""
+"""`penguin explain`: show what became of a message, and why."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ AMBIGUOUS = FAULTS.code(
 )
 WAIT_TIMEOUT = FAULTS.code(
     "wait.timeout",
-    message="{wanted} did not come in {seconds} s ({reason})",
+    message="waited {seconds} s for {wanted}: {reason}",
     remedy="see `penguin describe tenant/{name}` and `penguin logs {name}`",
     cause="The condition did not become true in the given time.",
     example={"wanted": "Ready", "seconds": 300, "reason": "DnsMissing", "name": "acme"},
@@ -100,14 +100,14 @@ WAIT_TIMEOUT = FAULTS.code(
 )
 WAIT_STALLED = FAULTS.code(
     "wait.stalled",
-    message="{wanted} does not come, {name} is stalled ({reason})",
+    message="{name} is stalled and does not reach {wanted}: {reason}",
     remedy="remove the cause and `penguin apply` again; see `penguin logs {name}`",
     cause="The reconciler stopped: somebody has to act first.",
     example={"wanted": "Ready", "reason": "CloudflareZoneMissing", "name": "acme"},
 )
 WAIT_UNSUPPORTED = FAULTS.code(
     "wait.unsupported",
-    message="{wanted} cannot come true here ({reason})",
+    message="{wanted} cannot become true here: {reason}",
     remedy="wait for a condition that can, such as DnsReady",
     cause="This installation cannot do what the condition needs.",
     example={"wanted": "Ready", "reason": "HostsUnavailable"},

@@ -134,7 +134,7 @@ def _text(file: str) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        raise _unreadable(file, "not a text in UTF-8") from None
+        raise _unreadable(file, "it is not UTF-8 text") from None
 
 
 def _raw(file: str) -> bytes:

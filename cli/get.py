@@ -16,7 +16,7 @@ from cli.output import Format, OutputOption, print_document, print_rows
 from cli.watching import watch
 
 app = typer.Typer()
-WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="go on with what changes")]
+WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="keep printing what changes")]
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`penguin logs`: what an operation did, line by line."""
+"""`penguin logs`: show what an operation did, line by line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def logs(
     ] = None,
     tenant: TenantOption = None,
     follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="until the operation has ended")
+        bool, typer.Option("-f", "--follow", help="keep printing until the operation has ended")
     ] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`penguin pause`: changes for a tenant stop; observing, certificate renewal and mail go on."""
+"""`penguin pause`: stop changes for a tenant; observing, certificate renewal and mail go on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
 
 app = typer.Typer()
-ReasonOption = Annotated[str, typer.Option("--reason", help="why, for those who come after")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="why; kept with the event")]
 
 
 @app.command()

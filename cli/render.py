@@ -1,4 +1,4 @@
-"""`penguin render`: everything that follows from a tenant's document."""
+"""`penguin render`: show everything that follows from a tenant's document."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def render(
     filename: Annotated[
         str | None, typer.Option("--filename", "-f", help="a file, without a control plane")
     ] = None,
-    to: Annotated[Path | None, typer.Option(help="write it here")] = None,
+    to: Annotated[Path | None, typer.Option(help="write to this file")] = None,
     output: OutputOption = Format.JSON,
 ) -> None:
     """Print everything that follows from a tenant's document."""

@@ -1,4 +1,4 @@
-"""`penguin resume`: a paused tenant's document is applied again."""
+"""`penguin resume`: apply a paused tenant's document again."""
 
 from __future__ import annotations
 

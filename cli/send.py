@@ -1,4 +1,4 @@
-"""`penguin send`: one mail through the tenant API."""
+"""`penguin send`: send one mail through the tenant API."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, print_document
 from cli.progress import ProgressLine
 from cli.states import MOVING, in_words, reason_in_words
+from cli.times import seconds
 
 app = typer.Typer()
 POLL = 0.2
@@ -34,11 +35,14 @@ def send(
     ] = None,
     tenant: TenantOption = None,
     priority: Annotated[int, typer.Option(help="1 to 1000, low is urgent")] = 100,
-    wait: Annotated[bool, typer.Option("--wait", help="until the mail host has it")] = False,
-    timeout: Annotated[float, typer.Option(help="longest wait in seconds")] = 60,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="wait until the mail host has accepted it")
+    ] = False,
+    timeout: Annotated[str, typer.Option(help="for --wait, as 60s or 5m")] = "60s",
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Queue one mail to one recipient; with --wait exit 0 once our mail host has accepted it."""
+    limit = seconds(timeout)
     content = _read(file) if file is not None else {}
     given = {"from": sender, "to": recipient, "subject": subject, "text": text, "html": html}
     content |= {key: value for key, value in given.items() if value is not None}
@@ -47,7 +51,7 @@ def send(
     content |= {"priority": priority}
     api = connect()
     message_id = api.enqueue(content, tenant_option(tenant))
-    found = _settled(api, message_id, timeout) if wait else api.explain(message_id)["message"]
+    found = _settled(api, message_id, limit) if wait else api.explain(message_id)["message"]
     if output is Format.TABLE:
         print(f"{in_words(found['state'])}: {found['id']} {found['message_id']}")
     else:

@@ -1,4 +1,4 @@
-"""`penguin version`: which version is installed."""
+"""`penguin version`: show which version is installed."""
 
 from __future__ import annotations
 

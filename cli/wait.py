@@ -23,6 +23,7 @@ from kit.faults import Fault
 app = typer.Typer()
 POLL = 0.25
 GONE = "tenant.not_found"
+DELETION = "its deletion"
 KNOWN = ("Ready", *STEPS, *FLAGS)
 UNSUPPORTED = {"HostsUnavailable", "NoMailServer", "Paused"}
 """Reasons of an Unknown condition that no waiting changes."""
@@ -85,17 +86,17 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
     """Return when the tenant is gone; raises as `for_condition` does."""
     reason = ""
     try:
-        with Changes(voice(output), name, "its end") as changes:
+        with Changes(voice(output), name, DELETION) as changes:
             for tenant in _looks(api, name, limit):
                 changes.show(tenant)
                 if tenant["deleting"]:
-                    _require_progress(tenant, "its end")
+                    _require_progress(tenant, DELETION)
                 reason = _reason(tenant, "Reconciling")
     except Fault as fault:
         if fault.code.name != GONE:
             raise
         return
-    raise _timeout(name, "its end", reason, limit)
+    raise _timeout(name, DELETION, reason, limit)
 
 
 def _looks(api: Api, name: str, limit: float) -> Iterator[dict[str, Any]]:

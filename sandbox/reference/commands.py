@@ -10,13 +10,14 @@ from cli.main import Commands, app, sections
 HEAD = """# Commands
 
 `penguin COMMAND --help` says the same. `-o table|json|yaml` chooses how a result is printed; with
-the latter two what goes on meanwhile, and always every error (`error[code]`, place, remedy), goes
-to standard error.
+json and yaml progress goes to standard error, where errors (`error[code]`, place, remedy) always
+go. Tables and pages fit the terminal and say what was cut; a pipe gets every cell whole. A resource
+is named `host/mx1` or `host mx1`, a tenant `acme`, `tenant/acme` or `tenant acme`, everywhere.
 
 | Exit code | |
 |---|---|
 | 0 | done; `penguin diff`: nothing differs |
-| 1 | failed, or the command line cannot be meant |
+| 1 | failed, or the command line is not valid |
 | 2 | `penguin diff` only: something differs |
 | 130 | interrupted (Ctrl-C) |
 """
@@ -56,8 +57,8 @@ def _arguments(command: Any) -> str:
     words = ""
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            name = str(parameter.name).upper() + ("…" if parameter.nargs == -1 else "")
-            words += f" {name}" if parameter.required else f" [{name}]"
+            name = parameter.metavar or str(parameter.name).upper()
+            words += f" {name}" if parameter.required else f" [{name.strip('[]')}]"
     return words
 
 

@@ -22,8 +22,8 @@ def test_apply_creates_then_configures_then_changes_nothing(plane, penguin, file
     said = capsys.readouterr().out.splitlines()
     assert said == [
         "tenant/acme created",
-        "tenant/acme unchanged, but it is not Ready; it is looked at again",
-        "  it has not been looked at yet",
+        "tenant/acme unchanged, but not Ready; another reconcile pass is requested",
+        "  no reconcile pass has run yet",
         "tenant/acme configured",
     ]
 
