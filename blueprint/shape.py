@@ -10,7 +10,13 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from blueprint.faults import INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY, Found, Path, dotted
-from blueprint.tenant import DOMAIN_PATTERN, LABEL_PATTERN, MAIL_PATTERN
+from blueprint.tenant import (
+    DOMAIN_PATTERN,
+    LABEL_KEY_PATTERN,
+    LABEL_PATTERN,
+    LABEL_VALUE_PATTERN,
+    MAIL_PATTERN,
+)
 
 WHOLE = "the document"
 PATTERNS = {
@@ -19,6 +25,10 @@ PATTERNS = {
     DOMAIN_PATTERN: "a full domain name in lower case without a final dot, "
     "other letters in Punycode (xn--…)",
     MAIL_PATTERN: "a mail address in lower case, such as sales@acme.example",
+    LABEL_KEY_PATTERN: "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a "
+    "letter or digit; a domain name and '/' may come before",
+    LABEL_VALUE_PATTERN: "at most 63 letters, digits, '-', '_' and '.', beginning and ending with "
+    "a letter or digit, or an empty text",
 }
 MAPPING = "a mapping: keys with their values below it or in braces"
 TIME = "a time with its offset from UTC, such as 2026-11-24T12:00:00Z"
@@ -55,6 +65,9 @@ def violations(details: Sequence[Detail], model: type[BaseModel]) -> list[Found]
 def _violation(detail: Detail, model: type[BaseModel]) -> Found:
     path: Path = tuple(detail["loc"])
     key = path[-1] if path else WHOLE
+    if key == "[key]":  # what pydantic adds for the key of a mapping
+        path = path[:-1]
+        key = f"a key of {path[-2]}"
     if detail["type"] == "extra_forbidden":
         valid = _valid_keys(model, path[:-1])
         nearest = difflib.get_close_matches(str(key), valid, n=1, cutoff=0.5)

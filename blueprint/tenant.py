@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 API_VERSION = "penguinmails.dev/v1"
 
 LABEL_PATTERN = r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$"
 DOMAIN_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$"
-MAIL_PATTERN = r"^[a-z0-9._%+-]{1,64}@[a-z0-9.-]+\.[a-z0-9-]{2,}$"
+MAIL_PATTERN = r"^[a-z0-9_%+-]+(\.[a-z0-9_%+-]+)*@" + DOMAIN_PATTERN[1:]
+LOCAL_PART_PATTERN = r"^[^@]{1,64}@"
+"""RFC 5321 section 4.5.3.1.1."""
+LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"
+LABEL_KEY_PATTERN = (
+    r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?"
+    r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+)
+LABEL_PREFIX_PATTERN = r"^([^/]{1,253}/)?[^/]+$"
+
+
+def _matching(pattern: str, remedy: str) -> AfterValidator:
+    """Return the check of a second pattern: pydantic and JSON Schema hold a text to one only."""
+
+    def check(text: str) -> str:
+        if re.search(pattern, text) is None:
+            raise ValueError(remedy)
+        return text
+
+    return AfterValidator(check)
+
+
+def _also(pattern: str) -> dict[str, Any]:
+    return {"allOf": [{"pattern": pattern}]}
+
+
+def _whole(value: object) -> object:
+    """Take 3.0 for 3, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
 
 Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
 """A lower-case RFC 1035 label of at most 30 characters: part of host and server names."""
@@ -19,32 +49,30 @@ Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
 DomainName = Annotated[str, Field(max_length=200, pattern=DOMAIN_PATTERN)]
 """A lower-case fully qualified domain name in Punycode, without the final dot (RFC 1035)."""
 
-
-def _with_single_dots(address: str) -> str:
-    """Refuse what only a quoted local part may hold (RFC 5321 section 4.1.2)."""
-    local = address.partition("@")[0]
-    if local.startswith(".") or local.endswith(".") or ".." in local:
-        msg = "an address with single dots, none of them at an end of what stands before the @"
-        raise ValueError(msg)
-    return address
-
-
 MailAddress = Annotated[
-    str, Field(max_length=254, pattern=MAIL_PATTERN), AfterValidator(_with_single_dots)
+    str,
+    Field(max_length=254, pattern=MAIL_PATTERN, json_schema_extra=_also(LOCAL_PART_PATTERN)),
+    _matching(LOCAL_PART_PATTERN, "use at most 64 characters before the @"),
 ]
 """A lower-case mailbox address (RFC 5321)."""
+
+LabelKey = Annotated[
+    str,
+    Field(pattern=LABEL_KEY_PATTERN, json_schema_extra=_also(LABEL_PREFIX_PATTERN)),
+    _matching(LABEL_PREFIX_PATTERN, "use at most 253 characters before the /"),
+]
+LabelValue = Annotated[str, Field(pattern=LABEL_VALUE_PATTERN)]
+"""Keys and values of `metadata.labels`, by the rules of Kubernetes."""
 
 
 class Document(BaseModel):
     """Base of everything that is read from or printed to a document: frozen, no unknown keys."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Plan(StrEnum):
-    """The plans of the catalogue; their limits are data in `blueprint.catalogue`."""
+    """The plans of the catalogue."""
 
     STARTER = "starter"
     PROFESSIONAL = "professional"
@@ -53,7 +81,7 @@ class Plan(StrEnum):
 
 
 class Size(StrEnum):
-    """The sizes of a host; processor, memory and price are data in `blueprint.catalogue`."""
+    """The sizes of a host."""
 
     STARTER = "starter"
     PROFESSIONAL = "professional"
@@ -76,7 +104,7 @@ class DmarcPolicy(StrEnum):
 
 
 class Warmup(StrEnum):
-    """The warm-up curves; their daily caps are data in `blueprint.warmup`."""
+    """The warm-up curves."""
 
     CONSERVATIVE = "conservative"
     STANDARD = "standard"
@@ -87,6 +115,10 @@ class Metadata(Document):
     """What identifies a document."""
 
     name: Label
+    labels: dict[LabelKey, LabelValue] = Field(
+        default={}, json_schema_extra={"additionalProperties": False}
+    )
+    """To select tenants by, as `team: mail`; keys and values follow Kubernetes' rules."""
 
 
 class HostSpec(Document):
@@ -94,7 +126,7 @@ class HostSpec(Document):
 
     name: Label
     size: Size = Size.STARTER
-    addresses: int = Field(default=1, ge=1, le=32, strict=True)
+    addresses: Annotated[int, Field(ge=1, le=32, strict=True), BeforeValidator(_whole)] = 1
     """Public IPv4 addresses in all: the primary one that comes with the VPS, and the others."""
     zone: DomainName | None = None
     """Zone of its names: one of the tenant's Cloudflare domains; by default the platform's."""
@@ -112,7 +144,7 @@ class MailboxSpec(Document):
     """One mailbox that people and campaigns send from."""
 
     address: MailAddress
-    daily_cap: int = Field(default=50, ge=1, le=500, strict=True)
+    daily_cap: Annotated[int, Field(ge=1, le=500, strict=True), BeforeValidator(_whole)] = 50
 
 
 class SendingSpec(Document):
@@ -133,7 +165,7 @@ class TenantSpec(Document):
 
 
 class Tenant(Document):
-    """The whole document. Rules across fields are in `blueprint.validation`."""
+    """A tenant: what it is called, and what it has."""
 
     api_version: Literal["penguinmails.dev/v1"] = Field(alias="apiVersion")
     kind: Literal["Tenant"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 
@@ -57,12 +56,8 @@ def apply(
 
 def _apply(api: Api, source: files.Source) -> tuple[str, dict[str, Any]]:
     """Write one document; return created, configured or unchanged, and the tenant."""
-    document = files.plain(source.tenant)
-    if api.find(tenant_path(source.name)) is None:
-        answer = api.send("POST", "/tenants", document, **{"Idempotency-Key": str(uuid4())})
-    else:
-        answer = api.send("PUT", tenant_path(source.name), document)
-    return str(answer.headers.get("Penguin-Outcome", "configured")), answer.json()
+    answer = api.send("PUT", tenant_path(source.name), files.plain(source.tenant))
+    return str(answer.headers["Penguin-Outcome"]), answer.json()
 
 
 def _result(name: str, outcome: str, tenant: dict[str, Any]) -> str:

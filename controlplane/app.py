@@ -46,6 +46,7 @@ def create_app(
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=f"{PREFIX}/docs",
         redoc_url=None,
+        separate_input_output_schemas=False,
     )
     app.state.database = database
     app.state.platform = platform

@@ -108,7 +108,7 @@ TENANT_EXISTS = FAULTS.code(
 )
 TENANT_MOVED = FAULTS.code(
     "tenant.moved",
-    message="tenant {name} is {state}, which the request's {header} excludes",
+    message="tenant {name} is {state}, which {header} excludes",
     remedy="read the tenant again, and repeat the request with its ETag",
     cause="Somebody else changed, created or deleted the tenant since it was read.",
     example={"name": "acme", "state": "at generation 3", "header": "If-Match"},

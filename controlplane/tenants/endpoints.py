@@ -2,113 +2,176 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Path, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
+from pydantic import StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
-from blueprint.loading import parse
+from blueprint.loading import check
 from blueprint.render import render
+from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
 from controlplane.faults import (
     DOMAIN_TAKEN,
     KEYS_PENDING,
     TENANT_DELETING,
     TENANT_EXISTS,
+    TENANT_MOVED,
     TENANT_NOT_FOUND,
+    TENANT_WRONG_NAME,
 )
 from controlplane.identity.access import OperatorWriter, Reader, Writer
 from controlplane.pagination import Limit, NameCursor, cut
 from controlplane.problems import responses
 from controlplane.tenants import repository, service
+from controlplane.tenants.preconditions import Expected, etag
 from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView, view
-from controlplane.tenants.service import Remembered
+from controlplane.tenants.service import Outcome, Remembered
 from sender.faults import IDEMPOTENCY_MISMATCH
 
 router = APIRouter(tags=["tenants"])
-Document = Annotated[dict[str, Any], Body(openapi_examples={"acme": {"value": EXAMPLE}})]
+Document = Annotated[Tenant, Body(openapi_examples={"acme": {"value": EXAMPLE}})]
 IdempotencyKey = Annotated[
     str | None, Header(min_length=1, max_length=200, examples=["acme-2026-11-24"])
 ]
+Labels = Annotated[
+    list[Annotated[str, StringConstraints(pattern="^[^=]+=")]],
+    Query(alias="label", description="`key=value` that the tenants have", examples=[["team=mail"]]),
+]
 Name = Annotated[str, Path(description="the tenant's name", examples=["acme"])]
 OUTCOME = "Penguin-Outcome"
-"""Response header: created, configured or unchanged."""
+ETAG = {"ETag": {"description": "the generation, quoted", "schema": {"type": "string"}}}
+APPLIED = {
+    **ETAG,
+    OUTCOME: {
+        "description": "what the request did",
+        "schema": {"enum": ["created", "configured", "unchanged"]},
+    },
+}
+LOCATED = {**APPLIED, "Location": {"schema": {"type": "string"}}}
+"""Headers of answers, for their description."""
+
+
+def _checked(document: Document, request: Request) -> Tenant:
+    check(document, request.app.state.platform)
+    return document
+
+
+Checked = Annotated[Tenant, Depends(_checked)]
+"""The body, held to the rules across its fields."""
 
 
 @router.post(
     "/tenants",
     status_code=201,
-    responses=responses(TENANT_EXISTS, DOMAIN_TAKEN, IDEMPOTENCY_MISMATCH),
+    responses={
+        **responses(TENANT_EXISTS, DOMAIN_TAKEN, IDEMPOTENCY_MISMATCH),
+        201: {"headers": LOCATED},
+    },
+    response_model=TenantView,
 )
 async def create_tenant(
-    document: Document,
+    access: OperatorWriter,
+    document: Checked,
     request: Request,
     response: Response,
-    access: OperatorWriter,
     idempotency_key: IdempotencyKey = None,
-) -> TenantView:
+) -> TenantView | Response:
     """Create a tenant. The same request with the same Idempotency-Key creates it once."""
-    state = request.app.state
-    tenant, now = parse(document, platform=state.platform), state.clock()
+    body, now = document.model_dump_json(by_alias=True), request.app.state.clock()
     async with access.begin() as connection:
         if idempotency_key is not None:
             before = await service.remembered(
-                connection, access.owner, idempotency_key, document, now=now
+                connection, access.owner, idempotency_key, body, now=now
             )
             if before is not None:
-                response.headers["Idempotent-Replayed"] = "true"
-                return _created(response, TenantView.model_validate(before.answer))
-        row = await service.create(connection, tenant, now=now)
-        shown = view(row, [], state.platform)
+                again = Response(before.answer, before.status, media_type="application/json")
+                again.headers["Idempotent-Replayed"] = "true"
+                _describe(again, document.metadata.name, 1, "created")
+                return again
+        row = await service.create(connection, document, now=now)
+        shown = view(row, [], request.app.state.platform)
         if idempotency_key is not None:
             await service.remember(
                 connection,
                 access.owner,
                 idempotency_key,
-                document,
-                Remembered(201, shown.model_dump(mode="json")),
+                body,
+                Remembered(201, shown.model_dump_json(by_alias=True)),
                 tenant_id=row.id,
                 now=now,
             )
-    return _created(response, shown)
+    _describe(response, row.name, row.generation, "created")
+    return shown
 
 
 @router.get("/tenants")
 async def list_tenants(
     request: Request,
     access: Reader,
+    labels: Labels = [],  # noqa: B006 - never changed
     cursor: NameCursor = "",
     limit: Limit = 20,
 ) -> TenantPage:
     """List tenants by name; a tenant's key sees its own."""
     platform = request.app.state.platform
+    wanted = [(key, value) for key, _, value in (label.partition("=") for label in labels)]
     async with access.begin() as connection:
-        rows = await repository.page(connection, after=cursor, limit=limit + 1)
+        rows = await repository.page(connection, after=cursor, labels=wanted, limit=limit + 1)
         shown, following = cut(rows, limit, lambda row: row.name)
         known = await conditions.load_all(connection, [row.id for row in shown])
     items = [view(row, known[row.id], platform) for row in shown]
     return TenantPage(items=items, next=following)
 
 
-@router.get("/tenants/{name}", responses=responses(TENANT_NOT_FOUND))
-async def get_tenant(name: Name, request: Request, access: Reader) -> TenantView:
+@router.get("/tenants/{name}", responses={**responses(TENANT_NOT_FOUND), 200: {"headers": ETAG}})
+async def get_tenant(
+    name: Name, request: Request, response: Response, access: Reader
+) -> TenantView:
     """Return a tenant with its conditions."""
     async with access.begin() as connection:
         row = await service.find(connection, name)
+        response.headers["ETag"] = etag(row.generation)
         return await _shown(connection, row, request)
 
 
-@router.put("/tenants/{name}", responses=responses(TENANT_NOT_FOUND, TENANT_DELETING, DOMAIN_TAKEN))
-async def replace_tenant(
-    name: Name, document: Document, request: Request, response: Response, access: Writer
+@router.put(
+    "/tenants/{name}",
+    responses={
+        **responses(
+            TENANT_NOT_FOUND, TENANT_DELETING, DOMAIN_TAKEN, TENANT_MOVED, TENANT_WRONG_NAME
+        ),
+        200: {"headers": APPLIED},
+        201: {"headers": LOCATED, "model": TenantView, "description": "Created"},
+    },
+)
+async def apply_tenant(
+    name: Name,
+    access: Writer,
+    document: Checked,
+    expected: Expected,
+    request: Request,
+    response: Response,
 ) -> TenantView:
-    """Write a tenant's document. The same one again changes nothing."""
-    state = request.app.state
-    tenant = parse(document, platform=state.platform)
+    """Write a tenant's document; an operator's key creates the tenant where there is none.
+
+    The same document again changes nothing. `If-Match` with the ETag refuses the request when the
+    tenant was changed meanwhile, `If-None-Match: *` when it exists.
+    """
     async with access.begin() as connection:
-        row, outcome = await service.replace(connection, name, tenant, now=state.clock())
-        response.headers[OUTCOME] = outcome
+        row, outcome = await service.apply(
+            connection,
+            name,
+            document,
+            expected,
+            may_create=access.is_operator,
+            now=request.app.state.clock(),
+        )
+        if outcome == "created":
+            response.status_code = 201
+        _describe(response, name, row.generation, outcome)
         return await _shown(connection, row, request)
 
 
@@ -130,23 +193,24 @@ async def get_blueprint(name: Name, request: Request, access: Reader) -> Bluepri
 
 
 @router.post("/blueprints")
-async def render_blueprint(document: Document, request: Request, access: Reader) -> Blueprint:
+async def render_blueprint(access: Reader, document: Checked, request: Request) -> Blueprint:
     """Render a document without keeping anything: what would exist, and what it would cost."""
-    tenant = parse(document, platform=request.app.state.platform)
     async with access.begin() as connection:
-        row = await repository.find(connection, tenant.metadata.name)
+        row = await repository.find(connection, document.metadata.name)
     return render(
-        tenant,
+        document,
         platform=request.app.state.platform,
         keys=row.public_keys if row else None,
         generation=row.generation + 1 if row else 1,
     )
 
 
-def _created(response: Response, shown: TenantView) -> TenantView:
-    response.headers[OUTCOME] = "created"
-    response.headers["Location"] = f"/api/v1/tenants/{shown.name}"
-    return shown
+def _describe(response: Response, name: str, generation: int, outcome: Outcome) -> None:
+    """Say in headers what a request did."""
+    response.headers[OUTCOME] = outcome
+    response.headers["ETag"] = etag(generation)
+    if outcome == "created":
+        response.headers["Location"] = f"/api/v1/tenants/{name}"
 
 
 async def _shown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -86,22 +87,25 @@ async def lock(connection: AsyncConnection, id_: UUID) -> None:
     )
 
 
-async def page(connection: AsyncConnection, *, after: str, limit: int) -> list[TenantRow]:
-    """Return tenants by name, after a name."""
+async def page(
+    connection: AsyncConnection, *, after: str, labels: Sequence[tuple[str, str]], limit: int
+) -> list[TenantRow]:
+    """Return tenants that have all these labels, by name, after a name."""
     rows = await connection.execute(
         text(
             f"select {COLUMNS} from oltp.tenants where name > :after "  # noqa: S608 - constant
+            "and document->'metadata'->'labels' @> all(cast(:labels as jsonb[])) "
             "order by name limit :limit"
         ),
-        {"after": after, "limit": limit},
+        {"after": after, "labels": [json.dumps(dict([label])) for label in labels], "limit": limit},
     )
     return [_tenant(row) for row in rows]
 
 
 async def insert(
     connection: AsyncConnection, id_: UUID, document: Tenant, *, now: datetime
-) -> bool:
-    """Keep a new tenant of generation 1; False when the name is taken."""
+) -> TenantRow | None:
+    """Keep a new tenant of generation 1 and return it; None when the name is taken."""
     done = await connection.execute(
         text(
             "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
@@ -115,19 +119,36 @@ async def insert(
             "now": now,
         },
     )
-    return done.rowcount == 1
+    if done.rowcount == 0:
+        return None
+    return TenantRow(
+        id=id_,
+        name=document.metadata.name,
+        generation=1,
+        observed_generation=0,
+        document=document,
+        deleting=False,
+        paused=None,
+        public_keys=None,
+        sending_since=None,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 async def replace(
     connection: AsyncConnection, row: TenantRow, document: Tenant, now: datetime
-) -> None:
-    """Write a new specification; the generation grows by one."""
+) -> TenantRow:
+    """Write a new specification and return the tenant, whose generation grows by one."""
     await connection.execute(
         text(
             "update oltp.tenants set document = cast(:document as jsonb), "
             "generation = generation + 1, updated_at = :now where id = :id"
         ),
         {"id": row.id, "document": document.model_dump_json(by_alias=True), "now": now},
+    )
+    return dataclasses.replace(
+        row, document=document, generation=row.generation + 1, updated_at=now
     )
 
 
@@ -264,7 +285,7 @@ def _tenant(row: Any) -> TenantRow:
         name=row.name,
         generation=row.generation,
         observed_generation=row.observed_generation,
-        document=Tenant.model_validate_json(json.dumps(row.document)),
+        document=Tenant.model_validate(row.document),
         deleting=row.deleting,
         paused=_pause(row),
         public_keys=None if keys is None else PublicKeys.model_validate(keys),

@@ -92,7 +92,7 @@ class TenantView(BaseModel):
     """At the provider, by the operator's prices."""
     created_at: datetime
     updated_at: datetime
-    document: dict[str, Any]
+    document: Tenant
     conditions: list[ConditionView]
 
 
@@ -114,11 +114,6 @@ def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> Ten
         monthly_cost_usd_cents=cost_of(row.document, platform).usd_cents,
         created_at=row.created_at,
         updated_at=row.updated_at,
-        document=dump(row.document),
+        document=row.document,
         conditions=[ConditionView(**c.__dict__) for c in conditions],
     )
-
-
-def dump(document: Tenant) -> dict[str, Any]:
-    """Return a document as plain data."""
-    return document.model_dump(mode="json", by_alias=True)

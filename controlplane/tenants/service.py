@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +31,7 @@ from controlplane.faults import (
 from controlplane.hosts import repository as host_rows
 from controlplane.schedule.repository import Priority, request_visit
 from controlplane.tenants import repository
+from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.repository import TenantRow
 from sender.faults import IDEMPOTENCY_MISMATCH
 
@@ -41,10 +41,10 @@ Outcome = Literal["created", "configured", "unchanged"]
 
 @dataclass(frozen=True)
 class Remembered:
-    """An answer that was given to the same key before."""
+    """An answer in JSON that was given to the same key before."""
 
     status: int
-    answer: dict[str, Any]
+    answer: str
 
 
 async def find(connection: AsyncConnection, name: str, *, for_update: bool = False) -> TenantRow:
@@ -57,39 +57,67 @@ async def find(connection: AsyncConnection, name: str, *, for_update: bool = Fal
 
 async def create(connection: AsyncConnection, document: Tenant, *, now: datetime) -> TenantRow:
     """Keep a new tenant and ask for its first visit."""
-    name = document.metadata.name
-    tenant_id: UUID = uuid7()
-    if not await repository.insert(connection, tenant_id, document, now=now):
-        raise TENANT_EXISTS(name=name)
-    await _take_domains(connection, tenant_id, document)
-    await request_visit(connection, tenant_id, Priority.USER, now=now)
-    await _tell(connection, tenant_id, name, now, "Created", "generation 1")
-    return await find(connection, name)
+    row = await _insert(connection, document, now=now)
+    if row is None:
+        raise TENANT_EXISTS(name=document.metadata.name)
+    return row
 
 
-async def replace(
-    connection: AsyncConnection, name: str, document: Tenant, *, now: datetime
+async def apply(
+    connection: AsyncConnection,
+    name: str,
+    document: Tenant,
+    expected: Precondition,
+    *,
+    may_create: bool,
+    now: datetime,
 ) -> tuple[TenantRow, Outcome]:
-    """Write a new specification; the same one again changes nothing.
+    """Write a tenant's document, of a new tenant too; the same one again changes nothing."""
+    if document.metadata.name != name:
+        raise TENANT_WRONG_NAME(found=document.metadata.name, name=name)
+    row = await repository.find(connection, name, for_update=True)
+    if row is None and not may_create:
+        raise TENANT_NOT_FOUND(name=name)
+    expected.check(name, row)
+    if row is None:
+        if (made := await _insert(connection, document, now=now)) is not None:
+            return made, "created"
+        # Another request created it meanwhile.
+        row = await find(connection, name, for_update=True)
+        expected.check(name, row)
+    return await _replace(connection, row, document, now=now)
+
+
+async def _insert(
+    connection: AsyncConnection, document: Tenant, *, now: datetime
+) -> TenantRow | None:
+    row = await repository.insert(connection, uuid7(), document, now=now)
+    if row is not None:
+        await _take_domains(connection, row.id, document)
+        await request_visit(connection, row.id, Priority.USER, now=now)
+        await _tell(connection, row.id, row.name, now, "Created", "generation 1")
+    return row
+
+
+async def _replace(
+    connection: AsyncConnection, row: TenantRow, document: Tenant, *, now: datetime
+) -> tuple[TenantRow, Outcome]:
+    """Write a new specification.
 
     Where the cloud was changed by somebody else, applying the same document is the wish that it
     be put right, and so a new generation.
     """
-    if document.metadata.name != name:
-        raise TENANT_WRONG_NAME(found=document.metadata.name, name=name)
-    row = await find(connection, name, for_update=True)
     if row.deleting:
-        raise TENANT_DELETING(name=name)
+        raise TENANT_DELETING(name=row.name)
     if row.document == document and not await _needs_word(connection, row):
         if not await _holds(connection, row, Type.READY):
             await request_visit(connection, row.id, Priority.USER, now=now)  # look again
         return row, "unchanged"
     await _take_domains(connection, row.id, document)
-    await repository.replace(connection, row, document, now)
+    row = await repository.replace(connection, row, document, now)
     await request_visit(connection, row.id, Priority.USER, now=now)
-    message = f"generation {row.generation + 1}"
-    await _tell(connection, row.id, name, now, "Configured", message)
-    return await find(connection, name), "configured"
+    await _tell(connection, row.id, row.name, now, "Configured", f"generation {row.generation}")
+    return row, "configured"
 
 
 async def delete(connection: AsyncConnection, name: str, *, now: datetime) -> TenantRow:
@@ -127,7 +155,7 @@ async def blueprint_of(
 
 
 async def remembered(
-    connection: AsyncConnection, owner: str, key: str, body: object, *, now: datetime
+    connection: AsyncConnection, owner: str, key: str, body: str, *, now: datetime
 ) -> Remembered | None:
     """Return the answer to an idempotency key; two requests with one key come after each other."""
     await connection.execute(
@@ -136,7 +164,7 @@ async def remembered(
     row = (
         await connection.execute(
             text(
-                "select body_hash, status, answer from oltp.idempotency_keys "
+                "select body_hash, status, answer::text from oltp.idempotency_keys "
                 "where owner = :owner and key = :key and created_at > :since"
             ),
             {"owner": owner, "key": key, "since": now - IDEMPOTENCY},
@@ -153,7 +181,7 @@ async def remember(
     connection: AsyncConnection,
     owner: str,
     key: str,
-    body: object,
+    body: str,
     answer: Remembered,
     *,
     tenant_id: UUID | None,
@@ -178,7 +206,7 @@ async def remember(
             "tenant_id": tenant_id,
             "hash": _hash(body),
             "status": answer.status,
-            "answer": json.dumps(answer.answer),
+            "answer": answer.answer,
             "now": now,
         },
     )
@@ -227,5 +255,5 @@ async def _tell(
     )
 
 
-def _hash(body: object) -> bytes:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+def _hash(body: str) -> bytes:
+    return hashlib.sha256(body.encode()).digest()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
+from blueprint.schema import tenant_schema
 from sandbox.reference import api, codes, commands, errors, tenant
 
 NOTICE = "<!-- Written by `make docs` from the code. -->\n\n"
 
 
 def pages() -> dict[str, str]:
-    """Return every page of docs/reference by its file name."""
+    """Return every file of docs/reference by its name."""
     found = {
         "api.md": api.page(),
         "cli.md": commands.page(),
         "errors.md": errors.page() + codes.page(),
         "tenant.md": tenant.page(),
     }
-    return {name: NOTICE + text for name, text in found.items()}
+    schema = json.dumps(tenant_schema(), indent=2) + "\n"
+    return {name: NOTICE + text for name, text in found.items()} | {"tenant.schema.json": schema}

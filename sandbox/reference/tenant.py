@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 from collections.abc import Iterator
-from itertools import pairwise
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
 from blueprint import tenant
 from blueprint.catalogue import PLANS, SIZES, UNLIMITED
+from blueprint.faults import ACROSS_FIELDS
 from blueprint.shape import PATTERNS
 from blueprint.warmup import ADDRESS, MAILBOX
 
@@ -23,19 +21,40 @@ LIMITS = {
 }
 
 
+HEAD = """# Tenant file
+
+A YAML or JSON document; unknown keys are errors. [tenant.schema.json](tenant.schema.json) is its
+JSON Schema (`penguin schema tenant` prints it). Editors with the YAML language server check a file
+that begins with `# yaml-language-server: $schema=PATH`, as
+[tenants/acme.yaml](../../tenants/acme.yaml) does.
+"""
+RULES = """
+## Rules across fields
+
+Checked by `penguin apply`, `penguin diff`, `penguin render` and the API; not in the JSON Schema.
+
+| Code | Why |
+|---|---|
+"""
+
+
 def page() -> str:
     """Describe the document, and the catalogue that its words stand for."""
-    words = _attribute_docs()
-    text = "# Tenant file\n\nA YAML or JSON document; unknown keys are errors.\n"
+    text = HEAD
     for model in _models(tenant.Tenant):
         text += f"\n## {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n"
         text += "| Key | Type | Default | |\n|---|---|---|---|\n"
         for name, field in model.model_fields.items():
             default = "required" if field.is_required() else f"`{_default(field)}`"
-            about = "; ".join(filter(None, (words.get((model.__name__, name)), _limits(field))))
+            words = " ".join((field.description or "").split()).rstrip(".")
+            about = "; ".join(filter(None, (words, _limits(field))))
             kind = _type(field.annotation)
             text += f"| `{field.alias or name}` | {kind} | {default} | {about} |\n"
-    return text + _catalogue()
+    return text + _rules() + _catalogue()
+
+
+def _rules() -> str:
+    return RULES + "".join(f"| `{code}` | {code.cause} |\n" for code in ACROSS_FIELDS)
 
 
 def _catalogue() -> str:
@@ -62,21 +81,6 @@ def _catalogue() -> str:
     return text
 
 
-def _attribute_docs() -> dict[tuple[str, str], str]:
-    """Return the docstrings below fields, by class and field."""
-    found = {}
-    for node in ast.parse(inspect.getsource(tenant)).body:
-        body = node.body if isinstance(node, ast.ClassDef) else []
-        for field, after in pairwise(body):
-            if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
-                continue
-            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                assert isinstance(node, ast.ClassDef)  # noqa: S101 - it has a body
-                text = " ".join(str(after.value.value).split())
-                found[node.name, field.target.id] = text.rstrip(".")
-    return found
-
-
 def _limits(field: Any) -> str:
     """Say what a value must be beyond its type."""
     said: list[str] = []
@@ -95,7 +99,7 @@ def _limits(field: Any) -> str:
 def _inner_metadata(annotation: Any) -> list[Any]:
     """Return the rules of `Annotated[…] | None`."""
     found: list[Any] = []
-    for argument in get_args(annotation):
+    for argument in get_args(annotation) if get_origin(annotation) is not dict else ():
         for rule in getattr(argument, "__metadata__", ()):
             found += rule.metadata if hasattr(rule, "metadata") else [rule]
     return found
@@ -123,8 +127,10 @@ def _type(annotation: Any) -> str:
         return annotation.__name__
     if isinstance(annotation, type) and hasattr(annotation, "__members__"):
         return ", ".join(f"`{member}`" for member in annotation.__members__.values())
-    if getattr(annotation, "__origin__", None) is tuple:
+    if get_origin(annotation) is tuple:
         return f"list of {_type(arguments[0])}"
+    if get_origin(annotation) is dict:
+        return "mapping of texts"
     if arguments and all(isinstance(argument, str) for argument in arguments):
         return " or ".join(f"`{argument}`" for argument in arguments)
     return _type(arguments[0]) if arguments else "text"

@@ -146,10 +146,6 @@ class TestReplace:
         answer = await operator.put("/tenants/acme", json=document("acne", "acme.example"))
         assert_shows(answer.json(), faults.TENANT_WRONG_NAME)
 
-    async def test_an_unknown_tenant_is_not_made_by_put(self, operator):
-        answer = await operator.put("/tenants/acme", json=document())
-        assert_shows(answer.json(), faults.TENANT_NOT_FOUND)
-
     @pytest.mark.parametrize(("status", "asked"), [("False", True), ("True", False)])
     async def test_unchanged_asks_for_a_pass_unless_the_tenant_is_ready(
         self, operator, plane, status, asked
@@ -169,6 +165,96 @@ class TestReplace:
         async with plane.begin(CONTROLLER) as connection:
             after = await connection.scalar(text("select requests from oltp.schedule"))
         assert (after > before) is asked
+
+
+class TestApply:
+    async def test_put_of_a_new_tenant_creates_it_once(self, operator):
+        first = await operator.put("/tenants/acme", json=document())
+        assert (first.status_code, first.headers["Penguin-Outcome"]) == (201, "created")
+        assert first.headers["Location"] == "/api/v1/tenants/acme"
+        second = await operator.put("/tenants/acme", json=document())
+        assert (second.status_code, second.headers["Penguin-Outcome"]) == (200, "unchanged")
+        assert second.json()["id"] == first.json()["id"]
+
+    async def test_put_of_a_new_tenant_at_the_same_time_creates_one(self, operator):
+        answers = await asyncio.gather(
+            *(operator.put("/tenants/acme", json=document()) for _ in range(3))
+        )
+        outcomes = sorted(answer.headers["Penguin-Outcome"] for answer in answers)
+        assert outcomes == ["created", "unchanged", "unchanged"]
+
+    async def test_put_of_a_new_tenant_with_a_tenants_key_is_refused(self, operator, client_of):
+        client = await client_of((await create(operator))["id"])
+        answer = await client.put("/tenants/bob", json=document("bob"))
+        assert_shows(answer.json(), faults.TENANT_NOT_FOUND, name="bob")
+        assert (await operator.get("/tenants/bob")).status_code == 404
+
+    async def test_put_with_the_etag_of_an_older_generation_is_refused(self, operator):
+        await create(operator)
+        read = (await operator.get("/tenants/acme")).headers["ETag"]
+        change = {"json": document(plan="enterprise"), "headers": {"If-Match": read}}
+        first = await operator.put("/tenants/acme", **change)
+        assert (first.headers["ETag"], first.headers["Penguin-Outcome"]) == ('"2"', "configured")
+        late = await operator.put("/tenants/acme", **change)
+        assert late.status_code == 412
+        assert_shows(late.json(), faults.TENANT_MOVED, state="at generation 2")
+        assert (await operator.get("/tenants/acme")).headers["ETag"] == '"2"'
+
+    @pytest.mark.parametrize("expected", ["*", '"1"', '"7", "1"'])
+    async def test_put_with_a_tag_that_is_the_tenants_is_done(self, operator, expected):
+        await create(operator)
+        headers = {"If-Match": expected}
+        answer = await operator.put("/tenants/acme", json=document(), headers=headers)
+        assert (answer.status_code, answer.headers["Penguin-Outcome"]) == (200, "unchanged")
+
+    @pytest.mark.parametrize("expected", ["*", '"1"', "1", 'W/"1"', ""])
+    async def test_put_of_a_new_tenant_with_if_match_is_refused(self, operator, expected):
+        headers = {"If-Match": expected}
+        answer = await operator.put("/tenants/acme", json=document(), headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (412, "tenant.moved")
+        assert (await operator.get("/tenants")).json()["items"] == []
+
+    async def test_put_that_may_only_create_is_refused_where_the_tenant_exists(self, operator):
+        only = {"If-None-Match": "*"}
+        first = await operator.put("/tenants/acme", json=document(), headers=only)
+        assert first.headers["Penguin-Outcome"] == "created"
+        second = await operator.put("/tenants/acme", json=document(plan="enterprise"), headers=only)
+        assert second.status_code == 412
+        assert_shows(
+            second.json(), faults.TENANT_MOVED, state="at generation 1", header="If-None-Match"
+        )
+        assert (await operator.get("/tenants/acme")).json()["generation"] == 1
+
+
+class TestLabels:
+    async def test_tenants_are_listed_by_their_labels(self, operator):
+        for name, labels in (
+            ("a1", {"team": "mail", "example.com/tier": "gold"}),
+            ("b2", {"team": "mail"}),
+            ("c3", {}),
+        ):
+            wished = document(name)
+            wished["metadata"]["labels"] = labels
+            await operator.put(f"/tenants/{name}", json=wished)
+
+        async def found(*labels: str) -> list[str]:
+            answer = await operator.get("/tenants", params={"label": list(labels)})
+            return [item["name"] for item in answer.json()["items"]]
+
+        assert await found() == ["a1", "b2", "c3"]
+        assert await found("team=mail") == ["a1", "b2"]
+        assert await found("team=mail", "example.com/tier=gold") == ["a1"]
+        assert await found("team=mail", "team=web") == []
+        assert (await operator.get("/tenants", params={"label": "team"})).status_code == 422
+
+    async def test_a_label_that_breaks_the_rules_is_refused_with_its_place(self, operator):
+        wrong = document()
+        wrong["metadata"]["labels"] = {"team": "no spaces", "-x": "y"}
+        problem = (await operator.put("/tenants/acme", json=wrong)).json()
+        assert {each["path"] for each in problem["violations"]} == {
+            "metadata.labels.team",
+            "metadata.labels.-x",
+        }
 
 
 async def test_lists_are_paged_by_a_cursor_that_skips_and_repeats_nothing(operator):
