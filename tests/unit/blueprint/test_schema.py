@@ -26,7 +26,7 @@ from blueprint.tenant import (
 from kit.faults import Code, Fault
 from tests.unit.blueprint.strategies import tenants
 
-PLATFORM = Platform(zone="penguinmails.example")
+PLATFORM = Platform(zone="penguinmails.example", installation="test")
 SCHEMA = jsonschema_rs.Draft202012Validator(tenant_schema())
 PATTERNS = (
     DOMAIN_PATTERN,

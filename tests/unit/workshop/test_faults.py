@@ -17,7 +17,6 @@ UNCHECKED = {"stacks", "verification"}
 """Rooms whose tests are not converted yet."""
 DECLARED = {code.name: code for table in TABLES for code in table}
 NOT_SHOWN: dict[str, str] = {
-    "tenant.moved": "its test comes with PUT that creates",
     "file.refused": "its violations are shown in its place",
     "setup.stale": "needs an installation whose commands are missing",
     "database.too_old": "needs a PostgreSQL of another version",
