@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
+from cli.api import Api
 from cli.kinds import KINDS
 from cli.terminal import wrapped
 
 Condition = dict[str, Any]
 
-STEPS = (
-    "InfrastructureReady",
-    "DnsReady",
-    "HostsConfigured",
-    "IdentityReady",
-    "Verified",
-    "SendingEnabled",
-)
-"""Conditions that come true one after the other."""
 FLAGS = ("Reconciling", "Stalled", "Drifted", "Paused", "Deleting")
 """Conditions that are usually False; only True is news."""
 MARKS = {"True": "✓", "False": "✗", "Unknown": "?"}
@@ -60,14 +53,30 @@ def line(condition: Condition, *, first: str) -> str:
     return wrapped(sentence(condition), first=head, indent=" " * (len(first) + 4))
 
 
-def page(conditions: Iterable[Condition], *, everything: bool = False) -> Iterator[str]:
-    """Yield the conditions of each subject: the tenant, then from hosts to mailboxes."""
+def types_of(api: Api) -> list[dict[str, Any]]:
+    """Return the types of conditions that the control plane has, in the order of its phases."""
+    found: list[dict[str, Any]] = api.get("/phases")["conditions"]
+    return found
+
+
+def steps_of(api: Api) -> list[str]:
+    """Return the types of conditions that come true one after the other."""
+    return [str(one["type"]) for one in types_of(api) if one["phase"] is not None]
+
+
+def page(
+    conditions: Iterable[Condition], order: Sequence[str] = (), *, everything: bool = False
+) -> Iterator[str]:
+    """Yield the conditions of each subject: the tenant, then from hosts to mailboxes.
+
+    `order` holds the types of conditions as the control plane lists them.
+    """
     subjects: dict[str, list[Condition]] = defaultdict(list)
     for condition in visible(conditions, everything=everything):
         subjects[condition["subject"]].append(condition)
     for subject in sorted(subjects, key=_rank):
         yield f"  {subject}"
-        for condition in sorted(subjects[subject], key=_place):
+        for condition in sorted(subjects[subject], key=partial(_place, order)):
             yield line(condition, first="    ")
 
 
@@ -77,7 +86,6 @@ def _rank(subject: str) -> tuple[int, str]:
     return (kinds.index(kind) if kind in kinds else len(kinds), subject)
 
 
-def _place(condition: Condition) -> tuple[int, str]:
-    order = ("Ready", "Available", "Synced", *STEPS, *FLAGS)
+def _place(order: Sequence[str], condition: Condition) -> tuple[int, str]:
     type_ = condition["type"]
     return (order.index(type_) if type_ in order else len(order), type_)

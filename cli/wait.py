@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TextIO
 
 import typer
 
 from cli.api import Api, connect, tenant_path
-from cli.conditions import FLAGS, STEPS, Condition, mark, of_subject, sentence
+from cli.conditions import (
+    FLAGS,
+    Condition,
+    mark,
+    of_subject,
+    sentence,
+    steps_of,
+    types_of,
+)
 from cli.errors import UsageError
 from cli.faults import UNREACHABLE, WAIT_STALLED, WAIT_TIMEOUT, WAIT_UNSUPPORTED
 from cli.names import TenantArgument, tenant_name
@@ -24,8 +32,7 @@ app = typer.Typer()
 POLL = 0.25
 GONE = "tenant.not_found"
 DELETION = "its deletion"
-KNOWN = ("Ready", *STEPS, *FLAGS)
-UNSUPPORTED = {"HostsUnavailable", "NoMailServer", "Paused"}
+UNSUPPORTED = {"HostsUnavailable", "Paused"}
 """Reasons of an Unknown condition that no waiting changes."""
 
 
@@ -48,10 +55,11 @@ def wait(
         print_result(f"tenant/{name} deleted", gone, output)
         return
     what, _, wanted = for_.partition("=")
-    if what != "condition" or wanted not in KNOWN:
+    known = [str(one["type"]) for one in types_of(api)]
+    if what != "condition" or wanted not in known:
         raise UsageError(
             f"--for={for_} is not known",
-            remedy=f"use delete, or condition= with one of {', '.join(KNOWN)}",
+            remedy=f"use delete, or condition= with one of {', '.join(known)}",
         )
     found = for_condition(api, name, wanted, limit, output)
     print_result(f"tenant/{name} condition met: {wanted}", found, output)
@@ -66,7 +74,7 @@ def for_condition(
     it cannot come true in this installation.
     """
     reason = ""
-    with Changes(voice(output), name, wanted) as changes:
+    with Changes(voice(output), name, wanted, steps_of(api)) as changes:
         for tenant in _looks(api, name, limit):
             found = _current(tenant, wanted)
             if found is not None and found["status"] == "True":
@@ -86,7 +94,7 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
     """Return when the tenant is gone; raises as `for_condition` does."""
     reason = ""
     try:
-        with Changes(voice(output), name, DELETION) as changes:
+        with Changes(voice(output), name, DELETION, steps_of(api)) as changes:
             for tenant in _looks(api, name, limit):
                 changes.show(tenant)
                 if tenant["deleting"]:
@@ -152,7 +160,9 @@ class Changes:
     The first look only says where things stand. In between one line says what is being done.
     """
 
-    def __init__(self, stream: TextIO, name: str, wanted: str) -> None:
+    def __init__(self, stream: TextIO, name: str, wanted: str, steps: Sequence[str]) -> None:
+        """`steps` are the types of conditions that come true one after the other."""
+        self._steps = steps
         self._stream = stream
         self._name = name
         self._wanted = wanted
@@ -174,7 +184,7 @@ class Changes:
             self._begin(tenant)
         else:
             self._print_changes(tenant)
-        self._line.say(_doing(tenant))
+        self._line.say(_doing(tenant, self._steps))
 
     def end(self, tenant: dict[str, Any]) -> None:
         """Print the last changes; a condition that held from the start needs no words."""
@@ -187,7 +197,9 @@ class Changes:
             self._is_news(condition)
         now = datetime.now().astimezone()
         self._say(f"{now:%Y-%m-%d %H:%M:%S}  tenant/{self._name}: waiting for {self._wanted}")
-        holding = [t for t in STEPS if _is_true(of_subject(tenant["conditions"], "tenant", t))]
+        holding = [
+            t for t in self._steps if _is_true(of_subject(tenant["conditions"], "tenant", t))
+        ]
         if holding:
             self._say(wrapped(", ".join(holding), first="  true already: "))
 
@@ -222,10 +234,10 @@ class Changes:
         print(text, file=self._stream, flush=True)
 
 
-def _doing(tenant: dict[str, Any]) -> str:
+def _doing(tenant: dict[str, Any], types: Sequence[str]) -> str:
     """Name the next condition that has to come, with what is known of it."""
     conditions = tenant["conditions"]
-    steps = [type_ for type_ in STEPS if not _is_true(of_subject(conditions, "tenant", type_))]
+    steps = [type_ for type_ in types if not _is_true(of_subject(conditions, "tenant", type_))]
     type_ = "Deleting" if tenant["deleting"] else next(iter(steps), "Ready")
     found = of_subject(conditions, "tenant", type_)
     known = sentence(found) if found is not None else ""

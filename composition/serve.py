@@ -6,11 +6,11 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -20,12 +20,12 @@ from composition.db import database_dsn
 from composition.event_log import log_to
 from composition.init import write_private
 from kit.database import Role, role_name
-from kit.paths import checkout, state_dir
+from kit.paths import state_dir
 
 if TYPE_CHECKING:
     from controlplane.database import Database
-    from controlplane.reconciler.context import Ports
-    from controlplane.reconciler.ports import Verifier
+    from controlplane.reconciler.loop import Reconciler
+    from controlplane.reconciler.phase import AnyPhase
     from controlplane.settings import Settings
     from sender.settings import SenderSettings
     from tools.servers import Postgres, Valkey
@@ -37,6 +37,10 @@ PASSED_ON = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
 """Beginnings of the variables that an operation of the engine may see."""
 NOT_UPGRADED = ("authentication failed", "does not exist", "is not permitted to log in")
 """How PostgreSQL refuses a role or a database that `penguin db upgrade` makes."""
+
+
+PhasesOf: TypeAlias = "Callable[[Settings, Mapping[str, str]], Sequence[AnyPhase]]"
+"""Makes the reconciler's phases from the settings and the engine's environment."""
 
 
 class Part(StrEnum):
@@ -52,6 +56,13 @@ def serve(
     parts: Annotated[list[Part] | None, typer.Argument(help="Default: all in one process")] = None,
 ) -> None:
     """Run until SIGTERM; work that has begun is finished first."""
+    from composition.reconciler import standard_phases
+
+    run(set(parts or Part), standard_phases)
+
+
+def run(parts: set[Part], phases: PhasesOf) -> None:
+    """Run parts of the platform, the reconciler with these phases."""
     import structlog
 
     from controlplane.settings import Settings
@@ -59,7 +70,7 @@ def serve(
     settings = Settings.read(state_dir())
     log_to(state_dir() / LOG)
     try:
-        asyncio.run(_serve(settings, set(parts or Part)))
+        asyncio.run(_serve(settings, parts, phases))
     except Exception as error:
         code = getattr(error, "code", "internal")
         structlog.get_logger().error("ended", code=code, error=str(error))
@@ -70,7 +81,7 @@ class NoSenderAlive(Exception):
     """No process that sends has said a word for a minute."""
 
 
-async def _serve(settings: Settings, parts: set[Part]) -> None:
+async def _serve(settings: Settings, parts: set[Part], phases: PhasesOf) -> None:
     import structlog
 
     from controlplane.database import Database
@@ -91,7 +102,7 @@ async def _serve(settings: Settings, parts: set[Part]) -> None:
         await _require_schema(database)
         async with asyncio.TaskGroup() as group:
             group.create_task(_keep_servers(settings, parts, stop))
-            for work in _works(settings, parts, database, dsn, stop):
+            for work in _works(settings, parts, phases, database, dsn, stop):
                 group.create_task(_ends_all(work, stop))
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
@@ -112,18 +123,21 @@ async def _keep_servers(settings: Settings, parts: set[Part], stop: asyncio.Even
 
 
 def _works(
-    settings: Settings, parts: set[Part], database: Database, dsn: str, stop: asyncio.Event
+    settings: Settings,
+    parts: set[Part],
+    phases: PhasesOf,
+    database: Database,
+    dsn: str,
+    stop: asyncio.Event,
 ) -> list[Coroutine[Any, Any, None]]:
     """Prepare the parts; whatever may refuse comes before the first of them exists."""
-    ports = _ports(settings, database) if Part.RECONCILER in parts else None
+    reconciler = _reconciler(settings, phases, database) if Part.RECONCILER in parts else None
     sender = _sender(settings, dsn) if Part.SENDER in parts else None
     works: list[Coroutine[Any, Any, None]] = []
     if Part.API in parts:
         works.append(_api(settings, database, dsn, stop))
-    if ports is not None:
-        from controlplane.reconciler.loop import run as reconcile
-
-        works.append(reconcile(ports, stop))
+    if reconciler is not None:
+        works.append(reconciler.run(stop))
     if sender is not None:
         from sender.daemon import run as send
 
@@ -140,6 +154,7 @@ async def _ends_all(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> Non
 
 
 async def _api(settings: Settings, database: Database, dsn: str, stop: asyncio.Event) -> None:
+    from composition.reconciler import ROWS
     from controlplane.app import create_app
     from controlplane.database import role_engine
     from controlplane.service import listen, serve_http
@@ -153,6 +168,7 @@ async def _api(settings: Settings, database: Database, dsn: str, stop: asyncio.E
         database=database,
         platform=settings.platform,
         pepper=settings.api.pepper.get_secret_value().encode(),
+        phases=ROWS,
         probes={"queue": _queue_probe(settings), "email": _mail_probe(settings)},
         routers=[create_router(mail, tokens)],
     )
@@ -203,52 +219,10 @@ def _mail_probe(settings: Settings) -> Any:
     return look
 
 
-def _ports(settings: Settings, database: Database) -> Ports:
-    from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
-    from controlplane.app import now
-    from controlplane.hostwinds.root_password import root_password
-    from controlplane.pulumi.engine import PulumiEngine
-    from controlplane.reconciler.context import Ports
-    from vault import KeyRing, Vault
+def _reconciler(settings: Settings, phases: PhasesOf, database: Database) -> Reconciler:
+    from composition.reconciler import reconciler
 
-    hosts = settings.hosts
-    configurator = AnsibleConfigurator(
-        ConfiguratorSettings(
-            playbooks=checkout() / "playbooks",
-            sender_sources=hosts.sender_sources,
-            ssh_sources=hosts.ssh_sources,
-            package_sources=hosts.package_sources,
-        )
-    )
-    return Ports(
-        database=database,
-        engine=PulumiEngine(
-            installation=settings.platform.installation,
-            environment=_engine_environment(),
-            root=state_dir() / "pulumi" / "operations",
-        ),
-        verifier=_verifier(settings),
-        vault=Vault(KeyRing.load(settings.vault.key_file)),
-        platform=settings.platform,
-        settings=settings.reconciler,
-        clock=now,
-        configurator=None if hosts.missing else configurator,
-        hosts_missing=hosts.missing,
-        root_password=root_password,
-    )
-
-
-def _verifier(settings: Settings) -> Verifier:
-    if settings.hosts.missing:
-        from controlplane.verification.recorded import RecordedVerifier
-
-        return RecordedVerifier()
-    from controlplane.verification import InternetVerifier
-
-    return InternetVerifier(
-        resolver=settings.verification.resolver or None,
-        source=settings.verification.source or None,
-    )
+    return reconciler(settings, database, phases(settings, _engine_environment()))
 
 
 def _engine_environment() -> dict[str, str]:

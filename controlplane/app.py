@@ -16,6 +16,8 @@ from controlplane.health.endpoints import router as health
 from controlplane.inventory.endpoints import router as inventory
 from controlplane.messages.endpoints import router as messages
 from controlplane.operations.endpoints import router as operations
+from controlplane.reconciler.endpoints import router as phases_router
+from controlplane.reconciler.table import Row
 from controlplane.requests import Gate
 from controlplane.stops.endpoints import router as stops
 from controlplane.tenants.endpoints import router as tenants
@@ -35,10 +37,14 @@ def create_app(
     platform: Platform,
     pepper: bytes,
     clock: Callable[[], datetime] = now,
+    phases: Sequence[Row] = (),
     probes: Mapping[str, Probe] | None = None,
     routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
-    """Build the application. `routers` are mounted at the root (one-click unsubscribe)."""
+    """Build the application.
+
+    `phases` are the reconciler's table; `routers` are mounted at the root (one-click unsubscribe).
+    """
     app = FastAPI(
         title="PenguinMails",
         version="1",
@@ -52,11 +58,22 @@ def create_app(
     app.state.platform = platform
     app.state.pepper = pepper
     app.state.clock = clock
+    app.state.phases = phases
     app.state.probes = {"db": database_probe(database), **(probes or {})}
     problems.install(app)
     openapi.install(app, prefix=PREFIX, platform=platform)
     app.add_middleware(Gate, prefix=PREFIX)
-    for router in (tenants, pause, stops, inventory, operations, events, messages, health):
+    for router in (
+        tenants,
+        pause,
+        stops,
+        inventory,
+        operations,
+        events,
+        messages,
+        phases_router,
+        health,
+    ):
         app.include_router(router, prefix=PREFIX)
     for router in routers:
         app.include_router(router)

@@ -78,8 +78,6 @@ class VaultSettings(BaseModel):
 class HostSettings(BaseModel):
     """What all hosts have in common."""
 
-    missing: str = ""
-    """Why hosts cannot be configured from here; empty: they can. Tenants then stop at DnsReady."""
     sender_sources: tuple[str, ...] = ("127.0.0.1/32",)
     """Networks (CIDR) of the sender and of verification: the only ones let in on port 587."""
     ssh_sources: tuple[str, ...] = ("0.0.0.0/0",)

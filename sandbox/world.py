@@ -133,7 +133,7 @@ def start_control_plane() -> None:
     log.parent.mkdir(exist_ok=True)
     with log.open("a") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "serve"],
+            [sys.executable, "-m", *_serve_command(required(lab_dir()))],
             cwd=checkout(),
             env={**os.environ, **environment()},
             stdin=subprocess.DEVNULL,
@@ -146,6 +146,13 @@ def start_control_plane() -> None:
     if control_plane_pid() is None:
         raise COMMAND_FAILED(command="serve", where=log)
     process.returncode = 0  # it lives on without us
+
+
+def _serve_command(place: LabPlace) -> Sequence[str]:
+    """Return the module that serves the platform at the lab's level, with its arguments."""
+    if place.level == "api":
+        return ("sandbox.serve", place.missing or "real hosts")
+    return ("cli.main", "serve")
 
 
 def stop_control_plane() -> None:
@@ -240,7 +247,7 @@ def _context() -> dict[str, str]:
 def _control_plane_environment(place: LabPlace) -> dict[str, str]:
     """Return the settings that a control plane needs to work in this lab."""
     if place.level == "api":
-        return {"PENGUIN_HOSTS__MISSING": place.missing or "real hosts"}
+        return {}
     source = f"{place.sender_address}/32"
     return {
         "PENGUIN_HOSTS__SENDER_SOURCES": json.dumps([source]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cli import conditions
@@ -11,12 +12,12 @@ from cli.times import moment
 Document = dict[str, Any]
 
 
-def show_conditions(found: list[Document], *, everything: bool) -> None:
-    """Print conditions by subject."""
+def show_conditions(found: list[Document], order: Sequence[str] = (), *, everything: bool) -> None:
+    """Print conditions by subject, their types in the given order."""
     print("\nConditions")
     if not found:
         print("  none yet: no reconcile pass has run (does `penguin serve` run?)")
-    for line in conditions.page(found, everything=everything):
+    for line in conditions.page(found, order, everything=everything):
         print(line)
 
 

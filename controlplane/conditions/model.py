@@ -12,21 +12,29 @@ from controlplane.database import storable
 TENANT = "tenant"
 
 
-class Type(StrEnum):
-    """What a condition is about."""
+READY = "Ready"
+AVAILABLE = "Available"
+SYNCED = "Synced"
+RECONCILING = "Reconciling"
+STALLED = "Stalled"
+DRIFTED = "Drifted"
+PAUSED = "Paused"
+DELETING = "Deleting"
 
-    READY = "Ready"
-    INFRASTRUCTURE = "InfrastructureReady"
-    DNS = "DnsReady"
-    CONFIGURED = "HostsConfigured"
-    IDENTITY = "IdentityReady"
-    VERIFIED = "Verified"
-    SENDING = "SendingEnabled"
-    RECONCILING = "Reconciling"
-    STALLED = "Stalled"
-    DRIFTED = "Drifted"
-    PAUSED = "Paused"
-    DELETING = "Deleting"
+TENANT_READY = "mail flows and the last accepted document is applied; of a part: all of it is well"
+SUMMARY = {
+    AVAILABLE: "mail flows from at least one domain",
+    SYNCED: "the last accepted document is applied",
+}
+"""What is added up from the phases' conditions of a tenant."""
+FLAGS = {
+    RECONCILING: "work goes on",
+    STALLED: "nothing that failed is tried again before somebody applies",
+    DRIFTED: "somebody else changed the cloud",
+    PAUSED: "an operator paused the tenant",
+    DELETING: "the tenant is being deleted",
+}
+"""Conditions of a tenant whose usual status is False."""
 
 
 class Status(StrEnum):
@@ -38,23 +46,16 @@ class Status(StrEnum):
 
 
 NOT_YET_REPORTED = "NotYetReported"
-HOSTS_UNAVAILABLE = "HostsUnavailable"
-
-OF_TENANT = tuple(Type)
-OF_HOST = (Type.READY, Type.INFRASTRUCTURE, Type.DNS, Type.CONFIGURED, Type.VERIFIED)
-OF_ADDRESS = (Type.READY, Type.INFRASTRUCTURE, Type.DNS, Type.VERIFIED)
-OF_DOMAIN = (Type.READY, Type.DNS, Type.SENDING)
-
-STEPS = (Type.INFRASTRUCTURE, Type.DNS, Type.CONFIGURED, Type.VERIFIED, Type.SENDING)
-"""What a tenant needs to be Ready, in the order in which it comes true."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One statement about `tenant`, `host/mx1`, `address/mx1-2` or `domain/acme.example`."""
+    """One statement about `tenant`, `host/mx1`, `address/mx1-2`, `domain/acme.example` or
+    `mailbox/sales@acme.example`."""
 
     subject: str
-    type: Type
+    type: str
+    """Any text: another version may know more types than this one."""
     status: Status
     reason: str
     message: str
@@ -83,9 +84,9 @@ def bad(reason: str, message: str, *, waits: bool = False) -> Verdict:
     return Verdict(Status.FALSE, reason, message, waits)
 
 
-def unknown(reason: str, message: str) -> Verdict:
+def unknown(reason: str, message: str, *, waits: bool = False) -> Verdict:
     """Return a verdict that nothing could be seen."""
-    return Verdict(Status.UNKNOWN, reason, message)
+    return Verdict(Status.UNKNOWN, reason, message, waits)
 
 
 def aggregate(parts: Iterable[tuple[str, Verdict]], reason: str) -> Verdict:
@@ -99,14 +100,17 @@ def aggregate(parts: Iterable[tuple[str, Verdict]], reason: str) -> Verdict:
     for status in (Status.FALSE, Status.UNKNOWN):
         for subject, verdict in acting:
             if verdict.status is status:
-                return Verdict(status, verdict.reason, f"{subject}: {verdict.message}")
+                return Verdict(status, verdict.reason, _of(subject, verdict))
     if not acting and waiting:
         subject, verdict = known[0]
-        return Verdict(Status.FALSE, verdict.reason, f"{subject}: {verdict.message}", waits=True)
+        return Verdict(verdict.status, verdict.reason, _of(subject, verdict), waits=True)
     return ok(reason, f"waiting: {', '.join(waiting)}" if waiting else "")
 
 
-Changed = Callable[[Condition, Condition | None], None]
+def _of(subject: str, verdict: Verdict) -> str:
+    """Return the message with its subject, unless it names that itself."""
+    prefix = f"{subject}: "
+    return prefix + verdict.message.removeprefix(prefix)
 
 
 class Conditions:
@@ -118,33 +122,33 @@ class Conditions:
         self._known = {(c.subject, c.type): c for c in known}
         self._generation = generation
         self._clock = clock
-        self._changed: dict[tuple[str, Type], Condition] = {}
+        self._changed: dict[tuple[str, str], Condition] = {}
         self._transitions: list[Condition] = []
 
     def __iter__(self) -> Iterator[Condition]:
         """Iterate over all conditions."""
         return iter(self._known.values())
 
-    def get(self, subject: str, type_: Type) -> Condition | None:
+    def get(self, subject: str, type_: str) -> Condition | None:
         """Return one condition."""
         return self._known.get((subject, type_))
 
-    def is_true(self, subject: str, type_: Type) -> bool:
+    def is_true(self, subject: str, type_: str) -> bool:
         """Tell whether a condition is known to hold."""
         found = self.get(subject, type_)
         return found is not None and found.status is Status.TRUE
 
-    def begin(self, subjects: Mapping[str, Iterable[Type]]) -> None:
-        """Give every subject its conditions at the first visit; forget subjects that are gone."""
+    def begin(self, subjects: Mapping[str, Iterable[str]]) -> None:
+        """Give every subject its conditions at the first pass; forget subjects that are gone."""
         for subject, types in subjects.items():
             for type_ in types:
                 if (subject, type_) not in self._known:
-                    self.set(subject, type_, unknown(NOT_YET_REPORTED, "nobody has looked yet"))
+                    self.set(subject, type_, unknown(NOT_YET_REPORTED, "not looked at yet"))
         for key in [key for key in self._known if key[0] not in subjects]:
             del self._known[key]
             self._changed.pop(key, None)
 
-    def set(self, subject: str, type_: Type, verdict: Verdict) -> None:
+    def set(self, subject: str, type_: str, verdict: Verdict) -> None:
         """Record what is known now."""
         before = self.get(subject, type_)
         moved = before is None or before.status is not verdict.status
@@ -163,30 +167,6 @@ class Conditions:
         self._changed[subject, type_] = after
         if moved and verdict.reason != NOT_YET_REPORTED:
             self._transitions.append(after)
-
-    def mark_reconciling(self, reason: str, message: str) -> None:
-        """Say that work goes on; then it is neither stalled nor ready."""
-        self.set(TENANT, Type.RECONCILING, ok(reason, message))
-        self.set(TENANT, Type.STALLED, bad("Progressing", ""))
-        self.set(TENANT, Type.READY, bad(reason, message))
-
-    def mark_stalled(self, reason: str, message: str) -> None:
-        """Say that nothing more happens before somebody acts."""
-        self.set(TENANT, Type.STALLED, ok(reason, message))
-        self.set(TENANT, Type.RECONCILING, bad("Stalled", ""))
-        self.set(TENANT, Type.READY, bad(reason, message))
-
-    def mark_ready(self, message: str) -> None:
-        """Say that reality is as it should be."""
-        self.set(TENANT, Type.RECONCILING, bad("Done", ""))
-        self.set(TENANT, Type.STALLED, bad("Done", ""))
-        self.set(TENANT, Type.READY, ok("Ready", message))
-
-    def mark_resting(self, reason: str, message: str) -> None:
-        """Say that all that can be done here is done, and that it is not enough to be Ready."""
-        self.set(TENANT, Type.RECONCILING, bad("Done", ""))
-        self.set(TENANT, Type.STALLED, bad("Done", ""))
-        self.set(TENANT, Type.READY, unknown(reason, message))
 
     def take_changes(self) -> tuple[list[Condition], list[Condition]]:
         """Return what has to be written, and which statuses moved, since the last time."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.conditions.model import Condition, Status, Type
+from controlplane.conditions.model import Condition, Status
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> list[Condition]:
@@ -33,7 +33,7 @@ async def load_all(
         found[row.tenant_id].append(
             Condition(
                 row.subject,
-                Type(row.type),
+                row.type,
                 Status(row.status),
                 row.reason,
                 row.message,
@@ -63,7 +63,7 @@ async def save(
             {
                 "id": tenant_id,
                 "subject": c.subject,
-                "type": str(c.type),
+                "type": c.type,
                 "status": str(c.status),
                 "reason": c.reason,
                 "message": c.message,

@@ -16,21 +16,23 @@ class HostRow:
     name: str
     incarnation: int
     service_id: int | None
-    known_host: str | None
-    configured: str | None
+    host_key: str | None
+    """Line of host_keys, from first contact on."""
+    applied_digest: str | None
+    """What was applied_digest last."""
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, HostRow]:
     """Return what is known of a tenant's hosts, by name."""
     rows = await connection.execute(
         text(
-            "select name, incarnation, service_id, known_host, configured from oltp.hosts "
+            "select name, incarnation, service_id, host_key, applied_digest from oltp.hosts "
             "where tenant_id = :id"
         ),
         {"id": tenant_id},
     )
     return {
-        row.name: HostRow(row.name, row.incarnation, row.service_id, row.known_host, row.configured)
+        row.name: HostRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
         for row in rows
     }
 
@@ -39,11 +41,12 @@ async def save(connection: AsyncConnection, tenant_id: UUID, host: HostRow) -> N
     """Write what is known of a host."""
     await connection.execute(
         text(
-            "insert into oltp.hosts (tenant_id, name, incarnation, service_id, known_host, "
-            "configured) values (:id, :name, :incarnation, :service_id, :known_host, :configured) "
+            "insert into oltp.hosts (tenant_id, name, incarnation, service_id, host_key, "
+            "applied_digest) values (:id, :name, :incarnation, :service_id, :host_key, "
+            ":applied_digest) "
             "on conflict (tenant_id, name) do update set incarnation = excluded.incarnation, "
-            "service_id = excluded.service_id, known_host = excluded.known_host, "
-            "configured = excluded.configured"
+            "service_id = excluded.service_id, host_key = excluded.host_key, "
+            "applied_digest = excluded.applied_digest"
         ),
         {"id": tenant_id, **host.__dict__},
     )

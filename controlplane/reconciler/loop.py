@@ -4,78 +4,178 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from controlplane.database import CONTROLLER
-from controlplane.reconciler.context import Ports
-from controlplane.reconciler.visit import AGAIN, GONE, LEFT, STALLED, Result, visit
-from controlplane.schedule.repository import Lease, Priority, backoff, claim, release
+from blueprint.platform import Platform
+from controlplane.conditions import repository as condition_rows
+from controlplane.conditions.model import TENANT, Conditions
+from controlplane.database import CONTROLLER, Database
+from controlplane.events.repository import emit
+from controlplane.hosts import repository as host_rows
+from controlplane.operations import repository as operation_rows
+from controlplane.reconciler.phase import AnyPhase
+from controlplane.reconciler.reconcile import Outcome, reconcile, remove, save
+from controlplane.reconciler.secrets import SecretStore
+from controlplane.reconciler.session import LeaseLost, Session, Stopping
+from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.table import ordered
+from controlplane.schedule.repository import Lease, Priority, backoff, claim, release, renew
+from controlplane.settings import ReconcilerSettings
+from controlplane.tenants import repository
+from controlplane.tenants.rendering import render_tenant
+from vault import Vault
 
 log = structlog.get_logger()
 AWAY = timedelta(seconds=5)
 """How long a worker waits that could not even look what is due."""
 
 
-async def run(ports: Ports, stop: asyncio.Event) -> None:
-    """Visit tenants until `stop` is set; a visit that runs ends at its next step."""
-    workers = [
-        asyncio.create_task(_work(ports, stop, number)) for number in range(ports.settings.workers)
-    ]
-    await asyncio.gather(*workers)
+class Reconciler:
+    """Brings tenants to their desired state, one pass after the other, by the given phases."""
 
+    def __init__(
+        self,
+        *,
+        database: Database,
+        vault: Vault,
+        platform: Platform,
+        phases: Sequence[AnyPhase],
+        settings: ReconcilerSettings,
+        clock: Callable[[], datetime],
+        rng: random.Random | None = None,
+    ) -> None:
+        """Raises ValueError for phases that are no table."""
+        by_name = {phase.row.name: phase for phase in phases}
+        self.rows = ordered(phase.row for phase in phases)
+        self._phases = [by_name[row.name] for row in self.rows]
+        self._database = database
+        self._vault = vault
+        self._platform = platform
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng or random.Random()  # noqa: S311 - jitter
 
-async def _work(ports: Ports, stop: asyncio.Event, number: int) -> None:
-    owner = f"{socket.gethostname()}/{os.getpid()}/{number}"
-    while not stop.is_set():
-        pause = ports.settings.poll
-        try:
-            if await step(ports, owner, stop):
-                continue
-        except Exception:
-            # The database most likely, and a worker must be there when it is back. Its disk may be
-            # the log's, too: to tell it twice a second would fill that.
-            log.exception("worker failed")
-            pause = AWAY
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause.total_seconds())
-
-
-async def step(ports: Ports, owner: str, stop: asyncio.Event) -> bool:
-    """Visit the most urgent tenant; False when none is due."""
-    async with ports.database.begin(CONTROLLER) as connection:
-        held = await claim(connection, owner=owner, now=ports.clock(), lease=ports.settings.lease)
-    if held is None:
-        return False
-    try:
-        result = await visit(ports, held, stop)
-    except OperationalError:
-        raise
-    except Exception:
-        log.exception("visit failed", tenant_id=str(held.tenant_id))
-        result = AGAIN
-    if result not in (GONE, LEFT):
-        await _give_back(ports, held, result, stopping=stop.is_set())
-    return True
-
-
-async def _give_back(ports: Ports, held: Lease, result: Result, *, stopping: bool) -> None:
-    settings, now = ports.settings, ports.clock()
-    attempts = held.attempts + 1 if result is AGAIN else 0
-    if result is STALLED:
-        due, priority = None, Priority.RETRY
-    elif stopping:
-        due, priority, attempts = now, Priority.RETRY, held.attempts
-    elif result is AGAIN:
-        wait = backoff(
-            held.attempts, base=settings.retry_base, cap=settings.retry_cap, rng=ports.rng
+    async def run(self, stop: asyncio.Event) -> None:
+        """Reconcile tenants until `stop` is set; a pass that runs ends at its next step."""
+        await asyncio.gather(
+            *(self._work(stop, number) for number in range(self._settings.workers))
         )
-        due, priority = now + wait, Priority.RETRY
-    else:
-        due, priority = now + settings.resync, Priority.RESYNC
-    async with ports.database.begin(CONTROLLER) as connection:
-        await release(connection, held, due_at=due, priority=priority, attempts=attempts, now=now)
+
+    async def _work(self, stop: asyncio.Event, number: int) -> None:
+        owner = f"{socket.gethostname()}/{os.getpid()}/{number}"
+        while not stop.is_set():
+            pause = self._settings.poll
+            try:
+                if await self.step(owner, stop):
+                    continue
+            except Exception:
+                # The database most likely, and a worker must be there when it is back. Its disk
+                # may be the log's, too: to write it twice a second would fill that.
+                log.exception("worker failed")
+                pause = AWAY
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause.total_seconds())
+
+    async def step(self, owner: str, stop: asyncio.Event) -> bool:
+        """Claim the most urgent tenant, reconcile it, release it; False when none is due."""
+        lease = await self._claim(owner)
+        if lease is None:
+            return False
+        await self._release(lease, await self.reconcile(lease, stop), stopping=stop.is_set())
+        return True
+
+    async def reconcile(self, lease: Lease, stop: asyncio.Event) -> Outcome:
+        """Make one pass over the tenant of a lease."""
+        try:
+            opened = await self._read(lease, stop)
+            if opened is None:
+                return Outcome.GONE
+            snapshot, session = opened
+            async with session.heartbeat():
+                try:
+                    work = remove if snapshot.tenant.deleting else reconcile
+                    return await work(self._phases, snapshot, session)
+                except Stopping:
+                    await save(snapshot, session)
+                    return Outcome.AGAIN
+        except LeaseLost:
+            log.warning("lease lost", tenant_id=str(lease.tenant_id), token=lease.token)
+            return Outcome.LEFT
+        except OperationalError:
+            raise
+        except Exception:
+            log.exception("pass failed", tenant_id=str(lease.tenant_id))
+            return Outcome.AGAIN
+
+    async def _claim(self, owner: str) -> Lease | None:
+        async with self._database.begin(CONTROLLER) as connection:
+            return await claim(
+                connection, owner=owner, now=self._clock(), lease=self._settings.lease
+            )
+
+    async def _read(self, lease: Lease, stop: asyncio.Event) -> tuple[Snapshot, Session] | None:
+        """Read all that is known, and close what a dead process left open."""
+        now = self._clock()
+        async with self._database.begin(CONTROLLER) as connection:
+            tenant = await repository.get(connection, lease.tenant_id)
+            if tenant is None:
+                return None
+            if not await renew(connection, lease, now=now, lease=self._settings.lease):
+                raise LeaseLost
+            for id_ in await operation_rows.abort_unfinished(connection, tenant.id, now=now):
+                await emit(
+                    connection,
+                    tenant_id=tenant.id,
+                    tenant=tenant.name,
+                    at=now,
+                    subject=TENANT,
+                    kind="operation",
+                    reason="Aborted",
+                    message=f"operation {id_} was cut off; looking at what it did",
+                )
+            conditions = await condition_rows.load(connection, tenant.id)
+            secrets = await SecretStore.load(connection, self._vault, tenant.id)
+            hosts = await host_rows.load(connection, tenant.id)
+        session = Session(
+            self._database,
+            lease,
+            tenant,
+            duration=self._settings.lease,
+            clock=self._clock,
+            stop=stop,
+        )
+        platform = self._platform
+        snapshot = Snapshot(
+            tenant=tenant,
+            blueprint=render_tenant(tenant, hosts, platform, keys=tenant.public_keys),
+            render=lambda keys: render_tenant(tenant, hosts, platform, keys=keys),
+            secrets=secrets,
+            hosts=hosts,
+            conditions=Conditions(conditions, generation=tenant.generation, clock=self._clock),
+            rows={row.name: row for row in self.rows},
+        )
+        return snapshot, session
+
+    async def _release(self, lease: Lease, outcome: Outcome, *, stopping: bool) -> None:
+        if outcome in (Outcome.GONE, Outcome.LEFT):
+            return
+        settings, now = self._settings, self._clock()
+        due, priority, attempts = now + settings.resync, Priority.RESYNC, 0
+        if stopping:
+            due, priority, attempts = now, Priority.RETRY, lease.attempts
+        elif outcome is Outcome.AGAIN:
+            wait = backoff(
+                lease.attempts, base=settings.retry_base, cap=settings.retry_cap, rng=self._rng
+            )
+            due, priority, attempts = now + wait, Priority.RETRY, lease.attempts + 1
+        async with self._database.begin(CONTROLLER) as connection:
+            await release(
+                connection, lease, due_at=due, priority=priority, attempts=attempts, now=now
+            )

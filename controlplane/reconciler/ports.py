@@ -14,45 +14,6 @@ Progress = Callable[[str], None]
 """Takes one line for the operation's log; must be cheap and must not raise."""
 
 
-class ProvisioningError(Exception):
-    """Something outside refused or failed.
-
-    `code` is stable (`hosts.ssh_refused`), `remedy` says what to do, `acts` says who,
-    `retryable` says whether doing the same again can help, `where` names the place.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        remedy: str,
-        acts: Literal["user", "platform"] = "platform",
-        retryable: bool = True,
-        where: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.remedy = remedy
-        self.acts = acts
-        self.retryable = retryable
-        self.where = where
-
-    @property
-    def located(self) -> str:
-        """As of a Fault."""
-        return str(self)
-
-    @property
-    def sentence(self) -> str:
-        """As of a Fault."""
-        return f"{self}; {self.remedy}"
-
-    def __str__(self) -> str:
-        """What happened, the place first: conditions, operations and logs show this text."""
-        return f"{self.where}: {super().__str__()}" if self.where else super().__str__()
-
-
 @dataclass(frozen=True)
 class ObservedAddress:
     """An address as the cloud gave it; `ip` is None while the provider's portal has not yet."""
@@ -79,12 +40,20 @@ class ObservedHost:
 
 @dataclass(frozen=True)
 class Held:
-    """A zone that could not be looked up: what concerns it was neither changed nor deleted."""
+    """A zone whose records were left as they are in this run: its look-up failed, or it is missing.
+
+    What needs it waits: its domain, and the purchase of a host whose own names stand in it.
+    """
 
     zone: str
     code: str
     message: str
     remedy: str
+
+    @property
+    def reason(self) -> str:
+        """The code as a condition's reason."""
+        return "".join(part.capitalize() for part in self.code.replace(".", "_").split("_"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +68,7 @@ class CloudState:
     pending: tuple[str, ...] = ()
     """Names of addresses that wait for the provider's portal."""
     held: tuple[Held, ...] = ()
-    """Zones that the last run left as they were; it is not settled while there is one."""
+    """Zones that were left as they are; while there is one, nothing is settled."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ from uuid_utils.compat import uuid7
 
 from blueprint.document import Blueprint
 from blueprint.platform import Platform
-from blueprint.render import render
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
-from controlplane.conditions.model import TENANT, Status, Type
+from controlplane.conditions.model import DRIFTED, READY, STALLED, TENANT, Status
 from controlplane.events.repository import emit
 from controlplane.faults import (
     DOMAIN_TAKEN,
@@ -32,6 +31,7 @@ from controlplane.hosts import repository as host_rows
 from controlplane.schedule.repository import Priority, request_visit
 from controlplane.tenants import repository
 from controlplane.tenants.preconditions import Precondition
+from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
 from sender.faults import IDEMPOTENCY_MISMATCH
 
@@ -110,7 +110,7 @@ async def _replace(
     if row.deleting:
         raise TENANT_DELETING(name=row.name)
     if row.document == document and not await _needs_word(connection, row):
-        if not await _holds(connection, row, Type.READY):
+        if not await _holds(connection, row, READY):
             await request_visit(connection, row.id, Priority.USER, now=now)  # look again
         return row, "unchanged"
     await _take_domains(connection, row.id, document)
@@ -143,13 +143,7 @@ async def blueprint_of(
     if row.public_keys is None or domains - row.public_keys.dkim.keys():
         raise KEYS_PENDING(name=row.name)
     hosts = await host_rows.load(connection, row.id)
-    rendered = render(
-        row.document,
-        platform=platform,
-        keys=row.public_keys,
-        generation=row.generation,
-        incarnations={name: host.incarnation for name, host in hosts.items()},
-    )
+    rendered = render_tenant(row, hosts, platform, keys=row.public_keys)
     await repository.remember_digest(connection, row.id, rendered.digest, row.generation, now)
     return rendered
 
@@ -226,10 +220,10 @@ async def _take_domains(connection: AsyncConnection, tenant_id: UUID, document: 
 
 async def _needs_word(connection: AsyncConnection, row: TenantRow) -> bool:
     """Tell whether the reconciler has stopped and waits for somebody to apply again."""
-    return await _holds(connection, row, Type.DRIFTED, Type.STALLED)
+    return await _holds(connection, row, DRIFTED, STALLED)
 
 
-async def _holds(connection: AsyncConnection, row: TenantRow, *types: Type) -> bool:
+async def _holds(connection: AsyncConnection, row: TenantRow, *types: str) -> bool:
     """Tell whether a condition of the tenant is True, of any of some types."""
     known: Sequence[Any] = await conditions.load(connection, row.id)
     return any(c.subject == TENANT and c.type in types and c.status is Status.TRUE for c in known)

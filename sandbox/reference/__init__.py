@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from blueprint.schema import tenant_schema
-from sandbox.reference import api, codes, commands, errors, tenant
+from composition.reconciler import ROWS
+from sandbox.reference import api, codes, commands, conditions, errors, tenant
 
 NOTICE = "<!-- Written by `make docs` from the code. -->\n\n"
 
@@ -15,6 +16,7 @@ def pages() -> dict[str, str]:
     found = {
         "api.md": api.page(),
         "cli.md": commands.page(),
+        "conditions.md": conditions.page(ROWS),
         "errors.md": errors.page() + codes.page(),
         "tenant.md": tenant.page(),
     }

@@ -8,6 +8,7 @@ from controlplane.ansible.faults import FAULTS as ANSIBLE
 from controlplane.authority.faults import FAULTS as AUTHORITY
 from controlplane.faults import FAULTS as CONTROLPLANE
 from controlplane.pulumi.faults import FAULTS as PULUMI
+from controlplane.reconciler.faults import FAULTS as RECONCILER
 from controlplane.verification.faults import FAULTS as VERIFICATION
 from hostwinds.faults import FAULTS as HOSTWINDS
 from kit.faults import Code
@@ -25,6 +26,7 @@ TABLES = (
     SENDER,
     VAULT,
     AUTHORITY,
+    RECONCILER,
     PULUMI,
     STACKS,
     HOSTWINDS,

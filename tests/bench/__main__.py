@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from blueprint.document import Blueprint
+from composition.reconciler import ROWS
 from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
 from sandbox import down, up, world
@@ -34,13 +36,6 @@ GOAL_READY = 180.0
 """Seconds. Hosts of the lab boot from the bare base: the playbooks install all that runs there."""
 GOAL_MEMORY = 250.0
 """MB."""
-PHASES = ("keys", "cloud", "dns", "configuration", "verification", "activation")
-LOOKS = {
-    "dns": ("InfrastructureReady", "DnsReady"),
-    "verification": ("HostsConfigured", "Verified"),
-    "activation": ("Verified", "SendingEnabled"),
-}
-"""Phases that write no operation: they last from one condition's turn to the other's."""
 
 
 @dataclass
@@ -88,8 +83,8 @@ def to_ready(environment: dict[str, str]) -> list[Figure]:
     whole = time.monotonic() - started
     goal = f"goal of {GOAL_READY:.0f} s from the bare base"
     figures = [Figure("tenant file to Ready", whole, "s", goal, whole / GOAL_READY)]
-    lasted = {**by_operations(environment), **by_conditions(environment)}
-    return figures + [Figure(f"  phase {phase}", lasted[phase], "s") for phase in PHASES]
+    lasted = {**by_conditions(environment), **by_operations(environment)}
+    return figures + [Figure(f"  phase {row.name}", lasted[row.name], "s") for row in ROWS]
 
 
 def by_operations(environment: dict[str, str]) -> dict[str, float]:
@@ -103,15 +98,18 @@ def by_operations(environment: dict[str, str]) -> dict[str, float]:
 
 
 def by_conditions(environment: dict[str, str]) -> dict[str, float]:
-    """Return how long the phases lasted that only look, by the turns of conditions."""
+    """Return how long each phase lasted from the turn of the condition before it to its own.
+
+    Those that write no operation are known by this alone.
+    """
     turned = {
         event["kind"].removesuffix("=True"): moment(event["at"])
         for event in listed(environment, "events")
         if event["subject"] == "tenant" and event["kind"].endswith("=True")
     }
     return {
-        phase: (turned[last] - turned[first]).total_seconds()
-        for phase, (first, last) in LOOKS.items()
+        row.name: (turned[row.condition] - turned[before.condition]).total_seconds()
+        for before, row in pairwise(ROWS)
     }
 
 

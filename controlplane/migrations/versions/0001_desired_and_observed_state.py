@@ -33,15 +33,16 @@ create table oltp.domains (
 );
 create index on oltp.domains (tenant_id);
 create table oltp.hosts (
-    tenant_id uuid not null references oltp.tenants on delete cascade,
+    tenant_id uuid references oltp.tenants on delete cascade,
     name text not null,
     incarnation integer not null default 1,
     service_id bigint,
-    known_host text,
-    configured text,
-    primary key (tenant_id, name)
+    host_key text,
+    applied_digest text,
+    unique nulls not distinct (tenant_id, name)
 );
-comment on column oltp.hosts.configured is 'fingerprint of what the playbooks applied last';
+comment on column oltp.hosts.tenant_id is 'owner; null: the shared pool';
+comment on column oltp.hosts.applied_digest is 'what the playbooks applied last';
 create table oltp.conditions (
     tenant_id uuid not null references oltp.tenants on delete cascade,
     subject text not null,

@@ -15,6 +15,7 @@ import structlog
 
 from cli.main import main
 from composition.event_log import log_to
+from composition.reconciler import ROWS
 from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope, create_key
@@ -90,7 +91,7 @@ def plane(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
             )
         stop = asyncio.Event()
         loop_of.append((asyncio.get_running_loop(), stop))
-        app = create_app(database=pools, platform=PLATFORM, pepper=PEPPER)
+        app = create_app(database=pools, platform=PLATFORM, pepper=PEPPER, phases=ROWS)
         await serve_http(app, listener, stop, ready.set)
         await pools.close()
 

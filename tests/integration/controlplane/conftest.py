@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from composition.reconciler import ROWS
 from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope, create_key
@@ -68,7 +69,7 @@ async def plane(database: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def app(plane: Database, clock: Clock) -> FastAPI:
-    return create_app(database=plane, platform=PLATFORM, pepper=PEPPER, clock=clock)
+    return create_app(database=plane, platform=PLATFORM, pepper=PEPPER, clock=clock, phases=ROWS)
 
 
 Client = httpx2.AsyncClient

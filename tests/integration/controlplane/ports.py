@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from blueprint.document import Blueprint
+from blueprint.tenant import Dns
 from controlplane.reconciler.ports import (
     CloudPlan,
     CloudState,
@@ -83,7 +84,12 @@ class MemoryCloud:
                 ip = None if waits else f"198.51.100.{number * 10 + address.index}"
                 addresses.append(ObservedAddress(address.name, ip, address.helo))
             hosts.append(ObservedHost(host.name, host.server_name, 100 + number, tuple(addresses)))
-        after = CloudState(blueprint.digest, tuple(hosts), {}, tuple(pending))
+        records = {
+            record.key: f"record-{record.key}"
+            for record in blueprint.records
+            if record.provider is Dns.CLOUDFLARE and record.address not in pending
+        }
+        after = CloudState(blueprint.digest, tuple(hosts), records, tuple(pending))
         self.stacks[blueprint.tenant] = after
         self._kill.here("after up")
         return after

@@ -15,14 +15,17 @@ import pytest
 from sqlalchemy import text
 
 from controlplane.database import CONTROLLER, Database
-from controlplane.reconciler.context import Ports
-from controlplane.reconciler.loop import step
-from controlplane.reconciler.ports import CloudState, ProvisioningError
+from controlplane.pulumi.faults import UNREACHABLE
+from controlplane.reconciler.loop import Reconciler
+from controlplane.reconciler.phase import AnyPhase
+from controlplane.reconciler.ports import CloudState
 from controlplane.settings import ReconcilerSettings
 from controlplane.verification.faults import MISSING, TLS_FAILED
+from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.conftest import PLATFORM, Clock, document
 from tests.integration.controlplane.ports import Kill, Killed, MemoryCloud, MemoryInternet
 from tests.support.memory_configurator import MemoryConfigurator
+from tests.support.phases import standard
 from vault import KeyRing, Vault
 
 MANUAL = [{"name": "acme.example"}, {"name": "acme-mail.example", "dns": "manual"}]
@@ -49,7 +52,6 @@ class Configurator(MemoryConfigurator):
 class World:
     """A reconciler that is stepped by hand, and a client of the API beside it."""
 
-    ports: Ports
     cloud: MemoryCloud
     internet: MemoryInternet
     configurator: Configurator
@@ -57,9 +59,26 @@ class World:
     clock: Clock
     api: httpx2.AsyncClient
     database: Database
+    """As the test sees it."""
+    used: Database
+    """As the reconciler sees it."""
+    vault: Vault
+    settings: ReconcilerSettings
+    phases: list[AnyPhase]
+
+    def reconciler(self) -> Reconciler:
+        return Reconciler(
+            database=self.used,
+            vault=self.vault,
+            platform=PLATFORM,
+            phases=self.phases,
+            settings=self.settings,
+            clock=self.clock,
+            rng=random.Random(7),  # noqa: S311 - jitter
+        )
 
     async def step(self) -> bool:
-        return await step(self.ports, "test", asyncio.Event())
+        return await self.reconciler().step("test", asyncio.Event())
 
     async def until_quiet(self, visits: int = 10) -> None:
         """Visit whatever becomes due within the next hours, up to a number of times."""
@@ -91,19 +110,19 @@ class World:
 def world(plane: Database, operator: Any, clock: Clock, tmp_path: Path) -> World:
     kill = Kill()
     cloud, internet, configurator = MemoryCloud(kill), MemoryInternet(kill), Configurator(kill)
-    ports = Ports(
+    return World(
+        cloud,
+        internet,
+        configurator,
+        kill,
+        clock,
+        operator,
         database=plane,
-        engine=cloud,
-        verifier=internet,
+        used=plane,
         vault=Vault(KeyRing.create(tmp_path / "keys")),
-        platform=PLATFORM,
         settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
-        clock=clock,
-        configurator=configurator,
-        root_password=lambda _: "first",
-        rng=random.Random(7),  # noqa: S311 - jitter
+        phases=standard(cloud, internet, configurator),
     )
-    return World(ports, cloud, internet, configurator, kill, clock, operator, plane)
 
 
 async def test_one_visit_brings_a_tenant_to_ready(world: World) -> None:
@@ -112,10 +131,12 @@ async def test_one_visit_brings_a_tenant_to_ready(world: World) -> None:
     tenant = await world.tenant()
     assert {c["type"]: c["status"] for c in tenant["conditions"] if c["subject"] == "tenant"} == {
         "Ready": "True",
+        "Available": "True",
+        "Synced": "True",
+        "KeysReady": "True",
         "InfrastructureReady": "True",
         "DnsReady": "True",
         "HostsConfigured": "True",
-        "IdentityReady": "Unknown",
         "Verified": "True",
         "SendingEnabled": "True",
         "Reconciling": "False",
@@ -186,7 +207,7 @@ async def test_what_a_dead_process_left_open_is_aborted(world: World) -> None:
 
 async def test_a_failure_that_passes_is_tried_again_and_told(world: World) -> None:
     await world.apply()
-    world.cloud.failures = [ProvisioningError("cloud.unreachable", "no route", remedy="wait")]
+    world.cloud.failures = [UNREACHABLE.shown()]
     await world.step()
     assert await world.condition("InfrastructureReady") == ("False", "CloudUnreachable")
     assert await world.condition("Reconciling") == ("True", "CloudUnreachable")
@@ -196,13 +217,17 @@ async def test_a_failure_that_passes_is_tried_again_and_told(world: World) -> No
 
 async def test_a_terminal_failure_waits_for_a_new_generation(world: World) -> None:
     await world.apply()
-    world.cloud.failures = [
-        ProvisioningError("hostwinds.unauthorized", "401", remedy="set the key", retryable=False)
-    ]
+    world.cloud.failures = [CLOUDFLARE_UNAUTHORIZED.shown()]
     await world.step()
-    assert await world.condition("Stalled") == ("True", "HostwindsUnauthorized")
+    assert await world.condition("Stalled") == ("True", "CloudflareUnauthorized")
     world.clock.advance(days=30)
-    assert not await world.step()
+    assert await world.step(), "it is looked at"
+    assert await world.operations() == [
+        ("make", "succeeded", None),
+        ("create", "failed", "cloudflare.unauthorized"),
+    ], "and what failed is not tried again"
+    assert await world.condition("Stalled") == ("True", "CloudflareUnauthorized")
+    assert await world.condition("InfrastructureReady") == ("False", "CloudflareUnauthorized")
     assert (await world.apply()).headers["Penguin-Outcome"] == "configured"
     await world.step()
     assert await world.condition("Ready") == ("True", "Ready")
@@ -212,7 +237,7 @@ async def test_an_error_of_ours_is_no_traceback_and_is_tried_again(world: World)
     await world.apply()
     world.cloud.failures = [ZeroDivisionError("secret detail")]
     await world.step()
-    assert await world.condition("Ready") == ("False", "Internal")
+    assert await world.condition("Ready") == ("False", "ReconcilerFailed")
     assert "secret detail" not in str(await world.tenant())
     await world.until_quiet()
     assert await world.condition("Ready") == ("True", "Ready")
@@ -324,18 +349,6 @@ async def test_a_run_by_hand_of_our_blueprint_is_no_drift_but_may_have_failed_ha
     world.clock.advance(minutes=11)
     await world.step()
     assert world.cloud.ups == 2
-
-
-async def test_where_hosts_cannot_run_a_tenant_stops_at_dns_ready(world: World) -> None:
-    world.ports = replace(world.ports, configurator=None, hosts_missing="not root")
-    await world.apply()
-    await world.step()
-    assert await world.condition("DnsReady") == ("True", "DnsVerified")
-    for type_ in ("HostsConfigured", "Verified", "SendingEnabled", "Ready"):
-        assert await world.condition(type_) == ("Unknown", "HostsUnavailable")
-    messages = [c["message"] for c in (await world.tenant())["conditions"]]
-    assert "real hosts cannot run here: not root" in messages
-    assert await world.condition("Reconciling") == ("False", "Done")
 
 
 class TestDelete:

@@ -17,8 +17,10 @@ from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import CONTROLLER, Database
-from controlplane.reconciler import keys, loop
-from controlplane.reconciler.ports import CloudState, ProvisioningError
+from controlplane.pulumi.faults import UNREACHABLE
+from controlplane.reconciler.phases.keys import Keys, Made, Order, make_secrets
+from controlplane.reconciler.ports import CloudState
+from controlplane.reconciler.reconcile import Outcome
 from controlplane.schedule.repository import claim
 from controlplane.verification.faults import TLS_FAILED
 from tests.integration.controlplane.test_reconciler import World, world
@@ -69,17 +71,17 @@ async def rows(world: World, sql: str) -> list[Any]:
 
 
 async def test_keys_made_by_a_process_that_lost_the_tenant_are_thrown_away(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
     await world.apply()
-    take_over, make = in_a_transaction(world, TAKE_OVER), keys._make
+    take_over = in_a_transaction(world, TAKE_OVER)
 
-    def slow(*args: Any) -> Any:
-        made = make(*args)
+    def slow(order: Order) -> Made:
+        made = make_secrets(order)
         take_over()
         return made
 
-    monkeypatch.setattr(keys, "_make", slow)
+    world.phases[0] = Keys(slow)
     await world.step()
     assert await rows(world, "select purpose from oltp.secrets") == []
 
@@ -115,13 +117,14 @@ async def test_an_operation_that_was_aborted_stays_so(world: World) -> None:
     assert ("create", "aborted", None) in await world.operations()
 
 
-async def test_a_visit_that_begins_too_late_leaves_the_others_operation_alone(
-    world: World, monkeypatch: pytest.MonkeyPatch
+async def test_a_pass_that_begins_too_late_leaves_the_others_operation_alone(
+    world: World,
 ) -> None:
     await world.apply()
-
-    async def late(connection: AsyncConnection, **kwargs: Any) -> Any:
-        held = await claim(connection, **kwargs)
+    async with world.database.begin(CONTROLLER) as connection:
+        lease = await claim(connection, owner="test", now=world.clock(), lease=world.settings.lease)
+    assert lease is not None
+    async with world.database.begin(CONTROLLER) as connection:
         await connection.execute(text(TAKE_OVER))
         await connection.execute(
             text(
@@ -130,17 +133,14 @@ async def test_a_visit_that_begins_too_late_leaves_the_others_operation_alone(
                 "'create', 'cloud', 1, 1, 'other', now(), now() from oltp.tenants"
             )
         )
-        return held
-
-    monkeypatch.setattr(loop, "claim", late)
-    await world.step()
+    assert await world.reconciler().reconcile(lease, asyncio.Event()) is Outcome.LEFT
     assert await world.operations() == [("create", None, None)]
 
 
 async def test_a_lease_is_kept_over_a_moment_without_database(world: World) -> None:
     database = Unsteady(world.database)
-    settings = world.ports.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
-    world.ports = replace(world.ports, database=database, settings=settings)
+    world.settings = world.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
+    world.used = database
     await world.apply()
     up = world.cloud.up
 
@@ -156,8 +156,7 @@ async def test_a_lease_is_kept_over_a_moment_without_database(world: World) -> N
 
 
 async def test_a_silent_operation_gives_signs_of_life(world: World) -> None:
-    settings = world.ports.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
-    world.ports = replace(world.ports, settings=settings)
+    world.settings = world.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
     await world.apply()
     up, running = world.cloud.up, asyncio.get_running_loop()
     alive = "select 1 from oltp.operations where heartbeat_at > started_at and finished_at is null"
@@ -183,8 +182,8 @@ async def test_a_silent_operation_gives_signs_of_life(world: World) -> None:
 async def test_a_worker_outlives_a_database_that_fails(world: World, failure: Exception) -> None:
     database, stop = Unsteady(world.database), asyncio.Event()
     database.failure = failure
-    settings = world.ports.settings.model_copy(update={"poll": timedelta(seconds=0.01)})
-    world.ports = replace(world.ports, database=database, settings=settings)
+    world.settings = world.settings.model_copy(update={"poll": timedelta(seconds=0.01)})
+    world.used = database
     await world.apply()
     verify = world.internet.verify_hosts
 
@@ -193,14 +192,14 @@ async def test_a_worker_outlives_a_database_that_fails(world: World, failure: Ex
         return await verify(*args, **kwargs)
 
     world.internet.verify_hosts = verify_and_end  # type: ignore[method-assign]
-    await asyncio.wait_for(loop.run(world.ports, stop), DEADLINE)
+    await asyncio.wait_for(world.reconciler().run(stop), DEADLINE)
     assert database.failed.is_set()
     assert len(world.cloud.sold) == 1
 
 
 async def test_a_log_goes_on_after_lines_that_could_not_be_written(world: World) -> None:
     database = Unsteady(world.database)
-    world.ports = replace(world.ports, database=database)
+    world.used = database
     await world.apply()
     up = world.cloud.up
 
@@ -221,9 +220,9 @@ async def test_a_log_goes_on_after_lines_that_could_not_be_written(world: World)
 
 async def test_words_from_outside_that_cannot_be_kept_do_not_stop_a_tenant(world: World) -> None:
     await world.apply()
-    world.cloud.failures = [ProvisioningError("x.y", "answered \ud800\0", remedy="wait \0")]
+    world.cloud.failures = [UNREACHABLE(reason="answered \ud800\0")]
     await world.step()
-    assert await world.condition("InfrastructureReady") == ("False", "XY")
+    assert await world.condition("InfrastructureReady") == ("False", "CloudUnreachable")
     await world.until_quiet()
     assert await world.condition("Ready") == ("True", "Ready")
 
@@ -245,7 +244,8 @@ class TestForeignUpdates:
         assert await world.condition("Drifted") == ("True", "ForeignUpdate")
         assert await world.condition("Stalled") == ("True", "CloudForeignUpdate")
         world.clock.advance(days=1)
-        assert not await world.step()
+        await world.step()
+        assert world.cloud.state("acme").digest == "sha256:foreign"
         await world.api.delete("/tenants/acme")
         await world.step()
         assert (await world.api.get("/tenants/acme")).status_code == 404
@@ -271,7 +271,7 @@ class TestForeignUpdates:
         world.clock.advance(minutes=11)
         await world.step()
         await world.apply()
-        world.cloud.failures = [ProvisioningError("cloud.unreachable", "no", remedy="wait")]
+        world.cloud.failures = [UNREACHABLE.shown()]
         await world.step()
         assert await world.condition("Stalled") == ("False", "Progressing")
         await world.until_quiet()
@@ -292,7 +292,7 @@ async def test_a_deletion_that_fails_on_our_side_is_told(world: World) -> None:
 
     destroy, world.cloud.destroy = world.cloud.destroy, broken  # type: ignore[method-assign]
     await world.step()
-    assert await world.condition("Reconciling") == ("True", "Internal")
+    assert await world.condition("Reconciling") == ("True", "ReconcilerFailed")
     world.cloud.destroy = destroy  # type: ignore[method-assign]
     await world.until_quiet()
     assert (await world.api.get("/tenants/acme")).status_code == 404

@@ -1,6 +1,6 @@
 """A reconciler in a process of its own, which is killed where one phase ends and another begins.
 
-`python -m tests.integration.provisioning.mortal PLACE HOURS PHASE` makes one visit, so many hours
+`python -m tests.integration.provisioning.mortal PLACE HOURS PHASE` makes one pass, so many hours
 from now, with the real engine. It dies before the phase; at `end` after the last.
 """
 
@@ -13,18 +13,23 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from blueprint.document import Blueprint
 from controlplane.database import Database
 from controlplane.pulumi.engine import PulumiEngine
-from controlplane.reconciler import visit
-from controlplane.reconciler.context import Context, Ports
-from controlplane.reconciler.loop import step
-from controlplane.reconciler.ports import CloudState, Finding
+from controlplane.reconciler.loop import Reconciler
+from controlplane.reconciler.phase import AnyPhase, Phase, Step, Verdicts
+from controlplane.reconciler.ports import CloudState, Finding, Progress
+from controlplane.reconciler.session import Session
+from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.subjects import Kind
+from controlplane.reconciler.table import Row
 from controlplane.settings import ReconcilerSettings
-from controlplane.verification.recorded import RecordedVerifier
+from sandbox.recorded_verifier import RecordedVerifier
 from tests.support.installation import INSTALLATION
 from tests.support.memory_configurator import MemoryConfigurator
+from tests.support.phases import standard
 from vault import KeyRing, Vault
 
 from .plane import PASSWORDS, PLATFORM
@@ -32,21 +37,41 @@ from .plane import PASSWORDS, PLATFORM
 DSN = "TEST_DATABASE"
 
 
-class Mortal:
+class Mortal(Phase[Any]):
     """A phase before which, or after which, the process is gone."""
 
-    def __init__(self, phase: visit.Phase, *, before: bool, after: bool) -> None:
-        self.name = phase.name
+    def __init__(self, phase: AnyPhase, *, before: bool) -> None:
+        self.row = phase.row
         self._phase = phase
         self._before = before
-        self._after = after
 
-    async def run(self, context: Context) -> None:
+    async def observe(self, snapshot: Snapshot, session: Session) -> Any:
         if self._before:
             os.kill(os.getpid(), signal.SIGKILL)
-        await self._phase.run(context)
-        if self._after:
-            os.kill(os.getpid(), signal.SIGKILL)
+        return await self._phase.observe(snapshot, session)
+
+    def verdicts(self, seen: Any, snapshot: Snapshot) -> Verdicts:
+        return self._phase.verdicts(seen, snapshot)
+
+    def steps(self, seen: Any, snapshot: Snapshot) -> Sequence[Step]:
+        return self._phase.steps(seen, snapshot)
+
+    async def converge(
+        self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
+    ) -> None:
+        await self._phase.converge(step, snapshot, session, progress)
+
+
+class Last(Phase[None]):
+    """Comes after all others, and the process is gone."""
+
+    row = Row("end", "Ended", "never", frozenset({Kind.TENANT}), needs=("activation",))
+
+    async def observe(self, snapshot: Snapshot, session: Session) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def verdicts(self, seen: None, snapshot: Snapshot) -> Verdicts:
+        return {}
 
 
 class Trusting(RecordedVerifier):
@@ -62,38 +87,33 @@ class Trusting(RecordedVerifier):
         ]
 
 
-async def live(place: Path, later: timedelta) -> None:
-    """Visit once."""
+async def live(place: Path, later: timedelta, end: str) -> None:
+    """Make one pass."""
     database = Database.connect(os.environ[DSN], INSTALLATION, PASSWORDS, pool_size=3)
-    ports = Ports(
+    engine = PulumiEngine(
+        installation=INSTALLATION, environment=os.environ, root=place / "operations"
+    )
+    phases: list[AnyPhase] = [
+        Mortal(phase, before=phase.row.name == end)
+        for phase in standard(engine, Trusting(), MemoryConfigurator())
+    ]
+    if end == Last.row.name:
+        phases.append(Last())
+    reconciler = Reconciler(
         database=database,
-        engine=PulumiEngine(
-            installation=INSTALLATION, environment=os.environ, root=place / "operations"
-        ),
-        verifier=Trusting(),
         vault=Vault(KeyRing.load(place / "keys")),
         platform=PLATFORM,
+        phases=phases,
         settings=ReconcilerSettings(),
         clock=lambda: datetime.now(UTC) + later,
-        configurator=MemoryConfigurator(),
-        root_password=lambda _: "first",
     )
-    await step(ports, f"mortal/{os.getpid()}", asyncio.Event())
+    await reconciler.step(f"mortal/{os.getpid()}", asyncio.Event())
     await database.close()
 
 
 def main() -> None:
     place, hours, end = sys.argv[1:]
-    phases = visit._phases
-    visit._phases = lambda context: [
-        Mortal(
-            phase,
-            before=phase.name == end,
-            after=end == "end" and phase.name == "activation",
-        )
-        for phase in phases(context)
-    ]
-    asyncio.run(live(Path(place), timedelta(hours=int(hours))))
+    asyncio.run(live(Path(place), timedelta(hours=int(hours)), end))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -14,18 +15,23 @@ from typing import Any, TypeVar
 import pytest
 
 from cli.main import main
+from composition.reconciler import ROWS
 from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import NewKey, Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.pulumi.engine import PulumiEngine
-from controlplane.reconciler.context import Ports
-from controlplane.reconciler.loop import step
+from controlplane.reconciler.loop import Reconciler
+from controlplane.reconciler.phase import AnyPhase
+from controlplane.reconciler.phases.cloud import Cloud
+from controlplane.reconciler.phases.dns import Dns
+from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.ports import Configurator, Verifier
 from controlplane.service import listen, serve_http
 from controlplane.settings import ReconcilerSettings
-from controlplane.verification.recorded import RecordedVerifier
+from sandbox.recorded_verifier import RecordedVerifier
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
+from tests.support.phases import standard
 from vault import KeyRing, Vault
 
 T = TypeVar("T")
@@ -65,6 +71,8 @@ class Plane:
         self.root_password: Callable[[int], str | None] = lambda _: None
         self.log: list[Any] = []
         self.file = place / "acme.yaml"
+        self.rows = list(ROWS)
+        self._more: list[AnyPhase] = []
         self._place = place
         self._vault = Vault(KeyRing.create(place / "keys"))
         self._later = timedelta()
@@ -76,28 +84,45 @@ class Plane:
     def visit(self) -> None:
         """Let the reconciler do what is due within the next hour."""
         self._later += timedelta(hours=1)
-        self.run(step(self.ports(), "test", asyncio.Event()))
+        self.run(self.reconciler().step("test", asyncio.Event()))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the loop of the control plane."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(VISIT)
 
-    def ports(self) -> Ports:
-        """Put together what a reconciler of now works with."""
-        return Ports(
+    @property
+    def database(self) -> Database:
+        """The pools, for use in the loop of the control plane."""
+        return self._database
+
+    def add(self, phase: AnyPhase) -> None:
+        """Compose one more phase."""
+        self.rows.append(phase.row)
+        self._more.append(phase)
+
+    def reconciler(self) -> Reconciler:
+        """Put together a reconciler of now; without a configurator it ends at `dns`."""
+        engine = PulumiEngine(
+            installation=INSTALLATION,
+            environment=self.environment,
+            root=self._place / "operations",
+        )
+        phases: list[AnyPhase] = [
+            Keys(),
+            Cloud(engine, deadline=timedelta(minutes=5)),
+            Dns(self.verifier),
+        ]
+        if self.configurator is not None:
+            phases = standard(
+                engine, self.verifier, self.configurator, root_password=self.root_password
+            )
+        return Reconciler(
             database=self._database,
-            engine=PulumiEngine(
-                installation=INSTALLATION,
-                environment=self.environment,
-                root=self._place / "operations",
-            ),
-            verifier=self.verifier,
             vault=self._vault,
             platform=self.platform,
+            phases=[*phases, *self._more],
             settings=ReconcilerSettings(),
             clock=self.clock,
-            configurator=self.configurator,
-            root_password=self.root_password,
         )
 
     @contextmanager
@@ -114,7 +139,11 @@ class Plane:
                     connection, key, tenant_id=None, scopes=tuple(Scope), now=self.clock()
                 )
             app = create_app(
-                database=self._database, platform=PLATFORM, pepper=PEPPER, clock=self.clock
+                database=self._database,
+                platform=PLATFORM,
+                pepper=PEPPER,
+                clock=self.clock,
+                phases=self.rows,
             )
             await serve_http(app, listener, stop, ready.set)
             await self._database.close()
@@ -145,3 +174,10 @@ class Person:
         said = self._capsys.readouterr()
         assert "Traceback" not in said.out + said.err
         return Said(int(ended.value.code or 0), said.out, said.err)
+
+    def condition(self, type_: str) -> str:
+        """Return what `penguin` says of a condition of the tenant that does not hold."""
+        shown = json.loads(self("get", "tenant", "acme", "-o", "json").out)
+        [found] = [c for c in shown["conditions"] if (c["subject"], c["type"]) == ("tenant", type_)]
+        assert found["status"] != "True"
+        return f"{found['reason']}: {found['message']}"

@@ -162,6 +162,7 @@ def tenant(*conditions: tuple[str, str, str, str], deleting: bool = False) -> di
     return {"deleting": deleting, "conditions": rows}
 
 
+STEPS = ("InfrastructureReady", "DnsReady")
 PROVISIONED = ("InfrastructureReady", "True", "Provisioned", "")
 WAITING = ("DnsReady", "Unknown", "RecordsWaiting", "3 of 12")
 FOUND = ("DnsReady", "True", "RecordsFound", "12 of 12")
@@ -176,14 +177,14 @@ DELETING = ("Deleting", "True", "Deleting", "asked for")
 def test_wait_between_two_changes_shows_what_is_waited_for(monkeypatch, deleting, doing):
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
-    with Changes(io.StringIO(), "acme", "Ready") as changes:
+    with Changes(io.StringIO(), "acme", "Ready", STEPS) as changes:
         changes.show(tenant(PROVISIONED, WAITING, DELETING, deleting=deleting))
     assert f"… waiting: {doing}" in screen.getvalue()
 
 
 def test_wait_first_look_is_a_summary_and_later_ones_print_changes_only():
     log = io.StringIO()
-    with Changes(log, "acme", "Ready") as changes:
+    with Changes(log, "acme", "Ready", STEPS) as changes:
         changes.show(tenant(PROVISIONED, WAITING, NOT_DELETING))
         changes.show(tenant(PROVISIONED, WAITING, NOT_DELETING))
         changes.show(tenant(PROVISIONED, FOUND, NOT_DELETING))
@@ -195,14 +196,14 @@ def test_wait_first_look_is_a_summary_and_later_ones_print_changes_only():
 
 def test_wait_for_what_holds_already_prints_nothing():
     log = io.StringIO()
-    with Changes(log, "acme", "Ready") as changes:
+    with Changes(log, "acme", "Ready", STEPS) as changes:
         changes.end(tenant(PROVISIONED))
     assert log.getvalue() == ""
 
 
 def test_wait_shows_a_flag_when_it_is_raised_and_not_when_it_is_lowered():
     log = io.StringIO()
-    with Changes(log, "acme", "Ready") as changes:
+    with Changes(log, "acme", "Ready", STEPS) as changes:
         changes.show(tenant(NOT_DELETING))
         changes.show(tenant(DELETING))
         changes.show(tenant(NOT_DELETING))

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.identity.keys import create_key, hash_key, matches, prefix_of
-from controlplane.reconciler.checks import camel
 from controlplane.schedule.repository import backoff
 
 BASE, CAP = timedelta(seconds=2), timedelta(minutes=5)
@@ -35,7 +34,3 @@ def test_a_key_is_found_by_its_prefix_and_known_by_its_hash_under_one_pepper() -
     assert matches(key.secret, key.hash, b"pepper")
     assert not matches(key.secret + "x", key.hash, b"pepper")
     assert hash_key(key.secret, b"other") != key.hash
-
-
-def test_a_code_becomes_a_reason() -> None:
-    assert camel("dns.zone_not_found") == "DnsZoneNotFound"

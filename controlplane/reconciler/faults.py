@@ -1,0 +1,38 @@
+"""Errors of the reconciler itself."""
+
+from __future__ import annotations
+
+from kit.faults import Actor, Table
+
+FAULTS = Table("reconciler", "Bringing a tenant to its desired state")
+
+FAILED = FAULTS.code(
+    "reconciler.failed",
+    message="{what} failed on our side ({kind})",
+    remedy="report it with the log's entry; it is tried again",
+    cause="A fault of PenguinMails or of its database; the log holds the details.",
+    example={"what": "phase dns", "kind": "ZeroDivisionError"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+FOREIGN_UPDATE = FAULTS.code(
+    "cloud.foreign_update",
+    message="the stack of {tenant} was changed to a blueprint unknown here ({digest}…)",
+    remedy="{remedy}",
+    cause="Somebody ran `pulumi up` with a blueprint that this control plane never rendered.",
+    example={
+        "tenant": "acme",
+        "digest": "sha256:3f9a2c11ab7d",
+        "remedy": "apply the tenant's file again if this specification is to win",
+    },
+    acts=Actor.USER,
+)
+NOT_GONE = FAULTS.code(
+    "cloud.not_gone",
+    message="something of {tenant} is still in the cloud after its deletion",
+    remedy="wait: it is looked at again",
+    cause="The provider still lists what was deleted.",
+    example={"tenant": "acme"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)

@@ -1,0 +1,28 @@
+"""How findings of a verifier become a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from controlplane.conditions.model import Verdict, bad, ok, unknown
+from controlplane.reconciler.ports import Finding
+
+
+def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> Verdict:
+    """Add up what was found of one subject: anything wrong decides, then anything unseen."""
+    found = list(own)
+    for finding in found:
+        if finding.ok is False:
+            return bad(_reason(finding), _sentence(finding), waits=waits)
+    for finding in found:
+        if finding.ok is None:
+            return unknown(_reason(finding), _sentence(finding))
+    return ok(reason)
+
+
+def _reason(finding: Finding) -> str:
+    return finding.code.reason if finding.code else "NotSeen"
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.message}; {finding.remedy}" if finding.remedy else finding.message

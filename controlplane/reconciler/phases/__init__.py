@@ -1,0 +1,1 @@
+"""The phases, one file each; none knows another. Who composes them is the composition root."""

@@ -1,0 +1,215 @@
+"""Phase `cloud`: one Pulumi operation for hosts, addresses, reverse names and records together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from blueprint.document import Host, Record
+from blueprint.tenant import Dns
+from controlplane.conditions.model import DRIFTED, TENANT, Verdict, bad, ok
+from controlplane.hosts.repository import HostRow
+from controlplane.operations import repository as operation_rows
+from controlplane.reconciler.faults import FOREIGN_UPDATE, NOT_GONE
+from controlplane.reconciler.phase import Phase, Step, Verdicts
+from controlplane.reconciler.ports import CloudEngine, CloudState, Held, ObservedHost, Progress
+from controlplane.reconciler.session import Session
+from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.subjects import Kind, subject
+from controlplane.reconciler.table import Row
+from controlplane.tenants import repository
+from kit.faults import Fault
+
+log = structlog.get_logger()
+Settled = bool
+"""Whether our last operation brought the stack to this blueprint, to the end."""
+
+
+class Cloud(Phase[Settled]):
+    """Looks at the stack, and brings it to the blueprint when it is at another one."""
+
+    row = Row(
+        name="cloud",
+        condition="InfrastructureReady",
+        about="hosts, addresses and records are there at their providers",
+        subjects=frozenset({Kind.HOST, Kind.ADDRESS, Kind.DOMAIN}),
+        needs=("keys",),
+    )
+
+    def __init__(self, engine: CloudEngine, *, deadline: timedelta) -> None:
+        """`deadline` is for one operation of the engine."""
+        self._engine = engine
+        self._deadline = deadline
+
+    async def observe(self, snapshot: Snapshot, session: Session) -> Settled:
+        """Read the stack's state; raises `cloud.foreign_update` for an unknown one.
+
+        Its digest alone does not say that all is done: it is written also where a resource failed,
+        and nobody reports to us how a run by hand ended.
+        """
+        snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
+        await self._refuse_foreign(snapshot, session)
+        state, digest = snapshot.cloud, snapshot.blueprint.digest
+        if state.digest != digest or state.pending or state.held:
+            return False
+        async with session.read() as connection:
+            last = await operation_rows.succeeded_last(
+                connection, snapshot.tenant.id, self.row.name
+            )
+        return last == digest
+
+    def verdicts(self, seen: Settled, snapshot: Snapshot) -> Verdicts:
+        """Say of each host, address and domain whether it is there."""
+        del seen
+        state, blueprint = snapshot.cloud, snapshot.blueprint
+        found = {host.name: host for host in state.hosts}
+        held = {one.zone: one for one in state.held}
+        verdicts: dict[str, Verdict] = {}
+        for host in blueprint.hosts:
+            own = found.get(host.name)
+            verdicts[subject(Kind.HOST, host.name)] = _host(host, own, held.get(host.zone))
+            numbers = {a.name: a.ip for a in own.addresses} if own else {}
+            for address in host.addresses:
+                verdicts[subject(Kind.ADDRESS, address.name)] = _address(
+                    numbers.get(address.name), primary=address.index == 1
+                )
+        for domain in blueprint.domains:
+            records = [record for record in blueprint.records if record.domain == domain.name]
+            verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
+        return verdicts
+
+    def steps(self, seen: Settled, snapshot: Snapshot) -> Sequence[Step]:
+        """Return one operation unless all is settled, and hosts that nothing is known of."""
+        if seen:
+            return [Step(subject(Kind.HOST, row.name)) for row in _new_hosts(snapshot)]
+        return [Step(operation="update" if snapshot.cloud.digest else "create")]
+
+    async def converge(
+        self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
+    ) -> None:
+        """Run the engine, and note new machines: nothing is known of them, not even a host key."""
+        if step.operation is not None:
+            blueprint = snapshot.blueprint
+            async with session.begin() as connection:
+                await repository.remember_digest(
+                    connection,
+                    snapshot.tenant.id,
+                    blueprint.digest,
+                    blueprint.generation,
+                    session.clock(),
+                )
+            snapshot.cloud = await asyncio.to_thread(
+                self._engine.up,
+                blueprint,
+                progress,
+                deadline=self._deadline,
+                fence=session.fence,
+            )
+            for zone in snapshot.cloud.held:
+                log.warning(
+                    "zone held", tenant=snapshot.tenant.name, zone=zone.zone, code=zone.code
+                )
+        for row in _new_hosts(snapshot):
+            await session.save_host(row, snapshot.hosts)
+
+    async def remove(self, snapshot: Snapshot, session: Session) -> None:
+        """Delete everything, and believe that it is gone when the stack's state says so."""
+        name = snapshot.tenant.name
+        snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
+        if _is_something_left(snapshot.cloud):
+            await self._refuse_foreign(snapshot, session)
+        # Also where the state is empty: a run that was cut off may have bought what no state knows.
+        async with session.operation("delete", self.row.name, digest=None) as progress:
+            await asyncio.to_thread(
+                self._engine.destroy,
+                name,
+                progress,
+                deadline=self._deadline,
+                fence=session.fence,
+            )
+        snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
+        if _is_something_left(snapshot.cloud):
+            raise NOT_GONE(tenant=name)
+
+    async def _refuse_foreign(self, snapshot: Snapshot, session: Session) -> None:
+        """Stop at an unknown digest, unless somebody applied after it had been shown."""
+        digest, conditions = snapshot.cloud.digest, snapshot.conditions
+        if digest is None:
+            return
+        async with session.read() as connection:
+            ours = await repository.knows_digest(connection, snapshot.tenant.id, digest)
+        if ours:
+            conditions.set(TENANT, DRIFTED, bad("AsApplied", ""))
+            return
+        shown = conditions.get(TENANT, DRIFTED)
+        answered = shown is not None and shown.observed_generation < snapshot.tenant.generation
+        # Once somebody has applied it stays True until it is put right, however often that is
+        # tried.
+        if not (answered and conditions.is_true(TENANT, DRIFTED)):
+            fault = _foreign(snapshot, digest)
+            conditions.set(TENANT, DRIFTED, ok("ForeignUpdate", fault.sentence))
+            raise fault
+
+
+def _foreign(snapshot: Snapshot, digest: str) -> Fault:
+    remedy = (
+        "delete the tenant again if all of it is to go"
+        if snapshot.tenant.deleting
+        else "apply the tenant's file again if this specification is to win"
+    )
+    return FOREIGN_UPDATE(tenant=snapshot.tenant.name, digest=digest[:19], remedy=remedy)
+
+
+def _new_hosts(snapshot: Snapshot) -> list[HostRow]:
+    """Return rows of planned machines that are others than those that are known."""
+    planned = {host.name: host for host in snapshot.blueprint.hosts}
+    return [
+        HostRow(host.name, planned[host.name].incarnation, host.service_id, None, None)
+        for host in snapshot.cloud.hosts
+        if host.name in planned and not _is_known(host, snapshot)
+    ]
+
+
+def _is_known(host: ObservedHost, snapshot: Snapshot) -> bool:
+    known = snapshot.hosts.get(host.name)
+    return known is not None and known.service_id == host.service_id
+
+
+def _host(host: Host, found: ObservedHost | None, held: Held | None) -> Verdict:
+    if found is not None and found.primary_ip:
+        return ok("Provisioned", found.primary_ip)
+    if held is not None:
+        return bad(held.reason, f"{host.zone}: {held.message}; {held.remedy}")
+    return bad("NotProvisioned", "the provider has not finished it")
+
+
+def _address(ip: str | None, *, primary: bool) -> Verdict:
+    if ip:
+        return ok("Provisioned", ip)
+    message = "the provider's portal has not given it yet"
+    return bad("WaitingForProvider", message, waits=not primary)
+
+
+def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]) -> Verdict:
+    """Say whether a domain's records were written; those set by hand are not ours to write."""
+    ours = [record for record in records if record.provider is Dns.CLOUDFLARE]
+    for record in ours:
+        if (zone := held.get(record.zone)) is not None:
+            message = f"zone/{zone.zone}: {zone.message}; {zone.remedy}"
+            return bad(zone.reason, message, waits=True)
+    given = {a.name for host in state.hosts for a in host.addresses if a.ip}
+    missing = [
+        record.key
+        for record in ours
+        if record.key not in state.records and (record.address is None or record.address in given)
+    ]
+    if missing:
+        return bad("NotRecorded", f"not written yet: {', '.join(sorted(missing))}")
+    return ok("Provisioned") if ours else ok("SetByHand")
+
+
+def _is_something_left(state: CloudState) -> bool:
+    return state.digest is not None or bool(state.hosts) or bool(state.records)

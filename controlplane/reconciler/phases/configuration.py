@@ -1,0 +1,162 @@
+"""Phase `configuration`: what runs on each host, by first contact once and playbooks since."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from blueprint.document import Host
+from controlplane.conditions.model import Verdict, bad, ok, unknown
+from controlplane.hosts.repository import HostRow
+from controlplane.reconciler import purposes
+from controlplane.reconciler.phase import Phase, Step, Verdicts
+from controlplane.reconciler.ports import (
+    Configurator,
+    HostSecrets,
+    ObservedHost,
+    Progress,
+    SubmissionUser,
+)
+from controlplane.reconciler.session import Session
+from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.subjects import Kind, subject
+from controlplane.reconciler.table import Row
+
+Digests = dict[str, str]
+"""What is to be applied to each host that can be reached, by its name."""
+
+
+class Configuration(Phase[Digests]):
+    """Configures each host whose digest differs; one that fails does not stop the others."""
+
+    row = Row(
+        name="configuration",
+        condition="HostsConfigured",
+        about="hosts run what the blueprint says",
+        subjects=frozenset({Kind.HOST}),
+        needs=("keys", "cloud"),
+    )
+
+    def __init__(
+        self, configurator: Configurator, *, root_password: Callable[[int], str | None]
+    ) -> None:
+        """`root_password` asks the provider for the first password of a service; blocks."""
+        self._configurator = configurator
+        self._root_password = root_password
+
+    async def observe(self, snapshot: Snapshot, session: Session) -> Digests:
+        """Return what hosts should run; nothing is asked of them."""
+        del session
+        found = {host.name: host for host in snapshot.cloud.hosts}
+        return {
+            host.name: _digest(snapshot, host, found[host.name])
+            for host in snapshot.blueprint.hosts
+            if host.name in found and found[host.name].primary_ip is not None
+        }
+
+    def verdicts(self, seen: Digests, snapshot: Snapshot) -> Verdicts:
+        """Say of each host whether this very configuration was applied last."""
+        return {
+            subject(Kind.HOST, host.name): _verdict(
+                seen.get(host.name), snapshot.hosts.get(host.name)
+            )
+            for host in snapshot.blueprint.hosts
+        }
+
+    def steps(self, seen: Digests, snapshot: Snapshot) -> Sequence[Step]:
+        """Return the hosts that run another configuration, or none."""
+        return [
+            Step(subject(Kind.HOST, name), operation="configure", upkeep=True)
+            for name, digest in seen.items()
+            if name in snapshot.hosts and snapshot.hosts[name].applied_digest != digest
+        ]
+
+    async def converge(
+        self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
+    ) -> None:
+        """Run the playbooks on one host."""
+        name = step.subject.partition("/")[2]
+        host = next(host for host in snapshot.blueprint.hosts if host.name == name)
+        found = next(host for host in snapshot.cloud.hosts if host.name == name)
+        row, secrets = snapshot.hosts[name], _secrets(snapshot, host)
+        if row.host_key is None:
+            host_key = await self._first_contact(snapshot, found, secrets, progress)
+            row = replace(row, host_key=host_key)
+            await session.save_host(row, snapshot.hosts)
+        digest = _digest(snapshot, host, found)
+        changed = await asyncio.to_thread(
+            self._configurator.configure,
+            snapshot.blueprint,
+            found,
+            secrets,
+            known_host=row.host_key or "",
+            progress=progress,
+        )
+        progress(f"{name}: {changed} tasks changed something")
+        await session.save_host(replace(row, applied_digest=digest), snapshot.hosts)
+
+    async def _first_contact(
+        self,
+        snapshot: Snapshot,
+        found: ObservedHost,
+        secrets: HostSecrets,
+        progress: Progress,
+    ) -> str:
+        password = None
+        if found.service_id is not None:
+            password = await asyncio.to_thread(self._root_password, found.service_id)
+        return await asyncio.to_thread(
+            self._configurator.first_contact,
+            found,
+            ssh_public_key=snapshot.secrets.public(purposes.SSH)["ssh"],
+            ssh_private_key=secrets.ssh_private_key,
+            password=password,
+            progress=progress,
+        )
+
+
+def _verdict(digest: str | None, known: HostRow | None) -> Verdict:
+    if digest is None or known is None:
+        return unknown("NotProvisioned", "there is no host yet")
+    if known.applied_digest == digest:
+        return ok("Configured")
+    return bad("NotConfigured", "another configuration was applied last, or none")
+
+
+def _secrets(snapshot: Snapshot, host: Host) -> HostSecrets:
+    store = snapshot.secrets
+    senders = tuple(domain.return_path for domain in snapshot.blueprint.domains)
+    return HostSecrets(
+        ssh_private_key=store.open(purposes.SSH),
+        tls_certificates={
+            address.helo: (
+                store.public(purposes.certificate(address.helo))["certificate"],
+                store.open(purposes.certificate(address.helo)),
+            )
+            for address in host.addresses
+        },
+        users=tuple(
+            SubmissionUser(
+                address=address.name,
+                username=store.public(purposes.submission(address.name))["username"],
+                password_hash=store.open(purposes.submission_hash(address.name)),
+                senders=senders,
+            )
+            for address in host.addresses
+            if address.sends_bulk
+        ),
+    )
+
+
+def _digest(snapshot: Snapshot, host: Host, found: ObservedHost) -> str:
+    """Return what tells two configurations of a host apart, without opening a secret."""
+    certificates = [
+        snapshot.secrets.public(purposes.certificate(address.helo))["certificate"]
+        for address in host.addresses
+    ]
+    numbers = [[address.name, address.ip] for address in found.addresses]
+    content = [snapshot.blueprint.digest, found.service_id, numbers, certificates]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

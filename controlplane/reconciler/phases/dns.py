@@ -1,0 +1,57 @@
+"""Phase `dns`: every record at its own and at a recursive name server, and reverse names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blueprint.tenant import Dns as Provider
+from controlplane.conditions.model import TENANT, Verdict, unknown
+from controlplane.reconciler.findings import verdict_of
+from controlplane.reconciler.phase import Phase, Verdicts
+from controlplane.reconciler.ports import Finding, Verifier
+from controlplane.reconciler.session import Session
+from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.subjects import Kind, kind_of, subject
+from controlplane.reconciler.table import Row
+
+Findings = Sequence[Finding]
+
+
+class Dns(Phase[Findings]):
+    """Looks only: records are written by the cloud's phase, or by the owner of the zone."""
+
+    row = Row(
+        name="dns",
+        condition="DnsReady",
+        about="name servers answer with every record, and each address's reverse name fits",
+        subjects=frozenset({Kind.HOST, Kind.ADDRESS, Kind.DOMAIN}),
+        needs=("cloud",),
+    )
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+
+    async def observe(self, snapshot: Snapshot, session: Session) -> Findings:
+        """Ask for every name."""
+        del session
+        return await self._verifier.verify_dns(snapshot.blueprint, snapshot.cloud)
+
+    def verdicts(self, seen: Findings, snapshot: Snapshot) -> Verdicts:
+        """Say of each host, address and domain whether its names are right."""
+        manual = {
+            subject(Kind.DOMAIN, domain.name)
+            for domain in snapshot.blueprint.domains
+            if domain.dns is Provider.MANUAL
+        }
+        given = {a.name for host in snapshot.cloud.hosts for a in host.addresses if a.ip}
+        verdicts: dict[str, Verdict] = {}
+        for one in snapshot.parents:
+            kind, _, name = one.partition("/")
+            if one == TENANT or kind_of(one) not in self.row.subjects:
+                continue
+            if kind == Kind.ADDRESS and name not in given:
+                verdicts[one] = unknown("WaitingForProvider", "the address has no number yet")
+                continue
+            own = [finding for finding in seen if finding.subject == one]
+            verdicts[one] = verdict_of(own, "DnsVerified", waits=one in manual)
+        return verdicts

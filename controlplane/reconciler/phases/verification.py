@@ -1,0 +1,91 @@
+"""Phase `verification`: banner, TLS and a relay attempt at each host, from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from blueprint.document import Host
+from controlplane.conditions.model import Verdict, aggregate, unknown
+from controlplane.reconciler.findings import verdict_of
+from controlplane.reconciler.phase import Phase, Step, Verdicts
+from controlplane.reconciler.ports import Finding, Progress, Verifier
+from controlplane.reconciler.purposes import CA
+from controlplane.reconciler.session import Session
+from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.subjects import Kind, subject
+from controlplane.reconciler.table import Row
+
+Findings = Sequence[Finding]
+
+
+class Verification(Phase[Findings]):
+    """Looks at every host that ever ran what we configured; one that broke is configured again."""
+
+    row = Row(
+        name="verification",
+        condition="Verified",
+        about="hosts greet by name, speak TLS and relay for nobody, as seen from outside",
+        subjects=frozenset({Kind.HOST, Kind.ADDRESS}),
+        needs=("keys", "cloud", "configuration"),
+    )
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+
+    async def observe(self, snapshot: Snapshot, session: Session) -> Findings:
+        """Connect to every address that has a number."""
+        del session
+        authority = snapshot.secrets.public(CA)["certificate"]
+        return await self._verifier.verify_hosts(
+            snapshot.blueprint, snapshot.cloud, authority=authority
+        )
+
+    def verdicts(self, seen: Findings, snapshot: Snapshot) -> Verdicts:
+        """Say of each address what was found; a host is as well as its addresses."""
+        verdicts: dict[str, Verdict] = {}
+        for host in snapshot.blueprint.hosts:
+            own = {one: _verdict(one, seen) for one in _addresses(host)}
+            if not _was_configured(host, snapshot):
+                own = {one: unknown("NotConfigured", "nothing runs there yet") for one in own}
+            given = [part for part in own.items() if snapshot.unmet(self.row, part[0]) is None]
+            verdicts |= own
+            verdicts[subject(Kind.HOST, host.name)] = aggregate(
+                given or list(own.items()), "Verified"
+            )
+        return verdicts
+
+    def steps(self, seen: Findings, snapshot: Snapshot) -> Sequence[Step]:
+        """Return hosts to configure again: one of their addresses was well and is not now."""
+        wrong = {finding.subject for finding in seen if finding.ok is False}
+        broken = [
+            host
+            for host in snapshot.blueprint.hosts
+            if any(
+                one in wrong and snapshot.conditions.is_true(one, self.row.condition)
+                for one in _addresses(host)
+            )
+        ]
+        return [Step(subject(Kind.HOST, host.name), upkeep=True) for host in broken]
+
+    async def converge(
+        self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
+    ) -> None:
+        """Forget what was applied to a host, so that the next pass applies it again."""
+        del progress
+        known = snapshot.hosts.get(step.subject.partition("/")[2])
+        if known is not None:
+            await session.save_host(replace(known, applied_digest=None), snapshot.hosts)
+
+
+def _addresses(host: Host) -> list[str]:
+    return [subject(Kind.ADDRESS, address.name) for address in host.addresses]
+
+
+def _verdict(one: str, seen: Findings) -> Verdict:
+    return verdict_of((finding for finding in seen if finding.subject == one), "Verified")
+
+
+def _was_configured(host: Host, snapshot: Snapshot) -> bool:
+    known = snapshot.hosts.get(host.name)
+    return known is not None and known.host_key is not None

@@ -1,0 +1,204 @@
+"""What the holder of a tenant's lease may do: write, and run operations, under its fence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from controlplane.conditions import repository as condition_rows
+from controlplane.conditions.model import Condition
+from controlplane.database import CONTROLLER, Database
+from controlplane.events.repository import emit
+from controlplane.hosts import repository as host_rows
+from controlplane.hosts.repository import HostRow
+from controlplane.operations import repository as operation_rows
+from controlplane.reconciler.operation_log import operation_log
+from controlplane.reconciler.ports import Progress
+from controlplane.schedule.repository import Lease, renew
+from controlplane.tenants import repository
+from controlplane.tenants.repository import TenantRow
+from kit.faults import Fault
+
+log = structlog.get_logger()
+
+
+class LeaseLost(Exception):
+    """Another process reconciles this tenant now: nothing more may be begun here."""
+
+
+class Stopping(Exception):
+    """This process is about to end: the rest of the pass is left to the next."""
+
+
+class Session:
+    """One pass over one tenant, from claim to release."""
+
+    def __init__(
+        self,
+        database: Database,
+        lease: Lease,
+        tenant: TenantRow,
+        *,
+        duration: timedelta,
+        clock: Callable[[], datetime],
+        stop: asyncio.Event,
+    ) -> None:
+        """`duration` is how long the lease holds without a sign of life."""
+        self.clock = clock
+        self._database = database
+        self._lease = lease
+        self._tenant = tenant
+        self._duration = duration
+        self._stop = stop
+
+    @property
+    def fence(self) -> int:
+        """The token of our lease: a later holder has a larger one."""
+        return self._lease.token
+
+    async def guard(self) -> None:
+        """Refuse to begin anything when the lease is lost or the process is about to end."""
+        if self._stop.is_set():
+            raise Stopping
+        if not await self._renew():
+            raise LeaseLost
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction during which nobody can take the tenant over; raises LeaseLost.
+
+        What a process writes that was asleep for longer than its lease is thereby refused.
+        """
+        async with self._database.begin(CONTROLLER) as connection:
+            # First the tenant, then its schedule, as the API does: no two wait in a circle.
+            await repository.lock(connection, self._tenant.id)
+            if not await renew(connection, self._lease, now=self.clock(), lease=self._duration):
+                raise LeaseLost
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that only reads."""
+        async with self._database.begin(CONTROLLER) as connection:
+            yield connection
+
+    async def save(
+        self, subjects: list[str], changed: list[Condition], moved: list[Condition]
+    ) -> None:
+        """Write changed conditions, and an event for each status that moved."""
+        async with self.begin() as connection:
+            await condition_rows.forget(connection, self._tenant.id, subjects)
+            await condition_rows.save(connection, self._tenant.id, changed)
+            for condition in moved:
+                await emit(
+                    connection,
+                    tenant_id=self._tenant.id,
+                    tenant=self._tenant.name,
+                    at=condition.last_transition_at,
+                    subject=condition.subject,
+                    kind=f"{condition.type}={condition.status}",
+                    reason=condition.reason,
+                    message=condition.message,
+                )
+
+    async def save_host(self, host: HostRow, known: dict[str, HostRow]) -> None:
+        """Write what is known of a host, in the database and in `known`."""
+        async with self.begin() as connection:
+            await host_rows.save(connection, self._tenant.id, host)
+        known[host.name] = host
+
+    @asynccontextmanager
+    async def operation(
+        self, kind: str, phase: str, *, digest: str | None
+    ) -> AsyncIterator[Progress]:
+        """Write down what is about to be done, then let it be done, then write the outcome.
+
+        When the process dies in between, the row stays open and the next pass aborts it.
+        """
+        await self.guard()
+        id_, tenant = uuid7(), self._tenant
+        async with self.begin() as connection:
+            await operation_rows.start(
+                connection,
+                id_=id_,
+                tenant_id=tenant.id,
+                tenant=tenant.name,
+                kind=kind,
+                phase=phase,
+                generation=tenant.generation,
+                digest=digest,
+                now=self.clock(),
+            )
+
+        async def write(lines: list[tuple[datetime, str]]) -> None:
+            async with self._database.begin(CONTROLLER) as connection:
+                await operation_rows.add_lines(connection, id_, tenant.id, lines)
+
+        failure: Exception | None = None
+        async with operation_log(write, self.clock) as progress:
+            try:
+                yield progress
+            except Exception as error:  # noqa: BLE001 - recorded, then raised again
+                failure = error
+                progress(f"failed: {error.located if isinstance(error, Fault) else error}")
+        async with self._database.begin(CONTROLLER) as connection:
+            await operation_rows.finish(
+                connection,
+                id_,
+                outcome="succeeded" if failure is None else "failed",
+                now=self.clock(),
+                **_columns(failure),
+            )
+        if failure is not None:
+            raise failure
+
+    @asynccontextmanager
+    async def heartbeat(self) -> AsyncIterator[None]:
+        """Keep the lease while a phase takes long; losing it is noticed before the next step."""
+        beating = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            beating.cancel()
+            with suppress(asyncio.CancelledError):
+                await beating
+
+    async def _beat(self) -> None:
+        """Give signs of life; several fit into a lease, so that a failed one costs nothing."""
+        while True:
+            await asyncio.sleep(self._duration.total_seconds() / 6)
+            try:
+                if not await self._renew():
+                    log.warning("lease lost", tenant=self._tenant.name)
+                    return
+            except Exception as error:  # noqa: BLE001 - the database may be back at the next
+                log.warning(
+                    "lease not renewed", tenant=self._tenant.name, error=type(error).__name__
+                )
+
+    async def _renew(self) -> bool:
+        """Give a sign of life, also of an operation that runs; False when the tenant is taken.
+
+        An operation may be silent for long, and its row shall tell that from a dead process.
+        """
+        now = self.clock()
+        async with self._database.begin(CONTROLLER) as connection:
+            if not await renew(connection, self._lease, now=now, lease=self._duration):
+                return False
+            await operation_rows.beat(connection, self._tenant.id, now=now)
+            return True
+
+
+def _columns(failure: Exception | None) -> dict[str, str]:
+    """Return what an operation's row says of its failure."""
+    if failure is None:
+        return {}
+    if isinstance(failure, Fault):
+        return {"code": str(failure.code), "message": failure.located, "remedy": failure.remedy}
+    return {"code": "internal", "message": type(failure).__name__, "remedy": "see the log"}

@@ -1,0 +1,71 @@
+"""What a pass knows of one tenant: what is wanted, and what was seen of it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from blueprint.document import Blueprint, PublicKeys
+from controlplane.conditions.model import TENANT, Conditions, Status, Verdict
+from controlplane.hosts.repository import HostRow
+from controlplane.reconciler.ports import CloudState
+from controlplane.reconciler.secrets import SecretStore
+from controlplane.reconciler.subjects import Kind, kind_of, parents
+from controlplane.reconciler.table import Row
+from controlplane.tenants.repository import TenantRow
+
+
+@dataclass
+class Snapshot:
+    """One tenant, as the phases read it and add to it."""
+
+    tenant: TenantRow
+    blueprint: Blueprint
+    render: Callable[[PublicKeys], Blueprint]
+    secrets: SecretStore
+    hosts: dict[str, HostRow]
+    conditions: Conditions
+    rows: Mapping[str, Row]
+    """The table, by name of the phase."""
+    cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
+    waiting: set[tuple[str, str]] = field(default_factory=set)
+    """Subject and type of conditions that wait for somebody outside."""
+
+    @property
+    def parents(self) -> dict[str, str | None]:
+        """Every subject with the one that it is part of."""
+        return parents(self.blueprint)
+
+    def unmet(self, row: Row, subject: str) -> Verdict | None:
+        """Return why a phase cannot go on with a subject; None when all that it needs is there."""
+        for need in row.needs:
+            other = self.rows[need]
+            holder = self._holder(other, subject)
+            if holder is None:
+                continue
+            condition = self.conditions.get(holder, other.condition)
+            if condition is None or condition.status is not Status.TRUE:
+                reason, message = ("NotYetReported", "") if condition is None else (
+                    condition.reason, condition.message
+                )  # fmt: skip
+                what = other.condition if holder == subject else f"{other.condition} of {holder}"
+                return Verdict(
+                    Status.UNKNOWN,
+                    reason,
+                    f"waits for {what}: {message}",
+                    waits=(holder, other.condition) in self.waiting,
+                )
+        return None
+
+    def _holder(self, row: Row, subject: str) -> str | None:
+        """Return the subject or the nearest one around it of which a phase has a verdict.
+
+        The tenant stands for its parts only where the phase knows no parts.
+        """
+        around, known = self.parents, row.subjects
+        current: str | None = subject
+        while current is not None:
+            if kind_of(current) in known:
+                return current
+            current = around.get(current)
+        return TENANT if known == {Kind.TENANT} else None

@@ -1,0 +1,91 @@
+"""The table of phases: order, conditions and deletion derive from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from controlplane.conditions.model import FLAGS, READY, SUMMARY, TENANT_READY
+from controlplane.reconciler.subjects import Kind
+
+
+@dataclass(frozen=True)
+class Row:
+    """What everybody may know of a phase; nothing of it needs a port."""
+
+    name: str
+    condition: str
+    """Type of the condition that says how far the phase is."""
+    about: str
+    """What the condition says when it is True, one sentence."""
+    subjects: frozenset[Kind]
+    """What has a verdict of its own; the tenant's is added up from these."""
+    needs: tuple[str, ...] = ()
+    """Phases whose verdict on a subject must be True before anything is done to it."""
+    required: bool = True
+    """Whether the tenant is Ready only with this."""
+    mail_flows: bool = False
+    """Whether mail flows as soon as one of its subjects is True (condition Available)."""
+
+
+@dataclass(frozen=True)
+class ConditionType:
+    """One type of condition, as lists show it."""
+
+    type: str
+    about: str
+    subjects: tuple[Kind, ...]
+    phase: str | None = None
+    """The phase that it is of; None: it adds others up, or is a flag."""
+    required: bool = False
+    flag: bool = False
+    """Whether its usual status is False."""
+
+
+def ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return rows so that each comes after those that it needs, else as they were given.
+
+    Raises ValueError for a repeated name or condition, an unknown need and a circle of needs.
+    """
+    given = list(rows)
+    for what in ("name", "condition"):
+        names = [getattr(row, what) for row in given]
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two phases have the {what} {', '.join(sorted(repeated))}")
+    place = {row.name: number for number, row in enumerate(given)}
+    if unknown := {need for row in given for need in row.needs} - place.keys():
+        raise ValueError(f"there is no phase {', '.join(sorted(unknown))}")
+    sorter = TopologicalSorter({row.name: row.needs for row in given})
+    try:
+        sorter.prepare()
+    except CycleError as circle:
+        raise ValueError(f"phases need each other: {' -> '.join(circle.args[1])}") from None
+    done: list[Row] = []
+    waiting: set[str] = set()
+    while sorter.is_active():
+        waiting |= set(sorter.get_ready())
+        first = min(waiting, key=place.__getitem__)
+        waiting.remove(first)
+        done.append(given[place[first]])
+        sorter.done(first)
+    return tuple(done)
+
+
+def condition_types(rows: Sequence[Row]) -> tuple[ConditionType, ...]:
+    """Return all types of conditions: what adds up, then phase by phase, then flags."""
+    kinds = tuple(Kind)
+    found = [ConditionType(READY, TENANT_READY, kinds)]
+    found += [ConditionType(type_, about, (Kind.TENANT,)) for type_, about in SUMMARY.items()]
+    for row in ordered(rows):
+        own = tuple(kind for kind in kinds if kind is Kind.TENANT or kind in row.subjects)
+        found.append(ConditionType(row.condition, row.about, own, row.name, row.required))
+    found += [
+        ConditionType(type_, about, (Kind.TENANT,), flag=True) for type_, about in FLAGS.items()
+    ]
+    return tuple(found)
+
+
+def types_of(rows: Sequence[Row], kind: Kind) -> tuple[str, ...]:
+    """Return the types of conditions that a subject of this kind has."""
+    return tuple(one.type for one in condition_types(rows) if kind in one.subjects)

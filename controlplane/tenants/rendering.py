@@ -1,0 +1,28 @@
+"""The one place where a tenant of ours is rendered: for its pass and for who asks to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from blueprint.document import Blueprint, PublicKeys
+from blueprint.platform import Platform
+from blueprint.render import render
+from controlplane.hosts.repository import HostRow
+from controlplane.tenants.repository import TenantRow
+
+
+def render_tenant(
+    row: TenantRow,
+    hosts: Mapping[str, HostRow],
+    platform: Platform,
+    *,
+    keys: PublicKeys | None,
+) -> Blueprint:
+    """Render the current generation of a tenant with what is known of its hosts."""
+    return render(
+        row.document,
+        platform=platform,
+        keys=keys,
+        generation=row.generation,
+        incarnations={name: host.incarnation for name, host in hosts.items()},
+    )

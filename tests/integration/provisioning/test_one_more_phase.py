@@ -1,0 +1,50 @@
+"""A phase that is composed in shows up wherever phases and conditions are listed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sandbox.reference import conditions
+from tests.support.greeting_phase import Greeting
+
+from .conftest import Cloud
+from .plane import FILE, Person, Plane
+
+pytestmark = pytest.mark.engine
+
+
+def test_one_more_phase_is_found_in_every_list_with_no_other_file_touched(
+    plane: Plane, cloud: Cloud, penguin: Person
+) -> None:
+    servers: list[int] = []
+    plane.add(Greeting(lambda: servers.append(len(list(cloud.world.all_servers())))))
+    plane.file.write_text(FILE)
+    penguin("apply", "-f", str(plane.file))
+    unknown = penguin("wait", "tenant", "acme", "--for=condition=Welcomed")
+    assert "Greeted" in unknown.err
+    early = penguin("wait", "tenant", "acme", "--for=condition=Greeted", "--timeout=0s")
+    assert early.status == 1
+    assert "waiting for Greeted" in early.err
+
+    plane.visit()
+
+    waited = penguin("wait", "tenant", "acme", "--for=condition=Greeted", "--timeout=0s")
+    assert waited.status == 0
+    described = penguin("describe", "tenant", "acme").out
+    order = [line.split()[1] for line in described.splitlines() if "✓ " in line]
+    assert order.count("Greeted") == 2, "of the tenant and of its domain"
+    assert order.index("DnsReady") < order.index("Greeted")
+    assert any("greeting" in line and "greet" in line for line in described.splitlines())
+    shown = json.loads(penguin("get", "tenant", "acme", "-o", "json").out)
+    found = {(c["subject"], c["type"]): c["status"] for c in shown["conditions"]}
+    assert found["domain/acme.example", "Greeted"] == "True"
+    page = conditions.page(plane.rows)
+    assert "| `greeting` | `Greeted` | domain | dns | yes |" in page
+    assert "| `Greeted` | tenant, domain | the domain was greeted |" in page
+
+    penguin("delete", "tenant", "acme", "--yes")
+    plane.visit()
+    assert servers == [1], "it is removed once, before what it needs"
+    assert "tenant.not_found" in penguin("describe", "tenant", "acme").err

@@ -1,0 +1,183 @@
+"""A host, a zone or an address that fails stops only what depends on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from blueprint.document import Blueprint
+from controlplane.ansible.faults import UNREACHABLE
+from controlplane.database import CONTROLLER
+from controlplane.reconciler.ports import CloudState, Finding, ObservedHost
+from controlplane.verification.faults import NO_BANNER, TLS_FAILED
+from sandbox.recorded_verifier import RecordedVerifier
+from tests.support.memory_configurator import MemoryConfigurator
+
+from .conftest import Cloud
+from .plane import FILE, Person, Plane
+
+pytestmark = pytest.mark.engine
+
+TWO_HOSTS = FILE.replace("addresses: 1", "addresses: 3").replace(
+    "hosts: [", "hosts: [{name: mx2, size: business, addresses: 1, zone: acme.example}, "
+)
+THREE_DOMAINS = FILE.replace(
+    "domains: [", "domains: [{name: missing.example}, {name: other.example}, "
+)
+MAILBOX = "  mailboxes: [{address: new@acme.example}]\n"
+
+
+class Mortal(MemoryConfigurator):
+    """Hosts of which some can be dead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dead: set[str] = set()
+
+    def configure(self, blueprint: Blueprint, host: ObservedHost, *args: Any, **kwargs: Any) -> int:
+        if host.name in self.dead:
+            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        return super().configure(blueprint, host, *args, **kwargs)
+
+
+class Doors(RecordedVerifier):
+    """Sees every address well, but for those whose TLS is broken and those of dead hosts."""
+
+    def __init__(self) -> None:
+        self.broken: set[str] = set()
+        self.dead: set[str] = set()
+
+    async def verify_hosts(
+        self, blueprint: Blueprint, state: CloudState, *, authority: str
+    ) -> Sequence[Finding]:
+        return [
+            self._seen(f"address/{address.name}", host.name, address.name)
+            for host in state.hosts
+            for address in host.addresses
+            if address.ip
+        ]
+
+    def _seen(self, subject: str, host: str, address: str) -> Finding:
+        if host in self.dead:
+            return Finding.of(subject, "smtp.banner", NO_BANNER.shown(), seen=False)
+        if address in self.broken:
+            return Finding.of(subject, "smtp.tls", TLS_FAILED.shown())
+        return Finding(subject, "smtp.tls", True, "speaks TLS")
+
+
+@pytest.fixture
+def hosts(plane: Plane) -> Mortal:
+    plane.configurator = Mortal()
+    plane.root_password = lambda _: "first"
+    return plane.configurator
+
+
+@pytest.fixture
+def doors(plane: Plane) -> Doors:
+    plane.verifier = Doors()
+    return plane.verifier
+
+
+def conditions(penguin: Person) -> dict[tuple[str, str], tuple[str, str]]:
+    shown = json.loads(penguin("get", "tenant", "acme", "-o", "json").out)
+    return {(c["subject"], c["type"]): (c["status"], c["reason"]) for c in shown["conditions"]}
+
+
+def published(plane: Plane) -> dict[str, Any]:
+    async def read() -> dict[str, Any]:
+        async with plane.database.begin(CONTROLLER) as connection:
+            found = await connection.execute(text("select document from directory.entries"))
+            return dict(found.scalar_one())
+
+    return plane.run(read())
+
+
+def test_of_two_hosts_a_dead_one_hides_nothing_of_the_other_and_holds_back_no_mailbox(
+    plane: Plane, cloud: Cloud, penguin: Person, hosts: Mortal, doors: Doors
+) -> None:
+    plane.file.write_text(TWO_HOSTS)
+    penguin("apply", "-f", str(plane.file))
+    plane.visit()
+    [mx1] = [server for server in cloud.world.all_servers() if "mx1" in server.srvrname]
+    for _ in range(2):
+        cloud.world.attach(mx1.serviceid)
+    plane.visit()
+    assert conditions(penguin)["tenant", "Ready"] == ("True", "Ready")
+
+    hosts.dead = doors.dead = {"mx2"}
+    doors.broken = {"mx1-3"}
+    configured = hosts.runs.count("mx1")
+    plane.file.write_text(TWO_HOSTS + MAILBOX)
+    penguin("apply", "-f", str(plane.file))
+    plane.visit()
+
+    seen = conditions(penguin)
+    assert seen["host/mx2", "HostsConfigured"] == ("False", UNREACHABLE.reason)
+    assert seen["host/mx1", "HostsConfigured"] == ("True", "Configured")
+    assert seen["address/mx1-3", "Verified"] == ("False", TLS_FAILED.reason)
+    assert seen["address/mx2-1", "Verified"] == ("Unknown", UNREACHABLE.reason)
+    assert seen["address/mx1-2", "Ready"] == ("True", "Ready")
+    assert seen["tenant", "Synced"] == ("False", UNREACHABLE.reason)
+    assert seen["tenant", "Available"] == ("True", "MailFlows")
+    assert seen["mailbox/new@acme.example", "SendingEnabled"] == ("True", "Published")
+    entry = published(plane)
+    assert [box["address"] for box in entry["mailboxes"]] == ["new@acme.example"]
+    usable = {a["name"]: a["ready"] for a in entry["addresses"]}
+    assert usable == {"mx1-2": True, "mx1-3": False, "mx2-1": False}
+
+    doors.broken = set()
+    plane.visit()
+    seen = conditions(penguin)
+    assert hosts.runs.count("mx1") == configured + 2, "for the mailbox, and since it broke"
+    assert seen["address/mx1-3", "Verified"] == ("True", "Verified")
+    assert seen["tenant", "Ready"] == ("False", UNREACHABLE.reason)
+
+    hosts.dead = doors.dead = set()
+    plane.visit()
+    assert conditions(penguin)["tenant", "Ready"] == ("True", "Ready")
+    assert cloud.bought().count("server") == 2
+
+
+def test_of_three_domains_one_without_a_zone_holds_back_only_itself(
+    plane: Plane, cloud: Cloud, penguin: Person, hosts: Mortal, doors: Doors
+) -> None:
+    cloud.account.create_zone("other.example")
+    plane.file.write_text(THREE_DOMAINS)
+    penguin("apply", "-f", str(plane.file))
+    plane.visit()
+
+    seen = conditions(penguin)
+    assert seen["domain/missing.example", "InfrastructureReady"] == ("False", "DnsZoneNotFound")
+    assert seen["domain/missing.example", "Ready"] == ("False", "DnsZoneNotFound")
+    for domain in ("acme.example", "other.example"):
+        assert seen[f"domain/{domain}", "Ready"] == ("True", "Ready"), domain
+    assert seen["tenant", "Available"] == ("True", "MailFlows")
+    assert seen["tenant", "Ready"] == ("True", "Ready")
+    assert cloud.bought() == ["server"]
+    verified = {d["name"]: d["verified"] for d in published(plane)["domains"]}
+    assert verified == {"acme.example": True, "other.example": True, "missing.example": False}
+
+    cloud.account.create_zone("missing.example")
+    plane.visit()
+    seen = conditions(penguin)
+    assert seen["domain/missing.example", "Ready"] == ("True", "Ready")
+    assert cloud.bought() == ["server"]
+
+
+def test_an_address_that_is_not_given_holds_back_only_itself(
+    plane: Plane, cloud: Cloud, penguin: Person, hosts: Mortal, doors: Doors
+) -> None:
+    plane.file.write_text(FILE.replace("addresses: 1", "addresses: 3"))
+    penguin("apply", "-f", str(plane.file))
+    plane.visit()
+    cloud.sell_addresses(1)
+    plane.visit()
+
+    seen = conditions(penguin)
+    assert seen["address/mx1-2", "Ready"] == ("True", "Ready")
+    assert seen["address/mx1-3", "Ready"] == ("False", "WaitingForProvider")
+    assert seen["tenant", "Available"] == ("True", "MailFlows")

@@ -1,0 +1,53 @@
+"""The table of phases: order, types of conditions, and what is no table."""
+
+from __future__ import annotations
+
+import pytest
+
+from composition.reconciler import ROWS
+from controlplane.reconciler.subjects import Kind
+from controlplane.reconciler.table import Row, condition_types, ordered, types_of
+
+HOST, DOMAIN = frozenset({Kind.HOST}), frozenset({Kind.DOMAIN})
+
+
+def row(name: str, *needs: str, subjects: frozenset[Kind] = HOST) -> Row:
+    return Row(name, name.capitalize(), "", subjects, needs)
+
+
+def test_phases_given_in_their_order_keep_it() -> None:
+    assert ordered(ROWS) == ROWS
+
+
+def test_phase_given_too_early_comes_after_what_it_needs() -> None:
+    rows = ordered([row("c", "b"), row("b", "a"), row("a"), row("d")])
+    assert [one.name for one in rows] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([row("a"), row("a")], "two phases have the name a"),
+        ([row("a", "b")], "there is no phase b"),
+        ([row("a", "b"), row("b", "a")], "phases need each other"),
+    ],
+)
+def test_rows_that_are_no_table_are_refused(rows: list[Row], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ordered(rows)
+
+
+def test_condition_types_hold_sums_then_phases_then_flags() -> None:
+    types = condition_types([row("a"), row("b", "a", subjects=DOMAIN)])
+    assert [one.type for one in types] == [
+        "Ready", "Available", "Synced", "A", "B",
+        "Reconciling", "Stalled", "Drifted", "Paused", "Deleting",
+    ]  # fmt: skip
+    assert [one.type for one in types if one.flag] == [one.type for one in types[5:]]
+
+
+def test_part_of_a_tenant_has_the_types_of_its_kind_only() -> None:
+    rows = [row("a"), row("b", "a", subjects=DOMAIN)]
+    assert types_of(rows, Kind.HOST) == ("Ready", "A")
+    assert types_of(rows, Kind.DOMAIN) == ("Ready", "B")
+    assert types_of(rows, Kind.MAILBOX) == ("Ready",)
