@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import structlog
 
-from blueprint.document import Blueprint, Dkim, PublicKeys
-from blueprint.loading import load
-from blueprint.render import render
+from blueprint.document import Blueprint
 from controlplane.migrations import upgrade
 from hostwinds import VERSION
 from hostwinds.plugin import write_launcher
@@ -22,7 +20,8 @@ from lab.emulator_server import serve
 from lab.hostwinds.app import create_app as hostwinds_app
 from lab.hostwinds.world import World
 from lab.memory import MemoryMachines, MemoryNameserver
-from tests.support.installation import INSTALLATION, PLATFORM
+from tests.support.installation import INSTALLATION
+from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine, find
 
 from .plane import PASSWORDS, Person, Plane
@@ -100,38 +99,8 @@ def environment(engine: Engine, cloud: Cloud, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def rendered() -> Callable[[str], Blueprint]:
-    """Render a tenant's text."""
-
-    def rendering(text: str, generation: int = 1) -> Blueprint:
-        tenant = load(text, file="tenant.yaml", platform=PLATFORM)[0]
-        keys = PublicKeys(
-            ssh="ssh-ed25519 AAAA penguin",
-            dkim={
-                domain.name: Dkim(selector="pm202611", public_key="MIIB" * 100)
-                for domain in tenant.spec.domains
-            },
-        )
-        return render(tenant, platform=PLATFORM, keys=keys, generation=generation)
-
-    return rendering
-
-
-TENANT = """
-apiVersion: penguinmails.dev/v1
-kind: Tenant
-metadata: {name: acme}
-spec:
-  plan: business
-  region: us-west
-  hosts: [{name: mx1, size: business, addresses: 2, zone: acme.example}]
-  domains: [{name: acme.example, dns: cloudflare}]
-"""
-
-
-@pytest.fixture
-def blueprint(rendered: Callable[[str], Blueprint]) -> Blueprint:
-    return rendered(TENANT)
+def blueprint() -> Blueprint:
+    return rendered(tenant("mx1@acme.example*2", domains="acme.example"))
 
 
 @pytest.fixture

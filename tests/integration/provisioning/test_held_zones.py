@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.ports import CloudState
 from tests.support.installation import INSTALLATION
+from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine
 
 from .by_hand import ByHand
@@ -19,29 +18,6 @@ from .conftest import Cloud
 
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=2)
-TENANT = """
-apiVersion: penguinmails.dev/v1
-kind: Tenant
-metadata: {name: acme}
-spec:
-  plan: business
-  region: us-west
-  hosts: [%s]
-  domains: [%s]
-"""
-Rendered = Callable[[str], Blueprint]
-
-
-def tenant(*hosts: str, domains: str) -> str:
-    """Return a tenant's text; a host is `name@zone`, or `name@zone*2` with two addresses."""
-    written = []
-    for host in hosts:
-        name, _, place = host.partition("@")
-        zone, _, addresses = place.partition("*")
-        written.append(
-            f"{{name: {name}, size: business, zone: {zone}, addresses: {addresses or 1}}}"
-        )
-    return TENANT % (", ".join(written), ", ".join(f"{{name: {each}}}" for each in domains.split()))
 
 
 @pytest.fixture
@@ -72,7 +48,7 @@ def held(state: CloudState) -> list[tuple[str, str]]:
 
 
 def test_missing_zone_of_three_domains_holds_back_that_domain_only(
-    ours: PulumiEngine, cloud: Cloud, rendered: Rendered
+    ours: PulumiEngine, cloud: Cloud
 ) -> None:
     cloud.account.create_zone("beta.example")
     text = tenant("mx1@acme.example", domains="acme.example beta.example gamma.example")
@@ -96,7 +72,7 @@ def test_missing_zone_of_three_domains_holds_back_that_domain_only(
 
 
 def test_missing_zone_of_three_domains_by_hand_holds_back_that_domain_only(
-    by_hand: ByHand, cloud: Cloud, rendered: Rendered
+    by_hand: ByHand, cloud: Cloud
 ) -> None:
     cloud.account.create_zone("beta.example")
     text = tenant("mx1@acme.example", domains="acme.example beta.example gamma.example")
@@ -110,7 +86,7 @@ def test_missing_zone_of_three_domains_by_hand_holds_back_that_domain_only(
 
 
 def test_failed_look_up_keeps_records_and_host_while_others_are_deleted(
-    ours: PulumiEngine, cloud: Cloud, rendered: Rendered
+    ours: PulumiEngine, cloud: Cloud
 ) -> None:
     cloud.account.create_zone("beta.example")
     before = rendered(
@@ -152,7 +128,7 @@ def test_failed_look_up_keeps_records_and_host_while_others_are_deleted(
 
 
 def test_failed_look_up_by_hand_keeps_records_while_another_zones_record_is_deleted(
-    by_hand: ByHand, cloud: Cloud, rendered: Rendered
+    by_hand: ByHand, cloud: Cloud
 ) -> None:
     cloud.account.create_zone("beta.example")
     by_hand.takes(rendered(tenant("mx1@beta.example*2", domains="acme.example beta.example")))
@@ -172,7 +148,7 @@ def test_failed_look_up_by_hand_keeps_records_while_another_zones_record_is_dele
 
 
 def test_host_that_is_removed_stays_while_the_zone_of_its_names_is_held(
-    ours: PulumiEngine, cloud: Cloud, rendered: Rendered
+    ours: PulumiEngine, cloud: Cloud
 ) -> None:
     cloud.account.create_zone("beta.example")
     both = tenant("mx1@acme.example", "mx2@beta.example", domains="acme.example beta.example")

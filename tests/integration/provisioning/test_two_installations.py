@@ -9,35 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from blueprint.document import Blueprint, PublicKeys
-from blueprint.loading import load
-from blueprint.render import render
+from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from tests.support.installation import INSTALLATION, PLATFORM
+from tests.support.tenants import rendered, tenant
 
 from .conftest import Cloud
 
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=2)
 OTHER = "staging"
-TENANT = """
-apiVersion: penguinmails.dev/v1
-kind: Tenant
-metadata: {name: acme}
-spec:
-  plan: business
-  region: us-west
-  hosts: [{name: mx1, size: business, addresses: 2, zone: %(zone)s}]
-  domains: [{name: %(zone)s, dns: cloudflare}]
-"""
 
 
 def blueprint_of(installation: str, zone: str) -> Blueprint:
     """Render the same tenant for an installation, in a zone."""
     platform = PLATFORM.model_copy(update={"installation": installation})
-    [tenant] = load(TENANT % {"zone": zone}, file="tenant.yaml", platform=platform)
-    keys = PublicKeys(ssh="ssh-ed25519 AAAA penguin", dkim={})
-    return render(tenant, platform=platform, keys=keys, generation=1)
+    return rendered(tenant(f"mx1@{zone}*2", domains=zone), platform=platform)
 
 
 @pytest.fixture

@@ -1,0 +1,130 @@
+"""Every engine does the same: Pulumi's over both emulators, and the double of other tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from blueprint.document import Blueprint
+from controlplane.pulumi.engine import PulumiEngine
+from controlplane.reconciler.ports import CloudEngine, CloudState, Progress
+from tests.support.cloud_engine import Account, InMemoryEngine
+from tests.support.engine_conformance import (
+    CHECKS,
+    Surroundings,
+    check_a_server_that_was_ended_in_the_portal_is_seen_by_a_refresh_only,
+    check_what_a_killed_run_bought_is_ended_with_its_tenant,
+    check_what_a_killed_run_bought_is_found_and_not_bought_again,
+)
+from tests.support.installation import INSTALLATION
+
+from .conftest import ZONES, Cloud
+
+Check = Callable[[Surroundings], None]
+
+
+class OverEmulators:
+    """The real engine, and the accounts behind the emulators."""
+
+    def __init__(self, engine: CloudEngine, cloud: Cloud) -> None:
+        cloud.account.create_zone("beta.example")
+        self.engine = engine
+        self._cloud = cloud
+
+    def servers(self) -> list[str]:
+        return [server.srvrname for server in self._cloud.world.all_servers()]
+
+    def bought(self) -> list[str]:
+        ledger = self._cloud.world.ledger
+        return [str(entry["what"]) for entry in ledger if entry["kind"] == "server"]
+
+    def sell_address(self) -> None:
+        self._cloud.sell_addresses(1)
+
+    def end(self, label: str) -> None:
+        [server] = [one for one in self._cloud.world.all_servers() if one.srvrname == label]
+        self._cloud.world.terminate(server.serviceid)
+
+    def hide_zone(self, zone: str) -> None:
+        self._cloud.account.unreadable.add(zone)
+
+
+class InMemory:
+    """The double, and its account."""
+
+    def __init__(self, kind: type[InMemoryEngine] = InMemoryEngine) -> None:
+        self._zones = {*ZONES, "beta.example"}
+        self._account = Account(self._zones, sells=False)
+        self.engine = kind(self._account)
+
+    def servers(self) -> list[str]:
+        return list(self._account.servers)
+
+    def bought(self) -> list[str]:
+        return self._account.bought
+
+    def sell_address(self) -> None:
+        [label] = self._account.servers
+        self._account.sell_address(label)
+
+    def end(self, label: str) -> None:
+        self._account.end(label)
+
+    def hide_zone(self, zone: str) -> None:
+        self._zones.remove(zone)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("check", CHECKS)
+def test_real_engine_conforms(
+    check: Check, cloud: Cloud, environment: dict[str, str], tmp_path: Path
+) -> None:
+    engine = PulumiEngine(
+        installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
+    )
+    check(OverEmulators(engine, cloud))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_double_conforms(check: Check) -> None:
+    check(InMemory())
+
+
+class WithoutInventory(InMemoryEngine):
+    """A double whose account is only what its state says: nothing is there before a checkpoint."""
+
+    def up(
+        self,
+        blueprint: Blueprint,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+    ) -> CloudState:
+        try:
+            return super().up(blueprint, progress, deadline=deadline, fence=fence)
+        finally:
+            known = {host.server_name for host in self.state(blueprint.tenant).hosts}
+            for label in set(self.account.servers) - known:
+                self.account.end(label)
+
+    def state(self, tenant: str) -> CloudState:
+        found = super().state(tenant)
+        there = tuple(host for host in found.hosts if host.server_name in self.account.servers)
+        return CloudState(found.digest, there, found.records, found.pending, found.held)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_what_a_killed_run_bought_is_found_and_not_bought_again,
+        check_what_a_killed_run_bought_is_ended_with_its_tenant,
+        check_a_server_that_was_ended_in_the_portal_is_seen_by_a_refresh_only,
+    ],
+)
+def test_double_that_derives_its_inventory_from_its_state_does_not_conform(check: Check) -> None:
+    with pytest.raises(AssertionError):
+        check(InMemory(WithoutInventory))

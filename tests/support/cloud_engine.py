@@ -1,0 +1,273 @@
+"""The double of the port `CloudEngine`: an engine with a state, and an account apart from it.
+
+It is held to `tests/support/engine_conformance.py`, as the real engine is. What the account has is
+never read from the state: a run may end before its state is written, and people use the portal.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from blueprint.document import Blueprint, Host, Record
+from blueprint.tenant import Dns
+from controlplane.reconciler.ports import (
+    Change,
+    CloudPlan,
+    CloudState,
+    Held,
+    ObservedAddress,
+    ObservedHost,
+    Progress,
+)
+from hostwinds.faults import SUPERSEDED
+from stacks.faults import ZONE_NOT_FOUND
+
+INSTANCE = "hostwinds:index:Instance"
+ADDRESS = "hostwinds:index:SecondaryAddress"
+RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+
+
+@dataclass
+class Server:
+    """A VPS at the provider: its number, its main address, and further ones by name."""
+
+    service_id: int
+    main_ip: str
+    free: list[str] = field(default_factory=list)
+    """Addresses that nobody has adopted."""
+    adopted: dict[str, str] = field(default_factory=dict)
+
+
+class Account:
+    """What the providers have. `sells` lets the portal give each address as it is asked for."""
+
+    def __init__(self, zones: Collection[str] | None = None, *, sells: bool = True) -> None:
+        self.zones = zones
+        """Those that can be looked up; None: every one."""
+        self.sells = sells
+        self.withheld: set[str] = set()
+        """Names of addresses that the portal does not give yet."""
+        self.servers: dict[str, Server] = {}
+        self.bought: list[str] = []
+        """Labels of servers, in the order of purchase."""
+        self._numbers = itertools.count(1001)
+        self._addresses = (f"198.51.100.{number}" for number in itertools.count(10))
+
+    def order(self, label: str) -> Server:
+        """Sell a server."""
+        self.bought.append(label)
+        self.servers[label] = Server(next(self._numbers), next(self._addresses))
+        return self.servers[label]
+
+    def sell_address(self, label: str) -> None:
+        """Do what a person does in the provider's portal."""
+        self.servers[label].free.append(next(self._addresses))
+
+    def end(self, label: str) -> None:
+        """End a server; one that is gone is fine."""
+        self.servers.pop(label, None)
+
+    def address(self, label: str, name: str) -> str | None:
+        """Return a further address of a server by its name, adopting a free one."""
+        server = self.servers[label]
+        if name not in server.adopted:
+            if self.sells and name not in self.withheld:
+                self.sell_address(label)
+            if server.free:
+                server.adopted[name] = server.free.pop(0)
+        return server.adopted.get(name)
+
+
+def _nowhere(point: str) -> None:
+    del point
+
+
+class InMemoryEngine:
+    """A `CloudEngine` that writes its state at the end of a run, as a checkpoint.
+
+    `at` is called at the points where a test may let the process die.
+    """
+
+    def __init__(self, account: Account, at: Callable[[str], None] = _nowhere) -> None:
+        self.account = account
+        self.stacks: dict[str, CloudState] = {}
+        """The last checkpoints, by tenant."""
+        self.ups = 0
+        self.failures: list[Exception] = []
+        """Raised by the next runs, in this order."""
+        self.keeps_after_destroy = 0
+        """How many deletions leave everything as it is."""
+        self._at = at
+        self._fences: dict[str, int] = {}
+        self._journal: dict[str, str] = {}
+        """Label of a server that was ordered to its tenant."""
+
+    def state(self, tenant: str) -> CloudState:
+        """Return the last checkpoint."""
+        return self.stacks.get(tenant, CloudState(digest=None))
+
+    def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
+        """Compare what a tenant is to have with its state."""
+        state, held = self.state(blueprint.tenant), self._held(blueprint)
+        wanted = {host.name: INSTANCE for host in blueprint.hosts if host.zone not in held} | {
+            address.name: ADDRESS
+            for host in blueprint.hosts
+            for address in host.addresses[1:]
+            if host.zone not in held
+        }
+        wanted |= {record.key: RECORD for record in _ours(blueprint) if record.zone not in held}
+        present = {host.name: INSTANCE for host in state.hosts} | {
+            address.name: ADDRESS
+            for host in state.hosts
+            for address in host.addresses[1:]
+            if address.ip is not None
+        }
+        present |= dict.fromkeys(state.records, RECORD)
+        kept = self._kept(blueprint, state, held)
+        changes = [Change("create", wanted[name], name) for name in wanted if name not in present]
+        changes += [
+            Change("delete", present[name], name)
+            for name in present
+            if name not in wanted and name not in kept
+        ]
+        for change in changes:
+            progress(f"{change.name}: to {change.operation}")
+        return CloudPlan(tuple(changes))
+
+    def up(
+        self,
+        blueprint: Blueprint,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+    ) -> CloudState:
+        """Make it so, but for what a held zone concerns and addresses that wait."""
+        tenant = blueprint.tenant
+        self._raise_fence(tenant, fence)
+        self._at("before up")
+        if self.failures:
+            raise self.failures.pop(0)
+        self.ups += 1
+        before, held = self.state(tenant), self._held(blueprint)
+        kept = self._kept(blueprint, before, held)
+        hosts = {host.name: host for host in before.hosts if host.name in kept}
+        for host in blueprint.hosts:
+            if host.zone not in held and host.name not in hosts:
+                known = next((one for one in before.hosts if one.name == host.name), None)
+                hosts[host.name] = self._host(host, known, tenant, fence, progress)
+        numbers = {
+            address.name: address.ip for host in hosts.values() for address in host.addresses
+        }
+        records = {key: id_ for key, id_ in before.records.items() if key in kept}
+        for record in _ours(blueprint):
+            if record.zone not in held and (not record.address or numbers.get(record.address)):
+                records[record.key] = before.records.get(record.key, f"id-of-{record.key}")
+        for one in before.hosts:
+            if hosts.get(one.name, one).server_name != one.server_name or one.name not in hosts:
+                self._end(one.server_name)
+        self.stacks[tenant] = CloudState(
+            digest=blueprint.digest,
+            hosts=tuple(hosts.values()),
+            records=records,
+            pending=tuple(name for name, ip in numbers.items() if ip is None),
+            held=tuple(held.values()),
+        )
+        self._at("after up")
+        return self.stacks[tenant]
+
+    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
+        """Say what the state has and the account has not."""
+        gone = [
+            Change("delete", INSTANCE, host.name)
+            for host in self.state(tenant).hosts
+            if host.server_name not in self.account.servers
+        ]
+        return CloudPlan(tuple(gone))
+
+    def destroy(
+        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+    ) -> None:
+        """End what the state knows, and what was ordered and stands in no state."""
+        self._raise_fence(tenant, fence)
+        self._at("before destroy")
+        if self.keeps_after_destroy:
+            self.keeps_after_destroy -= 1
+            return
+        for label in [label for label, owner in self._journal.items() if owner == tenant]:
+            progress(f"{label}: deleted")
+            self._end(label)
+        self.stacks.pop(tenant, None)
+        self._at("after destroy")
+
+    def _host(
+        self,
+        host: Host,
+        known: ObservedHost | None,
+        tenant: str,
+        fence: int | None,
+        progress: Progress,
+    ) -> ObservedHost:
+        """Return a host as the state has it, as the account has it, or newly bought."""
+        label = host.server_name
+        if known is None or known.server_name != label:
+            if label not in self.account.servers:
+                if fence is not None and fence < self._fences[tenant]:
+                    raise SUPERSEDED(name=tenant)
+                self._journal[label] = tenant
+                self.account.order(label)
+            progress(f"{host.name}: waiting for {label} to show up")
+            self._at("bought")
+            server = self.account.servers[label]
+            known = ObservedHost(host.name, label, server.service_id, ())
+            primary = server.main_ip
+        else:
+            primary = known.primary_ip or ""
+        numbers = {address.name: address.ip for address in known.addresses}
+        addresses = [ObservedAddress(host.primary.name, primary, host.primary.helo)]
+        for address in host.addresses[1:]:
+            ip = numbers.get(address.name)
+            if ip is None and label in self.account.servers:
+                ip = self.account.address(label, address.name)
+            addresses.append(ObservedAddress(address.name, ip, address.helo))
+        return ObservedHost(host.name, label, known.service_id, tuple(addresses))
+
+    def _end(self, label: str) -> None:
+        self.account.end(label)
+        self._journal.pop(label, None)
+
+    def _raise_fence(self, tenant: str, fence: int | None) -> None:
+        if fence is not None:
+            self._fences[tenant] = max(fence, self._fences.get(tenant, 0))
+
+    def _held(self, blueprint: Blueprint) -> dict[str, Held]:
+        known = self.account.zones
+        missing = {record.zone for record in _ours(blueprint)} - set(known or ())
+        faults = {zone: ZONE_NOT_FOUND(zone=zone) for zone in sorted(missing)}
+        return (
+            {}
+            if known is None
+            else {
+                zone: Held(zone, str(fault.code), fault.message, fault.remedy)
+                for zone, fault in faults.items()
+            }
+        )
+
+    @staticmethod
+    def _kept(blueprint: Blueprint, state: CloudState, held: Collection[str]) -> set[str]:
+        """Return the names of hosts, addresses and records that a held zone concerns."""
+        hosts = {host.name for host in blueprint.hosts if host.zone in held}
+        records = {record.key for record in _ours(blueprint) if record.zone in held}
+        addresses = {
+            address.name for host in state.hosts if host.name in hosts for address in host.addresses
+        }
+        of_hosts = {key for key in state.records if key.partition("/")[0] in addresses}
+        return (hosts & {host.name for host in state.hosts}) | records | addresses | of_hosts
+
+
+def _ours(blueprint: Blueprint) -> list[Record]:
+    """Return the records that the engine writes."""
+    return [record for record in blueprint.records if record.provider is Dns.CLOUDFLARE]

@@ -1,0 +1,181 @@
+"""What every cloud engine does: checks that the real one and its double are both held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+import pytest
+
+from blueprint.document import Blueprint
+from controlplane.reconciler.ports import CloudEngine
+from hostwinds.faults import SUPERSEDED
+from tests.support.faults import fault_shown
+from tests.support.tenants import rendered, tenant
+
+DEADLINE = timedelta(minutes=2)
+
+
+class Killed(BaseException):
+    """The process of a run died."""
+
+
+class Surroundings(Protocol):
+    """An engine, and what a person sees and does at the providers without it."""
+
+    engine: CloudEngine
+
+    def servers(self) -> list[str]:
+        """Return the labels of the servers in the provider's account."""
+
+    def bought(self) -> list[str]:
+        """Return the labels of the servers that were paid for."""
+
+    def sell_address(self) -> None:
+        """Buy a further address for the only server, in the portal."""
+
+    def end(self, label: str) -> None:
+        """End a server in the portal."""
+
+    def hide_zone(self, zone: str) -> None:
+        """Let the look-up of a zone fail."""
+
+
+def one_host(*, addresses: int = 1, zone: str = "acme.example") -> Blueprint:
+    """Render a tenant with one host."""
+    return rendered(tenant(f"mx1@{zone}*{addresses}", domains=zone))
+
+
+def killed(line: str) -> None:
+    """Die after a server was ordered, before any state knows of it."""
+    if "waiting for" in line:
+        raise Killed
+
+
+def check_a_tenant_lives_from_nothing_to_nothing(around: Surroundings) -> None:
+    engine, blueprint = around.engine, one_host(addresses=2)
+    lines: list[str] = []
+    assert engine.state("acme").digest is None
+    planned = {
+        (change.operation, change.name)
+        for change in engine.preview(blueprint, lines.append).changes
+    }
+    assert ("create", "mx1") in planned
+    assert ("create", "acme.example/MX") in planned
+
+    state = engine.up(blueprint, lines.append, deadline=DEADLINE)
+    assert state.digest == blueprint.digest
+    assert state.pending == ("mx1-2",)
+    [host] = state.hosts
+    assert host.server_name == blueprint.hosts[0].server_name
+    assert around.servers() == [host.server_name]
+    assert host.service_id is not None
+    assert [address.ip is None for address in host.addresses] == [False, True]
+    assert [address.helo for address in host.addresses] == [
+        "mx1.acme.example",
+        "mx1-2.acme.example",
+    ]
+    assert "acme.example/MX" in state.records
+    assert "mx1-2/A" not in state.records
+    assert any(line.startswith("mx1:") for line in lines)
+
+    around.sell_address()
+    state = engine.up(blueprint, lines.append, deadline=DEADLINE)
+    assert state.pending == ()
+    assert "mx1-2/A" in state.records
+    assert engine.state("acme") == state
+    assert engine.preview(blueprint, lines.append).changes == ()
+    assert engine.refresh("acme", lines.append).changes == ()
+
+    engine.destroy("acme", lines.append, deadline=DEADLINE)
+    assert engine.state("acme").digest is None
+    assert engine.state("acme").hosts == ()
+    assert around.servers() == []
+    engine.destroy("acme", lines.append, deadline=DEADLINE)
+
+
+def check_a_host_whose_zone_is_missing_is_not_bought(around: Surroundings) -> None:
+    state = around.engine.up(one_host(zone="nowhere.example"), print, deadline=DEADLINE)
+
+    [held] = state.held
+    assert (held.zone, held.code) == ("nowhere.example", "dns.zone_not_found")
+    assert held.remedy
+    assert state.hosts == ()
+    assert state.records == {}
+    assert around.servers() == []
+    assert around.engine.state("acme") == state
+
+
+def check_a_zone_that_cannot_be_looked_up_keeps_what_stands(around: Surroundings) -> None:
+    before = rendered(
+        tenant("mx1@acme.example", "mx2@beta.example", domains="acme.example beta.example")
+    )
+    stood = around.engine.up(before, print, deadline=DEADLINE)
+    around.hide_zone("acme.example")
+    after = rendered(tenant("mx1@acme.example*2", domains="acme.example beta.example"))
+
+    state = around.engine.up(after, print, deadline=DEADLINE)
+
+    assert [held.zone for held in state.held] == ["acme.example"]
+    assert state.hosts == stood.hosts[:1]
+    assert around.servers() == [stood.hosts[0].server_name]
+    kept = {key: id_ for key, id_ in stood.records.items() if not key.startswith("mx2")}
+    assert state.records == kept
+
+
+def check_what_a_killed_run_bought_is_found_and_not_bought_again(around: Surroundings) -> None:
+    blueprint = one_host()
+    label = blueprint.hosts[0].server_name
+    with pytest.raises(Killed):
+        around.engine.up(blueprint, killed, deadline=DEADLINE)
+    assert around.engine.state("acme").hosts == ()
+    assert around.servers() == [label]
+
+    state = around.engine.up(blueprint, print, deadline=DEADLINE)
+
+    assert [host.server_name for host in state.hosts] == [label]
+    assert around.bought() == [label]
+
+
+def check_what_a_killed_run_bought_is_ended_with_its_tenant(around: Surroundings) -> None:
+    with pytest.raises(Killed):
+        around.engine.up(one_host(), killed, deadline=DEADLINE)
+    assert len(around.servers()) == 1
+
+    around.engine.destroy("acme", print, deadline=DEADLINE)
+
+    assert around.servers() == []
+
+
+def check_a_server_that_was_ended_in_the_portal_is_seen_by_a_refresh_only(
+    around: Surroundings,
+) -> None:
+    blueprint = one_host()
+    stood = around.engine.up(blueprint, print, deadline=DEADLINE)
+    [label] = around.servers()
+    around.end(label)
+
+    assert around.engine.state("acme") == stood
+    gone = {
+        (change.operation, change.name) for change in around.engine.refresh("acme", print).changes
+    }
+    assert ("delete", "mx1") in gone
+    assert around.engine.up(blueprint, print, deadline=DEADLINE) == stood
+    assert around.bought() == [label]
+    around.engine.destroy("acme", print, deadline=DEADLINE)
+    assert around.engine.state("acme").hosts == ()
+
+
+def check_an_earlier_holder_of_the_lease_buys_nothing(around: Surroundings) -> None:
+    around.engine.destroy("acme", print, deadline=DEADLINE, fence=5)
+    with fault_shown(SUPERSEDED, name=...):
+        around.engine.up(one_host(), print, deadline=DEADLINE, fence=4)
+    assert around.bought() == []
+    around.engine.up(one_host(), print, deadline=DEADLINE, fence=5)
+    assert len(around.bought()) == 1
+
+
+CHECKS: list[Callable[[Surroundings], None]] = [
+    check for name, check in sorted(globals().items()) if name.startswith("check_")
+]

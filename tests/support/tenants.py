@@ -1,0 +1,45 @@
+"""Tenants as tests write them, and their rendered blueprints."""
+
+from __future__ import annotations
+
+from blueprint.document import Blueprint, Dkim, PublicKeys
+from blueprint.loading import load
+from blueprint.platform import Platform
+from blueprint.render import render
+from tests.support.installation import PLATFORM
+
+TEXT = """
+apiVersion: penguinmails.dev/v1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  plan: business
+  region: us-west
+  hosts: [%s]
+  domains: [%s]
+"""
+
+
+def tenant(*hosts: str, domains: str) -> str:
+    """Return a tenant's text; a host is `name@zone`, or `name@zone*2` with two addresses."""
+    written = []
+    for host in hosts:
+        name, _, place = host.partition("@")
+        zone, _, addresses = place.partition("*")
+        written.append(
+            f"{{name: {name}, size: business, zone: {zone}, addresses: {addresses or 1}}}"
+        )
+    return TEXT % (", ".join(written), ", ".join(f"{{name: {each}}}" for each in domains.split()))
+
+
+def rendered(text: str, generation: int = 1, platform: Platform = PLATFORM) -> Blueprint:
+    """Render a tenant's text, with keys that are none."""
+    [found] = load(text, file="tenant.yaml", platform=platform)
+    keys = PublicKeys(
+        ssh="ssh-ed25519 AAAA penguin",
+        dkim={
+            domain.name: Dkim(selector="pm202611", public_key="MIIB" * 100)
+            for domain in found.spec.domains
+        },
+    )
+    return render(found, platform=platform, keys=keys, generation=generation)
