@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from blueprint.faults import ACROSS_FIELDS, FAULTS, INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY
 from blueprint.loading import load, parse
-from blueprint.platform import Platform
 from blueprint.schema import tenant_schema
 from blueprint.tenant import (
     DOMAIN_PATTERN,
@@ -24,9 +23,9 @@ from blueprint.tenant import (
     MAIL_PATTERN,
 )
 from kit.faults import Code, Fault
+from tests.support.installation import PLATFORM
 from tests.unit.blueprint.strategies import tenants
 
-PLATFORM = Platform(zone="penguinmails.example", installation="test")
 SCHEMA = jsonschema_rs.Draft202012Validator(tenant_schema())
 PATTERNS = (
     DOMAIN_PATTERN,
