@@ -230,12 +230,12 @@ def environment() -> dict[str, str]:
         **journal_environment(),
         **place.environment(),
         **_control_plane_environment(place),
-        **_context(),
+        **client_environment(),
     }
 
 
-def _context() -> dict[str, str]:
-    """Return where the control plane answers and the operator's key, for `pulumi up` by hand."""
+def client_environment() -> dict[str, str]:
+    """Return where the control plane answers and the operator's key: `penguin` and `pulumi up`."""
     try:
         url = json.loads((state_dir() / SERVE).read_text())["url"]
         key = json.loads((state_dir() / "context.json").read_text())["api_key"]

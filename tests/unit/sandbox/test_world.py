@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from cli.api import Api, connect
 from lab.faults import NO_RECEIVER, NOT_RUNNING
 from lab.place import LabPlace
 from sandbox import demo, lab, world
@@ -57,3 +59,19 @@ def test_lab_without_control_plane_is_not_joined(running: None) -> None:
 def test_demo_whose_command_fails_says_which() -> None:
     shown = printed(lambda: demo._penguin({"PATH": "/usr/bin"}, "nope"))
     assert_shows(shown, COMMAND_FAILED, command="nope")
+
+
+def test_lab_env_names_the_control_plane_that_penguin_then_asks(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = {"pid": os.getpid(), "url": "http://127.0.0.1:8499"}
+    (state / "serve.json").write_text(json.dumps(serving))
+    (state / "context.json").write_text(json.dumps({"api_key": "key of the lab"}))
+    for name, value in world.client_environment().items():
+        monkeypatch.setenv(name, value)
+    elsewhere = state / "elsewhere"
+    elsewhere.mkdir()
+    other = {"url": "http://other.example", "api_key": "other"}
+    (elsewhere / "context.json").write_text(json.dumps(other))
+    monkeypatch.setenv("PENGUIN_STATE_DIR", str(elsewhere))
+    assert connect() == Api("http://127.0.0.1:8499", "key of the lab")
