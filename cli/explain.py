@@ -56,7 +56,7 @@ def show(found: dict[str, Any]) -> None:
         print(wrapped(_what(decision), first=f"    {at[11:]}  "))
         facts = _facts(decision["details"])
         if facts:
-            print(wrapped(facts, first=" " * 18))
+            print(wrapped(facts, first=" " * 6))
 
 
 def _head(message: dict[str, Any]) -> None:

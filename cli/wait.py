@@ -225,8 +225,8 @@ class Changes:
         elapsed = f"{time.monotonic() - self._started:7.1f} s  {mark(condition)} "
         subject = "" if condition["subject"] == "tenant" else f"{condition['subject']} "
         what = f"{subject}{condition['type']}"
-        reason = sentence(condition).splitlines()[0] if condition["status"] != "True" else ""
-        text = f"{what}: {reason}" if reason else f"{what} {condition['message']}".rstrip()
+        known = sentence(condition)
+        text = f"{what}: {known}" if known else what
         self._say(on_terminal(text, first=elapsed, stream=self._stream))
 
     def _say(self, text: str) -> None:

@@ -122,7 +122,7 @@ def test_wait_shows_each_change_and_ends_with_the_condition(
     monkeypatch.setattr("cli.wait.time.sleep", between_two_looks)
     assert penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=20s") == 0
     *changes, end = capsys.readouterr().out.splitlines()
-    assert changes[-1].partition(" s  ")[2] == "✓ DnsReady all 12"
+    assert changes[-1].partition(" s  ")[2] == "✓ DnsReady: all 12"
     assert end == "tenant/acme condition met: DnsReady"
 
 

@@ -191,7 +191,7 @@ def test_wait_first_look_is_a_summary_and_later_ones_print_changes_only():
     first, held, change = log.getvalue().splitlines()
     assert first.endswith("tenant/acme: waiting for Ready")
     assert held == "  true already: InfrastructureReady"
-    assert change.split(" s  ")[1] == "✓ DnsReady 12 of 12"
+    assert change.split(" s  ")[1] == "✓ DnsReady: 12 of 12"
 
 
 def test_wait_for_what_holds_already_prints_nothing():
@@ -208,4 +208,4 @@ def test_wait_shows_a_flag_when_it_is_raised_and_not_when_it_is_lowered():
         changes.show(tenant(DELETING))
         changes.show(tenant(NOT_DELETING))
     [_, change] = log.getvalue().splitlines()
-    assert change.split(" s  ")[1] == "… Deleting asked for"
+    assert change.split(" s  ")[1] == "… Deleting: asked for"
