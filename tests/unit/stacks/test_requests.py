@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kit.faults import Code, Fault
+from kit.faults import Code, Fault, line
 from stacks.faults import (
     BAD_BLUEPRINT,
     CLOUDFLARE_ERROR,
@@ -20,6 +20,7 @@ from stacks.faults import (
 )
 from stacks.source import PROJECT, blueprint_of
 from stacks.zones import find_zone, list_records
+from tests.support.faults import assert_shows
 
 SECRET = "s3cret-that-nobody-may-see"
 Answering = Callable[[bytes], str]
@@ -104,9 +105,8 @@ def test_a_refusal_of_the_control_plane_is_shown_with_its_code_and_remedy(
     body = b'{"code": "auth.invalid_key", "detail": "the key is not known", "remedy": "roll it"}'
     head = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n" % len(body)
     error = blueprint_from(control_plane=answering(head + body))
-    assert error.code is CONTROL_PLANE_REFUSED
-    assert "the key is not known (auth.invalid_key)" in str(error)
-    assert error.remedy == "roll it"
+    values = {"detail": "the key is not known (auth.invalid_key)", "remedy": "roll it"}
+    assert_shows(line(error), CONTROL_PLANE_REFUSED, **values)
 
 
 @pytest.mark.parametrize("answer", [CUT_OFF, NO_HTTP])
