@@ -230,21 +230,6 @@ class Table:
         return self._codes.get(name)
 
 
-def received(
-    name: str,
-    message: str,
-    remedy: str,
-    *,
-    status: int | None = None,
-    where: str | None = None,
-    violations: tuple[Violation, ...] = (),
-) -> Fault:
-    """Return a fault of another process, whose code this one need not know."""
-    example = {"message": message, "remedy": remedy}
-    code = Code(name, "{message}", "{remedy}", "", example, status)
-    return code(where=where, violations=violations, **example)
-
-
 def line(fault: Fault) -> str:
     """Return a fault in one line, as another process reads it: `[code] message; do: remedy`."""
     return f"[{fault.code}] {fault.message}; do: {fault.remedy}"

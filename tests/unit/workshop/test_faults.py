@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -44,6 +45,18 @@ def test_every_code_is_shown_in_a_test_or_listed_with_its_reason() -> None:
     shown = {code.name for path in _tests() for code in _asserted(path)}
     checked = {code.name for table in TABLES if table.room not in UNCHECKED for code in table}
     assert checked - shown <= set(NOT_SHOWN)
+
+
+def test_codes_that_pages_name_are_declared() -> None:
+    pages = [*checkout().glob("*.md"), *(checkout() / "docs").glob("*.md")]
+    families = {name.partition(".")[0] for name in DECLARED}
+    named = {
+        (page.name, code)
+        for page in pages
+        for code in re.findall(r"`(?:error\[)?([a-z]+\.[a-z_]+)\]?`", page.read_text())
+        if code.partition(".")[0] in families and not code.endswith((".env", ".json"))
+    }
+    assert {(page, code) for page, code in named if code not in DECLARED} == set()
 
 
 def _tests() -> list[Path]:
