@@ -42,6 +42,11 @@ def fault_shown(code: Code, **values: object) -> Iterator[None]:
     assert_shows(caught.value, code, **values)
 
 
+def any_values(code: Code) -> dict[str, object]:
+    """Return values for `assert_shows` that stand for any."""
+    return dict.fromkeys(code.example, ...)
+
+
 def printed(call: Callable[[], object]) -> str:
     """Return what the command line prints for the fault that a call raises."""
     with (

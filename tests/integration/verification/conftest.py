@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +23,8 @@ from blueprint.document import Blueprint
 from blueprint.loading import parse
 from blueprint.render import render
 from controlplane.authority.certificates import Issued, create_ca, issue
-from controlplane.reconciler.ports import CloudState, ObservedAddress, ObservedHost
+from controlplane.reconciler.ports import CloudState, Finding, ObservedAddress, ObservedHost
+from tests.support.faults import any_values, assert_shows
 from tests.support.installation import PLATFORM
 
 HELO = "mx1.acme.example"
@@ -33,6 +34,15 @@ STATE = CloudState(
 )
 
 Key = tuple[str, str]
+
+
+def assert_shown(findings: Iterable[Finding]) -> None:
+    """Assert that a condition says of each finding what its code says."""
+    for finding in findings:
+        if finding.code is not None:
+            code, sentence = finding.code, f"{finding.message}; {finding.remedy}"
+            condition = {"reason": code.reason, "message": sentence}
+            assert_shows(condition, code, **any_values(code))
 
 
 class NameServer(asyncio.DatagramProtocol):
@@ -163,6 +173,7 @@ class MailServer:
     issuer: Issued | None = None
     encrypts: bool = True
     auth_in_clear: bool = False
+    offers_auth: bool = True
     port: int = 0
     replies: dict[str, str] = field(default_factory=dict)
     """Recipient to the server's answer; others are refused for good."""
@@ -184,6 +195,7 @@ class MailServer:
             hostname=self.greeting,
             tls_context=context if self.encrypts else None,
             auth_require_tls=not self.auth_in_clear,
+            auth_exclude_mechanism=() if self.offers_auth else ("LOGIN", "PLAIN"),
             loop=loop,
         )
 

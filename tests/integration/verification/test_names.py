@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from controlplane.reconciler.ports import CloudState, Finding
-from controlplane.verification import InternetVerifier
-from controlplane.verification.faults import LOOKUP_FAILED
+from controlplane.verification import InternetVerifier, faults
+from kit.faults import Code
 
-from .conftest import HELO, IP, STATE, reverse
+from .conftest import HELO, IP, STATE, assert_shown, reverse
 
 ACME, MANUAL, ADDRESS = "domain/acme.example", "domain/manual.example", "address/mx1-1"
 
@@ -19,8 +19,9 @@ async def look(names, blueprint, state: CloudState = STATE) -> list[Finding]:
     return list(await verifier.verify_dns(blueprint, state))
 
 
-def wrong(findings: list[Finding]) -> set[tuple[str, str, bool | None, str]]:
-    return {(f.subject, f.check, f.ok, str(f.code)) for f in findings if not f.ok}
+def wrong(findings: list[Finding]) -> set[tuple[str, str, bool | None, Code | None]]:
+    assert_shown(findings)
+    return {(f.subject, f.check, f.ok, f.code) for f in findings if not f.ok}
 
 
 @pytest.mark.parametrize("long", [False, True])
@@ -36,35 +37,35 @@ async def test_all_is_well(names, blueprint, long) -> None:
 @pytest.mark.parametrize(
     ("name", "type_", "contents", "expected"),
     [
-        ("acme.example", "MX", [], (ACME, "dns.authoritative", False, "dns.missing")),
-        ("_dmarc.acme.example", "TXT", [], (ACME, "dns.authoritative", False, "dns.missing")),
+        ("acme.example", "MX", [], (ACME, "dns.authoritative", False, faults.MISSING)),
+        ("_dmarc.acme.example", "TXT", [], (ACME, "dns.authoritative", False, faults.MISSING)),
         (
             "acme.example", "TXT", ['"google-site-verification=x"'],
-            (ACME, "dns.authoritative", False, "dns.missing"),
+            (ACME, "dns.authoritative", False, faults.MISSING),
         ),
         (
             "acme.example", "MX", ["10 elsewhere.example."],
-            (ACME, "dns.authoritative", False, "dns.different"),
+            (ACME, "dns.authoritative", False, faults.DIFFERENT),
         ),
         (
             "acme.example", "MX", [f"20 {HELO}."],
-            (ACME, "dns.authoritative", False, "dns.different"),
+            (ACME, "dns.authoritative", False, faults.DIFFERENT),
         ),
         (
             "out.mx1.acme.example", "A", ["192.0.2.1"],
-            (ADDRESS, "dns.authoritative", False, "dns.different"),
+            (ADDRESS, "dns.authoritative", False, faults.DIFFERENT),
         ),
         (
             "b.manual.example", "CNAME", ["elsewhere.example."],
-            (MANUAL, "dns.manual", False, "dns.different"),
+            (MANUAL, "dns.manual", False, faults.DIFFERENT),
         ),
-        ("manual.example", "MX", [], (MANUAL, "dns.manual", False, "dns.missing")),
+        ("manual.example", "MX", [], (MANUAL, "dns.manual", False, faults.MISSING)),
         ("acme.example", "NS", [], None),
-        (reverse(), "PTR", [], (ADDRESS, "fcrdns", False, "dns.ptr_missing")),
-        (reverse(), "PTR", ["c.example."], (ADDRESS, "fcrdns", False, "dns.ptr_different")),
+        (reverse(), "PTR", [], (ADDRESS, "fcrdns", False, faults.PTR_MISSING)),
+        (reverse(), "PTR", ["c.example."], (ADDRESS, "fcrdns", False, faults.PTR_DIFFERENT)),
         (
             reverse(), "PTR", [f"{HELO}.", "c.example."],
-            (ADDRESS, "fcrdns", False, "dns.ptr_different"),
+            (ADDRESS, "fcrdns", False, faults.PTR_DIFFERENT),
         ),
     ],
 )  # fmt: skip
@@ -75,7 +76,7 @@ async def test_each_fault_has_its_finding(
     finding = await look(names, blueprint)
     if expected is None:
         expected_all = {
-            (s, "dns.authoritative", False, "dns.not_delegated") for s in (ACME, ADDRESS)
+            (s, "dns.authoritative", False, faults.NOT_DELEGATED) for s in (ACME, ADDRESS)
         }
     else:
         expected_all = {expected}
@@ -87,14 +88,22 @@ async def test_two_spf_records_are_one_too_many(names, blueprint) -> None:
     for table in (names.own, names.cached):
         table["acme.example", "TXT"].append('"v=spf1 include:other.example -all"')
     findings = await look(names, blueprint)
-    assert wrong(findings) == {(ACME, "dns.authoritative", False, "dns.several_spf")}
+    assert wrong(findings) == {(ACME, "dns.authoritative", False, faults.SEVERAL_SPF)}
 
 
 async def test_a_record_that_is_only_remembered_wrongly_needs_time(names, blueprint) -> None:
     names.cached["acme.example", "MX"] = ["10 elsewhere.example."]
     findings = await look(names, blueprint)
-    assert wrong(findings) == {(ACME, "dns.recursive", False, "dns.different")}
+    assert wrong(findings) == {(ACME, "dns.recursive", False, faults.DIFFERENT)}
     assert "wait 300 s" in next(f.remedy for f in findings if not f.ok)
+
+
+async def test_name_that_leads_elsewhere_does_not_confirm_the_address(names, blueprint) -> None:
+    names.cached[HELO, "A"] = ["192.0.2.9"]
+    assert wrong(await look(names, blueprint)) == {
+        (ADDRESS, "dns.recursive", False, faults.DIFFERENT),
+        (ADDRESS, "fcrdns", False, faults.PTR_NOT_CONFIRMED),
+    }
 
 
 async def test_a_recursive_server_is_not_asked_for_what_is_not_there_yet(names, blueprint) -> None:
@@ -114,7 +123,7 @@ async def test_a_manual_record_is_told_as_it_shall_be_set(names, blueprint) -> N
 async def test_silence_is_neither_right_nor_wrong(names, blueprint, silent) -> None:
     names.silent.add(silent)
     findings = await look(names, blueprint)
-    assert {(ok, code) for _, _, ok, code in wrong(findings)} == {(None, "dns.lookup_failed")}
+    assert {(ok, code) for _, _, ok, code in wrong(findings)} == {(None, faults.LOOKUP_FAILED)}
 
 
 async def test_an_address_without_a_number_is_not_looked_up(names, blueprint) -> None:
@@ -126,7 +135,7 @@ async def test_an_address_without_a_number_is_not_looked_up(names, blueprint) ->
 async def test_without_a_resolver_nothing_is_seen(blueprint, monkeypatch) -> None:
     monkeypatch.setattr("controlplane.verification.names._resolver", lambda _: None)
     findings = list(await InternetVerifier().verify_dns(blueprint, STATE))
-    assert {(f.ok, f.code) for f in findings} == {(None, LOOKUP_FAILED)}
+    assert {(f.ok, f.code) for f in findings} == {(None, faults.LOOKUP_FAILED)}
 
 
 async def test_a_server_without_authority_for_the_zone_says_nothing_about_it(
@@ -136,5 +145,5 @@ async def test_a_server_without_authority_for_the_zone_says_nothing_about_it(
     names.own.clear()
     findings = await look(names, blueprint)
     assert {(f.ok, f.code) for f in findings if f.check == "dns.authoritative"} == {
-        (None, LOOKUP_FAILED)
+        (None, faults.LOOKUP_FAILED)
     }

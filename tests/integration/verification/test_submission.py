@@ -9,10 +9,11 @@ import pytest
 
 from controlplane.authority.certificates import create_ca
 from controlplane.reconciler.ports import Finding
-from controlplane.verification import InternetVerifier
+from controlplane.verification import InternetVerifier, faults
 from controlplane.verification.submission import STRANGER
+from kit.faults import Code
 
-from .conftest import IP, STATE
+from .conftest import IP, STATE, assert_shown
 
 POSTMASTERS = ("postmaster@acme.example", "postmaster@manual.example")
 
@@ -33,9 +34,10 @@ async def look(ports, blueprint) -> list[Finding]:
     return list(await verifier.verify_hosts(blueprint, STATE, authority=authority))
 
 
-def wrong(findings: list[Finding]) -> list[tuple[str, bool | None, str]]:
+def wrong(findings: list[Finding]) -> list[tuple[str, bool | None, Code | None]]:
+    assert_shown(findings)
     assert all(f.subject == "address/mx1-1" and f.remedy for f in findings if not f.ok)
-    return [(f.check, f.ok, str(f.code)) for f in findings if not f.ok]
+    return [(f.check, f.ok, f.code) for f in findings if not f.ok]
 
 
 async def test_hosts_as_they_should_be(ports, blueprint) -> None:
@@ -54,12 +56,13 @@ async def test_hosts_as_they_should_be(ports, blueprint) -> None:
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        ({"greeting": "other.example"}, ("smtp.banner", False, "smtp.wrong_name")),
-        ({"certified": "other.example"}, ("smtp.tls", False, "smtp.tls_failed")),
-        ({"encrypts": False}, ("smtp.tls", False, "smtp.tls_failed")),
-        ({"auth_in_clear": True}, ("smtp.tls", False, "smtp.auth_in_clear")),
-        ({"replies": {STRANGER: "250 OK"}}, ("smtp.relay", False, "smtp.open_relay")),
-        ({"replies": {STRANGER: "450 later"}}, ("smtp.relay", None, "smtp.unclear")),
+        ({"greeting": "other.example"}, ("smtp.banner", False, faults.WRONG_NAME)),
+        ({"certified": "other.example"}, ("smtp.tls", False, faults.TLS_FAILED)),
+        ({"encrypts": False}, ("smtp.tls", False, faults.TLS_FAILED)),
+        ({"offers_auth": False}, ("smtp.auth", False, faults.NO_AUTH)),
+        ({"auth_in_clear": True}, ("smtp.tls", False, faults.AUTH_IN_CLEAR)),
+        ({"replies": {STRANGER: "250 OK"}}, ("smtp.relay", False, faults.OPEN_RELAY)),
+        ({"replies": {STRANGER: "450 later"}}, ("smtp.relay", None, faults.UNCLEAR)),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -71,15 +74,15 @@ async def test_a_submission_port_with_a_fault(ports, blueprint, fault, expected)
 
 async def test_a_certificate_of_another_authority(ports, blueprint) -> None:
     ports[0].issuer = create_ca("somebody", now=datetime.now(UTC))
-    assert wrong(await look(ports, blueprint)) == [("smtp.tls", False, "smtp.tls_failed")]
+    assert wrong(await look(ports, blueprint)) == [("smtp.tls", False, faults.TLS_FAILED)]
 
 
 @pytest.mark.parametrize(
     ("replies", "expected"),
     [
-        ({STRANGER: "250 OK"}, ("smtp.relay", False, "smtp.open_relay")),
-        ({POSTMASTERS[1]: "550 no"}, ("smtp.inbound", False, "smtp.inbound_refused")),
-        ({POSTMASTERS[0]: "450 later"}, ("smtp.inbound", None, "smtp.unclear")),
+        ({STRANGER: "250 OK"}, ("smtp.relay", False, faults.OPEN_RELAY)),
+        ({POSTMASTERS[1]: "550 no"}, ("smtp.inbound", False, faults.INBOUND_REFUSED)),
+        ({POSTMASTERS[0]: "450 later"}, ("smtp.inbound", None, faults.UNCLEAR)),
     ],
 )
 async def test_a_port_25_with_a_fault(ports, blueprint, replies, expected) -> None:
@@ -89,13 +92,13 @@ async def test_a_port_25_with_a_fault(ports, blueprint, replies, expected) -> No
 
 async def test_nobody_at_home(ports, blueprint) -> None:
     ports[0].port = 1
-    assert wrong(await look(ports, blueprint)) == [("smtp.banner", False, "smtp.no_banner")]
+    assert wrong(await look(ports, blueprint)) == [("smtp.banner", False, faults.NO_BANNER)]
 
 
 async def test_somebody_who_says_nothing(ports, blueprint, monkeypatch) -> None:
     monkeypatch.setattr("controlplane.verification.submission.TIMEOUT", 0.2)
     mute = await asyncio.get_running_loop().create_server(asyncio.Protocol, IP, 0)
     ports[0].port = mute.sockets[0].getsockname()[1]
-    assert wrong(await look(ports, blueprint)) == [("smtp.banner", False, "smtp.no_banner")]
+    assert wrong(await look(ports, blueprint)) == [("smtp.banner", False, faults.NO_BANNER)]
     mute.close()
     await mute.wait_closed()
