@@ -178,6 +178,17 @@ class MailServer:
     replies: dict[str, str] = field(default_factory=dict)
     """Recipient to the server's answer; others are refused for good."""
 
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        hostname: str,
+        responses: list[str],
+    ) -> list[str]:
+        session.host_name = hostname
+        return [line for line in responses if self.offers_auth or "AUTH" not in line]
+
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
@@ -195,7 +206,6 @@ class MailServer:
             hostname=self.greeting,
             tls_context=context if self.encrypts else None,
             auth_require_tls=not self.auth_in_clear,
-            auth_exclude_mechanism=() if self.offers_auth else ("LOGIN", "PLAIN"),
             loop=loop,
         )
 
