@@ -11,7 +11,7 @@ from cli.output import Format, OutputOption, print_result
 from kit.paths import state_dir
 
 if TYPE_CHECKING:
-    from controlplane.settings import Settings
+    from composition.settings import Settings
 
 app = typer.Typer(help="The database.", no_args_is_help=True)
 
@@ -28,8 +28,9 @@ def upgrade(output: OutputOption = Format.TABLE) -> None:
     It needs a login that may create roles: PENGUIN_DATABASE__ADMIN_DSN of the environment, else
     the settings' DSN, else the embedded server's.
     """
+    from composition.embedded import database_dsn
+    from composition.settings import Settings
     from controlplane.migrations import upgrade as upgrade_schemas
-    from controlplane.settings import Settings
 
     settings = Settings.read(state_dir())
     target = os.environ.get("PENGUIN_DATABASE__ADMIN_DSN") or database_dsn(settings)
@@ -37,17 +38,6 @@ def upgrade(output: OutputOption = Format.TABLE) -> None:
     _let_operator_in(target, settings)
     done = {"kind": "database", "outcome": "upgraded"}
     print_result("the database is at this version", done, output)
-
-
-def database_dsn(settings: Settings) -> str:
-    """Return the DSN of the settings, or start the embedded server and return its own."""
-    if settings.database.dsn is not None:
-        return settings.database.dsn.get_secret_value()
-    from composition import embedded
-
-    embedded.start_servers()
-    postgres, _ = embedded.servers()
-    return postgres.dsn("penguin")
 
 
 def _let_operator_in(dsn: str, settings: Settings) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import psycopg
-
+from composition.settings import Settings
 from kit.paths import state_dir
 from tools.servers import Postgres, Valkey
 
@@ -18,6 +17,8 @@ def servers() -> tuple[Postgres, Valkey]:
 
 def start_servers() -> None:
     """Start both servers and make our databases where they are missing."""
+    import psycopg  # not needed by who only looks after the servers
+
     postgres, valkey = servers()
     postgres.start()
     valkey.start()
@@ -32,3 +33,21 @@ def stop_servers() -> None:
     """Stop both servers; their data stays."""
     for server in servers():
         server.stop()
+
+
+def database_dsn(settings: Settings) -> str:
+    """Return the DSN of the settings, or start the embedded servers and return their own."""
+    if settings.database.dsn is not None:
+        return settings.database.dsn.get_secret_value()
+    start_servers()
+    postgres, _ = servers()
+    return postgres.dsn("penguin")
+
+
+def redis_url(settings: Settings) -> str:
+    """Return the URL of the settings, or start the embedded server and return its own."""
+    if settings.redis.url is not None:
+        return settings.redis.url.get_secret_value()
+    _, valkey = servers()
+    valkey.start()
+    return valkey.url()

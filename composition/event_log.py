@@ -8,6 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO, cast
 
+LOG = Path("log") / "control-plane.jsonl"
+"""In the state directory; every part writes to it."""
+
 
 class _Sink:
     """A file that loses lines rather than stopping the work when its disk is full."""

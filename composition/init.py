@@ -6,14 +6,14 @@ import json
 import os
 import secrets
 import string
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli import files
-from cli.errors import CliError
 from cli.output import Format, OutputOption, print_document
+from composition.faults import INIT_EXISTS
+from composition.files import write_private
 from kit.database import Role
 from kit.paths import state_dir
 
@@ -33,20 +33,15 @@ def init(
     PENGUIN_DATABASE__DSN and PENGUIN_REDIS__URL of the environment, where set, go into the
     settings; else the embedded servers serve. They hold passwords, so no option takes them.
     """
+    from composition.settings import SETTINGS_FILE
     from controlplane.identity.keys import create_key
-    from controlplane.settings import SETTINGS_FILE
     from vault import KeyRing
 
     files.platform_of(platform_zone)
     place = state_dir()
     settings = place / SETTINGS_FILE
     if settings.exists():
-        raise CliError(
-            "init.exists",
-            "this installation is set up already",
-            remedy="edit the file; to begin anew, remove it and everything beside it",
-            where=str(settings),
-        )
+        raise INIT_EXISTS(where=settings)
     ring = place / "master.keys"
     if not ring.exists():  # left by an `init` that was interrupted
         KeyRing.create(ring)
@@ -85,12 +80,3 @@ def new_installation() -> str:
     letters = string.ascii_lowercase
     first = secrets.choice(letters)
     return first + "".join(secrets.choice(letters + string.digits) for _ in range(5))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file whole, readable by its owner only."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    fresh.replace(path)

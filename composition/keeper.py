@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -16,23 +15,20 @@ PAUSE = timedelta(seconds=2)
 log = structlog.get_logger()
 
 
-async def keep(
-    servers: Sequence[Postgres | Valkey], stop: asyncio.Event, pause: timedelta = PAUSE
-) -> None:
-    """Look after servers until `stop` is set.
+async def keep(servers: Sequence[Postgres | Valkey], pause: timedelta = PAUSE) -> None:
+    """Look after servers until this task is cancelled.
 
     PostgreSQL ends itself when its disk is full in the middle of a write; it must be there again
     when there is room. Why one cannot be started is logged once, not at every look.
     """
     told: dict[Postgres | Valkey, str | None] = dict.fromkeys(servers)
-    while not stop.is_set():
+    while True:
         for server in servers:
             code = await asyncio.to_thread(_revived, server)
             if code != told[server]:
                 told[server] = code
                 log.warning("server", name=type(server).__name__, trouble=code or "is over")
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause.total_seconds())
+        await asyncio.sleep(pause.total_seconds())
 
 
 def _revived(server: Postgres | Valkey) -> str | None:

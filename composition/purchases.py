@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import CliError, UsageError
+from cli.errors import UsageError
 from cli.output import Format, OutputOption, print_result, print_rows
+from composition.faults import NO_SUCH_PURCHASE
 from hostwinds.journal import Intent, Journal, journal_from_environment
 
 app = typer.Typer(help="Purchases at the provider.")
@@ -68,12 +69,7 @@ def _row(intent: Intent) -> dict[str, Any]:
 
 def _require(journal: Journal, name: str) -> None:
     if journal.find(name) is None:
-        raise CliError(
-            "hostwinds.no_such_purchase",
-            f"nothing named {name} was to be bought",
-            where="HOSTWINDS_JOURNAL",
-            remedy="`penguin purchases --all` lists what was",
-        )
+        raise NO_SUCH_PURCHASE(name=name, where="HOSTWINDS_JOURNAL")
 
 
 def _require_outcome(name: str, outcome: str) -> None:

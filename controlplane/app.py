@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from blueprint.platform import Platform
 from controlplane import openapi, problems
+from controlplane.clock import now
 from controlplane.database import Database
 from controlplane.events.endpoints import router as events
 from controlplane.health.endpoints import Probe, database_probe
@@ -26,11 +27,6 @@ from controlplane.tenants.pause import router as pause
 PREFIX = "/api/v1"
 
 
-def now() -> datetime:
-    """Return the time; the only place where the control plane looks at the clock."""
-    return datetime.now(UTC)
-
-
 def create_app(
     *,
     database: Database,
@@ -39,12 +35,8 @@ def create_app(
     clock: Callable[[], datetime] = now,
     phases: Sequence[Row] = (),
     probes: Mapping[str, Probe] | None = None,
-    routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
-    """Build the application.
-
-    `phases` are the reconciler's table; `routers` are mounted at the root (one-click unsubscribe).
-    """
+    """Build the application; `phases` are the reconciler's table."""
     app = FastAPI(
         title="PenguinMails",
         version="1",
@@ -75,6 +67,4 @@ def create_app(
         health,
     ):
         app.include_router(router, prefix=PREFIX)
-    for router in routers:
-        app.include_router(router)
     return app

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from kit.database import Role, role_name
 
-API, OPERATOR, CONTROLLER, SENDER = Role
+API, OPERATOR, CONTROLLER, SENDER, PUBLIC = Role
 
 LIMITS = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
 KEPT_ALIVE = {

@@ -14,6 +14,8 @@ class Role(StrEnum):
     CONTROLLER = "controller"
     """The reconciler."""
     SENDER = "sender"
+    PUBLIC = "public"
+    """Whoever follows a link in a mail: can unsubscribe, and read nothing."""
 
 
 def role_name(installation: str, role: Role) -> str:

@@ -1,58 +1,10 @@
-"""`python -m sandbox.serve REASON`: the platform where no host can run.
-
-A tenant gets as far as `DnsReady`; what comes after stays Unknown, with the reason.
-"""
+"""`penguin serve` of a lab without hosts: all parts, with the sandbox's reconciler."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
-
-from composition.reconciler import ROWS, cloud
-from composition.serve import Part, run
-from controlplane.conditions.model import TENANT, unknown
-from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
-from controlplane.reconciler.phases.dns import Dns
-from controlplane.reconciler.phases.keys import Keys
-from controlplane.reconciler.session import Session
-from controlplane.reconciler.snapshot import Snapshot
-from controlplane.reconciler.subjects import kind_of
-from controlplane.reconciler.table import Row
-from controlplane.settings import Settings
-from sandbox.recorded_verifier import RecordedVerifier
-
-HOSTS_UNAVAILABLE = "HostsUnavailable"
-
-
-class WithoutHosts(Phase[None]):
-    """Takes the place of a phase that needs a host."""
-
-    def __init__(self, row: Row, message: str) -> None:
-        self.row = row
-        self._verdict = unknown(HOSTS_UNAVAILABLE, message, waits=True)
-
-    async def observe(self, snapshot: Snapshot, session: Session) -> None:
-        """Look at nothing."""
-
-    def verdicts(self, seen: None, snapshot: Snapshot) -> Verdicts:
-        """Say why nothing comes here."""
-        del seen
-        own = [one for one in snapshot.parents if kind_of(one) in self.row.subjects]
-        return dict.fromkeys([TENANT, *own], self._verdict)
-
-
-def phases(settings: Settings, environment: Mapping[str, str], *, lacks: str) -> Sequence[AnyPhase]:
-    """Return the phases up to `dns`, and a stand-in for each of the others."""
-    real: list[AnyPhase] = [Keys(), cloud(settings, environment), Dns(RecordedVerifier())]
-    known = {phase.row.name for phase in real}
-    message = f"real hosts cannot run here: {lacks}"
-    return [*real, *(WithoutHosts(row, message) for row in ROWS if row.name not in known)]
-
-
-def main() -> None:
-    """Serve all parts."""
-    run(set(Part), lambda settings, environment: phases(settings, environment, lacks=sys.argv[1]))
-
+from composition.parts.settings import Part
+from composition.serving import main, prepare
 
 if __name__ == "__main__":
-    main()
+    prepare(list(Part))
+    main(list(Part), reconciler="sandbox.reconciler")

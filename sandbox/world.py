@@ -15,9 +15,12 @@ from pathlib import Path
 
 import httpx2
 
+from cli.api import SERVE
 from composition.embedded import servers, stop_servers
+from composition.supervisor import MARK
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
+from kit.leftovers import end_leftovers
 from kit.paths import checkout, state_dir
 from lab import control
 from lab.check import missing as missing_for_hosts
@@ -31,14 +34,17 @@ from tools.pulumi import engine
 ZONES = ("acme.example",)
 """What the owners of the tenants in `tenants/` have at Cloudflare."""
 
-MARK = "made-for-the-lab"
+MADE_FOR_THE_LAB = "made-for-the-lab"
 """In a state directory whose control plane may be thrown away with the lab."""
 OF_THE_LAB = (
-    "settings.env", "master.keys", "context.json", "serve.json", "postgres", "valkey", "pulumi",
+    "settings.env", "master.keys", "context.json", "serve.json", "down", "postgres", "valkey",
+    "pulumi",
 )  # fmt: skip
-SERVE = "serve.json"
-"""Where a running `penguin serve` says its process and address."""
 TIMEOUT = 30
+STOP_WITHIN = 120.0
+"""Seconds; more than all parts may take for their ends."""
+PASS_ENDS = 10
+"""Seconds that a pass is given at the end: what it works on goes with the lab."""
 
 Progress = Callable[[str], None]
 
@@ -61,7 +67,7 @@ def begin_anew() -> None:
     lab made: its data is not ours to remove.
     """
     place = state_dir()
-    mark = place / MARK
+    mark = place / MADE_FOR_THE_LAB
     if not mark.exists() and (place / "settings.env").exists():
         raise OTHER_INSTALLATION(where=place)
     mark.touch()
@@ -73,7 +79,7 @@ def begin_anew() -> None:
 def forget() -> None:
     """Remove what a control plane of the lab kept; one that no lab made is left alone."""
     place = state_dir()
-    if (place / MARK).exists():
+    if (place / MADE_FOR_THE_LAB).exists():
         for name in OF_THE_LAB:
             path = place / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -125,15 +131,16 @@ def prepare_control_plane() -> None:
 
 
 def start_control_plane() -> None:
-    """Start API, reconciler and sender in one background process; join one that runs."""
+    """Start all parts in the background; join those that run."""
     if control_plane_pid() is not None:
         return
     (state_dir() / SERVE).unlink(missing_ok=True)
     log = state_dir() / "log" / "serve.log"
     log.parent.mkdir(exist_ok=True)
+    command = ["-m", "cli.main", "serve"] if level() == "hosts" else ["-m", "sandbox.serve"]
     with log.open("a") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *_serve_command(required(lab_dir()))],
+            [sys.executable, *command],
             cwd=checkout(),
             env={**os.environ, **environment()},
             stdin=subprocess.DEVNULL,
@@ -148,22 +155,16 @@ def start_control_plane() -> None:
     process.returncode = 0  # it lives on without us
 
 
-def _serve_command(place: LabPlace) -> Sequence[str]:
-    """Return the module that serves the platform at the lab's level, with its arguments."""
-    if place.level == "api":
-        return ("sandbox.serve", place.missing or "real hosts")
-    return ("cli.main", "serve")
-
-
 def stop_control_plane() -> None:
-    """Ask the control plane to finish its work, and wait until it has."""
+    """Ask the control plane to finish its work; return when nothing of it runs any more."""
     pid = control_plane_pid()
-    if pid is None:
-        return
-    os.kill(pid, signal.SIGTERM)
-    if not wait_until(lambda: control_plane_pid() is None, 60):
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: control_plane_pid() is None, 10)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        if not wait_until(lambda: not _serves(pid), STOP_WITHIN):
+            os.kill(pid, signal.SIGKILL)
+    # What a killed supervisor left: its parts, and what they had started.
+    end_leftovers(f"{MARK}={state_dir()}\0")
+    (state_dir() / SERVE).unlink(missing_ok=True)
 
 
 def control_plane_pid() -> int | None:
@@ -172,7 +173,11 @@ def control_plane_pid() -> int | None:
         pid = int(json.loads((state_dir() / SERVE).read_text())["pid"])
     except (OSError, ValueError, KeyError):
         return None
-    return pid if "serve" in command_of(pid) else None
+    return pid if _serves(pid) else None
+
+
+def _serves(pid: int) -> bool:
+    return bool({"composition.serving", "sandbox.serve"} & set(command_of(pid)))
 
 
 def penguin(*arguments: str) -> None:
@@ -246,10 +251,12 @@ def client_environment() -> dict[str, str]:
 
 def _control_plane_environment(place: LabPlace) -> dict[str, str]:
     """Return the settings that a control plane needs to work in this lab."""
+    stop = {"PENGUIN_RECONCILER__STOP_WITHIN": str(PASS_ENDS)}
     if place.level == "api":
-        return {}
+        return stop
     source = f"{place.sender_address}/32"
     return {
+        **stop,
         "PENGUIN_HOSTS__SENDER_SOURCES": json.dumps([source]),
         "PENGUIN_HOSTS__SSH_SOURCES": json.dumps([source]),
         "PENGUIN_HOSTS__PACKAGE_SOURCES": json.dumps([f"deb [trusted=yes] {place.packages} ./"]),

@@ -45,6 +45,8 @@ KEPT_ALIVE = {
 """How soon a vanished PostgreSQL is noticed (libpq's names)."""
 PATIENCE = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
 log = structlog.get_logger(__name__)
+Progress = Callable[[str], None]
+"""Is called with the name of a loop at each of its iterations."""
 
 
 async def run(
@@ -53,6 +55,7 @@ async def run(
     *,
     vault: Opener | None = None,
     clock: Clock | None = None,
+    progress: Progress = lambda _: None,
 ) -> None:
     """Run until `stop` is set, then finish what is being handed over and return.
 
@@ -98,12 +101,15 @@ async def run(
     try:
         async with asyncio.TaskGroup() as group:
             beat = settings.lease / BEAT_SHARE
-            group.create_task(_repeat("beat", worker.keep_leases, ended, every=beat))
-            group.create_task(_repeat("migrate", migrator.migrate, stop, every=settings.poll))
-            group.create_task(_repeat("reap", migrator.reap, stop, every=REAP_EVERY))
-            group.create_task(_repeat("idle", pool.close_idle, stop, every=REAP_EVERY))
+            group.create_task(_repeat("beat", worker.keep_leases, ended, progress, every=beat))
+            group.create_task(
+                _repeat("migrate", migrator.migrate, stop, progress, every=settings.poll)
+            )
+            group.create_task(_repeat("reap", migrator.reap, stop, progress, every=REAP_EVERY))
+            group.create_task(_repeat("idle", pool.close_idle, stop, progress, every=REAP_EVERY))
             lanes = [
-                group.create_task(_lane(worker, settings.poll, stop)) for _ in range(settings.lanes)
+                group.create_task(_lane(worker, settings.poll, stop, progress))
+                for _ in range(settings.lanes)
             ]
             await stop.wait()
             _, late = await asyncio.wait(lanes, timeout=settings.grace)
@@ -129,18 +135,24 @@ def create_engine(settings: SenderSettings) -> AsyncEngine:
     )
 
 
-async def _lane(worker: Worker, poll: float, stop: asyncio.Event) -> None:
+async def _lane(worker: Worker, poll: float, stop: asyncio.Event, progress: Progress) -> None:
     async def once() -> int:
         return int(await worker.work_once(poll))
 
-    await _repeat("lane", once, stop, every=0)
+    await _repeat("lane", once, stop, progress, every=0)
 
 
 async def _repeat(
-    name: str, step: Callable[[], Awaitable[object]], stop: asyncio.Event, *, every: float
+    name: str,
+    step: Callable[[], Awaitable[object]],
+    stop: asyncio.Event,
+    progress: Progress,
+    *,
+    every: float,
 ) -> None:
     """Run a step until `stop`; at once again while it finds work, else after a pause."""
     while not stop.is_set():
+        progress(name)
         try:
             found = await step()
             pause = 0.0 if found and every else every

@@ -31,7 +31,7 @@ HEADERS = {
 
 
 def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = None) -> APIRouter:
-    """Return the routes GET and POST `/u/{token}`; `engine` connects as the sender's role."""
+    """Return the routes GET and POST `/u/{token}`; `engine` connects as the role of the public."""
     router = APIRouter(include_in_schema=False)
     time = clock or SystemClock()
 

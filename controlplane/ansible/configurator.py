@@ -9,7 +9,6 @@ from threading import Event
 from typing import Any
 
 from blueprint.document import Blueprint
-from controlplane.ansible.first_contact import FirstContact, SshServer
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.ansible.run import Connection, Playbook, run_playbook
 from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress
@@ -46,7 +45,6 @@ class AnsibleConfigurator:
         """`stop` cuts running playbooks off when it is set: the process is about to end."""
         self._settings = settings
         self._stop = stop or Event()
-        self._first_contact = FirstContact(deadline=settings.ssh_deadline)
 
     def first_contact(
         self,
@@ -62,8 +60,11 @@ class AnsibleConfigurator:
         With `ssh_private_key` a host that accepts our key already needs no password, and the
         key's login is tried at the end.
         """
+        # Once in a host's life: the SSH client need not stay in memory until then.
+        from controlplane.ansible.first_contact import FirstContact, SshServer
+
         server = SshServer(name=host.name, address=_primary_ip(host))
-        return self._first_contact.make(
+        return FirstContact(deadline=self._settings.ssh_deadline).make(
             server,
             public_key=ssh_public_key,
             private_key=ssh_private_key,

@@ -33,6 +33,8 @@ from controlplane.tenants.rendering import render_tenant
 from vault import Vault
 
 log = structlog.get_logger()
+Tick = Callable[[str], None]
+"""Is called with the name of a loop at each of its iterations."""
 AWAY = timedelta(seconds=5)
 """How long a worker waits that could not even look what is due."""
 
@@ -62,15 +64,16 @@ class Reconciler:
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - jitter
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, tick: Tick = lambda _: None) -> None:
         """Reconcile tenants until `stop` is set; a pass that runs ends at its next step."""
         await asyncio.gather(
-            *(self._work(stop, number) for number in range(self._settings.workers))
+            *(self._work(stop, tick, number) for number in range(self._settings.workers))
         )
 
-    async def _work(self, stop: asyncio.Event, number: int) -> None:
+    async def _work(self, stop: asyncio.Event, tick: Tick, number: int) -> None:
         owner = f"{socket.gethostname()}/{os.getpid()}/{number}"
         while not stop.is_set():
+            tick(f"worker {number}")
             pause = self._settings.poll
             try:
                 if await self.step(owner, stop):

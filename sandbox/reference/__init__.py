@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from blueprint.schema import tenant_schema
-from composition.reconciler import ROWS
+from composition.phases import ROWS
 from sandbox.reference import api, codes, commands, conditions, errors, tenant
 
 NOTICE = "<!-- Written by `make docs` from the code. -->\n\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blueprint.faults import FAULTS as BLUEPRINT
 from cli.faults import FAULTS as CLI
+from composition.faults import FAULTS as COMPOSITION
 from controlplane.ansible.faults import FAULTS as ANSIBLE
 from controlplane.authority.faults import FAULTS as AUTHORITY
 from controlplane.faults import FAULTS as CONTROLPLANE
@@ -21,6 +22,7 @@ from vault.faults import FAULTS as VAULT
 
 TABLES = (
     CLI,
+    COMPOSITION,
     CONTROLPLANE,
     BLUEPRINT,
     SENDER,

@@ -1,3 +1,3 @@
 insert into suppression.entries (tenant_id, recipient, reason, source, added_at)
 values (:tenant_id, :recipient, :reason, :source, :now)
-on conflict (tenant_id, recipient) do nothing
+on conflict do nothing

@@ -23,7 +23,7 @@ from typing import Any
 import psycopg
 
 from blueprint.document import Blueprint
-from composition.reconciler import ROWS
+from composition.phases import ROWS
 from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
 from sandbox import down, up, world

@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
-
 from kit.paths import cache_dir
 from tools.faults import START_FAILED
 from tools.servers.process import Account, alone, free_port, write_secret
@@ -52,6 +50,8 @@ class Postgres(Server):
         self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "-t", "60", "stop")
 
     def _answers(self) -> bool:
+        import psycopg  # not needed by who only looks whether a server runs
+
         try:
             with psycopg.connect(self.dsn(), connect_timeout=5) as connection:
                 connection.execute("select 1")

@@ -136,6 +136,16 @@ create table oltp.api_keys (
     created_at timestamptz not null,
     revoked_at timestamptz
 );
+create table oltp.heartbeats (
+    part text not null,
+    instance text not null,
+    process integer not null,
+    at timestamptz not null,
+    progressed_at timestamptz not null,
+    trouble text not null,
+    primary key (part, instance)
+);
+comment on column oltp.heartbeats.progressed_at is 'of the slowest loop';
 create table oltp.idempotency_keys (
     owner text not null,
     key text not null,
@@ -182,7 +192,11 @@ OPERATOR = {
 def upgrade() -> None:
     """Create everything, closed first and then opened role by role."""
     op.execute(TABLES)
-    _execute("grant usage on schema oltp to {api}, {operator}, {controller}, {sender}")
+    _execute("grant usage on schema oltp to {api}, {operator}, {controller}, {sender}, {public}")
+    _close("heartbeats")
+    for part in ("{api}", "{controller}", "{sender}", "{public}"):
+        _execute(f"grant select, insert, update, delete on oltp.heartbeats to {part}")
+        _open("heartbeats", part)
     for table, rights in TENANT_TABLES.items():
         _close(table)
         column = "id" if table == "tenants" else "tenant_id"

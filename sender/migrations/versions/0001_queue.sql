@@ -3,7 +3,7 @@ do $$
 declare
     wanted text;
 begin
-    foreach wanted in array array['{api}', '{operator}', '{controller}', '{sender}'] loop
+    foreach wanted in array array['{api}', '{operator}', '{controller}', '{sender}', '{public}'] loop
         begin
             execute format('create role %I nologin', wanted);
         exception when duplicate_object or unique_violation then
@@ -170,6 +170,11 @@ grant usage on sequence queue.lease_tokens to {sender};
 grant select on all tables in schema directory to {sender};
 grant insert, update, delete on directory.homes to {sender};
 grant select, insert, update, delete on all tables in schema suppression to {sender};
+
+-- Who follows a link in a mail can suppress an address and read nothing.
+grant usage on schema suppression to {public};
+grant insert on suppression.entries to {public};
+create policy public on suppression.entries for insert to {public} with check (reason = 'unsubscribed');
 
 grant select on all tables in schema queue to {controller};
 grant select, insert, update, delete on directory.entries, directory.homes to {controller};

@@ -15,13 +15,14 @@ import structlog
 
 from cli.main import main
 from composition.event_log import log_to
-from composition.reconciler import ROWS
+from composition.listening import listen
+from composition.phases import ROWS
 from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.migrations import upgrade
-from controlplane.service import listen, serve_http
+from controlplane.service import serve_http
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 from tools.servers.process import wait_until
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.errors import CliError, UsageError
+from cli.errors import UsageError
+from composition.faults import NO_SUCH_PURCHASE
 from composition.purchases import app
 from hostwinds.journal.file import FileJournal
+from kit.faults import Fault
+from tests.support.faults import assert_shows, printed
 
 Penguin = Callable[..., Result]
 
@@ -58,8 +61,8 @@ def test_what_was_not_bought_is_forgotten(purchases: Penguin, journal: FileJourn
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
-        (("forget", "acme-mx9"), CliError),
-        (("settle", "acme-mx9", "1001"), CliError),
+        (("forget", "acme-mx9"), Fault),
+        (("settle", "acme-mx9", "1001"), Fault),
         (("settle", "acme-mx1-3f9a2c", "mx1"), UsageError),
         (("settle", "1001/mx1-2", "1001"), UsageError),
     ],
@@ -70,3 +73,13 @@ def test_a_slip_changes_nothing(
     before = journal.intents()
     assert isinstance(purchases(*arguments).exception, kind)
     assert journal.intents() == before
+
+
+def test_a_purchase_that_nobody_meant_is_named(purchases: Penguin) -> None:
+    error = purchases("forget", "acme-mx9").exception
+    assert isinstance(error, Fault)
+
+    def fail() -> None:
+        raise error
+
+    assert_shows(printed(fail), NO_SUCH_PURCHASE, name="acme-mx9")

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import pytest
 
 from cli.main import main
-from composition.reconciler import ROWS
+from composition.listening import listen
+from composition.phases import ROWS
 from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import NewKey, Scope, create_key
@@ -27,7 +28,7 @@ from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.ports import Configurator, Verifier
-from controlplane.service import listen, serve_http
+from controlplane.service import serve_http
 from controlplane.settings import ReconcilerSettings
 from sandbox.recorded_verifier import RecordedVerifier
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM

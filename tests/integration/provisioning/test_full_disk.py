@@ -59,6 +59,7 @@ class Installation:
         self.place = place
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
         self.environment = {**clean, "PENGUIN_STATE_DIR": str(place), "PENGUIN_API__PORT": "0"}
+        self.environment["PENGUIN_PUBLIC__PORT"] = "0"
         self.postgres = Postgres(place / "postgres")
         self.log = place / "log" / "control-plane.jsonl"
 
@@ -85,10 +86,10 @@ class Installation:
 
     @contextmanager
     def serving(self, environment: dict[str, str]) -> Iterator[None]:
-        """Run everything in one process; its state and its journal are on the disk as well."""
+        """Run all parts without hosts; state and journal are on the disk as well."""
         state = self.postgres.dsn("penguin_state").replace("postgresql://", "postgres://")
         serving = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "serve"],
+            [sys.executable, "-m", "sandbox.serve"],
             cwd=checkout(),
             env={
                 **environment,
@@ -96,7 +97,6 @@ class Installation:
                 "PATH": environment["PATH"],
                 "PULUMI_BACKEND_URL": f"{state}?sslmode=disable",
                 "HOSTWINDS_JOURNAL": self.postgres.dsn("penguin"),
-                "PENGUIN_HOSTS__MISSING": "there is nothing to configure in this test",
             },
             stdout=subprocess.DEVNULL,
         )

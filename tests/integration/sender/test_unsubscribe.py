@@ -9,22 +9,44 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kit.database import Role
 from sender.suppression import recipient_hash
 from sender.tokens import Tokens
 from sender.unsubscribe import create_router
+from tests.support.installation import login
+
+from .conftest import engine_as
 
 TOKENS = Tokens(bytes(32))
 
 
 @pytest.fixture
-async def client(engine: AsyncEngine) -> AsyncIterator[httpx2.AsyncClient]:
+async def public(migrated: str) -> AsyncIterator[AsyncEngine]:
+    """The login of the public endpoints."""
+    made = engine_as(migrated, login(Role.PUBLIC))
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+async def client(public: AsyncEngine) -> AsyncIterator[httpx2.AsyncClient]:
     app = FastAPI()
-    app.include_router(create_router(engine, TOKENS))
+    app.include_router(create_router(public, TOKENS))
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="https://app.example") as made:
         yield made
+
+
+@pytest.mark.parametrize(
+    "table", ["queue.jobs", "queue.payloads", "directory.entries", "suppression.entries"]
+)
+async def test_the_public_login_reads_nothing(public, table):
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        async with public.connect() as connection:
+            await connection.execute(text(f"table {table}"))
 
 
 @pytest.fixture

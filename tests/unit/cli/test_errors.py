@@ -172,6 +172,6 @@ def test_help_lists_every_room_and_imports_none() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert "Watch a tenant's conditions until one holds" in said
-    assert "Run API, reconciler and sender" in said
+    assert "Run API, public endpoints, reconciler and sender" in said
     assert "The main job on real parts" in said
     assert said.endswith("[]\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from composition.reconciler import ROWS
+from composition.phases import ROWS
 from controlplane.reconciler.subjects import Kind
 from controlplane.reconciler.table import Row, condition_types, ordered, types_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from controlplane.service import listen
+from composition.listening import listen
 
 
 async def test_an_answer_is_not_held_back_for_more_to_come() -> None:

@@ -1,0 +1,91 @@
+"""The heartbeat of a part: it says when its loops last did work or looked for some."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from composition.parts.settings import Part
+from controlplane.health import heartbeats
+from kit.paths import state_dir
+
+EVERY = 1.0
+"""Seconds."""
+log = structlog.get_logger()
+
+Trouble = Callable[[], Awaitable[str]]
+"""Says in a few words what the part lacks; empty when nothing."""
+
+
+async def none() -> str:
+    """Say that nothing is lacking."""
+    return ""
+
+
+class Progress:
+    """When each loop of this process last began an iteration."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._loops: dict[str, float] = {}
+
+    def tick(self, loop: str) -> None:
+        """Note that a loop goes on."""
+        self._loops[loop] = self._clock()
+
+    def idle(self) -> float:
+        """Return for how many seconds the slowest loop has been in one iteration."""
+        return self._clock() - min(self._loops.values(), default=self._began)
+
+
+async def turns(progress: Progress) -> None:
+    """Note that the event loop goes round, which is all that answers requests."""
+    while True:
+        progress.tick("requests")
+        await asyncio.sleep(EVERY)
+
+
+async def beat(
+    engine: AsyncEngine,
+    part: Part,
+    progress: Progress,
+    stop: asyncio.Event,
+    trouble: Trouble = none,
+) -> None:
+    """Write the row of this part until `stop` is set, then remove it: it ended on purpose."""
+    instance = f"{socket.gethostname()}:{state_dir()}"
+    failing = False
+    while not stop.is_set():
+        try:
+            words = await trouble()
+            async with engine.begin() as connection:
+                await heartbeats.write(
+                    connection,
+                    heartbeats.Heartbeat(
+                        part=part,
+                        instance=instance,
+                        process=os.getpid(),
+                        silent=0.0,
+                        idle=progress.idle(),
+                        trouble=words,
+                    ),
+                )
+            failing = False
+        except (SQLAlchemyError, OSError) as error:
+            if not failing:
+                log.warning("heartbeat not written", error=type(error).__name__)
+            failing = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), EVERY)
+    with suppress(SQLAlchemyError, OSError):
+        async with engine.begin() as connection:
+            await heartbeats.forget(connection, part, instance)

@@ -1,0 +1,39 @@
+"""The part `public`: what is open to everybody, `/u/{token}`, with a login that can do no more."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from fastapi import FastAPI
+
+from composition.heartbeat import Progress, turns
+from composition.parts.settings import Part, PublicPart
+from composition.process import start
+from controlplane.database import role_engine
+from controlplane.requests import Gate
+from controlplane.service import serve_http
+from kit.database import Role
+from sender.tokens import Tokens
+from sender.unsubscribe import create_router
+
+
+async def work(settings: PublicPart, progress: Progress, stop: asyncio.Event) -> None:
+    """Answer requests until `stop` is set, then finish those that run."""
+    engine = role_engine(
+        settings.dsn, settings.login(Role.PUBLIC), settings.passwords[Role.PUBLIC], pool_size=2
+    )
+    tokens = Tokens(bytes.fromhex(settings.token_key.get_secret_value()))
+    application = FastAPI(openapi_url=None)
+    application.add_middleware(Gate, prefix="/u")
+    application.include_router(create_router(engine, tokens))
+    turning = asyncio.create_task(turns(progress))
+    try:
+        await serve_http(application, socket.socket(fileno=settings.socket), stop, lambda: None)
+    finally:
+        turning.cancel()
+        await engine.dispose()
+
+
+if __name__ == "__main__":
+    start(Part.PUBLIC, PublicPart, work)

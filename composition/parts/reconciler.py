@@ -1,0 +1,101 @@
+"""The part `reconciler`: the phases, each with the adapters and credentials that it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from composition.heartbeat import Progress
+from composition.parts.settings import Part, ReconcilerPart
+from composition.process import start
+from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
+from controlplane.clock import now
+from controlplane.database import Database
+from controlplane.hostwinds.root_password import root_password
+from controlplane.pulumi.engine import PulumiEngine
+from controlplane.reconciler.loop import Reconciler
+from controlplane.reconciler.phase import AnyPhase
+from controlplane.reconciler.phases.activation import Activation
+from controlplane.reconciler.phases.cloud import Cloud
+from controlplane.reconciler.phases.configuration import Configuration
+from controlplane.reconciler.phases.dns import Dns
+from controlplane.reconciler.phases.keys import Keys
+from controlplane.reconciler.phases.verification import Verification
+from controlplane.verification import InternetVerifier
+from kit.paths import checkout, state_dir
+from vault import KeyRing, Vault
+
+
+def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
+    """Return the phases on real providers and hosts."""
+    verifier = InternetVerifier(
+        resolver=settings.verification.resolver or None,
+        source=settings.verification.source or None,
+    )
+    configurator = AnsibleConfigurator(
+        ConfiguratorSettings(
+            playbooks=checkout() / "playbooks",
+            sender_sources=settings.hosts.sender_sources,
+            ssh_sources=settings.hosts.ssh_sources,
+            package_sources=settings.hosts.package_sources,
+        )
+    )
+    return [
+        Keys(),
+        cloud(settings),
+        Dns(verifier),
+        Configuration(
+            configurator, root_password=partial(root_password, environment=environment(settings))
+        ),
+        Verification(verifier),
+        Activation(),
+    ]
+
+
+def cloud(settings: ReconcilerPart) -> Cloud:
+    """Return the cloud's phase on the Pulumi engine."""
+    engine = PulumiEngine(
+        installation=settings.installation,
+        environment=environment(settings),
+        root=state_dir() / "pulumi" / "operations",
+    )
+    return Cloud(engine, deadline=settings.reconciler.cloud_deadline)
+
+
+def environment(settings: ReconcilerPart) -> dict[str, str]:
+    """Return the variables of the engine's operations."""
+    return {name: value.get_secret_value() for name, value in settings.engine.items()}
+
+
+async def reconcile(
+    settings: ReconcilerPart,
+    phases: Sequence[AnyPhase],
+    progress: Progress,
+    stop: asyncio.Event,
+) -> None:
+    """Bring tenants to what they shall be until `stop` is set; a pass ends at its next step."""
+    database = Database.connect(
+        settings.dsn, settings.installation, settings.passwords, pool_size=settings.pool_size
+    )
+    reconciler = Reconciler(
+        database=database,
+        vault=Vault(KeyRing.load(settings.key_file)),
+        platform=settings.platform,
+        phases=phases,
+        settings=settings.reconciler,
+        clock=now,
+    )
+    try:
+        await reconciler.run(stop, progress.tick)
+    finally:
+        await database.close()
+
+
+async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event) -> None:
+    """Reconcile with real providers and hosts."""
+    await reconcile(settings, standard_phases(settings), progress, stop)
+
+
+if __name__ == "__main__":
+    start(Part.RECONCILER, ReconcilerPart, work)

@@ -1,0 +1,93 @@
+"""What each part is given: nothing that belongs to another part only."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr
+
+from blueprint.platform import Platform
+from composition.settings import HostSettings, VerificationSettings
+from controlplane.settings import ReconcilerSettings
+from kit.database import Role, role_name
+
+Secret = Annotated[
+    SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")
+]
+"""Shown by no `repr`; in clear only in the JSON that goes through the pipe."""
+
+
+class Part(StrEnum):
+    """What runs in a process of its own."""
+
+    API = "api"
+    PUBLIC = "public"
+    RECONCILER = "reconciler"
+    SENDER = "sender"
+
+
+ROLES = {
+    Part.API: (Role.API, Role.OPERATOR),
+    Part.PUBLIC: (Role.PUBLIC,),
+    Part.RECONCILER: (Role.CONTROLLER,),
+    Part.SENDER: (Role.SENDER,),
+}
+"""The roles that each part logs in as; the first one writes its heartbeat."""
+
+
+class PartSettings(BaseModel):
+    """What every part needs: its logins at the database."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dsn: str
+    """Without user and password."""
+    installation: str
+    passwords: dict[Role, Secret]
+    """Of the roles that the part logs in as; the first one writes its heartbeat."""
+
+    def login(self, role: Role) -> str:
+        """Return the name of a role in the database."""
+        return role_name(self.installation, role)
+
+
+class ApiPart(PartSettings):
+    """The tenant API."""
+
+    pool_size: int
+    platform: Platform
+    pepper: Secret
+    socket: int
+    """Descriptor of the listening socket, which outlives a restart of the part."""
+
+
+class PublicPart(PartSettings):
+    """The endpoints for everybody."""
+
+    token_key: Secret
+    socket: int
+
+
+class ReconcilerPart(PartSettings):
+    """The reconciler, with the credentials of the providers."""
+
+    pool_size: int
+    platform: Platform
+    key_file: Path
+    hosts: HostSettings
+    verification: VerificationSettings
+    reconciler: ReconcilerSettings
+    engine: dict[str, Secret]
+    """All variables of an operation of the engine: provider, backend, plugins, PATH."""
+
+
+class SenderPart(PartSettings):
+    """The sender."""
+
+    redis_url: Secret
+    key_file: Path
+    token_key: Secret
+    public_url: str
+    helo: str | None

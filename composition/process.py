@@ -1,0 +1,67 @@
+"""One part as a process: settings through standard input, an end by signal, a heartbeat."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from cli.errors import reported
+from composition.event_log import LOG, log_to
+from composition.heartbeat import Progress, beat, none
+from composition.parts.settings import Part, PartSettings
+from controlplane.database import role_engine
+from kit.paths import state_dir
+
+S = TypeVar("S", bound=PartSettings)
+Work = Callable[[S, Progress, asyncio.Event], Awaitable[None]]
+LAST_BEAT = 2.0
+"""Seconds that the end of a part waits for a database that hangs."""
+
+
+def start(
+    part: Part,
+    model: type[S],
+    work: Work[S],
+    trouble: Callable[[S], Awaitable[str]] | None = None,
+) -> None:
+    """Read the settings of this part and work until SIGTERM, or until the supervisor has died."""
+    settings = model.model_validate_json(sys.stdin.buffer.readline())
+    log_to(state_dir() / LOG)
+    structlog.contextvars.bind_contextvars(part=str(part))
+    with reported(lambda: state_dir() / "log" / "penguin.log"):
+        asyncio.run(_run(part, settings, work, trouble))
+
+
+async def _run(
+    part: Part, settings: S, work: Work[S], trouble: Callable[[S], Awaitable[str]] | None
+) -> None:
+    stop, ended, progress = asyncio.Event(), asyncio.Event(), Progress()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_reader(sys.stdin.fileno(), _without_supervisor, stop)
+    structlog.get_logger().info("starting", process=os.getpid(), settings=repr(settings))
+    role, password = next(iter(settings.passwords.items()))
+    engine = role_engine(settings.dsn, settings.login(role), password, pool_size=1)
+    asked = none if trouble is None else partial(trouble, settings)
+    writing = asyncio.create_task(beat(engine, part, progress, ended, asked))
+    try:
+        await work(settings, progress, stop)
+    finally:
+        ended.set()
+        await asyncio.wait({writing}, timeout=LAST_BEAT)
+        await engine.dispose()
+    structlog.get_logger().info("ended", process=os.getpid())
+
+
+def _without_supervisor(stop: asyncio.Event) -> None:
+    """The other end of the pipe is closed when its process has ended, however it did."""
+    asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+    stop.set()

@@ -1,0 +1,261 @@
+"""What `penguin serve` runs: reads the settings, and gives each part its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import structlog
+from pydantic import SecretStr
+
+from cli.api import SERVE, serving
+from cli.errors import reported
+from composition import embedded
+from composition.event_log import LOG, log_to
+from composition.faults import DATABASE_NOT_UPGRADED, NO_ENGINE
+from composition.files import write_private
+from composition.keeper import keep
+from composition.listening import listen
+from composition.parts.settings import (
+    ROLES,
+    ApiPart,
+    Part,
+    PublicPart,
+    ReconcilerPart,
+    SenderPart,
+)
+from composition.settings import Settings
+from composition.supervisor import Child, Supervisor
+from controlplane.faults import DATABASE_UNREACHABLE
+from kit.database import Role, role_name
+from kit.faults import Fault
+from kit.paths import state_dir
+from tools.servers import Postgres, Valkey
+
+PORTS = {Part.API: 8400, Part.PUBLIC: 8401}
+ANSWERS_END = timedelta(seconds=15)
+"""Requests that run are given ten seconds by the server itself."""
+HAND_OVERS_END = timedelta(seconds=40)
+"""The sender's own grace, and time to write down what became of them."""
+TURNS = {Part.API: 0, Part.PUBLIC: 0, Part.RECONCILER: 1, Part.SENDER: 2}
+"""Nothing new comes in first; mail that is being handed over ends last."""
+PASSED_ON = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
+"""Beginnings of the variables that an operation of the engine may see."""
+ALSO = ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR")
+NOT_UPGRADED = ("authentication failed", "does not exist", "is not permitted to log in")
+"""How PostgreSQL refuses a role or a database that `penguin db upgrade` makes."""
+
+
+def main(parts: Collection[Part], reconciler: str = "composition.parts.reconciler") -> None:
+    """Run until SIGTERM. `reconciler` is the module of a part with adapters of its own."""
+    with reported(lambda: state_dir() / "log" / "penguin.log"):
+        settings = Settings.read(state_dir())
+        log_to(state_dir() / LOG)
+        try:
+            asyncio.run(_serve(settings, parts, reconciler))
+        except Exception as error:
+            code = str(error.code) if isinstance(error, Fault) else "internal"
+            structlog.get_logger().error("ended", code=code, error=str(error))
+            raise
+
+
+async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -> None:
+    stop = asyncio.Event()
+    dsn = _database(settings)
+    sockets = dict(_sockets(settings, parts))
+    children = [_child(part, settings, dsn, sockets.get(part), reconciler) for part in parts]
+    structlog.get_logger().info("starting", parts=sorted(parts), settings=repr(settings))
+    supervisor = Supervisor(children, stop)
+
+    def end() -> None:
+        if stop.is_set():
+            supervisor.hurry()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    keeping = asyncio.create_task(_keep_servers(settings, parts))
+    announced = _announce(sockets)
+    try:
+        await supervisor.run()
+    finally:
+        keeping.cancel()
+        _take_back(announced)
+
+
+def _child(
+    part: Part, settings: Settings, dsn: str, listener: socket.socket | None, reconciler: str
+) -> Child:
+    given = _settings_of(part, settings, dsn, listener)
+    modules = {Part.RECONCILER: reconciler}
+    limits = {Part.RECONCILER: settings.reconciler.stop_within, Part.SENDER: HAND_OVERS_END}
+    return Child(
+        name=part,
+        module=modules.get(part, f"composition.parts.{part}"),
+        settings=given.model_dump_json().encode(),
+        turn=TURNS[part],
+        stop_within=limits.get(part, ANSWERS_END),
+        sockets=() if listener is None else (listener.fileno(),),
+    )
+
+
+def _settings_of(
+    part: Part, settings: Settings, dsn: str, listener: socket.socket | None
+) -> ApiPart | PublicPart | ReconcilerPart | SenderPart:
+    """Pick what a part needs, and nothing else."""
+    passwords = settings.database.passwords()
+    login: dict[str, Any] = {
+        "dsn": without_login(dsn),
+        "installation": settings.platform.installation,
+        "passwords": {role: passwords[role] for role in ROLES[part]},
+    }
+    match part:
+        case Part.API:
+            return ApiPart(
+                **login,
+                pool_size=settings.database.pool_size,
+                platform=settings.platform,
+                pepper=settings.api.pepper,
+                socket=_number(listener),
+            )
+        case Part.PUBLIC:
+            return PublicPart(**login, token_key=settings.mail.token_key, socket=_number(listener))
+        case Part.RECONCILER:
+            return ReconcilerPart(
+                **login,
+                pool_size=settings.database.pool_size,
+                platform=settings.platform,
+                key_file=settings.vault.key_file,
+                hosts=settings.hosts,
+                verification=settings.verification,
+                reconciler=settings.reconciler,
+                engine=_engine_environment(),
+            )
+        case Part.SENDER:
+            return SenderPart(
+                **login,
+                redis_url=SecretStr(_redis(settings)),
+                key_file=settings.vault.key_file,
+                token_key=settings.mail.token_key,
+                public_url=settings.mail.public_url,
+                helo=settings.mail.helo,
+            )
+
+
+def _number(listener: socket.socket | None) -> int:
+    assert listener is not None  # noqa: S101 - parts that answer have one
+    return listener.fileno()
+
+
+def without_login(dsn: str) -> str:
+    """Return a database's URL without whoever may enter it."""
+    url = urlsplit(dsn)
+    place = url.netloc.rpartition("@")[2]
+    query = [(k, v) for k, v in parse_qsl(url.query) if k not in ("user", "password")]
+    return urlunsplit(url._replace(netloc=place, query=urlencode(query)))
+
+
+def _engine_environment() -> dict[str, SecretStr]:
+    """Return what operations of the engine see: nothing but what they need."""
+    names = [name for name in os.environ if name.startswith(PASSED_ON)]
+    names += [name for name in ALSO if name in os.environ]
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_HOME"):
+        if not os.environ.get(name):
+            raise NO_ENGINE(variable=name)
+    return {name: SecretStr(os.environ[name]) for name in names}
+
+
+def _sockets(settings: Settings, parts: Iterable[Part]) -> Iterable[tuple[Part, socket.socket]]:
+    for part, address in ((Part.API, settings.api), (Part.PUBLIC, settings.public)):
+        if part in parts:
+            setting = f"PENGUIN_{part.upper()}"
+            yield part, listen(address.host, address.port, PORTS[part], setting)
+
+
+def _announce(sockets: dict[Part, socket.socket]) -> str:
+    """Write where this control plane answers; the first one on this machine keeps the word."""
+    if Part.API not in sockets:
+        return ""
+    urls = {part: "http://{}:{}".format(*made.getsockname()) for part, made in sockets.items()}
+    announced = json.dumps(
+        {"pid": os.getpid(), "url": urls[Part.API], "public_url": urls.get(Part.PUBLIC)}
+    )
+    place = state_dir() / SERVE
+    if serving(place) is None:
+        write_private(place, announced)
+    return announced
+
+
+def _take_back(announced: str) -> None:
+    place = state_dir() / SERVE
+    with suppress(FileNotFoundError):
+        if place.read_text() == announced:
+            place.unlink()
+
+
+def prepare(parts: Collection[Part]) -> None:
+    """Start the embedded servers that are needed, and see that the database is of this version.
+
+    Apart from `main`, whose process lives for months and has no use for a database's client.
+    """
+    settings = Settings.read(state_dir())
+    dsn = embedded.database_dsn(settings)
+    if Part.SENDER in parts:
+        embedded.redis_url(settings)
+    _require_schema(settings, dsn, ROLES[next(iter(parts))][0])
+
+
+def _database(settings: Settings) -> str:
+    if settings.database.dsn is not None:
+        return settings.database.dsn.get_secret_value()
+    postgres, _ = embedded.servers()
+    return postgres.dsn("penguin")
+
+
+def _redis(settings: Settings) -> str:
+    if settings.redis.url is not None:
+        return settings.redis.url.get_secret_value()
+    _, valkey = embedded.servers()
+    return valkey.url()
+
+
+async def _keep_servers(settings: Settings, parts: Collection[Part]) -> None:
+    """Look after the embedded servers that these parts use."""
+    postgres, valkey = embedded.servers()
+    used: list[Postgres | Valkey] = [postgres] if settings.database.dsn is None else []
+    if settings.redis.url is None and Part.SENDER in parts:
+        used.append(valkey)
+    await keep(used)
+
+
+def _require_schema(settings: Settings, dsn: str, role: Role) -> None:
+    import psycopg
+
+    password = settings.database.passwords()[role].get_secret_value()
+    try:
+        with psycopg.connect(
+            without_login(dsn),
+            user=role_name(settings.platform.installation, role),
+            password=password,
+            connect_timeout=10,
+        ) as connection:
+            connection.execute("select 1 from oltp.heartbeats limit 1")
+    except psycopg.Error as error:
+        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        unreachable = isinstance(error, psycopg.OperationalError)
+        if unreachable and not any(sign in str(error) for sign in NOT_UPGRADED):
+            raise DATABASE_UNREACHABLE(reason=words) from None
+        raise DATABASE_NOT_UPGRADED(reason=words) from None
+
+
+if __name__ == "__main__":
+    main([Part(name) for name in sys.argv[1:]])

@@ -1,0 +1,157 @@
+"""What an operator can set: `settings.env` in the state directory, then the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from blueprint.platform import Platform
+from composition.faults import SETTINGS_INVALID, SETTINGS_MISSING
+from controlplane.settings import ReconcilerSettings
+from kit.database import Role
+from kit.faults import Fault
+
+SETTINGS_FILE = "settings.env"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+class DatabaseSettings(BaseModel):
+    """PostgreSQL 15 or later."""
+
+    dsn: SecretStr | None = None
+    """`postgresql://host/penguin`; empty: the embedded server. Its user is replaced by each role's
+    except by `penguin db upgrade`, which needs one that may create roles."""
+    pool_size: int = Field(default=5, ge=1)
+    """Connections of each role of one process."""
+    api_password: SecretStr
+    operator_password: SecretStr
+    controller_password: SecretStr
+    sender_password: SecretStr
+    public_password: SecretStr
+
+    def passwords(self) -> dict[Role, SecretStr]:
+        """Return the password of each role."""
+        return {
+            Role.API: self.api_password,
+            Role.OPERATOR: self.operator_password,
+            Role.CONTROLLER: self.controller_password,
+            Role.SENDER: self.sender_password,
+            Role.PUBLIC: self.public_password,
+        }
+
+
+class RedisSettings(BaseModel):
+    """Redis or Valkey: speed only, may be flushed at any moment."""
+
+    url: SecretStr | None = None
+    """`redis://:password@host:port/0`; empty: the embedded server."""
+
+    @field_validator("url")
+    @classmethod
+    def _has_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(REDIS_SCHEMES):
+            msg = f"a Redis URL begins with one of {', '.join(REDIS_SCHEMES)}"
+            raise ValueError(msg)
+        return url
+
+
+class ApiSettings(BaseModel):
+    """The tenant API."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """None: 8400, or any free one where that is taken; `serve.json` in the state directory says."""
+    pepper: SecretStr
+    """Key of the hash of API keys."""
+    operator_key_prefix: str = ""
+    """The first operator's key, let in by `penguin db upgrade`; the key itself is in the context
+    of whoever ran `penguin init`."""
+    operator_key_hash: str = ""
+    """Hexadecimal."""
+
+
+class PublicSettings(BaseModel):
+    """The endpoints for everybody: `/u/{token}`."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """None: 8401, or any free one where that is taken; `serve.json` in the state directory says."""
+
+
+class VaultSettings(BaseModel):
+    """Sealing of secrets."""
+
+    key_file: Path
+    """The key ring; nobody else may read it, and without it no secret can be opened."""
+
+
+class HostSettings(BaseModel):
+    """What all hosts have in common."""
+
+    sender_sources: tuple[str, ...] = ("127.0.0.1/32",)
+    """Networks (CIDR) of the sender and of verification: the only ones let in on port 587."""
+    ssh_sources: tuple[str, ...] = ("0.0.0.0/0",)
+    """Networks that may open SSH connections to hosts; must hold the control plane's own."""
+    package_sources: tuple[str, ...] = ()
+    """Lines of a sources.list; empty: the sources that the image came with."""
+
+
+class VerificationSettings(BaseModel):
+    """How the control plane looks at itself from outside."""
+
+    resolver: str | None = None
+    """Address of the recursive name server to ask; None: the machine's own."""
+    source: str | None = None
+    """Own address that connections to hosts come from; None: whatever the system takes."""
+
+
+class MailSettings(BaseModel):
+    """The sender."""
+
+    token_key: SecretStr
+    """At least 32 random bytes in hexadecimal: return paths and unsubscribe links."""
+    public_url: str = "http://127.0.0.1:8401"
+    """Where `/u/{token}` is served to the world."""
+    helo: str | None = None
+    """What the sender calls itself towards our hosts; None: the machine's name."""
+
+
+class Settings(BaseSettings):
+    """Everything; `repr` shows no secret."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PENGUIN_", env_nested_delimiter="__", extra="ignore"
+    )
+
+    platform: Platform
+    database: DatabaseSettings
+    redis: RedisSettings = RedisSettings()
+    api: ApiSettings
+    public: PublicSettings = PublicSettings()
+    vault: VaultSettings
+    mail: MailSettings
+    hosts: HostSettings = HostSettings()
+    verification: VerificationSettings = VerificationSettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
+
+    @classmethod
+    def read(cls, state_dir: Path) -> Settings:
+        """Read the settings of a state directory; raises `settings.missing`, `settings.invalid`."""
+        file = state_dir / SETTINGS_FILE
+        if not file.exists():
+            raise SETTINGS_MISSING(where=file)
+        try:
+            return cls(_env_file=file)
+        except ValidationError as error:
+            raise _invalid(file, error) from None
+
+
+def _invalid(file: Path, error: ValidationError) -> Fault:
+    reasons = (
+        f"PENGUIN_{'__'.join(str(step).upper() for step in detail['loc'])}: "
+        + str(detail["msg"]).removeprefix("Value error, ")
+        for detail in error.errors(include_url=False, include_input=False)
+    )
+    return SETTINGS_INVALID(reasons="; ".join(reasons), where=file)

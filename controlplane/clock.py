@@ -1,0 +1,10 @@
+"""The only place where the control plane looks at the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)

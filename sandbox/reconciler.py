@@ -1,0 +1,64 @@
+"""The part `reconciler` of a lab without hosts.
+
+A tenant gets as far as `DnsReady`; what comes after stays Unknown, with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from composition.heartbeat import Progress
+from composition.parts.reconciler import cloud, reconcile
+from composition.parts.settings import Part, ReconcilerPart
+from composition.phases import ROWS
+from composition.process import start
+from controlplane.conditions.model import TENANT, unknown
+from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
+from controlplane.reconciler.phases.dns import Dns
+from controlplane.reconciler.phases.keys import Keys
+from controlplane.reconciler.session import Session
+from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.subjects import kind_of
+from controlplane.reconciler.table import Row
+from kit.paths import state_dir
+from lab.place import running
+from sandbox.recorded_verifier import RecordedVerifier
+
+HOSTS_UNAVAILABLE = "HostsUnavailable"
+
+
+class WithoutHosts(Phase[None]):
+    """Takes the place of a phase that needs a host."""
+
+    def __init__(self, row: Row, message: str) -> None:
+        self.row = row
+        self._verdict = unknown(HOSTS_UNAVAILABLE, message, waits=True)
+
+    async def observe(self, snapshot: Snapshot, session: Session) -> None:
+        """Look at nothing."""
+
+    def verdicts(self, seen: None, snapshot: Snapshot) -> Verdicts:
+        """Say why nothing comes here."""
+        del seen
+        own = [one for one in snapshot.parents if kind_of(one) in self.row.subjects]
+        return dict.fromkeys([TENANT, *own], self._verdict)
+
+
+def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
+    """Return the phases up to `dns`, and a stand-in for each of the others."""
+    real: list[AnyPhase] = [Keys(), cloud(settings), Dns(RecordedVerifier())]
+    known = {phase.row.name for phase in real}
+    message = f"real hosts cannot run here: {lacks}"
+    return [*real, *(WithoutHosts(row, message) for row in ROWS if row.name not in known)]
+
+
+async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event) -> None:
+    """Reconcile with the emulated providers, as far as they know."""
+    place = running(state_dir() / "lab")
+    lacks = (place.missing if place else None) or "no lab runs here"
+    await reconcile(settings, phases(settings, lacks=lacks), progress, stop)
+
+
+if __name__ == "__main__":
+    start(Part.RECONCILER, ReconcilerPart, work)

@@ -1,0 +1,128 @@
+"""An installation on real servers, and the commands on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from kit.database import Role, role_name
+from kit.paths import checkout
+from tools.servers.process import wait_until
+
+
+class Installation:
+    """One state directory, and the commands on it."""
+
+    def __init__(self, place: Path, dsn: str) -> None:
+        self.place = place
+        # The platform's settings and nobody's context: only what is given here counts.
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
+        self.environment = {
+            **clean,
+            "PENGUIN_STATE_DIR": str(place),
+            "PENGUIN_DATABASE__DSN": dsn,
+            "PENGUIN_API__PORT": "0",
+            "PENGUIN_PUBLIC__PORT": "0",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cli.main", *arguments]
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=checkout(),
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=checkout(),
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def login(self, role: Role) -> str:
+        """Return the name of a role in the database."""
+        text = (self.place / "settings.env").read_text()
+        [installation] = re.findall(r'PENGUIN_PLATFORM__INSTALLATION="(\w+)"', text)
+        return role_name(installation, role)
+
+    @property
+    def announced(self) -> dict[str, Any]:
+        """What `serve.json` says."""
+        said: dict[str, Any] = json.loads((self.place / "serve.json").read_text())
+        return said
+
+    def health(self, part: str = "") -> httpx2.Response:
+        """Ask for the health of all or of one part; whatever hangs, the answer takes a second."""
+        path = f"/api/v1/health/{part}".rstrip("/")
+        return httpx2.get(f"{self.announced['url']}{path}", timeout=1.0, trust_env=False)
+
+    def pid(self, part: str) -> int:
+        """Return the process of a part; raises ValueError when there is none."""
+        supervisor = self.announced["pid"]
+        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        for child in children:
+            if Path(f"/proc/{child}/cmdline").read_bytes().endswith(f".{part}\0".encode()):
+                return int(child)
+        raise ValueError(part)
+
+    @contextmanager
+    def serving(self, *parts: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """Run parts until all are well; at the end they have ended, and in time."""
+        with (self.place / "said").open("w") as said:
+            process = subprocess.Popen(
+                self.command("serve", *parts),
+                cwd=checkout(),
+                env={**self.environment, **environment},
+                stdout=said,
+                stderr=said,
+                text=True,
+            )
+        try:
+            assert wait_until((self.place / "serve.json").exists, seconds=30), self.said()
+            assert wait_until(self._is_well, seconds=60), self.said()
+            yield process
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60) == 0, self.said()
+        finally:
+            process.kill()
+            process.wait()
+
+    def said(self) -> str:
+        """Return what `penguin serve` printed."""
+        return (self.place / "said").read_text()
+
+    def _is_well(self) -> bool:
+        try:
+            return self.health().status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+
+@pytest.fixture
+def installation(tmp_path: Path, database: str) -> Installation:
+    made = Installation(tmp_path, database)
+    assert made.run("init").returncode == 0
+    return made

@@ -1,0 +1,343 @@
+"""Each part in a process of its own: what it knows, and what its death does to the others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import psycopg
+import pytest
+import yaml
+
+from composition.faults import PARTS_DOWN
+from composition.settings import Settings
+from kit.database import Role
+from sender import directory
+from sender.directory import DirectoryEntry
+from sender.queue import enqueue
+from tests.integration.sender.conftest import (
+    engine_as,
+    entry,
+    mail,
+    sink,
+    tenant_id,
+    tenant_transaction,
+)
+from tests.integration.sender.sink import Sink
+from tests.support.faults import assert_shows
+from tools.servers import Postgres
+from tools.servers.process import wait_until
+
+from .conftest import Installation
+
+__all__ = ["entry", "sink", "tenant_id"]
+PARTS = ("api", "public", "reconciler", "sender")
+PROVIDER = {"HOSTWINDS_API_KEY": "hostwinds-credential", "CLOUDFLARE_API_TOKEN": "cf-credential"}
+SOON = 30
+TENANT = """
+apiVersion: penguinmails.dev/v1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  plan: business
+  region: us-west
+  hosts: [{name: mx1, size: business, addresses: 1, zone: acme.example}]
+  domains: [{name: acme.example}]
+"""
+
+
+@pytest.fixture
+def ring(installation: Installation) -> Path:
+    return installation.place / "master.keys"
+
+
+@pytest.fixture
+def control_plane(
+    installation: Installation, valkey: str, tmp_path: Path
+) -> Iterator[Installation]:
+    """All parts, of which the reconciler finds no engine: a pass ends, and soon."""
+    installation.environment |= {
+        **PROVIDER,
+        "PENGUIN_REDIS__URL": valkey,
+        "PENGUIN_MAIL__PUBLIC_URL": "https://app.penguinmails.example",
+        "PULUMI_BACKEND_URL": "postgres://engine:backend-credential@127.0.0.1:9/state",
+        "PULUMI_HOME": str(tmp_path),
+        "HOSTWINDS_JOURNAL": str(tmp_path / "journal.json"),
+    }
+    assert installation.run("db", "upgrade").returncode == 0
+    with installation.serving():
+        yield installation
+
+
+def wait_for(answer: Callable[[], bool]) -> None:
+    """Wait until the answer is yes; one that cannot be given yet is no."""
+
+    def given() -> bool:
+        try:
+            return answer()
+        except (httpx2.HTTPError, ValueError):
+            return False
+
+    assert wait_until(given, seconds=SOON)
+
+
+class World:
+    """A tenant that can send, and mail that arrives somewhere."""
+
+    def __init__(self, dsn: str, api: str, tenant: UUID, sink: Sink) -> None:
+        self._dsn = dsn
+        self._api = api
+        self._tenant = tenant
+        self._sink = sink
+
+    async def one_mail_and_one_pass(self) -> None:
+        """Queue a mail and make the tenant due; return when both are done."""
+        async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as admin:
+            before = await self._passes(admin)
+            await admin.execute("update oltp.schedule set due_at = now()")
+            engine = engine_as(self._dsn, self._api)
+            async with tenant_transaction(engine, self._tenant) as connection:
+                await enqueue(
+                    connection, tenant_id=self._tenant, message=mail(), idempotency_key=None
+                )
+            await engine.dispose()
+            async with asyncio.timeout(SOON):
+                await self._sink.arrived.wait()
+                while await self._passes(admin) <= before:  # noqa: ASYNC110 - it is in the database
+                    await asyncio.sleep(0.02)
+
+    async def _passes(self, admin: psycopg.AsyncConnection[Any]) -> int:
+        """Return the number of the last pass that has ended; the one that runs does not count."""
+        cursor = await admin.execute("select token, lease_owner is null from oltp.schedule")
+        row = await cursor.fetchone()
+        assert row is not None
+        return int(row[0]) if row[1] else -1
+
+
+@pytest.fixture
+async def world(
+    control_plane: Installation,
+    database: str,
+    entry: DirectoryEntry,
+    tenant_id: UUID,
+    sink: Sink,
+) -> AsyncIterator[World]:
+    key = json.loads((control_plane.place / "context.json").read_text())["api_key"]
+    answer = httpx2.post(
+        f"{control_plane.announced['url']}/api/v1/tenants",
+        json=yaml.safe_load(TENANT),
+        headers={"Authorization": f"Bearer {key}"},
+        trust_env=False,
+        timeout=30,
+    )
+    assert answer.status_code == 201, answer.text
+    controller = engine_as(database, control_plane.login(Role.CONTROLLER))
+    async with controller.begin() as connection:
+        await directory.publish(connection, tenant_id=tenant_id, entry=entry)
+    await controller.dispose()
+    with psycopg.connect(database, autocommit=True) as admin:
+        ended = "select token > 0 and lease_owner is null from oltp.schedule"
+        wait_for(lambda: admin.execute(ended).fetchone() == (True,))
+    yield World(database, control_plane.login(Role.API), tenant_id, sink)
+    supervisor = control_plane.announced["pid"]
+    os.kill(supervisor, signal.SIGTERM)
+    # The sink's connections end with the sender, while their loop still runs.
+    await asyncio.to_thread(wait_for, lambda: not Path(f"/proc/{supervisor}/exe").exists())
+
+
+def settings_of(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in installation.environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings.read(installation.place)
+
+
+def test_no_part_holds_a_secret_of_another(
+    control_plane: Installation, valkey: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(control_plane, monkeypatch)
+    passwords = settings.database.passwords()
+    [redis_password] = re.findall(r":([^:@/]+)@", valkey)
+    assert settings.database.dsn is not None
+    [superuser] = re.findall(r":([^:@/]+)@", settings.database.dsn.get_secret_value())
+    owners: dict[str, set[str]] = {
+        passwords[Role.API].get_secret_value(): {"api"},
+        passwords[Role.OPERATOR].get_secret_value(): {"api"},
+        passwords[Role.PUBLIC].get_secret_value(): {"public"},
+        passwords[Role.CONTROLLER].get_secret_value(): {"reconciler"},
+        passwords[Role.SENDER].get_secret_value(): {"sender"},
+        settings.api.pepper.get_secret_value(): {"api"},
+        settings.mail.token_key.get_secret_value(): {"public", "sender"},
+        str(control_plane.place / "master.keys"): {"reconciler", "sender"},
+        redis_password: {"sender"},
+        superuser: set(),
+        "backend-credential": {"reconciler"},
+        **{credential: {"reconciler"} for credential in PROVIDER.values()},
+    }
+    held = {part: memory_of(control_plane.pid(part)) for part in PARTS}
+    for secret, parts in owners.items():
+        assert {part for part, memory in held.items() if secret.encode() in memory} == parts, secret
+    for part in PARTS:
+        place = Path(f"/proc/{control_plane.pid(part)}")
+        seen = (place / "environ").read_bytes() + (place / "cmdline").read_bytes()
+        assert not [secret for secret in owners if secret.encode() in seen], part
+
+
+def memory_of(pid: int) -> bytes:
+    """Return everything that a process has written to its memory, settings included."""
+    found = b""
+    with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            area, rights, *_, name = (*line.split(), "")[:7]
+            if rights.startswith("rw") and not name.startswith("[v"):
+                first, last = (int(end, 16) for end in area.split("-"))
+                memory.seek(first)
+                found += memory.read(last - first)
+    return found
+
+
+def test_each_killed_part_is_started_again_and_the_others_go_on(
+    control_plane: Installation,
+) -> None:
+    for part in PARTS:
+        others = {other: control_plane.pid(other) for other in PARTS if other != part}
+        killed = control_plane.pid(part)
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: new_pid(control_plane, part) not in {None, killed})  # noqa: B023
+        wait_for(lambda: control_plane.health(part).status_code == 200)  # noqa: B023
+        assert {other: control_plane.pid(other) for other in others} == others
+
+
+def new_pid(control_plane: Installation, part: str) -> int | None:
+    try:
+        return control_plane.pid(part)
+    except ValueError:
+        return None
+
+
+def test_each_stopped_part_is_named_by_health_until_it_goes_on(
+    control_plane: Installation,
+) -> None:
+    for part in ("public", "reconciler", "sender"):
+        pid = control_plane.pid(part)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_for(lambda: control_plane.health(part).status_code == 503)  # noqa: B023
+            detail = control_plane.health(part).json()["detail"]
+            assert re.fullmatch(rf"process {pid} on \S+ has been silent for \d+ s", detail)
+            seen = control_plane.health().json()["parts"]
+            assert {name for name in seen if seen[name]["status"] != "ok"} == {part}
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: control_plane.health().status_code == 200)
+
+
+def test_health_answers_within_a_second_when_the_database_hangs(
+    control_plane: Installation, postgres_server: Postgres
+) -> None:
+    postmaster = postgres_server.pid()
+    assert postmaster is not None
+    backends = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    hung = [postmaster, *map(int, backends)]
+    for pid in hung:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: control_plane.health().status_code == 503)
+        for part in ("", "db", "sender"):
+            assert control_plane.health(part).status_code == 503
+    finally:
+        for pid in hung:
+            os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: control_plane.health().status_code == 200)
+
+
+def test_a_part_that_keeps_dying_is_left_down_and_health_says_so(
+    control_plane: Installation,
+) -> None:
+    killed = None
+    for _ in range(5):
+        wait_for(lambda: new_pid(control_plane, "sender") not in {None, killed})  # noqa: B023
+        killed = control_plane.pid("sender")
+        os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: "left down" in control_plane.health("sender").text)
+    assert control_plane.health("sender").json() == {
+        "status": "failing",
+        "detail": "left down: it ended 5 times within a minute, by signal SIGKILL",
+    }
+    assert control_plane.health("reconciler").status_code == 200
+    assert "sender is left down" in control_plane.said()
+
+
+def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
+    installation: Installation,
+) -> None:
+    assert installation.run("db", "upgrade").returncode == 0
+    process = installation.start("serve", "public")
+    try:
+        while process.poll() is None:
+            for child in children(process.pid):
+                os.kill(child, signal.SIGKILL)
+    finally:
+        process.kill()
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert_shows(errors[errors.index("error[") :], PARTS_DOWN, parts="public")
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes of parts that a supervisor has started."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(p) for p in found if b"parts" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    except OSError:
+        return []
+
+
+def test_parts_end_when_their_supervisor_is_killed(control_plane: Installation) -> None:
+    pids = [control_plane.pid(part) for part in PARTS]
+    os.kill(control_plane.announced["pid"], signal.SIGKILL)
+    wait_for(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))
+
+
+async def test_a_stopped_api_holds_up_neither_mail_nor_passes(
+    control_plane: Installation, world: World
+) -> None:
+    pid = control_plane.pid("api")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await world.one_mail_and_one_pass()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert control_plane.health("api").status_code == 200
+
+
+async def test_a_request_that_keeps_the_api_busy_holds_up_neither_mail_nor_passes(
+    control_plane: Installation, world: World
+) -> None:
+    body = b"[" + b"[]," * (16 * 2**20 // 3 - 2) + b"[]]"
+    url = f"{control_plane.announced['url']}/api/v1/messages"
+    answered: list[tuple[float, int]] = []
+
+    def send() -> None:
+        headers = {"Content-Type": "application/json"}
+        answer = httpx2.post(url, content=body, headers=headers, timeout=60, trust_env=False)
+        answered.append((time.monotonic(), answer.status_code))
+
+    sending, began = threading.Thread(target=send), time.monotonic()
+    sending.start()
+    await world.one_mail_and_one_pass()
+    done = time.monotonic()
+    await asyncio.to_thread(sending.join, 60)
+    [(at, status)] = answered
+    assert status in {401, 413, 422}
+    # Refused before its body was read, it has held up nobody.
+    assert done < at or at - began < 1
