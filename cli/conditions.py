@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cli.api import Api
@@ -13,10 +13,8 @@ from cli.terminal import wrapped
 
 Condition = dict[str, Any]
 
-FLAGS = ("Reconciling", "Stalled", "Drifted", "Paused", "Deleting")
-"""Conditions that are usually False; only True is news."""
 MARKS = {"True": "✓", "False": "✗", "Unknown": "?"}
-FLAG_MARKS = {"Reconciling": "…", "Deleting": "…"}
+IN_PROGRESS = ("Reconciling", "Deleting")
 TYPE_WIDTH = 20
 
 
@@ -25,67 +23,81 @@ def of_subject(conditions: Iterable[Condition], subject: str, type_: str) -> Con
     return next((c for c in conditions if (c["subject"], c["type"]) == (subject, type_)), None)
 
 
-def visible(conditions: Iterable[Condition], *, everything: bool = False) -> list[Condition]:
-    """Return what a person has to see: of the flags only those that are raised."""
-    return [c for c in conditions if everything or c["type"] not in FLAGS or c["status"] == "True"]
-
-
-def mark(condition: Condition) -> str:
-    """Return the sign of a condition: a raised flag is no success."""
-    if condition["type"] not in FLAGS:
-        return MARKS[condition["status"]]
-    return FLAG_MARKS.get(condition["type"], "!") if condition["status"] == "True" else " "
-
-
 def sentence(condition: Condition) -> str:
-    """Return reason and message, without a colon before nothing.
-
-    The reason of a condition that holds says nothing that its type does not say.
-    """
-    holds = condition["status"] == "True" and condition["type"] not in FLAGS
-    reason = "" if holds or condition["reason"] == condition["type"] else condition["reason"]
+    """Return reason and message, without a colon before nothing nor a reason that repeats."""
+    reason = "" if condition["reason"] == condition["type"] else condition["reason"]
     return ": ".join(part for part in (reason, condition["message"]) if part)
 
 
-def line(condition: Condition, *, first: str) -> str:
-    """Return one condition for a person, wrapped to the terminal."""
-    head = f"{first}{mark(condition)} {condition['type']:<{TYPE_WIDTH}}  "
-    return wrapped(sentence(condition), first=head, indent=" " * (len(first) + 4))
+@dataclass(frozen=True)
+class Types:
+    """The types of conditions that a control plane has, in the order of its phases."""
+
+    order: tuple[str, ...]
+    steps: tuple[str, ...]
+    """Those that come true one after the other, one for each phase."""
+    flags: frozenset[str]
+    """Those that are usually False: only True is news."""
+
+    @classmethod
+    def of(cls, listed: Sequence[dict[str, Any]]) -> Types:
+        """Take over what the API lists."""
+        return cls(
+            tuple(one["type"] for one in listed),
+            tuple(one["type"] for one in listed if one["phase"] is not None),
+            frozenset(one["type"] for one in listed if one["flag"]),
+        )
+
+    def mark(self, condition: Condition) -> str:
+        """Return the sign of a condition: a raised flag is no success."""
+        if condition["type"] not in self.flags:
+            return MARKS[condition["status"]]
+        if condition["status"] != "True":
+            return " "
+        return "…" if condition["type"] in IN_PROGRESS else "!"
+
+    def text(self, condition: Condition) -> str:
+        """Return what is to be said of a condition; of one that holds, no more than its message."""
+        holds = condition["status"] == "True" and condition["type"] not in self.flags
+        return str(condition["message"]) if holds else sentence(condition)
+
+    def page(self, conditions: Iterable[Condition], *, everything: bool) -> Iterator[str]:
+        """Yield the conditions of each subject: the tenant, then from hosts to mailboxes.
+
+        Flags that are not raised are left out unless `everything` is asked for.
+        """
+        subjects: dict[str, list[Condition]] = defaultdict(list)
+        for condition in conditions:
+            if everything or condition["type"] not in self.flags or condition["status"] == "True":
+                subjects[condition["subject"]].append(condition)
+        for subject in sorted(subjects, key=_rank):
+            yield f"  {subject}"
+            for condition in sorted(subjects[subject], key=self._place):
+                yield self._line(condition, _others(condition, subjects[subject]))
+
+    def _line(self, condition: Condition, others: Collection[str]) -> str:
+        """Return one condition, wrapped; a sum does not repeat the message that it is made of."""
+        head = f"    {self.mark(condition)} {condition['type']:<{TYPE_WIDTH}}  "
+        is_sum = condition["type"] not in self.steps and condition["message"] in others
+        text = condition["reason"] if is_sum else self.text(condition)
+        return wrapped(text, first=head, indent=" " * 8)
+
+    def _place(self, condition: Condition) -> tuple[int, str]:
+        type_ = condition["type"]
+        return (self.order.index(type_) if type_ in self.order else len(self.order), type_)
 
 
-def types_of(api: Api) -> list[dict[str, Any]]:
-    """Return the types of conditions that the control plane has, in the order of its phases."""
-    found: list[dict[str, Any]] = api.get("/phases")["conditions"]
-    return found
+def read_types(api: Api) -> Types:
+    """Return the types of conditions that the control plane has."""
+    return Types.of(api.get("/phases")["conditions"])
 
 
-def steps_of(api: Api) -> list[str]:
-    """Return the types of conditions that come true one after the other."""
-    return [str(one["type"]) for one in types_of(api) if one["phase"] is not None]
-
-
-def page(
-    conditions: Iterable[Condition], order: Sequence[str] = (), *, everything: bool = False
-) -> Iterator[str]:
-    """Yield the conditions of each subject: the tenant, then from hosts to mailboxes.
-
-    `order` holds the types of conditions as the control plane lists them.
-    """
-    subjects: dict[str, list[Condition]] = defaultdict(list)
-    for condition in visible(conditions, everything=everything):
-        subjects[condition["subject"]].append(condition)
-    for subject in sorted(subjects, key=_rank):
-        yield f"  {subject}"
-        for condition in sorted(subjects[subject], key=partial(_place, order)):
-            yield line(condition, first="    ")
+def _others(condition: Condition, of_same_subject: Iterable[Condition]) -> set[str]:
+    """Return the messages of the other conditions of a subject, where there are any."""
+    return {c["message"] for c in of_same_subject if c is not condition} - {""}
 
 
 def _rank(subject: str) -> tuple[int, str]:
     kinds = [kind.name for kind in KINDS]
     kind = subject.partition("/")[0]
     return (kinds.index(kind) if kind in kinds else len(kinds), subject)
-
-
-def _place(order: Sequence[str], condition: Condition) -> tuple[int, str]:
-    type_ = condition["type"]
-    return (order.index(type_) if type_ in order else len(order), type_)

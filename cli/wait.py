@@ -10,15 +10,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from cli.api import Api, connect, tenant_path
-from cli.conditions import (
-    FLAGS,
-    Condition,
-    mark,
-    of_subject,
-    sentence,
-    steps_of,
-    types_of,
-)
+from cli.conditions import Condition, Types, of_subject, read_types, sentence
 from cli.errors import UsageError
 from cli.faults import UNREACHABLE, WAIT_STALLED, WAIT_TIMEOUT, WAIT_UNSUPPORTED
 from cli.names import TenantArgument, tenant_name
@@ -31,6 +23,7 @@ from kit.faults import Fault
 app = typer.Typer()
 POLL = 0.25
 GONE = "tenant.not_found"
+NOT_YET_REPORTED = "NotYetReported"
 DELETION = "its deletion"
 UNSUPPORTED = {"HostsUnavailable", "Paused"}
 """Reasons of an Unknown condition that no waiting changes."""
@@ -55,7 +48,7 @@ def wait(
         print_result(f"tenant/{name} deleted", gone, output)
         return
     what, _, wanted = for_.partition("=")
-    known = [str(one["type"]) for one in types_of(api)]
+    known = read_types(api).order
     if what != "condition" or wanted not in known:
         raise UsageError(
             f"--for={for_} is not known",
@@ -74,7 +67,7 @@ def for_condition(
     it cannot come true in this installation.
     """
     reason = ""
-    with Changes(voice(output), name, wanted, steps_of(api)) as changes:
+    with Changes(voice(output), name, wanted, read_types(api)) as changes:
         for tenant in _looks(api, name, limit):
             found = _current(tenant, wanted)
             if found is not None and found["status"] == "True":
@@ -94,7 +87,7 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
     """Return when the tenant is gone; raises as `for_condition` does."""
     reason = ""
     try:
-        with Changes(voice(output), name, DELETION, steps_of(api)) as changes:
+        with Changes(voice(output), name, DELETION, read_types(api)) as changes:
             for tenant in _looks(api, name, limit):
                 changes.show(tenant)
                 if tenant["deleting"]:
@@ -160,9 +153,8 @@ class Changes:
     The first look only says where things stand. In between one line says what is being done.
     """
 
-    def __init__(self, stream: TextIO, name: str, wanted: str, steps: Sequence[str]) -> None:
-        """`steps` are the types of conditions that come true one after the other."""
-        self._steps = steps
+    def __init__(self, stream: TextIO, name: str, wanted: str, types: Types) -> None:
+        self._types = types
         self._stream = stream
         self._name = name
         self._wanted = wanted
@@ -184,7 +176,7 @@ class Changes:
             self._begin(tenant)
         else:
             self._print_changes(tenant)
-        self._line.say(_doing(tenant, self._steps))
+        self._line.say(_doing(tenant, self._types.steps))
 
     def end(self, tenant: dict[str, Any]) -> None:
         """Print the last changes; a condition that held from the start needs no words."""
@@ -198,7 +190,7 @@ class Changes:
         now = datetime.now().astimezone()
         self._say(f"{now:%Y-%m-%d %H:%M:%S}  tenant/{self._name}: waiting for {self._wanted}")
         holding = [
-            t for t in self._steps if _is_true(of_subject(tenant["conditions"], "tenant", t))
+            t for t in self._types.steps if _is_true(of_subject(tenant["conditions"], "tenant", t))
         ]
         if holding:
             self._say(wrapped(", ".join(holding), first="  true already: "))
@@ -214,18 +206,19 @@ class Changes:
         subject, type_, status = condition["subject"], condition["type"], condition["status"]
         if subject != "tenant" and type_ != "Ready":
             return False
-        usual = "False" if type_ in FLAGS else "Unknown"
+        is_flag = type_ in self._types.flags
+        usual = "False" if is_flag else "Unknown"
         before, reason = self._seen.get((subject, type_), (usual, ""))
         self._seen[subject, type_] = (status, condition["reason"])
-        if type_ in FLAGS:
+        if is_flag:
             return before != "True" and status == "True"
         return bool(status != before or (status == "False" and condition["reason"] != reason))
 
     def _print(self, condition: Condition) -> None:
-        elapsed = f"{time.monotonic() - self._started:7.1f} s  {mark(condition)} "
+        elapsed = f"{time.monotonic() - self._started:7.1f} s  {self._types.mark(condition)} "
         subject = "" if condition["subject"] == "tenant" else f"{condition['subject']} "
         what = f"{subject}{condition['type']}"
-        known = sentence(condition)
+        known = self._types.text(condition)
         text = f"{what}: {known}" if known else what
         self._say(on_terminal(text, first=elapsed, stream=self._stream))
 
@@ -240,7 +233,8 @@ def _doing(tenant: dict[str, Any], types: Sequence[str]) -> str:
     steps = [type_ for type_ in types if not _is_true(of_subject(conditions, "tenant", type_))]
     type_ = "Deleting" if tenant["deleting"] else next(iter(steps), "Ready")
     found = of_subject(conditions, "tenant", type_)
-    known = sentence(found) if found is not None else ""
+    is_known = found is not None and found["reason"] != NOT_YET_REPORTED
+    known = sentence(found) if found and is_known else ""
     return printable(f"{type_} {known}".rstrip())
 
 

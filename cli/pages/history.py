@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from cli import conditions
+from cli.conditions import Types
 from cli.terminal import wrapped
 from cli.times import moment
 
 Document = dict[str, Any]
 
 
-def show_conditions(found: list[Document], order: Sequence[str] = (), *, everything: bool) -> None:
-    """Print conditions by subject, their types in the given order."""
+def show_conditions(types: Types, found: list[Document], *, everything: bool) -> None:
+    """Print conditions by subject."""
     print("\nConditions")
     if not found:
         print("  none yet: no reconcile pass has run (does `penguin serve` run?)")
-    for line in conditions.page(found, order, everything=everything):
+    for line in types.page(found, everything=everything):
         print(line)
 
 

@@ -9,6 +9,7 @@ from blueprint.tenant import Warmup
 from blueprint.warmup import MAILBOX as MAILBOX_CURVES
 from cli import lists
 from cli.api import Api, tenant_path
+from cli.conditions import Types
 from cli.kinds import ADDRESS, DOMAIN, HOST, MAILBOX, Kind
 from cli.names import Reference
 from cli.pages import blueprint as pages
@@ -29,6 +30,7 @@ def read(api: Api, wanted: Reference, tenant: str | None) -> Document:
         "/events", tenant=part["tenant"], subject=str(wanted), latest=True, limit=EVENTS
     )
     return {
+        "condition_types": api.get("/phases")["conditions"],
         wanted.kind.name: part,
         "tenant": owner,
         "blueprint": blueprint_of(api, owner),
@@ -44,7 +46,8 @@ def show(found: Document, kind: Kind, *, everything: bool) -> None:
     of_addresses = [f"{ADDRESS.name}/{name}" for name in part.get("addresses", ())]
     conditions = [c for c in found["tenant"]["conditions"] if c["subject"] in of_addresses]
     if kind is not MAILBOX or part["conditions"]:
-        show_conditions([*part["conditions"], *conditions], everything=everything)
+        types = Types.of(found["condition_types"])
+        show_conditions(types, [*part["conditions"], *conditions], everything=everything)
     if kind is DOMAIN:
         _show_records(found["blueprint"], part["name"])
     show_events(found["events"], with_subject=False)

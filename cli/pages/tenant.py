@@ -7,7 +7,7 @@ from typing import Any
 from blueprint.tenant import Warmup
 from blueprint.warmup import ADDRESS
 from cli.api import Api, tenant_path
-from cli.conditions import types_of
+from cli.conditions import Types
 from cli.pages import blueprint as pages
 from cli.pages.history import show_conditions, show_events, show_operations
 from cli.stop import stop_line
@@ -26,7 +26,7 @@ def read(api: Api, name: str) -> Document:
     """Return all that the page shows."""
     tenant = api.get(tenant_path(name))
     return {
-        "condition_types": types_of(api),
+        "condition_types": api.get("/phases")["conditions"],
         "tenant": tenant,
         "stops": list(api.pages("/stops", tenant=name)),
         "blueprint": blueprint_of(api, tenant),
@@ -49,8 +49,8 @@ def blueprint_of(api: Api, tenant: Document) -> Document:
 def show(found: Document, *, everything: bool) -> None:
     """Print the page."""
     _head(found["tenant"], found["stops"])
-    order = [str(one["type"]) for one in found["condition_types"]]
-    show_conditions(found["tenant"]["conditions"], order, everything=everything)
+    types = Types.of(found["condition_types"])
+    show_conditions(types, found["tenant"]["conditions"], everything=everything)
     pages.show_hosts(found["blueprint"]["hosts"])
     by_hand = pages.records(found["blueprint"], "manual")
     pages.show_records("Records to set by hand, once", by_hand)

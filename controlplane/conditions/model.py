@@ -165,7 +165,7 @@ class Conditions:
             return
         self._known[subject, type_] = after
         self._changed[subject, type_] = after
-        if moved and verdict.reason != NOT_YET_REPORTED:
+        if moved and not _is_start(before, after):
             self._transitions.append(after)
 
     def take_changes(self) -> tuple[list[Condition], list[Condition]]:
@@ -173,3 +173,10 @@ class Conditions:
         changed, moved = list(self._changed.values()), self._transitions
         self._changed, self._transitions = {}, []
         return changed, moved
+
+
+def _is_start(before: Condition | None, after: Condition) -> bool:
+    """Tell whether nothing has happened yet: not looked at, or a flag that was never raised."""
+    was_raised = before is not None and before.status is Status.TRUE
+    is_lowered = after.type in FLAGS and after.status is Status.FALSE
+    return after.reason == NOT_YET_REPORTED or (is_lowered and not was_raised)

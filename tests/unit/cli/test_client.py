@@ -13,6 +13,7 @@ import pytest
 
 from cli.api import Api, connect, problem_of, tenant_path
 from cli.changes import Change, of_documents
+from cli.conditions import Types
 from cli.times import seconds
 from cli.wait import Changes
 from kit.faults import Fault
@@ -162,7 +163,11 @@ def tenant(*conditions: tuple[str, str, str, str], deleting: bool = False) -> di
     return {"deleting": deleting, "conditions": rows}
 
 
-STEPS = ("InfrastructureReady", "DnsReady")
+TYPES = Types(
+    ("Ready", "InfrastructureReady", "DnsReady", "Stalled", "Deleting"),
+    ("InfrastructureReady", "DnsReady"),
+    frozenset({"Stalled", "Deleting"}),
+)
 PROVISIONED = ("InfrastructureReady", "True", "Provisioned", "")
 WAITING = ("DnsReady", "Unknown", "RecordsWaiting", "3 of 12")
 FOUND = ("DnsReady", "True", "RecordsFound", "12 of 12")
@@ -177,14 +182,14 @@ DELETING = ("Deleting", "True", "Deleting", "asked for")
 def test_wait_between_two_changes_shows_what_is_waited_for(monkeypatch, deleting, doing):
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
-    with Changes(io.StringIO(), "acme", "Ready", STEPS) as changes:
+    with Changes(io.StringIO(), "acme", "Ready", TYPES) as changes:
         changes.show(tenant(PROVISIONED, WAITING, DELETING, deleting=deleting))
     assert f"… waiting: {doing}" in screen.getvalue()
 
 
 def test_wait_first_look_is_a_summary_and_later_ones_print_changes_only():
     log = io.StringIO()
-    with Changes(log, "acme", "Ready", STEPS) as changes:
+    with Changes(log, "acme", "Ready", TYPES) as changes:
         changes.show(tenant(PROVISIONED, WAITING, NOT_DELETING))
         changes.show(tenant(PROVISIONED, WAITING, NOT_DELETING))
         changes.show(tenant(PROVISIONED, FOUND, NOT_DELETING))
@@ -196,14 +201,14 @@ def test_wait_first_look_is_a_summary_and_later_ones_print_changes_only():
 
 def test_wait_for_what_holds_already_prints_nothing():
     log = io.StringIO()
-    with Changes(log, "acme", "Ready", STEPS) as changes:
+    with Changes(log, "acme", "Ready", TYPES) as changes:
         changes.end(tenant(PROVISIONED))
     assert log.getvalue() == ""
 
 
 def test_wait_shows_a_flag_when_it_is_raised_and_not_when_it_is_lowered():
     log = io.StringIO()
-    with Changes(log, "acme", "Ready", STEPS) as changes:
+    with Changes(log, "acme", "Ready", TYPES) as changes:
         changes.show(tenant(NOT_DELETING))
         changes.show(tenant(DELETING))
         changes.show(tenant(NOT_DELETING))

@@ -9,6 +9,7 @@ import pytest
 from controlplane.conditions.model import (
     NOT_YET_REPORTED,
     READY,
+    STALLED,
     TENANT,
     Conditions,
     Status,
@@ -65,6 +66,16 @@ def test_another_reason_is_a_change_but_no_transition() -> None:
     assert moved == []
     assert before is not None
     assert changed[0].last_transition_at == before.last_transition_at
+
+
+def test_flag_is_an_event_when_it_is_raised_and_lowered_and_not_before() -> None:
+    conditions = fresh()
+    conditions.begin({TENANT: (STALLED,)})
+    events = []
+    for verdict in (bad("Progressing", ""), ok("NoRoom"), bad("Progressing", "")):
+        conditions.set(TENANT, STALLED, verdict)
+        events.append([(c.type, c.status) for c in conditions.take_changes()[1]])
+    assert events == [[], [(STALLED, Status.TRUE)], [(STALLED, Status.FALSE)]]
 
 
 def test_what_is_gone_is_forgotten() -> None:

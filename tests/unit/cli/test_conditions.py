@@ -1,0 +1,71 @@
+"""Conditions as a person reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cli.conditions import Types, sentence
+
+TYPES = Types(
+    ("Ready", "DnsReady", "Verified", "Stalled", "Drifted", "Deleting"),
+    ("DnsReady", "Verified"),
+    frozenset({"Stalled", "Drifted", "Deleting"}),
+)
+
+
+def condition(type_: str, status: str, reason: str, message: str = "", **more: Any) -> Any:
+    found = {"subject": "tenant", "type": type_, "status": status, "reason": reason}
+    return found | {"message": message} | more
+
+
+def page(*conditions: Any, everything: bool = False) -> list[str]:
+    return list(TYPES.page(conditions, everything=everything))
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "text"),
+    [("DnsMissing", "no MX", "DnsMissing: no MX"), ("Ready", "", ""), ("Done", "", "Done")],
+)
+def test_sentence_has_no_colon_before_nothing_and_no_repeated_reason(reason, message, text):
+    assert sentence(condition("Ready", "False", reason, message)) == text
+
+
+def test_page_of_a_condition_that_holds_shows_its_message_only():
+    lines = page(condition("DnsReady", "True", "DnsVerified", "waiting: domain/b.example"))
+    assert lines == ["  tenant", "    ✓ DnsReady              waiting: domain/b.example"]
+
+
+def test_page_leaves_out_flags_that_are_not_raised_unless_all_are_asked_for():
+    found = [condition("Drifted", "False", "AsApplied"), condition("Stalled", "True", "NoRoom")]
+    assert page(*found) == ["  tenant", "    ! Stalled               NoRoom"]
+    assert len(page(*found, everything=True)) == 3
+
+
+def test_page_shows_deletion_as_work_and_not_as_a_success():
+    assert page(condition("Deleting", "True", "Deleting", "asked for"))[1].startswith("    … ")
+
+
+def test_page_orders_subjects_and_types_as_the_control_plane_does():
+    lines = page(
+        condition("Ready", "True", "Ready", subject="domain/a.example"),
+        condition("Ready", "True", "Ready", subject="host/mx1"),
+        condition("Verified", "True", "Verified"),
+        condition("Unheard", "True", "Of"),
+        condition("DnsReady", "True", "Found"),
+    )
+    assert [line.split()[-1] for line in lines] == [
+        "tenant", "DnsReady", "Verified", "Unheard", "host/mx1", "Ready", "domain/a.example",
+        "Ready",
+    ]  # fmt: skip
+
+
+def test_page_says_a_long_message_once_for_a_part_and_its_sum():
+    why = "the record is missing; set it at your DNS provider"
+    lines = page(
+        condition("Ready", "False", "DnsMissing", why),
+        condition("DnsReady", "False", "DnsMissing", why),
+    )
+    assert lines[1] == "    ✗ Ready                 DnsMissing"
+    assert " ".join(" ".join(lines).split()).count(why) == 1
