@@ -15,7 +15,9 @@ class PlanLimits:
 
     domains: int
     mails_per_month: int
+    """Not enforced yet."""
     included_addresses: int
+    """A price: how many addresses beside the primary ones the plan covers."""
 
 
 PLANS = {
@@ -36,6 +38,7 @@ class SizeSpec:
     ram_mb: int
     disk_gb: int
     mails_per_day: int
+    """Not enforced yet."""
     price_is_estimate: bool
 
 

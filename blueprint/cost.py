@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blueprint.catalogue import SIZES
+from blueprint.catalogue import PLANS, SIZES, UNLIMITED
 from blueprint.document import Cost, CostItem
 from blueprint.naming import address_name
 from blueprint.platform import Platform
@@ -11,6 +11,7 @@ from blueprint.tenant import Tenant
 
 def cost_of(tenant: Tenant, platform: Platform) -> Cost:
     """Add up each VPS and each further address, by the operator's prices."""
+    included = _included(tenant)
     items: list[CostItem] = []
     for host in tenant.spec.hosts:
         items.append(
@@ -25,10 +26,21 @@ def cost_of(tenant: Tenant, platform: Platform) -> Cost:
                 item=f"{address_name(host.name, index)}: IPv4 address",
                 usd_cents=platform.prices.address,
                 estimate=False,
+                included=address_name(host.name, index) in included,
             )
             for index in range(2, host.addresses + 1)
         ]
     return Cost(items=tuple(items), usd_cents=sum(item.usd_cents for item in items))
+
+
+def _included(tenant: Tenant) -> set[str]:
+    """Return the further addresses that the plan covers, whatever the order of the file."""
+    further = sorted(
+        (host.name, index) for host in tenant.spec.hosts for index in range(2, host.addresses + 1)
+    )
+    covered = PLANS[tenant.spec.plan].included_addresses
+    names = [address_name(host, index) for host, index in further]
+    return set(names if covered == UNLIMITED else names[:covered])
 
 
 def dollars(cents: int) -> str:

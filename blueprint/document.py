@@ -168,6 +168,8 @@ class CostItem(Document):
     usd_cents: int
     estimate: bool
     """True where the price is ours and not yet read from the provider's price list."""
+    included: bool = False
+    """True where the tenant's plan covers it; the provider is paid for it all the same."""
 
 
 class Cost(Document):

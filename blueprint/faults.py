@@ -86,7 +86,7 @@ UNKNOWN_REGION = FAULTS.code(
 )
 PLAN_LIMIT = FAULTS.code(
     "tenant.plan_limit",
-    message="plan {plan} allows {allowed} domains, the file has {count}",
+    message="plan {plan} allows {allowed} domains, the document has {count}",
     remedy="remove domains or choose a larger plan",
     cause="The document has more than its plan allows.",
     example={"plan": "starter", "allowed": 5, "count": 6},

@@ -69,6 +69,12 @@ def check(tenant: Tenant, platform: Platform) -> None:
         raise invalid(violation for _, violation in found)
 
 
+def check_limits(tenant: Tenant, before: Tenant | None) -> None:
+    """Hold a tenant to its plan, given what it has already; raises INVALID."""
+    if found := validation.beyond_plan(tenant, before):
+        raise invalid(violation for _, violation in found)
+
+
 def _parse(data: object, platform: Platform) -> tuple[Tenant | None, list[Found]]:
     try:
         tenant = Tenant.model_validate(data)

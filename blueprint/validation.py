@@ -37,7 +37,7 @@ RESERVED_TENANTS = (CUSTOMERS_LABEL,)
 
 def violations(tenant: Tenant, platform: Platform) -> list[Found]:
     """Return every broken rule with the path of the value to change."""
-    rules = (_tenant, _region, _plan, _hosts, _domains, _mailboxes)
+    rules = (_tenant, _region, _hosts, _domains, _mailboxes)
     found = [each for rule in rules for each in rule(tenant, platform)]
     if not found:  # Only what is valid by itself has names that can meet.
         found = [*_lengths(tenant, platform), *_collisions(tenant, platform)]
@@ -46,6 +46,22 @@ def violations(tenant: Tenant, platform: Platform) -> list[Found]:
 
 def _found(code: Code, *path: str | int, **values: Any) -> Found:
     return path, code.violation(path=dotted(path), **values)
+
+
+def beyond_plan(tenant: Tenant, before: Tenant | None) -> list[Found]:
+    """Return what a document asks for beyond its plan.
+
+    `before` is what the tenant has: within the same plan it may keep that, or shrink, also where
+    the plan's limit is exceeded.
+    """
+    plan, allowed = tenant.spec.plan, PLANS[tenant.spec.plan].domains
+    names = {domain.name for domain in tenant.spec.domains}
+    if allowed == UNLIMITED or len(names) <= allowed:
+        return []
+    kept = before.spec.domains if before is not None and before.spec.plan is plan else ()
+    if names <= {domain.name for domain in kept}:
+        return []
+    return [_found(PLAN_LIMIT, "spec", "domains", plan=plan, allowed=allowed, count=len(names))]
 
 
 def _tenant(tenant: Tenant, platform: Platform) -> Iterator[Found]:
@@ -71,14 +87,7 @@ def _region(tenant: Tenant, platform: Platform) -> Iterator[Found]:
         yield _found(UNKNOWN_REGION, "spec", "region", region=region, regions=known)
 
 
-def _plan(tenant: Tenant, platform: Platform) -> Iterator[Found]:  # noqa: ARG001 - all look alike
-    plan, allowed = tenant.spec.plan, PLANS[tenant.spec.plan].domains
-    count = len(tenant.spec.domains)
-    if allowed != UNLIMITED and count > allowed:
-        yield _found(PLAN_LIMIT, "spec", "domains", plan=plan, allowed=allowed, count=count)
-
-
-def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Found]:  # noqa: ARG001
+def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Found]:  # noqa: ARG001 - all look alike
     hosts = tenant.spec.hosts
     yield from _repeated((host.name for host in hosts), ("spec", "hosts"), "name", "host")
     if len(hosts) > SPF_LOOKUPS:

@@ -72,5 +72,6 @@ def show_cost(cost: Document) -> None:
     """Print what a tenant costs in a month."""
     print(f"\nMonthly cost: {dollars(cost['usd_cents'])}")
     for item in cost["items"]:
-        estimate = "  (estimate)" if item["estimate"] else ""
-        print(f"  {item['item']:<28} {dollars(item['usd_cents']):>9}{estimate}")
+        notes = {"estimate": item["estimate"], "included in the plan": item["included"]}
+        note = "".join(f"  ({words})" for words, holds in notes.items() if holds)
+        print(f"  {item['item']:<28} {dollars(item['usd_cents']):>9}{note}")

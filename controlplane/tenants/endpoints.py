@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
-from blueprint.loading import check
+from blueprint.loading import check, check_limits
 from blueprint.render import render
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
@@ -197,6 +197,7 @@ async def render_blueprint(access: Reader, document: Checked, request: Request) 
     """Render a document without keeping anything: what would exist, and what it would cost."""
     async with access.begin() as connection:
         row = await repository.find(connection, document.metadata.name)
+    check_limits(document, row.document if row else None)
     return render(
         document,
         platform=request.app.state.platform,

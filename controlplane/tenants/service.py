@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from blueprint.document import Blueprint
+from blueprint.loading import check_limits
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
@@ -93,6 +94,7 @@ async def _insert(
 ) -> TenantRow | None:
     row = await repository.insert(connection, uuid7(), document, now=now)
     if row is not None:
+        check_limits(document, None)
         await _take_domains(connection, row.id, document)
         await request_visit(connection, row.id, Priority.USER, now=now)
         await _tell(connection, row.id, row.name, now, "Created", "generation 1")
@@ -113,6 +115,7 @@ async def _replace(
         if not await _holds(connection, row, READY):
             await request_visit(connection, row.id, Priority.USER, now=now)  # look again
         return row, "unchanged"
+    check_limits(document, row.document)
     await _take_domains(connection, row.id, document)
     row = await repository.replace(connection, row, document, now)
     await request_visit(connection, row.id, Priority.USER, now=now)

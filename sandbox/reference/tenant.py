@@ -13,6 +13,12 @@ from blueprint.faults import ACROSS_FIELDS
 from blueprint.shape import PATTERNS
 from blueprint.warmup import ADDRESS, MAILBOX
 
+PLAN_NOTES = """
+Domains: a document that adds domains beyond the number is refused; one that keeps what the tenant
+has, or less, passes. Addresses included: a price, not a limit; the cost shows which of the further
+addresses the plan covers. **Not enforced yet:** mails a month, and mails a day of a size. Caps of
+warm-up and mailboxes are.
+"""
 LIMITS = {
     "ge": "from {}",
     "le": "to {}",
@@ -65,6 +71,7 @@ def _catalogue() -> str:
         figures = (limits.domains, limits.mails_per_month, limits.included_addresses)
         shown = ["unlimited" if figure == UNLIMITED else str(figure) for figure in figures]
         text += f"| `{plan}` | {' | '.join(shown)} |\n"
+    text += PLAN_NOTES
     text += (
         "\n## Sizes\n\n| Size | Processors | Memory | Disk | Mails a day |\n|---|---|---|---|---|\n"
     )

@@ -108,6 +108,7 @@ def test_describe_works_before_the_first_visit(plane, penguin, file, capsys):
     assert "Records to set by hand" in said
     assert "acme-mail.example" in said
     assert "Monthly cost: $43.98" in said
+    assert "mx1-2: IPv4 address              $4.99  (included in the plan)\n" in said
 
 
 def test_wait_shows_each_change_and_ends_with_the_condition(

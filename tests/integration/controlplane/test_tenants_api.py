@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+import psycopg
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -60,9 +61,32 @@ class TestCreate:
         names = [{"name": f"d{n}.example"} for n in range(6)]
         wrong = document(plan="starter", domains=[{"name": "acme.example"}, *names])
         problem = (await operator.post("/tenants", json=wrong)).json()
-        assert [(e["code"], e["path"]) for e in problem["violations"]] == [
-            ("tenant.plan_limit", "spec.domains")
-        ]
+        (violation,) = problem["violations"]
+        assert violation["path"] == "spec.domains"
+        assert_shows(violation, document_faults.PLAN_LIMIT, count=7)
+
+    async def test_a_tenant_beyond_its_plan_may_keep_what_it_has_and_shrink(
+        self, operator, database
+    ):
+        names = [{"name": f"{name}.example"} for name in ("acme", *"abcdef")]
+        await operator.post("/tenants", json=document(domains=names))
+        with psycopg.connect(database) as admin:  # as if the plan had shrunk
+            admin.execute(
+                "update oltp.tenants set document = "
+                "jsonb_set(document, '{spec,plan}', '\"starter\"')"
+            )
+
+        async def put(names: list[dict[str, str]], **spec: Any) -> tuple[int, str | None]:
+            wanted = document(plan="starter", domains=names, **spec)
+            answer = await operator.put("/tenants/acme", json=wanted)
+            return answer.status_code, answer.headers.get("Penguin-Outcome")
+
+        assert await put(names) == (200, "unchanged")
+        box = [{"address": "sales@acme.example"}]
+        assert await put(names, mailboxes=box) == (200, "configured")
+        assert await put([*names, {"name": "g.example"}]) == (422, None)
+        assert await put(names[:-1]) == (200, "configured")
+        assert await put(names) == (422, None)
 
     async def test_a_name_is_given_once(self, operator):
         await create(operator)

@@ -195,7 +195,7 @@ MISTAKES = {
     "plan limit passed": Mistake(
         "plan: business\n  region: us-west\n  hosts: [{name: mx1, size: business,",
         "plan: starter\n  region: us-west\n  hosts: [{name: mx1,",
-        "tenant.plan_limit", ":9:", "plan",
+        "tenant.plan_limit", " spec.domains", "plan",
     ),
 }  # fmt: skip
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprint.loading import load
+from blueprint.faults import PLAN_LIMIT
+from blueprint.loading import check_limits, load
 from blueprint.platform import Platform
+from blueprint.tenant import Tenant
 from kit.faults import Fault, Violation
 from tests.support.installation import INSTALLATION, PLATFORM
 
@@ -171,14 +173,48 @@ def test_the_longest_names_are_valid() -> None:
     assert len(tenant.spec.domains[1].name) == 200
 
 
-def test_a_plan_has_a_limit_of_domains() -> None:
-    lines = "".join(f"    - {{name: d{n}.example}}\n" for n in range(5))
-    text = ACME.replace("plan: business", "plan: starter").replace(
-        "    - {name: acme-mail", f"{lines}    - {{name: acme-mail"
-    )
-    (mistake,) = mistakes_of(text)
-    assert mistake.code.name == "tenant.plan_limit"
-    assert "5 domains" in mistake.message
+def with_domains(plan: str, *names: str) -> Tenant:
+    lines = "".join(f"    - {{name: {name}}}\n" for name in ("acme.example", *names))
+    head, _, tail = ACME.replace("plan: business", f"plan: {plan}").partition("  domains:\n")
+    text = f"{head}  domains:\n{lines}  mailboxes:{tail.partition('  mailboxes:')[2]}"
+    (tenant,) = load(text, file="x", platform=PLATFORM)
+    return tenant
+
+
+SIX = with_domains("starter", *(f"d{n}.example" for n in range(5)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, with_domains("starter", *(f"d{n}.example" for n in range(4)))),
+        (None, with_domains("business", *(f"d{n}.example" for n in range(5)))),
+        (SIX, SIX),
+        (with_domains("starter", *(f"d{n}.example" for n in range(6))), SIX),
+    ],
+    ids=["within", "unlimited", "unchanged", "shrinking"],
+)
+def test_a_document_within_its_plan_or_what_it_has_passes(
+    before: Tenant | None, after: Tenant
+) -> None:
+    check_limits(after, before)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        None,
+        with_domains("business", *(f"d{n}.example" for n in range(5))),
+        with_domains("starter", *(f"other{n}.example" for n in range(5))),
+        with_domains("starter", *(f"d{n}.example" for n in range(4))),
+    ],
+    ids=["new", "smaller plan", "other domains", "growing"],
+)
+def test_a_document_that_adds_domains_beyond_its_plan_is_refused(before: Tenant | None) -> None:
+    with pytest.raises(Fault) as raised:
+        check_limits(SIX, before)
+    (violation,) = raised.value.violations
+    assert (violation.code, violation.path) == (PLAN_LIMIT, "spec.domains")
 
 
 @pytest.mark.parametrize(

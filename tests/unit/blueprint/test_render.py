@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from random import Random
 from typing import Any
 
 import dns.name
@@ -148,6 +149,22 @@ def test_the_bill_is_the_sum_of_its_lines(document: dict[str, Any]) -> None:
     cost = rendered(document).cost
     assert cost.usd_cents == sum(item.usd_cents for item in cost.items)
     assert len(cost.items) == sum(host["addresses"] for host in document["spec"]["hosts"])
+
+
+@given(tenants(), st.randoms())
+@settings(max_examples=50)
+def test_the_bill_marks_what_the_plan_includes_in_any_order(
+    document: dict[str, Any], random: Random
+) -> None:
+    def included() -> set[str]:
+        return {item.item for item in rendered(document).cost.items if item.included}
+
+    before, hosts = included(), document["spec"]["hosts"]
+    further = sum(host["addresses"] - 1 for host in hosts)
+    covered = {"starter": 0, "professional": 0, "business": 1, "enterprise": further}
+    assert len(before) == min(further, covered[document["spec"]["plan"]])
+    random.shuffle(hosts)
+    assert included() == before
 
 
 def test_a_replacement_never_has_its_predecessors_name() -> None:

@@ -58,13 +58,6 @@ def test_violation_of_a_document_is_printed(
     assert_shows(printed(lambda: files.read([str(file)])), code, **values)
 
 
-def test_plan_with_too_many_domains_is_printed(tmp_path: Path) -> None:
-    file, domains = tmp_path / "acme.yaml", [f"    - {{name: d{n}.example}}\n" for n in range(4)]
-    text = ACME.replace("plan: business", "plan: starter")
-    file.write_text(text.replace("  domains:\n", "  domains:\n" + "".join(domains)))
-    assert_shows(printed(lambda: files.read([str(file)])), faults.PLAN_LIMIT)
-
-
 def test_domain_that_makes_a_name_too_long_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

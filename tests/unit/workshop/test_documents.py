@@ -28,7 +28,8 @@ def test_codes_are_told_from_files_modules_and_the_logs_events() -> None:
     )
     assert not {"cli.apply", "settings.env", "lab.daemon", "tenant.md"} & set(codes)
     assert (
-        codes["tenant.plan_limit"] == "plan {plan} allows {allowed} domains, the file has {count}"
+        codes["tenant.plan_limit"]
+        == "plan {plan} allows {allowed} domains, the document has {count}"
     )
 
 
