@@ -21,14 +21,12 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from stacks.faults import STATE_UNREACHABLE
+
 PROJECT = "penguin"
 COMPRESSED = b"\x1f\x8b"
 TIMEOUT = 10
 """Seconds until a database that does not answer counts as unreachable."""
-
-
-class BackendUnreachable(Exception):
-    """The place of the state does not answer."""
 
 
 class Files(Protocol):
@@ -56,12 +54,13 @@ class Lock:
 
 
 class Stacks:
-    """What a backend holds of our stacks. Every method may raise BackendUnreachable."""
+    """What a backend holds of our stacks. Every method may raise STATE_UNREACHABLE."""
 
     def __init__(self, url: str) -> None:
         scheme = urlsplit(url).scheme
         if scheme not in ("postgres", "postgresql", "file"):
-            raise BackendUnreachable(f"{scheme or 'nothing'} is not a kind of place known here")
+            reason = f"{scheme or 'nothing'} is not a kind of place known here"
+            raise STATE_UNREACHABLE(reason=reason)
         self._files: Files = _Directory(url) if scheme == "file" else _Rows(url)
 
     def exists(self, stack: str) -> bool:
@@ -126,7 +125,7 @@ class _Directory:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise BackendUnreachable(str(error)) from None
+            raise STATE_UNREACHABLE(reason=error) from None
 
     def keys(self, prefix: str) -> list[str]:
         """List the files of a directory. `.attrs` are the file store's own notes on them."""
@@ -176,4 +175,4 @@ class _Rows:
         except psycopg.errors.UndefinedTable:  # no engine has been here yet
             return []
         except psycopg.OperationalError as error:
-            raise BackendUnreachable(str(error).strip()) from None
+            raise STATE_UNREACHABLE(reason=str(error).strip()) from None

@@ -65,7 +65,8 @@ def _from_control_plane(url: str, tenant: str) -> str:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
-        problem = _problem(error)
+        with error:
+            problem = _problem(error)
         raise CONTROL_PLANE_REFUSED(
             detail=f"{problem.get('detail', f'HTTP {error.code}')}"
             + (f" ({problem['code']})" if "code" in problem else ""),

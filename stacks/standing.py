@@ -15,8 +15,7 @@ import pulumi
 
 import hostwinds
 from stacks import cloudflare
-from stacks.backend import BackendUnreachable, Stacks
-from stacks.faults import STATE_UNREACHABLE
+from stacks.backend import Stacks
 
 STACK = "pulumi:pulumi:Stack"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
@@ -49,10 +48,7 @@ class Standing:
     @classmethod
     def of(cls, stack: str) -> Standing:
         """Read the last checkpoint; raises STATE_UNREACHABLE."""
-        try:
-            return cls(Stacks(os.environ.get("PULUMI_BACKEND_URL", "")).resources(stack))
-        except BackendUnreachable as error:
-            raise STATE_UNREACHABLE(reason=error) from None
+        return cls(Stacks(os.environ.get("PULUMI_BACKEND_URL", "")).resources(stack))
 
     def records(self) -> dict[str, Resource]:
         """Return the DNS records by key; the parent is the zone."""

@@ -62,6 +62,7 @@ def _get(path: str, **query: object) -> list[Live]:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
             body = json.load(answer)
     except urllib.error.HTTPError as error:
+        error.close()
         raise _refused(error.code, asked) from None
     except (OSError, HTTPException, ValueError) as error:
         raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None

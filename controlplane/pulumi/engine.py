@@ -25,7 +25,7 @@ from controlplane.pulumi.state import cloud_state
 from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
 from kit.faults import Fault
 from kit.leftovers import end_leftovers
-from stacks.backend import BackendUnreachable, Stacks
+from stacks.backend import Stacks
 from stacks.faults import STATE_UNREACHABLE
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
@@ -91,7 +91,8 @@ class PulumiEngine:
                 self._run(tenant, ("up",), Listener(progress), deadline, blueprint, fenced)
             stacks = self._stacks()
             if not stacks.exists(tenant):
-                raise BackendUnreachable("the engine keeps it in a layout that is not known here")
+                reason = "the engine keeps it in a layout that is not known here"
+                raise STATE_UNREACHABLE(reason=reason)
             stacks.prune(tenant, keep=HISTORY)
             return cloud_state(stacks.resources(tenant))
 
@@ -224,12 +225,10 @@ class PulumiEngine:
 
     @contextmanager
     def _located(self, tenant: str) -> Iterator[None]:
-        """Name the stack in every fault, and turn an unreachable state into one."""
+        """Name the stack in every fault."""
         where = f"stack/{tenant}"
         try:
             yield
-        except BackendUnreachable as error:
-            raise STATE_UNREACHABLE(reason=error, where=where) from None
         except Fault as fault:
             fault.at(where)
             raise

@@ -23,7 +23,8 @@ from controlplane.settings import ReconcilerSettings
 from controlplane.verification.faults import MISSING, TLS_FAILED
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.conftest import PLATFORM, Clock, document
-from tests.integration.controlplane.ports import Kill, Killed, MemoryCloud, MemoryInternet
+from tests.integration.controlplane.ports import Kill, Killed, MemoryInternet
+from tests.support.cloud_engine import Account, InMemoryEngine
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.phases import standard
 from vault import KeyRing, Vault
@@ -52,7 +53,7 @@ class Configurator(MemoryConfigurator):
 class World:
     """A reconciler that is stepped by hand, and a client of the API beside it."""
 
-    cloud: MemoryCloud
+    cloud: InMemoryEngine
     internet: MemoryInternet
     configurator: Configurator
     kill: Kill
@@ -109,7 +110,8 @@ class World:
 @pytest.fixture
 def world(plane: Database, operator: Any, clock: Clock, tmp_path: Path) -> World:
     kill = Kill()
-    cloud, internet, configurator = MemoryCloud(kill), MemoryInternet(kill), Configurator(kill)
+    cloud = InMemoryEngine(Account(), kill.here)
+    internet, configurator = MemoryInternet(kill), Configurator(kill)
     return World(
         cloud,
         internet,
@@ -175,7 +177,7 @@ async def test_the_order_of_conditions_is_told_by_events(world: World) -> None:
     assert kinds[-1] == "Ready=True"
 
 
-POINTS = ["before up", "after up", "dns", "first contact", "configuration"]
+POINTS = ["before up", "bought", "after up", "dns", "first contact", "configuration"]
 
 
 @pytest.mark.parametrize("point", [*POINTS, "after configuration", "verification"])
@@ -191,7 +193,7 @@ async def test_killed_anywhere_and_started_again_it_gets_ready_with_one_purchase
     world.clock.advance(minutes=2)
     assert await world.step()
     assert await world.condition("Ready") == ("True", "Ready")
-    assert len(world.cloud.sold) == 1
+    assert len(world.cloud.account.bought) == 1
     assert None not in [outcome for _, outcome, _ in await world.operations()]
 
 
@@ -244,18 +246,18 @@ async def test_an_error_of_ours_is_no_traceback_and_is_tried_again(world: World)
 
 
 async def test_a_pending_address_holds_back_only_itself(world: World) -> None:
-    world.cloud.withheld = {"mx1-3"}
+    world.cloud.account.withheld = {"mx1-3"}
     hosts = [{"name": "mx1", "addresses": 3, "zone": "acme.example"}]
     await world.apply(hosts=hosts)
     await world.step()
     assert await world.condition("Ready") == ("True", "Ready")
     assert await world.condition("Ready", "address/mx1-2") == ("True", "Ready")
     assert await world.condition("Ready", "address/mx1-3") == ("False", "WaitingForProvider")
-    world.cloud.withheld = set()
+    world.cloud.account.withheld = set()
     world.clock.advance(minutes=6)
     await world.step()
     assert await world.condition("Ready", "address/mx1-3") == ("True", "Ready")
-    assert len(world.cloud.sold) == 1
+    assert len(world.cloud.account.bought) == 1
 
 
 async def test_a_manual_domain_holds_back_only_itself(world: World) -> None:

@@ -194,7 +194,7 @@ async def test_a_worker_outlives_a_database_that_fails(world: World, failure: Ex
     world.internet.verify_hosts = verify_and_end  # type: ignore[method-assign]
     await asyncio.wait_for(world.reconciler().run(stop), DEADLINE)
     assert database.failed.is_set()
-    assert len(world.cloud.sold) == 1
+    assert len(world.cloud.account.bought) == 1
 
 
 async def test_a_log_goes_on_after_lines_that_could_not_be_written(world: World) -> None:
@@ -215,7 +215,7 @@ async def test_a_log_goes_on_after_lines_that_could_not_be_written(world: World)
     assert await world.condition("Ready") == ("True", "Ready")
     lines = [line for (line,) in await rows(world, "select line from oltp.operation_lines")]
     assert "half ? and NUL ?" in lines
-    assert "bought" in " ".join(lines)
+    assert "waiting for" in " ".join(lines)
 
 
 async def test_words_from_outside_that_cannot_be_kept_do_not_stop_a_tenant(world: World) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from blueprint.document import Record
-from kit.faults import Fault
 from stacks.adoption import adoptions
 from stacks.faults import FOREIGN_RECORD
+from tests.support.faults import fault_shown
 
 
 def record(kind: str = "TXT", content: str = "v=spf1 -all") -> Record:
@@ -66,11 +66,9 @@ def test_a_zone_whose_records_are_known_is_not_listed() -> None:
 def test_record_of_nobody_or_of_another_installation_in_the_way_is_named(
     wanted: Record, other: dict[str, Any]
 ) -> None:
-    with pytest.raises(Fault) as caught:
+    record = f"{other['type']} acme.example ({other['content']})"
+    with fault_shown(FOREIGN_RECORD, record=record, key=wanted.key, mark=wanted.comment):
         adopt(wanted, other)
-    assert caught.value.code is FOREIGN_RECORD
-    assert f"{other['type']} acme.example" in str(caught.value)
-    assert wanted.comment in caught.value.remedy
 
 
 @pytest.mark.parametrize(

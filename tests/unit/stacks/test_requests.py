@@ -8,19 +8,29 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
-from kit.faults import Code, Fault, line
+from kit.faults import Code, Fault
 from stacks.faults import (
     BAD_BLUEPRINT,
     CLOUDFLARE_ERROR,
+    CLOUDFLARE_RATE_LIMITED,
+    CLOUDFLARE_UNAUTHORIZED,
     CLOUDFLARE_UNREACHABLE,
     CONTROL_PLANE_REFUSED,
     CONTROL_PLANE_UNREACHABLE,
+    NO_SOURCE,
+    STATE_UNREACHABLE,
+    WRONG_TENANT,
+    ZONE_NOT_FOUND,
 )
+from stacks.program import run
 from stacks.source import PROJECT, blueprint_of
+from stacks.standing import Standing
 from stacks.zones import find_zone, list_records
-from tests.support.faults import assert_shows
+from tests.support.faults import assert_shows, fault_shown
+from tests.support.tenants import rendered, tenant
 
 SECRET = "s3cret-that-nobody-may-see"
 Answering = Callable[[bytes], str]
@@ -57,6 +67,8 @@ def answering() -> Iterator[Answering]:
 
 CUT_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
 ODD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
+EMPTY_BODY = b'{"success": true, "result": []}'
+EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(EMPTY_BODY) + EMPTY_BODY
 REFUSED_BODY = b'{"success": false, "result": []}'
 REFUSED = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(REFUSED_BODY) + REFUSED_BODY
 NO_HTTP = b"220 mx.example ESMTP\r\n"
@@ -72,69 +84,106 @@ class Config:
         return self._values.get(key)
 
 
-def blueprint_from(**values: str) -> Fault:
+def shown_by_hand(**values: str) -> str:
+    """Return what `pulumi up` shows of a source that gives no blueprint."""
     config: Any = Config(**values)
-    with pytest.raises(Fault) as caught:
-        blueprint_of(config, "acme")
-    return caught.value
+    with pytest.raises(pulumi.RunError) as caught:
+        run(lambda: blueprint_of(config, "acme"))
+    return str(caught.value)
+
+
+def answered(status: str) -> bytes:
+    """Return a refusal of Cloudflare."""
+    return f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"),
+    ("answer", "code", "values"),
     [
-        (CUT_OFF, CLOUDFLARE_UNREACHABLE),
-        (NO_HTTP, CLOUDFLARE_UNREACHABLE),
-        (ODD, CLOUDFLARE_ERROR),
-        (REFUSED, CLOUDFLARE_ERROR),
+        (CUT_OFF, CLOUDFLARE_UNREACHABLE, {"url": ..., "reason": ...}),
+        (NO_HTTP, CLOUDFLARE_UNREACHABLE, {"url": ..., "reason": ...}),
+        (ODD, CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
+        (REFUSED, CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
+        (answered("500 Oops"), CLOUDFLARE_ERROR, {"answer": "HTTP 500", "path": ...}),
+        (answered("403 Forbidden"), CLOUDFLARE_UNAUTHORIZED, {"status": 403, "path": ...}),
+        (answered("429 Too Many"), CLOUDFLARE_RATE_LIMITED, {}),
+        (EMPTY, ZONE_NOT_FOUND, {"zone": "acme.example"}),
     ],
 )
-def test_an_odd_answer_of_cloudflare_is_no_empty_list(
-    answering: Answering, monkeypatch: pytest.MonkeyPatch, answer: bytes, code: Code
+def test_answer_of_cloudflare_that_is_no_zone_is_never_an_empty_list(
+    answering: Answering,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bytes,
+    code: Code,
+    values: dict[str, Any],
 ) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", SECRET)
-    for ask in (lambda: list_records("z1"), lambda: find_zone("acme.example")):
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(answer))
+    with fault_shown(code, **values):
+        find_zone("acme.example")
+    if code is not ZONE_NOT_FOUND:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(answer))
-        with pytest.raises(Fault) as caught:
-            ask()
-        assert caught.value.code is code
+        with fault_shown(code, **values):
+            list_records("z1")
 
 
-def test_a_refusal_of_the_control_plane_is_shown_with_its_code_and_remedy(
+def test_state_that_cannot_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for url in ("", "s3://bucket", "postgres://127.0.0.1:9/none"):
+        monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+        with fault_shown(STATE_UNREACHABLE, reason=...):
+            Standing.of("acme")
+
+
+def test_stack_without_a_source_is_shown() -> None:
+    assert_shows(shown_by_hand(), NO_SOURCE)
+
+
+def test_blueprint_of_another_tenant_is_shown(tmp_path: Path) -> None:
+    other = rendered(tenant("mx1@acme.example", domains="acme.example"))
+    file = tmp_path / "globex.json"
+    document = other.model_copy(update={"tenant": "globex"})
+    file.write_text(document.model_dump_json(by_alias=True))
+    assert_shows(shown_by_hand(blueprint=str(file)), WRONG_TENANT)
+
+
+def test_refusal_of_the_control_plane_is_shown_with_its_code_and_remedy(
     answering: Answering,
 ) -> None:
     body = b'{"code": "auth.invalid_key", "detail": "the key is not known", "remedy": "roll it"}'
     head = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n" % len(body)
-    error = blueprint_from(control_plane=answering(head + body))
-    values = {"detail": "the key is not known (auth.invalid_key)", "remedy": "roll it"}
-    assert_shows(line(error), CONTROL_PLANE_REFUSED, **values)
+    shown = shown_by_hand(control_plane=answering(head + body))
+    detail = "the key is not known (auth.invalid_key)"
+    assert_shows(shown, CONTROL_PLANE_REFUSED, detail=detail, remedy="roll it")
 
 
 @pytest.mark.parametrize("answer", [CUT_OFF, NO_HTTP])
-def test_a_control_plane_that_breaks_off_is_told(answering: Answering, answer: bytes) -> None:
-    assert blueprint_from(control_plane=answering(answer)).code is CONTROL_PLANE_UNREACHABLE
+def test_control_plane_that_breaks_off_is_shown(answering: Answering, answer: bytes) -> None:
+    shown = shown_by_hand(control_plane=answering(answer))
+    assert_shows(shown, CONTROL_PLANE_UNREACHABLE, url=..., reason=...)
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "nonsense", "http://[bad", "http://127.0.0.1:9"])
-def test_a_control_plane_that_is_no_address_is_told(url: str) -> None:
-    error = blueprint_from(control_plane=url)
-    assert error.code is CONTROL_PLANE_UNREACHABLE
-    assert url in str(error)
+def test_control_plane_that_is_no_address_is_shown(url: str) -> None:
+    shown = shown_by_hand(control_plane=url)
+    assert_shows(shown, CONTROL_PLANE_UNREACHABLE, url=url, reason=...)
 
 
-def test_a_secret_that_fits_in_no_header_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_that_fits_in_no_header_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", f"{SECRET}\nx")
     monkeypatch.setenv("PENGUIN_API_KEY", f"{SECRET}\nx")
     with pytest.raises(Fault) as caught:
         list_records("z1")
-    assert SECRET not in str(caught.value)
-    assert SECRET not in str(blueprint_from(control_plane="http://127.0.0.1:9"))
+    assert SECRET not in caught.value.sentence
+    assert SECRET not in shown_by_hand(control_plane="http://127.0.0.1:9")
 
 
-def test_a_relative_path_begins_where_the_project_is(tmp_path: Path) -> None:
-    error = blueprint_from(blueprint="no-such.json")
-    assert error.code is BAD_BLUEPRINT
-    assert str(PROJECT / "no-such.json") in str(error)
+def test_relative_path_begins_where_the_project_is(tmp_path: Path) -> None:
+    missing = PROJECT / "no-such.json"
+    shown = shown_by_hand(blueprint="no-such.json")
+    assert_shows(shown, BAD_BLUEPRINT, source=missing, reason="No such file or directory")
     assert (PROJECT / "Pulumi.yaml").exists()
-    (tmp_path / "binary.json").write_bytes(b"\xff\xfe")
-    assert "no text" in str(blueprint_from(blueprint=str(tmp_path / "binary.json")))
+    binary = tmp_path / "binary.json"
+    binary.write_bytes(b"\xff\xfe")
+    shown = shown_by_hand(blueprint=str(binary))
+    assert_shows(shown, BAD_BLUEPRINT, source=binary, reason="it is no text")
