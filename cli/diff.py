@@ -31,7 +31,7 @@ def diff(filename: FilesOption, output: OutputOption = Format.TABLE) -> int:
             _print(tenant)
     else:
         print_document([_plain(tenant) for tenant in found], output)
-    return CHANGED if any(tenant["spec"] or tenant["blueprint"] for tenant in found) else 0
+    return CHANGED if any(tenant["document"] or tenant["blueprint"] for tenant in found) else 0
 
 
 def _compared(api: Api, source: files.Source) -> dict[str, Any]:
@@ -40,11 +40,10 @@ def _compared(api: Api, source: files.Source) -> dict[str, Any]:
     document = files.plain(source.tenant)
     new = api.render(document)
     old = api.render(there["document"]) if there else None
-    spec = there["document"]["spec"] if there else document["spec"]
     return {
         "tenant": source.name,
         "is_new": old is None,
-        "spec": list(changes.of_documents(spec, document["spec"], "spec")),
+        "document": list(changes.of_documents(there["document"], document)) if there else [],
         "blueprint": list(changes.of_blueprints(old, new)),
         "cost": (old["cost"]["usd_cents"] if old else 0, new["cost"]["usd_cents"]),
     }
@@ -55,18 +54,18 @@ def _plain(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "tenant": found["tenant"],
         "is_new": found["is_new"],
-        "spec": [vars(change) for change in found["spec"]],
+        "document": [vars(change) for change in found["document"]],
         "blueprint": [vars(change) for change in found["blueprint"]],
         "monthly_cost_usd_cents": {"before": before, "after": after},
     }
 
 
 def _print(found: dict[str, Any]) -> None:
-    if not found["spec"] and not found["blueprint"]:
+    if not found["document"] and not found["blueprint"]:
         print(f"tenant/{found['tenant']} unchanged")
         return
     print(f"tenant/{found['tenant']}{' is new' if found['is_new'] else ''}")
-    for change in (*found["spec"], *found["blueprint"]):
+    for change in (*found["document"], *found["blueprint"]):
         for line in _lines(change):
             print(printable(f"  {line}"))
     before, after = found["cost"]

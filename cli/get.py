@@ -10,12 +10,15 @@ from cli import events, lists
 from cli.api import connect
 from cli.completing import kinds
 from cli.errors import UsageError
-from cli.kinds import EVENT, KINDS
+from cli.kinds import EVENT, KINDS, TENANT
 from cli.names import TenantOption, reference, tenant_option
 from cli.output import Format, OutputOption, print_document, print_rows
 from cli.watching import watch
 
 app = typer.Typer()
+LabelOption = Annotated[
+    list[str], typer.Option("--label", "-l", help="tenants that have it: key=value; repeatable")
+]
 WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="keep printing what changes")]
 
 
@@ -30,11 +33,17 @@ def get(
         ),
     ],
     tenant: TenantOption = None,
+    label: LabelOption = [],  # noqa: B006 - never changed
     follow: WatchOption = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List resources, or show one: `get hosts`, `get host/mx1`, `get host mx1`."""
     wanted, of = reference(words), tenant_option(tenant)
+    if label and (wanted.kind is not TENANT or wanted.name is not None or of is not None):
+        raise UsageError(
+            "only a list of tenants can be limited by labels",
+            remedy="use `get tenants -l KEY=VALUE`",
+        )
     if wanted.kind is EVENT:
         if wanted.name is not None:
             raise UsageError("events have no name", remedy="use --tenant to see a tenant's")
@@ -42,8 +51,8 @@ def get(
             events.show(connect(), of, follow=True, output=output)
             return
     if follow:
-        watch(lambda: lists.rows(wanted, of), wanted.kind, output)
+        watch(lambda: lists.rows(wanted, of, label), wanted.kind, output)
     elif wanted.name is not None and output is not Format.TABLE:
         print_document(lists.documents(wanted, of)[0], output)
     else:
-        print_rows(lists.rows(wanted, of), wanted.kind.columns, output)
+        print_rows(lists.rows(wanted, of, label), wanted.kind.columns, output)

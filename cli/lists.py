@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -22,18 +23,18 @@ LOCAL = "penguin.lists"
 Document = dict[str, Any]
 
 
-def rows(wanted: Reference, tenant: str | None) -> list[Document]:
+def rows(wanted: Reference, tenant: str | None, labels: Sequence[str] = ()) -> list[Document]:
     """Return the resources with what a table shows beside what they are."""
-    return [row_of(document) for document in documents(wanted, tenant)]
+    return [row_of(document) for document in documents(wanted, tenant, labels)]
 
 
-def documents(wanted: Reference, tenant: str | None) -> list[Document]:
-    """Return one resource, or all of a kind, of one tenant where one is given."""
+def documents(wanted: Reference, tenant: str | None, labels: Sequence[str] = ()) -> list[Document]:
+    """Return one resource, or all of a kind, of one tenant or with labels where they are given."""
     if wanted.kind is PURCHASE:
         return _local(wanted)
     api = connect()
     if wanted.name is None:
-        return _all(api, wanted, tenant)
+        return _all(api, wanted, tenant, labels)
     if wanted.kind in PARTS:
         return [part(api, wanted, tenant)]
     found: Document = api.get(path_of(wanted.kind.plural, wanted.name))
@@ -86,10 +87,12 @@ def _message(event: Document) -> str:
     return ": ".join(part for part in (event["reason"], event["message"]) if part)
 
 
-def _all(api: Api, wanted: Reference, tenant: str | None) -> list[Document]:
+def _all(api: Api, wanted: Reference, tenant: str | None, labels: Sequence[str]) -> list[Document]:
     kind = wanted.kind
     if kind is TENANT:
-        return [api.get(tenant_path(tenant))] if tenant else list(api.pages("/tenants", limit=100))
+        if tenant:
+            return [api.get(tenant_path(tenant))]
+        return list(api.pages("/tenants", limit=100, label=list(labels)))
     if kind is OPERATION:
         path = f"{tenant_path(tenant)}/operations" if tenant else "/operations"
         return list(api.pages(path, limit=100))

@@ -61,6 +61,8 @@ def show(found: Document, *, everything: bool) -> None:
 
 def _head(tenant: Document, stops: list[Document]) -> None:
     spec = tenant["document"]["spec"]
+    metadata = tenant["document"]["metadata"]
+    labels = [f"{key}={value}" for key, value in metadata["labels"].items()]
     domains = [f"{domain['name']} ({domain['dns']})" for domain in spec["domains"]]
     mailboxes = [f"{box['address']} ({box['daily_cap']} a day)" for box in spec["mailboxes"]]
     curve = ADDRESS[Warmup(spec["sending"]["warmup"])]
@@ -70,6 +72,7 @@ def _head(tenant: Document, stops: list[Document]) -> None:
         "Name": tenant["name"],
         **paused,
         **({"Mail stops": "; ".join(map(stop_line, stops))} if stops else {}),
+        **({"Labels": ", ".join(labels)} if labels else {}),
         "Plan": f"{spec['plan']}, region {spec['region']}",
         "Generation": f"{tenant['generation']} (observed {tenant['observed_generation']})",
         "Domains": ", ".join(domains),

@@ -83,6 +83,24 @@ def test_diff_shows_key_paths_resources_and_cost_and_exits_2(plane, penguin, fil
     assert found[0]["monthly_cost_usd_cents"] == {"before": 4398, "after": 4897}
 
 
+def test_labels_are_shown_selected_by_and_compared(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    file.write_text(file.read_text().replace("name: acme}", "name: acme, labels: {team: mail}}", 1))
+    capsys.readouterr()
+    assert penguin("diff", "-f", str(file)) == 2
+    assert "+ metadata.labels.team: mail\n" in capsys.readouterr().out
+    assert penguin("apply", "-f", str(file)) == 0
+    assert "tenant/acme configured" in capsys.readouterr().out
+    assert penguin("describe", "tenant", "acme") == 0
+    assert "Labels:      team=mail\n" in capsys.readouterr().out
+    assert penguin("get", "tenants", "-l", "team=mail") == 0
+    assert "acme" in capsys.readouterr().out
+    assert penguin("get", "tenants", "-l", "team=web") == 0
+    assert "acme" not in capsys.readouterr().out
+    assert penguin("get", "hosts", "-l", "team=mail") == 1
+    assert "error[usage]" in capsys.readouterr().err
+
+
 def test_diff_of_a_new_tenant_shows_what_it_will_cost(plane, penguin, file, capsys):
     assert penguin("diff", "-f", str(file)) == 2
     said = capsys.readouterr().out
