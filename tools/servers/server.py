@@ -52,11 +52,12 @@ class Server(ABC):
             raise DISK_FULL(server=self.title, where=self.directory) from None
 
     def stop(self) -> None:
-        """Stop the server; one that does not run is fine. Raises UNRESPONSIVE."""
-        if self.pid() is None:
+        """Stop the server, and clear what a killed one left. Raises UNRESPONSIVE."""
+        if self._noted_pid() is None:
             return
         with alone(self.directory):
             self._stop()
+            self._clear_left_over()
 
     def pid(self) -> int | None:
         """Return the server's process id, None when it does not run."""
@@ -103,6 +104,10 @@ class Server(ABC):
     def _workplace(self) -> Path:
         """The directory that its process works in."""
         return self.directory
+
+    @abstractmethod
+    def _clear_left_over(self) -> None:
+        """Remove what a killed server left: what would hinder the next, or stay for good."""
 
     @abstractmethod
     def _start(self) -> None:

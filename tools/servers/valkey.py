@@ -34,6 +34,9 @@ class Valkey(Server):
         if not wait_until(self.is_healthy, seconds=30):
             raise failed_start(self.title, self._log)
 
+    def _clear_left_over(self) -> None:
+        self._pid.unlink(missing_ok=True)
+
     def _ask_to_end(self, pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
 

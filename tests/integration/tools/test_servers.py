@@ -20,7 +20,7 @@ import redis
 from kit.paths import state_dir
 from tests.support.faults import assert_shows, printed
 from tools import faults
-from tools.servers import Postgres, Valkey, server
+from tools.servers import Postgres, Valkey, server, shared_memory
 from tools.servers.process import is_running, wait_until
 
 
@@ -62,6 +62,20 @@ class TestPostgres:
         other = Postgres(place / "postgres")
         other.start()
         assert other.pid() == postgres.pid()
+
+    def test_stopping_a_killed_one_leaves_no_shared_memory(self, postgres: Postgres) -> None:
+        pid = postgres.pid()
+        assert pid is not None
+        lines = (postgres.directory / "data" / "postmaster.pid").read_text()
+        segment = shared_memory.segment_of(lines)
+        assert segment is not None
+        assert shared_memory.attached(segment)
+        with psycopg.connect(postgres.dsn()) as connection:  # else more would stay in /dev/shm
+            kind = connection.execute("show dynamic_shared_memory_type").fetchone()
+        assert kind == ("mmap",)
+        os.kill(pid, signal.SIGKILL)
+        postgres.stop()
+        assert shared_memory.attached(segment) is None
 
     def test_data_and_address_outlive_a_kill(self, postgres: Postgres, place: Path) -> None:
         with psycopg.connect(postgres.dsn(), autocommit=True) as connection:

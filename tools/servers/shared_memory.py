@@ -1,0 +1,33 @@
+"""The System V shared memory of a PostgreSQL that was killed: nothing else would ever remove it."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+TABLE = Path("/proc/sysvipc/shm")
+REMOVE = 0
+"""IPC_RMID of shmctl(2)."""
+
+
+def segment_of(pid_file: str) -> int | None:
+    """Return the segment that a `postmaster.pid` names: its seventh line is key and number."""
+    lines = pid_file.splitlines()
+    words = lines[6].split() if len(lines) > 6 else []
+    return int(words[1]) if len(words) == 2 and words[1].isdigit() else None
+
+
+def attached(segment: int) -> int | None:
+    """Return how many processes use a segment; None when it does not exist."""
+    try:
+        header, *rows = (line.split() for line in TABLE.read_text().splitlines())
+    except (OSError, ValueError):
+        return None
+    found = (dict(zip(header, row, strict=False)) for row in rows)
+    return next((int(row["nattch"]) for row in found if int(row["shmid"]) == segment), None)
+
+
+def remove(segment: int) -> None:
+    """Remove a segment that no process uses any more; one that is gone is fine."""
+    if attached(segment) == 0:
+        ctypes.CDLL(None).shmctl(segment, REMOVE, None)
