@@ -67,6 +67,8 @@ def row_of(item: Document) -> Document:
         row["use"] = "bulk mail" if item["sends_bulk"] else "people's mail"
     if "subject" in item and "kind" in item:
         row |= {"at": moment(item["at"]), "message": _message(item)}
+    if "opened_at" in item:
+        row["opened_at"] = moment(item["opened_at"])
     begun = item.get("created_at") or item.get("started_at")
     if begun:
         row["age"] = age(begun)
