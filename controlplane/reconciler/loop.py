@@ -103,7 +103,8 @@ class Reconciler:
             snapshot, session = opened
             async with session.heartbeat():
                 try:
-                    work = remove if snapshot.tenant.deleting else reconcile
+                    tenant = snapshot.tenant
+                    work = remove if tenant.deleting and not tenant.paused else reconcile
                     return await work(self._phases, snapshot, session)
                 except Stopping:
                     await save(snapshot, session)

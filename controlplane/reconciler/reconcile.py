@@ -102,7 +102,7 @@ async def remove(phases: Sequence[AnyPhase], snapshot: Snapshot, session: Sessio
     """Let the phases give back what they made, the last first; it ends when all say it is gone."""
     stalled = _is_stalled(snapshot)
     _begin(phases, snapshot)
-    if stalled or snapshot.tenant.paused:
+    if stalled:
         return Outcome.STALLED
     summary.mark_reconciling(snapshot.conditions, "Deleting", "everything is being given back")
     await save(snapshot, session)

@@ -68,10 +68,15 @@ class Configuration(Phase[Digests]):
 
     def steps(self, seen: Digests, snapshot: Snapshot) -> Sequence[Step]:
         """Return the hosts that run another configuration, or none."""
+        applied = {name: host.applied_digest for name, host in snapshot.hosts.items()}
         return [
-            Step(subject(Kind.HOST, name), operation="configure", upkeep=True)
+            Step(
+                subject(Kind.HOST, name),
+                operation="configure",
+                upkeep=_is_renewal(applied[name], digest),
+            )
             for name, digest in seen.items()
-            if name in snapshot.hosts and snapshot.hosts[name].applied_digest != digest
+            if name in applied and applied[name] != digest
         ]
 
     async def converge(
@@ -152,11 +157,23 @@ def _secrets(snapshot: Snapshot, host: Host) -> HostSecrets:
 
 
 def _digest(snapshot: Snapshot, host: Host, found: ObservedHost) -> str:
-    """Return what tells two configurations of a host apart, without opening a secret."""
+    """Return what tells two configurations of a host apart, without opening a secret.
+
+    Its second half is of the certificates alone.
+    """
     certificates = [
         snapshot.secrets.public(purposes.certificate(address.helo))["certificate"]
         for address in host.addresses
     ]
     numbers = [[address.name, address.ip] for address in found.addresses]
-    content = [snapshot.blueprint.digest, found.service_id, numbers, certificates]
+    content = [snapshot.blueprint.digest, found.service_id, numbers]
+    return f"{_hashed(content)}.{_hashed(certificates)}"
+
+
+def _is_renewal(applied: str | None, digest: str) -> bool:
+    """Tell whether nothing but certificates differs from what was applied last."""
+    return applied is not None and applied.partition(".")[0] == digest.partition(".")[0]
+
+
+def _hashed(content: object) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -66,7 +66,7 @@ class Verification(Phase[Findings]):
                 for one in _addresses(host)
             )
         ]
-        return [Step(subject(Kind.HOST, host.name), upkeep=True) for host in broken]
+        return [Step(subject(Kind.HOST, host.name)) for host in broken]
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

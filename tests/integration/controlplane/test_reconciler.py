@@ -456,3 +456,40 @@ class TestPaused:
         assert await world.condition("Paused") == ("False", "NotPaused")
         assert await world.condition("Ready") == ("True", "Ready")
         assert (await world.tenant())["observed_generation"] == 2
+
+    async def test_a_paused_tenants_certificates_are_renewed(self, world: World) -> None:
+        await world.apply()
+        await world.step()
+        before = await world.operations()
+        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
+        world.clock.advance(days=340)
+        assert await world.step()
+        new = (await world.operations())[len(before) :]
+        assert new == [("make", "succeeded", None), ("configure", "succeeded", None)]
+        assert await world.condition("Ready") == ("True", "Ready")
+
+    async def test_a_paused_tenants_host_is_not_repaired(self, world: World) -> None:
+        await world.apply()
+        await world.step()
+        before = await world.operations()
+        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
+        async with world.database.begin(CONTROLLER) as connection:
+            await connection.execute(text("update oltp.hosts set applied_digest = null"))
+        assert await world.step()
+        assert await world.operations() == before
+        await world.api.post("/tenants/acme/resume", json={"reason": "done"})
+        assert await world.step()
+        assert (await world.operations())[len(before) :] == [("configure", "succeeded", None)]
+
+    async def test_a_paused_tenant_is_deleted_only_after_it_is_resumed(self, world: World) -> None:
+        await world.apply()
+        await world.step()
+        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
+        await world.api.delete("/tenants/acme")
+        for _ in range(2):
+            world.clock.advance(minutes=11)
+            assert await world.step()
+        assert await world.condition("Deleting") == ("True", "Deleting")
+        await world.api.post("/tenants/acme/resume", json={"reason": "done"})
+        assert await world.step()
+        assert (await world.api.get("/tenants/acme")).status_code == 404
