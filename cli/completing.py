@@ -32,7 +32,8 @@ def tenants(incomplete: str) -> list[str]:
 
 def _before(ctx: typer.Context) -> Sequence[str]:
     """Return the words before the one that is completed."""
-    return ctx.params.get("words") or ()
+    given = (value for value in ctx.params.values() if isinstance(value, list | tuple))
+    return next(given, ())
 
 
 def _complete(before: Sequence[str], incomplete: str, begins: Sequence[str]) -> list[str]:

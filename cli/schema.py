@@ -1,4 +1,4 @@
-"""`penguin schema`: the JSON Schema of a document."""
+"""`penguin schema`: print the JSON Schema of a document."""
 
 from __future__ import annotations
 

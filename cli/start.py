@@ -1,4 +1,4 @@
-"""`penguin start`: stopped mail leaves again."""
+"""`penguin start`: let mail leave again that `penguin stop` holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`penguin stop`: no mail leaves for the platform, a tenant, a domain or an address."""
+"""`penguin stop`: let no mail leave for the platform, a tenant, a domain or an address."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.api import connect
+from cli.completing import resources
 from cli.errors import UsageError
 from cli.kinds import ADDRESS, DOMAIN, TENANT
 from cli.names import TenantOption, named, tenant_option
@@ -21,7 +22,9 @@ KINDS = (TENANT, DOMAIN, ADDRESS)
 TargetArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="TARGET", help="platform, tenant/NAME, domain/NAME, address/NAME, or in two words"
+        metavar="TARGET",
+        help="platform, tenant/NAME, domain/NAME, address/NAME, or in two words",
+        autocompletion=resources,
     ),
 ]
 

@@ -127,6 +127,7 @@ def test_describe_works_before_the_first_visit(plane, penguin, file, capsys):
     assert "acme-mail.example" in said
     assert "Monthly cost: $43.98" in said
     assert "mx1-2: IPv4 address              $4.99  (included in the plan)\n" in said
+    assert max(len(line) for line in said.splitlines()) <= 80
 
 
 def test_wait_shows_each_change_and_ends_with_the_condition(
@@ -504,6 +505,8 @@ def test_a_stop_that_names_no_one_thing_is_a_usage_error(plane, penguin, argumen
         ("penguin wait tenant/", ["tenant/acme"]),
         ("penguin events --tenant a", ["acme"]),
         ("penguin describe server/", []),
+        ("penguin stop domain/acme.", ["domain/acme.example"]),
+        ("penguin start address ''", ["mx1-1", "mx1-2"]),
     ],
 )
 def test_shell_completes_kinds_and_names(

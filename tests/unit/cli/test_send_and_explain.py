@@ -128,6 +128,23 @@ def test_explain_shows_each_decision(api, monkeypatch, capsys):
         assert part in shown
 
 
+def test_explain_in_a_pipe_fits_80_columns(api, monkeypatch, capsys):
+    reply = "250 2.0.0 Ok: queued as 4fXyZ12k3mz9qR, thank you for a mail with such a long answer"
+    details = {"address": "mx1-2", "ip": "198.18.1.12", "helo": "mx1-2.acme.example"}
+    monkeypatch.setitem(DECISION, "details", details | {"reply": reply, "attempt": 1})
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert penguin(monkeypatch, "explain", ID) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert reply in " ".join(" ".join(lines).split())
+
+
+def test_explain_says_states_in_words(api, monkeypatch, capsys):
+    api.states = ["migrated_to_redis"]
+    assert penguin(monkeypatch, "explain", ID) == 0
+    assert "State:       ready to send" in capsys.readouterr().out
+
+
 def test_a_refusal_of_the_api_is_shown_with_its_remedy(api, monkeypatch, capsys):
     monkeypatch.setenv("PENGUIN_API_KEY", "wrong")
     assert penguin(monkeypatch, "explain", ID) == 1
