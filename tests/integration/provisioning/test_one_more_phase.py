@@ -26,7 +26,7 @@ def test_one_more_phase_is_found_in_every_list_with_no_other_file_touched(
     assert "Greeted" in unknown.err
     early = penguin("wait", "tenant", "acme", "--for=condition=Greeted", "--timeout=0s")
     assert early.status == 1
-    assert "waiting for Greeted" in early.err
+    assert "waiting for Greeted" in early.out
 
     plane.visit()
 

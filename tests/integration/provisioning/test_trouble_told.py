@@ -123,7 +123,7 @@ def test_trouble_is_told_and_comes_right_with_one_purchase(
         assert part in logged
     assert {entry["code"] for entry in plane.log if "code" in entry} == {trouble.code}
     if trouble.lasting:
-        waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady")
+        waited = penguin("wait", "tenant", "acme", "--for=condition=Ready")
         assert waited.status == 1
         assert "error[wait.stalled]" in waited.err
         assert camel(trouble.code) in waited.err
