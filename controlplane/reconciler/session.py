@@ -33,7 +33,7 @@ class LeaseLost(Exception):
 
 
 class Stopping(Exception):
-    """This process is about to end: the rest of the pass is left to the next."""
+    """This process ends, or the tenant was paused: the rest of the pass is left to the next."""
 
 
 class Session:
@@ -63,11 +63,15 @@ class Session:
         return self._lease.token
 
     async def guard(self) -> None:
-        """Refuse to begin anything when the lease is lost or the process is about to end."""
+        """Refuse to begin anything that the tenant, its lease or this process no longer allows."""
         if self._stop.is_set():
             raise Stopping
         if not await self._renew():
             raise LeaseLost
+        async with self._database.begin(CONTROLLER) as connection:
+            paused = await repository.is_paused(connection, self._tenant.id)
+        if paused and self._tenant.paused is None:
+            raise Stopping
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:

@@ -163,6 +163,15 @@ async def mark_deleting(connection: AsyncConnection, row: TenantRow, now: dateti
     )
 
 
+async def is_paused(connection: AsyncConnection, tenant_id: UUID) -> bool:
+    """Tell whether a tenant is paused at this moment."""
+    found = await connection.execute(
+        text("select 1 from oltp.tenants where id = :id and paused_at is not null"),
+        {"id": tenant_id},
+    )
+    return found.first() is not None
+
+
 async def set_pause(connection: AsyncConnection, row: TenantRow, pause: Pause | None) -> None:
     """Pause a tenant, or with None resume it; the generation stays."""
     await connection.execute(

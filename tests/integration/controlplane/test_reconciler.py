@@ -493,3 +493,17 @@ class TestPaused:
         await world.api.post("/tenants/acme/resume", json={"reason": "done"})
         assert await world.step()
         assert (await world.api.get("/tenants/acme")).status_code == 404
+
+    async def test_a_pause_ends_the_pass_that_runs_at_its_next_step(self, world: World) -> None:
+        await world.apply()
+        verify = world.internet.verify_dns
+
+        async def paused(*args: Any) -> Any:
+            await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
+            return await verify(*args)
+
+        world.internet.verify_dns = paused  # type: ignore[method-assign]
+        for _ in range(2):
+            assert await world.step()
+        assert world.configurator.runs == []
+        assert await world.condition("Paused") == ("True", "Paused")
