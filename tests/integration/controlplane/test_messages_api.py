@@ -117,7 +117,7 @@ async def test_the_fields_of_a_message_stand_in_the_documentation(app) -> None:
     assert body == {"$ref": "#/components/schemas/OutgoingMessage"}
     message = schemas["components"]["schemas"]["OutgoingMessage"]
     assert {"from", "to", "subject", "text", "html", "run_at"} <= set(message["properties"])
-    assert {"message", "decisions"} == set(
+    assert {"message", "decisions", "stops"} == set(
         schemas["components"]["schemas"]["Explanation"]["properties"]
     )
     assert "from" in schemas["components"]["schemas"]["MessageView"]["properties"]
