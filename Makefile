@@ -11,7 +11,7 @@ help: ## List the targets
 
 .PHONY: setup
 setup: ## Install what everything needs: packages, Python, Pulumi engine
-	@python3 tools/bootstrap.py
+	@python3 -m tools.bootstrap
 
 .PHONY: demo
 demo: setup ## Run the main job: a tenant file becomes a delivered mail

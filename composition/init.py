@@ -13,8 +13,8 @@ import typer
 from cli import files
 from cli.output import Format, OutputOption, print_document
 from composition.faults import INIT_EXISTS
-from composition.files import write_private
 from kit.database import Role
+from kit.files import PRIVATE, write
 from kit.paths import state_dir
 
 app = typer.Typer(help="Set this installation up, once.")
@@ -62,9 +62,9 @@ def init(
         "PENGUIN_MAIL__TOKEN_KEY": secrets.token_hex(32),
     }
     context = {"url": None, "api_key": key.secret}
-    write_private(place / CONTEXT, json.dumps(context, indent=1))
+    write(place / CONTEXT, json.dumps(context, indent=1), mode=PRIVATE)
     text = "".join(f"{name}={json.dumps(value)}\n" for name, value in lines.items() if value)
-    write_private(settings, text)
+    write(settings, text, mode=PRIVATE)
     if output is not Format.TABLE:
         made = {"settings": settings, "master_key": ring, "context": place / CONTEXT}
         print_document({name: str(path) for name, path in made.items()}, output)

@@ -22,7 +22,6 @@ from cli.errors import reported
 from composition import embedded
 from composition.event_log import LOG, log_to
 from composition.faults import DATABASE_NOT_UPGRADED, NO_ENGINE
-from composition.files import write_private
 from composition.keeper import keep
 from composition.listening import listen
 from composition.parts.settings import (
@@ -36,6 +35,7 @@ from composition.parts.settings import (
 from composition.settings import Settings
 from composition.supervisor import Child, Supervisor
 from controlplane.faults import DATABASE_UNREACHABLE
+from kit import files
 from kit.database import Role, role_name
 from kit.faults import Fault
 from kit.paths import state_dir
@@ -191,7 +191,7 @@ def _announce(sockets: dict[Part, socket.socket]) -> str:
     )
     place = state_dir() / SERVE
     if serving(place) is None:
-        write_private(place, announced)
+        files.write(place, announced, mode=files.PRIVATE)
     return announced
 
 

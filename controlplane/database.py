@@ -10,19 +10,9 @@ from pydantic import SecretStr
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from kit.database import Role, role_name
+from kit.database import CONNECTION, LIMITS, Role, role_name
 
 API, OPERATOR, CONTROLLER, SENDER, PUBLIC = Role
-
-LIMITS = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
-KEPT_ALIVE = {
-    "connect_timeout": 5,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
-"""How soon a server that vanished is noticed (libpq's names; seconds, the last in milliseconds)."""
 
 
 def storable(words: str) -> str:
@@ -47,7 +37,7 @@ def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5
         max_overflow=2,
         pool_pre_ping=True,
         hide_parameters=True,  # they hold documents and sealed secrets, and errors are logged
-        connect_args={"application_name": login, "options": LIMITS, **KEPT_ALIVE},
+        connect_args={"application_name": login, "options": LIMITS, **CONNECTION},
     )
 
 

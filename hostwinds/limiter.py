@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,8 @@ import psycopg
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.choice import DEFAULT
 from hostwinds.journal.postgres import ensure_schema, unavailable
+from kit.database import CONNECTION
+from kit.locks import locked
 
 TAKE = """
 update purchase.limiter
@@ -54,14 +55,10 @@ class FileLimiter:
     def wait(self) -> None:
         """Take the next slot, then sleep until it comes."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a+") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                file.seek(0)
+            with locked(self._path):
                 now = self._clock()
-                slot = _next_slot(file.read(), now)
-                file.truncate(0)
-                file.write(f"{slot + self._interval!r} {now!r}")
+                slot = _next_slot(self._path.read_text(), now)
+                self._path.write_text(f"{slot + self._interval!r} {now!r}")
         except OSError as error:
             raise JOURNAL_UNAVAILABLE(place=self._path, reason=error.strerror) from None
         self._pause(max(0.0, slot - now))
@@ -93,7 +90,7 @@ class PostgresLimiter:
     def wait(self) -> None:
         """Take the next slot by the server's clock, then sleep until it comes."""
         try:
-            with psycopg.connect(self._dsn, autocommit=True, connect_timeout=10) as connection:
+            with psycopg.connect(self._dsn, autocommit=True, **CONNECTION) as connection:
                 ensure_schema(connection)
                 row = connection.execute(TAKE, [self._interval]).fetchone()
         except psycopg.Error as error:

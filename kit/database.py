@@ -1,8 +1,20 @@
-"""Names in PostgreSQL that several rooms share: the roles of an installation, advisory locks."""
+"""What several rooms share of PostgreSQL: roles, advisory locks, how they connect."""
 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Any
+
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""How soon a server that vanished is noticed (names and units are libpq's)."""
+LIMITS = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+"""For the option `options`: what a part that hangs may hold up."""
 
 
 class Role(StrEnum):

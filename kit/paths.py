@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from kit import files
+
 SYSTEM = Path("/var/lib/penguinmails")
 """Root's place: readable by the users that servers run as, and free of spaces and colons."""
 
@@ -29,7 +31,9 @@ def state_dir() -> Path:
         return _made(pointer)
     digest = hashlib.sha256(str(checkout()).encode()).hexdigest()[:8]
     place = _made(_made(SYSTEM) / digest)
-    _point(pointer, place)
+    if pointer.is_symlink() or not pointer.is_dir():  # else the state of a user who is not root
+        pointer.parent.mkdir(exist_ok=True)
+        files.link(pointer, place)
     return place
 
 
@@ -51,19 +55,3 @@ def _made(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o755)
     return directory
-
-
-def _point(link: Path, target: Path) -> None:
-    """Make `link` a symbolic link to `target`; several processes may do so at once.
-
-    A directory in its place is the state of a user who is not root: it stays his.
-    """
-    if link.is_symlink() and link.readlink() == target:
-        return
-    if link.is_dir() and not link.is_symlink():
-        return
-    link.parent.mkdir(exist_ok=True)
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)  # of a killed one with our number
-    fresh.symlink_to(target)
-    fresh.replace(link)

@@ -13,13 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from kit.faults import Fault
+from kit.locks import locked
 from kit.paths import cache_dir
+from kit.processes import identity
 from lab import leftovers
 from lab.faults import FAILED, FAULTS, REMAINS, TAKEN
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
 from lab.place import FILE, LabPlace, running
-from tools.processes import command_of
-from tools.turns import turn
 
 START_DEADLINE = 600.0
 """Seconds; building layers for the first time takes most of them."""
@@ -43,7 +43,7 @@ def start(
     """
     directory.mkdir(parents=True, exist_ok=True)
     # A second start waits for the first, whose log and file it would clear.
-    with turn(directory, lambda: progress("waiting for a start that is under way")):
+    with locked(directory, lambda: progress("waiting for a start that is under way")):
         found = running(directory)
         if found is not None:
             progress("joined the lab that is running")
@@ -119,7 +119,7 @@ def stop(directory: Path) -> bool:
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_DEADLINE
-        while holder(directory) is not None or command_of(pid):
+        while holder(directory) is not None or identity(pid):
             if time.monotonic() > deadline:
                 raise REMAINS(what=f"process {pid}", where=directory / LOG)
             time.sleep(0.02)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import secrets
 import signal
 import sys
@@ -21,6 +20,7 @@ from starlette.routing import Route
 
 from hostwinds.journal import journal_from_environment
 from kit.faults import Fault
+from kit.processes import own_identity
 from lab import leftovers, network, receiver, repository
 from lab.cloudflare.account import Account
 from lab.cloudflare.app import create_app as cloudflare_app
@@ -112,7 +112,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> L
         stack.callback(hostwinds_server.stop)
         stack.callback(cloudflare_server.stop)
     place = LabPlace(
-        pid=os.getpid(),
+        process=own_identity(),
         level="api" if internet is None else "hosts",
         missing=missing,
         hostwinds_url=hostwinds_server.url,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel
 
+from kit import files
+from kit.processes import runs
 from lab.faults import NOT_RUNNING
-from tools.processes import command_of
 
 FILE = "lab.json"
 
@@ -17,7 +17,8 @@ FILE = "lab.json"
 class LabPlace(BaseModel):
     """Addresses and keys of one running lab."""
 
-    pid: int
+    process: str
+    """Its identity."""
     level: Literal["hosts", "api"]
     """`api`: no real hosts; a tenant gets as far as `DnsReady`."""
     missing: str | None = None
@@ -38,6 +39,11 @@ class LabPlace(BaseModel):
     receiver_ready: bool = False
     """It comes up after everything else; until then it refuses mail for a while."""
 
+    @property
+    def pid(self) -> int:
+        """The lab's process."""
+        return int(self.process.partition(".")[0])
+
     def environment(self) -> dict[str, str]:
         """Return the provider's variables, the same for `pulumi up` and the reconciler."""
         return {
@@ -53,11 +59,7 @@ class LabPlace(BaseModel):
 
     def write(self, directory: Path) -> None:
         """Write the file whole, mode 0600."""
-        fresh = directory / f".{FILE}.{os.getpid()}"
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(self.model_dump_json(indent=1))
-        fresh.replace(directory / FILE)
+        files.write(directory / FILE, self.model_dump_json(indent=1), mode=files.PRIVATE)
 
 
 def running(directory: Path) -> LabPlace | None:
@@ -66,9 +68,7 @@ def running(directory: Path) -> LabPlace | None:
         place = LabPlace.model_validate_json((directory / FILE).read_text())
     except (OSError, ValueError):
         return None
-    # Whoever has the number of one that was killed may be another checkout's lab.
-    command = command_of(place.pid)
-    return place if "lab.daemon" in command and str(directory) in command else None
+    return place if runs(place.process) else None
 
 
 def required(directory: Path) -> LabPlace:

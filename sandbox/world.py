@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,13 +20,14 @@ from composition.supervisor import MARK
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
 from kit.leftovers import end_leftovers
+from kit.locks import locked
 from kit.paths import checkout, state_dir
+from kit.waiting import wait_until
 from lab import control
 from lab.check import missing as missing_for_hosts
 from lab.faults import FAILED
 from lab.place import LabPlace, required, running
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
-from tools import turns
 from tools.processes import command_of
 from tools.pulumi import engine
 
@@ -57,7 +57,7 @@ def lab_dir() -> Path:
 def turn() -> AbstractContextManager[None]:
     """Wait for a demo or a start under way in this checkout: its end takes the world along."""
     other = "  … waiting for another `make demo` or `make up` of this checkout"
-    return turns.turn(state_dir(), lambda: print(other, flush=True))
+    return locked(state_dir(), lambda: print(other, flush=True))
 
 
 def begin_anew() -> None:
@@ -111,7 +111,7 @@ def missing() -> str | None:
 
 def wait_for_receiver() -> None:
     """Return when the lab's receiving server takes mail: it comes up after everything else."""
-    if not wait_until(lambda: required(lab_dir()).receiver_ready, 120):
+    if not wait_until(lambda: required(lab_dir()).receiver_ready, seconds=120):
         raise FAILED(part="the receiver", reason="it does not accept mail")
 
 
@@ -148,7 +148,9 @@ def start_control_plane() -> None:
             stderr=output,
             start_new_session=True,
         )
-    if not wait_until(lambda: control_plane_pid() is not None or process.poll() is not None, 60):
+    if not wait_until(
+        lambda: control_plane_pid() is not None or process.poll() is not None, seconds=60
+    ):
         process.kill()
     if control_plane_pid() is None:
         raise COMMAND_FAILED(command="serve", where=log)
@@ -160,7 +162,7 @@ def stop_control_plane() -> None:
     pid = control_plane_pid()
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        if not wait_until(lambda: not _serves(pid), STOP_WITHIN):
+        if not wait_until(lambda: not _serves(pid), seconds=STOP_WITHIN):
             os.kill(pid, signal.SIGKILL)
     # What a killed supervisor left: its parts, and what they had started.
     end_leftovers(f"{MARK}={state_dir()}\0")
@@ -194,16 +196,6 @@ def penguin(*arguments: str) -> None:
     if done.returncode:
         print(done.stderr, end="", file=sys.stderr)
         raise COMMAND_FAILED(command=arguments[0])
-
-
-def wait_until(answer: Callable[[], bool], seconds: float) -> bool:
-    """Ask until the answer is yes or the time is over."""
-    deadline = time.monotonic() + seconds
-    while not answer():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def journal_environment() -> dict[str, str]:

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from kit.database import CONNECTION, LIMITS
 from sender.clock import Clock, SystemClock
 from sender.database import sqlalchemy_url
 from sender.delivery import Pool
@@ -35,15 +36,6 @@ BEAT_SHARE = 5
 TROUBLE_WAIT = 1.0
 REDIS_PATIENCE = 10.0
 """Seconds after which a silent Redis counts as gone; longer than any wait for an element."""
-KEPT_ALIVE = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
-"""How soon a vanished PostgreSQL is noticed (libpq's names)."""
-PATIENCE = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
 log = structlog.get_logger(__name__)
 Progress = Callable[[str], None]
 """Is called with the name of a loop at each of its iterations."""
@@ -127,7 +119,7 @@ def create_engine(settings: SenderSettings) -> AsyncEngine:
     role = f" -c role={settings.role}" if settings.role else ""
     return create_async_engine(
         sqlalchemy_url(settings.database_url.get_secret_value()),
-        connect_args={**KEPT_ALIVE, "options": PATIENCE + role},
+        connect_args={**CONNECTION, "options": LIMITS + role},
         hide_parameters=True,  # they hold addresses of people, and an error is logged
         pool_size=min(settings.lanes, 8) + 3,
         max_overflow=settings.lanes,

@@ -1,4 +1,5 @@
-"""Brings a fresh machine to where `penguin` runs; needs nothing but the Python it is run with.
+"""Brings a fresh machine to where `penguin` runs; needs nothing but the Python it is run with
+and, of ours, what `kit` has of the standard library.
 
 Each step looks first whether its work is done, so a second run takes no time.
 """
@@ -18,6 +19,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from kit import files
+from kit.locks import locked
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv"
@@ -99,16 +103,9 @@ def check_python() -> None:
 def alone(directory: Path) -> Iterator[None]:
     """Let one process at a time work on a directory; it is made when missing."""
     directory.mkdir(parents=True, exist_ok=True)
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("  … waiting for another set-up that runs here", flush=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    waiting = "  … waiting for another set-up that runs here"
+    with locked(directory, lambda: print(waiting, flush=True)):
         yield
-    finally:
-        os.close(handle)
 
 
 def step(name: str, act: Callable[[], None]) -> None:
@@ -198,10 +195,7 @@ def no_daemons() -> Iterator[None]:
     if POLICY.exists() and not policy_is_ours():
         yield
         return
-    fresh = POLICY.with_name(f".{POLICY.name}.penguinmails")
-    fresh.write_text(REFUSE_STARTS)
-    fresh.chmod(0o755)
-    fresh.replace(POLICY)
+    files.write(POLICY, REFUSE_STARTS, mode=files.EXECUTABLE)
     try:
         yield
     finally:

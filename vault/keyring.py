@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Self
 
+from kit import files
 from vault.faults import EXISTS, OPEN_TO_OTHERS, UNUSABLE
 
 KEY_BYTES = 32
@@ -34,14 +34,11 @@ class KeyRing:
         The file appears whole or not at all, also when the process is killed.
         """
         ring = cls({_new_id(): secrets.token_bytes(KEY_BYTES)})
-        fresh = ring._written_beside(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(fresh, path)
+            files.create(path, ring._document(), mode=files.PRIVATE)
         except FileExistsError:
             raise EXISTS(where=path) from None
-        finally:
-            fresh.unlink()
-        _sync(path.parent)
         return ring
 
     @classmethod
@@ -64,8 +61,7 @@ class KeyRing:
     def add_key(self, path: Path) -> Self:
         """Write the ring with a new key in front; what older keys sealed can still be opened."""
         ring = type(self)({_new_id(): secrets.token_bytes(KEY_BYTES), **self._keys})
-        ring._written_beside(path).replace(path)  # noqa: SLF001 - one of our own
-        _sync(path.parent)
+        files.write(path, ring._document(), mode=files.PRIVATE)  # noqa: SLF001 - one of our own
         return ring
 
     @property
@@ -77,29 +73,12 @@ class KeyRing:
         """Return the key of an id."""
         return self._keys.get(key_id)
 
-    def _written_beside(self, path: Path) -> Path:
-        """Write a file in the same directory, so that it can take the place of `path` at once."""
+    def _document(self) -> str:
         entries = [
             {"id": key_id, "key": base64.b64encode(key).decode()}
             for key_id, key in self._keys.items()
         ]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({"keys": entries}, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        return fresh
-
-
-def _sync(directory: Path) -> None:
-    """Let a name outlive a loss of power: without its ring everything sealed is lost."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return json.dumps({"keys": entries}, indent=1)
 
 
 def _new_id() -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kit.leftovers import end_leftovers
+from kit.processes import own_identity, runs
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - memory-backed, and the directory below it is 0700
 PREFIX = "penguin-run-"
@@ -27,8 +28,7 @@ def private_directory(root: Path) -> Iterator[Path]:
     First clears what runs of dead processes left: their secrets, and Ansible still at work.
     """
     clear_abandoned(root)
-    owner = f"{os.getpid()}.{_started(os.getpid())}"
-    private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner}-", dir=root))
+    private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{own_identity()}-", dir=root))
     try:
         yield private
     finally:
@@ -44,8 +44,8 @@ def clear_abandoned(root: Path) -> int:
     """Clear the directories of processes that are dead; return how many there were."""
     cleared = 0
     for private in root.glob(f"{PREFIX}*"):
-        pid, _, started = private.name.removeprefix(PREFIX).partition("-")[0].partition(".")
-        if pid.isdigit() and _started(int(pid)) != started:
+        owner, _, _ = private.name.removeprefix(PREFIX).partition("-")
+        if not runs(owner):
             _clear(private)
             cleared += 1
     return cleared
@@ -54,25 +54,3 @@ def clear_abandoned(root: Path) -> int:
 def _clear(private: Path) -> None:
     end_leftovers("=".join(environment_mark(private)))
     shutil.rmtree(private, ignore_errors=True)
-
-
-def _started(pid: int) -> str:
-    """Start of a process in clock ticks since boot, so that a number used again is told apart."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return _without_proc(pid)
-    return text.rpartition(")")[2].split()[19]
-
-
-def _without_proc(pid: int) -> str:
-    """Where there is no /proc a living process is told by a signal that does nothing."""
-    if Path("/proc/self/stat").exists():
-        return "dead"
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return "dead"
-    except PermissionError:
-        return "alive"
-    return "alive"

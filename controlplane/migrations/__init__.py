@@ -23,7 +23,7 @@ from controlplane.faults import (
     DATABASE_TOO_OLD,
     DATABASE_UNREACHABLE,
 )
-from kit.database import AdvisoryLock, Role, role_name
+from kit.database import CONNECTION, AdvisoryLock, Role, role_name
 from kit.faults import Fault
 
 LOCK_TIMEOUT = "10s"
@@ -37,7 +37,7 @@ def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) ->
     DATABASE_TOO_OLD, DATABASE_LOCKED, DATABASE_REFUSED or DATABASE_FULL.
     """
     try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as admin:
+        with psycopg.connect(dsn, autocommit=True, **CONNECTION) as admin:
             if admin.info.server_version < 150000:
                 raise DATABASE_TOO_OLD(version=admin.info.server_version // 10000)
             admin.execute("set lock_timeout = '30s'")

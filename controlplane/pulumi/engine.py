@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -19,12 +18,14 @@ from controlplane.pulumi.errors import Complaint, explain
 from controlplane.pulumi.events import Listener
 from controlplane.pulumi.faults import ENGINE_INCOMPLETE, UNFINISHED
 from controlplane.pulumi.job import MARK, Job, Kind
-from controlplane.pulumi.owner import clear_stale_locks, identity
+from controlplane.pulumi.owner import clear_stale_locks
 from controlplane.pulumi.purchases import end_unknown, raise_fence
 from controlplane.pulumi.state import cloud_state
 from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
+from kit import files
 from kit.faults import Fault
 from kit.leftovers import end_leftovers
+from kit.processes import own_identity
 from stacks.backend import Stacks
 from stacks.faults import STATE_UNREACHABLE
 
@@ -201,7 +202,7 @@ class PulumiEngine:
             directory=directory,
             environment={**self._environment, **further, "PULUMI_HOME": str(home)},
             mark=uuid.uuid4().hex,
-            controller=identity(os.getpid()) or "",
+            controller=own_identity(),
         )
 
     def _directory(self, tenant: str) -> Path:
@@ -216,11 +217,7 @@ class PulumiEngine:
         """Return a PULUMI_HOME of the tenant's own, with everybody's plugins."""
         home, plugins = directory / "home", Path(self._environment["PULUMI_HOME"]) / "plugins"
         home.mkdir(exist_ok=True)
-        link = home / "plugins"
-        if not link.is_symlink() or link.readlink() != plugins:
-            fresh = home / f".plugins.{uuid.uuid4().hex}"
-            fresh.symlink_to(plugins)
-            fresh.replace(link)
+        files.link(home / "plugins", plugins)
         return home
 
     @contextmanager

@@ -6,34 +6,14 @@ import json
 import socket
 from pathlib import Path
 
-import psutil
-
 from controlplane.pulumi.faults import LOCKED
+from kit import files
 from kit.faults import Fault
 from kit.leftovers import end_leftovers
+from kit.processes import identity, runs
 from stacks.backend import Lock, Stacks
 
 NOTES = "engines"
-PROC = Path("/proc")
-
-
-def identity(pid: int) -> str | None:
-    """Return `pid:start`, which no later process of that number has; None when it is gone."""
-    try:
-        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None if (PROC / "self").exists() else _identity_without_proc(pid)
-    return None if fields[0] == "Z" else f"{pid}:{fields[19]}"
-
-
-def _identity_without_proc(pid: int) -> str | None:
-    """Return the same where the system is not Linux; its clock may shift what is read there."""
-    try:
-        process = psutil.Process(pid)
-        ended = process.status() == psutil.STATUS_ZOMBIE
-        return None if ended else f"{pid}:{process.create_time():.0f}"
-    except psutil.Error:
-        return None
 
 
 def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Path:
@@ -43,10 +23,8 @@ def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Path:
     """
     note = directory / NOTES / str(pid)
     note.parent.mkdir(parents=True, exist_ok=True)
-    fresh = note.with_suffix(".new")
     content = {"engine": identity(pid), "controller": controller, "mark": mark}
-    fresh.write_text(json.dumps(content))
-    fresh.replace(note)
+    files.write(note, json.dumps(content))
     return note
 
 
@@ -65,7 +43,7 @@ def clear_stale_locks(stacks: Stacks, stack: str, directory: Path) -> list[Lock]
         note.unlink(missing_ok=True)
         removed.append(lock)
     for note in (directory / NOTES).glob("[0-9]*"):  # of engines that were killed without a lock
-        if note.suffix == "" and identity(int(note.name)) is None:
+        if identity(int(note.name)) is None:
             note.unlink(missing_ok=True)
     return removed
 
@@ -78,8 +56,7 @@ def _is_stale(lock: Lock, note: Path) -> bool:
         return False
     if running is None or running != content["engine"]:
         return True
-    controller = str(content["controller"])
-    if identity(int(controller.partition(":")[0])) == controller:
+    if runs(str(content["controller"])):
         return False
     end_leftovers(str(content["mark"]))
     return True

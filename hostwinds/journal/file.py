@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,7 +11,9 @@ from typing import Any
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
+from kit import files
 from kit.faults import Fault
+from kit.locks import locked
 
 
 class FileJournal:
@@ -99,26 +99,12 @@ class FileJournal:
     def _changing(self) -> Iterator[dict[str, Any]]:
         """Give out the book under the lock and write it back, unless the body raises."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.with_name(f"{self._path.name}.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with locked(self._path.with_name(f"{self._path.name}.lock")):
                 book = self._read()
                 yield book
-                self._write(book)
+                files.write(self._path, json.dumps(book, indent=1))
         except OSError as error:
             raise self._unavailable(error.strerror) from None
-
-    def _write(self, book: dict[str, Any]) -> None:
-        """Replace the file in one step; the one name beside it is ours, since we hold the lock."""
-        fresh = self._path.with_name(f".{self._path.name}.new")
-        with fresh.open("w") as file:
-            json.dump(book, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)
 
     def _unavailable(self, why: str | None) -> Fault:
         return JOURNAL_UNAVAILABLE(place=self._path, reason=why)

@@ -11,7 +11,7 @@ import psycopg
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
-from kit.database import AdvisoryLock
+from kit.database import CONNECTION, AdvisoryLock
 from kit.faults import Fault
 
 SCHEMA = """
@@ -170,7 +170,7 @@ class PostgresJournal:
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
         try:
-            with psycopg.connect(self._dsn, connect_timeout=10) as connection:
+            with psycopg.connect(self._dsn, **CONNECTION) as connection:
                 ensure_schema(connection)
                 yield connection
         except psycopg.Error as error:

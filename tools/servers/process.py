@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import socket
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from kit.waiting import wait_until
 from tools.faults import START_FAILED
 
 
@@ -95,35 +92,3 @@ def is_running(pid: int, program: str, directory: Path) -> bool:
         return process.name() == program and Path(process.cwd()) == directory.resolve()
     except psutil.Error:
         return False
-
-
-def wait_until(answer: Callable[[], bool], *, seconds: float) -> bool:
-    """Ask until the answer is yes or the time is over; the pause doubles from 5 to 100 ms."""
-    deadline = time.monotonic() + seconds
-    pause = 0.005
-    while not answer():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(pause)
-        pause = min(pause * 2, 0.1)
-    return True
-
-
-@contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Let one process at a time start or stop the server of this directory."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def write_secret(path: Path, secret: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from kit.faults import Fault
+from kit.locks import locked
+from kit.waiting import wait_until
 from tools.faults import DISK_FULL, PASSWORD_REFUSED, START_FAILED, UNRESPONSIVE
-from tools.servers.process import alone, is_running, wait_until
+from tools.servers.process import is_running
 
 ANSWER_WITHIN = STOP_WITHIN = 30.0
 """Seconds."""
@@ -43,7 +45,7 @@ class Server(ABC):
         Raises DISK_FULL, PASSWORD_REFUSED, UNRESPONSIVE or START_FAILED.
         """
         try:
-            with alone(self.directory):
+            with locked(self.directory / "lock"):
                 if not self._adopted():
                     self._start()
         except OSError as error:
@@ -55,7 +57,7 @@ class Server(ABC):
         """Stop the server, and clear what a killed one left. Raises UNRESPONSIVE."""
         if self._noted_pid() is None:
             return
-        with alone(self.directory):
+        with locked(self.directory / "lock"):
             self._stop()
             self._clear_left_over()
 

@@ -9,8 +9,10 @@ import signal
 import subprocess
 from pathlib import Path
 
+from kit import files
+from kit.waiting import wait_until
 from tools.faults import START_FAILED
-from tools.servers.process import free_port, wait_until, write_secret
+from tools.servers.process import free_port
 from tools.servers.server import Server, failed_start
 
 
@@ -28,7 +30,7 @@ class Valkey(Server):
     def _start(self) -> None:
         self.directory.chmod(0o700)
         if not self._password.exists():
-            write_secret(self._password, secrets.token_urlsafe(24))
+            files.write(self._password, secrets.token_urlsafe(24), mode=files.PRIVATE)
         self._log.unlink(missing_ok=True)
         self._launch(free_port(self.port()))
         if not wait_until(self.is_healthy, seconds=30):

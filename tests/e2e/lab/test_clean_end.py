@@ -79,7 +79,7 @@ case $how in
 esac
 case $how in
   asked) ip netns exec lab-dns "$python" -c "$FETCH" ;;
-  daemon|preparing) kill -9 "$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "$state/lab/lab.json")" ;;
+  daemon|preparing) kill -9 "$(sed -n 's/.*"process": "\([0-9]*\).*/\1/p' "$state/lab/lab.json")" ;;
   everything) kill -9 -1 ;;
   forgotten) kill -9 -1; rm /run/penguinmails-lab ;;
 esac

@@ -23,8 +23,8 @@ from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.migrations import upgrade
 from controlplane.service import serve_http
+from kit.waiting import wait_until
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
-from tools.servers.process import wait_until
 
 PEPPER = b"pepper"
 FILE = """

@@ -93,7 +93,9 @@ def environment(engine: Engine, cloud: Cloud, tmp_path: Path) -> dict[str, str]:
         **os.environ,
         **engine.environment(tmp_path / "home", plugins),
         **cloud.environment,
-        "PULUMI_BACKEND_URL": f"file://{state}",
+        # The store's notes beside each file are not written whole, and tests kill engines: a state
+        # with half a note cannot be loaded ("EOF").
+        "PULUMI_BACKEND_URL": f"file://{state}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
     }
 

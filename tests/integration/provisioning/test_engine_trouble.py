@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -196,7 +197,7 @@ def dead_process() -> int:
 
 
 def write_lock(environment: dict[str, str], *, pid: int, host: str) -> Path:
-    state = Path(environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    state = Path(urlsplit(environment["PULUMI_BACKEND_URL"]).path)
     lock = state / ".pulumi/locks/organization/penguin/acme/0b1c.json"
     lock.parent.mkdir(parents=True, exist_ok=True)
     content = {

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from kit.paths import checkout
+from kit.waiting import wait_until
 from tools.servers import Postgres, Valkey
-from tools.servers.process import wait_until
 
 from .conftest import Cloud
 from .plane import FILE, Said

@@ -18,10 +18,11 @@ import pytest
 import redis
 
 from kit.paths import state_dir
+from kit.waiting import wait_until
 from tests.support.faults import assert_shows, printed
 from tools import faults
 from tools.servers import Postgres, Valkey, server, shared_memory
-from tools.servers.process import is_running, wait_until
+from tools.servers.process import is_running
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kit.processes import own_identity
 from lab import lock
 from lab.faults import TAKEN
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
@@ -74,42 +72,33 @@ def test_the_machines_lock_is_where_root_alone_may_write() -> None:
 
 
 @pytest.fixture
-def theirs(tmp_path: Path) -> Iterator[LabPlace]:
-    """A process that was started as a lab is, for the directory `theirs`."""
-    script = "import signal; print(flush=True); signal.pause()"
-    command = [sys.executable, "-c", script, "lab.daemon", "--directory", str(tmp_path / "theirs")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        yield LabPlace(
-            pid=other.pid,
-            level="api",
-            hostwinds_url="",
-            hostwinds_key="",
-            cloudflare_url="",
-            cloudflare_token="",
-        )
-        other.kill()
+def ours() -> LabPlace:
+    """What a lab says of itself that runs as this process."""
+    return LabPlace(
+        process=own_identity(),
+        level="api",
+        hostwinds_url="",
+        hostwinds_key="",
+        cloudflare_url="",
+        cloudflare_token="",
+    )
 
 
-def test_a_lab_of_another_directory_that_got_the_number_of_a_killed_one_is_not_ours(
-    tmp_path: Path, theirs: LabPlace
+def test_a_lab_whose_number_another_process_has_now_does_not_run(
+    tmp_path: Path, ours: LabPlace
 ) -> None:
-    for name in ("ours", "theirs"):
-        (tmp_path / name).mkdir()
-        theirs.write(tmp_path / name)
-    assert running(tmp_path / "ours") is None
-    assert running(tmp_path / "theirs") is not None
+    ours.write(tmp_path)
+    assert running(tmp_path) is not None
+    ours.model_copy(update={"process": f"{os.getpid()}.1"}).write(tmp_path)
+    assert running(tmp_path) is None
 
 
 def test_where_the_system_lists_no_locks_a_lab_says_itself_who_it_is(
-    tmp_path: Path, theirs: LabPlace, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ours: LabPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Linux alone has /proc/locks."""
     monkeypatch.setattr(lock, "LOCKS", tmp_path / "no such file")
-    place = tmp_path / "theirs"
-    place.mkdir()
-    (place / OWN_LOCK).touch()
-    assert holder(place) is None
-    theirs.write(place)
-    assert holder(place) == theirs.pid
+    (tmp_path / OWN_LOCK).touch()
+    assert holder(tmp_path) is None
+    ours.write(tmp_path)
+    assert holder(tmp_path) == os.getpid()

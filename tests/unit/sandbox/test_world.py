@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.api import Api, connect
+from kit.processes import own_identity
 from lab.faults import NO_RECEIVER, NOT_RUNNING
 from lab.place import LabPlace
 from sandbox import demo, lab, world
@@ -23,10 +24,10 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> None:
+def running() -> None:
     """A lab at API level."""
     place = LabPlace(
-        pid=os.getpid(),
+        process=own_identity(),
         level="api",
         hostwinds_url="",
         hostwinds_key="",
@@ -35,7 +36,6 @@ def running(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     world.lab_dir().mkdir(parents=True, exist_ok=True)
     place.write(world.lab_dir())
-    monkeypatch.setattr("lab.place.command_of", lambda _: f"lab.daemon {world.lab_dir()}")
 
 
 def test_lab_command_without_a_lab_is_refused() -> None:

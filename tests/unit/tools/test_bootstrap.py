@@ -227,11 +227,12 @@ def test_no_traceback_reaches_a_person(
 
 def test_an_old_python_is_told_so() -> None:
     code = (
-        "import sys; sys.version_info = (3, 9, 2); sys.path.insert(0, sys.argv[1]);"
-        "import bootstrap; sys.exit(bootstrap.main())"
+        "import sys; sys.version_info = (3, 9, 2); "
+        "from tools import bootstrap; sys.exit(bootstrap.main())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(Path(bootstrap.__file__).parent)],
+        [sys.executable, "-c", code],
+        cwd=bootstrap.CHECKOUT,
         capture_output=True,
         text=True,
         check=False,

@@ -9,27 +9,37 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.pulumi import owner
-from controlplane.pulumi.owner import identity
+from kit import processes
+from kit.processes import identity, own_identity, runs
 
 
 @pytest.fixture(params=["Linux", "another system"])
 def system(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param != "Linux":
-        monkeypatch.setattr(owner, "PROC", tmp_path)
+        monkeypatch.setattr(processes, "PROC", tmp_path)
 
 
-def test_a_living_process_keeps_its_identity(system: None) -> None:
-    first = identity(os.getpid())
-    assert first is not None
-    assert first.startswith(f"{os.getpid()}:")
+def test_identity_of_a_living_process_stays(system: None) -> None:
+    first = own_identity()
+    assert first.startswith(f"{os.getpid()}.")
     assert identity(os.getpid()) == first
+    assert runs(first)
 
 
-def test_one_that_has_ended_has_none_before_and_after_its_parent_took_note(system: None) -> None:
+def test_identity_of_one_that_has_ended_is_none_before_and_after_its_parent_took_note(
+    system: None,
+) -> None:
     with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as ended:
+        noted = identity(ended.pid)
         assert ended.stdout is not None
         ended.stdout.read()  # closed by its end
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         assert identity(ended.pid) is None
     assert identity(ended.pid) is None
+    assert noted is not None
+    assert not runs(noted)
+
+
+@pytest.mark.parametrize("noted", ["", "1", "x.1", "1.", "-1.5", "{pid}.7"])
+def test_runs_is_false_for_a_number_that_another_process_has_now(system: None, noted: str) -> None:
+    assert not runs(noted.format(pid=os.getpid()))

@@ -1,0 +1,67 @@
+"""Files that appear whole or not at all, also when the process is killed or the power fails."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PRIVATE = 0o600
+"""Mode of a file with secrets: for its owner alone."""
+READABLE, EXECUTABLE = 0o644, 0o755
+
+
+def write(path: Path, content: str | bytes, *, mode: int = READABLE) -> None:
+    """Write a file, or replace it in one step."""
+    with _written_beside(path, content, mode) as fresh:
+        fresh.replace(path)
+    _sync(path.parent)
+
+
+def create(path: Path, content: str | bytes, *, mode: int = READABLE) -> None:
+    """Write a file that is not there yet; raises FileExistsError for one that is."""
+    with _written_beside(path, content, mode) as fresh:
+        os.link(fresh, path)
+    _sync(path.parent)
+
+
+def link(path: Path, target: Path) -> None:
+    """Make `path` a symbolic link to `target`, in one step."""
+    if path.is_symlink() and path.readlink() == target:
+        return
+    fresh = _beside(path)
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(path)
+
+
+@contextmanager
+def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Path]:
+    """Give a synced file of this content in the same directory; gone afterwards."""
+    fresh = _beside(path)
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)  # whatever the umask is
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield fresh
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """Return a name that no other thread or process uses; one that was killed leaves it to us."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
+
+
+def _sync(directory: Path) -> None:
+    """Let a new name outlive a loss of power."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

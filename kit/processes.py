@@ -1,0 +1,45 @@
+"""Which process somebody wrote down: the system gives the number of one that has ended again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+def identity(pid: int) -> str | None:
+    """Return `pid.start`, which no later process of that number has; None when it has ended."""
+    try:
+        fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None if (PROC / "self").exists() else _identity_without_proc(pid)
+    return None if fields[0] == "Z" else f"{pid}.{fields[19]}"
+
+
+def own_identity() -> str:
+    """Return the identity of this process."""
+    return str(identity(os.getpid()))
+
+
+def runs(noted: str) -> bool:
+    """Tell whether the process of an identity that was written down still runs."""
+    pid, _, start = noted.partition(".")
+    return bool(start) and pid.isdigit() and identity(int(pid)) == noted
+
+
+def _identity_without_proc(pid: int) -> str | None:
+    """Return the same where the system is not Linux."""
+    done = subprocess.run(
+        ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+    )
+    state, _, start = done.stdout.strip().partition(" ")
+    if not start or state.startswith("Z"):
+        return None
+    return f"{pid}.{time.mktime(time.strptime(start.strip(), '%a %b %d %H:%M:%S %Y')):.0f}"

@@ -1,0 +1,85 @@
+"""A file is the old one or the new one, whatever stops us on the way."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kit import files
+from kit.launchers import write_launcher
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "file"
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("mode", [files.PRIVATE, files.READABLE, files.EXECUTABLE])
+def test_write_gives_content_and_mode_whatever_the_umask_is(path: Path, mode: int) -> None:
+    before = os.umask(0o177)
+    try:
+        files.write(path, "first", mode=mode)
+        files.write(path, "sécond", mode=mode)
+    finally:
+        os.umask(before)
+    assert path.read_text() == "sécond"
+    assert mode_of(path) == mode
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("point", ["fsync", "fchmod", "replace"])
+def test_write_that_is_cut_off_leaves_the_old_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    files.write(path, "old")
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, point, killed)
+        with pytest.raises(Killed):
+            files.write(path, "new")
+    assert path.read_text() == "old"
+    files.write(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_create_refuses_a_file_that_is_there(path: Path) -> None:
+    files.create(path, b"first", mode=files.PRIVATE)
+    with pytest.raises(FileExistsError):
+        files.create(path, b"second", mode=files.PRIVATE)
+    assert path.read_bytes() == b"first"
+    assert mode_of(path) == files.PRIVATE
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_link_points_to_the_last_target(path: Path, tmp_path: Path) -> None:
+    for target in (tmp_path / "a", tmp_path / "a", tmp_path / "b"):
+        files.link(path, target)
+        assert path.readlink() == target
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_launcher_runs_its_module_with_the_arguments_from_anywhere(tmp_path: Path) -> None:
+    launcher = write_launcher(tmp_path / "bin" / "a name", "platform", comment="of this test")
+    done = subprocess.run(
+        [launcher, "terse"], capture_output=True, text=True, check=True, cwd="/", timeout=60
+    )
+    assert "Linux" in done.stdout or "Darwin" in done.stdout
+    assert "# of this test\n" in launcher.read_text()
+    written = launcher.stat().st_mtime_ns
+    write_launcher(launcher, "platform", comment="of this test")
+    assert launcher.stat().st_mtime_ns == written

@@ -1,0 +1,57 @@
+"""Whoever holds a lock is waited for, and a killed one is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from kit.locks import locked
+
+HOLD = """
+import sys
+from pathlib import Path
+from kit.locks import locked
+with locked(Path(sys.argv[1])):
+    print("mine", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(params=["directory", "file that is not there yet"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path if request.param == "directory" else tmp_path / "below" / "lock"
+
+
+def test_lock_held_by_another_is_waited_for_and_taken_after_it(path: Path) -> None:
+    waits, had_it = Event(), Event()
+
+    def second() -> None:
+        with locked(path, waits.set):
+            had_it.set()
+
+    other = Thread(target=second)
+    with locked(path, waits.set):
+        assert not waits.is_set()
+        other.start()
+        assert waits.wait(10)
+        assert not had_it.is_set()
+    assert had_it.wait(10)
+    other.join()
+
+
+def test_lock_of_a_killed_process_is_free(path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, path]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "mine\n"
+        waited: list[str] = []
+        holder.kill()
+        holder.wait()
+        with locked(path, lambda: waited.append("waits")):
+            assert not waited
