@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
 import signal
 import sys
@@ -73,13 +74,16 @@ def live(stack: ExitStack, directory: Path, cache: Path, missing: str | None) ->
         stack.callback(internet.stop)
         internet.start()
     place = build(stack, internet, missing)
-    place.write(directory)
     stack.callback((directory / FILE).unlink, missing_ok=True)
+    place.write(directory)
     if internet is not None:
         internet.receive(lambda: _receives(place, directory))
     said("lab", "ready")
+    woken, woke = os.pipe()
+    os.set_blocking(woke, False)
+    signal.set_wakeup_fd(woke)  # `signal.pause` would miss a signal that another thread got
     while True:
-        signal.pause()
+        os.read(woken, 1)
 
 
 def _end(*_: object) -> NoReturn:
