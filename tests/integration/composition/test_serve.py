@@ -30,6 +30,7 @@ def test_init_makes_private_files_once(installation: Installation) -> None:
     for name in ("settings.env", "master.keys", "context.json"):
         assert (installation.place / name).stat().st_mode & 0o777 == 0o600, name
     before = (installation.place / "settings.env").read_text()
+    assert "PENGUIN_PLATFORM__INSTALLATION=" in before
     again = installation.run("init")
     assert again.returncode == 1
     assert_shows(again.stderr, INIT_EXISTS)

@@ -69,7 +69,7 @@ async def engine(migrated: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def operator(migrated: str) -> AsyncIterator[AsyncEngine]:
-    made = engine_as(migrated, "penguin_operator")
+    made = engine_as(migrated, login(Role.OPERATOR))
     yield made
     await made.dispose()
 
