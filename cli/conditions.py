@@ -79,7 +79,8 @@ class Types:
         """Return one condition, wrapped; a sum does not repeat the message that it is made of."""
         head = f"    {self.mark(condition)} {condition['type']:<{TYPE_WIDTH}}  "
         is_sum = condition["type"] not in self.steps and condition["message"] in others
-        text = condition["reason"] if is_sum else self.text(condition)
+        is_wrong = condition["status"] != "True"
+        text = condition["reason"] if is_sum and is_wrong else self.text(condition)
         return wrapped(text, first=head, indent=" " * 8)
 
     def _place(self, condition: Condition) -> tuple[int, str]:

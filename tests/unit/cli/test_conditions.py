@@ -69,3 +69,11 @@ def test_page_says_a_long_message_once_for_a_part_and_its_sum():
     )
     assert lines[1] == "    ✗ Ready                 DnsMissing"
     assert " ".join(" ".join(lines).split()).count(why) == 1
+
+
+def test_page_of_a_sum_that_holds_keeps_its_message():
+    lines = page(
+        condition("Ready", "True", "Ready", "waiting: domain/b.example"),
+        condition("DnsReady", "True", "DnsVerified", "waiting: domain/b.example"),
+    )
+    assert all(line.endswith("  waiting: domain/b.example") for line in lines[1:])
