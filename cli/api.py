@@ -15,11 +15,9 @@ import httpx2
 
 from cli.errors import UsageError
 from cli.faults import (
-    CONTEXT_KEY,
+    CONTEXT_INVALID,
     CONTEXT_MISSING,
-    CONTEXT_URL,
     FOREIGN_ANSWER,
-    NOT_RUNNING,
     UNREACHABLE,
     relayed,
 )
@@ -154,14 +152,20 @@ def connect() -> Api:
     if not key:
         raise CONTEXT_MISSING(where=place / CONTEXT)
     if not url:
-        raise NOT_RUNNING(where=place / SERVE)
+        raise UNREACHABLE(reason="none runs here, and no address is set", where=place / SERVE)
     if not _is_address(str(url)):
-        raise CONTEXT_URL(
-            url=url, where="PENGUIN_API_URL" if os.environ.get("PENGUIN_API_URL") else place
+        raise CONTEXT_INVALID(
+            part="address",
+            reason=f"{url} is not an HTTP URL",
+            remedy="give one such as http://127.0.0.1:8400",
+            where="PENGUIN_API_URL" if os.environ.get("PENGUIN_API_URL") else place,
         )
     if not (str(key).isascii() and str(key).isprintable()):
-        raise CONTEXT_KEY(
-            where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else place / CONTEXT
+        raise CONTEXT_INVALID(
+            part="key",
+            reason="it holds characters that no key has",
+            remedy="copy it again, without quotes and line breaks",
+            where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else place / CONTEXT,
         )
     return Api(str(url).rstrip("/"), str(key))
 

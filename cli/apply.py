@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from blueprint.faults import invalid
 from cli import files, wait
 from cli.api import Api, connect, tenant_path
 from cli.conditions import of_subject, sentence
-from cli.faults import REFUSED_FILES, UNREACHABLE
+from cli.faults import UNREACHABLE
 from cli.output import Format, OutputOption, print_document, voice
 from cli.terminal import wrapped
 from cli.times import seconds
@@ -48,7 +49,7 @@ def apply(
     if output is not Format.TABLE:
         print_document(results, output)
     if violations:
-        raise REFUSED_FILES(count=len(violations), violations=tuple(violations))
+        raise invalid(violations)
     for source in sources if until_ready else ():
         wait.for_condition(api, source.name, "Ready", limit, output)
         print(f"tenant/{source.name} condition met: Ready", file=voice(output))

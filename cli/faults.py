@@ -40,14 +40,6 @@ UNREACHABLE = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
-NOT_RUNNING = FAULTS.code(
-    "api.not_running",
-    message="no control plane runs here",
-    remedy="start it with `penguin serve` (in the lab: `make up`), or set PENGUIN_API_URL",
-    cause="The client knows a key but no address of a control plane.",
-    status=503,
-    acts=Actor.OPERATOR,
-)
 FOREIGN_ANSWER = FAULTS.code(
     "api.foreign_answer",
     message="the answer is not one of a control plane (status {status})",
@@ -62,18 +54,16 @@ CONTEXT_MISSING = FAULTS.code(
     remedy="run `penguin init`, or set PENGUIN_API_URL and PENGUIN_API_KEY",
     cause="Neither the environment nor the state directory holds a key.",
 )
-CONTEXT_URL = FAULTS.code(
-    "context.invalid_url",
-    message="{url} is not the address of a control plane",
-    remedy="give one such as http://127.0.0.1:8400",
-    cause="The configured address is not an HTTP URL.",
-    example={"url": "example"},
-)
-CONTEXT_KEY = FAULTS.code(
-    "context.invalid_key",
-    message="the key for the control plane holds characters that no key has",
-    remedy="copy it again, without quotes and line breaks",
-    cause="The configured key was damaged when it was copied.",
+CONTEXT_INVALID = FAULTS.code(
+    "context.invalid",
+    message="the {part} of the control plane cannot be used: {reason}",
+    remedy="{remedy}",
+    cause="The configured address is not an HTTP URL, or the key was damaged when it was copied.",
+    example={
+        "part": "address",
+        "reason": "example is not an HTTP URL",
+        "remedy": "give one such as http://127.0.0.1:8400",
+    },
 )
 NOT_FOUND = FAULTS.code(
     "resource.not_found",
@@ -147,12 +137,6 @@ UNWRITABLE = FAULTS.code(
     cause="A file that an option names cannot be written.",
     example={"reason": "Permission denied"},
 )
-NO_FILE = FAULTS.code(
-    "file.none",
-    message="the folder holds no document",
-    remedy="name a folder with .yaml files",
-    cause="A folder given with -f holds no .yaml, .yml or .json file.",
-)
 REPEATED = FAULTS.code(
     "file.repeated",
     message="tenant {name} is also in {first}",
@@ -167,13 +151,6 @@ PLATFORM_INVALID = FAULTS.code(
     cause="The platform's settings, which the client checks documents against, are not valid.",
     example={"reasons": "PENGUIN_PLATFORM__ZONE: not a domain name"},
     acts=Actor.OPERATOR,
-)
-REFUSED_FILES = FAULTS.code(
-    "file.refused",
-    message="{count} documents are refused",
-    remedy="correct what is listed",
-    cause="Several violations in files; each is shown with its own code.",
-    example={"count": 2},
 )
 
 

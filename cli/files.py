@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from blueprint.faults import invalid
 from blueprint.loading import MAX_BYTES, load
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
 from cli.errors import UsageError
-from cli.faults import NO_FILE, PLATFORM_INVALID, REFUSED_FILES, REPEATED, UNREADABLE
+from cli.faults import PLATFORM_INVALID, REPEATED, UNREADABLE
 from kit.faults import Fault, Violation
 from kit.paths import state_dir
 
@@ -97,7 +98,7 @@ def read(paths: list[str]) -> list[Source]:
                 sources += [Source(file, tenant) for tenant in tenants]
     violations += _repeated(sources)
     if violations:
-        raise REFUSED_FILES(count=len(violations), violations=tuple(violations))
+        raise invalid(violations)
     return sources
 
 
@@ -123,7 +124,7 @@ def _files(name: str) -> list[str]:
         return [name]
     inside = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
     if not inside:
-        raise NO_FILE(where=name)
+        raise _unreadable(name, "the folder holds no .yaml, .yml or .json file")
     return [str(file) for file in inside]
 
 

@@ -84,7 +84,7 @@ def test_a_key_that_no_header_can_carry_is_told_so(state, monkeypatch, key):
     with pytest.raises(Fault) as raised:
         connect()
     assert (raised.value.code.name, raised.value.where) == (
-        "context.invalid_key",
+        "context.invalid",
         "PENGUIN_API_KEY",
     )
 
@@ -96,7 +96,7 @@ def test_what_is_no_address_is_told_so(state, monkeypatch, url):
     with pytest.raises(Fault) as raised:
         connect()
     assert (raised.value.code.name, raised.value.where) == (
-        "context.invalid_url",
+        "context.invalid",
         "PENGUIN_API_URL",
     )
 

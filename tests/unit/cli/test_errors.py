@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from blueprint.faults import invalid
 from cli import main
 from cli.errors import CliError, reported
-from cli.faults import REFUSED_FILES, UNREADABLE
+from cli.faults import UNREADABLE
 from kit.faults import Table
 
 TABLE = Table("test")
@@ -39,7 +40,7 @@ def test_an_error_has_code_place_and_remedy(capsys: pytest.CaptureFixture[str]) 
 def test_all_errors_of_a_group_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     both = tuple(UNREADABLE.violation(reason=reason, file="a.yaml") for reason in ("one", "two"))
     with pytest.raises(SystemExit) as ended, reported(lambda: Path("/nowhere")):
-        raise REFUSED_FILES(count=2, violations=both)
+        raise invalid(both)
     assert ended.value.code == 1
     assert capsys.readouterr().err == (
         "error[file.unreadable]: cannot read it: one\n  at: a.yaml\n  do: check the path\n"

@@ -79,17 +79,27 @@ def test_client_without_a_key_says_where_to_get_one(
 
 
 def test_client_with_a_key_and_no_control_plane_says_so(penguin: Penguin) -> None:
-    assert_shows(penguin("get", "hosts"), faults.NOT_RUNNING)
+    reason = "none runs here, and no address is set"
+    assert_shows(penguin("get", "hosts"), faults.UNREACHABLE, reason=reason)
 
 
 def test_client_with_a_wrong_address_names_it(penguin: Penguin) -> None:
     said = penguin("get", "hosts", PENGUIN_API_URL="example")
-    assert_shows(said, faults.CONTEXT_URL, url="example")
+    assert_shows(said, faults.CONTEXT_INVALID)
 
 
 def test_client_with_a_damaged_key_does_not_send_it(penguin: Penguin) -> None:
     said = penguin("get", "hosts", PENGUIN_API_URL="http://127.0.0.1:9", PENGUIN_API_KEY="a\nb")
-    assert_shows(said, faults.CONTEXT_KEY)
+    remedy = "copy it again, without quotes and line breaks"
+    values = {"part": "key", "reason": "it holds characters that no key has", "remedy": remedy}
+    assert_shows(said, faults.CONTEXT_INVALID, **values)
+
+
+def test_installation_without_commands_says_how_to_renew_it(
+    penguin: Penguin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.main.commands", dict)
+    assert_shows(penguin("get", "hosts"), faults.STALE)
 
 
 def test_client_whose_control_plane_is_silent_says_so(penguin: Penguin) -> None:
@@ -110,7 +120,8 @@ def test_apply_of_a_missing_file_is_refused(penguin: Penguin) -> None:
 
 def test_apply_of_an_empty_folder_is_refused(penguin: Penguin, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert_shows(penguin("apply", "-f", "empty"), faults.NO_FILE)
+    reason = "the folder holds no .yaml, .yml or .json file"
+    assert_shows(penguin("apply", "-f", "empty"), faults.UNREADABLE, reason=reason)
 
 
 def test_apply_of_one_tenant_in_two_files_is_refused(penguin: Penguin, tmp_path: Path) -> None:

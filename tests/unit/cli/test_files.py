@@ -73,7 +73,7 @@ def test_an_empty_name_does_not_stand_for_the_folder_we_are_in(folder: Path, nam
 def test_folders_without_documents_and_missing_files_are_named(folder: Path) -> None:
     (folder / "empty.yaml").mkdir()
     told = errors_of("empty.yaml", "missing.yaml")
-    assert told == [("file.none", "empty.yaml"), ("file.unreadable", "missing.yaml")]
+    assert told == [("file.unreadable", "empty.yaml"), ("file.unreadable", "missing.yaml")]
 
 
 def test_standard_input_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
