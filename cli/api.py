@@ -13,12 +13,12 @@ from uuid import uuid4
 
 import httpx2
 
-from cli.errors import UsageError
 from cli.faults import (
     CONTEXT_INVALID,
     CONTEXT_MISSING,
     FOREIGN_ANSWER,
     UNREACHABLE,
+    USAGE,
     relayed,
 )
 from kit.faults import Fault, Violation
@@ -40,7 +40,7 @@ Document = dict[str, Any]
 def path_of(kind: str, name: str) -> str:
     """Return the path of one of a kind, such as `tenants`, whatever was typed as its name."""
     if not name.strip():
-        raise UsageError("the name is empty", remedy=f"see `penguin get {kind}`")
+        raise USAGE(mistake="the name is empty", remedy=f"see `penguin get {kind}`")
     return f"/{kind}/{quote(name.strip(), safe='')}"
 
 
@@ -182,32 +182,16 @@ def problem_of(answer: httpx2.Response) -> Fault:
     """Read problem details (RFC 9457), with each of several violations."""
     try:
         problem = answer.json()
-    except ValueError:
-        problem = {}
-    if not isinstance(problem, dict):
-        problem = {}
-    path = answer.request.url.path
-    return relayed(
-        str(problem.get("code", f"api.status_{answer.status_code}")),
-        str(problem.get("detail", f"the control plane answered {answer.status_code}")),
-        str(problem.get("remedy", "see its log, `log/control-plane.jsonl`")),
-        where=path,
-        violations=tuple(
-            _violation(entry, path)
-            for entry in problem.get("violations") or ()
-            if isinstance(entry, dict)
-        ),
-    )
+        code, detail, remedy = problem["code"], problem["detail"], problem["remedy"]
+        violations = tuple(_violation(entry) for entry in problem.get("violations") or ())
+    except (ValueError, KeyError, TypeError):
+        return FOREIGN_ANSWER(status=answer.status_code, where=answer.request.url)
+    return relayed(code, detail, remedy, violations).at(answer.request.url.path)
 
 
-def _violation(entry: Document, path: str) -> Violation:
-    fault = relayed(
-        str(entry.get("code", "api.refused")),
-        str(entry.get("detail", "refused")),
-        str(entry.get("remedy", "")),
-    )
-    place = str(entry.get("path") or path)
-    return Violation(fault.code, fault.message, fault.remedy, path=place)
+def _violation(entry: Document) -> Violation:
+    fault = relayed(entry["code"], entry["detail"], entry["remedy"])
+    return Violation(fault.code, fault.message, fault.remedy, path=entry["path"])
 
 
 def _unreachable(url: str, error: Exception) -> Fault:

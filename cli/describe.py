@@ -8,7 +8,7 @@ import typer
 
 from cli import explain, lists
 from cli.api import Api, connect
-from cli.errors import UsageError
+from cli.faults import USAGE
 from cli.kinds import MESSAGE, OPERATION, PARTS, PURCHASE, TENANT
 from cli.logs import ending, headline
 from cli.names import Reference, ResourceArgument, TenantOption, named, tenant_option
@@ -58,8 +58,9 @@ def _read(api: Api, wanted: Reference, owner: str | None) -> dict[str, Any]:
         return api.explain(str(wanted.name))
     if wanted.kind is OPERATION:
         return lists.documents(wanted, owner)[0]
-    raise UsageError(
-        f"{wanted.kind.plural} cannot be described", remedy=f"use `penguin {wanted.kind.plural}`"
+    raise USAGE(
+        mistake=f"{wanted.kind.plural} cannot be described",
+        remedy=f"use `penguin {wanted.kind.plural}`",
     )
 
 

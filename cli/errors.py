@@ -13,29 +13,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.faults import INTERNAL, USAGE
+from cli.faults import INTERNAL
 from cli.terminal import on_terminal
 from kit.faults import Fault, Violation
 
 FAILED = 1
 INTERRUPTED = 130
-
-
-class CliError(Exception):
-    """Ends the command with a message of four parts."""
-
-    def __init__(self, code: str, message: str, *, remedy: str, where: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.remedy = remedy
-        self.where = where
-
-
-class UsageError(Fault):
-    """The command line asks for something that does not exist or does not fit together."""
-
-    def __init__(self, message: str, *, remedy: str) -> None:
-        super().__init__(USAGE, message, remedy)
 
 
 def show_fault(fault: Fault) -> None:
@@ -44,10 +27,9 @@ def show_fault(fault: Fault) -> None:
         show(entry)
 
 
-def show(error: CliError | Fault | Violation) -> None:
+def show(error: Fault | Violation) -> None:
     """Print one error to standard error."""
-    message = str(error) if isinstance(error, CliError) else error.message
-    lines = {f"error[{error.code}]: ": message, "  at: ": error.where, "  do: ": error.remedy}
+    lines = {f"error[{error.code}]: ": error.message, "  at: ": error.where, "  do: ": error.remedy}
     for first, text in lines.items():
         if text:
             shown = on_terminal(text, first=first, stream=sys.stderr, indent=" " * 6)
@@ -56,18 +38,14 @@ def show(error: CliError | Fault | Violation) -> None:
 
 @contextmanager
 def reported(log: Callable[[], Path]) -> Iterator[None]:
-    """Turn exceptions into messages and exit codes; the unexpected goes to the log in full.
+    """Turn faults into messages and exit codes; the unexpected goes to the log in full.
 
-    An exception of any room that carries `code` and `remedy` is shown like our own. `log` is asked
-    for the log file only when it is needed.
+    `log` is asked for the log file only when it is needed.
     """
     try:
         yield
         if sys.stdout is not None:  # closed from the start: nobody wants to read
             sys.stdout.flush()  # a reader that has gone would be met when nobody catches it
-    except CliError as error:
-        show(error)
-        raise SystemExit(FAILED) from None
     except Fault as fault:
         show_fault(fault)
         raise SystemExit(FAILED) from None
@@ -79,14 +57,8 @@ def reported(log: Callable[[], Path]) -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
-    except Exception as error:  # noqa: BLE001 - the last line before a person
-        code = getattr(error, "code", None)
-        remedy = getattr(error, "remedy", None)
-        if isinstance(code, str) and isinstance(remedy, str):
-            where = getattr(error, "where", None)
-            show(CliError(code, str(error), remedy=remedy, where=where and str(where)))
-        else:
-            show_fault(INTERNAL(remedy=_recorded(log)))
+    except Exception:  # noqa: BLE001 - the last line before a person
+        show(INTERNAL(remedy=_recorded(log)))
         raise SystemExit(FAILED) from None
 
 

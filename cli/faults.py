@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kit.faults import Actor, Code, Fault, Table
+from kit.faults import Actor, Code, Fault, Table, Violation
 
 FAULTS = Table("cli", "The command line")
 
@@ -144,17 +142,16 @@ REPEATED = FAULTS.code(
     cause="Two documents of one tenant would undo each other.",
     example={"name": "acme", "first": "tenants/acme.yaml"},
 )
-PLATFORM_INVALID = FAULTS.code(
-    "settings.invalid_platform",
+SETTINGS_INVALID = FAULTS.code(
+    "settings.invalid",
     message="{reasons}",
     remedy="correct the file, or the variable of the environment, which wins over it",
-    cause="The platform's settings, which the client checks documents against, are not valid.",
+    cause="A setting has a value that it cannot have; the value may be a secret and is not shown.",
     example={"reasons": "PENGUIN_PLATFORM__ZONE: not a domain name"},
     acts=Actor.OPERATOR,
 )
 
 
-def relayed(code: str, message: str, remedy: str, **more: Any) -> Fault:
+def relayed(name: str, message: str, remedy: str, violations: tuple[Violation, ...] = ()) -> Fault:
     """Return a fault that the control plane declared and reported; its code is kept."""
-    known = Code(code, "{message}", "{remedy}", "", {"message": "", "remedy": ""})
-    return Fault(known, message, remedy, **more)
+    return Fault(Code(name, "", "", ""), message, remedy, violations=violations)

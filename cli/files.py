@@ -15,8 +15,7 @@ from blueprint.faults import invalid
 from blueprint.loading import MAX_BYTES, load
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
-from cli.errors import UsageError
-from cli.faults import PLATFORM_INVALID, REPEATED, UNREADABLE
+from cli.faults import REPEATED, SETTINGS_INVALID, UNREADABLE, USAGE
 from kit.faults import Fault, Violation
 from kit.paths import state_dir
 
@@ -58,7 +57,7 @@ def platform() -> Platform:
     try:
         return _Known(_env_file=file if os.access(file, os.R_OK) else None).platform
     except ValidationError as error:
-        raise PLATFORM_INVALID(
+        raise SETTINGS_INVALID(
             reasons="; ".join(
                 f"PENGUIN_{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}"
                 for e in error.errors(include_url=False, include_input=False)
@@ -72,8 +71,8 @@ def platform_of(zone: str) -> Platform:
     try:
         return Platform(installation=OFFLINE, zone=zone)
     except ValidationError:
-        raise UsageError(
-            f"{zone} cannot be the platform's zone",
+        raise USAGE(
+            mistake=f"{zone} cannot be the platform's zone",
             remedy="give a full domain name in lower case, such as penguinmails.example",
         ) from None
 

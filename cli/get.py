@@ -9,7 +9,7 @@ import typer
 from cli import events, lists
 from cli.api import connect
 from cli.completing import kinds
-from cli.errors import UsageError
+from cli.faults import USAGE
 from cli.kinds import EVENT, KINDS, TENANT
 from cli.names import TenantOption, reference, tenant_option
 from cli.output import Format, OutputOption, print_document, print_rows
@@ -40,13 +40,13 @@ def get(
     """List resources, or show one: `get hosts`, `get host/mx1`, `get host mx1`."""
     wanted, of = reference(words), tenant_option(tenant)
     if label and (wanted.kind is not TENANT or wanted.name is not None or of is not None):
-        raise UsageError(
-            "only a list of tenants can be limited by labels",
+        raise USAGE(
+            mistake="only a list of tenants can be limited by labels",
             remedy="use `get tenants -l KEY=VALUE`",
         )
     if wanted.kind is EVENT:
         if wanted.name is not None:
-            raise UsageError("events have no name", remedy="use --tenant to see a tenant's")
+            raise USAGE(mistake="events have no name", remedy="use --tenant to see a tenant's")
         if follow:
             events.show(connect(), of, follow=True, output=output)
             return

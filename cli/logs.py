@@ -9,8 +9,7 @@ import typer
 
 from cli.api import Api, connect, path_of, tenant_path
 from cli.completing import tenants
-from cli.errors import UsageError
-from cli.faults import NO_OPERATION
+from cli.faults import NO_OPERATION, USAGE
 from cli.kinds import OPERATION
 from cli.names import TenantOption, reference, tenant_of
 from cli.output import Format, OutputOption, print_document
@@ -55,7 +54,7 @@ def _find(api: Api, words: list[str] | None, option: str | None) -> dict[str, An
     id_ = _operation_id(words or [])
     if id_ is not None:
         if option is not None:
-            raise UsageError("an operation belongs to one tenant", remedy="leave out --tenant")
+            raise USAGE(mistake="an operation belongs to one tenant", remedy="leave out --tenant")
         found: dict[str, Any] = api.get(path_of("operations", id_))
         return found
     name = tenant_of(words, option)

@@ -22,8 +22,9 @@ from typer._click.exceptions import UsageError as ClickUsageError
 from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 
-from cli.errors import FAILED, INTERRUPTED, UsageError, reported
-from cli.faults import STALE
+from cli.errors import FAILED, INTERRUPTED, reported
+from cli.faults import STALE, USAGE
+from kit.faults import Fault
 from kit.paths import state_dir
 
 GROUP = "penguin.commands"
@@ -123,12 +124,12 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _mistake(error: ClickException) -> UsageError:
+def _mistake(error: ClickException) -> Fault:
     """Say what is wrong with the command line, and where its help is."""
     context = error.ctx if isinstance(error, ClickUsageError) else None
     path = context.command_path if context else "penguin"
     message = error.format_message().replace("Value error, ", "").rstrip(".")
-    return UsageError(message, remedy=f"see `{path} --help`")
+    return USAGE(mistake=message, remedy=f"see `{path} --help`")
 
 
 if __name__ == "__main__":

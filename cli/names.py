@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import completing
-from cli.errors import UsageError
+from cli.faults import USAGE
 from cli.kinds import BY_WORD, KINDS, TENANT, Kind
 
 ResourceArgument = Annotated[
@@ -64,18 +64,21 @@ def reference(words: Sequence[str]) -> Reference:
     word, slash, rest = words[0].partition("/") if words else ("", "", "")
     kind = BY_WORD.get(word)
     if kind is None:
-        raise UsageError(
-            f"{word} is not a kind of resource" if word else "the kind of resource is missing",
+        raise USAGE(
+            mistake=f"{word} is not a kind of resource"
+            if word
+            else "the kind of resource is missing",
             remedy=f"use one of: {', '.join(kind.plural for kind in KINDS)}",
         )
     names = [*([rest] if slash else []), *words[1:]]
     if len(names) > 1:
-        raise UsageError(
-            f"{' '.join(words)} names more than one resource", remedy="give one at a time"
+        raise USAGE(
+            mistake=f"{' '.join(words)} names more than one resource", remedy="give one at a time"
         )
     if names and not names[0].strip():
-        raise UsageError(
-            f"the name of the {kind.name} is empty", remedy=f"see `penguin get {kind.plural}`"
+        raise USAGE(
+            mistake=f"the name of the {kind.name} is empty",
+            remedy=f"see `penguin get {kind.plural}`",
         )
     return Reference(kind, names[0].strip() if names else None)
 
@@ -84,8 +87,8 @@ def named(words: Sequence[str]) -> Reference:
     """Read a reference to one resource."""
     found = reference(words)
     if found.name is None:
-        raise UsageError(
-            f"the name of the {found.kind.name} is missing",
+        raise USAGE(
+            mistake=f"the name of the {found.kind.name} is missing",
             remedy=f"add one that `penguin get {found.kind.plural}` lists",
         )
     return found
@@ -97,7 +100,7 @@ def tenant_name(words: Sequence[str]) -> str:
         words = [TENANT.name, *words]
     found = named(words)
     if found.kind is not TENANT:
-        raise UsageError(f"{found} is not a tenant", remedy="use tenant/NAME")
+        raise USAGE(mistake=f"{found} is not a tenant", remedy="use tenant/NAME")
     return str(found.name)
 
 
@@ -109,5 +112,5 @@ def tenant_option(value: str | None) -> str | None:
 def tenant_of(words: Sequence[str] | None, option: str | None) -> str | None:
     """Return the tenant that an argument or `--tenant` names; None when neither does."""
     if words and option is not None:
-        raise UsageError("the tenant is given twice", remedy="leave out --tenant")
+        raise USAGE(mistake="the tenant is given twice", remedy="leave out --tenant")
     return tenant_name(words) if words else tenant_option(option)

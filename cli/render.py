@@ -10,8 +10,7 @@ import typer
 from blueprint import render as rendering
 from cli import files
 from cli.api import connect, tenant_path
-from cli.errors import UsageError
-from cli.faults import UNWRITABLE
+from cli.faults import UNWRITABLE, USAGE
 from cli.names import OptionalTenantArgument, TenantOption, tenant_of
 from cli.output import Format, OutputOption, as_text, print_document
 from cli.pages import blueprint as pages
@@ -42,14 +41,14 @@ def render(
 
 def _rendered(tenant: str | None, filename: str | None) -> dict[str, Any]:
     if (tenant is None) == (filename is None):
-        raise UsageError("name either a tenant, or a file with -f", remedy="give one of the two")
+        raise USAGE(mistake="name either a tenant, or a file with -f", remedy="give one of the two")
     if tenant is not None:
         found: dict[str, Any] = connect().get(f"{tenant_path(tenant)}/blueprint")
         return found
     sources = files.read([filename or ""])
     if len(sources) != 1:
-        raise UsageError(
-            f"{filename} has {len(sources)} tenants", remedy="name a file with a single one"
+        raise USAGE(
+            mistake=f"{filename} has {len(sources)} tenants", remedy="name a file with a single one"
         )
     made = rendering.render(sources[0].tenant, platform=files.platform(), keys=None, generation=1)
     return made.model_dump(mode="json", by_alias=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from blueprint.schema import tenant_schema
-from cli.errors import UsageError
+from cli.faults import USAGE
 
 app = typer.Typer()
 
@@ -17,5 +17,5 @@ app = typer.Typer()
 def schema(kind: Annotated[str, typer.Argument(help="tenant")]) -> None:
     """Print the JSON Schema of a document, for editors and other programs."""
     if kind not in ("tenant", "tenants"):
-        raise UsageError(f"{kind} has no schema", remedy="use tenant")
+        raise USAGE(mistake=f"{kind} has no schema", remedy="use tenant")
     print(json.dumps(tenant_schema(), indent=2))

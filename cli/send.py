@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.api import Api, connect
-from cli.errors import UsageError
-from cli.faults import NOT_ACCEPTED, UNREADABLE
+from cli.faults import NOT_ACCEPTED, UNREADABLE, USAGE
 from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, print_document
 from cli.progress import ProgressLine
@@ -47,7 +46,7 @@ def send(
     given = {"from": sender, "to": recipient, "subject": subject, "text": text, "html": html}
     content |= {key: value for key, value in given.items() if value is not None}
     if missing := [f"--{key}" for key in ("from", "to", "subject") if key not in content]:
-        raise UsageError(f"{', '.join(missing)} missing", remedy="see `penguin send --help`")
+        raise USAGE(mistake=f"{', '.join(missing)} missing", remedy="see `penguin send --help`")
     content |= {"priority": priority}
     api = connect()
     message_id = api.enqueue(content, tenant_option(tenant))

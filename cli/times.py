@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from cli.errors import UsageError
+from cli.faults import USAGE
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -34,5 +34,5 @@ def seconds(text: str) -> float:
     """Read a duration such as 300s, 5m or 1h."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if found is None:
-        raise UsageError(f"{text} is not a duration", remedy="write 300s or 5m")
+        raise USAGE(mistake=f"{text} is not a duration", remedy="write 300s or 5m")
     return float(found[1]) * UNITS[found[2] or "s"]

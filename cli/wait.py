@@ -11,8 +11,7 @@ import typer
 
 from cli.api import Api, connect, tenant_path
 from cli.conditions import Condition, Types, of_subject, read_types, sentence
-from cli.errors import UsageError
-from cli.faults import UNREACHABLE, WAIT_STALLED, WAIT_TIMEOUT, WAIT_UNSUPPORTED
+from cli.faults import UNREACHABLE, USAGE, WAIT_STALLED, WAIT_TIMEOUT, WAIT_UNSUPPORTED
 from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result, voice
 from cli.progress import ProgressLine
@@ -50,8 +49,8 @@ def wait(
     what, _, wanted = for_.partition("=")
     known = read_types(api).order
     if what != "condition" or wanted not in known:
-        raise UsageError(
-            f"--for={for_} is not known",
+        raise USAGE(
+            mistake=f"--for={for_} is not known",
             remedy=f"use delete, or condition= with one of {', '.join(known)}",
         )
     found = for_condition(api, name, wanted, limit, output)

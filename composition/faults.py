@@ -13,14 +13,6 @@ SETTINGS_MISSING = FAULTS.code(
     cause="`settings.env` is not in the state directory.",
     acts=Actor.OPERATOR,
 )
-SETTINGS_INVALID = FAULTS.code(
-    "settings.invalid",
-    message="{reasons}",
-    remedy="correct the file, or the variable of the environment, which wins over it",
-    cause="A setting has a value that it cannot have; the value may be a secret and is not shown.",
-    example={"reasons": "PENGUIN_API__PORT: Input should be less than or equal to 65535"},
-    acts=Actor.OPERATOR,
-)
 INIT_EXISTS = FAULTS.code(
     "init.exists",
     message="this installation is set up already",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import UsageError
+from cli.faults import USAGE
 from cli.output import Format, OutputOption, print_result, print_rows
 from composition.faults import NO_SUCH_PURCHASE
 from hostwinds.journal import Intent, Journal, journal_from_environment
@@ -76,9 +76,11 @@ def _require_outcome(name: str, outcome: str) -> None:
     """Addresses are named `<service id>/<address name>`."""
     if "/" not in name:
         if not outcome.isdecimal() or int(outcome) == 0:
-            raise UsageError(f"{outcome} is not a service id", remedy="use the portal's number")
+            raise USAGE(mistake=f"{outcome} is not a service id", remedy="use the portal's number")
         return
     try:
         ipaddress.IPv4Address(outcome)
     except ValueError:
-        raise UsageError(f"{outcome} is not an IPv4 address", remedy="use four numbers") from None
+        raise USAGE(
+            mistake=f"{outcome} is not an IPv4 address", remedy="use four numbers"
+        ) from None

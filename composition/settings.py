@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.platform import Platform
-from composition.faults import SETTINGS_INVALID, SETTINGS_MISSING
+from cli.faults import SETTINGS_INVALID
+from composition.faults import SETTINGS_MISSING
 from controlplane.settings import ReconcilerSettings
 from kit.database import Role
 from kit.faults import Fault

@@ -6,7 +6,7 @@ import json
 
 from blueprint.schema import tenant_schema
 from composition.phases import ROWS
-from sandbox.reference import api, codes, commands, conditions, errors, tenant
+from sandbox.reference import api, commands, conditions, errors, tenant
 
 NOTICE = "<!-- Written by `make docs` from the code. -->\n\n"
 
@@ -17,7 +17,7 @@ def pages() -> dict[str, str]:
         "api.md": api.page(),
         "cli.md": commands.page(),
         "conditions.md": conditions.page(ROWS),
-        "errors.md": errors.page() + codes.page(),
+        "errors.md": errors.page(),
         "tenant.md": tenant.page(),
     }
     schema = json.dumps(tenant_schema(), indent=2) + "\n"

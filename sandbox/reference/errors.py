@@ -47,8 +47,7 @@ doing the same again can help, and an example of its text: what happened, then w
 answers with the status where one is given. The reason of a condition is the code in one word
 (`dns.foreign_record`: `DnsForeignRecord`).
 
-Beside these, `usage` is a command line that cannot be meant, `internal` a defect, `setup.failed` a
-step of `make setup`, and `api.status_NNN` an answer that is not the control plane's.
+Beside these, `setup.failed` is a step of `make setup`, which runs before anything is installed.
 """
 
 

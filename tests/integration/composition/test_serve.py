@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from cli.faults import SETTINGS_INVALID
 from composition.faults import (
     DATABASE_NOT_UPGRADED,
     INIT_EXISTS,
     NO_ENGINE,
     NOT_LISTENING,
     PORT_TAKEN,
-    SETTINGS_INVALID,
     SETTINGS_MISSING,
 )
 from composition.listening import listen

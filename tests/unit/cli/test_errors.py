@@ -11,30 +11,13 @@ import pytest
 
 from blueprint.faults import invalid
 from cli import main
-from cli.errors import CliError, reported
+from cli.errors import reported
 from cli.faults import UNREADABLE
 from kit.faults import Table
 
 TABLE = Table("test")
 INVALID = TABLE.code("thing.invalid", message="it is invalid", remedy="correct it", cause="c")
 MISSING = TABLE.code("thing.missing", message="no name", remedy="add one", cause="c")
-
-
-class RoomError(Exception):
-    """As every room raises them: with code, remedy and place, and no knowledge of the cli."""
-
-    code = "servers.disk_full"
-    remedy = "free some space"
-    where = Path("/var/lib/x")
-
-
-def test_an_error_has_code_place_and_remedy(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended, reported(lambda: Path("/nowhere")):
-        raise CliError("tenant.unknown", "no tenant acme", where="acme.yaml:3", remedy="apply it")
-    assert ended.value.code == 1
-    assert capsys.readouterr().err == (
-        "error[tenant.unknown]: no tenant acme\n  at: acme.yaml:3\n  do: apply it\n"
-    )
 
 
 def test_all_errors_of_a_group_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,14 +28,6 @@ def test_all_errors_of_a_group_are_shown(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == (
         "error[file.unreadable]: cannot read it: one\n  at: a.yaml\n  do: check the path\n"
         "error[file.unreadable]: cannot read it: two\n  at: a.yaml\n  do: check the path\n"
-    )
-
-
-def test_errors_of_the_rooms_are_shown_like_ours(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit), reported(lambda: Path("/nowhere")):
-        raise RoomError("no space")
-    assert capsys.readouterr().err == (
-        "error[servers.disk_full]: no space\n  at: /var/lib/x\n  do: free some space\n"
     )
 
 

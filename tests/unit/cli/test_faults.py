@@ -134,7 +134,7 @@ def test_apply_of_one_tenant_in_two_files_is_refused(penguin: Penguin, tmp_path:
 def test_apply_with_a_broken_platform_names_the_setting(penguin: Penguin, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(ACME)
     said = penguin("apply", "-f", "a.yaml", PENGUIN_PLATFORM__ZONE="Not A Zone")
-    assert_shows(said, faults.PLATFORM_INVALID, reasons=...)
+    assert_shows(said, faults.SETTINGS_INVALID, reasons=...)
     assert "PENGUIN_PLATFORM__ZONE: " in said
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cli.errors import UsageError
 from cli.names import named, reference, tenant_name, tenant_of
+from kit.faults import Fault
 
 
 @pytest.mark.parametrize(
@@ -40,23 +40,23 @@ def test_tenant_reads_every_form(words):
     ],
 )
 def test_reference_to_nothing_is_a_usage_error(words, message):
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(Fault, match=message):
         reference(words)
 
 
 @pytest.mark.parametrize("words", [["tenant"], ["tenant/"], ["host/mx1"], ["acme", "zoo"]])
 def test_tenant_that_is_none_is_a_usage_error(words):
-    with pytest.raises(UsageError):
+    with pytest.raises(Fault):
         tenant_name(words)
 
 
 def test_named_without_a_name_is_a_usage_error():
-    with pytest.raises(UsageError, match="the name of the host is missing"):
+    with pytest.raises(Fault, match="the name of the host is missing"):
         named(["host"])
 
 
 def test_tenant_given_twice_is_a_usage_error():
-    with pytest.raises(UsageError, match="given twice"):
+    with pytest.raises(Fault, match="given twice"):
         tenant_of(["acme"], "acme")
     assert tenant_of(None, "tenant/acme") == "acme"
     assert tenant_of(None, None) is None

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from kit.paths import checkout
-from sandbox.reference.codes import ROOMS
 
+PROJECT = tomllib.loads((checkout() / "pyproject.toml").read_text())
+ROOMS = tuple(PROJECT["tool"]["mypy"]["packages"])
 OURS = {*ROOMS, "tests"}
 MAY_USE: dict[str, set[str]] = {
     "kit": set(),
