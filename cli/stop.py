@@ -9,7 +9,7 @@ import typer
 
 from cli.api import connect
 from cli.completing import resources
-from cli.errors import UsageError
+from cli.faults import USAGE
 from cli.kinds import ADDRESS, DOMAIN, TENANT
 from cli.names import TenantOption, named, tenant_option
 from cli.output import Format, OutputOption, print_result
@@ -47,11 +47,11 @@ def request(target: Sequence[str], of: str | None) -> dict[str, Any]:
     if list(target) == [PLATFORM]:
         return {"scope": PLATFORM}
     if target[0] == PLATFORM:
-        raise UsageError("the platform has no name", remedy="give `platform` alone")
+        raise USAGE(mistake="the platform has no name", remedy="give `platform` alone")
     found = named(target)
     if found.kind not in KINDS:
-        raise UsageError(
-            f"mail of a {found.kind.name} cannot be stopped",
+        raise USAGE(
+            mistake=f"mail of a {found.kind.name} cannot be stopped",
             remedy="use platform, tenant, domain or address",
         )
     tenant = tenant_option(of) if found.kind is ADDRESS else None
