@@ -220,10 +220,6 @@ class TestDescription:
             "get /api/v1/messages",
             "post /api/v1/messages",
             "get /api/v1/messages/{message_id}",
-            "post /api/v1/stop",
-            "get /api/v1/stops",
-            "post /api/v1/start",
-            "get /api/v1/phases",
             "get /api/v1/health",
             "get /api/v1/health/{part}",
         }
