@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 
 from cli.api import Api, connect
 from kit.paths import checkout
+from kit.waiting import wait_until
 from lab import leftovers
 from lab.place import LabPlace, required
 from sandbox import down, up, world
@@ -84,10 +84,7 @@ def sent() -> dict[str, Any]:
 
 
 def until(answer: Any, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not answer():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    assert wait_until(answer, seconds=seconds)
 
 
 def until_told(condition: str, *parts: str) -> None:
