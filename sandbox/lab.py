@@ -57,7 +57,7 @@ def status(output: OutputOption = Format.TABLE) -> None:
     """Say what runs, and what has been charged so far."""
     place = running(world.lab_dir())
     if place is None:
-        rows: list[dict[str, Any]] = [{"what": "lab", "state": "stopped", "address": None}]
+        rows: list[dict[str, Any]] = [{"what": "lab", "state": _without_process(), "address": None}]
     else:
         ledger = _asked("GET", f"{place.hostwinds_url}/_lab/ledger").json()
         charged = sum(float(line["usd"]) for line in ledger)
@@ -69,6 +69,13 @@ def status(output: OutputOption = Format.TABLE) -> None:
             {"what": "charged", "state": f"{charged:.2f} USD a month", "address": None},
         ]
     print_rows(rows, ("what", "state", "address"), output)
+
+
+def _without_process() -> str:
+    """Say whether a lab whose process is gone has left hosts and mounts on this machine."""
+    if leftovers.of(world.lab_dir()):
+        return "killed: its hosts are left; end them with `penguin lab down`"
+    return "stopped"
 
 
 def _guests(place: LabPlace) -> list[dict[str, Any]]:

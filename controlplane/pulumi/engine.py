@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from shutil import which
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from blueprint.document import Blueprint
 from controlplane.pulumi.errors import Complaint, explain
 from controlplane.pulumi.events import Listener
 from controlplane.pulumi.faults import ENGINE_INCOMPLETE, UNFINISHED
+from controlplane.pulumi.forks import ForkServer
 from controlplane.pulumi.job import MARK, Job, Kind
 from controlplane.pulumi.owner import clear_stale_locks
 from controlplane.pulumi.purchases import end_unknown, raise_fence
@@ -57,8 +58,7 @@ class PulumiEngine:
         self._environment = dict(environment)
         self._root = root
         self._clock = clock
-        self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload(["controlplane.pulumi.worker"])
+        self._forks = ForkServer("controlplane.pulumi.worker")
 
     def state(self, tenant: str) -> CloudState:
         """Read the last checkpoint, without starting the engine: a few milliseconds."""
@@ -144,26 +144,35 @@ class PulumiEngine:
     ) -> None:
         """Run commands in a process; raises a fault for whatever went wrong."""
         job = self._job(tenant, kinds, blueprint, further)
-        receiver, sender = self._processes.Pipe(duplex=False)
-        process = self._processes.Process(target=_start, args=(job, sender), daemon=True)
-        process.start()
-        sender.close()
-        until = self._clock() + deadline.total_seconds()
-        code: int | None = None
-        try:
-            code = self._listen(receiver, listener, until, deadline)
-        finally:
-            receiver.close()
-            if code is None:
-                process.kill()
-            process.join()
-            process.close()
-            end_leftovers(f"{MARK}={job.mark}")
+        with self._forks.used() as processes:
+            code = self._forked(processes, job, listener, deadline)
         if code:
             complaints = listener.complaints or [Complaint(None, " ".join(listener.noise))]
             fault = explain(complaints, tenant)
             if fault is not None:
                 raise fault
+
+    def _forked(
+        self, processes: ForkServerContext, job: Job, listener: Listener, deadline: timedelta
+    ) -> int:
+        """Do the job in a process of its own, and end with it whatever it has started."""
+        receiver, sender = processes.Pipe(duplex=False)
+        process = processes.Process(target=_start, args=(job, sender), daemon=True)
+        process.start()
+        sender.close()
+        until = self._clock() + deadline.total_seconds()
+        ended = False
+        try:
+            code = self._listen(receiver, listener, until, deadline)
+            ended = True
+        finally:
+            receiver.close()
+            if not ended:
+                process.kill()
+            process.join()
+            process.close()
+            end_leftovers(f"{MARK}={job.mark}")
+        return code
 
     def _listen(
         self, receiver: Connection, listener: Listener, until: float, deadline: timedelta
