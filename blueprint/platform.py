@@ -22,6 +22,10 @@ class Prices(Document):
     address: int = 499
 
 
+OFFLINE = "offline"
+"""Stands for the installation where none is set up: nothing can be made for what is rendered so."""
+
+
 class Platform(Document):
     """Facts that are the same for all tenants."""
 

@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.faults import invalid
 from blueprint.loading import MAX_BYTES, load
-from blueprint.platform import Platform
+from blueprint.platform import OFFLINE, Platform
 from blueprint.tenant import Tenant
 from cli.faults import REPEATED, SETTINGS_INVALID, UNREADABLE, USAGE
 from kit.faults import Fault, Violation
 from kit.paths import state_dir
 
 ZONE = "penguinmails.example"
-OFFLINE = "offline"
-"""Stands for the installation where none is set up: what is rendered so belongs to none."""
 SETTINGS = "settings.env"
 """Of this machine's installation, in the state directory."""
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -49,6 +47,14 @@ class _Known(BaseSettings):
     )
 
     platform: Platform = Platform(installation=OFFLINE, zone=ZONE)
+
+    @field_validator("platform", mode="before")
+    @classmethod
+    def _with_defaults(cls, given: object) -> object:
+        """Add what a client without an installation need not set."""
+        if not isinstance(given, dict):
+            return given
+        return {"installation": OFFLINE, "zone": ZONE, **given}
 
 
 def platform() -> Platform:

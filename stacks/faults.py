@@ -97,6 +97,13 @@ WRONG_TENANT = FAULTS.code(
     cause="The stack's configuration names another tenant's blueprint.",
     example={"stack": "acme", "tenant": "globex"},
 )
+NO_INSTALLATION = FAULTS.code(
+    "stack.no_installation",
+    message="blueprint {source} was rendered without an installation",
+    remedy="render it where `penguin init` was run, or read it from the control plane",
+    cause="Names and marks begin with the installation's id, and this blueprint has none.",
+    example={"source": "acme.json"},
+)
 CONTROL_PLANE_REFUSED = FAULTS.code(
     "stack.refused",
     message="the control plane does not give the blueprint: {detail}",

@@ -13,10 +13,12 @@ import pulumi
 from pydantic import ValidationError
 
 from blueprint.document import Blueprint
+from blueprint.platform import OFFLINE
 from stacks.faults import (
     BAD_BLUEPRINT,
     CONTROL_PLANE_REFUSED,
     CONTROL_PLANE_UNREACHABLE,
+    NO_INSTALLATION,
     NO_SOURCE,
     WRONG_TENANT,
 )
@@ -44,6 +46,8 @@ def blueprint_of(config: pulumi.Config, stack: str) -> Blueprint:
         raise BAD_BLUEPRINT(source=source, reason=f"{error.error_count()} violations") from None
     if blueprint.tenant != stack:
         raise WRONG_TENANT(stack=stack, tenant=blueprint.tenant)
+    if blueprint.installation == OFFLINE:
+        raise NO_INSTALLATION(source=source)
     return blueprint
 
 

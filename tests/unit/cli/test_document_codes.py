@@ -11,7 +11,6 @@ from cli import files
 from kit.faults import Code
 from kit.paths import checkout
 from tests.support.faults import assert_shows, printed
-from tests.support.installation import INSTALLATION
 
 ACME = (checkout() / "tenants" / "acme.yaml").read_text()
 HOST = "    - {name: mx1, size: business, addresses: 3, zone: acme.example}\n"
@@ -61,7 +60,6 @@ def test_violation_of_a_document_is_printed(
 def test_domain_that_makes_a_name_too_long_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PENGUIN_PLATFORM__INSTALLATION", INSTALLATION)
     monkeypatch.setenv("PENGUIN_PLATFORM__ZONE", "mail.of.a.platform.with.a.long.name.example")
     file = tmp_path / "acme.yaml"
     file.write_text(ACME.replace("acme-mail.example", f"{LABELS}.{'b' * 28}.example"))

@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from blueprint.platform import OFFLINE
 from kit.faults import Code, Fault
 from stacks.faults import (
     BAD_BLUEPRINT,
@@ -20,6 +21,7 @@ from stacks.faults import (
     CLOUDFLARE_UNREACHABLE,
     CONTROL_PLANE_REFUSED,
     CONTROL_PLANE_UNREACHABLE,
+    NO_INSTALLATION,
     NO_SOURCE,
     STATE_UNREACHABLE,
     WRONG_TENANT,
@@ -30,6 +32,7 @@ from stacks.source import PROJECT, blueprint_of
 from stacks.standing import Standing
 from stacks.zones import find_zone, list_records
 from tests.support.faults import assert_shows, fault_shown
+from tests.support.installation import PLATFORM
 from tests.support.tenants import rendered, tenant
 
 SECRET = "s3cret-that-nobody-may-see"
@@ -144,6 +147,14 @@ def test_blueprint_of_another_tenant_is_shown(tmp_path: Path) -> None:
     document = other.model_copy(update={"tenant": "globex"})
     file.write_text(document.model_dump_json(by_alias=True))
     assert_shows(shown_by_hand(blueprint=str(file)), WRONG_TENANT)
+
+
+def test_blueprint_rendered_without_an_installation_is_refused(tmp_path: Path) -> None:
+    platform = PLATFORM.model_copy(update={"installation": OFFLINE})
+    file = tmp_path / "acme.json"
+    text = tenant("mx1@acme.example", domains="acme.example")
+    file.write_text(rendered(text, platform=platform).model_dump_json(by_alias=True))
+    assert_shows(shown_by_hand(blueprint=str(file)), NO_INSTALLATION, source=file)
 
 
 def test_refusal_of_the_control_plane_is_shown_with_its_code_and_remedy(
