@@ -17,20 +17,14 @@ from lab.lock import MACHINE_LOCK, alone
 from lab.place import LabPlace, running
 
 HERE = Path(__file__).parent
-OWN_MACHINE = ("test_clean_end.py", "test_machine.py")
-"""Their tests run in namespaces of their own, beside any lab."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the lab, which exists once on a machine, to one worker.
+    """Let tests that start a lab of their own come first.
 
-    Tests that start a lab of their own come first: the fixture `lab` holds the machine's until the
-    end of the run.
+    The fixture `lab` holds the machine's until the end of the run.
     """
     with_lab = [item for item in items if HERE in item.path.parents]
-    with_lab = [item for item in with_lab if item.path.name not in OWN_MACHINE]
-    for item in with_lab:
-        item.add_marker(pytest.mark.xdist_group("lab"))
     _sort(items, with_lab, lambda item: "lab" in item.fixturenames)  # type: ignore[attr-defined]
     steps = [item for item in with_lab if item.get_closest_marker("in_order")]
     _sort(items, steps, lambda item: item.reportinfo()[1] or 0)

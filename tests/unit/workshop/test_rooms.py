@@ -43,6 +43,7 @@ DISTRIBUTIONS = {
     "google": "protobuf",
     "grpc": "grpcio",
     "uuid_utils": "uuid-utils",
+    "xdist": "pytest-xdist",
     "yaml": "pyyaml",
 }
 """Where a package is not called like what it installs."""
