@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 
 from cli.api import Api, connect
@@ -133,7 +133,9 @@ def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
     until(lambda: any(o["phase"] == "configuration" for o in operations(api)))
     pid = world.control_plane_pid()
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    supervisor = psutil.Process(pid)
+    for process in (supervisor, *supervisor.children()):
+        process.kill()
     until(lambda: world.control_plane_pid() is None)
 
     world.start_control_plane()

@@ -317,7 +317,7 @@ def test_broken_settings_are_named_without_their_values(plane, penguin, file, tm
     settings.write_text('PENGUIN_PLATFORM__ZONE="Not A Zone"\n')
     assert penguin("apply", "-f", str(file)) == 1
     said = capsys.readouterr().err
-    assert "error[settings.invalid_platform]: " in said
+    assert "error[settings.invalid]: " in said
     assert "PENGUIN_PLATFORM__ZONE" in said
 
 

@@ -50,7 +50,7 @@ def here(plane: Plane, cloud: Cloud, port: int, monkeypatch: pytest.MonkeyPatch)
     """A control plane whose hosts answer, if at all, at a port of this machine."""
     cloud.world._addresses = iter([IP])
     monkeypatch.setattr(
-        "controlplane.ansible.configurator.SshServer", partial(SshServer, port=port)
+        "controlplane.ansible.first_contact.SshServer", partial(SshServer, port=port)
     )
     settings = ConfiguratorSettings(
         playbooks=Path("nowhere"), sender_sources=(), ssh_deadline=timedelta(seconds=1)
