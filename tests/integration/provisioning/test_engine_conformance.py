@@ -31,6 +31,9 @@ class OverEmulators:
 
     def __init__(self, engine: CloudEngine, cloud: Cloud) -> None:
         cloud.account.create_zone("beta.example")
+        cloud.world._show_after = (
+            2.0  # the first look after an order sees nothing, on a busy machine too
+        )
         self.engine = engine
         self._cloud = cloud
 
