@@ -16,7 +16,7 @@ SETTINGS_MISSING = FAULTS.code(
 INIT_EXISTS = FAULTS.code(
     "init.exists",
     message="this installation is set up already",
-    remedy="edit the file; to begin anew, remove it and everything beside it",
+    remedy="edit the file; to start over, remove it and everything beside it",
     cause="`penguin init` makes settings and keys once.",
     acts=Actor.OPERATOR,
 )
