@@ -1,20 +1,52 @@
-"""The reconciler's table, as the API, the reference and the bench know it, without adapters."""
+"""The reconciler's table: each phase's row, and how it is made of adapters.
+
+The API, the reference and the bench read the rows; only the part `reconciler` makes the phases.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phases.activation import Activation
 from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.configuration import Configuration
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.verification import Verification
+from controlplane.reconciler.ports import CloudEngine, Configurator, Verifier
 from controlplane.reconciler.table import Row
 
-ROWS: tuple[Row, ...] = (
-    Keys.row,
-    Cloud.row,
-    Dns.row,
-    Configuration.row,
-    Verification.row,
-    Activation.row,
+
+@dataclass(frozen=True)
+class Adapters:
+    """What the phases drive."""
+
+    engine: CloudEngine
+    verifier: Verifier
+    configurator: Configurator
+    root_password: Callable[[int], str | None]
+    """Asks the provider for the first password of a service."""
+    cloud_deadline: timedelta
+    """For one operation of the engine."""
+
+
+TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
+    (Keys.row, lambda _: Keys()),
+    (Cloud.row, lambda adapters: Cloud(adapters.engine, deadline=adapters.cloud_deadline)),
+    (Dns.row, lambda adapters: Dns(adapters.verifier)),
+    (
+        Configuration.row,
+        lambda adapters: Configuration(adapters.configurator, root_password=adapters.root_password),
+    ),
+    (Verification.row, lambda adapters: Verification(adapters.verifier)),
+    (Activation.row, lambda _: Activation()),
 )
+ROWS = tuple(row for row, _ in TABLE)
+
+
+def make_phases(adapters: Adapters) -> list[AnyPhase]:
+    """Return every phase of the table."""
+    return [make(adapters) for _, make in TABLE]

@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Sequence
 
 from composition.heartbeat import Progress
-from composition.parts.reconciler import cloud, reconcile
+from composition.parts.reconciler import engine, reconcile
 from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import ROWS
 from composition.process import start
 from controlplane.conditions.model import TENANT, unknown
 from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
+from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.session import Session
@@ -47,7 +48,11 @@ class WithoutHosts(Phase[None]):
 
 def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
     """Return the phases up to `dns`, and a stand-in for each of the others."""
-    real: list[AnyPhase] = [Keys(), cloud(settings), Dns(RecordedVerifier())]
+    real: list[AnyPhase] = [
+        Keys(),
+        Cloud(engine(settings), deadline=settings.reconciler.cloud_deadline),
+        Dns(RecordedVerifier()),
+    ]
     known = {phase.row.name for phase in real}
     message = f"real hosts cannot run here: {lacks}"
     return [*real, *(WithoutHosts(row, message) for row in ROWS if row.name not in known)]

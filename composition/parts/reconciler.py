@@ -8,6 +8,7 @@ from functools import partial
 
 from composition.heartbeat import Progress
 from composition.parts.settings import Part, ReconcilerPart
+from composition.phases import Adapters, make_phases
 from composition.process import start
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.clock import now
@@ -16,12 +17,6 @@ from controlplane.hostwinds.root_password import root_password
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
-from controlplane.reconciler.phases.activation import Activation
-from controlplane.reconciler.phases.cloud import Cloud
-from controlplane.reconciler.phases.configuration import Configuration
-from controlplane.reconciler.phases.dns import Dns
-from controlplane.reconciler.phases.keys import Keys
-from controlplane.reconciler.phases.verification import Verification
 from controlplane.verification import InternetVerifier
 from kit.paths import checkout, state_dir
 from vault import KeyRing, Vault
@@ -29,38 +24,34 @@ from vault import KeyRing, Vault
 
 def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
     """Return the phases on real providers and hosts."""
-    verifier = InternetVerifier(
-        resolver=settings.verification.resolver or None,
-        source=settings.verification.source or None,
-    )
-    configurator = AnsibleConfigurator(
-        ConfiguratorSettings(
-            playbooks=checkout() / "playbooks",
-            sender_sources=settings.hosts.sender_sources,
-            ssh_sources=settings.hosts.ssh_sources,
-            package_sources=settings.hosts.package_sources,
+    return make_phases(
+        Adapters(
+            engine=engine(settings),
+            verifier=InternetVerifier(
+                resolver=settings.verification.resolver or None,
+                source=settings.verification.source or None,
+            ),
+            configurator=AnsibleConfigurator(
+                ConfiguratorSettings(
+                    playbooks=checkout() / "playbooks",
+                    sender_sources=settings.hosts.sender_sources,
+                    ssh_sources=settings.hosts.ssh_sources,
+                    package_sources=settings.hosts.package_sources,
+                )
+            ),
+            root_password=partial(root_password, environment=environment(settings)),
+            cloud_deadline=settings.reconciler.cloud_deadline,
         )
     )
-    return [
-        Keys(),
-        cloud(settings),
-        Dns(verifier),
-        Configuration(
-            configurator, root_password=partial(root_password, environment=environment(settings))
-        ),
-        Verification(verifier),
-        Activation(),
-    ]
 
 
-def cloud(settings: ReconcilerPart) -> Cloud:
-    """Return the cloud's phase on the Pulumi engine."""
-    engine = PulumiEngine(
+def engine(settings: ReconcilerPart) -> PulumiEngine:
+    """Return the Pulumi engine of this installation."""
+    return PulumiEngine(
         installation=settings.installation,
         environment=environment(settings),
         root=state_dir() / "pulumi" / "operations",
     )
-    return Cloud(engine, deadline=settings.reconciler.cloud_deadline)
 
 
 def environment(settings: ReconcilerPart) -> dict[str, str]:
