@@ -48,7 +48,10 @@ PACKAGES_UNAVAILABLE = FAULTS.code(
     remedy="check that the host reaches its package sources (`apt-get update` on the host) and "
     "that PENGUIN_HOSTS__PACKAGE_SOURCES names the right ones",
     cause="A package source does not answer, or lacks a package.",
-    example={"task": "Install packages", "reason": "Failed to fetch http://packages.example/debian"},
+    example={
+        "task": "Install packages",
+        "reason": "Failed to fetch http://packages.example/debian",
+    },
     retryable=True,
     acts=Actor.OPERATOR,
 )
