@@ -19,7 +19,7 @@ from controlplane.messages.endpoints import router as messages
 from controlplane.operations.endpoints import router as operations
 from controlplane.reconciler.endpoints import router as phases_router
 from controlplane.reconciler.table import Row
-from controlplane.requests import Gate
+from controlplane.requests import Limits
 from controlplane.stops.endpoints import router as stops
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.pause import router as pause
@@ -54,7 +54,7 @@ def create_app(
     app.state.probes = {"db": database_probe(database), **(probes or {})}
     problems.install(app)
     openapi.install(app, prefix=PREFIX, platform=platform)
-    app.add_middleware(Gate, prefix=PREFIX)
+    app.add_middleware(Limits)
     for router in (
         tenants,
         pause,

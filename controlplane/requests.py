@@ -1,4 +1,4 @@
-"""Refuses, before anything reads them, requests that no endpoint could answer sensibly."""
+"""Limits of every request, before anything reads it: size of the body, characters of the path."""
 
 from __future__ import annotations
 
@@ -14,15 +14,11 @@ MESSAGE_LIMIT = 16 * 2**20
 """Bytes of a body: text and HTML of a mail at their longest, escaped as JSON."""
 
 
-class Gate:
-    """Middleware: NUL in an address, bodies that are too large, and bodies that are not JSON.
+class Limits:
+    """Middleware: refuses NUL in a path or query, and bodies that are too large."""
 
-    What lies outside of `prefix` (a form of a mail client, for one) is only held to its size.
-    """
-
-    def __init__(self, app: ASGIApp, *, prefix: str) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that is refused, and count the bytes of any other."""
@@ -30,41 +26,42 @@ class Gate:
             await self._app(scope, receive, send)
             return
         limit = MESSAGE_LIMIT if scope["path"].endswith("/messages") else DOCUMENT_LIMIT
-        refused = self._refusal(scope, limit)
+        refused = _refusal(scope, limit)
         if refused is not None:
             await answer(refused)(scope, receive, send)
             return
         await self._app(scope, _counted(receive, limit), send)
 
-    def _refusal(self, scope: Scope, limit: int) -> Fault | None:
-        headers = Headers(scope=scope)
-        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            return NUL()
-        length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > limit:
-            return TOO_LARGE(limit=limit)
-        has_body = length != "0" or "transfer-encoding" in headers
-        if has_body and scope["path"].startswith(self._prefix) and not _is_json(headers):
-            return NOT_JSON(kind=headers.get("content-type") or "of no type")
-        return None
 
-
-def _is_json(headers: Headers) -> bool:
+def require_json(headers: Headers) -> None:
+    """Refuse a body that is not JSON by its type."""
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == "application/json" or (
+    if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")
-    )
+    ):
+        raise NOT_JSON(kind=headers.get("content-type") or "of no type")
+
+
+def _refusal(scope: Scope, limit: int) -> Fault | None:
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        return NUL()
+    length = Headers(scope=scope).get("content-length", "0")
+    if length.isdecimal() and int(length) > limit:
+        return TOO_LARGE(limit=limit)
+    return None
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    """Stop reading a body whose length was not told, or not truly."""
-    seen = 0
+    """Stop reading a body at the limit, whatever its Content-Length says."""
+    received = 0
 
     async def counted() -> Message:
-        nonlocal seen
+        nonlocal received
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
+        received += len(message.get("body", b""))
+        if received > limit:
             raise Refusal(TOO_LARGE(limit=limit))
         return message
 

@@ -6,16 +6,25 @@ import asyncio
 import socket
 
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from composition.heartbeat import Progress, turns
 from composition.parts.settings import Part, PublicPart
 from composition.process import start
 from controlplane.database import role_engine
-from controlplane.requests import Gate
+from controlplane.requests import Limits
 from controlplane.service import serve_http
 from kit.database import Role
 from sender.tokens import Tokens
 from sender.unsubscribe import create_router
+
+
+def public_app(engine: AsyncEngine, tokens: Tokens) -> FastAPI:
+    """Return the application of the public endpoints."""
+    app = FastAPI(openapi_url=None)
+    app.add_middleware(Limits)
+    app.include_router(create_router(engine, tokens))
+    return app
 
 
 async def work(settings: PublicPart, progress: Progress, stop: asyncio.Event) -> None:
@@ -23,13 +32,10 @@ async def work(settings: PublicPart, progress: Progress, stop: asyncio.Event) ->
     engine = role_engine(
         settings.dsn, settings.login(Role.PUBLIC), settings.passwords[Role.PUBLIC], pool_size=2
     )
-    tokens = Tokens(bytes.fromhex(settings.token_key.get_secret_value()))
-    application = FastAPI(openapi_url=None)
-    application.add_middleware(Gate, prefix="/u")
-    application.include_router(create_router(engine, tokens))
+    app = public_app(engine, Tokens(bytes.fromhex(settings.token_key.get_secret_value())))
     turning = asyncio.create_task(turns(progress))
     try:
-        await serve_http(application, socket.socket(fileno=settings.socket), stop, lambda: None)
+        await serve_http(app, socket.socket(fileno=settings.socket), stop, lambda: None)
     finally:
         turning.cancel()
         await engine.dispose()

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from controlplane.events import repository
 from controlplane.faults import TENANT_NOT_FOUND
-from controlplane.identity.access import Reader
+from controlplane.identity.access import GuardedRoute, Reader
 from controlplane.pagination import Page
 from controlplane.problems import responses
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=GuardedRoute)
 
 
 SHOWN: dict[str, Any] = {

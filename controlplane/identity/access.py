@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,16 +18,17 @@ from controlplane.database import API, OPERATOR, Database
 from controlplane.faults import KEY_INVALID, KEY_MISSING, OPERATORS_ONLY, SCOPE_MISSING
 from controlplane.identity.keys import Scope, matches, prefix_of
 from controlplane.identity.repository import find_key
+from controlplane.requests import require_json
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `pm_live_…`")
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who asks. A tenant's key opens transactions that see nothing but its tenant."""
+    """The rights of a request. A tenant's key opens transactions that see only its tenant."""
 
     owner: str
-    """Prefix of the key; names who did something, and separates idempotency keys."""
+    """Prefix of the key: the actor of events, and the owner of idempotency keys."""
     tenant_id: UUID | None
     scopes: frozenset[str]
     database: Database
@@ -43,36 +46,75 @@ class Access:
             yield connection
 
 
-async def _access(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-) -> Access:
-    database: Database = request.app.state.database
-    if credentials is None:
-        raise KEY_MISSING()
-    secret = credentials.credentials
-    async with database.begin(API) as connection:
-        row = await find_key(connection, prefix_of(secret))
-    if row is None or row.revoked or not matches(secret, row.hash, request.app.state.pepper):
-        raise KEY_INVALID()
-    return Access(row.prefix, row.tenant_id, row.scopes, database)
+@dataclass(frozen=True)
+class Guard:
+    """A dependency: keys with a scope, of operators only where that is required."""
 
+    scope: Scope
+    operator: bool = False
 
-def require(scope: Scope, *, operator: bool = False) -> Callable[..., Awaitable[Access]]:
-    """Return a dependency that lets in keys with a scope, and operators' keys only if asked."""
-
-    async def check(access: Annotated[Access, Depends(_access)]) -> Access:
-        if scope not in access.scopes:
-            raise SCOPE_MISSING(scope=scope)
-        if operator and not access.is_operator:
-            raise OPERATORS_ONLY()
+    async def __call__(
+        self,
+        request: Request,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    ) -> Access:
+        """Return the rights of a request that `admit` has checked."""
+        del credentials
+        access: Access = request.state.access
         return access
 
-    return check
+    async def admit(self, request: Request) -> None:
+        """Check the key of a request and keep its rights; raises where they do not suffice."""
+        access = await _access(request)
+        if self.scope not in access.scopes:
+            raise SCOPE_MISSING(scope=self.scope)
+        if self.operator and not access.is_operator:
+            raise OPERATORS_ONLY()
+        request.state.access = access
 
 
-Reader = Annotated[Access, Depends(require(Scope.TENANTS_READ))]
-Writer = Annotated[Access, Depends(require(Scope.TENANTS_WRITE))]
-OperatorWriter = Annotated[Access, Depends(require(Scope.TENANTS_WRITE, operator=True))]
-MessageReader = Annotated[Access, Depends(require(Scope.MESSAGES_READ))]
-MessageSender = Annotated[Access, Depends(require(Scope.MESSAGES_SEND))]
+class GuardedRoute(APIRoute):
+    """An endpoint that reads the body only after the key was checked.
+
+    The framework parses the body before it runs dependencies.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the framework's handler behind the guards of the endpoint."""
+        handle = super().get_route_handler()
+        guards = tuple(_guards(self.dependant))
+
+        async def guarded(request: Request) -> Response:
+            for guard in guards:
+                await guard.admit(request)
+            if self.body_field is not None:
+                require_json(request.headers)
+            return await handle(request)
+
+        return guarded
+
+
+def _guards(dependant: Dependant) -> Iterator[Guard]:
+    for inner in dependant.dependencies:
+        if isinstance(inner.call, Guard):
+            yield inner.call
+        yield from _guards(inner)
+
+
+async def _access(request: Request) -> Access:
+    credentials = await bearer(request)
+    if credentials is None:
+        raise KEY_MISSING()
+    secret, state = credentials.credentials, request.app.state
+    async with state.database.begin(API) as connection:
+        row = await find_key(connection, prefix_of(secret))
+    if row is None or row.revoked or not matches(secret, row.hash, state.pepper):
+        raise KEY_INVALID()
+    return Access(row.prefix, row.tenant_id, row.scopes, state.database)
+
+
+Reader = Annotated[Access, Depends(Guard(Scope.TENANTS_READ))]
+Writer = Annotated[Access, Depends(Guard(Scope.TENANTS_WRITE))]
+OperatorWriter = Annotated[Access, Depends(Guard(Scope.TENANTS_WRITE, operator=True))]
+MessageReader = Annotated[Access, Depends(Guard(Scope.MESSAGES_READ))]
+MessageSender = Annotated[Access, Depends(Guard(Scope.MESSAGES_SEND))]

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 
 from controlplane.faults import TENANT_NOT_FOUND
-from controlplane.identity.access import Reader
+from controlplane.identity.access import GuardedRoute, Reader
 from controlplane.inventory import service
 from controlplane.inventory.schemas import AddressPage, DomainPage, HostPage, MailboxPage
 from controlplane.inventory.service import ADDRESSES, DOMAINS, HOSTS, MAILBOXES, Kind, P
 from controlplane.pagination import Limit
 from controlplane.problems import responses
 
-router = APIRouter(tags=["inventory"])
+router = APIRouter(tags=["inventory"], route_class=GuardedRoute)
 
 
 class Selection:

@@ -14,7 +14,7 @@ from controlplane.faults import (
     SENDER_MISSING,
     TENANT_NOT_FOUND,
 )
-from controlplane.identity.access import Access, MessageReader, MessageSender
+from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
 from controlplane.pagination import IdCursor, Limit, Page, cut
 from controlplane.problems import responses
 from controlplane.tenants import service as tenants
@@ -23,7 +23,7 @@ from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND
 from sender.queue import enqueue
 from sender.schemas import Explanation, MessageView, OutgoingMessage
 
-router = APIRouter(tags=["messages"])
+router = APIRouter(tags=["messages"], route_class=GuardedRoute)
 EXAMPLE = {
     "from": "sales@acme.example",
     "to": "bob@rcpt.example",

@@ -13,14 +13,14 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from controlplane.faults import OPERATION_NOT_FOUND, TENANT_NOT_FOUND
-from controlplane.identity.access import Access, Reader
+from controlplane.identity.access import Access, GuardedRoute, Reader
 from controlplane.operations import repository
 from controlplane.pagination import IdCursor, Limit, Page, cut
 from controlplane.problems import responses
 from controlplane.tenants import service as tenants
 from controlplane.tenants.endpoints import Name
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=GuardedRoute)
 OperationId = Annotated[UUID, Path(examples=["0199b1c2-0000-7000-8000-000000000000"])]
 FOLLOW_SECONDS = 0.3
 

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
-from controlplane.identity.access import Reader
+from controlplane.identity.access import GuardedRoute, Reader
 from controlplane.reconciler.subjects import Kind
 from controlplane.reconciler.table import Row, condition_types, ordered
 
-router = APIRouter(tags=["phases"])
+router = APIRouter(tags=["phases"], route_class=GuardedRoute)
 SHOWN: dict[str, Any] = {
     "phases": [
         {

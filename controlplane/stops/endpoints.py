@@ -16,7 +16,7 @@ from controlplane.faults import (
     STOPPED_BY_OPERATOR,
     TENANT_NOT_FOUND,
 )
-from controlplane.identity.access import Reader, Writer
+from controlplane.identity.access import GuardedRoute, Reader, Writer
 from controlplane.pagination import IdCursor, Limit, cut
 from controlplane.problems import responses
 from controlplane.stops import service
@@ -26,7 +26,7 @@ from controlplane.tenants import service as tenants
 from sender import stops
 from sender.schemas import Stop
 
-router = APIRouter(tags=["stops"])
+router = APIRouter(tags=["stops"], route_class=GuardedRoute)
 UNKNOWN = (TENANT_NOT_FOUND, DOMAIN_NOT_FOUND, ADDRESS_NOT_FOUND)
 
 

@@ -22,7 +22,7 @@ from controlplane.faults import (
     TENANT_NOT_FOUND,
     TENANT_WRONG_NAME,
 )
-from controlplane.identity.access import OperatorWriter, Reader, Writer
+from controlplane.identity.access import GuardedRoute, OperatorWriter, Reader, Writer
 from controlplane.pagination import Limit, NameCursor, cut
 from controlplane.problems import responses
 from controlplane.tenants import repository, service
@@ -31,7 +31,7 @@ from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView, view
 from controlplane.tenants.service import Outcome, Remembered
 from sender.faults import IDEMPOTENCY_MISMATCH
 
-router = APIRouter(tags=["tenants"])
+router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
 Document = Annotated[Tenant, Body(openapi_examples={"acme": {"value": EXAMPLE}})]
 IdempotencyKey = Annotated[
     str | None, Header(min_length=1, max_length=200, examples=["acme-2026-11-24"])

@@ -12,7 +12,7 @@ from controlplane.conditions.model import TENANT
 from controlplane.events.reasons import Reason
 from controlplane.events.repository import emit
 from controlplane.faults import TENANT_NOT_FOUND
-from controlplane.identity.access import Access, OperatorWriter
+from controlplane.identity.access import Access, GuardedRoute, OperatorWriter
 from controlplane.problems import responses
 from controlplane.schedule.repository import Priority, request_visit
 from controlplane.tenants import repository, service
@@ -20,7 +20,7 @@ from controlplane.tenants.endpoints import Name
 from controlplane.tenants.repository import Pause
 from controlplane.tenants.schemas import TenantView, view
 
-router = APIRouter(tags=["tenants"])
+router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
 EXAMPLE: dict[str, Any] = {"reason": "the provider is being migrated"}
 
 

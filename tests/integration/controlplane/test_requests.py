@@ -14,14 +14,16 @@ from sqlalchemy import exc
 from blueprint.faults import INVALID
 from controlplane import faults
 from controlplane.database import Database
+from controlplane.identity.keys import Scope
 from controlplane.requests import DOCUMENT_LIMIT
+from kit.faults import Code
 from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows
 
 JSON = {"Content-Type": "application/json"}
 
 
-def said(answer: Any) -> dict[str, Any]:
+def problem_of(answer: Any) -> dict[str, Any]:
     """Return the problem that an answer is."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     problem: dict[str, Any] = answer.json()
@@ -38,9 +40,9 @@ def said(answer: Any) -> dict[str, Any]:
 async def test_a_body_that_is_no_json_is_told(operator, body: bytes) -> None:
     answer = await operator.post("/tenants", content=body, headers=JSON)
     if body:
-        assert_shows(said(answer), faults.MALFORMED_JSON, reason=...)
+        assert_shows(problem_of(answer), faults.MALFORMED_JSON, reason=...)
     else:
-        assert_shows(said(answer), INVALID, mistakes="1 mistake")
+        assert_shows(problem_of(answer), INVALID, mistakes="1 mistake")
 
 
 async def test_the_place_of_a_mistake_in_json_is_told(operator) -> None:
@@ -53,7 +55,7 @@ async def test_a_body_of_another_kind_is_refused(operator, kind: str | None) -> 
     headers = {"Content-Type": kind} if kind else {}
     content = json.dumps(document()).encode()
     answer = await operator.post("/tenants", content=content, headers=headers)
-    assert_shows(said(answer), faults.NOT_JSON, kind=kind or ...)
+    assert_shows(problem_of(answer), faults.NOT_JSON, kind=kind or ...)
 
 
 async def test_json_may_name_its_encoding(operator) -> None:
@@ -70,9 +72,9 @@ async def test_a_large_body_is_refused_whether_its_length_is_told_or_not(operato
         yield large[1000:]
 
     told = await operator.post("/tenants", content=large, headers=JSON)
-    assert_shows(said(told), faults.TOO_LARGE)
+    assert_shows(problem_of(told), faults.TOO_LARGE)
     untold = await operator.post("/tenants", content=unannounced(), headers=JSON)
-    assert_shows(said(untold), faults.TOO_LARGE)
+    assert_shows(problem_of(untold), faults.TOO_LARGE)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ async def test_a_large_body_is_refused_whether_its_length_is_told_or_not(operato
     ],
 )
 async def test_a_nul_is_refused_wherever_it_stands(operator, method: str, path: str) -> None:
-    assert_shows(said(await operator.request(method, path)), faults.NUL)
+    assert_shows(problem_of(await operator.request(method, path)), faults.NUL)
 
 
 @pytest.mark.parametrize(
@@ -106,21 +108,21 @@ async def test_a_nul_is_refused_wherever_it_stands(operator, method: str, path: 
 )
 async def test_a_parameter_that_cannot_be_is_named(operator, path: str) -> None:
     answer = await operator.get(path)
-    assert_shows(said(answer), faults.INVALID_REQUEST)
+    assert_shows(problem_of(answer), faults.INVALID_REQUEST)
     assert answer.json()["violations"][0]["path"].split(".")[0] in ("query", "path")
 
 
 async def test_half_characters_are_repeated_without_harm(operator) -> None:
     for body in (b'{"\\ud800": 1}', b'{"metadata": {"name": "\\ud800\\u0000"}}'):
         answer = await operator.post("/tenants", content=body, headers=JSON)
-        assert_shows(said(answer), INVALID, mistakes=...)
+        assert_shows(problem_of(answer), INVALID, mistakes=...)
     answer = await operator.get("/tenants/%ED%A0%80")
-    assert_shows(said(answer), faults.TENANT_NOT_FOUND, name=...)
+    assert_shows(problem_of(answer), faults.TENANT_NOT_FOUND, name=...)
 
 
 async def test_a_wrong_method_says_which_are_right(operator) -> None:
     answer = await operator.patch("/tenants/acme")
-    assert_shows(said(answer), faults.WRONG_METHOD)
+    assert_shows(problem_of(answer), faults.WRONG_METHOD)
     assert answer.headers["allow"] == "DELETE, GET, PUT"
 
 
@@ -141,7 +143,7 @@ async def test_a_database_that_cannot_work_is_told_as_that(
         raise failure
 
     monkeypatch.setattr(Database, "begin", away)
-    assert_shows(said(await operator.get("/tenants")), faults.DATABASE_UNAVAILABLE)
+    assert_shows(problem_of(await operator.get("/tenants")), faults.DATABASE_UNAVAILABLE)
     assert (await operator.get("/health/db")).status_code == 503
     assert (await operator.get("/health")).json()["parts"]["db"]["status"] == "failing"
 
@@ -153,7 +155,7 @@ async def test_requests_that_crossed_are_to_be_sent_again(
         raise exc.OperationalError("", {}, errors.DeadlockDetected())
 
     monkeypatch.setattr(Database, "begin", crossed)
-    assert_shows(said(await operator.get("/tenants")), faults.DATABASE_BUSY)
+    assert_shows(problem_of(await operator.get("/tenants")), faults.DATABASE_BUSY)
 
 
 async def test_full_disk_of_the_database_is_answered_as_that(
@@ -163,12 +165,12 @@ async def test_full_disk_of_the_database_is_answered_as_that(
         raise exc.OperationalError("", {}, errors.DiskFull())
 
     monkeypatch.setattr(Database, "begin", full)
-    assert_shows(said(await operator.get("/tenants")), faults.DATABASE_FULL)
+    assert_shows(problem_of(await operator.get("/tenants")), faults.DATABASE_FULL)
 
 
 async def test_operation_that_does_not_exist_is_not_found(operator) -> None:
     id_ = "0199b1c2-0000-7000-8000-000000000000"
-    assert_shows(said(await operator.get(f"/operations/{id_}")), faults.OPERATION_NOT_FOUND)
+    assert_shows(problem_of(await operator.get(f"/operations/{id_}")), faults.OPERATION_NOT_FOUND)
 
 
 async def test_a_failure_of_ours_says_nothing_of_its_inside(
@@ -179,8 +181,47 @@ async def test_a_failure_of_ours_says_nothing_of_its_inside(
 
     monkeypatch.setattr(Database, "begin", broken)
     answer = await operator.get("/tenants")
-    assert_shows(said(answer), faults.INTERNAL)
+    assert_shows(problem_of(answer), faults.INTERNAL)
     assert "secret detail" not in answer.text
+
+
+async def unread() -> AsyncIterator[bytes]:
+    """A body that fails the test when somebody reads it."""
+    pytest.fail("the body was read")
+    yield b""
+
+
+def endpoints(app: FastAPI) -> list[tuple[str, str]]:
+    """Return method and path of every endpoint that needs a key."""
+    return [
+        (method.upper(), path.removeprefix("/api/v1").replace("{", "").replace("}", ""))
+        for path, operations in app.openapi()["paths"].items()
+        for method, operation in operations.items()
+        if operation.get("security")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "code"), [(None, faults.KEY_MISSING), ("pm_live_wrong", faults.KEY_INVALID)]
+)
+async def test_body_of_a_request_without_a_valid_key_is_not_read(
+    operator, app: FastAPI, key: str | None, code: Code
+) -> None:
+    del operator.headers["Authorization"]
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    for kind in ("application/json", "text/plain"):
+        for method, path in endpoints(app):
+            content = unread() if method in ("POST", "PUT") else None
+            more = {"Content-Type": kind} | headers
+            answer = await operator.request(method, path, content=content, headers=more)
+            assert_shows(problem_of(answer), code)
+
+
+async def test_body_of_a_request_whose_key_lacks_the_scope_is_not_read(client_of) -> None:
+    reader = await client_of(scopes=(Scope.TENANTS_READ,))
+    for method, path in (("POST", "/tenants"), ("PUT", "/tenants/acme"), ("POST", "/stop")):
+        answer = await reader.request(method, path, content=unread(), headers=JSON)
+        assert_shows(problem_of(answer), faults.SCOPE_MISSING)
 
 
 class TestDescription:
