@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from blueprint.fields import Matching, ShortLocalPart, Whole
 
 API_VERSION = "penguinmails.dev/v1"
 
 LABEL_PATTERN = r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$"
 DOMAIN_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$"
 MAIL_PATTERN = r"^[a-z0-9_%+-]+(\.[a-z0-9_%+-]+)*@" + DOMAIN_PATTERN[1:]
-LOCAL_PART_PATTERN = r"^[^@]{1,64}@"
-"""RFC 5321 section 4.5.3.1.1."""
 LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"
 LABEL_KEY_PATTERN = (
     r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?"
@@ -23,43 +22,19 @@ LABEL_KEY_PATTERN = (
 LABEL_PREFIX_PATTERN = r"^([^/]{1,253}/)?[^/]+$"
 
 
-def _matching(pattern: str, remedy: str) -> AfterValidator:
-    """Return the check of a second pattern: pydantic and JSON Schema hold a text to one only."""
-
-    def check(text: str) -> str:
-        if re.search(pattern, text) is None:
-            raise ValueError(remedy)
-        return text
-
-    return AfterValidator(check)
-
-
-def _also(pattern: str) -> dict[str, Any]:
-    return {"allOf": [{"pattern": pattern}]}
-
-
-def _whole(value: object) -> object:
-    """Take 3.0 for 3, as JSON Schema does."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
 """A lower-case RFC 1035 label of at most 30 characters: part of host and server names."""
 
 DomainName = Annotated[str, Field(max_length=200, pattern=DOMAIN_PATTERN)]
 """A lower-case fully qualified domain name in Punycode, without the final dot (RFC 1035)."""
 
-MailAddress = Annotated[
-    str,
-    Field(max_length=254, pattern=MAIL_PATTERN, json_schema_extra=_also(LOCAL_PART_PATTERN)),
-    _matching(LOCAL_PART_PATTERN, "use at most 64 characters before the @"),
-]
+MailAddress = Annotated[str, Field(max_length=254, pattern=MAIL_PATTERN), ShortLocalPart]
 """A lower-case mailbox address (RFC 5321)."""
 
 LabelKey = Annotated[
     str,
-    Field(pattern=LABEL_KEY_PATTERN, json_schema_extra=_also(LABEL_PREFIX_PATTERN)),
-    _matching(LABEL_PREFIX_PATTERN, "use at most 253 characters before the /"),
+    Field(pattern=LABEL_KEY_PATTERN),
+    Matching(LABEL_PREFIX_PATTERN, "use at most 253 characters before the /"),
 ]
 LabelValue = Annotated[str, Field(pattern=LABEL_VALUE_PATTERN)]
 """Keys and values of `metadata.labels`, by the rules of Kubernetes."""
@@ -126,7 +101,7 @@ class HostSpec(Document):
 
     name: Label
     size: Size = Size.STARTER
-    addresses: Annotated[int, Field(ge=1, le=32, strict=True), BeforeValidator(_whole)] = 1
+    addresses: Annotated[int, Field(ge=1, le=32, strict=True), Whole] = 1
     """Public IPv4 addresses in all: the primary one that comes with the VPS, and the others."""
     zone: DomainName | None = None
     """Zone of its names: one of the tenant's Cloudflare domains; by default the platform's."""
@@ -144,7 +119,7 @@ class MailboxSpec(Document):
     """One mailbox that people and campaigns send from."""
 
     address: MailAddress
-    daily_cap: Annotated[int, Field(ge=1, le=500, strict=True), BeforeValidator(_whole)] = 50
+    daily_cap: Annotated[int, Field(ge=1, le=500, strict=True), Whole] = 50
 
 
 class SendingSpec(Document):

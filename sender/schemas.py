@@ -3,49 +3,67 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
+
+from blueprint.fields import Matching, OneLine, ShortLocalPart, Whole
 
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 ADDRESS = rf"^{ATOM}(\.{ATOM})*@({LABEL}\.)+{LABEL}$"
 """An ASCII address (RFC 5321 dot-string, domain in Punycode); nothing in it can end a header."""
-LOCAL_PART = 64
-"""RFC 5321 4.5.3.1.1."""
-BREAKS = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode categories of control characters and line ends."""
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+TIME = (
+    r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""A time as RFC 3339 writes it, of the years 2000 to 2199, which every database can keep."""
 MAX_BODY = 2_000_000
 """Characters of one alternative; what is longer belongs behind a link."""
 
 
-def _mailable(value: str) -> str:
-    """Say in words what the pattern says to programs."""
-    if not re.fullmatch(ADDRESS, value):
-        raise ValueError(
-            "give a mail address such as bob@example.com, other letters in its domain "
-            "in Punycode (xn--…)"
-        )
-    if value.index("@") > LOCAL_PART:
-        raise ValueError(f"use at most {LOCAL_PART} characters before the @")
-    return value
+def _written(value: object) -> object:
+    """Hold a time to its form; pydantic also takes numbers and other forms."""
+    if isinstance(value, datetime) or (isinstance(value, str) and re.fullmatch(TIME, value)):
+        return value
+    raise ValueError(
+        "write a time of the years 2000 to 2199 with its offset from UTC, "
+        "such as 2026-11-24T12:00:00Z"
+    )
 
 
+Time = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": TIME}),
+]
 MailAddress = Annotated[
-    str, Field(max_length=254, json_schema_extra={"pattern": ADDRESS}), AfterValidator(_mailable)
+    str,
+    Field(max_length=254),
+    Matching(
+        ADDRESS,
+        "give a mail address such as bob@example.com, other letters in its domain "
+        "in Punycode (xn--…)",
+    ),
+    ShortLocalPart,
+]
+Name = Annotated[str, Field(max_length=200), OneLine]
+Body = Annotated[
+    str,
+    Field(max_length=MAX_BODY),
+    Matching(r"^[^\u0000]*$", "remove NUL: mail servers do, which breaks the signature"),
 ]
 
 
@@ -66,38 +84,24 @@ class State(StrEnum):
 
 
 class OutgoingMessage(BaseModel):
-    """One message to one recipient, as the API takes it: `{"from", "to", "subject", "text"}`."""
+    """One message to one recipient; it needs a text, an HTML alternative or both."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     from_address: MailAddress = Field(alias="from")
-    from_name: str | None = Field(default=None, max_length=200)
+    from_name: Name | None = None
     to: MailAddress
-    to_name: str | None = Field(default=None, max_length=200)
+    to_name: Name | None = None
     reply_to: MailAddress | None = None
-    subject: str = Field(max_length=998)
-    text: str | None = Field(default=None, max_length=MAX_BODY)
-    html: str | None = Field(default=None, max_length=MAX_BODY, validate_default=True)
+    subject: Annotated[str, Field(max_length=998), OneLine]
+    text: Body | None = None
+    html: Annotated[Body | None, Field(validate_default=True)] = None
     campaign: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,60}$")
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
-    priority: int = Field(default=100, ge=1, le=1000)
+    priority: Annotated[int, Field(ge=1, le=1000, strict=True), Whole] = 100
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
-    run_at: AwareDatetime | None = Field(default=None, lt=LATEST)
-    """Not before this moment; at once when None."""
-
-    @field_validator("subject", "from_name", "to_name")
-    @classmethod
-    def _one_line(cls, value: str | None) -> str | None:
-        if value is not None and any(unicodedata.category(letter) in BREAKS for letter in value):
-            raise ValueError("write it without control characters and line breaks")
-        return value
-
-    @field_validator("text", "html")
-    @classmethod
-    def _no_nul(cls, value: str | None) -> str | None:
-        if value is not None and "\0" in value:
-            raise ValueError("remove NUL: mail servers do, which breaks the signature")
-        return value
+    run_at: Time | None = None
+    """Not before this moment; at once when null."""
 
     @field_validator("html")
     @classmethod

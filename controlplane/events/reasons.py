@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import Field
 
-from controlplane.database import storable
+from blueprint.fields import NOT_BLANK, Matching
 
 Reason = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
-    AfterValidator(storable),
+    Field(max_length=500),
+    Matching(NOT_BLANK, "give a reason in one line, without control characters"),
 ]

@@ -34,7 +34,10 @@ Name = Annotated[str, StringConstraints(max_length=253, pattern=r"^[A-Za-z0-9.-]
 
 
 class StopRequest(BaseModel):
-    """What is to be stopped or started, and why."""
+    """Mail to stop or to start, and why.
+
+    The platform has no `name`, everything else needs one; `tenant` goes with an address only.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 

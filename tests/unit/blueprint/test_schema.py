@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -23,6 +21,7 @@ from blueprint.tenant import (
     MAIL_PATTERN,
 )
 from kit.faults import Code, Fault
+from tests.support.changed_documents import changed
 from tests.support.installation import PLATFORM
 from tests.unit.blueprint.strategies import tenants
 
@@ -34,51 +33,20 @@ PATTERNS = (
     LABEL_VALUE_PATTERN,
     MAIL_PATTERN,
 )
-TEXTS = st.one_of(
-    st.text(max_size=8),
-    st.sampled_from(PATTERNS).flatmap(st.from_regex),  # at times with a line end behind
-    st.sampled_from(["business", "yes", "1", "2026-11-24", "", "mx1\n", "a" * 31, "ACME.example"]),
-)
-VALUES = st.one_of(
-    TEXTS,
-    st.none(),
-    st.booleans(),
-    st.integers(-1, 501),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.sampled_from([1.0, 33.0, 2**70]),
-    st.lists(TEXTS, max_size=2),
-    st.dictionaries(TEXTS, TEXTS, max_size=2),
-)
-KEYS = st.one_of(st.sampled_from(["name", "labels", "zone", "api_version", "address"]), TEXTS)
-
-
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every (container, key) of a document."""
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield value, key
-            yield from places(inner)
+KEYS = ("name", "labels", "zone", "api_version", "address")
 
 
 @st.composite
-def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """A tenant's document with a few changes, most of them wrong."""
-    document = copy.deepcopy(draw(tenants()))
+def labelled(draw: st.DrawFn) -> dict[str, Any]:
+    """A valid document with labels."""
+    document = draw(tenants())
     document["metadata"]["labels"] = draw(
         st.dictionaries(st.from_regex(LABEL_KEY_PATTERN), st.just("x"), max_size=2)
     )
-    for _ in range(draw(st.integers(0, 2))):
-        container, key = draw(st.sampled_from(list(places(document))))
-        match draw(st.sampled_from(["change", "remove", "add"])):
-            case "change":
-                container[key] = draw(VALUES)
-            case "remove":
-                del container[key]
-            case "add" if isinstance(container, dict):
-                container[draw(KEYS)] = draw(VALUES)
-            case "add":
-                container.append(draw(VALUES))
     return document
+
+
+DOCUMENTS = changed(labelled(), PATTERNS, KEYS)
 
 
 def refusals(document: Any) -> set[Code]:
@@ -91,13 +59,13 @@ def refusals(document: Any) -> set[Code]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(documents())
+@given(DOCUMENTS)
 def test_document_is_accepted_by_schema_and_loader_or_by_none(document: dict[str, Any]) -> None:
     assert SCHEMA.is_valid(document) == (not refusals(document))
 
 
 @settings(max_examples=50, deadline=None)
-@given(documents())
+@given(DOCUMENTS)
 def test_body_is_refused_like_the_file_of_the_same_document(document: dict[str, Any]) -> None:
     try:
         parse(document, platform=PLATFORM)
@@ -107,7 +75,7 @@ def test_body_is_refused_like_the_file_of_the_same_document(document: dict[str, 
     assert bool(body) == bool(refusals(document))
 
 
-def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+def document_with(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     document: dict[str, Any] = {
         "apiVersion": "penguinmails.dev/v1",
         "kind": "Tenant",
@@ -152,13 +120,13 @@ ADDRESS = ("spec", "mailboxes", 0, "address")
 def test_value_at_a_limit_is_accepted_and_one_beyond_refused(
     path: tuple[str | int, ...], good: Any, bad: Any
 ) -> None:
-    accepted, refused = changed(path, good), changed(path, bad)
+    accepted, refused = document_with(path, good), document_with(path, bad)
     assert (SCHEMA.is_valid(accepted), refusals(accepted)) == (True, set())
     assert (SCHEMA.is_valid(refused), refusals(refused)) == (False, {INVALID_VALUE})
 
 
 def test_key_by_its_name_in_our_code_is_unknown() -> None:
-    document = changed(("kind",), "Tenant")
+    document = document_with(("kind",), "Tenant")
     document["api_version"] = document.pop("apiVersion")
     assert not SCHEMA.is_valid(document)
     assert refusals(document) == {UNKNOWN_KEY, MISSING_KEY}

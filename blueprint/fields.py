@@ -1,0 +1,62 @@
+"""Types of fields whose JSON Schema accepts and refuses what their models do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+
+CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029"
+"""Control characters and line ends, for a class of a pattern."""
+ONE_LINE = rf"^[^{CONTROLS}]*$"
+NOT_BLANK = rf"^[^{CONTROLS}]*[^{CONTROLS} ][^{CONTROLS}]*$"
+LOCAL_PART = r"^[^@]{1,64}@"
+"""RFC 5321 section 4.5.3.1.1."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """A pattern for a text, with words for a person whose text does not match.
+
+    A field can have several; pydantic and JSON Schema hold a text to one only.
+    """
+
+    pattern: str
+    remedy: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        # Python's `$` also matches before a last line end; JSON Schema's does not.
+        matches = re.compile(re.sub(r"\$\Z", r"\\Z", self.pattern)).search
+
+        def check(text: str) -> str:
+            if matches(text) is None:
+                raise ValueError(self.remedy)
+            return text
+
+        return AfterValidator(check).__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(
+        self, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        described = handler(schema)
+        if "pattern" in described:
+            others = described.get("allOf", [])
+            return {**described, "allOf": [*others, {"pattern": self.pattern}]}
+        return {**described, "pattern": self.pattern}
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
+"""Takes 3.0 for 3, as JSON Schema does; for an integer that is strict else."""
+ShortLocalPart = Matching(LOCAL_PART, "use at most 64 characters before the @")
+OneLine = Matching(ONE_LINE, "write it without control characters and line breaks")

@@ -1,0 +1,132 @@
+"""Every body that the API takes: its JSON Schema accepts what its model accepts, and no more.
+
+Rules across fields are in the descriptions, not in the schemas.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from blueprint.tenant import Tenant
+from controlplane.stops.schemas import StopRequest
+from controlplane.tenants.pause import Why
+from sandbox.reference.api import description
+from sender.schemas import ADDRESS, TIME, OutgoingMessage
+from tests.support.changed_documents import changed
+
+MESSAGE = {
+    "from": "sales@acme.example",
+    "from_name": "Sales",
+    "to": "bob@rcpt.example",
+    "reply_to": "help@acme.example",
+    "subject": "Hello",
+    "text": "Hello Bob",
+    "html": None,
+    "campaign": "autumn",
+    "priority": 50,
+    "run_at": "2026-11-24T12:00:00Z",
+}
+STOP = {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "complaints"}
+BODIES: dict[type[BaseModel], dict[str, Any]] = {
+    OutgoingMessage: MESSAGE,
+    StopRequest: STOP,
+    Why: {"reason": "the provider is being migrated"},
+}
+"""A valid body of each model but the tenant's, whose test is with its loader."""
+ACROSS_FIELDS = (
+    "give text, html or both",
+    "give the name of a tenant, domain or address; the platform has none",
+    "give `tenant` only with an address",
+)
+TIMES = (TIME, r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:00:00Z")
+
+
+def schema_of(model: type[BaseModel]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(model.model_json_schema(), validate_formats=True)
+
+
+def accepts(model: type[BaseModel], body: Any) -> bool:
+    """Tell whether a model takes a body, rules across fields aside."""
+    try:
+        TypeAdapter(model).validate_python(body)
+    except ValidationError as refused:
+        words = [str(error["msg"]).removeprefix("Value error, ") for error in refused.errors()]
+        return all(each in ACROSS_FIELDS for each in words)
+    return True
+
+
+def test_every_body_of_the_interface_is_tested() -> None:
+    bodies = [
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        for path in description()["paths"].values()
+        for operation in path.values()
+        if "requestBody" in operation
+    ]
+    assert {ref.rpartition("/")[2] for ref in bodies} == {
+        model.__name__ for model in (*BODIES, Tenant)
+    }
+
+
+@pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)
+def test_body_is_accepted_by_schema_and_model_or_by_none(model: type[BaseModel]) -> None:
+    schema = schema_of(model)
+
+    @settings(max_examples=300, deadline=None)
+    @given(changed(st.just(BODIES[model]), (ADDRESS, *TIMES), tuple(model.model_fields)))
+    def check(body: dict[str, Any]) -> None:
+        assert schema.is_valid(body) == accepts(model, body)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("priority", 5.0, "5"),
+        ("priority", 1000, 1001),
+        ("priority", 1, True),
+        ("subject", "x" * 998, "x" * 999),
+        ("subject", "Grüße", "Hi\nBcc: all@rcpt.example"),
+        ("subject", "", "Hi\u2028"),
+        ("from_name", None, "Sales\x7f"),
+        ("text", "a\r\nb\t", "a\0"),
+        ("html", "<p>", "<p>\0"),
+        ("to", f"{'a' * 64}@rcpt.example", f"{'a' * 65}@rcpt.example"),
+        ("to", "bob@rcpt.example", "bob@rcpt.example\n"),
+        ("campaign", "a" * 60, "a" * 61),
+        ("run_at", "2199-12-31T23:59:59.123456789-23:59", "2200-01-01T00:00:00Z"),
+        ("run_at", "2026-11-24T12:00:00+02:00", "2026-11-24T12:00:00"),
+        ("run_at", "2028-02-29T00:00:00Z", "2026-02-29T00:00:00Z"),
+        ("run_at", None, 1_800_000_000),
+    ],
+)
+def test_message_at_a_limit_is_accepted_and_one_beyond_refused(
+    key: str, good: Any, bad: Any
+) -> None:
+    schema = schema_of(OutgoingMessage)
+    for value, expected in ((good, True), (bad, False)):
+        body = MESSAGE | {key: value}
+        assert (schema.is_valid(body), accepts(OutgoingMessage, body)) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"), [("x" * 500, "x" * 501), (" moved ", " "), ("moved", "moved\n"), ("Ä", "\0")]
+)
+def test_reason_at_a_limit_is_accepted_and_one_beyond_refused(good: str, bad: str) -> None:
+    schema = schema_of(Why)
+    for value, expected in ((good, True), (bad, False)):
+        body = {"reason": value}
+        assert (schema.is_valid(body), accepts(Why, body)) == (expected, expected)
+
+
+@pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)
+def test_schema_of_the_description_is_that_of_the_model(model: type[BaseModel]) -> None:
+    described = description()["components"]["schemas"][model.__name__]
+    assert described["properties"].keys() == model.model_json_schema()["properties"].keys()
+    assert described["additionalProperties"] is False
