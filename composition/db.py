@@ -9,10 +9,12 @@ import typer
 
 from cli.output import Format, OutputOption, print_result
 from kit.paths import state_dir
+from kit.queries import Queries
 
 if TYPE_CHECKING:
     from composition.settings import Settings
 
+SQL = Queries(__file__, str)
 app = typer.Typer(help="The database.", no_args_is_help=True)
 
 
@@ -49,11 +51,10 @@ def _let_operator_in(dsn: str, settings: Settings) -> None:
         return
     with psycopg.connect(dsn) as connection:
         connection.execute(
-            "insert into oltp.api_keys (prefix, hash, scopes, created_at) "
-            "values (%s, %s, %s, now()) on conflict do nothing",
-            [
-                settings.api.operator_key_prefix,
-                bytes.fromhex(settings.api.operator_key_hash),
-                [str(scope) for scope in Scope],
-            ],
+            SQL.admit_operator,
+            {
+                "prefix": settings.api.operator_key_prefix,
+                "hash": bytes.fromhex(settings.api.operator_key_hash),
+                "scopes": [str(scope) for scope in Scope],
+            },
         )

@@ -39,8 +39,10 @@ from kit import files
 from kit.database import Role, role_name
 from kit.faults import Fault
 from kit.paths import state_dir
+from kit.queries import Queries
 from tools.servers import Postgres, Valkey
 
+SQL = Queries(__file__, str)
 PORTS = {Part.API: 8400, Part.PUBLIC: 8401}
 ANSWERS_END = timedelta(seconds=15)
 """Requests that run are given ten seconds by the server itself."""
@@ -248,7 +250,7 @@ def _require_schema(settings: Settings, dsn: str, role: Role) -> None:
             password=password,
             connect_timeout=10,
         ) as connection:
-            connection.execute("select 1 from oltp.heartbeats limit 1")
+            connection.execute(SQL.check_schema)
     except psycopg.Error as error:
         words = str(error).splitlines()[0] if str(error) else type(error).__name__
         unreachable = isinstance(error, psycopg.OperationalError)

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import SecretStr
-from sqlalchemy import make_url, text
+from sqlalchemy import TextClause, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from kit.database import CONNECTION, LIMITS, Role, role_name
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
+Row = TypeVar("Row")
 
 API, OPERATOR, CONTROLLER, SENDER, PUBLIC = Role
+
+
+async def fetch_all(
+    connection: AsyncConnection, query: TextClause, row: Callable[..., Row], **values: Any
+) -> list[Row]:
+    """Return the rows of a query, each made by `row` of its columns."""
+    found = await connection.execute(query, values)
+    return [row(**columns) for columns in found.mappings()]
+
+
+async def fetch_one(
+    connection: AsyncConnection, query: TextClause, row: Callable[..., Row], **values: Any
+) -> Row | None:
+    """Return the only row of a query, None when there is none."""
+    columns = (await connection.execute(query, values)).mappings().one_or_none()
+    return None if columns is None else row(**columns)
 
 
 def storable(words: str) -> str:
@@ -71,11 +92,13 @@ class Database:
         """Open one transaction of a role, within a tenant where one is given."""
         async with self._engines[role].begin() as connection:
             if tenant_id is not None:
-                await connection.execute(
-                    text("select set_config('app.current_tenant_id', :id, true)"),
-                    {"id": str(tenant_id)},
-                )
+                await connection.execute(SQL.set_tenant, {"id": str(tenant_id)})
             yield connection
+
+    async def check(self) -> None:
+        """Fail when the database does not answer, or has no schema."""
+        async with self.begin(API) as connection:
+            await connection.execute(SQL.check)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -15,16 +15,9 @@ from hostwinds.journal.choice import DEFAULT
 from hostwinds.journal.postgres import ensure_schema, unavailable
 from kit.database import CONNECTION
 from kit.locks import locked
+from kit.queries import Queries
 
-TAKE = """
-update purchase.limiter
-set next_slot = %s * interval '1 second' + case
-        when taken_at > clock_timestamp() then clock_timestamp()  -- the clock was set back
-        else greatest(next_slot, clock_timestamp())
-    end,
-    taken_at = clock_timestamp()
-returning extract(epoch from next_slot - clock_timestamp())
-"""
+SQL = Queries(__file__, str)
 RATE = 2.0
 """Requests a second; the provider documents no limit, this is the platform's own."""
 
@@ -92,7 +85,7 @@ class PostgresLimiter:
         try:
             with psycopg.connect(self._dsn, autocommit=True, **CONNECTION) as connection:
                 ensure_schema(connection)
-                row = connection.execute(TAKE, [self._interval]).fetchone()
+                row = connection.execute(SQL.take_slot, {"interval": self._interval}).fetchone()
         except psycopg.Error as error:
             raise unavailable(error) from None
         self._pause(max(0.0, float(row[0]) - self._interval) if row else 0.0)

@@ -53,3 +53,5 @@ class AdvisoryLock(IntEnum):
     """One process at a time makes the purchase journal's tables."""
     EVENTS = 0x70656E04
     """Transactions with events commit one after the other."""
+    IDEMPOTENCY_KEY = 0x70656E05
+    """Requests with one idempotency key follow each other; the second number is the key's hash."""

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
+
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
+"""The queries of this room."""
+
 
 def sqlalchemy_url(dsn: str) -> str:
     """Name the driver in a plain PostgreSQL URL, as SQLAlchemy wants it."""

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from blueprint.tenant import Warmup
 from sender.clock import Clock, SystemClock
+from sender.database import SQL
 from sender.schemas import Stop
-from sender.statements import statement
 from sender.suppression import recipient_hash
 from sender.trail import Connection
 
@@ -113,7 +113,7 @@ async def publish(
 ) -> bool:
     """Make an entry the tenant's current one; False when it already was."""
     done = await connection.execute(
-        statement("publish"),
+        SQL.publish,
         {
             "tenant_id": tenant_id,
             "document": entry.model_dump_json(),
@@ -125,7 +125,7 @@ async def publish(
 
 async def withdraw(connection: Connection, *, tenant_id: UUID) -> None:
     """Take the tenant out: what is queued is held until it expires. Done already is fine."""
-    await connection.execute(statement("withdraw"), {"tenant_id": tenant_id})
+    await connection.execute(SQL.withdraw, {"tenant_id": tenant_id})
 
 
 async def load(
@@ -134,7 +134,7 @@ async def load(
     """Read the snapshot for one message."""
     subject = mailbox_subject(tenant_id, mailbox)
     found = await connection.execute(
-        statement("load_snapshot"),
+        SQL.load_snapshot,
         {
             "tenant_id": tenant_id,
             "mailbox": subject,
@@ -147,7 +147,7 @@ async def load(
     used: dict[str, int] = {}
     if entry is not None:
         counted = await connection.execute(
-            statement("address_usage"),
+            SQL.address_usage,
             {"day": now.date(), "subjects": [address.ip for address in entry.addresses]},
         )
         used = {line.subject: line.handed_over for line in counted}

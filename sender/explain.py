@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sender.database import SQL
 from sender.faults import MESSAGE_NOT_FOUND
 from sender.schemas import Decision, Explanation, MessageView, Stop
-from sender.statements import statement
 from sender.trail import Connection
 
 
@@ -16,7 +16,7 @@ async def explain(connection: Connection, message_id: str | UUID) -> Explanation
     Raises MESSAGE_NOT_FOUND, also for a message that the connection's tenant may not see.
     """
     view = await find(connection, message_id)
-    rows = await connection.execute(statement("decisions"), {"id": view.id})
+    rows = await connection.execute(SQL.decisions, {"id": view.id})
     decisions = [Decision.model_validate(dict(row)) for row in rows.mappings()]
     return Explanation(message=view, stops=await _stops(connection, view), decisions=decisions)
 
@@ -27,7 +27,7 @@ async def find(connection: Connection, message_id: str | UUID) -> MessageView:
     if "\0" in wanted:  # PostgreSQL knows no such text
         raise MESSAGE_NOT_FOUND(id=wanted)
     found = await connection.execute(
-        statement("view"), {"id": _as_uuid(wanted), "message_id": f"<{wanted}>"}
+        SQL.view, {"id": _as_uuid(wanted), "message_id": f"<{wanted}>"}
     )
     row = found.mappings().first()
     if row is None:
@@ -40,7 +40,7 @@ async def list_messages(
 ) -> list[MessageView]:
     """List a tenant's messages, newest first; `before` is the last id of the page before."""
     rows = await connection.execute(
-        statement("list"), {"tenant_id": tenant_id, "limit": limit, "before": before}
+        SQL.list, {"tenant_id": tenant_id, "limit": limit, "before": before}
     )
     return [MessageView.model_validate(dict(row)) for row in rows.mappings()]
 
@@ -50,7 +50,7 @@ async def _stops(connection: Connection, view: MessageView) -> list[Stop]:
         return []
     domain = view.from_address.rpartition("@")[2].lower()
     rows = await connection.execute(
-        statement("stops_of_message"), {"tenant_id": view.tenant_id, "domain": domain}
+        SQL.stops_of_message, {"tenant_id": view.tenant_id, "domain": domain}
     )
     return [Stop.model_validate(dict(row)) for row in rows.mappings()]
 

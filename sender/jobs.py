@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sender import directory, policy
 from sender.clock import Clock
+from sender.database import SQL
 from sender.delivery import Outcome, Result
 from sender.lists import Element
 from sender.queue import LIFETIME
 from sender.schemas import OutgoingMessage, State
-from sender.statements import statement
 from sender.trail import Step, record
 
 WORDS = {
@@ -69,7 +69,7 @@ class Jobs:
         """Take a claimed job in hand; None when it is settled, or claimed anew."""
         async with self.engine.begin() as connection:
             found = await connection.execute(
-                statement("take"),
+                SQL.take,
                 {
                     "id": element.job_id,
                     "token": element.token,
@@ -96,7 +96,7 @@ class Jobs:
         async with self.engine.begin() as connection:
             until = self.clock.now() + self.lease
             await connection.execute(
-                statement("extend_leases"),
+                SQL.extend_leases,
                 {"ids": list(ids), "owner": self.owner, "until": until},
             )
 
@@ -111,7 +111,7 @@ class Jobs:
         address = route.address
         async with self.engine.connect() as connection:
             claimed = await connection.execute(
-                statement("begin_hand_over"),
+                SQL.begin_hand_over,
                 {
                     "id": job.id,
                     "token": job.token,
@@ -171,7 +171,7 @@ class Jobs:
         now = self.clock.now()
         async with self.engine.begin() as connection:
             written = await connection.execute(
-                statement("finish_hand_over"),
+                SQL.finish_hand_over,
                 {
                     "id": job.id,
                     "token": job.token,
@@ -220,7 +220,7 @@ class Jobs:
         waiting = state in (State.HELD, State.DEFERRED)
         async with self.engine.begin() as connection:
             written = await connection.execute(
-                statement("put_back"),
+                SQL.put_back,
                 {
                     "id": job.id,
                     "token": job.token,
@@ -248,7 +248,7 @@ async def _settle_home(
     connection: AsyncConnection, job: Job, route: policy.Route, now: datetime
 ) -> None:
     await connection.execute(
-        statement("settle_home"),
+        SQL.settle_home,
         {
             "tenant_id": job.tenant_id,
             "domain": route.domain.name,
@@ -268,7 +268,7 @@ async def _count(connection: AsyncConnection, job: Job, route: policy.Route, now
     )
     for kind, subject, cap in counters:
         counted = await connection.execute(
-            statement("count_hand_over"),
+            SQL.count_hand_over,
             {"kind": kind, "subject": subject, "day": now.date(), "cap": cap},
         )
         if counted.first() is None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sender.clock import Clock
+from sender.database import SQL
 from sender.lists import Element, Lists
 from sender.schemas import State
-from sender.statements import statement
 from sender.trail import Step, record
 
 BATCHES_AHEAD = 5
@@ -46,19 +46,19 @@ class Migrator:
         """
         if await self._lists.depth() >= self._batch * BATCHES_AHEAD:
             return 0
-        return await self._claim("claim_due", "migrated", "claimed for the workers")
+        return await self._claim(SQL.claim_due, "migrated", "claimed for the workers")
 
     async def reap(self) -> int:
         """Push again what was lost from Redis, give up what is too old, mark what nobody knows."""
         await self._abandon()
         await self._expire()
         await self._lists.recover()
-        return await self._claim("reclaim_lost", "recovered", "pushed again: it was not taken")
+        return await self._claim(SQL.reclaim_lost, "recovered", "pushed again: it was not taken")
 
-    async def _claim(self, name: str, kind: str, words: str) -> int:
+    async def _claim(self, query: TextClause, kind: str, words: str) -> int:
         now = self._clock.now()
         async with self._engine.begin() as connection:
-            rows = await self._rows(connection, name, owner=self._owner, until=now + self._lease)
+            rows = await self._rows(connection, query, owner=self._owner, until=now + self._lease)
             # A held message is looked at many times; its trail tells when the reason changes.
             told = [row for row in rows if row.was != State.HELD]
             await record(
@@ -74,7 +74,7 @@ class Migrator:
 
     async def _abandon(self) -> None:
         async with self._engine.begin() as connection:
-            rows = await self._rows(connection, "abandon_hand_overs")
+            rows = await self._rows(connection, SQL.abandon_hand_overs)
             now = self._clock.now()
             await record(
                 connection,
@@ -95,7 +95,7 @@ class Migrator:
 
     async def _expire(self) -> None:
         async with self._engine.begin() as connection:
-            rows = await self._rows(connection, "expire")
+            rows = await self._rows(connection, SQL.expire)
             now = self._clock.now()
             await record(
                 connection,
@@ -114,9 +114,9 @@ class Migrator:
             )
 
     async def _rows(
-        self, connection: AsyncConnection, name: str, **parameters: object
+        self, connection: AsyncConnection, query: TextClause, **parameters: object
     ) -> Sequence[Row[Any]]:
         found = await connection.execute(
-            statement(name), {"now": self._clock.now(), "batch": self._batch, **parameters}
+            query, {"now": self._clock.now(), "batch": self._batch, **parameters}
         )
         return found.all()

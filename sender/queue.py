@@ -9,9 +9,9 @@ from uuid import UUID
 import uuid_utils
 
 from sender.clock import Clock, SystemClock
+from sender.database import SQL
 from sender.faults import IDEMPOTENCY_MISMATCH
 from sender.schemas import OutgoingMessage, State
-from sender.statements import statement
 from sender.trail import Connection, Step, record
 
 LIFETIME = timedelta(hours=48)
@@ -38,7 +38,7 @@ async def enqueue(
     job_id = UUID(str(uuid_utils.uuid7()))
     run_at = max(message.run_at or now, now)
     inserted = await connection.execute(
-        statement("enqueue"),
+        SQL.enqueue,
         {
             "id": job_id,
             "tenant_id": tenant_id,
@@ -54,7 +54,7 @@ async def enqueue(
     if inserted.first() is None:
         return await _earlier(connection, tenant_id, idempotency_key, digest)
     await connection.execute(
-        statement("insert_payload"), {"job_id": job_id, "tenant_id": tenant_id, "body": body}
+        SQL.insert_payload, {"job_id": job_id, "tenant_id": tenant_id, "body": body}
     )
     await record(
         connection,
@@ -65,7 +65,7 @@ async def enqueue(
 
 async def _earlier(connection: Connection, tenant_id: UUID, key: str | None, digest: bytes) -> UUID:
     found = await connection.execute(
-        statement("find_enqueued"), {"tenant_id": tenant_id, "idempotency_key": key}
+        SQL.find_enqueued, {"tenant_id": tenant_id, "idempotency_key": key}
     )
     row = found.one()
     if row.request_digest != digest:

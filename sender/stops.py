@@ -8,8 +8,8 @@ from uuid import UUID
 
 import uuid_utils
 
+from sender.database import SQL
 from sender.schemas import Stop, StopScope
-from sender.statements import statement
 from sender.trail import Connection
 
 
@@ -34,7 +34,7 @@ async def stop(
 ) -> None:
     """Stop mail; a stop that is in force gets the new reason and actor."""
     await connection.execute(
-        statement("stop"),
+        SQL.stop,
         {
             "id": UUID(str(uuid_utils.uuid7())),
             "scope": target.scope.value,
@@ -51,7 +51,7 @@ async def stop(
 async def start(connection: Connection, target: Target) -> None:
     """End a stop; where there is none nothing changes."""
     await connection.execute(
-        statement("start"),
+        SQL.start,
         {"scope": target.scope.value, "tenant_id": target.tenant_id, "name": target.name},
     )
 
@@ -59,7 +59,7 @@ async def start(connection: Connection, target: Target) -> None:
 async def find(connection: Connection, target: Target) -> Stop | None:
     """Return the stop of exactly this target."""
     found = await connection.execute(
-        statement("find_stop"),
+        SQL.find_stop,
         {"scope": target.scope.value, "tenant_id": target.tenant_id, "name": target.name},
     )
     row = found.mappings().first()
@@ -68,7 +68,7 @@ async def find(connection: Connection, target: Target) -> Stop | None:
 
 async def stops_of(connection: Connection, tenant_id: UUID) -> list[Stop]:
     """Return the stops that concern a tenant, the widest first."""
-    rows = await connection.execute(statement("stops_of_tenant"), {"tenant_id": tenant_id})
+    rows = await connection.execute(SQL.stops_of_tenant, {"tenant_id": tenant_id})
     return [Stop.model_validate(dict(row)) for row in rows.mappings()]
 
 
@@ -80,6 +80,6 @@ async def list_stops(
     `before` is the last id of the page before.
     """
     rows = await connection.execute(
-        statement("list_stops"), {"tenant_id": tenant_id, "limit": limit, "before": before}
+        SQL.list_stops, {"tenant_id": tenant_id, "limit": limit, "before": before}
     )
     return [Stop.model_validate(dict(row)) for row in rows.mappings()]

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sender.statements import statement
+from sender.database import SQL
 from sender.trail import Connection
 
 
@@ -37,7 +37,7 @@ async def suppress(
 ) -> None:
     """Suppress a recipient hash for a tenant; done already is fine."""
     await connection.execute(
-        statement("suppress"),
+        SQL.suppress,
         {
             "tenant_id": tenant_id,
             "recipient": recipient,

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from sender.database import SQL
 from sender.schemas import State
-from sender.statements import statement
 
 Connection = AsyncConnection | AsyncSession
 """Whatever the caller's transaction runs on."""
@@ -48,4 +48,4 @@ async def record(connection: Connection, steps: Sequence[Step]) -> None:
         }
         for step in steps
     ]
-    await connection.execute(statement("insert_event"), rows)
+    await connection.execute(SQL.insert_event, rows)

@@ -21,8 +21,10 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from kit.queries import Queries
 from stacks.faults import STATE_UNREACHABLE
 
+SQL = Queries(__file__, sql.SQL)
 PROJECT = "penguin"
 COMPRESSED = b"\x1f\x8b"
 TIMEOUT = 10
@@ -153,25 +155,23 @@ class _Rows:
 
     def read(self, key: str) -> bytes | None:
         """Return a row's content."""
-        rows = self._run("select data ->> 'data' from {} where key = %s", [self._prefix + key])
+        rows = self._run(SQL.read, key=self._prefix + key)
         return base64.b64decode(rows[0][0]) if rows else None
 
     def keys(self, prefix: str) -> list[str]:
         """List the rows below a prefix."""
-        query = "select key from {} where starts_with(key, %s) order by key"
-        rows = self._run(query, [self._prefix + prefix])
+        rows = self._run(SQL.keys, prefix=self._prefix + prefix)
         return [str(row[0]).removeprefix(self._prefix) for row in rows]
 
     def remove(self, keys: Sequence[str]) -> None:
         """Remove rows."""
         if keys:
-            gone = [self._prefix + key for key in keys]
-            self._run("delete from {} where key = any(%s) returning key", [gone])
+            self._run(SQL.remove, keys=[self._prefix + key for key in keys])
 
-    def _run(self, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    def _run(self, query: sql.SQL, **values: Any) -> list[tuple[Any, ...]]:
         try:
             with psycopg.connect(self._dsn) as connection:
-                return connection.execute(sql.SQL(query).format(self._table), parameters).fetchall()
+                return connection.execute(query.format(table=self._table), values).fetchall()
         except psycopg.errors.UndefinedTable:  # no engine has been here yet
             return []
         except psycopg.OperationalError as error:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from controlplane.database import fetch_all
+from controlplane.events.schemas import EventView
 from kit.database import AdvisoryLock
+from kit.queries import Queries
 
-"""Advisory lock of whoever writes an event."""
+SQL = Queries(__file__, text)
 
 
 async def emit(
@@ -29,19 +31,11 @@ async def emit(
     """Record that something happened, as the last that a transaction does.
 
     Without a tenant it concerns the whole platform. `actor` is the prefix of the key that asked.
-
-    Transactions with events commit one after the other: numbers become visible in their order,
-    and who reads behind a number misses none.
     """
     await connection.execute(
-        text(
-            "with turn as materialized (select pg_advisory_xact_lock(:turn)) "
-            "insert into oltp.events (tenant_id, tenant, at, subject, kind, reason, message, "
-            "actor) select cast(:tenant_id as uuid), :tenant, :at, :subject, :kind, :reason, "
-            ":message, :actor from turn"
-        ),
+        SQL.emit,
         {
-            "turn": AdvisoryLock.EVENTS,
+            "lock": AdvisoryLock.EVENTS,
             "tenant_id": tenant_id,
             "tenant": tenant,
             "at": at,
@@ -61,9 +55,17 @@ async def after(
     subject: str | None = None,
     *,
     limit: int,
-) -> list[dict[str, Any]]:
+) -> list[EventView]:
     """Return the events that follow a cursor, oldest first."""
-    return await _read(connection, "id > :cursor", "id", tenant, subject, limit, cursor=cursor)
+    return await fetch_all(
+        connection,
+        SQL.after,
+        EventView,
+        cursor=cursor,
+        tenant=tenant,
+        subject=subject,
+        limit=limit,
+    )
 
 
 async def latest(
@@ -72,39 +74,14 @@ async def latest(
     subject: str | None = None,
     *,
     limit: int,
-) -> list[dict[str, Any]]:
+) -> list[EventView]:
     """Return the last events, oldest first."""
-    return (await _read(connection, "true", "id desc", tenant, subject, limit))[::-1]
+    newest_first = await fetch_all(
+        connection, SQL.latest, EventView, tenant=tenant, subject=subject, limit=limit
+    )
+    return newest_first[::-1]
 
 
 async def knows(connection: AsyncConnection, tenant: str) -> bool:
     """Tell whether a tenant exists, or existed: its events stay."""
-    found = await connection.execute(
-        text(
-            "select exists(select 1 from oltp.tenants where name = :tenant) "
-            "or exists(select 1 from oltp.events where tenant = :tenant)"
-        ),
-        {"tenant": tenant},
-    )
-    return bool(found.scalar_one())
-
-
-async def _read(
-    connection: AsyncConnection,
-    which: str,
-    order: str,
-    tenant: str | None,
-    subject: str | None,
-    limit: int,
-    **values: int,
-) -> list[dict[str, Any]]:
-    of_tenant = "" if tenant is None else " and tenant = :tenant"
-    of_subject = "" if subject is None else " and subject = :subject"
-    rows = await connection.execute(
-        text(
-            "select id, tenant, at, subject, kind, reason, message, actor from oltp.events "  # noqa: S608 - constants
-            f"where {which}{of_tenant}{of_subject} order by {order} limit :limit"
-        ),
-        {"tenant": tenant, "subject": subject, "limit": limit, **values},
-    )
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+    return bool(await connection.scalar(SQL.knows, {"tenant": tenant}))

@@ -9,9 +9,8 @@ from typing import Literal, TypeVar
 import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import text
 
-from controlplane.database import API, Database
+from controlplane.database import Database
 
 router = APIRouter(tags=["health"])
 log = structlog.get_logger()
@@ -79,8 +78,7 @@ def database_probe(database: Database) -> Probe:
     """Return the probe of the database: it answers, and its schema is there."""
 
     async def look() -> str:
-        async with database.begin(API) as connection:
-            await connection.execute(text("select 1 from oltp.tenants limit 1"))
+        await database.check()
         return "answers"
 
     return shared(look)

@@ -8,6 +8,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from controlplane.database import fetch_all
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
+
 
 @dataclass(frozen=True)
 class HostRow:
@@ -24,29 +29,10 @@ class HostRow:
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, HostRow]:
     """Return what is known of a tenant's hosts, by name."""
-    rows = await connection.execute(
-        text(
-            "select name, incarnation, service_id, host_key, applied_digest from oltp.hosts "
-            "where tenant_id = :id"
-        ),
-        {"id": tenant_id},
-    )
-    return {
-        row.name: HostRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-        for row in rows
-    }
+    hosts = await fetch_all(connection, SQL.load, HostRow, tenant_id=tenant_id)
+    return {host.name: host for host in hosts}
 
 
 async def save(connection: AsyncConnection, tenant_id: UUID, host: HostRow) -> None:
     """Write what is known of a host."""
-    await connection.execute(
-        text(
-            "insert into oltp.hosts (tenant_id, name, incarnation, service_id, host_key, "
-            "applied_digest) values (:id, :name, :incarnation, :service_id, :host_key, "
-            ":applied_digest) "
-            "on conflict (tenant_id, name) do update set incarnation = excluded.incarnation, "
-            "service_id = excluded.service_id, host_key = excluded.host_key, "
-            "applied_digest = excluded.applied_digest"
-        ),
-        {"id": tenant_id, **host.__dict__},
-    )
+    await connection.execute(SQL.save, {"tenant_id": tenant_id, **vars(host)})

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from controlplane.database import fetch_one
 from controlplane.identity.keys import NewKey, Scope
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
 
 
 @dataclass(frozen=True)
@@ -25,22 +30,9 @@ class KeyRow:
 
 
 async def find_key(connection: AsyncConnection, prefix: str) -> KeyRow | None:
-    """Return the key of a prefix; the API role sees this one row only."""
-    await connection.execute(
-        text("select set_config('app.api_key_prefix', :prefix, true)"), {"prefix": prefix}
-    )
-    row = (
-        await connection.execute(
-            text(
-                "select prefix, hash, tenant_id, scopes, revoked_at is not null as revoked "
-                "from oltp.api_keys where prefix = :prefix"
-            ),
-            {"prefix": prefix},
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    return KeyRow(row.prefix, bytes(row.hash), row.tenant_id, frozenset(row.scopes), row.revoked)
+    """Return the key of a prefix."""
+    await connection.execute(SQL.set_key_prefix, {"prefix": prefix})
+    return await fetch_one(connection, SQL.find, _key, prefix=prefix)
 
 
 async def add_key(
@@ -53,10 +45,7 @@ async def add_key(
 ) -> None:
     """Keep a new key."""
     await connection.execute(
-        text(
-            "insert into oltp.api_keys (prefix, hash, tenant_id, scopes, created_at) "
-            "values (:prefix, :hash, :tenant_id, :scopes, :now)"
-        ),
+        SQL.add,
         {
             "prefix": key.prefix,
             "hash": key.hash,
@@ -65,3 +54,7 @@ async def add_key(
             "now": now,
         },
     )
+
+
+def _key(scopes: list[str], **columns: Any) -> KeyRow:
+    return KeyRow(scopes=frozenset(scopes), **columns)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
 
 
 async def names_of_tenants(
@@ -18,17 +22,16 @@ async def names_of_tenants(
     start: str,
     again: bool,
     limit: int,
-) -> list[str]:
+) -> Sequence[str]:
     """Return names in order, behind `start`, of tenants whose specification holds `holding`.
 
     With `again` the first one may be `start` itself.
     """
-    rows = await connection.execute(
-        text(
-            f"select name from oltp.tenants where name {'>=' if again else '>'} :start "  # noqa: S608
-            "and document->'spec' @> cast(:holding as jsonb) "
-            f"{'' if tenant is None else 'and name = :tenant '}order by name limit :limit"
-        ),
-        {"start": start, "tenant": tenant, "holding": json.dumps(holding), "limit": limit},
-    )
-    return [row.name for row in rows]
+    values = {
+        "start": start,
+        "again": again,
+        "tenant": tenant,
+        "holding": json.dumps(holding),
+        "limit": limit,
+    }
+    return (await connection.scalars(SQL.names_of_tenants, values)).all()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict
 
 from controlplane.faults import OPERATION_NOT_FOUND, TENANT_NOT_FOUND
 from controlplane.identity.access import Access, GuardedRoute, Reader
 from controlplane.operations import repository
-from controlplane.pagination import IdCursor, Limit, Page, cut
+from controlplane.operations.schemas import OperationPage, OperationView
+from controlplane.pagination import IdCursor, Limit, cut
 from controlplane.problems import responses
 from controlplane.tenants import service as tenants
 from controlplane.tenants.endpoints import Name
@@ -23,56 +22,6 @@ from controlplane.tenants.endpoints import Name
 router = APIRouter(tags=["operations"], route_class=GuardedRoute)
 OperationId = Annotated[UUID, Path(examples=["0199b1c2-0000-7000-8000-000000000000"])]
 FOLLOW_SECONDS = 0.3
-
-
-SHOWN: dict[str, Any] = {
-    "id": "0199b1c2-0000-7000-8000-000000000000",
-    "tenant": "acme",
-    "kind": "create",
-    "phase": "cloud",
-    "generation": 1,
-    "digest": "sha256:3f9a2c",
-    "process": 4242,
-    "host": "control-1",
-    "progress": "mx1: created Instance",
-    "started_at": "2026-11-24T12:00:00Z",
-    "heartbeat_at": "2026-11-24T12:00:40Z",
-    "finished_at": "2026-11-24T12:00:40Z",
-    "outcome": "succeeded",
-    "error_code": None,
-    "error_message": None,
-    "remedy": None,
-}
-"""An operation as the API shows it."""
-
-
-class OperationView(BaseModel):
-    """One thing done to the outside."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
-
-    id: UUID
-    tenant: str
-    kind: str
-    phase: str
-    generation: int
-    digest: str | None
-    process: int
-    host: str
-    progress: str
-    started_at: datetime
-    heartbeat_at: datetime
-    finished_at: datetime | None
-    outcome: str | None
-    error_code: str | None
-    error_message: str | None
-    remedy: str | None
-
-
-class OperationPage(Page[OperationView]):
-    """Some operations, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
 
 
 @router.get("/tenants/{name}/operations", responses=responses(TENANT_NOT_FOUND))
@@ -96,15 +45,15 @@ async def list_operations(
     return _page(rows, limit)
 
 
-def _page(rows: list[dict[str, Any]], limit: int) -> OperationPage:
-    shown, following = cut(rows, limit, lambda row: row["id"])
-    return OperationPage(items=[OperationView(**row) for row in shown], next=following)
+def _page(rows: list[OperationView], limit: int) -> OperationPage:
+    shown, following = cut(rows, limit, lambda row: row.id)
+    return OperationPage(items=list(shown), next=following)
 
 
 @router.get("/operations/{operation_id}", responses=responses(OPERATION_NOT_FOUND))
 async def get_operation(operation_id: OperationId, access: Reader) -> OperationView:
     """Return one operation."""
-    return OperationView(**await _find(access, operation_id))
+    return await _find(access, operation_id)
 
 
 @router.get(
@@ -131,16 +80,16 @@ async def _lines(access: Access, operation_id: UUID, follow: bool) -> AsyncItera
             operation = await repository.find(connection, operation_id)
             lines = await repository.lines_after(connection, operation_id, cursor)
         for line in lines:
-            cursor = line["number"]
-            yield f"{line['at']:%H:%M:%S} {line['line']}\n"
-        finished = operation is None or operation["finished_at"] is not None
+            cursor = line.number
+            yield f"{line.at:%H:%M:%S} {line.line}\n"
+        finished = operation is None or operation.finished_at is not None
         if not lines and (finished or not follow):
             return
         if not lines:
             await asyncio.sleep(FOLLOW_SECONDS)
 
 
-async def _find(access: Access, operation_id: UUID) -> dict[str, Any]:
+async def _find(access: Access, operation_id: UUID) -> OperationView:
     async with access.begin() as connection:
         row = await repository.find(connection, operation_id)
     if row is None:

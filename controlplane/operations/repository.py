@@ -5,22 +5,29 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import storable
+from controlplane.database import fetch_all, fetch_one, storable
+from controlplane.operations.schemas import OperationView
+from kit.queries import Queries
 
-COLUMNS = (
-    "id, tenant, kind, phase, generation, digest, process, host, progress, started_at, "
-    "heartbeat_at, finished_at, outcome, error_code, error_message, remedy"
-)
-
+SQL = Queries(__file__, text)
 LAST = UUID(int=2**128 - 1)
 """Behind every id."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of an operation's log."""
+
+    number: int
+    at: datetime
+    line: str
 
 
 async def start(
@@ -37,11 +44,7 @@ async def start(
 ) -> None:
     """Record what is about to be done, and by which process."""
     await connection.execute(
-        text(
-            "insert into oltp.operations (id, tenant_id, tenant, kind, phase, generation, digest, "
-            "process, host, started_at, heartbeat_at) values (:id, :tenant_id, :tenant, :kind, "
-            ":phase, :generation, :digest, :process, :host, :now, :now)"
-        ),
+        SQL.start,
         {
             "id": id_,
             "tenant_id": tenant_id,
@@ -59,13 +62,7 @@ async def start(
 
 async def beat(connection: AsyncConnection, tenant_id: UUID, *, now: datetime) -> None:
     """Say that the process of a tenant's open operation is alive."""
-    await connection.execute(
-        text(
-            "update oltp.operations set heartbeat_at = :now "
-            "where tenant_id = :id and finished_at is null"
-        ),
-        {"id": tenant_id, "now": now},
-    )
+    await connection.execute(SQL.beat, {"tenant_id": tenant_id, "now": now})
 
 
 async def finish(
@@ -80,11 +77,7 @@ async def finish(
 ) -> None:
     """Close an operation; one that was aborted meanwhile stays so."""
     await connection.execute(
-        text(
-            "update oltp.operations set finished_at = :now, heartbeat_at = :now, "
-            "outcome = :outcome, error_code = :code, error_message = :message, remedy = :remedy "
-            "where id = :id and finished_at is null"
-        ),
+        SQL.finish,
         {
             "id": id_,
             "outcome": outcome,
@@ -98,19 +91,10 @@ async def finish(
 
 async def abort_unfinished(
     connection: AsyncConnection, tenant_id: UUID, *, now: datetime
-) -> list[UUID]:
+) -> Sequence[UUID]:
     """Close what a dead process left open; only the holder of the tenant's lease may ask."""
-    rows = await connection.execute(
-        text(
-            "update oltp.operations set finished_at = :now, outcome = 'aborted', "
-            "error_code = 'operation.aborted', "
-            "error_message = 'the process ended before the operation did', "
-            "remedy = 'nothing to do: the next visit looks first' "
-            "where tenant_id = :id and finished_at is null returning id"
-        ),
-        {"id": tenant_id, "now": now},
-    )
-    return [row.id for row in rows]
+    rows = await connection.scalars(SQL.abort_unfinished, {"tenant_id": tenant_id, "now": now})
+    return rows.all()
 
 
 async def add_lines(
@@ -122,69 +106,41 @@ async def add_lines(
     """Append to an operation's log; the last line is its progress, and a sign of life."""
     if not lines:
         return
-    lines = [(at, storable(line)) for at, line in lines]
-    await connection.execute(
-        text(
-            "insert into oltp.operation_lines (operation_id, tenant_id, at, line) "
-            "values (:id, :tenant_id, :at, :line)"
-        ),
-        [{"id": id_, "tenant_id": tenant_id, "at": at, "line": line} for at, line in lines],
-    )
-    at, line = lines[-1]
-    await connection.execute(
-        text("update oltp.operations set progress = :line, heartbeat_at = :at where id = :id"),
-        {"id": id_, "line": line, "at": at},
-    )
+    rows = [
+        {"id": id_, "tenant_id": tenant_id, "at": at, "line": storable(line)} for at, line in lines
+    ]
+    await connection.execute(SQL.add_lines, rows)
+    await connection.execute(SQL.set_progress, rows[-1])
 
 
-async def find(connection: AsyncConnection, id_: UUID) -> dict[str, Any] | None:
+async def find(connection: AsyncConnection, id_: UUID) -> OperationView | None:
     """Return one operation."""
-    row = (
-        await connection.execute(
-            text(f"select {COLUMNS} from oltp.operations where id = :id"),  # noqa: S608 - constant
-            {"id": id_},
-        )
-    ).one_or_none()
-    return None if row is None else dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    return await fetch_one(connection, SQL.find, OperationView, id=id_)
 
 
 async def page(
     connection: AsyncConnection, tenant_id: UUID | None, *, before: UUID | None, limit: int
-) -> list[dict[str, Any]]:
+) -> list[OperationView]:
     """Return operations of a tenant, or of all, newest first; ids grow with time."""
-    of_tenant = "" if tenant_id is None else "and tenant_id = :tenant_id "
-    rows = await connection.execute(
-        text(
-            f"select {COLUMNS} from oltp.operations where id < :before "  # noqa: S608 - constant
-            f"{of_tenant}order by id desc limit :limit"
-        ),
-        {"tenant_id": tenant_id, "before": before or LAST, "limit": limit},
+    return await fetch_all(
+        connection,
+        SQL.page,
+        OperationView,
+        tenant_id=tenant_id,
+        before=before or LAST,
+        limit=limit,
     )
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
 async def succeeded_last(connection: AsyncConnection, tenant_id: UUID, phase: str) -> str | None:
     """Return the digest of a phase's newest operation; None when that one did not succeed."""
-    found = await connection.execute(
-        text(
-            "select outcome, digest from oltp.operations "
-            "where tenant_id = :id and phase = :phase order by id desc limit 1"
-        ),
-        {"id": tenant_id, "phase": phase},
-    )
+    found = await connection.execute(SQL.find_last, {"tenant_id": tenant_id, "phase": phase})
     last = found.one_or_none()
     return str(last.digest) if last is not None and last.outcome == "succeeded" else None
 
 
 async def lines_after(
     connection: AsyncConnection, id_: UUID, cursor: int, *, limit: int = 1000
-) -> list[dict[str, Any]]:
+) -> list[LogLine]:
     """Return lines of an operation's log after a cursor."""
-    rows = await connection.execute(
-        text(
-            "select number, at, line from oltp.operation_lines "
-            "where operation_id = :id and number > :cursor order by number limit :limit"
-        ),
-        {"id": id_, "cursor": cursor, "limit": limit},
-    )
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+    return await fetch_all(connection, SQL.lines_after, LogLine, id=id_, cursor=cursor, limit=limit)

@@ -12,7 +12,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kit.queries import Queries
 from vault import Vault
+
+SQL = Queries(__file__, text)
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,7 @@ class SecretStore:
     @classmethod
     async def load(cls, connection: AsyncConnection, vault: Vault, tenant_id: UUID) -> SecretStore:
         """Read all secrets of a tenant; none is opened yet."""
-        rows = await connection.execute(
-            text("select purpose, sealed, public from oltp.secrets where tenant_id = :id"),
-            {"id": tenant_id},
-        )
+        rows = await connection.execute(SQL.load_secrets, {"tenant_id": tenant_id})
         known = {row.purpose: Secret(row.sealed, row.public) for row in rows}
         return cls(vault, tenant_id, known)
 
@@ -76,16 +76,10 @@ class SecretStore:
             for purpose, (secret, public) in made.items()
         }
         await connection.execute(
-            text(
-                "insert into oltp.secrets (tenant_id, purpose, sealed, public, created_at) "
-                "values (:id, :purpose, :sealed, cast(:public as jsonb), :now) "
-                "on conflict (tenant_id, purpose) do update "
-                "set sealed = excluded.sealed, public = excluded.public, "
-                "created_at = excluded.created_at"
-            ),
+            SQL.save_secrets,
             [
                 {
-                    "id": self._tenant_id,
+                    "tenant_id": self._tenant_id,
                     "purpose": purpose,
                     "sealed": secret.sealed,
                     "public": json.dumps(secret.public),

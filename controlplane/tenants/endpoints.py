@@ -25,10 +25,11 @@ from controlplane.faults import (
 from controlplane.identity.access import GuardedRoute, OperatorWriter, Reader, Writer
 from controlplane.pagination import Limit, NameCursor, cut
 from controlplane.problems import responses
-from controlplane.tenants import repository, service
+from controlplane.tenants import idempotency, repository, service
+from controlplane.tenants.idempotency import StoredResponse
 from controlplane.tenants.preconditions import Expected, etag
 from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView, view
-from controlplane.tenants.service import Outcome, Remembered
+from controlplane.tenants.service import Outcome
 from sender.faults import IDEMPOTENCY_MISMATCH
 
 router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
@@ -83,23 +84,23 @@ async def create_tenant(
     body, now = document.model_dump_json(by_alias=True), request.app.state.clock()
     async with access.begin() as connection:
         if idempotency_key is not None:
-            before = await service.remembered(
+            before = await idempotency.find(
                 connection, access.owner, idempotency_key, body, now=now
             )
             if before is not None:
-                again = Response(before.answer, before.status, media_type="application/json")
+                again = Response(before.body, before.status, media_type="application/json")
                 again.headers["Idempotent-Replayed"] = "true"
                 _describe(again, document.metadata.name, 1, "created")
                 return again
         row = await service.create(connection, document, now=now)
         shown = view(row, [], request.app.state.platform)
         if idempotency_key is not None:
-            await service.remember(
+            await idempotency.save(
                 connection,
                 access.owner,
                 idempotency_key,
                 body,
-                Remembered(201, shown.model_dump_json(by_alias=True)),
+                StoredResponse(201, shown.model_dump_json(by_alias=True)),
                 tenant_id=row.id,
                 now=now,
             )

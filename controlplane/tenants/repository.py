@@ -15,11 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import PublicKeys
 from blueprint.tenant import Tenant
+from controlplane.database import fetch_all, fetch_one
+from kit.queries import Queries
 
-COLUMNS = (
-    "id, name, generation, observed_generation, document, deleting, paused_at, paused_by, "
-    "pause_reason, public_keys, sending_since, created_at, updated_at"
-)
+SQL = Queries(__file__, text)
 
 
 @dataclass(frozen=True)
@@ -59,47 +58,27 @@ async def find(
     connection: AsyncConnection, name: str, *, for_update: bool = False
 ) -> TenantRow | None:
     """Return a tenant by its name."""
-    lock = " for update" if for_update else ""
-    row = (
-        await connection.execute(
-            text(f"select {COLUMNS} from oltp.tenants where name = :name{lock}"),  # noqa: S608
-            {"name": name},
-        )
-    ).one_or_none()
-    return None if row is None else _tenant(row)
+    if for_update:
+        await connection.execute(SQL.lock, {"id": None, "name": name})
+    return await fetch_one(connection, SQL.find, _tenant, id=None, name=name)
 
 
 async def get(connection: AsyncConnection, id_: UUID) -> TenantRow | None:
     """Return a tenant by its id."""
-    row = (
-        await connection.execute(
-            text(f"select {COLUMNS} from oltp.tenants where id = :id"),  # noqa: S608 - constant
-            {"id": id_},
-        )
-    ).one_or_none()
-    return None if row is None else _tenant(row)
+    return await fetch_one(connection, SQL.find, _tenant, id=id_, name=None)
 
 
 async def lock(connection: AsyncConnection, id_: UUID) -> None:
     """Keep others from writing a tenant until the transaction ends."""
-    await connection.execute(
-        text("select 1 from oltp.tenants where id = :id for no key update"), {"id": id_}
-    )
+    await connection.execute(SQL.lock, {"id": id_, "name": None})
 
 
 async def page(
     connection: AsyncConnection, *, after: str, labels: Sequence[tuple[str, str]], limit: int
 ) -> list[TenantRow]:
     """Return tenants that have all these labels, by name, after a name."""
-    rows = await connection.execute(
-        text(
-            f"select {COLUMNS} from oltp.tenants where name > :after "  # noqa: S608 - constant
-            "and document->'metadata'->'labels' @> all(cast(:labels as jsonb[])) "
-            "order by name limit :limit"
-        ),
-        {"after": after, "labels": [json.dumps(dict([label])) for label in labels], "limit": limit},
-    )
-    return [_tenant(row) for row in rows]
+    wanted = [json.dumps(dict([label])) for label in labels]
+    return await fetch_all(connection, SQL.page, _tenant, after=after, labels=wanted, limit=limit)
 
 
 async def insert(
@@ -107,11 +86,7 @@ async def insert(
 ) -> TenantRow | None:
     """Keep a new tenant of generation 1 and return it; None when the name is taken."""
     done = await connection.execute(
-        text(
-            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
-            "values (:id, :name, 1, cast(:document as jsonb), :now, :now) "
-            "on conflict (name) do nothing"
-        ),
+        SQL.insert,
         {
             "id": id_,
             "name": document.metadata.name,
@@ -141,10 +116,7 @@ async def replace(
 ) -> TenantRow:
     """Write a new specification and return the tenant, whose generation grows by one."""
     await connection.execute(
-        text(
-            "update oltp.tenants set document = cast(:document as jsonb), "
-            "generation = generation + 1, updated_at = :now where id = :id"
-        ),
+        SQL.replace,
         {"id": row.id, "document": document.model_dump_json(by_alias=True), "now": now},
     )
     return dataclasses.replace(
@@ -153,152 +125,94 @@ async def replace(
 
 
 async def mark_deleting(connection: AsyncConnection, row: TenantRow, now: datetime) -> None:
-    """Wish that a tenant be gone."""
-    await connection.execute(
-        text(
-            "update oltp.tenants set deleting = true, generation = generation + 1, "
-            "updated_at = :now where id = :id"
-        ),
-        {"id": row.id, "now": now},
-    )
+    """Request that a tenant be deleted."""
+    await connection.execute(SQL.mark_deleting, {"id": row.id, "now": now})
 
 
 async def is_paused(connection: AsyncConnection, tenant_id: UUID) -> bool:
     """Tell whether a tenant is paused at this moment."""
-    found = await connection.execute(
-        text("select 1 from oltp.tenants where id = :id and paused_at is not null"),
-        {"id": tenant_id},
-    )
-    return found.first() is not None
+    return bool(await connection.scalar(SQL.is_paused, {"id": tenant_id}))
 
 
 async def set_pause(connection: AsyncConnection, row: TenantRow, pause: Pause | None) -> None:
     """Pause a tenant, or with None resume it; the generation stays."""
-    await connection.execute(
-        text(
-            "update oltp.tenants set paused_at = :since, paused_by = :actor, "
-            "pause_reason = :reason where id = :id"
-        ),
-        {
-            "id": row.id,
-            "since": pause and pause.since,
-            "actor": pause and pause.actor,
-            "reason": pause and pause.reason,
-        },
-    )
+    columns = dict.fromkeys(("since", "actor", "reason")) if pause is None else vars(pause)
+    await connection.execute(SQL.set_pause, {"id": row.id, **columns})
 
 
 async def owner_of(connection: AsyncConnection, domain: str) -> TenantRow | None:
-    """Return the tenant of a domain; None for one of nobody whom the connection may see."""
-    found = await connection.execute(
-        text("select tenant_id from oltp.domains where name = :name"), {"name": domain}
-    )
-    tenant_id = found.scalar_one_or_none()
+    """Return the tenant of a domain, None without one that the connection may see."""
+    tenant_id = await connection.scalar(SQL.owner_of, {"domain": domain})
     return None if tenant_id is None else await get(connection, tenant_id)
 
 
 async def names(connection: AsyncConnection, ids: Iterable[UUID | None]) -> dict[UUID, str]:
     """Return the names of tenants by their ids."""
-    rows = await connection.execute(
-        text("select id, name from oltp.tenants where id = any(:ids)"),
-        {"ids": [id_ for id_ in set(ids) if id_ is not None]},
-    )
+    wanted = [id_ for id_ in set(ids) if id_ is not None]
+    rows = await connection.execute(SQL.names, {"ids": wanted})
     return {row.id: row.name for row in rows}
 
 
 async def own_domains(
     connection: AsyncConnection, tenant_id: UUID, names: Sequence[str]
 ) -> list[str]:
-    """Make exactly these domains the tenant's; return those that belong to somebody else."""
-    await connection.execute(
-        text("delete from oltp.domains where tenant_id = :id and name <> all(:names)"),
-        {"id": tenant_id, "names": list(names)},
-    )
-    # In order of name, so that two writers never wait for each other in a circle.
-    for name in sorted(names):
-        await connection.execute(
-            text(
-                "insert into oltp.domains (name, tenant_id) values (:name, :id) "
-                "on conflict (name) do nothing"
-            ),
-            {"name": name, "id": tenant_id},
-        )
-    rows = await connection.execute(
-        text("select name from oltp.domains where tenant_id = :id"), {"id": tenant_id}
-    )
-    ours = {row.name for row in rows}
-    return [name for name in names if name not in ours]
+    """Make exactly these domains the tenant's; return those that belong to another tenant."""
+    values = {"id": tenant_id, "names": list(names)}
+    await connection.execute(SQL.release_domains, values)
+    await connection.execute(SQL.take_domains, values)
+    own = set(await connection.scalars(SQL.domains_of, {"id": tenant_id}))
+    return [name for name in names if name not in own]
 
 
 async def remember_digest(
     connection: AsyncConnection, tenant_id: UUID, digest: str, generation: int, now: datetime
 ) -> None:
-    """Remember that a blueprint came from here."""
+    """Record that the control plane rendered a blueprint."""
     await connection.execute(
-        text(
-            "insert into oltp.digests (tenant_id, digest, generation, first_at) "
-            "values (:id, :digest, :generation, :now) on conflict do nothing"
-        ),
+        SQL.add_digest,
         {"id": tenant_id, "digest": digest, "generation": generation, "now": now},
     )
 
 
 async def knows_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> bool:
-    """Tell whether a blueprint came from here."""
-    found = await connection.execute(
-        text("select 1 from oltp.digests where tenant_id = :id and digest = :digest"),
-        {"id": tenant_id, "digest": digest},
-    )
-    return found.first() is not None
+    """Tell whether the control plane rendered a blueprint."""
+    values = {"id": tenant_id, "digest": digest}
+    return bool(await connection.scalar(SQL.knows_digest, values))
 
 
 async def set_observed(connection: AsyncConnection, tenant_id: UUID, generation: int) -> None:
-    """Record which generation has been visited to its end."""
-    await connection.execute(
-        text("update oltp.tenants set observed_generation = :generation where id = :id"),
-        {"id": tenant_id, "generation": generation},
-    )
+    """Record the last generation that a pass completed."""
+    await connection.execute(SQL.set_observed, {"id": tenant_id, "generation": generation})
 
 
 async def set_public_keys(connection: AsyncConnection, tenant_id: UUID, keys: PublicKeys) -> None:
     """Record the public halves of a tenant's keys."""
     await connection.execute(
-        text("update oltp.tenants set public_keys = cast(:keys as jsonb) where id = :id"),
-        {"id": tenant_id, "keys": keys.model_dump_json(by_alias=True)},
+        SQL.set_public_keys, {"id": tenant_id, "keys": keys.model_dump_json(by_alias=True)}
     )
 
 
 async def set_sending_since(connection: AsyncConnection, tenant_id: UUID, day: date) -> None:
     """Record the first day of the warm-up."""
-    await connection.execute(
-        text("update oltp.tenants set sending_since = :day where id = :id"),
-        {"id": tenant_id, "day": day},
-    )
+    await connection.execute(SQL.set_sending_since, {"id": tenant_id, "day": day})
 
 
 async def delete(connection: AsyncConnection, tenant_id: UUID) -> None:
-    """Forget a tenant and everything that hangs on it; operations and events stay."""
-    await connection.execute(text("delete from oltp.tenants where id = :id"), {"id": tenant_id})
+    """Delete a tenant and everything that belongs to it, but for operations and events."""
+    await connection.execute(SQL.delete, {"id": tenant_id})
 
 
-def _pause(row: Any) -> Pause | None:
-    if row.paused_at is None:
-        return None
-    return Pause(reason=row.pause_reason, actor=row.paused_by, since=row.paused_at)
-
-
-def _tenant(row: Any) -> TenantRow:
-    keys = row.public_keys
+def _tenant(
+    document: Any,
+    public_keys: Any,
+    paused_at: datetime | None,
+    paused_by: str,
+    pause_reason: str,
+    **columns: Any,
+) -> TenantRow:
     return TenantRow(
-        id=row.id,
-        name=row.name,
-        generation=row.generation,
-        observed_generation=row.observed_generation,
-        document=Tenant.model_validate(row.document),
-        deleting=row.deleting,
-        paused=_pause(row),
-        public_keys=None if keys is None else PublicKeys.model_validate(keys),
-        sending_since=row.sending_since,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+        document=Tenant.model_validate(document),
+        public_keys=None if public_keys is None else PublicKeys.model_validate(public_keys),
+        paused=None if paused_at is None else Pause(pause_reason, paused_by, paused_at),
+        **columns,
     )

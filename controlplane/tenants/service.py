@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
@@ -34,18 +31,8 @@ from controlplane.tenants import repository
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
-from sender.faults import IDEMPOTENCY_MISMATCH
 
-IDEMPOTENCY = timedelta(hours=24)
 Outcome = Literal["created", "configured", "unchanged"]
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """An answer in JSON that was given to the same key before."""
-
-    status: int
-    answer: str
 
 
 async def find(connection: AsyncConnection, name: str, *, for_update: bool = False) -> TenantRow:
@@ -151,64 +138,6 @@ async def blueprint_of(
     return rendered
 
 
-async def remembered(
-    connection: AsyncConnection, owner: str, key: str, body: str, *, now: datetime
-) -> Remembered | None:
-    """Return the answer to an idempotency key; two requests with one key come after each other."""
-    await connection.execute(
-        text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"{owner}/{key}"}
-    )
-    row = (
-        await connection.execute(
-            text(
-                "select body_hash, status, answer::text from oltp.idempotency_keys "
-                "where owner = :owner and key = :key and created_at > :since"
-            ),
-            {"owner": owner, "key": key, "since": now - IDEMPOTENCY},
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    if bytes(row.body_hash) != _hash(body):
-        raise IDEMPOTENCY_MISMATCH()
-    return Remembered(row.status, row.answer)
-
-
-async def remember(
-    connection: AsyncConnection,
-    owner: str,
-    key: str,
-    body: str,
-    answer: Remembered,
-    *,
-    tenant_id: UUID | None,
-    now: datetime,
-) -> None:
-    """Keep an answer for repetitions of the request; forget those that are too old to count."""
-    await connection.execute(
-        text("delete from oltp.idempotency_keys where created_at <= :since"),
-        {"since": now - IDEMPOTENCY},
-    )
-    await connection.execute(
-        text(
-            "insert into oltp.idempotency_keys (owner, key, tenant_id, body_hash, status, answer, "
-            "created_at) values (:owner, :key, :tenant_id, :hash, :status, "
-            "cast(:answer as jsonb), :now) on conflict (owner, key) do update "
-            "set body_hash = excluded.body_hash, status = excluded.status, "
-            "answer = excluded.answer, created_at = excluded.created_at"
-        ),
-        {
-            "owner": owner,
-            "key": key,
-            "tenant_id": tenant_id,
-            "hash": _hash(body),
-            "status": answer.status,
-            "answer": answer.answer,
-            "now": now,
-        },
-    )
-
-
 async def _take_domains(connection: AsyncConnection, tenant_id: UUID, document: Tenant) -> None:
     names = [domain.name for domain in document.spec.domains]
     taken = set(await repository.own_domains(connection, tenant_id, names))
@@ -250,7 +179,3 @@ async def _tell(
         reason=reason,
         message=message,
     )
-
-
-def _hash(body: str) -> bytes:
-    return hashlib.sha256(body.encode()).digest()

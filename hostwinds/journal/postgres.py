@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -13,27 +12,9 @@ from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
 from kit.database import CONNECTION, AdvisoryLock
 from kit.faults import Fault
+from kit.queries import Queries
 
-SCHEMA = """
-create schema if not exists purchase;
-create table if not exists purchase.intents (
-    key text primary key,
-    opened_at timestamptz not null default clock_timestamp(),
-    outcome text
-);
-create table if not exists purchase.fences (
-    name text primary key,
-    token bigint not null
-);
-create table if not exists purchase.limiter (
-    single boolean primary key default true check (single),
-    next_slot timestamptz not null default 'epoch',
-    taken_at timestamptz not null default 'epoch'
-);
-alter table purchase.limiter
-    add column if not exists taken_at timestamptz not null default 'epoch';
-insert into purchase.limiter default values on conflict do nothing;
-"""
+SQL = Queries(__file__, str)
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
@@ -41,15 +22,11 @@ def ensure_schema(connection: psycopg.Connection[Any]) -> None:
 
     One process at a time: `if not exists` alone races.
     """
-    there = connection.execute(
-        "select 1 from pg_attribute"
-        " where attrelid = to_regclass('purchase.limiter') and attname = 'taken_at'"
-    ).fetchone()
-    if there:
+    if _value(connection.execute(SQL.has_schema)):
         return
     with connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s)", [AdvisoryLock.JOURNAL_SCHEMA])
-        connection.execute(SCHEMA)
+        connection.execute(SQL.lock_schema, {"lock": AdvisoryLock.JOURNAL_SCHEMA})
+        connection.execute(SQL.create_schema)
 
 
 def unavailable(error: psycopg.Error) -> Fault:
@@ -67,58 +44,41 @@ class PostgresJournal:
     def open(self, key: str) -> tuple[Intent, bool]:
         """Write an intent, or return the one that stands."""
         with self._transaction() as connection:
-            new = connection.execute(
-                "insert into purchase.intents (key) values (%s) on conflict do nothing returning 1",
-                [key],
-            ).fetchone()
-            return self._one(connection, key), new is not None
+            new = connection.execute(SQL.open, {"key": key}).fetchone()
+            intent = _intents(connection.execute(SQL.find, {"key": key}))[0]
+        return intent, new is not None
 
     def find(self, key: str) -> Intent | None:
         """Return an intent."""
         with self._transaction() as connection:
-            row = connection.execute(
-                "select key, opened_at, outcome from purchase.intents where key = %s", [key]
-            ).fetchone()
-        return Intent(*row) if row else None
+            found = _intents(connection.execute(SQL.find, {"key": key}))
+        return found[0] if found else None
 
     def intents(self) -> list[Intent]:
         """List all intents."""
         with self._transaction() as connection:
-            rows = connection.execute(
-                "select key, opened_at, outcome from purchase.intents order by opened_at"
-            ).fetchall()
-        return [Intent(*row) for row in rows]
+            return _intents(connection.execute(SQL.list, {"waiting": False}))
 
     def waiting(self) -> list[Intent]:
         """List the intents without an outcome, oldest first."""
         with self._transaction() as connection:
-            rows = connection.execute(
-                "select key, opened_at, outcome from purchase.intents"
-                " where outcome is null order by opened_at"
-            ).fetchall()
-        return [Intent(*row) for row in rows]
+            return _intents(connection.execute(SQL.list, {"waiting": True}))
 
     def settle(self, key: str, outcome: str) -> None:
         """Write what came of an intent."""
         with self._transaction() as connection:
-            connection.execute(
-                "insert into purchase.intents (key, outcome) values (%s, %s)"
-                " on conflict (key) do update set outcome = excluded.outcome",
-                [key, outcome],
-            )
+            connection.execute(SQL.settle, {"key": key, "outcome": outcome})
 
     def close(self, key: str) -> None:
         """Forget an intent."""
         with self._transaction() as connection:
-            connection.execute("delete from purchase.intents where key = %s", [key])
+            connection.execute(SQL.close, {"key": key})
 
     def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
         """Give an open intent of a group one free candidate."""
         with self._transaction() as connection:
             rows: list[tuple[str, str | None]] = connection.execute(
-                "select key, outcome from purchase.intents where starts_with(key, %s)"
-                " order by key for update",
-                [f"{group}/"],
+                SQL.lock_group, {"prefix": f"{group}/"}
             ).fetchall()
             known = dict(rows)
             if known[key]:
@@ -127,45 +87,24 @@ class PostgresJournal:
             owned = [outcome for _, outcome in rows if outcome is not None]
             chosen = assigned(waiting, owned, candidates).get(key)
             if chosen is not None:
-                connection.execute(
-                    "update purchase.intents set outcome = %s where key = %s", [chosen, key]
-                )
+                connection.execute(SQL.settle, {"key": key, "outcome": chosen})
             return chosen
 
     def adopted(self, group: str) -> list[str]:
         """List what the settled intents of a group own."""
         with self._transaction() as connection:
-            rows = connection.execute(
-                "select outcome from purchase.intents"
-                " where starts_with(key, %s) and outcome is not null",
-                [f"{group}/"],
-            ).fetchall()
+            rows = connection.execute(SQL.adopted, {"prefix": f"{group}/"}).fetchall()
         return [str(outcome) for (outcome,) in rows]
 
     def raise_fence(self, name: str, token: int) -> None:
         """Let nobody with a lower token buy for `name` any more."""
         with self._transaction() as connection:
-            connection.execute(
-                "insert into purchase.fences values (%s, %s) on conflict (name) do update"
-                " set token = greatest(purchase.fences.token, excluded.token)",
-                [name, token],
-            )
+            connection.execute(SQL.raise_fence, {"name": name, "token": token})
 
     def fence(self, name: str) -> int:
         """Return the highest token that was raised for `name`."""
         with self._transaction() as connection:
-            row = connection.execute(
-                "select token from purchase.fences where name = %s", [name]
-            ).fetchone()
-        return int(row[0]) if row else 0
-
-    @staticmethod
-    def _one(connection: psycopg.Connection[Any], key: str) -> Intent:
-        row: tuple[str, datetime, str | None] | None = connection.execute(
-            "select key, opened_at, outcome from purchase.intents where key = %s", [key]
-        ).fetchone()
-        assert row is not None  # noqa: S101 - it was written above in the same transaction
-        return Intent(*row)
+            return int(_value(connection.execute(SQL.fence, {"name": name})) or 0)
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
@@ -175,3 +114,13 @@ class PostgresJournal:
                 yield connection
         except psycopg.Error as error:
             raise unavailable(error) from None
+
+
+def _intents(cursor: psycopg.Cursor[Any]) -> list[Intent]:
+    return [Intent(*row) for row in cursor.fetchall()]
+
+
+def _value(cursor: psycopg.Cursor[Any]) -> Any:
+    """Return the only column of the first row, None without one."""
+    row = cursor.fetchone()
+    return None if row is None else row[0]

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from kit.database import Role
 from sender import daemon, directory
 from sender.clock import SystemClock
-from sender.database import sqlalchemy_url
+from sender.database import SQL, sqlalchemy_url
 from sender.delivery import Pool
 from sender.jobs import Jobs
 from sender.lists import Element, Lists
@@ -28,7 +28,6 @@ from sender.migrator import Migrator
 from sender.queue import LIFETIME
 from sender.schemas import State
 from sender.settings import SenderSettings
-from sender.statements import statement
 from sender.tokens import Tokens
 from sender.worker import Worker, backoff
 from tests.support.installation import login
@@ -156,9 +155,9 @@ class TestDatabase:
     async def test_a_cap_of_nothing_lets_nothing_through(self, engine):
         counted = {"kind": "address", "subject": "198.18.0.1", "day": datetime.now(UTC).date()}
         async with engine.begin() as connection:
-            done = await connection.execute(statement("count_hand_over"), counted | {"cap": 0})
+            done = await connection.execute(SQL.count_hand_over, counted | {"cap": 0})
             assert done.first() is None
-            done = await connection.execute(statement("count_hand_over"), counted | {"cap": 1})
+            done = await connection.execute(SQL.count_hand_over, counted | {"cap": 1})
             assert done.scalar() == 1
 
 

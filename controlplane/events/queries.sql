@@ -1,0 +1,26 @@
+-- name: emit
+-- Transactions with events commit one after the other: numbers become visible in their order, and
+-- a reader that goes on behind a number misses none.
+with held as materialized (select pg_advisory_xact_lock(:lock))
+insert into oltp.events (tenant_id, tenant, at, subject, kind, reason, message, actor)
+select cast(:tenant_id as uuid), :tenant, :at, :subject, :kind, :reason, :message, :actor
+from held
+
+-- name: after
+select id, tenant, at, subject, kind, reason, message, actor from oltp.events
+where id > :cursor
+  and (cast(:tenant as text) is null or tenant = :tenant)
+  and (cast(:subject as text) is null or subject = :subject)
+order by id
+limit :limit
+
+-- name: latest
+select id, tenant, at, subject, kind, reason, message, actor from oltp.events
+where (cast(:tenant as text) is null or tenant = :tenant)
+  and (cast(:subject as text) is null or subject = :subject)
+order by id desc
+limit :limit
+
+-- name: knows
+select exists(select 1 from oltp.tenants where name = :tenant)
+    or exists(select 1 from oltp.events where tenant = :tenant)

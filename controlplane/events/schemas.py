@@ -1,0 +1,45 @@
+"""What the API shows of events: their rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from controlplane.pagination import Page
+
+SHOWN: dict[str, Any] = {
+    "id": 7,
+    "tenant": "acme",
+    "at": "2026-11-24T12:06:00Z",
+    "subject": "host/mx1",
+    "kind": "Ready=True",
+    "reason": "Ready",
+    "message": "",
+    "actor": None,
+}
+"""An event as the API shows it."""
+
+
+class EventView(BaseModel):
+    """Something that happened."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+
+    id: int
+    tenant: str | None
+    """None: the whole platform."""
+    at: datetime
+    subject: str
+    kind: str
+    reason: str
+    message: str
+    actor: str | None
+    """Prefix of the key that asked for it; None: the control plane itself."""
+
+
+class EventPage(Page[EventView]):
+    """Some events, oldest first; `next` is never null: later events follow it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": "7"}]})

@@ -1,0 +1,55 @@
+-- name: start
+insert into oltp.operations (
+    id, tenant_id, tenant, kind, phase, generation, digest, process, host, started_at, heartbeat_at)
+values (:id, :tenant_id, :tenant, :kind, :phase, :generation, :digest, :process, :host, :now, :now)
+
+-- name: beat
+update oltp.operations set heartbeat_at = :now
+where tenant_id = :tenant_id and finished_at is null
+
+-- name: finish
+update oltp.operations
+set finished_at = :now, heartbeat_at = :now, outcome = :outcome, error_code = :code,
+    error_message = :message, remedy = :remedy
+where id = :id and finished_at is null
+
+-- name: abort_unfinished
+update oltp.operations
+set finished_at = :now, outcome = 'aborted', error_code = 'operation.aborted',
+    error_message = 'the process ended before the operation did',
+    remedy = 'nothing to do: the next visit looks first'
+where tenant_id = :tenant_id and finished_at is null
+returning id
+
+-- name: add_lines
+insert into oltp.operation_lines (operation_id, tenant_id, at, line)
+values (:id, :tenant_id, :at, :line)
+
+-- name: set_progress
+update oltp.operations set progress = :line, heartbeat_at = :at where id = :id
+
+-- name: find
+select id, tenant, kind, phase, generation, digest, process, host, progress, started_at,
+    heartbeat_at, finished_at, outcome, error_code, error_message, remedy
+from oltp.operations
+where id = :id
+
+-- name: page
+select id, tenant, kind, phase, generation, digest, process, host, progress, started_at,
+    heartbeat_at, finished_at, outcome, error_code, error_message, remedy
+from oltp.operations
+where id < :before and (cast(:tenant_id as uuid) is null or tenant_id = :tenant_id)
+order by id desc
+limit :limit
+
+-- name: find_last
+select outcome, digest from oltp.operations
+where tenant_id = :tenant_id and phase = :phase
+order by id desc
+limit 1
+
+-- name: lines_after
+select number, at, line from oltp.operation_lines
+where operation_id = :id and number > :cursor
+order by number
+limit :limit

@@ -1,0 +1,60 @@
+"""What the API shows of operations: their rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from controlplane.pagination import Page
+
+SHOWN: dict[str, Any] = {
+    "id": "0199b1c2-0000-7000-8000-000000000000",
+    "tenant": "acme",
+    "kind": "create",
+    "phase": "cloud",
+    "generation": 1,
+    "digest": "sha256:3f9a2c",
+    "process": 4242,
+    "host": "control-1",
+    "progress": "mx1: created Instance",
+    "started_at": "2026-11-24T12:00:00Z",
+    "heartbeat_at": "2026-11-24T12:00:40Z",
+    "finished_at": "2026-11-24T12:00:40Z",
+    "outcome": "succeeded",
+    "error_code": None,
+    "error_message": None,
+    "remedy": None,
+}
+"""An operation as the API shows it."""
+
+
+class OperationView(BaseModel):
+    """One thing done to the outside."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+
+    id: UUID
+    tenant: str
+    kind: str
+    phase: str
+    generation: int
+    digest: str | None
+    process: int
+    host: str
+    progress: str
+    started_at: datetime
+    heartbeat_at: datetime
+    finished_at: datetime | None
+    outcome: str | None
+    error_code: str | None
+    error_message: str | None
+    remedy: str | None
+
+
+class OperationPage(Page[OperationView]):
+    """Some operations, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})

@@ -1,0 +1,5 @@
+-- name: set_tenant
+select set_config('app.current_tenant_id', :id, true)
+
+-- name: check
+select 1 from oltp.tenants limit 1

@@ -1,0 +1,36 @@
+-- name: hasten
+update oltp.schedule
+set due_at = least(due_at, :now), priority = least(priority, :priority), requests = requests + 1,
+    attempts = 0
+where tenant_id = :tenant_id
+
+-- name: add
+insert into oltp.schedule (tenant_id, due_at, priority) values (:tenant_id, :now, :priority)
+
+-- name: claim
+with next as (
+    select tenant_id from oltp.schedule
+    where due_at <= :now and (lease_until is null or lease_until < :now)
+    order by priority, due_at
+    limit 1
+    for update skip locked
+)
+update oltp.schedule
+set lease_owner = :owner, lease_until = :until, token = nextval('oltp.fencing')
+from next
+where schedule.tenant_id = next.tenant_id
+returning schedule.tenant_id, token, attempts, requests
+
+-- name: renew
+update oltp.schedule set lease_until = :until
+where tenant_id = :tenant_id and token = :token and lease_owner is not null
+
+-- name: release
+-- A request that came during the pass makes the tenant due at once.
+update oltp.schedule
+set lease_owner = null, lease_until = null,
+    due_at = case when requests = :requests
+        then coalesce(cast(:due_at as timestamptz), 'infinity') else :now end,
+    priority = case when requests = :requests then :priority else priority end,
+    attempts = case when requests = :requests then :attempts else 0 end
+where tenant_id = :tenant_id and token = :token

@@ -1,0 +1,95 @@
+-- name: find
+select id, name, generation, observed_generation, document, deleting, paused_at, paused_by,
+    pause_reason, public_keys, sending_since, created_at, updated_at
+from oltp.tenants
+where id = coalesce(cast(:id as uuid), (select id from oltp.tenants where name = :name))
+
+-- name: lock
+select 1 from oltp.tenants
+where id = coalesce(cast(:id as uuid), (select id from oltp.tenants where name = :name))
+for no key update
+
+-- name: page
+select id, name, generation, observed_generation, document, deleting, paused_at, paused_by,
+    pause_reason, public_keys, sending_since, created_at, updated_at
+from oltp.tenants
+where name > :after and document->'metadata'->'labels' @> all(cast(:labels as jsonb[]))
+order by name
+limit :limit
+
+-- name: insert
+insert into oltp.tenants (id, name, generation, document, created_at, updated_at)
+values (:id, :name, 1, cast(:document as jsonb), :now, :now)
+on conflict (name) do nothing
+
+-- name: replace
+update oltp.tenants
+set document = cast(:document as jsonb), generation = generation + 1, updated_at = :now
+where id = :id
+
+-- name: mark_deleting
+update oltp.tenants set deleting = true, generation = generation + 1, updated_at = :now
+where id = :id
+
+-- name: is_paused
+select paused_at is not null from oltp.tenants where id = :id
+
+-- name: set_pause
+update oltp.tenants set paused_at = :since, paused_by = :actor, pause_reason = :reason
+where id = :id
+
+-- name: set_observed
+update oltp.tenants set observed_generation = :generation where id = :id
+
+-- name: set_public_keys
+update oltp.tenants set public_keys = cast(:keys as jsonb) where id = :id
+
+-- name: set_sending_since
+update oltp.tenants set sending_since = :day where id = :id
+
+-- name: delete
+-- Operations and events stay.
+delete from oltp.tenants where id = :id
+
+-- name: names
+select id, name from oltp.tenants where id = any(:ids)
+
+-- name: owner_of
+select tenant_id from oltp.domains where name = :domain
+
+-- name: release_domains
+delete from oltp.domains where tenant_id = :id and name <> all(:names)
+
+-- name: take_domains
+-- In order of name, so that two writers never wait for each other in a circle.
+insert into oltp.domains (name, tenant_id)
+select name, :id from unnest(cast(:names as text[])) as name order by name
+on conflict (name) do nothing
+
+-- name: domains_of
+select name from oltp.domains where tenant_id = :id
+
+-- name: add_digest
+insert into oltp.digests (tenant_id, digest, generation, first_at)
+values (:id, :digest, :generation, :now)
+on conflict do nothing
+
+-- name: knows_digest
+select exists(select 1 from oltp.digests where tenant_id = :id and digest = :digest)
+
+-- name: lock_response
+select pg_advisory_xact_lock(:lock, hashtext(:name))
+
+-- name: find_response
+select body_hash, status, answer::text as body from oltp.idempotency_keys
+where owner = :owner and key = :key and created_at > :since
+
+-- name: forget_responses
+delete from oltp.idempotency_keys where created_at <= :since
+
+-- name: save_response
+insert into oltp.idempotency_keys (owner, key, tenant_id, body_hash, status, answer, created_at)
+values (:owner, :key, :tenant_id, :body_hash, :status, cast(:body as jsonb), :now)
+on conflict (owner, key) do update
+set body_hash = excluded.body_hash, status = excluded.status, answer = excluded.answer,
+    created_at = excluded.created_at

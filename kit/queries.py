@@ -1,0 +1,42 @@
+"""SQL in files: `queries.sql` beside the code that runs it, each query below `-- name: …`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+Query = TypeVar("Query")
+
+HEAD = re.compile(r"^-- name: (.*)$", re.MULTILINE)
+COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
+
+
+class Queries(Generic[Query]):
+    """The queries of one file as attributes: `SQL = Queries(__file__, text)`, then `SQL.claim`.
+
+    Comments stay in the file: a `:word` in them is no parameter.
+    """
+
+    def __init__(self, module: str, prepare: Callable[[str], Query]) -> None:
+        self._file = Path(module).with_name("queries.sql")
+        self._queries: dict[str, Query] = {}
+        before, *parts = HEAD.split(self._file.read_text())
+        if COMMENT.sub("", before).strip():
+            raise ValueError(f"{self._file}: SQL before the first name")
+        for name, query in zip(parts[::2], parts[1::2], strict=True):
+            if not name.isidentifier() or name in self._queries:
+                raise ValueError(f"{self._file}: {name!r} is no name, or stands twice")
+            self._queries[name] = prepare(COMMENT.sub("", query).strip())
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._queries)
+
+    def __getattr__(self, name: str) -> Query:
+        """Return a query."""
+        try:
+            return self._queries[name]
+        except KeyError:
+            raise AttributeError(f"{self._file} has no query {name!r}") from None

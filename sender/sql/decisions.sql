@@ -1,1 +1,0 @@
-select at, kind, state, reason, message, details from queue.events where job_id = :id order by id

@@ -1,0 +1,47 @@
+"""Every named query is one that PostgreSQL accepts with all migrations applied."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
+
+from controlplane.migrations import upgrade
+from hostwinds.journal.postgres import ensure_schema
+from kit.queries import Queries
+from tests.support.installation import INSTALLATION, PASSWORDS
+from tests.support.queries import FILES
+
+PARAMETER = re.compile(r"%\((\w+)\)s")
+OF_THE_ENGINE = "create temporary table pulumi_state (key text primary key, data json)"
+
+
+def prepared(query: str) -> str:
+    """Return a query with numbered parameters."""
+    if not PARAMETER.search(query):
+        query = str(text(query).compile(dialect=postgresql.dialect(paramstyle="pyformat")))
+    numbers = dict(zip(dict.fromkeys(PARAMETER.findall(query)), count(1), strict=False))
+    return PARAMETER.sub(lambda found: f"${numbers[found[1]]}", query)
+
+
+def test_queries_are_accepted_by_the_upgraded_database(database: str) -> None:
+    upgrade(database, INSTALLATION, PASSWORDS)
+    refused = {}
+    with psycopg.connect(database, autocommit=True) as connection:
+        ensure_schema(connection)
+        connection.execute(OF_THE_ENGINE)
+        for file in FILES:
+            queries = Queries(str(file), str)
+            for name in queries:
+                query = getattr(queries, name).replace("{table}", "pulumi_state")
+                if name.startswith("create_"):
+                    continue  # run by ensure_schema
+                try:
+                    connection.execute(f"prepare checked as {prepared(query)}")
+                    connection.execute("deallocate checked")
+                except psycopg.Error as error:
+                    refused[f"{file.parent.name}.{name}"] = str(error)
+    assert refused == {}

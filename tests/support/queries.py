@@ -1,0 +1,10 @@
+"""All files of named queries."""
+
+from __future__ import annotations
+
+import tomllib
+
+from kit.paths import checkout
+
+ROOMS = tomllib.loads((checkout() / "pyproject.toml").read_text())["tool"]["mypy"]["packages"]
+FILES = [path for room in ROOMS for path in sorted((checkout() / room).rglob("queries.sql"))]

@@ -1,0 +1,63 @@
+"""SQL stands in `queries.sql` files, and code and files agree about the names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.paths import checkout
+from kit.queries import Queries
+from tests.support.queries import FILES, ROOMS
+
+STATEMENT = re.compile(
+    r"\s*(select .*\S|insert into|update \S+ set|delete from|with \w+ as|(create|drop|alter) "
+    r"(table|schema|role|database))\b",
+    re.IGNORECASE,
+)
+ELSEWHERE = {
+    "composition/embedded.py": "makes the embedded server's databases",
+    "controlplane/migrations/__init__.py": "makes roles and the schema",
+    "sender/migrations/env.py": "makes the schema of its versions",
+    "tools/servers/postgres.py": "asks whether the server answers",
+}
+"""Modules with SQL of their own, besides revisions of migrations."""
+
+
+def names_used(package: Path) -> set[str]:
+    """Return which attributes of `SQL` the modules of a package use."""
+    return {
+        node.attr
+        for module in package.glob("*.py")
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "SQL"
+    }
+
+
+def strings(module: Path) -> Iterator[str]:
+    """Return the text of each string in a module that is no docstring."""
+    tree = ast.parse(module.read_text())
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in documentation:
+            yield str(node.value)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.relative_to(checkout()).parent))
+def test_queries_of_a_file_are_those_that_its_package_uses(file: Path) -> None:
+    assert set(Queries(str(file), str)) == names_used(file.parent)
+
+
+def test_modules_hold_no_sql() -> None:
+    found = {
+        str(module.relative_to(checkout()))
+        for room in ROOMS
+        for module in (checkout() / room).rglob("*.py")
+        if "versions" not in module.parts and any(map(STATEMENT.match, strings(module)))
+    }
+    assert found == set(ELSEWHERE)
