@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli.output import Format, OutputOption, print_result
+from kit.database import connection_options
 from kit.paths import state_dir
 from kit.queries import Queries
 
@@ -49,7 +50,7 @@ def _let_operator_in(dsn: str, settings: Settings) -> None:
 
     if not settings.api.operator_key_prefix:
         return
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(dsn, **connection_options("penguin-upgrade")) as connection:
         connection.execute(
             SQL.admit_operator,
             {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from composition.settings import Settings
+from kit.database import connection_options
 from kit.paths import state_dir
 from tools.servers import Postgres, Valkey
 
+CONNECTION = connection_options("penguin-servers")
 DATABASES = ("penguin", "penguin_state")
 """The control plane's, and Pulumi's state."""
 
@@ -22,7 +24,7 @@ def start_servers() -> None:
     postgres, valkey = servers()
     postgres.start()
     valkey.start()
-    with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
+    with psycopg.connect(postgres.dsn(), autocommit=True, **CONNECTION) as admin:
         for name in DATABASES:
             known = admin.execute("select 1 from pg_database where datname = %s", [name])
             if known.fetchone() is None:

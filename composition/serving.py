@@ -36,7 +36,7 @@ from composition.settings import Settings
 from composition.supervisor import Child, Supervisor
 from controlplane.faults import DATABASE_UNREACHABLE
 from kit import files
-from kit.database import Role, role_name
+from kit.database import LIMITS, Role, connection_options, role_name
 from kit.faults import Fault
 from kit.paths import state_dir
 from kit.queries import Queries
@@ -248,7 +248,7 @@ def _require_schema(settings: Settings, dsn: str, role: Role) -> None:
             without_login(dsn),
             user=role_name(settings.platform.installation, role),
             password=password,
-            connect_timeout=10,
+            **connection_options("penguin-serve", **LIMITS),
         ) as connection:
             connection.execute(SQL.check_schema)
     except psycopg.Error as error:

@@ -11,11 +11,13 @@ from pydantic import SecretStr
 from sqlalchemy import TextClause, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from kit.database import CONNECTION, LIMITS, Role, role_name
+from kit.database import LIMITS, Role, connection_options, role_name
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
 Row = TypeVar("Row")
+PLANS = {"plan_cache_mode": "force_custom_plan"}
+"""Filters of lists are parameters that may be null: a plan for any value would use no index."""
 
 API, OPERATOR, CONTROLLER, SENDER, PUBLIC = Role
 
@@ -58,7 +60,7 @@ def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5
         max_overflow=2,
         pool_pre_ping=True,
         hide_parameters=True,  # they hold documents and sealed secrets, and errors are logged
-        connect_args={"application_name": login, "options": LIMITS, **CONNECTION},
+        connect_args=connection_options(login, **LIMITS, **PLANS),
     )
 
 

@@ -12,8 +12,7 @@ import psycopg
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.choice import DEFAULT
-from hostwinds.journal.postgres import ensure_schema, unavailable
-from kit.database import CONNECTION
+from hostwinds.journal.postgres import CONNECTION, ensure_schema, unavailable
 from kit.locks import locked
 from kit.queries import Queries
 

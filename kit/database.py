@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+from enum import IntEnum, StrEnum, unique
 from typing import Any
 
-CONNECTION: dict[str, Any] = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
-"""How soon a server that vanished is noticed (names and units are libpq's)."""
-LIMITS = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
-"""For the option `options`: what a part that hangs may hold up."""
+LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
+"""Settings of a session: how long a part that hangs may hold up others."""
+
+
+def connection_options(application: str, **session: str) -> dict[str, Any]:
+    """Return how an application connects, with settings of its session (names are libpq's).
+
+    A server that vanished is noticed within about a minute.
+    """
+    options: dict[str, Any] = {
+        "application_name": application,
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
+    if session:
+        options["options"] = " ".join(f"-c {name}={value}" for name, value in session.items())
+    return options
 
 
 class Role(StrEnum):
@@ -42,8 +52,9 @@ def with_roles(statements: str, installation: str) -> str:
     return statements
 
 
+@unique
 class AdvisoryLock(IntEnum):
-    """Numbers of PostgreSQL's advisory locks: one for each purpose, all in one place."""
+    """Numbers of PostgreSQL's advisory locks, one for each purpose."""
 
     UPGRADE = 0x70656E01
     """One upgrade of a database's schemas at a time."""

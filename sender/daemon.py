@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from kit.database import CONNECTION, LIMITS
+from kit.database import LIMITS, connection_options
 from sender.clock import Clock, SystemClock
 from sender.database import sqlalchemy_url
 from sender.delivery import Pool
@@ -116,10 +116,10 @@ async def run(
 
 def create_engine(settings: SenderSettings) -> AsyncEngine:
     """Return the sender's engine: as many connections as its loops can use at once."""
-    role = f" -c role={settings.role}" if settings.role else ""
+    role = {"role": settings.role} if settings.role else {}
     return create_async_engine(
         sqlalchemy_url(settings.database_url.get_secret_value()),
-        connect_args={**CONNECTION, "options": LIMITS + role},
+        connect_args=connection_options("penguin-sender", **LIMITS, **role),
         hide_parameters=True,  # they hold addresses of people, and an error is logged
         pool_size=min(settings.lanes, 8) + 3,
         max_overflow=settings.lanes,

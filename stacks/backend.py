@@ -21,14 +21,14 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from kit.database import LIMITS, connection_options
 from kit.queries import Queries
 from stacks.faults import STATE_UNREACHABLE
 
 SQL = Queries(__file__, sql.SQL)
 PROJECT = "penguin"
 COMPRESSED = b"\x1f\x8b"
-TIMEOUT = 10
-"""Seconds until a database that does not answer counts as unreachable."""
+CONNECTION = connection_options("penguin-state", **LIMITS)
 
 
 class Files(Protocol):
@@ -150,7 +150,6 @@ class _Rows:
         query = dict(parse_qsl(parts.query))
         self._prefix = parts.path.strip("/") + "/"
         self._table = sql.Identifier(query.pop("table", "pulumi_state"))
-        query.setdefault("connect_timeout", str(TIMEOUT))
         self._dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
 
     def read(self, key: str) -> bytes | None:
@@ -170,7 +169,7 @@ class _Rows:
 
     def _run(self, query: sql.SQL, **values: Any) -> list[tuple[Any, ...]]:
         try:
-            with psycopg.connect(self._dsn) as connection:
+            with psycopg.connect(self._dsn, **CONNECTION) as connection:
                 return connection.execute(query.format(table=self._table), values).fetchall()
         except psycopg.errors.UndefinedTable:  # no engine has been here yet
             return []

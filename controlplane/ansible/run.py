@@ -22,6 +22,7 @@ from controlplane.ansible.private_directory import (
 )
 from controlplane.reconciler.ports import Progress
 from kit.faults import Fault
+from kit.files import PRIVATE, write
 
 CENSORED = "hidden, since the task handles secrets; /var/log on the host may say more"
 
@@ -167,8 +168,8 @@ def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> 
     variables.mkdir(parents=True, mode=0o700)
     key = private / "key"
     known = private / "known_hosts"
-    _write(key, connection.private_key.rstrip("\n") + "\n")
-    _write(known, connection.known_host.rstrip("\n") + "\n")
+    write(key, connection.private_key.rstrip("\n") + "\n", mode=PRIVATE)
+    write(known, connection.known_host.rstrip("\n") + "\n", mode=PRIVATE)
     host = {
         "ansible_host": connection.address,
         "ansible_user": "root",
@@ -184,15 +185,9 @@ def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> 
         ),
     }
     inventory = {"mail_hosts": {"hosts": {connection.name: host}}}
-    _write(private / "inventory" / "hosts.json", json.dumps(inventory))
-    _write(variables / "host.json", json.dumps(playbook.variables))
-    _write(variables / "secrets.json", json.dumps(playbook.secrets))
-
-
-def _write(path: Path, text: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    write(private / "inventory" / "hosts.json", json.dumps(inventory), mode=PRIVATE)
+    write(variables / "host.json", json.dumps(playbook.variables), mode=PRIVATE)
+    write(variables / "secrets.json", json.dumps(playbook.secrets), mode=PRIVATE)
 
 
 def _environment(private: Path, playbooks: Path) -> dict[str, str]:

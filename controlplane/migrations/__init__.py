@@ -23,9 +23,10 @@ from controlplane.faults import (
     DATABASE_TOO_OLD,
     DATABASE_UNREACHABLE,
 )
-from kit.database import CONNECTION, AdvisoryLock, Role, role_name
+from kit.database import AdvisoryLock, Role, connection_options, role_name
 from kit.faults import Fault
 
+CONNECTION = connection_options("penguin-upgrade")
 LOCK_TIMEOUT = "10s"
 """How long a step waits for a table; whoever comes behind it waits as long."""
 
@@ -41,7 +42,7 @@ def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) ->
             if admin.info.server_version < 150000:
                 raise DATABASE_TOO_OLD(version=admin.info.server_version // 10000)
             admin.execute("set lock_timeout = '30s'")
-            admin.execute("select pg_advisory_lock(%s)", [AdvisoryLock.UPGRADE])
+            admin.execute("select pg_advisory_lock(%(lock)s)", {"lock": AdvisoryLock.UPGRADE})
             _make_roles(admin, installation, passwords)
             _run_history(dsn, installation)
             if find_spec("sender.migrations") is not None:
@@ -95,7 +96,9 @@ def _scram(admin: psycopg.Connection[tuple[object, ...]], login: str, password: 
 def _run_history(dsn: str, installation: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    engine = create_engine(make_url(dsn).set(drivername="postgresql+psycopg"))
+    engine = create_engine(
+        make_url(dsn).set(drivername="postgresql+psycopg"), connect_args=CONNECTION
+    )
     try:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_TIMEOUT}'")

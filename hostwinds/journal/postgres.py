@@ -10,11 +10,12 @@ import psycopg
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
-from kit.database import CONNECTION, AdvisoryLock
+from kit.database import LIMITS, AdvisoryLock, connection_options
 from kit.faults import Fault
 from kit.queries import Queries
 
 SQL = Queries(__file__, str)
+CONNECTION = connection_options("penguin-journal", **LIMITS)
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:

