@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -31,14 +31,37 @@ MAX_NODES = 100_000
 MAX_NUMBER_BITS = 64
 
 Places = dict[Path, tuple[int, int]]
+"""Line and column of each value."""
 
 
-def load(text: str, *, file: str, platform: Platform) -> list[Tenant]:
+@dataclass(frozen=True)
+class Source:
+    """A tenant, and where each of its values is written."""
+
+    tenant: Tenant
+    file: str
+    places: Places
+
+    @property
+    def name(self) -> str:
+        """The tenant's name."""
+        return self.tenant.metadata.name
+
+    def located(self, violation: Violation) -> Violation:
+        """Add file and line to a violation that others found in the document."""
+        written = {dotted(path): path for path in self.places}
+        key = violation.path
+        while key and key not in written:  # a default, or a key that is missing
+            key = key[: max(key.rfind("."), key.rfind("["), 0)]
+        return _placed(violation, self.places, self.file, written[key])
+
+
+def load(text: str, *, file: str, platform: Platform) -> list[Source]:
     """Return the tenants of a file of one or more YAML documents.
 
     Raises INVALID with the violations of all documents.
     """
-    tenants: list[Tenant] = []
+    sources: list[Source] = []
     violations: list[Violation] = []
     for node in _documents(text, file):
         places: Places = {}
@@ -49,10 +72,10 @@ def load(text: str, *, file: str, platform: Platform) -> list[Tenant]:
         found = [*written, *((path, each) for path, each in found if path not in refused)]
         violations += [_placed(each, places, file, path) for path, each in found]
         if tenant is not None:
-            tenants.append(tenant)
+            sources.append(Source(tenant, file, places))
     if violations:
         raise invalid(violations)
-    return tenants
+    return sources
 
 
 def parse(data: object, *, platform: Platform) -> Tenant:

@@ -1,18 +1,21 @@
-"""The tenant API as the commands use it; every refusal is shown with its code and remedy."""
+"""The tenant API as the commands use it: answers are read by its schemas, refusals are raised."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import httpx2
+from pydantic import BaseModel, ValidationError
 
+from blueprint.document import Blueprint
+from blueprint.tenant import Tenant
+from cli.environment import environment
 from cli.faults import (
     CONTEXT_INVALID,
     CONTEXT_MISSING,
@@ -21,8 +24,12 @@ from cli.faults import (
     USAGE,
     relayed,
 )
+from controlplane.messages.schemas import Queued
+from controlplane.schemas import Page, ProblemDocument, ProblemViolation
+from controlplane.tenants.schemas import TenantView
 from kit.faults import Fault, Violation
 from kit.paths import state_dir
+from sender.schemas import Explanation
 
 CONTEXT = "context.json"
 """Where `penguin init` writes address and key of the API, in the state directory."""
@@ -30,11 +37,26 @@ SERVE = "serve.json"
 """Where a `penguin serve` of this machine writes its address."""
 TIMEOUT = 30
 """Seconds."""
-NOT_FOUND = 404
+PAGE = 100
+"""Items of a page; the API gives no more at once."""
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
-Document = dict[str, Any]
+M = TypeVar("M", bound=BaseModel)
+
+
+class Context(BaseModel):
+    """What `penguin init` writes."""
+
+    url: str | None = None
+    api_key: str | None = None
+
+
+class Serving(BaseModel):
+    """What `penguin serve` writes."""
+
+    pid: int
+    url: str
 
 
 def path_of(kind: str, name: str) -> str:
@@ -55,64 +77,74 @@ class Api:
 
     url: str
     key: str
+    transport: httpx2.BaseTransport | None = field(default=None, compare=False)
+    """None: the network."""
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, model: type[M], **query: Any) -> M:
         """GET a document."""
-        return _document(self._ask("GET", path, params=query))
+        return _read(self._request("GET", path, params=query), model)
 
-    def find(self, path: str) -> Any:
+    def find(self, path: str, model: type[M]) -> M | None:
         """GET a document; None where there is none."""
-        answer = self._ask("GET", path, none_for=NOT_FOUND)
-        return None if answer.status_code == NOT_FOUND else _document(answer)
+        try:
+            return self.get(path, model)
+        except Fault as fault:
+            if fault.code.status == httpx2.codes.NOT_FOUND:
+                return None
+            raise
 
-    def send(self, method: str, path: str, body: Document | None = None, **headers: str) -> Any:
-        """POST, PUT or DELETE; return the answer with its headers."""
-        return self._ask(method, path, json=body, headers=headers)
+    def post(self, path: str, model: type[M], body: object) -> M:
+        """POST a document."""
+        return _read(self._request("POST", path, json=body), model)
 
-    def render(self, document: Document) -> Document:
+    def delete(self, path: str) -> None:
+        """DELETE."""
+        self._request("DELETE", path)
+
+    def apply(self, tenant: Tenant) -> tuple[str, TenantView]:
+        """Write a tenant's document; return created, configured or unchanged, and the tenant."""
+        path = tenant_path(tenant.metadata.name)
+        answer = self._request("PUT", path, json=tenant.model_dump(mode="json", by_alias=True))
+        return answer.headers.get("Penguin-Outcome", ""), _read(answer, TenantView)
+
+    def render(self, tenant: Tenant) -> Blueprint:
         """Return the blueprint that the API derives from a tenant document, keeping nothing."""
-        rendered: Document = _document(self.send("POST", "/blueprints", document))
-        return rendered
+        return self.post("/blueprints", Blueprint, tenant.model_dump(mode="json", by_alias=True))
 
-    def enqueue(self, message: Document, tenant: str | None = None) -> str:
-        """Queue a message and return its id; asked again by itself it is queued once."""
-        answer = self._ask(
+    def enqueue(self, message: Mapping[str, object], tenant: str | None = None) -> str:
+        """Queue a message and return its id; a repeated request queues it once."""
+        answer = self._request(
             "POST",
             "/messages",
             json=message,
             params={"tenant": tenant} if tenant else {},
             headers={"Idempotency-Key": str(uuid4())},
         )
-        return str(_document(answer)["id"])
+        return str(_read(answer, Queued).id)
 
-    def explain(self, message: str) -> Document:
-        """Return `{"message": …, "stops": […], "decisions": […]}` by id or Message-ID."""
-        explained: Document = self.get(path_of("messages", message))
-        return explained
+    def explain(self, message: str) -> Explanation:
+        """Return a message with its history, by id or Message-ID."""
+        return self.get(path_of("messages", message), Explanation)
 
-    def pages(self, path: str, **query: Any) -> Iterator[Document]:
+    def pages(self, path: str, page: type[Page[M]], **query: Any) -> Iterator[M]:
         """Yield the items of all pages of a list."""
-        cursor: dict[str, Any] = {}
+        cursor: dict[str, str] = {}
         while True:
-            page = self.get(path, **query, **cursor)
-            yield from page["items"]
-            if not page["next"]:
+            found = self.get(path, page, limit=PAGE, **query, **cursor)
+            yield from found.items
+            if not found.next:
                 return
-            cursor = {"cursor": page["next"]}
+            cursor = {"cursor": found.next}
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
         """Yield the lines of a text as they come."""
         # An operation may be silent for long; only connecting has to be quick.
         timeout = httpx2.Timeout(TIMEOUT, read=None)
         try:
-            with httpx2.stream(
-                "GET",
-                self._address(path),
-                params=query,
-                headers=self._headers(),
-                timeout=timeout,
-                trust_env=self._is_abroad(),
-            ) as answer:
+            with (
+                self._client(timeout) as client,
+                client.stream("GET", self._address(path), params=query) as answer,
+            ):
                 if answer.is_error:
                     answer.read()
                     raise problem_of(answer)
@@ -120,78 +152,82 @@ class Api:
         except httpx2.HTTPError as error:
             raise _unreachable(self.url, error) from None
 
-    def _ask(self, method: str, path: str, *, none_for: int = 0, **more: Any) -> httpx2.Response:
-        more["headers"] = {**self._headers(), **(more.get("headers") or {})}
+    def _request(self, method: str, path: str, **content: Any) -> httpx2.Response:
         try:
-            answer = httpx2.request(
-                method, self._address(path), timeout=TIMEOUT, trust_env=self._is_abroad(), **more
-            )
+            with self._client(TIMEOUT) as client:
+                answer = client.request(method, self._address(path), **content)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _unreachable(self.url, error) from None
-        if answer.is_error and answer.status_code != none_for:
+        if answer.is_error:
             raise problem_of(answer)
         return answer
+
+    def _client(self, timeout: float | httpx2.Timeout) -> httpx2.Client:
+        return httpx2.Client(
+            headers={"Authorization": f"Bearer {self.key}"},
+            timeout=timeout,
+            transport=self.transport,
+            # A proxy of the environment is for other machines, not for this one.
+            trust_env=urlsplit(self.url).hostname not in LOOPBACK,
+        )
 
     def _address(self, path: str) -> str:
         return f"{self.url}/api/v1{path}"
 
-    def _is_abroad(self) -> bool:
-        """A proxy of the environment is for other machines, not for this one."""
-        return urlsplit(self.url).hostname not in LOOPBACK
-
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"}
-
 
 def connect() -> Api:
     """Return the API of the environment, else the one that runs here, else the context's."""
-    place = state_dir()
-    context = _read(place / CONTEXT)
-    url = os.environ.get("PENGUIN_API_URL") or serving(place / SERVE) or context.get("url") or ""
-    key = os.environ.get("PENGUIN_API_KEY") or context.get("api_key") or ""
+    directory = state_dir()
+    context = _local(directory / CONTEXT, Context) or Context()
+    url = os.environ.get("PENGUIN_API_URL") or serving(directory / SERVE) or context.url
+    key = os.environ.get("PENGUIN_API_KEY") or context.api_key
     if not key:
-        raise CONTEXT_MISSING(where=place / CONTEXT)
+        raise CONTEXT_MISSING(where=directory / CONTEXT)
     if not url:
-        raise UNREACHABLE(reason="none runs here, and no address is set", where=place / SERVE)
-    if not _is_address(str(url)):
+        raise UNREACHABLE(reason="none runs here, and no address is set", where=directory / SERVE)
+    if not _is_address(url):
         raise CONTEXT_INVALID(
             part="address",
             reason=f"{url} is not an HTTP URL",
-            remedy="give one such as http://127.0.0.1:8400",
-            where="PENGUIN_API_URL" if os.environ.get("PENGUIN_API_URL") else place,
+            remedy="set one such as http://127.0.0.1:8400",
+            where="PENGUIN_API_URL" if os.environ.get("PENGUIN_API_URL") else directory,
         )
-    if not (str(key).isascii() and str(key).isprintable()):
+    if not (key.isascii() and key.isprintable()):
         raise CONTEXT_INVALID(
             part="key",
             reason="it holds characters that no key has",
             remedy="copy it again, without quotes and line breaks",
-            where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else place / CONTEXT,
+            where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else directory / CONTEXT,
         )
-    return Api(str(url).rstrip("/"), str(key))
+    return Api(url.rstrip("/"), key, environment().transport)
 
 
-def _document(answer: httpx2.Response) -> Any:
-    """Read an answer that is no refusal; another program answers in something else than JSON."""
+def _read(answer: httpx2.Response, model: type[M]) -> M:
+    """Read an answer by its schema; a newer control plane may have more fields."""
     try:
-        return answer.json()
-    except ValueError:
+        return model.model_validate_json(answer.content, extra="ignore")
+    except ValidationError:
         raise FOREIGN_ANSWER(status=answer.status_code, where=answer.request.url) from None
 
 
 def problem_of(answer: httpx2.Response) -> Fault:
     """Read problem details (RFC 9457), with each of several violations."""
     try:
-        problem = answer.json()
-        code, detail, remedy = problem["code"], problem["detail"], problem["remedy"]
-        violations = tuple(_violation(entry) for entry in problem.get("violations") or ())
-    except (ValueError, KeyError, TypeError):
+        problem = ProblemDocument.model_validate_json(answer.content)
+    except ValidationError:
         return FOREIGN_ANSWER(status=answer.status_code, where=answer.request.url)
-    return relayed(code, detail, remedy, violations).at(answer.request.url.path)
+    return relayed(
+        problem.code,
+        problem.detail,
+        problem.remedy,
+        status=problem.status,
+        violations=tuple(_violation(entry) for entry in problem.violations),
+    ).at(answer.request.url.path)
 
 
-def _violation(entry: Document) -> Violation:
-    fault = relayed(entry["code"], entry["detail"], entry["remedy"])
-    return Violation(fault.code, fault.message, fault.remedy, path=entry["path"])
+def _violation(entry: ProblemViolation) -> Violation:
+    fault = relayed(entry.code, entry.detail, entry.remedy)
+    return Violation(fault.code, fault.message, fault.remedy, path=entry.path)
 
 
 def _unreachable(url: str, error: Exception) -> Fault:
@@ -210,20 +246,21 @@ def _is_address(url: str) -> bool:
 
 def serving(path: Path) -> str | None:
     """Read `serve.json`: return the address of the control plane that runs on this machine."""
-    written = _read(path)
+    written = _local(path, Serving)
+    if written is None:
+        return None
     try:
-        os.kill(int(written["pid"]), 0)
-    except (KeyError, ValueError, TypeError, OverflowError, ProcessLookupError):
+        os.kill(written.pid, 0)
+    except (OverflowError, ProcessLookupError):
         return None  # killed before it could remove the file
     except PermissionError:
         pass
-    url = written.get("url")
-    return url if isinstance(url, str) else None
+    return written.url
 
 
-def _read(path: Path) -> Document:
+def _local(path: Path, model: type[M]) -> M | None:
+    """Read a file of the state directory; None where it is missing or damaged."""
     try:
-        document = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
+        return model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

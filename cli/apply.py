@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from blueprint.faults import invalid
+from blueprint.loading import Source
 from cli import files, wait
-from cli.api import Api, connect, tenant_path
+from cli.api import connect
 from cli.conditions import of_subject, sentence
 from cli.faults import UNREACHABLE
 from cli.output import Format, OutputOption, print_document, voice
 from cli.terminal import wrapped
 from cli.times import seconds
+from controlplane.tenants.schemas import TenantView
 from kit.faults import Fault, Violation
 
 app = typer.Typer()
@@ -33,15 +35,15 @@ def apply(
     limit = seconds(timeout)
     sources = files.read(filename)
     api = connect()
-    results: list[dict[str, Any]] = []
+    results: list[dict[str, str]] = []
     violations: list[Violation] = []
     for source in sources:
         try:
-            outcome, tenant = _apply(api, source)
+            outcome, tenant = api.apply(source.tenant)
         except Fault as fault:
             if fault.code is UNREACHABLE:
                 raise  # nor would the next one arrive
-            violations += [_in_file(each, source) for each in files.as_violations(fault)]
+            violations += _in_file(fault, source)
             continue
         results.append({"kind": "tenant", "name": source.name, "outcome": outcome})
         if output is Format.TABLE:
@@ -55,32 +57,20 @@ def apply(
         print(f"tenant/{source.name} condition met: Ready", file=voice(output))
 
 
-def _apply(api: Api, source: files.Source) -> tuple[str, dict[str, Any]]:
-    """Write one document; return created, configured or unchanged, and the tenant."""
-    answer = api.send("PUT", tenant_path(source.name), files.plain(source.tenant))
-    return str(answer.headers["Penguin-Outcome"]), answer.json()
+def _in_file(fault: Fault, source: Source) -> list[Violation]:
+    """Return what the API refuses, with the line of the file that it is about."""
+    if fault.violations:
+        return [source.located(violation) for violation in fault.violations]
+    return [source.located(Violation(fault.code, fault.message, fault.remedy))]
 
 
-def _result(name: str, outcome: str, tenant: dict[str, Any]) -> str:
+def _result(name: str, outcome: str, tenant: TenantView) -> str:
     """Say what was done; that nothing had to be changed does not mean that all is well."""
     line = f"tenant/{name} {outcome}"
-    ready = of_subject(tenant["conditions"], "tenant", "Ready")
-    if outcome != "unchanged" or (ready is not None and ready["status"] == "True"):
+    ready = of_subject(tenant.conditions, "tenant", "Ready")
+    if outcome != "unchanged" or (ready is not None and ready.status == "True"):
         return line
     reason = sentence(ready) if ready is not None else "no reconcile pass has run yet"
     return f"{line}, but not Ready; another reconcile pass is requested\n" + wrapped(
         reason, first="  "
-    )
-
-
-def _in_file(violation: Violation, source: files.Source) -> Violation:
-    """Name the file beside the key that the API found wrong in it."""
-    key = "" if violation.path.startswith("/") else violation.path
-    return Violation(
-        violation.code,
-        violation.message,
-        violation.remedy,
-        path=key,
-        file=source.file,
-        suggestion=violation.suggestion,
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from blueprint.document import Blueprint
+
 NAMES = ("name", "address")
 """Keys that tell the items of a list apart, so that a new order is no change."""
 
@@ -41,26 +43,26 @@ def of_named(
             yield Change(f"{kind} {name}", old, new)
 
 
-def of_blueprints(before: dict[str, Any] | None, after: dict[str, Any]) -> Iterator[Change]:
+def of_blueprints(before: Blueprint | None, after: Blueprint) -> Iterator[Change]:
     """Yield what a new blueprint does to hosts, addresses and records."""
     left, right = _things(before), _things(after)
     for kind in right:
         yield from of_named(kind, left[kind], right[kind])
 
 
-def _things(plan: dict[str, Any] | None) -> dict[str, dict[str, dict[str, Any]]]:
-    hosts = plan["hosts"] if plan else []
+def _things(blueprint: Blueprint | None) -> dict[str, dict[str, dict[str, Any]]]:
+    hosts = blueprint.hosts if blueprint else ()
     return {
-        "host": {
-            host["name"]: {key: value for key, value in host.items() if key != "addresses"}
-            for host in hosts
-        },
+        "host": {host.name: host.model_dump(mode="json", exclude={"addresses"}) for host in hosts},
         "address": {
-            address["name"]: {"host": host["name"], **address}
+            address.name: {"host": host.name, **address.model_dump(mode="json")}
             for host in hosts
-            for address in host["addresses"]
+            for address in host.addresses
         },
-        "record": {record["key"]: record for record in (plan["records"] if plan else [])},
+        "record": {
+            record.key: record.model_dump(mode="json")
+            for record in (blueprint.records if blueprint else ())
+        },
     }
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import typer
 
 from cli.api import connect
-from cli.kinds import BY_WORD, EVENT, KINDS, MESSAGE, PURCHASE, TENANT, Kind
+from cli.kinds import BY_WORD, EVENT, KINDS, MESSAGE, PURCHASE, STOP, TENANT, Kind
 from kit.faults import Fault
 
-UNNAMED = (EVENT, MESSAGE, PURCHASE)
+UNNAMED = (EVENT, MESSAGE, PURCHASE, STOP)
 """Kinds without names that anybody would type, or that no control plane knows."""
 
 
@@ -52,7 +52,7 @@ def _names(kind: Kind) -> list[str]:
     if kind in UNNAMED:
         return []
     try:
-        found = list(connect().pages(f"/{kind.plural}", limit=100))
+        found = list(connect().pages(f"/{kind.plural}", kind.page))
     except Fault:
         return []
-    return [str(each.get("name") or each["id"]) for each in found]
+    return [str(getattr(each, "name", None) or each.id) for each in found]

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cli.api import Api
 from cli.kinds import KINDS
 from cli.terminal import wrapped
-
-Condition = dict[str, Any]
+from controlplane.reconciler.schemas import ConditionTypeView, PhaseTable
+from controlplane.tenants.schemas import ConditionView
 
 MARKS = {"True": "✓", "False": "✗", "Unknown": "?"}
 IN_PROGRESS = ("Reconciling", "Deleting")
 TYPE_WIDTH = 20
 
 
-def of_subject(conditions: Iterable[Condition], subject: str, type_: str) -> Condition | None:
+def of_subject(
+    conditions: Iterable[ConditionView], subject: str, type_: str
+) -> ConditionView | None:
     """Return one condition."""
-    return next((c for c in conditions if (c["subject"], c["type"]) == (subject, type_)), None)
+    return next((c for c in conditions if (c.subject, c.type) == (subject, type_)), None)
 
 
-def sentence(condition: Condition) -> str:
+def sentence(condition: ConditionView) -> str:
     """Return reason and message, without a colon before nothing nor a reason that repeats."""
-    reason = "" if condition["reason"] == condition["type"] else condition["reason"]
-    return ": ".join(part for part in (reason, condition["message"]) if part)
+    reason = "" if condition.reason == condition.type else condition.reason
+    return ": ".join(part for part in (reason, condition.message) if part)
 
 
 @dataclass(frozen=True)
@@ -40,62 +41,62 @@ class Types:
     """Those that are usually False: only True is news."""
 
     @classmethod
-    def of(cls, listed: Sequence[dict[str, Any]]) -> Types:
+    def of(cls, listed: Sequence[ConditionTypeView]) -> Types:
         """Take over what the API lists."""
         return cls(
-            tuple(one["type"] for one in listed),
-            tuple(one["type"] for one in listed if one["phase"] is not None),
-            frozenset(one["type"] for one in listed if one["flag"]),
+            tuple(one.type for one in listed),
+            tuple(one.type for one in listed if one.phase is not None),
+            frozenset(one.type for one in listed if one.flag),
         )
 
-    def mark(self, condition: Condition) -> str:
+    def mark(self, condition: ConditionView) -> str:
         """Return the sign of a condition: a raised flag is no success."""
-        if condition["type"] not in self.flags:
-            return MARKS[condition["status"]]
-        if condition["status"] != "True":
+        if condition.type not in self.flags:
+            return MARKS[condition.status]
+        if condition.status != "True":
             return " "
-        return "…" if condition["type"] in IN_PROGRESS else "!"
+        return "…" if condition.type in IN_PROGRESS else "!"
 
-    def text(self, condition: Condition) -> str:
+    def text(self, condition: ConditionView) -> str:
         """Return what is to be said of a condition; of one that holds, no more than its message."""
-        holds = condition["status"] == "True" and condition["type"] not in self.flags
-        return str(condition["message"]) if holds else sentence(condition)
+        holds = condition.status == "True" and condition.type not in self.flags
+        return condition.message if holds else sentence(condition)
 
-    def page(self, conditions: Iterable[Condition], *, everything: bool) -> Iterator[str]:
+    def page(self, conditions: Iterable[ConditionView], *, everything: bool) -> Iterator[str]:
         """Yield the conditions of each subject: the tenant, then from hosts to mailboxes.
 
         Flags that are not raised are left out unless `everything` is asked for.
         """
-        subjects: dict[str, list[Condition]] = defaultdict(list)
+        subjects: dict[str, list[ConditionView]] = defaultdict(list)
         for condition in conditions:
-            if everything or condition["type"] not in self.flags or condition["status"] == "True":
-                subjects[condition["subject"]].append(condition)
+            if everything or condition.type not in self.flags or condition.status == "True":
+                subjects[condition.subject].append(condition)
         for subject in sorted(subjects, key=_rank):
             yield f"  {subject}"
             for condition in sorted(subjects[subject], key=self._place):
                 yield self._line(condition, _others(condition, subjects[subject]))
 
-    def _line(self, condition: Condition, others: Collection[str]) -> str:
+    def _line(self, condition: ConditionView, others: Collection[str]) -> str:
         """Return one condition, wrapped; a sum does not repeat the message that it is made of."""
-        head = f"    {self.mark(condition)} {condition['type']:<{TYPE_WIDTH}}  "
-        is_sum = condition["type"] not in self.steps and condition["message"] in others
-        is_wrong = condition["status"] != "True"
-        text = condition["reason"] if is_sum and is_wrong else self.text(condition)
+        head = f"    {self.mark(condition)} {condition.type:<{TYPE_WIDTH}}  "
+        is_sum = condition.type not in self.steps and condition.message in others
+        is_wrong = condition.status != "True"
+        text = condition.reason if is_sum and is_wrong else self.text(condition)
         return wrapped(text, first=head, indent=" " * 8)
 
-    def _place(self, condition: Condition) -> tuple[int, str]:
-        type_ = condition["type"]
+    def _place(self, condition: ConditionView) -> tuple[int, str]:
+        type_ = condition.type
         return (self.order.index(type_) if type_ in self.order else len(self.order), type_)
 
 
 def read_types(api: Api) -> Types:
     """Return the types of conditions that the control plane has."""
-    return Types.of(api.get("/phases")["conditions"])
+    return Types.of(api.get("/phases", PhaseTable).conditions)
 
 
-def _others(condition: Condition, of_same_subject: Iterable[Condition]) -> set[str]:
+def _others(condition: ConditionView, of_same_subject: Iterable[ConditionView]) -> set[str]:
     """Return the messages of the other conditions of a subject, where there are any."""
-    return {c["message"] for c in of_same_subject if c is not condition} - {""}
+    return {c.message for c in of_same_subject if c is not condition} - {""}
 
 
 def _rank(subject: str) -> tuple[int, str]:

@@ -9,11 +9,12 @@ import typer
 
 from cli import wait
 from cli.api import connect, tenant_path
+from cli.environment import environment
 from cli.faults import UNCONFIRMED
 from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
-from cli.terminal import is_terminal
 from cli.times import seconds
+from controlplane.tenants.schemas import TenantView
 
 app = typer.Typer()
 
@@ -30,10 +31,10 @@ def delete(
     name = tenant_name(tenant)
     limit = seconds(timeout)
     api = connect()
-    api.get(tenant_path(name))
+    api.get(tenant_path(name), TenantView)
     if not yes:
         _require_consent(name)
-    api.send("DELETE", tenant_path(name))
+    api.delete(tenant_path(name))
     result = {"kind": "tenant", "name": name, "outcome": "deleting"}
     if output is Format.TABLE or not until_gone:
         print_result(f"tenant/{name} is being deleted", result, output)
@@ -43,8 +44,10 @@ def delete(
 
 
 def _require_consent(name: str) -> None:
-    if not is_terminal(sys.stdin):
+    stdin = environment().stdin
+    if stdin is None or not stdin.isatty():
         raise UNCONFIRMED(reason="standard input is not a terminal", name=name)
     question = f"Delete tenant {name}, its servers, addresses, records and queued mail?"
-    if not typer.confirm(question, err=True):
+    print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
+    if stdin.readline().strip().lower() not in ("y", "yes"):
         raise UNCONFIRMED(reason="the answer was no", name=name)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from cli import explain, lists
-from cli.api import Api, connect
+from cli.api import connect
 from cli.faults import USAGE
-from cli.kinds import MESSAGE, OPERATION, PARTS, PURCHASE, TENANT
+from cli.get import WatchOption
+from cli.kinds import MESSAGE, OPERATION, PARTS, PURCHASE, TENANT, Purchase
 from cli.logs import ending, headline
 from cli.names import Reference, ResourceArgument, TenantOption, named, tenant_option
-from cli.output import Format, OutputOption, print_document
+from cli.output import Format, OutputOption, print_document, print_item
 from cli.pages import parts, tenant
 from cli.terminal import wrapped
+from cli.times import moment
+from cli.watching import watch_one
+from controlplane.operations.schemas import OperationView
+from sender.schemas import Explanation
 
 app = typer.Typer()
 AllOption = Annotated[
-    bool, typer.Option("--all", help="also conditions that only say that nothing is wrong")
+    bool, typer.Option("--all", help="also negative conditions that are not True")
 ]
 
 
@@ -27,47 +34,53 @@ def describe(
     words: ResourceArgument,
     of: TenantOption = None,
     everything: AllOption = False,
+    watch: WatchOption = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Show a tenant, host, address, domain, mailbox, message, operation or purchase."""
     wanted, owner = named(words), tenant_option(of)
-    if wanted.kind is PURCHASE:
-        _show(lists.documents(wanted, owner)[0], output)
-        return
-    api = connect()
-    document = _read(api, wanted, owner)
-    if output is not Format.TABLE:
-        print_document(document, output)
-    elif wanted.kind is TENANT:
-        tenant.show(document, everything=everything)
-    elif wanted.kind in PARTS:
-        parts.show(document, wanted.kind, everything=everything)
-    elif wanted.kind is MESSAGE:
-        explain.show(document)
+    read = _reader(wanted, owner)
+    if not watch:
+        document = read()
+        if output is Format.TABLE:
+            _show(document, everything=everything)
+        else:
+            print_document(document, output)
+    elif output is Format.TABLE:
+        watch_one(read, lambda document: _show(document, everything=everything))
     else:
-        print(headline(document))
-        print(ending(document))
+        watch_one(read, lambda document: print_item(document, output))
 
 
-def _read(api: Api, wanted: Reference, owner: str | None) -> dict[str, Any]:
+def _reader(wanted: Reference, owner: str | None) -> Callable[[], BaseModel]:
+    """Return what reads the whole of one resource."""
+    name = str(wanted.name)
     if wanted.kind is TENANT:
-        return tenant.read(api, str(wanted.name))
+        return lambda: tenant.read(connect(), name)
     if wanted.kind in PARTS:
-        return parts.read(api, wanted, owner)
+        return lambda: parts.read(connect(), wanted, owner)
     if wanted.kind is MESSAGE:
-        return api.explain(str(wanted.name))
-    if wanted.kind is OPERATION:
-        return lists.documents(wanted, owner)[0]
+        return lambda: connect().explain(name)
+    if wanted.kind in (OPERATION, PURCHASE):
+        return lambda: lists.documents(wanted, owner)[0]
     raise USAGE(
         mistake=f"{wanted.kind.plural} cannot be described",
-        remedy=f"use `penguin {wanted.kind.plural}`",
+        remedy=f"use `penguin get {wanted.kind.plural}`",
     )
 
 
-def _show(document: dict[str, Any], output: Format) -> None:
-    if output is not Format.TABLE:
-        print_document(document, output)
-        return
-    for title, value in document.items():
-        shown = "-" if value is None else value
-        print(wrapped(shown, first=f"{title.replace('_', ' ').capitalize() + ':':<13}"))
+def _show(document: BaseModel, *, everything: bool) -> None:
+    match document:
+        case tenant.TenantDescription():
+            tenant.show(document, everything=everything)
+        case parts.PartDescription():
+            parts.show(document, everything=everything)
+        case Explanation():
+            explain.show(document)
+        case OperationView():
+            print(headline(document))
+            print(ending(document))
+        case Purchase():
+            rows = {"Purchase": document.name, "Opened at": moment(document.opened_at)}
+            for title, value in {**rows, "Outcome": document.outcome or "-"}.items():
+                print(wrapped(value, first=f"{title + ':':<13}"))

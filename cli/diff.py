@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import typer
 
 from blueprint.cost import dollars
+from blueprint.document import Record
+from blueprint.loading import Source
 from cli import changes, files
 from cli.api import Api, connect, tenant_path
 from cli.apply import FilesOption
 from cli.changes import Change
-from cli.output import Format, OutputOption, print_document
+from cli.output import Format, OutputOption, plain, print_document
 from cli.pages.blueprint import value_of
 from cli.terminal import printable
+from controlplane.tenants.schemas import TenantView
 
 app = typer.Typer()
 CHANGED = 2
 """Exit code where something differs."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A month at the provider, in US cents."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What applying one document would change."""
+
+    tenant: str
+    is_new: bool
+    document: list[Change]
+    blueprint: list[Change]
+    monthly_cost_usd_cents: Cost
 
 
 @app.command()
@@ -30,45 +53,36 @@ def diff(filename: FilesOption, output: OutputOption = Format.TABLE) -> int:
         for tenant in found:
             _print(tenant)
     else:
-        print_document([_plain(tenant) for tenant in found], output)
-    return CHANGED if any(tenant["document"] or tenant["blueprint"] for tenant in found) else 0
+        print_document(found, output)
+    return CHANGED if any(tenant.document or tenant.blueprint for tenant in found) else 0
 
 
-def _compared(api: Api, source: files.Source) -> dict[str, Any]:
+def _compared(api: Api, source: Source) -> Difference:
     """Compare one document. Both sides are rendered alike, so only what they say differs."""
-    there = api.find(tenant_path(source.name))
-    document = files.plain(source.tenant)
-    new = api.render(document)
-    old = api.render(there["document"]) if there else None
-    return {
-        "tenant": source.name,
-        "is_new": old is None,
-        "document": list(changes.of_documents(there["document"], document)) if there else [],
-        "blueprint": list(changes.of_blueprints(old, new)),
-        "cost": (old["cost"]["usd_cents"] if old else 0, new["cost"]["usd_cents"]),
-    }
+    applied = api.find(tenant_path(source.name), TenantView)
+    new = api.render(source.tenant)
+    old = api.render(applied.document) if applied else None
+    documents = (
+        changes.of_documents(plain(applied.document), plain(source.tenant)) if applied else ()
+    )
+    return Difference(
+        tenant=source.name,
+        is_new=old is None,
+        document=list(documents),
+        blueprint=list(changes.of_blueprints(old, new)),
+        monthly_cost_usd_cents=Cost(old.cost.usd_cents if old else 0, new.cost.usd_cents),
+    )
 
 
-def _plain(found: dict[str, Any]) -> dict[str, Any]:
-    before, after = found["cost"]
-    return {
-        "tenant": found["tenant"],
-        "is_new": found["is_new"],
-        "document": [vars(change) for change in found["document"]],
-        "blueprint": [vars(change) for change in found["blueprint"]],
-        "monthly_cost_usd_cents": {"before": before, "after": after},
-    }
-
-
-def _print(found: dict[str, Any]) -> None:
-    if not found["document"] and not found["blueprint"]:
-        print(f"tenant/{found['tenant']} unchanged")
+def _print(found: Difference) -> None:
+    if not found.document and not found.blueprint:
+        print(f"tenant/{found.tenant} unchanged")
         return
-    print(f"tenant/{found['tenant']}{' is new' if found['is_new'] else ''}")
-    for change in (*found["document"], *found["blueprint"]):
+    print(f"tenant/{found.tenant}{' is new' if found.is_new else ''}")
+    for change in (*found.document, *found.blueprint):
         for line in _lines(change):
             print(printable(f"  {line}"))
-    before, after = found["cost"]
+    before, after = found.monthly_cost_usd_cents.before, found.monthly_cost_usd_cents.after
     sign = "+" if after >= before else "-"
     print(
         f"  monthly cost: {dollars(before)} → {dollars(after)} "
@@ -96,7 +110,8 @@ def _short(value: Any) -> str:
         return "none" if value is None else str(value)
     if "comment" in value:
         where = "" if value["provider"] == "cloudflare" else "  (by hand)"
-        return f"{value['name']} {value['type']} {value_of(value)}{where}"
+        record = Record.model_validate(value, extra="ignore")
+        return f"{record.name} {record.type} {value_of(record)}{where}"
     if "helo" in value:
         return f"{value['helo']} on {value['host']}, {value['role']}"
     if "server_name" in value:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 
 from cli.api import Api, connect
+from cli.environment import environment
 from cli.names import OptionalTenantArgument, TenantOption, tenant_of
-from cli.output import Format, OutputOption, print_document
+from cli.output import Format, OutputOption, print_document, print_item
 from cli.terminal import on_terminal
 from cli.times import moment
+from controlplane.events.schemas import EventPage, EventView
 
 app = typer.Typer()
 POLL = 0.3
+"""Seconds between two requests with --follow."""
+PAGE = 1000
 FollowOption = Annotated[
     bool, typer.Option("--follow", "-f", "--watch", "-w", help="keep printing what happens")
 ]
@@ -41,33 +42,29 @@ def show(api: Api, tenant: str | None, *, follow: bool, output: Format) -> None:
         print_document(list(found), output)
         return
     for event in found:
-        print(_shown(event, output), flush=True)
+        if output is Format.TABLE:
+            head = f"{moment(event.at)}  {event.tenant or 'platform'}  "
+            print(on_terminal(sentence(event), first=head), flush=True)
+        else:
+            print_item(event, output)
 
 
-def read(api: Api, tenant: str | None, *, follow: bool = False) -> Iterator[dict[str, Any]]:
+def read(api: Api, tenant: str | None, *, follow: bool = False) -> Iterator[EventView]:
     """Yield events, oldest first; with `follow` without end."""
     query = {"tenant": tenant} if tenant else {}
-    cursor = "0"
+    cursor: str | None = "0"
     while True:
-        page = api.get("/events", cursor=cursor, limit=1000, **query)
-        yield from page["items"]
-        cursor = page["next"]
-        if not page["items"]:
+        page = api.get("/events", EventPage, cursor=cursor, limit=PAGE, **query)
+        yield from page.items
+        cursor = page.next
+        if not page.items:
             if not follow:
                 return
-            time.sleep(POLL)
+            environment().sleep(POLL)
 
 
-def what(event: dict[str, Any]) -> str:
+def sentence(event: EventView, *, with_subject: bool = True) -> str:
     """Return what happened to whom, without a colon before nothing."""
-    text = f"{event['subject']} {event['kind']} {event['reason']}"
-    return f"{text}: {event['message']}" if event["message"] else text
-
-
-def _shown(event: dict[str, Any], output: Format) -> str:
-    if output is Format.JSON:
-        return json.dumps(event, ensure_ascii=False)
-    if output is Format.YAML:
-        return f"---\n{yaml.safe_dump(event, sort_keys=False, allow_unicode=True)}".rstrip()
-    head = f"{moment(event['at'])}  {event['tenant']}  "
-    return on_terminal(what(event), first=head)
+    subject = f"{event.subject} " if with_subject else ""
+    text = f"{subject}{event.kind} {event.reason}"
+    return f"{text}: {event.message}" if event.message else text

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
@@ -12,6 +13,7 @@ from cli.states import in_words, reason_in_words
 from cli.stop import stop_line
 from cli.terminal import printable, wrapped
 from cli.times import precise
+from sender.schemas import Decision, Explanation, MessageView
 
 app = typer.Typer()
 FACTS = {
@@ -40,58 +42,58 @@ def explain(
         print_document(found, output)
 
 
-def show(found: dict[str, Any]) -> None:
+def show(found: Explanation) -> None:
     """Print a message, and every decision about it with its facts."""
-    message = found["message"]
+    message = found.message
     _head(message)
-    for stop in found["stops"]:
+    for stop in found.stops:
         print(wrapped(stop_line(stop), first="Mail stop:   "))
     print("\nDecisions")
     before = ""
-    for decision in found["decisions"]:
-        at, day = precise(decision["at"]), ""
+    for decision in found.decisions:
+        at, day = precise(decision.at), ""
         if at[:10] != before:
             before = day = at[:10]
             print(f"  {day}")
         print(wrapped(_what(decision), first=f"    {at[11:]}  "))
-        facts = _facts(decision["details"])
+        facts = _facts(decision.details)
         if facts:
             print(wrapped(facts, first=" " * 6))
 
 
-def _head(message: dict[str, Any]) -> None:
-    reason = f" ({reason_in_words(message['reason'])})" if _has_reason(message) else ""
-    by = message["address"] or "-"
-    if message["queue_id"]:
-        by += f", there queued as {message['queue_id']}"
+def _head(message: MessageView) -> None:
+    reason = f" ({reason_in_words(message.reason)})" if _has_reason(message) else ""
+    by = message.address or "-"
+    if message.queue_id:
+        by += f", there queued as {message.queue_id}"
     rows = {
-        "Message": message["id"],
-        "State": f"{in_words(message['state'])}{reason}",
-        "From": message["from"],
-        "To": message["to"],
-        "Subject": message["subject"],
-        "Message-ID": message["message_id"],
+        "Message": message.id,
+        "State": f"{in_words(message.state)}{reason}",
+        "From": message.from_address,
+        "To": message.to,
+        "Subject": message.subject,
+        "Message-ID": message.message_id,
         "Sent from": by,
-        "Attempts": f"{message['attempts']}, priority {message['priority']}",
+        "Attempts": f"{message.attempts}, priority {message.priority}",
     }
     for title, value in rows.items():
         print(wrapped(printable(value), first=f"{title + ':':<13}"))
 
 
-def _what(decision: dict[str, Any]) -> str:
-    state = in_words(decision["state"])
-    reason = reason_in_words(decision["reason"]) if _has_reason(decision) else ""
+def _what(decision: Decision) -> str:
+    state = in_words(decision.state)
+    reason = reason_in_words(decision.reason) if _has_reason(decision) else ""
     head = f"{state} ({reason})" if reason else state
-    text = decision["message"]
+    text = decision.message
     return head if not text or text == state else f"{head}: {text}"
 
 
-def _has_reason(of: dict[str, Any]) -> bool:
+def _has_reason(of: MessageView | Decision) -> bool:
     """A reason that only repeats the state says nothing."""
-    return bool(of["reason"]) and of["reason"] != of["state"]
+    return bool(of.reason) and of.reason != of.state
 
 
-def _facts(details: dict[str, Any]) -> str:
+def _facts(details: Mapping[str, str | int | None]) -> str:
     return ", ".join(
         f"{title} {details[name]}" for name, title in FACTS.items() if details.get(name) is not None
     )

@@ -60,7 +60,7 @@ CONTEXT_INVALID = FAULTS.code(
     example={
         "part": "address",
         "reason": "example is not an HTTP URL",
-        "remedy": "give one such as http://127.0.0.1:8400",
+        "remedy": "set one such as http://127.0.0.1:8400",
     },
 )
 NOT_FOUND = FAULTS.code(
@@ -152,6 +152,13 @@ SETTINGS_INVALID = FAULTS.code(
 )
 
 
-def relayed(name: str, message: str, remedy: str, violations: tuple[Violation, ...] = ()) -> Fault:
+def relayed(
+    name: str,
+    message: str,
+    remedy: str,
+    *,
+    status: int | None = None,
+    violations: tuple[Violation, ...] = (),
+) -> Fault:
     """Return a fault that the control plane declared and reported; its code is kept."""
-    return Fault(Code(name, "", "", ""), message, remedy, violations=violations)
+    return Fault(Code(name, "", "", "", status=status), message, remedy, violations=violations)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.faults import invalid
-from blueprint.loading import MAX_BYTES, load
+from blueprint.loading import MAX_BYTES, Source, load
 from blueprint.platform import OFFLINE, Platform
-from blueprint.tenant import Tenant
+from cli.environment import environment
 from cli.faults import REPEATED, SETTINGS_INVALID, UNREADABLE, USAGE
 from kit.faults import Fault, Violation
 from kit.paths import state_dir
@@ -24,19 +21,6 @@ SETTINGS = "settings.env"
 """Of this machine's installation, in the state directory."""
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "standard input"
-
-
-@dataclass(frozen=True)
-class Source:
-    """A tenant and the file that it came from."""
-
-    file: str
-    tenant: Tenant
-
-    @property
-    def name(self) -> str:
-        """The tenant's name."""
-        return self.tenant.metadata.name
 
 
 class _Known(BaseSettings):
@@ -96,11 +80,9 @@ def read(paths: list[str]) -> list[Source]:
             continue
         for file in files:
             try:
-                tenants = load(_text(file), file=file, platform=known)
+                sources += load(_text(file), file=file, platform=known)
             except Fault as fault:
                 violations += as_violations(fault)
-            else:
-                sources += [Source(file, tenant) for tenant in tenants]
     violations += _repeated(sources)
     if violations:
         raise invalid(violations)
@@ -111,11 +93,6 @@ def as_violations(fault: Fault) -> tuple[Violation, ...]:
     """Return what a fault says as one or more of several."""
     alone = Violation(fault.code, fault.message, fault.remedy, path=fault.where or "")
     return fault.violations or (alone,)
-
-
-def plain(tenant: Tenant) -> dict[str, Any]:
-    """Return a tenant as the API takes it."""
-    return tenant.model_dump(mode="json", by_alias=True)
 
 
 def _files(name: str) -> list[str]:
@@ -147,9 +124,10 @@ def _raw(file: str) -> bytes:
     """Return the beginning of a file: enough to see that it is too large."""
     try:
         if file == STDIN:
-            if sys.stdin is None:
+            stdin = environment().stdin
+            if stdin is None:
                 raise _unreadable(file, "it is closed")
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
+            return stdin.buffer.read(MAX_BYTES + 1)
         with Path(file).open("rb") as opened:
             return opened.read(MAX_BYTES + 1)
     except OSError as error:

@@ -13,11 +13,11 @@ from cli.faults import USAGE
 from cli.kinds import EVENT, KINDS, TENANT
 from cli.names import TenantOption, reference, tenant_option
 from cli.output import Format, OutputOption, print_document, print_rows
-from cli.watching import watch
+from cli.watching import watch_list
 
 app = typer.Typer()
 LabelOption = Annotated[
-    list[str], typer.Option("--label", "-l", help="tenants that have it: key=value; repeatable")
+    list[str], typer.Option("--label", "-l", help="only tenants with it: key=value; repeatable")
 ]
 WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="keep printing what changes")]
 
@@ -34,7 +34,7 @@ def get(
     ],
     tenant: TenantOption = None,
     label: LabelOption = [],  # noqa: B006 - never changed
-    follow: WatchOption = False,
+    watch: WatchOption = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List resources, or show one: `get hosts`, `get host/mx1`, `get host mx1`."""
@@ -44,15 +44,18 @@ def get(
             mistake="only a list of tenants can be limited by labels",
             remedy="use `get tenants -l KEY=VALUE`",
         )
-    if wanted.kind is EVENT:
-        if wanted.name is not None:
-            raise USAGE(mistake="events have no name", remedy="use --tenant to see a tenant's")
-        if follow:
-            events.show(connect(), of, follow=True, output=output)
-            return
-    if follow:
-        watch(lambda: lists.rows(wanted, of, label), wanted.kind, output)
-    elif wanted.name is not None and output is not Format.TABLE:
-        print_document(lists.documents(wanted, of)[0], output)
+    if wanted.name is not None and not wanted.kind.has_names:
+        raise USAGE(
+            mistake=f"{wanted.kind.plural} have no name",
+            remedy=f"use `get {wanted.kind.plural}`, with --tenant for one tenant",
+        )
+    if watch and wanted.kind is EVENT:
+        events.show(connect(), of, follow=True, output=output)
+    elif watch:
+        watch_list(lambda: lists.documents(wanted, of, label), wanted.kind, output)
     else:
-        print_rows(lists.rows(wanted, of, label), wanted.kind.columns, output)
+        found = lists.documents(wanted, of, label)
+        if output is Format.TABLE:
+            print_rows([lists.row_of(each) for each in found], wanted.kind.columns, output)
+        else:
+            print_document(found if wanted.name is None else found[0], output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -15,6 +15,7 @@ from cli.names import TenantOption, reference, tenant_of
 from cli.output import Format, OutputOption, print_document
 from cli.terminal import on_terminal, printable
 from cli.times import moment
+from controlplane.operations.schemas import OperationPage, OperationView
 
 app = typer.Typer()
 
@@ -38,32 +39,30 @@ def logs(
     """Print the log of a tenant's newest operation, or of the one named."""
     api = connect()
     operation = _find(api, words, tenant)
-    path = path_of("operations", operation["id"])
+    path = path_of("operations", str(operation.id))
     lines = api.lines(f"{path}/log", follow=follow)
     if output is not Format.TABLE:
         log = list(lines)
-        print_document({"operation": api.get(path), "lines": log}, output)
+        print_document({"operation": api.get(path, OperationView), "lines": log}, output)
         return
     print(headline(operation), flush=True)
     for line in lines:
         print(printable(line), flush=True)
-    print(ending(api.get(path)))
+    print(ending(api.get(path, OperationView)))
 
 
-def _find(api: Api, words: list[str] | None, option: str | None) -> dict[str, Any]:
+def _find(api: Api, words: list[str] | None, option: str | None) -> OperationView:
     id_ = _operation_id(words or [])
     if id_ is not None:
         if option is not None:
             raise USAGE(mistake="an operation belongs to one tenant", remedy="leave out --tenant")
-        found: dict[str, Any] = api.get(path_of("operations", id_))
-        return found
+        return api.get(path_of("operations", id_), OperationView)
     name = tenant_of(words, option)
     path = f"{tenant_path(name)}/operations" if name is not None else "/operations"
-    newest = api.get(path, limit=1)["items"]
+    newest = api.get(path, OperationPage, limit=1).items
     if not newest:
         raise NO_OPERATION(where=f"tenant {name}" if name else None)
-    operation: dict[str, Any] = newest[0]
-    return operation
+    return newest[0]
 
 
 def _operation_id(words: list[str]) -> str | None:
@@ -75,26 +74,24 @@ def _operation_id(words: list[str]) -> str | None:
     return None
 
 
-def headline(operation: dict[str, Any]) -> str:
+def headline(operation: OperationView) -> str:
     """Return what an operation does, to whom, and since when."""
     return (
-        f"operation {operation['id']}\n"
-        f"{operation['kind']} {operation['phase']} of tenant {operation['tenant']}, "
-        f"generation {operation['generation']}, since {moment(operation['started_at'])}"
+        f"operation {operation.id}\n"
+        f"{operation.kind} {operation.phase} of tenant {operation.tenant}, "
+        f"generation {operation.generation}, since {moment(operation.started_at)}"
     )
 
 
-def ending(operation: dict[str, Any]) -> str:
+def ending(operation: OperationView) -> str:
     """Return how an operation ended."""
-    if operation["finished_at"] is None:
+    if operation.finished_at is None:
         return "it is still running: `penguin logs -f` follows it"
-    text = f"{operation['outcome']} at {moment(operation['finished_at'])}"
-    if operation["error_code"]:
-        error = f"{operation['error_code']}: {operation['error_message']}"
+    text = f"{operation.outcome} at {moment(operation.finished_at)}"
+    if operation.error_code:
+        error = f"{operation.error_code}: {operation.error_message}"
         text += "\n" + on_terminal(error, first="  ")
-        text += (
-            "\n" + on_terminal(operation["remedy"], first="  do: ") if operation["remedy"] else ""
-        )
+        text += "\n" + on_terminal(operation.remedy, first="  do: ") if operation.remedy else ""
     return text
 
 

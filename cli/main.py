@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -22,6 +22,7 @@ from typer._click.exceptions import UsageError as ClickUsageError
 from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 
+from cli.environment import Environment
 from cli.errors import FAILED, INTERRUPTED, reported
 from cli.faults import STALE, USAGE
 from kit.faults import Fault
@@ -104,14 +105,19 @@ def root() -> None:
     """One tenant file in, one verified, warmed, sending mail platform out."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> None:
     """Run the command line; every failure ends as a message with a remedy."""
     with reported(lambda: state_dir() / "log" / "penguin.log"):
         if not commands():
             raise STALE(where=sys.prefix)
         completion_init()  # typer's own shells, whose scripts `penguin completion` prints
         try:
-            status = app(standalone_mode=False, prog_name="penguin")
+            status = app(
+                arguments,
+                standalone_mode=False,
+                prog_name="penguin",
+                obj=environment or Environment(),
+            )
         except typer.Abort:
             raise KeyboardInterrupt from None
         except NoArgsIsHelpError as error:

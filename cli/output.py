@@ -10,6 +10,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 import yaml
+from pydantic import TypeAdapter
 
 from cli.table import print_table
 
@@ -23,17 +24,23 @@ class Format(StrEnum):
 
 
 OutputOption = Annotated[Format, typer.Option("--output", "-o", help="table, json or yaml")]
+ANY: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def plain(document: object) -> Any:
+    """Return a document, also one that holds models, as JSON knows it."""
+    return ANY.dump_python(document, mode="json", by_alias=True)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], format_: Format) -> None:
     """Print a list. The table shows `columns`; JSON and YAML carry every key of each row."""
-    if format_ is not Format.TABLE:
-        print_document([dict(row) for row in rows], format_)
-        return
-    print_table(rows, columns)
+    if format_ is Format.TABLE:
+        print_table(rows, columns)
+    else:
+        print_document(rows, format_)
 
 
-def print_result(line: str, document: Any, format_: Format) -> None:
+def print_result(line: str, document: object, format_: Format) -> None:
     """Print what a command did: a line for people, a document for programs."""
     if format_ is Format.TABLE:
         print(line, flush=True)
@@ -46,13 +53,21 @@ def voice(format_: Format) -> TextIO:
     return sys.stdout if format_ is Format.TABLE else sys.stderr
 
 
-def print_document(document: Any, format_: Format) -> None:
+def print_document(document: object, format_: Format) -> None:
     """Print one document as JSON or YAML (a table is asked for by `print_rows`)."""
     print(as_text(document, format_), end="")
 
 
-def as_text(document: Any, format_: Format) -> str:
+def print_item(document: object, format_: Format) -> None:
+    """Print one document of a stream: a line of JSON, or a YAML document."""
+    if format_ is Format.YAML:
+        print(f"---\n{as_text(document, format_)}", end="", flush=True)
+    else:
+        print(json.dumps(plain(document), ensure_ascii=False), flush=True)
+
+
+def as_text(document: object, format_: Format) -> str:
     """Return a document as YAML or, for every other format, as JSON."""
     if format_ is Format.YAML:
-        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
+        return yaml.safe_dump(plain(document), sort_keys=False, allow_unicode=True)
+    return f"{json.dumps(plain(document), indent=2, ensure_ascii=False)}\n"

@@ -9,6 +9,7 @@ import typer
 from cli.api import connect, tenant_path
 from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
+from controlplane.tenants.schemas import TenantView
 
 app = typer.Typer()
 ReasonOption = Annotated[str, typer.Option("--reason", help="why; kept with the event")]
@@ -22,5 +23,5 @@ def pause(
 ) -> None:
     """Stop changing anything for a tenant until `penguin resume`."""
     name = tenant_name(tenant)
-    paused = connect().send("POST", f"{tenant_path(name)}/pause", {"reason": reason}).json()
+    paused = connect().post(f"{tenant_path(name)}/pause", TenantView, {"reason": reason})
     print_result(f"tenant/{name} paused", paused, output)

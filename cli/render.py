@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from blueprint import render as rendering
+from blueprint.document import Blueprint
 from cli import files
 from cli.api import connect, tenant_path
 from cli.faults import UNWRITABLE, USAGE
@@ -39,19 +40,17 @@ def render(
         print_document(document, output)
 
 
-def _rendered(tenant: str | None, filename: str | None) -> dict[str, Any]:
+def _rendered(tenant: str | None, filename: str | None) -> Blueprint:
     if (tenant is None) == (filename is None):
         raise USAGE(mistake="name either a tenant, or a file with -f", remedy="give one of the two")
     if tenant is not None:
-        found: dict[str, Any] = connect().get(f"{tenant_path(tenant)}/blueprint")
-        return found
+        return connect().get(f"{tenant_path(tenant)}/blueprint", Blueprint)
     sources = files.read([filename or ""])
     if len(sources) != 1:
         raise USAGE(
             mistake=f"{filename} has {len(sources)} tenants", remedy="name a file with a single one"
         )
-    made = rendering.render(sources[0].tenant, platform=files.platform(), keys=None, generation=1)
-    return made.model_dump(mode="json", by_alias=True)
+    return rendering.render(sources[0].tenant, platform=files.platform(), keys=None, generation=1)
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from cli.api import connect, tenant_path
 from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
 from cli.pause import ReasonOption
+from controlplane.tenants.schemas import TenantView
 
 app = typer.Typer()
 
@@ -20,5 +21,5 @@ def resume(
 ) -> None:
     """Apply what a paused tenant's document says."""
     name = tenant_name(tenant)
-    resumed = connect().send("POST", f"{tenant_path(name)}/resume", {"reason": reason}).json()
+    resumed = connect().post(f"{tenant_path(name)}/resume", TenantView, {"reason": reason})
     print_result(f"tenant/{name} resumed", resumed, output)

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from cli.api import Api, connect
+from cli.environment import environment
 from cli.faults import NOT_ACCEPTED, UNREADABLE, USAGE
 from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, print_document
 from cli.progress import ProgressLine
 from cli.states import MOVING, in_words, reason_in_words
 from cli.times import seconds
+from sender.schemas import MessageView, State
 
 app = typer.Typer()
 POLL = 0.2
@@ -50,32 +52,32 @@ def send(
     content |= {"priority": priority}
     api = connect()
     message_id = api.enqueue(content, tenant_option(tenant))
-    found = _settled(api, message_id, limit) if wait else api.explain(message_id)["message"]
+    found = _settled(api, message_id, limit) if wait else api.explain(message_id).message
     if output is Format.TABLE:
-        print(f"{in_words(found['state'])}: {found['id']} {found['message_id']}")
+        print(f"{in_words(found.state)}: {found.id} {found.message_id}")
     else:
         print_document(found, output)
-    if wait and found["state"] != "accepted":
+    if wait and found.state is not State.ACCEPTED:
         raise NOT_ACCEPTED(
-            state=in_words(found["state"]),
-            reason=reason_in_words(found["reason"]) or "the sender has not taken it yet",
-            id=found["id"],
+            state=in_words(found.state),
+            reason=reason_in_words(found.reason) or "the sender has not taken it yet",
+            id=found.id,
         )
 
 
-def _settled(api: Api, message_id: str, timeout: float) -> dict[str, Any]:
+def _settled(api: Api, message_id: str, timeout: float) -> MessageView:
     """Look until the sender is done with it or the time is over."""
     deadline = time.monotonic() + timeout
     with ProgressLine("sending", steps_are_news=False) as line:
         while True:
-            found: dict[str, Any] = api.explain(message_id)["message"]
-            if found["state"] not in MOVING or time.monotonic() > deadline:
+            found = api.explain(message_id).message
+            if found.state not in MOVING or time.monotonic() > deadline:
                 return found
-            line.say(f"{in_words(found['state'])} {reason_in_words(found['reason'])}".rstrip())
-            time.sleep(POLL)
+            line.say(f"{in_words(found.state)} {reason_in_words(found.reason)}".rstrip())
+            environment().sleep(POLL)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     """Take addresses, subject and bodies out of a mail file."""
     try:
         raw = path.read_bytes()
@@ -83,7 +85,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise UNREADABLE(reason=error.strerror, where=path) from None
     mail = message_from_bytes(raw, policy=policy.default)
     assert isinstance(mail, EmailMessage)  # noqa: S101 - what this policy makes
-    content: dict[str, Any] = {}
+    content: dict[str, object] = {}
     for key, header in (("from", "From"), ("to", "To"), ("reply_to", "Reply-To")):
         addresses: tuple[Any, ...] = mail[header].addresses if mail[header] is not None else ()
         if len(addresses) == 1:

@@ -8,8 +8,9 @@ from cli.api import connect
 from cli.names import TenantOption
 from cli.output import Format, OutputOption, print_result, voice
 from cli.pause import ReasonOption
-from cli.stop import TargetArgument, called, request, stop_line
+from cli.stop import TargetArgument, request, stop_line, target_of
 from cli.terminal import wrapped
+from controlplane.stops.schemas import Started
 
 app = typer.Typer()
 
@@ -23,8 +24,8 @@ def start(
 ) -> None:
     """Start mail again. What waited leaves within 15 minutes."""
     wanted = request(target, of)
-    answer = connect().send("POST", "/start", wanted | {"reason": reason}).json()
-    outcome = "started" if answer["changed"] else "unchanged: it was not stopped"
-    print_result(f"{called(wanted['scope'], wanted.get('name'))} {outcome}", answer, output)
-    for stop in answer["stops"]:
+    answer = connect().post("/start", Started, wanted | {"reason": reason})
+    outcome = "started" if answer.changed else "unchanged: it was not stopped"
+    print_result(f"{target_of(wanted['scope'], wanted.get('name'))} {outcome}", answer, output)
+    for stop in answer.stops:
         print(wrapped(stop_line(stop), first="still stopped: "), file=voice(output))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from sender.schemas import State
+
 WORDS = {
-    "migrated_to_redis": "ready to send",
-    "handing_over": "being handed over",
-    "unknown": "outcome unknown",
-    "bounced_infrastructure": "bounced: infrastructure",
-    "bounced_content": "bounced: content",
+    State.MIGRATED: "ready to send",
+    State.HANDING_OVER: "being handed over",
+    State.UNKNOWN: "outcome unknown",
+    State.BOUNCED_INFRASTRUCTURE: "bounced: infrastructure",
+    State.BOUNCED_CONTENT: "bounced: content",
 }
 """States whose names do not say by themselves what they mean to a person."""
-MOVING = {"queued", "migrated_to_redis", "handing_over", "held", "deferred"}
+MOVING = {State.QUEUED, State.MIGRATED, State.HANDING_OVER, State.HELD, State.DEFERRED}
 """States that the sender still changes by itself."""
-GOOD = {"accepted"}
 
 
-def in_words(state: str) -> str:
+def in_words(state: State) -> str:
     """Return a state as people read it."""
     return WORDS.get(state, state.replace("_", " "))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,6 +15,8 @@ from cli.names import TenantOption, named, tenant_option
 from cli.output import Format, OutputOption, print_result
 from cli.pause import ReasonOption
 from cli.times import moment
+from controlplane.stops.schemas import StopView
+from sender.schemas import Stop
 
 app = typer.Typer()
 PLATFORM = "platform"
@@ -38,11 +40,11 @@ def stop(
 ) -> None:
     """Stop mail at once. What waits stays queued; `penguin start` lets it go."""
     wanted = request(target, of)
-    stopped = connect().send("POST", "/stop", wanted | {"reason": reason}).json()
-    print_result(f"{called(wanted['scope'], wanted.get('name'))} stopped", stopped, output)
+    stopped = connect().post("/stop", StopView, wanted | {"reason": reason})
+    print_result(f"{target_of(wanted['scope'], wanted.get('name'))} stopped", stopped, output)
 
 
-def request(target: Sequence[str], of: str | None) -> dict[str, Any]:
+def request(target: Sequence[str], of: str | None) -> dict[str, str]:
     """Return the target as the API takes it for a stop or a start."""
     if list(target) == [PLATFORM]:
         return {"scope": PLATFORM}
@@ -55,15 +57,17 @@ def request(target: Sequence[str], of: str | None) -> dict[str, Any]:
             remedy="use platform, tenant, domain or address",
         )
     tenant = tenant_option(of) if found.kind is ADDRESS else None
-    return {"scope": found.kind.name, "name": found.name} | ({"tenant": tenant} if tenant else {})
+    return {"scope": found.kind.name, "name": str(found.name)} | (
+        {"tenant": tenant} if tenant else {}
+    )
 
 
-def called(scope: str, name: str | None) -> str:
+def target_of(scope: str, name: str | None) -> str:
     """Return a target in one word: `platform`, `domain/acme.example`."""
     return f"{scope}/{name}" if name else scope
 
 
-def stop_line(stop: dict[str, Any]) -> str:
+def stop_line(stop: StopView | Stop) -> str:
     """Say what is stopped, why, by whom and since when."""
-    what = called(stop["scope"], stop["name"])
-    return f"{what}: {stop['reason']} (by key {stop['actor']}, since {moment(stop['since'])})"
+    what = target_of(stop.scope, stop.name)
+    return f"{what}: {stop.reason} (by key {stop.actor}, since {moment(stop.since)})"

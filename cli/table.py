@@ -13,7 +13,7 @@ from cli.terminal import printable, terminal_width
 GAP = "  "
 SHORTEST = 10
 """Characters that a text keeps, its last one being `…`."""
-TEXTS = {"message", "reason", "error_code", "from", "to", "subject", "helo", "state"}
+TEXTS = {"message", "reason", "error_code", "from", "to", "subject", "helo", "state", "target"}
 """Columns that may be cut; names, ids and figures are shown whole."""
 
 

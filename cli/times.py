@@ -10,20 +10,20 @@ from cli.faults import USAGE
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
-def moment(at: str) -> str:
-    """Show an ISO time by the reader's clock: 2026-11-27 22:31:05."""
-    return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}"
+def moment(at: datetime) -> str:
+    """Show a time by the reader's clock: 2026-11-27 22:31:05."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def precise(at: str) -> str:
-    """Show an ISO time to the millisecond."""
-    local = datetime.fromisoformat(at).astimezone()
+def precise(at: datetime) -> str:
+    """Show a time to the millisecond."""
+    local = at.astimezone()
     return f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d}"
 
 
-def age(begun: str) -> str:
+def age(begun: datetime) -> str:
     """Show how long ago something was: 12s, 5m, 3h, 2d."""
-    passed = int((datetime.now(UTC) - datetime.fromisoformat(begun)).total_seconds())
+    passed = int((datetime.now(UTC) - begun).total_seconds())
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if passed >= 2 * size:
             return f"{passed // size}{unit}"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from cli.api import Api, connect, tenant_path
-from cli.conditions import Condition, Types, of_subject, read_types, sentence
+from cli.conditions import Types, of_subject, read_types, sentence
+from cli.environment import environment
 from cli.faults import UNREACHABLE, USAGE, WAIT_STALLED, WAIT_TIMEOUT, WAIT_UNSUPPORTED
 from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result, voice
 from cli.progress import ProgressLine
 from cli.terminal import on_terminal, printable, wrapped
 from cli.times import seconds
+from controlplane.tenants.schemas import ConditionView, TenantView
 from kit.faults import Fault
 
 app = typer.Typer()
@@ -59,7 +61,7 @@ def wait(
 
 def for_condition(
     api: Api, name: str, wanted: str, limit: float, output: Format = Format.TABLE
-) -> dict[str, Any]:
+) -> TenantView:
     """Return the tenant when the condition is True for its current generation.
 
     Raises `wait.timeout`; `wait.stalled` when somebody has to act first; `wait.unsupported` when
@@ -69,12 +71,12 @@ def for_condition(
     with Changes(voice(output), name, wanted, read_types(api)) as changes:
         for tenant in _looks(api, name, limit):
             found = _current(tenant, wanted)
-            if found is not None and found["status"] == "True":
+            if found is not None and found.status == "True":
                 changes.end(tenant)
                 return tenant
             changes.show(tenant)
             _require_progress(tenant, wanted)
-            if found and found["status"] == "Unknown" and found["reason"] in UNSUPPORTED:
+            if found and found.status == "Unknown" and found.reason in UNSUPPORTED:
                 raise WAIT_UNSUPPORTED(
                     wanted=wanted, reason=sentence(found), where=f"tenant {name}"
                 )
@@ -89,7 +91,7 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
         with Changes(voice(output), name, DELETION, read_types(api)) as changes:
             for tenant in _looks(api, name, limit):
                 changes.show(tenant)
-                if tenant["deleting"]:
+                if tenant.deleting:
                     _require_progress(tenant, DELETION)
                 reason = _reason(tenant, "Reconciling")
     except Fault as fault:
@@ -99,14 +101,14 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
     raise _timeout(name, DELETION, reason, limit)
 
 
-def _looks(api: Api, name: str, limit: float) -> Iterator[dict[str, Any]]:
+def _looks(api: Api, name: str, limit: float) -> Iterator[TenantView]:
     """Yield the tenant again and again until the time is over; a restart of the API is bridged."""
     started = time.monotonic()
-    yield api.get(tenant_path(name))
+    yield api.get(tenant_path(name), TenantView)
     while time.monotonic() - started < limit:
-        time.sleep(POLL)
+        environment().sleep(POLL)
         try:
-            tenant = api.get(tenant_path(name))
+            tenant = api.get(tenant_path(name), TenantView)
         except Fault as fault:
             if fault.code is not UNREACHABLE or time.monotonic() - started >= limit:
                 raise
@@ -114,29 +116,29 @@ def _looks(api: Api, name: str, limit: float) -> Iterator[dict[str, Any]]:
             yield tenant
 
 
-def _current(tenant: dict[str, Any], type_: str) -> Condition | None:
+def _current(tenant: TenantView, type_: str) -> ConditionView | None:
     """Return a condition if it speaks of the current generation."""
-    found = of_subject(tenant["conditions"], "tenant", type_)
-    if found is None or found["observed_generation"] < tenant["generation"]:
+    found = of_subject(tenant.conditions, "tenant", type_)
+    if found is None or found.observed_generation < tenant.generation:
         return None
     return found
 
 
-def _require_progress(tenant: dict[str, Any], wanted: str) -> None:
+def _require_progress(tenant: TenantView, wanted: str) -> None:
     stalled = _current(tenant, "Stalled")
-    if wanted != "Stalled" and stalled is not None and stalled["status"] == "True":
-        name = tenant["name"]
+    if wanted != "Stalled" and stalled is not None and stalled.status == "True":
+        name = tenant.name
         raise WAIT_STALLED(
             wanted=wanted, name=name, reason=sentence(stalled), where=f"tenant {name}"
         )
 
 
-def _reason(tenant: dict[str, Any], wanted: str) -> str:
+def _reason(tenant: TenantView, wanted: str) -> str:
     """Say why a condition does not hold."""
     found = _current(tenant, wanted)
     if found is not None:
         return sentence(found)
-    generation = tenant["generation"]
+    generation = tenant.generation
     return f"no reconcile pass of generation {generation} yet; does a reconciler run?"
 
 
@@ -169,7 +171,7 @@ class Changes:
         """Leave only what changed."""
         self._line.clear()
 
-    def show(self, tenant: dict[str, Any]) -> None:
+    def show(self, tenant: TenantView) -> None:
         """Print where things stand, or what changed since the last look, oldest first."""
         if self._seen is None:
             self._begin(tenant)
@@ -177,46 +179,46 @@ class Changes:
             self._print_changes(tenant)
         self._line.say(_doing(tenant, self._types.steps))
 
-    def end(self, tenant: dict[str, Any]) -> None:
+    def end(self, tenant: TenantView) -> None:
         """Print the last changes; a condition that held from the start needs no words."""
         if self._seen is not None:
             self._print_changes(tenant)
 
-    def _begin(self, tenant: dict[str, Any]) -> None:
+    def _begin(self, tenant: TenantView) -> None:
         self._seen = {}
-        for condition in tenant["conditions"]:
+        for condition in tenant.conditions:
             self._is_news(condition)
         now = datetime.now().astimezone()
         self._say(f"{now:%Y-%m-%d %H:%M:%S}  tenant/{self._name}: waiting for {self._wanted}")
         holding = [
-            t for t in self._types.steps if _is_true(of_subject(tenant["conditions"], "tenant", t))
+            t for t in self._types.steps if _is_true(of_subject(tenant.conditions, "tenant", t))
         ]
         if holding:
             self._say(wrapped(", ".join(holding), first="  true already: "))
 
-    def _print_changes(self, tenant: dict[str, Any]) -> None:
-        news = [condition for condition in tenant["conditions"] if self._is_news(condition)]
-        for condition in sorted(news, key=lambda c: str(c["last_transition_at"])):
+    def _print_changes(self, tenant: TenantView) -> None:
+        news = [condition for condition in tenant.conditions if self._is_news(condition)]
+        for condition in sorted(news, key=lambda c: c.last_transition_at):
             self._print(condition)
 
-    def _is_news(self, condition: Condition) -> bool:
+    def _is_news(self, condition: ConditionView) -> bool:
         """Tell whether a status moved, or something that is wrong has got another reason."""
         assert self._seen is not None  # noqa: S101 - set by the first look
-        subject, type_, status = condition["subject"], condition["type"], condition["status"]
+        subject, type_, status = condition.subject, condition.type, condition.status
         if subject != "tenant" and type_ != "Ready":
             return False
         is_flag = type_ in self._types.flags
         usual = "False" if is_flag else "Unknown"
         before, reason = self._seen.get((subject, type_), (usual, ""))
-        self._seen[subject, type_] = (status, condition["reason"])
+        self._seen[subject, type_] = (status, condition.reason)
         if is_flag:
             return before != "True" and status == "True"
-        return bool(status != before or (status == "False" and condition["reason"] != reason))
+        return status != before or (status == "False" and condition.reason != reason)
 
-    def _print(self, condition: Condition) -> None:
+    def _print(self, condition: ConditionView) -> None:
         elapsed = f"{time.monotonic() - self._started:7.1f} s  {self._types.mark(condition)} "
-        subject = "" if condition["subject"] == "tenant" else f"{condition['subject']} "
-        what = f"{subject}{condition['type']}"
+        subject = "" if condition.subject == "tenant" else f"{condition.subject} "
+        what = f"{subject}{condition.type}"
         known = self._types.text(condition)
         text = f"{what}: {known}" if known else what
         self._say(on_terminal(text, first=elapsed, stream=self._stream))
@@ -226,16 +228,16 @@ class Changes:
         print(text, file=self._stream, flush=True)
 
 
-def _doing(tenant: dict[str, Any], types: Sequence[str]) -> str:
+def _doing(tenant: TenantView, types: Sequence[str]) -> str:
     """Name the next condition that has to come, with what is known of it."""
-    conditions = tenant["conditions"]
+    conditions = tenant.conditions
     steps = [type_ for type_ in types if not _is_true(of_subject(conditions, "tenant", type_))]
-    type_ = "Deleting" if tenant["deleting"] else next(iter(steps), "Ready")
+    type_ = "Deleting" if tenant.deleting else next(iter(steps), "Ready")
     found = of_subject(conditions, "tenant", type_)
-    is_known = found is not None and found["reason"] != NOT_YET_REPORTED
+    is_known = found is not None and found.reason != NOT_YET_REPORTED
     known = sentence(found) if found and is_known else ""
     return printable(f"{type_} {known}".rstrip())
 
 
-def _is_true(condition: Condition | None) -> bool:
-    return condition is not None and condition["status"] == "True"
+def _is_true(condition: ConditionView | None) -> bool:
+    return condition is not None and condition.status == "True"

@@ -1,68 +1,69 @@
-"""Watches a list: the rows that are there, then each that comes, changes or goes."""
+"""Watches a list or a resource: what is there, then what changes."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
 
-import yaml
+from pydantic import BaseModel
 
+from cli.environment import environment
 from cli.kinds import Kind
-from cli.output import Format
+from cli.lists import row_of
+from cli.output import Format, print_item
 from cli.table import Table
 from cli.terminal import terminal_width
 
 POLL = 1.0
+"""Seconds between two requests."""
+M = TypeVar("M", bound=BaseModel)
 
-Row = dict[str, Any]
 
-
-def watch(read: Callable[[], list[Row]], kind: Kind, output: Format) -> None:
-    """Print until interrupted; JSON is one line for each row, as of `events --follow`."""
-    seen: dict[tuple[Any, ...], Row] = {}
+def watch_list(read: Callable[[], Sequence[BaseModel]], kind: Kind, output: Format) -> None:
+    """Print rows as they come, change and go, until interrupted."""
+    seen: dict[Hashable, BaseModel] = {}
     is_first = True
     while True:
-        rows = {_key(row): row for row in read()}
-        changed = {
-            key: row for key, row in rows.items() if _lasting(row) != _lasting(seen.get(key, {}))
-        }
-        _print(list(changed.values()), kind, output, with_header=is_first)
-        for key in seen.keys() - rows.keys():
+        items = {_key(item): item for item in read()}
+        changed = [item for key, item in items.items() if item != seen.get(key)]
+        _print(changed, kind, output, with_header=is_first)
+        for key in seen.keys() - items.keys():
             _print_gone(seen[key], kind, output)
-        seen, is_first = rows, False
-        time.sleep(POLL)
+        seen, is_first = items, False
+        environment().sleep(POLL)
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    return (row.get("tenant"), row.get("id") or row.get("name"))
+def watch_one(read: Callable[[], M], show: Callable[[M], None]) -> None:
+    """Show a document, and again whenever it has changed, until interrupted."""
+    shown: M | None = None
+    while True:
+        document = read()
+        if document != shown:
+            show(document)
+        shown = document
+        environment().sleep(POLL)
 
 
-def _lasting(row: Row) -> Row:
-    """Return what is news when it differs: not the age."""
-    return {key: value for key, value in row.items() if key != "age"}
+def _key(item: BaseModel) -> Hashable:
+    return (getattr(item, "tenant", None), getattr(item, "id", None) or _name(item))
 
 
-def _print(rows: list[Row], kind: Kind, output: Format, *, with_header: bool) -> None:
-    if output is Format.TABLE:
-        lines = Table(kind.columns, rows, terminal_width()).lines
-        for line in lines if with_header else lines[1:]:
-            print(line, flush=True)
+def _name(item: BaseModel) -> str:
+    return str(getattr(item, "name", None) or getattr(item, "id", ""))
+
+
+def _print(items: Sequence[BaseModel], kind: Kind, output: Format, *, with_header: bool) -> None:
+    if output is not Format.TABLE:
+        for item in items:
+            print_item(item, output)
         return
-    for row in rows:
-        print(_document(row, output), flush=True)
+    lines = Table(kind.columns, [row_of(item) for item in items], terminal_width()).lines
+    for line in lines if with_header else lines[1:]:
+        print(line, flush=True)
 
 
-def _print_gone(row: Row, kind: Kind, output: Format) -> None:
-    name = row.get("name") or row.get("id")
+def _print_gone(item: BaseModel, kind: Kind, output: Format) -> None:
     if output is Format.TABLE:
-        print(f"{kind.name}/{name} is gone", flush=True)
+        print(f"{kind.name}/{_name(item)} is gone", flush=True)
     else:
-        print(_document({"kind": kind.name, "name": name, "outcome": "gone"}, output), flush=True)
-
-
-def _document(row: Row, output: Format) -> str:
-    if output is Format.JSON:
-        return json.dumps(row, ensure_ascii=False)
-    return f"---\n{yaml.safe_dump(row, sort_keys=False, allow_unicode=True)}".rstrip()
+        print_item({"kind": kind.name, "name": _name(item), "outcome": "gone"}, output)

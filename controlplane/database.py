@@ -38,11 +38,6 @@ async def fetch_one(
     return None if columns is None else row(**columns)
 
 
-def storable(words: str) -> str:
-    """Return words from outside as PostgreSQL keeps them: without NUL and half characters."""
-    return words.replace("\0", "?").encode("utf-8", "replace").decode()
-
-
 def role_dsn(dsn: str, login: str, password: str) -> str:
     """Return a DSN (`postgresql://…`) with another login."""
     url = make_url(dsn).set(drivername="postgresql", username=login, password=password)

@@ -25,7 +25,8 @@ from controlplane.faults import (
     SCOPE_MISSING,
     TOO_LARGE,
 )
-from controlplane.problems import ProblemDocument, responses
+from controlplane.problems import responses
+from controlplane.schemas import ProblemDocument
 from controlplane.tenants.schemas import EXAMPLE
 from kit.faults import Code
 

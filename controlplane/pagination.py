@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel
 
-Item = TypeVar("Item")
 Row = TypeVar("Row")
 
 Limit = Annotated[int, Query(ge=1, le=100, description="items of a page")]
@@ -22,14 +20,6 @@ IdCursor = Annotated[
 NameCursor = Annotated[
     str, Query(description="`next` of the page before", max_length=200, examples=["acme"])
 ]
-
-
-class Page(BaseModel, Generic[Item]):
-    """Some items of a list."""
-
-    items: list[Item]
-    next: str | None
-    """Cursor of the page that follows; null at the end."""
 
 
 def cut(

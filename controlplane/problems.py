@@ -30,39 +30,13 @@ from controlplane.faults import (
     NO_SUCH_PATH,
     WRONG_METHOD,
 )
-from kit.faults import Actor, Code, Fault
+from controlplane.schemas import ProblemDocument, ProblemViolation
+from kit.faults import Code, Fault
 
 MEDIA_TYPE = "application/problem+json"
 CROSSED = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 """Two requests that wait for each other, as when two tenants exchange their domains."""
 log = structlog.get_logger()
-
-
-class ProblemViolation(BaseModel):
-    """One of several reasons why an input is refused."""
-
-    code: str
-    detail: str
-    remedy: str
-    path: str
-    """Place in the body: `spec.hosts[0].size`."""
-    suggestion: str | None = None
-
-
-class ProblemDocument(BaseModel):
-    """What every error answers with (RFC 9457)."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    code: str
-    detail: str
-    remedy: str
-    retryable: bool
-    """Whether the same request can succeed later."""
-    acts: Actor
-    """Who has to act before it can."""
-    violations: list[ProblemViolation] = []
 
 
 class Refusal(HTTPException):

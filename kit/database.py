@@ -66,3 +66,8 @@ class AdvisoryLock(IntEnum):
     """Transactions with events commit one after the other."""
     IDEMPOTENCY_KEY = 0x70656E05
     """Requests with one idempotency key follow each other; the second number is the key's hash."""
+
+
+def storable(words: str) -> str:
+    """Return words from outside as PostgreSQL keeps them: without NUL and half characters."""
+    return words.replace("\0", "?").encode("utf-8", "replace").decode()

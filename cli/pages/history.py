@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from cli.conditions import Types
+from cli.events import sentence
 from cli.terminal import wrapped
 from cli.times import moment
+from controlplane.events.schemas import EventView
+from controlplane.operations.schemas import OperationView
+from controlplane.tenants.schemas import ConditionView
 
-Document = dict[str, Any]
 
-
-def show_conditions(types: Types, found: list[Document], *, everything: bool) -> None:
+def show_conditions(types: Types, found: Sequence[ConditionView], *, everything: bool) -> None:
     """Print conditions by subject."""
     print("\nConditions")
     if not found:
@@ -20,28 +22,24 @@ def show_conditions(types: Types, found: list[Document], *, everything: bool) ->
         print(line)
 
 
-def show_operations(operations: list[Document]) -> None:
+def show_operations(operations: Sequence[OperationView]) -> None:
     """Print the latest operations with how they ended."""
     if not operations:
         return
     print("\nOperations, newest first")
     for operation in operations:
-        error = operation["error_code"]
-        outcome = operation["outcome"] or f"running: {operation['progress']}".rstrip(": ")
-        text = f"{operation['phase']} {operation['kind']}: {outcome}"
-        if error:
-            text += f": {error}: {operation['error_message']}"
-        print(wrapped(text, first=f"  {moment(operation['started_at'])}  ", indent=" " * 6))
+        outcome = operation.outcome or f"running: {operation.progress}".rstrip(": ")
+        text = f"{operation.phase} {operation.kind}: {outcome}"
+        if operation.error_code:
+            text += f": {operation.error_code}: {operation.error_message}"
+        print(wrapped(text, first=f"  {moment(operation.started_at)}  ", indent=" " * 6))
 
 
-def show_events(found: list[Document], *, with_subject: bool = True) -> None:
+def show_events(found: Sequence[EventView], *, with_subject: bool = True) -> None:
     """Print the latest events."""
     if not found:
         return
     print("\nEvents, newest last")
     for event in found:
-        subject = f"{event['subject']} " if with_subject else ""
-        text = f"{subject}{event['kind']} {event['reason']}"
-        if event["message"]:
-            text += f": {event['message']}"
-        print(wrapped(text, first=f"  {moment(event['at'])}  ", indent=" " * 6))
+        text = sentence(event, with_subject=with_subject)
+        print(wrapped(text, first=f"  {moment(event.at)}  ", indent=" " * 6))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-from blueprint.tenant import Warmup
+from pydantic import BaseModel
+
+from blueprint.document import Blueprint
+from blueprint.tenant import Dns
 from blueprint.warmup import ADDRESS
 from cli.api import Api, tenant_path
 from cli.conditions import Types
@@ -13,76 +16,93 @@ from cli.pages.history import show_conditions, show_events, show_operations
 from cli.stop import stop_line
 from cli.terminal import wrapped
 from cli.times import moment
+from controlplane.events.schemas import EventPage, EventView
+from controlplane.operations.schemas import OperationPage, OperationView
+from controlplane.reconciler.schemas import ConditionTypeView, PhaseTable
+from controlplane.stops.schemas import StopPage, StopView
+from controlplane.tenants.schemas import PauseView, TenantView
 from kit.faults import Fault
 
 EVENTS = 8
 OPERATIONS = 5
 KEYS_PENDING = "tenant.keys_pending"
 
-Document = dict[str, Any]
+
+class TenantDescription(BaseModel):
+    """All that the page shows."""
+
+    condition_types: list[ConditionTypeView]
+    tenant: TenantView
+    stops: list[StopView]
+    blueprint: Blueprint
+    operations: list[OperationView]
+    events: list[EventView]
 
 
-def read(api: Api, name: str) -> Document:
+def read(api: Api, name: str) -> TenantDescription:
     """Return all that the page shows."""
-    tenant = api.get(tenant_path(name))
-    return {
-        "condition_types": api.get("/phases")["conditions"],
-        "tenant": tenant,
-        "stops": list(api.pages("/stops", tenant=name)),
-        "blueprint": blueprint_of(api, tenant),
-        "operations": api.get(f"{tenant_path(name)}/operations", limit=OPERATIONS)["items"],
-        "events": api.get("/events", tenant=name, latest=True, limit=EVENTS)["items"],
-    }
+    path = tenant_path(name)
+    tenant = api.get(path, TenantView)
+    return TenantDescription(
+        condition_types=api.get("/phases", PhaseTable).conditions,
+        tenant=tenant,
+        stops=list(api.pages("/stops", StopPage, tenant=name)),
+        blueprint=blueprint_of(api, tenant),
+        operations=api.get(f"{path}/operations", OperationPage, limit=OPERATIONS).items,
+        events=api.get("/events", EventPage, tenant=name, latest=True, limit=EVENTS).items,
+    )
 
 
-def blueprint_of(api: Api, tenant: Document) -> Document:
+def blueprint_of(api: Api, tenant: TenantView) -> Blueprint:
     """Return the tenant's blueprint; before its keys exist, what is known without them."""
     try:
-        found: Document = api.get(f"{tenant_path(tenant['name'])}/blueprint")
+        return api.get(f"{tenant_path(tenant.name)}/blueprint", Blueprint)
     except Fault as fault:
         if fault.code.name != KEYS_PENDING:
             raise
-        return api.render(tenant["document"])
-    return found
+        return api.render(tenant.document)
 
 
-def show(found: Document, *, everything: bool) -> None:
+def show(found: TenantDescription, *, everything: bool) -> None:
     """Print the page."""
-    _head(found["tenant"], found["stops"])
-    types = Types.of(found["condition_types"])
-    show_conditions(types, found["tenant"]["conditions"], everything=everything)
-    pages.show_hosts(found["blueprint"]["hosts"])
-    by_hand = pages.records(found["blueprint"], "manual")
+    show_head(_head(found))
+    types = Types.of(found.condition_types)
+    show_conditions(types, found.tenant.conditions, everything=everything)
+    pages.show_hosts(found.blueprint.hosts)
+    by_hand = pages.records(found.blueprint, Dns.MANUAL)
     pages.show_records("Records to set by hand, once", by_hand)
-    pages.show_cost(found["blueprint"]["cost"])
-    show_operations(found["operations"])
-    show_events(found["events"])
+    pages.show_cost(found.blueprint.cost)
+    show_operations(found.operations)
+    show_events(found.events)
 
 
-def _head(tenant: Document, stops: list[Document]) -> None:
-    spec = tenant["document"]["spec"]
-    metadata = tenant["document"]["metadata"]
-    labels = [f"{key}={value}" for key, value in metadata["labels"].items()]
-    domains = [f"{domain['name']} ({domain['dns']})" for domain in spec["domains"]]
-    mailboxes = [f"{box['address']} ({box['daily_cap']} a day)" for box in spec["mailboxes"]]
-    curve = ADDRESS[Warmup(spec["sending"]["warmup"])]
-    growth = f"each address from {curve.start} to {curve.target} a day in {curve.days} days"
-    paused = {"Paused": _by(tenant["paused"])} if tenant["paused"] else {}
-    rows = {
-        "Name": tenant["name"],
-        **paused,
-        **({"Mail stops": "; ".join(map(stop_line, stops))} if stops else {}),
-        **({"Labels": ", ".join(labels)} if labels else {}),
-        "Plan": f"{spec['plan']}, region {spec['region']}",
-        "Generation": f"{tenant['generation']} (observed {tenant['observed_generation']})",
-        "Domains": ", ".join(domains),
-        "Mailboxes": ", ".join(mailboxes) or "-",
-        "Warm-up": f"{spec['sending']['warmup']}: {growth}",
-    }
+def show_head(rows: Mapping[str, str]) -> None:
+    """Print titles and values."""
     for title, value in rows.items():
         print(wrapped(value, first=f"{title + ':':<13}"))
 
 
-def _by(entry: Document) -> str:
-    """Say why, by whom and since when an operator interferes."""
-    return f"{entry['reason']} (by key {entry['actor']}, since {moment(entry['since'])})"
+def _head(found: TenantDescription) -> dict[str, str]:
+    tenant = found.tenant
+    spec = tenant.document.spec
+    labels = [f"{key}={value}" for key, value in tenant.document.metadata.labels.items()]
+    domains = [f"{domain.name} ({domain.dns})" for domain in spec.domains]
+    mailboxes = [f"{box.address} ({box.daily_cap} a day)" for box in spec.mailboxes]
+    curve = ADDRESS[spec.sending.warmup]
+    growth = f"each address from {curve.start} to {curve.target} a day in {curve.days} days"
+    rows = {
+        "Name": tenant.name,
+        "Paused": _by(tenant.paused) if tenant.paused else "",
+        "Mail stops": "; ".join(map(stop_line, found.stops)),
+        "Labels": ", ".join(labels),
+        "Plan": f"{spec.plan}, region {spec.region}",
+        "Generation": f"{tenant.generation} (observed {tenant.observed_generation})",
+        "Domains": ", ".join(domains),
+        "Mailboxes": ", ".join(mailboxes) or "-",
+        "Warm-up": f"{spec.sending.warmup}: {growth}",
+    }
+    return {title: value for title, value in rows.items() if value}
+
+
+def _by(pause: PauseView) -> str:
+    return f"{pause.reason} (by key {pause.actor}, since {moment(pause.since)})"

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from controlplane.database import storable
+from kit.database import storable
 
 TENANT = "tenant"
-
 
 READY = "Ready"
 AVAILABLE = "Available"
@@ -46,6 +45,8 @@ class Status(StrEnum):
 
 
 NOT_YET_REPORTED = "NotYetReported"
+PROVISIONED = "Provisioned"
+"""Reason of a host or an address that exists; the message is its IPv4 address."""
 
 
 @dataclass(frozen=True)

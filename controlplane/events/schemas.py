@@ -1,4 +1,4 @@
-"""What the API shows of events: their rows."""
+"""What the API shows of events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from controlplane.pagination import Page
+from controlplane.schemas import Page
 
 SHOWN: dict[str, Any] = {
     "id": 7,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from blueprint.document import Role
 from blueprint.tenant import DmarcPolicy, Dns, Size
-from controlplane.pagination import Page
+from controlplane.schemas import Page
 from controlplane.tenants.schemas import ConditionView
 
 READY: dict[str, Any] = {
@@ -44,6 +44,7 @@ ADDRESS = _example(
     name="mx1-2",
     host="mx1",
     role="egress",
+    ip="198.51.100.8",
     helo="mx1-2.acme.example",
     sends_bulk=True,
 )
@@ -89,6 +90,8 @@ class AddressView(Part):
 
     host: str
     role: Role
+    ip: str | None
+    """IPv4 address as last observed; null before the provider has given one."""
     helo: str
     """The name that the address has in DNS, and that it says in HELO."""
     sends_bulk: bool

@@ -15,6 +15,7 @@ from blueprint.naming import host_of
 from blueprint.platform import Platform
 from blueprint.render import render
 from controlplane.conditions import repository as condition_rows
+from controlplane.conditions.model import PROVISIONED
 from controlplane.hosts import repository as host_rows
 from controlplane.hosts.repository import HostRow
 from controlplane.inventory import repository
@@ -86,8 +87,10 @@ def _hosts(known: Known) -> Iterable[HostView]:
 def _addresses(known: Known) -> Iterable[AddressView]:
     for host in known.blueprint.hosts:
         for address in host.addresses:
+            shared = known.shared("address", address.name)
             yield AddressView(
-                **known.shared("address", address.name),
+                **shared,
+                ip=next((c.message for c in shared["conditions"] if c.reason == PROVISIONED), None),
                 host=host.name,
                 role=address.role,
                 helo=address.helo,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Path, Query
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import API
@@ -15,72 +14,16 @@ from controlplane.faults import (
     TENANT_NOT_FOUND,
 )
 from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
-from controlplane.pagination import IdCursor, Limit, Page, cut
+from controlplane.messages.schemas import EXAMPLE, EXPLAINED, ID, MessagePage, Queued
+from controlplane.pagination import IdCursor, Limit, cut
 from controlplane.problems import responses
 from controlplane.tenants import service as tenants
 from sender import explain
 from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND
 from sender.queue import enqueue
-from sender.schemas import Explanation, MessageView, OutgoingMessage
+from sender.schemas import Explanation, OutgoingMessage
 
 router = APIRouter(tags=["messages"], route_class=GuardedRoute)
-EXAMPLE = {
-    "from": "sales@acme.example",
-    "to": "bob@rcpt.example",
-    "subject": "Hello",
-    "text": "Hello Bob",
-}
-
-
-ID = "0199b1c2-0000-7000-8000-000000000001"
-SHOWN: dict[str, Any] = {
-    "id": ID,
-    "tenant_id": "0199b1c2-0000-7000-8000-000000000000",
-    "state": "accepted",
-    "reason": "accepted",
-    "from": "sales@acme.example",
-    "to": "bob@rcpt.example",
-    "subject": "Hello",
-    "message_id": "<3f9a2c@acme.example>",
-    "priority": 100,
-    "attempts": 1,
-    "run_at": "2026-11-24T12:10:00Z",
-    "address": "mx1-2",
-    "queue_id": "4fXyZ12k3mz9qR",
-    "created_at": "2026-11-24T12:10:00Z",
-    "finished_at": "2026-11-24T12:10:01Z",
-}
-"""A message as the API shows it."""
-EXPLAINED: dict[str, Any] = {
-    "message": SHOWN,
-    "stops": [],
-    "decisions": [
-        {
-            "at": "2026-11-24T12:10:00Z",
-            "kind": "enqueued",
-            "state": "queued",
-            "reason": None,
-            "message": "queued",
-            "details": {},
-        }
-    ],
-}
-
-
-class Queued(BaseModel):
-    """A message that will be sent."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": ID}]})
-
-    id: UUID
-
-
-class MessagePage(Page[MessageView]):
-    """Some messages, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
-
-
 Message = Annotated[OutgoingMessage, Body(openapi_examples={"hello": {"value": EXAMPLE}})]
 TenantName = Annotated[
     str | None, Query(description="the tenant that sends; for operators", examples=["acme"])

@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import fetch_all, fetch_one, storable
+from controlplane.database import fetch_all, fetch_one
 from controlplane.operations.schemas import OperationView
+from kit.database import storable
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)

@@ -1,4 +1,4 @@
-"""What the API shows of operations: their rows."""
+"""What the API shows of operations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from controlplane.pagination import Page
+from controlplane.schemas import Page
 
 SHOWN: dict[str, Any] = {
     "id": "0199b1c2-0000-7000-8000-000000000000",

@@ -3,74 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
 
 from controlplane.identity.access import GuardedRoute, Reader
+from controlplane.reconciler.schemas import ConditionTypeView, PhaseTable, PhaseView
 from controlplane.reconciler.subjects import Kind
 from controlplane.reconciler.table import Row, condition_types, ordered
 
 router = APIRouter(tags=["phases"], route_class=GuardedRoute)
-SHOWN: dict[str, Any] = {
-    "phases": [
-        {
-            "name": "keys",
-            "condition": "KeysReady",
-            "about": "all keys of the tenant are made",
-            "subjects": ["tenant"],
-            "needs": [],
-            "required": True,
-        }
-    ],
-    "conditions": [
-        {
-            "type": "KeysReady",
-            "about": "all keys of the tenant are made",
-            "subjects": ["tenant"],
-            "phase": "keys",
-            "required": True,
-            "flag": False,
-        }
-    ],
-}
-
-
-class PhaseView(BaseModel):
-    """One phase of the reconciler."""
-
-    name: str
-    condition: str
-    """Type of the condition that says how far it is."""
-    about: str
-    subjects: list[Kind]
-    needs: list[str]
-    """Phases that come before it."""
-    required: bool
-    """Whether a tenant is Ready only with it."""
-
-
-class ConditionTypeView(BaseModel):
-    """One type of condition, in the order in which lists show them."""
-
-    type: str
-    about: str
-    """What it says when it is True."""
-    subjects: list[Kind]
-    phase: str | None
-    required: bool
-    flag: bool
-    """Whether its usual status is False."""
-
-
-class PhaseTable(BaseModel):
-    """All phases in the order in which they run, and all types of conditions."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
-
-    phases: list[PhaseView]
-    conditions: list[ConditionTypeView]
 
 
 @router.get("/phases")

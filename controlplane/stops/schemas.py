@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from controlplane.events.reasons import Reason
-from controlplane.pagination import Page
+from controlplane.schemas import Page
 from sender.schemas import StopScope
 
 EXAMPLE: dict[str, Any] = {

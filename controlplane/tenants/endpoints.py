@@ -28,7 +28,7 @@ from controlplane.problems import responses
 from controlplane.tenants import idempotency, repository, service
 from controlplane.tenants.idempotency import StoredResponse
 from controlplane.tenants.preconditions import Expected, etag
-from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView, view
+from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView
 from controlplane.tenants.service import Outcome
 from sender.faults import IDEMPOTENCY_MISMATCH
 
@@ -43,7 +43,13 @@ Labels = Annotated[
 ]
 Name = Annotated[str, Path(description="the tenant's name", examples=["acme"])]
 OUTCOME = "Penguin-Outcome"
-ETAG = {"ETag": {"description": "the generation, quoted", "schema": {"type": "string"}}}
+ETAG = {
+    "ETag": {
+        "description": "the generation of `document`, quoted, for If-Match; "
+        "conditions, pause and cost change without it",
+        "schema": {"type": "string"},
+    }
+}
 APPLIED = {
     **ETAG,
     OUTCOME: {
@@ -93,7 +99,7 @@ async def create_tenant(
                 _describe(again, document.metadata.name, 1, "created")
                 return again
         row = await service.create(connection, document, now=now)
-        shown = view(row, [], request.app.state.platform)
+        shown = service.view(row, [], request.app.state.platform)
         if idempotency_key is not None:
             await idempotency.save(
                 connection,
@@ -123,7 +129,7 @@ async def list_tenants(
         rows = await repository.page(connection, after=cursor, labels=wanted, limit=limit + 1)
         shown, following = cut(rows, limit, lambda row: row.name)
         known = await conditions.load_all(connection, [row.id for row in shown])
-    items = [view(row, known[row.id], platform) for row in shown]
+    items = [service.view(row, known[row.id], platform) for row in shown]
     return TenantPage(items=items, next=following)
 
 
@@ -218,4 +224,4 @@ def _describe(response: Response, name: str, generation: int, outcome: Outcome) 
 async def _shown(
     connection: AsyncConnection, row: repository.TenantRow, request: Request
 ) -> TenantView:
-    return view(row, await conditions.load(connection, row.id), request.app.state.platform)
+    return service.view(row, await conditions.load(connection, row.id), request.app.state.platform)

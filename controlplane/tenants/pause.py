@@ -18,7 +18,7 @@ from controlplane.schedule.repository import Priority, request_visit
 from controlplane.tenants import repository, service
 from controlplane.tenants.endpoints import Name
 from controlplane.tenants.repository import Pause
-from controlplane.tenants.schemas import TenantView, view
+from controlplane.tenants.schemas import TenantView
 
 router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
 EXAMPLE: dict[str, Any] = {"reason": "the provider is being migrated"}
@@ -72,7 +72,7 @@ async def _set(
             )
             row = await service.find(connection, name)
         known = await conditions.load(connection, row.id)
-    return view(row, known, request.app.state.platform)
+    return service.view(row, known, request.app.state.platform)
 
 
 def _words(pause: Pause | None) -> tuple[str, str] | None:

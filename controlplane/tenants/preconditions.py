@@ -1,4 +1,8 @@
-"""Conditional requests: a tenant's entity tag is its generation (RFC 9110 section 13)."""
+"""Conditional requests (RFC 9110 section 13): an entity tag is the generation of a document.
+
+It identifies what PUT replaces, the tenant's document with its labels. What else a tenant shows
+(conditions, pause, cost) changes without it, so it is no validator for caches.
+"""
 
 from __future__ import annotations
 

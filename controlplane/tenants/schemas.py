@@ -8,12 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from blueprint.cost import cost_of
-from blueprint.platform import Platform
 from blueprint.tenant import Tenant
-from controlplane.conditions.model import Condition
-from controlplane.pagination import Page
-from controlplane.tenants.repository import TenantRow
+from controlplane.schemas import Page
 
 EXAMPLE = {
     "apiVersion": "penguinmails.dev/v1",
@@ -100,20 +96,3 @@ class TenantPage(Page[TenantView]):
     """Some tenants, by name."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": "acme"}]})
-
-
-def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> TenantView:
-    """Show a tenant."""
-    return TenantView(
-        id=row.id,
-        name=row.name,
-        generation=row.generation,
-        observed_generation=row.observed_generation,
-        deleting=row.deleting,
-        paused=row.paused and PauseView(**row.paused.__dict__),
-        monthly_cost_usd_cents=cost_of(row.document, platform).usd_cents,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        document=row.document,
-        conditions=[ConditionView(**c.__dict__) for c in conditions],
-    )

@@ -10,12 +10,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from blueprint.cost import cost_of
 from blueprint.document import Blueprint
 from blueprint.loading import check_limits
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
-from controlplane.conditions.model import DRIFTED, READY, STALLED, TENANT, Status
+from controlplane.conditions.model import DRIFTED, READY, STALLED, TENANT, Condition, Status
 from controlplane.events.repository import emit
 from controlplane.faults import (
     DOMAIN_TAKEN,
@@ -31,6 +32,7 @@ from controlplane.tenants import repository
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
+from controlplane.tenants.schemas import ConditionView, PauseView, TenantView
 
 Outcome = Literal["created", "configured", "unchanged"]
 
@@ -136,6 +138,23 @@ async def blueprint_of(
     rendered = render_tenant(row, hosts, platform, keys=row.public_keys)
     await repository.remember_digest(connection, row.id, rendered.digest, row.generation, now)
     return rendered
+
+
+def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> TenantView:
+    """Show a tenant."""
+    return TenantView(
+        id=row.id,
+        name=row.name,
+        generation=row.generation,
+        observed_generation=row.observed_generation,
+        deleting=row.deleting,
+        paused=row.paused and PauseView(**row.paused.__dict__),
+        monthly_cost_usd_cents=cost_of(row.document, platform).usd_cents,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        document=row.document,
+        conditions=[ConditionView(**c.__dict__) for c in conditions],
+    )
 
 
 async def _take_domains(connection: AsyncConnection, tenant_id: UUID, document: Tenant) -> None:

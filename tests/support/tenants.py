@@ -34,12 +34,12 @@ def tenant(*hosts: str, domains: str) -> str:
 
 def rendered(text: str, generation: int = 1, platform: Platform = PLATFORM) -> Blueprint:
     """Render a tenant's text, with keys that are none."""
-    [found] = load(text, file="tenant.yaml", platform=platform)
+    [source] = load(text, file="tenant.yaml", platform=platform)
     keys = PublicKeys(
         ssh="ssh-ed25519 AAAA penguin",
         dkim={
             domain.name: Dkim(selector="pm202611", public_key="MIIB" * 100)
-            for domain in found.spec.domains
+            for domain in source.tenant.spec.domains
         },
     )
-    return render(found, platform=platform, keys=keys, generation=generation)
+    return render(source.tenant, platform=platform, keys=keys, generation=generation)

@@ -10,7 +10,7 @@ import structlog
 
 from blueprint.document import Host, Record
 from blueprint.tenant import Dns
-from controlplane.conditions.model import DRIFTED, TENANT, Verdict, bad, ok
+from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Verdict, bad, ok
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import FOREIGN_UPDATE, NOT_GONE
@@ -180,7 +180,7 @@ def _is_known(host: ObservedHost, snapshot: Snapshot) -> bool:
 
 def _host(host: Host, found: ObservedHost | None, held: Held | None) -> Verdict:
     if found is not None and found.primary_ip:
-        return ok("Provisioned", found.primary_ip)
+        return ok(PROVISIONED, found.primary_ip)
     if held is not None:
         return bad(held.reason, f"{host.zone}: {held.message}; {held.remedy}")
     return bad("NotProvisioned", "the provider has not finished it")
@@ -188,7 +188,7 @@ def _host(host: Host, found: ObservedHost | None, held: Held | None) -> Verdict:
 
 def _address(ip: str | None, *, primary: bool) -> Verdict:
     if ip:
-        return ok("Provisioned", ip)
+        return ok(PROVISIONED, ip)
     message = "the provider's portal has not given it yet"
     return bad("WaitingForProvider", message, waits=not primary)
 
@@ -208,7 +208,7 @@ def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]
     ]
     if missing:
         return bad("NotRecorded", f"not written yet: {', '.join(sorted(missing))}")
-    return ok("Provisioned") if ours else ok("SetByHand")
+    return ok(PROVISIONED) if ours else ok("SetByHand")
 
 
 def _is_something_left(state: CloudState) -> bool:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import psycopg
 import pytest
 import structlog
 
-from cli.main import main
+from cli.environment import Environment
 from composition.event_log import log_to
 from composition.listening import listen
 from composition.phases import ROWS
@@ -24,6 +25,7 @@ from controlplane.identity.repository import add_key
 from controlplane.migrations import upgrade
 from controlplane.service import serve_http
 from kit.waiting import wait_until
+from tests.support.command_line import run
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 
 PEPPER = b"pepper"
@@ -104,7 +106,6 @@ def plane(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("PENGUIN_API_URL", url)
     monkeypatch.setenv("PENGUIN_API_KEY", key.secret)
-    monkeypatch.setattr("cli.wait.POLL", 0.02)
     yield Plane(url, key.secret, database)
     loop, stop = loop_of[0]
     loop.call_soon_threadsafe(stop.set)
@@ -113,16 +114,17 @@ def plane(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.fixture
-def penguin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Run the command line and return its exit code."""
+def penguin() -> Callable[..., int]:
+    """Run the command line, which waits by `sleep`, and return its exit code."""
+    a_little = threading.Event()
 
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr("sys.argv", ["penguin", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
+    def penguin(
+        *arguments: str, sleep: Callable[[float], object] | None = None, stdin: TextIO | None = None
+    ) -> int:
+        wait = sleep or (lambda _: a_little.wait(0.02))
+        return run(*arguments, environment=Environment(sleep=wait, stdin=stdin))
 
-    return run
+    return penguin
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import yaml
 from cli import faults
 from cli.names import reference
 from hostwinds.journal.file import FileJournal
+from tests.support.command_line import Terminal
 from tests.support.faults import assert_shows
 
 
@@ -130,17 +131,15 @@ def test_describe_works_before_the_first_visit(plane, penguin, file, capsys):
     assert max(len(line) for line in said.splitlines()) <= 80
 
 
-def test_wait_shows_each_change_and_ends_with_the_condition(
-    plane, penguin, file, monkeypatch, capsys
-):
+def test_wait_shows_each_change_and_ends_with_the_condition(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     plane.set("DnsReady", "Unknown", "NotYetReported")
 
     def between_two_looks(_: float) -> None:
         plane.set("DnsReady", "True", "RecordsFound", "all 12")
 
-    monkeypatch.setattr("cli.wait.time.sleep", between_two_looks)
-    assert penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=20s") == 0
+    wanted = "--for=condition=DnsReady"
+    assert penguin("wait", "tenant", "acme", wanted, sleep=between_two_looks) == 0
     *changes, end = capsys.readouterr().out.splitlines()
     assert changes[-1].partition(" s  ")[2] == "✓ DnsReady: all 12"
     assert end == "tenant/acme condition met: DnsReady"
@@ -268,24 +267,21 @@ def test_apply_and_wait_prints_one_document(plane, penguin, file, capsys):
     assert [entry["outcome"] for entry in json.loads(capsys.readouterr().out)] == ["unchanged"]
 
 
-def test_a_person_may_say_no(plane, penguin, file, monkeypatch, capsys):
+def test_a_person_may_say_no(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
-    assert penguin("delete", "tenant", "acme") == 1
+    assert penguin("delete", "tenant", "acme", stdin=Terminal("n\n")) == 1
     said = capsys.readouterr().err
     assert "error[delete.unconfirmed]: nothing was deleted: the answer was no" in said
     assert penguin("get", "tenant", "acme") == 0
 
 
-def test_ctrl_c_ends_a_wait_with_130(plane, penguin, file, monkeypatch, capsys):
+def test_ctrl_c_ends_a_wait_with_130(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
 
     def pressed(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cli.wait.time.sleep", pressed)
-    assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 130
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready", sleep=pressed) == 130
     assert capsys.readouterr().err.endswith("interrupted\n")
 
 
@@ -420,9 +416,7 @@ def test_get_purchases_reads_the_journal_of_this_machine(penguin, tmp_path, monk
     assert "Outcome:     -" in capsys.readouterr().out
 
 
-def test_watch_prints_what_is_there_and_then_what_changes(
-    plane, penguin, file, monkeypatch, capsys
-):
+def test_watch_prints_what_is_there_and_then_what_changes(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     capsys.readouterr()
     looks = iter(
@@ -435,8 +429,7 @@ def test_watch_prints_what_is_there_and_then_what_changes(
         except StopIteration:
             raise KeyboardInterrupt from None
 
-    monkeypatch.setattr("cli.watching.time.sleep", between_two_looks)
-    assert penguin("get", "tenants", "-w") == 130
+    assert penguin("get", "tenants", "-w", sleep=between_two_looks) == 130
     header, before, after, gone = capsys.readouterr().out.splitlines()
     assert header.split()[:2] == ["NAME", "READY"]
     assert before.split()[:2] == ["acme", "Unknown"]

@@ -107,6 +107,22 @@ async def test_conditions_of_a_part_come_with_it(operator, tenants, plane):
     assert [(c["type"], c["reason"]) for c in domain["conditions"]] == [("Ready", "DnsMissing")]
 
 
+async def test_address_shows_its_number_once_it_was_observed(operator, tenants, plane):
+    async with plane.begin(CONTROLLER) as connection:
+        await connection.execute(
+            text(
+                "insert into oltp.conditions select id, 'address/mx1-1', 'InfrastructureReady', "
+                "'True', 'Provisioned', '198.51.100.7', 1, now() from oltp.tenants "
+                "where name = 'zoo'"
+            )
+        )
+    found = await listed(operator, "addresses", tenant="zoo")
+    assert [(address["name"], address["ip"]) for address in found] == [
+        ("mx1-1", "198.51.100.7"),
+        ("mx1-2", None),
+    ]
+
+
 async def test_events_of_an_unknown_tenant_are_refused(operator, tenants):
     answer = await operator.get("/events", params={"tenant": "nope"})
     assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")

@@ -123,5 +123,5 @@ def plane(
 
 
 @pytest.fixture
-def penguin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Person:
-    return Person(monkeypatch, capsys)
+def penguin(capsys: pytest.CaptureFixture[str]) -> Person:
+    return Person(capsys)

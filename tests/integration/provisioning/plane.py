@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cli.main import main
 from composition.listening import listen
 from composition.phases import ROWS
 from controlplane.app import create_app
@@ -31,6 +30,7 @@ from controlplane.reconciler.ports import Configurator, Verifier
 from controlplane.service import serve_http
 from controlplane.settings import ReconcilerSettings
 from sandbox.recorded_verifier import RecordedVerifier
+from tests.support.command_line import run
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 from tests.support.phases import standard
 from vault import KeyRing, Vault
@@ -162,19 +162,16 @@ class Plane:
 class Person:
     """Somebody at the command line; never sees a traceback."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
     def __call__(self, *arguments: str) -> Said:
         """Run `penguin`."""
         self._capsys.readouterr()
-        self._monkeypatch.setattr("sys.argv", ["penguin", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
+        code = run(*arguments)
         said = self._capsys.readouterr()
         assert "Traceback" not in said.out + said.err
-        return Said(int(ended.value.code or 0), said.out, said.err)
+        return Said(code, said.out, said.err)
 
     def condition(self, type_: str) -> str:
         """Return what `penguin` says of a condition of the tenant that does not hold."""

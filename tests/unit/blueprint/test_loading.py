@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprint.faults import PLAN_LIMIT
+from blueprint.faults import INVALID_VALUE, PLAN_LIMIT
 from blueprint.loading import check_limits, load
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
@@ -25,13 +25,13 @@ def mistakes_of(text: str) -> tuple[Violation, ...]:
 
 
 def test_the_example_is_valid() -> None:
-    (tenant,) = load(ACME, file="acme.yaml", platform=PLATFORM)
-    assert tenant.metadata.name == "acme"
+    (source,) = load(ACME, file="acme.yaml", platform=PLATFORM)
+    assert source.name == "acme"
 
 
 def test_several_documents_in_one_file() -> None:
     other = ACME.replace("name: acme}", "name: other}")
-    names = [t.metadata.name for t in load(f"{ACME}---\n{other}", file="x", platform=PLATFORM)]
+    names = [source.name for source in load(f"{ACME}---\n{other}", file="x", platform=PLATFORM)]
     assert names == ["acme", "other"]
 
 
@@ -166,19 +166,44 @@ def test_a_name_that_makes_others_too_long_is_refused() -> None:
 
 def test_the_longest_names_are_valid() -> None:
     text = ACME.replace("name: mx1", f"name: {'m' * 30}").replace("addresses: 3", "addresses: 32")
-    (tenant,) = load(text, file="x", platform=PLATFORM)
-    assert len(tenant.spec.hosts[0].name) == 30
+    (source,) = load(text, file="x", platform=PLATFORM)
+    assert len(source.tenant.spec.hosts[0].name) == 30
     longest = f"{'.'.join(['a' * 40] * 4)}.{'b' * 28}.example"
-    (tenant,) = load(ACME.replace("acme-mail.example", longest), file="x", platform=PLATFORM)
-    assert len(tenant.spec.domains[1].name) == 200
+    (source,) = load(ACME.replace("acme-mail.example", longest), file="x", platform=PLATFORM)
+    assert len(source.tenant.spec.domains[1].name) == 200
 
 
 def with_domains(plan: str, *names: str) -> Tenant:
     lines = "".join(f"    - {{name: {name}}}\n" for name in ("acme.example", *names))
     head, _, tail = ACME.replace("plan: business", f"plan: {plan}").partition("  domains:\n")
     text = f"{head}  domains:\n{lines}  mailboxes:{tail.partition('  mailboxes:')[2]}"
-    (tenant,) = load(text, file="x", platform=PLATFORM)
-    return tenant
+    (source,) = load(text, file="x", platform=PLATFORM)
+    return source.tenant
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("spec.domains[1].name", "acme.yaml:7:33 spec.domains[1].name"),
+        ("spec.domains[1].dmarc", "acme.yaml:7:32 spec.domains[1].dmarc"),
+        ("spec.sending", "acme.yaml:3:1 spec.sending"),
+        ("", "acme.yaml:1:1"),
+    ],
+)
+def test_violation_that_others_found_gets_the_line_of_its_value(path: str, place: str) -> None:
+    text = """\
+apiVersion: penguinmails.dev/v1
+kind: Tenant
+spec:
+  plan: business
+  region: us-west
+  hosts: [{name: mx1}]
+  domains: [{name: a.example}, {name: b.example}]
+metadata: {name: acme}
+"""
+    (source,) = load(text, file="acme.yaml", platform=PLATFORM)
+    violation = INVALID_VALUE.violation(path=path, key="x", value="y", wanted="z")
+    assert source.located(violation).where == place
 
 
 SIX = with_domains("starter", *(f"d{n}.example" for n in range(5)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -17,7 +17,9 @@ from cli.conditions import Types
 from cli.faults import FOREIGN_ANSWER
 from cli.times import seconds
 from cli.wait import Changes
+from controlplane.tenants.schemas import SHOWN, TenantPage, TenantView
 from kit.faults import Fault
+from tests.support.command_line import Terminal
 
 
 def test_a_new_order_is_no_change_and_items_are_named_by_their_name():
@@ -102,12 +104,20 @@ def test_what_is_no_address_is_told_so(state, monkeypatch, url):
     )
 
 
-def test_whoever_answers_no_json_is_not_our_api(monkeypatch):
-    page = answer(200, text="<html>Welcome")
-    monkeypatch.setattr("cli.api.httpx2.request", lambda *_, **__: page)
+@pytest.mark.parametrize("content", [{"text": "<html>Welcome"}, {"json": {"items": 3}}])
+def test_get_of_another_programs_answer_is_refused(content):
+    page = httpx2.MockTransport(lambda request: httpx2.Response(200, request=request, **content))
     with pytest.raises(Fault) as raised:
-        Api("http://far.example", "key").get("/tenants")
-    assert raised.value.code.name == "api.foreign_answer"
+        Api("http://far.example", "key", page).get("/tenants", TenantPage)
+    assert raised.value.code is FOREIGN_ANSWER
+
+
+def test_get_reads_an_answer_with_fields_of_a_newer_control_plane():
+    document = SHOWN["document"] | {"status": {"phase": "new"}}
+    tenant = SHOWN | {"document": document, "owner": "ops"}
+    newer = httpx2.MockTransport(lambda request: httpx2.Response(200, json=tenant, request=request))
+    read = Api("http://far.example", "key", newer).get("/tenants/acme", TenantView)
+    assert (read.name, read.document.spec.plan) == ("acme", "business")
 
 
 @pytest.mark.parametrize("name", ["", " "])
@@ -117,23 +127,25 @@ def test_an_empty_name_is_not_the_list(name):
     assert raised.value.code.name == "usage"
 
 
+PROBLEM = {"title": "Not Found", "status": 404, "retryable": False, "acts": "user"}
+
+
 def answer(status: int, **content: object) -> httpx2.Response:
     request = httpx2.Request("GET", "http://api.example/api/v1/tenants/acme")
     return httpx2.Response(status, request=request, **content)
 
 
 def test_a_problem_keeps_code_remedy_and_place():
-    told = {"code": "tenant.not_found", "detail": "no acme", "remedy": "apply it", "violations": []}
+    told = PROBLEM | {"code": "tenant.not_found", "detail": "no acme", "remedy": "apply it"}
     error = problem_of(answer(404, json=told))
     shown = (error.code.name, error.message, error.where, error.remedy)
     assert shown == ("tenant.not_found", "no acme", "/api/v1/tenants/acme", "apply it")
 
 
 def test_every_mistake_of_a_problem_is_an_error_with_its_key():
-    mistake = {"code": "a.b", "detail": "wrong", "remedy": "mend", "path": "spec.plan"}
-    several = problem_of(
-        answer(422, json={"violations": [mistake, mistake | {"path": "spec.x"}]} | mistake)
-    )
+    mistake = {"code": "a.b", "detail": "wrong", "remedy": "correct it", "path": "spec.plan"}
+    violations = [mistake, mistake | {"path": "spec.x"}]
+    several = problem_of(answer(422, json=PROBLEM | mistake | {"violations": violations}))
     assert [violation.where for violation in several.violations] == ["spec.plan", "spec.x"]
 
 
@@ -151,19 +163,10 @@ def test_durations(text, expected):
     assert seconds(text) == expected
 
 
-class Terminal(io.StringIO):
-    """Standard error that a person watches."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def tenant(*conditions: tuple[str, str, str, str], deleting: bool = False) -> dict[str, Any]:
-    at = "2026-11-26T11:00:00Z"
+def tenant(*conditions: tuple[str, str, str, str], deleting: bool = False) -> TenantView:
     keys = ("type", "status", "reason", "message")
-    common = {"subject": "tenant", "last_transition_at": at}
-    rows = [dict(zip(keys, each, strict=True)) | common for each in conditions]
-    return {"deleting": deleting, "conditions": rows}
+    rows = [SHOWN["conditions"][0] | dict(zip(keys, each, strict=True)) for each in conditions]
+    return TenantView.model_validate(SHOWN | {"deleting": deleting, "conditions": rows})
 
 
 TYPES = Types(
@@ -182,10 +185,9 @@ DELETING = ("Deleting", "True", "Deleting", "asked for")
     ("deleting", "doing"),
     [(False, "DnsReady RecordsWaiting: 3 of 12"), (True, "Deleting asked for")],
 )
-def test_wait_between_two_changes_shows_what_is_waited_for(monkeypatch, deleting, doing):
+def test_wait_between_two_changes_shows_what_is_waited_for(deleting, doing):
     screen = Terminal()
-    monkeypatch.setattr("sys.stderr", screen)
-    with Changes(io.StringIO(), "acme", "Ready", TYPES) as changes:
+    with redirect_stderr(screen), Changes(io.StringIO(), "acme", "Ready", TYPES) as changes:
         changes.show(tenant(PROVISIONED, WAITING, DELETING, deleting=deleting))
     assert f"… waiting: {doing}" in screen.getvalue()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
 from cli.conditions import Types, sentence
+from controlplane.tenants.schemas import ConditionView
 
 TYPES = Types(
     ("Ready", "DnsReady", "Verified", "Stalled", "Drifted", "Deleting"),
@@ -15,12 +16,21 @@ TYPES = Types(
 )
 
 
-def condition(type_: str, status: str, reason: str, message: str = "", **more: Any) -> Any:
-    found = {"subject": "tenant", "type": type_, "status": status, "reason": reason}
-    return found | {"message": message} | more
+def condition(
+    type_: str, status: str, reason: str, message: str = "", subject: str = "tenant"
+) -> ConditionView:
+    return ConditionView(
+        subject=subject,
+        type=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        observed_generation=1,
+        last_transition_at=datetime(2026, 11, 26, 11, tzinfo=UTC),
+    )
 
 
-def page(*conditions: Any, everything: bool = False) -> list[str]:
+def page(*conditions: ConditionView, everything: bool = False) -> list[str]:
     return list(TYPES.page(conditions, everything=everything))
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from blueprint.faults import invalid
-from cli import main
 from cli.errors import reported
-from cli.faults import UNREADABLE
+from cli.faults import STALE, UNREADABLE
 from kit.faults import Table
+from tests.support.command_line import run
+from tests.support.faults import assert_shows
 
 TABLE = Table("test")
 INVALID = TABLE.code("thing.invalid", message="it is invalid", remedy="correct it", cause="c")
@@ -85,14 +86,10 @@ def test_a_mistyped_command_line_ends_with_1_since_2_says_that_something_differs
     arguments: list[str],
     message: str,
     help_of: str,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["penguin", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main.main()
+    assert run(*arguments) == 1
     said = capsys.readouterr().err
-    assert ended.value.code == 1
     assert said.startswith("error[usage]: ")
     assert message in said
     assert f"  do: see `{help_of} --help`" in said
@@ -134,8 +131,7 @@ def test_commands_without_installed_metadata_say_to_run_setup() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("error[setup.stale]")
-    assert "  do: run `make setup`" in done.stderr
+    assert_shows(done.stderr, STALE)
 
 
 def test_help_lists_every_room_and_imports_none() -> None:

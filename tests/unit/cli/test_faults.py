@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cli import faults
-from cli.main import main
 from kit.paths import checkout
+from tests.support.command_line import run
 from tests.support.faults import assert_shows, printed
 
 Penguin = Callable[..., str]
@@ -28,16 +28,13 @@ def penguin(
     monkeypatch.delenv("PENGUIN_API_URL", raising=False)
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str, **environment: str) -> str:
+    def penguin_says(*arguments: str, **environment: str) -> str:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("sys.argv", ["penguin", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 1
+        assert run(*arguments) == 1
         return capsys.readouterr().err
 
-    return run
+    return penguin_says
 
 
 @pytest.fixture
@@ -93,13 +90,6 @@ def test_client_with_a_damaged_key_does_not_send_it(penguin: Penguin) -> None:
     remedy = "copy it again, without quotes and line breaks"
     values = {"part": "key", "reason": "it holds characters that no key has", "remedy": remedy}
     assert_shows(said, faults.CONTEXT_INVALID, **values)
-
-
-def test_installation_without_commands_says_how_to_renew_it(
-    penguin: Penguin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cli.main.commands", dict)
-    assert_shows(penguin("get", "hosts"), faults.STALE)
 
 
 def test_client_whose_control_plane_is_silent_says_so(penguin: Penguin) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-import sys
+import json
 from pathlib import Path
 
 import pytest
 
 from blueprint.loading import MAX_BYTES
 from cli import files
+from cli.environment import Environment
 from kit.faults import Fault
 from kit.paths import checkout
+from tests.support.command_line import run
 
 ACME = (checkout() / "tenants" / "acme.yaml").read_bytes()
 
@@ -76,8 +78,9 @@ def test_folders_without_documents_and_missing_files_are_named(folder: Path) -> 
     assert told == [("file.unreadable", "empty.yaml"), ("file.unreadable", "missing.yaml")]
 
 
-def test_standard_input_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", None)
-    assert errors_of("-") == [("file.unreadable", "standard input")]
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(ACME)))
-    assert [source.file for source in files.read(["-"])] == ["standard input"]
+def test_standard_input_is_read_unless_it_is_closed(capsys: pytest.CaptureFixture[str]) -> None:
+    given = Environment(stdin=io.TextIOWrapper(io.BytesIO(ACME)))
+    assert run("render", "-f", "-", environment=given) == 0
+    assert json.loads(capsys.readouterr().out)["tenant"] == "acme"
+    assert run("render", "-f", "-", environment=Environment(stdin=None)) == 1
+    assert "error[file.unreadable]" in capsys.readouterr().err

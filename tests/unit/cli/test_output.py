@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+from contextlib import redirect_stderr
 
 import pytest
 import yaml
@@ -11,6 +11,7 @@ import yaml
 from cli.output import Format, print_result, print_rows
 from cli.progress import ProgressLine
 from cli.terminal import printable
+from tests.support.command_line import Terminal
 
 ODD = {"subject": "[/x] [red]:smile: a\x1b[2Jb", "list": ["a", "b"], "none": None}
 
@@ -36,18 +37,10 @@ def test_printable_keeps_letters_of_all_languages():
     assert printable("Grüße, 世界\t🐧") == "Grüße, 世界\t🐧"
 
 
-class Terminal(io.StringIO):
-    """Standard error that a person watches."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 def test_progress_is_one_line_that_fits_a_narrow_terminal_and_leaves_nothing(monkeypatch):
     screen = Terminal()
-    monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setenv("COLUMNS", "20")
-    with ProgressLine("waiting") as line:
+    with redirect_stderr(screen), ProgressLine("waiting") as line:
         line.say("for something that takes long to say")
     assert screen.getvalue() == "\r  … waiting: for so\x1b[K\r\x1b[K"
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from cli.main import main
 from kit.paths import checkout
+from tests.support.command_line import run
 
 
 def test_schema_of_a_tenant_is_the_published_file(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["penguin", "schema", "tenant"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert not ended.value.code
+    assert run("schema", "tenant") == 0
     assert (
         capsys.readouterr().out
         == (checkout() / "docs" / "reference" / "tenant.schema.json").read_text()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
+from contextlib import redirect_stdout
 
 import pytest
 from rich.cells import cell_len
 
 from cli import kinds
 from cli.table import Table, fit, print_table
+from tests.support.command_line import Terminal
 
 ID = "0199b1c2-0000-7000-8000-000000000000"
 LONG = "a text that says at length what became of this and why nobody has to act on it now"
@@ -18,6 +19,7 @@ ROWS = {
     kinds.HOST: {"tenant": "a" * 30, "name": "mx1", "ready": "False", "reason": "HostUnreachable"}
     | {"size": "professional", "location": "Seattle", "addresses": ["mx1-1", "mx1-2", "mx1-3"]},
     kinds.ADDRESS: {"tenant": "acme", "name": "mx1-12", "ready": "True", "reason": ""}
+    | {"ip": "198.51.100.112"}
     | {"helo": "mx1-12.acme-of-somewhere.example", "use": "bulk mail"},
     kinds.DOMAIN: {"tenant": "acme", "name": "acme-mail.example", "ready": "False"}
     | {"reason": "DnsRecordMissing", "dns": "cloudflare", "dmarc": "quarantine"},
@@ -34,6 +36,8 @@ ROWS = {
         "kind": "InfrastructureReady=False",
     }
     | {"message": LONG},
+    kinds.STOP: {"target": "domain/acme-mail.example", "tenant": "acme", "reason": LONG}
+    | {"actor": "pm_live_3fK9aQ2z", "since": "2026-11-27 22:31:05"},
     kinds.PURCHASE: {"name": "acme-mx1-3f9a2c", "opened_at": "2026-11-27T22:31:05+00:00"}
     | {"outcome": None},
 }
@@ -74,14 +78,10 @@ def test_table_leaves_out_optional_columns_before_it_cuts_texts():
 
 
 def test_table_on_a_terminal_says_on_standard_error_what_is_cut(monkeypatch, capsys):
-    class Screen(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    screen = Screen()
-    monkeypatch.setattr("sys.stdout", screen)
+    screen = Terminal()
     monkeypatch.setenv("COLUMNS", "40")
-    print_table([{"name": "acme", "message": LONG}], ("name", "message"))
+    with redirect_stdout(screen):
+        print_table([{"name": "acme", "message": LONG}], ("name", "message"))
     assert max(map(len, screen.getvalue().splitlines())) <= 40
     assert "(cut: MESSAGE;" in capsys.readouterr().err
 

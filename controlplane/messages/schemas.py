@@ -1,0 +1,67 @@
+"""What the API shows of messages, beside the schemas of the sender."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from controlplane.schemas import Page
+from sender.schemas import MessageView
+
+EXAMPLE = {
+    "from": "sales@acme.example",
+    "to": "bob@rcpt.example",
+    "subject": "Hello",
+    "text": "Hello Bob",
+}
+
+
+ID = "0199b1c2-0000-7000-8000-000000000001"
+SHOWN: dict[str, Any] = {
+    "id": ID,
+    "tenant_id": "0199b1c2-0000-7000-8000-000000000000",
+    "state": "accepted",
+    "reason": "accepted",
+    "from": "sales@acme.example",
+    "to": "bob@rcpt.example",
+    "subject": "Hello",
+    "message_id": "<3f9a2c@acme.example>",
+    "priority": 100,
+    "attempts": 1,
+    "run_at": "2026-11-24T12:10:00Z",
+    "address": "mx1-2",
+    "queue_id": "4fXyZ12k3mz9qR",
+    "created_at": "2026-11-24T12:10:00Z",
+    "finished_at": "2026-11-24T12:10:01Z",
+}
+"""A message as the API shows it."""
+EXPLAINED: dict[str, Any] = {
+    "message": SHOWN,
+    "stops": [],
+    "decisions": [
+        {
+            "at": "2026-11-24T12:10:00Z",
+            "kind": "enqueued",
+            "state": "queued",
+            "reason": None,
+            "message": "queued",
+            "details": {},
+        }
+    ],
+}
+
+
+class Queued(BaseModel):
+    """A message that will be sent."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": ID}]})
+
+    id: UUID
+
+
+class MessagePage(Page[MessageView]):
+    """Some messages, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
