@@ -34,7 +34,7 @@ def watch_list(read: Callable[[], Sequence[BaseModel]], kind: Kind, output: Form
 
 
 def watch_one(read: Callable[[], M], show: Callable[[M], None]) -> None:
-    """Show a document, and again whenever it has changed, until interrupted."""
+    """Show a document, and again each time it has changed, until interrupted."""
     shown: M | None = None
     while True:
         document = read()

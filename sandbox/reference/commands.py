@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import typer
+
 from cli.main import Commands, app, sections
 
 HEAD = """# Commands
@@ -26,31 +28,30 @@ is named `host/mx1` or `host mx1`, a tenant `acme`, `tenant/acme` or `tenant acm
 def page() -> str:
     """Describe every command."""
     text = HEAD
-    group: Any = _group()
+    group: Any = command_line()
     for name, line in (row for _, rows in sections() for row in rows):
         text += f"\n## penguin {name}\n\n{line}.\n\n"
-        for path, command in _leaves(f"penguin {name}", group.get_command(None, name)):
+        for path, command in leaves(f"penguin {name}", group.get_command(None, name)):
             help_ = " ".join((command.help or "").split("\n\n")[0].split())
             text += f"- `{path}{_arguments(command)}`: {help_}\n"
             text += "".join(f"  - `{', '.join(o.opts)}`: {_about(o)}\n" for o in _options(command))
     return text
 
 
-def _group() -> Commands:
-    import typer
-
+def command_line() -> Commands:
+    """Return `penguin` itself."""
     found = typer.main.get_command(app)
     assert isinstance(found, Commands)  # noqa: S101 - the class that the app was made with
     return found
 
 
-def _leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+def leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     """Yield every command that does something by itself, with what is typed for it."""
     inside = getattr(command, "commands", None)
     if inside is None or getattr(command, "invoke_without_command", False):
         yield path, command
     for name, found in (inside or {}).items():
-        yield from _leaves(f"{path} {name}", found)
+        yield from leaves(f"{path} {name}", found)
 
 
 def _arguments(command: Any) -> str:

@@ -50,17 +50,19 @@ class Plane:
     key: str
     dsn: str
 
-    def set(self, type_: str, status: str, reason: str, message: str = "") -> None:
-        """Set a condition of the tenant for its current generation."""
+    def set(
+        self, type_: str, status: str, reason: str, message: str = "", subject: str = "tenant"
+    ) -> None:
+        """Set a condition of the tenant, or of a part, for its current generation."""
         with psycopg.connect(self.dsn) as admin:
             admin.execute(
                 "insert into oltp.conditions (tenant_id, subject, type, status, reason, message, "
-                "observed_generation, last_transition_at) select id, 'tenant', %s, %s, %s, %s, "
+                "observed_generation, last_transition_at) select id, %s, %s, %s, %s, %s, "
                 "generation, now() from oltp.tenants where name = 'acme' "
                 "on conflict (tenant_id, subject, type) do update set status = excluded.status, "
                 "reason = excluded.reason, message = excluded.message, "
                 "observed_generation = excluded.observed_generation",
-                [type_, status, reason, message],
+                [subject, type_, status, reason, message],
             )
 
     def run(self, statement: str) -> None:

@@ -523,3 +523,73 @@ def test_shell_completes_nothing_where_no_control_plane_answers(penguin, monkeyp
     penguin()
     said = capsys.readouterr()
     assert (said.out.split(), said.err) == ([], "")
+
+
+def test_get_lists_stops_of_all_and_of_one_tenant(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    penguin("stop", "tenant", "acme", "--reason", "unpaid")
+    penguin("stop", "platform", "--reason", "listed")
+    capsys.readouterr()
+    assert penguin("get", "stops") == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["TARGET", "TENANT", "REASON", "ACTOR", "SINCE"]
+    assert [row.split()[:3] for row in rows] == [
+        ["platform", "-", "listed"],
+        ["tenant/acme", "acme", "unpaid"],
+    ]
+    assert penguin("get", "stops", "--tenant", "acme", "-o", "json") == 0
+    assert {stop["scope"] for stop in json.loads(capsys.readouterr().out)} == {"tenant", "platform"}
+    assert penguin("get", "stops", "--tenant", "nope") == 1
+    assert "error[tenant.not_found]" in capsys.readouterr().err
+    assert penguin("get", "stop/platform") == 1
+    assert "error[usage]: stops have no name" in capsys.readouterr().err
+
+
+def test_number_of_an_address_is_listed_and_described(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("InfrastructureReady", "True", "Provisioned", "198.51.100.7", "address/mx1-1")
+    capsys.readouterr()
+    assert penguin("get", "addresses") == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[1:3] for row in rows] == [["mx1-1", "198.51.100.7"], ["mx1-2", "-"]]
+    assert penguin("describe", "address/mx1-1") == 0
+    assert "IPv4:        198.51.100.7\n" in capsys.readouterr().out
+
+
+def test_describe_with_watch_shows_the_page_again_when_it_changes(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    looks = iter([lambda: None, lambda: plane.set("Ready", "True", "Ready")])
+
+    def between_two_looks(_: float) -> None:
+        try:
+            next(looks)()
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    assert penguin("describe", "tenant/acme", "-w", "-o", "json", sleep=between_two_looks) == 130
+    before, after = map(json.loads, capsys.readouterr().out.splitlines())
+    assert before["tenant"]["conditions"] == []
+    assert [c["type"] for c in after["tenant"]["conditions"]] == ["Ready"]
+
+
+def test_refusal_of_the_api_names_the_line_of_the_file(plane, penguin, file, capsys):
+    domains = "".join(f"    - {{name: d{n}.example}}\n" for n in range(6))
+    text = file.read_text().replace("plan: business", "plan: starter")
+    head = text.partition("  domains:")[0].replace("zone: acme.example", "zone: d0.example")
+    file.write_text(f"{head}  domains:\n{domains}")
+    assert penguin("apply", "-f", str(file)) == 1
+    said = capsys.readouterr().err
+    assert "error[tenant.plan_limit]" in said
+    assert f"  at: {file}:9:3 spec.domains\n" in said
+
+
+def test_get_prints_what_the_api_answers_for_programs(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    mail = ("--from", "sales@acme.example", "--to", "bob@rcpt.example", "--subject", "Hi")
+    penguin("send", "--tenant", "acme", *mail, "--text", "Hello")
+    capsys.readouterr()
+    assert penguin("get", "messages", "-o", "json") == 0
+    [message] = json.loads(capsys.readouterr().out)
+    assert (message["from"], message["state"]) == ("sales@acme.example", "queued")
+    assert "age" not in message
