@@ -70,7 +70,7 @@ INVALID_VALUE = FAULTS.code(
 
 RESERVED_NAME = FAULTS.code(
     "tenant.reserved_name",
-    message="the platform uses the name {name} itself",
+    message="the name {name} is reserved for the platform",
     remedy="choose another name",
     cause="The name of a tenant or host is one that the platform's own records have.",
     example={"name": "customers.penguinmails.example"},
@@ -134,7 +134,7 @@ DUPLICATE = FAULTS.code(
 )
 NAME_TOO_LONG = FAULTS.code(
     "tenant.name_too_long",
-    message="{name} would follow from this, longer than {limit} characters",
+    message="the derived name {name} is longer than {limit} characters",
     remedy="choose a shorter name",
     cause="A record's name that is derived from this value is longer than DNS can hold.",
     example={"name": "out.mx1.acme.example", "limit": 253},
@@ -142,8 +142,8 @@ NAME_TOO_LONG = FAULTS.code(
 )
 NAME_COLLISION = FAULTS.code(
     "tenant.name_collision",
-    message="this would use the name {name}, which {owner} has already",
-    remedy="change this, or {owner}",
+    message="the derived name {name} is also derived from {owner}",
+    remedy="change one of the two",
     cause="Two values of the document lead to records that cannot have the same name.",
     example={"name": "b.acme.example", "owner": "spec.domains[0].name"},
     status=422,

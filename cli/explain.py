@@ -1,4 +1,4 @@
-"""`penguin explain`: show what became of a message, and why."""
+"""`penguin explain`: show the state of a message, and why."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def explain(
     message: Annotated[str, typer.Argument(help="id of the message, or its Message-ID header")],
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Say what became of a message, and why."""
+    """Show the state of a message, and every decision about it."""
     found = connect().explain(message.removeprefix("message/"))
     if output is Format.TABLE:
         show(found)

@@ -40,15 +40,15 @@ UNREACHABLE = FAULTS.code(
 )
 FOREIGN_ANSWER = FAULTS.code(
     "api.foreign_answer",
-    message="the answer is not one of a control plane (status {status})",
-    remedy="correct the URL (PENGUIN_API_URL, or the context); it has no path",
+    message="the answer does not come from a control plane (status {status})",
+    remedy="correct PENGUIN_API_URL, or `url` in context.json: an address without a path",
     cause="Something else listens at the address of the control plane.",
     example={"status": 200},
     status=502,
 )
 CONTEXT_MISSING = FAULTS.code(
     "context.missing",
-    message="no key for the control plane is known here",
+    message="no API key is configured",
     remedy="run `penguin init`, or set PENGUIN_API_URL and PENGUIN_API_KEY",
     cause="Neither the environment nor the state directory holds a key.",
 )
@@ -66,7 +66,7 @@ CONTEXT_INVALID = FAULTS.code(
 NOT_FOUND = FAULTS.code(
     "resource.not_found",
     message="there is no {kind} {name}",
-    remedy="`penguin get {plural}` lists them",
+    remedy="list them with `penguin get {plural}`",
     cause="No resource of that kind has that name.",
     example={"kind": "host", "name": "mx9", "plural": "hosts"},
     status=404,
@@ -90,7 +90,7 @@ WAIT_STALLED = FAULTS.code(
     "wait.stalled",
     message="{name} is stalled and does not reach {wanted}: {reason}",
     remedy="remove the cause and `penguin apply` again; see `penguin logs {name}`",
-    cause="The reconciler stopped: somebody has to act first.",
+    cause="The reconciler does not try again before the document is applied again.",
     example={"wanted": "Ready", "reason": "CloudflareZoneMissing", "name": "acme"},
 )
 WAIT_UNSUPPORTED = FAULTS.code(
@@ -103,8 +103,8 @@ WAIT_UNSUPPORTED = FAULTS.code(
 NO_OPERATION = FAULTS.code(
     "logs.none",
     message="no operation has been started yet",
-    remedy="see what is waited for with `penguin describe tenant/NAME`",
-    cause="The reconciler has not begun any work that has a log.",
+    remedy="see `penguin describe tenant/NAME` for what the tenant waits for",
+    cause="The reconciler has not begun an operation; only operations have logs.",
     status=404,
 )
 UNCONFIRMED = FAULTS.code(
@@ -123,15 +123,15 @@ NOT_ACCEPTED = FAULTS.code(
 )
 UNREADABLE = FAULTS.code(
     "file.unreadable",
-    message="cannot read it: {reason}",
+    message="the file cannot be read: {reason}",
     remedy="check the path",
     cause="A file that an option names cannot be read.",
     example={"reason": "No such file or directory"},
 )
 UNWRITABLE = FAULTS.code(
     "file.unwritable",
-    message="cannot write it: {reason}",
-    remedy="name a file in an existing folder that you may write to",
+    message="the file cannot be written: {reason}",
+    remedy="name a file in an existing directory that you may write to",
     cause="A file that an option names cannot be written.",
     example={"reason": "Permission denied"},
 )

@@ -41,7 +41,7 @@ TenantOption = Annotated[
     typer.Option(
         "--tenant",
         "-t",
-        help="of this tenant: acme, or tenant/acme",
+        help="only of this tenant: acme, or tenant/acme",
         autocompletion=completing.tenants,
     ),
 ]

@@ -12,7 +12,7 @@ from cli.output import Format, OutputOption, print_result
 from controlplane.tenants.schemas import TenantView
 
 app = typer.Typer()
-ReasonOption = Annotated[str, typer.Option("--reason", help="why; kept with the event")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="why; recorded with the event")]
 
 
 @app.command()

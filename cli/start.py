@@ -1,4 +1,4 @@
-"""`penguin start`: let mail leave again that `penguin stop` holds."""
+"""`penguin start`: let mail leave again after `penguin stop`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def start(
     of: TenantOption = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Start mail again. What waited leaves within 15 minutes."""
+    """Start mail again. Queued mail leaves within 15 minutes."""
     wanted = request(target, of)
     answer = connect().post("/start", Started, wanted | {"reason": reason})
     outcome = "started" if answer.changed else "unchanged: it was not stopped"

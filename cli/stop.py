@@ -38,7 +38,7 @@ def stop(
     of: TenantOption = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Stop mail at once. What waits stays queued; `penguin start` lets it go."""
+    """Stop mail at once. Mail stays queued until `penguin start`."""
     wanted = request(target, of)
     stopped = connect().post("/stop", StopView, wanted | {"reason": reason})
     print_result(f"{target_of(wanted['scope'], wanted.get('name'))} stopped", stopped, output)

@@ -26,7 +26,7 @@ def root() -> None:
 
 @app.command()
 def upgrade(output: OutputOption = Format.TABLE) -> None:
-    """Create or update roles and schemas, and let the first operator in. Doing it again is fine.
+    """Create or update roles and schemas, and register the first operator's key. Can be repeated.
 
     It needs a login that may create roles: PENGUIN_DATABASE__ADMIN_DSN of the environment, else
     the settings' DSN, else the embedded server's.

@@ -46,7 +46,7 @@ def build(
         bool, typer.Option("--if-missing", help="Say nothing when the engine is there")
     ] = False,
 ) -> None:
-    """Bring the engine here: found on PATH, else downloaded, else built (about 7 minutes)."""
+    """Install the engine: from PATH, else a download, else a build (about 7 minutes)."""
     if engine.is_here():
         if not if_missing:
             print(f"the Pulumi engine {VERSION} is ready")

@@ -61,14 +61,14 @@ NOT_LISTENING = FAULTS.code(
 PARTS_DOWN = FAULTS.code(
     "serve.parts_down",
     message="every part has ended too often: {parts}",
-    remedy="correct what the log says of their ends, then start again",
+    remedy="correct the cause that the log names, then start again",
     cause="A part that ends five times within a minute is not started again.",
     example={"parts": "api, sender"},
     acts=Actor.OPERATOR,
 )
 NO_SUCH_PURCHASE = FAULTS.code(
     "hostwinds.no_such_purchase",
-    message="nothing named {name} was to be bought",
+    message="there is no purchase named {name}",
     remedy="list the purchases with `penguin purchases --all`",
     cause="The purchase journal holds no intent of that name.",
     example={"name": "acme-mx1-3f9a2c"},

@@ -28,7 +28,7 @@ def init(
     ] = files.ZONE,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Make settings, master key, the first operator's key and the context; all for you only.
+    """Make settings, master key, the first operator's key and the context; only you can read them.
 
     PENGUIN_DATABASE__DSN and PENGUIN_REDIS__URL of the environment, where set, go into the
     settings; else the embedded servers serve. They hold passwords, so no option takes them.

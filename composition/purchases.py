@@ -1,4 +1,4 @@
-"""`penguin purchases`: what was meant to be bought, and what came of it."""
+"""`penguin purchases`: list purchases, and settle those whose outcome is not known."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def settle(
     outcome: Annotated[str, typer.Argument(help="service id of the server, or the address")],
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Say what was bought, as the provider's portal shows it; the next visit takes it on."""
+    """Record what was bought, as the provider's portal shows it; the next pass adopts it."""
     journal = journal_from_environment()
     _require(journal, name)
     _require_outcome(name, outcome)
@@ -50,7 +50,7 @@ def settle(
 
 @app.command()
 def forget(name: NameArgument, output: OutputOption = Format.TABLE) -> None:
-    """Say that it is not in the account, so that it may be bought again."""
+    """Record that it was not bought, so that it is ordered again."""
     journal = journal_from_environment()
     _require(journal, name)
     journal.close(name)

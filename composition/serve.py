@@ -17,7 +17,7 @@ app = typer.Typer(help="Run the control plane and the sender.")
 def serve(
     parts: Annotated[list[Part] | None, typer.Argument(help="Default: all")] = None,
 ) -> None:
-    """Run each part in a process of its own until SIGTERM; begun work is finished first."""
+    """Run each part in a process of its own until SIGTERM; work in progress is finished first."""
     from composition.serving import prepare
 
     chosen = list(dict.fromkeys(parts or Part))

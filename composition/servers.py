@@ -13,7 +13,7 @@ app = typer.Typer(help="The embedded PostgreSQL and Valkey.", no_args_is_help=Tr
 
 @app.command()
 def up(output: OutputOption = Format.TABLE) -> None:
-    """Start both, or adopt those that run."""
+    """Start both, unless they run."""
     for _, server in _servers():
         server.start()
     status(output)
@@ -21,7 +21,7 @@ def up(output: OutputOption = Format.TABLE) -> None:
 
 @app.command()
 def down(output: OutputOption = Format.TABLE) -> None:
-    """Stop both; their data stays. A `penguin serve` that runs starts its own again."""
+    """Stop both; their data stays. A running `penguin serve` starts its own again."""
     for _, server in _servers():
         server.stop()
     status(output)
@@ -29,7 +29,7 @@ def down(output: OutputOption = Format.TABLE) -> None:
 
 @app.command()
 def status(output: OutputOption = Format.TABLE) -> None:
-    """Say which run, and where."""
+    """Show which run, and where."""
     rows = []
     for name, server in _servers():
         pid = server.pid()

@@ -16,7 +16,7 @@ MALFORMED_JSON = FAULTS.code(
 )
 NUL = FAULTS.code(
     "request.nul",
-    message="the address contains a NUL character",
+    message="the URL contains a NUL character",
     remedy="remove it",
     cause="PostgreSQL stores no text with NUL, so no name contains one.",
     status=400,
@@ -70,7 +70,7 @@ KEY_MISSING = FAULTS.code(
 KEY_INVALID = FAULTS.code(
     "auth.invalid",
     message="the API key is not valid",
-    remedy="use a key that was not revoked",
+    remedy="use a key that is in force",
     cause="The key is unknown, mistyped or revoked.",
     status=401,
 )
@@ -93,7 +93,7 @@ OPERATORS_ONLY = FAULTS.code(
 TENANT_NOT_FOUND = FAULTS.code(
     "tenant.not_found",
     message="there is no tenant {name}",
-    remedy="`penguin get tenants` lists them",
+    remedy="list them with `penguin get tenants`",
     cause="No tenant has this name, or the key may not see it.",
     example={"name": "acme"},
     status=404,
@@ -116,8 +116,8 @@ TENANT_MOVED = FAULTS.code(
 )
 TENANT_WRONG_NAME = FAULTS.code(
     "tenant.wrong_name",
-    message="the document is of tenant {found}, the path of {name}",
-    remedy="use {name} in metadata.name, or the other path: a tenant cannot be renamed",
+    message="metadata.name is {found}, and the path names {name}",
+    remedy="use the same name in both: a tenant cannot be renamed",
     cause="The name in the document differs from the one in the path.",
     example={"found": "acne", "name": "acme"},
     status=422,
@@ -152,7 +152,7 @@ DOMAIN_TAKEN = FAULTS.code(
 DOMAIN_NOT_FOUND = FAULTS.code(
     "domain.not_found",
     message="there is no domain {name}",
-    remedy="`penguin describe tenant` names a tenant's domains",
+    remedy="list them with `penguin get domains`",
     cause="No tenant has this domain, or the key may not see it.",
     example={"name": "acme.example"},
     status=404,
@@ -160,15 +160,15 @@ DOMAIN_NOT_FOUND = FAULTS.code(
 ADDRESS_NOT_FOUND = FAULTS.code(
     "address.not_found",
     message="tenant {tenant} has no address {name}",
-    remedy="`penguin describe tenant {tenant}` names its addresses",
+    remedy="list them with `penguin get addresses --tenant {tenant}`",
     cause="The tenant's document has no such address.",
     example={"tenant": "acme", "name": "mx1-9"},
     status=404,
 )
 STOP_TENANT_MISSING = FAULTS.code(
     "stop.tenant_missing",
-    message="an operator's key does not say whose address {name} is",
-    remedy="add `tenant`",
+    message="the tenant of address {name} is missing",
+    remedy="add `tenant` (`--tenant` on the command line)",
     cause="An operator's key belongs to no tenant, and addresses are named within theirs.",
     example={"name": "mx1-2"},
     status=422,
@@ -185,15 +185,15 @@ STOPPED_BY_OPERATOR = FAULTS.code(
 OPERATION_NOT_FOUND = FAULTS.code(
     "operation.not_found",
     message="there is no operation {id}",
-    remedy="`penguin get operations` lists them",
+    remedy="list them with `penguin get operations`",
     cause="No operation has this id, or the key may not see it.",
     example={"id": "0199b1c2-0000-7000-8000-000000000000"},
     status=404,
 )
 SENDER_MISSING = FAULTS.code(
     "message.tenant_missing",
-    message="an operator's key does not say which tenant sends",
-    remedy="add the parameter `tenant`",
+    message="the tenant that sends is missing",
+    remedy="add the parameter `tenant` (`--tenant` on the command line)",
     cause="An operator's key belongs to no tenant, so a message needs the name of one.",
     status=422,
 )

@@ -47,7 +47,7 @@ UNREACHABLE = FAULTS.code(
 ANSWER_LOST = FAULTS.code(
     "hostwinds.answer_lost",
     message="the answer to {action} was lost: {reason}",
-    remedy="wait; the next run looks before it does anything",
+    remedy="wait; the next run first checks what exists",
     cause="The connection broke after a change was sent, so it may have happened.",
     example={"action": "add_instance", "reason": "ReadTimeout at https://api.example"},
     retryable=True,
@@ -57,7 +57,7 @@ ANSWER_LOST = FAULTS.code(
 HALF_DONE = FAULTS.code(
     "hostwinds.half_done",
     message="{action} was refused after {done}: {reason}",
-    remedy="wait; the next run looks before it does anything",
+    remedy="wait; the next run first checks what exists",
     cause="The provider did a part of a change, perhaps charged for it, and refused the rest.",
     example={
         "action": "add_instance",
@@ -134,7 +134,7 @@ FIREWALL_WITHOUT_SSH = FAULTS.code(
 NOT_IN_EFFECT = FAULTS.code(
     "hostwinds.not_in_effect",
     message="server {service_id} has not changed: {what}",
-    remedy="wait; the next run looks again; if it stays so, ask Hostwinds' support",
+    remedy="wait; the next run checks again; if it stays so, ask Hostwinds' support",
     cause="The API accepted a change, and reading back shows that nothing changed.",
     example={"service_id": 1001, "what": "it is still there after its termination"},
     retryable=True,
@@ -153,8 +153,8 @@ NOT_ACTIVE = FAULTS.code(
 PURCHASE_AMBIGUOUS = FAULTS.code(
     "hostwinds.purchase_ambiguous",
     message="{name} was to be bought at {opened} UTC and has not shown up; it is not ordered again",
-    remedy="look into the portal: `penguin purchases settle NAME SERVICE_ID` if it was bought, "
-    "`penguin purchases forget NAME` if not",
+    remedy="check the provider's portal: run `penguin purchases settle NAME SERVICE_ID` if it was "
+    "bought, `penguin purchases forget NAME` if not",
     cause="A purchase has no outcome, and looking for longer than an order takes found nothing.",
     example={"name": "k3f9a-acme-mx1-3f9a2c71be", "opened": "2026-11-24 10:00:00"},
     acts=Actor.OPERATOR,
@@ -189,7 +189,7 @@ SUPERSEDED = FAULTS.code(
 INTERRUPTED = FAULTS.code(
     "hostwinds.interrupted",
     message="stopped before {what}",
-    remedy="wait; the next run looks before it does anything",
+    remedy="wait; the next run first checks what exists",
     cause="Waiting for the provider was ended: the plugin was asked to stop, or does not wait.",
     example={"what": "the provider had finished"},
     retryable=True,

@@ -36,7 +36,7 @@ def start(
     *,
     missing: str | None,
 ) -> LabPlace:
-    """Start the lab, or join the one that runs. Shows each part as it comes up.
+    """Start the lab, unless it runs. Shows each part as it comes up.
 
     One that does not come up, or that nobody waits for any more (Ctrl-C), is ended.
     Raises TAKEN or FAILED.
@@ -46,7 +46,7 @@ def start(
     with locked(directory, lambda: progress("waiting for a start that is under way")):
         found = running(directory)
         if found is not None:
-            progress("joined the lab that is running")
+            progress("the lab was running already")
             return found
         process = _launch(directory, environment, missing)
         try:

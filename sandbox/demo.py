@@ -31,7 +31,7 @@ RECEIVED = re.compile(r"from (?P<helo>\S+) \((?P<ptr>\S+) \[(?P<address>[\d.]+)\
 
 @app.command()
 def demo(api_only: up.ApiOnlyOption = False) -> None:
-    """Run the main job, then end what was started for it. A world that runs is joined and kept."""
+    """Run the main job, then end what it started. A running sandbox is used and kept."""
     with world.turn():
         _demo(api_only)
 
@@ -40,14 +40,14 @@ def _demo(api_only: bool) -> None:
     joined = world.is_up()
     started = time.monotonic()
     try:
-        heading("the world" + (" (joined: `make up` runs)" if joined else ""))
+        heading("the sandbox" + (" (joined: `make up` runs)" if joined else ""))
         up.start(api_only=api_only)
         if world.level() == "hosts":
             _main_job()
         else:
             _api_level(world.missing() or "real hosts")
         say(f"\nDone in {time.monotonic() - started:.0f} s.")
-        say("To look around: `make up` keeps this world running, `make down` ends it.")
+        say("To try more: `make up` keeps this sandbox running, `make down` ends it.")
     finally:
         if not joined:
             heading("cleaning up")

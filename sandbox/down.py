@@ -1,4 +1,4 @@
-"""`penguin down`: end the world; leaves nothing behind."""
+"""`penguin down`: end the sandbox; nothing of it is left."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from composition import embedded
 from sandbox import world
 from sandbox.narration import step
 
-app = typer.Typer(help="End the world; leaves nothing behind.")
+app = typer.Typer(help="End the sandbox; nothing of it is left.")
 
 
 @app.command()
 def down() -> None:
-    """End control plane, lab and servers. Doing it twice is fine."""
+    """End control plane, lab and servers. Can be repeated."""
     stop()
 
 

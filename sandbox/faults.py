@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from kit.faults import Actor, Table
 
-FAULTS = Table("sandbox", "The world of `make demo` and `make up`")
+FAULTS = Table("sandbox", "The sandbox of `make demo` and `make up`")
 
 OTHER_INSTALLATION = FAULTS.code(
     "world.other_installation",
     message="this state directory holds an installation that was not made for the lab",
-    remedy="set PENGUIN_STATE_DIR to another directory for the lab's world",
-    cause="The world begins anew with each lab, and would remove the installation's data.",
+    remedy="set PENGUIN_STATE_DIR to another directory for the sandbox",
+    cause="The sandbox starts empty with each lab, and would remove the installation's data.",
     acts=Actor.OPERATOR,
 )
 LAB_ALONE = FAULTS.code(
@@ -23,8 +23,8 @@ LAB_ALONE = FAULTS.code(
 COMMAND_FAILED = FAULTS.code(
     "world.command_failed",
     message="`penguin {command}` failed",
-    remedy="read its message above or in its log; `make up` keeps the world for a closer look",
-    cause="One of the commands that make up the world or the demo ended with an error.",
+    remedy="read its message above or in its log; `make up` keeps the sandbox running",
+    cause="One of the commands of the sandbox or the demo ended with an error.",
     example={"command": "send"},
     acts=Actor.OPERATOR,
 )

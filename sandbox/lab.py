@@ -30,7 +30,7 @@ def up(
     api_only: Annotated[bool, typer.Option("--api-only", help="No real hosts")] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Start the lab, or join the one that runs."""
+    """Start the lab, unless it runs."""
     said = voice(output)
     missing = "--api-only was asked for" if api_only else check.missing(world.lab_dir())
     if missing is not None:
@@ -47,14 +47,14 @@ def up(
 
 @app.command()
 def down(output: OutputOption = Format.TABLE) -> None:
-    """End the lab; leaves nothing behind. Doing it twice is fine."""
+    """End the lab; nothing of it is left. Can be repeated."""
     line = "the lab has ended" if control.stop(world.lab_dir()) else "no lab was running"
     print_result(line, {"kind": "lab", "outcome": line}, output)
 
 
 @app.command()
 def status(output: OutputOption = Format.TABLE) -> None:
-    """Say what runs, and what has been charged so far."""
+    """Show what runs, and what has been charged so far."""
     place = running(world.lab_dir())
     if place is None:
         rows: list[dict[str, Any]] = [{"what": "lab", "state": _without_process(), "address": None}]
@@ -158,7 +158,7 @@ def fault(
     times: Annotated[int, typer.Option(help="for how many requests; -1: until cleared")] = 1,
     output: OutputOption = Format.JSON,
 ) -> None:
-    """Let a provider fail."""
+    """Make a provider's emulator fail."""
     place = required(world.lab_dir())
     urls = {"hostwinds": place.hostwinds_url, "cloudflare": place.cloudflare_url}
     if provider not in urls:
@@ -176,12 +176,13 @@ def fault(
 @app.command()
 def portal(
     automatic: Annotated[
-        bool | None, typer.Option("--automatic/--manual", help="buy what is waited for, or not")
+        bool | None,
+        typer.Option("--automatic/--manual", help="buy what tenants wait for, or not"),
     ] = None,
     server: Annotated[int | None, typer.Option(help="buy one address for this server")] = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Act as the person in the provider's portal: list servers, buy addresses."""
+    """List servers and buy addresses, as a person does in the provider's portal."""
     base = required(world.lab_dir()).hostwinds_url
     if automatic is not None:
         _asked("POST", f"{base}/_lab/portal", {"automatic": automatic})

@@ -1,4 +1,4 @@
-"""`penguin up`: keep the demo's world running."""
+"""`penguin up`: keep the demo's sandbox running."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from composition import embedded
 from sandbox import world
 from sandbox.narration import say, step
 
-app = typer.Typer(help="Keep the demo's world running.")
+app = typer.Typer(help="Keep the demo's sandbox running.")
 
 
 ApiOnlyOption = Annotated[
@@ -21,11 +21,11 @@ ApiOnlyOption = Annotated[
 
 @app.command()
 def up(api_only: ApiOnlyOption = False) -> None:
-    """Start servers, lab and control plane, or join those that run."""
+    """Start servers, lab and control plane, unless they run."""
     started = time.monotonic()
     with world.turn():
         start(api_only=api_only)
-    say(f"\nThe world is up after {time.monotonic() - started:.0f} s. To look around:\n")
+    say(f"\nThe sandbox is up after {time.monotonic() - started:.0f} s. To look around:\n")
     say('  eval "$(.venv/bin/penguin lab env)"')
     say("  penguin apply -f tenants/acme.yaml && penguin wait tenant acme --for=condition=Ready")
     say("  penguin --help\n")

@@ -9,7 +9,7 @@ FAULTS = Table("sender", "Messages")
 MESSAGE_NOT_FOUND = FAULTS.code(
     "message.not_found",
     message="there is no message {id}",
-    remedy="`penguin get messages` lists them",
+    remedy="list them with `penguin get messages`",
     cause="No message has this id or Message-ID, or the key may not see it.",
     example={"id": "0199b1c2-0000-7000-8000-000000000001"},
     status=404,

@@ -153,7 +153,7 @@ class Jobs:
             job,
             State.HELD,
             "cap_race",
-            "another message took the last place of today; looked at again",
+            "another message used up today's cap; decided again",
             run_at=now + policy.LOOK_AGAIN,
         )
         return None

@@ -51,7 +51,7 @@ UNKNOWN_KEY = FAULTS.code(
 )
 DAMAGED_ENVELOPE = FAULTS.code(
     "vault.damaged_envelope",
-    message="the envelope is garbled, or was sealed for something else",
+    message="the envelope is damaged, or was sealed for another purpose",
     remedy="restore the row from your backup",
     cause="A sealed secret in the database was changed or put in another place.",
     retryable=True,

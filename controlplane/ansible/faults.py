@@ -28,7 +28,7 @@ SSH_REFUSED = FAULTS.code(
 HOST_KEY_CHANGED = FAULTS.code(
     "hosts.host_key_changed",
     message="the host answers with another key than at first contact",
-    remedy="find out who answers there; if it was reinstalled on purpose, replace the host",
+    remedy="check which machine has the address; replace the host if you reinstalled it",
     cause="The host was reinstalled, or another machine has its address.",
     acts=Actor.OPERATOR,
 )

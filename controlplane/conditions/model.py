@@ -28,8 +28,8 @@ SUMMARY = {
 """What is added up from the phases' conditions of a tenant."""
 FLAGS = {
     RECONCILING: "work goes on",
-    STALLED: "nothing that failed is tried again before somebody applies",
-    DRIFTED: "somebody else changed the cloud",
+    STALLED: "nothing that failed is tried again before the document is applied again",
+    DRIFTED: "the cloud was changed by another program or person",
     PAUSED: "an operator paused the tenant",
     DELETING: "the tenant is being deleted",
 }

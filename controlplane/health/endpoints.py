@@ -115,4 +115,4 @@ async def _looked(probe: Probe) -> Health:
         return Health(status="failing", detail=f"no answer within {PATIENCE} s")
     except Exception as error:  # noqa: BLE001 - whatever fails is what is to be said
         log.warning("probe failed", error=str(error))
-        return Health(status="failing", detail="it cannot be asked: see the log")
+        return Health(status="failing", detail="the check failed: see the log")

@@ -80,7 +80,7 @@ async def explain_message(
     message_id: Annotated[str, Path(description="id or Message-ID", examples=[ID])],
     access: MessageReader,
 ) -> Explanation:
-    """Say what became of a message, and why."""
+    """Show the state of a message, and every decision about it."""
     async with access.begin() as connection:
         return await explain.explain(connection, message_id)
 

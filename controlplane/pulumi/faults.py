@@ -18,7 +18,7 @@ LOCKED = FAULTS.code(
 UNFINISHED = FAULTS.code(
     "cloud.unfinished",
     message="the operation was ended: {reason}",
-    remedy="wait: the next run looks at what exists and goes on",
+    remedy="wait: the next run continues from what exists",
     cause="The operation took longer than its deadline, or its process was killed, as for want of "
     "memory.",
     example={"reason": "it took longer than 0:20:00"},

@@ -17,20 +17,20 @@ FAILED = FAULTS.code(
 )
 FOREIGN_UPDATE = FAULTS.code(
     "cloud.foreign_update",
-    message="the stack of {tenant} was changed to a blueprint unknown here ({digest}…)",
+    message="the stack of {tenant} was updated to an unknown blueprint ({digest}…)",
     remedy="{remedy}",
     cause="Somebody ran `pulumi up` with a blueprint that this control plane never rendered.",
     example={
         "tenant": "acme",
         "digest": "sha256:3f9a2c11ab7d",
-        "remedy": "apply the tenant's file again if this specification is to win",
+        "remedy": "apply the tenant's file again to restore its specification",
     },
     acts=Actor.USER,
 )
 NOT_GONE = FAULTS.code(
     "cloud.not_gone",
     message="something of {tenant} is still in the cloud after its deletion",
-    remedy="wait: it is looked at again",
+    remedy="wait: it is checked again",
     cause="The provider still lists what was deleted.",
     example={"tenant": "acme"},
     retryable=True,

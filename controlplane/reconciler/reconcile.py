@@ -104,7 +104,7 @@ async def remove(phases: Sequence[AnyPhase], snapshot: Snapshot, session: Sessio
     _begin(phases, snapshot)
     if stalled:
         return Outcome.STALLED
-    summary.mark_reconciling(snapshot.conditions, "Deleting", "everything is being given back")
+    summary.mark_reconciling(snapshot.conditions, "Deleting", "everything is being removed")
     await save(snapshot, session)
     for phase in reversed(phases):
         await session.guard()

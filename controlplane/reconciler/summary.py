@@ -40,7 +40,7 @@ def mark_generation(snapshot: Snapshot) -> None:
     """Say that a new document is on its way; whether mail flows is another question."""
     tenant = snapshot.tenant
     if tenant.generation != tenant.observed_generation:
-        message = f"generation {tenant.generation} is on its way"
+        message = f"generation {tenant.generation} is being applied"
         snapshot.conditions.set(TENANT, SYNCED, bad("NewGeneration", message))
         mark_reconciling(snapshot.conditions, "NewGeneration", message)
 

@@ -35,7 +35,7 @@ MISSING = FAULTS.code(
     example={
         "record": "acme.example MX",
         "server": "the recursive name server",
-        "remedy": "wait 300 s: older answers are still remembered",
+        "remedy": "wait 300 s: older answers are still cached",
     },
     retryable=True,
 )
@@ -43,7 +43,7 @@ DIFFERENT = FAULTS.code(
     "dns.different",
     message="{record} at {server} is {found}, not {wanted}",
     remedy="{remedy}",
-    cause="A record has other content than it should, or older content is still remembered.",
+    cause="A record has other content than it should, or older content is still cached.",
     example={
         "record": "acme.example MX",
         "server": "ns1.acme.example (198.51.100.7)",
@@ -112,7 +112,7 @@ NO_BANNER = FAULTS.code(
 WRONG_NAME = FAULTS.code(
     "smtp.wrong_name",
     message="{port}: the {part} says {found}, not {name}",
-    remedy="wait: the host is configured again and looked at again",
+    remedy="wait: the host is configured and checked again",
     cause="The mail server of an address calls itself by another name (RFC 5321 4.1.1.1).",
     example={
         "port": "198.51.100.7 port 587",
@@ -126,7 +126,7 @@ WRONG_NAME = FAULTS.code(
 AUTH_IN_CLEAR = FAULTS.code(
     "smtp.auth_in_clear",
     message="{port}: offers AUTH before encryption, where passwords can be read",
-    remedy="wait: the host is configured again and looked at again",
+    remedy="wait: the host is configured and checked again",
     cause="The submission port of a host was changed.",
     example={"port": "198.51.100.7 port 587"},
     retryable=True,
@@ -135,7 +135,7 @@ AUTH_IN_CLEAR = FAULTS.code(
 TLS_FAILED = FAULTS.code(
     "smtp.tls_failed",
     message="{port}: {reason}",
-    remedy="wait: the host is configured again and looked at again",
+    remedy="wait: the host is configured and checked again",
     cause="STARTTLS is not offered, or not with a certificate of the tenant's authority.",
     example={"port": "198.51.100.7 port 587", "reason": "offers no STARTTLS"},
     retryable=True,
@@ -144,7 +144,7 @@ TLS_FAILED = FAULTS.code(
 NO_AUTH = FAULTS.code(
     "smtp.no_auth",
     message="{port}: offers no AUTH after encryption",
-    remedy="wait: the host is configured again and looked at again",
+    remedy="wait: the host is configured and checked again",
     cause="The sender could not log in to the submission port.",
     example={"port": "198.51.100.7 port 587"},
     retryable=True,
@@ -162,7 +162,7 @@ OPEN_RELAY = FAULTS.code(
 INBOUND_REFUSED = FAULTS.code(
     "smtp.inbound_refused",
     message="{port}: does not take mail for {recipient}: {reason}",
-    remedy="wait: the host is configured again and looked at again",
+    remedy="wait: the host is configured and checked again",
     cause="The host refuses mail for one of the tenant's own addresses.",
     example={
         "port": "198.51.100.7 port 25",
@@ -175,7 +175,7 @@ INBOUND_REFUSED = FAULTS.code(
 UNCLEAR = FAULTS.code(
     "smtp.unclear",
     message="{port}: no clear answer: {reason}",
-    remedy="wait: it is looked at again",
+    remedy="wait: it is checked again",
     cause="The host answered for now neither yes nor no, or the connection was lost.",
     example={"port": "198.51.100.7 port 25", "reason": "450 try again later"},
     retryable=True,

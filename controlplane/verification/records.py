@@ -82,7 +82,7 @@ async def _verify(wanted: _Wanted, names: Names) -> list[Finding]:
     resolver = "the recursive name server"
     try:
         seen = await names.recursive(record.name, record.type)
-        remedy = f"wait {record.ttl} s: older answers are still remembered"
+        remedy = f"wait {record.ttl} s: older answers are still cached"
         wrong = _compare(wanted, seen, "dns.recursive", resolver, remedy)
         return [*found, wrong or _right(wanted, "dns.recursive", resolver)]
     except Fault as fault:

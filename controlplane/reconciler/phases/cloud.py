@@ -156,9 +156,9 @@ class Cloud(Phase[Settled]):
 
 def _foreign(snapshot: Snapshot, digest: str) -> Fault:
     remedy = (
-        "delete the tenant again if all of it is to go"
+        "delete the tenant again to remove all of it"
         if snapshot.tenant.deleting
-        else "apply the tenant's file again if this specification is to win"
+        else "apply the tenant's file again to restore its specification"
     )
     return FOREIGN_UPDATE(tenant=snapshot.tenant.name, digest=digest[:19], remedy=remedy)
 
@@ -189,7 +189,7 @@ def _host(host: Host, found: ObservedHost | None, held: Held | None) -> Verdict:
 def _address(ip: str | None, *, primary: bool) -> Verdict:
     if ip:
         return ok(PROVISIONED, ip)
-    message = "the provider's portal has not given it yet"
+    message = "not bought in the provider's portal yet"
     return bad("WaitingForProvider", message, waits=not primary)
 
 

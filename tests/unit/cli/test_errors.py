@@ -27,8 +27,8 @@ def test_all_errors_of_a_group_are_shown(capsys: pytest.CaptureFixture[str]) -> 
         raise invalid(both)
     assert ended.value.code == 1
     assert capsys.readouterr().err == (
-        "error[file.unreadable]: cannot read it: one\n  at: a.yaml\n  do: check the path\n"
-        "error[file.unreadable]: cannot read it: two\n  at: a.yaml\n  do: check the path\n"
+        "error[file.unreadable]: the file cannot be read: one\n  at: a.yaml\n  do: check the path\n"
+        "error[file.unreadable]: the file cannot be read: two\n  at: a.yaml\n  do: check the path\n"
     )
 
 

@@ -29,10 +29,11 @@ def test_identity_of_a_living_process_stays(system: None) -> None:
 def test_identity_of_one_that_has_ended_is_none_before_and_after_its_parent_took_note(
     system: None,
 ) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as ended:
+    waiting = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE) as ended:
         noted = identity(ended.pid)
-        assert ended.stdout is not None
-        ended.stdout.read()  # closed by its end
+        assert ended.stdin is not None
+        ended.stdin.close()
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         assert identity(ended.pid) is None
     assert identity(ended.pid) is None
