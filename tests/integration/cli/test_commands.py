@@ -60,7 +60,7 @@ def test_a_refusal_of_the_api_names_the_file_and_the_others_are_applied(
     said = capsys.readouterr()
     assert "tenant/zoo created" in said.out
     assert (
-        f"error[domain.taken]: domain acme.example cannot be used\n  at: {thief}:9:13 spec.domains"
+        f"error[domain.taken]: domain acme.example cannot be used\n  at: {thief}:9:14 spec.domains"
         in said.err
     )
 
