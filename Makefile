@@ -18,11 +18,11 @@ demo: setup ## Run the main job: a tenant file becomes a delivered mail
 	@$(PENGUIN) demo
 
 .PHONY: up
-up: setup ## Keep the demo's world running: lab, servers, control plane
+up: setup ## Keep the demo's sandbox running: lab, servers, control plane
 	@$(PENGUIN) up
 
 .PHONY: down
-down: ## End the world of `make up`; leaves nothing behind
+down: ## End the sandbox of `make up`; nothing of it is left
 	@if test -x $(PENGUIN); then $(PENGUIN) down; else echo "nothing is set up here"; fi
 
 .PHONY: test
