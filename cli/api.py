@@ -60,7 +60,7 @@ class Serving(BaseModel):
 
 
 def path_of(kind: str, name: str) -> str:
-    """Return the path of one of a kind, such as `tenants`, whatever was typed as its name."""
+    """Return the path of one of a kind, such as `tenants`; its name may hold any characters."""
     if not name.strip():
         raise USAGE(mistake="the name is empty", remedy=f"see `penguin get {kind}`")
     return f"/{kind}/{quote(name.strip(), safe='')}"
@@ -130,11 +130,11 @@ class Api:
         """Yield the items of all pages of a list."""
         cursor: dict[str, str] = {}
         while True:
-            found = self.get(path, page, limit=PAGE, **query, **cursor)
-            yield from found.items
-            if not found.next:
+            answer = self.get(path, page, limit=PAGE, **query, **cursor)
+            yield from answer.items
+            if not answer.next:
                 return
-            cursor = {"cursor": found.next}
+            cursor = {"cursor": answer.next}
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
         """Yield the lines of a text as they come."""

@@ -12,7 +12,7 @@ from cli import files, wait
 from cli.api import connect
 from cli.conditions import of_subject, sentence
 from cli.faults import UNREACHABLE
-from cli.output import Format, OutputOption, print_document, voice
+from cli.output import Format, OutputOption, print_document, progress_stream
 from cli.terminal import wrapped
 from cli.times import seconds
 from controlplane.tenants.schemas import TenantView
@@ -54,7 +54,7 @@ def apply(
         raise invalid(violations)
     for source in sources if until_ready else ():
         wait.for_condition(api, source.name, "Ready", limit, output)
-        print(f"tenant/{source.name} condition met: Ready", file=voice(output))
+        print(f"tenant/{source.name} condition met: Ready", file=progress_stream(output))
 
 
 def _in_file(fault: Fault, source: Source) -> list[Violation]:

@@ -1,4 +1,4 @@
-"""What a shell may complete: kinds, and names that the control plane knows."""
+"""What a shell completes: kinds, and names of resources of the control plane."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cli.kinds import BY_WORD, EVENT, KINDS, MESSAGE, PURCHASE, STOP, TENANT, Ki
 from kit.faults import Fault
 
 UNNAMED = (EVENT, MESSAGE, PURCHASE, STOP)
-"""Kinds without names that anybody would type, or that no control plane knows."""
+"""Kinds whose names are not completed: ids, or names that the control plane does not have."""
 
 
 def kinds(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete `KIND`, `KIND/NAME` and `KIND NAME`; a kind alone stands for all of it."""
+    """Complete `KIND`, `KIND/NAME` and `KIND NAME`; a kind alone means all of it."""
     return _complete(_before(ctx), incomplete, [kind.plural for kind in KINDS])
 
 
@@ -48,11 +48,11 @@ def _complete(before: Sequence[str], incomplete: str, begins: Sequence[str]) -> 
 
 
 def _names(kind: Kind) -> list[str]:
-    """Return the names of a kind; where nobody answers there is nothing to complete."""
+    """Return the names of a kind; none where no control plane answers."""
     if kind in UNNAMED:
         return []
     try:
-        found = list(connect().pages(f"/{kind.plural}", kind.page))
+        resources = list(connect().pages(f"/{kind.plural}", kind.page))
     except Fault:
         return []
-    return [str(getattr(each, "name", None) or each.id) for each in found]
+    return [str(getattr(each, "name", None) or each.id) for each in resources]

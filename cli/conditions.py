@@ -1,4 +1,4 @@
-"""How conditions are shown: a mark, the type, and what is known; all is well needs no words."""
+"""Prints conditions: a mark, the type, and the reason and message unless all is well."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Types:
     steps: tuple[str, ...]
     """Those that come true one after the other, one for each phase."""
     flags: frozenset[str]
-    """Those that are usually False: only True is news."""
+    """Those that are usually False: only True is shown."""
 
     @classmethod
     def of(cls, listed: Sequence[ConditionTypeView]) -> Types:
-        """Take over what the API lists."""
+        """Return the types that the API lists."""
         return cls(
             tuple(one.type for one in listed),
             tuple(one.type for one in listed if one.phase is not None),
@@ -50,7 +50,7 @@ class Types:
         )
 
     def mark(self, condition: ConditionView) -> str:
-        """Return the sign of a condition: a raised flag is no success."""
+        """Return the sign of a condition: a flag that is True is no success."""
         if condition.type not in self.flags:
             return MARKS[condition.status]
         if condition.status != "True":
@@ -58,14 +58,14 @@ class Types:
         return "…" if condition.type in IN_PROGRESS else "!"
 
     def text(self, condition: ConditionView) -> str:
-        """Return what is to be said of a condition; of one that holds, no more than its message."""
+        """Return the text of a condition; of one that is True, only its message."""
         holds = condition.status == "True" and condition.type not in self.flags
         return condition.message if holds else sentence(condition)
 
     def page(self, conditions: Iterable[ConditionView], *, everything: bool) -> Iterator[str]:
         """Yield the conditions of each subject: the tenant, then from hosts to mailboxes.
 
-        Flags that are not raised are left out unless `everything` is asked for.
+        Flags that are not True are left out unless `everything`.
         """
         subjects: dict[str, list[ConditionView]] = defaultdict(list)
         for condition in conditions:

@@ -48,13 +48,13 @@ def diff(filename: FilesOption, output: OutputOption = Format.TABLE) -> int:
     """Compare files with the control plane. Exit code 0: nothing differs; 2: something does."""
     sources = files.read(filename)
     api = connect()
-    found = [_compared(api, source) for source in sources]
+    differences = [_compared(api, source) for source in sources]
     if output is Format.TABLE:
-        for tenant in found:
-            _print(tenant)
+        for difference in differences:
+            _print(difference)
     else:
-        print_document(found, output)
-    return CHANGED if any(tenant.document or tenant.blueprint for tenant in found) else 0
+        print_document(differences, output)
+    return CHANGED if any(each.document or each.blueprint for each in differences) else 0
 
 
 def _compared(api: Api, source: Source) -> Difference:
@@ -74,15 +74,18 @@ def _compared(api: Api, source: Source) -> Difference:
     )
 
 
-def _print(found: Difference) -> None:
-    if not found.document and not found.blueprint:
-        print(f"tenant/{found.tenant} unchanged")
+def _print(difference: Difference) -> None:
+    if not difference.document and not difference.blueprint:
+        print(f"tenant/{difference.tenant} unchanged")
         return
-    print(f"tenant/{found.tenant}{' is new' if found.is_new else ''}")
-    for change in (*found.document, *found.blueprint):
+    print(f"tenant/{difference.tenant}{' is new' if difference.is_new else ''}")
+    for change in (*difference.document, *difference.blueprint):
         for line in _lines(change):
             print(printable(f"  {line}"))
-    before, after = found.monthly_cost_usd_cents.before, found.monthly_cost_usd_cents.after
+    before, after = (
+        difference.monthly_cost_usd_cents.before,
+        difference.monthly_cost_usd_cents.after,
+    )
     sign = "+" if after >= before else "-"
     print(
         f"  monthly cost: {dollars(before)} → {dollars(after)} "

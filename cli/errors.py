@@ -1,4 +1,4 @@
-"""What a person reads when something fails: code, message, where, remedy. Never a traceback.
+"""Prints what failed: code, message, place, remedy. Never a traceback.
 
 Exit codes: 0 done, 1 failed, 130 interrupted. 2 belongs to `penguin diff`: something differs.
 """
@@ -38,26 +38,26 @@ def show(error: Fault | Violation) -> None:
 
 @contextmanager
 def reported(log: Callable[[], Path]) -> Iterator[None]:
-    """Turn faults into messages and exit codes; the unexpected goes to the log in full.
+    """Turn faults into messages and exit codes; other exceptions go to the log in full.
 
-    `log` is asked for the log file only when it is needed.
+    `log` returns the log file and is called only when it is needed.
     """
     try:
         yield
-        if sys.stdout is not None:  # closed from the start: nobody wants to read
-            sys.stdout.flush()  # a reader that has gone would be met when nobody catches it
+        if sys.stdout is not None:  # None: it was closed from the start
+            sys.stdout.flush()  # so that a broken pipe is raised here and not at exit
     except Fault as fault:
         show_fault(fault)
         raise SystemExit(FAILED) from None
     except BrokenPipeError:
-        # The reader (`| head`) has enough. Python would complain again when it closes the stream.
-        # What was to come may have been work, too, so this is no success.
+        # The reader (`| head`) has ended. Python would raise again when it closes the stream.
+        # The command may not have finished its work, so this is no success.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(FAILED) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
-    except Exception:  # noqa: BLE001 - the last line before a person
+    except Exception:  # noqa: BLE001 - the outermost handler
         show(INTERNAL(remedy=_recorded(log)))
         raise SystemExit(FAILED) from None
 

@@ -37,11 +37,11 @@ def events(
 
 def show(api: Api, tenant: str | None, *, follow: bool, output: Format) -> None:
     """Print the events of a tenant, or of all."""
-    found = read(api, tenant, follow=follow)
+    items = read(api, tenant, follow=follow)
     if output is not Format.TABLE and not follow:
-        print_document(list(found), output)
+        print_document(list(items), output)
         return
-    for event in found:
+    for event in items:
         if output is Format.TABLE:
             head = f"{moment(event.at)}  {event.tenant or 'platform'}  "
             print(on_terminal(sentence(event), first=head), flush=True)

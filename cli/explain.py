@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from cli.output import Format, OutputOption, print_document
 from cli.states import in_words, reason_in_words
 from cli.stop import stop_line
 from cli.terminal import printable, wrapped
-from cli.times import precise
+from cli.times import moment, precise
 from sender.schemas import Decision, Explanation, MessageView
 
 app = typer.Typer()
@@ -26,7 +27,7 @@ FACTS = {
     "until": "until",
     "return_path": "return path",
 }
-"""Facts behind a decision, in the order in which people ask for them."""
+"""Details of a decision, in the order in which they are printed."""
 
 
 @app.command()
@@ -35,22 +36,22 @@ def explain(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Show the state of a message, and every decision about it."""
-    found = connect().explain(message.removeprefix("message/"))
+    explanation = connect().explain(message.removeprefix("message/"))
     if output is Format.TABLE:
-        show(found)
+        show(explanation)
     else:
-        print_document(found, output)
+        print_document(explanation, output)
 
 
-def show(found: Explanation) -> None:
+def show(explanation: Explanation) -> None:
     """Print a message, and every decision about it with its facts."""
-    message = found.message
+    message = explanation.message
     _head(message)
-    for stop in found.stops:
+    for stop in explanation.stops:
         print(wrapped(stop_line(stop), first="Mail stop:   "))
     print("\nDecisions")
     before = ""
-    for decision in found.decisions:
+    for decision in explanation.decisions:
         at, day = precise(decision.at), ""
         if at[:10] != before:
             before = day = at[:10]
@@ -89,11 +90,14 @@ def _what(decision: Decision) -> str:
 
 
 def _has_reason(of: MessageView | Decision) -> bool:
-    """A reason that only repeats the state says nothing."""
+    """Tell whether there is a reason beside the state."""
     return bool(of.reason) and of.reason != of.state
 
 
 def _facts(details: Mapping[str, str | int | None]) -> str:
+    shown = dict(details)
+    if shown.get("until") is not None:
+        shown["until"] = moment(datetime.fromisoformat(str(shown["until"])))
     return ", ".join(
-        f"{title} {details[name]}" for name, title in FACTS.items() if details.get(name) is not None
+        f"{title} {shown[name]}" for name, title in FACTS.items() if shown.get(name) is not None
     )

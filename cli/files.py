@@ -23,8 +23,8 @@ SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "standard input"
 
 
-class _Known(BaseSettings):
-    """What a client without a control plane knows of the platform."""
+class _Settings(BaseSettings):
+    """The platform as a client without a control plane configures it."""
 
     model_config = SettingsConfigDict(
         env_prefix="PENGUIN_", env_nested_delimiter="__", extra="ignore"
@@ -42,10 +42,10 @@ class _Known(BaseSettings):
 
 
 def platform() -> Platform:
-    """Return the platform of this installation's settings, else the usual one with our zone."""
+    """Return the platform of this installation's settings, else the default one."""
     file = state_dir() / SETTINGS
     try:
-        return _Known(_env_file=file if os.access(file, os.R_OK) else None).platform
+        return _Settings(_env_file=file if os.access(file, os.R_OK) else None).platform
     except ValidationError as error:
         raise SETTINGS_INVALID(
             reasons="; ".join(
@@ -57,7 +57,7 @@ def platform() -> Platform:
 
 
 def platform_of(zone: str) -> Platform:
-    """Return the usual platform with a zone that somebody typed."""
+    """Return the default platform with another zone."""
     try:
         return Platform(installation=OFFLINE, zone=zone)
     except ValidationError:
@@ -71,7 +71,7 @@ def read(paths: list[str]) -> list[Source]:
     """Return all tenants of all paths; every violation of every file is reported together."""
     sources: list[Source] = []
     violations: list[Violation] = []
-    known = platform()
+    settings = platform()
     for path in paths:
         try:
             files = _files(path)
@@ -80,7 +80,7 @@ def read(paths: list[str]) -> list[Source]:
             continue
         for file in files:
             try:
-                sources += load(_text(file), file=file, platform=known)
+                sources += load(_text(file), file=file, platform=settings)
             except Fault as fault:
                 violations += as_violations(fault)
     violations += _repeated(sources)
@@ -90,7 +90,7 @@ def read(paths: list[str]) -> list[Source]:
 
 
 def as_violations(fault: Fault) -> tuple[Violation, ...]:
-    """Return what a fault says as one or more of several."""
+    """Return the violations of a fault, or the fault itself as one."""
     alone = Violation(fault.code, fault.message, fault.remedy, path=fault.where or "")
     return fault.violations or (alone,)
 

@@ -44,18 +44,13 @@ def get(
             mistake="only a list of tenants can be limited by labels",
             remedy="use `get tenants -l KEY=VALUE`",
         )
-    if wanted.name is not None and not wanted.kind.has_names:
-        raise USAGE(
-            mistake=f"{wanted.kind.plural} have no name",
-            remedy=f"use `get {wanted.kind.plural}`, with --tenant for one tenant",
-        )
     if watch and wanted.kind is EVENT:
         events.show(connect(), of, follow=True, output=output)
     elif watch:
         watch_list(lambda: lists.documents(wanted, of, label), wanted.kind, output)
     else:
-        found = lists.documents(wanted, of, label)
+        resources = lists.documents(wanted, of, label)
         if output is Format.TABLE:
-            print_rows([lists.row_of(each) for each in found], wanted.kind.columns, output)
+            print_rows([lists.row_of(each) for each in resources], wanted.kind.columns, output)
         else:
-            print_document(found if wanted.name is None else found[0], output)
+            print_document(resources if wanted.name is None else resources[0], output)

@@ -12,7 +12,7 @@ from blueprint.cost import dollars
 from cli import events
 from cli.api import Api, connect, path_of, tenant_path
 from cli.conditions import of_subject
-from cli.faults import AMBIGUOUS, NOT_FOUND
+from cli.faults import AMBIGUOUS, NOT_FOUND, USAGE
 from cli.kinds import EVENT, MESSAGE, OPERATION, PARTS, PURCHASE, TENANT, Purchase
 from cli.names import Reference
 from cli.output import plain
@@ -39,6 +39,8 @@ def documents(
 ) -> Sequence[BaseModel]:
     """Return one resource, or all of a kind, of one tenant or with labels where they are given."""
     if wanted.kind is PURCHASE:
+        if tenant is not None:
+            raise USAGE(mistake="purchases belong to no tenant", remedy="leave out --tenant")
         return _local(wanted)
     api = connect()
     if wanted.name is None:
@@ -131,10 +133,10 @@ def _messages(api: Api, tenant: str | None) -> Iterable[BaseModel]:
 def _local(wanted: Reference) -> list[Purchase]:
     """Read what is kept on this machine; an installation without it has none."""
     entries = entry_points(group=LOCAL, name=wanted.kind.plural)
-    found = [Purchase.model_validate(one) for entry in entries for one in entry.load()()]
+    purchases = [Purchase.model_validate(one) for entry in entries for one in entry.load()()]
     if wanted.name is None:
-        return found
-    named = [each for each in found if each.name == wanted.name]
+        return purchases
+    named = [each for each in purchases if each.name == wanted.name]
     if not named:
         raise _not_found(wanted)
     return named

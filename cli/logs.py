@@ -78,7 +78,7 @@ def headline(operation: OperationView) -> str:
     """Return what an operation does, to whom, and since when."""
     return (
         f"operation {operation.id}\n"
-        f"{operation.kind} {operation.phase} of tenant {operation.tenant}, "
+        f"{operation.phase} {operation.kind} of tenant {operation.tenant}, "
         f"generation {operation.generation}, since {moment(operation.started_at)}"
     )
 

@@ -35,11 +35,11 @@ GROUP = "penguin.commands"
 @cache
 def commands() -> dict[str, EntryPoint]:
     """Return the installed commands as the help orders them: the client's own come first."""
-    found = sorted(
+    ordered = sorted(
         entry_points(group=GROUP),
         key=lambda entry: (_room(entry) != __package__, _room(entry), entry.name),
     )
-    return {entry.name: entry for entry in found}
+    return {entry.name: entry for entry in ordered}
 
 
 def _room(entry: EntryPoint) -> str:
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
     with reported(lambda: state_dir() / "log" / "penguin.log"):
         if not commands():
             raise STALE(where=sys.prefix)
-        completion_init()  # typer's own shells, whose scripts `penguin completion` prints
+        completion_init()  # for the scripts that `penguin completion` prints
         try:
             status = app(
                 arguments,

@@ -11,6 +11,7 @@ import typer
 from cli import completing
 from cli.faults import USAGE
 from cli.kinds import BY_WORD, KINDS, TENANT, Kind
+from kit.faults import Fault
 
 ResourceArgument = Annotated[
     list[str],
@@ -49,7 +50,7 @@ TenantOption = Annotated[
 
 @dataclass(frozen=True)
 class Reference:
-    """What a command was asked for: one resource, or all of a kind."""
+    """One resource, or all of a kind, as named on the command line."""
 
     kind: Kind
     name: str | None
@@ -75,6 +76,8 @@ def reference(words: Sequence[str]) -> Reference:
         raise USAGE(
             mistake=f"{' '.join(words)} names more than one resource", remedy="give one at a time"
         )
+    if names and not kind.has_names:
+        raise _unnamed(kind)
     if names and not names[0].strip():
         raise USAGE(
             mistake=f"the name of the {kind.name} is empty",
@@ -85,23 +88,32 @@ def reference(words: Sequence[str]) -> Reference:
 
 def named(words: Sequence[str]) -> Reference:
     """Read a reference to one resource."""
-    found = reference(words)
-    if found.name is None:
+    wanted = reference(words)
+    if not wanted.kind.has_names:
+        raise _unnamed(wanted.kind)
+    if wanted.name is None:
         raise USAGE(
-            mistake=f"the name of the {found.kind.name} is missing",
-            remedy=f"add one that `penguin get {found.kind.plural}` lists",
+            mistake=f"the name of the {wanted.kind.name} is missing",
+            remedy=f"add one that `penguin get {wanted.kind.plural}` lists",
         )
-    return found
+    return wanted
+
+
+def _unnamed(kind: Kind) -> Fault:
+    return USAGE(
+        mistake=f"{kind.plural} have no names",
+        remedy=f"use `penguin get {kind.plural}`, with --tenant for those of one tenant",
+    )
 
 
 def tenant_name(words: Sequence[str]) -> str:
     """Read the name of a tenant: `acme`, `tenant/acme` or `tenant acme`."""
     if len(words) == 1 and "/" not in words[0] and words[0] not in (TENANT.name, TENANT.plural):
         words = [TENANT.name, *words]
-    found = named(words)
-    if found.kind is not TENANT:
-        raise USAGE(mistake=f"{found} is not a tenant", remedy="use tenant/NAME")
-    return str(found.name)
+    wanted = named(words)
+    if wanted.kind is not TENANT:
+        raise USAGE(mistake=f"{wanted} is not a tenant", remedy="use tenant/NAME")
+    return str(wanted.name)
 
 
 def tenant_option(value: str | None) -> str | None:

@@ -48,13 +48,13 @@ def print_result(line: str, document: object, format_: Format) -> None:
         print_document(document, format_)
 
 
-def voice(format_: Format) -> TextIO:
-    """Return where to tell people what goes on: beside a document, standard error."""
+def progress_stream(format_: Format) -> TextIO:
+    """Return the stream for progress: standard error where standard output carries a document."""
     return sys.stdout if format_ is Format.TABLE else sys.stderr
 
 
 def print_document(document: object, format_: Format) -> None:
-    """Print one document as JSON or YAML (a table is asked for by `print_rows`)."""
+    """Print one document as JSON or YAML; `print_rows` prints tables."""
     print(as_text(document, format_), end="")
 
 

@@ -52,28 +52,28 @@ def send(
     content |= {"priority": priority}
     api = connect()
     message_id = api.enqueue(content, tenant_option(tenant))
-    found = _settled(api, message_id, limit) if wait else api.explain(message_id).message
+    message = _settled(api, message_id, limit) if wait else api.explain(message_id).message
     if output is Format.TABLE:
-        print(f"{in_words(found.state)}: {found.id} {found.message_id}")
+        print(f"{in_words(message.state)}: {message.id} {message.message_id}")
     else:
-        print_document(found, output)
-    if wait and found.state is not State.ACCEPTED:
+        print_document(message, output)
+    if wait and message.state is not State.ACCEPTED:
         raise NOT_ACCEPTED(
-            state=in_words(found.state),
-            reason=reason_in_words(found.reason) or "the sender has not taken it yet",
-            id=found.id,
+            state=in_words(message.state),
+            reason=reason_in_words(message.reason) or "the sender has not taken it yet",
+            id=message.id,
         )
 
 
 def _settled(api: Api, message_id: str, timeout: float) -> MessageView:
-    """Look until the sender is done with it or the time is over."""
+    """Return the message once its state is final, or when the time is over."""
     deadline = time.monotonic() + timeout
     with ProgressLine("sending", steps_are_news=False) as line:
         while True:
-            found = api.explain(message_id).message
-            if found.state not in MOVING or time.monotonic() > deadline:
-                return found
-            line.say(f"{in_words(found.state)} {reason_in_words(found.reason)}".rstrip())
+            message = api.explain(message_id).message
+            if message.state not in MOVING or time.monotonic() > deadline:
+                return message
+            line.say(f"{in_words(message.state)} {reason_in_words(message.reason)}".rstrip())
             environment().sleep(POLL)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from cli.api import connect
 from cli.names import TenantOption
-from cli.output import Format, OutputOption, print_result, voice
+from cli.output import Format, OutputOption, print_result, progress_stream
 from cli.pause import ReasonOption
 from cli.stop import TargetArgument, request, stop_line, target_of
 from cli.terminal import wrapped
@@ -28,4 +28,4 @@ def start(
     outcome = "started" if answer.changed else "unchanged: it was not stopped"
     print_result(f"{target_of(wanted['scope'], wanted.get('name'))} {outcome}", answer, output)
     for stop in answer.stops:
-        print(wrapped(stop_line(stop), first="still stopped: "), file=voice(output))
+        print(wrapped(stop_line(stop), first="still stopped: "), file=progress_stream(output))

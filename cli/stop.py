@@ -50,14 +50,14 @@ def request(target: Sequence[str], of: str | None) -> dict[str, str]:
         return {"scope": PLATFORM}
     if target[0] == PLATFORM:
         raise USAGE(mistake="the platform has no name", remedy="give `platform` alone")
-    found = named(target)
-    if found.kind not in KINDS:
+    wanted = named(target)
+    if wanted.kind not in KINDS:
         raise USAGE(
-            mistake=f"mail of a {found.kind.name} cannot be stopped",
+            mistake=f"mail of a {wanted.kind.name} cannot be stopped",
             remedy="use platform, tenant, domain or address",
         )
-    tenant = tenant_option(of) if found.kind is ADDRESS else None
-    return {"scope": found.kind.name, "name": str(found.name)} | (
+    tenant = tenant_option(of) if wanted.kind is ADDRESS else None
+    return {"scope": wanted.kind.name, "name": str(wanted.name)} | (
         {"tenant": tenant} if tenant else {}
     )
 

@@ -1,4 +1,4 @@
-"""The terminal: how wide it is, and how texts of others and long texts are shown on it."""
+"""The terminal: its width, and how long or foreign texts are printed on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import textwrap
 from typing import TextIO
 
 WIDTH = 80
-"""Columns where nobody says how wide the terminal is."""
+"""Columns where the width of the terminal is not known."""
 NARROWEST = 20
 
 
@@ -23,12 +23,12 @@ def terminal_width() -> int | None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a person watches a stream."""
+    """Tell whether a stream is a terminal."""
     return stream is not None and stream.isatty()
 
 
 def printable(text: object) -> str:
-    """Return a text of others in one line; what would steer the terminal is shown as a mark."""
+    """Return a text in one line; control characters are replaced by a mark."""
     line = " ".join(str(text).splitlines())
     return "".join(c if c == "\t" or c.isprintable() else "\ufffd" for c in line)
 
@@ -54,7 +54,7 @@ def wrapped(text: object, *, first: str = "", indent: str | None = None) -> str:
 def on_terminal(
     text: object, *, first: str = "", indent: str | None = None, stream: TextIO | None = None
 ) -> str:
-    """Return a text wrapped where a person reads it; in a pipe it stays one line."""
+    """Return a text wrapped on a terminal, and in one line in a pipe."""
     if is_terminal(stream or sys.stdout):
         return wrapped(text, first=first, indent=indent)
     return first + printable(text)

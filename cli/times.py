@@ -32,7 +32,7 @@ def age(begun: datetime) -> str:
 
 def seconds(text: str) -> float:
     """Read a duration such as 300s, 5m or 1h."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if found is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None:
         raise USAGE(mistake=f"{text} is not a duration", remedy="write 300s or 5m")
-    return float(found[1]) * UNITS[found[2] or "s"]
+    return float(match[1]) * UNITS[match[2] or "s"]

@@ -16,5 +16,5 @@ DISTRIBUTION = "penguinmails"
 @app.command()
 def version(output: OutputOption = Format.TABLE) -> None:
     """Print the version of PenguinMails and of the Python that runs it."""
-    found = {"version": version_of(DISTRIBUTION), "python": platform.python_version()}
-    print_result(f"penguin {found['version']} (Python {found['python']})", found, output)
+    versions = {"version": version_of(DISTRIBUTION), "python": platform.python_version()}
+    print_result(f"penguin {versions['version']} (Python {versions['python']})", versions, output)

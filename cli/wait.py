@@ -14,7 +14,7 @@ from cli.conditions import Types, of_subject, read_types, sentence
 from cli.environment import environment
 from cli.faults import UNREACHABLE, USAGE, WAIT_STALLED, WAIT_TIMEOUT, WAIT_UNSUPPORTED
 from cli.names import TenantArgument, tenant_name
-from cli.output import Format, OutputOption, print_result, voice
+from cli.output import Format, OutputOption, print_result, progress_stream
 from cli.progress import ProgressLine
 from cli.terminal import on_terminal, printable, wrapped
 from cli.times import seconds
@@ -49,14 +49,14 @@ def wait(
         print_result(f"tenant/{name} deleted", gone, output)
         return
     what, _, wanted = for_.partition("=")
-    known = read_types(api).order
-    if what != "condition" or wanted not in known:
+    types = read_types(api).order
+    if what != "condition" or wanted not in types:
         raise USAGE(
             mistake=f"--for={for_} is not known",
-            remedy=f"use delete, or condition= with one of {', '.join(known)}",
+            remedy=f"use delete, or condition= with one of {', '.join(types)}",
         )
-    found = for_condition(api, name, wanted, limit, output)
-    print_result(f"tenant/{name} condition met: {wanted}", found, output)
+    met = for_condition(api, name, wanted, limit, output)
+    print_result(f"tenant/{name} condition met: {wanted}", met, output)
 
 
 def for_condition(
@@ -64,21 +64,21 @@ def for_condition(
 ) -> TenantView:
     """Return the tenant when the condition is True for its current generation.
 
-    Raises `wait.timeout`; `wait.stalled` when somebody has to act first; `wait.unsupported` when
+    Raises `wait.timeout`; `wait.stalled` when a person has to act first; `wait.unsupported` when
     it cannot come true in this installation.
     """
     reason = ""
-    with Changes(voice(output), name, wanted, read_types(api)) as changes:
-        for tenant in _looks(api, name, limit):
-            found = _current(tenant, wanted)
-            if found is not None and found.status == "True":
+    with Changes(progress_stream(output), name, wanted, read_types(api)) as changes:
+        for tenant in _observed(api, name, limit):
+            condition = _current(tenant, wanted)
+            if condition is not None and condition.status == "True":
                 changes.end(tenant)
                 return tenant
             changes.show(tenant)
             _require_progress(tenant, wanted)
-            if found and found.status == "Unknown" and found.reason in UNSUPPORTED:
+            if condition and condition.status == "Unknown" and condition.reason in UNSUPPORTED:
                 raise WAIT_UNSUPPORTED(
-                    wanted=wanted, reason=sentence(found), where=f"tenant {name}"
+                    wanted=wanted, reason=sentence(condition), where=f"tenant {name}"
                 )
             reason = _reason(tenant, wanted)
     raise _timeout(name, wanted, reason, limit)
@@ -88,8 +88,8 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
     """Return when the tenant is gone; raises as `for_condition` does."""
     reason = ""
     try:
-        with Changes(voice(output), name, DELETION, read_types(api)) as changes:
-            for tenant in _looks(api, name, limit):
+        with Changes(progress_stream(output), name, DELETION, read_types(api)) as changes:
+            for tenant in _observed(api, name, limit):
                 changes.show(tenant)
                 if tenant.deleting:
                     _require_progress(tenant, DELETION)
@@ -101,8 +101,8 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
     raise _timeout(name, DELETION, reason, limit)
 
 
-def _looks(api: Api, name: str, limit: float) -> Iterator[TenantView]:
-    """Yield the tenant again and again until the time is over; a restart of the API is bridged."""
+def _observed(api: Api, name: str, limit: float) -> Iterator[TenantView]:
+    """Yield the tenant repeatedly until the time is over; a restart of the API does no harm."""
     started = time.monotonic()
     yield api.get(tenant_path(name), TenantView)
     while time.monotonic() - started < limit:
@@ -117,11 +117,11 @@ def _looks(api: Api, name: str, limit: float) -> Iterator[TenantView]:
 
 
 def _current(tenant: TenantView, type_: str) -> ConditionView | None:
-    """Return a condition if it speaks of the current generation."""
-    found = of_subject(tenant.conditions, "tenant", type_)
-    if found is None or found.observed_generation < tenant.generation:
+    """Return a condition if it is of the current generation."""
+    condition = of_subject(tenant.conditions, "tenant", type_)
+    if condition is None or condition.observed_generation < tenant.generation:
         return None
-    return found
+    return condition
 
 
 def _require_progress(tenant: TenantView, wanted: str) -> None:
@@ -135,9 +135,9 @@ def _require_progress(tenant: TenantView, wanted: str) -> None:
 
 def _reason(tenant: TenantView, wanted: str) -> str:
     """Say why a condition does not hold."""
-    found = _current(tenant, wanted)
-    if found is not None:
-        return sentence(found)
+    condition = _current(tenant, wanted)
+    if condition is not None:
+        return sentence(condition)
     generation = tenant.generation
     return f"no reconcile pass of generation {generation} yet; does a reconciler run?"
 
@@ -149,9 +149,9 @@ def _timeout(name: str, wanted: str, reason: str, limit: float) -> Fault:
 
 
 class Changes:
-    """Prints each condition of the tenant, and Ready of its parts, the moment it changes.
+    """Prints each condition of the tenant, and Ready of its parts, when it changes.
 
-    The first look only says where things stand. In between one line says what is being done.
+    The first observation is printed as a summary. Between changes one line shows the current step.
     """
 
     def __init__(self, stream: TextIO, name: str, wanted: str, types: Types) -> None:
@@ -172,7 +172,7 @@ class Changes:
         self._line.clear()
 
     def show(self, tenant: TenantView) -> None:
-        """Print where things stand, or what changed since the last look, oldest first."""
+        """Print a summary, or what changed since the last observation, oldest first."""
         if self._seen is None:
             self._begin(tenant)
         else:
@@ -187,23 +187,23 @@ class Changes:
     def _begin(self, tenant: TenantView) -> None:
         self._seen = {}
         for condition in tenant.conditions:
-            self._is_news(condition)
+            self._has_changed(condition)
         now = datetime.now().astimezone()
-        self._say(f"{now:%Y-%m-%d %H:%M:%S}  tenant/{self._name}: waiting for {self._wanted}")
+        self._write(f"{now:%Y-%m-%d %H:%M:%S}  tenant/{self._name}: waiting for {self._wanted}")
         holding = [
             t for t in self._types.steps if _is_true(of_subject(tenant.conditions, "tenant", t))
         ]
         if holding:
-            self._say(wrapped(", ".join(holding), first="  true already: "))
+            self._write(wrapped(", ".join(holding), first="  true already: "))
 
     def _print_changes(self, tenant: TenantView) -> None:
-        news = [condition for condition in tenant.conditions if self._is_news(condition)]
-        for condition in sorted(news, key=lambda c: c.last_transition_at):
+        changed = [condition for condition in tenant.conditions if self._has_changed(condition)]
+        for condition in sorted(changed, key=lambda c: c.last_transition_at):
             self._print(condition)
 
-    def _is_news(self, condition: ConditionView) -> bool:
+    def _has_changed(self, condition: ConditionView) -> bool:
         """Tell whether a status moved, or something that is wrong has got another reason."""
-        assert self._seen is not None  # noqa: S101 - set by the first look
+        assert self._seen is not None  # noqa: S101 - set by the first observation
         subject, type_, status = condition.subject, condition.type, condition.status
         if subject != "tenant" and type_ != "Ready":
             return False
@@ -219,24 +219,24 @@ class Changes:
         elapsed = f"{time.monotonic() - self._started:7.1f} s  {self._types.mark(condition)} "
         subject = "" if condition.subject == "tenant" else f"{condition.subject} "
         what = f"{subject}{condition.type}"
-        known = self._types.text(condition)
-        text = f"{what}: {known}" if known else what
-        self._say(on_terminal(text, first=elapsed, stream=self._stream))
+        about = self._types.text(condition)
+        text = f"{what}: {about}" if about else what
+        self._write(on_terminal(text, first=elapsed, stream=self._stream))
 
-    def _say(self, text: str) -> None:
+    def _write(self, text: str) -> None:
         self._line.clear()
         print(text, file=self._stream, flush=True)
 
 
 def _doing(tenant: TenantView, types: Sequence[str]) -> str:
-    """Name the next condition that has to come, with what is known of it."""
+    """Name the next condition that has to become True, with its reason."""
     conditions = tenant.conditions
     steps = [type_ for type_ in types if not _is_true(of_subject(conditions, "tenant", type_))]
     type_ = "Deleting" if tenant.deleting else next(iter(steps), "Ready")
-    found = of_subject(conditions, "tenant", type_)
-    is_known = found is not None and found.reason != NOT_YET_REPORTED
-    known = sentence(found) if found and is_known else ""
-    return printable(f"{type_} {known}".rstrip())
+    condition = of_subject(conditions, "tenant", type_)
+    is_reported = condition is not None and condition.reason != NOT_YET_REPORTED
+    about = sentence(condition) if condition and is_reported else ""
+    return printable(f"{type_} {about}".rstrip())
 
 
 def _is_true(condition: ConditionView | None) -> bool:

@@ -9,7 +9,14 @@ import httpx2
 import typer
 
 from cli.faults import USAGE
-from cli.output import Format, OutputOption, print_document, print_result, print_rows, voice
+from cli.output import (
+    Format,
+    OutputOption,
+    print_document,
+    print_result,
+    print_rows,
+    progress_stream,
+)
 from lab import check, control, leftovers
 from lab.faults import FAILED, NO_RECEIVER, NOT_RUNNING
 from lab.place import LabPlace, required, running
@@ -31,8 +38,8 @@ def up(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Start the lab, unless it runs."""
-    said = voice(output)
-    missing = "--api-only was asked for" if api_only else check.missing(world.lab_dir())
+    said = progress_stream(output)
+    missing = "--api-only was given" if api_only else check.missing(world.lab_dir())
     if missing is not None:
         print(f"  ! no real hosts here: {missing}; running at API level", file=said)
     place = control.start(

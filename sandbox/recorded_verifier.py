@@ -1,4 +1,4 @@
-"""A `Verifier` for machines without a way to the name servers: believes what the provider took."""
+"""A `Verifier` for machines that reach no name server: a record is there when it was written."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from blueprint.tenant import Dns
 from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.verification.faults import MISSING, UNCLEAR
 
-HERE = "the provider, where nothing else can be asked"
+HERE = "the emulated Cloudflare, which is all that can be queried here"
 
 
 class RecordedVerifier:
-    """Holds for right what the DNS provider has recorded; what others must set is not seen."""
+    """Accepts what the stack has written; records that others set cannot be seen."""
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
         """Compare the keys of the records with those that the stack holds."""
@@ -23,7 +23,7 @@ class RecordedVerifier:
             subject = f"domain/{domain.name}"
             if domain.dns is Dns.MANUAL:
                 remedy = "set the records that `penguin describe` shows"
-                fault = MISSING(record="what was set by hand", server=HERE, remedy=remedy)
+                fault = MISSING(record="a record to set by hand", server=HERE, remedy=remedy)
                 found.append(Finding.of(subject, "dns.recursive", fault))
                 continue
             wanted = {
@@ -44,7 +44,7 @@ class RecordedVerifier:
     async def verify_hosts(
         self, blueprint: Blueprint, state: CloudState, *, authority: str
     ) -> Sequence[Finding]:
-        """Say of each address that it could not be looked at."""
+        """Report each address as not reachable."""
         del state, authority
         fault = UNCLEAR(port="every port", reason="hosts cannot be reached from here")
         return [

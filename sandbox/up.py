@@ -38,7 +38,7 @@ def start(*, api_only: bool = False) -> None:
         world.begin_anew()
     with step("servers"):
         embedded.start_servers()
-    reason = "--api-only was asked for" if api_only else None
+    reason = "--api-only was given" if api_only else None
     world.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
     world.play_owner()
     with step("settings and database"):

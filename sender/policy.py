@@ -78,7 +78,7 @@ def decide(
         return _later(again, "stopped", stopped.sentence)
     entry = snapshot.entry
     if entry is None:
-        return _later(again, "not_published", "the tenant is not in the directory yet")
+        return _later(again, "not_published", "no domain of the tenant has been activated yet")
     domain = _domain(entry, message.from_domain)
     if domain is None:
         return _never("domain_unknown", f"{message.from_domain} is not a domain of the tenant")

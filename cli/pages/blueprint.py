@@ -42,13 +42,13 @@ def use_of(address: Address | AddressView) -> str:
     return "bulk mail" if address.sends_bulk else "people's mail"
 
 
-def show_records(title: str, found: Sequence[Record], *, whole: bool = False) -> None:
-    """Print records; long values are cut to the terminal, and said to be, unless `whole`."""
-    if not found:
+def show_records(title: str, shown: Sequence[Record], *, whole: bool = False) -> None:
+    """Print records; long values are cut to the terminal unless `whole`, with a note."""
+    if not shown:
         return
     print(f"\n{title}")
     is_cut = False
-    for record in found:
+    for record in shown:
         print(f"  {record.name}  {record.type}")
         value = printable(value_of(record))
         room = width() - 6

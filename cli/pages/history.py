@@ -13,12 +13,12 @@ from controlplane.operations.schemas import OperationView
 from controlplane.tenants.schemas import ConditionView
 
 
-def show_conditions(types: Types, found: Sequence[ConditionView], *, everything: bool) -> None:
+def show_conditions(types: Types, conditions: Sequence[ConditionView], *, everything: bool) -> None:
     """Print conditions by subject."""
     print("\nConditions")
-    if not found:
+    if not conditions:
         print("  none yet: no reconcile pass has run (does `penguin serve` run?)")
-    for line in types.page(found, everything=everything):
+    for line in types.page(conditions, everything=everything):
         print(line)
 
 
@@ -35,11 +35,11 @@ def show_operations(operations: Sequence[OperationView]) -> None:
         print(wrapped(text, first=f"  {moment(operation.started_at)}  ", indent=" " * 6))
 
 
-def show_events(found: Sequence[EventView], *, with_subject: bool = True) -> None:
+def show_events(events: Sequence[EventView], *, with_subject: bool = True) -> None:
     """Print the latest events."""
-    if not found:
+    if not events:
         return
     print("\nEvents, newest last")
-    for event in found:
+    for event in events:
         text = sentence(event, with_subject=with_subject)
         print(wrapped(text, first=f"  {moment(event.at)}  ", indent=" " * 6))

@@ -47,34 +47,34 @@ def read(api: Api, wanted: Reference, tenant: str | None) -> PartDescription:
     )
 
 
-def show(found: PartDescription, *, everything: bool) -> None:
+def show(description: PartDescription, *, everything: bool) -> None:
     """Print the page."""
-    part = found.part
-    show_head(_head(found))
+    part = description.part
+    show_head(_head(description))
     conditions = list(part.conditions)
     if isinstance(part, HostView):
         of_addresses = [f"{ADDRESS.name}/{name}" for name in part.addresses]
-        conditions += [c for c in found.tenant.conditions if c.subject in of_addresses]
+        conditions += [c for c in description.tenant.conditions if c.subject in of_addresses]
     if not isinstance(part, MailboxView) or conditions:
-        types = Types.of(found.condition_types)
+        types = Types.of(description.condition_types)
         show_conditions(types, conditions, everything=everything)
     if isinstance(part, DomainView):
-        _show_records(found.blueprint, part.name)
-    show_events(found.events, with_subject=False)
+        _show_records(description.blueprint, part.name)
+    show_events(description.events, with_subject=False)
 
 
-def _head(found: PartDescription) -> dict[str, str]:
-    part = found.part
+def _head(description: PartDescription) -> dict[str, str]:
+    part = description.part
     name = f"{part.name} of tenant {part.tenant}"
     match part:
         case HostView():
-            return {"Host": name, **_host(part, found.blueprint)}
+            return {"Host": name, **_host(part, description.blueprint)}
         case AddressView():
             return {"Address": name, **_address(part)}
         case DomainView():
-            return {"Domain": name, **_domain(part, found.blueprint)}
+            return {"Domain": name, **_domain(part, description.blueprint)}
         case MailboxView():
-            return {"Mailbox": name, **_mailbox(part, found.tenant)}
+            return {"Mailbox": name, **_mailbox(part, description.tenant)}
     return {"Name": name}
 
 
@@ -125,8 +125,8 @@ def _mailbox(part: MailboxView, tenant: TenantView) -> dict[str, str]:
 
 def _show_records(blueprint: Blueprint, domain: str) -> None:
     """Print a domain's records whole, so that they can be copied."""
-    found = [record for record in blueprint.records if record.domain == domain]
-    by_hand = [record for record in found if record.provider is Dns.MANUAL]
-    written = [record for record in found if record.provider is not Dns.MANUAL]
+    own = [record for record in blueprint.records if record.domain == domain]
+    by_hand = [record for record in own if record.provider is Dns.MANUAL]
+    written = [record for record in own if record.provider is not Dns.MANUAL]
     pages.show_records("Records to set by hand, once", by_hand, whole=True)
     pages.show_records("Records written for it", written, whole=True)

@@ -54,7 +54,7 @@ def read(api: Api, name: str) -> TenantDescription:
 
 
 def blueprint_of(api: Api, tenant: TenantView) -> Blueprint:
-    """Return the tenant's blueprint; before its keys exist, what is known without them."""
+    """Return the tenant's blueprint; before its keys exist, one without them."""
     try:
         return api.get(f"{tenant_path(tenant.name)}/blueprint", Blueprint)
     except Fault as fault:
@@ -63,17 +63,17 @@ def blueprint_of(api: Api, tenant: TenantView) -> Blueprint:
         return api.render(tenant.document)
 
 
-def show(found: TenantDescription, *, everything: bool) -> None:
+def show(description: TenantDescription, *, everything: bool) -> None:
     """Print the page."""
-    show_head(_head(found))
-    types = Types.of(found.condition_types)
-    show_conditions(types, found.tenant.conditions, everything=everything)
-    pages.show_hosts(found.blueprint.hosts)
-    by_hand = pages.records(found.blueprint, Dns.MANUAL)
+    show_head(_head(description))
+    types = Types.of(description.condition_types)
+    show_conditions(types, description.tenant.conditions, everything=everything)
+    pages.show_hosts(description.blueprint.hosts)
+    by_hand = pages.records(description.blueprint, Dns.MANUAL)
     pages.show_records("Records to set by hand, once", by_hand)
-    pages.show_cost(found.blueprint.cost)
-    show_operations(found.operations)
-    show_events(found.events)
+    pages.show_cost(description.blueprint.cost)
+    show_operations(description.operations)
+    show_events(description.events)
 
 
 def show_head(rows: Mapping[str, str]) -> None:
@@ -82,8 +82,8 @@ def show_head(rows: Mapping[str, str]) -> None:
         print(wrapped(value, first=f"{title + ':':<13}"))
 
 
-def _head(found: TenantDescription) -> dict[str, str]:
-    tenant = found.tenant
+def _head(description: TenantDescription) -> dict[str, str]:
+    tenant = description.tenant
     spec = tenant.document.spec
     labels = [f"{key}={value}" for key, value in tenant.document.metadata.labels.items()]
     domains = [f"{domain.name} ({domain.dns})" for domain in spec.domains]
@@ -93,7 +93,7 @@ def _head(found: TenantDescription) -> dict[str, str]:
     rows = {
         "Name": tenant.name,
         "Paused": _by(tenant.paused) if tenant.paused else "",
-        "Mail stops": "; ".join(map(stop_line, found.stops)),
+        "Mail stops": "; ".join(map(stop_line, description.stops)),
         "Labels": ", ".join(labels),
         "Plan": f"{spec.plan}, region {spec.region}",
         "Generation": f"{tenant.generation} (observed {tenant.observed_generation})",

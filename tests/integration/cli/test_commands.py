@@ -540,7 +540,7 @@ def test_get_lists_stops_of_all_and_of_one_tenant(plane, penguin, file, capsys):
     assert penguin("get", "stops", "--tenant", "nope") == 1
     assert "error[tenant.not_found]" in capsys.readouterr().err
     assert penguin("get", "stop/platform") == 1
-    assert "error[usage]: stops have no name" in capsys.readouterr().err
+    assert "error[usage]: stops have no names" in capsys.readouterr().err
 
 
 def test_number_of_an_address_is_listed_and_described(plane, penguin, file, capsys):

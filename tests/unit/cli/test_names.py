@@ -50,6 +50,12 @@ def test_tenant_that_is_none_is_a_usage_error(words):
         tenant_name(words)
 
 
+@pytest.mark.parametrize("words", [["events"], ["event/7"], ["stops"]])
+def test_named_of_a_kind_without_names_is_a_usage_error(words):
+    with pytest.raises(Fault, match="have no names"):
+        named(words)
+
+
 def test_named_without_a_name_is_a_usage_error():
     with pytest.raises(Fault, match="the name of the host is missing"):
         named(["host"])

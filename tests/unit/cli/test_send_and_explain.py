@@ -119,12 +119,14 @@ def test_explain_shows_each_decision(capsys):
 def test_explain_in_a_pipe_fits_80_columns(monkeypatch, capsys):
     reply = "250 2.0.0 Ok: queued as 4fXyZ12k3mz9qR, thank you for a mail with such a long answer"
     details = {"address": "mx1-2", "ip": "198.18.1.12", "helo": "mx1-2.acme.example"}
+    details |= {"until": "2026-11-24T12:00:30.849124+00:00"}
     api = Api(decision=DECISION | {"details": details | {"reply": reply, "attempt": 1}})
     monkeypatch.delenv("COLUMNS", raising=False)
     assert penguin(api, "explain", ID) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert reply in " ".join(" ".join(lines).split())
+    assert "until 2026-11-24 12:00:30" in " ".join(" ".join(lines).split())
 
 
 def test_explain_says_states_in_words(capsys):
