@@ -7,8 +7,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from shutil import which
 from types import MappingProxyType
@@ -16,12 +14,13 @@ from types import MappingProxyType
 from blueprint.document import Blueprint
 from controlplane.pulumi.errors import Complaint, explain
 from controlplane.pulumi.events import Listener
-from controlplane.pulumi.faults import ENGINE_INCOMPLETE, UNFINISHED
+from controlplane.pulumi.faults import ENGINE_INCOMPLETE
 from controlplane.pulumi.forks import ForkServer
 from controlplane.pulumi.job import MARK, Job, Kind
 from controlplane.pulumi.owner import clear_stale_locks
 from controlplane.pulumi.purchases import end_unknown, raise_fence
 from controlplane.pulumi.state import cloud_state
+from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
 from kit import files
 from kit.faults import Fault
@@ -58,7 +57,7 @@ class PulumiEngine:
         self._environment = dict(environment)
         self._root = root
         self._clock = clock
-        self._forks = ForkServer("controlplane.pulumi.worker")
+        self._forks = ForkServer()
 
     def state(self, tenant: str) -> CloudState:
         """Read the last checkpoint, without starting the engine: a few milliseconds."""
@@ -144,52 +143,31 @@ class PulumiEngine:
     ) -> None:
         """Run commands in a process; raises a fault for whatever went wrong."""
         job = self._job(tenant, kinds, blueprint, further)
-        with self._forks.used() as processes:
-            code = self._forked(processes, job, listener, deadline)
+        code = self._worked(job, listener, deadline)
         if code:
             complaints = listener.complaints or [Complaint(None, " ".join(listener.noise))]
             fault = explain(complaints, tenant)
             if fault is not None:
                 raise fault
 
-    def _forked(
-        self, processes: ForkServerContext, job: Job, listener: Listener, deadline: timedelta
-    ) -> int:
+    def _worked(self, job: Job, listener: Listener, deadline: timedelta) -> int:
         """Do the job in a process of its own, and end with it whatever it has started."""
-        receiver, sender = processes.Pipe(duplex=False)
-        process = processes.Process(target=_start, args=(job, sender), daemon=True)
-        process.start()
-        sender.close()
         until = self._clock() + deadline.total_seconds()
-        ended = False
         try:
-            code = self._listen(receiver, listener, until, deadline)
-            ended = True
+            with self._forks.worker(job) as connection:
+                while connection.poll(max(until - self._clock(), 0)):
+                    word, value = connection.recv()
+                    if word == "done":
+                        return int(value)
+                    if word == "event":
+                        listener.hear(value)
+                    else:
+                        listener.noise.append(value)
+                raise OPERATION_ENDED(reason=f"it took longer than {deadline}")
+        except (EOFError, ConnectionError):
+            raise OPERATION_ENDED(reason="its process was killed") from None
         finally:
-            receiver.close()
-            if not ended:
-                process.kill()
-            process.join()
-            process.close()
             end_leftovers(f"{MARK}={job.mark}")
-        return code
-
-    def _listen(
-        self, receiver: Connection, listener: Listener, until: float, deadline: timedelta
-    ) -> int:
-        """Hear the process out; return its exit code. Raises on deadline and sudden death."""
-        while receiver.poll(max(until - self._clock(), 0)):
-            try:
-                word, value = receiver.recv()
-            except EOFError:
-                raise UNFINISHED(reason="its process was killed") from None
-            if word == "done":
-                return int(value)
-            if word == "event":
-                listener.hear(value)
-            else:
-                listener.noise.append(value)
-        raise UNFINISHED(reason=f"it took longer than {deadline}")
 
     def _job(
         self,
@@ -238,10 +216,3 @@ class PulumiEngine:
         except Fault as fault:
             fault.at(where)
             raise
-
-
-def _start(job: Job, connection: Connection) -> None:
-    """Runs in the new process; the import costs nothing there, since the server has made it."""
-    from controlplane.pulumi.worker import work
-
-    work(job, connection)

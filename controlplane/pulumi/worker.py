@@ -8,15 +8,13 @@ carries the operation's mark in its environment.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import grpc
@@ -39,7 +37,7 @@ def work(job: Job, connection: Connection) -> None:
     os.environ.update(job.environment)
     os.environ[MARK] = job.mark
     os.chdir(job.directory)
-    threading.Thread(target=_end_with_parent, args=[job.mark], daemon=True).start()
+    threading.Thread(target=_end_with_caller, args=[connection, job.mark], daemon=True).start()
     code = 0
     for kind in job.kinds:
         code = _run(job, kind, connection)
@@ -47,16 +45,13 @@ def work(job: Job, connection: Connection) -> None:
             break
     with suppress(BrokenPipeError):
         connection.send(("done", code))
-    connection.close()
 
 
-def _end_with_parent(mark: str) -> None:
-    """Nobody would hear us any more: end the engine, and with it this process."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        end_leftovers(f"{MARK}={mark}")
-        os._exit(1)
+def _end_with_caller(connection: Connection, mark: str) -> None:
+    """End the engine and this process when the caller is gone: it sends nothing but the job."""
+    wait([connection])
+    end_leftovers(f"{MARK}={mark}")
+    os._exit(1)
 
 
 def _run(job: Job, kind: Kind, connection: Connection) -> int:
@@ -74,7 +69,7 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
         sending = threading.Lock()
 
         def send(line: str) -> None:
-            with sending, suppress(BrokenPipeError):  # nobody hears us: `_end_with_parent` acts
+            with sending, suppress(BrokenPipeError):  # `_end_with_caller` acts
                 connection.send(_message(line))
 
         readers = [

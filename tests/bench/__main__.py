@@ -181,7 +181,7 @@ def memory() -> list[Figure]:
 def is_fork_server(pid: int) -> bool:
     """Tell the process that operations are forked from, and its helper, from the parts."""
     command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b"multiprocessing.forkserver" in command or b"resource_tracker" in command
+    return b"controlplane.pulumi.forks" in command
 
 
 def listed(environment: dict[str, str], what: str) -> list[dict[str, Any]]:
