@@ -22,14 +22,12 @@ SYNTAX = FAULTS.code(
     remedy="correct the file; docs/reference/tenant.md shows its keys",
     cause="The text is not YAML, is too large, or unfolds to too much.",
     example={"reason": "found character '\\t' that cannot start any token"},
-    status=422,
 )
 EMPTY = FAULTS.code(
     "document.empty",
     message="the file holds no document",
     remedy="write a document that begins with `apiVersion: penguinmails.dev/v1`",
     cause="The file is empty or holds only comments.",
-    status=422,
 )
 DUPLICATE_KEY = FAULTS.code(
     "document.duplicate_key",
@@ -37,7 +35,6 @@ DUPLICATE_KEY = FAULTS.code(
     remedy="remove one of the two",
     cause="A mapping has the same key twice, so that one of the values would be lost.",
     example={"key": "plan"},
-    status=422,
 )
 UNKNOWN_KEY = FAULTS.code(
     "document.unknown_key",
@@ -45,7 +42,6 @@ UNKNOWN_KEY = FAULTS.code(
     remedy="{wanted}",
     cause="The document has no such key at this place.",
     example={"key": "plam", "wanted": "did you mean plan?"},
-    status=422,
 )
 MISSING_KEY = FAULTS.code(
     "document.missing_key",
@@ -53,7 +49,6 @@ MISSING_KEY = FAULTS.code(
     remedy="add it",
     cause="A key without default is not there.",
     example={"key": "region"},
-    status=422,
 )
 INVALID_VALUE = FAULTS.code(
     "document.invalid_value",
@@ -65,7 +60,6 @@ INVALID_VALUE = FAULTS.code(
         "value": "'gold'",
         "wanted": "it should be 'starter', 'professional', 'business' or 'enterprise'",
     },
-    status=422,
 )
 
 RESERVED_NAME = FAULTS.code(
@@ -74,7 +68,6 @@ RESERVED_NAME = FAULTS.code(
     remedy="choose another name",
     cause="The name of a tenant or host is one that the platform's own records have.",
     example={"name": "customers.penguinmails.example"},
-    status=422,
 )
 UNKNOWN_REGION = FAULTS.code(
     "tenant.unknown_region",
@@ -82,7 +75,6 @@ UNKNOWN_REGION = FAULTS.code(
     remedy="use one of: {regions}",
     cause="The operator's settings name the regions with the provider's locations.",
     example={"region": "mars", "regions": "eu-west, us-central, us-west"},
-    status=422,
 )
 PLAN_LIMIT = FAULTS.code(
     "tenant.plan_limit",
@@ -90,7 +82,6 @@ PLAN_LIMIT = FAULTS.code(
     remedy="remove domains or choose a larger plan",
     cause="The document has more than its plan allows.",
     example={"plan": "starter", "allowed": 5, "count": 6},
-    status=422,
 )
 TOO_MANY_HOSTS = FAULTS.code(
     "tenant.too_many_hosts",
@@ -98,7 +89,6 @@ TOO_MANY_HOSTS = FAULTS.code(
     remedy="use at most {limit} hosts with more addresses each",
     cause="Receivers ignore an SPF record that needs more look-ups (RFC 7208 section 4.6.4).",
     example={"limit": 10},
-    status=422,
 )
 FOREIGN_ZONE = FAULTS.code(
     "tenant.foreign_zone",
@@ -106,7 +96,6 @@ FOREIGN_ZONE = FAULTS.code(
     remedy="add it to spec.domains with dns: cloudflare, or leave zone out",
     cause="A host's names can only stand in a zone whose records we write for this tenant.",
     example={"zone": "x.example"},
-    status=422,
 )
 PLATFORM_DOMAIN = FAULTS.code(
     "tenant.platform_domain",
@@ -114,7 +103,6 @@ PLATFORM_DOMAIN = FAULTS.code(
     remedy="use a domain of the tenant",
     cause="A sending domain is the platform's zone or lies below it.",
     example={"domain": "penguinmails.example"},
-    status=422,
 )
 FOREIGN_MAILBOX = FAULTS.code(
     "tenant.foreign_mailbox",
@@ -122,7 +110,6 @@ FOREIGN_MAILBOX = FAULTS.code(
     remedy="use one of: {domains}",
     cause="A mailbox's domain is not listed in spec.domains.",
     example={"address": "sales@other.example", "domains": "acme-mail.example, acme.example"},
-    status=422,
 )
 DUPLICATE = FAULTS.code(
     "tenant.duplicate",
@@ -130,7 +117,6 @@ DUPLICATE = FAULTS.code(
     remedy="remove one of the two",
     cause="Hosts and domains are told apart by their names, mailboxes by their addresses.",
     example={"kind": "host", "name": "mx1"},
-    status=422,
 )
 NAME_TOO_LONG = FAULTS.code(
     "tenant.name_too_long",
@@ -138,7 +124,6 @@ NAME_TOO_LONG = FAULTS.code(
     remedy="choose a shorter name",
     cause="A record's name that is derived from this value is longer than DNS can hold.",
     example={"name": "out.mx1.acme.example", "limit": 253},
-    status=422,
 )
 NAME_COLLISION = FAULTS.code(
     "tenant.name_collision",
@@ -146,7 +131,6 @@ NAME_COLLISION = FAULTS.code(
     remedy="change one of the two",
     cause="Two values of the document lead to records that cannot have the same name.",
     example={"name": "b.acme.example", "owner": "spec.domains[0].name"},
-    status=422,
 )
 
 ACROSS_FIELDS = (

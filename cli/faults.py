@@ -34,7 +34,6 @@ UNREACHABLE = FAULTS.code(
     remedy="start it with `penguin serve` (in the lab: `make up`), or correct the URL",
     cause="Nothing listens at the control plane's address, or it did not answer in time.",
     example={"reason": "connection refused"},
-    status=503,
     retryable=True,
     acts=Actor.OPERATOR,
 )
@@ -44,7 +43,6 @@ FOREIGN_ANSWER = FAULTS.code(
     remedy="correct PENGUIN_API_URL, or `url` in context.json: an address without a path",
     cause="Something else listens at the address of the control plane.",
     example={"status": 200},
-    status=502,
 )
 CONTEXT_MISSING = FAULTS.code(
     "context.missing",
@@ -62,14 +60,6 @@ CONTEXT_INVALID = FAULTS.code(
         "reason": "example is not an HTTP URL",
         "remedy": "set one such as http://127.0.0.1:8400",
     },
-)
-NOT_FOUND = FAULTS.code(
-    "resource.not_found",
-    message="there is no {kind} {name}",
-    remedy="list them with `penguin get {plural}`",
-    cause="No resource of that kind has that name.",
-    example={"kind": "host", "name": "mx9", "plural": "hosts"},
-    status=404,
 )
 AMBIGUOUS = FAULTS.code(
     "resource.ambiguous",
@@ -105,7 +95,6 @@ NO_OPERATION = FAULTS.code(
     message="no operation has been started yet",
     remedy="see `penguin describe tenant/NAME` for what the tenant waits for",
     cause="The reconciler has not begun an operation; only operations have logs.",
-    status=404,
 )
 UNCONFIRMED = FAULTS.code(
     "delete.unconfirmed",

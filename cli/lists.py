@@ -12,7 +12,7 @@ from blueprint.cost import dollars
 from cli import events
 from cli.api import Api, connect, path_of, tenant_path
 from cli.conditions import of_subject
-from cli.faults import AMBIGUOUS, NOT_FOUND, USAGE
+from cli.faults import AMBIGUOUS, USAGE
 from cli.kinds import EVENT, MESSAGE, OPERATION, PARTS, PURCHASE, TENANT, Purchase
 from cli.names import Reference
 from cli.output import plain
@@ -20,6 +20,7 @@ from cli.pages.blueprint import use_of
 from cli.states import in_words, reason_in_words
 from cli.times import age, moment
 from controlplane.events.schemas import EventView
+from controlplane.faults import NOT_FOUND, TENANT_MISSING
 from controlplane.inventory.schemas import AddressView, Part
 from controlplane.messages.schemas import MessagePage
 from controlplane.operations.schemas import OperationView
@@ -124,7 +125,7 @@ def _messages(api: Api, tenant: str | None) -> Iterable[BaseModel]:
     try:
         return list(api.pages("/messages", MessagePage))
     except Fault as fault:
-        if fault.code.name != "message.tenant_missing":
+        if fault.code.name != TENANT_MISSING.name:
             raise
     names = [tenant.name for tenant in api.pages("/tenants", TenantPage)]
     return [row for name in names for row in api.pages("/messages", MessagePage, tenant=name)]

@@ -18,12 +18,12 @@ from cli.output import Format, OutputOption, print_result, progress_stream
 from cli.progress import ProgressLine
 from cli.terminal import on_terminal, printable, wrapped
 from cli.times import seconds
+from controlplane.faults import NOT_FOUND
 from controlplane.tenants.schemas import ConditionView, TenantView
 from kit.faults import Fault
 
 app = typer.Typer()
 POLL = 0.25
-GONE = "tenant.not_found"
 NOT_YET_REPORTED = "NotYetReported"
 DELETION = "its deletion"
 UNSUPPORTED = {"HostsUnavailable", "Paused"}
@@ -95,7 +95,7 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
                     _require_progress(tenant, DELETION)
                 reason = _reason(tenant, "Reconciling")
     except Fault as fault:
-        if fault.code.name != GONE:
+        if fault.code.name != NOT_FOUND.name:
             raise
         return
     raise _timeout(name, DELETION, reason, limit)

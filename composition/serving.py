@@ -34,7 +34,7 @@ from composition.parts.settings import (
 )
 from composition.settings import Settings
 from composition.supervisor import Child, Supervisor
-from controlplane.faults import DATABASE_UNREACHABLE
+from controlplane.faults import DATABASE_UNAVAILABLE
 from kit import files
 from kit.database import LIMITS, Role, connection_options, role_name
 from kit.faults import Fault
@@ -255,7 +255,7 @@ def _require_schema(settings: Settings, dsn: str, role: Role) -> None:
         words = str(error).splitlines()[0] if str(error) else type(error).__name__
         unreachable = isinstance(error, psycopg.OperationalError)
         if unreachable and not any(sign in str(error) for sign in NOT_UPGRADED):
-            raise DATABASE_UNREACHABLE(reason=words) from None
+            raise DATABASE_UNAVAILABLE(reason=words) from None
         raise DATABASE_NOT_UPGRADED(reason=words) from None
 
 

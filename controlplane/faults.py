@@ -90,13 +90,27 @@ OPERATORS_ONLY = FAULTS.code(
     status=403,
 )
 
-TENANT_NOT_FOUND = FAULTS.code(
-    "tenant.not_found",
-    message="there is no tenant {name}",
-    remedy="list them with `penguin get tenants`",
-    cause="No tenant has this name, or the key may not see it.",
-    example={"name": "acme"},
+TENANT_MISSING = FAULTS.code(
+    "request.tenant_missing",
+    message="an operator's key does not say which tenant is meant",
+    remedy="add `tenant`",
+    cause="An operator's key belongs to no tenant, so messages and addresses need the name of one.",
+    status=422,
+)
+NOT_FOUND = FAULTS.code(
+    "resource.not_found",
+    message="there is no {kind} {name}",
+    remedy="list them with `penguin get {plural}`",
+    cause="Nothing of that kind has that name, or the key may not see it.",
+    example={"kind": "tenant", "name": "acme", "plural": "tenants"},
     status=404,
+)
+TENANT_MISSING = FAULTS.code(
+    "request.tenant_missing",
+    message="the tenant is missing",
+    remedy="add `tenant` (`--tenant` on the command line)",
+    cause="An operator's key belongs to no tenant, so messages and addresses need the name of one.",
+    status=422,
 )
 TENANT_EXISTS = FAULTS.code(
     "tenant.exists",
@@ -149,30 +163,6 @@ DOMAIN_TAKEN = FAULTS.code(
     example={"domain": "acme.example"},
     status=409,
 )
-DOMAIN_NOT_FOUND = FAULTS.code(
-    "domain.not_found",
-    message="there is no domain {name}",
-    remedy="list them with `penguin get domains`",
-    cause="No tenant has this domain, or the key may not see it.",
-    example={"name": "acme.example"},
-    status=404,
-)
-ADDRESS_NOT_FOUND = FAULTS.code(
-    "address.not_found",
-    message="tenant {tenant} has no address {name}",
-    remedy="list them with `penguin get addresses --tenant {tenant}`",
-    cause="The tenant's document has no such address.",
-    example={"tenant": "acme", "name": "mx1-9"},
-    status=404,
-)
-STOP_TENANT_MISSING = FAULTS.code(
-    "stop.tenant_missing",
-    message="the tenant of address {name} is missing",
-    remedy="add `tenant` (`--tenant` on the command line)",
-    cause="An operator's key belongs to no tenant, and addresses are named within theirs.",
-    example={"name": "mx1-2"},
-    status=422,
-)
 STOPPED_BY_OPERATOR = FAULTS.code(
     "stop.by_operator",
     message="an operator stopped it: {reason}",
@@ -181,21 +171,6 @@ STOPPED_BY_OPERATOR = FAULTS.code(
     example={"reason": "complaints about the campaign of Monday"},
     status=403,
     acts=Actor.OPERATOR,
-)
-OPERATION_NOT_FOUND = FAULTS.code(
-    "operation.not_found",
-    message="there is no operation {id}",
-    remedy="list them with `penguin get operations`",
-    cause="No operation has this id, or the key may not see it.",
-    example={"id": "0199b1c2-0000-7000-8000-000000000000"},
-    status=404,
-)
-SENDER_MISSING = FAULTS.code(
-    "message.tenant_missing",
-    message="the tenant that sends is missing",
-    remedy="add the parameter `tenant` (`--tenant` on the command line)",
-    cause="An operator's key belongs to no tenant, so a message needs the name of one.",
-    status=422,
 )
 DATABASE_BUSY = FAULTS.code(
     "database.busy",
@@ -217,20 +192,12 @@ DATABASE_FULL = FAULTS.code(
 )
 DATABASE_UNAVAILABLE = FAULTS.code(
     "database.unavailable",
-    message="the database does not answer or cannot write",
-    remedy="look at /api/v1/health/db and at the server's disk space; an embedded server is "
-    "started again by `penguin serve`",
-    cause="PostgreSQL is down, restarting or read-only.",
-    status=503,
-    retryable=True,
-    acts=Actor.OPERATOR,
-)
-DATABASE_UNREACHABLE = FAULTS.code(
-    "database.unreachable",
     message="the database cannot be used: {reason}",
-    remedy="check PENGUIN_DATABASE__DSN and that the server runs",
-    cause="PostgreSQL does not answer, or refuses the connection.",
-    example={"reason": "connection failed: Connection refused"},
+    remedy="check that PostgreSQL runs, that its disk has space, and PENGUIN_DATABASE__DSN; "
+    "`penguin serve` restarts an embedded server",
+    cause="PostgreSQL is down, restarting or read-only, or refuses the connection.",
+    example={"reason": "it does not answer, or cannot write"},
+    status=503,
     retryable=True,
     acts=Actor.OPERATOR,
 )
@@ -263,5 +230,6 @@ INTERNAL = FAULTS.code(
     message="the request failed on our side",
     remedy="report it with the log's entry",
     cause="A defect; the log holds its traceback.",
+    status=500,
     acts=Actor.OPERATOR,
 )

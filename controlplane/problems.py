@@ -36,6 +36,8 @@ from kit.faults import Code, Fault
 MEDIA_TYPE = "application/problem+json"
 CROSSED = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 """Two requests that wait for each other, as when two tenants exchange their domains."""
+NO_ANSWER = "it does not answer, or cannot write"
+"""The driver's own words may name hosts and logins."""
 log = structlog.get_logger()
 
 
@@ -177,7 +179,9 @@ async def _database(request: Request, error: Exception) -> Response:
         log.warning("requests crossed", path=request.url.path)
         return answer(DATABASE_BUSY())
     log.error("database failed", path=request.url.path, exc_info=error)
-    return answer(DATABASE_FULL() if isinstance(cause, DiskFull) else DATABASE_UNAVAILABLE())
+    return answer(
+        DATABASE_FULL() if isinstance(cause, DiskFull) else DATABASE_UNAVAILABLE(reason=NO_ANSWER)
+    )
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

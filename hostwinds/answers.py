@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from hostwinds.faults import HALF_DONE, REFUSED, UNAUTHORIZED, UNREACHABLE
+from hostwinds.faults import OUTCOME_UNKNOWN, REFUSED, UNAUTHORIZED, UNREACHABLE
 
 MISPRINT = re.compile(r'^\s*\{\s*"success"\s*=')
 """`{"success" = true}`, as the documentation prints it."""
@@ -17,8 +17,9 @@ FORBIDDEN = "not authorized"
 def payload(text: str, action: str) -> Any:
     """Return what a call answered: a list, an object, True, or the steps of a change.
 
-    Raises UNAUTHORIZED, REFUSED, HALF_DONE (an error after a step that was done) or UNREACHABLE
-    (not JSON). Messages are matched by lower-cased fragments, since they hold markup and misprints.
+    Raises UNAUTHORIZED, REFUSED, OUTCOME_UNKNOWN (an error after a step that was
+    done) or UNREACHABLE (not JSON). Messages are matched by lower-cased fragments, since they
+    hold markup and misprints.
     """
     try:
         answer = json.loads(MISPRINT.sub('{"success":', text, count=1))
@@ -66,7 +67,8 @@ def _take(step: Any, action: str, done: list[str]) -> None:
         number = f" (ERROR {step['ERROR']})" if step.get("ERROR") else ""
         reason = f"{message or 'it gives no reason'}{number}"
         if done:
-            raise HALF_DONE(action=action, done=", ".join(done), reason=reason)
+            refused = f"it was refused after {', '.join(done)}: {reason}"
+            raise OUTCOME_UNKNOWN(action=action, reason=refused)
         raise REFUSED(action=action, reason=reason)
 
 

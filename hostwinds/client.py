@@ -14,13 +14,13 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from hostwinds.answers import objects, payload, succeeded
 from hostwinds.faults import (
-    ANSWER_LOST,
     FIREWALL_WITHOUT_SSH,
-    NO_SERVER,
     NOT_IN_EFFECT,
     NOT_ON_OFFER,
+    OUTCOME_UNKNOWN,
     UNAUTHORIZED,
     UNREACHABLE,
+    VANISHED,
     Refused,
     Unreachable,
 )
@@ -107,7 +107,7 @@ class Client:
         """Return the root password that the provider made: for first contact, never kept."""
         found = self._instance(service_id)
         if found is None:
-            raise NO_SERVER(service_id=service_id)
+            raise VANISHED(what=f"server {service_id}")
         return SecretStr(str(found.get("password", "")))
 
     def addresses(self, service_id: int) -> list[str]:
@@ -153,7 +153,7 @@ class Client:
         return str(self._by_name("get_public_images", name, "uuid", "image"))
 
     def order(self, *, name: str, template: str, rid: int, location_id: int, cycle: str) -> None:
-        """Buy an instance. Charges at once; ANSWER_LOST means that it may have been bought."""
+        """Buy an instance. Charges at once; OUTCOME_UNKNOWN means that it may have been bought."""
         self._change(
             "add_instance",
             template=template,
@@ -244,13 +244,13 @@ class Client:
         raise AssertionError
 
     def _change(self, action: str, **parameters: Any) -> None:
-        """Call something that changes; what is not a clear yes or no is ANSWER_LOST."""
+        """Call something that changes; what is not a clear yes or no is OUTCOME_UNKNOWN."""
         try:
             answer = self._call(action, parameters)
         except Unreachable as error:
-            raise ANSWER_LOST(action=action, reason=error) from None
+            raise OUTCOME_UNKNOWN(action=action, reason=error) from None
         if not succeeded(answer):
-            raise ANSWER_LOST(action=action, reason="it says neither yes nor no")
+            raise OUTCOME_UNKNOWN(action=action, reason="it says neither yes nor no")
 
     def _call(self, action: str, parameters: dict[str, Any]) -> Any:
         form = {"action": action, "API": self._key.get_secret_value()}

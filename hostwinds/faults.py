@@ -16,7 +16,7 @@ class Unreachable(Fault):
     """No answer, or one that is not the API's."""
 
 
-class AnswerLost(Fault):
+class OutcomeUnknown(Fault):
     """A change was sent: only looking can tell whether it happened."""
 
 
@@ -44,29 +44,16 @@ UNREACHABLE = FAULTS.code(
     acts=Actor.OPERATOR,
     raises=Unreachable,
 )
-ANSWER_LOST = FAULTS.code(
-    "hostwinds.answer_lost",
-    message="the answer to {action} was lost: {reason}",
+OUTCOME_UNKNOWN = FAULTS.code(
+    "hostwinds.outcome_unknown",
+    message="the outcome of {action} is not known: {reason}",
     remedy="wait; the next run first checks what exists",
-    cause="The connection broke after a change was sent, so it may have happened.",
-    example={"action": "add_instance", "reason": "ReadTimeout at https://api.example"},
+    cause="The connection broke after a change was sent, or the provider did a part of it, perhaps "
+    "charged for it, and refused the rest.",
+    example={"action": "add_instance", "reason": "no answer in time at https://api.example"},
     retryable=True,
     acts=Actor.NOBODY,
-    raises=AnswerLost,
-)
-HALF_DONE = FAULTS.code(
-    "hostwinds.half_done",
-    message="{action} was refused after {done}: {reason}",
-    remedy="wait; the next run first checks what exists",
-    cause="The provider did a part of a change, perhaps charged for it, and refused the rest.",
-    example={
-        "action": "add_instance",
-        "done": "Invoice Paid",
-        "reason": "Location Id is invalid",
-    },
-    retryable=True,
-    acts=Actor.NOBODY,
-    raises=AnswerLost,
+    raises=OutcomeUnknown,
 )
 UNAUTHORIZED = FAULTS.code(
     "hostwinds.unauthorized",
@@ -85,15 +72,6 @@ REFUSED = FAULTS.code(
     example={"action": "add_instance", "reason": "Location Id is invalid (ERROR 342432)"},
     acts=Actor.OPERATOR,
     raises=Refused,
-)
-NO_SERVER = FAULTS.code(
-    "hostwinds.no_server",
-    message="server {service_id} does not exist",
-    remedy="check the service id in the Hostwinds portal",
-    cause="The account has no server of this number.",
-    example={"service_id": 1001},
-    retryable=True,
-    acts=Actor.OPERATOR,
 )
 NOT_ON_OFFER = FAULTS.code(
     "hostwinds.not_on_offer",

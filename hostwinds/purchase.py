@@ -18,7 +18,7 @@ from hostwinds.faults import (
     SIZE_NOT_ON_OFFER,
     SUPERSEDED,
     VANISHED,
-    AnswerLost,
+    OutcomeUnknown,
     not_active,
 )
 from hostwinds.journal.port import Intent, Journal, address_key
@@ -184,7 +184,7 @@ class Buyer:
                 location_id=location,
                 cycle=order.cycle,
             )
-        except AnswerLost as lost:
+        except OutcomeUnknown as lost:
             progress(f"{lost}; looking whether it was bought")
         except Fault:
             self._journal.close(order.name)  # a clear no: nothing was bought

@@ -118,7 +118,7 @@ class Code:
     example: Mapping[str, object] = field(default_factory=dict)
     """Values of the fields as the reference shows them."""
     status: int | None = None
-    """HTTP status where the fault ends a request; None: 500, and no request expects it."""
+    """HTTP status where the fault ends a request; None where it never does."""
     retryable: bool = False
     """Whether doing the same again can help."""
     acts: Actor = Actor.USER

@@ -27,5 +27,4 @@ COMPOSE_REFUSED = FAULTS.code(
     remedy="remove line breaks and control characters from addresses, names and subject",
     cause="A value of the message would break out of its header, or cannot be encoded.",
     example={"reason": "a header holds a line break"},
-    status=422,
 )

@@ -13,7 +13,6 @@ ZONE_NOT_FOUND = FAULTS.code(
     cause="A domain's zone is missing, or the token does not reach it. Its records stay as they "
     "are, and no host is bought whose names belong there; everything else goes on.",
     example={"zone": "acme.example"},
-    status=409,
 )
 FOREIGN_RECORD = FAULTS.code(
     "dns.foreign_record",
@@ -27,7 +26,14 @@ FOREIGN_RECORD = FAULTS.code(
         "key": "acme.example/SPF",
         "mark": "pm:i3f9a2c:acme:acme.example/SPF",
     },
-    status=409,
+)
+ADOPTED = FAULTS.code(
+    "dns.adopted",
+    message="records with our mark that the state did not know are adopted: {records}",
+    remedy="run it once more",
+    cause="The state was lost or restored. An adopted record is first taken as it stands; the next "
+    "run brings it to what the blueprint says. The control plane does that itself.",
+    example={"records": "acme.example/MX, acme.example/SPF"},
 )
 CLOUDFLARE_UNAUTHORIZED = FAULTS.code(
     "cloudflare.unauthorized",
@@ -42,7 +48,6 @@ CLOUDFLARE_RATE_LIMITED = FAULTS.code(
     message="Cloudflare limits the requests of this token's user",
     remedy="wait; it is tried again more slowly",
     cause="More than 1200 requests in five minutes.",
-    status=503,
     retryable=True,
     acts=Actor.NOBODY,
 )
@@ -52,7 +57,6 @@ CLOUDFLARE_ERROR = FAULTS.code(
     remedy="wait; it is tried again; see https://www.cloudflarestatus.com",
     cause="The provider failed, or answered in another format.",
     example={"answer": "HTTP 500", "path": "/zones?name=acme.example"},
-    status=502,
     retryable=True,
     acts=Actor.PROVIDER,
 )
@@ -62,7 +66,6 @@ CLOUDFLARE_UNREACHABLE = FAULTS.code(
     remedy="check CLOUDFLARE_BASE_URL and the network; it is tried again",
     cause="No connection, or an answer that breaks off.",
     example={"url": "https://api.cloudflare.com/client/v4", "reason": "connection refused"},
-    status=502,
     retryable=True,
     acts=Actor.OPERATOR,
 )
@@ -72,7 +75,6 @@ STATE_UNREACHABLE = FAULTS.code(
     remedy="check PULUMI_BACKEND_URL (postgres://… or file:///…) and what it names",
     cause="The database or directory that holds Pulumi's state does not answer.",
     example={"reason": "connection refused"},
-    status=503,
     retryable=True,
     acts=Actor.OPERATOR,
 )
@@ -113,7 +115,6 @@ CONTROL_PLANE_REFUSED = FAULTS.code(
         "detail": "HTTP 401 (auth.invalid_key)",
         "remedy": "check PENGUIN_API_KEY and the tenant's name",
     },
-    status=502,
 )
 CONTROL_PLANE_UNREACHABLE = FAULTS.code(
     "stack.unreachable",
@@ -121,7 +122,6 @@ CONTROL_PLANE_UNREACHABLE = FAULTS.code(
     remedy="start it with `penguin serve`, or set penguin:blueprint",
     cause="No control plane answers at the address that the stack's configuration names.",
     example={"url": "http://127.0.0.1:8400", "reason": "connection refused"},
-    status=502,
     retryable=True,
     acts=Actor.OPERATOR,
 )

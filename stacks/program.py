@@ -14,6 +14,7 @@ from blueprint.tenant import Dns
 from kit.faults import Fault, line
 from stacks.adoption import adoptions
 from stacks.domaindns import ZoneRecords, ZoneRecordsArgs
+from stacks.faults import ADOPTED
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
 from stacks.standing import Standing
 from stacks.zones import find_zone
@@ -42,8 +43,7 @@ def declare(blueprint: Blueprint) -> None:
         pulumi.log.warn(f"zone {zone} is left as it is: {line(fault)}")
     adopted = sorted(key for zone in zones.values() for key in zone.imports)
     if adopted:
-        names = ", ".join(adopted)
-        pulumi.log.warn(f"[dns.adopted] adopting records with our mark: {names}; run it once more")
+        pulumi.log.warn(line(ADOPTED(records=", ".join(adopted))))
     hosts = {
         host.name: MailHost(host.name, MailHostArgs(host))
         for host in blueprint.hosts

@@ -73,16 +73,6 @@ TASK_FAILED = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
-UNFINISHED = FAULTS.code(
-    "hosts.unfinished",
-    message="configuring the host was ended: {reason}",
-    remedy="wait: it is tried again and changes only the rest; the operation's log names the "
-    "last task",
-    cause="The run took longer than its deadline, or the control plane was asked to stop.",
-    example={"reason": "it took longer than 0:15:00"},
-    retryable=True,
-    acts=Actor.NOBODY,
-)
 NOT_RUN = FAULTS.code(
     "hosts.ansible_failed",
     message="ansible-playbook ended with {status}: {reason}",

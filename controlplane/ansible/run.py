@@ -14,12 +14,13 @@ from typing import Any
 import ansible_runner
 
 from controlplane.ansible.errors import Failure, explain
-from controlplane.ansible.faults import NOT_RUN, UNFINISHED
+from controlplane.ansible.faults import NOT_RUN
 from controlplane.ansible.private_directory import (
     default_root,
     environment_mark,
     private_directory,
 )
+from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import Progress
 from kit.faults import Fault
 from kit.files import PRIVATE, write
@@ -148,9 +149,9 @@ def _error(
 ) -> Fault:
     where = f"host/{connection.name}"
     if runner.status == "timeout":
-        return UNFINISHED(reason=f"it took longer than {playbook.deadline}", where=where)
+        return OPERATION_ENDED(reason=f"it took longer than {playbook.deadline}", where=where)
     if runner.status == "canceled":
-        return UNFINISHED(reason="the control plane was asked to stop", where=where)
+        return OPERATION_ENDED(reason="the control plane was asked to stop", where=where)
     if events.failure is not None:
         return explain(events.failure, connection.name)
     return NOT_RUN(status=runner.rc, reason=_last_lines(runner), where=where)

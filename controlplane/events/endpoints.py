@@ -8,14 +8,14 @@ from fastapi import APIRouter, Query
 
 from controlplane.events import repository
 from controlplane.events.schemas import EventPage
-from controlplane.faults import TENANT_NOT_FOUND
+from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import GuardedRoute, Reader
 from controlplane.problems import responses
 
 router = APIRouter(tags=["events"], route_class=GuardedRoute)
 
 
-@router.get("/events", responses=responses(TENANT_NOT_FOUND))
+@router.get("/events", responses=responses(NOT_FOUND))
 async def list_events(
     access: Reader,
     cursor: Annotated[int, Query(ge=0, lt=2**63, description="`next` of the page before")] = 0,
@@ -33,5 +33,5 @@ async def list_events(
         else:
             items = await repository.after(connection, cursor, tenant, subject, limit=limit)
         if tenant is not None and not items and not await repository.knows(connection, tenant):
-            raise TENANT_NOT_FOUND(name=tenant)
+            raise NOT_FOUND(kind="tenant", name=tenant, plural="tenants")
     return EventPage(items=items, next=str(items[-1].id if items else cursor))

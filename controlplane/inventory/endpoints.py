@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from controlplane.faults import TENANT_NOT_FOUND
+from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import GuardedRoute, Reader
 from controlplane.inventory import service
 from controlplane.inventory.schemas import AddressPage, DomainPage, HostPage, MailboxPage
@@ -49,28 +49,28 @@ class Selection:
 Selected = Annotated[Selection, Depends()]
 
 
-@router.get("/hosts", responses=responses(TENANT_NOT_FOUND))
+@router.get("/hosts", responses=responses(NOT_FOUND))
 async def list_hosts(selected: Selected) -> HostPage:
     """List hosts by tenant and name; a tenant's key sees its own."""
     items, after = await selected.of(HOSTS)
     return HostPage(items=list(items), next=after)
 
 
-@router.get("/addresses", responses=responses(TENANT_NOT_FOUND))
+@router.get("/addresses", responses=responses(NOT_FOUND))
 async def list_addresses(selected: Selected) -> AddressPage:
     """List the addresses of hosts by tenant and name; a tenant's key sees its own."""
     items, after = await selected.of(ADDRESSES)
     return AddressPage(items=list(items), next=after)
 
 
-@router.get("/domains", responses=responses(TENANT_NOT_FOUND))
+@router.get("/domains", responses=responses(NOT_FOUND))
 async def list_domains(selected: Selected) -> DomainPage:
     """List sending domains by tenant and name; a tenant's key sees its own."""
     items, after = await selected.of(DOMAINS)
     return DomainPage(items=list(items), next=after)
 
 
-@router.get("/mailboxes", responses=responses(TENANT_NOT_FOUND))
+@router.get("/mailboxes", responses=responses(NOT_FOUND))
 async def list_mailboxes(selected: Selected) -> MailboxPage:
     """List mailboxes by tenant and address; a tenant's key sees its own."""
     items, after = await selected.of(MAILBOXES)

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import API
 from controlplane.faults import (
-    SENDER_MISSING,
-    TENANT_NOT_FOUND,
+    NOT_FOUND,
+    TENANT_MISSING,
 )
 from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
 from controlplane.messages.schemas import EXAMPLE, EXPLAINED, ID, MessagePage, Queued
@@ -33,7 +33,7 @@ TenantName = Annotated[
 @router.post(
     "/messages",
     status_code=202,
-    responses=responses(TENANT_NOT_FOUND, SENDER_MISSING, IDEMPOTENCY_MISMATCH),
+    responses=responses(NOT_FOUND, TENANT_MISSING, IDEMPOTENCY_MISMATCH),
 )
 async def send_message(
     message: Message,
@@ -52,7 +52,7 @@ async def send_message(
     return Queued(id=id_)
 
 
-@router.get("/messages", responses=responses(TENANT_NOT_FOUND, SENDER_MISSING))
+@router.get("/messages", responses=responses(NOT_FOUND, TENANT_MISSING))
 async def list_messages(
     access: MessageReader,
     tenant: TenantName = None,
@@ -89,5 +89,5 @@ async def _tenant_id(connection: AsyncConnection, access: Access, name: str | No
     if name is not None:
         return (await tenants.find(connection, name)).id
     if access.tenant_id is None:
-        raise SENDER_MISSING()
+        raise TENANT_MISSING()
     return access.tenant_id

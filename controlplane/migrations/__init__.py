@@ -21,7 +21,7 @@ from controlplane.faults import (
     DATABASE_LOCKED,
     DATABASE_REFUSED,
     DATABASE_TOO_OLD,
-    DATABASE_UNREACHABLE,
+    DATABASE_UNAVAILABLE,
 )
 from kit.database import AdvisoryLock, Role, connection_options, role_name
 from kit.faults import Fault
@@ -34,7 +34,7 @@ LOCK_TIMEOUT = "10s"
 def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) -> None:
     """Create or update the roles and all schemas; doing it again changes nothing.
 
-    `dsn` needs a login that may create roles. Raises DATABASE_UNREACHABLE,
+    `dsn` needs a login that may create roles. Raises DATABASE_UNAVAILABLE,
     DATABASE_TOO_OLD, DATABASE_LOCKED, DATABASE_REFUSED or DATABASE_FULL.
     """
     try:
@@ -62,7 +62,7 @@ def _refused(error: BaseException | None) -> Fault:
         return DATABASE_REFUSED(reason=reason)
     if isinstance(error, psycopg.errors.DiskFull):
         return DATABASE_FULL()
-    return DATABASE_UNREACHABLE(reason=reason)
+    return DATABASE_UNAVAILABLE(reason=reason)
 
 
 def _make_roles(

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 
-from controlplane.faults import OPERATION_NOT_FOUND, TENANT_NOT_FOUND
+from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import Access, GuardedRoute, Reader
 from controlplane.operations import repository
 from controlplane.operations.schemas import OperationPage, OperationView
@@ -24,7 +24,7 @@ OperationId = Annotated[UUID, Path(examples=["0199b1c2-0000-7000-8000-0000000000
 FOLLOW_SECONDS = 0.3
 
 
-@router.get("/tenants/{name}/operations", responses=responses(TENANT_NOT_FOUND))
+@router.get("/tenants/{name}/operations", responses=responses(NOT_FOUND))
 async def list_operations_of_tenant(
     name: Name, access: Reader, cursor: IdCursor = None, limit: Limit = 20
 ) -> OperationPage:
@@ -50,7 +50,7 @@ def _page(rows: list[OperationView], limit: int) -> OperationPage:
     return OperationPage(items=list(shown), next=following)
 
 
-@router.get("/operations/{operation_id}", responses=responses(OPERATION_NOT_FOUND))
+@router.get("/operations/{operation_id}", responses=responses(NOT_FOUND))
 async def get_operation(operation_id: OperationId, access: Reader) -> OperationView:
     """Return one operation."""
     return await _find(access, operation_id)
@@ -59,7 +59,7 @@ async def get_operation(operation_id: OperationId, access: Reader) -> OperationV
 @router.get(
     "/operations/{operation_id}/log",
     responses={
-        **responses(OPERATION_NOT_FOUND),
+        **responses(NOT_FOUND),
         200: {"content": {"text/plain": {"example": "+ mx1 created"}}},
     },
     response_class=StreamingResponse,
@@ -93,5 +93,5 @@ async def _find(access: Access, operation_id: UUID) -> OperationView:
     async with access.begin() as connection:
         row = await repository.find(connection, operation_id)
     if row is None:
-        raise OPERATION_NOT_FOUND(id=operation_id)
+        raise NOT_FOUND(kind="operation", name=operation_id, plural="operations")
     return row

@@ -15,9 +15,8 @@ where id = :id and finished_at is null
 
 -- name: abort_unfinished
 update oltp.operations
-set finished_at = :now, outcome = 'aborted', error_code = 'operation.aborted',
-    error_message = 'the process ended before the operation did',
-    remedy = 'nothing to do: the next visit looks first'
+set finished_at = :now, outcome = 'aborted', error_code = :code, error_message = :message,
+    remedy = :remedy
 where tenant_id = :tenant_id and finished_at is null
 returning id
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from controlplane.database import fetch_all, fetch_one
 from controlplane.operations.schemas import OperationView
 from kit.database import storable
+from kit.faults import Fault
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
@@ -91,10 +92,19 @@ async def finish(
 
 
 async def abort_unfinished(
-    connection: AsyncConnection, tenant_id: UUID, *, now: datetime
+    connection: AsyncConnection, tenant_id: UUID, fault: Fault, *, now: datetime
 ) -> Sequence[UUID]:
     """Close what a dead process left open; only the holder of the tenant's lease may ask."""
-    rows = await connection.scalars(SQL.abort_unfinished, {"tenant_id": tenant_id, "now": now})
+    rows = await connection.scalars(
+        SQL.abort_unfinished,
+        {
+            "tenant_id": tenant_id,
+            "now": now,
+            "code": fault.code.name,
+            "message": fault.message,
+            "remedy": fault.remedy,
+        },
+    )
     return rows.all()
 
 

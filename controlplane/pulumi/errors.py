@@ -46,7 +46,7 @@ RULES = (
     _rule(
         r"cannot reach|connection refused|connection reset|no such host|timed? ?out|"
         r"temporary failure in name resolution",
-        faults.UNREACHABLE,
+        program.CLOUDFLARE_UNREACHABLE,
     ),
     _rule(
         r"no resource plugin|could not find plugin|failed to load plugin|plugin .* exited",

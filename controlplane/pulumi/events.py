@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from controlplane.pulumi.errors import Complaint
 from controlplane.reconciler.ports import Change, Progress
+from stacks.faults import ADOPTED
 
 Event = Mapping[str, Any]
 Operation = Literal["create", "update", "replace", "delete", "import"]
@@ -33,7 +34,6 @@ DOING = {
 }
 INTERNAL = ("pulumi:pulumi:Stack", "pulumi:providers:")
 COLOUR = re.compile(r"<\{%.*?%\}>")
-ADOPTED = "[dns.adopted]"
 CONSEQUENCE = "ResourceRegistrationFailed"
 """What the SDK raises for a resource that the engine has complained about already."""
 
@@ -81,7 +81,7 @@ class Listener:
         severity = diagnostic.get("severity")
         if CONSEQUENCE in text:
             return
-        if ADOPTED in text:
+        if f"[{ADOPTED}]" in text:
             self.adopted = True
         if severity == "error":
             self.complaints.append(Complaint(name, text))

@@ -15,16 +15,6 @@ LOCKED = FAULTS.code(
     retryable=True,
     acts=Actor.USER,
 )
-UNFINISHED = FAULTS.code(
-    "cloud.unfinished",
-    message="the operation was ended: {reason}",
-    remedy="wait: the next run continues from what exists",
-    cause="The operation took longer than its deadline, or its process was killed, as for want of "
-    "memory.",
-    example={"reason": "it took longer than 0:20:00"},
-    retryable=True,
-    acts=Actor.NOBODY,
-)
 ENGINE_INCOMPLETE = FAULTS.code(
     "cloud.engine_incomplete",
     message="the Pulumi engine of this machine lacks a part: {reason}",
@@ -47,15 +37,6 @@ DISK_FULL = FAULTS.code(
     remedy="free space on the disk of this machine or of the state's database",
     cause="The engine could not write its state or its temporary files.",
     example={"reason": "could not extend file: No space left on device"},
-    retryable=True,
-    acts=Actor.OPERATOR,
-)
-UNREACHABLE = FAULTS.code(
-    "cloud.unreachable",
-    message="a provider does not answer: {reason}",
-    remedy="check the network and the addresses of the providers' APIs; it is tried again",
-    cause="No connection to the API of Hostwinds or Cloudflare.",
-    example={"reason": "dial tcp 198.51.100.7:443: connection refused"},
     retryable=True,
     acts=Actor.OPERATOR,
 )

@@ -15,6 +15,16 @@ FAILED = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+OPERATION_ENDED = FAULTS.code(
+    "operation.ended",
+    message="the operation was ended before it was done: {reason}",
+    remedy="wait: the next run looks at what exists and changes only the rest",
+    cause="It took longer than its deadline, the control plane was asked to stop, or its process "
+    "was killed, as for want of memory. The operation's log names the last step.",
+    example={"reason": "it took longer than 0:20:00"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
 FOREIGN_UPDATE = FAULTS.code(
     "cloud.foreign_update",
     message="the stack of {tenant} was updated to an unknown blueprint ({digest}…)",

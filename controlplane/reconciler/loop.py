@@ -20,6 +20,7 @@ from controlplane.database import CONTROLLER, Database
 from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
 from controlplane.operations import repository as operation_rows
+from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.reconcile import Outcome, reconcile, remove, save
 from controlplane.reconciler.secrets import SecretStore
@@ -133,7 +134,9 @@ class Reconciler:
                 return None
             if not await renew(connection, lease, now=now, lease=self._settings.lease):
                 raise LeaseLost
-            for id_ in await operation_rows.abort_unfinished(connection, tenant.id, now=now):
+            killed = OPERATION_ENDED(reason="the process that ran it was killed")
+            aborted = await operation_rows.abort_unfinished(connection, tenant.id, killed, now=now)
+            for id_ in aborted:
                 await emit(
                     connection,
                     tenant_id=tenant.id,

@@ -9,12 +9,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 
 from controlplane.faults import (
-    ADDRESS_NOT_FOUND,
-    DOMAIN_NOT_FOUND,
+    NOT_FOUND,
     OPERATORS_ONLY,
-    STOP_TENANT_MISSING,
     STOPPED_BY_OPERATOR,
-    TENANT_NOT_FOUND,
+    TENANT_MISSING,
 )
 from controlplane.identity.access import GuardedRoute, Reader, Writer
 from controlplane.pagination import IdCursor, Limit, cut
@@ -27,10 +25,9 @@ from sender import stops
 from sender.schemas import Stop
 
 router = APIRouter(tags=["stops"], route_class=GuardedRoute)
-UNKNOWN = (TENANT_NOT_FOUND, DOMAIN_NOT_FOUND, ADDRESS_NOT_FOUND)
 
 
-@router.post("/stop", responses=responses(*UNKNOWN, STOP_TENANT_MISSING, OPERATORS_ONLY))
+@router.post("/stop", responses=responses(NOT_FOUND, TENANT_MISSING, OPERATORS_ONLY))
 async def stop_mail(wanted: StopRequest, request: Request, access: Writer) -> StopView:
     """Stop mail of the platform, a tenant, a domain or an address; what waits stays queued."""
     async with access.begin() as connection:
@@ -40,7 +37,7 @@ async def stop_mail(wanted: StopRequest, request: Request, access: Writer) -> St
     return _view(found, {tenant.id: tenant.name} if tenant else {})
 
 
-@router.post("/start", responses=responses(*UNKNOWN, STOP_TENANT_MISSING, STOPPED_BY_OPERATOR))
+@router.post("/start", responses=responses(NOT_FOUND, TENANT_MISSING, STOPPED_BY_OPERATOR))
 async def start_mail(wanted: StopRequest, request: Request, access: Writer) -> Started:
     """Start mail again; what waited leaves within 15 minutes."""
     async with access.begin() as connection:
@@ -51,7 +48,7 @@ async def start_mail(wanted: StopRequest, request: Request, access: Writer) -> S
     return Started(changed=changed, stops=[_view(stop, names) for stop in left])
 
 
-@router.get("/stops", responses=responses(TENANT_NOT_FOUND))
+@router.get("/stops", responses=responses(NOT_FOUND))
 async def list_stops(
     access: Reader,
     tenant: Annotated[

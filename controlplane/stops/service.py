@@ -11,11 +11,10 @@ from blueprint.naming import address_name
 from controlplane.conditions.model import TENANT
 from controlplane.events.repository import emit
 from controlplane.faults import (
-    ADDRESS_NOT_FOUND,
-    DOMAIN_NOT_FOUND,
+    NOT_FOUND,
     OPERATORS_ONLY,
-    STOP_TENANT_MISSING,
     STOPPED_BY_OPERATOR,
+    TENANT_MISSING,
 )
 from controlplane.identity.access import Access
 from controlplane.stops.schemas import StopRequest
@@ -106,7 +105,7 @@ async def _find(connection: AsyncConnection, wanted: StopRequest, access: Access
         case StopScope.DOMAIN:
             owner = await tenant_rows.owner_of(connection, name.lower())
             if owner is None:
-                raise DOMAIN_NOT_FOUND(name=name)
+                raise NOT_FOUND(kind="domain", name=name, plural="domains")
             return Named(Target(StopScope.DOMAIN, owner.id, name.lower()), owner)
         case StopScope.ADDRESS:
             row = await _tenant_of_address(connection, wanted, access)
@@ -122,14 +121,14 @@ async def _tenant_of_address(
     elif access.tenant_id is not None:
         row = await tenant_rows.get(connection, access.tenant_id)
     if row is None:
-        raise STOP_TENANT_MISSING(name=wanted.name)
+        raise TENANT_MISSING()
     known = {
         address_name(host.name, index)
         for host in row.document.spec.hosts
         for index in range(1, host.addresses + 1)
     }
     if wanted.name not in known:
-        raise ADDRESS_NOT_FOUND(tenant=row.name, name=wanted.name)
+        raise NOT_FOUND(kind="address", name=wanted.name, plural="addresses")
     return row
 
 

@@ -16,10 +16,10 @@ from controlplane.conditions import repository as conditions
 from controlplane.faults import (
     DOMAIN_TAKEN,
     KEYS_PENDING,
+    NOT_FOUND,
     TENANT_DELETING,
     TENANT_EXISTS,
     TENANT_MOVED,
-    TENANT_NOT_FOUND,
     TENANT_WRONG_NAME,
 )
 from controlplane.identity.access import GuardedRoute, OperatorWriter, Reader, Writer
@@ -133,7 +133,7 @@ async def list_tenants(
     return TenantPage(items=items, next=following)
 
 
-@router.get("/tenants/{name}", responses={**responses(TENANT_NOT_FOUND), 200: {"headers": ETAG}})
+@router.get("/tenants/{name}", responses={**responses(NOT_FOUND), 200: {"headers": ETAG}})
 async def get_tenant(
     name: Name, request: Request, response: Response, access: Reader
 ) -> TenantView:
@@ -147,9 +147,7 @@ async def get_tenant(
 @router.put(
     "/tenants/{name}",
     responses={
-        **responses(
-            TENANT_NOT_FOUND, TENANT_DELETING, DOMAIN_TAKEN, TENANT_MOVED, TENANT_WRONG_NAME
-        ),
+        **responses(NOT_FOUND, TENANT_DELETING, DOMAIN_TAKEN, TENANT_MOVED, TENANT_WRONG_NAME),
         200: {"headers": APPLIED},
         201: {"headers": LOCATED, "model": TenantView, "description": "Created"},
     },
@@ -182,7 +180,7 @@ async def apply_tenant(
         return await _shown(connection, row, request)
 
 
-@router.delete("/tenants/{name}", status_code=202, responses=responses(TENANT_NOT_FOUND))
+@router.delete("/tenants/{name}", status_code=202, responses=responses(NOT_FOUND))
 async def delete_tenant(name: Name, request: Request, access: OperatorWriter) -> TenantView:
     """Ask for a tenant to be deleted; it is gone when GET answers 404."""
     async with access.begin() as connection:
@@ -190,7 +188,7 @@ async def delete_tenant(name: Name, request: Request, access: OperatorWriter) ->
         return await _shown(connection, row, request)
 
 
-@router.get("/tenants/{name}/blueprint", responses=responses(TENANT_NOT_FOUND, KEYS_PENDING))
+@router.get("/tenants/{name}/blueprint", responses=responses(NOT_FOUND, KEYS_PENDING))
 async def get_blueprint(name: Name, request: Request, access: Reader) -> Blueprint:
     """Return the rendered blueprint of the current generation; it holds no secret."""
     state = request.app.state

@@ -11,7 +11,7 @@ from controlplane.conditions import repository as conditions
 from controlplane.conditions.model import TENANT
 from controlplane.events.reasons import Reason
 from controlplane.events.repository import emit
-from controlplane.faults import TENANT_NOT_FOUND
+from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import Access, GuardedRoute, OperatorWriter
 from controlplane.problems import responses
 from controlplane.schedule.repository import Priority, request_visit
@@ -32,7 +32,7 @@ class Why(BaseModel):
     reason: Reason
 
 
-@router.post("/tenants/{name}/pause", responses=responses(TENANT_NOT_FOUND))
+@router.post("/tenants/{name}/pause", responses=responses(NOT_FOUND))
 async def pause_tenant(
     name: Name, why: Why, request: Request, access: OperatorWriter
 ) -> TenantView:
@@ -41,7 +41,7 @@ async def pause_tenant(
     return await _set(name, pause, why, request, access)
 
 
-@router.post("/tenants/{name}/resume", responses=responses(TENANT_NOT_FOUND))
+@router.post("/tenants/{name}/resume", responses=responses(NOT_FOUND))
 async def resume_tenant(
     name: Name, why: Why, request: Request, access: OperatorWriter
 ) -> TenantView:

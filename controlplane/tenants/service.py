@@ -21,9 +21,9 @@ from controlplane.events.repository import emit
 from controlplane.faults import (
     DOMAIN_TAKEN,
     KEYS_PENDING,
+    NOT_FOUND,
     TENANT_DELETING,
     TENANT_EXISTS,
-    TENANT_NOT_FOUND,
     TENANT_WRONG_NAME,
 )
 from controlplane.hosts import repository as host_rows
@@ -41,7 +41,7 @@ async def find(connection: AsyncConnection, name: str, *, for_update: bool = Fal
     """Return a tenant; another tenant's is as unknown as one that does not exist."""
     row = await repository.find(connection, name, for_update=for_update)
     if row is None:
-        raise TENANT_NOT_FOUND(name=name)
+        raise NOT_FOUND(kind="tenant", name=name, plural="tenants")
     return row
 
 
@@ -67,7 +67,7 @@ async def apply(
         raise TENANT_WRONG_NAME(found=document.metadata.name, name=name)
     row = await repository.find(connection, name, for_update=True)
     if row is None and not may_create:
-        raise TENANT_NOT_FOUND(name=name)
+        raise NOT_FOUND(kind="tenant", name=name, plural="tenants")
     expected.check(name, row)
     if row is None:
         if (made := await _insert(connection, document, now=now)) is not None:

@@ -68,20 +68,12 @@ SEVERAL_SPF = FAULTS.code(
     },
     retryable=True,
 )
-PTR_MISSING = FAULTS.code(
-    "dns.ptr_missing",
-    message="{ip} has no reverse name",
-    remedy="set the reverse name of {ip} to {name} at the provider",
-    cause="Large receivers refuse mail from an address without a reverse name.",
-    example={"ip": "198.51.100.7", "name": "mx1-1.acme.example"},
-    retryable=True,
-    acts=Actor.OPERATOR,
-)
 PTR_DIFFERENT = FAULTS.code(
     "dns.ptr_different",
-    message="the reverse name of {ip} is {found}, not {name}",
+    message="the reverse name of {ip} should be {name} and is {found}",
     remedy="set the reverse name of {ip} to {name} at the provider",
-    cause="The address has the provider's name, or that of its former owner.",
+    cause="The address has no reverse name, the provider's or its former owner's. Large receivers "
+    "refuse mail from it.",
     example={
         "ip": "198.51.100.7",
         "found": "vps7.provider.example",
@@ -123,15 +115,6 @@ WRONG_NAME = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
-AUTH_IN_CLEAR = FAULTS.code(
-    "smtp.auth_in_clear",
-    message="{port}: offers AUTH before encryption, where passwords can be read",
-    remedy="wait: the host is configured and checked again",
-    cause="The submission port of a host was changed.",
-    example={"port": "198.51.100.7 port 587"},
-    retryable=True,
-    acts=Actor.NOBODY,
-)
 TLS_FAILED = FAULTS.code(
     "smtp.tls_failed",
     message="{port}: {reason}",
@@ -141,12 +124,12 @@ TLS_FAILED = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
-NO_AUTH = FAULTS.code(
-    "smtp.no_auth",
-    message="{port}: offers no AUTH after encryption",
+WRONG_AUTH = FAULTS.code(
+    "smtp.wrong_auth",
+    message="{port}: {reason}",
     remedy="wait: the host is configured and checked again",
-    cause="The sender could not log in to the submission port.",
-    example={"port": "198.51.100.7 port 587"},
+    cause="AUTH is offered before encryption, where passwords can be read, or not after it.",
+    example={"port": "198.51.100.7 port 587", "reason": "offers AUTH before encryption"},
     retryable=True,
     acts=Actor.NOBODY,
 )

@@ -30,10 +30,8 @@ async def _look(address: Address, ip: str, names: Names) -> Finding:
         back = await names.recursive(helo, "A") if pointers == {helo} else set()
     except Fault as fault:
         return Finding.of(subject, CHECK, fault, seen=False)
-    if not pointers:
-        return Finding.of(subject, CHECK, faults.PTR_MISSING(ip=ip, name=helo))
     if pointers != {helo}:
-        found = ", ".join(sorted(pointers))
+        found = ", ".join(sorted(pointers)) or "missing"
         return Finding.of(subject, CHECK, faults.PTR_DIFFERENT(ip=ip, found=found, name=helo))
     if ip not in back:
         return Finding.of(subject, CHECK, faults.PTR_NOT_CONFIRMED(ip=ip, name=helo))

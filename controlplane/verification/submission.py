@@ -88,7 +88,7 @@ async def _greet(client: SMTP, knock: Knock) -> str:
 async def _encrypt(client: SMTP, knock: Knock) -> str:
     """STARTTLS works with a certificate of the tenant's authority for this name."""
     if client.supports_extension("auth"):
-        raise faults.AUTH_IN_CLEAR(port=knock.place)
+        raise faults.WRONG_AUTH(port=knock.place, reason="offers AUTH before encryption")
     helo = knock.address.helo
     if not client.supports_extension("starttls"):
         raise faults.TLS_FAILED(port=knock.place, reason="offers no STARTTLS")
@@ -103,7 +103,7 @@ async def _encrypt(client: SMTP, knock: Knock) -> str:
 async def _auth(client: SMTP, knock: Knock) -> str:
     await client.ehlo()
     if not client.supports_extension("auth"):
-        raise faults.NO_AUTH(port=knock.place)
+        raise faults.WRONG_AUTH(port=knock.place, reason="offers no AUTH after encryption")
     return "offers AUTH after encryption only"
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from cli import faults
 from cli.names import reference
+from controlplane.faults import NOT_FOUND
 from hostwinds.journal.file import FileJournal
 from tests.support.command_line import Terminal
 from tests.support.faults import assert_shows
@@ -180,7 +181,7 @@ def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, ca
     gone.join()
     assert "tenant/acme deleted" in capsys.readouterr().out
     assert penguin("get", "tenant", "acme") == 1
-    assert "error[tenant.not_found]" in capsys.readouterr().err
+    assert "error[resource.not_found]" in capsys.readouterr().err
 
 
 def test_logs_and_events_tell_what_was_done(plane, penguin, file, capsys):
@@ -344,10 +345,10 @@ def test_every_command_takes_a_tenant_in_every_form(plane, penguin, file, capsys
             penguin(*words, *form)
             assert "error[usage]" not in capsys.readouterr().err
             penguin(words[0], *words[1:], *(["tenant/nope"]))
-            assert "error[tenant.not_found]" in capsys.readouterr().err
+            assert "error[resource.not_found]" in capsys.readouterr().err
     for command in ("events", "logs"):
         penguin(command, "--tenant", "nope")
-        assert "error[tenant.not_found]" in capsys.readouterr().err
+        assert "error[resource.not_found]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -375,7 +376,7 @@ def test_get_lists_the_parts_of_tenants_and_describes_each(
     assert penguin("get", kind, "nope") == 1
     singular = reference([kind]).kind.name
     said = capsys.readouterr().err
-    assert_shows(said, faults.NOT_FOUND, kind=singular, name="nope", plural=kind)
+    assert_shows(said, NOT_FOUND, kind=singular, name="nope", plural=kind)
 
 
 def test_describe_of_a_host_name_of_two_tenants_asks_for_the_tenant(plane, penguin, file, capsys):
@@ -538,7 +539,7 @@ def test_get_lists_stops_of_all_and_of_one_tenant(plane, penguin, file, capsys):
     assert penguin("get", "stops", "--tenant", "acme", "-o", "json") == 0
     assert {stop["scope"] for stop in json.loads(capsys.readouterr().out)} == {"tenant", "platform"}
     assert penguin("get", "stops", "--tenant", "nope") == 1
-    assert "error[tenant.not_found]" in capsys.readouterr().err
+    assert "error[resource.not_found]" in capsys.readouterr().err
     assert penguin("get", "stop/platform") == 1
     assert "error[usage]: stops have no names" in capsys.readouterr().err
 

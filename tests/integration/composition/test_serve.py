@@ -20,7 +20,7 @@ from composition.faults import (
     SETTINGS_MISSING,
 )
 from composition.listening import listen
-from controlplane.faults import DATABASE_UNREACHABLE
+from controlplane.faults import DATABASE_UNAVAILABLE
 from tests.support.faults import assert_shows, printed
 
 from .conftest import Installation
@@ -85,7 +85,7 @@ def test_a_database_that_is_away_is_told_from_one_to_upgrade(installation: Insta
     away = installation.run(
         "serve", "api", PENGUIN_DATABASE__DSN="postgresql://nobody@127.0.0.1:9/penguin"
     )
-    assert_shows(away.stderr, DATABASE_UNREACHABLE, reason=...)
+    assert_shows(away.stderr, DATABASE_UNAVAILABLE, reason=...)
     old = installation.run("serve", "api")
     assert "error[database.not_upgraded]" in old.stderr
     assert "`penguin db upgrade`" in old.stderr

@@ -92,7 +92,7 @@ async def test_the_key_of_a_tenant_sees_its_own_parts_only(client_of, tenants, k
     client = await client_of(tenants["zoo"])
     assert {part["tenant"] for part in await listed(client, kind)} == {"zoo"}
     answer = await client.get(f"/{kind}", params={"tenant": "acme"})
-    assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")
+    assert (answer.status_code, answer.json()["code"]) == (404, "resource.not_found")
 
 
 async def test_conditions_of_a_part_come_with_it(operator, tenants, plane):
@@ -125,7 +125,7 @@ async def test_address_shows_its_number_once_it_was_observed(operator, tenants, 
 
 async def test_events_of_an_unknown_tenant_are_refused(operator, tenants):
     answer = await operator.get("/events", params={"tenant": "nope"})
-    assert (answer.status_code, answer.json()["code"]) == (404, "tenant.not_found")
+    assert (answer.status_code, answer.json()["code"]) == (404, "resource.not_found")
 
 
 async def test_events_of_a_deleted_tenant_can_still_be_read(operator, tenants, plane):

@@ -161,14 +161,14 @@ def test_a_login_that_may_create_roles_but_no_schemas_says_so(database):
 
 def test_a_dsn_that_is_none_is_told(database):
     refused = printed(lambda: upgrade("postgresql://[", INSTALLATION, PASSWORDS))
-    assert_shows(refused, faults.DATABASE_UNREACHABLE, reason=...)
+    assert_shows(refused, faults.DATABASE_UNAVAILABLE, reason=...)
 
 
 def test_an_unreachable_database_is_named(database):
     refused = printed(
         lambda: upgrade("postgresql://nobody:secret@127.0.0.1:1/none", INSTALLATION, PASSWORDS)
     )
-    assert_shows(refused, faults.DATABASE_UNREACHABLE, reason=...)
+    assert_shows(refused, faults.DATABASE_UNAVAILABLE, reason=...)
     assert "secret" not in refused
 
 

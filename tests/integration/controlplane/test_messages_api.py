@@ -45,7 +45,7 @@ async def test_another_tenant_sees_nothing_of_it(acme, operator, client_of) -> N
     assert_shows(answer.json(), MESSAGE_NOT_FOUND, id=id_)
     assert (await stranger.get("/messages")).json()["items"] == []
     sent = await stranger.post("/messages", params={"tenant": "acme"}, json=MESSAGE)
-    assert_shows(sent.json(), faults.TENANT_NOT_FOUND)
+    assert_shows(sent.json(), faults.NOT_FOUND)
 
 
 async def test_the_same_key_queues_once(acme, client_of) -> None:
@@ -70,7 +70,7 @@ async def test_all_mistakes_of_a_message_are_told(acme, client_of) -> None:
 
 async def test_an_operators_message_names_its_tenant(acme, operator) -> None:
     answer = await operator.post("/messages", json=MESSAGE)
-    assert_shows(answer.json(), faults.SENDER_MISSING)
+    assert_shows(answer.json(), faults.TENANT_MISSING)
 
 
 async def test_sending_needs_its_own_scope(acme, client_of) -> None:
@@ -107,7 +107,7 @@ async def test_an_unknown_id_is_not_found(acme, client_of, id_) -> None:
 async def test_no_other_tenant_is_named_by_accident(acme, client_of, name) -> None:
     client = await client_of(acme["id"])
     answer = await client.post("/messages", params={"tenant": name}, json=MESSAGE)
-    assert_shows(answer.json(), faults.TENANT_NOT_FOUND, name=name)
+    assert_shows(answer.json(), faults.NOT_FOUND, name=name)
 
 
 async def test_the_fields_of_a_message_stand_in_the_documentation(app) -> None:

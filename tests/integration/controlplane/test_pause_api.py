@@ -57,7 +57,7 @@ async def test_a_pause_without_a_reason_is_refused(operator, acme, body):
 
 async def test_a_pause_of_an_unknown_tenant_is_refused(operator):
     answer = await operator.post("/tenants/nobody/pause", json=WHY)
-    assert_shows(answer.json(), faults.TENANT_NOT_FOUND, name="nobody")
+    assert_shows(answer.json(), faults.NOT_FOUND, name="nobody")
 
 
 @pytest.mark.parametrize("action", ["pause", "resume"])

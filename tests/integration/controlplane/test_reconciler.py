@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from controlplane.database import CONTROLLER, Database
-from controlplane.pulumi.faults import UNREACHABLE
+from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import CloudState
@@ -204,15 +204,15 @@ async def test_what_a_dead_process_left_open_is_aborted(world: World) -> None:
         await world.step()
     world.clock.advance(minutes=2)
     await world.step()
-    assert ("create", "aborted", "operation.aborted") in await world.operations()
+    assert ("create", "aborted", "operation.ended") in await world.operations()
 
 
 async def test_a_failure_that_passes_is_tried_again_and_told(world: World) -> None:
     await world.apply()
-    world.cloud.failures = [UNREACHABLE.shown()]
+    world.cloud.failures = [FAILED.shown()]
     await world.step()
-    assert await world.condition("InfrastructureReady") == ("False", "CloudUnreachable")
-    assert await world.condition("Reconciling") == ("True", "CloudUnreachable")
+    assert await world.condition("InfrastructureReady") == ("False", "CloudFailed")
+    assert await world.condition("Reconciling") == ("True", "CloudFailed")
     await world.until_quiet()
     assert await world.condition("Ready") == ("True", "Ready")
 

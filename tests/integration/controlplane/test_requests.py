@@ -117,7 +117,7 @@ async def test_half_characters_are_repeated_without_harm(operator) -> None:
         answer = await operator.post("/tenants", content=body, headers=JSON)
         assert_shows(problem_of(answer), INVALID, mistakes=...)
     answer = await operator.get("/tenants/%ED%A0%80")
-    assert_shows(problem_of(answer), faults.TENANT_NOT_FOUND, name=...)
+    assert_shows(problem_of(answer), faults.NOT_FOUND, name=...)
 
 
 async def test_a_wrong_method_says_which_are_right(operator) -> None:
@@ -170,7 +170,8 @@ async def test_full_disk_of_the_database_is_answered_as_that(
 
 async def test_operation_that_does_not_exist_is_not_found(operator) -> None:
     id_ = "0199b1c2-0000-7000-8000-000000000000"
-    assert_shows(problem_of(await operator.get(f"/operations/{id_}")), faults.OPERATION_NOT_FOUND)
+    answer = problem_of(await operator.get(f"/operations/{id_}"))
+    assert_shows(answer, faults.NOT_FOUND, kind="operation", name=id_, plural="operations")
 
 
 async def test_a_failure_of_ours_says_nothing_of_its_inside(

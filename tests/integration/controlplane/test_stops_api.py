@@ -120,26 +120,26 @@ async def test_the_database_refuses_what_a_tenants_key_may_not_stop(operator, ac
 
 
 @pytest.mark.parametrize(
-    ("target", "code", "named"),
+    ("target", "kind", "plural", "named"),
     [
-        ({"scope": "tenant", "name": "bob"}, faults.TENANT_NOT_FOUND, "bob"),
-        ({"scope": "domain", "name": "bob.example"}, faults.DOMAIN_NOT_FOUND, "bob.example"),
-        ({"scope": "address", "name": "mx1-3"}, faults.ADDRESS_NOT_FOUND, "mx1-3"),
-        ({"scope": "address", "name": "mx1-2", "tenant": "bob"}, faults.TENANT_NOT_FOUND, "bob"),
+        ({"scope": "tenant", "name": "bob"}, "tenant", "tenants", "bob"),
+        ({"scope": "domain", "name": "bob.example"}, "domain", "domains", "bob.example"),
+        ({"scope": "address", "name": "mx1-3"}, "address", "addresses", "mx1-3"),
+        ({"scope": "address", "name": "mx1-2", "tenant": "bob"}, "tenant", "tenants", "bob"),
     ],
 )
-async def test_what_a_key_may_not_see_is_not_stopped(operator, tenant, target, code, named):
+async def test_what_a_key_may_not_see_is_not_stopped(operator, tenant, target, kind, plural, named):
     await operator.post("/tenants", json=document("bob"))
     answer = await tenant.post("/stop", json=target | WHY)
     assert answer.status_code == 404
-    assert_shows(answer.json(), code, name=named)
+    assert_shows(answer.json(), faults.NOT_FOUND, kind=kind, plural=plural, name=named)
     assert (await operator.get("/stops")).json()["items"] == []
 
 
 async def test_an_operator_names_the_tenant_of_an_address(operator, acme):
     answer = await operator.post("/stop", json=ADDRESS | WHY)
     assert answer.status_code == 422
-    assert_shows(answer.json(), faults.STOP_TENANT_MISSING)
+    assert_shows(answer.json(), faults.TENANT_MISSING)
     stopped = await operator.post("/stop", json=ADDRESS | {"tenant": "acme"} | WHY)
     assert (stopped.json()["tenant"], stopped.json()["name"]) == ("acme", "mx1-2")
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import CONTROLLER, Database
-from controlplane.pulumi.faults import UNREACHABLE
+from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.phases.keys import Keys, Made, Order, make_secrets
 from controlplane.reconciler.ports import CloudState
 from controlplane.reconciler.reconcile import Outcome
@@ -220,9 +220,9 @@ async def test_a_log_goes_on_after_lines_that_could_not_be_written(world: World)
 
 async def test_words_from_outside_that_cannot_be_kept_do_not_stop_a_tenant(world: World) -> None:
     await world.apply()
-    world.cloud.failures = [UNREACHABLE(reason="answered \ud800\0")]
+    world.cloud.failures = [FAILED(reason="answered \ud800\0")]
     await world.step()
-    assert await world.condition("InfrastructureReady") == ("False", "CloudUnreachable")
+    assert await world.condition("InfrastructureReady") == ("False", "CloudFailed")
     await world.until_quiet()
     assert await world.condition("Ready") == ("True", "Ready")
 
@@ -271,7 +271,7 @@ class TestForeignUpdates:
         world.clock.advance(minutes=11)
         await world.step()
         await world.apply()
-        world.cloud.failures = [UNREACHABLE.shown()]
+        world.cloud.failures = [FAILED.shown()]
         await world.step()
         assert await world.condition("Stalled") == ("False", "Progressing")
         await world.until_quiet()

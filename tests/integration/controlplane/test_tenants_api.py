@@ -210,7 +210,7 @@ class TestApply:
     async def test_put_of_a_new_tenant_with_a_tenants_key_is_refused(self, operator, client_of):
         client = await client_of((await create(operator))["id"])
         answer = await client.put("/tenants/bob", json=document("bob"))
-        assert_shows(answer.json(), faults.TENANT_NOT_FOUND, name="bob")
+        assert_shows(answer.json(), faults.NOT_FOUND, name="bob")
         assert (await operator.get("/tenants/bob")).status_code == 404
 
     async def test_put_with_the_etag_of_an_older_generation_is_refused(self, operator):
@@ -403,7 +403,7 @@ class TestAccess:
         assert [item["name"] for item in listed] == ["acme"]
         for path in ("", "/blueprint", "/operations"):
             answer = await client.get(f"/tenants/bob{path}")
-            assert_shows(answer.json(), faults.TENANT_NOT_FOUND, name="bob")
+            assert_shows(answer.json(), faults.NOT_FOUND, name="bob")
         assert (await client.put("/tenants/bob", json=bob["document"])).status_code == 404
         events = (await client.get("/events")).json()["items"]
         assert {event["tenant"] for event in events} == {"acme"}

@@ -10,13 +10,13 @@ from pydantic import SecretStr
 
 from hostwinds.client import Client
 from hostwinds.faults import (
-    ANSWER_LOST,
     FIREWALL_WITHOUT_SSH,
     JOURNAL_UNAVAILABLE,
-    NO_SERVER,
     NOT_IN_EFFECT,
+    OUTCOME_UNKNOWN,
     REFUSED,
     UNAUTHORIZED,
+    VANISHED,
 )
 from hostwinds.limiter import FileLimiter, Limiter, PostgresLimiter
 from kit.faults import Fault
@@ -58,14 +58,14 @@ def test_a_wrong_key_is_told_without_showing_it(url: str, tmp_path: Path) -> Non
 
 def test_a_server_that_is_gone_is_none(client: Client) -> None:
     assert client.instance(4711) is None
-    with fault_shown(NO_SERVER, service_id=4711):
+    with fault_shown(VANISHED, what="server 4711"):
         client.root_password(4711)
 
 
 def test_order_whose_answer_is_lost_may_have_happened(client: Client, world: World) -> None:
     template = client.image_id("Debian 12")
     world.faults.inject("lost_answer")
-    with fault_shown(ANSWER_LOST, reason=...):
+    with fault_shown(OUTCOME_UNKNOWN, reason=...):
         client.order(name="mx1", template=template, rid=52, location_id=12, cycle="monthly")
     assert [server.srvrname for server in world.all_servers()] == ["mx1"]
 

@@ -16,6 +16,7 @@ import pytest
 
 from controlplane.ansible import faults
 from controlplane.ansible.run import Connection, Playbook, run_playbook
+from controlplane.reconciler.faults import OPERATION_ENDED
 from kit.faults import Fault
 from tests.support.faults import assert_shows
 
@@ -135,7 +136,7 @@ def test_a_run_that_hangs_is_ended_at_the_deadline(run: Run, tmp_path: Path) -> 
     with pytest.raises(Fault) as caught:
         run.tasks(hang, deadline=2)
 
-    assert_shows(caught.value, faults.UNFINISHED, reason="it took longer than 0:00:02")
+    assert_shows(caught.value, OPERATION_ENDED, reason="it took longer than 0:00:02")
     hanging = Path("/proc", number.read_text().strip(), "cmdline")
     assert not hanging.exists() or str(pipe) not in hanging.read_text()
 
@@ -144,7 +145,7 @@ def test_a_run_can_be_cut_off(run: Run) -> None:
     with pytest.raises(Fault) as caught:
         run.tasks(task("Never seen", "debug", msg="x"), cancelled=lambda: True)
 
-    assert_shows(caught.value, faults.UNFINISHED, reason="the control plane was asked to stop")
+    assert_shows(caught.value, OPERATION_ENDED, reason="the control plane was asked to stop")
 
 
 def test_what_a_dead_process_left_is_cleared_by_the_next_run(run: Run) -> None:

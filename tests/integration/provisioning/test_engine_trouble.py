@@ -17,9 +17,10 @@ from blueprint.document import Blueprint
 from controlplane.pulumi import faults
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.pulumi.owner import note_engine
+from controlplane.reconciler.faults import OPERATION_ENDED
 from kit.faults import Fault
 from kit.paths import checkout
-from stacks.faults import STATE_UNREACHABLE
+from stacks.faults import ADOPTED, STATE_UNREACHABLE
 from tests.support.faults import assert_shows
 from tests.support.installation import INSTALLATION
 
@@ -78,7 +79,9 @@ def test_a_record_with_our_mark_is_adopted(
     wanted = next(record for record in blueprint.records if record.key == "acme.example/SPF")
     left = {"name": wanted.name, "type": "TXT", "content": "v=spf1 -all", "comment": wanted.comment}
     record = cloud.account.create(zone["id"], {**left, "ttl": 60})
-    state = ours.up(blueprint, print, deadline=DEADLINE)
+    lines: list[str] = []
+    state = ours.up(blueprint, lines.append, deadline=DEADLINE)
+    assert_shows("\n".join(lines), ADOPTED, records="acme.example/SPF")
     assert state.records["acme.example/SPF"] == record["id"]
     answer = cloud.nameserver.zones["acme.example"]["acme.example", "TXT"]
     assert answer == (wanted.ttl, (wanted.content,))
@@ -113,7 +116,7 @@ def test_an_operation_that_takes_too_long_is_ended_and_the_next_goes_on(
     enough = timedelta(seconds=15)  # for the engine to begin and order on a loaded machine
     with pytest.raises(Fault) as caught:
         ours.up(blueprint, print, deadline=enough)
-    assert_shows(caught.value, faults.UNFINISHED, reason=f"it took longer than {enough}")
+    assert_shows(caught.value, OPERATION_ENDED, reason=f"it took longer than {enough}")
     [server] = cloud.world.all_servers()
     boot = cloud.world._machines.order
     order = (server.serviceid, server.srvrname, server.main_ip, server.password)

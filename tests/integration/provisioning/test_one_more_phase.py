@@ -47,4 +47,4 @@ def test_one_more_phase_is_found_in_every_list_with_no_other_file_touched(
     penguin("delete", "tenant", "acme", "--yes")
     plane.visit()
     assert servers == [1], "it is removed once, before what it needs"
-    assert "tenant.not_found" in penguin("describe", "tenant", "acme").err
+    assert "resource.not_found" in penguin("describe", "tenant", "acme").err

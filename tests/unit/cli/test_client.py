@@ -17,6 +17,7 @@ from cli.conditions import Types
 from cli.faults import FOREIGN_ANSWER
 from cli.times import seconds
 from cli.wait import Changes
+from controlplane.faults import NOT_FOUND
 from controlplane.tenants.schemas import SHOWN, TenantPage, TenantView
 from kit.faults import Fault
 from tests.support.command_line import Terminal
@@ -136,10 +137,10 @@ def answer(status: int, **content: object) -> httpx2.Response:
 
 
 def test_a_problem_keeps_code_remedy_and_place():
-    told = PROBLEM | {"code": "tenant.not_found", "detail": "no acme", "remedy": "apply it"}
+    told = PROBLEM | {"code": NOT_FOUND.name, "detail": "no acme", "remedy": "apply it"}
     error = problem_of(answer(404, json=told))
     shown = (error.code.name, error.message, error.where, error.remedy)
-    assert shown == ("tenant.not_found", "no acme", "/api/v1/tenants/acme", "apply it")
+    assert shown == (NOT_FOUND.name, "no acme", "/api/v1/tenants/acme", "apply it")
 
 
 def test_every_mistake_of_a_problem_is_an_error_with_its_key():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hostwinds.answers import objects, payload, succeeded
-from hostwinds.faults import HALF_DONE, REFUSED, UNAUTHORIZED, UNREACHABLE
+from hostwinds.faults import OUTCOME_UNKNOWN, REFUSED, UNAUTHORIZED, UNREACHABLE
 from hostwinds.models import FirewallProfile, Instance
 from kit.faults import Code
 from tests.support.faults import fault_shown
@@ -32,7 +32,7 @@ def test_the_documentations_misprint_is_understood(text: str) -> None:
     [
         (json.dumps([NO]), REFUSED, {"reason": "Location Id is invalid"}),
         (json.dumps([{**NO, "ERROR": "342432"}]), REFUSED, {}),
-        (json.dumps([OK, NO]), HALF_DONE, {}),
+        (json.dumps([OK, NO]), OUTCOME_UNKNOWN, {"reason": ...}),
         ('{"success": false}', REFUSED, {"reason": "it gives no reason"}),
         ('[{"result":"error","message":"Not Authorized!"}]', UNAUTHORIZED, {}),
         ('{"message":"Not Authorized!<br>"}', UNAUTHORIZED, {}),

@@ -19,6 +19,7 @@ PENDING = Complaint("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: 
         ("cloudflare: create TXT a: 10000 Internal error (HTTP 500)", program.CLOUDFLARE_ERROR),
         ("cloudflare: create: 9109 Invalid token (HTTP 403)", program.CLOUDFLARE_UNAUTHORIZED),
         ("create: 81058 An identical record exists. (HTTP 400)", program.FOREIGN_RECORD),
+        ("look up: cannot reach http://127.0.0.1:9", program.CLOUDFLARE_UNREACHABLE),
         ("failed to find exactly one result", program.ZONE_NOT_FOUND),
     ],
 )
@@ -35,7 +36,6 @@ def test_complaint_of_cloudflares_plugin_has_the_programs_code(text: str, code: 
         ("create: 81045 Record quota exceeded. (HTTP 400)", faults.RECORD_QUOTA),
         ("create: 9004 Invalid DNS record (HTTP 400)", faults.RECORD_REFUSED),
         ("create: 10429 too many requests", program.CLOUDFLARE_RATE_LIMITED),
-        ("look up: cannot reach http://127.0.0.1:9", faults.UNREACHABLE),
         ("no resource plugin 'hostwinds' found", faults.ENGINE_INCOMPLETE),
         ("incorrect passphrase", faults.PASSPHRASE),
         ("could not extend file: No space left on device", faults.DISK_FULL),
