@@ -37,7 +37,7 @@ from composition.supervisor import Child, Supervisor
 from controlplane.faults import DATABASE_UNAVAILABLE
 from kit import files
 from kit.database import LIMITS, Role, connection_options, role_name
-from kit.faults import Fault
+from kit.faults import Fault, first_line
 from kit.paths import state_dir
 from kit.queries import Queries
 from tools.servers import Postgres, Valkey
@@ -252,7 +252,7 @@ def _require_schema(settings: Settings, dsn: str, role: Role) -> None:
         ) as connection:
             connection.execute(SQL.check_schema)
     except psycopg.Error as error:
-        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        words = first_line(error)
         unreachable = isinstance(error, psycopg.OperationalError)
         if unreachable and not any(sign in str(error) for sign in NOT_UPGRADED):
             raise DATABASE_UNAVAILABLE(reason=words) from None

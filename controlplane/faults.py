@@ -90,13 +90,6 @@ OPERATORS_ONLY = FAULTS.code(
     status=403,
 )
 
-TENANT_MISSING = FAULTS.code(
-    "request.tenant_missing",
-    message="an operator's key does not say which tenant is meant",
-    remedy="add `tenant`",
-    cause="An operator's key belongs to no tenant, so messages and addresses need the name of one.",
-    status=422,
-)
 NOT_FOUND = FAULTS.code(
     "resource.not_found",
     message="there is no {kind} {name}",

@@ -26,6 +26,7 @@ from hostwinds.faults import (
 )
 from hostwinds.limiter import Limiter, limiter_from_environment
 from hostwinds.models import FirewallProfile, Instance, PriceLine
+from kit.faults import first_line
 
 URL = "https://clients.hostwinds.com/cloud/api.php"
 TIMEOUT = httpx2.Timeout(60, connect=10)
@@ -259,7 +260,9 @@ class Client:
         try:
             answer = self._http.post(self._url, data=form)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            reason = f"{type(error).__name__} at {self._url}"
+            late = isinstance(error, httpx2.TimeoutException)
+            words = "no answer in time" if late else first_line(error, "the connection broke")
+            reason = f"{words} at {self._url}"
             raise UNREACHABLE(action=action, reason=reason) from None
         reason = f"HTTP {answer.status_code} from {self._url}"
         if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:

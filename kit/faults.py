@@ -235,5 +235,10 @@ def line(fault: Fault) -> str:
     return f"[{fault.code}] {fault.message}; do: {fault.remedy}"
 
 
+def first_line(error: BaseException | None, otherwise: str = "no reason was given") -> str:
+    """Return the first line of an error's text: what a user is told of it, not its class."""
+    return next(iter(str(error or "").strip().splitlines()), otherwise)
+
+
 def _fields(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}

@@ -17,6 +17,7 @@ from cli.output import (
     print_rows,
     progress_stream,
 )
+from kit.faults import first_line
 from lab import check, control, leftovers
 from lab.faults import FAILED, NO_RECEIVER, NOT_RUNNING
 from lab.place import LabPlace, required, running
@@ -225,5 +226,5 @@ def _asked(method: str, url: str, document: dict[str, Any] | None = None) -> htt
     try:
         return httpx2.request(method, url, json=document, timeout=TIMEOUT, trust_env=False)
     except httpx2.HTTPError as error:
-        reason = f"it does not answer: {str(error) or type(error).__name__}"
+        reason = f"it does not answer: {first_line(error)}"
         raise FAILED(part="the lab", reason=reason, where=url) from None

@@ -256,7 +256,7 @@ def _refused(error: SMTPResponseException) -> Outcome:
 
 
 def _words(error: BaseException) -> str:
-    return _storable(f"{type(error).__name__}: {error}")
+    return _storable(str(error).strip() or "the connection broke")
 
 
 def _storable(words: str) -> str:

@@ -99,9 +99,9 @@ class Worker:
             await self._carry(job)
         except AWAY:
             raise  # the lease brings it back
-        except Exception as error:  # one message must not go round for ever without a reason
+        except Exception:  # one message must not go round for ever without a reason
             log.exception("sender.failed", job=str(job.id))
-            words = f"the sender failed ({type(error).__name__}); its log says where"
+            words = "the sender failed on our side; its log holds the traceback"
             await self._retry_later(job, "internal_error", words)
 
     async def _carry(self, job: Job) -> None:
@@ -167,9 +167,12 @@ class Worker:
         return_path = self.tokens.return_path(job.id, route.address.ip, route.domain.return_path)
         try:
             attempt = await self.jobs.begin(job, reason, route, return_path)
-        except AWAY as error:
+        except AWAY:
             # Whether that was committed nobody knows; that nothing was said to the host we do.
-            attempt, words = job.attempts + 1, f"{type(error).__name__}: nothing was handed over"
+            attempt, words = (
+                job.attempts + 1,
+                "the database did not answer, nothing was sent",
+            )
             outcome = Outcome(Result.REFUSED, "database_lost", words)
         else:
             if attempt is None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
+
+from kit.faults import first_line
 
 
 def reason(error: Exception) -> str:
-    """Say why a request failed. A ValueError's text may hold the header, and with it a secret."""
+    """Return why a request failed; the text of a ValueError may hold the header with its secret."""
     if isinstance(error, urllib.error.URLError):
         return str(error.reason)
-    return str(error) if isinstance(error, OSError) else type(error).__name__
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return "the answer is not JSON"
+    if isinstance(error, ValueError):
+        return "the key or token has characters that a header cannot have"
+    return first_line(error, "the answer broke off")

@@ -16,7 +16,7 @@ import paramiko
 
 from controlplane.ansible.faults import SSH_REFUSED, UNREACHABLE
 from controlplane.reconciler.ports import Progress
-from kit.faults import Fault
+from kit.faults import Fault, first_line
 
 BANNER_SECONDS = 5.0
 """How long a host that took the connection may take to say who it is."""
@@ -150,7 +150,7 @@ def _session(
     except (paramiko.SSHException, OSError, EOFError) as error:
         if isinstance(error, paramiko.AuthenticationException):
             raise
-        reason = str(error) or type(error).__name__
+        reason = first_line(error, "the connection broke")
         raise UNREACHABLE(reason=reason, where=server.where) from None
     finally:
         connection.close()

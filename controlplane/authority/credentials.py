@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass, field
 
 from controlplane.authority.faults import HASH_FAILED
+from kit.faults import first_line
 
 PASSWORD_BYTES = 24
 """192 random bits: out of reach of guessing, so the hash needs no more than its default rounds."""
@@ -46,7 +47,7 @@ def hash_password(password: str) -> str:
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise HASH_FAILED(reason=type(error).__name__) from None
+        raise HASH_FAILED(reason=first_line(error)) from None
     hashed = done.stdout.strip()
     if not hashed.startswith("$6$"):
         raise HASH_FAILED(reason="it gave no SHA512-CRYPT hash")

@@ -11,7 +11,7 @@ HASH_FAILED = FAULTS.code(
     message="`openssl passwd` cannot hash a password: {reason}",
     remedy="install the package openssl on the machine that runs the control plane",
     cause="The program is missing, or is too old for SHA512-CRYPT.",
-    example={"reason": "FileNotFoundError"},
+    example={"reason": "No such file or directory: 'openssl'"},
     retryable=True,
     acts=Actor.OPERATOR,
 )

@@ -24,7 +24,7 @@ from controlplane.faults import (
     DATABASE_UNAVAILABLE,
 )
 from kit.database import AdvisoryLock, Role, connection_options, role_name
-from kit.faults import Fault
+from kit.faults import Fault, first_line
 
 CONNECTION = connection_options("penguin-upgrade")
 LOCK_TIMEOUT = "10s"
@@ -55,7 +55,7 @@ def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) ->
 
 def _refused(error: BaseException | None) -> Fault:
     """Say what an error of the database means to whoever upgrades it."""
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    reason = first_line(error)
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return DATABASE_LOCKED()
     if isinstance(error, psycopg.errors.InsufficientPrivilege):

@@ -8,10 +8,10 @@ FAULTS = Table("reconciler", "Bringing a tenant to its desired state")
 
 FAILED = FAULTS.code(
     "reconciler.failed",
-    message="{what} failed on our side ({kind})",
+    message="{what} failed on our side",
     remedy="report it with the log's entry; it is tried again",
     cause="A fault of PenguinMails or of its database; the log holds the details.",
-    example={"what": "phase dns", "kind": "ZeroDivisionError"},
+    example={"what": "phase dns"},
     retryable=True,
     acts=Actor.OPERATOR,
 )

@@ -355,4 +355,4 @@ def _explained(what: str, snapshot: Snapshot) -> Iterator[None]:
         raise
     except Exception as error:
         log.exception("pass failed", tenant=snapshot.tenant.name, what=what)
-        raise FAILED(what=what, kind=type(error).__name__) from error
+        raise FAILED(what=what) from error

@@ -18,6 +18,7 @@ from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
+from controlplane.reconciler.faults import FAILED, OPERATION_ENDED
 from controlplane.reconciler.operation_log import operation_log
 from controlplane.reconciler.ports import Progress
 from controlplane.schedule.repository import Lease, renew
@@ -145,19 +146,21 @@ class Session:
                 await operation_rows.add_lines(connection, id_, tenant.id, lines)
 
         failure: Exception | None = None
+        fault: Fault | None = None
         async with operation_log(write, self.clock) as progress:
             try:
                 yield progress
             except Exception as error:  # noqa: BLE001 - recorded, then raised again
                 failure = error
-                progress(f"failed: {error.located if isinstance(error, Fault) else error}")
+                fault = _fault_of(error, phase)
+                progress(f"failed: {fault.located}")
         async with self._database.begin(CONTROLLER) as connection:
             await operation_rows.finish(
                 connection,
                 id_,
                 outcome="succeeded" if failure is None else "failed",
                 now=self.clock(),
-                **_columns(failure),
+                **_columns(fault),
             )
         if failure is not None:
             raise failure
@@ -199,10 +202,18 @@ class Session:
             return True
 
 
-def _columns(failure: Exception | None) -> dict[str, str]:
-    """Return what an operation's row says of its failure."""
-    if failure is None:
+def _fault_of(error: Exception, phase: str) -> Fault:
+    """Return what an operation's row shows of its failure."""
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, LeaseLost):
+        return OPERATION_ENDED(reason="another worker took the tenant over")
+    if isinstance(error, Stopping):
+        return OPERATION_ENDED(reason="the control plane was asked to stop")
+    return FAILED(what=f"phase {phase}")
+
+
+def _columns(fault: Fault | None) -> dict[str, str]:
+    if fault is None:
         return {}
-    if isinstance(failure, Fault):
-        return {"code": str(failure.code), "message": failure.located, "remedy": failure.remedy}
-    return {"code": "internal", "message": type(failure).__name__, "remedy": "see the log"}
+    return {"code": fault.code.name, "message": fault.located, "remedy": fault.remedy}

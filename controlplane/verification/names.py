@@ -51,7 +51,9 @@ class Names:
             except dns.resolver.NXDOMAIN:
                 return set()
             except dns.exception.DNSException as error:
-                reason = f"the recursive name server does not answer ({type(error).__name__})"
+                late = isinstance(error, dns.exception.Timeout)
+                answers = "does not answer in time" if late else "gives no valid answer"
+                reason = f"the recursive name server {answers}"
                 raise LOOKUP_FAILED(question=f"{name} {type_}", reason=reason) from None
         return {plain(item) for item in answer} if answer.rrset else set()
 

@@ -12,7 +12,7 @@ from aiosmtplib.errors import SMTPException, SMTPResponseException
 from blueprint.document import Address
 from controlplane.reconciler.ports import Finding
 from controlplane.verification import faults
-from kit.faults import Fault
+from kit.faults import Fault, first_line
 
 TIMEOUT = 5.0
 """Seconds for the banner and for each answer."""
@@ -142,5 +142,6 @@ async def _inbound(client: SMTP, knock: Knock) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    text = error.message if isinstance(error, SMTPResponseException) else str(error)
-    return text.splitlines()[0] if text.strip() else type(error).__name__
+    if isinstance(error, SMTPResponseException):
+        return error.message.partition("\n")[0]
+    return first_line(error, "the connection broke")

@@ -11,7 +11,7 @@ import psycopg
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
 from kit.database import LIMITS, AdvisoryLock, connection_options
-from kit.faults import Fault
+from kit.faults import Fault, first_line
 from kit.queries import Queries
 
 SQL = Queries(__file__, str)
@@ -32,8 +32,7 @@ def ensure_schema(connection: psycopg.Connection[Any]) -> None:
 
 def unavailable(error: psycopg.Error) -> Fault:
     """Say in one line why the journal's database cannot be used."""
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return JOURNAL_UNAVAILABLE(place="PostgreSQL", reason=said)
+    return JOURNAL_UNAVAILABLE(place="PostgreSQL", reason=first_line(error))
 
 
 class PostgresJournal:

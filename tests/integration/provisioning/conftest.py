@@ -123,5 +123,5 @@ def plane(
 
 
 @pytest.fixture
-def penguin(capsys: pytest.CaptureFixture[str]) -> Person:
-    return Person(capsys)
+def penguin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Person:
+    return Person(tmp_path / "acme.yaml", capsys)

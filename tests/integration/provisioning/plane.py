@@ -162,7 +162,8 @@ class Plane:
 class Person:
     """Somebody at the command line; never sees a traceback."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._file = file
         self._capsys = capsys
 
     def __call__(self, *arguments: str) -> Said:
@@ -173,9 +174,20 @@ class Person:
         assert "Traceback" not in said.out + said.err
         return Said(code, said.out, said.err)
 
-    def condition(self, type_: str) -> str:
-        """Return what `penguin` says of a condition of the tenant that does not hold."""
+    def apply(self, document: str) -> None:
+        """Apply a tenant's document."""
+        self._file.write_text(document)
+        applied = self("apply", "-f", str(self._file))
+        assert applied.status == 0, applied.err
+
+    def condition(self, type_: str, subject: str = "tenant") -> dict[str, Any]:
+        """Return a condition that does not hold."""
         shown = json.loads(self("get", "tenant", "acme", "-o", "json").out)
-        [found] = [c for c in shown["conditions"] if (c["subject"], c["type"]) == ("tenant", type_)]
+        [found] = [c for c in shown["conditions"] if (c["subject"], c["type"]) == (subject, type_)]
         assert found["status"] != "True"
-        return f"{found['reason']}: {found['message']}"
+        return dict(found)
+
+    def last_operation(self) -> dict[str, Any]:
+        """Return the newest operation."""
+        listed = self("get", "operations", "--tenant", "acme", "-o", "json").out
+        return dict(json.loads(listed)[0])

@@ -1,0 +1,393 @@
+"""Faults of the cloud as a user meets them: condition, log and command line, and one purchase."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from blueprint import faults as document
+from blueprint.naming import server_name
+from cli import faults as cli
+from controlplane.faults import DOMAIN_TAKEN
+from controlplane.pulumi import faults
+from hostwinds import faults as provider
+from hostwinds.journal.postgres import ensure_schema
+from kit.faults import Code
+from stacks import faults as program
+from tests.support.faults import any_values, assert_shows
+from tests.support.installation import INSTALLATION
+
+from .conftest import Cloud
+from .plane import FILE, PLATFORM, Person, Plane
+
+pytestmark = pytest.mark.engine
+
+NOWHERE = "http://127.0.0.1:9/"
+
+Repair = Callable[[], object]
+Cause = Callable[[Plane, Cloud], Repair]
+
+
+def with_setting(name: str, value: str | None) -> Cause:
+    """Set a variable of the engine to a wrong value, or remove it."""
+
+    def cause(plane: Plane, cloud: Cloud) -> Repair:
+        right = plane.environment.pop(name)
+        if value is not None:
+            plane.environment[name] = value
+        return lambda: plane.environment.update({name: right})
+
+    return cause
+
+
+def with_platform(**settings: object) -> Cause:
+    """Set settings of the platform to wrong values."""
+
+    def cause(plane: Plane, cloud: Cloud) -> Repair:
+        plane.platform = PLATFORM.model_copy(update=settings)
+        return lambda: setattr(plane, "platform", PLATFORM)
+
+    return cause
+
+
+def without_zone(plane: Plane, cloud: Cloud) -> Repair:
+    [zone] = [one for one in cloud.account.zones() if one["name"] == "acme.example"]
+    cloud.account.delete_zone(zone["id"])
+    return lambda: cloud.account.register("acme.example")
+
+
+def with_foreign_record(plane: Plane, cloud: Cloud) -> Repair:
+    [zone] = [one for one in cloud.account.zones() if one["name"] == "acme.example"]
+    foreign = {"name": "acme.example", "type": "TXT", "content": "v=spf1 -all", "ttl": 300}
+    record = cloud.account.create(zone["id"], foreign)
+    return lambda: cloud.account.delete(zone["id"], record["id"])
+
+
+def with_rate_limit(plane: Plane, cloud: Cloud) -> Repair:
+    cloud.account.faults.inject("rate_limited", times=-1)
+    return cloud.account.faults.clear
+
+
+def with_lock(plane: Plane, cloud: Cloud) -> Repair:
+    """Lock the stack as a person's `pulumi up` on another machine does."""
+    state = Path(urlsplit(plane.environment["PULUMI_BACKEND_URL"]).path)
+    lock = state / ".pulumi/locks/organization/penguin/acme/1.json"
+    lock.parent.mkdir(parents=True)
+    holder = {"pid": 4711, "username": "carla", "hostname": f"not-{socket.gethostname()}"}
+    lock.write_text(json.dumps({**holder, "timestamp": "2026-11-27T10:00:00Z"}))
+    return lock.unlink
+
+
+def with_host_that_never_boots(plane: Plane, cloud: Cloud) -> Repair:
+    cloud.world.faults.inject("never_boots")
+    plane.environment["HOSTWINDS_PROVISIONING_DEADLINE"] = "1"
+    return cloud.world.faults.clear
+
+
+def with_unresolved_intent(plane: Plane, cloud: Cloud) -> Repair:
+    """Write the intent of a purchase whose answer was lost long ago."""
+    with psycopg.connect(plane.dsn) as journal:
+        ensure_schema(journal)
+        journal.execute(
+            "insert into purchase.intents (key, opened_at) values (%s, '2020-01-01')",
+            [server_name(INSTALLATION, "acme", "mx1", 1)],
+        )
+    return lambda: None
+
+
+@dataclass(frozen=True)
+class Case:
+    """What causes a fault, and how it is shown."""
+
+    cause: Cause
+    code: Code
+    values: dict[str, object] = field(default_factory=dict)
+    where: str = ""
+    """The place in the message."""
+    lasts: bool = True
+    """It is not tried again before the tenant is applied."""
+    bought: tuple[str, ...] = ()
+    """What may have been paid for by then."""
+
+
+REPAIRED = {
+    "wrong Hostwinds key": Case(
+        with_setting("HOSTWINDS_API_KEY", "wrong"), provider.UNAUTHORIZED, where="stack/acme"
+    ),
+    "no Hostwinds key": Case(
+        with_setting("HOSTWINDS_API_KEY", None),
+        provider.UNAUTHORIZED,
+        {"reason": "HOSTWINDS_API_KEY is not set"},
+        where="stack/acme",
+    ),
+    "wrong Cloudflare token": Case(
+        with_setting("CLOUDFLARE_API_TOKEN", "lab-token-of-forty-characters-9876543210"),
+        program.CLOUDFLARE_UNAUTHORIZED,
+        any_values(program.CLOUDFLARE_UNAUTHORIZED),
+        lasts=False,
+    ),
+    "no Cloudflare token": Case(
+        with_setting("CLOUDFLARE_API_TOKEN", None),
+        program.CLOUDFLARE_UNAUTHORIZED,
+        any_values(program.CLOUDFLARE_UNAUTHORIZED),
+        lasts=False,
+    ),
+    "Hostwinds does not answer": Case(
+        with_setting("HOSTWINDS_API_URL", NOWHERE),
+        provider.UNREACHABLE,
+        any_values(provider.UNREACHABLE),
+        where="stack/acme",
+        lasts=False,
+    ),
+    "Cloudflare does not answer": Case(
+        with_setting("CLOUDFLARE_BASE_URL", NOWHERE),
+        program.CLOUDFLARE_UNREACHABLE,
+        {"url": NOWHERE.rstrip("/"), "reason": ...},
+        lasts=False,
+    ),
+    "zone does not exist": Case(without_zone, program.ZONE_NOT_FOUND, lasts=False),
+    "foreign record": Case(
+        with_foreign_record,
+        program.FOREIGN_RECORD,
+        {"mark": "pm:k3f9a:acme:acme.example/SPF"},
+        lasts=False,
+    ),
+    "firewall profile without SSH": Case(
+        with_platform(firewall_profile="smtp"),
+        provider.FIREWALL_WITHOUT_SSH,
+        where="stack/acme/mx1",
+        bought=("server",),
+    ),
+}
+SHOWN = {
+    "no engine": Case(
+        with_setting("PATH", "/nowhere"),
+        faults.ENGINE_INCOMPLETE,
+        any_values(faults.ENGINE_INCOMPLETE),
+    ),
+    "state does not answer": Case(
+        with_setting("PULUMI_BACKEND_URL", "postgres://127.0.0.1:9/none"),
+        program.STATE_UNREACHABLE,
+        {"reason": ...},
+    ),
+    "state is locked": Case(
+        with_lock, faults.LOCKED, {"holder": ..., "stack": "acme"}, where="stack/acme"
+    ),
+    "journal does not answer": Case(
+        with_setting("HOSTWINDS_JOURNAL", "postgres://127.0.0.1:9/none"),
+        provider.JOURNAL_UNAVAILABLE,
+        {"reason": ...},
+    ),
+    "Cloudflare limits requests": Case(with_rate_limit, program.CLOUDFLARE_RATE_LIMITED),
+    "image is not on offer": Case(
+        with_platform(image="Minix"),
+        provider.NOT_ON_OFFER,
+        {"what": "image", "name": "Minix", "known": ...},
+        where="stack/acme/mx1",
+    ),
+    "host never boots": Case(
+        with_host_that_never_boots,
+        provider.NOT_ACTIVE,
+        any_values(provider.NOT_ACTIVE),
+        where="stack/acme/mx1",
+        bought=("server",),
+    ),
+    "purchase without an outcome": Case(
+        with_unresolved_intent,
+        provider.PURCHASE_AMBIGUOUS,
+        {"name": ..., "opened": "2020-01-01 00:00:00"},
+        where="stack/acme/mx1",
+    ),
+}
+
+
+def assert_condition(penguin: Person, case: Case) -> None:
+    condition = penguin.condition("InfrastructureReady")
+    assert case.where in condition["message"]
+    assert_shows(condition, case.code, **case.values)
+
+
+@pytest.mark.parametrize("case", REPAIRED.values(), ids=REPAIRED.keys())
+def test_fault_is_shown_and_its_repair_needs_no_second_purchase(
+    plane: Plane, cloud: Cloud, penguin: Person, case: Case
+) -> None:
+    repair = case.cause(plane, cloud)
+    penguin.apply(FILE)
+
+    plane.visit()
+
+    assert cloud.bought() == list(case.bought)
+    assert_condition(penguin, case)
+    assert_shows(penguin("logs", "acme").out, case.code, **case.values)
+    assert {entry["code"] for entry in plane.log if "code" in entry} == {case.code.name}
+    if case.lasts:
+        waited = penguin("wait", "tenant", "acme", "--for=condition=Ready")
+        assert waited.status == 1
+        assert_shows(waited.err, cli.WAIT_STALLED, wanted="Ready", reason=..., name="acme")
+        assert case.code.reason in waited.err
+
+    repair()
+    if case.lasts:
+        penguin.apply(FILE)
+    plane.visit()
+
+    waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")
+    assert waited.status == 0, waited.err + penguin("describe", "tenant", "acme").out
+    assert cloud.bought() == ["server"]
+    plane.visit()
+    assert cloud.bought() == ["server"]
+
+
+@pytest.mark.parametrize("case", SHOWN.values(), ids=SHOWN.keys())
+def test_fault_is_shown_in_condition_and_operation(
+    plane: Plane, cloud: Cloud, penguin: Person, case: Case
+) -> None:
+    case.cause(plane, cloud)
+    penguin.apply(FILE)
+    plane.visit()
+    assert cloud.bought() == list(case.bought)
+    assert_condition(penguin, case)
+    if case.code is not program.CLOUDFLARE_RATE_LIMITED:  # a held zone fails no operation
+        assert_shows(penguin.last_operation(), case.code, **case.values)
+
+
+def test_passphrase_that_does_not_open_the_state_is_shown(
+    plane: Plane, penguin: Person, tmp_path: Path
+) -> None:
+    penguin.apply(FILE)
+    plane.visit()
+    other = tmp_path / "other"
+    other.write_text("another passphrase")
+    plane.environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(other)
+    penguin.apply(FILE.replace("addresses: 1", "addresses: 2"))
+    plane.visit()
+    assert_shows(penguin.last_operation(), faults.PASSPHRASE, reason=...)
+
+
+def test_host_that_could_not_be_ended_is_ended_when_the_provider_answers_again(
+    plane: Plane, cloud: Cloud, penguin: Person
+) -> None:
+    penguin.apply(
+        FILE.replace("hosts: [", "hosts: [{name: mx2, size: business, zone: acme.example}, ")
+    )
+    plane.visit()
+    assert cloud.bought() == ["server", "server"]
+    repair = with_setting("HOSTWINDS_API_URL", NOWHERE)(plane, cloud)
+    penguin.apply(FILE)
+    plane.visit()
+    logged = penguin("logs", "acme").out
+    assert_shows(logged, provider.UNREACHABLE, **any_values(provider.UNREACHABLE))
+
+    repair()
+    plane.visit()
+
+    assert len(list(cloud.world.all_servers())) == 1
+    assert cloud.bought() == ["server", "server"]
+
+
+def test_order_whose_answer_was_lost_is_found_and_not_repeated(
+    plane: Plane, cloud: Cloud, penguin: Person
+) -> None:
+    cloud.world.faults.inject("lost_answer")
+    penguin.apply(FILE)
+    plane.visit()
+    waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")
+    assert waited.status == 0, waited.err
+    assert cloud.bought() == ["server"]
+    assert "it is not known whether add_instance was done" in penguin("logs", "acme").out
+    plane.visit()
+    assert cloud.bought() == ["server"]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake in the file, and how it is shown."""
+
+    right: str
+    wrong: str
+    code: Code
+    values: dict[str, object]
+    place: str
+
+
+MISTAKES = {
+    "unknown key": Mistake("plan:", "plam:", document.UNKNOWN_KEY, {}, ":6:3 spec.plam"),
+    "wrong type": Mistake(
+        "addresses: 1",
+        "addresses: many",
+        document.INVALID_VALUE,
+        {"key": "addresses", "value": "'many'", "wanted": ...},
+        ":8:",
+    ),
+    "plan limit": Mistake(
+        "plan: business\n  region: us-west\n  hosts: [{name: mx1, size: business,",
+        "plan: starter\n  region: us-west\n  hosts: [{name: mx1,",
+        document.PLAN_LIMIT,
+        {"plan": "starter", "allowed": 5, "count": 7},
+        " spec.domains",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistake_in_the_file_is_shown_with_its_line_and_buys_nothing(
+    plane: Plane, cloud: Cloud, penguin: Person, mistake: Mistake
+) -> None:
+    six = ", ".join(f"{{name: d{n}.example}}" for n in range(6))
+    text = FILE.replace("dns: cloudflare}", f"dns: cloudflare}}, {six}")
+    plane.file.write_text(text.replace(mistake.right, mistake.wrong))
+    refused = penguin("apply", "-f", str(plane.file))
+    assert refused.status == 1
+    assert_shows(refused.err, mistake.code, **mistake.values)
+    assert f"at: {plane.file}{mistake.place}" in refused.err
+    plane.visit()
+    assert cloud.bought() == []
+
+
+def test_domain_of_another_tenant_is_refused_and_buys_nothing(
+    plane: Plane, cloud: Cloud, penguin: Person
+) -> None:
+    penguin.apply(FILE)
+    plane.visit()
+    plane.file.write_text(FILE.replace("name: acme}", "name: thief}"))
+    refused = penguin("apply", "-f", str(plane.file))
+    assert refused.status == 1
+    assert_shows(refused.err, DOMAIN_TAKEN)
+    assert f"at: {plane.file}" in refused.err
+    assert DOMAIN_TAKEN.name in [e["code"] for e in plane.log if e["event"] == "refused"]
+    plane.visit()
+    assert cloud.bought() == ["server"]
+
+
+def test_tenant_in_two_files_is_refused_and_buys_nothing(
+    plane: Plane, cloud: Cloud, penguin: Person
+) -> None:
+    copy = plane.file.with_name("copy.yaml")
+    for file in (plane.file, copy):
+        file.write_text(FILE)
+    twice = penguin("apply", "-f", str(plane.file), "-f", str(copy))
+    assert twice.status == 1
+    assert_shows(twice.err, cli.REPEATED, name="acme", first=plane.file)
+    assert f"at: {copy}" in twice.err
+    plane.visit()
+    assert cloud.bought() == []
+
+
+def test_api_that_does_not_answer_is_shown_with_its_address(
+    penguin: Person, plane: Plane, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane.file.write_text(FILE)
+    monkeypatch.setenv("PENGUIN_API_URL", NOWHERE)
+    refused = penguin("apply", "-f", str(plane.file))
+    assert refused.status == 1
+    assert_shows(refused.err, cli.UNREACHABLE, reason=...)
+    assert "at: http://127.0.0.1:9" in refused.err
+    plane.visit()
+    assert cloud.bought() == []
