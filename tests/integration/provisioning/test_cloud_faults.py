@@ -246,7 +246,7 @@ def test_fault_is_shown_and_its_repair_needs_no_second_purchase(
 
 
 @pytest.mark.parametrize("case", SHOWN.values(), ids=SHOWN.keys())
-def test_fault_is_shown_in_condition_and_operation(
+def test_fault_is_shown_in_the_condition(
     plane: Plane, cloud: Cloud, penguin: Person, case: Case
 ) -> None:
     case.cause(plane, cloud)
@@ -254,8 +254,6 @@ def test_fault_is_shown_in_condition_and_operation(
     plane.visit()
     assert cloud.bought() == list(case.bought)
     assert_condition(penguin, case)
-    if case.code is not program.CLOUDFLARE_RATE_LIMITED:  # a held zone fails no operation
-        assert_shows(penguin.last_operation(), case.code, **case.values)
 
 
 def test_passphrase_that_does_not_open_the_state_is_shown(
