@@ -20,6 +20,7 @@ problem, the command line's words, conditions and `docs/reference/errors.md` are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -237,7 +238,8 @@ def line(fault: Fault) -> str:
 
 def first_line(error: BaseException | None, otherwise: str = "no reason was given") -> str:
     """Return the first line of an error's text: what a user is told of it, not its class."""
-    return next(iter(str(error or "").strip().splitlines()), otherwise)
+    text = re.sub(r"^\[Errno -?\d+\] ", "", str(error or "").strip())
+    return next(iter(text.splitlines()), otherwise)
 
 
 def _fields(text: str) -> set[str]:

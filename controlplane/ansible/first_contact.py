@@ -91,7 +91,7 @@ class FirstContact:
                 _read_banner(server)
             except OSError as error:
                 if self._clock() >= end:
-                    reason = f"{error} (within {self._deadline})"
+                    reason = f"{first_line(error)} (within {self._deadline})"
                     raise UNREACHABLE(reason=reason, where=server.where) from None
                 if not told:
                     progress(f"{server.name}: waiting for SSH on {server.address}")
