@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli.output import Format, OutputOption, print_result
-from kit.database import connection_options
+from kit.database import Role, connection_options, role_name
 from kit.paths import state_dir
 from kit.queries import Queries
 
@@ -38,24 +38,26 @@ def upgrade(output: OutputOption = Format.TABLE) -> None:
     settings = Settings.read(state_dir())
     target = os.environ.get("PENGUIN_DATABASE__ADMIN_DSN") or database_dsn(settings)
     upgrade_schemas(target, settings.platform.installation, settings.database.passwords())
-    _let_operator_in(target, settings)
+    _admit(target, settings)
     done = {"kind": "database", "outcome": "upgraded"}
     print_result("the database is at this version", done, output)
 
 
-def _let_operator_in(dsn: str, settings: Settings) -> None:
+def _admit(dsn: str, settings: Settings) -> None:
+    """Let the journal's role and the first operator in."""
     import psycopg
 
     from controlplane.identity.keys import Scope
+    from hostwinds.journal.postgres import admit
 
-    if not settings.api.operator_key_prefix:
-        return
     with psycopg.connect(dsn, **connection_options("penguin-upgrade")) as connection:
-        connection.execute(
-            SQL.admit_operator,
-            {
-                "prefix": settings.api.operator_key_prefix,
-                "hash": bytes.fromhex(settings.api.operator_key_hash),
-                "scopes": [str(scope) for scope in Scope],
-            },
-        )
+        admit(connection, role_name(settings.platform.installation, Role.JOURNAL))
+        if settings.api.operator_key_prefix:
+            connection.execute(
+                SQL.admit_operator,
+                {
+                    "prefix": settings.api.operator_key_prefix,
+                    "hash": bytes.fromhex(settings.api.operator_key_hash),
+                    "scopes": [str(scope) for scope in Scope],
+                },
+            )

@@ -8,8 +8,7 @@ from kit.paths import state_dir
 from tools.servers import Postgres, Valkey
 
 CONNECTION = connection_options("penguin-servers")
-DATABASES = ("penguin", "penguin_state")
-"""The control plane's, and Pulumi's state."""
+DATABASE = "penguin"
 
 
 def servers() -> tuple[Postgres, Valkey]:
@@ -18,17 +17,16 @@ def servers() -> tuple[Postgres, Valkey]:
 
 
 def start_servers() -> None:
-    """Start both servers and make our databases where they are missing."""
+    """Start both servers and make our database where it is missing."""
     import psycopg  # not needed by who only looks after the servers
 
     postgres, valkey = servers()
     postgres.start()
     valkey.start()
     with psycopg.connect(postgres.dsn(), autocommit=True, **CONNECTION) as admin:
-        for name in DATABASES:
-            known = admin.execute("select 1 from pg_database where datname = %s", [name])
-            if known.fetchone() is None:
-                admin.execute(f"create database {name}")
+        known = admin.execute("select 1 from pg_database where datname = %s", [DATABASE])
+        if known.fetchone() is None:
+            admin.execute(f"create database {DATABASE}")
 
 
 def stop_servers() -> None:
@@ -43,7 +41,7 @@ def database_dsn(settings: Settings) -> str:
         return settings.database.dsn.get_secret_value()
     start_servers()
     postgres, _ = servers()
-    return postgres.dsn("penguin")
+    return postgres.dsn(DATABASE)
 
 
 def redis_url(settings: Settings) -> str:

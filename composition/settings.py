@@ -31,16 +31,12 @@ class DatabaseSettings(BaseModel):
     controller_password: SecretStr
     sender_password: SecretStr
     public_password: SecretStr
+    engine_password: SecretStr
+    journal_password: SecretStr
 
     def passwords(self) -> dict[Role, SecretStr]:
         """Return the password of each role."""
-        return {
-            Role.API: self.api_password,
-            Role.OPERATOR: self.operator_password,
-            Role.CONTROLLER: self.controller_password,
-            Role.SENDER: self.sender_password,
-            Role.PUBLIC: self.public_password,
-        }
+        return {role: getattr(self, f"{role}_password") for role in Role}
 
 
 class RedisSettings(BaseModel):

@@ -19,7 +19,7 @@ Row = TypeVar("Row")
 PLANS = {"plan_cache_mode": "force_custom_plan"}
 """Filters of lists are parameters that may be null: a plan for any value would use no index."""
 
-API, OPERATOR, CONTROLLER, SENDER, PUBLIC = Role
+API, OPERATOR, CONTROLLER = Role.API, Role.OPERATOR, Role.CONTROLLER
 
 
 async def fetch_all(

@@ -70,8 +70,8 @@ KEY_MISSING = FAULTS.code(
 KEY_INVALID = FAULTS.code(
     "auth.invalid",
     message="the API key is not valid",
-    remedy="use a key that is in force",
-    cause="The key is unknown, mistyped or revoked.",
+    remedy="use a key of this control plane",
+    cause="The key is unknown or mistyped.",
     status=401,
 )
 SCOPE_MISSING = FAULTS.code(

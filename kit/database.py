@@ -37,7 +37,11 @@ class Role(StrEnum):
     """The reconciler."""
     SENDER = "sender"
     PUBLIC = "public"
-    """Whoever follows a link in a mail: can unsubscribe, and read nothing."""
+    """Recipients who follow a link in a mail: can unsubscribe, and read nothing."""
+    ENGINE = "engine"
+    """Pulumi: keeps its state in a schema of its own."""
+    JOURNAL = "journal"
+    """What buys: the purchase journal and its limiter, nothing else."""
 
 
 def role_name(installation: str, role: Role) -> str:

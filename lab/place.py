@@ -12,6 +12,7 @@ from kit.processes import runs
 from lab.faults import NOT_RUNNING
 
 FILE = "lab.json"
+PLATFORM_ZONE = "penguinmails.example"
 
 
 class LabPlace(BaseModel):
@@ -27,7 +28,7 @@ class LabPlace(BaseModel):
     hostwinds_key: str
     cloudflare_url: str
     cloudflare_token: str
-    platform_zone: str = "penguinmails.example"
+    platform_zone: str = PLATFORM_ZONE
     resolver: str | None = None
     """Address of the recursive resolver; None at API level."""
     sender_address: str | None = None

@@ -38,10 +38,10 @@ def start(*, api_only: bool = False) -> None:
         world.begin_anew()
     with step("servers"):
         embedded.start_servers()
+    with step("settings and database"):
+        world.prepare_control_plane()
     reason = "--api-only was given" if api_only else None
     world.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
     world.play_owner()
-    with step("settings and database"):
-        world.prepare_control_plane()
     with step("control plane"):
         world.start_control_plane()

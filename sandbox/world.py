@@ -15,10 +15,13 @@ from pathlib import Path
 import httpx2
 
 from cli.api import SERVE
-from composition.embedded import servers, stop_servers
+from composition.embedded import DATABASE, servers, stop_servers
+from composition.settings import SETTINGS_FILE, Settings
 from composition.supervisor import MARK
+from controlplane.database import role_dsn
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
+from kit.database import Role, role_name
 from kit.leftovers import end_leftovers
 from kit.locks import locked
 from kit.paths import checkout, state_dir
@@ -26,7 +29,7 @@ from kit.waiting import wait_until
 from lab import control
 from lab.check import missing as missing_for_hosts
 from lab.faults import FAILED
-from lab.place import LabPlace, required, running
+from lab.place import PLATFORM_ZONE, LabPlace, required, running
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tools.processes import command_of
 from tools.pulumi import engine
@@ -125,8 +128,8 @@ def play_owner(zones: Sequence[str] = ZONES) -> None:
 
 def prepare_control_plane() -> None:
     """Make settings and keys once, and bring the database to this version."""
-    if not (state_dir() / "settings.env").exists():
-        penguin("init", "--platform-zone", required(lab_dir()).platform_zone)
+    if not (state_dir() / SETTINGS_FILE).exists():
+        penguin("init", "--platform-zone", PLATFORM_ZONE)
     penguin("db", "upgrade")
 
 
@@ -183,11 +186,10 @@ def _serves(pid: int) -> bool:
 
 
 def penguin(*arguments: str) -> None:
-    """Run one of our commands with the world's environment; its failure is ours."""
+    """Run one of our commands; its failure is ours."""
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         cwd=checkout(),
-        env={**os.environ, **environment()},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -199,17 +201,17 @@ def penguin(*arguments: str) -> None:
 
 
 def journal_environment() -> dict[str, str]:
-    """Return where the purchase journal is: the embedded database when it runs, else a file."""
+    """Return where the purchase journal is: a control plane's database, else a file."""
     postgres, _ = servers()
-    if postgres.pid() is not None:
-        return {"HOSTWINDS_JOURNAL": postgres.dsn("penguin")}
+    if postgres.pid() is not None and (state_dir() / SETTINGS_FILE).exists():
+        return {"HOSTWINDS_JOURNAL": _login(Role.JOURNAL)}
     return {"HOSTWINDS_JOURNAL": str(lab_dir() / "journal.json")}
 
 
 def environment() -> dict[str, str]:
     """Return all variables that `pulumi` and `penguin` need in a shell, secrets included."""
     place = required(lab_dir())
-    postgres, _ = servers()
+    backend = _login(Role.ENGINE).replace("postgresql://", "postgres://")
     plugin = write_launcher(state_dir() / "engine" / "plugins")
     found = engine.find().environment(
         state_dir() / "pulumi", {"hostwinds": (HOSTWINDS_VERSION, plugin)}
@@ -217,18 +219,27 @@ def environment() -> dict[str, str]:
     passphrase = state_dir() / "pulumi" / "passphrase"
     if not passphrase.exists():
         passphrase.touch(mode=0o600)  # outputs hold no secret, so nothing is encrypted by it
-    backend = f"{postgres.dsn('penguin_state')}?sslmode=disable"
     path = os.pathsep.join((str(Path(sys.executable).parent), found["PATH"]))
     return {
         **found,
         "PATH": path,
-        "PULUMI_BACKEND_URL": backend.replace("postgresql://", "postgres://"),
+        "PULUMI_BACKEND_URL": f"{backend}?sslmode=disable",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         **journal_environment(),
         **place.environment(),
         **_control_plane_environment(place),
         **client_environment(),
     }
+
+
+def _login(role: Role) -> str:
+    """Return the URL by which a role logs in at the embedded database."""
+    postgres, _ = servers()
+    settings = Settings.read(state_dir())
+    password = settings.database.passwords()[role].get_secret_value()
+    return role_dsn(
+        postgres.dsn(DATABASE), role_name(settings.platform.installation, role), password
+    )
 
 
 def client_environment() -> dict[str, str]:

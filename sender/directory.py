@@ -35,7 +35,6 @@ class SendingAddress(_Frozen):
     """Sealed with the context `password_context(tenant_id, name)`."""
     ca_pem: str
     """The control plane's CA certificate: the only one trusted for this address."""
-    sends_bulk: bool = True
     ready: bool = True
     """False holds the address back: its PTR, TLS or relay test has not passed."""
 

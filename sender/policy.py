@@ -43,7 +43,7 @@ class Route:
     settles_home: bool
     """True when this address becomes the home of the From domain."""
     known: tuple[str, ...]
-    """Names of the tenant's addresses for bulk: a home that is none of them is gone."""
+    """Names of the tenant's addresses: a home that is none of them is gone."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,9 @@ def _route(
 ) -> Decision:
     """Choose the home address, or another one only where the home's cap is used up."""
     stops = {stop.name: stop for stop in snapshot.stops if stop.scope is StopScope.ADDRESS}
-    bulk = [address for address in entry.addresses if address.sends_bulk]
-    usable = [address for address in bulk if address.ready and address.name not in stops]
+    usable = [address for address in entry.addresses if address.ready and address.name not in stops]
     home_name = snapshot.homes.get(domain.name)
-    home = next((address for address in bulk if address.name == home_name), None)
+    home = next((address for address in entry.addresses if address.name == home_name), None)
     if not usable or (home is not None and home not in usable):
         # Trouble of one address is not carried to the next.
         held = stops.get(home.name) if home is not None else next(iter(stops.values()), None)
@@ -134,7 +133,7 @@ def _route(
             address_cap=cap,
             mailbox_cap=mailbox_cap,
             settles_home=home is None,
-            known=tuple(address.name for address in bulk),
+            known=tuple(address.name for address in entry.addresses),
         ),
     )
 

@@ -1,1 +1,1 @@
-"""Observed state: what is known of a tenant and its parts."""
+"""Observed state of tenants and their parts."""

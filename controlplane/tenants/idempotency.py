@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +14,7 @@ from kit.queries import Queries
 from sender.faults import IDEMPOTENCY_MISMATCH
 
 SQL = Queries(__file__, text)
-KEPT = timedelta(hours=24)
+LIFETIME = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -29,17 +28,17 @@ class StoredResponse:
 async def find(
     connection: AsyncConnection, owner: str, key: str, request: str, *, now: datetime
 ) -> StoredResponse | None:
-    """Return the response to a key. Until the transaction ends, its other requests wait."""
+    """Return the response to a key; other requests with it wait until the transaction ends."""
     await connection.execute(
         SQL.lock_response, {"lock": AdvisoryLock.IDEMPOTENCY_KEY, "name": f"{owner}/{key}"}
     )
-    found = await connection.execute(
-        SQL.find_response, {"owner": owner, "key": key, "since": now - KEPT}
+    stored = await connection.execute(
+        SQL.find_response, {"owner": owner, "key": key, "since": now - LIFETIME}
     )
-    row = found.one_or_none()
+    row = stored.one_or_none()
     if row is None:
         return None
-    if bytes(row.body_hash) != _hash(request):
+    if bytes(row.request_hash) != _hash(request):
         raise IDEMPOTENCY_MISMATCH()
     return StoredResponse(row.status, row.body)
 
@@ -51,18 +50,16 @@ async def save(
     request: str,
     response: StoredResponse,
     *,
-    tenant_id: UUID | None,
     now: datetime,
 ) -> None:
-    """Keep the response to a key, and delete those that are too old."""
-    await connection.execute(SQL.forget_responses, {"since": now - KEPT})
+    """Store the response to a key, and delete those that are too old."""
+    await connection.execute(SQL.forget_responses, {"since": now - LIFETIME})
     await connection.execute(
         SQL.save_response,
         {
             "owner": owner,
             "key": key,
-            "tenant_id": tenant_id,
-            "body_hash": _hash(request),
+            "request_hash": _hash(request),
             "status": response.status,
             "body": response.body,
             "now": now,

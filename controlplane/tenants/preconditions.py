@@ -1,6 +1,6 @@
 """Conditional requests (RFC 9110 section 13): an entity tag is the generation of a document.
 
-It identifies what PUT replaces, the tenant's document with its labels. What else a tenant shows
+It identifies what PUT replaces, the tenant's document with its labels. The rest of a tenant
 (conditions, pause, cost) changes without it, so it is no validator for caches.
 """
 
@@ -28,7 +28,7 @@ class Precondition:
     if_none_match: str | None
 
     def check(self, name: str, row: TenantRow | None) -> None:
-        """Refuse the request when the tenant, or that there is none, is not what it expects."""
+        """Refuse the request when the tenant is not in the state that it expects."""
         tag = None if row is None else etag(row.generation)
         state = "not there" if row is None else f"at generation {row.generation}"
         if self.if_match is not None and not _lists(self.if_match, tag):

@@ -70,9 +70,7 @@ on conflict (name) do nothing
 select name from oltp.domains where tenant_id = :id
 
 -- name: add_digest
-insert into oltp.digests (tenant_id, digest, generation, first_at)
-values (:id, :digest, :generation, :now)
-on conflict do nothing
+insert into oltp.digests (tenant_id, digest) values (:id, :digest) on conflict do nothing
 
 -- name: knows_digest
 select exists(select 1 from oltp.digests where tenant_id = :id and digest = :digest)
@@ -81,15 +79,15 @@ select exists(select 1 from oltp.digests where tenant_id = :id and digest = :dig
 select pg_advisory_xact_lock(:lock, hashtext(:name))
 
 -- name: find_response
-select body_hash, status, answer::text as body from oltp.idempotency_keys
+select request_hash, status, response::text as body from oltp.idempotency_keys
 where owner = :owner and key = :key and created_at > :since
 
 -- name: forget_responses
 delete from oltp.idempotency_keys where created_at <= :since
 
 -- name: save_response
-insert into oltp.idempotency_keys (owner, key, tenant_id, body_hash, status, answer, created_at)
-values (:owner, :key, :tenant_id, :body_hash, :status, cast(:body as jsonb), :now)
+insert into oltp.idempotency_keys (owner, key, request_hash, status, response, created_at)
+values (:owner, :key, :request_hash, :status, cast(:body as jsonb), :now)
 on conflict (owner, key) do update
-set body_hash = excluded.body_hash, status = excluded.status, answer = excluded.answer,
+set request_hash = excluded.request_hash, status = excluded.status, response = excluded.response,
     created_at = excluded.created_at

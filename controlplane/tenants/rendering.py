@@ -1,4 +1,4 @@
-"""The one place where a tenant of ours is rendered: for its pass and for who asks to see it."""
+"""Renders a stored tenant, for its pass and for the API alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def render_tenant(
     *,
     keys: PublicKeys | None,
 ) -> Blueprint:
-    """Render the current generation of a tenant with what is known of its hosts."""
+    """Render the current generation of a tenant with the incarnations of its hosts."""
     return render(
         row.document,
         platform=platform,

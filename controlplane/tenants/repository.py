@@ -164,14 +164,9 @@ async def own_domains(
     return [name for name in names if name not in own]
 
 
-async def remember_digest(
-    connection: AsyncConnection, tenant_id: UUID, digest: str, generation: int, now: datetime
-) -> None:
+async def remember_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> None:
     """Record that the control plane rendered a blueprint."""
-    await connection.execute(
-        SQL.add_digest,
-        {"id": tenant_id, "digest": digest, "generation": generation, "now": now},
-    )
+    await connection.execute(SQL.add_digest, {"id": tenant_id, "digest": digest})
 
 
 async def knows_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> bool:

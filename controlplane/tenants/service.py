@@ -1,10 +1,9 @@
-"""What can be wished for tenants, and the rules for it."""
+"""Changes of the desired state of tenants, and their rules."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,7 +37,7 @@ Outcome = Literal["created", "configured", "unchanged"]
 
 
 async def find(connection: AsyncConnection, name: str, *, for_update: bool = False) -> TenantRow:
-    """Return a tenant; another tenant's is as unknown as one that does not exist."""
+    """Return a tenant; one that the key may not see does not exist for it."""
     row = await repository.find(connection, name, for_update=for_update)
     if row is None:
         raise NOT_FOUND(kind="tenant", name=name, plural="tenants")
@@ -46,7 +45,7 @@ async def find(connection: AsyncConnection, name: str, *, for_update: bool = Fal
 
 
 async def create(connection: AsyncConnection, document: Tenant, *, now: datetime) -> TenantRow:
-    """Keep a new tenant and ask for its first visit."""
+    """Store a new tenant and request its first pass."""
     row = await _insert(connection, document, now=now)
     if row is None:
         raise TENANT_EXISTS(name=document.metadata.name)
@@ -86,7 +85,7 @@ async def _insert(
         check_limits(document, None)
         await _take_domains(connection, row.id, document)
         await request_visit(connection, row.id, Priority.USER, now=now)
-        await _tell(connection, row.id, row.name, now, "Created", "generation 1")
+        await _record(connection, row.id, row.name, now, "Created", "generation 1")
     return row
 
 
@@ -95,53 +94,53 @@ async def _replace(
 ) -> tuple[TenantRow, Outcome]:
     """Write a new specification.
 
-    Where the cloud was changed by somebody else, applying the same document is the wish that it
-    be put right, and so a new generation.
+    After a change of the cloud from outside, applying the same document requests its repair: a
+    new generation.
     """
     if row.deleting:
         raise TENANT_DELETING(name=row.name)
-    if row.document == document and not await _needs_word(connection, row):
-        if not await _holds(connection, row, READY):
-            await request_visit(connection, row.id, Priority.USER, now=now)  # look again
+    if row.document == document and not await _awaits_apply(connection, row):
+        if not await _is_true(connection, row, READY):
+            await request_visit(connection, row.id, Priority.USER, now=now)
         return row, "unchanged"
     check_limits(document, row.document)
     await _take_domains(connection, row.id, document)
     row = await repository.replace(connection, row, document, now)
     await request_visit(connection, row.id, Priority.USER, now=now)
-    await _tell(connection, row.id, row.name, now, "Configured", f"generation {row.generation}")
+    await _record(connection, row.id, row.name, now, "Configured", f"generation {row.generation}")
     return row, "configured"
 
 
 async def delete(connection: AsyncConnection, name: str, *, now: datetime) -> TenantRow:
-    """Wish that a tenant be gone; it stays visible until an observation says that it is.
+    """Request the deletion of a tenant; it stays visible until it is observed to be gone.
 
-    Where deleting has stopped, asking again is the word that the reconciler waits for.
+    A repeated request resumes a deletion that has stalled.
     """
     row = await find(connection, name, for_update=True)
-    asked = not row.deleting or await _needs_word(connection, row)
-    if asked:
+    requested = not row.deleting or await _awaits_apply(connection, row)
+    if requested:
         await repository.mark_deleting(connection, row, now)
     await request_visit(connection, row.id, Priority.USER, now=now)
-    if asked:
-        await _tell(connection, row.id, name, now, "Deleting", "asked for")
+    if requested:
+        await _record(connection, row.id, name, now, "Deleting", "requested")
     return await find(connection, name)
 
 
 async def blueprint_of(
-    connection: AsyncConnection, row: TenantRow, platform: Platform, *, now: datetime
+    connection: AsyncConnection, row: TenantRow, platform: Platform
 ) -> Blueprint:
-    """Render the current generation; remembers its digest as one of ours."""
+    """Render the current generation, and record its digest as one of ours."""
     domains = {domain.name for domain in row.document.spec.domains}
     if row.public_keys is None or domains - row.public_keys.dkim.keys():
         raise KEYS_PENDING(name=row.name)
     hosts = await host_rows.load(connection, row.id)
     rendered = render_tenant(row, hosts, platform, keys=row.public_keys)
-    await repository.remember_digest(connection, row.id, rendered.digest, row.generation, now)
+    await repository.remember_digest(connection, row.id, rendered.digest)
     return rendered
 
 
 def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> TenantView:
-    """Show a tenant."""
+    """Return what the API shows of a tenant."""
     return TenantView(
         id=row.id,
         name=row.name,
@@ -169,18 +168,20 @@ async def _take_domains(connection: AsyncConnection, tenant_id: UUID, document: 
         raise DOMAIN_TAKEN(domain=", ".join(sorted(taken)), violations=violations)
 
 
-async def _needs_word(connection: AsyncConnection, row: TenantRow) -> bool:
-    """Tell whether the reconciler has stopped and waits for somebody to apply again."""
-    return await _holds(connection, row, DRIFTED, STALLED)
+async def _awaits_apply(connection: AsyncConnection, row: TenantRow) -> bool:
+    """Return whether the reconciler waits for the document to be applied again."""
+    return await _is_true(connection, row, DRIFTED, STALLED)
 
 
-async def _holds(connection: AsyncConnection, row: TenantRow, *types: str) -> bool:
-    """Tell whether a condition of the tenant is True, of any of some types."""
-    known: Sequence[Any] = await conditions.load(connection, row.id)
-    return any(c.subject == TENANT and c.type in types and c.status is Status.TRUE for c in known)
+async def _is_true(connection: AsyncConnection, row: TenantRow, *types: str) -> bool:
+    """Return whether a condition of the tenant, of one of these types, is True."""
+    return any(
+        one.subject == TENANT and one.type in types and one.status is Status.TRUE
+        for one in await conditions.load(connection, row.id)
+    )
 
 
-async def _tell(
+async def _record(
     connection: AsyncConnection,
     tenant_id: UUID,
     name: str,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
@@ -28,6 +29,12 @@ def ensure_schema(connection: psycopg.Connection[Any]) -> None:
     with connection.transaction():
         connection.execute(SQL.lock_schema, {"lock": AdvisoryLock.JOURNAL_SCHEMA})
         connection.execute(SQL.create_schema)
+
+
+def admit(connection: psycopg.Connection[Any], role: str) -> None:
+    """Give a role the rights on the journal that a buyer needs."""
+    ensure_schema(connection)
+    connection.execute(sql.SQL(SQL.create_rights).format(role=sql.Identifier(role)))
 
 
 def unavailable(error: psycopg.Error) -> Fault:

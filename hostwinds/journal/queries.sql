@@ -27,6 +27,11 @@ alter table purchase.limiter
     add column if not exists taken_at timestamptz not null default 'epoch';
 insert into purchase.limiter default values on conflict do nothing;
 
+-- name: create_rights
+grant usage on schema purchase to {role};
+grant select, insert, update, delete on purchase.intents, purchase.fences to {role};
+grant select, update on purchase.limiter to {role};
+
 -- name: open
 insert into purchase.intents (key) values (%(key)s) on conflict do nothing returning 1
 

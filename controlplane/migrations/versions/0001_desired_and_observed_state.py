@@ -99,6 +99,7 @@ create table oltp.events (
 comment on column oltp.events.tenant is 'null: the whole platform';
 comment on column oltp.events.actor is 'prefix of the API key that asked for it';
 create index on oltp.events (tenant_id, id);
+create index on oltp.events (tenant, id);
 create table oltp.schedule (
     tenant_id uuid primary key references oltp.tenants on delete cascade,
     due_at timestamptz not null,
@@ -109,7 +110,7 @@ create table oltp.schedule (
     lease_until timestamptz,
     token bigint not null default 0
 );
-comment on column oltp.schedule.requests is 'wishes for a visit; none is lost while one runs';
+comment on column oltp.schedule.requests is 'requests for a pass; none is lost while one runs';
 create index on oltp.schedule (priority, due_at);
 create sequence oltp.fencing as bigint;
 create table oltp.secrets (
@@ -123,8 +124,6 @@ create table oltp.secrets (
 create table oltp.digests (
     tenant_id uuid not null references oltp.tenants on delete cascade,
     digest text not null,
-    generation integer not null,
-    first_at timestamptz not null,
     primary key (tenant_id, digest)
 );
 comment on table oltp.digests is 'blueprints that came from here; others are foreign';
@@ -133,8 +132,7 @@ create table oltp.api_keys (
     hash bytea not null,
     tenant_id uuid references oltp.tenants on delete cascade,
     scopes text[] not null,
-    created_at timestamptz not null,
-    revoked_at timestamptz
+    created_at timestamptz not null
 );
 create table oltp.heartbeats (
     part text not null,
@@ -149,31 +147,30 @@ comment on column oltp.heartbeats.progressed_at is 'of the slowest loop';
 create table oltp.idempotency_keys (
     owner text not null,
     key text not null,
-    tenant_id uuid,
-    body_hash bytea not null,
+    request_hash bytea not null,
     status integer not null,
-    answer jsonb not null,
+    response jsonb not null,
     created_at timestamptz not null,
     primary key (owner, key)
 );
+create index on oltp.idempotency_keys (created_at);
 """
 
 SCOPE = "nullif(current_setting('app.current_tenant_id', true), '')::uuid"
 
 TENANT_TABLES = {
-    "tenants": "select, update",
+    "tenants": "select, update (document, generation, updated_at)",
     "domains": "select, insert, delete",
     "hosts": "select",
     "conditions": "select",
     "operations": "select",
     "operation_lines": "select",
     "events": "select, insert",
-    "schedule": "select, update",
+    "schedule": "select, update (due_at, priority, requests, attempts)",
     "digests": "select, insert",
     "secrets": None,
-    "idempotency_keys": "select, insert, update",
 }
-"""What the API role may do within a tenant; None: not even look."""
+"""What the API role may do within a tenant; None: nothing."""
 
 OPERATOR = {
     "tenants": "select, insert, update",
@@ -185,7 +182,6 @@ OPERATOR = {
     "events": "select, insert",
     "schedule": "select, insert, update",
     "digests": "select, insert",
-    "idempotency_keys": "select, insert, update",
 }
 
 
@@ -212,6 +208,9 @@ def upgrade() -> None:
         _execute(f"grant select, insert, update, delete on oltp.{table} to {{controller}}")
         _open(table, "{controller}")
     _execute("grant usage on sequence oltp.fencing to {controller}")
+    _close("idempotency_keys")
+    _execute("grant select, insert, update, delete on oltp.idempotency_keys to {operator}")
+    _open("idempotency_keys", "{operator}")
     _close("api_keys")
     _execute("grant select on oltp.api_keys to {api}")
     # Who asks is not known before the key is: only the row of the presented prefix is visible.
@@ -219,10 +218,12 @@ def upgrade() -> None:
         "create policy presented on oltp.api_keys for select to {api} "
         "using (prefix = current_setting('app.api_key_prefix', true))"
     )
-    _execute("grant select, insert, update on oltp.api_keys to {operator}")
+    _execute("grant select, insert on oltp.api_keys to {operator}")
     _open("api_keys", "{operator}")
     _execute("grant select (id, name) on oltp.tenants to {sender}")
     _open("tenants", "{sender}")
+    _execute("create schema if not exists pulumi")
+    _execute("grant usage, create on schema pulumi to {engine}")
 
 
 def downgrade() -> None:

@@ -44,7 +44,7 @@ class Activation(Phase[date]):
     def verdicts(self, seen: date, snapshot: Snapshot) -> Verdicts:
         """Say of each domain, and of the mailboxes in it, whether mail may leave from it."""
         del seen
-        usable = any(address.ready and address.sends_bulk for address in self._addresses(snapshot))
+        usable = any(address.ready for address in self._addresses(snapshot))
         domains = {
             domain.name: self._may_send(snapshot, domain, usable)
             for domain in snapshot.blueprint.domains
@@ -117,7 +117,6 @@ class Activation(Phase[date]):
                 username=secrets.public(purposes.submission(address.name))["username"],
                 sealed_password=secrets.sealed(purposes.submission(address.name)),
                 ca_pem=ca,
-                sends_bulk=address.sends_bulk,
                 ready=snapshot.unmet(self.row, subject(Kind.ADDRESS, address.name)) is None,
             )
             for host in snapshot.blueprint.hosts

@@ -94,13 +94,7 @@ class Cloud(Phase[Settled]):
         if step.operation is not None:
             blueprint = snapshot.blueprint
             async with session.begin() as connection:
-                await repository.remember_digest(
-                    connection,
-                    snapshot.tenant.id,
-                    blueprint.digest,
-                    blueprint.generation,
-                    session.clock(),
-                )
+                await repository.remember_digest(connection, snapshot.tenant.id, blueprint.digest)
             snapshot.cloud = await asyncio.to_thread(
                 self._engine.up,
                 blueprint,

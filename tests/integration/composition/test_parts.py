@@ -175,6 +175,8 @@ def test_no_part_holds_a_secret_of_another(
         passwords[Role.PUBLIC].get_secret_value(): {"public"},
         passwords[Role.CONTROLLER].get_secret_value(): {"reconciler"},
         passwords[Role.SENDER].get_secret_value(): {"sender"},
+        passwords[Role.ENGINE].get_secret_value(): set(),
+        passwords[Role.JOURNAL].get_secret_value(): set(),
         settings.api.pepper.get_secret_value(): {"api"},
         settings.mail.token_key.get_secret_value(): {"public", "sender"},
         str(control_plane.place / "master.keys"): {"reconciler", "sender"},

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from controlplane import faults, migrations
 from controlplane.database import API, OPERATOR, role_dsn
 from controlplane.migrations import upgrade
+from hostwinds.journal.postgres import admit
 from kit.database import Role, role_name
 from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows, printed
@@ -111,6 +112,25 @@ async def test_no_key_of_a_tenant_reaches_another_tenants_row_of_any_table(
                 assert set(rows.scalars()) <= {two[0], None}, table
         except ProgrammingError as error:
             assert "permission denied" in str(error), table  # noqa: PT017 - either is isolation
+
+
+@pytest.mark.parametrize(
+    ("role", "uses", "creates"),
+    [(Role.ENGINE, {"pulumi"}, {"pulumi"}), (Role.JOURNAL, {"purchase"}, set())],
+)
+def test_role_of_engine_and_journal_has_rights_on_its_own_schema_only(
+    database, role, uses, creates
+):
+    upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database) as connection:
+        admit(connection, login(Role.JOURNAL))
+        for right, schemas in (("usage", {"public"} | uses), ("create", creates)):
+            rows = connection.execute(
+                "select nspname from pg_namespace where has_schema_privilege(%s, oid, %s) "
+                "and nspname <> 'information_schema' and nspname !~ '^pg_'",
+                [login(role), right],
+            ).fetchall()
+            assert {name for (name,) in rows} == schemas
 
 
 def test_upgrading_twice_changes_nothing_and_keeps_data(database):

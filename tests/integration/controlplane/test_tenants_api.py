@@ -19,7 +19,6 @@ from controlplane.database import CONTROLLER, OPERATOR, Database
 from controlplane.events.repository import emit
 from controlplane.identity.keys import Scope
 from controlplane.operations.repository import start
-from controlplane.tenants import service
 from sender.faults import IDEMPOTENCY_MISMATCH
 from tests.integration.controlplane.conftest import START, document
 from tests.support.faults import assert_shows
@@ -121,20 +120,23 @@ class TestCreate:
             assert second.headers[name] == first.headers[name]
         assert second.headers["Idempotent-Replayed"] == "true"
 
-    async def test_killed_before_the_answer_was_kept_it_creates_once_when_asked_again(
-        self, operator, monkeypatch
+    async def test_creation_killed_before_its_response_is_stored_is_repeated_in_full(
+        self, operator, plane
     ):
         class Killed(BaseException):
             pass
 
-        async def killed(*_: Any, **__: Any) -> None:
-            raise Killed
+        def killed(connection, cursor, statement, *_: Any) -> None:
+            if statement.startswith("insert into oltp.idempotency_keys"):
+                raise Killed
 
+        async with plane.begin(OPERATOR) as connection:
+            engine = connection.engine.sync_engine
         headers = {"Idempotency-Key": "one"}
-        with monkeypatch.context() as patch:
-            patch.setattr(service, "remember", killed)
-            with pytest.raises(BaseException):  # noqa: B017, PT011 - a group or the death itself
-                await operator.post("/tenants", json=document(), headers=headers)
+        event.listen(engine, "before_cursor_execute", killed)
+        with pytest.raises(BaseException):  # noqa: B017, PT011 - a group or the death itself
+            await operator.post("/tenants", json=document(), headers=headers)
+        event.remove(engine, "before_cursor_execute", killed)
         assert (await operator.get("/tenants")).json()["items"] == []
         again = await operator.post("/tenants", json=document(), headers=headers)
         assert (again.status_code, "Idempotent-Replayed" in again.headers) == (201, False)

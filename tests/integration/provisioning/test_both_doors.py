@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from blueprint.document import Blueprint
+from controlplane.database import role_dsn
+from controlplane.migrations import upgrade
 from controlplane.pulumi.engine import PulumiEngine
-from tests.support.installation import INSTALLATION
+from hostwinds.journal.postgres import admit
+from kit.database import Role
+from tests.support.installation import INSTALLATION, PASSWORDS, login
 from tools.pulumi.engine import Engine
 
 from .by_hand import ByHand
@@ -21,11 +26,22 @@ DEADLINE = timedelta(minutes=2)
 
 @pytest.fixture
 def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> dict[str, str]:
-    """The state is in files, or where a test asks for that in PostgreSQL."""
+    """State and journal are files, or in PostgreSQL under their own logins."""
     if getattr(request, "param", "files") == "files":
         return environment
-    url = request.getfixturevalue("database").replace("postgresql://", "postgres://")
-    return {**environment, "PULUMI_BACKEND_URL": f"{url}?sslmode=disable"}
+    database = request.getfixturevalue("database")
+    upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        admit(admin, login(Role.JOURNAL))
+    state, journal = (
+        role_dsn(database, login(role), PASSWORDS[role].get_secret_value())
+        for role in (Role.ENGINE, Role.JOURNAL)
+    )
+    return {
+        **environment,
+        "PULUMI_BACKEND_URL": f"{state.replace('postgresql://', 'postgres://')}?sslmode=disable",
+        "HOSTWINDS_JOURNAL": journal,
+    }
 
 
 @pytest.fixture

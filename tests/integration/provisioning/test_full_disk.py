@@ -87,6 +87,8 @@ class Installation:
     @contextmanager
     def serving(self, environment: dict[str, str]) -> Iterator[None]:
         """Run all parts without hosts; state and journal are on the disk as well."""
+        with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
+            admin.execute("create database penguin_state")
         state = self.postgres.dsn("penguin_state").replace("postgresql://", "postgres://")
         serving = subprocess.Popen(
             [sys.executable, "-m", "sandbox.serve"],

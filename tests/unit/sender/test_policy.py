@@ -42,7 +42,7 @@ def address(number: int, **changes: object) -> SendingAddress:
 
 ENTRY = DirectoryEntry(
     tenant="acme",
-    addresses=(address(1, sends_bulk=False), address(2), address(3)),
+    addresses=(address(2), address(3)),
     domains=(
         SendingDomain(
             name="acme.example",
