@@ -9,26 +9,34 @@ from typing import Generic, TypeVar
 
 Query = TypeVar("Query")
 
-HEAD = re.compile(r"^-- name: (.*)$", re.MULTILINE)
+HEAD = re.compile(r"^-- (name|part): (.*)$", re.MULTILINE)
 COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 
 
 class Queries(Generic[Query]):
     """The queries of one file as attributes: `SQL = Queries(__file__, text)`, then `SQL.claim`.
 
+    What several queries share stands once below `-- part: …`, and is written `{…}` in them.
     Comments stay in the file: a `:word` in them is no parameter.
     """
 
     def __init__(self, module: str, prepare: Callable[[str], Query]) -> None:
         self._file = Path(module).with_name("queries.sql")
         self._queries: dict[str, Query] = {}
-        before, *parts = HEAD.split(self._file.read_text())
+        parts: dict[str, str] = {}
+        before, *sections = HEAD.split(self._file.read_text())
         if COMMENT.sub("", before).strip():
             raise ValueError(f"{self._file}: SQL before the first name")
-        for name, query in zip(parts[::2], parts[1::2], strict=True):
-            if not name.isidentifier() or name in self._queries:
+        for kind, name, content in zip(*(sections[i::3] for i in range(3)), strict=True):
+            if not name.isidentifier() or name in self._queries or name in parts:
                 raise ValueError(f"{self._file}: {name!r} is no name, or stands twice")
-            self._queries[name] = prepare(COMMENT.sub("", query).strip())
+            query = COMMENT.sub("", content).strip()
+            for part, shared in parts.items():
+                query = query.replace(f"{{{part}}}", shared)
+            if kind == "part":
+                parts[name] = query
+            else:
+                self._queries[name] = prepare(query)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names."""

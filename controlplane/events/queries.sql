@@ -1,3 +1,6 @@
+-- part: events
+select id, tenant, at, subject, kind, reason, message, actor from oltp.events
+
 -- name: emit
 -- Transactions with events commit one after the other: numbers become visible in their order, and
 -- a reader that goes on behind a number misses none.
@@ -7,7 +10,7 @@ select cast(:tenant_id as uuid), :tenant, :at, :subject, :kind, :reason, :messag
 from held
 
 -- name: after
-select id, tenant, at, subject, kind, reason, message, actor from oltp.events
+{events}
 where id > :cursor
   and (cast(:tenant as text) is null or tenant = :tenant)
   and (cast(:subject as text) is null or subject = :subject)
@@ -15,7 +18,7 @@ order by id
 limit :limit
 
 -- name: latest
-select id, tenant, at, subject, kind, reason, message, actor from oltp.events
+{events}
 where (cast(:tenant as text) is null or tenant = :tenant)
   and (cast(:subject as text) is null or subject = :subject)
 order by id desc

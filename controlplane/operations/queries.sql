@@ -1,3 +1,8 @@
+-- part: operations
+select id, tenant, kind, phase, generation, digest, process, host, progress, started_at,
+    heartbeat_at, finished_at, outcome, error_code, error_message, remedy
+from oltp.operations
+
 -- name: start
 insert into oltp.operations (
     id, tenant_id, tenant, kind, phase, generation, digest, process, host, started_at, heartbeat_at)
@@ -28,15 +33,11 @@ values (:id, :tenant_id, :at, :line)
 update oltp.operations set progress = :line, heartbeat_at = :at where id = :id
 
 -- name: find
-select id, tenant, kind, phase, generation, digest, process, host, progress, started_at,
-    heartbeat_at, finished_at, outcome, error_code, error_message, remedy
-from oltp.operations
+{operations}
 where id = :id
 
 -- name: page
-select id, tenant, kind, phase, generation, digest, process, host, progress, started_at,
-    heartbeat_at, finished_at, outcome, error_code, error_message, remedy
-from oltp.operations
+{operations}
 where id < :before and (cast(:tenant_id as uuid) is null or tenant_id = :tenant_id)
 order by id desc
 limit :limit

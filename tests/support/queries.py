@@ -6,5 +6,6 @@ import tomllib
 
 from kit.paths import checkout
 
-ROOMS = tomllib.loads((checkout() / "pyproject.toml").read_text())["tool"]["mypy"]["packages"]
+PROJECT = tomllib.loads((checkout() / "pyproject.toml").read_text())
+ROOMS = PROJECT["tool"]["mypy"]["packages"]
 FILES = [path for room in ROOMS for path in sorted((checkout() / room).rglob("queries.sql"))]

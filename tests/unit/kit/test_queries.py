@@ -11,9 +11,12 @@ from kit.queries import Queries
 FILE = """
 -- What several queries have in common.
 
+-- part: tenants
+select name from tenants
+
 -- name: find
 -- A comment with a :word, which is no parameter.
-select name from tenants
+{tenants}
     -- also further in
 where id = :id
 

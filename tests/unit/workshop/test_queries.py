@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from setuptools import find_packages
 
 from kit.database import AdvisoryLock
 from kit.paths import checkout
 from kit.queries import Queries
-from tests.support.queries import FILES, ROOMS
+from tests.support.queries import FILES, PROJECT, ROOMS
 
 STATEMENT = re.compile(
     r"\s*(select .*\S|insert into|update \S+ set|delete from|with \w+ as|(create|drop|alter) "
@@ -87,3 +88,13 @@ def test_advisory_locks_are_numbered_by_the_enum_alone() -> None:
         if isinstance(key, ast.Constant) and key.value == "lock"
     }
     assert bound == {f"AdvisoryLock.{lock.name}" for lock in AdvisoryLock}
+
+
+def test_queries_are_in_the_wheel() -> None:
+    setuptools = PROJECT["tool"]["setuptools"]
+    assert "*.sql" in setuptools["package-data"]["*"]
+    packages = {
+        package.replace(".", "/")
+        for package in find_packages(checkout(), include=setuptools["packages"]["find"]["include"])
+    }
+    assert {str(file.parent.relative_to(checkout())) for file in FILES} <= packages
