@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL and Valkey of this state directory: what serves where no other is set."""
+"""The embedded PostgreSQL and Valkey of this state directory, used where no others are set."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def servers() -> tuple[Postgres, Valkey]:
 
 
 def start_servers() -> None:
-    """Start both servers and make our database where it is missing."""
-    import psycopg  # not needed by who only looks after the servers
+    """Start both servers, and create the database where it is missing."""
+    import psycopg  # not needed to stop the servers
 
     postgres, valkey = servers()
     postgres.start()
     valkey.start()
     with psycopg.connect(postgres.dsn(), autocommit=True, **CONNECTION) as admin:
-        known = admin.execute("select 1 from pg_database where datname = %s", [DATABASE])
-        if known.fetchone() is None:
+        exists = admin.execute("select 1 from pg_database where datname = %s", [DATABASE])
+        if exists.fetchone() is None:
             admin.execute(f"create database {DATABASE}")
 
 

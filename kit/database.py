@@ -1,4 +1,4 @@
-"""What several rooms share of PostgreSQL: roles, advisory locks, how they connect."""
+"""What several rooms share of PostgreSQL: connection options, roles, advisory locks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def connection_options(application: str, **session: str) -> dict[str, Any]:
 
 
 class Role(StrEnum):
-    """As whom a part of an installation logs in; the row policies tell them apart."""
+    """The logins of an installation; row policies and rights differ by role."""
 
     API = "api"
     """A tenant's own key: sees that tenant only."""
@@ -39,9 +39,9 @@ class Role(StrEnum):
     PUBLIC = "public"
     """Recipients who follow a link in a mail: can unsubscribe, and read nothing."""
     ENGINE = "engine"
-    """Pulumi: keeps its state in a schema of its own."""
+    """Pulumi: its state, in a schema of its own."""
     JOURNAL = "journal"
-    """What buys: the purchase journal and its limiter, nothing else."""
+    """The purchase journal and its limiter."""
 
 
 def role_name(installation: str, role: Role) -> str:
@@ -63,9 +63,9 @@ class AdvisoryLock(IntEnum):
     UPGRADE = 0x70656E01
     """One upgrade of a database's schemas at a time."""
     SENDER_UPGRADE = 0x70656E02
-    """The sender's part of it, which others may run alone."""
+    """The sender's part of an upgrade, which can run alone."""
     JOURNAL_SCHEMA = 0x70656E03
-    """One process at a time makes the purchase journal's tables."""
+    """One process at a time creates the purchase journal's tables."""
     EVENTS = 0x70656E04
     """Transactions with events commit one after the other."""
     IDEMPOTENCY_KEY = 0x70656E05

@@ -13,8 +13,8 @@ from pathlib import Path
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the lock of a directory, or of a file, which is made where it is missing.
 
-    Whoever has it is waited for; `waiting` is called once where that takes time. The lock of a
-    process that was killed ends with it.
+    Waits for another holder, after one call of `waiting`. The lock of a killed process ends with
+    it.
     """
     if not path.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Reads Pulumi's state where it is kept, without starting the engine (seen with 3.259.0).
+"""Reads Pulumi's state from its backend without the engine (layout as of 3.259.0).
 
-The engine's own `stack export` costs half a second and 100 MB; what a visit without change needs
-is one row. Layout below `.pulumi/`: `stacks/<project>/<stack>.json[.gz]`,
+The engine's own `stack export` costs half a second and 100 MB; a pass without change needs one
+row. Layout below `.pulumi/`: `stacks/<project>/<stack>.json[.gz]`,
 `locks/organization/<project>/<stack>/<id>.json`, `history/<project>/<stack>/…`. In PostgreSQL
 each file is a row whose key begins with the database's name and whose JSON holds the content in
 base64.
@@ -35,18 +35,18 @@ class Files(Protocol):
     """The files of a backend, by their path below its root."""
 
     def read(self, key: str) -> bytes | None:
-        """Return a file's content, None when there is none."""
+        """Return the content of a file, None when it does not exist."""
 
     def keys(self, prefix: str) -> list[str]:
         """List the files below a directory, sorted."""
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove files; those that are gone are fine."""
+        """Remove files, as far as they exist."""
 
 
 @dataclass(frozen=True)
 class Lock:
-    """Who works on a stack."""
+    """A lock on a stack, with its holder."""
 
     key: str
     pid: int
@@ -56,61 +56,61 @@ class Lock:
 
 
 class Stacks:
-    """What a backend holds of our stacks. Every method may raise STATE_UNREACHABLE."""
+    """The stacks of a backend. Every method may raise STATE_UNREACHABLE."""
 
     def __init__(self, url: str) -> None:
         scheme = urlsplit(url).scheme
         if scheme not in ("postgres", "postgresql", "file"):
-            reason = f"{scheme or 'nothing'} is not a kind of place known here"
+            reason = f"the scheme {scheme!r} is not supported"
             raise STATE_UNREACHABLE(reason=reason)
         self._files: Files = _Directory(url) if scheme == "file" else _Rows(url)
 
     def exists(self, stack: str) -> bool:
-        """Tell whether the stack was made."""
+        """Return whether the stack exists."""
         return self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") is not None
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
-        """Return the resources of the last checkpoint, in its order; none without a stack."""
+        """Return the resources of the last checkpoint in its order; of no stack, none."""
         content = self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") or {}
         latest = (content.get("checkpoint") or {}).get("latest") or {}
         return list(latest.get("resources") or [])
 
     def locks(self, stack: str) -> list[Lock]:
-        """Return the locks that are held on a stack."""
-        found = []
+        """Return the locks on a stack."""
+        locks = []
         for key in self._files.keys(f".pulumi/locks/organization/{PROJECT}/{stack}/"):
             content = self._files.read(key)
             if content is not None:  # released meanwhile
                 lock = json.loads(content)
-                found.append(
+                locks.append(
                     Lock(key, lock["pid"], lock["username"], lock["hostname"], lock["timestamp"])
                 )
-        return found
+        return locks
 
     def unlock(self, lock: Lock) -> None:
-        """Remove a lock. The caller knows that its holder is dead."""
+        """Remove a lock; the caller has checked that its holder is dead."""
         self._files.remove([lock.key])
 
     def prune(self, stack: str, *, keep: int) -> None:
         """Remove the history but for the newest `keep` updates, and all backups."""
         history = self._files.keys(f".pulumi/history/{PROJECT}/{stack}/")
-        moments = sorted({_moment(key) for key in history})
-        old = set(moments[: max(len(moments) - keep, 0)])
+        updates = sorted({_update(key) for key in history})
+        old = set(updates[: max(len(updates) - keep, 0)])
         backups = self._files.keys(f".pulumi/backups/{PROJECT}/{stack}/")
-        self._files.remove([key for key in history if _moment(key) in old] + backups)
+        self._files.remove([key for key in history if _update(key) in old] + backups)
 
     def _read_json(self, key: str) -> dict[str, Any] | None:
         for name in (f"{key}.gz", key):
             content = self._files.read(name)
             if content is not None:
                 plain = gzip.decompress(content) if content.startswith(COMPRESSED) else content
-                found: dict[str, Any] = json.loads(plain)
-                return found
+                parsed: dict[str, Any] = json.loads(plain)
+                return parsed
         return None
 
 
-def _moment(key: str) -> str:
-    """Return the part of `acme-1795529172211549208.history.json.gz` that all files share."""
+def _update(key: str) -> str:
+    """Return what an update's files share of `acme-1795529172211549208.history.json.gz`."""
     return key.rsplit("/", 1)[-1].split(".", 1)[0]
 
 
@@ -130,13 +130,13 @@ class _Directory:
             raise STATE_UNREACHABLE(reason=error) from None
 
     def keys(self, prefix: str) -> list[str]:
-        """List the files of a directory. `.attrs` are the file store's own notes on them."""
-        place = self._root / prefix
-        names = sorted(file.name for file in place.iterdir()) if place.is_dir() else []
+        """List the files of a directory, without the attributes that the store keeps of each."""
+        directory = self._root / prefix
+        names = sorted(file.name for file in directory.iterdir()) if directory.is_dir() else []
         return [prefix + name for name in names if not name.endswith(".attrs")]
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove files and the store's notes on them."""
+        """Remove files and their attributes."""
         for key in keys:
             (self._root / key).unlink(missing_ok=True)
             (self._root / f"{key}.attrs").unlink(missing_ok=True)
@@ -171,7 +171,7 @@ class _Rows:
         try:
             with psycopg.connect(self._dsn, **CONNECTION) as connection:
                 return connection.execute(query.format(table=self._table), values).fetchall()
-        except psycopg.errors.UndefinedTable:  # no engine has been here yet
+        except psycopg.errors.UndefinedTable:  # no engine has written yet
             return []
         except psycopg.OperationalError as error:
             raise STATE_UNREACHABLE(reason=str(error).strip()) from None

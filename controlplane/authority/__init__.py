@@ -1,1 +1,1 @@
-"""Who may submit mail to our hosts, and how a submitter knows that a host is ours."""
+"""Credentials and certificates for the submission of mail to our hosts."""

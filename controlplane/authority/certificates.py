@@ -1,8 +1,8 @@
-"""The control plane's own certificate authority for submission: one root, one leaf per HELO name.
+"""The certificate authority for submission: one root per tenant, one leaf per HELO name.
 
-The sender trusts this root and nothing else, so that no public CA (and nobody who can answer an
-ACME challenge for a moment) can stand between it and an egress address. Keys are returned in
-clear PEM; whoever stores them seals them with `vault` first.
+The sender trusts this root alone, so that neither a public CA nor an attacker who can answer an
+ACME challenge can impersonate an egress address. Keys are returned in clear PEM; the caller seals
+them with `vault` before it stores them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ CA_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=60)
 CLOCK_SKEW = timedelta(hours=1)
-"""Certificates start this much in the past: a host's clock may be behind ours."""
+"""Certificates start this much in the past: a host's clock may be slow."""
 COMMON_NAME_LIMIT = 64
-"""Upper bound of a common name (RFC 5280, appendix A); longer names stand in the SAN alone."""
+"""Upper bound of a common name (RFC 5280, appendix A); longer names are in the SAN alone."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def issue(ca: Issued, helo: str, *, now: datetime) -> Issued:
 
 
 def needs_renewal(certificate: str, *, now: datetime) -> bool:
-    """Say whether a PEM certificate ends within `RENEW_BEFORE`, so that it is replaced in time."""
+    """Return whether a PEM certificate expires within `RENEW_BEFORE`."""
     loaded = x509.load_pem_x509_certificate(certificate.encode())
     return loaded.not_valid_after_utc - now.astimezone(UTC) <= RENEW_BEFORE
 

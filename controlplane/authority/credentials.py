@@ -10,7 +10,7 @@ from controlplane.authority.faults import HASH_FAILED
 from kit.faults import first_line
 
 PASSWORD_BYTES = 24
-"""192 random bits: out of reach of guessing, so the hash needs no more than its default rounds."""
+"""192 random bits cannot be guessed, so the hash needs no more than its default rounds."""
 HASH_SECONDS = 30
 
 
@@ -34,8 +34,8 @@ def create_credential(address: str, tenant: str) -> Credential:
 def hash_password(password: str) -> str:
     """Hash a password with SHA512-CRYPT and a random salt, as `$6$salt$hash`.
 
-    The password goes to openssl on its standard input: an argument list can be read by anybody
-    on the machine. Raises HASH_FAILED when openssl is missing or fails.
+    The password goes to openssl on its standard input: any user of the machine can read an
+    argument list. Raises HASH_FAILED when openssl is missing or fails.
     """
     try:
         done = subprocess.run(

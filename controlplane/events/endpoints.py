@@ -32,6 +32,10 @@ async def list_events(
             items = await repository.latest(connection, tenant, subject, limit=limit)
         else:
             items = await repository.after(connection, cursor, tenant, subject, limit=limit)
-        if tenant is not None and not items and not await repository.knows(connection, tenant):
+        if (
+            tenant is not None
+            and not items
+            and not await repository.has_existed(connection, tenant)
+        ):
             raise NOT_FOUND(kind="tenant", name=tenant, plural="tenants")
     return EventPage(items=items, next=str(items[-1].id if items else cursor))

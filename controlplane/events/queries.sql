@@ -3,7 +3,7 @@ select id, tenant, at, subject, kind, reason, message, actor from oltp.events
 
 -- name: emit
 -- Transactions with events commit one after the other: numbers become visible in their order, and
--- a reader that goes on behind a number misses none.
+-- a reader that continues after a number misses none.
 with held as materialized (select pg_advisory_xact_lock(:lock))
 insert into oltp.events (tenant_id, tenant, at, subject, kind, reason, message, actor)
 select cast(:tenant_id as uuid), :tenant, :at, :subject, :kind, :reason, :message, :actor
@@ -24,6 +24,6 @@ where (cast(:tenant as text) is null or tenant = :tenant)
 order by id desc
 limit :limit
 
--- name: knows
+-- name: has_existed
 select exists(select 1 from oltp.tenants where name = :tenant)
     or exists(select 1 from oltp.events where tenant = :tenant)

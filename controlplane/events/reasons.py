@@ -1,4 +1,4 @@
-"""Why a person asked for something: required where an operator interferes, kept with the event."""
+"""The reason for an intervention: required of an operator, and stored with the event."""
 
 from __future__ import annotations
 

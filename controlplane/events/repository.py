@@ -28,9 +28,9 @@ async def emit(
     message: str,
     actor: str | None = None,
 ) -> None:
-    """Record that something happened, as the last that a transaction does.
+    """Record an event, as the last statement of a transaction: others wait until it ends.
 
-    Without a tenant it concerns the whole platform. `actor` is the prefix of the key that asked.
+    Without a tenant it concerns the platform. `actor` is the prefix of the requester's key.
     """
     await connection.execute(
         SQL.emit,
@@ -82,6 +82,6 @@ async def latest(
     return newest_first[::-1]
 
 
-async def knows(connection: AsyncConnection, tenant: str) -> bool:
-    """Tell whether a tenant exists, or existed: its events stay."""
-    return bool(await connection.scalar(SQL.knows, {"tenant": tenant}))
+async def has_existed(connection: AsyncConnection, tenant: str) -> bool:
+    """Return whether a tenant exists or has existed: its events stay."""
+    return bool(await connection.scalar(SQL.has_existed, {"tenant": tenant}))

@@ -1,4 +1,4 @@
-"""Turns the key of a request into a role of the database, a tenant's scope and permissions."""
+"""Maps the key of a request to a database role, a tenant and scopes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Access:
 
     @property
     def is_operator(self) -> bool:
-        """Tell whether the key is not bound to a tenant."""
+        """Return whether the key belongs to no tenant."""
         return self.tenant_id is None
 
     @asynccontextmanager
@@ -64,7 +64,7 @@ class Guard:
         return access
 
     async def admit(self, request: Request) -> None:
-        """Check the key of a request and keep its rights; raises where they do not suffice."""
+        """Check the key of a request and store its rights; raises where they do not suffice."""
         access = await _access(request)
         if self.scope not in access.scopes:
             raise SCOPE_MISSING(scope=self.scope)

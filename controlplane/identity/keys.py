@@ -1,4 +1,4 @@
-"""API keys: shown once, kept as a prefix to find them and a keyed hash to check them."""
+"""API keys: shown once, stored as a prefix for look-up and a keyed hash for verification."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key at the only moment when it is known in full."""
+    """A new key, the only time that it is readable in full."""
 
     secret: str = field(repr=False)
     prefix: str
@@ -38,12 +38,12 @@ def create_key(pepper: bytes) -> NewKey:
 
 
 def prefix_of(secret: str) -> str:
-    """Return the part of a key that is kept in clear."""
+    """Return the part of a key that is stored in clear."""
     return secret[:PREFIX_LENGTH]
 
 
 def hash_key(secret: str, pepper: bytes) -> bytes:
-    """Return the keyed hash; fast, since the key itself cannot be guessed."""
+    """Return the keyed hash; a fast one suffices, since a key cannot be guessed."""
     return hmac.digest(pepper, secret.encode(), hashlib.sha256)
 
 

@@ -20,7 +20,7 @@ SQL = Queries(__file__, text)
 
 @dataclass(frozen=True)
 class KeyRow:
-    """A key as it is kept; `tenant_id` None is an operator's."""
+    """A stored key; an operator's has no tenant."""
 
     prefix: str
     hash: bytes
@@ -42,7 +42,7 @@ async def add_key(
     scopes: Iterable[Scope],
     now: datetime,
 ) -> None:
-    """Keep a new key."""
+    """Store a new key."""
     await connection.execute(
         SQL.add,
         {

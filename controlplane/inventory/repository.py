@@ -1,4 +1,4 @@
-"""Tenants whose documents hold a part that somebody asks for."""
+"""Tenants whose documents contain a requested part."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def names_of_tenants(
     again: bool,
     limit: int,
 ) -> Sequence[str]:
-    """Return names in order, behind `start`, of tenants whose specification holds `holding`.
+    """Return names in order, after `start`, of tenants whose specification contains `holding`.
 
     With `again` the first one may be `start` itself.
     """

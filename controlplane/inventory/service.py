@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from blueprint.document import Blueprint
 from blueprint.naming import host_of
 from blueprint.platform import Platform
-from blueprint.render import render
 from controlplane.conditions import repository as condition_rows
 from controlplane.conditions.model import PROVISIONED
 from controlplane.hosts import repository as host_rows
@@ -22,17 +21,18 @@ from controlplane.inventory import repository
 from controlplane.inventory.schemas import AddressView, DomainView, HostView, MailboxView, Part
 from controlplane.pagination import cut
 from controlplane.tenants import service
+from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
 from controlplane.tenants.schemas import ConditionView
 
 P = TypeVar("P", bound=Part)
 BATCH = 20
-"""Tenants that are looked at together."""
+"""Tenants that are read together."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """All that is known of a tenant whose parts are listed."""
+class Listed:
+    """A tenant whose parts are listed."""
 
     tenant: TenantRow
     hosts: Mapping[str, HostRow]
@@ -42,35 +42,29 @@ class Known:
 
     @property
     def blueprint(self) -> Blueprint:
-        """What follows from the tenant's document; its keys play no part here."""
-        return render(
-            self.tenant.document,
-            platform=self.platform,
-            keys=None,
-            generation=self.tenant.generation,
-            incarnations={name: host.incarnation for name, host in self.hosts.items()},
-        )
+        """Return what follows from the tenant's document, without its keys."""
+        return render_tenant(self.tenant, self.hosts, self.platform, keys=None)
 
     def shared(self, kind: str, name: str) -> dict[str, Any]:
         """Return what every part has."""
-        found = self.conditions.get(f"{kind}/{name}", [])
-        return {"tenant": self.tenant.name, "name": name, "conditions": found}
+        conditions = self.conditions.get(f"{kind}/{name}", [])
+        return {"tenant": self.tenant.name, "name": name, "conditions": conditions}
 
 
 @dataclass(frozen=True)
 class Kind(Generic[P]):
-    """A kind of part: how it is found in documents and how it is shown."""
+    """A kind of part: how it is selected in documents and how it is shown."""
 
     holding: Callable[[str], Mapping[str, Any]]
-    """What a specification holds that has the part of a name."""
-    parts: Callable[[Known], Iterable[P]]
+    """Returns what a specification contains when it has a part of this name."""
+    parts: Callable[[Listed], Iterable[P]]
 
 
-def _hosts(known: Known) -> Iterable[HostView]:
-    for host in known.blueprint.hosts:
-        row = known.hosts.get(host.name)
+def _hosts(listed: Listed) -> Iterable[HostView]:
+    for host in listed.blueprint.hosts:
+        row = listed.hosts.get(host.name)
         yield HostView(
-            **known.shared("host", host.name),
+            **listed.shared("host", host.name),
             server_name=host.server_name,
             incarnation=host.incarnation,
             service_id=row.service_id if row else None,
@@ -84,10 +78,10 @@ def _hosts(known: Known) -> Iterable[HostView]:
         )
 
 
-def _addresses(known: Known) -> Iterable[AddressView]:
-    for host in known.blueprint.hosts:
+def _addresses(listed: Listed) -> Iterable[AddressView]:
+    for host in listed.blueprint.hosts:
         for address in host.addresses:
-            shared = known.shared("address", address.name)
+            shared = listed.shared("address", address.name)
             yield AddressView(
                 **shared,
                 ip=next((c.message for c in shared["conditions"] if c.reason == PROVISIONED), None),
@@ -98,16 +92,16 @@ def _addresses(known: Known) -> Iterable[AddressView]:
             )
 
 
-def _domains(known: Known) -> Iterable[DomainView]:
-    for domain in known.tenant.document.spec.domains:
-        shared = known.shared("domain", domain.name)
+def _domains(listed: Listed) -> Iterable[DomainView]:
+    for domain in listed.tenant.document.spec.domains:
+        shared = listed.shared("domain", domain.name)
         yield DomainView(**shared, dns=domain.dns, dmarc=domain.dmarc)
 
 
-def _mailboxes(known: Known) -> Iterable[MailboxView]:
-    for box in known.tenant.document.spec.mailboxes:
+def _mailboxes(listed: Listed) -> Iterable[MailboxView]:
+    for box in listed.tenant.document.spec.mailboxes:
         yield MailboxView(
-            **known.shared("mailbox", box.address),
+            **listed.shared("mailbox", box.address),
             domain=box.address.rpartition("@")[2],
             daily_cap=box.daily_cap,
         )
@@ -134,17 +128,17 @@ async def page(
         await service.find(connection, tenant)
     begun, _, last = cursor.partition("/")
     holding = {} if name is None else kind.holding(name)
-    found: list[P] = []
-    async for known in _tenants(connection, platform, holding, tenant=tenant, start=begun):
-        found += [
+    parts: list[P] = []
+    async for listed in _tenants(connection, platform, holding, tenant=tenant, start=begun):
+        parts += [
             part
-            for part in sorted(kind.parts(known), key=lambda part: _natural(part.name))
+            for part in sorted(kind.parts(listed), key=lambda part: _natural(part.name))
             if (name is None or part.name == name)
             and (part.tenant != begun or _natural(part.name) > _natural(last))
         ]
-        if len(found) > limit:
+        if len(parts) > limit:
             break
-    return cut(found, limit, lambda part: f"{part.tenant}/{part.name}")
+    return cut(parts, limit, lambda part: f"{part.tenant}/{part.name}")
 
 
 async def _tenants(
@@ -154,8 +148,8 @@ async def _tenants(
     *,
     tenant: str | None,
     start: str,
-) -> AsyncIterator[Known]:
-    """Yield tenants by name from `start` on, with all that is known of them."""
+) -> AsyncIterator[Listed]:
+    """Yield tenants by name from `start` on, with their hosts and conditions."""
     last, again = start, True
     while names := await repository.names_of_tenants(
         connection, holding, tenant=tenant, start=last, again=again, limit=BATCH
@@ -167,7 +161,7 @@ async def _tenants(
             for condition in await condition_rows.load(connection, row.id):
                 conditions[condition.subject].append(ConditionView(**condition.__dict__))
             hosts = await host_rows.load(connection, row.id)
-            yield Known(row, hosts, conditions, platform)
+            yield Listed(row, hosts, conditions, platform)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

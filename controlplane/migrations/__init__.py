@@ -1,4 +1,4 @@
-"""Brings any PostgreSQL to the current schema: roles, our history, then the sender's."""
+"""Upgrades a PostgreSQL database to the current schema: roles, our revisions, the sender's."""
 
 from __future__ import annotations
 
@@ -26,15 +26,20 @@ from kit.faults import Fault, first_line
 from sender import migrations as sender
 
 CONNECTION = connection_options("penguin-upgrade")
-LOCK_TIMEOUT = "10s"
-"""How long a step waits for a table; whoever comes behind it waits as long."""
 
 
-def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) -> None:
-    """Create or update the roles and all schemas; doing it again changes nothing.
+def upgrade(
+    dsn: str,
+    installation: str,
+    passwords: Mapping[Role, SecretStr],
+    *,
+    lock_timeout: str = "10s",
+) -> None:
+    """Create or update the roles and all schemas; a second time changes nothing.
 
-    `dsn` needs a login that may create roles. Raises DATABASE_UNAVAILABLE,
-    DATABASE_TOO_OLD, DATABASE_LOCKED, DATABASE_REFUSED or DATABASE_FULL.
+    `dsn` needs a login that may create roles. `lock_timeout` is how long a revision waits for a
+    table, and every query behind it as long. Raises DATABASE_UNAVAILABLE, DATABASE_TOO_OLD,
+    DATABASE_LOCKED, DATABASE_REFUSED or DATABASE_FULL.
     """
     try:
         with psycopg.connect(dsn, autocommit=True, **CONNECTION) as admin:
@@ -43,16 +48,16 @@ def upgrade(dsn: str, installation: str, passwords: Mapping[Role, SecretStr]) ->
             admin.execute("set lock_timeout = '30s'")
             admin.execute("select pg_advisory_lock(%(lock)s)", {"lock": AdvisoryLock.UPGRADE})
             _make_roles(admin, installation, passwords)
-            _run_history(dsn, installation)
+            _run_history(dsn, installation, lock_timeout)
             sender.upgrade(dsn, installation)
     except psycopg.Error as error:
         raise _refused(error) from None
-    except DBAPIError as error:  # the same, from within a history
+    except DBAPIError as error:  # the same, from a revision
         raise _refused(error.orig) from None
 
 
 def _refused(error: BaseException | None) -> Fault:
-    """Say what an error of the database means to whoever upgrades it."""
+    """Return the fault of an error of the database."""
     reason = first_line(error)
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return DATABASE_LOCKED()
@@ -68,12 +73,12 @@ def _make_roles(
     installation: str,
     passwords: Mapping[Role, SecretStr],
 ) -> None:
-    """Roles belong to the whole server, so another database's upgrade may race with ours."""
+    """Create the roles. They belong to the server, so another database's upgrade may race."""
     for role in Role:
         login = role_name(installation, role)
         name = sql.Identifier(login)
-        known = admin.execute("select 1 from pg_roles where rolname = %s", [login]).fetchone()
-        if known is None:
+        exists = admin.execute("select 1 from pg_roles where rolname = %s", [login]).fetchone()
+        if exists is None:
             with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
                 admin.execute(sql.SQL("create role {} login noinherit").format(name))
         secret = passwords[role].get_secret_value()
@@ -90,13 +95,13 @@ def _make_roles(
 
 
 def _scram(admin: psycopg.Connection[tuple[object, ...]], login: str, password: str) -> str:
-    """Hash on our side: a password in clear would stand in the server's log."""
+    """Hash a password here: in clear it would be in the server's log."""
     return admin.pgconn.encrypt_password(
         password.encode(), login.encode(), b"scram-sha-256"
     ).decode()
 
 
-def _run_history(dsn: str, installation: str) -> None:
+def _run_history(dsn: str, installation: str, lock_timeout: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     engine = create_engine(
@@ -104,7 +109,7 @@ def _run_history(dsn: str, installation: str) -> None:
     )
     try:
         with engine.begin() as connection:
-            connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+            connection.exec_driver_sql(f"set local lock_timeout = '{lock_timeout}'")
             connection.exec_driver_sql("create schema if not exists oltp")
             config.attributes["connection"] = connection
             config.attributes["installation"] = installation

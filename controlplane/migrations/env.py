@@ -1,4 +1,4 @@
-"""Runs the history on the connection that the upgrade hands over."""
+"""Runs the revisions on the connection of the upgrade."""
 
 from alembic import context
 

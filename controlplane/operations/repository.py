@@ -20,7 +20,7 @@ from kit.queries import Queries
 
 SQL = Queries(__file__, text)
 LAST = UUID(int=2**128 - 1)
-"""Behind every id."""
+"""Greater than every id."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ async def start(
     digest: str | None,
     now: datetime,
 ) -> None:
-    """Record what is about to be done, and by which process."""
+    """Record an operation that is about to run, and its process."""
     await connection.execute(
         SQL.start,
         {
@@ -63,7 +63,7 @@ async def start(
 
 
 async def beat(connection: AsyncConnection, tenant_id: UUID, *, now: datetime) -> None:
-    """Say that the process of a tenant's open operation is alive."""
+    """Record a heartbeat of the process of a tenant's open operation."""
     await connection.execute(SQL.beat, {"tenant_id": tenant_id, "now": now})
 
 
@@ -94,7 +94,7 @@ async def finish(
 async def abort_unfinished(
     connection: AsyncConnection, tenant_id: UUID, fault: Fault, *, now: datetime
 ) -> Sequence[UUID]:
-    """Close what a dead process left open; only the holder of the tenant's lease may ask."""
+    """Close what a dead process left open; only the holder of the tenant's lease may call it."""
     rows = await connection.scalars(
         SQL.abort_unfinished,
         {
@@ -114,7 +114,7 @@ async def add_lines(
     tenant_id: UUID,
     lines: Sequence[tuple[datetime, str]],
 ) -> None:
-    """Append to an operation's log; the last line is its progress, and a sign of life."""
+    """Append to an operation's log; the last line is its progress and a heartbeat."""
     if not lines:
         return
     rows = [

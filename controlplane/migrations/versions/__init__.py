@@ -1,1 +1,1 @@
-"""The history of the schema oltp."""
+"""Revisions of the schema oltp."""

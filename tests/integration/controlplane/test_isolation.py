@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from controlplane import faults, migrations
+from controlplane import faults
 from controlplane.database import API, OPERATOR, role_dsn
 from controlplane.migrations import upgrade
 from hostwinds.journal.postgres import admit
@@ -152,12 +152,11 @@ def test_upgrading_without_the_right_says_so(database):
     assert_shows(refused, faults.DATABASE_REFUSED, reason=...)
 
 
-def test_a_lock_that_somebody_holds_is_named(database, monkeypatch):
-    monkeypatch.setattr(migrations, "LOCK_TIMEOUT", "100ms")
+def test_upgrade_with_a_lock_held_by_another_is_refused(database):
     with psycopg.connect(database) as admin:
         upgrade(database, INSTALLATION, PASSWORDS)
         admin.execute("lock table oltp.alembic_version")
-        refused = printed(lambda: upgrade(database, INSTALLATION, PASSWORDS))
+        refused = printed(lambda: upgrade(database, INSTALLATION, PASSWORDS, lock_timeout="100ms"))
     assert_shows(refused, faults.DATABASE_LOCKED)
 
 
