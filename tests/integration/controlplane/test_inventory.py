@@ -47,7 +47,7 @@ async def listed(client: httpx2.AsyncClient, kind: str, **query: Any) -> list[di
 
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
-async def test_addresses_of_all_tenants_are_listed_once_in_order_whatever_the_page(
+async def test_addresses_of_all_tenants_are_listed_once_in_order_for_any_page_size(
     operator, tenants, limit
 ):
     found = await listed(operator, "addresses", limit=limit)
@@ -56,7 +56,7 @@ async def test_addresses_of_all_tenants_are_listed_once_in_order_whatever_the_pa
     assert [(each["tenant"], each["name"]) for each in found] == expected
 
 
-async def test_each_kind_shows_what_the_document_says(operator, tenants):
+async def test_parts_of_each_kind_show_their_specification(operator, tenants):
     [host] = await listed(operator, "hosts", tenant="zoo")
     assert (host["size"], host["addresses"]) == ("business", ["mx1-1", "mx1-2"])
     assert (host["service_id"], host["conditions"]) == (None, [])
@@ -80,7 +80,9 @@ async def test_each_kind_shows_what_the_document_says(operator, tenants):
         ("hosts", "mx9", []),
     ],
 )
-async def test_a_name_finds_the_parts_of_that_name(operator, tenants, kind, name, tenants_with_it):
+async def test_parts_filtered_by_name_have_that_name(
+    operator, tenants, kind, name, tenants_with_it
+):
     found = await listed(operator, kind, name=name)
     assert [(each["tenant"], each["name"]) for each in found] == [
         (tenant, name) for tenant in tenants_with_it
@@ -88,14 +90,14 @@ async def test_a_name_finds_the_parts_of_that_name(operator, tenants, kind, name
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_key_of_a_tenant_sees_its_own_parts_only(client_of, tenants, kind):
+async def test_parts_listed_with_a_tenants_key_are_its_own(client_of, tenants, kind):
     client = await client_of(tenants["zoo"])
     assert {part["tenant"] for part in await listed(client, kind)} == {"zoo"}
     answer = await client.get(f"/{kind}", params={"tenant": "acme"})
     assert (answer.status_code, answer.json()["code"]) == (404, "resource.not_found")
 
 
-async def test_conditions_of_a_part_come_with_it(operator, tenants, plane):
+async def test_parts_are_listed_with_their_conditions(operator, tenants, plane):
     async with plane.begin(CONTROLLER) as connection:
         await connection.execute(
             text(
@@ -107,7 +109,7 @@ async def test_conditions_of_a_part_come_with_it(operator, tenants, plane):
     assert [(c["type"], c["reason"]) for c in domain["conditions"]] == [("Ready", "DnsMissing")]
 
 
-async def test_address_shows_its_number_once_it_was_observed(operator, tenants, plane):
+async def test_address_observed_shows_its_ip(operator, tenants, plane):
     async with plane.begin(CONTROLLER) as connection:
         await connection.execute(
             text(
@@ -128,7 +130,7 @@ async def test_events_of_an_unknown_tenant_are_refused(operator, tenants):
     assert (answer.status_code, answer.json()["code"]) == (404, "resource.not_found")
 
 
-async def test_events_of_a_deleted_tenant_can_still_be_read(operator, tenants, plane):
+async def test_events_of_a_deleted_tenant_are_listed(operator, tenants, plane):
     async with plane.begin(CONTROLLER) as connection:
         await connection.execute(text("delete from oltp.tenants where name = 'zoo'"))
     answer = await operator.get("/events", params={"tenant": "zoo"})

@@ -28,7 +28,7 @@ async def two(operator) -> tuple[UUID, UUID]:
     return UUID(made[0]["id"]), UUID(made[1]["id"])
 
 
-async def test_the_api_role_sees_one_tenant_and_without_a_tenant_nothing(plane, two):
+async def test_api_role_with_a_tenant_sees_its_rows_only(plane, two):
     async with plane.begin(API) as connection:
         assert (await connection.execute(text("select * from oltp.tenants"))).all() == []
     async with plane.begin(API, tenant_id=two[0]) as connection:
@@ -39,7 +39,7 @@ async def test_the_api_role_sees_one_tenant_and_without_a_tenant_nothing(plane, 
             assert set(rows.scalars()) <= {two[0]}, table
 
 
-async def test_the_api_role_writes_no_rows_of_another_tenant(plane, two):
+async def test_api_role_writing_a_row_of_another_tenant_is_refused(plane, two):
     async with plane.begin(API, tenant_id=two[0]) as connection:
         done = await connection.execute(text("update oltp.tenants set updated_at = now()"))
         assert done.rowcount == 1
@@ -60,13 +60,13 @@ async def test_the_api_role_writes_no_rows_of_another_tenant(plane, two):
         "oltp.schedule set lease_until = null",
     ],
 )
-async def test_the_api_role_changes_nothing_that_is_the_controllers(plane, two, change):
+async def test_api_role_updating_a_column_of_the_controller_is_refused(plane, two, change):
     with pytest.raises(ProgrammingError, match="permission denied"):
         async with plane.begin(API, tenant_id=two[0]) as connection:
             await connection.execute(text(f"update {change}"))
 
 
-async def test_the_api_role_sees_neither_secrets_nor_other_keys(plane, client_of, two):
+async def test_api_role_reading_keys_or_secrets_sees_none(plane, client_of, two):
     await client_of(str(two[0]))
     async with plane.begin(API, tenant_id=two[0]) as connection:
         assert (await connection.execute(text("select * from oltp.api_keys"))).all() == []
@@ -76,7 +76,7 @@ async def test_the_api_role_sees_neither_secrets_nor_other_keys(plane, client_of
                 await connection.execute(text("select * from oltp.secrets"))
 
 
-async def test_no_role_can_step_around_row_level_security(plane, database, two):
+async def test_row_level_security_is_forced_on_every_table_and_role(plane, database, two):
     with psycopg.connect(database) as admin:
         rows = admin.execute(
             "select rolname from pg_roles where rolname = any(%s) and (rolsuper or rolbypassrls)",
@@ -94,7 +94,7 @@ async def test_no_role_can_step_around_row_level_security(plane, database, two):
         assert open_tables == []
 
 
-async def test_no_key_of_a_tenant_reaches_another_tenants_row_of_any_table(
+async def test_api_role_of_one_tenant_reads_no_row_of_another_from_any_table(
     plane, database, operator, two
 ):
     """Each table that names a tenant gets a row of both; the API's role may see one at most."""
@@ -133,7 +133,7 @@ def test_role_of_engine_and_journal_has_rights_on_its_own_schema_only(
             assert {name for (name,) in rows} == schemas
 
 
-def test_upgrading_twice_changes_nothing_and_keeps_data(database):
+def test_upgrade_repeated_keeps_the_data(database):
     upgrade(database, INSTALLATION, PASSWORDS)
     with psycopg.connect(database) as admin:
         admin.execute(
@@ -145,7 +145,7 @@ def test_upgrading_twice_changes_nothing_and_keeps_data(database):
         assert admin.execute("select name from oltp.tenants").fetchall() == [("kept",)]
 
 
-def test_upgrading_without_the_right_says_so(database):
+def test_upgrade_without_rights_is_refused(database):
     upgrade(database, INSTALLATION, PASSWORDS)
     weak = role_dsn(database, login(API), PASSWORDS[API].get_secret_value())
     refused = printed(lambda: upgrade(weak, INSTALLATION, PASSWORDS))
@@ -160,7 +160,7 @@ def test_upgrade_with_a_lock_held_by_another_is_refused(database):
     assert_shows(refused, faults.DATABASE_LOCKED)
 
 
-def test_a_login_that_may_create_roles_but_no_schemas_says_so(database):
+def test_upgrade_by_a_login_without_rights_on_schemas_is_refused(database):
     upgrade(database, INSTALLATION, PASSWORDS)
     with psycopg.connect(database, autocommit=True) as admin:
         admin.execute("drop schema oltp cascade")
@@ -178,12 +178,12 @@ def test_a_login_that_may_create_roles_but_no_schemas_says_so(database):
     assert_shows(refused, faults.DATABASE_REFUSED, reason=...)
 
 
-def test_a_dsn_that_is_none_is_told(database):
+def test_upgrade_with_a_malformed_dsn_is_refused(database):
     refused = printed(lambda: upgrade("postgresql://[", INSTALLATION, PASSWORDS))
     assert_shows(refused, faults.DATABASE_UNAVAILABLE, reason=...)
 
 
-def test_an_unreachable_database_is_named(database):
+def test_upgrade_of_an_unreachable_database_is_refused_without_its_password(database):
     refused = printed(
         lambda: upgrade("postgresql://nobody:secret@127.0.0.1:1/none", INSTALLATION, PASSWORDS)
     )
@@ -191,7 +191,7 @@ def test_an_unreachable_database_is_named(database):
     assert "secret" not in refused
 
 
-def test_a_role_that_could_not_log_in_is_opened(database):
+def test_upgrade_lets_a_role_without_login_log_in(database):
     with psycopg.connect(database, autocommit=True) as admin:
         upgrade(database, INSTALLATION, PASSWORDS)
         admin.execute(f"alter role {login(Role.API)} nologin")
@@ -201,7 +201,7 @@ def test_a_role_that_could_not_log_in_is_opened(database):
         assert connection.execute("select current_user").fetchone() == (login(API),)
 
 
-def test_roles_of_another_installation_on_the_server_see_nothing(database, postgres_server):
+def test_roles_of_another_installation_have_no_rights(database, postgres_server):
     upgrade(database, INSTALLATION, PASSWORDS)
     other = f"{database}_other"
     with psycopg.connect(database, autocommit=True) as admin:

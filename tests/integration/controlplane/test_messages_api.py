@@ -23,7 +23,7 @@ async def acme(operator: httpx2.AsyncClient) -> dict[str, Any]:
     return dict((await operator.post("/tenants", json=document())).json())
 
 
-async def test_an_operator_sends_for_a_tenant_and_the_tenant_sees_it(
+async def test_message_sent_by_an_operator_is_shown_to_its_tenant(
     acme, operator, client_of
 ) -> None:
     answer = await operator.post("/messages", params={"tenant": "acme"}, json=MESSAGE)
@@ -37,7 +37,7 @@ async def test_an_operator_sends_for_a_tenant_and_the_tenant_sees_it(
     assert explained["message"]["to"] == "bob@rcpt.example"
 
 
-async def test_another_tenant_sees_nothing_of_it(acme, operator, client_of) -> None:
+async def test_message_of_another_tenant_is_not_found(acme, operator, client_of) -> None:
     bob = (await operator.post("/tenants", json=document("bob"))).json()
     id_ = (await operator.post("/messages", params={"tenant": "acme"}, json=MESSAGE)).json()["id"]
     stranger = await client_of(bob["id"])
@@ -48,7 +48,7 @@ async def test_another_tenant_sees_nothing_of_it(acme, operator, client_of) -> N
     assert_shows(sent.json(), faults.NOT_FOUND)
 
 
-async def test_the_same_key_queues_once(acme, client_of) -> None:
+async def test_message_with_the_same_idempotency_key_is_queued_once(acme, client_of) -> None:
     client = await client_of(acme["id"])
     headers = {"Idempotency-Key": "one"}
     first = await client.post("/messages", json=MESSAGE, headers=headers)
@@ -58,7 +58,7 @@ async def test_the_same_key_queues_once(acme, client_of) -> None:
     assert_shows(other.json(), IDEMPOTENCY_MISMATCH)
 
 
-async def test_all_mistakes_of_a_message_are_told(acme, client_of) -> None:
+async def test_message_with_several_mistakes_lists_them(acme, client_of) -> None:
     client = await client_of(acme["id"])
     answer = await client.post("/messages", json={**MESSAGE, "to": "nobody", "sbuject": "x"})
     problem = answer.json()
@@ -68,12 +68,12 @@ async def test_all_mistakes_of_a_message_are_told(acme, client_of) -> None:
     assert told["to"].startswith("give a mail address such as bob@example.com")
 
 
-async def test_an_operators_message_names_its_tenant(acme, operator) -> None:
+async def test_message_of_an_operator_without_a_tenant_is_refused(acme, operator) -> None:
     answer = await operator.post("/messages", json=MESSAGE)
     assert_shows(answer.json(), faults.TENANT_MISSING)
 
 
-async def test_sending_needs_its_own_scope(acme, client_of) -> None:
+async def test_message_with_a_key_without_the_scope_is_refused(acme, client_of) -> None:
     client = await client_of(acme["id"], scopes=(Scope.MESSAGES_READ,))
     answer = await client.post("/messages", json=MESSAGE)
     assert_shows(answer.json(), faults.SCOPE_MISSING, scope="messages:send")
@@ -88,7 +88,7 @@ async def test_sending_needs_its_own_scope(acme, client_of) -> None:
         ({"to": "a..b@rcpt.example"}, "to"),
     ],
 )
-async def test_what_could_never_be_sent_is_told_at_once(acme, client_of, change, path) -> None:
+async def test_message_that_can_never_be_sent_is_refused(acme, client_of, change, path) -> None:
     client = await client_of(acme["id"])
     answer = await client.post("/messages", json=MESSAGE | change)
     problem = answer.json()
@@ -97,20 +97,22 @@ async def test_what_could_never_be_sent_is_told_at_once(acme, client_of, change,
 
 
 @pytest.mark.parametrize("id_", ["nothing", "%3Cx%40acme.example%3E"])
-async def test_an_unknown_id_is_not_found(acme, client_of, id_) -> None:
+async def test_message_of_an_unknown_id_is_not_found(acme, client_of, id_) -> None:
     client = await client_of(acme["id"])
     answer = await client.get(f"/messages/{id_}")
     assert_shows(answer.json(), MESSAGE_NOT_FOUND, id=unquote(id_).strip("<>"))
 
 
 @pytest.mark.parametrize("name", ["5", "", "bob"])
-async def test_no_other_tenant_is_named_by_accident(acme, client_of, name) -> None:
+async def test_message_for_another_tenant_by_a_tenants_key_is_refused(
+    acme, client_of, name
+) -> None:
     client = await client_of(acme["id"])
     answer = await client.post("/messages", params={"tenant": name}, json=MESSAGE)
     assert_shows(answer.json(), faults.NOT_FOUND, name=name)
 
 
-async def test_the_fields_of_a_message_stand_in_the_documentation(app) -> None:
+async def test_message_fields_are_documented(app) -> None:
     schemas = app.openapi()
     post = schemas["paths"]["/api/v1/messages"]["post"]
     body = post["requestBody"]["content"]["application/json"]["schema"]

@@ -19,7 +19,7 @@ async def acme(operator) -> str:
     return (await operator.post("/tenants", json=document())).json()["id"]
 
 
-async def test_a_pause_is_shown_with_reason_actor_and_time_until_it_is_resumed(operator, acme):
+async def test_pause_shows_reason_actor_and_time_until_resumed(operator, acme):
     paused = (await operator.post("/tenants/acme/pause", json=WHY)).json()["paused"]
     assert paused["reason"] == WHY["reason"]
     assert paused["actor"].startswith("pm_live_")
@@ -29,7 +29,7 @@ async def test_a_pause_is_shown_with_reason_actor_and_time_until_it_is_resumed(o
     assert (await operator.get("/tenants/acme")).json()["paused"] is None
 
 
-async def test_each_change_of_a_pause_is_an_event_with_its_actor(operator, acme, clock):
+async def test_pause_changed_is_an_event_with_its_actor(operator, acme, clock):
     for _ in range(2):
         await operator.post("/tenants/acme/pause", json=WHY)
         clock.advance(minutes=1)
@@ -42,28 +42,26 @@ async def test_each_change_of_a_pause_is_an_event_with_its_actor(operator, acme,
 
 
 @pytest.mark.parametrize("action", ["pause", "resume"])
-async def test_a_tenants_key_may_not_pause_or_resume(client_of, acme, action):
+async def test_pause_with_a_tenants_key_is_refused(client_of, acme, action):
     client = await client_of(acme)
     answer = await client.post(f"/tenants/acme/{action}", json=WHY)
     assert_shows(answer.json(), faults.OPERATORS_ONLY)
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "x" * 501}, {"why": "x"}])
-async def test_a_pause_without_a_reason_is_refused(operator, acme, body):
+async def test_pause_without_a_reason_is_refused(operator, acme, body):
     answer = await operator.post("/tenants/acme/pause", json=body)
     assert_shows(answer.json(), document_faults.INVALID, mistakes=...)
     assert (await operator.get("/tenants/acme")).json()["paused"] is None
 
 
-async def test_a_pause_of_an_unknown_tenant_is_refused(operator):
+async def test_pause_of_an_unknown_tenant_is_refused(operator):
     answer = await operator.post("/tenants/nobody/pause", json=WHY)
     assert_shows(answer.json(), faults.NOT_FOUND, name="nobody")
 
 
 @pytest.mark.parametrize("action", ["pause", "resume"])
-async def test_pausing_and_resuming_make_the_tenant_due_at_once(
-    operator, plane, clock, acme, action
-):
+async def test_pause_and_resume_make_the_tenant_due(operator, plane, clock, acme, action):
     if action == "resume":
         await operator.post("/tenants/acme/pause", json=WHY)
     async with plane.begin(CONTROLLER) as connection:
@@ -74,7 +72,7 @@ async def test_pausing_and_resuming_make_the_tenant_due_at_once(
     assert due == clock()
 
 
-async def test_a_document_is_accepted_while_its_tenant_is_paused(operator, acme):
+async def test_document_of_a_paused_tenant_is_accepted(operator, acme):
     await operator.post("/tenants/acme/pause", json=WHY)
     answer = await operator.put("/tenants/acme", json=document(plan="enterprise"))
     assert answer.json()["generation"] == 2

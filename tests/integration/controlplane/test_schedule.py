@@ -41,13 +41,13 @@ async def give_back(plane: Database, clock: Clock, held: Lease, **due: float) ->
         )
 
 
-async def test_each_tenant_is_taken_by_one_worker_only(three, plane, clock) -> None:
+async def test_claim_by_several_workers_gives_a_tenant_to_one(three, plane, clock) -> None:
     taken = await asyncio.gather(*(take(plane, clock, f"w{n}") for n in range(5)))
     ids = [str(lease.tenant_id) for lease in taken if lease]
     assert sorted(ids) == sorted(three.values())
 
 
-async def test_a_person_comes_before_a_routine_look(three, plane, clock) -> None:
+async def test_claim_takes_a_user_request_before_a_resync(three, plane, clock) -> None:
     while held := await take(plane, clock):
         await give_back(plane, clock, held, seconds=10)
     clock.advance(seconds=11)
@@ -58,9 +58,7 @@ async def test_a_person_comes_before_a_routine_look(three, plane, clock) -> None
     assert str(first.tenant_id) == three["c3"]
 
 
-async def test_tokens_only_grow_and_an_old_one_renews_and_returns_nothing(
-    three, plane, clock
-) -> None:
+async def test_lease_with_an_old_token_neither_renews_nor_releases(three, plane, clock) -> None:
     first = await take(plane, clock)
     await take(plane, clock)
     await take(plane, clock)
@@ -77,7 +75,7 @@ async def test_tokens_only_grow_and_an_old_one_renews_and_returns_nothing(
         assert await renew(connection, again, now=clock(), lease=LEASE), "still held"
 
 
-async def test_a_sign_of_life_keeps_a_tenant(three, plane, clock) -> None:
+async def test_lease_renewed_keeps_the_tenant(three, plane, clock) -> None:
     held = [await take(plane, clock) for _ in range(3)]
     for _ in range(5):
         clock.advance(seconds=50)
@@ -88,7 +86,7 @@ async def test_a_sign_of_life_keeps_a_tenant(three, plane, clock) -> None:
     assert await take(plane, clock) is None
 
 
-async def test_what_is_given_back_without_a_date_waits_for_a_wish(three, plane, clock) -> None:
+async def test_release_without_a_due_time_waits_for_a_request(three, plane, clock) -> None:
     while held := await take(plane, clock):
         await give_back(plane, clock, held)
         last = held

@@ -40,7 +40,7 @@ async def explained(client: httpx2.AsyncClient, id_: str) -> list[tuple[str, str
 
 
 @pytest.mark.parametrize("target", [TENANT, DOMAIN, ADDRESS], ids=lambda t: t["scope"])
-async def test_a_tenants_key_stops_and_starts_what_is_its_own(tenant, target):
+async def test_stop_by_a_tenants_key_of_its_own_is_accepted_and_ended(tenant, target):
     stopped = await tenant.post("/stop", json=target | WHY)
     assert stopped.status_code == 200
     shown = stopped.json()
@@ -52,7 +52,7 @@ async def test_a_tenants_key_stops_and_starts_what_is_its_own(tenant, target):
     assert (await tenant.get("/stops")).json()["items"] == []
 
 
-async def test_a_waiting_message_says_at_once_what_holds_it_back(operator, tenant):
+async def test_message_queued_shows_the_stop_at_once(operator, tenant):
     id_ = (await tenant.post("/messages", json=MESSAGE)).json()["id"]
     assert await explained(tenant, id_) == []
     for target in (DOMAIN, PLATFORM):
@@ -65,7 +65,7 @@ async def test_a_waiting_message_says_at_once_what_holds_it_back(operator, tenan
     assert await explained(tenant, id_) == expected[:1]
 
 
-async def test_a_stop_of_another_tenant_or_domain_is_not_said_of_a_message(operator, tenant):
+async def test_message_does_not_show_the_stop_of_another_tenant_or_domain(operator, tenant):
     await operator.post("/tenants", json=document("bob"))
     await operator.post("/stop", json={"scope": "tenant", "name": "bob"} | WHY)
     await operator.post("/stop", json=ADDRESS | {"tenant": "bob"} | WHY)
@@ -75,7 +75,7 @@ async def test_a_stop_of_another_tenant_or_domain_is_not_said_of_a_message(opera
     assert listed == []
 
 
-async def test_a_domain_is_found_whatever_its_case(tenant):
+async def test_stop_of_a_domain_ignores_case(tenant):
     stopped = await tenant.post("/stop", json={"scope": "domain", "name": "ACME.Example"} | WHY)
     assert stopped.json()["name"] == "acme.example"
     id_ = (await tenant.post("/messages", json=MESSAGE)).json()["id"]
@@ -88,14 +88,14 @@ async def test_a_domain_is_found_whatever_its_case(tenant):
 
 
 @pytest.mark.parametrize("path", ["/stop", "/start"])
-async def test_the_platform_is_the_operators(operator, tenant, path):
+async def test_stop_of_the_platform_by_a_tenants_key_is_refused(operator, tenant, path):
     answer = await tenant.post(path, json=PLATFORM | WHY)
     assert answer.status_code == 403
     assert_shows(answer.json(), faults.OPERATORS_ONLY)
     assert (await operator.post(path, json=PLATFORM | WHY)).status_code == 200
 
 
-async def test_what_an_operator_stopped_a_tenants_key_cannot_start(operator, tenant):
+async def test_stop_by_an_operator_is_not_ended_by_a_tenants_key(operator, tenant):
     await operator.post("/stop", json=DOMAIN | WHY)
     answer = await tenant.post("/start", json=DOMAIN | WHY)
     assert answer.status_code == 403
@@ -105,7 +105,7 @@ async def test_what_an_operator_stopped_a_tenants_key_cannot_start(operator, ten
     assert (await operator.post("/start", json=DOMAIN | WHY)).json()["changed"]
 
 
-async def test_the_database_refuses_what_a_tenants_key_may_not_stop(operator, acme, plane):
+async def test_stop_beyond_a_tenants_rights_is_refused_by_the_database(operator, acme, plane):
     await operator.post("/stop", json=TENANT | WHY)
     async with plane.begin(API, tenant_id=acme["id"]) as connection:
         done = await connection.execute(text("delete from directory.stops"))
@@ -128,7 +128,7 @@ async def test_the_database_refuses_what_a_tenants_key_may_not_stop(operator, ac
         ({"scope": "address", "name": "mx1-2", "tenant": "bob"}, "tenant", "tenants", "bob"),
     ],
 )
-async def test_what_a_key_may_not_see_is_not_stopped(operator, tenant, target, kind, plural, named):
+async def test_stop_of_what_the_key_may_not_see_is_not_found(operator, tenant, target, kind, plural, named):
     await operator.post("/tenants", json=document("bob"))
     answer = await tenant.post("/stop", json=target | WHY)
     assert answer.status_code == 404
@@ -136,7 +136,7 @@ async def test_what_a_key_may_not_see_is_not_stopped(operator, tenant, target, k
     assert (await operator.get("/stops")).json()["items"] == []
 
 
-async def test_an_operator_names_the_tenant_of_an_address(operator, acme):
+async def test_stop_of_an_address_by_an_operator_needs_its_tenant(operator, acme):
     answer = await operator.post("/stop", json=ADDRESS | WHY)
     assert answer.status_code == 422
     assert_shows(answer.json(), faults.TENANT_MISSING)
@@ -158,21 +158,21 @@ async def test_an_operator_names_the_tenant_of_an_address(operator, acme):
         TENANT | {"reason": "\ud800"},
     ],
 )
-async def test_a_stop_that_names_no_one_thing_and_reason_is_refused(operator, acme, body):
+async def test_stop_without_one_target_and_a_reason_is_refused(operator, acme, body):
     headers = {"Content-Type": "application/json"}
     answer = await operator.post("/stop", content=json.dumps(body), headers=headers)
     assert answer.status_code == 422
     assert (await operator.get("/stops")).json()["items"] == []
 
 
-async def test_reading_keys_do_not_stop(acme, client_of):
+async def test_stop_with_a_reading_key_is_refused(acme, client_of):
     reader = await client_of(acme["id"], scopes=(Scope.TENANTS_READ,))
     answer = await reader.post("/stop", json=DOMAIN | WHY)
     assert answer.status_code == 403
     assert_shows(answer.json(), faults.SCOPE_MISSING)
 
 
-async def test_each_stop_and_start_is_an_event_with_its_actor_once(operator, tenant):
+async def test_stop_and_start_are_one_event_each_with_their_actor(operator, tenant):
     for _ in range(2):
         await operator.post("/stop", json=PLATFORM | WHY)
         await tenant.post("/stop", json=DOMAIN | WHY)
@@ -193,12 +193,12 @@ async def test_each_stop_and_start_is_an_event_with_its_actor_once(operator, ten
     assert await recorded(operator) == [(None, "platform", "Stopped", "complaints"), *own]
 
 
-async def test_starting_what_is_not_stopped_changes_nothing(operator, acme):
+async def test_start_without_a_stop_changes_nothing(operator, acme):
     answer = await operator.post("/start", json=TENANT | WHY)
     assert answer.json() == {"changed": False, "stops": []}
 
 
-async def test_stops_come_in_pages(operator, acme):
+async def test_stops_are_listed_in_pages(operator, acme):
     targets = (TENANT, DOMAIN, PLATFORM)
     for target in targets:
         await operator.post("/stop", json=target | WHY)

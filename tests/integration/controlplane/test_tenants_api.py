@@ -31,7 +31,7 @@ async def create(operator: httpx2.AsyncClient, *args: Any, **spec: Any) -> dict[
 
 
 class TestCreate:
-    async def test_a_tenant_is_there_after_it_was_created(self, operator):
+    async def test_tenant_created_is_returned_by_get(self, operator):
         made = await create(operator)
         assert made["generation"] == 1
         seen = (await operator.get("/tenants/acme")).json()
@@ -39,7 +39,7 @@ class TestCreate:
         events = (await operator.get("/events", params={"tenant": "acme"})).json()
         assert [event["reason"] for event in events["items"]] == ["Created"]
 
-    async def test_all_mistakes_are_told_at_once_with_their_paths(self, operator):
+    async def test_document_with_several_mistakes_lists_them_with_their_paths(self, operator):
         wrong = document(
             regoin="us-west", mailboxes=[{"address": "x@acme.example", "daily_cap": 0}]
         )
@@ -56,7 +56,7 @@ class TestCreate:
         }
         assert all(e["remedy"] for e in problem["violations"])
 
-    async def test_a_plan_limit_is_an_error_with_a_place(self, operator):
+    async def test_document_beyond_its_plan_is_refused_with_the_path(self, operator):
         names = [{"name": f"d{n}.example"} for n in range(6)]
         wrong = document(plan="starter", domains=[{"name": "acme.example"}, *names])
         problem = (await operator.post("/tenants", json=wrong)).json()
@@ -64,9 +64,7 @@ class TestCreate:
         assert violation["path"] == "spec.domains"
         assert_shows(violation, document_faults.PLAN_LIMIT, count=7)
 
-    async def test_a_tenant_beyond_its_plan_may_keep_what_it_has_and_shrink(
-        self, operator, database
-    ):
+    async def test_tenant_beyond_its_plan_may_stay_or_shrink(self, operator, database):
         names = [{"name": f"{name}.example"} for name in ("acme", *"abcdef")]
         await operator.post("/tenants", json=document(domains=names))
         with psycopg.connect(database) as admin:  # as if the plan had shrunk
@@ -87,12 +85,12 @@ class TestCreate:
         assert await put(names[:-1]) == (200, "configured")
         assert await put(names) == (422, None)
 
-    async def test_a_name_is_given_once(self, operator):
+    async def test_tenant_with_a_name_in_use_is_refused(self, operator):
         await create(operator)
         answer = await operator.post("/tenants", json=document("acme", "other.example"))
         assert_shows(answer.json(), faults.TENANT_EXISTS)
 
-    async def test_a_foreign_domain_is_refused_without_saying_whose_it_is(self, operator):
+    async def test_domain_of_another_tenant_is_refused_without_its_owner(self, operator):
         await create(operator)
         answer = await operator.post("/tenants", json=document("bad", "acme.example"))
         assert_shows(answer.json(), faults.DOMAIN_TAKEN)
@@ -100,7 +98,7 @@ class TestCreate:
         assert (await operator.get("/tenants/bad")).status_code == 404
         assert "tenant acme" not in answer.text
 
-    async def test_the_same_key_creates_once_also_at_the_same_time(self, operator):
+    async def test_idempotency_key_used_concurrently_creates_once(self, operator):
         headers = {"Idempotency-Key": "one"}
         answers = await asyncio.gather(
             *(operator.post("/tenants", json=document(), headers=headers) for _ in range(3))
@@ -110,7 +108,7 @@ class TestCreate:
         other = await operator.post("/tenants", json=document("other"), headers=headers)
         assert_shows(other.json(), IDEMPOTENCY_MISMATCH)
 
-    async def test_a_repeated_answer_says_the_same_as_the_first(self, operator):
+    async def test_idempotency_key_repeated_returns_the_first_response(self, operator):
         headers = {"Idempotency-Key": "one"}
         first = await operator.post("/tenants", json=document(), headers=headers)
         await operator.put("/tenants/acme", json=document(plan="enterprise"))
@@ -141,7 +139,7 @@ class TestCreate:
         again = await operator.post("/tenants", json=document(), headers=headers)
         assert (again.status_code, "Idempotent-Replayed" in again.headers) == (201, False)
 
-    async def test_a_key_is_forgotten_after_a_day(self, operator, clock, plane):
+    async def test_idempotency_key_older_than_a_day_is_deleted(self, operator, clock, plane):
         await operator.post("/tenants", json=document("old"), headers={"Idempotency-Key": "old"})
         headers = {"Idempotency-Key": "one"}
         await operator.post("/tenants", json=document(), headers=headers)
@@ -154,7 +152,7 @@ class TestCreate:
 
 
 class TestReplace:
-    async def test_a_change_is_a_new_generation_and_the_same_again_is_none(self, operator):
+    async def test_document_changed_raises_the_generation_once(self, operator):
         await create(operator)
         changed = document(mailboxes=[{"address": "a@acme.example"}])
         first = await operator.put("/tenants/acme", json=changed)
@@ -162,18 +160,18 @@ class TestReplace:
         second = await operator.put("/tenants/acme", json=changed)
         assert (second.json()["generation"], second.headers["Penguin-Outcome"]) == (2, "unchanged")
 
-    async def test_a_domain_that_is_given_up_is_free_for_others(self, operator):
+    async def test_domain_removed_from_a_tenant_is_free(self, operator):
         await create(operator, domains=[{"name": "acme.example"}, {"name": "b.example"}])
         await operator.put("/tenants/acme", json=document())
         await create(operator, "bob", "b.example")
 
-    async def test_a_tenant_cannot_be_renamed(self, operator):
+    async def test_document_with_another_name_is_refused(self, operator):
         await create(operator)
         answer = await operator.put("/tenants/acme", json=document("acne", "acme.example"))
         assert_shows(answer.json(), faults.TENANT_WRONG_NAME)
 
     @pytest.mark.parametrize(("status", "asked"), [("False", True), ("True", False)])
-    async def test_unchanged_asks_for_a_pass_unless_the_tenant_is_ready(
+    async def test_document_unchanged_requests_a_pass_unless_ready(
         self, operator, plane, status, asked
     ):
         await create(operator)
@@ -202,7 +200,7 @@ class TestApply:
         assert (second.status_code, second.headers["Penguin-Outcome"]) == (200, "unchanged")
         assert second.json()["id"] == first.json()["id"]
 
-    async def test_put_of_a_new_tenant_at_the_same_time_creates_one(self, operator):
+    async def test_put_of_a_new_tenant_concurrently_creates_one(self, operator):
         answers = await asyncio.gather(
             *(operator.put("/tenants/acme", json=document()) for _ in range(3))
         )
@@ -227,7 +225,7 @@ class TestApply:
         assert (await operator.get("/tenants/acme")).headers["ETag"] == '"2"'
 
     @pytest.mark.parametrize("expected", ["*", '"1"', '"7", "1"'])
-    async def test_put_with_a_tag_that_is_the_tenants_is_done(self, operator, expected):
+    async def test_put_with_the_current_etag_is_accepted(self, operator, expected):
         await create(operator)
         headers = {"If-Match": expected}
         answer = await operator.put("/tenants/acme", json=document(), headers=headers)
@@ -240,7 +238,7 @@ class TestApply:
         assert (answer.status_code, answer.json()["code"]) == (412, "tenant.moved")
         assert (await operator.get("/tenants")).json()["items"] == []
 
-    async def test_put_that_may_only_create_is_refused_where_the_tenant_exists(self, operator):
+    async def test_put_with_if_none_match_of_an_existing_tenant_is_refused(self, operator):
         only = {"If-None-Match": "*"}
         first = await operator.put("/tenants/acme", json=document(), headers=only)
         assert first.headers["Penguin-Outcome"] == "created"
@@ -253,7 +251,7 @@ class TestApply:
 
 
 class TestLabels:
-    async def test_tenants_are_listed_by_their_labels(self, operator):
+    async def test_tenants_filtered_by_labels_have_all_of_them(self, operator):
         for name, labels in (
             ("a1", {"team": "mail", "example.com/tier": "gold"}),
             ("b2", {"team": "mail"}),
@@ -273,7 +271,7 @@ class TestLabels:
         assert await found("team=mail", "team=web") == []
         assert (await operator.get("/tenants", params={"label": "team"})).status_code == 422
 
-    async def test_a_label_that_breaks_the_rules_is_refused_with_its_place(self, operator):
+    async def test_label_malformed_is_refused_with_its_path(self, operator):
         wrong = document()
         wrong["metadata"]["labels"] = {"team": "no spaces", "-x": "y"}
         problem = (await operator.put("/tenants/acme", json=wrong)).json()
@@ -283,7 +281,7 @@ class TestLabels:
         }
 
 
-async def test_lists_are_paged_by_a_cursor_that_skips_and_repeats_nothing(operator):
+async def test_pages_of_tenants_skip_and_repeat_none(operator):
     names = ["a1", "b2", "c3", "d4", "e5"]
     for name in names:
         await create(operator, name)
@@ -295,7 +293,7 @@ async def test_lists_are_paged_by_a_cursor_that_skips_and_repeats_nothing(operat
     assert seen == names
 
 
-async def test_a_long_list_asks_the_database_no_more_often_than_a_short_one(operator, plane):
+async def test_tenants_listed_take_the_same_number_of_queries_for_any_count(operator, plane):
     asked = 0
 
     def count(*_: Any) -> None:
@@ -315,7 +313,7 @@ async def test_a_long_list_asks_the_database_no_more_often_than_a_short_one(oper
     assert counts[0] == counts[2]
 
 
-async def test_operations_of_all_tenants_are_listed_newest_first(operator, client_of, plane):
+async def test_operations_of_all_tenants_are_newest_first(operator, client_of, plane):
     made = {name: await create(operator, name) for name in ("acme", "bob")}
     async with plane.begin(CONTROLLER) as connection:
         for number, name in enumerate(("acme", "bob", "acme")):
@@ -341,7 +339,7 @@ async def test_operations_of_all_tenants_are_listed_newest_first(operator, clien
 
 
 class TestEvents:
-    async def test_the_latest_are_those_of_all_tenants_or_of_one(self, operator):
+    async def test_events_latest_are_of_all_tenants_or_of_one(self, operator):
         for name in ("acme", "bob", "carl"):
             await create(operator, name)
         latest = (await operator.get("/events", params={"latest": True, "limit": 2})).json()
@@ -349,7 +347,7 @@ class TestEvents:
         one = await operator.get("/events", params={"latest": True, "limit": 2, "tenant": "acme"})
         assert [event["tenant"] for event in one.json()["items"]] == ["acme"]
 
-    async def test_who_follows_the_cursor_misses_none_that_commits_late(self, operator, plane):
+    async def test_events_committed_late_are_after_the_cursor(self, operator, plane):
         acme = await create(operator)
 
         async def tell(connection: AsyncConnection, reason: str) -> None:
@@ -387,18 +385,18 @@ async def _somebody_waits(plane: Database) -> bool:
 
 
 class TestAccess:
-    async def test_no_key_and_a_wrong_key_are_refused(self, operator):
+    async def test_request_without_a_valid_key_is_refused(self, operator):
         for key, code in (("", faults.KEY_MISSING), ("Bearer pm_live_x", faults.KEY_INVALID)):
             answer = await operator.get("/tenants", headers={"Authorization": key})
             assert_shows(answer.json(), code)
 
-    async def test_a_key_needs_the_scope(self, client_of):
+    async def test_key_without_the_scope_is_refused(self, client_of):
         reader = await client_of(scopes=(Scope.TENANTS_READ,))
         assert (await reader.get("/tenants")).status_code == 200
         answer = await reader.post("/tenants", json=document())
         assert_shows(answer.json(), faults.SCOPE_MISSING)
 
-    async def test_a_tenants_key_sees_and_changes_its_own_tenant_only(self, operator, client_of):
+    async def test_key_of_a_tenant_reads_and_writes_that_tenant_only(self, operator, client_of):
         acme, bob = await create(operator), await create(operator, "bob")
         client = await client_of(acme["id"])
         listed = (await client.get("/tenants")).json()["items"]
@@ -417,7 +415,7 @@ class TestAccess:
         )
         assert_shows(stolen.json(), faults.DOMAIN_TAKEN, domain="bob.example")
 
-    async def test_a_tenants_key_neither_creates_nor_deletes_tenants(self, operator, client_of):
+    async def test_key_of_a_tenant_neither_creates_nor_deletes_tenants(self, operator, client_of):
         acme = await create(operator)
         client = await client_of(acme["id"])
         for answer in (
@@ -427,7 +425,7 @@ class TestAccess:
             assert_shows(answer.json(), faults.OPERATORS_ONLY)
 
 
-async def test_deleting_is_accepted_and_closes_the_tenant_for_changes(operator):
+async def test_tenant_deleted_accepts_no_changes(operator):
     await create(operator)
     answer = await operator.delete("/tenants/acme")
     assert (answer.status_code, answer.json()["deleting"]) == (202, True)
@@ -435,7 +433,7 @@ async def test_deleting_is_accepted_and_closes_the_tenant_for_changes(operator):
     assert_shows(refused.json(), faults.TENANT_DELETING)
 
 
-async def test_a_blueprint_is_rendered_before_anything_exists(operator):
+async def test_blueprint_of_a_new_document_is_rendered(operator):
     answer = (await operator.post("/blueprints", json=document())).json()
     assert answer["cost"]["usd_cents"] == 3899 + 499
     assert (await operator.get("/tenants/acme")).status_code == 404
@@ -444,7 +442,7 @@ async def test_a_blueprint_is_rendered_before_anything_exists(operator):
     assert_shows(pending.json(), faults.KEYS_PENDING)
 
 
-async def test_a_tenant_is_shown_with_what_it_costs(operator):
+async def test_tenant_shows_its_monthly_cost(operator):
     made = await create(operator, "acme")
     blueprint = (await operator.post("/blueprints", json=made["document"])).json()
     [listed] = (await operator.get("/tenants")).json()["items"]
@@ -452,14 +450,14 @@ async def test_a_tenant_is_shown_with_what_it_costs(operator):
     assert costs == {blueprint["cost"]["usd_cents"]} != {0}
 
 
-async def test_unknown_paths_and_methods_are_problems_too(operator):
+async def test_unknown_paths_and_methods_are_problems(operator):
     nowhere = await operator.get("/nowhere")
     assert_shows(nowhere.json(), faults.NO_SUCH_PATH)
     wrong = await operator.patch("/tenants/acme")
     assert_shows(wrong.json(), faults.WRONG_METHOD)
 
 
-async def test_health_needs_no_key(operator):
+async def test_health_without_a_key_is_shown(operator):
     answer = await operator.get("/health", headers={"Authorization": ""})
     assert answer.json()["parts"]["db"] == {"status": "ok", "detail": "answers"}
     assert (await operator.get("/health/db")).status_code == 200

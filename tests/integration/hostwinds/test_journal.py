@@ -14,7 +14,7 @@ from hostwinds.journal.postgres import PostgresJournal
 from tests.support.faults import fault_shown
 
 
-def test_an_intent_is_opened_once(journal: Journal) -> None:
+def test_intent_opened_twice_is_new_once(journal: Journal) -> None:
     first, new = journal.open("acme-mx1")
     again, second = journal.open("acme-mx1")
     assert (new, second) == (True, False)
@@ -23,13 +23,13 @@ def test_an_intent_is_opened_once(journal: Journal) -> None:
     assert journal.find("other") is None
 
 
-def test_of_many_who_open_one_is_first(journal: Journal) -> None:
+def test_intent_opened_concurrently_is_new_once(journal: Journal) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: journal.open("acme-mx1")[1], range(8)))
     assert answers.count(True) == 1
 
 
-def test_an_outcome_is_kept_until_the_intent_is_closed(journal: Journal) -> None:
+def test_outcome_is_kept_until_the_intent_is_closed(journal: Journal) -> None:
     journal.open("acme-mx1")
     journal.settle("acme-mx1", "1001")
     found = journal.find("acme-mx1")
@@ -40,12 +40,12 @@ def test_an_outcome_is_kept_until_the_intent_is_closed(journal: Journal) -> None
     assert journal.open("acme-mx1")[1]
 
 
-def test_an_outcome_is_not_lost_when_its_intent_was_closed(journal: Journal) -> None:
+def test_outcome_of_a_closed_intent_is_written(journal: Journal) -> None:
     journal.settle("acme-mx1", "1001")
     assert [(intent.key, intent.outcome) for intent in journal.intents()] == [("acme-mx1", "1001")]
 
 
-def test_a_journal_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+def test_journal_unwritable_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "damaged.json").write_text("{")
     (tmp_path / "file").touch()
     for place in (tmp_path / "damaged.json", tmp_path / "file" / "journal.json"):
@@ -55,7 +55,7 @@ def test_a_journal_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
         PostgresJournal("postgresql://nobody@127.0.0.1:9/none").open("acme-mx1")
 
 
-def test_a_write_that_was_cut_off_leaves_the_journal_as_it_was(
+def test_write_interrupted_leaves_the_journal_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = FileJournal(tmp_path / "journal.json")
@@ -74,14 +74,14 @@ def test_a_write_that_was_cut_off_leaves_the_journal_as_it_was(
     assert {path.name for path in tmp_path.iterdir()} == {"journal.json", "journal.json.lock"}
 
 
-def test_what_waits_is_listed_oldest_first(journal: Journal) -> None:
+def test_waiting_intents_are_oldest_first(journal: Journal) -> None:
     for key in ("b", "a", "c"):
         journal.open(key)
     journal.settle("a", "1")
     assert [intent.key for intent in journal.waiting()] == ["b", "c"]
 
 
-def test_open_requests_take_free_addresses_by_name(journal: Journal) -> None:
+def test_adopt_assigns_free_addresses_by_name(journal: Journal) -> None:
     for name in ("mx1-3", "mx1-2"):
         journal.open(f"1001/{name}")
     assert journal.adopt("1001", "1001/mx1-3", ["198.18.1.11"]) is None
@@ -92,7 +92,7 @@ def test_open_requests_take_free_addresses_by_name(journal: Journal) -> None:
     assert sorted(journal.adopted("1001")) == both
 
 
-def test_an_address_is_never_adopted_twice(journal: Journal) -> None:
+def test_adopt_assigns_an_address_once(journal: Journal) -> None:
     keys = [f"1001/mx1-{number}" for number in range(2, 8)]
     for key in keys:
         journal.open(key)
@@ -104,14 +104,14 @@ def test_an_address_is_never_adopted_twice(journal: Journal) -> None:
     assert set(given) <= set(candidates)
 
 
-def test_a_group_is_not_another_that_begins_alike(journal: Journal) -> None:
+def test_adopt_distinguishes_groups_with_a_common_prefix(journal: Journal) -> None:
     journal.open("100/a")
     journal.open("1001/a")
     assert journal.adopt("100", "100/a", ["198.18.1.11"]) == "198.18.1.11"
     assert journal.adopted("1001") == []
 
 
-def test_a_fence_only_rises(journal: Journal) -> None:
+def test_fence_only_rises(journal: Journal) -> None:
     assert journal.fence("acme") == 0
     journal.raise_fence("acme", 7)
     journal.raise_fence("acme", 3)

@@ -29,9 +29,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_openssl_verifies_a_leaf_for_its_name_and_for_no_other(
-    tmp_path: Path, now: datetime
-) -> None:
+def test_leaf_is_verified_by_openssl_for_its_own_name_only(tmp_path: Path, now: datetime) -> None:
     ca = create_ca("acme", now=now)
     leaf = issue(ca, HELO, now=now)
     (tmp_path / "ca.pem").write_text(ca.certificate)
@@ -52,7 +50,7 @@ def test_openssl_verifies_a_leaf_for_its_name_and_for_no_other(
     assert wrong.returncode != 0
 
 
-def test_a_leaf_of_another_authority_is_refused(tmp_path: Path, now: datetime) -> None:
+def test_leaf_of_another_authority_is_refused(tmp_path: Path, now: datetime) -> None:
     leaf = issue(create_ca("other", now=now), HELO, now=now)
     (tmp_path / "ca.pem").write_text(create_ca("acme", now=now).certificate)
     (tmp_path / "leaf.pem").write_text(leaf.certificate)
@@ -62,7 +60,7 @@ def test_a_leaf_of_another_authority_is_refused(tmp_path: Path, now: datetime) -
     assert done.returncode != 0
 
 
-def test_the_key_belongs_to_the_certificate(tmp_path: Path, now: datetime) -> None:
+def test_leaf_has_the_key_of_its_certificate(tmp_path: Path, now: datetime) -> None:
     leaf = issue(create_ca("acme", now=now), HELO, now=now)
     (tmp_path / "leaf.pem").write_text(leaf.certificate)
     (tmp_path / "key.pem").write_text(leaf.private_key)
@@ -76,7 +74,7 @@ def test_the_key_belongs_to_the_certificate(tmp_path: Path, now: datetime) -> No
     )
 
 
-def test_a_name_longer_than_a_common_name_may_be_stands_in_the_san(
+def test_leaf_with_a_name_beyond_the_common_name_has_it_in_the_san(
     tmp_path: Path, now: datetime
 ) -> None:
     name = "a" * 60 + ".very-long-host.acme.example"
@@ -96,7 +94,7 @@ def test_a_name_longer_than_a_common_name_may_be_stands_in_the_san(
     assert done.returncode == 0, done.stderr
 
 
-def test_renewal_is_due_before_the_end_and_not_earlier(now: datetime) -> None:
+def test_renewal_is_due_60_days_before_expiry(now: datetime) -> None:
     leaf = issue(create_ca("acme", now=now), HELO, now=now).certificate
     end = now + LEAF_LIFETIME
 
@@ -106,7 +104,7 @@ def test_renewal_is_due_before_the_end_and_not_earlier(now: datetime) -> None:
     assert needs_renewal(leaf, now=end + timedelta(days=1))
 
 
-def test_keys_do_not_show_when_printed(now: datetime) -> None:
+def test_issued_key_is_not_in_its_repr(now: datetime) -> None:
     ca = create_ca("acme", now=now)
 
     assert "PRIVATE KEY" not in repr(ca)

@@ -15,7 +15,7 @@ from controlplane.authority.faults import HASH_FAILED
 from tests.support.faults import assert_shows, printed
 
 
-def test_openssl_makes_the_same_hash_from_the_same_salt() -> None:
+def test_hash_is_verified_by_openssl() -> None:
     hashed = hash_password("correct horse")
     salt = hashed.split("$")[2]
 
@@ -30,11 +30,11 @@ def test_openssl_makes_the_same_hash_from_the_same_salt() -> None:
     assert again.stdout.strip() == hashed
 
 
-def test_two_hashes_of_one_password_differ_by_their_salt() -> None:
+def test_hash_of_one_password_differs_by_its_salt() -> None:
     assert hash_password("same") != hash_password("same")
 
 
-def test_credentials_are_named_after_address_and_tenant_and_never_alike() -> None:
+def test_credentials_of_one_address_and_tenant_differ_in_the_password() -> None:
     one, two = create_credential("mx1-2", "acme"), create_credential("mx1-2", "acme")
 
     assert one.username == "mx1-2.acme"
@@ -42,14 +42,14 @@ def test_credentials_are_named_after_address_and_tenant_and_never_alike() -> Non
     assert len(one.password) >= 32
 
 
-def test_no_secret_shows_when_a_credential_is_printed() -> None:
+def test_credential_secrets_are_not_in_its_repr() -> None:
     shown = repr(Credential(username="u", password="hunter2", password_hash="$6$salt$hash"))
 
     assert "hunter2" not in shown
     assert "$6$" not in shown
 
 
-def test_the_password_is_in_no_argument_list(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hash_passes_the_password_in_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     real = subprocess.run
 
@@ -64,9 +64,7 @@ def test_the_password_is_in_no_argument_list(monkeypatch: pytest.MonkeyPatch) ->
     assert credential.password not in " ".join(seen)
 
 
-def test_a_machine_without_openssl_is_a_typed_error(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: object
-) -> None:
+def test_hash_without_openssl_is_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
     shown = printed(lambda: hash_password("secret-word"))

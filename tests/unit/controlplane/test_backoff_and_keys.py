@@ -15,19 +15,19 @@ BASE, CAP = timedelta(seconds=2), timedelta(minutes=5)
 
 
 @given(st.integers(0, 10_000), st.integers())
-def test_a_wait_is_never_longer_than_it_may(attempts: int, seed: int) -> None:
+def test_backoff_never_exceeds_its_cap(attempts: int, seed: int) -> None:
     wait = backoff(attempts, base=BASE, cap=CAP, rng=random.Random(seed))  # noqa: S311 - jitter
     assert timedelta(0) <= wait <= min(CAP, BASE * 2 ** min(attempts, 12))
 
 
-def test_waits_of_many_are_spread_over_the_whole_range() -> None:
+def test_backoff_is_spread_over_the_whole_range() -> None:
     rng = random.Random(1)  # noqa: S311 - jitter
     waits = [backoff(20, base=BASE, cap=CAP, rng=rng) for _ in range(200)]
     assert min(waits) < CAP * 0.1
     assert max(waits) > CAP * 0.9
 
 
-def test_a_key_is_found_by_its_prefix_and_known_by_its_hash_under_one_pepper() -> None:
+def test_key_matches_its_hash_under_one_pepper_only() -> None:
     key = create_key(b"pepper")
     assert key.prefix == prefix_of(key.secret)
     assert key.secret not in repr(key)

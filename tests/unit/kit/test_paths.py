@@ -32,7 +32,7 @@ def umask() -> Iterator[None]:
     os.umask(before)
 
 
-def test_root_keeps_it_apart_from_the_checkout(
+def test_state_of_root_is_outside_of_the_checkout(
     machine: Path, umask: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -45,7 +45,7 @@ def test_root_keeps_it_apart_from_the_checkout(
         assert stat.S_IMODE(place.stat().st_mode) == 0o755
 
 
-def test_others_keep_it_in_the_checkout_and_their_home(
+def test_state_of_a_user_is_in_the_checkout_and_the_cache_in_the_home(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -53,7 +53,7 @@ def test_others_keep_it_in_the_checkout_and_their_home(
     assert paths.cache_dir() == machine / "home" / ".cache" / "penguinmails"
 
 
-def test_root_leaves_the_state_of_another_user_alone(
+def test_state_of_another_user_is_not_used_by_root(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -64,7 +64,7 @@ def test_root_leaves_the_state_of_another_user_alone(
     assert (theirs / "settings.env").exists()
 
 
-def test_two_checkouts_share_the_cache_only(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkouts_share_the_cache_only(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     state, cache = paths.state_dir(), paths.cache_dir()
     (machine / "other").mkdir()
@@ -73,7 +73,9 @@ def test_two_checkouts_share_the_cache_only(machine: Path, monkeypatch: pytest.M
     assert paths.cache_dir() == cache
 
 
-def test_a_chosen_place_wins(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_directory_of_the_environment_takes_precedence(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PENGUIN_STATE_DIR", str(machine / "chosen"))
     assert paths.state_dir() == machine / "chosen"
     assert paths.state_dir().is_dir()
