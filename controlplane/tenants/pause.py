@@ -24,8 +24,8 @@ router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
 EXAMPLE: dict[str, Any] = {"reason": "the provider is being migrated"}
 
 
-class Why(BaseModel):
-    """Why a tenant is paused or resumed."""
+class PauseRequest(BaseModel):
+    """The reason why a tenant is paused or resumed."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
@@ -34,23 +34,23 @@ class Why(BaseModel):
 
 @router.post("/tenants/{name}/pause", responses=responses(NOT_FOUND))
 async def pause_tenant(
-    name: Name, why: Why, request: Request, access: OperatorWriter
+    name: Name, wanted: PauseRequest, request: Request, access: OperatorWriter
 ) -> TenantView:
     """Stop changing anything for a tenant. Observing, certificate renewal and mail go on."""
-    pause = Pause(why.reason, access.owner, request.app.state.clock())
-    return await _set(name, pause, why, request, access)
+    pause = Pause(wanted.reason, access.owner, request.app.state.clock())
+    return await _set(name, pause, wanted, request, access)
 
 
 @router.post("/tenants/{name}/resume", responses=responses(NOT_FOUND))
 async def resume_tenant(
-    name: Name, why: Why, request: Request, access: OperatorWriter
+    name: Name, wanted: PauseRequest, request: Request, access: OperatorWriter
 ) -> TenantView:
     """Apply a tenant's document again."""
-    return await _set(name, None, why, request, access)
+    return await _set(name, None, wanted, request, access)
 
 
 async def _set(
-    name: str, pause: Pause | None, why: Why, request: Request, access: Access
+    name: str, pause: Pause | None, wanted: PauseRequest, request: Request, access: Access
 ) -> TenantView:
     """Pause or resume; the same request again changes nothing."""
     now = request.app.state.clock()
@@ -67,7 +67,7 @@ async def _set(
                 subject=TENANT,
                 kind="pause",
                 reason="Paused" if pause else "Resumed",
-                message=why.reason,
+                message=wanted.reason,
                 actor=access.owner,
             )
             row = await service.find(connection, name)

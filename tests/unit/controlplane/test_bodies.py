@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from blueprint.tenant import Tenant
 from controlplane.stops.schemas import StopRequest
-from controlplane.tenants.pause import Why
+from controlplane.tenants.pause import PauseRequest
 from sandbox.reference.api import description
 from sender.schemas import ADDRESS, TIME, OutgoingMessage
 from tests.support.changed_documents import changed
@@ -36,7 +36,7 @@ STOP = {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "compla
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     OutgoingMessage: MESSAGE,
     StopRequest: STOP,
-    Why: {"reason": "the provider is being migrated"},
+    PauseRequest: {"reason": "the provider is being migrated"},
 }
 """A valid body of each model but the tenant's, whose test is with its loader."""
 ACROSS_FIELDS = (
@@ -119,10 +119,10 @@ def test_message_at_a_limit_is_accepted_and_one_beyond_refused(
     ("good", "bad"), [("x" * 500, "x" * 501), (" moved ", " "), ("moved", "moved\n"), ("Ä", "\0")]
 )
 def test_reason_at_a_limit_is_accepted_and_one_beyond_refused(good: str, bad: str) -> None:
-    schema = schema_of(Why)
+    schema = schema_of(PauseRequest)
     for value, expected in ((good, True), (bad, False)):
         body = {"reason": value}
-        assert (schema.is_valid(body), accepts(Why, body)) == (expected, expected)
+        assert (schema.is_valid(body), accepts(PauseRequest, body)) == (expected, expected)
 
 
 @pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)
