@@ -128,7 +128,9 @@ async def test_stop_beyond_a_tenants_rights_is_refused_by_the_database(operator,
         ({"scope": "address", "name": "mx1-2", "tenant": "bob"}, "tenant", "tenants", "bob"),
     ],
 )
-async def test_stop_of_what_the_key_may_not_see_is_not_found(operator, tenant, target, kind, plural, named):
+async def test_stop_of_what_the_key_may_not_see_is_not_found(
+    operator, tenant, target, kind, plural, named
+):
     await operator.post("/tenants", json=document("bob"))
     answer = await tenant.post("/stop", json=target | WHY)
     assert answer.status_code == 404
