@@ -16,19 +16,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit import files
 from kit.locks import locked
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-VENV = CHECKOUT / ".venv"
-LOCK = CHECKOUT / "requirements" / "lock.txt"
-PROJECT = CHECKOUT / "pyproject.toml"
-STAMP = VENV / ".lock-digest"
-PROJECT_STAMP = VENV / ".project-digest"
 
 COMMANDS_TO_PACKAGES = {
     "mmdebstrap": "mmdebstrap",
@@ -41,17 +37,9 @@ COMMANDS_TO_PACKAGES = {
     "openssl": "openssl",
 }
 """What real lab hosts and the playbooks need from the distribution."""
-SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
-"""Where commands are looked for: root's own PATH may lack the sbin directories (after `su`)."""
-SHARED = Path("/var/lib/penguinmails")
-"""Of all checkouts of this machine; its lock is held while packages are installed."""
-APT_LISTS_LOCK = Path("/var/lib/apt/lists/lock")
-APT_PATIENCE = 300
-"""Seconds to wait for apt's lock: a fresh machine may be upgrading itself."""
-POLICY = Path("/usr/sbin/policy-rc.d")
+APT_LOCK_SECONDS = 300
+"""To wait for apt's lock: a fresh machine may be upgrading itself."""
 REFUSE_STARTS = "#!/bin/sh\n# Of PenguinMails' set-up: no package starts a daemon.\nexit 101\n"
-
-
 FAILED, INTERRUPTED = 1, 130
 """Exit codes."""
 
@@ -64,37 +52,38 @@ class SetupError(Exception):
         self.remedy = remedy
 
 
-def main() -> int:
+def main(machine: Machine | None = None, environment: Environment | None = None) -> int:
     """Run all steps; print one line with its duration for each that had work to do."""
+    machine, environment = machine or Machine(), environment or Environment()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(FAILED))  # so that every step tidies up
     try:
         check_python()
         with alone(CHECKOUT):
             for name, needed, act in (
-                ("system packages", machine_unready, install_packages),
-                ("python environment", environment_stale, make_environment),
-                ("penguin", project_stale, install_project),
+                ("system packages", machine.is_unready, machine.install),
+                ("python environment", environment.is_stale, environment.make),
+                ("penguin", environment.project_is_stale, environment.install_project),
             ):
                 if needed():
                     step(name, act)
-        engine = [str(VENV / "bin" / "penguin"), "engine", "build", "--if-missing"]
+        engine = [str(environment.directory / "bin" / "penguin"), "engine", "build", "--if-missing"]
         return subprocess.run(engine, cwd=CHECKOUT, check=False).returncode
     except SetupError as error:
         print(f"error[setup.failed]: {error}\n  do: {error.remedy}", file=sys.stderr)
         return FAILED
     except OSError as error:
-        remedy = "free the place it names, or make it writable, then run it again"
+        remedy = "free the disk or make the path writable, then run it again"
         print(f"error[setup.failed]: {error}\n  do: {remedy}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print("\ninterrupted; the next run goes on from here", file=sys.stderr)
+        print("\ninterrupted; the next run continues", file=sys.stderr)
         return INTERRUPTED
 
 
 def check_python() -> None:
     """Refuse an interpreter that is too old before anything is changed."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before the right Python is known
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs with any Python
         found = ".".join(map(str, sys.version_info[:3]))
         raise SetupError(f"Python 3.11 or newer is needed, this is {found}", "install python3.11")
 
@@ -132,119 +121,140 @@ def step(name: str, act: Callable[[], None]) -> None:
     print(f"  ✓ {name}  {time.monotonic() - started:.1f} s", flush=True)
 
 
-def packages_missing() -> list[str]:
-    """Distribution packages to install; none where we could not install or use them anyway."""
-    if not ours_to_prepare():
-        return []
-    missing = [
-        package
-        for command, package in COMMANDS_TO_PACKAGES.items()
-        if not shutil.which(command, path=SEARCH)
-    ]
-    try:
-        import ensurepip  # noqa: F401 - Debian ships it apart from Python itself
-    except ImportError:
-        missing.append("python3-venv")
-    return missing
+@dataclass(frozen=True)
+class Machine:
+    """The distribution's packages on this machine."""
+
+    is_root: bool = os.geteuid() == 0
+    search: str = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+    """Where commands are searched: root's own PATH may lack the sbin directories (after `su`)."""
+    shared: Path = Path("/var/lib/penguinmails")
+    """Of all checkouts of this machine; its lock is held while packages are installed."""
+    policy: Path = Path("/usr/sbin/policy-rc.d")
+    apt_lists_lock: Path = Path("/var/lib/apt/lists/lock")
+    packages: Mapping[str, str] = field(default_factory=lambda: COMMANDS_TO_PACKAGES)
+    """Command to package."""
+
+    def is_unready(self) -> bool:
+        """Tell whether packages are missing, or a set-up that was killed left its policy here."""
+        return bool(self._missing()) or (self._can_install() and self._policy_is_ours())
+
+    def install(self) -> None:
+        """Install what is missing without letting any package start a daemon."""
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": self.search}
+        with alone(self.shared), self._no_daemons():
+            missing = self._missing()
+            if not missing:
+                return  # another checkout was faster, or only the policy was left
+            install = ["apt-get", "install", "-yqq", "--no-install-recommends"]
+            install += ["-o", f"DPkg::Lock::Timeout={APT_LOCK_SECONDS}"]
+            # An installation that was cut off refuses everything else until it is finished, and
+            # dpkg cannot finish what lacks its dependencies. Whether these or the update work does
+            # not matter, as long as the packages can be installed in the end.
+            attempt(["dpkg", "--force-confold", "--configure", "-a"], environment)
+            self._wait_for_apt()
+            attempt(["apt-get", "update", "-qq"], environment)
+            attempt([*install, "--fix-broken"], environment)
+            remedy = "check the machine's package sources, then run it again"
+            run([*install, *missing], environment, remedy)
+
+    def _missing(self) -> list[str]:
+        """Return the packages to install; none where they could not be installed or used."""
+        if not self._can_install():
+            return []
+        missing = [
+            package
+            for command, package in self.packages.items()
+            if not shutil.which(command, path=self.search)
+        ]
+        try:
+            import ensurepip  # noqa: F401 - Debian ships it apart from Python itself
+        except ImportError:
+            missing.append("python3-venv")
+        return missing
+
+    def _can_install(self) -> bool:
+        linux = sys.platform.startswith("linux")
+        return linux and self.is_root and shutil.which("apt-get", path=self.search) is not None
+
+    def _wait_for_apt(self) -> None:
+        """Return when no other process updates the package lists: the update would fail."""
+        if self.apt_lists_lock.exists():
+            with self.apt_lists_lock.open("r+") as lock:
+                fcntl.lockf(lock, fcntl.LOCK_EX)
+
+    @contextmanager
+    def _no_daemons(self) -> Iterator[None]:
+        """Refuse service starts while packages are installed; a policy of the machine's is kept.
+
+        The caller holds the machine's lock: a policy of ours that is here was left by a killed
+        set-up.
+        """
+        if self.policy.exists() and not self._policy_is_ours():
+            yield
+            return
+        files.write(self.policy, REFUSE_STARTS, mode=files.EXECUTABLE)
+        try:
+            yield
+        finally:
+            self.policy.unlink(missing_ok=True)
+
+    def _policy_is_ours(self) -> bool:
+        return self.policy.exists() and self.policy.read_text(errors="replace") == REFUSE_STARTS
 
 
-def ours_to_prepare() -> bool:
-    """Tell whether we may install packages here, and know how to."""
-    linux = sys.platform.startswith("linux")
-    return linux and os.geteuid() == 0 and shutil.which("apt-get", path=SEARCH) is not None
+Run = Callable[["list[str]", "dict[str, str] | None", str], None]
 
 
-def machine_unready() -> bool:
-    """Tell whether packages are missing, or a set-up that was killed left its policy here."""
-    return bool(packages_missing()) or (ours_to_prepare() and policy_is_ours())
+class Environment:
+    """The virtual environment of a checkout. `runner` runs its commands."""
+
+    def __init__(self, checkout: Path = CHECKOUT, runner: Run | None = None) -> None:
+        self._checkout = checkout
+        self._lock = checkout / "requirements" / "lock.txt"
+        self._project = checkout / "pyproject.toml"
+        self._run = runner or run
+        self.directory = checkout / ".venv"
+        self._lock_digest = self.directory / ".lock-digest"
+        self._project_digest = self.directory / ".project-digest"
+
+    def is_stale(self) -> bool:
+        """Tell whether it is missing or was made from another lock file."""
+        return _differs(self._lock_digest, self._digest_of_lock())
+
+    def make(self) -> None:
+        """Make it from the lock file, hashes checked."""
+        remedy = "check that the package index can be reached, then run it again"
+        make = [sys.executable, "-m", "venv", "--clear", str(self.directory)]
+        self._run(make, None, "install python3-venv")
+        self._pip(["--require-hashes", "-r", str(self._lock)], remedy)
+        self._lock_digest.write_text(self._digest_of_lock())
+
+    def project_is_stale(self) -> bool:
+        """Tell whether packages or commands of ours have changed since they were installed."""
+        return _differs(self._project_digest, self._digest_of_project())
+
+    def install_project(self) -> None:
+        """Install ourselves from the checkout: a link to it, and the list of commands."""
+        remedy = "correct pyproject.toml, then run it again"
+        self._pip(["--no-deps", "--no-build-isolation", "-e", str(self._checkout)], remedy)
+        self._project_digest.write_text(self._digest_of_project())
+
+    def _pip(self, arguments: list[str], remedy: str) -> None:
+        pip = [str(self.directory / "bin" / "python"), "-m", "pip", "install"]
+        self._run([*pip, "-q", "--disable-pip-version-check", *arguments], None, remedy)
+
+    def _digest_of_lock(self) -> str:
+        """Identify the locked dependencies, the interpreter and the checkout's path."""
+        parts = (self._lock.read_bytes(), sys.version.encode(), str(self._checkout).encode())
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+    def _digest_of_project(self) -> str:
+        return hashlib.sha256(self._project.read_bytes()).hexdigest()
 
 
-def install_packages() -> None:
-    """Install what is missing without letting any package start a daemon."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": SEARCH}
-    with alone(SHARED), no_daemons():
-        missing = packages_missing()
-        if not missing:
-            return  # another checkout was faster, or only the policy was left
-        install = ["apt-get", "install", "-yqq", "--no-install-recommends"]
-        install += ["-o", f"DPkg::Lock::Timeout={APT_PATIENCE}"]
-        # An installation that was cut off refuses everything else until it is finished, and dpkg
-        # cannot finish what lacks its dependencies. Whether these or the update work does not
-        # matter, as long as the packages can be installed in the end.
-        attempt(["dpkg", "--force-confold", "--configure", "-a"], environment)
-        wait_for_apt()
-        attempt(["apt-get", "update", "-qq"], environment)
-        attempt([*install, "--fix-broken"], environment)
-        remedy = "check the machine's package sources, then run it again"
-        run([*install, *missing], environment, remedy)
-
-
-def wait_for_apt() -> None:
-    """Return when nobody else updates the package lists; `apt-get update` would only fail."""
-    if APT_LISTS_LOCK.exists():
-        with APT_LISTS_LOCK.open("r+") as lock:
-            fcntl.lockf(lock, fcntl.LOCK_EX)
-
-
-@contextmanager
-def no_daemons() -> Iterator[None]:
-    """Refuse service starts while packages are installed, unless the machine has its own policy.
-
-    The caller holds the machine's lock: a policy of ours that is here was left by a killed set-up.
-    """
-    if POLICY.exists() and not policy_is_ours():
-        yield
-        return
-    files.write(POLICY, REFUSE_STARTS, mode=files.EXECUTABLE)
-    try:
-        yield
-    finally:
-        POLICY.unlink(missing_ok=True)
-
-
-def policy_is_ours() -> bool:
-    """Tell a policy that a set-up wrote from the machine's own."""
-    return POLICY.exists() and POLICY.read_text(errors="replace") == REFUSE_STARTS
-
-
-def lock_digest() -> str:
-    """Identify the locked dependencies, the interpreter and this checkout's place."""
-    parts = (LOCK.read_bytes(), sys.version.encode(), str(CHECKOUT).encode())
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
-
-
-def project_digest() -> str:
-    """Identify our packages and commands."""
-    return hashlib.sha256(PROJECT.read_bytes()).hexdigest()
-
-
-def environment_stale() -> bool:
-    """Tell whether the environment is missing or was made from another lock file."""
-    return not STAMP.exists() or STAMP.read_text() != lock_digest()
-
-
-def project_stale() -> bool:
-    """Tell whether packages or commands of ours have changed since they were installed."""
-    return not PROJECT_STAMP.exists() or PROJECT_STAMP.read_text() != project_digest()
-
-
-def make_environment() -> None:
-    """Make the virtual environment from the lock file, hashes checked."""
-    python = str(VENV / "bin" / "python")
-    quiet = ["-q", "--disable-pip-version-check"]
-    remedy = "check that the package index can be reached, then run it again"
-    run([sys.executable, "-m", "venv", "--clear", str(VENV)], None, "install python3-venv")
-    run([python, "-m", "pip", "install", *quiet, "--require-hashes", "-r", str(LOCK)], None, remedy)
-    STAMP.write_text(lock_digest())
-
-
-def install_project() -> None:
-    """Install ourselves from the checkout: a link to it, and the list of commands."""
-    command = [str(VENV / "bin" / "python"), "-m", "pip", "install"]
-    command += ["-q", "--disable-pip-version-check"]
-    command += ["--no-deps", "--no-build-isolation", "-e", str(CHECKOUT)]
-    run(command, None, "correct pyproject.toml, then run it again")
-    PROJECT_STAMP.write_text(project_digest())
+def _differs(file: Path, digest: str) -> bool:
+    return not file.exists() or file.read_text() != digest
 
 
 def attempt(command: list[str], environment: dict[str, str]) -> None:
@@ -254,7 +264,7 @@ def attempt(command: list[str], environment: dict[str, str]) -> None:
 
 
 def run(command: list[str], environment: dict[str, str] | None, remedy: str) -> None:
-    """Run a command silently; on failure raise with the end of what it said."""
+    """Run a command silently; on failure raise with the end of its output."""
     with tempfile.TemporaryFile("w+") as said:
         status = subprocess.run(
             command, cwd=CHECKOUT, env=environment, stdout=said, stderr=said, check=False

@@ -8,30 +8,38 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tools import bootstrap
+from tools.bootstrap import Environment, Machine
 
 REFUSES = "exit 101\n"
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Debian of its own, whose root asks a set-up for `wanted`; `said` is what apt was told."""
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(sys, "platform", "linux")
+def machine(tmp_path: Path) -> Path:
+    """A Debian of its own that lacks `wanted`; `said` records the calls of apt and dpkg."""
     (tmp_path / "bin").mkdir()
-    monkeypatch.setattr(bootstrap, "SEARCH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    monkeypatch.setattr(bootstrap, "SHARED", tmp_path / "shared")
-    monkeypatch.setattr(bootstrap, "POLICY", tmp_path / "policy-rc.d")
-    monkeypatch.setattr(bootstrap, "APT_LISTS_LOCK", tmp_path / "lists")
-    monkeypatch.setattr(bootstrap, "COMMANDS_TO_PACKAGES", {"wanted": "wanted-package"})
     for name in ("apt-get", "dpkg"):
         program(tmp_path, name, "")
     return tmp_path
+
+
+@pytest.fixture
+def packages(machine: Path) -> Machine:
+    return Machine(
+        is_root=True,
+        search=f"{machine / 'bin'}:/usr/bin:/bin",
+        shared=machine / "shared",
+        policy=machine / "policy-rc.d",
+        apt_lists_lock=machine / "lists",
+        packages={"wanted": "wanted-package"},
+    )
 
 
 def program(machine: Path, name: str, script: str) -> None:
@@ -49,49 +57,51 @@ def installing(machine: Path, then: str = "") -> None:
     program(machine, "apt-get", script)
 
 
-def test_no_package_starts_a_daemon_and_the_policy_goes(machine: Path) -> None:
+def test_no_package_starts_a_daemon_and_the_policy_goes(machine: Path, packages: Machine) -> None:
     installing(machine, ":")
-    bootstrap.install_packages()
-    assert not bootstrap.machine_unready()
-    assert not bootstrap.POLICY.exists()
+    packages.install()
+    assert not packages.is_unready()
+    assert not packages.policy.exists()
     assert (machine / "seen").read_text().endswith(REFUSES)
 
 
-def test_the_machines_own_policy_is_kept(machine: Path) -> None:
+def test_the_machines_own_policy_is_kept(machine: Path, packages: Machine) -> None:
     installing(machine, ":")
-    bootstrap.POLICY.write_text("#!/bin/sh\nexit 0\n")
-    bootstrap.install_packages()
-    assert bootstrap.POLICY.read_text() == "#!/bin/sh\nexit 0\n"
+    packages.policy.write_text("#!/bin/sh\nexit 0\n")
+    packages.install()
+    assert packages.policy.read_text() == "#!/bin/sh\nexit 0\n"
 
 
 @pytest.mark.parametrize("complete", [False, True])
-def test_a_killed_set_up_leaves_no_policy_for_ever(machine: Path, complete: bool) -> None:
+def test_a_killed_set_up_leaves_no_policy_for_ever(
+    machine: Path, packages: Machine, complete: bool
+) -> None:
     installing(machine, "kill -9 $PPID")
     child = os.fork()
     if child == 0:
-        bootstrap.install_packages()
+        packages.install()
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 9
-    assert bootstrap.POLICY.exists()
+    assert packages.policy.exists()
     if not complete:
         (machine / "bin" / "wanted").unlink()
     installing(machine, ":")
 
-    assert bootstrap.machine_unready()
-    bootstrap.install_packages()
+    assert packages.is_unready()
+    packages.install()
 
-    assert not bootstrap.POLICY.exists()
-    assert not bootstrap.machine_unready()
+    assert not packages.policy.exists()
+    assert not packages.is_unready()
 
 
 def test_what_was_cut_off_is_finished_first_and_a_dead_source_does_not_matter(
-    machine: Path,
+    machine: Path, packages: Machine
 ) -> None:
     installing(machine, ":")
     program(machine, "dpkg", "exit 1")
     apt = machine / "bin" / "apt-get"
     apt.write_text(apt.read_text().replace('case "$*" in', 'case "$*" in update*) exit 100;;'))
-    bootstrap.install_packages()
+    packages.install()
     said = (machine / "said").read_text().splitlines()
     assert [line.split()[:2] for line in said] == [
         ["dpkg", "--force-confold"],
@@ -102,28 +112,23 @@ def test_what_was_cut_off_is_finished_first_and_a_dead_source_does_not_matter(
     assert [line.split()[-1] for line in said[2:]] == ["--fix-broken", "wanted-package"]
 
 
-def test_a_failing_installation_says_what_to_do(machine: Path) -> None:
+def test_a_failing_installation_says_what_to_do(machine: Path, packages: Machine) -> None:
     program(machine, "apt-get", "echo E: no such package; exit 100")
     with pytest.raises(bootstrap.SetupError, match="no such package") as failed:
-        bootstrap.install_packages()
+        packages.install()
     assert failed.value.remedy
-    assert not bootstrap.POLICY.exists()
+    assert not packages.policy.exists()
 
 
 def test_commands_are_found_where_roots_path_lacks_them() -> None:
-    assert {"/usr/sbin", "/sbin"} <= set(bootstrap.SEARCH.split(os.pathsep))
+    assert {"/usr/sbin", "/sbin"} <= set(Machine().search.split(os.pathsep))
 
 
-@pytest.mark.parametrize("lacks", ["root", "apt-get"])
-def test_nothing_is_installed_where_it_cannot_be(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, lacks: str
-) -> None:
-    if lacks == "root":
-        monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    else:
-        monkeypatch.setattr(bootstrap, "SEARCH", str(machine / "empty"))
-    bootstrap.POLICY.write_text(bootstrap.REFUSE_STARTS)
-    assert not bootstrap.machine_unready()
+@pytest.mark.parametrize("lacks", [{"is_root": False}, {"search": "/nowhere"}])
+def test_nothing_is_installed_where_it_cannot_be(packages: Machine, lacks: dict[str, Any]) -> None:
+    packages.policy.write_text(bootstrap.REFUSE_STARTS)
+    assert packages.is_unready()
+    assert not replace(packages, **lacks).is_unready()
 
 
 def test_two_set_ups_work_one_after_the_other(tmp_path: Path) -> None:
@@ -145,50 +150,53 @@ def test_two_set_ups_work_one_after_the_other(tmp_path: Path) -> None:
     assert second.is_set()
 
 
-def test_an_environment_that_was_left_half_way_is_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "stamp")
-    steps: list[str] = []
+class Commands:
+    """Instead of the commands that make an environment; the call number `fails` fails."""
 
-    def run(command: list[str], *_: object) -> None:
-        steps.append(command[-1])
-        if len(steps) == 2:
+    def __init__(self, fails: int = 0) -> None:
+        self.calls = 0
+        self._fails = fails
+
+    def __call__(self, command: list[str], *_: object) -> None:
+        self.calls += 1
+        if "venv" in command:
+            Path(command[-1]).mkdir(exist_ok=True)
+        if self.calls == self._fails:
             raise bootstrap.SetupError("pip was cut off", "again")
 
-    monkeypatch.setattr(bootstrap, "run", run)
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "lock.txt").write_text("one==1\n")
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    return tmp_path
+
+
+def test_environment_whose_making_was_cut_off_is_made_again(checkout: Path) -> None:
+    environment = Environment(checkout, Commands(fails=2))
     with pytest.raises(bootstrap.SetupError):
-        bootstrap.make_environment()
-    assert bootstrap.environment_stale()
-    bootstrap.make_environment()
-    assert not bootstrap.environment_stale()
+        environment.make()
+    assert environment.is_stale()
+    environment.make()
+    assert not environment.is_stale()
 
 
-def test_a_changed_lock_makes_the_environment_stale(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = bootstrap.lock_digest()
-    other = tmp_path / "other"
-    other.write_text("changed")
-    monkeypatch.setattr(bootstrap, "LOCK", other)
-    assert bootstrap.lock_digest() != before
+def test_environment_whose_lock_changed_is_stale(checkout: Path) -> None:
+    environment = Environment(checkout, Commands())
+    environment.make()
+    (checkout / "requirements" / "lock.txt").write_text("one==2\n")
+    assert environment.is_stale()
 
 
-def test_a_changed_project_is_installed_again_and_the_environment_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps: list[str] = []
-    monkeypatch.setattr(bootstrap, "run", lambda command, *_: steps.append(command[-1]))
-    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(bootstrap, "PROJECT_STAMP", tmp_path / "project-stamp")
-    bootstrap.make_environment()
-    bootstrap.install_project()
-    assert not bootstrap.project_stale()
-    other = tmp_path / "pyproject.toml"
-    other.write_text("changed")
-    monkeypatch.setattr(bootstrap, "PROJECT", other)
-    assert bootstrap.project_stale()
-    assert not bootstrap.environment_stale()
+def test_environment_whose_project_changed_is_installed_again_only(checkout: Path) -> None:
+    environment = Environment(checkout, Commands())
+    environment.make()
+    environment.install_project()
+    assert not environment.project_is_stale()
+    (checkout / "pyproject.toml").write_text("changed")
+    assert environment.project_is_stale()
+    assert not environment.is_stale()
 
 
 @pytest.fixture
@@ -200,28 +208,23 @@ def restored_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-@pytest.fixture
-def main_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception | type], int]:
-    """Run the whole with a first step that raises."""
+@dataclass(frozen=True)
+class Broken(Machine):
+    """A machine whose first step raises."""
 
-    def run(trouble: Exception | type) -> int:
-        def raising() -> bool:
-            raise trouble
+    trouble: BaseException = field(default_factory=KeyboardInterrupt)
 
-        monkeypatch.setattr(bootstrap, "machine_unready", raising)
-        return bootstrap.main()
-
-    return run
+    def is_unready(self) -> bool:
+        raise self.trouble
 
 
 def test_no_traceback_reaches_a_person(
-    main_with: Callable[[object], int],
-    capsys: pytest.CaptureFixture[str],
-    restored_signals: None,
+    capsys: pytest.CaptureFixture[str], restored_signals: None
 ) -> None:
-    assert main_with(PermissionError(13, "Permission denied", "/usr/sbin/policy-rc.d")) == 1
+    denied = PermissionError(13, "Permission denied", "/usr/sbin/policy-rc.d")
+    assert bootstrap.main(Broken(trouble=denied)) == 1
     assert "error[setup.failed]" in capsys.readouterr().err
-    assert main_with(KeyboardInterrupt) == 130
+    assert bootstrap.main(Broken(trouble=KeyboardInterrupt())) == 130
     assert "interrupted" in capsys.readouterr().err
 
 
