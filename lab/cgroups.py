@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 
+from kit.faults import Fault
 from lab.faults import MACHINE_LACKS, REMAINS
 
 ROOT, BUILD, DISKS = "lab", "build", "disks"
@@ -17,9 +18,9 @@ DEADLINE = 20.0
 ENTER = 'mkdir -p "$0"; echo $$ > "$0/cgroup.procs"; exec "$@"'
 
 
-def root() -> Path:
+def root(mounts: Path = MOUNTS) -> Path:
     """Return the group of the whole lab, whether it exists or not."""
-    for line in MOUNTS.read_text().splitlines():
+    for line in mounts.read_text().splitlines():
         _, place, kind, *_ = line.split()
         if kind == "cgroup2":
             return Path(place.replace("\\040", " ")) / ROOT
@@ -40,6 +41,14 @@ def pids(group: Path) -> list[int]:
         except OSError:
             continue  # removed while we looked
     return found
+
+
+def pids_of_lab() -> list[int]:
+    """Return the processes of the whole lab; none where there are no control groups."""
+    try:
+        return pids(root())
+    except (Fault, OSError):
+        return []
 
 
 def kill(group: Path) -> None:

@@ -6,6 +6,8 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.faults import Fault
@@ -44,45 +46,61 @@ nft add table bridge t 2>/dev/null || fail "nftables has no bridge family"
 """
 
 
-def missing(directory: Path) -> str | None:
-    """Return in one line what real hosts lack here, None when they can run.
-
-    `directory` will hold the hosts' disks; it is made. Takes less than 0.1 s.
-    """
-    if platform.system() != "Linux":
-        return "not Linux"
-    if os.geteuid() != 0:
-        return "not root"
-    path = os.pathsep.join((SYSTEM_PATH, os.environ.get("PATH", "")))
-    absent = [name for name in COMMANDS if shutil.which(name, path=path) is None]
-    if absent:
-        return f"commands not found: {', '.join(absent)} (apt install {PACKAGES})"
-    if any(mark in str(directory) for mark in ":,\\"):
-        return f"no overlay mount below {directory}: its name has a colon, comma or backslash"
-    directory.mkdir(parents=True, exist_ok=True)
-    if _says("unshare", "-m", "-n", "-p", "-u", "-i", "-f", "true") is not None:
-        return "namespaces are not permitted (CAP_SYS_ADMIN)"
-    trial = ("unshare", "-m", "-n", "--propagation", "private", "sh", "-c", TRIAL)
-    return _says(*trial, str(directory)) or _around()
-
-
-def _around() -> str | None:
-    """Return what the machine's own settings lack: outside of namespaces that we could try out."""
-    try:
-        groups = cgroups.root().parent
-        layers.sources_file()
-    except Fault as error:
-        return str(error)
-    if not os.access(groups, os.W_OK):
-        return f"control groups are read-only ({groups})"
-    if (route := network.rival()) is not None:
-        return f"the lab's addresses are in use on this machine: {route}"
-    return None
-
-
-def _says(*command: str) -> str | None:
+def _attempt(*command: str) -> str | None:
     """Return what a failing command printed; None when it succeeded."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     if done.returncode == 0:
         return None
     return (done.stdout.strip() or done.stderr.strip() or "it failed").splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is asked of a machine."""
+
+    system: str = field(default_factory=platform.system)
+    is_root: bool = field(default_factory=lambda: os.geteuid() == 0)
+    commands: Sequence[str] = COMMANDS
+    attempt: Callable[..., str | None] = _attempt
+    """Runs a command; returns its complaint, None when it succeeded."""
+    sources: Sequence[Path] = layers.SOURCES
+    mounts: Path = cgroups.MOUNTS
+    is_writable: Callable[[Path], bool] = lambda path: os.access(path, os.W_OK)
+    rival: Callable[[], str | None] = network.rival
+
+
+def missing(directory: Path, machine: Machine | None = None) -> str | None:
+    """Return in one line what real hosts lack here, None when they can run.
+
+    `directory` will hold the hosts' disks; it is made. Takes less than 0.1 s.
+    """
+    machine = machine or Machine()
+    if machine.system != "Linux":
+        return "not Linux"
+    if not machine.is_root:
+        return "not root"
+    path = os.pathsep.join((SYSTEM_PATH, os.environ.get("PATH", "")))
+    absent = [name for name in machine.commands if shutil.which(name, path=path) is None]
+    if absent:
+        return f"commands not found: {', '.join(absent)} (apt install {PACKAGES})"
+    if any(mark in str(directory) for mark in ":,\\"):
+        return f"no overlay mount below {directory}: its name has a colon, comma or backslash"
+    directory.mkdir(parents=True, exist_ok=True)
+    if machine.attempt("unshare", "-m", "-n", "-p", "-u", "-i", "-f", "true") is not None:
+        return "namespaces are not permitted (CAP_SYS_ADMIN)"
+    trial = ("unshare", "-m", "-n", "--propagation", "private", "sh", "-c", TRIAL)
+    return machine.attempt(*trial, str(directory)) or _settings_lack(machine)
+
+
+def _settings_lack(machine: Machine) -> str | None:
+    """Return what the machine's own settings lack, which no namespace can try out."""
+    try:
+        groups = cgroups.root(machine.mounts).parent
+        layers.sources_file(machine.sources)
+    except Fault as error:
+        return str(error)
+    if not machine.is_writable(groups):
+        return f"control groups are read-only ({groups})"
+    if (route := machine.rival()) is not None:
+        return f"the lab's addresses are in use on this machine: {route}"
+    return None

@@ -16,14 +16,15 @@ from kit.faults import Fault
 from kit.locks import locked
 from kit.paths import cache_dir
 from kit.processes import identity
+from kit.waiting import wait_until
 from lab import leftovers
 from lab.faults import FAILED, FAULTS, REMAINS, TAKEN
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
 from lab.place import FILE, LabPlace, running
 
-START_DEADLINE = 600.0
-"""Seconds; building layers for the first time takes most of them."""
-STOP_DEADLINE = 60.0
+START_SECONDS = 600.0
+"""Building layers for the first time takes most of them."""
+STOP_SECONDS = 60.0
 LOG = "lab.log"
 SHOWN, ENDED = "· ", "! "
 """How lines of the log begin that are shown, and the one that says why the lab ended."""
@@ -35,6 +36,7 @@ def start(
     progress: Callable[[str], None],
     *,
     missing: str | None,
+    deadline: float = START_SECONDS,
 ) -> LabPlace:
     """Start the lab, unless it runs. Shows each part as it comes up.
 
@@ -50,7 +52,7 @@ def start(
             return found
         process = _launch(directory, environment, missing)
         try:
-            return _wait(process, directory, progress)
+            return _wait(process, directory, progress, deadline)
         except BaseException:
             _end(process)
             raise
@@ -76,12 +78,15 @@ def _launch(
 
 
 def _wait(
-    process: subprocess.Popen[bytes], directory: Path, progress: Callable[[str], None]
+    process: subprocess.Popen[bytes],
+    directory: Path,
+    progress: Callable[[str], None],
+    seconds: float,
 ) -> LabPlace:
     """Show the log's lines for a person until the lab is there."""
     log = directory / LOG
     shown = 0
-    deadline = time.monotonic() + START_DEADLINE
+    deadline = time.monotonic() + seconds
     while True:
         lines = log.read_text(errors="replace").splitlines()
         for line in lines[shown:]:
@@ -95,7 +100,7 @@ def _wait(
         if process.poll() is not None:
             raise _failure(log.read_text(errors="replace").splitlines(), log)
         if time.monotonic() > deadline:
-            late = f"it took longer than {START_DEADLINE:.0f} s"
+            late = f"it took longer than {seconds:.0f} s"
             raise FAILED(part="the start of the lab", reason=late, where=log)
         time.sleep(0.05)
 
@@ -104,13 +109,19 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """End a lab that nobody waits for; what a stubborn one leaves, `stop` clears."""
     process.terminate()
     try:
-        process.wait(STOP_DEADLINE)
+        process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def stop(directory: Path) -> bool:
+def stop(
+    directory: Path,
+    *,
+    deadline: float = STOP_SECONDS,
+    machine_lock: Path = MACHINE_LOCK,
+    is_root: bool | None = None,
+) -> bool:
     """End the lab, and clear what a killed one left; False when there was nothing of either.
 
     Returns when nothing of it is left on the machine. Raises REMAINS.
@@ -118,21 +129,22 @@ def stop(directory: Path) -> bool:
     pid = holder(directory)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_DEADLINE
-        while holder(directory) is not None or identity(pid):
-            if time.monotonic() > deadline:
-                raise REMAINS(what=f"process {pid}", where=directory / LOG)
-            time.sleep(0.02)
-    cleared = _clear_hosts(directory)
+        if not wait_until(
+            lambda: holder(directory) is None and identity(pid) is None, seconds=deadline
+        ):
+            raise REMAINS(what=f"process {pid}", where=directory / LOG)
+    cleared = (os.geteuid() == 0 if is_root is None else is_root) and _clear_hosts(
+        directory, machine_lock
+    )
     return _clear_own(directory) or cleared or pid is not None
 
 
-def _clear_hosts(directory: Path) -> bool:
+def _clear_hosts(directory: Path, machine_lock: Path) -> bool:
     """Clear what a killed lab with real hosts left; False where there was nothing of ours."""
-    if os.geteuid() != 0 or not (MACHINE_LOCK.exists() or leftovers.of(directory)):
+    if not leftovers.of(directory, machine_lock):
         return False
     try:
-        with alone(directory, MACHINE_LOCK) as killed:
+        with alone(directory, machine_lock) as killed:
             leftovers.clear(*{killed or directory, directory})
             leftovers.forget_builds(cache_dir())
     except Fault as fault:

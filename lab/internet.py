@@ -30,11 +30,18 @@ class Internet:
     machines: Hosts
     nameserver: KnotNameserver
 
-    def __init__(self, directory: Path, cache: Path, said: Said) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        cache: Path,
+        said: Said,
+        clear: Callable[[Path], None] = leftovers.clear,
+    ) -> None:
         self._directory = directory
         self._hosts = directory / leftovers.HOSTS
         self._cache = cache
         self._said = said
+        self._clear = clear
         self._repository: RunningServer | None = None
         self._receiver: Receiver | None = None
         self._receiving: threading.Thread | None = None
@@ -88,7 +95,7 @@ class Internet:
         """End everything and remove it from the machine, also when a part does not end well."""
         with ExitStack() as last_first:
             last_first.callback(leftovers.forget_builds, self._cache)
-            last_first.callback(leftovers.clear, self._directory)
+            last_first.callback(self._clear, self._directory)
             if self._repository is not None:
                 last_first.callback(self._repository.stop)
             if hasattr(self, "nameserver"):

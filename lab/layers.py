@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab import cgroups, leftovers
@@ -89,15 +89,27 @@ cp ../sources etc/apt/sources.list
 
 
 class Layers:
-    """The layers on this machine; building one says so by `progress`."""
+    """The layers on this machine; `progress` reports the building of one.
 
-    def __init__(self, cache: Path, progress: Callable[[str], None]) -> None:
+    `build_base` makes the root of a bare host in a directory.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        progress: Callable[[str], None],
+        *,
+        sources: Sequence[Path] = SOURCES,
+        build_base: Callable[[Path], None] | None = None,
+    ) -> None:
         self._place = cache / leftovers.CACHE / "layers"
         self._progress = progress
+        self._sources = sources
+        self._build_base = build_base or self._bootstrap
 
     def base(self) -> Path:
         """Return the root of a bare Debian host, built when missing."""
-        sources = sources_file()
+        sources = sources_file(self._sources)
         made_of = (*BASE, SSH, APT, SUITE, sources.read_text())
         return self._layer("base", made_of, self._build_base, "about 30 s")
 
@@ -109,7 +121,8 @@ class Layers:
             arguments = (str(base), str(place), " ".join(MAIL), " ".join(SERVICES))
             extend = ("unshare", "-m", "-p", "-f", "--propagation", "private", "bash", "-ec")
             group = str(cgroups.root() / cgroups.BUILD)
-            run(*extend, EXTEND, group, *arguments, str(sources_file()), str(_reach(place)))
+            sources = str(sources_file(self._sources))
+            run(*extend, EXTEND, group, *arguments, sources, str(_reach(place)))
 
         made_of = (*MAIL, *SERVICES, base.parent.name, EXTEND)
         return self._layer("mail", made_of, build, "about 20 s")
@@ -130,10 +143,10 @@ class Layers:
             building.rename(finished)
         return finished / "root"
 
-    def _build_base(self, place: Path) -> None:
+    def _bootstrap(self, place: Path) -> None:
         root = place / "root"
         bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(BASE)}")
-        reach = (f"--aptopt={_reach(place)}", SUITE, str(root), str(sources_file()))
+        reach = (f"--aptopt={_reach(place)}", SUITE, str(root), str(sources_file(self._sources)))
         # It mounts the machine's /sys and /dev below the new root: not where a killed build would
         # leave them to whoever removes it.
         apart = ("unshare", "-m", "--propagation", "private")
@@ -150,13 +163,13 @@ class Layers:
             (root / "etc/systemd/system" / timer).symlink_to("/dev/null")  # it could only hang
 
 
-def sources_file() -> Path:
+def sources_file(usual: Sequence[Path] = SOURCES) -> Path:
     """Return the machine's own package sources; raises MACHINE_LACKS."""
-    others = sorted(SOURCES[0].parent.glob("*"))
-    for file in (*SOURCES, *others):
+    others = sorted(usual[0].parent.glob("*"))
+    for file in (*usual, *others):
         if file.suffix in (".list", ".sources") and file.exists() and _offers_suite(file):
             return file
-    raise MACHINE_LACKS(what=f"package sources of Debian {SUITE}, as in {SOURCES[0]}")
+    raise MACHINE_LACKS(what=f"package sources of Debian {SUITE}, as in {usual[0]}")
 
 
 def _offers_suite(file: Path) -> bool:

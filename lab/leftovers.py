@@ -9,6 +9,7 @@ from pathlib import Path
 from lab import cgroups, network
 from lab.commands import run
 from lab.faults import REMAINS
+from lab.lock import MACHINE_LOCK, holder_of
 from lab.place import FILE
 
 HOSTS = "hosts"
@@ -19,9 +20,23 @@ NSPAWN = Path("/run/systemd/nspawn")
 MOUNTS = Path("/proc/self/mounts")
 
 
-def of(directory: Path) -> bool:
-    """Tell whether a lab in this directory left hosts: mounted, or as files after a reboot."""
-    return (directory / HOSTS).exists() or bool(mounts(directory))
+def of(directory: Path, machine_lock: Path = MACHINE_LOCK) -> dict[str, list[str]]:
+    """Return what a killed lab left, by kind; kinds of which nothing is left are not in it.
+
+    What exists once on the machine counts only while no lab lives: its hosts may be another's.
+    """
+    left = {
+        "disks": [str(path) for path in (directory / HOSTS).glob("*")],
+        "mounts": [str(path) for path in mounts(directory)],
+    }
+    if holder_of(machine_lock) is None:
+        left |= {
+            "namespaces": network.namespaces(),
+            "links": network.links(),
+            "processes": [str(pid) for pid in cgroups.pids_of_lab()],
+            "lock": [str(machine_lock)] if machine_lock.exists() else [],
+        }
+    return {kind: found for kind, found in left.items() if found}
 
 
 def clear(*directories: Path) -> None:

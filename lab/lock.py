@@ -22,8 +22,10 @@ LOCKS = Path("/proc/locks")
 
 
 @contextmanager
-def alone(directory: Path, path: Path) -> Iterator[Path | None]:
-    """Hold the lock `path` for the lab in `directory`; raises TAKEN.
+def alone(directory: Path, path: Path, owner: Path | None = None) -> Iterator[Path | None]:
+    """Hold the lock `path` for the lab in `directory` of a checkout, ours by default.
+
+    Raises TAKEN.
 
     Yields the directory of a lab that was killed while it held the lock. The file goes with us.
     """
@@ -31,7 +33,7 @@ def alone(directory: Path, path: Path) -> Iterator[Path | None]:
     with _locked(path) as lock:
         lock.seek(0)
         killed, _ = _names(lock.read())
-        name = f"{directory}\n{checkout()}\n".encode()
+        name = f"{directory}\n{owner or checkout()}\n".encode()
         os.pwrite(lock.fileno(), name, 0)  # at no moment is there no name in it
         os.ftruncate(lock.fileno(), len(name))
         try:
@@ -40,17 +42,20 @@ def alone(directory: Path, path: Path) -> Iterator[Path | None]:
             path.unlink()  # a killed one cannot: its name stays for the next
 
 
-def holder(directory: Path) -> int | None:
+def holder(directory: Path, locks: Path = LOCKS) -> int | None:
     """Return the process of the lab in `directory`, None when there is none."""
+    if not locks.exists():  # not Linux: only a lab that is up has written who it is
+        place = running(directory)
+        return place.pid if place and (directory / OWN_LOCK).exists() else None
+    return holder_of(directory / OWN_LOCK, locks)
+
+
+def holder_of(path: Path, locks: Path = LOCKS) -> int | None:
+    """Return the process that holds a lock, None when there is none or no /proc/locks."""
     try:
-        seen = (directory / OWN_LOCK).stat()
+        seen, lines = path.stat(), locks.read_text().splitlines()
     except OSError:
         return None
-    try:
-        lines = LOCKS.read_text().splitlines()
-    except FileNotFoundError:  # not Linux: only a lab that is up has said who it is
-        place = running(directory)
-        return place.pid if place else None
     for line in lines:
         words = line.split()
         if words[1] == "FLOCK" and words[5].endswith(f":{seen.st_ino}"):

@@ -92,8 +92,12 @@ def rival() -> str | None:
 
 def namespaces() -> list[str]:
     """Return the names of the lab's namespaces."""
-    names = (line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.strip())
-    return [name for name in names if name.startswith(PREFIX)]
+    return sorted(path.name for path in NAMES.glob(f"{PREFIX}*"))
+
+
+def links() -> list[str]:
+    """Return the lab's links on this machine."""
+    return [name for _, name in socket.if_nameindex() if name == MACHINE_LINK]
 
 
 def connect(guest: str, addresses: Sequence[str]) -> str:

@@ -11,16 +11,19 @@ from hostwinds.journal import Journal
 from kit.faults import Fault
 from lab.hostwinds.world import ProviderError, World
 
-PAUSE = 0.3
-"""Seconds between looks at the open requests."""
+PAUSE_SECONDS = 0.3
+"""Between two checks of the open requests."""
 
 
 class PortalOperator:
     """Looks at the purchase journal's open requests and buys what they ask for."""
 
-    def __init__(self, world: World, journal: Callable[[], Journal]) -> None:
+    def __init__(
+        self, world: World, journal: Callable[[], Journal], pause_seconds: float = PAUSE_SECONDS
+    ) -> None:
         self._world = world
         self._journal = journal
+        self._pause_seconds = pause_seconds
         self.automatic = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="portal", daemon=True)
@@ -57,7 +60,7 @@ class PortalOperator:
         return len([address for address in secondary if address not in adopted])
 
     def _work(self) -> None:
-        while not self._over.wait(PAUSE):
+        while not self._over.wait(self._pause_seconds):
             if self.automatic.is_set():
                 # No journal yet: nobody can be waiting. A purchase that failed is tried again.
                 with suppress(ProviderError, Fault):

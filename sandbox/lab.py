@@ -65,7 +65,7 @@ def status(output: OutputOption = Format.TABLE) -> None:
     """Show what runs, and what has been charged so far."""
     place = running(world.lab_dir())
     if place is None:
-        rows: list[dict[str, Any]] = [{"what": "lab", "state": _without_process(), "address": None}]
+        rows = _without_process()
     else:
         ledger = _asked("GET", f"{place.hostwinds_url}/_lab/ledger").json()
         charged = sum(float(line["usd"]) for line in ledger)
@@ -79,11 +79,15 @@ def status(output: OutputOption = Format.TABLE) -> None:
     print_rows(rows, ("what", "state", "address"), output)
 
 
-def _without_process() -> str:
-    """Say whether a lab whose process is gone has left hosts and mounts on this machine."""
-    if leftovers.of(world.lab_dir()):
-        return "killed: its hosts are left; end them with `penguin lab down`"
-    return "stopped"
+def _without_process() -> list[dict[str, Any]]:
+    """Say what a lab whose process is gone has left on this machine."""
+    left = leftovers.of(world.lab_dir())
+    state = "killed; `penguin lab down` removes what is left" if left else "stopped"
+    counted = [
+        {"what": kind, "state": f"{len(found)} left, such as {found[0]}", "address": None}
+        for kind, found in left.items()
+    ]
+    return [{"what": "lab", "state": state, "address": None}, *counted]
 
 
 def _guests(place: LabPlace) -> list[dict[str, Any]]:

@@ -9,12 +9,13 @@ import pytest
 
 from kit.faults import Fault
 from kit.paths import cache_dir, state_dir
-from kit.waiting import wait_until
 from lab import check, control, leftovers, repository
 from lab.faults import TAKEN
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
 from lab.place import LabPlace, running
+from tests.support.provider import Customer, customer_of
+from tests.support.waiting import wait_for
 
 HERE = Path(__file__).parent
 
@@ -72,7 +73,7 @@ def real_hosts(lab_directory: Path) -> None:
     try:
         _build(missing)
     except LookupError:
-        assert wait_until(built_by_us, seconds=240)
+        wait_for(built_by_us, seconds=240)
 
 
 def _build(progress: Callable[[str], None]) -> None:
@@ -93,3 +94,9 @@ def lab(lab_directory: Path, real_hosts: None) -> Iterator[LabPlace]:
     journal = {"HOSTWINDS_JOURNAL": str(lab_directory / "journal.json")}
     yield control.start(lab_directory, journal, print, missing=None)
     control.stop(lab_directory)
+
+
+@pytest.fixture(scope="session")
+def customer(lab: LabPlace) -> Iterator[Customer]:
+    with customer_of(lab) as customer:
+        yield customer

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ import pytest
 
 from cli.api import Api, connect
 from kit.paths import checkout
-from kit.waiting import wait_until
 from lab import leftovers
 from lab.place import LabPlace, required
 from sandbox import down, up, world
+from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.hosts,
@@ -29,6 +30,7 @@ pytestmark = [
     pytest.mark.in_order,
 ]
 FILE = "tenants/acme.yaml"
+until = partial(wait_for, seconds=120)
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +85,6 @@ def sent() -> dict[str, Any]:
     return message
 
 
-def until(answer: Any, seconds: float = 120) -> None:
-    assert wait_until(answer, seconds=seconds)
-
-
 def until_told(condition: str, *parts: str) -> None:
     """Until the tenant's page says of a condition that it is False, with all of these words."""
 
@@ -104,14 +102,9 @@ def power(place: LabPlace, action: str) -> None:
     httpx2.post(f"{place.hostwinds_url}/cloud/api.php", data=form, timeout=60)
 
 
-def test_a_host_that_never_comes_up_is_told_and_not_ordered_again(
-    place: LabPlace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_that_never_comes_up_is_told_and_not_ordered_again(place: LabPlace) -> None:
     world.stop_control_plane()
-    usual = world.environment()
-    impatient = {**usual, "HOSTWINDS_PROVISIONING_DEADLINE": "3"}
-    monkeypatch.setattr(world, "environment", lambda: impatient)
-    world.start_control_plane()
+    world.start_control_plane({"HOSTWINDS_PROVISIONING_DEADLINE": "3"})
     penguin("lab", "fault", "hostwinds", "never_boots")
     penguin("apply", "-f", FILE)
 

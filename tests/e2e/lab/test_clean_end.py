@@ -5,6 +5,7 @@ Runs in namespaces of its own, as if on a machine of its own: a lab that somebod
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -83,7 +84,9 @@ case $how in
   everything) kill -9 -1 ;;
   forgotten) kill -9 -1; rm /run/penguinmails-lab ;;
 esac
+lab status -o json > "$around/status-before"
 lab down; lab down
+lab status -o json > "$around/status-after"
 look > "$around/after"
 diff "$around/before" "$around/after"
 case $how in
@@ -92,6 +95,18 @@ case $how in
 esac
 lab down
 """
+
+
+NETWORK = {"namespaces", "links", "mounts", "disks"}
+LEFT = {
+    "daemon": {*NETWORK, "processes", "lock"},
+    "everything": {*NETWORK, "lock"},
+    "forgotten": NETWORK,
+    "booting": {*NETWORK, "lock"},
+    "preparing": {*NETWORK, "lock"},
+    "building": {"lock"},
+}
+"""What `lab status` reports, by how the lab ended."""
 
 
 @pytest.fixture
@@ -127,3 +142,9 @@ def test_nothing_is_left_when_the_lab_is_ended_by(how: str, state: Path, real_ho
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("the lab has ended") == 2, done.stdout
     assert done.stdout.count("no lab was running") == 1
+    before, after = (
+        json.loads((state.parent / f"status-{when}").read_text()) for when in ("before", "after")
+    )
+    assert before[0]["state"].startswith("running" if how == "asked" else "killed;")
+    assert LEFT.get(how, set()) <= {row["what"] for row in before}
+    assert [row["state"] for row in after] == ["stopped"]

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab.place import LabPlace, required
 from lab.receiver import ADDRESS, wait_for_message
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
 
@@ -71,11 +72,11 @@ def zone(lab: LabPlace) -> Iterator[Zone]:
 
 
 class TestNames:
-    def test_a_record_of_the_api_is_answered_and_changes_live(self, zone, ask, eventually) -> None:
+    def test_a_record_of_the_api_is_answered_and_changes_live(self, zone, ask) -> None:
         record = zone.add(f"www.{zone.name}", "A", "198.18.1.77")
         assert ask(f"www.{zone.name}", "A") == ["198.18.1.77"]
         zone.change(record, "198.18.1.78")
-        eventually(lambda: ask(f"www.{zone.name}", "A") == ["198.18.1.78"])
+        wait_for(lambda: ask(f"www.{zone.name}", "A") == ["198.18.1.78"])
 
     def test_records_of_one_name_are_answered_together(self, zone, ask) -> None:
         zone.add(zone.name, "MX", f"mx1.{zone.name}", priority=10)
@@ -91,23 +92,23 @@ class TestNames:
         answer = ask(f"s._domainkey.{zone.name}", "TXT")[0]
         assert answer.replace('" "', "").strip('"') == text
 
-    def test_a_pointer_set_at_the_provider_is_answered(self, customer, ask, eventually) -> None:
+    def test_a_pointer_set_at_the_provider_is_answered(self, customer, ask) -> None:
         server = customer.order(f"ptr-{secrets.token_hex(3)}")
         customer.call(
             "set_rdns",
-            serviceid=server["serviceid"],
-            ip=server["main_ip"],
+            serviceid=server.service_id,
+            ip=server.address,
             rdns="mx1.acme.example",
         )
-        name = dns.reversename.from_address(server["main_ip"]).to_text()
-        eventually(lambda: ask(name, "PTR") == ["mx1.acme.example."])
+        name = dns.reversename.from_address(server.address).to_text()
+        wait_for(lambda: ask(name, "PTR") == ["mx1.acme.example."])
 
 
 class TestReceiver:
     def test_a_signed_message_is_verified_and_a_forgery_refused(
-        self, lab, lab_directory: Path, zone, eventually
+        self, lab, lab_directory: Path, zone
     ) -> None:
-        eventually(lambda: required(lab_directory).receiver_ready, 90)
+        wait_for(lambda: required(lab_directory).receiver_ready, seconds=90)
         key = rsa.generate_private_key(65537, 2048)
         public = key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import smtplib
 import socketserver
@@ -10,15 +9,12 @@ import ssl
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -38,6 +34,7 @@ from controlplane.reconciler.ports import (
 from kit.faults import Fault
 from lab.place import LabPlace
 from tests.support.installation import PLATFORM
+from tests.support.provider import Customer, Server
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 ADDRESSES = 3
@@ -47,69 +44,6 @@ SSH_OPTIONS = [
     *("-o", "UserKnownHostsFile=/dev/null"),
     *("-o", "BatchMode=yes"),
 ]
-
-
-@dataclass(frozen=True)
-class Server:
-    """What the provider says of an instance."""
-
-    service_id: int
-    address: str
-    password: str = field(repr=False)
-
-
-class Provider:
-    """The provider as a customer uses it: API calls, and the portal for further addresses."""
-
-    def __init__(self, lab: LabPlace) -> None:
-        self._http = httpx2.Client(base_url=lab.hostwinds_url, timeout=60)
-        self._key = lab.hostwinds_key
-
-    def order(self, name: str) -> Server:
-        """Buy an instance and wait until it runs."""
-        location = self._call("get_locations")[0]["id"]
-        image = next(
-            image["uuid"] for image in self._call("get_public_images") if "Debian" in image["name"]
-        )
-        self._call(
-            "add_instance",
-            template=image,
-            rid=next(iter(self._call("get_price_list").values()))["rid"],
-            location_id=location,
-            qty=1,
-            srvrname=name,
-            billingcycle="monthly",
-        )
-        found = self._wait(name)
-        return Server(found["serviceid"], found["main_ip"], found["password"])
-
-    def attach(self, service_id: int) -> str:
-        """Buy a further address in the portal."""
-        answer = self._http.post("/_lab/portal/attach", json={"serviceid": service_id})
-        return str(answer.raise_for_status().json()["address"])
-
-    def act(self, action: str, service_id: int) -> None:
-        """`boot`, `shutdown`, `reboot` or `terminate`."""
-        self._call(action, serviceid=service_id)
-
-    def close(self) -> None:
-        self._http.close()
-
-    def _wait(self, name: str, seconds: float = 60) -> dict[str, Any]:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            for instance in self._call("get_instances"):
-                if instance["srvrname"] == name and instance["status"].lower() == "active":
-                    return dict(instance)
-            threading.Event().wait(0.2)
-        raise AssertionError(f"{name} does not run after {seconds} s")
-
-    def _call(self, action: str, **parameters: object) -> Any:
-        form = {"API": self._key, "action": action, **{k: str(v) for k, v in parameters.items()}}
-        answer = self._http.post("/cloud/api.php", data=form).raise_for_status()
-        found = json.loads(answer.text)
-        assert '"error"' not in answer.text, answer.text
-        return found["success"] if isinstance(found, dict) and "success" in found else found
 
 
 @dataclass(frozen=True)
@@ -234,28 +168,19 @@ def make_ssh_key() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def provider(lab: LabPlace) -> Iterator[Provider]:
-    customer = Provider(lab)
-    yield customer
-    customer.close()
+def server(customer: Customer) -> Server:
+    """A server that runs, with nothing on it."""
+    return customer.order(f"play-{secrets.token_hex(3)}")
 
 
 @pytest.fixture(scope="session")
-def server(provider: Provider) -> Iterator[Server]:
-    """An instance that runs, with nothing on it."""
-    ordered = provider.order(f"play-{secrets.token_hex(3)}")
-    yield ordered
-    provider.act("terminate", ordered.service_id)
-
-
-@pytest.fixture(scope="session")
-def ordered_host(lab: LabPlace, provider: Provider, server: Server) -> MailHost:
+def ordered_host(lab: LabPlace, customer: Customer, server: Server) -> MailHost:
     """A host after first contact, with nothing installed yet."""
     private, public = make_ssh_key()
     blueprint = _blueprint(public)
     addresses = blueprint.hosts[0].addresses
     numbers = [server.address]
-    numbers += [provider.attach(server.service_id) for _ in addresses[1:]]
+    numbers += [customer.attach(server.service_id) for _ in addresses[1:]]
     now = datetime.now(UTC)
     ca = create_ca("play", now=now)
     leaves = {address.helo: issue(ca, address.helo, now=now) for address in addresses}

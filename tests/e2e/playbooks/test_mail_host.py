@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import smtplib
 import socket
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,8 @@ from controlplane.ansible import faults
 from controlplane.ansible.run import Events
 from kit.faults import Fault
 from tests.support.faults import assert_shows
+from tests.support.greeting import greeting
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 
@@ -28,16 +29,8 @@ MESSAGE = (
 
 
 def wait_for_port(address: str, port: int, seconds: float = 60) -> None:
-    """Until somebody greets there."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            with socket.create_connection((address, port), 2) as stream:
-                stream.settimeout(5)
-                if stream.recv(4):
-                    return
-        except OSError:
-            assert time.monotonic() < end, f"{address}:{port} does not answer"
+    """Wait until a server greets there."""
+    wait_for(lambda: greeting(address, port, 5), seconds=seconds)
 
 
 def code_of(client: smtplib.SMTP, sender: str, recipient: str) -> int:
@@ -239,9 +232,9 @@ class TestTrouble:
         assert mail_host.configure() > 0
         wait_for_port(three.ip, 587, 10)
 
-    def test_everything_listens_again_after_it_was_off(self, mail_host, provider) -> None:
-        provider.act("shutdown", mail_host.observed.service_id)
-        provider.act("boot", mail_host.observed.service_id)
+    def test_everything_listens_again_after_it_was_off(self, mail_host, customer) -> None:
+        customer.call("shutdown", serviceid=mail_host.observed.service_id)
+        customer.call("boot", serviceid=mail_host.observed.service_id)
 
         wait_for_port(mail_host.observed.primary_ip, 25)
         for address in mail_host.observed.addresses[1:]:

@@ -30,8 +30,10 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 def start(directory: Path) -> Start:
     journal = {"HOSTWINDS_JOURNAL": str(directory / "journal.json")}
 
-    def begin(progress: Callable[[str], None] = print) -> LabPlace:
-        return control.start(directory, journal, progress, missing="this is a test")
+    def begin(progress: Callable[[str], None] = print, deadline: float = 60) -> LabPlace:
+        return control.start(
+            directory, journal, progress, missing="this is a test", deadline=deadline
+        )
 
     return begin
 
@@ -68,24 +70,18 @@ def test_an_interrupted_start_leaves_nothing_running(start: Start, directory: Pa
     assert not control.stop(directory)
 
 
-def test_one_that_does_not_come_up_in_time_is_ended(
-    start: Start, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(control, "START_DEADLINE", -1.0)
-    shown = printed(start)
-    assert_shows(shown, FAILED, part="the start of the lab", reason="it took longer than -1 s")
+def test_lab_that_does_not_come_up_in_time_is_ended(start: Start, directory: Path) -> None:
+    shown = printed(lambda: start(deadline=0))
+    assert_shows(shown, FAILED, part="the start of the lab", reason="it took longer than 0 s")
     assert holder(directory) is None
     assert not control.stop(directory)
 
 
-def test_lab_that_does_not_end_is_named(
-    start: Start, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lab_that_does_not_end_is_named(start: Start, directory: Path) -> None:
     pid = start().pid
     os.kill(pid, signal.SIGSTOP)
-    monkeypatch.setattr(control, "STOP_DEADLINE", 0.1)
-    assert_shows(printed(lambda: control.stop(directory)), REMAINS, what=f"process {pid}")
-    monkeypatch.undo()
+    shown = printed(lambda: control.stop(directory, deadline=0.1))
+    assert_shows(shown, REMAINS, what=f"process {pid}")
     os.kill(pid, signal.SIGCONT)
 
 
@@ -99,13 +95,9 @@ def test_a_killed_one_leaves_no_keys_behind(start: Start, directory: Path) -> No
     assert not control.stop(directory)
 
 
-def test_its_end_is_no_business_of_an_ordinary_user(
-    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Root's lab runs beside: nothing of it is touched, and nobody is told that it has ended."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(control, "MACHINE_LOCK", tmp_path / "machine")
-    (tmp_path / "machine").write_text("/root's/lab")
+def test_lab_of_root_is_left_alone_by_an_ordinary_user(directory: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "machine"
+    lock.write_text("/root's/lab")
     directory.mkdir()
-    assert not control.stop(directory)
-    assert (tmp_path / "machine").exists()
+    assert not control.stop(directory, machine_lock=lock, is_root=False)
+    assert lock.exists()

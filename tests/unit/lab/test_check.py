@@ -1,78 +1,63 @@
-"""What is missing for real hosts is said in one line."""
+"""What is missing for real hosts is reported in one line."""
 
 from __future__ import annotations
 
-import os
-import platform
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lab import cgroups, check, layers, network
-
-
-def test_another_system_cannot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(platform, "system", lambda: "Darwin")
-    assert check.missing(tmp_path) == "not Linux"
-
-
-def test_an_ordinary_user_cannot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert check.missing(tmp_path) == "not root"
-
-
-def test_absent_commands_are_named_with_their_packages(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(check, "COMMANDS", ("sh", "no-such-command"))
-    said = check.missing(tmp_path) or ""
-    assert "no-such-command" in said
-    assert "sh," not in said
-    assert "apt install" in said
-
-
-def test_a_colon_in_the_path_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(check, "COMMANDS", ())
-    assert "colon" in (check.missing(tmp_path / "a:b") or "")
+from lab.check import Machine, missing
 
 
 @pytest.fixture
-def able(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that passes what is tried out in namespaces."""
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(platform, "system", lambda: "Linux")
-    monkeypatch.setattr(check, "COMMANDS", ())
-    monkeypatch.setattr(check, "_says", lambda *_: None)
-    monkeypatch.setattr(network, "rival", lambda: None)
+def able(tmp_path: Path) -> Machine:
+    """A machine on which real hosts run."""
+    sources, mounts = tmp_path / "sources.list", tmp_path / "mounts"
+    sources.write_text("deb http://packages.example/debian bookworm main\n")
+    mounts.write_text("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
+    return Machine(
+        system="Linux",
+        is_root=True,
+        commands=("sh",),
+        attempt=lambda *_: None,
+        sources=(sources,),
+        mounts=mounts,
+        is_writable=lambda _: True,
+        rival=lambda: None,
+    )
 
 
-def test_package_sources_of_another_system_are_said(
-    able: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_machine_that_lacks_nothing_can_run_hosts(able: Machine, tmp_path: Path) -> None:
+    assert missing(tmp_path, able) is None
+
+
+@pytest.mark.parametrize(
+    ("lacks", "reported"),
+    [
+        ({"system": "Darwin"}, "not Linux"),
+        ({"is_root": False}, "not root"),
+        ({"commands": ("sh", "no-such")}, "commands not found: no-such (apt install mmdebstrap"),
+        ({"attempt": lambda *_: "denied"}, "namespaces are not permitted (CAP_SYS_ADMIN)"),
+        ({"sources": (Path("/none.sources"),)}, "lacks package sources of Debian bookworm"),
+        ({"is_writable": lambda _: False}, "control groups are read-only (/sys/fs/cgroup)"),
+        (
+            {"rival": lambda: "198.18.0.0/16 dev tun0"},
+            "the lab's addresses are in use on this machine: 198.18.0.0/16 dev tun0",
+        ),
+    ],
+)
+def test_machine_that_lacks_something_is_told_what(
+    able: Machine, tmp_path: Path, lacks: dict[str, Any], reported: str
 ) -> None:
-    monkeypatch.setattr(layers, "SOURCES", (tmp_path / "none.sources",))
-    assert "lacks package sources of Debian bookworm" in (check.missing(tmp_path) or "")
+    assert reported in (missing(tmp_path, replace(able, **lacks)) or "")
 
 
-def test_control_groups_that_are_not_there_or_not_ours_are_said(
-    able: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    mounts = tmp_path / "mounts"
-    monkeypatch.setattr(cgroups, "MOUNTS", mounts)
-    mounts.write_text("cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n")
-    assert check.missing(tmp_path) == "this machine lacks a mounted cgroup2"
-
-    mounts.write_text("cgroup2 /proc/sys cgroup2 ro 0 0\n")
-    monkeypatch.setattr(os, "access", lambda place, _: str(place) != "/proc/sys")
-    assert check.missing(tmp_path) == "control groups are read-only (/proc/sys)"
+def test_machine_without_version_2_control_groups_is_told_so(able: Machine, tmp_path: Path) -> None:
+    able.mounts.write_text("cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n")
+    assert missing(tmp_path, able) == "this machine lacks a mounted cgroup2"
 
 
-def test_addresses_that_somebody_else_uses_are_said(
-    able: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: True)
-    monkeypatch.setattr(network, "rival", lambda: "198.18.0.0/16 dev tun0")
-    said = check.missing(tmp_path) or ""
-    assert "in use" in said
-    assert "tun0" in said
+def test_directory_whose_path_has_a_colon_is_refused(able: Machine, tmp_path: Path) -> None:
+    assert "colon" in (missing(tmp_path / "a:b", able) or "")

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from kit.faults import Fault
-from lab import layers
 from lab.faults import MACHINE_LACKS
-from lab.layers import Layers
+from lab.layers import Layers, sources_file
 from tests.support.faults import assert_shows, printed
 
 DEB822 = """# Debian's own
@@ -21,60 +20,62 @@ Components: main
 
 
 @pytest.fixture
-def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
-    """Stand in for the bootstrap; return what was built."""
-    sources = tmp_path / "debian.sources"
-    sources.write_text(DEB822)
-    monkeypatch.setattr(layers, "SOURCES", (sources,))
-    places: list[Path] = []
-
-    def build(self: Layers, place: Path) -> None:
-        places.append(place)
-        (place / "root").mkdir()
-
-    monkeypatch.setattr(Layers, "_build_base", build)
-    return places
-
-
-def test_the_same_layer_is_built_once(built: list[Path], tmp_path: Path) -> None:
-    said: list[str] = []
-    first = Layers(tmp_path, said.append).base()
-    assert Layers(tmp_path, said.append).base() == first
-    assert first.is_dir()
-    assert len(built) == len(said) == 1
-
-
-def test_other_sources_make_another_layer(
-    built: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    first = Layers(tmp_path, print).base()
-    layers.SOURCES[0].write_text(DEB822.replace("packages.example", "mirror.example"))
-    assert Layers(tmp_path, print).base() != first
-    assert first.is_dir()
-
-
-def test_what_a_killed_build_left_is_not_taken(built: list[Path], tmp_path: Path) -> None:
-    finished = Layers(tmp_path, print).base().parent
-    half = finished.with_name(f".{finished.name}")
-    finished.rename(half)
-    (half / "root/torn").touch()
-    assert not (Layers(tmp_path, print).base() / "torn").exists()
-
-
-def test_a_machine_without_sources_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(layers, "SOURCES", (tmp_path / "none",))
-    what = f"package sources of Debian bookworm, as in {tmp_path / 'none'}"
-    assert_shows(printed(Layers(tmp_path, print).base), MACHINE_LACKS, what=what)
+def sources(tmp_path: Path) -> Path:
+    file = tmp_path / "debian.sources"
+    file.write_text(DEB822)
+    return file
 
 
 @pytest.fixture
-def apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def layers(tmp_path: Path, sources: Path) -> Layers:
+    """Layers whose base is an empty directory."""
+    return Layers(tmp_path, print, sources=[sources], build_base=build)
+
+
+def build(place: Path) -> None:
+    (place / "root").mkdir()
+
+
+def test_layer_of_the_same_parts_is_built_once(tmp_path: Path, sources: Path) -> None:
+    progress: list[str] = []
+    first, second = (
+        Layers(tmp_path, progress.append, sources=[sources], build_base=build) for _ in range(2)
+    )
+    assert first.base() == second.base()
+    assert first.base().is_dir()
+    assert len(progress) == 1
+
+
+def test_layer_of_other_sources_is_another_one(layers: Layers, sources: Path) -> None:
+    first = layers.base()
+    sources.write_text(DEB822.replace("packages.example", "mirror.example"))
+    assert layers.base() != first
+    assert first.is_dir()
+
+
+def test_layer_whose_build_was_killed_is_built_again(layers: Layers) -> None:
+    finished = layers.base().parent
+    half = finished.with_name(f".{finished.name}")
+    finished.rename(half)
+    (half / "root/torn").touch()
+    assert not (layers.base() / "torn").exists()
+
+
+def test_layer_without_package_sources_is_refused(tmp_path: Path) -> None:
+    what = f"package sources of Debian bookworm, as in {tmp_path / 'none'}"
+    layers = Layers(tmp_path, print, sources=[tmp_path / "none"])
+    assert_shows(printed(layers.base), MACHINE_LACKS, what=what)
+
+
+@pytest.fixture
+def apt(tmp_path: Path) -> Path:
     """A machine's apt settings, empty."""
-    parts = tmp_path / "sources.list.d"
-    parts.mkdir()
-    places = (parts / "debian.sources", tmp_path / "sources.list")
-    monkeypatch.setattr(layers, "SOURCES", places)
+    (tmp_path / "sources.list.d").mkdir()
     return tmp_path
+
+
+def usual(apt: Path) -> tuple[Path, Path]:
+    return apt / "sources.list.d" / "debian.sources", apt / "sources.list"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_sources_are_found_in_either_format_and_under_any_name(
     (apt / "sources.list.d/docker.list").write_text("deb http://d.example bookworm stable\n")
     (apt / "sources.list.d/database.list").write_text("deb http://p.example bookworm-pgdg main\n")
     (apt / name).write_text(text)
-    assert layers.sources_file() == apt / name
+    assert sources_file(usual(apt)) == apt / name
 
 
 @pytest.mark.parametrize(
@@ -107,4 +108,4 @@ def test_sources_are_found_in_either_format_and_under_any_name(
 def test_sources_that_offer_another_debian_or_nothing_are_not_taken(apt: Path, text: str) -> None:
     (apt / "sources.list").write_text(text)
     with pytest.raises(Fault, match="bookworm"):
-        layers.sources_file()
+        sources_file(usual(apt))

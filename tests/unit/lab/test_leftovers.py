@@ -11,14 +11,12 @@ import pytest
 from lab import leftovers
 from lab.hosts import Hosts
 from lab.internet import Internet
+from lab.lock import alone
 
 
-def test_a_part_that_does_not_end_well_keeps_nothing_from_being_cleared(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_internet_whose_part_does_not_end_is_cleared_all_the_same(tmp_path: Path) -> None:
     cleared: list[Path] = []
-    monkeypatch.setattr(leftovers, "clear", lambda *places: cleared.extend(places))
-    internet = Internet(tmp_path / "lab", tmp_path / "cache", lambda *_: None)
+    internet = Internet(tmp_path / "lab", tmp_path / "cache", lambda *_: None, cleared.append)
 
     def close() -> None:
         raise OSError("a guest's disk is busy")
@@ -37,8 +35,18 @@ def test_half_built_layers_go_and_finished_ones_stay(tmp_path: Path) -> None:
     assert left == {"lab/layers/base-0", "lab/other/x"}
 
 
-def test_disks_without_mounts_are_leftovers_too(tmp_path: Path) -> None:
+def test_disks_without_mounts_are_left_too(tmp_path: Path) -> None:
     """As after a restart of the whole machine."""
-    assert not leftovers.of(tmp_path)
-    (tmp_path / leftovers.HOSTS / "dns").mkdir(parents=True)
-    assert leftovers.of(tmp_path)
+    lock = tmp_path / "machine"
+    assert "disks" not in leftovers.of(tmp_path, lock)
+    disk = tmp_path / leftovers.HOSTS / "dns"
+    disk.mkdir(parents=True)
+    assert leftovers.of(tmp_path, lock)["disks"] == [str(disk)]
+
+
+def test_machine_of_a_lab_that_lives_is_not_left(tmp_path: Path) -> None:
+    lock = tmp_path / "machine"
+    with alone(tmp_path, lock):
+        assert leftovers.of(tmp_path, lock) == {}
+    lock.touch()
+    assert leftovers.of(tmp_path, lock)["lock"] == [str(lock)]

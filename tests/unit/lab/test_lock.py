@@ -8,17 +8,15 @@ from pathlib import Path
 import pytest
 
 from kit.processes import own_identity
-from lab import lock
 from lab.faults import TAKEN
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
 from lab.place import LabPlace, running
 from tests.support.faults import assert_shows, printed
 
 
-def test_a_second_one_is_told_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_that_is_taken_names_the_checkout_that_has_it(tmp_path: Path) -> None:
     path = tmp_path / OWN_LOCK
-    monkeypatch.setattr(lock, "checkout", lambda: Path("/home/ann/my checkout"))
-    with alone(tmp_path / "f2af6c09", path):
+    with alone(tmp_path / "f2af6c09", path, Path("/home/ann/my checkout")):
         shown = printed(alone(tmp_path / "second", path).__enter__)
     assert_shows(shown, TAKEN, owner="/home/ann/my checkout")
 
@@ -51,18 +49,15 @@ def test_the_holder_is_a_living_process_only(tmp_path: Path) -> None:
     assert holder(tmp_path) is None
 
 
-def test_a_stranger_with_a_file_of_the_same_number_is_not_the_holder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_holder_is_no_process_with_another_file_of_the_same_number(tmp_path: Path) -> None:
     """Numbers of files repeat on every file system, and `lab down` ends the holder."""
     (tmp_path / OWN_LOCK).write_text(str(tmp_path))
     number = (tmp_path / OWN_LOCK).stat().st_ino
     locks = tmp_path / "locks"
     locks.write_text(f"1: FLOCK  ADVISORY  WRITE {os.getpid()} 08:01:{number} 0 EOF\n")
-    monkeypatch.setattr(lock, "LOCKS", locks)
-    assert holder(tmp_path) is None
+    assert holder(tmp_path, locks) is None
     with (tmp_path / OWN_LOCK).open():
-        assert holder(tmp_path) == os.getpid()
+        assert holder(tmp_path, locks) == os.getpid()
 
 
 def test_the_machines_lock_is_where_root_alone_may_write() -> None:
@@ -93,12 +88,12 @@ def test_a_lab_whose_number_another_process_has_now_does_not_run(
     assert running(tmp_path) is None
 
 
-def test_where_the_system_lists_no_locks_a_lab_says_itself_who_it_is(
-    tmp_path: Path, ours: LabPlace, monkeypatch: pytest.MonkeyPatch
+def test_holder_where_the_system_lists_no_locks_is_the_process_that_wrote_the_file(
+    tmp_path: Path, ours: LabPlace
 ) -> None:
     """Linux alone has /proc/locks."""
-    monkeypatch.setattr(lock, "LOCKS", tmp_path / "no such file")
+    locks = tmp_path / "no such file"
     (tmp_path / OWN_LOCK).touch()
-    assert holder(tmp_path) is None
+    assert holder(tmp_path, locks) is None
     ours.write(tmp_path)
-    assert holder(tmp_path) == os.getpid()
+    assert holder(tmp_path, locks) == os.getpid()

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-from lab import portal
 from lab.faults import FAILED
 from lab.hostwinds.world import ProviderError, World
 from lab.portal import PortalOperator
@@ -50,12 +49,9 @@ class Provider:
         FAILED(part="`ip`", reason="no such namespace"),
     ],
 )
-def test_a_purchase_that_failed_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, trouble: Exception
-) -> None:
-    monkeypatch.setattr(portal, "PAUSE", 0.001)
+def test_purchase_that_failed_is_tried_again(trouble: Exception) -> None:
     provider = Provider(trouble, trouble)
-    operator = PortalOperator(cast("World", provider), cast("Any", Journal))
+    operator = PortalOperator(cast("World", provider), cast("Any", Journal), pause_seconds=0.001)
     operator.automatic.set()
     operator.start()
     assert provider.sold.wait(10)

@@ -1,0 +1,14 @@
+"""What a server says first."""
+
+from __future__ import annotations
+
+import socket
+
+
+def greeting(address: str, port: int, seconds: float = 1) -> bytes:
+    """Return the first bytes that a port sends; none where nothing answers."""
+    try:
+        with socket.create_connection((address, port), seconds) as stream:
+            return stream.recv(64)
+    except OSError:
+        return b""
