@@ -29,6 +29,7 @@ from controlplane.schemas import Page, ProblemDocument, ProblemViolation
 from controlplane.tenants.schemas import TenantView
 from kit.faults import Fault, Violation
 from kit.paths import state_dir
+from kit.processes import runs
 from sender.schemas import Explanation
 
 CONTEXT = "context.json"
@@ -55,8 +56,14 @@ class Context(BaseModel):
 class Serving(BaseModel):
     """What `penguin serve` writes."""
 
-    pid: int
+    process: str
+    """Its identity."""
     url: str
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process."""
+        return int(self.process.partition(".")[0])
 
 
 def path_of(kind: str, name: str) -> str:
@@ -179,7 +186,8 @@ def connect() -> Api:
     """Return the API of the environment, else the one that runs here, else the context's."""
     directory = state_dir()
     context = _local(directory / CONTEXT, Context) or Context()
-    url = os.environ.get("PENGUIN_API_URL") or serving(directory / SERVE) or context.url
+    here = serving(directory / SERVE)
+    url = os.environ.get("PENGUIN_API_URL") or (here.url if here else context.url)
     key = os.environ.get("PENGUIN_API_KEY") or context.api_key
     if not key:
         raise CONTEXT_MISSING(where=directory / CONTEXT)
@@ -244,18 +252,11 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def serving(path: Path) -> str | None:
-    """Read `serve.json`: return the address of the control plane that runs on this machine."""
+def serving(path: Path) -> Serving | None:
+    """Return what `serve.json` says of the control plane that runs here, None when none does."""
     written = _local(path, Serving)
-    if written is None:
-        return None
-    try:
-        os.kill(written.pid, 0)
-    except (OverflowError, ProcessLookupError):
-        return None  # killed before it could remove the file
-    except PermissionError:
-        pass
-    return written.url
+    # One that was killed could not remove the file.
+    return written if written is not None and runs(written.process) else None
 
 
 def _local(path: Path, model: type[M]) -> M | None:

@@ -39,6 +39,7 @@ from kit import files
 from kit.database import LIMITS, Role, connection_options, role_name
 from kit.faults import Fault, first_line
 from kit.paths import state_dir
+from kit.processes import own_identity
 from kit.queries import Queries
 from tools.servers import Postgres, Valkey
 
@@ -48,8 +49,8 @@ ANSWERS_END = timedelta(seconds=15)
 """Requests that run are given ten seconds by the server itself."""
 HAND_OVERS_END = timedelta(seconds=40)
 """The sender's own grace, and time to write down what became of them."""
-TURNS = {Part.API: 0, Part.PUBLIC: 0, Part.RECONCILER: 1, Part.SENDER: 2}
-"""Nothing new comes in first; mail that is being handed over ends last."""
+STOP_ORDER = {Part.API: 0, Part.PUBLIC: 0, Part.RECONCILER: 1, Part.SENDER: 2}
+"""No request comes in while the others stop; open hand-overs are finished last."""
 PASSED_ON = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
 """Beginnings of the variables that an operation of the engine may see."""
 ALSO = ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR")
@@ -80,7 +81,7 @@ async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -
 
     def end() -> None:
         if stop.is_set():
-            supervisor.hurry()
+            supervisor.kill()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -104,7 +105,7 @@ def _child(
         name=part,
         module=modules.get(part, f"composition.parts.{part}"),
         settings=given.model_dump_json().encode(),
-        turn=TURNS[part],
+        stop_order=STOP_ORDER[part],
         stop_within=limits.get(part, ANSWERS_END),
         sockets=() if listener is None else (listener.fileno(),),
     )
@@ -184,12 +185,12 @@ def _sockets(settings: Settings, parts: Iterable[Part]) -> Iterable[tuple[Part, 
 
 
 def _announce(sockets: dict[Part, socket.socket]) -> str:
-    """Write where this control plane answers; the first one on this machine keeps the word."""
+    """Write where this control plane answers, unless another one that runs here has done so."""
     if Part.API not in sockets:
         return ""
     urls = {part: "http://{}:{}".format(*made.getsockname()) for part, made in sockets.items()}
     announced = json.dumps(
-        {"pid": os.getpid(), "url": urls[Part.API], "public_url": urls.get(Part.PUBLIC)}
+        {"process": own_identity(), "url": urls[Part.API], "public_url": urls.get(Part.PUBLIC)}
     )
     place = state_dir() / SERVE
     if serving(place) is None:

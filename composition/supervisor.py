@@ -1,4 +1,4 @@
-"""Runs each part in a process of its own, starts it again when it dies, and ends all in order."""
+"""Runs each part in a process of its own, restarts it when it dies, and stops all in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,31 +19,31 @@ from composition.faults import PARTS_DOWN
 from kit.leftovers import end_leftovers
 from kit.paths import state_dir
 
-DEATHS, WITHIN = 5, 60.0
-"""So many deaths within so many seconds, and a part is left down."""
-FIRST_PAUSE = 0.5
-"""Seconds before a part that died is started again; doubles with each death within a minute."""
+MAX_DEATHS, WINDOW_SECONDS = 5, 60.0
+"""A part that dies this often within this time is left down."""
+FIRST_BACKOFF_SECONDS = 0.5
+"""Before a part that died is restarted; doubles with each death within the window."""
 DOWN = "down"
-"""Directory of notes in the state directory: a part that is left down, and why."""
+"""Directory in the state directory: one file per part that is left down, with the reason."""
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "NO_COLOR", "PYTHONUNBUFFERED")
-"""What a part sees of the environment; everything else comes through its pipe."""
+"""Variables that a part inherits; everything else comes through its pipe."""
 MARK = "PENGUIN_SERVE"
 """Variable of every process of a control plane: its state directory."""
 PART_MARK = "PENGUIN_PART"
-"""Variable of everything that one process of a part has started."""
+"""Variable of every process that one process of a part has started."""
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Child:
-    """How one part is started and ended."""
+    """How one part is started and stopped."""
 
     name: str
     module: str
     settings: bytes = field(repr=False)
-    """One line; it goes through a pipe, since arguments and environment are for all to read."""
-    turn: int
-    """Parts with a lower number are ended first; those with the same, together."""
+    """One line; it goes through a pipe, since other users can read arguments."""
+    stop_order: int
+    """Parts with a lower number are stopped first; those with the same, together."""
     stop_within: timedelta
     sockets: tuple[int, ...] = ()
 
@@ -54,14 +54,14 @@ class Supervisor:
     def __init__(self, children: Sequence[Child], stop: asyncio.Event) -> None:
         self._children = [_Running(child) for child in children]
         self._stop = stop
-        self._hurry = asyncio.Event()
+        self._kill = asyncio.Event()
 
-    def hurry(self) -> None:
-        """Wait for nothing any more: whatever still runs is killed."""
-        self._hurry.set()
+    def kill(self) -> None:
+        """Wait no longer for parts that are being stopped: kill them."""
+        self._kill.set()
 
     async def run(self) -> None:
-        """Run all until `stop`, then end them in turn; raises `serve.parts_down` when all are."""
+        """Run all until `stop`, then stop them in order; raises PARTS_DOWN when all are down."""
         keeping = [asyncio.create_task(child.keep()) for child in self._children]
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait(
@@ -70,9 +70,9 @@ class Supervisor:
         stopping.cancel()
         if not self._stop.is_set():
             raise PARTS_DOWN(parts=", ".join(child.name for child in self._children))
-        for turn in sorted({child.turn for child in self._children}):
-            group = [child for child in self._children if child.turn == turn]
-            await asyncio.gather(*(child.end(self._hurry) for child in group))
+        for number in sorted({child.stop_order for child in self._children}):
+            group = [child for child in self._children if child.stop_order == number]
+            await asyncio.gather(*(child.stop(self._kill) for child in group))
         await asyncio.gather(*keeping)
         for child in self._children:
             down_note(child.name).unlink(missing_ok=True)
@@ -83,76 +83,76 @@ async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 
 class _Running:
-    """One child and its process of the moment."""
+    """One child and its current process."""
 
-    def __init__(self, child: Child, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, child: Child) -> None:
         self._child = child
-        self._clock = clock or asyncio.get_running_loop().time
         self._process: asyncio.subprocess.Process | None = None
-        self._mark = ""
-        self._ending = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     @property
     def name(self) -> str:
         return self._child.name
 
     @property
-    def turn(self) -> int:
-        return self._child.turn
+    def stop_order(self) -> int:
+        return self._child.stop_order
 
     async def keep(self) -> None:
-        """Start the child again whenever it dies; return when it is ended or left down."""
+        """Restart the child whenever it dies; return when it is stopped or left down."""
         down_note(self.name).unlink(missing_ok=True)
         deaths: list[float] = []
-        while not self._ending.is_set():
-            status = await self._live()
-            if self._ending.is_set():
+        while not self._stopping.is_set():
+            status = await self._run()
+            if self._stopping.is_set():
                 return
-            now = self._clock()
-            deaths = [at for at in deaths if now - at < WITHIN] + [now]
-            log.error("part died", name=self.name, end=_words(status), deaths=len(deaths))
-            if len(deaths) >= DEATHS:
-                self._leave_down(f"it ended {DEATHS} times within a minute, {_words(status)}")
+            now = asyncio.get_running_loop().time()
+            deaths = [at for at in deaths if now - at < WINDOW_SECONDS] + [now]
+            log.error("part died", name=self.name, end=_exit_text(status), deaths=len(deaths))
+            if len(deaths) >= MAX_DEATHS:
+                self._leave_down(
+                    f"it ended {MAX_DEATHS} times within a minute, {_exit_text(status)}"
+                )
                 return
             with suppress(TimeoutError):
-                pause = FIRST_PAUSE * 2 ** (len(deaths) - 1)
-                await asyncio.wait_for(self._ending.wait(), pause)
+                backoff = FIRST_BACKOFF_SECONDS * 2 ** (len(deaths) - 1)
+                await asyncio.wait_for(self._stopping.wait(), backoff)
 
-    async def _live(self) -> int:
-        """Run the child's process to its end, and end with it whatever it had started."""
-        self._mark = secrets.token_hex(8)
+    async def _run(self) -> int:
+        """Run the child's process to its end, then kill whatever it has left running."""
+        mark = secrets.token_hex(8)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             self._child.module,
             stdin=asyncio.subprocess.PIPE,
-            env={**environment(), PART_MARK: self._mark},
+            env={**environment(), PART_MARK: mark},
             pass_fds=self._child.sockets,
-            start_new_session=True,  # Ctrl-C is for us: the parts end in turn
+            start_new_session=True,  # Ctrl-C reaches the supervisor only
         )
         self._process = process
         assert process.stdin is not None  # noqa: S101 - it was asked for
-        process.stdin.write(self._child.settings + b"\n")  # stays open: its end is ours
-        if self._ending.is_set():
+        process.stdin.write(self._child.settings + b"\n")  # stays open until the supervisor ends
+        if self._stopping.is_set():
             process.kill()
         status = await process.wait()
         process.stdin.close()
-        await asyncio.to_thread(end_leftovers, f"{PART_MARK}={self._mark}")
+        await asyncio.to_thread(end_leftovers, f"{PART_MARK}={mark}")
         self._process = None
         return status
 
-    async def end(self, hurry: asyncio.Event) -> None:
-        """Ask the child to end, and kill it when its time is over."""
-        self._ending.set()
+    async def stop(self, kill: asyncio.Event) -> None:
+        """Send SIGTERM; kill the process at its deadline, or as soon as `kill` is set."""
+        self._stopping.set()
         process = self._process
         if process is None or process.returncode is not None:
             return
         process.terminate()
         ended = asyncio.create_task(process.wait())
-        hurried = asyncio.create_task(hurry.wait())
+        killed = asyncio.create_task(kill.wait())
         limit = self._child.stop_within.total_seconds()
-        await asyncio.wait({ended, hurried}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        hurried.cancel()
+        await asyncio.wait({ended, killed}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        killed.cancel()
         if process.returncode is None:
             log.warning("part killed: it did not end in time", name=self.name)
             with suppress(ProcessLookupError):
@@ -168,18 +168,18 @@ class _Running:
 
 
 def environment() -> Mapping[str, str]:
-    """Return what every part sees: no setting, no secret."""
+    """Return the variables of every part: no setting, no secret."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    place = str(state_dir())
-    return {**inherited, "PENGUIN_STATE_DIR": place, MARK: place}
+    directory = str(state_dir())
+    return {**inherited, "PENGUIN_STATE_DIR": directory, MARK: directory}
 
 
 def down_note(name: str) -> Path:
-    """Return the file that says why a part of this state directory is left down."""
+    """Return the file that holds the reason why a part is left down."""
     return state_dir() / DOWN / name
 
 
-def down_since(name: str) -> str:
+def down_reason(name: str) -> str:
     """Return why a part is left down; empty when it is not."""
     try:
         return f"left down: {down_note(name).read_text()}"
@@ -187,7 +187,7 @@ def down_since(name: str) -> str:
         return ""
 
 
-def _words(status: int) -> str:
+def _exit_text(status: int) -> str:
     if status >= 0:
         return f"with exit code {status}"
     return f"by signal {signal.Signals(-status).name}"

@@ -1,15 +1,56 @@
-"""Where things lie on this machine: state of this checkout, caches that several checkouts share."""
+"""Where files are on this machine: state of this checkout, caches that checkouts share."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit import files
 
 SYSTEM = Path("/var/lib/penguinmails")
-"""Root's place: readable by the users that servers run as, and free of spaces and colons."""
+"""Root's directory: readable by the users that servers run as, and free of spaces and colons."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the files of one user and one checkout are."""
+
+    checkout: Path
+    is_root: bool
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    system: Path = SYSTEM
+
+    def state_dir(self) -> Path:
+        """Return the directory of everything this checkout keeps between runs, and make it.
+
+        As root it is below `/var/lib/penguinmails`, since other users (PostgreSQL's) must be able
+        to reach it; `.penguin/state` in the checkout is a link to it. `PENGUIN_STATE_DIR`
+        overrides both.
+        """
+        if chosen := self.environment.get("PENGUIN_STATE_DIR"):
+            return _made(Path(chosen).absolute())
+        pointer = self.checkout / ".penguin" / "state"
+        if not self.is_root:
+            return _made(pointer)
+        digest = hashlib.sha256(str(self.checkout).encode()).hexdigest()[:8]
+        directory = _made(_made(self.system) / digest)
+        if pointer.is_symlink() or not pointer.is_dir():  # else the state of a user who is not root
+            pointer.parent.mkdir(exist_ok=True)
+            files.link(pointer, directory)
+        return directory
+
+    def cache_dir(self) -> Path:
+        """Return the directory of what can be made again: engine, lab layers. Safe to delete."""
+        if chosen := self.environment.get("PENGUIN_CACHE_DIR"):
+            return _made(Path(chosen).absolute())
+        if self.is_root:
+            return _made(_made(self.system) / "cache")
+        home = Path(self.environment.get("HOME") or Path.home())
+        base = self.environment.get("XDG_CACHE_HOME") or home / ".cache"
+        return _made(Path(base) / "penguinmails")
 
 
 def checkout() -> Path:
@@ -18,34 +59,17 @@ def checkout() -> Path:
 
 
 def state_dir() -> Path:
-    """Return the directory of everything this checkout keeps between runs; made when missing.
-
-    As root it lies below `/var/lib/penguinmails`, since other users (PostgreSQL's) must be able to
-    reach it; `.penguin/state` in the checkout is a link to it. `PENGUIN_STATE_DIR` overrides both.
-    """
-    chosen = os.environ.get("PENGUIN_STATE_DIR")
-    if chosen:
-        return _made(Path(chosen).absolute())
-    pointer = checkout() / ".penguin" / "state"
-    if os.geteuid() != 0:
-        return _made(pointer)
-    digest = hashlib.sha256(str(checkout()).encode()).hexdigest()[:8]
-    place = _made(_made(SYSTEM) / digest)
-    if pointer.is_symlink() or not pointer.is_dir():  # else the state of a user who is not root
-        pointer.parent.mkdir(exist_ok=True)
-        files.link(pointer, place)
-    return place
+    """Return the state directory of this checkout; see `Layout`."""
+    return _here().state_dir()
 
 
 def cache_dir() -> Path:
-    """Return the directory of what can be made again: engine, lab layers. Safe to delete."""
-    chosen = os.environ.get("PENGUIN_CACHE_DIR")
-    if chosen:
-        return _made(Path(chosen).absolute())
-    if os.geteuid() == 0:
-        return _made(_made(SYSTEM) / "cache")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return _made(Path(base) / "penguinmails")
+    """Return the cache directory that checkouts of this user share; see `Layout`."""
+    return _here().cache_dir()
+
+
+def _here() -> Layout:
+    return Layout(checkout(), is_root=os.geteuid() == 0)
 
 
 def _made(directory: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Which process somebody wrote down: the system gives the number of one that has ended again."""
+"""Identities of processes that can be written down: the system reuses numbers."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 PROC = Path("/proc")
 
 
-def identity(pid: int) -> str | None:
+def identity(pid: int, proc: Path = PROC) -> str | None:
     """Return `pid.start`, which no later process of that number has; None when it has ended."""
     try:
-        fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
-        return None if (PROC / "self").exists() else _identity_without_proc(pid)
+        return None if (proc / "self").exists() else _identity_without_proc(pid)
     return None if fields[0] == "Z" else f"{pid}.{fields[19]}"
 
 
-def own_identity() -> str:
+def own_identity(proc: Path = PROC) -> str:
     """Return the identity of this process."""
-    return str(identity(os.getpid()))
+    return str(identity(os.getpid(), proc))
 
 
-def runs(noted: str) -> bool:
+def runs(noted: str, proc: Path = PROC) -> bool:
     """Tell whether the process of an identity that was written down still runs."""
     pid, _, start = noted.partition(".")
-    return bool(start) and pid.isdigit() and identity(int(pid)) == noted
+    return bool(start) and pid.isdigit() and identity(int(pid), proc) == noted
 
 
 def _identity_without_proc(pid: int) -> str | None:

@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx2
 
-from cli.api import SERVE
+from cli.api import SERVE, serving
 from composition.embedded import DATABASE, servers, stop_servers
 from composition.settings import SETTINGS_FILE, Settings
 from composition.supervisor import MARK
@@ -25,13 +25,13 @@ from kit.database import Role, role_name
 from kit.leftovers import end_leftovers
 from kit.locks import locked
 from kit.paths import checkout, state_dir
+from kit.processes import identity
 from kit.waiting import wait_until
 from lab import control
 from lab.check import missing as missing_for_hosts
 from lab.faults import FAILED
 from lab.place import PLATFORM_ZONE, LabPlace, required, running
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
-from tools.processes import command_of
 from tools.pulumi import engine
 
 ZONES = ("acme.example",)
@@ -133,8 +133,8 @@ def prepare_control_plane() -> None:
     penguin("db", "upgrade")
 
 
-def start_control_plane() -> None:
-    """Start all parts in the background; join those that run."""
+def start_control_plane(changed: Mapping[str, str] | None = None) -> None:
+    """Start all parts in the background, or join those that run; `changed` adds variables."""
     if control_plane_pid() is not None:
         return
     (state_dir() / SERVE).unlink(missing_ok=True)
@@ -145,7 +145,7 @@ def start_control_plane() -> None:
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=checkout(),
-            env={**os.environ, **environment()},
+            env={**os.environ, **environment(), **(changed or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -165,7 +165,7 @@ def stop_control_plane() -> None:
     pid = control_plane_pid()
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        if not wait_until(lambda: not _serves(pid), seconds=STOP_WITHIN):
+        if not wait_until(lambda: identity(pid) is None, seconds=STOP_WITHIN):
             os.kill(pid, signal.SIGKILL)
     # What a killed supervisor left: its parts, and what they had started.
     end_leftovers(f"{MARK}={state_dir()}\0")
@@ -174,15 +174,8 @@ def stop_control_plane() -> None:
 
 def control_plane_pid() -> int | None:
     """Return the process that wrote `serve.json`, None when it does not run."""
-    try:
-        pid = int(json.loads((state_dir() / SERVE).read_text())["pid"])
-    except (OSError, ValueError, KeyError):
-        return None
-    return pid if _serves(pid) else None
-
-
-def _serves(pid: int) -> bool:
-    return bool({"composition.serving", "sandbox.serve"} & set(command_of(pid)))
+    announced = serving(state_dir() / SERVE)
+    return announced.pid if announced else None
 
 
 def penguin(*arguments: str) -> None:
@@ -244,12 +237,12 @@ def _login(role: Role) -> str:
 
 def client_environment() -> dict[str, str]:
     """Return where the control plane answers and the operator's key: `penguin` and `pulumi up`."""
+    announced = serving(state_dir() / SERVE)
     try:
-        url = json.loads((state_dir() / SERVE).read_text())["url"]
         key = json.loads((state_dir() / "context.json").read_text())["api_key"]
     except (OSError, ValueError, KeyError):
         return {}
-    return {"PENGUIN_API_URL": url, "PENGUIN_API_KEY": key}
+    return {"PENGUIN_API_URL": announced.url, "PENGUIN_API_KEY": key} if announced else {}
 
 
 def _control_plane_environment(place: LabPlace) -> dict[str, str]:

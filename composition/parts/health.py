@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from composition.parts.settings import Part
-from composition.supervisor import down_since
+from composition.supervisor import down_reason
 from controlplane.database import API, Database
 from controlplane.health.endpoints import Probe, Unwell, shared
 from controlplane.health.heartbeats import Heartbeat, read
@@ -30,7 +30,7 @@ def probes(database: Database) -> Mapping[str, Probe]:
 
 
 async def _of_part(part: Part, look: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
-    reason = down_since(part)
+    reason = down_reason(part)
     if reason:
         raise Unwell(reason)
     seen = [heartbeat for heartbeat in await look() if heartbeat.part == part]

@@ -12,8 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -28,9 +27,13 @@ from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
 from sandbox import down, up, world
 from tests.support.installation import INSTALLATION
+from tests.support.processes import command, tree
+from tests.support.waiting import wait_for
 
 TENANT = "bench"
 RUNS = 5
+PAUSE_SECONDS = 0.001
+"""Between two questions whether what is measured has ended."""
 DEADLINE = timedelta(minutes=5)
 GOAL_READY = 180.0
 """Seconds. Hosts of the lab boot from the bare base: the playbooks install all that runs there."""
@@ -114,7 +117,7 @@ def by_conditions(environment: dict[str, str]) -> dict[str, float]:
 
 
 def without_change(environment: dict[str, str]) -> list[Figure]:
-    """Measure looks at a tenant that is Ready: ours against `pulumi up` by hand."""
+    """Measure passes of a tenant that is Ready against `pulumi up` by hand."""
     command = ["pulumi", "up", "-s", TENANT, "--yes", "--skip-preview"]
     by_hand = fastest(lambda: timed(lambda: run(command, environment)))
     engine = PulumiEngine(
@@ -126,15 +129,15 @@ def without_change(environment: dict[str, str]) -> list[Figure]:
         return timed(lambda: engine.up(blueprint, lambda _: None, deadline=DEADLINE))
 
     peer = "pulumi up by hand"
-    engine_seconds, visit_seconds = fastest(ours), fastest(visit)
+    engine_seconds, pass_seconds = fastest(ours), fastest(one_pass)
     return [
         Figure("pulumi up without change, by hand", by_hand, "s"),
         Figure("the same by our engine", engine_seconds, "s", peer, engine_seconds / by_hand),
-        Figure("reconcile without change", visit_seconds, "s", peer, visit_seconds / by_hand),
+        Figure("reconcile without change", pass_seconds, "s", peer, pass_seconds / by_hand),
     ]
 
 
-def visit() -> float:
+def one_pass() -> float:
     """Make the tenant due and return how long the reconciler held it."""
     postgres, _ = world.servers()
     look = (
@@ -148,21 +151,15 @@ def visit() -> float:
             assert row is not None
             return int(row[0]), bool(row[1])
 
-        wait_while(lambda: state()[1])
+        wait_for(lambda: not state()[1])
         before, _ = state()
         admin.execute(
             "update oltp.schedule set due_at = now() where tenant_id = "
             "(select id from oltp.tenants where name = %s)",
             [TENANT],
         )
-        wait_while(lambda: state()[0] == before)
-        return timed(lambda: wait_while(lambda: state()[1]))
-
-
-def wait_while(busy: Callable[[], bool]) -> None:
-    """Return when it is over."""
-    while busy():
-        time.sleep(0.001)
+        wait_for(lambda: state()[0] != before, longest_pause=PAUSE_SECONDS)
+        return timed(lambda: wait_for(lambda: not state()[1], longest_pause=PAUSE_SECONDS))
 
 
 def memory() -> list[Figure]:
@@ -179,9 +176,8 @@ def memory() -> list[Figure]:
 
 
 def is_fork_server(pid: int) -> bool:
-    """Tell the process that operations are forked from, and its helper, from the parts."""
-    command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b"controlplane.pulumi.forks" in command
+    """Tell the process that operations are forked from, and their workers, from the parts."""
+    return b"controlplane.pulumi.forks" in command(pid)
 
 
 def listed(environment: dict[str, str], what: str) -> list[dict[str, Any]]:
@@ -198,8 +194,9 @@ def moment(text: str) -> datetime:
 
 
 def delete(environment: dict[str, str]) -> None:
-    """End the bench's tenant where there is one."""
-    with suppress(subprocess.CalledProcessError):
+    """Delete the bench's tenant where there is one."""
+    tenants = json.loads(penguin(environment, "get", "tenants", "-o", "json"))
+    if TENANT in {tenant["name"] for tenant in tenants}:
         penguin(environment, "delete", "tenant", TENANT, "--yes", "--wait")
 
 
@@ -231,14 +228,6 @@ def run(command: list[str], environment: dict[str, str], typed: str | None = Non
         text=True,
         check=True,
     ).stdout
-
-
-def tree(pid: int) -> Iterator[int]:
-    """Yield a process and all its descendants."""
-    yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            yield from tree(int(child))
 
 
 def pss(pid: int) -> float:

@@ -12,9 +12,9 @@ from blueprint.document import Blueprint
 from controlplane.reconciler.ports import CloudEngine
 from hostwinds.faults import INTERRUPTED, SUPERSEDED
 from kit.faults import Fault
-from kit.waiting import wait_until
 from tests.support.faults import fault_shown
 from tests.support.tenants import rendered, tenant
+from tests.support.waiting import wait_for
 
 DEADLINE = timedelta(minutes=2)
 
@@ -155,7 +155,7 @@ def check_what_a_killed_run_bought_is_ended_with_its_tenant(around: Surroundings
             return False
         return True
 
-    assert wait_until(ended, seconds=30)
+    wait_for(ended, seconds=30)
     assert around.servers() == []
 
 

@@ -34,13 +34,15 @@ class CloudflareApi:
     Pulumi's plugin reads too.
     """
 
-    def __init__(self, base_url: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, base_url: str | None = None, token: str | None = None, *, retries: int = RETRIES
+    ) -> None:
         self._base_url = base_url or os.environ.get("CLOUDFLARE_BASE_URL") or BASE
         self._token = (token or os.environ.get("CLOUDFLARE_API_TOKEN") or "").strip()
         self._client = cloudflare.Cloudflare(
             api_token=self._token or "none",
             base_url=self._base_url.rstrip("/"),
-            max_retries=RETRIES,
+            max_retries=retries,
             timeout=30,
         )
 

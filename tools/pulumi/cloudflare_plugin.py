@@ -20,7 +20,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tools.pulumi import cloudflare_zones as zones
-from tools.pulumi.cloudflare_api import ApiError, CloudflareApi
+from tools.pulumi.cloudflare_api import RETRIES, ApiError, CloudflareApi
 from tools.pulumi.cloudflare_records import body, changed_fields, live_inputs, mistakes, unknown_in
 from tools.pulumi.parts import CLOUDFLARE_VERSION
 from tools.pulumi.serving import serve_until_end
@@ -55,8 +55,9 @@ def told(verb: str) -> Callable[[Handler], Handler]:
 class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
     """The calls that the engine makes for DNS records and zones."""
 
-    def __init__(self) -> None:
-        self._api = CloudflareApi()
+    def __init__(self, *, retries: int = RETRIES) -> None:
+        self._retries = retries
+        self._api = CloudflareApi(retries=retries)
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Name the version that the SDK package asks for."""
@@ -78,7 +79,9 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Take address and token, by default from the environment. Nothing is called yet."""
         given = _plain(request.args)
-        self._api = CloudflareApi(given.get("baseUrl"), given.get("apiToken"))
+        self._api = CloudflareApi(
+            given.get("baseUrl"), given.get("apiToken"), retries=self._retries
+        )
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -14,10 +14,10 @@ from kit.waiting import wait_until
 from tools.faults import DISK_FULL, PASSWORD_REFUSED, START_FAILED, UNRESPONSIVE
 from tools.servers.process import is_running
 
-ANSWER_WITHIN = STOP_WITHIN = 30.0
-"""Seconds."""
-LEAST_FREE = 1 << 20
-"""Bytes; with less on its disk no server starts."""
+REACTION_SECONDS = 30.0
+"""How long a server may take to answer, or to stop."""
+LEAST_FREE_BYTES = 1 << 20
+"""With less on its disk no server starts."""
 
 
 class Server(ABC):
@@ -31,11 +31,18 @@ class Server(ABC):
     program: ClassVar[str]
     """Name of its process."""
 
-    def __init__(self, directory: Path, *, durable: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        durable: bool = True,
+        reaction_seconds: float = REACTION_SECONDS,
+    ) -> None:
         self.directory = directory
         self._log = directory / "server.log"
         self._password = directory / "password"
         self._durable = durable
+        self._reaction_seconds = reaction_seconds
         self._refused = False
         """It answered, but did not let us in."""
 
@@ -77,7 +84,8 @@ class Server(ABC):
         if pid is None:
             return False
         known = wait_until(
-            lambda: self.is_healthy() or self._refused or self.pid() is None, seconds=ANSWER_WITHIN
+            lambda: self.is_healthy() or self._refused or self.pid() is None,
+            seconds=self._reaction_seconds,
         )
         if not known:
             raise self._unresponsive(pid, "answer")
@@ -90,7 +98,7 @@ class Server(ABC):
         if pid is None:
             return
         self._ask_to_end(pid)
-        if not wait_until(lambda: not self._runs(pid), seconds=STOP_WITHIN):
+        if not wait_until(lambda: not self._runs(pid), seconds=self._reaction_seconds):
             raise self._unresponsive(pid, "stop")
 
     def _unresponsive(self, pid: int, reaction: str) -> Fault:
@@ -132,7 +140,7 @@ def failed_start(server: str, log: Path) -> Fault:
     """Name the cause of a failed start from the end of the server's own log."""
     text = log.read_text(errors="replace")[-4000:] if log.exists() else ""
     # A log on the full disk may not have got as far as saying so.
-    if "No space left on device" in text or shutil.disk_usage(log.parent).free < LEAST_FREE:
+    if "No space left on device" in text or shutil.disk_usage(log.parent).free < LEAST_FREE_BYTES:
         return DISK_FULL(server=server, where=log)
     lines = [line for line in text.strip().splitlines() if line.strip()]
     fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]

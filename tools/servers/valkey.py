@@ -22,8 +22,8 @@ class Valkey(Server):
     title = "Valkey"
     program = "valkey-server"
 
-    def __init__(self, directory: Path, *, durable: bool = True) -> None:
-        super().__init__(directory, durable=durable)
+    def __init__(self, directory: Path, *, durable: bool = True, **options: float) -> None:
+        super().__init__(directory, durable=durable, **options)
         self._pid = directory / "pid"
         self._port = directory / "port"
 

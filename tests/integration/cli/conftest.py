@@ -24,9 +24,9 @@ from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.migrations import upgrade
 from controlplane.service import serve_http
-from kit.waiting import wait_until
 from tests.support.command_line import run
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
+from tests.support.waiting import wait_for
 
 PEPPER = b"pepper"
 FILE = """
@@ -77,7 +77,7 @@ class Plane:
             with psycopg.connect(self.dsn) as admin:
                 return admin.execute("delete from oltp.tenants where deleting").rowcount > 0
 
-        assert wait_until(deleted, seconds=20)
+        wait_for(deleted, seconds=20)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ import pytest
 
 from kit.database import Role, role_name
 from kit.paths import checkout
-from tools.servers.process import wait_until
+from tests.support.processes import children, command
+from tests.support.waiting import wait_for
 
 
 class Installation:
@@ -70,8 +71,12 @@ class Installation:
     @property
     def announced(self) -> dict[str, Any]:
         """What `serve.json` says."""
-        said: dict[str, Any] = json.loads((self.place / "serve.json").read_text())
-        return said
+        announced: dict[str, Any] = json.loads((self.place / "serve.json").read_text())
+        return announced
+
+    @property
+    def supervisor(self) -> int:
+        return int(self.announced["process"].partition(".")[0])
 
     def health(self, part: str = "") -> httpx2.Response:
         """Ask for the health of all or of one part; whatever hangs, the answer takes a second."""
@@ -80,11 +85,9 @@ class Installation:
 
     def pid(self, part: str) -> int:
         """Return the process of a part; raises ValueError when there is none."""
-        supervisor = self.announced["pid"]
-        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-        for child in children:
-            if Path(f"/proc/{child}/cmdline").read_bytes().endswith(f".{part}\0".encode()):
-                return int(child)
+        for child in children(self.supervisor):
+            if command(child).endswith(f".{part}\0".encode()):
+                return child
         raise ValueError(part)
 
     @contextmanager
@@ -100,8 +103,8 @@ class Installation:
                 text=True,
             )
         try:
-            assert wait_until((self.place / "serve.json").exists, seconds=30), self.said()
-            assert wait_until(self._is_well, seconds=60), self.said()
+            wait_for(lambda: process.poll() is not None or self._is_well(), seconds=60)
+            assert process.poll() is None, self.said()
             yield process
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -115,10 +118,7 @@ class Installation:
         return (self.place / "said").read_text()
 
     def _is_well(self) -> bool:
-        try:
-            return self.health().status_code == 200
-        except httpx2.HTTPError:
-            return False
+        return self.health().status_code == 200
 
 
 @pytest.fixture

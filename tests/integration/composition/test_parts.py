@@ -9,7 +9,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -35,15 +35,15 @@ from tests.integration.sender.conftest import (
 )
 from tests.integration.sender.sink import Sink
 from tests.support.faults import assert_shows
+from tests.support.processes import children, command
+from tests.support.waiting import SECONDS, reached, wait_for
 from tools.servers import Postgres
-from tools.servers.process import wait_until
 
 from .conftest import Installation
 
 __all__ = ["entry", "sink", "tenant_id"]
 PARTS = ("api", "public", "reconciler", "sender")
 PROVIDER = {"HOSTWINDS_API_KEY": "hostwinds-credential", "CLOUDFLARE_API_TOKEN": "cf-credential"}
-SOON = 30
 TENANT = """
 apiVersion: penguinmails.dev/v1
 kind: Tenant
@@ -79,18 +79,6 @@ def control_plane(
         yield installation
 
 
-def wait_for(answer: Callable[[], bool]) -> None:
-    """Wait until the answer is yes; one that cannot be given yet is no."""
-
-    def given() -> bool:
-        try:
-            return answer()
-        except (httpx2.HTTPError, ValueError):
-            return False
-
-    assert wait_until(given, seconds=SOON)
-
-
 class World:
     """A tenant that can send, and mail that arrives somewhere."""
 
@@ -111,10 +99,8 @@ class World:
                     connection, tenant_id=self._tenant, message=mail(), idempotency_key=None
                 )
             await engine.dispose()
-            async with asyncio.timeout(SOON):
-                await self._sink.arrived.wait()
-                while await self._passes(admin) <= before:  # noqa: ASYNC110 - it is in the database
-                    await asyncio.sleep(0.02)
+            await asyncio.wait_for(self._sink.arrived.wait(), SECONDS)
+            await reached(lambda: self._passes(admin), lambda passes: passes > before)
 
     async def _passes(self, admin: psycopg.AsyncConnection[Any]) -> int:
         """Return the number of the last pass that has ended; the one that runs does not count."""
@@ -149,7 +135,7 @@ async def world(
         ended = "select token > 0 and lease_owner is null from oltp.schedule"
         wait_for(lambda: admin.execute(ended).fetchone() == (True,))
     yield World(database, control_plane.login(Role.API), tenant_id, sink)
-    supervisor = control_plane.announced["pid"]
+    supervisor = control_plane.supervisor
     os.kill(supervisor, signal.SIGTERM)
     # The sink's connections end with the sender, while their loop still runs.
     await asyncio.to_thread(wait_for, lambda: not Path(f"/proc/{supervisor}/exe").exists())
@@ -253,8 +239,7 @@ def test_health_answers_within_a_second_when_the_database_hangs(
 ) -> None:
     postmaster = postgres_server.pid()
     assert postmaster is not None
-    backends = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    hung = [postmaster, *map(int, backends)]
+    hung = [postmaster, *children(postmaster)]
     for pid in hung:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -292,7 +277,8 @@ def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
     try:
         while process.poll() is None:
             for child in children(process.pid):
-                os.kill(child, signal.SIGKILL)
+                if b"composition.parts" in command(child):
+                    os.kill(child, signal.SIGKILL)
     finally:
         process.kill()
         _, errors = process.communicate()
@@ -300,18 +286,9 @@ def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
     assert_shows(errors[errors.index("error[") :], PARTS_DOWN, parts="public")
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes of parts that a supervisor has started."""
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(p) for p in found if b"parts" in Path(f"/proc/{p}/cmdline").read_bytes()]
-    except OSError:
-        return []
-
-
 def test_parts_end_when_their_supervisor_is_killed(control_plane: Installation) -> None:
     pids = [control_plane.pid(part) for part in PARTS]
-    os.kill(control_plane.announced["pid"], signal.SIGKILL)
+    os.kill(control_plane.supervisor, signal.SIGKILL)
     wait_for(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))
 
 

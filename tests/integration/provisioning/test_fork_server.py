@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -12,17 +13,15 @@ import pytest
 from controlplane.pulumi import forks
 from controlplane.pulumi.forks import ForkServer
 from controlplane.pulumi.job import Job
-from tools.servers.process import wait_until
+from tests.support.processes import children, command
+from tests.support.waiting import wait_for
 
 JOB = Job((), "acme", None, "pulumi", Path("/"), {}, "mark", "1:0")
 
 
 def fork_servers() -> set[int]:
     """Return our children that workers are forked from."""
-    listed = Path("/proc/self/task").glob("*/children")
-    children = [pid for each in listed for pid in each.read_text().split()]
-    name = forks.__name__.encode()
-    return {int(p) for p in children if name in Path(f"/proc/{p}/cmdline").read_bytes()}
+    return {pid for pid in children(os.getpid()) if forks.__name__.encode() in command(pid)}
 
 
 def test_fork_server_starts_with_an_operation_ends_when_idle_and_starts_again() -> None:
@@ -31,7 +30,7 @@ def test_fork_server_starts_with_an_operation_ends_when_idle_and_starts_again() 
         with server.worker(JOB) as worker:
             assert fork_servers() - before
             assert worker.recv() == ("done", 0)
-        assert wait_until(lambda: not fork_servers() - before, seconds=20)
+        wait_for(lambda: not fork_servers() - before, seconds=20)
 
 
 def test_worker_whose_caller_fails_is_killed() -> None:
@@ -53,4 +52,4 @@ with server.worker(Job((), "acme", None, "pulumi", Path("/"), {{}}, "mark", "1:0
 """
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     pid = int(killed.stdout)
-    assert wait_until(lambda: not Path(f"/proc/{pid}").exists(), seconds=20)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), seconds=20)

@@ -9,13 +9,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 from kit.paths import checkout
-from kit.waiting import wait_until
+from tests.support.waiting import wait_for
 from tools.servers import Postgres, Valkey
 
 from .conftest import Cloud
@@ -103,7 +102,7 @@ class Installation:
             stdout=subprocess.DEVNULL,
         )
         try:
-            assert wait_until((self.place / "serve.json").exists, seconds=30)
+            wait_for((self.place / "serve.json").exists, seconds=30)
             yield
         finally:
             serving.terminate()
@@ -154,18 +153,20 @@ def test_a_full_disk_is_told_and_comes_right_with_one_purchase(
     assert cloud.bought() == []
     disk.empty()
 
-    pay, refused_before = cloud.world._invoice, []
+    refused_before: list[int] = []
 
-    def pay_and_fill(*arguments: Any) -> None:
-        pay(*arguments)
-        disk.fill()
-        refused_before.append(installation.refused_writes_of_state())
+    class Ledger(list[dict[str, str]]):
+        """The provider's; the disk is full as soon as something is paid."""
 
-    monkeypatch.setattr(cloud.world, "_invoice", pay_and_fill)
+        def append(self, paid: dict[str, str]) -> None:
+            super().append(paid)
+            disk.fill()
+            refused_before.append(installation.refused_writes_of_state())
+
+    cloud.world.ledger = Ledger()
     assert penguin("apply", "-f", str(file)).status == 0
-    assert wait_until(lambda: bool(refused_before), seconds=60)
-    [before] = refused_before
-    assert wait_until(lambda: installation.refused_writes_of_state() > before, seconds=60)
+    wait_for(lambda: refused_before, seconds=60)
+    wait_for(lambda: installation.refused_writes_of_state() > refused_before[0], seconds=60)
     disk.empty()
     waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=120s")
     assert waited.status == 0, waited.out + waited.err
@@ -187,13 +188,13 @@ def test_a_database_that_its_full_disk_killed_is_there_again_with_room(
                 )
             except psycopg.OperationalError:
                 break
-    assert wait_until(lambda: postgres.pid() is None, seconds=30)
+    wait_for(lambda: postgres.pid() is None, seconds=30)
     refused = penguin("apply", "-f", str(file))
     assert "error[database.unavailable]" in refused.err
     assert "do: look at /api/v1/health/db and at the server's disk space" in refused.err
-    assert wait_until(lambda: "servers.disk_full" in installation.log.read_text(), seconds=30)
+    wait_for(lambda: "servers.disk_full" in installation.log.read_text(), seconds=30)
 
     disk.empty()
 
-    assert wait_until(lambda: penguin("apply", "-f", str(file)).status == 0, seconds=60)
+    wait_for(lambda: penguin("apply", "-f", str(file)).status == 0, seconds=60)
     assert "is over" in installation.log.read_text()

@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from kit.paths import checkout
-from tools.servers import Postgres, Valkey
-from tools.servers.process import wait_until
+from tests.support.processes import with_variable
+from tests.support.waiting import wait_for
+from tools.servers import Postgres, Valkey, shared_memory
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -44,36 +46,40 @@ class Sandbox:
         listed = json.loads(self.penguin("get", "operations", "--tenant", "acme", "-o", "json"))
         return any(operation["phase"] == "cloud" for operation in listed)
 
-    def processes(self) -> list[str]:
-        """Return the commands of all processes that this state directory has started."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                environment = (entry / "environ").read_bytes()
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if f"PENGUIN_STATE_DIR={self.place}\0".encode() in environment and command:
-                found.append(command.replace(b"\0", b" ").decode())
-        return found
+    def processes(self) -> dict[int, str]:
+        """Return all processes that this state directory has started."""
+        return with_variable("PENGUIN_STATE_DIR", self.place)
+
+    def segment(self) -> int | None:
+        """Return the shared memory of the database's server."""
+        return shared_memory.segment_of((self.place / "postgres/data/postmaster.pid").read_text())
 
 
-@pytest.mark.parametrize("moment", ["applied", "in the operation", "ready", "killed"])
+@pytest.mark.parametrize("moment", ["applied", "in the operation", "ready", "killed", "all killed"])
 def test_down_ends_everything_when_the_tenant_is(moment: str, servers_dir: Path) -> None:
     sandbox = Sandbox(servers_dir / moment.replace(" ", ""))
     try:
         sandbox.penguin("up", "--api-only")
         sandbox.penguin("apply", "-f", "tenants/acme.yaml")
         if moment == "in the operation":
-            assert wait_until(sandbox.is_in_operation, seconds=60)
+            wait_for(sandbox.is_in_operation, seconds=60)
         elif moment == "ready":
             sandbox.penguin("wait", "tenant", "acme", "--for=condition=DnsReady")
         elif moment == "killed":
-            supervisor = json.loads((sandbox.place / "serve.json").read_text())["pid"]
-            os.kill(supervisor, signal.SIGKILL)
+            announced = json.loads((sandbox.place / "serve.json").read_text())
+            os.kill(int(announced["process"].partition(".")[0]), signal.SIGKILL)
+        segment = sandbox.segment()
+        assert segment is not None
+        if moment == "all killed":
+            servers = [Postgres(sandbox.place / "postgres"), Valkey(sandbox.place / "valkey")]
+            pids = {*sandbox.processes(), *(server.pid() for server in servers)} - {None}
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
     finally:
         said = sandbox.penguin("down")
     assert "control plane ended" in said
-    assert sandbox.processes() == []
+    assert sandbox.processes() == {}
+    assert shared_memory.attached(segment) is None
     assert Postgres(sandbox.place / "postgres").pid() is None
     assert Valkey(sandbox.place / "valkey").pid() is None

@@ -26,6 +26,7 @@ from sender.queue import enqueue
 from sender.schemas import Explanation, OutgoingMessage, State
 from sender.settings import SenderSettings
 from tests.support.installation import INSTALLATION, login
+from tests.support.waiting import reached
 from vault import KeyRing, Vault
 
 from .sink import HELO, USERNAME, Sink, running_sink
@@ -214,7 +215,8 @@ async def explained(engine: AsyncEngine, message_id: UUID) -> Explanation:
 
 async def reaches(engine: AsyncEngine, message_id: UUID, *states: State) -> Explanation:
     """Wait until a message is in one of the states."""
-    async with asyncio.timeout(DEADLINE):
-        while (found := await explained(engine, message_id)).message.state not in states:  # noqa: ASYNC110 - the state is in the database
-            await asyncio.sleep(0.02)
-        return found
+    return await reached(
+        lambda: explained(engine, message_id),
+        lambda explanation: explanation.message.state in states,
+        seconds=DEADLINE,
+    )

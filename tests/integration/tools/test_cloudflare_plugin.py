@@ -183,9 +183,8 @@ class TestTrouble:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", "http://127.0.0.1:9/client/v4")
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
         monkeypatch.setenv("no_proxy", "*")
-        monkeypatch.setattr("tools.pulumi.cloudflare_api.RETRIES", 0)
         with pytest.raises(Told, match=r"cannot reach http://127\.0\.0\.1:9/client/v4"):
-            create(CloudflareProvider(), RECORD, host)
+            create(CloudflareProvider(retries=0), RECORD, host)
 
     def test_a_token_that_fits_in_no_header_is_not_shown(
         self, api: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch

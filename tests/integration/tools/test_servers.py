@@ -18,10 +18,10 @@ import pytest
 import redis
 
 from kit.paths import state_dir
-from kit.waiting import wait_until
 from tests.support.faults import assert_shows, printed
+from tests.support.waiting import wait_for
 from tools import faults
-from tools.servers import Postgres, Valkey, server, shared_memory
+from tools.servers import Postgres, Valkey, shared_memory
 from tools.servers.process import is_running
 
 
@@ -84,9 +84,7 @@ class TestPostgres:
         dsn, pid = postgres.dsn(), postgres.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        assert wait_until(
-            lambda: not is_running(pid, "postgres", place / "postgres" / "data"), seconds=10
-        )
+        wait_for(lambda: not is_running(pid, "postgres", place / "postgres" / "data"), seconds=10)
         assert not postgres.is_healthy()
 
         postgres.start()
@@ -196,9 +194,7 @@ class TestValkey:
         url, pid = valkey_alone.url(), valkey_alone.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        assert wait_until(
-            lambda: not is_running(pid, "valkey-server", place / "valkey"), seconds=10
-        )
+        wait_for(lambda: not is_running(pid, "valkey-server", place / "valkey"), seconds=10)
         valkey_alone.start()
         assert valkey_alone.url() == url
 
@@ -215,14 +211,13 @@ class TestValkey:
         assert valkey_alone.pid() == pid
 
     def test_valkey_stopped_by_a_signal_is_unresponsive(
-        self, valkey_alone: Valkey, monkeypatch: pytest.MonkeyPatch
+        self, valkey_alone: Valkey, place: Path
     ) -> None:
-        monkeypatch.setattr(server, "ANSWER_WITHIN", 0.5)
-        monkeypatch.setattr(server, "STOP_WITHIN", 0.5)
         pid = valkey_alone.pid()
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        for call, reaction in ((valkey_alone.start, "answer"), (valkey_alone.stop, "stop")):
+        impatient = Valkey(place / "valkey", reaction_seconds=0.5)
+        for call, reaction in ((impatient.start, "answer"), (impatient.stop, "stop")):
             assert_shows(printed(call), faults.UNRESPONSIVE, pid=pid, reaction=reaction)
         os.kill(pid, signal.SIGCONT)
 

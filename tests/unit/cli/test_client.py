@@ -20,6 +20,7 @@ from cli.wait import Changes
 from controlplane.faults import NOT_FOUND
 from controlplane.tenants.schemas import SHOWN, TenantPage, TenantView
 from kit.faults import Fault
+from kit.processes import own_identity
 from tests.support.command_line import Terminal
 
 
@@ -57,7 +58,7 @@ def test_without_a_context_the_remedy_is_init(state):
 def test_the_control_plane_that_runs_here_wins_over_the_context(state):
     context = {"url": "http://far.example", "api_key": "key"}
     (state / "context.json").write_text(json.dumps(context))
-    here = {"pid": os.getpid(), "url": "http://127.0.0.1:8400"}
+    here = {"process": own_identity(), "url": "http://127.0.0.1:8400"}
     (state / "serve.json").write_text(json.dumps(here))
     assert connect().url == "http://127.0.0.1:8400"
 
@@ -65,12 +66,12 @@ def test_the_control_plane_that_runs_here_wins_over_the_context(state):
 def test_the_word_of_a_killed_control_plane_does_not_count(state):
     context = {"url": "http://far.example", "api_key": "key"}
     (state / "context.json").write_text(json.dumps(context))
-    dead = {"pid": 2**22 + 1, "url": "http://127.0.0.1:8400"}
+    dead = {"process": f"{os.getpid()}.1", "url": "http://127.0.0.1:8400"}
     (state / "serve.json").write_text(json.dumps(dead))
     assert connect().url == "http://far.example"
 
 
-@pytest.mark.parametrize("written", ["[]", "{", '"x"', '{"pid": null}', '{"pid": "9e9"}'])
+@pytest.mark.parametrize("written", ["[]", "{", '"x"', '{"process": null}', '{"process": 9e9}'])
 def test_garbled_files_count_as_none(state, written):
     (state / "serve.json").write_text(written)
     (state / "context.json").write_text(json.dumps({"url": "http://far.example", "api_key": "k"}))

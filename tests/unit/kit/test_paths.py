@@ -1,28 +1,28 @@
-"""State and caches lie where every user of this machine that needs them can reach them."""
+"""State and caches are where every user of this machine that needs them can reach them."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kit import paths
+from kit.paths import Layout
 
 
-@pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine of its own: system directory, home and a checkout with a space in its path."""
-    monkeypatch.delenv("PENGUIN_STATE_DIR", raising=False)
-    monkeypatch.delenv("PENGUIN_CACHE_DIR", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(paths, "SYSTEM", tmp_path / "system")
+@pytest.fixture
+def root(tmp_path: Path) -> Layout:
+    """Root's layout on a machine of its own, of a checkout with a space in its path."""
     (tmp_path / "my checkout").mkdir()
-    monkeypatch.setattr(paths, "checkout", lambda: tmp_path / "my checkout")
-    return tmp_path
+    return Layout(
+        tmp_path / "my checkout",
+        is_root=True,
+        environment={"HOME": str(tmp_path / "home")},
+        system=tmp_path / "system",
+    )
 
 
 @pytest.fixture
@@ -32,50 +32,43 @@ def umask() -> Iterator[None]:
     os.umask(before)
 
 
-def test_state_of_root_is_outside_of_the_checkout(
-    machine: Path, umask: None, monkeypatch: pytest.MonkeyPatch
+def test_state_of_root_is_apart_from_the_checkout_and_readable(root: Layout, umask: None) -> None:
+    state = root.state_dir()
+    assert state.parent == root.system
+    assert (root.checkout / ".penguin" / "state").resolve() == state
+    assert root.state_dir() == state
+    assert root.cache_dir() == root.system / "cache"
+    for directory in (state, state.parent, root.cache_dir()):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o755
+
+
+def test_state_of_other_users_is_in_the_checkout_and_their_cache_at_home(
+    root: Layout, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    state = paths.state_dir()
-    assert state.parent == machine / "system"
-    assert (machine / "my checkout" / ".penguin" / "state").resolve() == state
-    assert paths.state_dir() == state
-    assert paths.cache_dir() == machine / "system" / "cache"
-    for place in (state, state.parent, paths.cache_dir()):
-        assert stat.S_IMODE(place.stat().st_mode) == 0o755
+    user = replace(root, is_root=False)
+    assert user.state_dir() == root.checkout / ".penguin" / "state"
+    assert user.cache_dir() == tmp_path / "home" / ".cache" / "penguinmails"
 
 
-def test_state_of_a_user_is_in_the_checkout_and_the_cache_in_the_home(
-    machine: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert paths.state_dir() == machine / "my checkout" / ".penguin" / "state"
-    assert paths.cache_dir() == machine / "home" / ".cache" / "penguinmails"
-
-
-def test_state_of_another_user_is_not_used_by_root(
-    machine: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    theirs = paths.state_dir()
+def test_state_of_another_user_is_left_alone_by_root(root: Layout) -> None:
+    theirs = replace(root, is_root=False).state_dir()
     (theirs / "settings.env").touch()
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert paths.state_dir().parent == machine / "system"
+    assert root.state_dir().parent == root.system
     assert (theirs / "settings.env").exists()
 
 
-def test_checkouts_share_the_cache_only(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    state, cache = paths.state_dir(), paths.cache_dir()
-    (machine / "other").mkdir()
-    monkeypatch.setattr(paths, "checkout", lambda: machine / "other")
-    assert paths.state_dir() != state
-    assert paths.cache_dir() == cache
+def test_two_checkouts_share_the_cache_only(root: Layout, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = replace(root, checkout=tmp_path / "other")
+    assert other.state_dir() != root.state_dir()
+    assert other.cache_dir() == root.cache_dir()
 
 
-def test_state_directory_of_the_environment_takes_precedence(
-    machine: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_root", [True, False])
+def test_state_directory_that_was_chosen_is_taken_and_made(
+    root: Layout, tmp_path: Path, is_root: bool
 ) -> None:
-    monkeypatch.setenv("PENGUIN_STATE_DIR", str(machine / "chosen"))
-    assert paths.state_dir() == machine / "chosen"
-    assert paths.state_dir().is_dir()
+    chosen = {"PENGUIN_STATE_DIR": str(tmp_path / "chosen")}
+    layout = replace(root, is_root=is_root, environment=chosen)
+    assert layout.state_dir() == tmp_path / "chosen"
+    assert layout.state_dir().is_dir()

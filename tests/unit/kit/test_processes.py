@@ -9,38 +9,37 @@ from pathlib import Path
 
 import pytest
 
-from kit import processes
-from kit.processes import identity, own_identity, runs
+from kit.processes import PROC, identity, own_identity, runs
 
 
 @pytest.fixture(params=["Linux", "another system"])
-def system(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param != "Linux":
-        monkeypatch.setattr(processes, "PROC", tmp_path)
+def proc(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The directory of processes; empty where the system is not Linux."""
+    return PROC if request.param == "Linux" else tmp_path
 
 
-def test_identity_of_a_living_process_stays(system: None) -> None:
-    first = own_identity()
+def test_identity_of_a_living_process_stays(proc: Path) -> None:
+    first = own_identity(proc)
     assert first.startswith(f"{os.getpid()}.")
-    assert identity(os.getpid()) == first
-    assert runs(first)
+    assert identity(os.getpid(), proc) == first
+    assert runs(first, proc)
 
 
 def test_identity_of_one_that_has_ended_is_none_before_and_after_its_parent_took_note(
-    system: None,
+    proc: Path,
 ) -> None:
     waiting = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     with subprocess.Popen(waiting, stdin=subprocess.PIPE) as ended:
-        noted = identity(ended.pid)
+        noted = identity(ended.pid, proc)
         assert ended.stdin is not None
         ended.stdin.close()
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-        assert identity(ended.pid) is None
-    assert identity(ended.pid) is None
+        assert identity(ended.pid, proc) is None
+    assert identity(ended.pid, proc) is None
     assert noted is not None
-    assert not runs(noted)
+    assert not runs(noted, proc)
 
 
 @pytest.mark.parametrize("noted", ["", "1", "x.1", "1.", "-1.5", "{pid}.7"])
-def test_runs_is_false_for_a_number_that_another_process_has_now(system: None, noted: str) -> None:
-    assert not runs(noted.format(pid=os.getpid()))
+def test_runs_is_false_for_a_number_that_another_process_has_now(proc: Path, noted: str) -> None:
+    assert not runs(noted.format(pid=os.getpid()), proc)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def test_demo_whose_command_fails_says_which() -> None:
 def test_lab_env_names_the_control_plane_that_penguin_then_asks(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serving = {"pid": os.getpid(), "url": "http://127.0.0.1:8499"}
+    serving = {"process": own_identity(), "url": "http://127.0.0.1:8499"}
     (state / "serve.json").write_text(json.dumps(serving))
     (state / "context.json").write_text(json.dumps({"api_key": "key of the lab"}))
     for name, value in world.client_environment().items():
