@@ -13,7 +13,7 @@ LOG = Path("log") / "control-plane.jsonl"
 
 
 class _Sink:
-    """A file that loses lines rather than stopping the work when its disk is full."""
+    """A file that loses lines when its disk is full, so that the work goes on."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,14 +24,14 @@ class _Sink:
             os.write(self._descriptor, text.encode(errors="replace"))
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no line is buffered."""
 
 
 def log_to(path: Path) -> None:
     """Write all events there, mode 0600; libraries' warnings go to the same file."""
     import structlog
 
-    sink = cast("TextIO", _Sink(path))  # all that is asked of it
+    sink = cast("TextIO", _Sink(path))  # structlog calls nothing else
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -1,4 +1,4 @@
-"""The heartbeat of a part: it says when its loops last did work or looked for some."""
+"""The heartbeat of a part: when each of its loops last began an iteration."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from composition.parts.settings import Part
 from controlplane.health import heartbeats
 from kit.paths import state_dir
 
-EVERY = 1.0
-"""Seconds."""
+INTERVAL_SECONDS = 1.0
 log = structlog.get_logger()
 
 Trouble = Callable[[], Awaitable[str]]
-"""Says in a few words what the part lacks; empty when nothing."""
+"""Returns in a few words what the part lacks; empty when nothing."""
 
 
 async def none() -> str:
-    """Say that nothing is lacking."""
+    """Return that nothing is lacking."""
     return ""
 
 
@@ -39,7 +38,7 @@ class Progress:
         self._loops: dict[str, float] = {}
 
     def tick(self, loop: str) -> None:
-        """Note that a loop goes on."""
+        """Record that a loop begins an iteration."""
         self._loops[loop] = self._clock()
 
     def idle(self) -> float:
@@ -47,11 +46,11 @@ class Progress:
         return self._clock() - min(self._loops.values(), default=self._began)
 
 
-async def turns(progress: Progress) -> None:
-    """Note that the event loop goes round, which is all that answers requests."""
+async def event_loop_progress(progress: Progress) -> None:
+    """Record that the event loop runs, which answers all requests."""
     while True:
         progress.tick("requests")
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(INTERVAL_SECONDS)
 
 
 async def beat(
@@ -61,7 +60,7 @@ async def beat(
     stop: asyncio.Event,
     trouble: Trouble = none,
 ) -> None:
-    """Write the row of this part until `stop` is set, then remove it: it ended on purpose."""
+    """Write the row of this part until `stop` is set, then remove it: it ended as asked."""
     instance = f"{socket.gethostname()}:{state_dir()}"
     failing = False
     while not stop.is_set():
@@ -85,7 +84,7 @@ async def beat(
                 log.warning("heartbeat not written", error=type(error).__name__)
             failing = True
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), EVERY)
+            await asyncio.wait_for(stop.wait(), INTERVAL_SECONDS)
     with suppress(SQLAlchemyError, OSError):
         async with engine.begin() as connection:
             await heartbeats.forget(connection, part, instance)

@@ -1,4 +1,4 @@
-"""Starts embedded servers again that have died under a running `penguin serve`."""
+"""Restarts embedded servers that died while `penguin serve` runs."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import structlog
 from kit.faults import Fault
 from tools.servers import Postgres, Valkey
 
-PAUSE = timedelta(seconds=2)
+INTERVAL = timedelta(seconds=2)
 log = structlog.get_logger()
 
 
-async def keep(servers: Sequence[Postgres | Valkey], pause: timedelta = PAUSE) -> None:
-    """Look after servers until this task is cancelled.
+async def keep(servers: Sequence[Postgres | Valkey], interval: timedelta = INTERVAL) -> None:
+    """Restart servers that have died, until this task is cancelled.
 
-    PostgreSQL ends itself when its disk is full in the middle of a write; it must be there again
-    when there is room. Why one cannot be started is logged once, not at every look.
+    PostgreSQL ends itself when its disk is full in the middle of a write; it must run again as
+    soon as there is room. The reason why one cannot be started is logged once, not at every check.
     """
-    told: dict[Postgres | Valkey, str | None] = dict.fromkeys(servers)
+    logged: dict[Postgres | Valkey, str | None] = dict.fromkeys(servers)
     while True:
         for server in servers:
-            code = await asyncio.to_thread(_revived, server)
-            if code != told[server]:
-                told[server] = code
-                log.warning("server", name=type(server).__name__, trouble=code or "is over")
-        await asyncio.sleep(pause.total_seconds())
+            code = await asyncio.to_thread(_restarted, server)
+            if code != logged[server]:
+                logged[server] = code
+                log.warning("server", name=server.title, trouble=code or "ended")
+        await asyncio.sleep(interval.total_seconds())
 
 
-def _revived(server: Postgres | Valkey) -> str | None:
-    """Start a server that does not run; return the code of what keeps it from it."""
+def _restarted(server: Postgres | Valkey) -> str | None:
+    """Start a server that does not run; return the code of the failure."""
     if server.pid() is not None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Listening sockets: opened once by the supervisor, so that a restarted part loses no caller."""
+"""Listening sockets: opened by the supervisor, so that restarting a part loses no connection."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from composition.faults import NOT_LISTENING, PORT_TAKEN
 def listen(
     host: str, port: int | None, usual: int = 0, setting: str = "PENGUIN_API"
 ) -> socket.socket:
-    """Return a listening socket; `port` None is the usual one, or a free one where it is taken.
+    """Return a listening socket; `port` None is the usual one, or a free one where that is in use.
 
     Raises `serve.port_taken` and `serve.not_listening`.
     """
     wanted = usual if port is None else port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # TCP by name, or asyncio leaves Nagle on: 40 ms for each answer on a connection that is kept.
+    # With the protocol named, asyncio turns Nagle off: else 40 ms per answer on a kept connection.
     made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""One part as a process: settings through standard input, an end by signal, a heartbeat."""
+"""One part as a process: settings by standard input, end by signal, heartbeat."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from kit.paths import state_dir
 
 S = TypeVar("S", bound=PartSettings)
 Work = Callable[[S, Progress, asyncio.Event], Awaitable[None]]
-LAST_BEAT = 2.0
-"""Seconds that the end of a part waits for a database that hangs."""
+LAST_HEARTBEAT_SECONDS = 2.0
+"""How long the end of a part waits for a database that hangs."""
 
 
 def start(
@@ -56,12 +56,12 @@ async def _run(
         await work(settings, progress, stop)
     finally:
         ended.set()
-        await asyncio.wait({writing}, timeout=LAST_BEAT)
+        await asyncio.wait({writing}, timeout=LAST_HEARTBEAT_SECONDS)
         await engine.dispose()
     structlog.get_logger().info("ended", process=os.getpid())
 
 
 def _without_supervisor(stop: asyncio.Event) -> None:
-    """The other end of the pipe is closed when its process has ended, however it did."""
+    """Stop: the pipe is closed when the supervisor's process has ended, however it ended."""
     asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
     stop.set()

@@ -45,15 +45,15 @@ from tools.servers import Postgres, Valkey
 
 SQL = Queries(__file__, str)
 PORTS = {Part.API: 8400, Part.PUBLIC: 8401}
-ANSWERS_END = timedelta(seconds=15)
-"""Requests that run are given ten seconds by the server itself."""
-HAND_OVERS_END = timedelta(seconds=40)
-"""The sender's own grace, and time to write down what became of them."""
+REQUESTS_END_WITHIN = timedelta(seconds=15)
+"""The HTTP server itself gives running requests ten seconds."""
+HAND_OVERS_END_WITHIN = timedelta(seconds=40)
+"""The sender's own grace period, and time to record the outcomes."""
 STOP_ORDER = {Part.API: 0, Part.PUBLIC: 0, Part.RECONCILER: 1, Part.SENDER: 2}
 """No request comes in while the others stop; open hand-overs are finished last."""
-PASSED_ON = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
-"""Beginnings of the variables that an operation of the engine may see."""
-ALSO = ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR")
+ENGINE_PREFIXES = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
+"""Prefixes of the variables that an operation of the engine may see."""
+ENGINE_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR")
 NOT_UPGRADED = ("authentication failed", "does not exist", "is not permitted to log in")
 """How PostgreSQL refuses a role or a database that `penguin db upgrade` makes."""
 
@@ -92,7 +92,7 @@ async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -
         await supervisor.run()
     finally:
         keeping.cancel()
-        _take_back(announced)
+        _withdraw(announced)
 
 
 def _child(
@@ -100,13 +100,13 @@ def _child(
 ) -> Child:
     given = _settings_of(part, settings, dsn, listener)
     modules = {Part.RECONCILER: reconciler}
-    limits = {Part.RECONCILER: settings.reconciler.stop_within, Part.SENDER: HAND_OVERS_END}
+    limits = {Part.RECONCILER: settings.reconciler.stop_within, Part.SENDER: HAND_OVERS_END_WITHIN}
     return Child(
         name=part,
         module=modules.get(part, f"composition.parts.{part}"),
         settings=given.model_dump_json().encode(),
         stop_order=STOP_ORDER[part],
-        stop_within=limits.get(part, ANSWERS_END),
+        stop_within=limits.get(part, REQUESTS_END_WITHIN),
         sockets=() if listener is None else (listener.fileno(),),
     )
 
@@ -114,7 +114,7 @@ def _child(
 def _settings_of(
     part: Part, settings: Settings, dsn: str, listener: socket.socket | None
 ) -> ApiPart | PublicPart | ReconcilerPart | SenderPart:
-    """Pick what a part needs, and nothing else."""
+    """Return what a part needs, and nothing else."""
     passwords = settings.database.passwords()
     login: dict[str, Any] = {
         "dsn": without_login(dsn),
@@ -155,12 +155,12 @@ def _settings_of(
 
 
 def _number(listener: socket.socket | None) -> int:
-    assert listener is not None  # noqa: S101 - parts that answer have one
+    assert listener is not None  # noqa: S101 - parts that listen have one
     return listener.fileno()
 
 
 def without_login(dsn: str) -> str:
-    """Return a database's URL without whoever may enter it."""
+    """Return a database's URL without user and password."""
     url = urlsplit(dsn)
     place = url.netloc.rpartition("@")[2]
     query = [(k, v) for k, v in parse_qsl(url.query) if k not in ("user", "password")]
@@ -169,8 +169,8 @@ def without_login(dsn: str) -> str:
 
 def _engine_environment() -> dict[str, SecretStr]:
     """Return what operations of the engine see: nothing but what they need."""
-    names = [name for name in os.environ if name.startswith(PASSED_ON)]
-    names += [name for name in ALSO if name in os.environ]
+    names = [name for name in os.environ if name.startswith(ENGINE_PREFIXES)]
+    names += [name for name in ENGINE_VARIABLES if name in os.environ]
     for name in ("PULUMI_BACKEND_URL", "PULUMI_HOME"):
         if not os.environ.get(name):
             raise NO_ENGINE(variable=name)
@@ -198,7 +198,7 @@ def _announce(sockets: dict[Part, socket.socket]) -> str:
     return announced
 
 
-def _take_back(announced: str) -> None:
+def _withdraw(announced: str) -> None:
     place = state_dir() / SERVE
     with suppress(FileNotFoundError):
         if place.read_text() == announced:
@@ -206,7 +206,7 @@ def _take_back(announced: str) -> None:
 
 
 def prepare(parts: Collection[Part]) -> None:
-    """Start the embedded servers that are needed, and see that the database is of this version.
+    """Start the embedded servers that are needed, and check that the database is of this version.
 
     Apart from `main`, whose process lives for months and has no use for a database's client.
     """
@@ -232,7 +232,7 @@ def _redis(settings: Settings) -> str:
 
 
 async def _keep_servers(settings: Settings, parts: Collection[Part]) -> None:
-    """Look after the embedded servers that these parts use."""
+    """Restart the embedded servers that these parts use when they die."""
     postgres, valkey = embedded.servers()
     used: list[Postgres | Valkey] = [postgres] if settings.database.dsn is None else []
     if settings.redis.url is None and Part.SENDER in parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from composition.heartbeat import Progress, turns
+from composition.heartbeat import Progress, event_loop_progress
 from composition.parts.health import probes
 from composition.parts.settings import ApiPart, Part
 from composition.phases import ROWS
@@ -34,11 +34,11 @@ async def work(settings: ApiPart, progress: Progress, stop: asyncio.Event) -> No
     def ready() -> None:
         print(f"the API answers at {url} (docs: {url}/docs)", flush=True)
 
-    turning = asyncio.create_task(turns(progress))
+    ticking = asyncio.create_task(event_loop_progress(progress))
     try:
         await serve_http(application, listener, stop, ready)
     finally:
-        turning.cancel()
+        ticking.cancel()
         await database.close()
 
 

@@ -11,39 +11,39 @@ from controlplane.database import API, Database
 from controlplane.health.endpoints import Probe, Unwell, shared
 from controlplane.health.heartbeats import Heartbeat, read
 
-SILENT = 10.0
-"""Seconds after which a process that wrote nothing is stopped, stuck or gone."""
-IDLE = {Part.API: 30.0, Part.PUBLIC: 30.0, Part.RECONCILER: 1800.0, Part.SENDER: 60.0}
-"""Seconds that one iteration of a loop may take; a pass of the reconciler runs whole operations."""
+SILENT_SECONDS = 10.0
+"""A process that has written nothing for longer is stopped, hung or gone."""
+IDLE_SECONDS = {Part.API: 30.0, Part.PUBLIC: 30.0, Part.RECONCILER: 1800.0, Part.SENDER: 60.0}
+"""How long one iteration of a loop may take; a pass of the reconciler runs whole operations."""
 
 
 def probes(database: Database) -> Mapping[str, Probe]:
     """Return a probe for each part, and for the queue that the sender works from."""
 
-    async def look() -> Sequence[Heartbeat]:
+    async def read_all() -> Sequence[Heartbeat]:
         async with database.begin(API) as connection:
             return await read(connection)
 
-    heartbeats = shared(look)
+    heartbeats = shared(read_all)
     found: dict[str, Probe] = {part: partial(_of_part, part, heartbeats) for part in Part}
     return {**found, "queue": partial(_of_queue, heartbeats)}
 
 
-async def _of_part(part: Part, look: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
+async def _of_part(part: Part, heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
     reason = down_reason(part)
     if reason:
         raise Unwell(reason)
-    seen = [heartbeat for heartbeat in await look() if heartbeat.part == part]
+    seen = [heartbeat for heartbeat in await heartbeats() if heartbeat.part == part]
     if not seen:
         raise Unwell("no process has reported within the last hour")
-    wrong = [words for words in map(_wrong, seen) if words]
-    if wrong:
-        raise Unwell("; ".join(wrong))
+    problems = [problem for problem in map(_problem, seen) if problem]
+    if problems:
+        raise Unwell("; ".join(problems))
     return "1 process" if len(seen) == 1 else f"{len(seen)} processes"
 
 
-async def _of_queue(look: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
-    troubles = {seen.trouble for seen in await look() if seen.part == Part.SENDER}
+async def _of_queue(heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
+    troubles = {seen.trouble for seen in await heartbeats() if seen.part == Part.SENDER}
     if not troubles:
         raise Unwell("no sender has reported within the last hour")
     if troubles != {""}:
@@ -51,11 +51,11 @@ async def _of_queue(look: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
     return "answers the sender"
 
 
-def _wrong(seen: Heartbeat) -> str:
-    """Say what is wrong with one process; empty when nothing is."""
+def _problem(seen: Heartbeat) -> str:
+    """Return the problem of one process; empty when there is none."""
     name = f"process {seen.process} on {seen.instance.partition(':')[0]}"
-    if seen.silent > SILENT:
+    if seen.silent > SILENT_SECONDS:
         return f"{name} has been silent for {seen.silent:.0f} s"
-    if seen.idle > IDLE[Part(seen.part)]:
-        return f"{name} makes no progress since {seen.idle:.0f} s"
+    if seen.idle > IDLE_SECONDS[Part(seen.part)]:
+        return f"{name} has made no progress for {seen.idle:.0f} s"
     return ""

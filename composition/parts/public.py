@@ -1,4 +1,4 @@
-"""The part `public`: what is open to everybody, `/u/{token}`, with a login that can do no more."""
+"""The part `public`: the endpoints without a key, `/u/{token}`, with a login of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from composition.heartbeat import Progress, turns
+from composition.heartbeat import Progress, event_loop_progress
 from composition.parts.settings import Part, PublicPart
 from composition.process import start
 from controlplane.database import role_engine
@@ -33,11 +33,11 @@ async def work(settings: PublicPart, progress: Progress, stop: asyncio.Event) ->
         settings.dsn, settings.login(Role.PUBLIC), settings.passwords[Role.PUBLIC], pool_size=2
     )
     app = public_app(engine, Tokens(bytes.fromhex(settings.token_key.get_secret_value())))
-    turning = asyncio.create_task(turns(progress))
+    ticking = asyncio.create_task(event_loop_progress(progress))
     try:
         await serve_http(app, socket.socket(fileno=settings.socket), stop, lambda: None)
     finally:
-        turning.cancel()
+        ticking.cancel()
         await engine.dispose()
 
 

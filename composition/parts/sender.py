@@ -15,12 +15,12 @@ from kit.database import Role
 from sender.daemon import run
 from sender.settings import SenderSettings
 
-REDIS_PATIENCE = 2.0
-"""Seconds."""
+REDIS_SECONDS = 2.0
+"""How long Redis may take to answer."""
 
 
 async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) -> None:
-    """Send until `stop` is set, then finish what is being handed over."""
+    """Send until `stop` is set, then finish open hand-overs."""
     password = settings.passwords[Role.SENDER].get_secret_value()
     sender = SenderSettings(
         database_url=role_dsn(settings.dsn, settings.login(Role.SENDER), password),
@@ -34,12 +34,12 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
 
 
 async def trouble(settings: SenderPart) -> str:
-    """Say whether Redis is away."""
+    """Return that Redis does not answer, or nothing."""
     try:
         async with Redis.from_url(
             settings.redis_url.get_secret_value(),
-            socket_connect_timeout=REDIS_PATIENCE,
-            socket_timeout=REDIS_PATIENCE,
+            socket_connect_timeout=REDIS_SECONDS,
+            socket_timeout=REDIS_SECONDS,
         ) as redis:
             await redis.ping()
     except (RedisError, OSError):

@@ -1,4 +1,4 @@
-"""What each part is given: nothing that belongs to another part only."""
+"""The settings of each part: nothing that only another part needs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ApiPart(PartSettings):
 
 
 class PublicPart(PartSettings):
-    """The endpoints for everybody."""
+    """The endpoints without a key."""
 
     token_key: Secret
     socket: int

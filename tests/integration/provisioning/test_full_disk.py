@@ -197,4 +197,4 @@ def test_a_database_that_its_full_disk_killed_is_there_again_with_room(
     disk.empty()
 
     wait_for(lambda: penguin("apply", "-f", str(file)).status == 0, seconds=60)
-    assert "is over" in installation.log.read_text()
+    assert '"trouble": "ended"' in installation.log.read_text()
