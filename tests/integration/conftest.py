@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -58,6 +59,13 @@ def valkey_server(servers_dir: Path) -> Iterator[Valkey]:
 @pytest.fixture
 def database(postgres_server: Postgres) -> Iterator[str]:
     """The superuser's URL of a database that exists for this test only."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(postgres_server: Postgres) -> Iterator[str]:
+    """Yield the superuser's URL of a new database, which is dropped at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
         admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))

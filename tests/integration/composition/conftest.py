@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class Installation:
 
     def __init__(self, place: Path, dsn: str) -> None:
         self.place = place
+        self.dsn = dsn
         # The platform's settings and nobody's context: only what is given here counts.
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
         self.environment = {
@@ -103,7 +104,7 @@ class Installation:
                 text=True,
             )
         try:
-            wait_for(lambda: process.poll() is not None or self._is_well(), seconds=60)
+            wait_for(lambda: process.poll() is not None or self._are_well(parts), seconds=60)
             assert process.poll() is None, self.said()
             yield process
             if process.poll() is None:
@@ -117,8 +118,8 @@ class Installation:
         """Return what `penguin serve` printed."""
         return (self.place / "said").read_text()
 
-    def _is_well(self) -> bool:
-        return self.health().status_code == 200
+    def _are_well(self, parts: Sequence[str]) -> bool:
+        return all(self.health(part).status_code == 200 for part in parts or ("",))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import signal
 import threading
 import time
@@ -17,14 +18,16 @@ from uuid import UUID
 import httpx2
 import psycopg
 import pytest
-import yaml
 
 from composition.faults import PARTS_DOWN
 from composition.settings import Settings
 from kit.database import Role
+from kit.processes import identity, runs
 from sender import directory
 from sender.directory import DirectoryEntry
 from sender.queue import enqueue
+from tests.integration.conftest import fresh_database
+from tests.integration.controlplane.conftest import document
 from tests.integration.sender.conftest import (
     engine_as,
     entry,
@@ -37,54 +40,59 @@ from tests.integration.sender.sink import Sink
 from tests.support.faults import assert_shows
 from tests.support.processes import children, command
 from tests.support.waiting import SECONDS, reached, wait_for
-from tools.servers import Postgres
+from tools.servers import Postgres, Valkey
 
 from .conftest import Installation
 
 __all__ = ["entry", "sink", "tenant_id"]
 PARTS = ("api", "public", "reconciler", "sender")
 PROVIDER = {"HOSTWINDS_API_KEY": "hostwinds-credential", "CLOUDFLARE_API_TOKEN": "cf-credential"}
-TENANT = """
-apiVersion: penguinmails.dev/v1
-kind: Tenant
-metadata: {name: acme}
-spec:
-  plan: business
-  region: us-west
-  hosts: [{name: mx1, size: business, addresses: 1, zone: acme.example}]
-  domains: [{name: acme.example}]
-"""
 
 
 @pytest.fixture
-def ring(installation: Installation) -> Path:
-    return installation.place / "master.keys"
+def ring(control_plane: Installation) -> Path:
+    return control_plane.place / "master.keys"
 
 
 @pytest.fixture
+def prepared(installation: Installation, valkey: str) -> Installation:
+    """An installation whose parts can be started."""
+    return prepare(installation, valkey)
+
+
+@pytest.fixture(scope="module")
 def control_plane(
-    installation: Installation, valkey: str, tmp_path: Path
+    postgres_server: Postgres, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """All parts, of which the reconciler finds no engine: a pass ends, and soon."""
+    """All parts, for the tests of this module: each leaves them well."""
+    with fresh_database(postgres_server) as dsn:
+        installation = Installation(tmp_path_factory.mktemp("state"), dsn)
+        assert installation.run("init").returncode == 0
+        with prepare(installation, valkey_server.url()).serving():
+            yield installation
+
+
+def prepare(installation: Installation, valkey: str) -> Installation:
+    """Give all parts their settings; the reconciler finds no engine, so that a pass ends soon."""
     installation.environment |= {
         **PROVIDER,
         "PENGUIN_REDIS__URL": valkey,
         "PENGUIN_MAIL__PUBLIC_URL": "https://app.penguinmails.example",
         "PULUMI_BACKEND_URL": "postgres://engine:backend-credential@127.0.0.1:9/state",
-        "PULUMI_HOME": str(tmp_path),
-        "HOSTWINDS_JOURNAL": str(tmp_path / "journal.json"),
+        "PULUMI_HOME": str(installation.place),
+        "HOSTWINDS_JOURNAL": str(installation.place / "journal.json"),
     }
     assert installation.run("db", "upgrade").returncode == 0
-    with installation.serving():
-        yield installation
+    return installation
 
 
-class World:
-    """A tenant that can send, and mail that arrives somewhere."""
+class Work:
+    """What the parts have to do: passes of a tenant, and mail of another that can send."""
 
-    def __init__(self, dsn: str, api: str, tenant: UUID, sink: Sink) -> None:
+    def __init__(self, dsn: str, api: str, name: str, tenant: UUID, sink: Sink) -> None:
         self._dsn = dsn
         self._api = api
+        self._name = name
         self._tenant = tenant
         self._sink = sink
 
@@ -104,24 +112,25 @@ class World:
 
     async def _passes(self, admin: psycopg.AsyncConnection[Any]) -> int:
         """Return the number of the last pass that has ended; the one that runs does not count."""
-        cursor = await admin.execute("select token, lease_owner is null from oltp.schedule")
+        cursor = await admin.execute(
+            "select token, lease_owner is null from oltp.schedule s "
+            "join oltp.tenants t on t.id = s.tenant_id where t.name = %s",
+            [self._name],
+        )
         row = await cursor.fetchone()
         assert row is not None
         return int(row[0]) if row[1] else -1
 
 
 @pytest.fixture
-async def world(
-    control_plane: Installation,
-    database: str,
-    entry: DirectoryEntry,
-    tenant_id: UUID,
-    sink: Sink,
-) -> AsyncIterator[World]:
+async def work(
+    control_plane: Installation, entry: DirectoryEntry, tenant_id: UUID, sink: Sink
+) -> AsyncIterator[Work]:
+    database, name = control_plane.dsn, f"acme{secrets.token_hex(3)}"
     key = json.loads((control_plane.place / "context.json").read_text())["api_key"]
     answer = httpx2.post(
         f"{control_plane.announced['url']}/api/v1/tenants",
-        json=yaml.safe_load(TENANT),
+        json=document(name),
         headers={"Authorization": f"Bearer {key}"},
         trust_env=False,
         timeout=30,
@@ -132,13 +141,19 @@ async def world(
         await directory.publish(connection, tenant_id=tenant_id, entry=entry)
     await controller.dispose()
     with psycopg.connect(database, autocommit=True) as admin:
-        ended = "select token > 0 and lease_owner is null from oltp.schedule"
+        ended = "select bool_and(token > 0 and lease_owner is null) from oltp.schedule"
         wait_for(lambda: admin.execute(ended).fetchone() == (True,))
-    yield World(database, control_plane.login(Role.API), tenant_id, sink)
-    supervisor = control_plane.supervisor
-    os.kill(supervisor, signal.SIGTERM)
+    yield Work(database, control_plane.login(Role.API), name, tenant_id, sink)
     # The sink's connections end with the sender, while their loop still runs.
-    await asyncio.to_thread(wait_for, lambda: not Path(f"/proc/{supervisor}/exe").exists())
+    await asyncio.to_thread(restart, control_plane, "sender")
+
+
+def restart(control_plane: Installation, part: str) -> None:
+    """Kill a part and wait until another process of it is well."""
+    killed = control_plane.pid(part)
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: control_plane.pid(part) != killed)
+    wait_for(lambda: control_plane.health(part).status_code == 200)
 
 
 def settings_of(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Settings:
@@ -203,18 +218,8 @@ def test_each_killed_part_is_started_again_and_the_others_go_on(
 ) -> None:
     for part in PARTS:
         others = {other: control_plane.pid(other) for other in PARTS if other != part}
-        killed = control_plane.pid(part)
-        os.kill(killed, signal.SIGKILL)
-        wait_for(lambda: new_pid(control_plane, part) not in {None, killed})  # noqa: B023
-        wait_for(lambda: control_plane.health(part).status_code == 200)  # noqa: B023
+        restart(control_plane, part)
         assert {other: control_plane.pid(other) for other in others} == others
-
-
-def new_pid(control_plane: Installation, part: str) -> int | None:
-    try:
-        return control_plane.pid(part)
-    except ValueError:
-        return None
 
 
 def test_each_stopped_part_is_named_by_health_until_it_goes_on(
@@ -252,21 +257,20 @@ def test_health_answers_within_a_second_when_the_database_hangs(
     wait_for(lambda: control_plane.health().status_code == 200)
 
 
-def test_a_part_that_keeps_dying_is_left_down_and_health_says_so(
-    control_plane: Installation,
-) -> None:
-    killed = None
-    for _ in range(5):
-        wait_for(lambda: new_pid(control_plane, "sender") not in {None, killed})  # noqa: B023
-        killed = control_plane.pid("sender")
-        os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: "left down" in control_plane.health("sender").text)
-    assert control_plane.health("sender").json() == {
-        "status": "failing",
-        "detail": "left down: it ended 5 times within a minute, by signal SIGKILL",
-    }
-    assert control_plane.health("reconciler").status_code == 200
-    assert "sender is left down" in control_plane.said()
+def test_part_that_keeps_dying_is_left_down_and_health_says_so(prepared: Installation) -> None:
+    with prepared.serving("api", "public"):
+        killed = 0
+        for _ in range(5):
+            wait_for(lambda: prepared.pid("public") != killed)  # noqa: B023
+            killed = prepared.pid("public")
+            os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: "left down" in prepared.health("public").text)
+        assert prepared.health("public").json() == {
+            "status": "failing",
+            "detail": "left down: it ended 5 times within a minute, by signal SIGKILL",
+        }
+        assert prepared.health("api").status_code == 200
+        assert "public is left down" in prepared.said()
 
 
 def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
@@ -286,26 +290,38 @@ def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
     assert_shows(errors[errors.index("error[") :], PARTS_DOWN, parts="public")
 
 
-def test_parts_end_when_their_supervisor_is_killed(control_plane: Installation) -> None:
-    pids = [control_plane.pid(part) for part in PARTS]
-    os.kill(control_plane.supervisor, signal.SIGKILL)
-    wait_for(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))
+def test_parts_end_when_their_supervisor_is_killed(prepared: Installation) -> None:
+    with prepared.serving() as supervisor:
+        identities = [identity(prepared.pid(part)) for part in PARTS]
+        supervisor.kill()
+        wait_for(lambda: not any(runs(str(process)) for process in identities))
+
+
+def test_second_sigterm_kills_a_part_that_does_not_end(prepared: Installation) -> None:
+    with prepared.serving("api", "sender") as supervisor:
+        os.kill(prepared.pid("sender"), signal.SIGSTOP)
+        supervisor.terminate()
+        api = identity(prepared.pid("api"))
+        wait_for(lambda: not runs(str(api)))
+        assert supervisor.poll() is None
+        supervisor.terminate()
+        assert supervisor.wait(20) == 0
 
 
 async def test_a_stopped_api_holds_up_neither_mail_nor_passes(
-    control_plane: Installation, world: World
+    control_plane: Installation, work: Work
 ) -> None:
     pid = control_plane.pid("api")
     os.kill(pid, signal.SIGSTOP)
     try:
-        await world.one_mail_and_one_pass()
+        await work.one_mail_and_one_pass()
     finally:
         os.kill(pid, signal.SIGCONT)
     assert control_plane.health("api").status_code == 200
 
 
 async def test_a_request_that_keeps_the_api_busy_holds_up_neither_mail_nor_passes(
-    control_plane: Installation, world: World
+    control_plane: Installation, work: Work
 ) -> None:
     body = b"[" + b"[]," * (16 * 2**20 // 3 - 2) + b"[]]"
     url = f"{control_plane.announced['url']}/api/v1/messages"
@@ -318,7 +334,7 @@ async def test_a_request_that_keeps_the_api_busy_holds_up_neither_mail_nor_passe
 
     sending, began = threading.Thread(target=send), time.monotonic()
     sending.start()
-    await world.one_mail_and_one_pass()
+    await work.one_mail_and_one_pass()
     done = time.monotonic()
     await asyncio.to_thread(sending.join, 60)
     [(at, status)] = answered
