@@ -152,7 +152,9 @@ def restart(control_plane: Installation, part: str) -> None:
     """Kill a part and wait until another process of it is well."""
     killed = control_plane.pid(part)
     os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: control_plane.pid(part) != killed)
+    with psycopg.connect(control_plane.dsn, autocommit=True) as admin:
+        beating = "select process from oltp.heartbeats where part = %s and process <> %s"
+        wait_for(lambda: admin.execute(beating, [part, killed]).fetchone())
     wait_for(lambda: control_plane.health(part).status_code == 200)
 
 
