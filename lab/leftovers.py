@@ -34,7 +34,7 @@ def of(directory: Path, machine_lock: Path = MACHINE_LOCK) -> dict[str, list[str
             "namespaces": network.namespaces(),
             "links": network.links(),
             "processes": [str(pid) for pid in cgroups.pids_of_lab()],
-            "lock": [str(machine_lock)] if machine_lock.exists() else [],
+            "lock file": [str(machine_lock)] if machine_lock.exists() else [],
         }
     return {kind: found for kind, found in left.items() if found}
 

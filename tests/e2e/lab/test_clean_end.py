@@ -99,12 +99,12 @@ lab down
 
 NETWORK = {"namespaces", "links", "mounts", "disks"}
 LEFT = {
-    "daemon": {*NETWORK, "processes", "lock"},
-    "everything": {*NETWORK, "lock"},
+    "daemon": {*NETWORK, "processes", "lock file"},
+    "everything": {*NETWORK, "lock file"},
     "forgotten": NETWORK,
-    "booting": {*NETWORK, "lock"},
-    "preparing": {*NETWORK, "lock"},
-    "building": {"lock"},
+    "booting": {*NETWORK, "lock file"},
+    "preparing": {*NETWORK, "lock file"},
+    "building": {"lock file"},
 }
 """What `lab status` reports, by how the lab ended."""
 

@@ -49,4 +49,4 @@ def test_machine_of_a_lab_that_lives_is_not_left(tmp_path: Path) -> None:
     with alone(tmp_path, lock):
         assert leftovers.of(tmp_path, lock) == {}
     lock.touch()
-    assert leftovers.of(tmp_path, lock)["lock"] == [str(lock)]
+    assert leftovers.of(tmp_path, lock)["lock file"] == [str(lock)]
