@@ -27,9 +27,9 @@ from sender.trail import Step, record
 
 WORDS = {
     Result.ACCEPTED: "accepted by {helo}",
-    Result.REFUSED: "not taken by {helo}",
-    Result.CONTENT: "{helo} will never take this mail",
-    Result.UNKNOWN: "the answer after the mail was lost; it is not repeated on a guess",
+    Result.REFUSED: "temporarily refused by {helo}",
+    Result.CONTENT: "rejected by {helo}",
+    Result.UNKNOWN: "the connection broke before {helo} confirmed the mail; it is not sent again",
 }
 """What the trail says of a hand-over."""
 log = structlog.get_logger(__name__)
@@ -134,7 +134,7 @@ class Jobs:
                     "attempt": row.attempt_count,
                     "return_path": return_path,
                 }
-                words = f"handed to {address.name} ({address.ip})"
+                words = f"hand-over to {address.name} ({address.ip})"
                 step = Step(
                     job.id,
                     job.tenant_id,
@@ -153,7 +153,7 @@ class Jobs:
             job,
             State.HELD,
             "cap_race",
-            "another message used up today's cap; decided again",
+            "another message used the rest of today's cap",
             run_at=now + policy.LOOK_AGAIN,
         )
         return None

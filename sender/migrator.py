@@ -46,14 +46,16 @@ class Migrator:
         """
         if await self._lists.depth() >= self._batch * BATCHES_AHEAD:
             return 0
-        return await self._claim(SQL.claim_due, "migrated", "claimed for the workers")
+        return await self._claim(SQL.claim_due, "migrated", "claimed for a worker")
 
     async def reap(self) -> int:
         """Push again what was lost from Redis, give up what is too old, mark what nobody knows."""
         await self._abandon()
         await self._expire()
         await self._lists.recover()
-        return await self._claim(SQL.reclaim_lost, "recovered", "pushed again: it was not taken")
+        return await self._claim(
+            SQL.reclaim_lost, "recovered", "pushed again: no worker took it in time"
+        )
 
     async def _claim(self, query: TextClause, kind: str, words: str) -> int:
         now = self._clock.now()
@@ -85,7 +87,7 @@ class Migrator:
                         now,
                         "recovered",
                         State.UNKNOWN,
-                        "its worker vanished during the hand-over; it is not repeated on a guess",
+                        "the worker ended during the hand-over; it is not sent again",
                         "worker_lost",
                         {"worker": row.lease_owner},
                     )
@@ -106,7 +108,7 @@ class Migrator:
                         now,
                         "outcome",
                         State.EXPIRED,
-                        "given up: its time is over",
+                        "expired before it was sent",
                         row.reason,
                     )
                     for row in rows

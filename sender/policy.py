@@ -87,7 +87,9 @@ def decide(
     mailbox_cap = _mailbox_cap(entry, message.from_address.lower(), now)
     if snapshot.mailbox_used >= mailbox_cap:
         return _tomorrow(
-            now, "mailbox_cap_reached", f"{message.from_address} has sent its {mailbox_cap} today"
+            now,
+            "mailbox_cap_reached",
+            f"{message.from_address} has reached its cap of {mailbox_cap} a day",
         )
     return _route(snapshot, entry, domain, mailbox_cap, now, again)
 
@@ -120,12 +122,14 @@ def _route(
     cap = ADDRESS[entry.warmup].cap(warmup_day(entry, now))
     free = [address for address in usable if snapshot.address_used.get(address.ip, 0) < cap]
     if not free:
-        return _tomorrow(now, "warmup_cap_reached", f"every address has sent its {cap} today")
+        return _tomorrow(
+            now, "warmup_cap_reached", f"every address has reached its cap of {cap} a day"
+        )
     chosen = home if home is not None and home in free else _next_in_turn(free, snapshot)
     return Decision(
         verdict=Verdict.NOW,
         reason="home_address" if home == chosen else "address_in_turn",
-        message=f"{chosen.name} ({chosen.ip}) sends it",
+        message=f"chosen: {chosen.name} ({chosen.ip})",
         route=Route(
             tenant=entry.tenant,
             address=chosen,

@@ -66,7 +66,7 @@ class Tokens:
         local = address.partition("@")[0]
         body = self._open(local[2:], b"return-path", 20, MAC_BYTES)
         if local[:2].lower() != "b+":
-            raise TokenInvalid("not a return path of ours")
+            raise TokenInvalid("the return path is not of this installation")
         return ReturnPath(UUID(bytes=body[:16]), str(IPv4Address(body[16:])))
 
     def unsubscribe(self, tenant_id: UUID, recipient: bytes) -> str:
@@ -86,7 +86,7 @@ class Tokens:
         raw = _decode(token)
         body, mac = raw[:size], raw[size:]
         if not hmac.compare_digest(mac, self._mac(purpose, body, mac_size)):
-            raise TokenInvalid("this token was not made here")
+            raise TokenInvalid("the token is not of this installation")
         return body
 
 
@@ -98,4 +98,4 @@ def _decode(token: str) -> bytes:
     try:
         return base64.b32decode(token.upper() + "=" * (-len(token) % 8))
     except (binascii.Error, ValueError) as error:
-        raise TokenInvalid("this token was not made here") from error
+        raise TokenInvalid("the token is not of this installation") from error

@@ -66,7 +66,7 @@ def _read(tokens: Tokens, token: str) -> Subscription | None:
 
 
 def _unknown() -> HTMLResponse:
-    return _page(404, "Unknown link", "<p>Follow the link exactly as it stands in the mail.</p>")
+    return _page(404, "Unknown link", "<p>Open the link exactly as it is in the mail.</p>")
 
 
 def _page(status: int, title: str, body: str) -> HTMLResponse:
