@@ -41,7 +41,7 @@ def document(name: str = "acme", domain: str | None = None, **spec: Any) -> dict
 
 
 class Clock:
-    """A clock that moves when it is told."""
+    """A clock that moves by `advance` only."""
 
     def __init__(self) -> None:
         self.time = START

@@ -1,4 +1,4 @@
-"""Messages through the API: queued as their tenant, explained to nobody else."""
+"""Messages through the API: queued for their tenant, hidden from every other."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ async def test_message_with_the_same_idempotency_key_is_queued_once(acme, client
 
 async def test_message_with_several_mistakes_lists_them(acme, client_of) -> None:
     client = await client_of(acme["id"])
-    answer = await client.post("/messages", json={**MESSAGE, "to": "nobody", "sbuject": "x"})
+    answer = await client.post("/messages", json={**MESSAGE, "to": "no-address", "sbuject": "x"})
     problem = answer.json()
     assert_shows(problem, document_faults.INVALID, mistakes=...)
-    told = {error["path"]: error["remedy"] for error in problem["violations"]}
-    assert told.keys() == {"to", "sbuject"}
-    assert told["to"].startswith("give a mail address such as bob@example.com")
+    remedies = {error["path"]: error["remedy"] for error in problem["violations"]}
+    assert remedies.keys() == {"to", "sbuject"}
+    assert remedies["to"].startswith("give a mail address such as bob@example.com")
 
 
 async def test_message_of_an_operator_without_a_tenant_is_refused(acme, operator) -> None:

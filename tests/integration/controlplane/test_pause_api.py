@@ -56,8 +56,8 @@ async def test_pause_without_a_reason_is_refused(operator, acme, body):
 
 
 async def test_pause_of_an_unknown_tenant_is_refused(operator):
-    answer = await operator.post("/tenants/nobody/pause", json=WHY)
-    assert_shows(answer.json(), faults.NOT_FOUND, name="nobody")
+    answer = await operator.post("/tenants/unknown/pause", json=WHY)
+    assert_shows(answer.json(), faults.NOT_FOUND, name="unknown")
 
 
 @pytest.mark.parametrize("action", ["pause", "resume"])

@@ -1,4 +1,4 @@
-"""Stopping and starting mail through the API: who may, what is said at once, what is recorded."""
+"""Stops through the API: rights, effect on messages, events."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ async def tenant(acme, client_of) -> httpx2.AsyncClient:
     return await client_of(acme["id"])
 
 
-async def explained(client: httpx2.AsyncClient, id_: str) -> list[tuple[str, str | None, str]]:
-    found = (await client.get(f"/messages/{id_}")).json()["stops"]
-    return [(stop["scope"], stop["name"], stop["reason"]) for stop in found]
+async def stops_of(client: httpx2.AsyncClient, id_: str) -> list[tuple[str, str | None, str]]:
+    stops = (await client.get(f"/messages/{id_}")).json()["stops"]
+    return [(stop["scope"], stop["name"], stop["reason"]) for stop in stops]
 
 
 @pytest.mark.parametrize("target", [TENANT, DOMAIN, ADDRESS], ids=lambda t: t["scope"])
@@ -54,15 +54,15 @@ async def test_stop_by_a_tenants_key_of_its_own_is_accepted_and_ended(tenant, ta
 
 async def test_message_queued_shows_the_stop_at_once(operator, tenant):
     id_ = (await tenant.post("/messages", json=MESSAGE)).json()["id"]
-    assert await explained(tenant, id_) == []
+    assert await stops_of(tenant, id_) == []
     for target in (DOMAIN, PLATFORM):
         await operator.post("/stop", json=target | WHY)
     expected = [("platform", None, "complaints"), ("domain", "acme.example", "complaints")]
     for client in (tenant, operator):
-        assert await explained(client, id_) == expected
+        assert await stops_of(client, id_) == expected
     started = await operator.post("/start", json=DOMAIN | WHY)
     assert [stop["scope"] for stop in started.json()["stops"]] == ["platform"]
-    assert await explained(tenant, id_) == expected[:1]
+    assert await stops_of(tenant, id_) == expected[:1]
 
 
 async def test_message_does_not_show_the_stop_of_another_tenant_or_domain(operator, tenant):
@@ -70,7 +70,7 @@ async def test_message_does_not_show_the_stop_of_another_tenant_or_domain(operat
     await operator.post("/stop", json={"scope": "tenant", "name": "bob"} | WHY)
     await operator.post("/stop", json=ADDRESS | {"tenant": "bob"} | WHY)
     id_ = (await tenant.post("/messages", json=MESSAGE)).json()["id"]
-    assert await explained(operator, id_) == []
+    assert await stops_of(operator, id_) == []
     listed = (await operator.get("/stops", params={"tenant": "acme"})).json()["items"]
     assert listed == []
 
@@ -82,7 +82,7 @@ async def test_stop_of_a_domain_ignores_case(tenant):
     shouted = MESSAGE | {"from": "sales@Acme.EXAMPLE"}
     other = (await tenant.post("/messages", json=shouted)).json()["id"]
     for message in (id_, other):
-        assert await explained(tenant, message) == [("domain", "acme.example", "complaints")]
+        assert await stops_of(tenant, message) == [("domain", "acme.example", "complaints")]
     started = await tenant.post("/start", json={"scope": "domain", "name": "acme.EXAMPLE"} | WHY)
     assert started.json()["changed"]
 

@@ -44,7 +44,7 @@ def test_all_are_there_after_the_first_visit_began() -> None:
     assert {c.type for c in conditions} == set(TYPES)
     assert {(c.status, c.reason) for c in conditions} == {(Status.UNKNOWN, NOT_YET_REPORTED)}
     _, moved = conditions.take_changes()
-    assert moved == [], "that nobody has looked is no event"
+    assert moved == [], "no observation is no event"
 
 
 def test_an_equal_condition_changes_nothing() -> None:
