@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,9 +32,25 @@ def link(path: Path, target: Path) -> None:
     """Make `path` a symbolic link to `target`, in one step."""
     if path.is_symlink() and path.readlink() == target:
         return
+    with _vacant_beside(path) as fresh:
+        fresh.symlink_to(target)
+
+
+def copy(path: Path, original: Path) -> None:
+    """Make `path` a second name of a file, or a copy on another file system, in one step."""
+    with _vacant_beside(path) as fresh:
+        try:
+            fresh.hardlink_to(original)
+        except OSError:
+            shutil.copy2(original, fresh)
+
+
+@contextmanager
+def _vacant_beside(path: Path) -> Iterator[Path]:
+    """Give a free name in the same directory; what is made there replaces `path`."""
     fresh = _beside(path)
     fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
+    yield fresh
     fresh.replace(path)
 
 

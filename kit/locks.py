@@ -19,13 +19,24 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
     if not path.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_RDONLY if path.is_dir() else os.O_RDONLY | os.O_CREAT
-    handle = os.open(path, flags, 0o644)
-    try:
+    while True:
+        handle = os.open(path, flags, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is_named(path, handle):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _is_named(path: Path, handle: int) -> bool:
+    """Return whether a path still names an open file: a holder may remove it as it ends."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False

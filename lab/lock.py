@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
+from kit.locks import locked
 from kit.paths import checkout
 from lab.faults import TAKEN
 from lab.place import running
@@ -25,17 +24,21 @@ LOCKS = Path("/proc/locks")
 def alone(directory: Path, path: Path, owner: Path | None = None) -> Iterator[Path | None]:
     """Hold the lock `path` for the lab in `directory` of a checkout, ours by default.
 
-    Raises TAKEN.
-
-    Yields the directory of a lab that was killed while it held the lock. The file goes with us.
+    Yields the directory of a lab that was killed while it held the lock. The file is removed at
+    the end. Raises TAKEN.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path) as lock:
-        lock.seek(0)
-        killed, _ = _names(lock.read())
-        name = f"{directory}\n{owner or checkout()}\n".encode()
-        os.pwrite(lock.fileno(), name, 0)  # at no moment is there no name in it
-        os.ftruncate(lock.fileno(), len(name))
+
+    def refuse() -> None:
+        other = ""
+        with suppress(FileNotFoundError):  # it ends at this moment
+            _, other = _names(path.read_text())
+        raise TAKEN(owner=other or "another checkout", where=path)
+
+    with locked(path, refuse):
+        killed, _ = _names(path.read_text())
+        with path.open("r+b", buffering=0) as file:  # at no moment is there no name in it
+            file.write(f"{directory}\n{owner or checkout()}\n".encode())
+            file.truncate()
         try:
             yield Path(killed) if killed else None
         finally:
@@ -82,22 +85,3 @@ def _names(text: str) -> tuple[str, str]:
     """Return the directory of a lab, and the checkout that it was started from."""
     directory, _, owner = text.partition("\n")
     return directory.strip(), owner.strip()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[IO[str]]:
-    while True:
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                _, owner = _names(lock.read())
-                raise TAKEN(owner=owner or "another checkout", where=path) from None
-            try:
-                there = path.stat()
-            except FileNotFoundError:
-                continue  # its holder removed it just before we got it
-            if os.path.samestat(there, os.fstat(lock.fileno())):
-                yield lock
-                return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,13 +100,7 @@ def _root_for(cli: Part) -> Path:
     beside = root / "bin" / "pulumi"
     beside.parent.mkdir(parents=True, exist_ok=True)
     if not _same(beside, cli.path):
-        fresh = beside.with_name(f".pulumi.{os.getpid()}")
-        fresh.unlink(missing_ok=True)
-        try:
-            fresh.hardlink_to(cli.path)
-        except OSError:  # another file system
-            shutil.copy2(cli.path, fresh)
-        fresh.replace(beside)
+        files.copy(beside, cli.path)
     return root
 
 

@@ -83,3 +83,12 @@ def test_launcher_runs_its_module_with_the_arguments_from_anywhere(tmp_path: Pat
     written = launcher.stat().st_mtime_ns
     write_launcher(launcher, "platform", comment="of this test")
     assert launcher.stat().st_mtime_ns == written
+
+
+def test_copy_replaces_a_file_by_a_second_name_of_the_original(tmp_path: Path) -> None:
+    original, path = tmp_path / "original", tmp_path / "copy"
+    original.write_text("new")
+    path.write_text("old")
+    files.copy(path, original)
+    assert path.samefile(original)
+    assert sorted(tmp_path.iterdir()) == [path, original]

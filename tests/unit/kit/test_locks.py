@@ -55,3 +55,20 @@ def test_lock_of_a_killed_process_is_free(path: Path) -> None:
         holder.wait()
         with locked(path, lambda: waited.append("waits")):
             assert not waited
+
+
+def test_lock_file_removed_by_its_holder_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+
+    def remove() -> None:
+        path.unlink()
+        holder.__exit__(None, None, None)
+
+    holder = locked(path)
+    holder.__enter__()
+    with locked(path, remove), pytest.raises(RuntimeError), locked(path, _refuse):
+        pass
+
+
+def _refuse() -> None:
+    raise RuntimeError("held")
