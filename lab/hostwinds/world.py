@@ -71,6 +71,7 @@ class World:
         *,
         clock: Callable[[], float] = time.monotonic,
         show_after: float = 0.0,
+        first_address: IPv4Address = POOL,
     ) -> None:
         self.key = key
         self.faults = Injection(*FAULTS)
@@ -81,7 +82,7 @@ class World:
         self._show_after = show_after
         self._servers: dict[int, Server] = {}
         self._ids = itertools.count(1001)
-        self._addresses = (str(POOL + n) for n in itertools.count())
+        self._addresses = (str(first_address + n) for n in itertools.count())
         self._released: list[str] = []
         self._boots = ThreadPoolExecutor(max_workers=4, thread_name_prefix="boot")
         self._lock = threading.RLock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from lab.cloudflare.account import Account
 from lab.cloudflare.app import create_app as cloudflare_app
 from lab.emulator_server import serve
 from lab.hostwinds.app import create_app as hostwinds_app
-from lab.hostwinds.world import World
+from lab.hostwinds.world import POOL, World
 from lab.memory import MemoryMachines, MemoryNameserver
 from tests.support.installation import INSTALLATION
 from tests.support.tenants import rendered, tenant
@@ -55,9 +56,15 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
+def first_address() -> IPv4Address:
+    """The first address that the provider sells."""
+    return POOL
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, first_address: IPv4Address) -> Iterator[Cloud]:
     nameserver = MemoryNameserver()
-    world = World(MemoryMachines(), nameserver, "key", show_after=0.1)
+    world = World(MemoryMachines(), nameserver, "key", show_after=0.1, first_address=first_address)
     account = Account(nameserver, TOKEN)
     for zone in ZONES:
         account.create_zone(zone)

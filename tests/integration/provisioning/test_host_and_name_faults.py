@@ -1,29 +1,61 @@
-"""What stands between the cloud and a host that sends: SSH that refuses, names that stay wrong."""
+"""Faults of hosts, names and mail ports as a user meets them, raised by the real adapters."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
-from contextlib import ExitStack
-from datetime import timedelta
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-import dns.reversename
 import pytest
 
+from blueprint.document import Blueprint
+from cli.faults import WAIT_TIMEOUT
+from controlplane.ansible import faults as ansible
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.ansible.first_contact import SshServer
+from controlplane.authority.certificates import create_ca
+from controlplane.reconciler.faults import OPERATION_ENDED
+from controlplane.reconciler.ports import CloudState, Finding, HostSecrets, ObservedHost
 from controlplane.verification import InternetVerifier
+from controlplane.verification import faults as verification
+from controlplane.verification.submission import STRANGER
+from kit.faults import Code
+from kit.paths import checkout
 from lab.memory import MemoryNameserver
+from sandbox.recorded_verifier import RecordedVerifier
 from tests.integration.playbooks.test_first_contact import PASSWORD, Door, Host
-from tests.integration.verification.conftest import IP, NameServer, serve_names
+from tests.integration.verification.conftest import (
+    HELO,
+    IP,
+    MailServer,
+    NameServer,
+    reverse,
+    serve_names,
+)
+from tests.support.faults import any_values, assert_shows
+from tests.support.memory_configurator import MemoryConfigurator
 
 from .conftest import Cloud
 from .plane import FILE, Person, Plane
 
 pytestmark = pytest.mark.engine
+
+HOST, ADDRESS, DOMAIN = "host/mx1", "address/mx1-1", "domain/acme.example"
+MX = ("acme.example", "MX")
+SPF = ("acme.example", "TXT")
+
+
+@pytest.fixture
+def first_address() -> IPv4Address:
+    """Hosts have the addresses of this machine."""
+    return IPv4Address(IP)
 
 
 class FirstContactOnly(AnsibleConfigurator):
@@ -33,22 +65,23 @@ class FirstContactOnly(AnsibleConfigurator):
         return 0
 
 
-@pytest.fixture
-def host() -> Host:
-    return Host()
+class ConfigureOnly(AnsibleConfigurator):
+    """Runs Ansible for real, on this machine: hosts need no first contact."""
+
+    def first_contact(self, *args: Any, **kwargs: Any) -> str:
+        return f"{IP} ssh-ed25519 AAAA"
 
 
 @pytest.fixture
 def port() -> int:
-    """A port at which nobody listens yet."""
+    """A port at which nothing listens yet."""
     with socket.create_server((IP, 0)) as taken:
         return int(taken.getsockname()[1])
 
 
 @pytest.fixture
-def here(plane: Plane, cloud: Cloud, port: int, monkeypatch: pytest.MonkeyPatch) -> Plane:
+def reached(plane: Plane, port: int, monkeypatch: pytest.MonkeyPatch) -> Plane:
     """A control plane whose hosts answer, if at all, at a port of this machine."""
-    cloud.world._addresses = iter([IP])
     monkeypatch.setattr(
         "controlplane.ansible.first_contact.SshServer", partial(SshServer, port=port)
     )
@@ -60,55 +93,94 @@ def here(plane: Plane, cloud: Cloud, port: int, monkeypatch: pytest.MonkeyPatch)
     return plane
 
 
-@pytest.mark.parametrize("refusal", ["password", "connection"])
-def test_ssh_that_refuses_is_told_and_comes_right_with_one_purchase(
-    here: Plane, cloud: Cloud, penguin: Person, host: Host, port: int, refusal: str
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (ansible.SSH_REFUSED, "the provider's root password is refused"),
+        (ansible.UNREACHABLE, "[Errno 111] Connection refused (within 0:00:01)"),
+    ],
+)
+def test_refused_first_contact_is_shown_and_repeated(
+    reached: Plane, cloud: Cloud, penguin: Person, port: int, code: Code, reason: str
 ) -> None:
-    code, reason, remedy = {
-        "password": ("hosts.ssh_refused", "HostsSshRefused", "root password"),
-        "connection": ("hosts.unreachable", "HostsUnreachable", "firewall profile"),
-    }[refusal]
+    host, doors = Host(), []
     host.takes_passwords = False
-    doors = ExitStack()
-    if refusal == "password":
-        doors.callback(Door(host, port).close)
-    here.file.write_text(FILE)
-    penguin("apply", "-f", str(here.file))
+    if code is ansible.SSH_REFUSED:
+        doors.append(Door(host, port))
+    penguin.apply(FILE)
 
-    here.visit()
+    reached.visit()
 
-    condition = penguin.condition("HostsConfigured")
-    logged = penguin("logs", "acme").out
-    for part in ("host/mx1", remedy):
-        assert part in condition
-        assert part in logged
-    assert reason in condition
-    assert code in logged
-    assert code in [entry.get("code") for entry in here.log]
+    assert_shows(penguin.condition("HostsConfigured", HOST), code, reason=reason)
+    assert_shows(penguin.last_operation(), code, reason=reason)
+    assert code.name in [entry.get("code") for entry in reached.log]
     waited = penguin("wait", "tenant", "acme", "--for=condition=HostsConfigured", "--timeout=0s")
-    assert "error[wait.timeout]" in waited.err
-    assert reason in waited.err
+    assert_shows(waited.err, WAIT_TIMEOUT, **any_values(WAIT_TIMEOUT))
+    assert code.reason in waited.err
 
     host.takes_passwords = True
-    if refusal == "connection":
-        doors.callback(Door(host, port).close)
-    here.visit()
-    doors.close()
+    if code is ansible.UNREACHABLE:
+        doors.append(Door(host, port))
+    reached.visit()
+    for door in doors:
+        door.close()
     waited = penguin("wait", "tenant", "acme", "--for=condition=HostsConfigured", "--timeout=0s")
     assert waited.status == 0, waited.err
     assert cloud.bought() == ["server"]
 
 
-def publish(memory: MemoryNameserver, names: NameServer) -> None:
-    """Let the name server say what the provider was told."""
-    names.say("ns.lab.example", "A", IP)
-    for zone, records in memory.zones.items():
-        names.say(zone, "NS", "ns.lab.example.")
-        for (name, kind), (_, contents) in records.items():
-            names.say(name, kind, *(_presented(kind, content) for content in contents))
-    for address, name in memory.pointers.items():
-        reverse = str(dns.reversename.from_address(address)).rstrip(".")
-        names.say(reverse, "PTR", f"{name}.")
+def fails(message: str) -> dict[str, Any]:
+    return {"name": "Install packages", "ansible.builtin.fail": {"msg": message}}
+
+
+PLAYS: dict[Code, list[dict[str, Any]] | None] = {
+    ansible.TASK_FAILED: [fails("Unable to start service postfix")],
+    ansible.DISK_FULL: [fails("No space left on device")],
+    ansible.PACKAGES_UNAVAILABLE: [fails("Failed to fetch http://packages.example/debian")],
+    ansible.PACKAGE_MANAGER_BUSY: [fails("Could not get lock /var/lib/dpkg/lock")],
+    ansible.NOT_RUN: None,
+    OPERATION_ENDED: [{"name": "Wait", "ansible.builtin.command": "sleep 60"}],
+}
+"""The tasks of a playbook by the fault that they cause; None: there is no playbook."""
+
+
+@pytest.mark.parametrize("code", PLAYS, ids=str)
+def test_failure_of_ansible_is_shown(
+    plane: Plane, penguin: Person, tmp_path: Path, code: Code
+) -> None:
+    (tmp_path / "ansible.cfg").write_text((checkout() / "playbooks/ansible.cfg").read_text())
+    if (tasks := PLAYS[code]) is not None:
+        play = {"hosts": "mail_hosts", "gather_facts": False, "tasks": tasks}
+        (tmp_path / "site.yml").write_text(json.dumps([play]))
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    deadline = timedelta(seconds=4 if code is OPERATION_ENDED else 60)
+    settings = ConfiguratorSettings(
+        playbooks=tmp_path, sender_sources=(), deadline=deadline, overrides=here
+    )
+    plane.configurator = ConfigureOnly(settings)
+    penguin.apply(FILE)
+    plane.visit()
+    assert_shows(penguin.condition("HostsConfigured", HOST), code, **any_values(code))
+    assert_shows(penguin.last_operation(), code, **any_values(code))
+
+
+class Zones:
+    """Serves by DNS what the provider was told."""
+
+    def __init__(self, names: NameServer, memory: MemoryNameserver) -> None:
+        self.names = names
+        self._memory = memory
+
+    def publish(self) -> None:
+        """Say everything as it should be."""
+        names, memory = self.names, self._memory
+        names.silent.clear()
+        names.say("ns.lab.example", "A", IP)
+        for zone, records in memory.zones.items():
+            names.say(zone, "NS", "ns.lab.example.")
+            for (name, kind), (_, contents) in records.items():
+                names.say(name, kind, *(_presented(kind, content) for content in contents))
+        names.say(reverse(), "PTR", f"{memory.pointers[IP]}.")
 
 
 def _presented(kind: str, content: str) -> str:
@@ -117,35 +189,136 @@ def _presented(kind: str, content: str) -> str:
     return f"{content}." if kind in ("MX", "CNAME") else content
 
 
-def test_names_that_stay_wrong_are_told_until_they_are_right(
-    plane: Plane, cloud: Cloud, penguin: Person
-) -> None:
+@pytest.fixture
+def zones(plane: Plane, cloud: Cloud) -> Iterator[Zones]:
+    """The zones of the tenant, empty until they are published."""
     transport, names, by_tcp = plane.run(serve_names())
     place = f"{IP}:{names.port}"
     plane.verifier = InternetVerifier(resolver=place, authoritative_port=names.port)
-    plane.file.write_text(FILE)
-    penguin("apply", "-f", str(plane.file))
+    yield Zones(names, cloud.nameserver)
+
+    async def close() -> None:
+        transport.close()
+        by_tcp.close()
+        await by_tcp.wait_closed()
+
+    plane.run(close())
+
+
+def add_spf(names: NameServer) -> None:
+    for table in (names.own, names.cached):
+        table[SPF].append('"v=spf1 -all"')
+
+
+NAME_FAULTS: list[tuple[Code, str, Callable[[NameServer], object]]] = [
+    (verification.MISSING, DOMAIN, lambda names: names.say(*MX)),
+    (verification.DIFFERENT, DOMAIN, lambda names: names.say(*MX, "10 elsewhere.example.")),
+    (verification.SEVERAL_SPF, DOMAIN, add_spf),
+    (verification.NOT_DELEGATED, DOMAIN, lambda names: names.say("acme.example", "NS")),
+    (verification.LOOKUP_FAILED, DOMAIN, lambda names: names.silent.add("cached")),
+    (verification.PTR_DIFFERENT, ADDRESS, lambda names: names.say(reverse(), "PTR", "x.example.")),
+]
+
+
+def test_fault_of_a_name_is_shown_until_it_is_repaired(
+    plane: Plane, cloud: Cloud, penguin: Person, zones: Zones
+) -> None:
+    penguin.apply(FILE)
     plane.visit()
-    publish(cloud.nameserver, names)
-    names.say("acme.example", "MX", "10 elsewhere.example.")
-
-    for _ in range(2):
-        plane.visit()
+    for code, subject, cause in NAME_FAULTS:
+        zones.publish()
+        cause(zones.names)
+        for _ in range(2):
+            plane.visit()
+            assert_shows(penguin.condition("DnsReady", subject), code, **any_values(code))
         waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")
-        assert "error[wait.timeout]" in waited.err
-        wrong = penguin.condition("DnsReady")
-        assert "DnsDifferent" in wrong
-        assert "acme.example MX" in wrong
-
-    publish(cloud.nameserver, names)
+        assert waited.status == 1
+    zones.publish()
     plane.visit()
     waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")
     assert waited.status == 0, waited.err + penguin("describe", "tenant", "acme").out
     assert cloud.bought() == ["server"]
-    plane.run(_closed(transport, by_tcp))
 
 
-async def _closed(transport: asyncio.DatagramTransport, by_tcp: asyncio.Server) -> None:
-    transport.close()
-    by_tcp.close()
-    await by_tcp.wait_closed()
+class CertifiedHosts(MemoryConfigurator):
+    """Keeps the certificate that a host was given."""
+
+    certificate: tuple[str, str]
+
+    def configure(
+        self, blueprint: Blueprint, host: ObservedHost, secrets: HostSecrets, **kwargs: Any
+    ) -> int:
+        [self.certificate] = secrets.tls_certificates.values()
+        return super().configure(blueprint, host, secrets, **kwargs)
+
+
+class MailPorts(RecordedVerifier):
+    """Looks at the mail ports of this machine; names are taken from the provider's record."""
+
+    def __init__(self, submission: MailServer, inbound: MailServer) -> None:
+        self.submission = submission
+        self.inbound = inbound
+
+    async def verify_hosts(
+        self, blueprint: Blueprint, state: CloudState, *, authority: str
+    ) -> Sequence[Finding]:
+        ports = InternetVerifier(submission_port=self.submission.port, mail_port=self.inbound.port)
+        return await ports.verify_hosts(blueprint, state, authority=authority)
+
+    def repair(self) -> None:
+        """Let both ports be as they should."""
+        for server in (self.submission, self.inbound):
+            server.greeting = HELO
+            server.encrypts, server.offers_auth, server.auth_in_clear = True, True, False
+            server.replies = {"postmaster@acme.example": "250 OK"}
+        self.inbound.encrypts = False
+
+
+PORT_FAULTS: list[tuple[Code, Callable[[MailPorts], object]]] = [
+    (verification.WRONG_NAME, lambda ports: setattr(ports.submission, "greeting", "x.example")),
+    (verification.TLS_FAILED, lambda ports: setattr(ports.submission, "encrypts", False)),
+    (verification.WRONG_AUTH, lambda ports: setattr(ports.submission, "auth_in_clear", True)),
+    (verification.WRONG_AUTH, lambda ports: setattr(ports.submission, "offers_auth", False)),
+    (verification.OPEN_RELAY, lambda ports: ports.inbound.replies.update({STRANGER: "250 OK"})),
+    (verification.UNCLEAR, lambda ports: ports.inbound.replies.update({STRANGER: "450 later"})),
+    (verification.INBOUND_REFUSED, lambda ports: ports.inbound.replies.clear()),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+def test_fault_of_a_mail_port_is_shown_until_it_is_repaired(
+    plane: Plane, penguin: Person, port: int, tmp_path: Path
+) -> None:
+    hosts, authority = CertifiedHosts(), create_ca("unused", now=datetime.now(UTC))
+    ports = MailPorts(MailServer(authority, port=port), MailServer(authority, port=port))
+    plane.configurator, plane.verifier = hosts, ports
+    plane.root_password = lambda _: "first"
+    penguin.apply(FILE)
+    plane.visit()
+    plane.visit()
+    closed = penguin.condition("Verified", ADDRESS)
+    assert_shows(closed, verification.NO_BANNER, **any_values(verification.NO_BANNER))
+
+    async def serve() -> list[asyncio.Server]:
+        return [
+            await server.listen(tmp_path, hosts.certificate)
+            for server in (ports.submission, ports.inbound)
+        ]
+
+    servers = plane.run(serve())
+    for code, cause in PORT_FAULTS:
+        ports.repair()
+        cause(ports)
+        plane.visit()
+        assert_shows(penguin.condition("Verified", ADDRESS), code, **any_values(code))
+    ports.repair()
+    plane.visit()
+    waited = penguin("wait", "tenant", "acme", "--for=condition=Verified", "--timeout=0s")
+
+    async def close() -> None:
+        for server in servers:
+            server.close()
+            await server.wait_closed()
+
+    plane.run(close())
+    assert waited.status == 0, waited.err + penguin("describe", "tenant", "acme").out

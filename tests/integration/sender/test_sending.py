@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sender.clock import SystemClock
 from sender.directory import SendingMailbox
 from sender.explain import explain
+from sender.faults import COMPOSE_REFUSED
 from sender.lists import Lists
 from sender.migrator import Migrator
 from sender.schemas import Explanation, State, StopScope
@@ -26,6 +27,8 @@ from sender.settings import SenderSettings
 from sender.stops import Target, start, stop
 from sender.suppression import Reason, recipient_hash, suppress
 from sender.tokens import Tokens
+from tests.support.faults import assert_shows
+from vault.faults import DAMAGED_ENVELOPE, UNKNOWN_KEY
 
 from .conftest import DEADLINE, KEY, TOKEN_KEY, reaches, sending
 from .sink import HELO
@@ -231,15 +234,35 @@ class TestOurHost:
         async with sending(settings):
             await reaches(engine, message_id, State.EXPIRED)
 
-    async def test_a_secret_that_cannot_be_opened_defers(
-        self, settings, entry, publish, submit, sink, engine
+    @pytest.mark.parametrize(
+        ("envelope", "code"),
+        [
+            (lambda sealed: sealed[:-8], DAMAGED_ENVELOPE),
+            (lambda sealed: "v1.a." + sealed.split(".")[2], UNKNOWN_KEY),
+        ],
+    )
+    async def test_secret_that_cannot_be_opened_defers(
+        self, settings, entry, publish, submit, sink, engine, envelope, code
     ):
-        address = entry.addresses[0].model_copy(update={"name": "mx1-3"})
+        sealed = envelope(entry.addresses[0].sealed_password)
+        address = entry.addresses[0].model_copy(update={"sealed_password": sealed})
         await publish(entry.model_copy(update={"addresses": (address,)}))
         message_id = await submit()
         async with sending(settings):
             found = await reaches(engine, message_id, State.DEFERRED)
-        assert str(found.message.reason).startswith("vault.")
+        assert_shows(found.decisions[-1].model_dump(), code)
+        assert sink.mails == []
+
+    async def test_message_that_cannot_be_written_is_cancelled(
+        self, settings, entry, publish, submit, sink, engine
+    ):
+        await publish(entry)
+        message_id = await submit()
+        wrong = settings.model_copy(update={"public_url": "https://app.example/>"})
+        async with sending(wrong):
+            found = await reaches(engine, message_id, State.CANCELLED)
+        reason = "the unsubscribe link is not an https address"
+        assert_shows(found.decisions[-1].model_dump(), COMPOSE_REFUSED, reason=reason)
         assert sink.mails == []
 
 

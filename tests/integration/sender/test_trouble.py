@@ -208,7 +208,7 @@ class TestPoison:
             found = await reaches(engine, message_id, State.DEFERRED)
             await reaches(engine, await submit(), State.ACCEPTED)
         assert found.message.reason == "internal_error"
-        assert "TypeError" in found.decisions[-1].message
+        assert "its log holds the traceback" in found.decisions[-1].message
 
     async def test_a_stored_message_that_is_none_any_more_says_so(
         self, settings, entry, publish, submit, migrated, engine

@@ -174,6 +174,8 @@ class MailServer:
     encrypts: bool = True
     auth_in_clear: bool = False
     offers_auth: bool = True
+    certificate: tuple[str, str] | None = None
+    """With its key; None: one of `issuer` for `certified`."""
     port: int = 0
     replies: dict[str, str] = field(default_factory=dict)
     """Recipient to the server's answer; others are refused for good."""
@@ -194,11 +196,23 @@ class MailServer:
     ) -> str:
         return self.replies.get(address, "554 5.7.1 Relay access denied")
 
+    async def listen(
+        self, directory: Path, certificate: tuple[str, str] | None = None
+    ) -> asyncio.Server:
+        """Take connections at a free port."""
+        loop = asyncio.get_running_loop()
+        self.certificate = certificate
+        server = await loop.create_server(lambda: self.protocol(directory, loop), IP, 0)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
     def protocol(self, directory: Path, loop: asyncio.AbstractEventLoop) -> SMTP:
         """Make the server's side of one connection."""
-        now = datetime.now(UTC)
-        leaf = issue(self.issuer or self.authority, self.certified, now=now)
-        (directory / "both").write_text(leaf.private_key + leaf.certificate)
+        certificate = self.certificate
+        if certificate is None:
+            leaf = issue(self.issuer or self.authority, self.certified, now=datetime.now(UTC))
+            certificate = leaf.certificate, leaf.private_key
+        (directory / "both").write_text("".join(certificate))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(directory / "both")
         return SMTP(
@@ -215,14 +229,13 @@ async def mail(
     tmp_path: Path,
 ) -> AsyncIterator[Callable[[], object]]:
     """Start mail servers: `await mail()`; each is right until its attributes are changed."""
-    loop, stack = asyncio.get_running_loop(), AsyncExitStack()
+    stack = AsyncExitStack()
 
     async def start() -> MailServer:
         one = MailServer(create_ca("acme", now=datetime.now(UTC)))
-        server = await loop.create_server(lambda: one.protocol(tmp_path, loop), IP, 0)
+        server = await one.listen(tmp_path)
         stack.push_async_callback(server.wait_closed)
         stack.callback(server.close)
-        one.port = server.sockets[0].getsockname()[1]
         return one
 
     async with stack:

@@ -15,6 +15,7 @@ from kit.paths import checkout
 from sandbox.reference.errors import TABLES
 
 DECLARED = {code.name: code for table in TABLES for code in table}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 NOT_SHOWN: dict[str, str] = {
     "database.too_old": "needs a PostgreSQL of another version",
 }
@@ -59,28 +60,51 @@ def _tests() -> list[Path]:
 
 
 def _asserted(path: Path) -> Iterator[Code]:
-    """Yield the codes that a test file names, if it asserts what a user is shown."""
-    text = path.read_text()
-    if not any(name in text for name in ("assert_show", "fault_shown(")):
-        return
-    tree = ast.parse(text)
-    imported = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                imported[alias.asname or alias.name] = (node.module, alias.name)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in imported:
-            module, name = imported[node.id]
+    """Yield the codes that a test file asserts to be shown.
+
+    These are in the arguments of an assertion, or, where that takes a variable, in a table: a
+    decorator or a value of the module. What was executed is known at the end of a whole run only.
+    """
+    tree = ast.parse(path.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _asserts(node)]
+    resolve = _Imports(tree)
+    by_variable = False
+    for call in calls:
+        codes = list(resolve.codes(*call.args))
+        by_variable = by_variable or not codes
+        yield from codes
+    if by_variable:
+        tables = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+        functions = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
+        yield from resolve.codes(*tables, *(d for each in functions for d in each.decorator_list))
+
+
+def _asserts(call: ast.Call) -> bool:
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    return name.startswith("assert_show") or name == "fault_shown"
+
+
+class _Imports:
+    """Finds the codes that expressions of a module name."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._known = {
+            alias.asname or alias.name: (node.module, alias.name)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module
+            for alias in node.names
+        }
+
+    def codes(self, *expressions: ast.AST) -> Iterator[Code]:
+        for node in (node for each in expressions for node in ast.walk(each)):
+            if isinstance(node, ast.Name):
+                module, name = self._known.get(node.id, ("", ""))
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                package, module = self._known.get(node.value.id, ("", ""))
+                module, name = f"{package}.{module}", node.attr
+            else:
+                continue
             if module.endswith(".faults"):
-                yield from _codes(module, name)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            module, name = imported.get(node.value.id, ("", ""))
-            if name == "faults":
-                yield from _codes(f"{module}.faults", node.attr)
-
-
-def _codes(module: str, name: str) -> Iterator[Code]:
-    found = getattr(import_module(module), name, None)
-    if isinstance(found, Code):
-        yield found
+                found = getattr(import_module(module), name, None)
+                if isinstance(found, Code):
+                    yield found

@@ -1,0 +1,87 @@
+"""Faults that no adapter is made to raise in a test, as conditions and operations show them.
+
+The others are raised by the real engine, Ansible and verifier in `tests/integration/provisioning`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controlplane.ansible.faults import HOST_KEY_CHANGED
+from controlplane.pulumi import faults as pulumi
+from controlplane.verification.faults import PTR_NOT_CONFIRMED
+from hostwinds import faults as hostwinds
+from kit.faults import Code
+from stacks.faults import CLOUDFLARE_ERROR
+from tests.integration.controlplane.test_reconciler import World, world
+from tests.support.faults import assert_shows
+
+__all__ = ["world"]
+
+ENGINE: dict[Code, str] = {
+    pulumi.DISK_FULL: "needs a full disk: test_full_disk.py fills one below the adapter",
+    pulumi.RECORD_QUOTA: "the emulated zone has room for every record",
+    pulumi.RECORD_REFUSED: "the emulated zone takes every record of a blueprint",
+    pulumi.PROGRAM: "is a defect",
+    pulumi.FAILED: "is what nothing is known of",
+    CLOUDFLARE_ERROR: "is repeated by the plugin for minutes first",
+    hostwinds.OUTCOME_UNKNOWN: "is looked up by the plugin at once, and shown in its log only",
+    hostwinds.REFUSED: "the emulated account takes every order of a blueprint",
+    hostwinds.SIZE_NOT_ON_OFFER: "every size of a document is on the emulated price list",
+    hostwinds.SERVER_LOCKED: "needs a person who locks a server in the portal",
+    hostwinds.POINTER_IMPORT: "only `pulumi import` by hand asks for it",
+    hostwinds.NOT_IN_EFFECT: "is waited for as long as a server may take to go",
+    hostwinds.SEVERAL_SERVERS: "needs a person who gives two servers one name",
+    hostwinds.VANISHED: "needs a person who ends a server in the portal",
+    hostwinds.SUPERSEDED: "needs a second holder of the lease between two calls",
+    hostwinds.INTERRUPTED: "needs an end of the plugin between two calls",
+    hostwinds.REPLACEMENT_NAME: "the blueprint gives a replacement another name",
+    hostwinds.PENDING: "is a condition of its address, without a code",
+    hostwinds.DEFECT: "is a defect",
+}
+"""Faults of an engine run to the reason why a double raises them here."""
+
+
+async def shown(world: World, type_: str, subject: str = "tenant") -> dict[str, Any]:
+    """Return a condition as the API shows it."""
+    conditions = (await world.tenant())["conditions"]
+    [found] = [c for c in conditions if (c["subject"], c["type"]) == (subject, type_)]
+    return dict(found)
+
+
+async def last_operation(world: World) -> dict[str, Any]:
+    """Return the newest operation as the API shows it."""
+    return dict((await world.api.get("/tenants/acme/operations")).json()["items"][0])
+
+
+async def apply_another(world: World, number: int) -> None:
+    """Apply another document, so that a stalled tenant is tried again."""
+    await world.apply(mailboxes=[{"address": f"m{number}@acme.example"}])
+    world.clock.advance(minutes=6)
+
+
+async def test_fault_of_an_engine_run_is_shown(world: World) -> None:
+    await world.apply()
+    for number, code in enumerate(ENGINE):
+        await apply_another(world, number)
+        world.cloud.failures = [code.shown().at("stack/acme")]
+        assert await world.step()
+        assert_shows(await shown(world, "InfrastructureReady"), code)
+        assert_shows(await last_operation(world), code)
+
+
+async def test_changed_host_key_is_shown(world: World) -> None:
+    """Ansible would need a host at port 22 of an address that another host had before."""
+    await world.apply()
+    world.configurator.fail_next(HOST_KEY_CHANGED.shown().at("host/mx1"))
+    assert await world.step()
+    assert_shows(await shown(world, "HostsConfigured", "host/mx1"), HOST_KEY_CHANGED)
+    assert_shows(await last_operation(world), HOST_KEY_CHANGED)
+
+
+async def test_unconfirmed_reverse_name_is_shown(world: World) -> None:
+    """A real name server without the address record of a host has a more general fault first."""
+    await world.apply()
+    world.internet.wrong = {("address/mx1-2", "fcrdns"): PTR_NOT_CONFIRMED}
+    assert await world.step()
+    assert_shows(await shown(world, "DnsReady", "address/mx1-2"), PTR_NOT_CONFIRMED)
