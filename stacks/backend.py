@@ -27,6 +27,10 @@ from stacks.faults import STATE_UNREACHABLE
 
 SQL = Queries(__file__, sql.SQL)
 PROJECT = "penguin"
+STACK = "pulumi:pulumi:Stack"
+INSTANCE = "hostwinds:index:Instance"
+RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+"""Types of resources."""
 COMPRESSED = b"\x1f\x8b"
 CONNECTION = connection_options("penguin-state", **LIMITS)
 
@@ -70,10 +74,10 @@ class Stacks:
         return self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") is not None
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
-        """Return the resources of the last checkpoint in its order; of no stack, none."""
+        """Return the resources of the last checkpoint, in its order, but those that are to go."""
         content = self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") or {}
         latest = (content.get("checkpoint") or {}).get("latest") or {}
-        return list(latest.get("resources") or [])
+        return [one for one in latest.get("resources") or [] if not one.get("delete")]
 
     def locks(self, stack: str) -> list[Lock]:
         """Return the locks on a stack."""
@@ -107,6 +111,11 @@ class Stacks:
                 parsed: dict[str, Any] = json.loads(plain)
                 return parsed
         return None
+
+
+def name_of(urn: str) -> str:
+    """Return a resource's name, the last part of its URN."""
+    return urn.rpartition("::")[2]
 
 
 def _update(key: str) -> str:

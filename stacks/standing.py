@@ -15,11 +15,8 @@ import pulumi
 
 import hostwinds
 from stacks import cloudflare
-from stacks.backend import Stacks
+from stacks.backend import INSTANCE, RECORD, STACK, Stacks, name_of
 
-STACK = "pulumi:pulumi:Stack"
-RECORD = "cloudflare:index/dnsRecord:DnsRecord"
-INSTANCE = "hostwinds:index:Instance"
 VERSIONS = {"cloudflare": cloudflare.VERSION, "hostwinds": hostwinds.VERSION}
 """Of the providers, as their SDKs ask for them."""
 
@@ -43,7 +40,7 @@ class Standing:
     """The resources of a stack, in the order of its checkpoint."""
 
     def __init__(self, rows: Collection[Mapping[str, Any]]) -> None:
-        self._resources = [_resource(row) for row in rows if not row.get("delete")]
+        self._resources = [_resource(row) for row in rows]
 
     @classmethod
     def of(cls, stack: str) -> Standing:
@@ -108,16 +105,12 @@ def _resource(row: Mapping[str, Any]) -> Resource:
     return Resource(
         urn=str(row["urn"]),
         type=str(row["type"]),
-        name=_name(str(row["urn"])),
-        parent="" if STACK in parent else _name(parent),
+        name=name_of(str(row["urn"])),
+        parent="" if STACK in parent else name_of(parent),
         inputs={key: value for key, value in inputs.items() if not key.startswith("__")},
         outputs=row.get("outputs") or {},
         dependencies=tuple(row.get("dependencies") or ()),
     )
-
-
-def _name(urn: str) -> str:
-    return urn.rpartition("::")[2]
 
 
 def _component(resource: Resource) -> str:

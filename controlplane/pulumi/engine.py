@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from shutil import which
 from types import MappingProxyType
 
 from blueprint.document import Blueprint
@@ -114,12 +114,12 @@ class PulumiEngine:
             hosts = self.state(tenant).hosts
             known = [host.service_id for host in hosts if host.service_id is not None]
             end_unknown(self._installation, tenant, known, self._environment, progress)
-            if not self._stacks().exists(tenant):
-                return
-            self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
-            # What was ended in the portal.
-            end_unknown(self._installation, tenant, (), self._environment, progress)
-            self._stacks().prune(tenant, keep=0)
+            if self._stacks().exists(tenant):
+                self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
+                # What was ended in the portal.
+                end_unknown(self._installation, tenant, (), self._environment, progress)
+                self._stacks().prune(tenant, keep=0)
+            shutil.rmtree(self._root / tenant, ignore_errors=True)
 
     def _stacks(self) -> Stacks:
         return Stacks(self._environment["PULUMI_BACKEND_URL"])
@@ -178,7 +178,7 @@ class PulumiEngine:
     ) -> Job:
         directory = self._directory(tenant)
         home = self._private_home(directory)
-        command = which("pulumi", path=self._environment["PATH"])
+        command = shutil.which("pulumi", path=self._environment["PATH"])
         if command is None:
             raise ENGINE_INCOMPLETE(reason="there is no command `pulumi`")
         return Job(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from controlplane.pulumi.errors import Complaint
 from controlplane.reconciler.ports import Change, Progress
+from stacks.backend import STACK, name_of
 from stacks.faults import ADOPTED
 
 Event = Mapping[str, Any]
@@ -32,7 +33,7 @@ DOING = {
     "delete-replaced": ("deleting replaced", "deleted replaced"),
     "import": ("adopting", "adopted"),
 }
-INTERNAL = ("pulumi:pulumi:Stack", "pulumi:providers:")
+INTERNAL = (STACK, "pulumi:providers:")
 COLOUR = re.compile(r"<\{%.*?%\}>")
 CONSEQUENCE = "ResourceRegistrationFailed"
 """What the SDK raises for a resource that the engine has complained about already."""
@@ -57,7 +58,7 @@ class Listener:
         elif "resOutputsEvent" in event:
             self._step(event["resOutputsEvent"]["metadata"], done=True)
         elif "resOpFailedEvent" in event:
-            name = _name(event["resOpFailedEvent"]["metadata"]["urn"])
+            name = name_of(event["resOpFailedEvent"]["metadata"]["urn"])
             self.progress(f"{name}: failed")
         elif "diagnosticEvent" in event:
             self._said(event["diagnosticEvent"])
@@ -69,15 +70,15 @@ class Listener:
         operation = OPERATIONS.get(metadata["op"])
         if operation is not None:
             details = metadata.get("diffs") or metadata.get("keys") or ()
-            self.changes[urn] = Change(operation, kind, _name(urn), tuple(details))
+            self.changes[urn] = Change(operation, kind, name_of(urn), tuple(details))
         words = DOING.get(metadata["op"])
         if words is not None:
-            self.progress(f"{_name(urn)}: {words[done]} {kind.rpartition(':')[2]}")
+            self.progress(f"{name_of(urn)}: {words[done]} {kind.rpartition(':')[2]}")
 
     def _said(self, diagnostic: Event) -> None:
         text = COLOUR.sub("", str(diagnostic.get("message", ""))).strip()
         urn = diagnostic.get("urn") or ""
-        name = None if not urn or INTERNAL[0] in urn else _name(urn)
+        name = None if not urn or STACK in urn else name_of(urn)
         severity = diagnostic.get("severity")
         if CONSEQUENCE in text:
             return
@@ -87,7 +88,3 @@ class Listener:
             self.complaints.append(Complaint(name, text))
         if text and severity != "debug":
             self.progress(f"{name}: {text}" if name and not text.startswith(name) else text)
-
-
-def _name(urn: str) -> str:
-    return urn.rsplit("::", 1)[-1]

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controlplane.reconciler.ports import CloudState, Held, ObservedAddress, ObservedHost
+from stacks.backend import INSTANCE, RECORD, STACK, name_of
 
-STACK = "pulumi:pulumi:Stack"
-INSTANCE = "hostwinds:index:Instance"
 ADDRESS = "hostwinds:index:SecondaryAddress"
 POINTER = "hostwinds:index:ReverseDns"
-RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 
 Resource = Mapping[str, Any]
 
@@ -22,7 +20,7 @@ def cloud_state(resources: Sequence[Resource]) -> CloudState:
     Only the digest, the zones that are held, and the names of addresses that wait come from the
     program's outputs.
     """
-    named = {(str(one["type"]), _name(one)): one for one in resources if not one.get("delete")}
+    named = {(str(one["type"]), name_of(str(one["urn"]))): one for one in resources}
     outputs = next((_outputs(one) for kind, one in _of(named, STACK)), {})
     helos = {
         address["name"]: str(address["helo"])
@@ -73,10 +71,6 @@ def _of(named: Mapping[tuple[str, str], Resource], kind: str) -> list[tuple[str,
         ((name, one) for (type_, name), one in named.items() if type_ == kind),
         key=lambda pair: pair[0],
     )
-
-
-def _name(resource: Resource) -> str:
-    return str(resource["urn"]).rsplit("::", 1)[-1]
 
 
 def _outputs(resource: Resource) -> Mapping[str, Any]:

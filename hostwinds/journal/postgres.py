@@ -20,10 +20,7 @@ CONNECTION = connection_options("penguin-journal", **LIMITS)
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
-    """Make the tables on first use, and complete those of an earlier version.
-
-    One process at a time: `if not exists` alone races.
-    """
+    """Make the tables on first use, one process at a time: `if not exists` alone races."""
     if _value(connection.execute(SQL.has_schema)):
         return
     with connection.transaction():

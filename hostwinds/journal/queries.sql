@@ -1,13 +1,10 @@
 -- name: has_schema
-select exists(
-    select 1 from pg_attribute
-    where attrelid = to_regclass('purchase.limiter') and attname = 'taken_at')
+select to_regclass('purchase.limiter') is not null
 
 -- name: lock_schema
 select pg_advisory_xact_lock(%(lock)s)
 
 -- name: create_schema
--- Also completes the tables of an earlier version.
 create schema if not exists purchase;
 create table if not exists purchase.intents (
     key text primary key,
@@ -23,8 +20,6 @@ create table if not exists purchase.limiter (
     next_slot timestamptz not null default 'epoch',
     taken_at timestamptz not null default 'epoch'
 );
-alter table purchase.limiter
-    add column if not exists taken_at timestamptz not null default 'epoch';
 insert into purchase.limiter default values on conflict do nothing;
 
 -- name: create_rights

@@ -70,11 +70,12 @@ class Resource(ABC):
     ) -> tuple[Properties, Properties] | None:
         """Return (inputs, outputs) as they are; None when it is gone."""
 
-    @abstractmethod
     def update(
         self, resource_id: str, olds: Properties, news: Properties, services: Services
     ) -> Properties:
-        """Change it in place; return outputs."""
+        """Change it in place, or complete it, by making it again; return outputs."""
+        del resource_id, olds
+        return self.create(news, services)[1]
 
     @abstractmethod
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
@@ -213,16 +214,6 @@ class SecondaryAddress(Resource):
             return None
         return {"serviceId": int(service_id), "name": name}, {"address": address}
 
-    def update(
-        self,
-        resource_id: str,
-        olds: Properties,
-        news: Properties,
-        services: Services,
-    ) -> Properties:
-        """Look again."""
-        return self.create(news, services)[1]
-
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
         """Give it back to the provider's pool."""
         service_id, _, name = resource_id.partition("/")
@@ -265,16 +256,6 @@ class ReverseDns(Resource):
             return None
         return {key: state[key] for key in self.inputs}, {}
 
-    def update(
-        self,
-        resource_id: str,
-        olds: Properties,
-        news: Properties,
-        services: Services,
-    ) -> Properties:
-        """Set it anew."""
-        return self.create(news, services)[1]
-
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
         """Nothing: it goes with the address, and an empty name is not documented."""
 
@@ -302,16 +283,6 @@ class Firewall(Resource):
             return None
         profile = services.client.firewall(int(resource_id)).name
         return {"serviceId": int(resource_id), "profile": profile}, {}
-
-    def update(
-        self,
-        resource_id: str,
-        olds: Properties,
-        news: Properties,
-        services: Services,
-    ) -> Properties:
-        """Set another."""
-        return self.create(news, services)[1]
 
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
         """Nothing: an instance always has one, and this one lets us in."""

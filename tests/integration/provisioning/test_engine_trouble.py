@@ -87,6 +87,11 @@ def test_a_record_with_our_mark_is_adopted(
     assert answer == (wanted.ttl, (wanted.content,))
 
 
+def test_destroyed_stack_leaves_no_directory_of_the_tenant(ours: PulumiEngine, root: Path) -> None:
+    ours.destroy("acme", print, deadline=DEADLINE)
+    assert not (root / "acme").exists()
+
+
 def test_the_lock_of_a_person_is_told_and_left(
     ours: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
 ) -> None:
