@@ -1,4 +1,4 @@
-"""Brings the API's several answer shapes to one; tolerant of misprints, strict about failure."""
+"""Parses the API's several forms of an answer; tolerant of misprints, strict about failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def payload(text: str, action: str) -> Any:
         raise UNREACHABLE(action=action, reason="the answer is not JSON") from None
     if isinstance(answer, dict) and "success" in answer:
         if answer["success"] is False:
-            raise REFUSED(action=action, reason="it gives no reason")
+            raise REFUSED(action=action, reason="no reason was given")
         return answer["success"]
     done: list[str] = []
     for step in answer if isinstance(answer, list) else [answer]:
@@ -38,7 +38,7 @@ def payload(text: str, action: str) -> Any:
 
 
 def succeeded(answer: Any) -> bool:
-    """Tell whether the payload of a change says that it was accepted."""
+    """Return whether the payload of a change says that it was accepted."""
     if isinstance(answer, list):
         return any(_result(step) == "success" for step in answer)
     return bool(answer)
@@ -47,25 +47,25 @@ def succeeded(answer: Any) -> bool:
 def objects(answer: Any, action: str) -> list[dict[str, Any]]:
     """Return a listing's objects, from a list or from an object that holds them by number.
 
-    Raises UNREACHABLE for anything else: an odd answer must never look like an empty account.
+    Raises UNREACHABLE for anything else: an unexpected answer must not be read as an empty account.
     """
-    found = list(answer.values()) if isinstance(answer, dict) else answer
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+    items = list(answer.values()) if isinstance(answer, dict) else answer
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise UNREACHABLE(action=action, reason="the answer is not a list of objects")
-    return found
+    return items
 
 
 def _take(step: Any, action: str, done: list[str]) -> None:
     """Note a step that was done; raise for one that was not."""
-    said = str(step.get("message", "")) if isinstance(step, dict) else ""
-    message = MARKUP.sub(" ", said).strip(" .!")
+    text = str(step.get("message", "")) if isinstance(step, dict) else ""
+    message = MARKUP.sub(" ", text).strip(" .!")
     if FORBIDDEN in message.lower():
         raise UNAUTHORIZED(reason=message)
     if _result(step) == "success":
         done.append(str(step.get("action") or action))
     elif _result(step) == "error":
         number = f" (ERROR {step['ERROR']})" if step.get("ERROR") else ""
-        reason = f"{message or 'it gives no reason'}{number}"
+        reason = f"{message or 'no reason was given'}{number}"
         if done:
             refused = f"it was refused after {', '.join(done)}: {reason}"
             raise OUTCOME_UNKNOWN(action=action, reason=refused)

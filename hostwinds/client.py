@@ -41,7 +41,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Client:
-    """The calls that the platform makes. Reads are retried; changes never on their own.
+    """The calls that the platform makes. Reads are retried, changes are not.
 
     The key is in the body of each request and nowhere else: not in an address, a log or an error.
     """
@@ -101,34 +101,35 @@ class Client:
 
     def instance(self, service_id: int) -> Instance | None:
         """Return one instance, None when the account does not have it."""
-        found = self._instance(service_id)
-        return None if found is None else _read_as(Instance, found, "get_instance")
+        answer = self._instance(service_id)
+        return None if answer is None else _read_as(Instance, answer, "get_instance")
 
     def root_password(self, service_id: int) -> SecretStr:
         """Return the root password that the provider made: for first contact, never kept."""
-        found = self._instance(service_id)
-        if found is None:
+        answer = self._instance(service_id)
+        if answer is None:
             raise VANISHED(what=f"server {service_id}")
-        return SecretStr(str(found.get("password", "")))
+        return SecretStr(str(answer.get("password", "")))
 
     def addresses(self, service_id: int) -> list[str]:
-        """List the IPv4 addresses of an instance; none when it is gone."""
+        """List the IPv4 addresses of an instance; none when it does not exist."""
         try:
-            found = self._read("get_instance_ips", serviceid=service_id)
+            answer = self._read("get_instance_ips", serviceid=service_id)
         except Refused as refusal:
             if _is_unknown_service(refusal):
                 return []
             raise
-        if isinstance(found, dict) and "IP Addresses" in found:
-            items = objects(found["IP Addresses"], "get_instance_ips")
+        if isinstance(answer, dict) and "IP Addresses" in answer:
+            items = objects(answer["IP Addresses"], "get_instance_ips")
             return [str(item["ip"]) for item in items if item.get("ip")]
-        instance = self.instance(service_id)  # the documented shape says less than the object
+        # The documented form of this answer has fewer addresses than the object.
+        instance = self.instance(service_id)
         if instance is None:
             return []
         return list(dict.fromkeys(filter(None, (instance.main_ip, *instance.addresses))))
 
     def secondary_addresses(self, service_id: int) -> list[str]:
-        """List the addresses of an instance but its main one; none while that is not known."""
+        """List the addresses beside the main one; none while that is not assigned."""
         instance = self.instance(service_id)
         if instance is None or not instance.main_ip:
             return []
@@ -145,8 +146,10 @@ class Client:
 
     def location_name(self, location_id: int) -> str:
         """Return the name of a location by its id; empty when it is not on offer any more."""
-        found = objects(self._read("get_locations"), "get_locations")
-        names = (str(each.get("name")) for each in found if str(each.get("id")) == str(location_id))
+        answer = objects(self._read("get_locations"), "get_locations")
+        names = (
+            str(each.get("name")) for each in answer if str(each.get("id")) == str(location_id)
+        )
         return next(names, "")
 
     def image_id(self, name: str) -> str:
@@ -166,14 +169,14 @@ class Client:
         )
 
     def terminate(self, service_id: int) -> None:
-        """Ask for the end of an instance; it may take a while until it is gone."""
+        """Request the termination of an instance, which may take a while."""
         self._change("terminate", serviceid=service_id)
 
     def release_address(self, service_id: int, address: str) -> None:
-        """Give a secondary address back, and read back that it is gone."""
+        """Release a secondary address, and read back that it is released."""
         self._change("delete_ip", serviceid=service_id, ip=address)
         if address in self.addresses(service_id):
-            what = f"it still has {address} after giving it back"
+            what = f"it still has {address} after its release"
             raise NOT_IN_EFFECT(service_id=service_id, what=what)
 
     def set_pointer(self, service_id: int, address: str, hostname: str) -> None:
@@ -206,32 +209,32 @@ class Client:
             raise NOT_IN_EFFECT(service_id=service_id, what=what)
 
     def toggle_lock(self, service_id: int) -> None:
-        """Turn the lock of an instance over; read `locked` first."""
+        """Toggle the lock of an instance; read `locked` first."""
         self._change("toggle_lock", serviceid=service_id)
 
     def _instance(self, service_id: int) -> dict[str, Any] | None:
         try:
-            found = self._read("get_instance", serviceid=service_id)
+            answer = self._read("get_instance", serviceid=service_id)
         except Refused as refusal:
             if _is_unknown_service(refusal):
                 return None
             raise
-        if not isinstance(found, dict) or not found:
+        if not isinstance(answer, dict) or not answer:
             raise UNREACHABLE(action="get_instance", reason="the answer is not an object")
-        return found
+        return answer
 
     def _by_name(self, action: str, name: str, key: str, what: str) -> Any:
-        found = objects(self._read(action), action)
-        for item in found:
+        answer = objects(self._read(action), action)
+        for item in answer:
             if str(item.get("name", "")).lower() == name.lower():
                 if item.get(key) is None:
                     raise UNREACHABLE(action=action, reason=f"{what} {name} has no {key}")
                 return item[key]
-        known = ", ".join(sorted(str(item.get("name")) for item in found))
-        raise NOT_ON_OFFER(what=what, name=name, known=known)
+        offered = ", ".join(sorted(str(item.get("name")) for item in answer))
+        raise NOT_ON_OFFER(what=what, name=name, offered=offered)
 
     def _read(self, action: str, **parameters: Any) -> Any:
-        """Call something that changes nothing; network trouble is tried three times."""
+        """Call a read; a network failure is retried, three attempts in all."""
         pause = FIRST_PAUSE
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -239,48 +242,50 @@ class Client:
             except Unreachable:
                 if attempt == ATTEMPTS:
                     raise
-                # Jitter: the callers that one outage stopped shall not all come back at once.
+                # Jitter, so that callers do not all retry at the same time after an outage.
                 self._pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
                 pause *= 2
         raise AssertionError
 
     def _change(self, action: str, **parameters: Any) -> None:
-        """Call something that changes; what is not a clear yes or no is OUTCOME_UNKNOWN."""
+        """Call a change; without a definite answer it raises OUTCOME_UNKNOWN."""
         try:
             answer = self._call(action, parameters)
         except Unreachable as error:
             raise OUTCOME_UNKNOWN(action=action, reason=error) from None
         if not succeeded(answer):
-            raise OUTCOME_UNKNOWN(action=action, reason="it says neither yes nor no")
+            raise OUTCOME_UNKNOWN(
+                action=action, reason="the answer says neither success nor failure"
+            )
 
     def _call(self, action: str, parameters: dict[str, Any]) -> Any:
         form = {"action": action, "API": self._key.get_secret_value()}
         form.update({name: str(value) for name, value in parameters.items()})
         self._limiter.wait()
         try:
-            answer = self._http.post(self._url, data=form)
+            response = self._http.post(self._url, data=form)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             late = isinstance(error, httpx2.TimeoutException)
             words = "no answer in time" if late else first_line(error, "the connection broke")
             reason = f"{words} at {self._url}"
             raise UNREACHABLE(action=action, reason=reason) from None
-        reason = f"HTTP {answer.status_code} from {self._url}"
-        if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
+        reason = f"HTTP {response.status_code} from {self._url}"
+        if response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
             raise UNREACHABLE(action=action, reason=reason)
-        found = payload(answer.text, action)  # a refusal may come with a 4xx
-        if answer.status_code >= httpx2.codes.MULTIPLE_CHOICES:
+        answer = payload(response.text, action)  # a refusal may come with a 4xx
+        if response.status_code >= httpx2.codes.MULTIPLE_CHOICES:
             raise UNREACHABLE(action=action, reason=reason)
-        return found
+        return answer
 
 
 def _is_unknown_service(refusal: Refused) -> bool:
     return "valid serviceid" in str(refusal).lower()
 
 
-def _read_as(model: type[Model], found: Any, action: str) -> Model:
-    """Read an object; an odd one is told by its fields and never by its values."""
+def _read_as(model: type[Model], answer: Any, action: str) -> Model:
+    """Parse an object; the fault of an invalid one names its fields, never their values."""
     try:
-        return model.model_validate(found)
+        return model.model_validate(answer)
     except ValidationError as error:
         fields = {".".join(map(str, mistake["loc"])) or "it" for mistake in error.errors()}
         reason = f"an object cannot be read: {', '.join(sorted(fields))}"

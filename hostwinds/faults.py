@@ -1,4 +1,4 @@
-"""What Hostwinds refuses, and what can go wrong on the way to it."""
+"""Faults of the Hostwinds API, the purchase journal and the provider plugin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kit.faults import Actor, Fault, Table
 if TYPE_CHECKING:
     from hostwinds.models import Instance
 
-FAULTS = Table("hostwinds", "What Hostwinds answers, and the purchase journal")
+FAULTS = Table("hostwinds", "The Hostwinds API and the purchase journal")
 
 
 class Unreachable(Fault):
@@ -17,7 +17,7 @@ class Unreachable(Fault):
 
 
 class OutcomeUnknown(Fault):
-    """A change was sent: only looking can tell whether it happened."""
+    """A change was sent, and whether it was made is not known."""
 
 
 class Refused(Fault):
@@ -25,7 +25,7 @@ class Refused(Fault):
 
 
 class Pending(Fault):
-    """An address was asked for and will come."""
+    """An address was requested and is not there yet."""
 
 
 class Unfinished(Fault):
@@ -76,9 +76,9 @@ REFUSED = FAULTS.code(
 NOT_ON_OFFER = FAULTS.code(
     "hostwinds.not_on_offer",
     message="{what} {name} is not on offer",
-    remedy="use one of: {known}",
+    remedy="use one of: {offered}",
     cause="The provider does not list the location or image that the settings name.",
-    example={"what": "location", "name": "Atlantis", "known": "Amsterdam, Dallas, Seattle"},
+    example={"what": "location", "name": "Atlantis", "offered": "Amsterdam, Dallas, Seattle"},
     acts=Actor.OPERATOR,
 )
 SIZE_NOT_ON_OFFER = FAULTS.code(
@@ -92,7 +92,7 @@ SERVER_LOCKED = FAULTS.code(
     "hostwinds.server_locked",
     message="server {service_id} ({name}) is locked",
     remedy="unlock it in the Hostwinds portal if it is to be ended",
-    cause="Somebody locked a server that is to be ended; that lock is not ours.",
+    cause="A server that is to be terminated was locked in the portal.",
     example={"service_id": 1001, "name": "k3f9a-acme-mx1-3f9a2c71be"},
 )
 POINTER_IMPORT = FAULTS.code(
@@ -133,7 +133,7 @@ PURCHASE_AMBIGUOUS = FAULTS.code(
     message="{name} was to be bought at {opened} UTC and has not shown up; it is not ordered again",
     remedy="check the provider's portal: run `penguin purchases settle NAME SERVICE_ID` if it was "
     "bought, `penguin purchases forget NAME` if not",
-    cause="A purchase has no outcome, and looking for longer than an order takes found nothing.",
+    cause="A purchase has no outcome, and no server appeared within the time that an order takes.",
     example={"name": "k3f9a-acme-mx1-3f9a2c71be", "opened": "2026-11-24 10:00:00"},
     acts=Actor.OPERATOR,
 )
@@ -150,7 +150,7 @@ VANISHED = FAULTS.code(
     message="{what} is not in the account any more; it is not ordered again",
     remedy="check that HOSTWINDS_API_KEY is of the right account; if the server was really ended, "
     "`penguin purchases forget NAME` lets another be bought",
-    cause="What the purchase journal says was bought is not in the account.",
+    cause="A server of the purchase journal is not in the account.",
     example={"what": "server 1001 (k3f9a-acme-mx1-3f9a2c71be)"},
     retryable=True,
     acts=Actor.OPERATOR,
@@ -158,7 +158,7 @@ VANISHED = FAULTS.code(
 SUPERSEDED = FAULTS.code(
     "hostwinds.superseded",
     message="another process works on {name} now; nothing was bought",
-    remedy="wait; the other one goes on",
+    remedy="wait; the other process continues",
     cause="A later holder of the tenant's lease has taken over.",
     example={"name": "k3f9a/acme"},
     retryable=True,
@@ -175,10 +175,10 @@ INTERRUPTED = FAULTS.code(
 )
 JOURNAL_UNAVAILABLE = FAULTS.code(
     "hostwinds.journal_unavailable",
-    message="the purchase journal ({place}) cannot be used: {reason}",
+    message="the purchase journal ({location}) cannot be used: {reason}",
     remedy="check HOSTWINDS_JOURNAL and that its database or disk has room and is reachable",
     cause="Without its journal nothing may be bought.",
-    example={"place": "PostgreSQL", "reason": "connection refused"},
+    example={"location": "PostgreSQL", "reason": "connection refused"},
     retryable=True,
     acts=Actor.OPERATOR,
 )
@@ -192,7 +192,7 @@ REPLACEMENT_NAME = FAULTS.code(
 PENDING = FAULTS.code(
     "hostwinds.pending",
     message="{name}: no free address at server {service_id} yet",
-    remedy="buy the address in the Hostwinds portal; it is adopted by itself",
+    remedy="buy the address in the Hostwinds portal; it is adopted automatically",
     cause="A further address can be bought in the provider's portal only.",
     example={"name": "mx1-2", "service_id": 1001},
     retryable=True,

@@ -22,7 +22,7 @@ RATE = 2.0
 
 
 class Limiter(Protocol):
-    """Makes callers wait for their turn."""
+    """Limits the rate of requests."""
 
     def wait(self) -> None:
         """Return when the next request may go out."""
@@ -52,7 +52,7 @@ class FileLimiter:
                 slot = _next_slot(self._path.read_text(), now)
                 self._path.write_text(f"{slot + self._interval!r} {now!r}")
         except OSError as error:
-            raise JOURNAL_UNAVAILABLE(place=self._path, reason=error.strerror) from None
+            raise JOURNAL_UNAVAILABLE(location=self._path, reason=error.strerror) from None
         self._pause(max(0.0, slot - now))
 
 
@@ -94,9 +94,9 @@ def limiter_from_environment(
     environment: Mapping[str, str] = os.environ, *, pause: Callable[[float], None] = time.sleep
 ) -> Limiter:
     """Return the limiter beside the journal named by `HOSTWINDS_JOURNAL`."""
-    place = environment.get("HOSTWINDS_JOURNAL", "")
+    location = environment.get("HOSTWINDS_JOURNAL", "")
     rate = float(environment.get("HOSTWINDS_RATE", RATE))
-    if place.startswith(("postgres://", "postgresql://")):
-        return PostgresLimiter(place, rate, pause=pause)
-    base = Path(place) if place else Path.home() / DEFAULT
+    if location.startswith(("postgres://", "postgresql://")):
+        return PostgresLimiter(location, rate, pause=pause)
+    base = Path(location) if location else Path.home() / DEFAULT
     return FileLimiter(base.with_name(f"{base.name}.limiter"), rate, pause=pause)

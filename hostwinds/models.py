@@ -1,4 +1,4 @@
-"""What we read of the provider's objects; unknown fields are ignored, since they change."""
+"""The provider's objects, as far as they are used; unknown fields are ignored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Instance(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_empty(cls, data: Any) -> Any:
-        """Take empty fields as absent: those of an instance in the making fill up one by one."""
+        """Take empty fields as absent: those of a new instance are set one by one."""
         if not isinstance(data, dict):
             return data
         return {key: value for key, value in data.items() if value not in (None, "")}
@@ -54,12 +54,12 @@ class Instance(BaseModel):
 
     @property
     def is_active(self) -> bool:
-        """Tell whether it runs and no task is under way."""
+        """Return whether it runs and no task is running."""
         return self.status == "active" and not self.task_state
 
     @property
     def has_failed(self) -> bool:
-        """Tell whether the provider gave up on it."""
+        """Return whether it failed or is suspended."""
         return self.status in ("error", "suspended") or self.suspended
 
 
@@ -88,7 +88,7 @@ class Rule(BaseModel):
     port_range_max: int | None = None
 
     def lets_in(self, port: int) -> bool:
-        """Tell whether the rule admits TCP connections over IPv4 to a port."""
+        """Return whether the rule admits TCP connections over IPv4 to a port."""
         if self.direction.lower() != "ingress" or (self.ethertype or "IPv4").lower() != "ipv4":
             return False
         if (self.protocol or "tcp").lower() != "tcp":
@@ -105,5 +105,5 @@ class FirewallProfile(BaseModel):
     rules: tuple[Rule, ...] = Field(alias="security_group_rules", default=())
 
     def lets_in(self, port: int) -> bool:
-        """Tell whether any rule admits TCP connections over IPv4 to a port."""
+        """Return whether any rule admits TCP connections over IPv4 to a port."""
         return any(rule.lets_in(port) for rule in self.rules)

@@ -1,4 +1,4 @@
-"""Buys without ever buying twice: an intent first, then the call, then looking."""
+"""Buys each server once: an intent first, then the order, then the listing of the account."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long the provider may take; seconds."""
+class Deadlines:
+    """How long operations of the provider may take; seconds."""
 
     poll: float = 30
     provisioning: float = 1800
-    """The longest that a new instance takes to show up and become active."""
+    """The longest time until a new instance is listed and active."""
     portal: float = 20
-    """How long an address is waited for before it is left to a later run."""
+    """How long to wait for an address before it is left to a later run."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Patience:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Deadlines:
         """Take `HOSTWINDS_POLL`, `HOSTWINDS_PROVISIONING_DEADLINE`, `HOSTWINDS_PORTAL_DEADLINE`."""
         default = cls()
 
@@ -73,23 +73,23 @@ class Buyer:
         self,
         client: Client,
         journal: Journal,
-        patience: Patience,
+        deadlines: Deadlines,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._journal = journal
-        self._patience = patience
+        self._deadlines = deadlines
         self._clock = clock
         self._pause = pause
 
     def instance(self, order: Order, progress: Progress) -> Instance:
-        """Return the active instance with the order's name, buying it if nobody ever did.
+        """Return the active instance with the order's name, buying it if it was not bought yet.
 
         Raises NOT_ACTIVE with the instance when it is not active in time, PURCHASE_AMBIGUOUS when
-        an intent has no outcome after the longest provisioning time, VANISHED when its outcome is
-        gone.
+        an intent has no outcome after the longest provisioning time, VANISHED when its server is
+        not in the account.
         """
         intent = self._journal.find(order.name) or self._ordered(order, progress)
         return self._active(self._appeared(intent, progress), progress)
@@ -114,7 +114,7 @@ class Buyer:
             progress(
                 f"{shown}: one more address for server {service_id} must be bought in the portal"
             )
-        deadline = self._clock() + timedelta(seconds=self._patience.portal)
+        deadline = self._clock() + timedelta(seconds=self._deadlines.portal)
         while True:
             secondary = self._client.secondary_addresses(service_id)
             adopted = self._journal.adopt(str(service_id), key, secondary)
@@ -123,34 +123,34 @@ class Buyer:
                 return adopted
             if self._clock() >= deadline:
                 raise PENDING(name=shown, service_id=service_id)
-            self._pause(self._patience.poll)
+            self._pause(self._deadlines.poll)
 
     def end_instance(self, service_id: int, name: str, progress: Progress) -> None:
-        """Terminate an instance, see it go, and close its purchase. One that is gone is fine.
+        """Terminate an instance, wait until it is gone, and close its purchase; idempotent.
 
-        One that somebody locked is left alone: that lock is not ours.
+        A locked one is left: the platform locks no servers.
         """
-        deadline = self._clock() + timedelta(seconds=self._patience.provisioning)
+        deadline = self._clock() + timedelta(seconds=self._deadlines.provisioning)
         asked = False
-        while (found := self._client.instance(service_id)) is not None:
+        while (server := self._client.instance(service_id)) is not None:
             if not asked:
-                if found.locked:
-                    raise SERVER_LOCKED(service_id=service_id, name=found.name)
+                if server.locked:
+                    raise SERVER_LOCKED(service_id=service_id, name=server.name)
                 self._client.terminate(service_id)
                 asked = True
                 continue
             if self._clock() >= deadline:
                 what = "it is still there after its termination"
                 raise NOT_IN_EFFECT(service_id=service_id, what=what)
-            progress(f"{name}: waiting for server {service_id} to go")
-            self._pause(self._patience.poll)
+            progress(f"{name}: waiting until server {service_id} is gone")
+            self._pause(self._deadlines.poll)
         for intent in self._journal.intents():
             if intent.key.startswith(f"{service_id}/"):
                 self._journal.close(intent.key)  # its addresses went with it
         self._journal.close(name)
 
     def end_purchase(self, name: str, progress: Progress) -> None:
-        """End what an intent bought and no state knows of: its run was cut off."""
+        """End a server that is in the journal and in no state: its run was interrupted."""
         intent = self._journal.find(name)
         if intent is None:
             return
@@ -159,7 +159,7 @@ class Buyer:
         self.end_instance(int(str(intent.outcome)), name, progress)
 
     def forget_address(self, service_id: int, name: str) -> None:
-        """Close the request of an address that was given back."""
+        """Delete the request of a released address."""
         self._journal.close(address_key(service_id, name))
 
     def _ordered(self, order: Order, progress: Progress) -> Intent:
@@ -169,9 +169,9 @@ class Buyer:
         location = self._client.location_id(order.location)
         if any(instance.name == order.name for instance in self._client.instances()):
             return self._journal.open(order.name)[0]
-        intent, ours = self._journal.open(order.name)
-        if not ours:
-            return intent  # another process wrote it a moment ago: it orders, we look
+        intent, new = self._journal.open(order.name)
+        if not new:
+            return intent  # another process wrote it a moment ago and orders
         progress(
             f"ordering {order.name}: {line.name or line.rid} at {line.monthly:.2f} USD a month"
         )
@@ -185,21 +185,21 @@ class Buyer:
                 cycle=order.cycle,
             )
         except OutcomeUnknown as lost:
-            progress(f"{lost}; looking whether it was bought")
+            progress(f"{lost}; checking whether it was bought")
         except Fault:
-            self._journal.close(order.name)  # a clear no: nothing was bought
+            self._journal.close(order.name)  # a definite refusal: nothing was bought
             raise
         return intent
 
     def _appeared(self, intent: Intent, progress: Progress) -> Instance:
-        """Look for the instance until it shows up, however the order's answer read."""
+        """Wait until the instance is listed, whatever the order answered."""
         if intent.outcome is not None:
-            found = self._client.instance(int(intent.outcome))
-            if found is None:
+            server = self._client.instance(int(intent.outcome))
+            if server is None:
                 raise VANISHED(what=f"server {intent.outcome} ({intent.key})")
-            return found
-        deadline = intent.opened_at + timedelta(seconds=self._patience.provisioning)
-        told = False
+            return server
+        deadline = intent.opened_at + timedelta(seconds=self._deadlines.provisioning)
+        reported = False
         while True:
             alike = [each for each in self._client.instances() if each.name == intent.key]
             if len(alike) > 1:
@@ -211,24 +211,24 @@ class Buyer:
             if self._clock() >= deadline:
                 opened = f"{intent.opened_at:%Y-%m-%d %H:%M:%S}"
                 raise PURCHASE_AMBIGUOUS(name=intent.key, opened=opened)
-            if not told:
-                progress(f"waiting for {intent.key} to show up")
-                told = True
-            self._pause(self._patience.poll)
+            if not reported:
+                progress(f"waiting until {intent.key} is listed")
+                reported = True
+            self._pause(self._deadlines.poll)
 
     def _active(self, instance: Instance, progress: Progress) -> Instance:
-        deadline = self._clock() + timedelta(seconds=self._patience.provisioning)
-        said = ""
+        deadline = self._clock() + timedelta(seconds=self._deadlines.provisioning)
+        shown = ""
         while not instance.is_active:
             if instance.has_failed:
                 raise not_active(instance, instance.status)
             if self._clock() >= deadline:
                 raise not_active(instance, f"still {instance.status}")
             state = f"{instance.status} {instance.task_state or ''}".strip()
-            if state != said:
+            if state != shown:
                 progress(f"{instance.name}: {state}")
-                said = state
-            self._pause(self._patience.poll)
+                shown = state
+            self._pause(self._deadlines.poll)
             seen = self._client.instance(instance.service_id)
             if seen is None:
                 raise VANISHED(what=f"server {instance.service_id} ({instance.name})")

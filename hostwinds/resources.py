@@ -24,7 +24,7 @@ class _Resource(pulumi.CustomResource):
 
 @dataclass
 class InstanceArgs:
-    """A VPS. `server_name` is unique in the account and is our mark of ownership."""
+    """A VPS. `server_name` is unique in the account and marks ownership."""
 
     server_name: pulumi.Input[str]
     cpu: pulumi.Input[int]
@@ -52,7 +52,7 @@ class Instance(_Resource):
 
 @dataclass
 class SecondaryAddressArgs:
-    """A further IPv4 address of an instance; `name` is ours."""
+    """A further IPv4 address of an instance; `name` identifies it."""
 
     service_id: pulumi.Input[int]
     name: pulumi.Input[str]

@@ -1,4 +1,4 @@
-"""The purchase journal as the reconciler uses it: our fence, and what no state knows of."""
+"""The purchase journal as the reconciler uses it: the fence, and servers that are in no state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from controlplane.reconciler.ports import Progress
 from hostwinds.client import Client
 from hostwinds.faults import INTERRUPTED
 from hostwinds.journal import journal_from_environment
-from hostwinds.purchase import Buyer, Patience
+from hostwinds.purchase import Buyer, Deadlines
 
 Environment = Mapping[str, str]
 
@@ -17,9 +17,9 @@ Environment = Mapping[str, str]
 def raise_fence(
     installation: str, tenant: str, token: int | None, environment: Environment
 ) -> dict[str, str]:
-    """Let no holder of an earlier lease buy for a tenant; return what lets this one buy.
+    """Refuse purchases under an earlier lease; return the variable that permits them here.
 
-    The plugin compares the two once more right before it orders. None: nobody's lease.
+    The plugin compares the two again right before it orders. None: a run without a lease.
     """
     if token is None:
         return {}
@@ -35,10 +35,10 @@ def end_unknown(
     environment: Environment,
     progress: Progress,
 ) -> None:
-    """End servers that were bought for a tenant and stand in no state: their run was cut off.
+    """End servers that were bought for a tenant and are in no state: their run was interrupted.
 
-    `known` holds the service ids of the state, which the engine ends. Nothing is waited for here:
-    what has not shown up or not gone yet is `hostwinds.interrupted`, and looked at again.
+    `known` holds the service ids of the state, which the engine ends. It does not wait: for a
+    server that is not listed or not gone yet it raises `hostwinds.interrupted`.
     """
     journal = journal_from_environment(environment)
     numbers = [str(service_id) for service_id in known]
@@ -46,13 +46,13 @@ def end_unknown(
         ours = is_server_of(intent.key, installation, tenant)
         if not ours or intent.outcome in numbers:
             continue
-        progress(f"{intent.key}: in no state; seeing that it is gone")
+        progress(f"{intent.key}: in no state; it is ended")
         with Client.from_environment(environment) as client:
-            patience = Patience.from_environment(environment)
-            buyer = Buyer(client, journal, patience, pause=_at_the_next_visit)
+            deadlines = Deadlines.from_environment(environment)
+            buyer = Buyer(client, journal, deadlines, pause=_in_the_next_pass)
             buyer.end_purchase(intent.key, progress)
 
 
-def _at_the_next_visit(seconds: float) -> None:
+def _in_the_next_pass(seconds: float) -> None:
     del seconds
-    raise INTERRUPTED(what="a server that was bought had shown up or gone")
+    raise INTERRUPTED(what="a bought server was listed or gone")

@@ -1,4 +1,4 @@
-"""The purchase journal: what we meant to buy, written before the call that costs money."""
+"""The purchase journal: intents, written before a call that costs money, and their outcomes."""
 
 from hostwinds.journal.choice import journal_from_environment
 from hostwinds.journal.port import Intent, Journal

@@ -1,4 +1,4 @@
-"""Which journal a process uses: both doors read the same environment."""
+"""Chooses the journal of a process by its environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT = Path(".local/state/hostwinds/journal.json")
 
 def journal_from_environment(environment: Mapping[str, str] = os.environ) -> Journal:
     """Return the journal that `HOSTWINDS_JOURNAL` names: a PostgreSQL URL or a file."""
-    place = environment.get("HOSTWINDS_JOURNAL", "")
-    if place.startswith(("postgres://", "postgresql://")):
-        return PostgresJournal(place)
-    return FileJournal(Path(place) if place else Path.home() / DEFAULT)
+    location = environment.get("HOSTWINDS_JOURNAL", "")
+    if location.startswith(("postgres://", "postgresql://")):
+        return PostgresJournal(location)
+    return FileJournal(Path(location) if location else Path.home() / DEFAULT)

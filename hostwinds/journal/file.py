@@ -26,12 +26,12 @@ class FileJournal:
         self._clock = clock
 
     def open(self, key: str) -> tuple[Intent, bool]:
-        """Write an intent, or return the one that stands."""
-        with self._changing() as book:
-            new = key not in book["intents"]
+        """Write an intent, or return the existing one."""
+        with self._changing() as content:
+            new = key not in content["intents"]
             if new:
-                book["intents"][key] = {"opened_at": self._clock().isoformat(), "outcome": None}
-            return _intent(key, book["intents"][key]), new
+                content["intents"][key] = {"opened_at": self._clock().isoformat(), "outcome": None}
+            return _intent(key, content["intents"][key]), new
 
     def find(self, key: str) -> Intent | None:
         """Return an intent."""
@@ -48,38 +48,38 @@ class FileJournal:
         return [intent for intent in self.intents() if intent.outcome is None]
 
     def settle(self, key: str, outcome: str) -> None:
-        """Write what came of an intent."""
-        with self._changing() as book:
+        """Write the outcome of an intent."""
+        with self._changing() as content:
             fresh = {"opened_at": self._clock().isoformat()}
-            book["intents"].setdefault(key, fresh)["outcome"] = outcome
+            content["intents"].setdefault(key, fresh)["outcome"] = outcome
 
     def close(self, key: str) -> None:
-        """Forget an intent."""
-        with self._changing() as book:
-            book["intents"].pop(key, None)
+        """Delete an intent."""
+        with self._changing() as content:
+            content["intents"].pop(key, None)
 
     def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
-        """Give an open intent of a group one free candidate."""
-        with self._changing() as book:
-            mine = {k: e for k, e in book["intents"].items() if k.startswith(f"{group}/")}
+        """Assign a free candidate to an open intent of a group."""
+        with self._changing() as content:
+            mine = {k: e for k, e in content["intents"].items() if k.startswith(f"{group}/")}
             if mine[key]["outcome"]:
                 return str(mine[key]["outcome"])
             waiting = [k for k, entry in mine.items() if not entry["outcome"]]
             owned = [entry["outcome"] for entry in mine.values() if entry["outcome"]]
             chosen = assigned(waiting, owned, candidates).get(key)
             if chosen is not None:
-                book["intents"][key]["outcome"] = chosen
+                content["intents"][key]["outcome"] = chosen
             return chosen
 
     def adopted(self, group: str) -> list[str]:
-        """List what the settled intents of a group own."""
+        """List the outcomes of the settled intents of a group."""
         intents = self._read()["intents"].items()
         return [e["outcome"] for k, e in intents if k.startswith(f"{group}/") and e["outcome"]]
 
     def raise_fence(self, name: str, token: int) -> None:
-        """Let nobody with a lower token buy for `name` any more."""
-        with self._changing() as book:
-            book["fences"][name] = max(token, book["fences"].get(name, 0))
+        """Refuse purchases for `name` under a lower token from now on."""
+        with self._changing() as content:
+            content["fences"][name] = max(token, content["fences"].get(name, 0))
 
     def fence(self, name: str) -> int:
         """Return the highest token that was raised for `name`."""
@@ -97,17 +97,17 @@ class FileJournal:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
-        """Give out the book under the lock and write it back, unless the body raises."""
+        """Yield the content under the lock and write it back, unless the block raises."""
         try:
             with locked(self._path.with_name(f"{self._path.name}.lock")):
-                book = self._read()
-                yield book
-                files.write(self._path, json.dumps(book, indent=1))
+                content = self._read()
+                yield content
+                files.write(self._path, json.dumps(content, indent=1))
         except OSError as error:
             raise self._unavailable(error.strerror) from None
 
     def _unavailable(self, why: str | None) -> Fault:
-        return JOURNAL_UNAVAILABLE(place=self._path, reason=why)
+        return JOURNAL_UNAVAILABLE(location=self._path, reason=why)
 
 
 def _intent(key: str, entry: dict[str, Any]) -> Intent:

@@ -1,4 +1,4 @@
-"""What a purchase journal does; two adapters keep it, one suite of tests holds both to this."""
+"""The interface of a purchase journal, with two implementations under one test suite."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Intent:
-    """One thing that we meant to buy."""
+    """A purchase that was intended."""
 
     key: str
     """The name of an instance, or `address_key`."""
     opened_at: datetime
     outcome: str | None = None
-    """Service id or address once it was seen; None while nobody knows."""
+    """Service id or address; None until it is known."""
 
 
 class Journal(Protocol):
     """Durable before it returns; safe between processes."""
 
     def open(self, key: str) -> tuple[Intent, bool]:
-        """Write an intent, or return the one that stands; the flag tells whether it is new."""
+        """Write an intent, or return the existing one; the flag is True for a new one."""
 
     def find(self, key: str) -> Intent | None:
         """Return an intent."""
@@ -32,26 +32,26 @@ class Journal(Protocol):
         """List all intents, oldest first."""
 
     def waiting(self) -> list[Intent]:
-        """List the intents without an outcome, oldest first: what a person may have to do."""
+        """List the intents without an outcome, oldest first."""
 
     def settle(self, key: str, outcome: str) -> None:
-        """Write what came of an intent, also of one that was closed meanwhile."""
+        """Write the outcome of an intent, also of one that was closed meanwhile."""
 
     def close(self, key: str) -> None:
-        """Forget an intent: it came to nothing for certain, or the thing is gone. Twice is fine."""
+        """Delete an intent that bought nothing, or whose purchase has ended; idempotent."""
 
     def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
-        """Give an open intent `<group>/…` one candidate that no other of its group owns.
+        """Assign a candidate to an open intent `<group>/…` that no other of its group owns.
 
         Open intents take free candidates in the order of their keys, so that the lower name gets
-        the earlier address. Returns None when it must go on waiting.
+        the earlier address. Returns None where none is free.
         """
 
     def adopted(self, group: str) -> list[str]:
-        """List what the settled intents of a group own."""
+        """List the outcomes of the settled intents of a group."""
 
     def raise_fence(self, name: str, token: int) -> None:
-        """Let nobody with a lower token buy for `name` any more."""
+        """Refuse purchases for `name` under a lower token from now on."""
 
     def fence(self, name: str) -> int:
         """Return the highest token that was raised for `name`; 0 when none was."""

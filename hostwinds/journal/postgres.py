@@ -35,8 +35,8 @@ def admit(connection: psycopg.Connection[Any], role: str) -> None:
 
 
 def unavailable(error: psycopg.Error) -> Fault:
-    """Say in one line why the journal's database cannot be used."""
-    return JOURNAL_UNAVAILABLE(place="PostgreSQL", reason=first_line(error))
+    """Return the fault of a database that cannot be used."""
+    return JOURNAL_UNAVAILABLE(location="PostgreSQL", reason=first_line(error))
 
 
 class PostgresJournal:
@@ -46,7 +46,7 @@ class PostgresJournal:
         self._dsn = dsn
 
     def open(self, key: str) -> tuple[Intent, bool]:
-        """Write an intent, or return the one that stands."""
+        """Write an intent, or return the existing one."""
         with self._transaction() as connection:
             new = connection.execute(SQL.open, {"key": key}).fetchone()
             intent = _intents(connection.execute(SQL.find, {"key": key}))[0]
@@ -55,8 +55,8 @@ class PostgresJournal:
     def find(self, key: str) -> Intent | None:
         """Return an intent."""
         with self._transaction() as connection:
-            found = _intents(connection.execute(SQL.find, {"key": key}))
-        return found[0] if found else None
+            intents = _intents(connection.execute(SQL.find, {"key": key}))
+        return intents[0] if intents else None
 
     def intents(self) -> list[Intent]:
         """List all intents."""
@@ -69,24 +69,24 @@ class PostgresJournal:
             return _intents(connection.execute(SQL.list, {"waiting": True}))
 
     def settle(self, key: str, outcome: str) -> None:
-        """Write what came of an intent."""
+        """Write the outcome of an intent."""
         with self._transaction() as connection:
             connection.execute(SQL.settle, {"key": key, "outcome": outcome})
 
     def close(self, key: str) -> None:
-        """Forget an intent."""
+        """Delete an intent."""
         with self._transaction() as connection:
             connection.execute(SQL.close, {"key": key})
 
     def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
-        """Give an open intent of a group one free candidate."""
+        """Assign a free candidate to an open intent of a group."""
         with self._transaction() as connection:
             rows: list[tuple[str, str | None]] = connection.execute(
                 SQL.lock_group, {"prefix": f"{group}/"}
             ).fetchall()
-            known = dict(rows)
-            if known[key]:
-                return known[key]
+            outcomes = dict(rows)
+            if outcomes[key]:
+                return outcomes[key]
             waiting = [name for name, outcome in rows if outcome is None]
             owned = [outcome for _, outcome in rows if outcome is not None]
             chosen = assigned(waiting, owned, candidates).get(key)
@@ -95,13 +95,13 @@ class PostgresJournal:
             return chosen
 
     def adopted(self, group: str) -> list[str]:
-        """List what the settled intents of a group own."""
+        """List the outcomes of the settled intents of a group."""
         with self._transaction() as connection:
             rows = connection.execute(SQL.adopted, {"prefix": f"{group}/"}).fetchall()
         return [str(outcome) for (outcome,) in rows]
 
     def raise_fence(self, name: str, token: int) -> None:
-        """Let nobody with a lower token buy for `name` any more."""
+        """Refuse purchases for `name` under a lower token from now on."""
         with self._transaction() as connection:
             connection.execute(SQL.raise_fence, {"name": name, "token": token})
 

@@ -18,14 +18,14 @@ from hostwinds.faults import INTERRUPTED
 from hostwinds.journal import journal_from_environment
 from hostwinds.provider.resources import Services
 from hostwinds.provider.server import HostwindsProvider
-from hostwinds.purchase import Buyer, Patience, Progress
+from hostwinds.purchase import Buyer, Deadlines, Progress
 
 WORKERS = 32
 """Calls at once; most of them wait for the limiter."""
-LOOK_AT_PARENT = 2
-"""Seconds between looks whether the engine still lives: one that was killed says nothing."""
-GOODBYE = 5
-"""Seconds in which calls under way may answer that they were interrupted."""
+PARENT_CHECK_SECONDS = 2
+"""Interval at which the engine is checked to be alive: a killed one sends nothing."""
+GRACE_SECONDS = 5
+"""Time in which running calls may answer that they were interrupted."""
 
 
 class Connection:
@@ -38,17 +38,17 @@ class Connection:
         self._made: tuple[Client, Buyer] | None = None
 
     def services(self, urn: str) -> Services:
-        """Return what a resource works with; its progress appears under its own name."""
+        """Return the services of a resource; its progress is shown under its name."""
         with self._lock:
             if self._made is None:
                 client = Client.from_environment(pause=self._pause)
                 journal = journal_from_environment()
-                patience = Patience.from_environment()
-                self._made = client, Buyer(client, journal, patience, pause=self._pause)
+                deadlines = Deadlines.from_environment()
+                self._made = client, Buyer(client, journal, deadlines, pause=self._pause)
         return Services(*self._made, self._progress(urn))
 
     def stop(self) -> None:
-        """Let whoever waits stop waiting."""
+        """Interrupt all waiting calls."""
         self._stopping.set()
 
     def _pause(self, seconds: float) -> None:
@@ -58,9 +58,9 @@ class Connection:
     def _progress(self, urn: str) -> Progress:
         def progress(line: str) -> None:
             if self._engine is not None:
-                said = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=urn)
-                with suppress(grpc.RpcError):  # an engine that is gone must not stop a purchase
-                    self._engine.Log(said)
+                request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=urn)
+                with suppress(grpc.RpcError):  # an engine that has ended must not stop a purchase
+                    self._engine.Log(request)
 
         return progress
 
@@ -73,20 +73,20 @@ def main() -> None:
     server = grpc.server(ThreadPoolExecutor(max_workers=WORKERS))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
-    over = threading.Event()
+    ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+        signal.signal(number, lambda *_: ending.set())
     parent = os.getppid()
     server.start()
     print(port, flush=True)
-    wait_for_end(over, lambda: os.getppid() == parent)
+    wait_for_end(ending, lambda: os.getppid() == parent)
     connection.stop()
-    server.stop(grace=GOODBYE).wait()
+    server.stop(grace=GRACE_SECONDS).wait()
 
 
-def wait_for_end(over: threading.Event, has_parent: Callable[[], bool]) -> None:
-    """Return when we are told to end, or when the engine is gone."""
-    while not over.wait(LOOK_AT_PARENT) and has_parent():
+def wait_for_end(ending: threading.Event, has_parent: Callable[[], bool]) -> None:
+    """Return on a signal, or when the engine has ended."""
+    while not ending.wait(PARENT_CHECK_SECONDS) and has_parent():
         pass
 
 

@@ -1,4 +1,4 @@
-"""The four resources: what their inputs must be, what replaces them, what each step does."""
+"""The four resources: their inputs, what replaces them, and their operations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from hostwinds.client import Client
 from hostwinds.faults import POINTER_IMPORT, REPLACEMENT_NAME, Pending, Unfinished
-from hostwinds.models import Instance as Found
+from hostwinds.models import Instance as Server
 from hostwinds.purchase import Buyer, Order, Progress
 from kit.faults import Fault, line
 
@@ -32,7 +32,7 @@ class PartlyDone(Exception):
 
 @dataclass(frozen=True)
 class Services:
-    """What a resource works with."""
+    """Client, buyer and progress of one resource."""
 
     client: Client
     buyer: Buyer
@@ -50,10 +50,10 @@ class Resource(ABC):
     delete_first: ClassVar[bool] = False
     """Whether a replacement's predecessor must go before it can be made."""
     outputs: ClassVar[dict[str, type]] = {}
-    """What is known only afterwards."""
+    """Outputs beside the inputs, and their types."""
 
     def mistake(self, key: str, value: Any) -> str | None:
-        """Say why a value of the right type cannot be; None when it can."""
+        """Return why a value of the right type is invalid, None for a valid one."""
         return None
 
     def clashes(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
@@ -62,13 +62,13 @@ class Resource(ABC):
 
     @abstractmethod
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
-        """Make it; return id and outputs."""
+        """Create it; return id and outputs."""
 
     @abstractmethod
     def read(
         self, resource_id: str, state: Properties, services: Services
     ) -> tuple[Properties, Properties] | None:
-        """Return (inputs, outputs) as they are; None when it is gone."""
+        """Return (inputs, outputs) as they are; None when it does not exist."""
 
     def update(
         self, resource_id: str, olds: Properties, news: Properties, services: Services
@@ -79,11 +79,11 @@ class Resource(ABC):
 
     @abstractmethod
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
-        """End it; one that is gone is fine."""
+        """End it; idempotent."""
 
 
 class Instance(Resource):
-    """A VPS. A change of size, place or system is another VPS; its name then differs too."""
+    """A VPS. A change of size, location or system is another VPS with another name."""
 
     token = "hostwinds:index:Instance"  # noqa: S105
     inputs: ClassVar[dict[str, type]] = {
@@ -99,7 +99,7 @@ class Instance(Resource):
     replacing = ("serverName", "cpu", "ramMb", "diskGb", "location", "image")
 
     def mistake(self, key: str, value: Any) -> str | None:
-        """The name is our ownership key, so it must be one that the API keeps as it is."""
+        """Validate the name, which marks ownership, by what the API keeps unchanged."""
         if key == "serverName" and not SERVER_NAME.fullmatch(value):
             return "must be lower-case letters, digits and hyphens, 63 at most"
         if key == "billingCycle" and value not in CYCLES:
@@ -114,7 +114,7 @@ class Instance(Resource):
         return [("serverName", line(REPLACEMENT_NAME(changed=", ".join(changed))))]
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
-        """Buy it, or find that it was bought. One that is not active yet is kept in the state."""
+        """Buy it, or adopt what was bought. One that is not active yet is kept in the state."""
         order = Order(
             name=news["serverName"],
             cpu=int(news["cpu"]),
@@ -125,30 +125,30 @@ class Instance(Resource):
             cycle=news["billingCycle"],
         )
         try:
-            found = services.buyer.instance(order, services.progress)
+            server = services.buyer.instance(order, services.progress)
         except Unfinished as unfinished:
             service_id = unfinished.instance.service_id
             outputs = {"serviceId": service_id, "mainIp": ""}
             raise PartlyDone(str(service_id), outputs, unfinished) from None
-        return str(found.service_id), _facts(found)
+        return str(server.service_id), _facts(server)
 
     def read(
         self, resource_id: str, state: Properties, services: Services
     ) -> tuple[Properties, Properties] | None:
-        """See whether it is there, and under which address.
+        """Return its address, if it exists.
 
-        What the state knows is kept: a label that somebody changed in the portal is no reason to
-        replace the server, and an offer may have more than was asked for.
+        The inputs of the state are kept: a label that was changed in the portal is no reason to
+        replace the server, and an offer may have more than was ordered.
         """
-        found = services.client.instance(int(resource_id))
-        if found is None:
+        server = services.client.instance(int(resource_id))
+        if server is None:
             return None
-        known = {key: state[key] for key in self.inputs if key in state}
-        if not known:
-            return self._imported(found, services.client), _facts(found)
-        if found.name != known.get("serverName"):
-            services.progress(f"server {resource_id} is labelled {found.name} in the portal")
-        return known, _facts(found)
+        inputs = {key: state[key] for key in self.inputs if key in state}
+        if not inputs:
+            return self._imported(server, services.client), _facts(server)
+        if server.name != inputs.get("serverName"):
+            services.progress(f"server {resource_id} is labelled {server.name} in the portal")
+        return inputs, _facts(server)
 
     def update(
         self,
@@ -164,25 +164,25 @@ class Instance(Resource):
         return outputs
 
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
-        """Terminate it and see it go."""
+        """Terminate it and wait until it is gone."""
         name = str(state["serverName"])
         services.buyer.end_instance(int(resource_id), name, services.progress)
 
     @staticmethod
-    def _imported(found: Found, client: Client) -> Properties:
+    def _imported(server: Server, client: Client) -> Properties:
         return {
-            "serverName": found.name,
-            "cpu": found.cpu,
-            "ramMb": found.ram,
-            "diskGb": found.disk,
-            "location": client.location_name(found.location_id),
-            "image": found.image,
-            "billingCycle": found.cycle,
+            "serverName": server.name,
+            "cpu": server.cpu,
+            "ramMb": server.ram,
+            "diskGb": server.disk,
+            "location": client.location_name(server.location_id),
+            "image": server.image,
+            "billingCycle": server.cycle,
         }
 
 
-def _facts(found: Found) -> Properties:
-    return {"serviceId": found.service_id, "mainIp": found.main_ip}
+def _facts(server: Server) -> Properties:
+    return {"serviceId": server.service_id, "mainIp": server.main_ip}
 
 
 class SecondaryAddress(Resource):
@@ -195,7 +195,7 @@ class SecondaryAddress(Resource):
     delete_first = True
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
-        """Ask for it and wait a little; what must wait longer is kept and looked at again."""
+        """Request it and wait briefly; one that is not there yet is completed by a later run."""
         service_id, name = int(news["serviceId"]), str(news["name"])
         resource_id = f"{service_id}/{name}"
         try:
@@ -207,7 +207,7 @@ class SecondaryAddress(Resource):
     def read(
         self, resource_id: str, state: Properties, services: Services
     ) -> tuple[Properties, Properties] | None:
-        """See whether the instance still has it."""
+        """Return it, if the instance still has it."""
         service_id, _, name = resource_id.partition("/")
         address = str(state.get("address") or "")
         if address and address not in services.client.addresses(int(service_id)):
@@ -215,7 +215,7 @@ class SecondaryAddress(Resource):
         return {"serviceId": int(service_id), "name": name}, {"address": address}
 
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
-        """Give it back to the provider's pool."""
+        """Release it to the provider's pool."""
         service_id, _, name = resource_id.partition("/")
         address = str(state.get("address") or "")
         if address and address in services.client.addresses(int(service_id)):

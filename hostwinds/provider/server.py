@@ -34,7 +34,7 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._cancel = cancel
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Name our version."""
+        """Return the version."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -54,7 +54,7 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Stop waiting; whatever is under way is found again by the next run."""
+        """Stop waiting; the next run continues what is running."""
         self._cancel()
         return empty_pb2.Empty()
 
@@ -62,17 +62,17 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         """Report every mistake at once."""
         resource = _resource(request.urn, context)
         olds, news = _plain(request.olds), _plain(request.news)
-        found = _mistakes(resource, news)
-        if olds and not found:
+        failures = _mistakes(resource, news)
+        if olds and not failures:
             known = {key: value for key, value in news.items() if value != UNKNOWN}
-            found = resource.clashes(olds, {**olds, **known})
-        failures = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in found]
-        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+            failures = resource.clashes(olds, {**olds, **known})
+        shown = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in failures]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=shown)
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Say which inputs differ, and whether that makes another resource.
+        """Return which inputs differ, and whether that makes another resource.
 
-        One whose outputs are not complete is looked at again; a refresh would else hide it.
+        One with incomplete outputs is updated; a refresh would hide it.
         """
         resource = _resource(request.urn, context)
         olds = _plain(request.old_inputs) or _plain(request.olds)
@@ -96,31 +96,31 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             unknown = dict.fromkeys(resource.outputs, UNKNOWN)
             return provider_pb2.CreateResponse(properties=_struct({**news, **unknown}))
-        with _told(context, news):
+        with _reported(context, news):
             resource_id, outputs = resource.create(news, self._connect(request.urn))
         return provider_pb2.CreateResponse(id=resource_id, properties=_struct({**news, **outputs}))
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """See what is there; an empty answer says that it is gone."""
+        """Return what exists; an empty answer means that it does not."""
         resource = _resource(request.urn, context)
         state = {**_plain(request.inputs), **_plain(request.properties)}
-        with _told(context, state):
-            found = resource.read(request.id, state, self._connect(request.urn))
-        if found is None:
+        with _reported(context, state):
+            observed = resource.read(request.id, state, self._connect(request.urn))
+        if observed is None:
             return provider_pb2.ReadResponse()
-        inputs, outputs = found
+        inputs, outputs = observed
         return provider_pb2.ReadResponse(
             id=request.id, inputs=_struct(inputs), properties=_struct({**inputs, **outputs})
         )
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Change a resource in place, or go on with one that was only partly done."""
+        """Change a resource in place, or complete one that was partly created."""
         resource = _resource(request.urn, context)
         olds, news = _plain(request.olds), _plain(request.news)
         if request.preview:
             known = {key: olds.get(key) or UNKNOWN for key in resource.outputs}
             return provider_pb2.UpdateResponse(properties=_struct({**news, **known}))
-        with _told(context, news):
+        with _reported(context, news):
             outputs = resource.update(request.id, olds, news, self._connect(request.urn))
         return provider_pb2.UpdateResponse(properties=_struct({**news, **outputs}))
 
@@ -128,31 +128,31 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         """End a resource."""
         resource = _resource(request.urn, context)
         state = _plain(request.properties)
-        with _told(context, state):
+        with _reported(context, state):
             resource.delete(request.id, state, self._connect(request.urn))
         return empty_pb2.Empty()
 
 
 @contextmanager
-def _told(context: Any, news: Properties) -> Iterator[None]:
-    """Turn our errors into what the engine shows; a partial failure keeps the resource's state."""
+def _reported(context: Any, news: Properties) -> Iterator[None]:
+    """Report faults to the engine; a partial failure keeps the resource's state."""
     try:
         yield
     except PartlyDone as partly:
-        said = line(partly.reason)
+        text = line(partly.reason)
         detail = provider_pb2.ErrorResourceInitFailed(
             id=partly.resource_id,
             properties=_struct({**news, **partly.outputs}),
-            reasons=[said],
+            reasons=[text],
             inputs=_struct(news),
         )
         packed = any_pb2.Any()
         packed.Pack(detail)
         status = status_pb2.Status(
-            code=grpc.StatusCode.UNKNOWN.value[0], message=said, details=[packed]
+            code=grpc.StatusCode.UNKNOWN.value[0], message=text, details=[packed]
         )
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-        context.abort(grpc.StatusCode.UNKNOWN, said)
+        context.abort(grpc.StatusCode.UNKNOWN, text)
     except Fault as error:
         context.abort(grpc.StatusCode.UNKNOWN, line(error))
     except Exception as error:  # noqa: BLE001 - gRPC would print a traceback
@@ -161,33 +161,35 @@ def _told(context: Any, news: Properties) -> Iterator[None]:
 
 
 def _place(error: Exception) -> str:
-    """Name the last line that an unexpected error went through; its words may hold a secret."""
+    """Name the last line that an unexpected error went through; its text may hold a secret."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def _mistakes(resource: Resource, news: Properties) -> list[tuple[str, str]]:
-    found = []
+    failures = []
     for key, kind in resource.inputs.items():
         value = news.get(key)
         if value == UNKNOWN:
             continue
         if value in (None, ""):
-            found.append((key, "is required"))
+            failures.append((key, "is required"))
         elif kind is int and not _is_count(value):
-            found.append((key, "must be a whole number above zero"))
+            failures.append((key, "must be a whole number above zero"))
         elif kind is str and not isinstance(value, str):
-            found.append((key, "must be text"))
+            failures.append((key, "must be text"))
         elif (reason := resource.mistake(key, value)) is not None:
-            found.append((key, reason))
-    return found + [(key, "is not known here") for key in news if not _known(resource, key)]
+            failures.append((key, reason))
+    return failures + [
+        (key, "is not an input of this resource") for key in news if not _is_property(resource, key)
+    ]
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _known(resource: Resource, key: str) -> bool:
+def _is_property(resource: Resource, key: str) -> bool:
     return key in resource.inputs or key in resource.outputs or key.startswith("__")
 
 

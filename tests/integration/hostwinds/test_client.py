@@ -89,7 +89,7 @@ def test_what_is_accepted_and_not_done_is_told(client: Client, server: int, worl
     further = world.attach(server)
     world.set_profile(server, "default")
     world.faults.inject("no_effect", times=-1)
-    kept = f"it still has {further} after giving it back"
+    kept = f"it still has {further} after its release"
     with fault_shown(NOT_IN_EFFECT, service_id=server, what=kept):
         client.release_address(server, further)
     with fault_shown(NOT_IN_EFFECT, service_id=server, what="it keeps firewall profile default"):
@@ -176,7 +176,7 @@ def test_a_limiter_without_its_store_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     nowhere = "postgresql://nobody@127.0.0.1:9/none"
     for limiter in (FileLimiter(tmp_path / "file" / "limiter"), PostgresLimiter(nowhere)):
-        with fault_shown(JOURNAL_UNAVAILABLE, place=..., reason=...):
+        with fault_shown(JOURNAL_UNAVAILABLE, location=..., reason=...):
             limiter.wait()
 
 

@@ -49,7 +49,7 @@ def test_journal_unwritable_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "damaged.json").write_text("{")
     (tmp_path / "file").touch()
     for place in (tmp_path / "damaged.json", tmp_path / "file" / "journal.json"):
-        with fault_shown(JOURNAL_UNAVAILABLE, place=place, reason=...):
+        with fault_shown(JOURNAL_UNAVAILABLE, location=place, reason=...):
             FileJournal(place).open("acme-mx1")
     with fault_shown(JOURNAL_UNAVAILABLE, reason=...):
         PostgresJournal("postgresql://nobody@127.0.0.1:9/none").open("acme-mx1")

@@ -17,7 +17,7 @@ from hostwinds.client import Client
 from hostwinds.faults import PURCHASE_AMBIGUOUS
 from hostwinds.journal.file import FileJournal
 from hostwinds.limiter import FileLimiter
-from hostwinds.purchase import Buyer, Order, Patience
+from hostwinds.purchase import Buyer, Deadlines, Order
 from kit.faults import Fault
 from lab.emulator_server import serve
 from lab.hostwinds.app import create_app
@@ -72,7 +72,7 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
         number += 1
         name = f"acme-mx{number}"
         journal = FileJournal(tmp_path / f"{name}.json", clock=now)
-        buyer = Buyer(client, journal, Patience(), clock=now, pause=clock.pause)
+        buyer = Buyer(client, journal, Deadlines(), clock=now, pause=clock.pause)
         order = Order(name, 1, 2048, 50, "Seattle", "Debian 12")
 
         def buy(buyer: Buyer = buyer, order: Order = order) -> object:

@@ -24,13 +24,13 @@ from hostwinds.faults import (
     Unfinished,
 )
 from hostwinds.journal import Journal
-from hostwinds.purchase import Buyer, Order, Patience
+from hostwinds.purchase import Buyer, Deadlines, Order
 from lab.hostwinds.world import World
 from tests.integration.hostwinds.conftest import Clock
 from tests.support.faults import assert_shows, fault_shown
 
 ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 12")
-PATIENCE = Patience(poll=30, provisioning=1800, portal=60)
+PATIENCE = Deadlines(poll=30, provisioning=1800, portal=60)
 
 
 class Killed(BaseException):
@@ -141,7 +141,7 @@ def test_what_nobody_offers_is_refused_before_money(
     nowhere = Order("acme-mx1-abc123", 1, 2048, 50, "Atlantis", "Debian 12")
     with fault_shown(SIZE_NOT_ON_OFFER):
         buyer.instance(huge, said.append)
-    with fault_shown(NOT_ON_OFFER, known=...):
+    with fault_shown(NOT_ON_OFFER, offered=...):
         buyer.instance(nowhere, said.append)
     assert bought(world) == []
 

@@ -189,7 +189,7 @@ SHOWN = {
     "image is not on offer": Case(
         with_platform(image="Minix"),
         provider.NOT_ON_OFFER,
-        {"what": "image", "name": "Minix", "known": ...},
+        {"what": "image", "name": "Minix", "offered": ...},
         where="stack/acme/mx1",
     ),
     "host never boots": Case(

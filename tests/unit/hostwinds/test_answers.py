@@ -33,7 +33,7 @@ def test_the_documentations_misprint_is_understood(text: str) -> None:
         (json.dumps([NO]), REFUSED, {"reason": "Location Id is invalid"}),
         (json.dumps([{**NO, "ERROR": "342432"}]), REFUSED, {}),
         (json.dumps([OK, NO]), OUTCOME_UNKNOWN, {"reason": ...}),
-        ('{"success": false}', REFUSED, {"reason": "it gives no reason"}),
+        ('{"success": false}', REFUSED, {"reason": "no reason was given"}),
         ('[{"result":"error","message":"Not Authorized!"}]', UNAUTHORIZED, {}),
         ('{"message":"Not Authorized!<br>"}', UNAUTHORIZED, {}),
         ("<h1>Not Authorized!</h1>", UNAUTHORIZED, {}),
