@@ -1,4 +1,4 @@
-"""Records that stand in a zone already: ours are adopted, a foreign one in the way is an error."""
+"""Existing records of a zone: marked ones are adopted, a conflicting foreign one is a fault."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ EXCLUSIVE_TAGS = ("v=spf1", "v=dkim1", "v=dmarc1")
 def adoptions(
     zone_id: str,
     records: Sequence[Record],
-    known: Collection[str],
+    in_state: Collection[str],
     live_records: Callable[[str], Iterable[Live]] = list_records,
 ) -> dict[str, str]:
     """Return record key to import id (`<zone id>/<record id>`) for marked records not in the state.
 
-    `records` are those of one zone; `known` holds the record keys of the state. A zone all of
-    whose records are known is not listed. Raises FOREIGN_RECORD.
+    `records` are those of one zone; `in_state` holds the record keys of the state. A zone
+    whose records are all in the state is not listed. Raises FOREIGN_RECORD.
     """
-    missing = [record for record in records if record.key not in known]
+    missing = [record for record in records if record.key not in in_state]
     live = list(live_records(zone_id)) if missing else []
-    standing = ((record, _standing(record, live)) for record in missing)
-    return {record.key: f"{zone_id}/{one['id']}" for record, one in standing if one is not None}
+    existing = ((record, _existing(record, live)) for record in missing)
+    return {record.key: f"{zone_id}/{one['id']}" for record, one in existing if one is not None}
 
 
-def _standing(wanted: Record, live: Iterable[Live]) -> Live | None:
-    """Return the record that carries our mark for this one; refuse a foreign one in the way."""
-    ours = None
+def _existing(wanted: Record, live: Iterable[Live]) -> Live | None:
+    """Return the record with the mark of this one; refuse a conflicting foreign one."""
+    marked = None
     for other in live:
         if other.get("comment") == wanted.comment and other["type"] == wanted.type:
-            ours = other
-        elif _in_the_way(wanted, other) and not _marked_alike(wanted, other):
+            marked = other
+        elif _conflicts(wanted, other) and not _is_of_the_same_tenant(wanted, other):
             content = str(other.get("content", ""))
             raise FOREIGN_RECORD(
                 record=f"{other['type']} {other['name']} ({content[:80]})",
@@ -43,10 +43,10 @@ def _standing(wanted: Record, live: Iterable[Live]) -> Live | None:
                 key=wanted.key,
                 mark=wanted.comment,
             )
-    return ours
+    return marked
 
 
-def _in_the_way(wanted: Record, other: Live) -> bool:
+def _conflicts(wanted: Record, other: Live) -> bool:
     if str(other["name"]).lower().rstrip(".") != wanted.name:
         return False
     if "CNAME" in (other["type"], wanted.type):
@@ -62,7 +62,7 @@ def _in_the_way(wanted: Record, other: Live) -> bool:
     )
 
 
-def _marked_alike(wanted: Record, other: Live) -> bool:
-    """Tell whether the other record is one of the same tenant: the engine orders those."""
-    ours = ":".join(wanted.comment.split(":")[:3])
-    return str(other.get("comment") or "").startswith(f"{ours}:")
+def _is_of_the_same_tenant(wanted: Record, other: Live) -> bool:
+    """Return whether the other record is of the same tenant: the engine orders those."""
+    tenant = ":".join(wanted.comment.split(":")[:3])
+    return str(other.get("comment") or "").startswith(f"{tenant}:")

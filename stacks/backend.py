@@ -74,7 +74,7 @@ class Stacks:
         return self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") is not None
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
-        """Return the resources of the last checkpoint, in its order, but those that are to go."""
+        """Return the resources of the last checkpoint in order, without those being deleted."""
         content = self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") or {}
         latest = (content.get("checkpoint") or {}).get("latest") or {}
         return [one for one in latest.get("resources") or [] if not one.get("delete")]

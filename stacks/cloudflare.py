@@ -1,8 +1,9 @@
 """The one class of Pulumi's Cloudflare SDK that the program uses, without the other hundreds.
 
 `import pulumi_cloudflare` executes a module for each of Cloudflare's resources: two seconds and a
-third of the memory of whoever runs the program. Its modules import each other by name only, so the
-package need not be executed for one of them. Whoever imports it whole later gets it whole.
+third of the memory of every process that runs the program. Its modules import each other by name
+only, so the package need not be executed for one of them. A later import of the whole package
+works.
 """
 
 from __future__ import annotations

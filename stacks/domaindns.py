@@ -1,4 +1,4 @@
-"""The records of one Cloudflare zone that are this tenant's."""
+"""The records of one tenant in one Cloudflare zone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from blueprint.document import Record, RecordType
 from stacks import cloudflare
 
 ADOPTED_AS_IS = ("name", "content", "priority", "ttl", "proxied", "settings", "tags")
-"""What an import may not compare: the engine refuses one that differs."""
+"""Properties that an import must not compare: the engine refuses a record that differs."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class ZoneRecords(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _options(self, import_id: str | None) -> pulumi.ResourceOptions:
-        """Adopt a record as it stands; the next run brings it to what it shall be."""
+        """Adopt a record unchanged; the next run updates it to the blueprint."""
         if import_id is None:
             return pulumi.ResourceOptions(parent=self)
         return pulumi.ResourceOptions(
@@ -61,7 +61,7 @@ class ZoneRecords(pulumi.ComponentResource):
 
 
 def _presented(record: Record, content: pulumi.Input[str] | None) -> pulumi.Input[str] | None:
-    """Quote text as Cloudflare keeps it: strings of at most 255 octets (RFC 1035)."""
+    """Quote text as Cloudflare stores it: strings of at most 255 octets (RFC 1035)."""
     if record.type is not RecordType.TXT or not isinstance(content, str):
         return content
     chunks = (content[start : start + 255] for start in range(0, len(content), 255))

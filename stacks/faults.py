@@ -1,4 +1,4 @@
-"""What stops the program, or holds back one zone of a tenant."""
+"""Faults of the Pulumi program: those of a zone hold only that zone."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ZONE_NOT_FOUND = FAULTS.code(
 )
 FOREIGN_RECORD = FAULTS.code(
     "dns.foreign_record",
-    message="{record} in zone {zone} is not ours and is in the way of {key}",
+    message="{record} in zone {zone} has no mark of this installation and conflicts with {key}",
     remedy="delete it at Cloudflare, or hand it over by setting its comment to {mark}",
-    cause="A record without our mark stands where one of the tenant's must be. The zone's records "
-    "stay as they are.",
+    cause="A record without our mark has the name that a record of the tenant needs. The zone is "
+    "held.",
     example={
         "record": "TXT acme.example (v=spf1 -all)",
         "zone": "acme.example",

@@ -1,4 +1,4 @@
-"""A mail host: VPS, further addresses, firewall profile, and reverse DNS once names resolve."""
+"""A mail host: VPS, further addresses, firewall profile, and reverse DNS."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from hostwinds.resources import (
 
 
 def known_or_none(output: pulumi.Output[Any]) -> pulumi.Output[Any]:
-    """Return None in place of what a resource that failed or waits cannot say."""
+    """Return an output, None where its resource failed or waits."""
     return output.recover(lambda _: None)
 
 
 @dataclass
 class MailHostArgs:
-    """What the blueprint says of one host."""
+    """One host of the blueprint."""
 
     host: Host
 
@@ -73,7 +73,7 @@ class MailHost(pulumi.ComponentResource):
         self.register_outputs({})
 
     def summary(self) -> dict[str, Any]:
-        """Return what others need to know of this host; `ip` is None while an address waits."""
+        """Return the host as an output of the stack; `ip` is None while an address waits."""
         return {
             "name": self._host.name,
             "server_name": self._host.server_name,
@@ -89,7 +89,7 @@ class MailHost(pulumi.ComponentResource):
         }
 
     def declare_reverse_dns(self, forward: Mapping[str, Sequence[pulumi.Resource]]) -> None:
-        """Declare each PTR after the A records of its name: the provider wants both to agree."""
+        """Declare each PTR after the A records of its name: the provider requires both to match."""
         for address in self._host.addresses:
             ReverseDns(
                 address.name,

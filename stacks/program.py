@@ -1,4 +1,4 @@
-"""Declares everything in the cloud for one blueprint; both doors end here."""
+"""Declares all resources of one blueprint, by hand and for the reconciler."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from stacks.adoption import adoptions
 from stacks.domaindns import ZoneRecords, ZoneRecordsArgs
 from stacks.faults import ADOPTED
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
-from stacks.standing import Standing
+from stacks.state import StackState
 from stacks.zones import find_zone
 
 
 def run(source: Callable[[], Blueprint]) -> None:
-    """Declare the blueprint of a source; what stops that is shown by the engine in one line."""
+    """Declare the blueprint of a source; a fault is shown by the engine in one line."""
     try:
         declare(source())
     except Fault as fault:
@@ -33,14 +33,14 @@ def declare(blueprint: Blueprint) -> None:
 
     Every zone is looked up before the first resource. One whose look-up fails is held: its records
     and the hosts whose names stand there are neither changed nor deleted, and a new host of it is
-    not bought. Everything else goes on.
+    not bought. Everything else continues.
     """
-    standing = Standing.of(blueprint.tenant)
+    state = StackState.of(blueprint.tenant)
     wanted = _by_zone(blueprint)
-    zones, held = _look_up(wanted, standing.records())
-    kept = _kept(blueprint, standing, held)
+    zones, held = _look_up(wanted, state.records())
+    kept = _kept(blueprint, state, held)
     for zone, fault in held.items():
-        pulumi.log.warn(f"zone {zone} is left as it is: {line(fault)}")
+        pulumi.log.warn(f"zone {zone} is held: {line(fault)}")
     adopted = sorted(key for zone in zones.values() for key in zone.imports)
     if adopted:
         pulumi.log.warn(line(ADOPTED(records=", ".join(adopted))))
@@ -65,7 +65,7 @@ def declare(blueprint: Blueprint) -> None:
     made: dict[str, pulumi.CustomResource] = {
         key: record for zone in declared.values() for key, record in zone.made.items()
     }
-    made |= standing.declare_again(hosts=kept.hosts, records=kept.records, zones=declared)
+    made |= state.redeclare(hosts=kept.hosts, records=kept.records, zones=declared)
     forward: dict[str, list[pulumi.Resource]] = defaultdict(list)
     for record in blueprint.records:
         if record.type is RecordType.A and record.address and record.key in made:
@@ -73,7 +73,7 @@ def declare(blueprint: Blueprint) -> None:
     for host in hosts.values():
         host.declare_reverse_dns(forward)
     summaries = [host.summary() for host in hosts.values()]
-    before = [standing.host_summary(name) for name in sorted(kept.hosts)]
+    before = [state.host_summary(name) for name in sorted(kept.hosts)]
     pulumi.export("digest", blueprint.digest)
     pulumi.export("hosts", summaries + [summary for summary in before if summary is not None])
     pulumi.export("records", pulumi.Output.from_input(_ids(made)).apply(_present))
@@ -82,7 +82,7 @@ def declare(blueprint: Blueprint) -> None:
 
 @dataclass(frozen=True)
 class _Zone:
-    """A zone that was found; `imports` maps record key to the id of a record with our mark."""
+    """A zone of the account; `imports` maps record key to the id of a record with our mark."""
 
     id: str
     imports: Mapping[str, str]
@@ -90,43 +90,43 @@ class _Zone:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What is left as it stands: hosts by name, records by key."""
+    """Resources that are left unchanged: hosts by name, records by key."""
 
     hosts: Collection[str]
     records: Collection[str]
 
     def leaves(self, record: Record) -> bool:
-        """Tell whether a record is not declared anew, as itself or its host is left alone."""
+        """Return whether a record is redeclared from the state, itself or with its host."""
         return record.key in self.records or _host_of(record.key) in self.hosts
 
 
 def _look_up(
-    wanted: Mapping[str, list[Record]], known: Collection[str]
+    wanted: Mapping[str, list[Record]], in_state: Collection[str]
 ) -> tuple[dict[str, _Zone], dict[str, Fault]]:
-    """Return the zones that were found and listed, and why others were not."""
+    """Return the zones that were listed, and the faults of the others."""
     zones: dict[str, _Zone] = {}
     held: dict[str, Fault] = {}
     for name, records in wanted.items():
         try:
             id_ = find_zone(name)
-            zones[name] = _Zone(id_, adoptions(id_, records, known))
+            zones[name] = _Zone(id_, adoptions(id_, records, in_state))
         except Fault as fault:
             held[name] = fault
     return zones, held
 
 
-def _kept(blueprint: Blueprint, standing: Standing, held: Collection[str]) -> _Kept:
-    """Return what a held zone concerns.
+def _kept(blueprint: Blueprint, state: StackState, held: Collection[str]) -> _Kept:
+    """Return the resources of held zones.
 
-    A record that stands in it or is wanted in it; a host whose names belong there, or that such a
-    record names; and every record of such a host.
+    Records in such a zone, in the state or in the blueprint; hosts whose names are in the zone, or
+    that such a record names; and every record of such a host.
     """
     wanted = {record.key for record in blueprint.records if record.zone in held}
-    records = standing.records()
+    records = state.records()
     kept = {key for key, one in records.items() if one.parent in held or key in wanted}
     named = {urn for key in kept for urn in records[key].dependencies}
-    hosts = standing.host_of(named) | {
-        host.name for host in blueprint.hosts if host.zone in held and host.name in standing.hosts()
+    hosts = state.host_of(named) | {
+        host.name for host in blueprint.hosts if host.zone in held and host.name in state.hosts()
     }
     return _Kept(hosts, kept | {key for key in records if _host_of(key) in hosts})
 
@@ -147,7 +147,7 @@ def _held(zone: str, fault: Fault) -> dict[str, str]:
 
 
 def _by_zone(blueprint: Blueprint) -> dict[str, list[Record]]:
-    """Group the records that we write by the zone they stand in."""
+    """Group the records at Cloudflare by zone."""
     zones: dict[str, list[Record]] = defaultdict(list)
     for record in blueprint.records:
         if record.provider is Dns.CLOUDFLARE:
@@ -156,9 +156,9 @@ def _by_zone(blueprint: Blueprint) -> dict[str, list[Record]]:
 
 
 def _ids(made: Mapping[str, pulumi.CustomResource]) -> dict[str, pulumi.Output[str | None]]:
-    """Return the ids of records; None for one that is not there, as its address is not yet."""
+    """Return the ids of records; None where the address does not exist yet."""
     return {key: known_or_none(record.id) for key, record in made.items()}
 
 
 def _present(ids: Mapping[str, Any]) -> dict[str, str]:
-    return {key: found for key, found in sorted(ids.items()) if found}
+    return {key: id_ for key, id_ in sorted(ids.items()) if id_}

@@ -1,4 +1,4 @@
-"""What a failed request says about its failure without showing a secret."""
+"""Reasons of failed requests, without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the program run by hand gets its blueprint from."""
+"""Reads the blueprint for `pulumi up` by hand."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def _from_file(path: Path) -> str:
     except OSError as error:
         raise BAD_BLUEPRINT(source=path, reason=error.strerror) from None
     except UnicodeError:
-        raise BAD_BLUEPRINT(source=path, reason="it is no text") from None
+        raise BAD_BLUEPRINT(source=path, reason="it is not text") from None
 
 
 def _from_control_plane(url: str, tenant: str) -> str:
     key = os.environ.get("PENGUIN_API_KEY", "").strip()
     try:
-        request = urllib.request.Request(  # noqa: S310 - the operator's own address
+        request = urllib.request.Request(  # noqa: S310 - the operator's URL
             f"{url}/api/v1/tenants/{tenant}/blueprint", headers={"Authorization": f"Bearer {key}"}
         )
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
@@ -83,7 +83,7 @@ def _from_control_plane(url: str, tenant: str) -> str:
 def _problem(error: urllib.error.HTTPError) -> dict[str, str]:
     """Return the RFC 9457 document of a refusal, empty where there is none."""
     try:
-        found = json.loads(error.read())
+        problem = json.loads(error.read())
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return problem if isinstance(problem, dict) else {}

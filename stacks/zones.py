@@ -1,4 +1,4 @@
-"""Zones and their records as Cloudflare lists them, read before anything is declared."""
+"""Lists zones and their records at Cloudflare, before anything is declared."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ Live = Mapping[str, Any]
 
 def find_zone(zone: str) -> str:
     """Return a zone's id; raises ZONE_NOT_FOUND, or the fault of Cloudflare."""
-    found = _get("/zones", name=zone, match="all")
-    if len(found) != 1:
+    listed = _get("/zones", name=zone, match="all")
+    if len(listed) != 1:
         raise ZONE_NOT_FOUND(zone=zone)
-    return str(found[0]["id"])
+    return str(listed[0]["id"])
 
 
 def list_records(zone_id: str) -> list[Live]:
     """List the records of a zone."""
-    found: list[Live] = []
+    listed: list[Live] = []
     page = 1
     while True:
         batch = _get(f"/zones/{zone_id}/dns_records", per_page=PAGE, page=page)
-        found += batch
+        listed += batch
         if len(batch) < PAGE:
-            return found
+            return listed
         page += 1
 
 
@@ -56,7 +56,7 @@ def _get(path: str, **query: object) -> list[Live]:
     token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
     asked = f"{path}?{urllib.parse.urlencode(query)}"
     try:
-        request = urllib.request.Request(  # noqa: S310 - the operator's own address
+        request = urllib.request.Request(  # noqa: S310 - the operator's URL
             f"{base}{asked}", headers={"Authorization": f"Bearer {token}"}
         )
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
@@ -67,7 +67,7 @@ def _get(path: str, **query: object) -> list[Live]:
     except (OSError, HTTPException, ValueError) as error:
         raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None
     result = body.get("result") if isinstance(body, dict) and body.get("success") is True else None
-    if not isinstance(result, list):  # a refusal with status 200 must not look like an empty list
+    if not isinstance(result, list):  # a refusal with status 200 must not be read as an empty list
         raise CLOUDFLARE_ERROR(answer="no list", path=asked)
     return result
 

@@ -1,1 +1,1 @@
-"""What the reconciler asks the provider itself, beside the engine."""
+"""Reads of the provider's API beside the engine."""

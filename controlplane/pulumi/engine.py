@@ -1,4 +1,4 @@
-"""The reconciler's `CloudEngine` on Pulumi: the program of `stacks`, on the state of both doors."""
+"""The `CloudEngine` on Pulumi: program and state are those of `pulumi up` by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from blueprint.document import Blueprint
-from controlplane.pulumi.errors import Complaint, explain
+from controlplane.pulumi.errors import Diagnostic, explain
 from controlplane.pulumi.events import Listener
 from controlplane.pulumi.faults import ENGINE_INCOMPLETE
 from controlplane.pulumi.forks import ForkServer
@@ -30,9 +30,9 @@ from stacks.backend import Stacks
 from stacks.faults import STATE_UNREACHABLE
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
-"""The program is served by the worker, so no language host of this runtime is ever asked."""
-LOOKING = timedelta(minutes=5)
-"""How long an operation that changes nothing may take."""
+"""The worker serves the program, so the engine starts no language host of this runtime."""
+READING = timedelta(minutes=5)
+"""Deadline of an operation that changes nothing."""
 HISTORY = 10
 """Updates of a stack that are kept; each adds rows to the state's database."""
 
@@ -42,7 +42,7 @@ class PulumiEngine:
 
     `environment` is complete: the engine's (PATH, PULUMI_HOME with plugins), backend, passphrase
     file, provider credentials. `root` holds a directory for each tenant, with notes on the engines
-    of ours: the lock of one that died is removed, every other lock is somebody's.
+    it started: the lock of a dead one is removed, any other lock is kept.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class PulumiEngine:
             return cloud_state(self._stacks().resources(tenant))
 
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
-        """Say what `up` would do."""
+        """Return what `up` would do."""
         listener = Listener(progress)
         with self._located(blueprint.tenant):
             kinds = self._with_stack(blueprint.tenant, "preview")
-            self._run(blueprint.tenant, kinds, listener, LOOKING, blueprint)
+            self._run(blueprint.tenant, kinds, listener, READING, blueprint)
         return CloudPlan(tuple(listener.changes.values()))
 
     def up(
@@ -80,18 +80,18 @@ class PulumiEngine:
         deadline: timedelta,
         fence: int | None = None,
     ) -> CloudState:
-        """Make it so. A pending address is reported in the state, not raised."""
+        """Apply the blueprint. A pending address is reported in the state, not raised."""
         tenant = blueprint.tenant
         with self._located(tenant):
             self._take_over(tenant, progress)
             fenced = raise_fence(self._installation, tenant, fence, self._environment)
             kinds, listener = self._with_stack(tenant, "up"), Listener(progress)
             self._run(tenant, kinds, listener, deadline, blueprint, fenced)
-            if listener.adopted:  # what was adopted as it stood is brought to what it shall be
+            if listener.adopted:  # adopted records are updated to the blueprint
                 self._run(tenant, ("up",), Listener(progress), deadline, blueprint, fenced)
             stacks = self._stacks()
             if not stacks.exists(tenant):
-                reason = "the engine keeps it in a layout that is not known here"
+                reason = "the engine stores it in another layout"
                 raise STATE_UNREACHABLE(reason=reason)
             stacks.prune(tenant, keep=HISTORY)
             return cloud_state(stacks.resources(tenant))
@@ -101,22 +101,22 @@ class PulumiEngine:
         listener = Listener(progress)
         with self._located(tenant):
             if self._stacks().exists(tenant):
-                self._run(tenant, ("refresh",), listener, LOOKING)
+                self._run(tenant, ("refresh",), listener, READING)
         return CloudPlan(tuple(listener.changes.values()))
 
     def destroy(
         self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
     ) -> None:
-        """Delete everything of the tenant and the stack itself. Done already is fine."""
+        """Delete everything of the tenant and the stack itself. Idempotent."""
         with self._located(tenant):
             self._take_over(tenant, progress)
             raise_fence(self._installation, tenant, fence, self._environment)
             hosts = self.state(tenant).hosts
-            known = [host.service_id for host in hosts if host.service_id is not None]
-            end_unknown(self._installation, tenant, known, self._environment, progress)
+            in_state = [host.service_id for host in hosts if host.service_id is not None]
+            end_unknown(self._installation, tenant, in_state, self._environment, progress)
             if self._stacks().exists(tenant):
                 self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
-                # What was ended in the portal.
+                # Servers whose resource was gone already, as after their end in the portal.
                 end_unknown(self._installation, tenant, (), self._environment, progress)
                 self._stacks().prune(tenant, keep=0)
             shutil.rmtree(self._root / tenant, ignore_errors=True)
@@ -145,8 +145,8 @@ class PulumiEngine:
         job = self._job(tenant, kinds, blueprint, further)
         code = self._worked(job, listener, deadline)
         if code:
-            complaints = listener.complaints or [Complaint(None, " ".join(listener.noise))]
-            fault = explain(complaints, tenant)
+            diagnostics = listener.diagnostics or [Diagnostic(None, " ".join(listener.output))]
+            fault = explain(diagnostics, tenant)
             if fault is not None:
                 raise fault
 
@@ -160,9 +160,9 @@ class PulumiEngine:
                     if word == "done":
                         return int(value)
                     if word == "event":
-                        listener.hear(value)
+                        listener.handle(value)
                     else:
-                        listener.noise.append(value)
+                        listener.output.append(value)
                 raise OPERATION_ENDED(reason=f"it took longer than {deadline}")
         except (EOFError, ConnectionError):
             raise OPERATION_ENDED(reason="its process was killed") from None
@@ -201,7 +201,7 @@ class PulumiEngine:
         return directory
 
     def _private_home(self, directory: Path) -> Path:
-        """Return a PULUMI_HOME of the tenant's own, with everybody's plugins."""
+        """Return a PULUMI_HOME of the tenant's own, with the shared plugins."""
         home, plugins = directory / "home", Path(self._environment["PULUMI_HOME"]) / "plugins"
         home.mkdir(exist_ok=True)
         files.link(home / "plugins", plugins)

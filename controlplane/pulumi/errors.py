@@ -1,4 +1,4 @@
-"""What the engine's complaints mean: one fault, mapped in this one place."""
+"""Maps the engine's diagnostics to faults."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kit.faults import Code, Fault
 from stacks import faults as program
 
 CODED = re.compile(r"\[([a-z]+\.[a-z_]+)\] (.*?)(?:; do: (.*))?$", re.DOTALL)
-"""How our own program and provider word a fault."""
+"""A fault in one line, as `kit.faults.line` writes it."""
 TABLES = (program.FAULTS, provider.FAULTS, faults.FAULTS)
 SHOWN = 500
-"""Characters of a complaint that a message repeats."""
+"""Characters of a diagnostic that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class _Rule:
     pattern: re.Pattern[str]
     code: Code
     remedy: str | None
-    """Where the code's own asks for values that are not in the engine's words."""
+    """Replaces a remedy with fields that the engine's text does not give."""
 
 
 def _rule(pattern: str, code: Code, remedy: str | None = None) -> _Rule:
@@ -32,14 +32,14 @@ def _rule(pattern: str, code: Code, remedy: str | None = None) -> _Rule:
 
 RULES = (
     _rule(r"currently locked by|\[409\] Conflict", faults.LOCKED),
-    # Cloudflare's own trouble comes first: it carries the number of a token's, 10000, too.
+    # First, since a failure of Cloudflare has the number of a refused token, 10000, too.
     _rule(r"\(HTTP 5\d\d\)", program.CLOUDFLARE_ERROR),
     _rule(r"\b(9109|9106|9103|10000|6003|6111)\b|no API token", program.CLOUDFLARE_UNAUTHORIZED),
     _rule(r"failed to find exactly one result", program.ZONE_NOT_FOUND),
     _rule(
         r"\b(81053|81054|81055|81056|81057|81058)\b",
         program.FOREIGN_RECORD,
-        "delete the record at Cloudflare, or hand it over by setting its comment to our mark",
+        "delete the record at Cloudflare, or have it adopted by setting its comment to our mark",
     ),
     _rule(r"\b81045\b", faults.RECORD_QUOTA),
     _rule(r"\b10429\b|\b429\b|rate limit", program.CLOUDFLARE_RATE_LIMITED),
@@ -63,27 +63,29 @@ RULES = (
     _rule(r"python inline source runtime error", faults.PROGRAM),
     _rule("", faults.FAILED),
 )
-NOISE = re.compile(
+SUMMARY = re.compile(
     r"^(error: )?(update|preview|refresh|destroy|one or more).*(failed|error)|^$", re.IGNORECASE
 )
 
 
 @dataclass(frozen=True)
-class Complaint:
-    """One error of the engine: the resource's name, if it is about one, and the words."""
+class Diagnostic:
+    """One error of the engine: the name of its resource, if it has one, and the text."""
 
     resource: str | None
     text: str
 
 
-def explain(complaints: Sequence[Complaint], stack: str) -> Fault | None:
-    """Return the fault to act on; None when all that is wrong is a pending address."""
-    found = [_explain(complaint, stack) for complaint in complaints if not _is_noise(complaint)]
-    real = [fault for fault in found if fault.code is not provider.PENDING]
+def explain(diagnostics: Sequence[Diagnostic], stack: str) -> Fault | None:
+    """Return the fault to act on, None when only an address is pending."""
+    explained = [
+        _explain(diagnostic, stack) for diagnostic in diagnostics if not _is_summary(diagnostic)
+    ]
+    real = [fault for fault in explained if fault.code is not provider.PENDING]
     if not real:
-        return None if found else _unknown(complaints, stack)
-    known = [fault for fault in real if fault.code is not faults.FAILED]
-    return (known or real)[0]
+        return None if explained else _unknown(diagnostics, stack)
+    specific = [fault for fault in real if fault.code is not faults.FAILED]
+    return (specific or real)[0]
 
 
 def code_of(name: str) -> Code:
@@ -94,30 +96,30 @@ def code_of(name: str) -> Code:
     return faults.FAILED
 
 
-def _is_noise(complaint: Complaint) -> bool:
-    return complaint.resource is None and NOISE.match(complaint.text.strip()) is not None
+def _is_summary(diagnostic: Diagnostic) -> bool:
+    return diagnostic.resource is None and SUMMARY.match(diagnostic.text.strip()) is not None
 
 
-def _explain(complaint: Complaint, stack: str) -> Fault:
-    text = " ".join(complaint.text.split()).removeprefix("error: ")
-    where = f"stack/{stack}" + (f"/{complaint.resource}" if complaint.resource else "")
+def _explain(diagnostic: Diagnostic, stack: str) -> Fault:
+    text = " ".join(diagnostic.text.split()).removeprefix("error: ")
+    where = f"stack/{stack}" + (f"/{diagnostic.resource}" if diagnostic.resource else "")
     if coded := CODED.search(text):
         name, message, remedy = coded.groups()
         return Fault(code_of(name), message, remedy or "read the message", where=where)
     rule = next(rule for rule in RULES if rule.pattern.search(text))
-    return _in_its_words(rule, text[:SHOWN], stack, where)
+    return _with_text(rule, text[:SHOWN], stack, where)
 
 
-def _in_its_words(rule: _Rule, text: str, stack: str, where: str) -> Fault:
-    """Return a fault whose message holds the engine's words, whatever fields the code has."""
+def _with_text(rule: _Rule, text: str, stack: str, where: str) -> Fault:
+    """Return a fault with the engine's text as message, whatever fields the code has."""
     if set(rule.code.example) <= {"reason"}:
         return rule.code(reason=text, where=where)
     if rule.code is faults.LOCKED:
-        return rule.code(holder="somebody else", stack=stack, where=where)
+        return rule.code(holder="another run", stack=stack, where=where)
     remedy = rule.remedy or rule.code.remedy
     return Fault(rule.code, text, remedy, where=where)
 
 
-def _unknown(complaints: Sequence[Complaint], stack: str) -> Fault:
-    words = "; ".join(complaint.text for complaint in complaints) or "the engine gave no reason"
-    return _explain(Complaint(None, words), stack)
+def _unknown(diagnostics: Sequence[Diagnostic], stack: str) -> Fault:
+    text = "; ".join(diagnostic.text for diagnostic in diagnostics) or "the engine gave no reason"
+    return _explain(Diagnostic(None, text), stack)

@@ -1,4 +1,4 @@
-"""Turns the engine's event stream into progress lines, changes and complaints."""
+"""Turns the engine's event stream into progress lines, changes and diagnostics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from controlplane.pulumi.errors import Complaint
+from controlplane.pulumi.errors import Diagnostic
 from controlplane.reconciler.ports import Change, Progress
 from stacks.backend import STACK, name_of
 from stacks.faults import ADOPTED
@@ -24,8 +24,8 @@ OPERATIONS: dict[str, Operation] = {
     "import": "import",
     "import-replacement": "import",
 }
-"""The engine's words to ours. The other halves of a replacement are not counted again."""
-DOING = {
+"""Operations of the engine to those of a plan; the other steps of a replacement are not counted."""
+VERBS = {
     "create": ("creating", "created"),
     "update": ("updating", "updated"),
     "create-replacement": ("replacing", "replaced"),
@@ -36,23 +36,23 @@ DOING = {
 INTERNAL = (STACK, "pulumi:providers:")
 COLOUR = re.compile(r"<\{%.*?%\}>")
 CONSEQUENCE = "ResourceRegistrationFailed"
-"""What the SDK raises for a resource that the engine has complained about already."""
+"""Error of the SDK for a resource whose failure the engine has reported already."""
 
 
 @dataclass
 class Listener:
-    """Hears one operation's events."""
+    """Handles the events of one operation."""
 
     progress: Progress
     changes: dict[str, Change] = field(default_factory=dict)
     """By URN."""
-    complaints: list[Complaint] = field(default_factory=list)
-    noise: list[str] = field(default_factory=list)
-    """What the engine said outside its stream: start-up errors."""
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
+    """Lines outside the event stream: start-up errors."""
     adopted: bool = False
 
-    def hear(self, event: Event) -> None:
-        """Take one event."""
+    def handle(self, event: Event) -> None:
+        """Handle one event."""
         if "resourcePreEvent" in event:
             self._step(event["resourcePreEvent"]["metadata"], done=False)
         elif "resOutputsEvent" in event:
@@ -61,7 +61,7 @@ class Listener:
             name = name_of(event["resOpFailedEvent"]["metadata"]["urn"])
             self.progress(f"{name}: failed")
         elif "diagnosticEvent" in event:
-            self._said(event["diagnosticEvent"])
+            self._diagnostic(event["diagnosticEvent"])
 
     def _step(self, metadata: Event, *, done: bool) -> None:
         kind, urn = str(metadata["type"]), str(metadata["urn"])
@@ -71,11 +71,11 @@ class Listener:
         if operation is not None:
             details = metadata.get("diffs") or metadata.get("keys") or ()
             self.changes[urn] = Change(operation, kind, name_of(urn), tuple(details))
-        words = DOING.get(metadata["op"])
-        if words is not None:
-            self.progress(f"{name_of(urn)}: {words[done]} {kind.rpartition(':')[2]}")
+        verbs = VERBS.get(metadata["op"])
+        if verbs is not None:
+            self.progress(f"{name_of(urn)}: {verbs[done]} {kind.rpartition(':')[2]}")
 
-    def _said(self, diagnostic: Event) -> None:
+    def _diagnostic(self, diagnostic: Event) -> None:
         text = COLOUR.sub("", str(diagnostic.get("message", ""))).strip()
         urn = diagnostic.get("urn") or ""
         name = None if not urn or STACK in urn else name_of(urn)
@@ -85,6 +85,6 @@ class Listener:
         if f"[{ADOPTED}]" in text:
             self.adopted = True
         if severity == "error":
-            self.complaints.append(Complaint(name, text))
+            self.diagnostics.append(Diagnostic(name, text))
         if text and severity != "debug":
             self.progress(f"{name}: {text}" if name and not text.startswith(name) else text)

@@ -1,4 +1,4 @@
-"""What can go wrong with an operation of the engine; what the program and plugins say is theirs."""
+"""Faults of an engine operation; program and plugins have their own tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOCKED = FAULTS.code(
     "cloud.locked",
     message="the stack is locked by {holder}",
     remedy="wait until that has ended; if it never does, run `pulumi cancel {stack}`",
-    cause="Somebody runs `pulumi up` by hand, or did and was cut off.",
+    cause="`pulumi up` runs by hand, or was interrupted.",
     example={"holder": "alice@laptop (process 4711) since 2026-11-27T10:00:00Z", "stack": "acme"},
     retryable=True,
     acts=Actor.USER,
@@ -66,7 +66,7 @@ FAILED = FAULTS.code(
     "cloud.failed",
     message="the operation failed: {reason}",
     remedy="read the operation's log; it is tried again",
-    cause="The engine reported an error that is not known here.",
+    cause="The engine reported an error without a code of its own.",
     example={"reason": "something new"},
     retryable=True,
     acts=Actor.OPERATOR,

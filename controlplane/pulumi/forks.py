@@ -117,8 +117,8 @@ def _work(connection: Connection, work: Callable[[Job, Connection], None]) -> No
         work(connection.recv(), connection)
         code = 0
     except (EOFError, ConnectionError):
-        pass  # the caller is gone
-    except Exception:  # noqa: BLE001 - the server's own code must not go on in this process
+        pass  # the caller has ended
+    except Exception:  # noqa: BLE001 - the server's own code must not run in this process
         traceback.print_exc()
     finally:
         os._exit(code)

@@ -1,4 +1,4 @@
-"""What is handed to the process of one Pulumi operation; light, so that anybody may import it."""
+"""The job of one Pulumi operation; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMANDS: dict[Kind, list[str]] = {
 
 @dataclass(frozen=True)
 class Job:
-    """What one process shall do, one command after the other until one fails."""
+    """Commands for one process, run in order until one fails."""
 
     kinds: tuple[Kind, ...]
     tenant: str
@@ -33,7 +33,7 @@ class Job:
     """Path of `pulumi`."""
     directory: Path
     environment: dict[str, str] = field(repr=False)
-    """Complete, provider credentials included: nothing is inherited from elsewhere."""
+    """Complete, provider credentials included: nothing is inherited."""
     mark: str
     controller: str
     """Identity of the process that waits for this one."""

@@ -1,4 +1,4 @@
-"""Whose lock is on a stack: one of a dead process of ours is removed, a person's never."""
+"""Locks of stacks: those of dead engines that we started are removed, any other is kept."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NOTES = "engines"
 
 
 def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Path:
-    """Write down that an engine is ours, in the file that is returned.
+    """Record an engine that we started, in the file that is returned.
 
-    It may go once the engine has ended by itself: a killed one has left its lock.
+    It is removed when the engine has ended by itself: a killed one has left its lock.
     """
     note = directory / NOTES / str(pid)
     note.parent.mkdir(parents=True, exist_ok=True)
@@ -29,9 +29,9 @@ def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Path:
 
 
 def clear_stale_locks(stacks: Stacks, stack: str, directory: Path) -> list[Lock]:
-    """Remove locks that dead processes of ours left on a stack; return them.
+    """Remove the locks of dead engines that we started; return them.
 
-    An engine of ours that outlived its controller is ended first. Raises a fault
+    An engine that outlived its controller is ended first. Raises a fault
     `cloud.locked` for any other lock. Only the holder of the tenant's lease may call this.
     """
     removed = []
@@ -63,6 +63,6 @@ def _is_stale(lock: Lock, note: Path) -> bool:
 
 
 def locked(stack: str, lock: Lock) -> Fault:
-    """Return the fault that names who holds a stack."""
+    """Return the fault that names the holder of a stack."""
     holder = f"{lock.user}@{lock.host} (process {lock.pid}) since {lock.since}"
     return LOCKED(holder=holder, stack=stack, where=f"stack/{stack}")

@@ -1,4 +1,4 @@
-"""What a stack's checkpoint says, as the reconciler reads it."""
+"""The state of a stack as the reconciler reads it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Resource = Mapping[str, Any]
 
 
 def cloud_state(resources: Sequence[Resource]) -> CloudState:
-    """Read resources rather than outputs: those are true after a crash and a partial failure too.
+    """Read resources rather than outputs: those are right after a crash or a partial failure too.
 
     Only the digest, the zones that are held, and the names of addresses that wait come from the
     program's outputs.

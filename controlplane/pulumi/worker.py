@@ -1,7 +1,7 @@
 """One Pulumi operation, in a process of its own.
 
 Forked from a server that has this module and its heavy imports loaded; no gRPC is started before
-the fork. The program runs here, the engine is a child of this process, and whatever that starts
+the fork. The program runs here, the engine is a child of this process, and what that starts
 carries the operation's mark in its environment.
 """
 
@@ -48,7 +48,7 @@ def work(job: Job, connection: Connection) -> None:
 
 
 def _end_with_caller(connection: Connection, mark: str) -> None:
-    """End the engine and this process when the caller is gone: it sends nothing but the job."""
+    """End the engine and this process when the caller ends: it sends nothing after the job."""
     wait([connection])
     end_leftovers(f"{MARK}={mark}")
     os._exit(1)
@@ -56,7 +56,7 @@ def _end_with_caller(connection: Connection, mark: str) -> None:
 
 def _run(job: Job, kind: Kind, connection: Connection) -> int:
     arguments = [job.command, "--non-interactive", *COMMANDS[kind], job.tenant]
-    with _program(job) if kind in ("up", "preview") else _nothing() as client:
+    with _program(job) if kind in ("up", "preview") else _no_program() as client:
         engine = subprocess.Popen(
             [*arguments, *client],
             stdin=subprocess.DEVNULL,
@@ -104,7 +104,7 @@ def _message(line: str) -> tuple[str, Any]:
 
 @contextmanager
 def _program(job: Job) -> Iterator[list[str]]:
-    """Serve the program to the engine; the arguments say where."""
+    """Serve the program to the engine; yields the arguments that name its port."""
     blueprint = Blueprint.model_validate_json(job.blueprint or "")
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(
@@ -119,5 +119,5 @@ def _program(job: Job) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _nothing() -> Iterator[list[str]]:
+def _no_program() -> Iterator[list[str]]:
     yield []

@@ -1,16 +1,16 @@
-"""The engine's complaints become one fault."""
+"""The engine's diagnostics become one fault."""
 
 from __future__ import annotations
 
 import pytest
 
 from controlplane.pulumi import faults
-from controlplane.pulumi.errors import Complaint, explain
+from controlplane.pulumi.errors import Diagnostic, explain
 from kit.faults import Code
 from stacks import faults as program
 from tests.support.faults import assert_shows
 
-PENDING = Complaint("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: no free address")
+PENDING = Diagnostic("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: no free address")
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ PENDING = Complaint("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: 
         ("failed to find exactly one result", program.ZONE_NOT_FOUND),
     ],
 )
-def test_complaint_of_cloudflares_plugin_has_the_programs_code(text: str, code: Code) -> None:
-    fault = explain([Complaint("mx1", text), Complaint(None, "update failed")], "acme")
+def test_diagnostic_of_cloudflares_plugin_has_the_programs_code(text: str, code: Code) -> None:
+    fault = explain([Diagnostic("mx1", text), Diagnostic(None, "update failed")], "acme")
     assert fault is not None
     assert (fault.code, fault.message) == (code, text)
     assert "{" not in fault.remedy
@@ -43,17 +43,19 @@ def test_complaint_of_cloudflares_plugin_has_the_programs_code(text: str, code: 
         ("something new", faults.FAILED),
     ],
 )
-def test_complaint_of_the_engine_has_a_code(text: str, code: Code) -> None:
-    fault = explain([Complaint("mx1", text), Complaint(None, "update failed")], "acme")
+def test_diagnostic_of_the_engine_has_a_code(text: str, code: Code) -> None:
+    fault = explain([Diagnostic("mx1", text), Diagnostic(None, "update failed")], "acme")
     assert fault is not None
     assert fault.where == "stack/acme/mx1"
     assert_shows(fault, code, reason=text)
 
 
 def test_stack_locked_by_an_unknown_run_says_how_to_release_it() -> None:
-    fault = explain([Complaint(None, "error: the stack is currently locked by 1 lock(s).")], "acme")
+    fault = explain(
+        [Diagnostic(None, "error: the stack is currently locked by 1 lock(s).")], "acme"
+    )
     assert fault is not None
-    assert_shows(fault, faults.LOCKED, holder="somebody else")
+    assert_shows(fault, faults.LOCKED, holder="another run")
 
 
 @pytest.mark.parametrize(
@@ -65,20 +67,20 @@ def test_stack_locked_by_an_unknown_run_says_how_to_release_it() -> None:
         ("dns.zone_not_found", False),
     ],
 )
-def test_complaint_with_a_code_keeps_its_words(name: str, retryable: bool) -> None:
+def test_diagnostic_with_a_code_keeps_its_words(name: str, retryable: bool) -> None:
     text = f"property serverName has a problem: [{name}] no; do: rename it"
-    fault = explain([Complaint("mx1", text), Complaint(None, "update failed")], "acme")
+    fault = explain([Diagnostic("mx1", text), Diagnostic(None, "update failed")], "acme")
     assert fault is not None
     assert (fault.code.name, fault.retryable) == (name, retryable)
     assert (fault.message, fault.remedy) == ("no", "rename it")
 
 
 def test_address_that_waits_is_no_fault() -> None:
-    assert explain([PENDING, Complaint(None, "update failed")], "acme") is None
+    assert explain([PENDING, Diagnostic(None, "update failed")], "acme") is None
 
 
 def test_fault_besides_a_waiting_address_is_returned() -> None:
-    refused = Complaint("mx1", "[hostwinds.refused] no; do: ask")
+    refused = Diagnostic("mx1", "[hostwinds.refused] no; do: ask")
     fault = explain([PENDING, refused], "acme")
     assert fault is not None
     assert (fault.code.name, fault.sentence) == ("hostwinds.refused", "stack/acme/mx1: no; ask")

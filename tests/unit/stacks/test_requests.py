@@ -29,7 +29,7 @@ from stacks.faults import (
 )
 from stacks.program import run
 from stacks.source import PROJECT, blueprint_of
-from stacks.standing import Standing
+from stacks.state import StackState
 from stacks.zones import find_zone, list_records
 from tests.support.faults import assert_shows, fault_shown
 from tests.support.installation import PLATFORM
@@ -134,7 +134,7 @@ def test_state_that_cannot_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> 
     for url in ("", "s3://bucket", "postgres://127.0.0.1:9/none"):
         monkeypatch.setenv("PULUMI_BACKEND_URL", url)
         with fault_shown(STATE_UNREACHABLE, reason=...):
-            Standing.of("acme")
+            StackState.of("acme")
 
 
 def test_stack_without_a_source_is_shown() -> None:

@@ -1,7 +1,7 @@
-"""What stands in the stack's state, and how a part of it is left as it is.
+"""The resources of a stack's state, and their declaration without a change.
 
-The engine deletes what the program does not declare. What must be neither changed nor deleted is
-therefore declared again from its own state, and the engine finds it the same.
+The engine deletes what the program does not declare. Resources that must be neither changed nor
+deleted are therefore declared again from the state, and the engine sees no difference.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Resource:
     """URNs."""
 
 
-class Standing:
+class StackState:
     """The resources of a stack, in the order of its checkpoint."""
 
     def __init__(self, rows: Collection[Mapping[str, Any]]) -> None:
         self._resources = [_resource(row) for row in rows]
 
     @classmethod
-    def of(cls, stack: str) -> Standing:
+    def of(cls, stack: str) -> StackState:
         """Read the last checkpoint; raises STATE_UNREACHABLE."""
         return cls(Stacks(os.environ.get("PULUMI_BACKEND_URL", "")).resources(stack))
 
@@ -61,19 +61,19 @@ class Standing:
         return {one.parent for one in self._resources if one.urn in urns and one.parent in hosts}
 
     def host_summary(self, name: str) -> Mapping[str, Any] | None:
-        """Return what the program said of a host at the end of its last run."""
+        """Return the program's output about a host in its last run."""
         stack = next((one for one in self._resources if one.type == STACK), None)
         summaries = stack.outputs.get("hosts") if stack else None
         return next((one for one in summaries or () if one["name"] == name), None)
 
-    def declare_again(
+    def redeclare(
         self,
         *,
         hosts: Collection[str],
         records: Collection[str],
         zones: Mapping[str, pulumi.Resource],
     ) -> dict[str, pulumi.CustomResource]:
-        """Declare everything of these hosts, and these records, as it stands.
+        """Declare all resources of these hosts, and these records, from the state.
 
         `zones` holds the components of the zones that are declared; returns the records by key.
         """
