@@ -197,4 +197,4 @@ def test_relative_path_begins_where_the_project_is(tmp_path: Path) -> None:
     binary = tmp_path / "binary.json"
     binary.write_bytes(b"\xff\xfe")
     shown = shown_by_hand(blueprint=str(binary))
-    assert_shows(shown, BAD_BLUEPRINT, source=binary, reason="it is no text")
+    assert_shows(shown, BAD_BLUEPRINT, source=binary, reason="it is not text")
