@@ -20,7 +20,7 @@ from kit.faults import Fault, Violation
 
 app = typer.Typer()
 FilesOption = Annotated[
-    list[str], typer.Option("--filename", "-f", help="file, folder, or - for standard input")
+    list[str], typer.Option("--filename", "-f", help="file, directory, or - for standard input")
 ]
 
 
@@ -42,7 +42,7 @@ def apply(
             outcome, tenant = api.apply(source.tenant)
         except Fault as fault:
             if fault.code is UNREACHABLE:
-                raise  # nor would the next one arrive
+                raise  # the next one would fail, too
             violations += _in_file(fault, source)
             continue
         results.append({"kind": "tenant", "name": source.name, "outcome": outcome})
@@ -65,7 +65,7 @@ def _in_file(fault: Fault, source: Source) -> list[Violation]:
 
 
 def _result(name: str, outcome: str, tenant: TenantView) -> str:
-    """Say what was done; that nothing had to be changed does not mean that all is well."""
+    """Return the outcome; of an unchanged tenant that is not Ready also the reason."""
     line = f"tenant/{name} {outcome}"
     ready = of_subject(tenant.conditions, "tenant", "Ready")
     if outcome != "unchanged" or (ready is not None and ready.status == "True"):

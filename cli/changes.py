@@ -1,4 +1,4 @@
-"""What differs between two documents, or two blueprints, thing by thing."""
+"""Differences between two documents, or two blueprints."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from blueprint.document import Blueprint
 
 NAMES = ("name", "address")
-"""Keys that tell the items of a list apart, so that a new order is no change."""
+"""Keys that identify the items of a list, so that a new order is no change."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is added (`before` None), removed (`after` None) or changed."""
+    """Something that is added (`before` None), removed (`after` None) or changed."""
 
     what: str
     before: Any
@@ -36,7 +36,7 @@ def of_documents(before: Any, after: Any, path: str = "") -> Iterator[Change]:
 def of_named(
     kind: str, before: Mapping[str, dict[str, Any]], after: Mapping[str, dict[str, Any]]
 ) -> Iterator[Change]:
-    """Yield a change for each thing of a kind that comes, goes or differs."""
+    """Yield a change for each resource of a kind that is added, removed or changed."""
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name), after.get(name)
         if old != new:
@@ -44,13 +44,13 @@ def of_named(
 
 
 def of_blueprints(before: Blueprint | None, after: Blueprint) -> Iterator[Change]:
-    """Yield what a new blueprint does to hosts, addresses and records."""
-    left, right = _things(before), _things(after)
+    """Yield the changes of hosts, addresses and records."""
+    left, right = _resources(before), _resources(after)
     for kind in right:
         yield from of_named(kind, left[kind], right[kind])
 
 
-def _things(blueprint: Blueprint | None) -> dict[str, dict[str, dict[str, Any]]]:
+def _resources(blueprint: Blueprint | None) -> dict[str, dict[str, dict[str, Any]]]:
     hosts = blueprint.hosts if blueprint else ()
     return {
         "host": {host.name: host.model_dump(mode="json", exclude={"addresses"}) for host in hosts},

@@ -36,7 +36,7 @@ class Types:
 
     order: tuple[str, ...]
     steps: tuple[str, ...]
-    """Those that come true one after the other, one for each phase."""
+    """One for each phase, in their order."""
     flags: frozenset[str]
     """Those that are usually False: only True is shown."""
 
@@ -73,18 +73,18 @@ class Types:
                 subjects[condition.subject].append(condition)
         for subject in sorted(subjects, key=_rank):
             yield f"  {subject}"
-            for condition in sorted(subjects[subject], key=self._place):
+            for condition in sorted(subjects[subject], key=self._position):
                 yield self._line(condition, _others(condition, subjects[subject]))
 
     def _line(self, condition: ConditionView, others: Collection[str]) -> str:
-        """Return one condition, wrapped; a sum does not repeat the message that it is made of."""
+        """Return one condition, wrapped; a summary does not repeat the message of its part."""
         head = f"    {self.mark(condition)} {condition.type:<{TYPE_WIDTH}}  "
-        is_sum = condition.type not in self.steps and condition.message in others
+        is_summary = condition.type not in self.steps and condition.message in others
         is_wrong = condition.status != "True"
-        text = condition.reason if is_sum and is_wrong else self.text(condition)
+        text = condition.reason if is_summary and is_wrong else self.text(condition)
         return wrapped(text, first=head, indent=" " * 8)
 
-    def _place(self, condition: ConditionView) -> tuple[int, str]:
+    def _position(self, condition: ConditionView) -> tuple[int, str]:
         type_ = condition.type
         return (self.order.index(type_) if type_ in self.order else len(self.order), type_)
 

@@ -58,7 +58,7 @@ def diff(filename: FilesOption, output: OutputOption = Format.TABLE) -> int:
 
 
 def _compared(api: Api, source: Source) -> Difference:
-    """Compare one document. Both sides are rendered alike, so only what they say differs."""
+    """Compare one document. Both sides are rendered by the same API."""
     applied = api.find(tenant_path(source.name), TenantView)
     new = api.render(source.tenant)
     old = api.render(applied.document) if applied else None
@@ -94,7 +94,7 @@ def _print(difference: Difference) -> None:
 
 
 def _lines(change: Change) -> list[str]:
-    """Show one change; of a thing that stays, each key that differs."""
+    """Return the lines of one change; of a changed resource, one for each key."""
     if change.before is None:
         return [f"+ {change.what}: {_short(change.after)}"]
     if change.after is None:
@@ -108,7 +108,7 @@ def _lines(change: Change) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    """Show a value in one line; of hosts, addresses and records what tells them apart."""
+    """Return a value in one line; of hosts, addresses and records what identifies them."""
     if not isinstance(value, dict):
         return "none" if value is None else str(value)
     if "comment" in value:

@@ -44,7 +44,7 @@ def explain(
 
 
 def show(explanation: Explanation) -> None:
-    """Print a message, and every decision about it with its facts."""
+    """Print a message, and every decision about it with its details."""
     message = explanation.message
     _head(message)
     for stop in explanation.stops:

@@ -1,4 +1,4 @@
-"""Reads tenant documents for the commands that take `-f`: files, folders, standard input."""
+"""Reads tenant documents for the commands that take `-f`: files, directories, standard input."""
 
 from __future__ import annotations
 
@@ -96,17 +96,17 @@ def as_violations(fault: Fault) -> tuple[Violation, ...]:
 
 
 def _files(name: str) -> list[str]:
-    """Return the files of a path: those of a folder, or the one that it names."""
+    """Return the files of a path: those of a directory, or the one that it names."""
     if name == "-":
         return [STDIN]
-    if not name.strip():  # else it would be the folder we are in, with all that lies below
+    if not name.strip():  # else it would be the working directory
         raise _unreadable("-f", "its value is empty")
     path = Path(name)
     if not path.is_dir():
         return [name]
     inside = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
     if not inside:
-        raise _unreadable(name, "the folder holds no .yaml, .yml or .json file")
+        raise _unreadable(name, "the directory holds no .yaml, .yml or .json file")
     return [str(file) for file in inside]
 
 
@@ -121,7 +121,7 @@ def _text(file: str) -> str:
 
 
 def _raw(file: str) -> bytes:
-    """Return the beginning of a file: enough to see that it is too large."""
+    """Return the content of a file, cut one byte above the limit."""
     try:
         if file == STDIN:
             stdin = environment().stdin
@@ -139,7 +139,7 @@ def _unreadable(file: str, reason: str) -> Fault:
 
 
 def _repeated(sources: list[Source]) -> list[Violation]:
-    """Two documents of one tenant would undo each other."""
+    """Return a violation for each further document of a tenant."""
     first: dict[str, Source] = {}
     return [
         REPEATED.violation(

@@ -1,4 +1,4 @@
-"""Reads the resources of a kind, and makes rows of a table of them."""
+"""Reads the resources of a kind, and makes rows of a table."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _operation_id(words: list[str]) -> str | None:
 
 
 def headline(operation: OperationView) -> str:
-    """Return what an operation does, to whom, and since when."""
+    """Return phase, tenant and start of an operation."""
     return (
         f"operation {operation.id}\n"
         f"{operation.phase} {operation.kind} of tenant {operation.tenant}, "

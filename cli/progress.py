@@ -1,4 +1,4 @@
-"""One line that says where something long is."""
+"""A line that shows the progress of long work."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ import shutil
 import sys
 import time
 
-QUIET = 30
-"""Seconds of a step about which a log hears nothing new."""
+REPEAT = 30
+"""Seconds after which a log repeats the line of a step that goes on."""
 
 
 class ProgressLine:
-    """One line that is written over while a person watches; in a log, one every half minute."""
+    """One line that is overwritten on a terminal; in a log, one for each step and half minute."""
 
-    def __init__(self, title: str, *, steps_are_news: bool = True) -> None:
+    def __init__(self, title: str, *, log_steps: bool = True) -> None:
         self._title = title
-        self._steps_are_news = steps_are_news
+        self._log_steps = log_steps
         self._live = sys.stderr is not None and sys.stderr.isatty()
         self._started = time.monotonic()
-        self._said: tuple[str, float] = ("", self._started)
+        self._written: tuple[str, float] = ("", self._started)
 
-    def say(self, text: str) -> None:
-        """Show where the work is; `text` without figures names the step."""
+    def update(self, text: str) -> None:
+        """Show the progress; `text` without its figures names the step."""
         now = time.monotonic()
         step = text.split("  ")[0]
-        is_news = self._steps_are_news and step != self._said[0]
-        if not self._live and not is_news and now - self._said[1] < QUIET:
+        is_new_step = self._log_steps and step != self._written[0]
+        if not self._live and not is_new_step and now - self._written[1] < REPEAT:
             return
-        self._said = (step, now)
+        self._written = (step, now)
         line = f"  … {self._title}: {text}  {now - self._started:.0f} s"
         if self._live:
-            # A line that wraps cannot be written over.
+            # A line that wraps cannot be overwritten.
             width = shutil.get_terminal_size().columns - 1
             print(f"\r{line[:width]}\x1b[K", end="", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        """Make room for something that stays."""
+        """Remove the line before other output."""
         if self._live:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 

@@ -68,12 +68,12 @@ def send(
 def _settled(api: Api, message_id: str, timeout: float) -> MessageView:
     """Return the message once its state is final, or when the time is over."""
     deadline = time.monotonic() + timeout
-    with ProgressLine("sending", steps_are_news=False) as line:
+    with ProgressLine("sending", log_steps=False) as line:
         while True:
             message = api.explain(message_id).message
             if message.state not in MOVING or time.monotonic() > deadline:
                 return message
-            line.say(f"{in_words(message.state)} {reason_in_words(message.reason)}".rstrip())
+            line.update(f"{in_words(message.state)} {reason_in_words(message.reason)}".rstrip())
             environment().sleep(POLL)
 
 

@@ -68,6 +68,6 @@ def target_of(scope: str, name: str | None) -> str:
 
 
 def stop_line(stop: StopView | Stop) -> str:
-    """Say what is stopped, why, by whom and since when."""
+    """Return a stop in one line: target, reason, key, start."""
     what = target_of(stop.scope, stop.name)
     return f"{what}: {stop.reason} (by key {stop.actor}, since {moment(stop.since)})"

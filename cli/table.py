@@ -1,4 +1,4 @@
-"""Tables for people: they fit the terminal, and say what was cut. A pipe gets every cell whole."""
+"""Tables that fit the terminal, with a note of what was cut; in a pipe every cell is whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXTS = {"message", "reason", "error_code", "from", "to", "subject", "helo", "st
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Print rows below a header; what a narrow terminal cuts is named on standard error."""
+    """Print rows below a header, and on standard error a note of what was cut."""
     table = Table(columns, rows, terminal_width())
     print("\n".join(table.lines), flush=True)
     if table.note:
@@ -53,7 +53,7 @@ class Table:
 
     @property
     def note(self) -> str:
-        """What is not shown; empty where everything is."""
+        """Columns that are cut or left out; empty where none is."""
         parts = [
             f"{verb} {', '.join(map(_title, names))}"
             for verb, names in (("cut:", self._cut), ("left out:", self._left_out))
@@ -72,7 +72,7 @@ class Table:
         self._left_out.append(name)
 
     def _shorten(self) -> list[str]:
-        """Narrow the widest texts, one character at a time; return those that lost something."""
+        """Narrow the widest texts, one character at a time; return the columns that were cut."""
         before = dict(self._widths)
         while self._excess() > 0:
             texts = [name for name in self._widths if name in TEXTS]

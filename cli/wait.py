@@ -27,7 +27,7 @@ POLL = 0.25
 NOT_YET_REPORTED = "NotYetReported"
 DELETION = "its deletion"
 UNSUPPORTED = {"HostsUnavailable", "Paused"}
-"""Reasons of an Unknown condition that no waiting changes."""
+"""Reasons of an Unknown condition that waiting does not change."""
 
 
 @app.command()
@@ -134,7 +134,7 @@ def _require_progress(tenant: TenantView, wanted: str) -> None:
 
 
 def _reason(tenant: TenantView, wanted: str) -> str:
-    """Say why a condition does not hold."""
+    """Return why a condition is not True."""
     condition = _current(tenant, wanted)
     if condition is not None:
         return sentence(condition)
@@ -159,7 +159,7 @@ class Changes:
         self._stream = stream
         self._name = name
         self._wanted = wanted
-        self._line = ProgressLine("waiting", steps_are_news=False)
+        self._line = ProgressLine("waiting", log_steps=False)
         self._started = time.monotonic()
         self._seen: dict[tuple[str, str], tuple[str, str]] | None = None
 
@@ -168,7 +168,7 @@ class Changes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave only what changed."""
+        """Remove the progress line."""
         self._line.clear()
 
     def show(self, tenant: TenantView) -> None:
@@ -177,10 +177,10 @@ class Changes:
             self._begin(tenant)
         else:
             self._print_changes(tenant)
-        self._line.say(_doing(tenant, self._types.steps))
+        self._line.update(_doing(tenant, self._types.steps))
 
     def end(self, tenant: TenantView) -> None:
-        """Print the last changes; a condition that held from the start needs no words."""
+        """Print the last changes; nothing when the condition was True from the start."""
         if self._seen is not None:
             self._print_changes(tenant)
 
@@ -202,7 +202,7 @@ class Changes:
             self._print(condition)
 
     def _has_changed(self, condition: ConditionView) -> bool:
-        """Tell whether a status moved, or something that is wrong has got another reason."""
+        """Tell whether a status changed, or the reason of one that is False."""
         assert self._seen is not None  # noqa: S101 - set by the first observation
         subject, type_, status = condition.subject, condition.type, condition.status
         if subject != "tenant" and type_ != "Ready":

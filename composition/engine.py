@@ -53,5 +53,5 @@ def build(
         return
     started = time.monotonic()
     with ProgressLine("pulumi engine") as line:
-        engine.obtain(line.say)
+        engine.obtain(line.update)
     print(f"  ✓ pulumi engine  {time.monotonic() - started:.1f} s", flush=True)

@@ -1,4 +1,4 @@
-"""The interface's description of itself: what all endpoints share is added here, once."""
+"""The OpenAPI document: what all endpoints have in common is added here, once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RENDERED = (("/tenants/{name}/blueprint", "get"), ("/blueprints", "post"))
 
 
 def install(app: FastAPI, *, prefix: str, platform: Platform) -> None:
-    """Let `app` describe every endpoint with all its errors and an example of its answer."""
+    """Describe every endpoint of `app` with all its errors and an example of its answer."""
 
     def described_app() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -63,15 +63,15 @@ def _describe(app: FastAPI, prefix: str, platform: Platform) -> dict[str, Any]:
             if "application/json" in own.get("422", {}).get("content", {}):
                 del own["422"]
             for status, described in responses(*_shared(operation)).items():
-                known = own.setdefault(str(status), described)["content"]
+                contents = own.setdefault(str(status), described)["content"]
                 for kind, content in described["content"].items():
-                    known[kind]["examples"] |= content["examples"]
+                    contents[kind]["examples"] |= content["examples"]
     blueprint = render(
         parse(EXAMPLE, platform=platform), platform=platform, keys=None, generation=1
     ).model_dump(mode="json", by_alias=True)
     for where, method in RENDERED:
-        found = schema["paths"][prefix + where][method]["responses"]["200"]
-        found["content"]["application/json"]["example"] = blueprint
+        answer = schema["paths"][prefix + where][method]["responses"]["200"]
+        answer["content"]["application/json"]["example"] = blueprint
     return schema
 
 

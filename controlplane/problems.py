@@ -34,7 +34,7 @@ from controlplane.schemas import ProblemDocument, ProblemViolation
 from kit.faults import Code, Fault
 
 MEDIA_TYPE = "application/problem+json"
-CROSSED = (DeadlockDetected, LockNotAvailable, SerializationFailure)
+CONFLICTS = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 """Two requests that wait for each other, as when two tenants exchange their domains."""
 NO_ANSWER = "it does not answer, or cannot write"
 """The driver's own words may name hosts and logins."""
@@ -55,7 +55,7 @@ def status_of(code: Code) -> HTTPStatus:
 
 
 def problem_of(fault: Fault) -> ProblemDocument:
-    """Return a fault as whoever sent the request sees it."""
+    """Return a fault as a client sees it."""
     code, status = fault.code, status_of(fault.code)
     return ProblemDocument(
         title=status.phrase,
@@ -113,7 +113,7 @@ def answer(fault: Fault, headers: Mapping[str, str] | None = None) -> Response:
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    """Answer, and note what was refused: whoever asks the operator why has no better word."""
+    """Answer, and log the refusal, so that operators can explain it."""
     assert isinstance(error, Fault)  # noqa: S101 - registered for this type
     log.info("refused", path=request.url.path, code=error.code.name, detail=error.message)
     return answer(error)
@@ -136,8 +136,10 @@ def _invalid(request: Request, details: Iterable[Mapping[str, Any]]) -> Fault:
             body.append({**detail, "loc": tuple(path)})
         else:
             others.append(detail)
-    found = shape.violations(body, _body_model(request)) + shape.violations(others, BaseModel)
-    violations = tuple(violation for _, violation in found)
+    invalid_values = shape.violations(body, _body_model(request)) + shape.violations(
+        others, BaseModel
+    )
+    violations = tuple(violation for _, violation in invalid_values)
     return INVALID_REQUEST(violations=violations) if others else invalid(violations)
 
 
@@ -149,7 +151,7 @@ def _body_model(request: Request) -> type[BaseModel]:
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    """Answer for the framework, which knows no paths, methods and bodies but these."""
+    """Answer refusals of the framework: paths, methods, bodies."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
     if isinstance(error, Refusal):
         return answer(error.fault)
@@ -166,7 +168,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> str:
-    """Return all methods of a described path; the framework tells those of the first route only."""
+    """Return all methods of a path; the framework knows those of the first route only."""
     for template, methods in request.app.openapi()["paths"].items():
         if compile_path(template)[0].match(request.url.path):
             return ", ".join(sorted(method.upper() for method in methods))
@@ -175,8 +177,8 @@ def _methods(request: Request) -> str:
 
 async def _database(request: Request, error: Exception) -> Response:
     cause = getattr(error, "orig", None)
-    if isinstance(cause, CROSSED):
-        log.warning("requests crossed", path=request.url.path)
+    if isinstance(cause, CONFLICTS):
+        log.warning("requests in conflict", path=request.url.path)
         return answer(DATABASE_BUSY())
     log.error("database failed", path=request.url.path, exc_info=error)
     return answer(

@@ -1,4 +1,4 @@
-"""What callers of the sender exchange with it: a message to send, its view, its explanation."""
+"""What the API takes and shows of messages and stops."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ Body = Annotated[
 
 
 class State(StrEnum):
-    """Where a message is."""
+    """The state of a message."""
 
     QUEUED = "queued"
     MIGRATED = "migrated_to_redis"
@@ -138,7 +138,7 @@ class Stop(BaseModel):
     """Of the domain or the address."""
     reason: str
     actor: str
-    """Prefix of the API key that asked for it."""
+    """Prefix of the API key of the request."""
     by_operator: bool
     """An operator's stop ends by an operator only."""
     since: datetime
@@ -151,7 +151,7 @@ class Stop(BaseModel):
 
 
 class MessageView(BaseModel):
-    """One message as it stands."""
+    """One message with its state."""
 
     model_config = ConfigDict(validate_by_alias=True, validate_by_name=True)
 
@@ -159,7 +159,7 @@ class MessageView(BaseModel):
     tenant_id: UUID
     state: State
     reason: str | None
-    """Why it is where it is: a stable code such as `warmup_cap_reached`; None while queued."""
+    """A stable code such as `warmup_cap_reached`; null while queued."""
     from_address: str = Field(alias="from")
     to: str
     subject: str
@@ -169,7 +169,7 @@ class MessageView(BaseModel):
     attempts: int
     run_at: datetime
     address: str | None
-    """Name of the sending address (`mx1-2`) once one was used."""
+    """Name of the sending address (`mx1-2`); null before one was used."""
     queue_id: str | None
     """Queue id of our own host, from its answer `250 … queued as ID`."""
     created_at: datetime
@@ -195,5 +195,5 @@ class Explanation(BaseModel):
 
     message: MessageView
     stops: list[Stop]
-    """What holds it back at this moment, also where no decision has met it yet."""
+    """Stops that hold it back now, also before a decision about it."""
     decisions: list[Decision]

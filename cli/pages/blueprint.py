@@ -1,4 +1,4 @@
-"""What follows from a tenant's document: hosts, addresses, records, cost."""
+"""The page of a blueprint: hosts, addresses, records, cost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def show_hosts(hosts: Iterable[Host]) -> None:
 
 
 def use_of(address: Address | AddressView) -> str:
-    """Say what an address is for."""
+    """Return the use of an address."""
     return "bulk mail" if address.sends_bulk else "people's mail"
 
 
@@ -61,7 +61,7 @@ def show_records(title: str, shown: Sequence[Record], *, whole: bool = False) ->
 
 
 def value_of(record: Record) -> str:
-    """Show what a record of a blueprint holds."""
+    """Return the value of a record."""
     if record.address:
         return f"(the IPv4 address of {record.address})"
     priority = f"{record.priority} " if record.priority is not None else ""

@@ -1,4 +1,4 @@
-"""A host, an address, a domain or a mailbox, on one page each."""
+"""The pages of hosts, addresses, domains and mailboxes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVENTS = 8
 
 
 class PartDescription(BaseModel):
-    """All that the page of a part shows."""
+    """The content of the page."""
 
     condition_types: list[ConditionTypeView]
     part: SerializeAsAny[Part]
@@ -34,7 +34,7 @@ class PartDescription(BaseModel):
 
 
 def read(api: Api, wanted: Reference, tenant: str | None) -> PartDescription:
-    """Return all that the page of a part shows."""
+    """Read the content of the page."""
     part = lists.part(api, wanted, tenant)
     owner = api.get(tenant_path(part.tenant), TenantView)
     query = {"tenant": part.tenant, "subject": str(wanted), "latest": True, "limit": EVENTS}

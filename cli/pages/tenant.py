@@ -1,4 +1,4 @@
-"""Everything that a person wants to know of a tenant, on one page."""
+"""The page of a tenant."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEYS_PENDING = "tenant.keys_pending"
 
 
 class TenantDescription(BaseModel):
-    """All that the page shows."""
+    """The content of the page."""
 
     condition_types: list[ConditionTypeView]
     tenant: TenantView
@@ -40,7 +40,7 @@ class TenantDescription(BaseModel):
 
 
 def read(api: Api, name: str) -> TenantDescription:
-    """Return all that the page shows."""
+    """Read the content of the page."""
     path = tenant_path(name)
     tenant = api.get(path, TenantView)
     return TenantDescription(

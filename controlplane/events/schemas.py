@@ -29,14 +29,14 @@ class EventView(BaseModel):
 
     id: int
     tenant: str | None
-    """None: the whole platform."""
+    """Null: the whole platform."""
     at: datetime
     subject: str
     kind: str
     reason: str
     message: str
     actor: str | None
-    """Prefix of the key that asked for it; None: the control plane itself."""
+    """Prefix of the API key of the request; null: the control plane itself."""
 
 
 class EventPage(Page[EventView]):

@@ -16,25 +16,24 @@ router = APIRouter(tags=["health"])
 log = structlog.get_logger()
 Name = Literal["db", "queue", "email", "api", "public", "reconciler", "sender"]
 Probe = Callable[[], Awaitable[str]]
-"""Returns what was seen; raises when it is not well."""
+"""Returns a detail; raises when the part fails."""
 
-
-PATIENCE = 0.8
-"""Seconds after which a part that does not answer is not well: whoever asks waits for no more."""
+DEADLINE = 0.8
+"""Seconds after which a part that does not answer is failing."""
 FRESH = 0.5
-"""Seconds that an answer may be shared by several probes and requests."""
+"""Seconds that requests may share one result of a probe."""
 T = TypeVar("T")
 
 
 class Unwell(Exception):
-    """A probe says in words what is not well."""
+    """A part fails; the message says how."""
 
 
-def shared(look: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
-    """Let one look at a time be under way, and all who ask meanwhile get its answer.
+def shared(probe: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+    """Run one probe at a time, and give its result to all concurrent requests.
 
-    A look at a server that hangs can neither be cancelled within a second nor be repeated by each
-    request; whoever has no patience leaves it to itself.
+    A probe of a server that hangs can neither be cancelled within a second nor be repeated by each
+    request; a request that has waited long enough leaves it running.
     """
     running: asyncio.Task[T] | None = None
     began = 0.0
@@ -43,7 +42,7 @@ def shared(look: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
         nonlocal running, began
         now = asyncio.get_running_loop().time()
         if running is None or (running.done() and now - began > FRESH):
-            running, began = asyncio.ensure_future(look()), now
+            running, began = asyncio.ensure_future(probe()), now
             running.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(running)
 
@@ -51,7 +50,7 @@ def shared(look: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
 
 
 class Health(BaseModel):
-    """What was seen."""
+    """The state of one part."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"status": "ok", "detail": "answers"}]}
@@ -62,7 +61,7 @@ class Health(BaseModel):
 
 
 class Overall(BaseModel):
-    """All that was looked at."""
+    """The state of all parts."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -77,42 +76,42 @@ class Overall(BaseModel):
 def database_probe(database: Database) -> Probe:
     """Return the probe of the database: it answers, and its schema is there."""
 
-    async def look() -> str:
+    async def probe() -> str:
         await database.check()
         return "answers"
 
-    return shared(look)
+    return shared(probe)
 
 
-@router.get("/health", responses={503: {"model": Overall, "description": "Something is not well"}})
+@router.get("/health", responses={503: {"model": Overall, "description": "A part fails"}})
 async def health(request: Request, response: Response) -> Overall:
-    """Look at everything; 503 when something is not well. Needs no key."""
+    """Check every part; 503 when one fails. Needs no key."""
     probes: dict[str, Probe] = request.app.state.probes
-    seen = await asyncio.gather(*(_looked(probe) for probe in probes.values()))
-    parts = dict(zip(probes, seen, strict=True))
-    well = all(part.status == "ok" for part in parts.values())
-    response.status_code = 200 if well else 503
-    return Overall(status="ok" if well else "failing", parts=parts)
+    checked = await asyncio.gather(*(_checked(probe) for probe in probes.values()))
+    parts = dict(zip(probes, checked, strict=True))
+    is_well = all(part.status == "ok" for part in parts.values())
+    response.status_code = 200 if is_well else 503
+    return Overall(status="ok" if is_well else "failing", parts=parts)
 
 
-@router.get("/health/{part}", responses={503: {"model": Health, "description": "It is not well"}})
+@router.get("/health/{part}", responses={503: {"model": Health, "description": "The part fails"}})
 async def health_of(part: Name, request: Request, response: Response) -> Health:
-    """Look at one part; `email` is the sender."""
+    """Check one part; `email` is the sender."""
     probe: Probe | None = request.app.state.probes.get("sender" if part == "email" else part)
     if probe is None:
         return Health(status="ok", detail="not part of this process")
-    seen = await _looked(probe)
-    response.status_code = 200 if seen.status == "ok" else 503
-    return seen
+    checked = await _checked(probe)
+    response.status_code = 200 if checked.status == "ok" else 503
+    return checked
 
 
-async def _looked(probe: Probe) -> Health:
+async def _checked(probe: Probe) -> Health:
     try:
-        return Health(status="ok", detail=await asyncio.wait_for(probe(), PATIENCE))
+        return Health(status="ok", detail=await asyncio.wait_for(probe(), DEADLINE))
     except Unwell as error:
         return Health(status="failing", detail=str(error))
     except TimeoutError:
-        return Health(status="failing", detail=f"no answer within {PATIENCE} s")
-    except Exception as error:  # noqa: BLE001 - whatever fails is what is to be said
+        return Health(status="failing", detail=f"no answer within {DEADLINE} s")
+    except Exception as error:  # noqa: BLE001 - any failure is the result
         log.warning("probe failed", error=str(error))
         return Health(status="failing", detail="the check failed: see the log")

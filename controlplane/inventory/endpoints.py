@@ -19,7 +19,7 @@ router = APIRouter(tags=["inventory"], route_class=GuardedRoute)
 
 
 class Selection:
-    """Which parts are asked for, and by whom."""
+    """The parameters and the rights of a request for parts."""
 
     def __init__(
         self,

@@ -64,7 +64,7 @@ class Part(BaseModel):
 
 
 class HostView(Part):
-    """A host: what it shall be, and what is known of it."""
+    """A host: its specification, and its observed state."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [HOST]})
 
@@ -93,7 +93,7 @@ class AddressView(Part):
     ip: str | None
     """IPv4 address as last observed; null before the provider has given one."""
     helo: str
-    """The name that the address has in DNS, and that it says in HELO."""
+    """The name of the address in DNS and in HELO."""
     sends_bulk: bool
 
 

@@ -76,7 +76,7 @@ async def _lines(access: Access, operation_id: UUID, follow: bool) -> AsyncItera
     cursor = 0
     while True:
         async with access.begin() as connection:
-            # State first: lines written between the two looks are then not missed.
+            # State first: lines written between the two queries are then not missed.
             operation = await repository.find(connection, operation_id)
             lines = await repository.lines_after(connection, operation_id, cursor)
         for line in lines:

@@ -31,10 +31,10 @@ router = APIRouter(tags=["stops"], route_class=GuardedRoute)
 async def stop_mail(wanted: StopRequest, request: Request, access: Writer) -> StopView:
     """Stop mail of the platform, a tenant, a domain or an address; what waits stays queued."""
     async with access.begin() as connection:
-        found, tenant = await service.stop(
+        stopped, tenant = await service.stop(
             connection, wanted, access, now=request.app.state.clock()
         )
-    return _view(found, {tenant.id: tenant.name} if tenant else {})
+    return _view(stopped, {tenant.id: tenant.name} if tenant else {})
 
 
 @router.post("/start", responses=responses(NOT_FOUND, TENANT_MISSING, STOPPED_BY_OPERATOR))

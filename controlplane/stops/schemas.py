@@ -65,12 +65,12 @@ class StopView(BaseModel):
     id: UUID
     scope: StopScope
     tenant: str | None
-    """None: the platform."""
+    """Null: the platform."""
     name: str | None
     """Of the domain or the address."""
     reason: str
     actor: str
-    """Prefix of the key that asked for it."""
+    """Prefix of the API key of the request."""
     by_operator: bool
     """Then only an operator can start it."""
     since: datetime
@@ -83,11 +83,11 @@ class StopPage(Page[StopView]):
 
 
 class Started(BaseModel):
-    """What a start came to."""
+    """The result of a start."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"changed": True, "stops": [SHOWN]}]})
 
     changed: bool
     """False where nothing was stopped."""
     stops: list[StopView]
-    """What still holds back its mail, or part of it."""
+    """Stops that still hold back its mail, or part of it."""

@@ -127,8 +127,8 @@ async def list_tenants(
     async with access.begin() as connection:
         rows = await repository.page(connection, after=cursor, labels=wanted, limit=limit + 1)
         shown, following = cut(rows, limit, lambda row: row.name)
-        known = await conditions.load_all(connection, [row.id for row in shown])
-    items = [service.view(row, known[row.id], platform) for row in shown]
+        conditions_of = await conditions.load_all(connection, [row.id for row in shown])
+    items = [service.view(row, conditions_of[row.id], platform) for row in shown]
     return TenantPage(items=items, next=following)
 
 

@@ -69,12 +69,12 @@ class PauseView(BaseModel):
 
     reason: str
     actor: str
-    """Prefix of the key that asked for it."""
+    """Prefix of the API key of the request."""
     since: datetime
 
 
 class TenantView(BaseModel):
-    """A tenant: what it shall be, and what is known of it."""
+    """A tenant: its document, and its observed state."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
 

@@ -1,4 +1,4 @@
-"""The commands in front of a real API on a real database, as a person calls them."""
+"""The commands in front of a real API on a real database."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ spec:
 
 @dataclass
 class Plane:
-    """A running API, and its database to play the reconciler on."""
+    """A running API, and its database, in which a test plays the reconciler."""
 
     url: str
     key: str
@@ -71,7 +71,7 @@ class Plane:
             admin.execute(statement)
 
     def delete_when_asked(self) -> None:
-        """Delete the tenant once somebody wants it deleted."""
+        """Delete the tenant once its deletion was requested."""
 
         def deleted() -> bool:
             with psycopg.connect(self.dsn) as admin:

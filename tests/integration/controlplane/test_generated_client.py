@@ -1,4 +1,4 @@
-"""Whoever generates a client from the API's description gets documents with types."""
+"""A client that is generated from the OpenAPI document has typed documents."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from sandbox.reference.api import description
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """Types generated from the description."""
-    folder = tmp_path_factory.mktemp("client")
-    source, code = folder / "openapi.json", folder / "generated_client.py"
+    directory = tmp_path_factory.mktemp("client")
+    source, code = directory / "openapi.json", directory / "generated_client.py"
     source.write_text(json.dumps(description()))
     options = {
         "--input": str(source),
@@ -31,12 +31,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
         "--target-python-version": "3.11",
         "--formatters": "builtin",
     }
-    words = [word for option in options.items() for word in option]
+    arguments = [text for option in options.items() for text in option]
     program = [sys.executable, "-m", "datamodel_code_generator", "--set-default-enum-member"]
-    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
+        patch.syspath_prepend(directory)
         yield import_module(code.stem)
         del sys.modules[code.stem]
 

@@ -40,11 +40,11 @@ async def test_message_sent_by_an_operator_is_shown_to_its_tenant(
 async def test_message_of_another_tenant_is_not_found(acme, operator, client_of) -> None:
     bob = (await operator.post("/tenants", json=document("bob"))).json()
     id_ = (await operator.post("/messages", params={"tenant": "acme"}, json=MESSAGE)).json()["id"]
-    stranger = await client_of(bob["id"])
-    answer = await stranger.get(f"/messages/{id_}")
+    other = await client_of(bob["id"])
+    answer = await other.get(f"/messages/{id_}")
     assert_shows(answer.json(), MESSAGE_NOT_FOUND, id=id_)
-    assert (await stranger.get("/messages")).json()["items"] == []
-    sent = await stranger.post("/messages", params={"tenant": "acme"}, json=MESSAGE)
+    assert (await other.get("/messages")).json()["items"] == []
+    sent = await other.post("/messages", params={"tenant": "acme"}, json=MESSAGE)
     assert_shows(sent.json(), faults.NOT_FOUND)
 
 

@@ -1,11 +1,12 @@
-"""Requests that nobody should send: each is answered with a code and a remedy, none with a 500."""
+"""Invalid requests and failing databases: each is answered with a code and a remedy."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Never
 
+import httpx2
 import pytest
 from fastapi import FastAPI
 from psycopg import errors
@@ -13,12 +14,14 @@ from sqlalchemy import exc
 
 from blueprint.faults import INVALID
 from controlplane import faults
+from controlplane.app import create_app
 from controlplane.database import Database
 from controlplane.identity.keys import Scope
 from controlplane.requests import DOCUMENT_LIMIT
 from kit.faults import Code
-from tests.integration.controlplane.conftest import document
+from tests.integration.controlplane.conftest import PEPPER, document
 from tests.support.faults import assert_shows
+from tests.support.installation import PLATFORM
 
 JSON = {"Content-Type": "application/json"}
 
@@ -37,7 +40,7 @@ def problem_of(answer: Any) -> dict[str, Any]:
     [b"{", b"", b"\xff", b"[" * 50_000, b'{"a": ' + b"9" * 5000 + b"}", b"{} {}"],
     ids=["cut", "empty", "no UTF-8", "deep", "huge number", "two"],
 )
-async def test_a_body_that_is_no_json_is_told(operator, body: bytes) -> None:
+async def test_body_that_is_no_json_is_refused(operator, body: bytes) -> None:
     answer = await operator.post("/tenants", content=body, headers=JSON)
     if body:
         assert_shows(problem_of(answer), faults.MALFORMED_JSON, reason=...)
@@ -45,36 +48,36 @@ async def test_a_body_that_is_no_json_is_told(operator, body: bytes) -> None:
         assert_shows(problem_of(answer), INVALID, mistakes="1 mistake")
 
 
-async def test_the_place_of_a_mistake_in_json_is_told(operator) -> None:
+async def test_body_with_a_syntax_error_names_its_position(operator) -> None:
     answer = await operator.post("/tenants", content=b'{"a": }', headers=JSON)
     assert "at character 6" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("kind", ["text/yaml", "application/x-www-form-urlencoded", None])
-async def test_a_body_of_another_kind_is_refused(operator, kind: str | None) -> None:
+async def test_body_of_another_media_type_is_refused(operator, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
     content = json.dumps(document()).encode()
     answer = await operator.post("/tenants", content=content, headers=headers)
     assert_shows(problem_of(answer), faults.NOT_JSON, kind=kind or ...)
 
 
-async def test_json_may_name_its_encoding(operator) -> None:
+async def test_body_whose_media_type_names_an_encoding_is_accepted(operator) -> None:
     headers = {"Content-Type": "Application/JSON; charset=utf-8"}
     content = json.dumps(document()).encode()
     assert (await operator.post("/tenants", content=content, headers=headers)).status_code == 201
 
 
-async def test_a_large_body_is_refused_whether_its_length_is_told_or_not(operator) -> None:
+async def test_large_body_is_refused_with_and_without_its_length(operator) -> None:
     large = b'{"a": "' + b"x" * DOCUMENT_LIMIT + b'"}'
 
     async def unannounced() -> AsyncIterator[bytes]:
         yield large[:1000]
         yield large[1000:]
 
-    told = await operator.post("/tenants", content=large, headers=JSON)
-    assert_shows(problem_of(told), faults.TOO_LARGE)
-    untold = await operator.post("/tenants", content=unannounced(), headers=JSON)
-    assert_shows(problem_of(untold), faults.TOO_LARGE)
+    with_length = await operator.post("/tenants", content=large, headers=JSON)
+    assert_shows(problem_of(with_length), faults.TOO_LARGE)
+    without_length = await operator.post("/tenants", content=unannounced(), headers=JSON)
+    assert_shows(problem_of(without_length), faults.TOO_LARGE)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ async def test_a_large_body_is_refused_whether_its_length_is_told_or_not(operato
         ("GET", "/tenants/%00/operations"),
     ],
 )
-async def test_a_nul_is_refused_wherever_it_stands(operator, method: str, path: str) -> None:
+async def test_nul_in_path_or_query_is_refused(operator, method: str, path: str) -> None:
     assert_shows(problem_of(await operator.request(method, path)), faults.NUL)
 
 
@@ -106,13 +109,13 @@ async def test_a_nul_is_refused_wherever_it_stands(operator, method: str, path: 
         "/health/heart",
     ],
 )
-async def test_a_parameter_that_cannot_be_is_named(operator, path: str) -> None:
+async def test_invalid_parameter_is_named(operator, path: str) -> None:
     answer = await operator.get(path)
     assert_shows(problem_of(answer), faults.INVALID_REQUEST)
     assert answer.json()["violations"][0]["path"].split(".")[0] in ("query", "path")
 
 
-async def test_half_characters_are_repeated_without_harm(operator) -> None:
+async def test_lone_surrogates_are_refused_and_quoted_safely(operator) -> None:
     for body in (b'{"\\ud800": 1}', b'{"metadata": {"name": "\\ud800\\u0000"}}'):
         answer = await operator.post("/tenants", content=body, headers=JSON)
         assert_shows(problem_of(answer), INVALID, mistakes=...)
@@ -120,52 +123,58 @@ async def test_half_characters_are_repeated_without_harm(operator) -> None:
     assert_shows(problem_of(answer), faults.NOT_FOUND, name=...)
 
 
-async def test_a_wrong_method_says_which_are_right(operator) -> None:
+async def test_wrong_method_names_the_allowed_ones(operator) -> None:
     answer = await operator.patch("/tenants/acme")
     assert_shows(problem_of(answer), faults.WRONG_METHOD)
     assert answer.headers["allow"] == "DELETE, GET, PUT"
 
 
+class BrokenDatabase(Database):
+    """A database on which no transaction can begin."""
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__({})
+        self._failure = failure
+
+    def begin(self, *_: object, **__: object) -> Never:
+        """Fail."""
+        raise self._failure
+
+
+def on_broken_database(failure: Exception) -> httpx2.AsyncClient:
+    """Return a client of an API whose database fails."""
+    app = create_app(database=BrokenDatabase(failure), platform=PLATFORM, pepper=PEPPER)
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app, raise_app_exceptions=False),
+        base_url="http://penguin/api/v1",
+        headers={"Authorization": "Bearer pm_live_key"},
+    )
+
+
 @pytest.mark.parametrize(
-    "failure",
+    ("failure", "code"),
     [
-        exc.OperationalError("", {}, Exception()),
-        exc.InternalError("", {}, Exception("cannot execute INSERT in a read-only transaction")),
-        exc.InterfaceError("", {}, Exception()),
-        exc.TimeoutError(),
+        (exc.OperationalError("", {}, Exception()), faults.DATABASE_UNAVAILABLE),
+        (exc.InternalError("", {}, Exception("read-only")), faults.DATABASE_UNAVAILABLE),
+        (exc.InterfaceError("", {}, Exception()), faults.DATABASE_UNAVAILABLE),
+        (exc.TimeoutError(), faults.DATABASE_UNAVAILABLE),
+        (exc.OperationalError("", {}, errors.DeadlockDetected()), faults.DATABASE_BUSY),
+        (exc.OperationalError("", {}, errors.DiskFull()), faults.DATABASE_FULL),
     ],
-    ids=lambda failure: type(failure).__name__,
+    ids=lambda value: value.name if isinstance(value, Code) else type(value).__name__,
 )
-async def test_a_database_that_cannot_work_is_told_as_that(
-    operator, app: FastAPI, monkeypatch: pytest.MonkeyPatch, failure: Exception
-) -> None:
-    def away(*_: object, **__: object) -> None:
-        raise failure
-
-    monkeypatch.setattr(Database, "begin", away)
-    assert_shows(problem_of(await operator.get("/tenants")), faults.DATABASE_UNAVAILABLE)
-    assert (await operator.get("/health/db")).status_code == 503
-    assert (await operator.get("/health")).json()["parts"]["db"]["status"] == "failing"
+async def test_failing_database_is_answered_with_its_code(failure: Exception, code: Code) -> None:
+    async with on_broken_database(failure) as client:
+        assert_shows(problem_of(await client.get("/tenants")), code)
+        assert (await client.get("/health/db")).status_code == 503
+        assert (await client.get("/health")).json()["parts"]["db"]["status"] == "failing"
 
 
-async def test_requests_that_crossed_are_to_be_sent_again(
-    operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def crossed(*_: object, **__: object) -> None:
-        raise exc.OperationalError("", {}, errors.DeadlockDetected())
-
-    monkeypatch.setattr(Database, "begin", crossed)
-    assert_shows(problem_of(await operator.get("/tenants")), faults.DATABASE_BUSY)
-
-
-async def test_full_disk_of_the_database_is_answered_as_that(
-    operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise exc.OperationalError("", {}, errors.DiskFull())
-
-    monkeypatch.setattr(Database, "begin", full)
-    assert_shows(problem_of(await operator.get("/tenants")), faults.DATABASE_FULL)
+async def test_unexpected_failure_is_answered_without_its_details() -> None:
+    async with on_broken_database(ZeroDivisionError("secret detail")) as client:
+        answer = await client.get("/tenants")
+    assert_shows(problem_of(answer), faults.INTERNAL)
+    assert "secret detail" not in answer.text
 
 
 async def test_operation_that_does_not_exist_is_not_found(operator) -> None:
@@ -174,20 +183,8 @@ async def test_operation_that_does_not_exist_is_not_found(operator) -> None:
     assert_shows(answer, faults.NOT_FOUND, kind="operation", name=id_, plural="operations")
 
 
-async def test_a_failure_of_ours_says_nothing_of_its_inside(
-    operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("secret detail")
-
-    monkeypatch.setattr(Database, "begin", broken)
-    answer = await operator.get("/tenants")
-    assert_shows(problem_of(answer), faults.INTERNAL)
-    assert "secret detail" not in answer.text
-
-
 async def unread() -> AsyncIterator[bytes]:
-    """A body that fails the test when somebody reads it."""
+    """A body that fails the test when it is read."""
     pytest.fail("the body was read")
     yield b""
 
@@ -235,7 +232,7 @@ class TestDescription:
             for method, operation in methods.items()
         ]
 
-    def test_every_endpoint_of_the_interface_is_there(self, app: FastAPI) -> None:
+    def test_description_lists_every_endpoint(self, app: FastAPI) -> None:
         assert {name for name, _ in self.operations(app)} == {
             "get /api/v1/tenants",
             "post /api/v1/tenants",
@@ -266,7 +263,7 @@ class TestDescription:
             "get /api/v1/health/{part}",
         }
 
-    def test_every_answer_has_an_example(self, app: FastAPI) -> None:
+    def test_description_has_an_example_of_every_answer(self, app: FastAPI) -> None:
         schemas = app.openapi()["components"]["schemas"]
         for name, operation in self.operations(app):
             for status, answer in operation["responses"].items():
@@ -275,14 +272,14 @@ class TestDescription:
                     shown = {"example", "examples"} & (content.keys() | (schema or {}).keys())
                     assert shown, (name, status)
 
-    def test_every_body_has_an_example(self, app: FastAPI) -> None:
+    def test_description_has_an_example_of_every_body(self, app: FastAPI) -> None:
         schemas = app.openapi()["components"]["schemas"]
         for name, operation in self.operations(app):
             for content in operation.get("requestBody", {"content": {}})["content"].values():
                 schema = schemas.get(content["schema"].get("$ref", "").split("/")[-1], {})
                 assert content.get("examples") or schema.get("examples"), name
 
-    def test_every_error_is_a_problem_of_its_status(self, app: FastAPI) -> None:
+    def test_description_has_problems_of_every_status(self, app: FastAPI) -> None:
         for name, operation in self.operations(app):
             errors = {s: a for s, a in operation["responses"].items() if s >= "400"}
             assert "500" in errors, name
@@ -298,13 +295,13 @@ class TestDescription:
                 assert {problem["status"] for problem in shown} == {int(status)}, name
                 assert list(error["content"]) == ["application/problem+json"], name
 
-    def test_every_reference_leads_somewhere(self, app: FastAPI) -> None:
+    def test_description_has_no_dangling_reference(self, app: FastAPI) -> None:
         described = app.openapi()
         text = json.dumps(described)
         for part in text.split('"#/components/schemas/')[1:]:
             assert part.split('"')[0] in described["components"]["schemas"]
 
-    async def test_the_example_of_a_tenant_is_accepted(self, operator, app: FastAPI) -> None:
+    async def test_example_of_a_tenant_is_accepted(self, operator, app: FastAPI) -> None:
         body = app.openapi()["paths"]["/api/v1/tenants"]["post"]["requestBody"]
         example = body["content"]["application/json"]["examples"]["acme"]["value"]
         assert (await operator.post("/tenants", json=example)).status_code == 201

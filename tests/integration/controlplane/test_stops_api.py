@@ -154,7 +154,7 @@ async def test_stop_of_an_address_by_an_operator_needs_its_tenant(operator, acme
         {"scope": "tenant"} | WHY,
         PLATFORM | {"name": "acme"} | WHY,
         DOMAIN | {"tenant": "acme"} | WHY,
-        {"scope": "world"} | WHY,
+        {"scope": "everything"} | WHY,
         {"scope": "tenant", "name": "a\0b"} | WHY,
         {"scope": "tenant", "name": "\ud800"} | WHY,
         TENANT | {"reason": "\ud800"},

@@ -294,11 +294,11 @@ async def test_pages_of_tenants_skip_and_repeat_none(operator):
 
 
 async def test_tenants_listed_take_the_same_number_of_queries_for_any_count(operator, plane):
-    asked = 0
+    queries = 0
 
     def count(*_: Any) -> None:
-        nonlocal asked
-        asked += 1
+        nonlocal queries
+        queries += 1
 
     async with plane.begin(OPERATOR) as connection:
         engine = connection.engine.sync_engine
@@ -306,9 +306,9 @@ async def test_tenants_listed_take_the_same_number_of_queries_for_any_count(oper
     counts = []
     for name in ("a1", "b2", "c3"):
         await create(operator, name)
-        asked = 0
+        queries = 0
         listed = (await operator.get("/tenants")).json()["items"]
-        counts.append(asked)
+        counts.append(queries)
     assert len(listed) == 3
     assert counts[0] == counts[2]
 
@@ -350,7 +350,7 @@ class TestEvents:
     async def test_events_committed_late_are_after_the_cursor(self, operator, plane):
         acme = await create(operator)
 
-        async def tell(connection: AsyncConnection, reason: str) -> None:
+        async def emit_event(connection: AsyncConnection, reason: str) -> None:
             await emit(
                 connection,
                 tenant_id=UUID(acme["id"]),
@@ -364,13 +364,13 @@ class TestEvents:
 
         async def later() -> None:
             async with plane.begin(CONTROLLER) as connection:
-                await tell(connection, "second")
+                await emit_event(connection, "second")
 
         async with plane.begin(CONTROLLER) as slow:
-            await tell(slow, "first")
+            await emit_event(slow, "first")
             second = asyncio.create_task(later())
             while not second.done() and not await _somebody_waits(plane):
-                pass  # each look gives the other session its turn
+                pass  # each request lets the other session run
             before = (await operator.get("/events")).json()
         await second
         after = (await operator.get("/events", params={"cursor": before["next"]})).json()

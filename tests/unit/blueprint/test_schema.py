@@ -125,12 +125,12 @@ def test_value_at_a_limit_is_accepted_and_one_beyond_refused(
     assert (SCHEMA.is_valid(refused), refusals(refused)) == (False, {INVALID_VALUE})
 
 
-def test_key_by_its_name_in_our_code_is_unknown() -> None:
+def test_key_by_its_python_name_is_unknown() -> None:
     document = document_with(("kind",), "Tenant")
     document["api_version"] = document.pop("apiVersion")
     assert not SCHEMA.is_valid(document)
     assert refusals(document) == {UNKNOWN_KEY, MISSING_KEY}
 
 
-def test_every_rule_of_a_tenant_is_one_across_fields() -> None:
+def test_every_tenant_rule_is_listed_as_across_fields() -> None:
     assert {code for code in FAULTS if code.name.startswith("tenant.")} == set(ACROSS_FIELDS)

@@ -24,13 +24,13 @@ from kit.processes import own_identity
 from tests.support.command_line import Terminal
 
 
-def test_a_new_order_is_no_change_and_items_are_named_by_their_name():
+def test_changes_of_reordered_items_are_none_and_name_items():
     before = {"hosts": [{"name": "a", "size": 1}, {"name": "b", "size": 1}], "plan": "x"}
     after = {"hosts": [{"name": "b", "size": 2}, {"name": "a", "size": 1}], "plan": "x"}
     assert list(of_documents(before, after, "spec")) == [Change("spec.hosts[b].size", 1, 2)]
 
 
-def test_what_comes_and_goes_is_one_change_each():
+def test_changes_of_added_and_removed_items_are_one_each():
     before = {"mailboxes": [{"address": "a@x.example"}]}
     after = {"mailboxes": [{"address": "b@x.example"}], "zone": "z"}
     assert list(of_documents(before, after, "spec")) == [
@@ -48,14 +48,14 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_a_context_the_remedy_is_init(state):
+def test_connect_without_a_context_says_to_run_init(state):
     with pytest.raises(Fault) as raised:
         connect()
     assert raised.value.code.name == "context.missing"
     assert "penguin init" in raised.value.remedy
 
 
-def test_the_control_plane_that_runs_here_wins_over_the_context(state):
+def test_connect_with_a_local_control_plane_prefers_it_to_the_context(state):
     context = {"url": "http://far.example", "api_key": "key"}
     (state / "context.json").write_text(json.dumps(context))
     here = {"process": own_identity(), "url": "http://127.0.0.1:8400"}
@@ -63,7 +63,7 @@ def test_the_control_plane_that_runs_here_wins_over_the_context(state):
     assert connect().url == "http://127.0.0.1:8400"
 
 
-def test_the_word_of_a_killed_control_plane_does_not_count(state):
+def test_connect_after_a_killed_control_plane_uses_the_context(state):
     context = {"url": "http://far.example", "api_key": "key"}
     (state / "context.json").write_text(json.dumps(context))
     dead = {"process": f"{os.getpid()}.1", "url": "http://127.0.0.1:8400"}
@@ -72,7 +72,7 @@ def test_the_word_of_a_killed_control_plane_does_not_count(state):
 
 
 @pytest.mark.parametrize("written", ["[]", "{", '"x"', '{"process": null}', '{"process": 9e9}'])
-def test_garbled_files_count_as_none(state, written):
+def test_connect_with_damaged_files_ignores_them(state, written):
     (state / "serve.json").write_text(written)
     (state / "context.json").write_text(json.dumps({"url": "http://far.example", "api_key": "k"}))
     assert connect().url == "http://far.example"
@@ -83,7 +83,7 @@ def test_garbled_files_count_as_none(state, written):
 
 
 @pytest.mark.parametrize("key", ["pm_live_a\nb", "schlüssel"])
-def test_a_key_that_no_header_can_carry_is_told_so(state, monkeypatch, key):
+def test_connect_with_a_key_that_no_header_can_carry_is_refused(state, monkeypatch, key):
     monkeypatch.setenv("PENGUIN_API_KEY", key)
     monkeypatch.setenv("PENGUIN_API_URL", "http://far.example")
     with pytest.raises(Fault) as raised:
@@ -95,7 +95,7 @@ def test_a_key_that_no_header_can_carry_is_told_so(state, monkeypatch, key):
 
 
 @pytest.mark.parametrize("url", ["foo", "http://", "http://[::1", "http://a:b", "ftp://a"])
-def test_what_is_no_address_is_told_so(state, monkeypatch, url):
+def test_connect_with_an_invalid_address_is_refused(state, monkeypatch, url):
     monkeypatch.setenv("PENGUIN_API_KEY", "key")
     monkeypatch.setenv("PENGUIN_API_URL", url)
     with pytest.raises(Fault) as raised:
@@ -107,7 +107,7 @@ def test_what_is_no_address_is_told_so(state, monkeypatch, url):
 
 
 @pytest.mark.parametrize("content", [{"text": "<html>Welcome"}, {"json": {"items": 3}}])
-def test_get_of_another_programs_answer_is_refused(content):
+def test_get_answered_by_another_program_is_refused(content):
     page = httpx2.MockTransport(lambda request: httpx2.Response(200, request=request, **content))
     with pytest.raises(Fault) as raised:
         Api("http://far.example", "key", page).get("/tenants", TenantPage)
@@ -123,7 +123,7 @@ def test_get_reads_an_answer_with_fields_of_a_newer_control_plane():
 
 
 @pytest.mark.parametrize("name", ["", " "])
-def test_an_empty_name_is_not_the_list(name):
+def test_path_of_an_empty_name_is_refused(name):
     with pytest.raises(Fault) as raised:
         tenant_path(name)
     assert raised.value.code.name == "usage"
@@ -137,14 +137,14 @@ def answer(status: int, **content: object) -> httpx2.Response:
     return httpx2.Response(status, request=request, **content)
 
 
-def test_a_problem_keeps_code_remedy_and_place():
-    told = PROBLEM | {"code": NOT_FOUND.name, "detail": "no acme", "remedy": "apply it"}
-    error = problem_of(answer(404, json=told))
+def test_problem_of_an_answer_keeps_code_remedy_and_path():
+    found = PROBLEM | {"code": NOT_FOUND.name, "detail": "no acme", "remedy": "apply it"}
+    error = problem_of(answer(404, json=found))
     shown = (error.code.name, error.message, error.where, error.remedy)
     assert shown == (NOT_FOUND.name, "no acme", "/api/v1/tenants/acme", "apply it")
 
 
-def test_every_mistake_of_a_problem_is_an_error_with_its_key():
+def test_problem_with_violations_keeps_the_path_of_each():
     mistake = {"code": "a.b", "detail": "wrong", "remedy": "correct it", "path": "spec.plan"}
     violations = [mistake, mistake | {"path": "spec.x"}]
     several = problem_of(answer(422, json=PROBLEM | mistake | {"violations": violations}))
@@ -152,16 +152,16 @@ def test_every_mistake_of_a_problem_is_an_error_with_its_key():
 
 
 @pytest.mark.parametrize("content", [{"text": "<html>Bad gateway"}, {"json": ["?"]}])
-def test_an_answer_of_somebody_else_is_an_error_too(content):
+def test_problem_of_another_programs_answer_is_a_foreign_answer(content):
     assert problem_of(answer(502, **content)).code is FOREIGN_ANSWER
 
 
-def test_a_name_cannot_leave_its_path():
+def test_path_of_a_name_with_slashes_is_quoted():
     assert tenant_path("../operations") == "/tenants/..%2Foperations"
 
 
 @pytest.mark.parametrize(("text", "expected"), [("300s", 300), ("5m", 300), ("1h", 3600), ("7", 7)])
-def test_durations(text, expected):
+def test_duration_is_read_with_each_unit(text, expected):
     assert seconds(text) == expected
 
 
@@ -180,21 +180,21 @@ PROVISIONED = ("InfrastructureReady", "True", "Provisioned", "")
 WAITING = ("DnsReady", "Unknown", "RecordsWaiting", "3 of 12")
 FOUND = ("DnsReady", "True", "RecordsFound", "12 of 12")
 NOT_DELETING = ("Deleting", "False", "NotDeleting", "")
-DELETING = ("Deleting", "True", "Deleting", "asked for")
+DELETING = ("Deleting", "True", "Deleting", "requested")
 
 
 @pytest.mark.parametrize(
     ("deleting", "doing"),
-    [(False, "DnsReady RecordsWaiting: 3 of 12"), (True, "Deleting asked for")],
+    [(False, "DnsReady RecordsWaiting: 3 of 12"), (True, "Deleting requested")],
 )
-def test_wait_between_two_changes_shows_what_is_waited_for(deleting, doing):
+def test_wait_between_two_changes_shows_the_current_step(deleting, doing):
     screen = Terminal()
     with redirect_stderr(screen), Changes(io.StringIO(), "acme", "Ready", TYPES) as changes:
         changes.show(tenant(PROVISIONED, WAITING, DELETING, deleting=deleting))
     assert f"… waiting: {doing}" in screen.getvalue()
 
 
-def test_wait_first_look_is_a_summary_and_later_ones_print_changes_only():
+def test_wait_prints_a_summary_and_then_only_changes():
     log = io.StringIO()
     with Changes(log, "acme", "Ready", TYPES) as changes:
         changes.show(tenant(PROVISIONED, WAITING, NOT_DELETING))
@@ -206,18 +206,18 @@ def test_wait_first_look_is_a_summary_and_later_ones_print_changes_only():
     assert change.split(" s  ")[1] == "✓ DnsReady: 12 of 12"
 
 
-def test_wait_for_what_holds_already_prints_nothing():
+def test_wait_for_a_condition_that_is_true_prints_nothing():
     log = io.StringIO()
     with Changes(log, "acme", "Ready", TYPES) as changes:
         changes.end(tenant(PROVISIONED))
     assert log.getvalue() == ""
 
 
-def test_wait_shows_a_flag_when_it_is_raised_and_not_when_it_is_lowered():
+def test_wait_shows_a_flag_that_becomes_true_and_not_one_that_becomes_false():
     log = io.StringIO()
     with Changes(log, "acme", "Ready", TYPES) as changes:
         changes.show(tenant(NOT_DELETING))
         changes.show(tenant(DELETING))
         changes.show(tenant(NOT_DELETING))
     [_, change] = log.getvalue().splitlines()
-    assert change.split(" s  ")[1] == "… Deleting: asked for"
+    assert change.split(" s  ")[1] == "… Deleting: requested"

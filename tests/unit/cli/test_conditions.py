@@ -1,4 +1,4 @@
-"""Conditions as a person reads them."""
+"""Conditions as text."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def test_sentence_has_no_colon_before_nothing_and_no_repeated_reason(reason, mes
     assert sentence(condition("Ready", "False", reason, message)) == text
 
 
-def test_page_of_a_condition_that_holds_shows_its_message_only():
+def test_page_of_a_true_condition_shows_its_message_only():
     lines = page(condition("DnsReady", "True", "DnsVerified", "waiting: domain/b.example"))
     assert lines == ["  tenant", "    ✓ DnsReady              waiting: domain/b.example"]
 
 
-def test_page_leaves_out_flags_that_are_not_raised_unless_all_are_asked_for():
+def test_page_without_everything_leaves_out_flags_that_are_not_true():
     found = [condition("Drifted", "False", "AsApplied"), condition("Stalled", "True", "NoRoom")]
     assert page(*found) == ["  tenant", "    ! Stalled               NoRoom"]
     assert len(page(*found, everything=True)) == 3
 
 
-def test_page_shows_deletion_as_work_and_not_as_a_success():
-    assert page(condition("Deleting", "True", "Deleting", "asked for"))[1].startswith("    … ")
+def test_page_of_a_deletion_marks_it_as_in_progress():
+    assert page(condition("Deleting", "True", "Deleting", "requested"))[1].startswith("    … ")
 
 
 def test_page_orders_subjects_and_types_as_the_control_plane_does():
@@ -71,7 +71,7 @@ def test_page_orders_subjects_and_types_as_the_control_plane_does():
     ]  # fmt: skip
 
 
-def test_page_says_a_long_message_once_for_a_part_and_its_sum():
+def test_page_of_a_summary_does_not_repeat_the_message_of_its_part():
     why = "the record is missing; set it at your DNS provider"
     lines = page(
         condition("Ready", "False", "DnsMissing", why),
@@ -81,7 +81,7 @@ def test_page_says_a_long_message_once_for_a_part_and_its_sum():
     assert " ".join(" ".join(lines).split()).count(why) == 1
 
 
-def test_page_of_a_sum_that_holds_keeps_its_message():
+def test_page_of_a_true_summary_keeps_its_message():
     lines = page(
         condition("Ready", "True", "Ready", "waiting: domain/b.example"),
         condition("DnsReady", "True", "DnsVerified", "waiting: domain/b.example"),

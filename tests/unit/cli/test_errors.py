@@ -1,4 +1,4 @@
-"""Whatever goes wrong, a person reads a code and a remedy, and the log has the rest."""
+"""Failures are printed with code and remedy; tracebacks go to the log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INVALID = TABLE.code("thing.invalid", message="it is invalid", remedy="correct i
 MISSING = TABLE.code("thing.missing", message="no name", remedy="add one", cause="c")
 
 
-def test_all_errors_of_a_group_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_violations_of_a_fault_are_all_shown(capsys: pytest.CaptureFixture[str]) -> None:
     both = tuple(UNREADABLE.violation(reason=reason, file="a.yaml") for reason in ("one", "two"))
     with pytest.raises(SystemExit) as ended, reported(lambda: Path("/nowhere")):
         raise invalid(both)
@@ -50,25 +50,27 @@ def test_fault_with_violations_shows_each(capsys: pytest.CaptureFixture[str]) ->
     )
 
 
-def test_the_unexpected_goes_to_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unexpected_exception_is_written_to_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     log = tmp_path / "log" / "penguin.log"
     with pytest.raises(SystemExit), reported(lambda: log):
         raise KeyError("surprise")
-    said = capsys.readouterr().err
-    assert said.startswith("error[cli.internal]: an unexpected failure\n  do: ")
-    assert str(log) in said
-    assert "Traceback" not in said
+    output = capsys.readouterr().err
+    assert output.startswith("error[cli.internal]: an unexpected failure\n  do: ")
+    assert str(log) in output
+    assert "Traceback" not in output
     assert "Traceback" in log.read_text()
 
 
-def test_even_an_unwritable_log_shows_no_traceback(
+def test_unexpected_exception_without_a_writable_log_shows_no_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "log").write_text("a file where the directory should be")
     with pytest.raises(SystemExit), reported(lambda: tmp_path / "log" / "penguin.log"):
         raise KeyError("surprise")
-    said = capsys.readouterr().err
-    assert said.startswith(
+    output = capsys.readouterr().err
+    assert output.startswith(
         "error[cli.internal]: an unexpected failure\n  do: make the log writable"
     )
 
@@ -82,21 +84,23 @@ def test_even_an_unwritable_log_shows_no_traceback(
         (["servers", "status", "-o", "xml"], "'xml' is not one of", "penguin servers status"),
     ],
 )
-def test_a_mistyped_command_line_ends_with_1_since_2_says_that_something_differs(
+def test_mistyped_command_line_exits_with_1_and_names_its_help(
     arguments: list[str],
     message: str,
     help_of: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(*arguments) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error[usage]: ")
-    assert message in said
-    assert f"  do: see `{help_of} --help`" in said
+    output = capsys.readouterr().err
+    assert output.startswith("error[usage]: ")
+    assert message in output
+    assert f"  do: see `{help_of} --help`" in output
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["servers", "status", "-o", "json"]])
-def test_a_reader_that_has_enough_is_no_surprise(arguments: list[str], tmp_path: Path) -> None:
+def test_closed_pipe_ends_the_command_without_a_message(
+    arguments: list[str], tmp_path: Path
+) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
@@ -112,7 +116,7 @@ def test_a_reader_that_has_enough_is_no_surprise(arguments: list[str], tmp_path:
 
 
 @pytest.mark.parametrize("format_", ["table", "json"])
-def test_standard_output_may_be_closed(format_: str, tmp_path: Path) -> None:
+def test_command_with_closed_standard_output_succeeds(format_: str, tmp_path: Path) -> None:
     command = f'exec "$0" -m cli.main servers status -o {format_} <&- >&-'
     done = subprocess.run(
         ["bash", "-c", command, sys.executable],
@@ -140,10 +144,10 @@ def test_help_lists_every_room_and_imports_none() -> None:
         "app(['--help'], standalone_mode=False);"
         "print(sorted(set(sys.modules) & {'cli.get', 'composition.serve', 'sandbox.world', 'lab'}))"
     )
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    assert "Watch a tenant's conditions until one holds" in said
-    assert "Run API, public endpoints, reconciler and sender" in said
-    assert "The main job on real parts" in said
-    assert said.endswith("[]\n")
+    assert "Watch a tenant's conditions until one holds" in output
+    assert "Run API, public endpoints, reconciler and sender" in output
+    assert "The main job on real parts" in output
+    assert output.endswith("[]\n")

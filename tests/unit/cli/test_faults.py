@@ -1,4 +1,4 @@
-"""What the client refuses by itself, as a person meets it on the command line."""
+"""What the client itself refuses, as the command line prints it."""
 
 from __future__ import annotations
 
@@ -81,27 +81,27 @@ def test_client_with_a_key_and_no_control_plane_says_so(penguin: Penguin) -> Non
 
 
 def test_client_with_a_wrong_address_names_it(penguin: Penguin) -> None:
-    said = penguin("get", "hosts", PENGUIN_API_URL="example")
-    assert_shows(said, faults.CONTEXT_INVALID)
+    output = penguin("get", "hosts", PENGUIN_API_URL="example")
+    assert_shows(output, faults.CONTEXT_INVALID)
 
 
 def test_client_with_a_damaged_key_does_not_send_it(penguin: Penguin) -> None:
-    said = penguin("get", "hosts", PENGUIN_API_URL="http://127.0.0.1:9", PENGUIN_API_KEY="a\nb")
+    output = penguin("get", "hosts", PENGUIN_API_URL="http://127.0.0.1:9", PENGUIN_API_KEY="a\nb")
     remedy = "copy it again, without quotes and line breaks"
     values = {"part": "key", "reason": "it holds characters that no key has", "remedy": remedy}
-    assert_shows(said, faults.CONTEXT_INVALID, **values)
+    assert_shows(output, faults.CONTEXT_INVALID, **values)
 
 
 def test_client_whose_control_plane_is_silent_says_so(penguin: Penguin) -> None:
-    said = penguin("get", "hosts", PENGUIN_API_URL="http://127.0.0.1:9")
-    assert_shows(said, faults.UNREACHABLE, reason=...)
+    output = penguin("get", "hosts", PENGUIN_API_URL="http://127.0.0.1:9")
+    assert_shows(output, faults.UNREACHABLE, reason=...)
 
 
 def test_client_at_a_web_page_says_that_it_is_no_control_plane(
     penguin: Penguin, web_page: str
 ) -> None:
-    said = penguin("get", "hosts", PENGUIN_API_URL=web_page)
-    assert_shows(said, faults.FOREIGN_ANSWER, status=200)
+    output = penguin("get", "hosts", PENGUIN_API_URL=web_page)
+    assert_shows(output, faults.FOREIGN_ANSWER, status=200)
 
 
 def test_apply_of_a_missing_file_is_refused(penguin: Penguin) -> None:
@@ -110,28 +110,28 @@ def test_apply_of_a_missing_file_is_refused(penguin: Penguin) -> None:
 
 def test_apply_of_an_empty_folder_is_refused(penguin: Penguin, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    reason = "the folder holds no .yaml, .yml or .json file"
+    reason = "the directory holds no .yaml, .yml or .json file"
     assert_shows(penguin("apply", "-f", "empty"), faults.UNREADABLE, reason=reason)
 
 
 def test_apply_of_one_tenant_in_two_files_is_refused(penguin: Penguin, tmp_path: Path) -> None:
     for name in ("a.yaml", "b.yaml"):
         (tmp_path / name).write_text(ACME)
-    said = penguin("apply", "-f", "a.yaml", "-f", "b.yaml")
-    assert_shows(said, faults.REPEATED, name="acme", first="a.yaml")
+    output = penguin("apply", "-f", "a.yaml", "-f", "b.yaml")
+    assert_shows(output, faults.REPEATED, name="acme", first="a.yaml")
 
 
 def test_apply_with_a_broken_platform_names_the_setting(penguin: Penguin, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(ACME)
-    said = penguin("apply", "-f", "a.yaml", PENGUIN_PLATFORM__ZONE="Not A Zone")
-    assert_shows(said, faults.SETTINGS_INVALID, reasons=...)
-    assert "PENGUIN_PLATFORM__ZONE: " in said
+    output = penguin("apply", "-f", "a.yaml", PENGUIN_PLATFORM__ZONE="Not A Zone")
+    assert_shows(output, faults.SETTINGS_INVALID, reasons=...)
+    assert "PENGUIN_PLATFORM__ZONE: " in output
 
 
 def test_render_into_a_missing_folder_is_refused(penguin: Penguin, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(ACME)
-    said = penguin("render", "-f", "a.yaml", "--to", "missing/b.json")
-    assert_shows(said, faults.UNWRITABLE, reason="No such file or directory")
+    output = penguin("render", "-f", "a.yaml", "--to", "missing/b.json")
+    assert_shows(output, faults.UNWRITABLE, reason="No such file or directory")
 
 
 def test_defect_is_shown_without_a_traceback() -> None:

@@ -1,4 +1,4 @@
-"""Whatever `-f` names: every mistake of every file is told, and only what was named is read."""
+"""Whatever `-f` names: every mistake of every file is found, and only what was named is read."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ACME = (checkout() / "tenants" / "acme.yaml").read_bytes()
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
-    place = tmp_path / "a folder"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    return place
+    path = tmp_path / "a directory"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    return path
 
 
 def errors_of(*paths: str) -> list[tuple[str, str | None]]:
@@ -37,8 +37,10 @@ def errors_of(*paths: str) -> list[tuple[str, str | None]]:
     "content",
     [ACME, ACME.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + ACME, b"---\n" + ACME + b"---\n"],
 )
-def test_line_ends_and_marks_of_editors_do_not_matter(folder: Path, content: bytes) -> None:
-    (folder / "acme.yaml").write_bytes(content)
+def test_file_with_other_line_ends_or_a_byte_order_mark_is_read(
+    directory: Path, content: bytes
+) -> None:
+    (directory / "acme.yaml").write_bytes(content)
     (source,) = files.read(["acme.yaml"])
     assert source.name == "acme"
 
@@ -54,28 +56,30 @@ def test_line_ends_and_marks_of_editors_do_not_matter(folder: Path, content: byt
         (ACME.replace(b"\n  plan", b"\n\tplan"), "document.syntax"),
     ],
 )
-def test_what_cannot_be_a_document_is_told_so(folder: Path, content: bytes, code: str) -> None:
-    (folder / "x.yaml").write_bytes(content)
-    (folder / "y.yaml").write_bytes(ACME.replace(b"plan:", b"plam:"))
-    told = errors_of(".")
-    assert told[0][0] == code
-    assert {found for found, _ in told[1:]} == {"document.unknown_key", "document.missing_key"}
+def test_file_that_is_no_document_is_refused_beside_the_others(
+    directory: Path, content: bytes, code: str
+) -> None:
+    (directory / "x.yaml").write_bytes(content)
+    (directory / "y.yaml").write_bytes(ACME.replace(b"plan:", b"plam:"))
+    found = errors_of(".")
+    assert found[0][0] == code
+    assert {found for found, _ in found[1:]} == {"document.unknown_key", "document.missing_key"}
 
 
-def test_an_endless_file_is_not_read_to_its_end() -> None:
+def test_endless_file_is_refused_as_too_large() -> None:
     assert errors_of("/dev/zero") == [("file.unreadable", "/dev/zero")]
 
 
 @pytest.mark.parametrize("name", ["", " "])
-def test_an_empty_name_does_not_stand_for_the_folder_we_are_in(folder: Path, name: str) -> None:
-    (folder / "acme.yaml").write_bytes(ACME)
+def test_empty_file_name_is_refused(directory: Path, name: str) -> None:
+    (directory / "acme.yaml").write_bytes(ACME)
     assert errors_of(name) == [("file.unreadable", "-f")]
 
 
-def test_folders_without_documents_and_missing_files_are_named(folder: Path) -> None:
-    (folder / "empty.yaml").mkdir()
-    told = errors_of("empty.yaml", "missing.yaml")
-    assert told == [("file.unreadable", "empty.yaml"), ("file.unreadable", "missing.yaml")]
+def test_directory_without_documents_and_missing_file_are_both_refused(directory: Path) -> None:
+    (directory / "empty.yaml").mkdir()
+    found = errors_of("empty.yaml", "missing.yaml")
+    assert found == [("file.unreadable", "empty.yaml"), ("file.unreadable", "missing.yaml")]
 
 
 def test_standard_input_is_read_unless_it_is_closed(capsys: pytest.CaptureFixture[str]) -> None:

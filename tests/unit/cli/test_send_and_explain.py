@@ -1,4 +1,4 @@
-"""`penguin send` and `penguin explain` in front of an API that is played by a function."""
+"""`penguin send` and `penguin explain` in front of an API that is served by a function."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def penguin(api: Api, *arguments: str) -> int:
 GOOD = ("--from", "sales@acme.example", "--to", "bob@rcpt.example", "--subject", "Hello")
 
 
-def test_send_waits_until_the_host_has_it(capsys):
+def test_send_with_wait_returns_once_the_message_is_accepted(capsys):
     api = Api("queued", "handing_over", "accepted")
     assert penguin(api, "send", *GOOD, "--text", "Hi", "--wait", "-o", "json") == 0
     assert json.loads(capsys.readouterr().out)["state"] == "accepted"
     assert api.sent[0]["text"] == "Hi"
 
 
-def test_send_fails_when_the_mail_is_not_accepted(capsys):
+def test_send_with_wait_fails_when_the_message_is_not_accepted(capsys):
     api = Api("cancelled")
     assert penguin(api, "send", *GOOD, "--text", "Hi", "--wait") == 1
     assert_shows(
@@ -83,7 +83,7 @@ def test_send_fails_when_the_mail_is_not_accepted(capsys):
     )
 
 
-def test_a_mail_file_is_read_and_options_overrule_it(tmp_path):
+def test_send_of_a_mail_file_lets_options_override_it(tmp_path):
     api = Api()
     file = tmp_path / "mail.eml"
     file.write_text(
@@ -104,7 +104,7 @@ def test_a_mail_file_is_read_and_options_overrule_it(tmp_path):
     ]
 
 
-def test_what_is_missing_is_named(capsys):
+def test_send_without_required_options_names_them(capsys):
     assert penguin(Api(), "send", "--subject", "Hello") == 1
     assert "--from, --to missing" in capsys.readouterr().err
 
@@ -129,13 +129,13 @@ def test_explain_in_a_pipe_fits_80_columns(monkeypatch, capsys):
     assert "until 2026-11-24 12:00:30" in " ".join(" ".join(lines).split())
 
 
-def test_explain_says_states_in_words(capsys):
+def test_explain_prints_states_in_words(capsys):
     api = Api("migrated_to_redis")
     assert penguin(api, "explain", ID) == 0
     assert "State:       ready to send" in capsys.readouterr().out
 
 
-def test_a_refusal_of_the_api_is_shown_with_its_remedy(monkeypatch, capsys):
+def test_explain_refused_by_the_api_shows_code_and_remedy(monkeypatch, capsys):
     monkeypatch.setenv("PENGUIN_API_KEY", "wrong")
     assert penguin(Api(), "explain", ID) == 1
     shown = capsys.readouterr().err

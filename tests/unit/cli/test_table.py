@@ -12,7 +12,7 @@ from cli.table import Table, fit, print_table
 from tests.support.command_line import Terminal
 
 ID = "0199b1c2-0000-7000-8000-000000000000"
-LONG = "a text that says at length what became of this and why nobody has to act on it now"
+LONG = "a long text about what happened, why it did, and that nothing has to be done about it"
 ROWS = {
     kinds.TENANT: {"name": "a" * 30, "ready": "Unknown", "reason": "CloudflareZoneMissing"}
     | {"generation": 12, "age": "300d", "cost": "$1,043.98"},
@@ -23,7 +23,7 @@ ROWS = {
     | {"helo": "mx1-12.acme-of-somewhere.example", "use": "bulk mail"},
     kinds.DOMAIN: {"tenant": "acme", "name": "acme-mail.example", "ready": "False"}
     | {"reason": "DnsRecordMissing", "dns": "cloudflare", "dmarc": "quarantine"},
-    kinds.MAILBOX: {"tenant": "acme", "name": "somebody.with.a.name@acme-mail.example"}
+    kinds.MAILBOX: {"tenant": "acme", "name": "first.middle.last.name@acme-mail.example"}
     | {"daily_cap": 50},
     kinds.OPERATION: {"id": ID, "tenant": "acme", "phase": "configuration", "kind": "update"}
     | {"outcome": "failed", "error_code": "hostwinds.no_capacity", "age": "12m"},
