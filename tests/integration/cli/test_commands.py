@@ -54,7 +54,7 @@ def test_apply_refused_by_the_api_names_the_line_and_applies_other_files(
 ):
     assert penguin("apply", "-f", str(file)) == 0
     other_owner = file.with_name("other_owner.yaml")
-    other_owner.write_text(file.read_text().replace("name: acme}", "name: other_owner}", 1))
+    other_owner.write_text(file.read_text().replace("name: acme}", "name: other-owner}", 1))
     other = file.with_name("zoo.yaml")
     other.write_text(file.read_text().replace("acme", "zoo"))
     assert penguin("apply", "-f", str(other_owner), "-f", str(other)) == 1
