@@ -1,31 +1,49 @@
-"""A `Configurator` without hosts, for tests of what stands above it."""
+"""The double of the port `Configurator`: hosts in memory.
+
+It is held to `tests/support/configurator_conformance.py`, as the real configurator is.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 
 from blueprint.document import Blueprint
-from controlplane.ansible.faults import SSH_REFUSED
+from controlplane.ansible.faults import HOST_KEY_CHANGED, SSH_REFUSED, UNREACHABLE
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress
 from kit.faults import Fault
 
+PASSWORD = "first"
+"""The provider's root password of every host."""
+
 
 class MemoryConfigurator:
-    """Remembers what it was told. `fail_next` makes the next call raise, once."""
+    """Hosts that are there, accept `PASSWORD`, and remember what is applied to them."""
 
     def __init__(self) -> None:
-        self.keys: dict[str, str] = {}
-        """Public key installed, by host name."""
-        self.configured: dict[str, str] = {}
-        """What was configured last (JSON), by host name."""
+        self.dead: set[str] = set()
+        """Names of hosts that do not answer."""
         self.runs: list[str] = []
-        """Host names in the order of `configure` calls."""
-        self._failures: list[Fault] = []
+        """Host names in the order of `configure` calls that ended well."""
+        self._keys: dict[str, set[str]] = defaultdict(set)
+        """Public and private keys that a server accepts, by its label."""
+        self._applied: dict[str, str] = {}
+        self._installed: Counter[str] = Counter()
+        self._failures: dict[str, list[Fault]] = defaultdict(list)
 
-    def fail_next(self, error: Fault) -> None:
-        """Raise this at the next call of either method."""
-        self._failures.append(error)
+    def fail_next(self, host: str, fault: Fault) -> None:
+        """Let the next call for a host raise a fault."""
+        self._failures[host].append(fault)
+
+    def reinstall(self, host: ObservedHost) -> None:
+        """Give a host another key; it accepts the provider's password again."""
+        self._installed[host.server_name] += 1
+        self.remove_keys(host)
+
+    def remove_keys(self, host: ObservedHost) -> None:
+        """Let a host accept no key."""
+        self._keys.pop(host.server_name, None)
 
     def first_contact(
         self,
@@ -36,14 +54,14 @@ class MemoryConfigurator:
         progress: Progress,
         ssh_private_key: str | None = None,
     ) -> str:
-        """Accept the key; a password is needed unless it is there already."""
-        del ssh_private_key
-        self._maybe_fail()
-        if self.keys.get(host.name) != ssh_public_key and password is None:
-            raise SSH_REFUSED(reason="no password is known", where=f"host/{host.name}")
-        self.keys[host.name] = ssh_public_key
+        """Accept the key; a password is needed unless the host accepts it already."""
+        self._reach(host)
+        accepted = self._keys[host.server_name]
+        if ssh_private_key not in accepted and password != PASSWORD:
+            raise SSH_REFUSED(reason="password", where=f"host/{host.name}")
+        accepted |= {ssh_public_key, ssh_private_key or ssh_public_key}
         progress(f"{host.name}: our key is installed")
-        return f"{host.primary_ip} ssh-ed25519 AAAA-{host.name}"
+        return self._host_key(host)
 
     def configure(
         self,
@@ -54,18 +72,27 @@ class MemoryConfigurator:
         known_host: str,
         progress: Progress,
     ) -> int:
-        """Compare with the last call: 0 where nothing differs, as the playbooks would say."""
-        del known_host
-        self._maybe_fail()
+        """Apply variables to a host; 0 where nothing differs, as the playbooks would report."""
+        self._reach(host)
+        if known_host != self._host_key(host):
+            raise HOST_KEY_CHANGED(where=f"host/{host.name}")
+        if secrets.ssh_private_key not in self._keys[host.server_name]:
+            raise SSH_REFUSED(reason="key", where=f"host/{host.name}")
         wanted = host_variables(blueprint, host, secrets)
         del wanted["digest"]
         text = json.dumps([wanted, secret_variables(secrets)], sort_keys=True)
         self.runs.append(host.name)
-        changed = int(self.configured.get(host.name) != text)
-        self.configured[host.name] = text
+        changed = int(self._applied.get(host.server_name) != text)
+        self._applied[host.server_name] = text
         progress(f"{host.name}: {'changed' if changed else 'ok'}: configuration in memory")
         return changed
 
-    def _maybe_fail(self) -> None:
-        if self._failures:
-            raise self._failures.pop(0)
+    def _reach(self, host: ObservedHost) -> None:
+        if self._failures[host.name]:
+            raise self._failures[host.name].pop(0)
+        if host.name in self.dead:
+            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+
+    def _host_key(self, host: ObservedHost) -> str:
+        count = self._installed[host.server_name]
+        return f"{host.primary_ip} ssh-ed25519 AAAA-{host.server_name}-{count}"

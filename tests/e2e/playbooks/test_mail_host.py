@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from controlplane.ansible import faults
 from controlplane.ansible.run import Events
 from kit.faults import Fault
+from tests.support.configurator_conformance import check_what_differs_is_changed_once
 from tests.support.faults import assert_shows
 from tests.support.greeting import greeting
 from tests.support.waiting import wait_for
@@ -231,6 +232,11 @@ class TestTrouble:
         wait_for_port(two.ip, 587, 10)
         assert mail_host.configure() > 0
         wait_for_port(three.ip, 587, 10)
+
+    def test_what_differs_is_changed_once(self, mail_host) -> None:
+        check_what_differs_is_changed_once(
+            lambda host: mail_host.configure(observed=host), mail_host.observed
+        )
 
     def test_everything_listens_again_after_it_was_off(self, mail_host, customer) -> None:
         customer.call("shutdown", serviceid=mail_host.observed.service_id)

@@ -71,11 +71,11 @@ class Host(paramiko.ServerInterface):
 class Door:
     """Takes connections for a host until it is closed."""
 
-    def __init__(self, host: Host, port: int = 0) -> None:
+    def __init__(self, host: Host, port: int = 0, address: str = "127.0.0.1") -> None:
         private, _ = make_key()
         self.key = paramiko.Ed25519Key.from_private_key(io.StringIO(private))
         self._host = host
-        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener = socket.create_server((address, port))
         self.port: int = self._listener.getsockname()[1]
         self._transports: list[paramiko.Transport] = []
         self._thread = threading.Thread(target=self._serve)

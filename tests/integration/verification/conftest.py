@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -66,6 +67,29 @@ class NameServer(asyncio.DatagramProtocol):
             table.pop((name, type_), None)
             if contents:
                 table[name, type_] = list(contents)
+
+    def serve(self, blueprint: Blueprint, numbers: Mapping[str, str]) -> None:
+        """Serve what a blueprint wants: each record, and the reverse name of each number."""
+        for zone in {record.zone for record in blueprint.records}:
+            self.say(zone, "NS", "ns.lab.example.")
+        self.say("ns.lab.example", "A", IP)
+        contents: dict[Key, list[str]] = defaultdict(list)
+        for record in blueprint.records:
+            content = numbers[record.address] if record.address else str(record.content)
+            if record.type == "TXT":
+                parts = [content[start : start + 100] for start in range(0, len(content), 100)]
+                content = " ".join(f'"{part}"' for part in parts)
+            elif record.type == "MX":
+                content = f"{record.priority} {content}."
+            elif record.type == "CNAME":
+                content += "."
+            contents[str(record.name), record.type.value].append(content)
+        for (name, type_), found in contents.items():
+            other = ['"google-site-verification=x"'] if type_ == "TXT" else []
+            self.say(name, type_, *found, *other)
+        for host in blueprint.hosts:
+            for address in host.addresses:
+                self.say(reverse(numbers[address.name]), "PTR", f"{address.helo}.")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -136,31 +160,16 @@ async def serve_names() -> tuple[asyncio.DatagramTransport, NameServer, asyncio.
 async def names(blueprint: Blueprint) -> AsyncIterator[NameServer]:
     """A name server that says what the blueprint wants, everywhere."""
     transport, server, by_tcp = await serve_names()
-    for zone in {record.zone for record in blueprint.records}:
-        server.say(zone, "NS", "ns.lab.example.")
-    server.say("ns.lab.example", "A", IP)
-    for record in blueprint.records:
-        content = IP if record.address else str(record.content)
-        if record.type == "TXT":
-            content = f'"{content[:100]}" "{content[100:]}"'
-        elif record.type == "MX":
-            content = f"{record.priority} {content}."
-        elif record.type == "CNAME":
-            content += "."
-        server.say(str(record.name), record.type.value, content)
-        if record.type == "TXT":
-            for table in (server.own, server.cached):
-                table[str(record.name), "TXT"].append('"google-site-verification=x"')
-    server.say(reverse(), "PTR", f"{HELO}.")
+    server.serve(blueprint, {"mx1-1": IP})
     yield server
     by_tcp.close()
     await by_tcp.wait_closed()
     transport.close()
 
 
-def reverse() -> str:
-    """Return the name under which the reverse name of our address stands."""
-    return str(dns.reversename.from_address(IP)).rstrip(".")
+def reverse(ip: str = IP) -> str:
+    """Return the name under which the reverse name of an address stands."""
+    return str(dns.reversename.from_address(ip)).rstrip(".")
 
 
 @dataclass
@@ -197,12 +206,12 @@ class MailServer:
         return self.replies.get(address, "554 5.7.1 Relay access denied")
 
     async def listen(
-        self, directory: Path, certificate: tuple[str, str] | None = None
+        self, directory: Path, certificate: tuple[str, str] | None = None, *, ip: str = IP
     ) -> asyncio.Server:
         """Take connections at a free port."""
         loop = asyncio.get_running_loop()
         self.certificate = certificate
-        server = await loop.create_server(lambda: self.protocol(directory, loop), IP, 0)
+        server = await loop.create_server(lambda: self.protocol(directory, loop), ip, 0)
         self.port = server.sockets[0].getsockname()[1]
         return server
 
@@ -227,13 +236,13 @@ class MailServer:
 @pytest.fixture
 async def mail(
     tmp_path: Path,
-) -> AsyncIterator[Callable[[], object]]:
+) -> AsyncIterator[Callable[..., Awaitable[MailServer]]]:
     """Start mail servers: `await mail()`; each is right until its attributes are changed."""
     stack = AsyncExitStack()
 
-    async def start() -> MailServer:
-        one = MailServer(create_ca("acme", now=datetime.now(UTC)))
-        server = await one.listen(tmp_path)
+    async def start(ip: str = IP, name: str = HELO) -> MailServer:
+        one = MailServer(create_ca("acme", now=datetime.now(UTC)), name, name)
+        server = await one.listen(tmp_path, ip=ip)
         stack.push_async_callback(server.wait_closed)
         stack.callback(server.close)
         return one

@@ -1,0 +1,175 @@
+"""Every verifier does the same: the one on real servers, and the double of other tests."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from blueprint.document import Blueprint
+from controlplane.reconciler.ports import (
+    CloudState,
+    Finding,
+    ObservedAddress,
+    ObservedHost,
+    Verifier,
+)
+from controlplane.verification import InternetVerifier
+from controlplane.verification.faults import (
+    LOOKUP_FAILED,
+    MISSING,
+    OPEN_RELAY,
+    PTR_MISSING,
+    TLS_FAILED,
+    UNCLEAR,
+)
+from controlplane.verification.submission import STRANGER
+from tests.support.memory_internet import MemoryInternet
+from tests.support.verifier_conformance import (
+    BULK,
+    CHECKS,
+    MANUAL,
+    OURS,
+    PRIMARY,
+    Surroundings,
+    one_host,
+)
+
+from .conftest import MailServer, NameServer, reverse, serve_names
+
+NUMBERS = {"mx1-1": "127.0.0.1", "mx1-2": "127.0.0.2"}
+Check = Callable[[Surroundings], Awaitable[None]]
+
+
+def applied(blueprint: Blueprint) -> CloudState:
+    """Return what the engine's state holds after a run."""
+    [host] = blueprint.hosts
+    addresses = tuple(
+        ObservedAddress(one.name, NUMBERS[one.name], one.helo) for one in host.addresses
+    )
+    return CloudState(
+        blueprint.digest,
+        (ObservedHost("mx1", host.server_name, 1, addresses),),
+        {record.key: "id" for record in blueprint.records},
+    )
+
+
+class OnServers:
+    """The real verifier, with name and mail servers on this machine."""
+
+    def __init__(self, names: NameServer, submission: MailServer, inbound: MailServer) -> None:
+        self.blueprint = one_host()
+        self.state = applied(self.blueprint)
+        self.authority = submission.authority.certificate
+        self.verifier = self._verifier(names, submission.port, inbound.port)
+        names.serve(self.blueprint, NUMBERS)
+        inbound.replies = {f"postmaster@{one.name}": "250 OK" for one in self.blueprint.domains}
+        self._names, self._submission = names, submission
+
+    @staticmethod
+    def _verifier(names: NameServer, submission_port: int, mail_port: int) -> Verifier:
+        return InternetVerifier(
+            resolver=f"127.0.0.1:{names.port}",
+            authoritative_port=names.port,
+            submission_port=submission_port,
+            mail_port=mail_port,
+        )
+
+    def lose_record(self, domain: str) -> None:
+        self._names.say(domain, "MX")
+
+    def lose_reverse_name(self, address: str) -> None:
+        self._names.say(reverse(NUMBERS[address]), "PTR")
+
+    def silence_name_servers(self) -> None:
+        self._names.silent |= {"own", "cached"}
+
+    def break_tls(self, address: str) -> None:
+        self._submission.certified = "other.example"
+
+    def open_relay(self, address: str) -> None:
+        self._submission.replies = {STRANGER: "250 OK"}
+
+    def defer(self, address: str) -> None:
+        self._submission.replies = {STRANGER: "450 later"}
+
+    def stop_host(self) -> None:
+        self.verifier = self._verifier(self._names, 1, 1)
+
+
+class InMemory:
+    """The double."""
+
+    def __init__(self, kind: type[MemoryInternet] = MemoryInternet) -> None:
+        self.blueprint = one_host()
+        self.state = applied(self.blueprint)
+        self.authority = ""
+        self._internet = kind()
+        self.verifier: Verifier = self._internet
+
+    def lose_record(self, domain: str) -> None:
+        if domain == "manual.example":
+            self._internet.wrong[f"domain/{domain}", "dns.manual"] = MISSING
+            return
+        kept = {key: id_ for key, id_ in self.state.records.items() if key != f"{domain}/MX"}
+        self.state = replace(self.state, records=kept)
+
+    def lose_reverse_name(self, address: str) -> None:
+        self._internet.wrong[f"address/{address}", "fcrdns"] = PTR_MISSING
+
+    def silence_name_servers(self) -> None:
+        for subject in (OURS, MANUAL, PRIMARY, BULK):
+            self._internet.wrong[subject, "dns.authoritative"] = LOOKUP_FAILED
+            self._internet.wrong[subject, "fcrdns"] = LOOKUP_FAILED
+        self._internet.wrong[MANUAL, "dns.manual"] = LOOKUP_FAILED
+
+    def break_tls(self, address: str) -> None:
+        self._internet.wrong[f"address/{address}", "smtp.tls"] = TLS_FAILED
+
+    def open_relay(self, address: str) -> None:
+        self._internet.wrong[f"address/{address}", "smtp.relay"] = OPEN_RELAY
+
+    def defer(self, address: str) -> None:
+        self._internet.wrong[f"address/{address}", "smtp.relay"] = UNCLEAR
+
+    def stop_host(self) -> None:
+        self._internet.dead = {"mx1"}
+
+
+class Trusting(MemoryInternet):
+    """Reports for right what was ordered, as a double must not."""
+
+    async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
+        return [Finding(f"domain/{one.name}", "dns.authoritative", True, "right")
+                for one in blueprint.domains]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+async def test_verifier_on_servers_conforms(
+    mail: Callable[..., Awaitable[MailServer]], check: Check
+) -> None:
+    by_udp, names, by_tcp = await serve_names()
+    submission = await mail(NUMBERS["mx1-2"], "mx1-2.acme.example")
+    inbound = await mail(NUMBERS["mx1-1"], "mx1.acme.example")
+    try:
+        await check(OnServers(names, submission, inbound))
+    finally:
+        by_udp.close()
+        by_tcp.close()
+        await by_tcp.wait_closed()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+async def test_verifier_in_memory_conforms(check: Check) -> None:
+    await check(InMemory())
+
+
+async def test_verifier_that_believes_what_was_ordered_does_not_conform() -> None:
+    failed = 0
+    for check in CHECKS:
+        try:
+            await check(InMemory(Trusting))
+        except AssertionError:
+            failed += 1
+    assert failed >= 4

@@ -1,0 +1,82 @@
+"""The double of the port `Verifier`: an Internet in which everything is right but what a test says.
+
+It is held to `tests/support/verifier_conformance.py`, as the real verifier is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from blueprint.document import Blueprint
+from blueprint.tenant import Dns
+from controlplane.reconciler.ports import CloudState, Finding
+from controlplane.verification.faults import LOOKUP_FAILED, MISSING, NO_BANNER, UNCLEAR
+from kit.faults import Code
+
+
+class MemoryInternet:
+    """Observes what `wrong` and `dead` say, and everything else right.
+
+    `at` is called where a test may let the process die.
+    """
+
+    def __init__(self, at: Callable[[str], None] = lambda _: None) -> None:
+        self.wrong: dict[tuple[str, str], Code] = {}
+        """By subject and check."""
+        self.dead: set[str] = set()
+        """Names of hosts that do not answer."""
+        self._at = at
+
+    async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
+        """Check each record that the state holds or its owner sets, and each reverse name."""
+        self._at("dns")
+        given = {address.name for host in state.hosts for address in host.addresses if address.ip}
+        found: list[Finding] = []
+        for record in blueprint.records:
+            if record.address is not None and record.address not in given:
+                continue
+            address = record.key.partition("/")[0]
+            subject = f"domain/{record.domain}" if record.domain else f"address/{address}"
+            if record.provider is Dns.MANUAL:
+                found += self._check(subject, ("dns.manual",))
+            elif record.key in state.records:
+                found += self._check(subject, ("dns.authoritative", "dns.recursive"))
+            else:
+                found.append(Finding.of(subject, "dns.authoritative", MISSING.shown()))
+        for name in sorted(given):
+            found += self._check(f"address/{name}", ("fcrdns",))
+        return list(dict.fromkeys(found))
+
+    async def verify_hosts(
+        self, blueprint: Blueprint, state: CloudState, *, authority: str
+    ) -> Sequence[Finding]:
+        """Check the submission port of addresses for bulk, and port 25 of primary ones."""
+        del authority
+        self._at("verification")
+        given = {address.name for host in state.hosts for address in host.addresses if address.ip}
+        found: list[Finding] = []
+        for host in blueprint.hosts:
+            for address in host.addresses:
+                checks: list[tuple[str, ...]] = []
+                if address.sends_bulk:
+                    checks.append(("smtp.banner", "smtp.tls", "smtp.auth", "smtp.relay"))
+                if address == host.primary:
+                    checks.append(("smtp.banner", "smtp.relay", "smtp.inbound"))
+                for port in checks if address.name in given else ():
+                    subject = f"address/{address.name}"
+                    if host.name in self.dead:
+                        found.append(Finding.of(subject, "smtp.banner", NO_BANNER.shown()))
+                    else:
+                        found += self._check(subject, port)
+        return found
+
+    def _check(self, subject: str, checks: Iterable[str]) -> list[Finding]:
+        """Return a finding for each check; the first that is wrong is the last."""
+        found: list[Finding] = []
+        for check in checks:
+            code = self.wrong.get((subject, check))
+            if code is not None:
+                seen = code not in (LOOKUP_FAILED, UNCLEAR)
+                return [*found, Finding.of(subject, check, code.shown(), seen=seen)]
+            found.append(Finding(subject, check, True, "right"))
+        return found
