@@ -22,7 +22,7 @@ def start(
     of: TenantOption = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Start mail again. Queued mail leaves within 15 minutes."""
+    """Start mail again. Queued mail is due at once."""
     wanted = request(target, of)
     answer = connect().post("/start", Started, wanted | {"reason": reason})
     outcome = "started" if answer.changed else "unchanged: it was not stopped"

@@ -199,7 +199,6 @@ class Buyer:
                 raise VANISHED(what=f"server {intent.outcome} ({intent.key})")
             return server
         deadline = intent.opened_at + timedelta(seconds=self._deadlines.provisioning)
-        reported = False
         while True:
             alike = [each for each in self._client.instances() if each.name == intent.key]
             if len(alike) > 1:
@@ -211,23 +210,17 @@ class Buyer:
             if self._clock() >= deadline:
                 opened = f"{intent.opened_at:%Y-%m-%d %H:%M:%S}"
                 raise PURCHASE_AMBIGUOUS(name=intent.key, opened=opened)
-            if not reported:
-                progress(f"waiting until {intent.key} is listed")
-                reported = True
+            progress(f"waiting until {intent.key} is listed")
             self._pause(self._deadlines.poll)
 
     def _active(self, instance: Instance, progress: Progress) -> Instance:
         deadline = self._clock() + timedelta(seconds=self._deadlines.provisioning)
-        shown = ""
         while not instance.is_active:
             if instance.has_failed:
                 raise not_active(instance, instance.status)
             if self._clock() >= deadline:
                 raise not_active(instance, f"still {instance.status}")
-            state = f"{instance.status} {instance.task_state or ''}".strip()
-            if state != shown:
-                progress(f"{instance.name}: {state}")
-                shown = state
+            progress(f"{instance.name}: {instance.status} {instance.task_state or ''}".strip())
             self._pause(self._deadlines.poll)
             seen = self._client.instance(instance.service_id)
             if seen is None:

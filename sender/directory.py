@@ -122,6 +122,13 @@ async def publish(
     return done.first() is not None
 
 
+async def find(connection: Connection, *, tenant_id: UUID) -> DirectoryEntry | None:
+    """Return the tenant's current entry."""
+    found = await connection.execute(SQL.find_entry, {"tenant_id": tenant_id})
+    row = found.first()
+    return None if row is None else DirectoryEntry.model_validate(row.document)
+
+
 async def withdraw(connection: Connection, *, tenant_id: UUID) -> None:
     """Take the tenant out: what is queued is held until it expires. Done already is fine."""
     await connection.execute(SQL.withdraw, {"tenant_id": tenant_id})

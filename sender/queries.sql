@@ -177,6 +177,9 @@ set document = excluded.document, revision = entry.revision + 1, published_at = 
 where entry.document <> excluded.document
 returning revision
 
+-- name: find_entry
+select document from directory.entries where tenant_id = :tenant_id
+
 -- name: withdraw
 with ended as (delete from directory.stops where tenant_id = :tenant_id)
 delete from directory.entries where tenant_id = :tenant_id
@@ -206,6 +209,14 @@ set reason = excluded.reason, actor = excluded.actor, by_operator = excluded.by_
 -- name: start
 delete from directory.stops
 where scope = :scope and tenant_id is not distinct from cast(:tenant_id as uuid) and name is not distinct from cast(:name as text)
+returning id
+
+-- name: release_stopped
+-- What a stop held back is tried now; another stop that is still in force holds it back again.
+update queue.jobs
+set run_at = now()
+where state = 'held' and reason = 'stopped' and run_at > now()
+  and (cast(:tenant_id as uuid) is null or tenant_id = :tenant_id)
 
 -- name: find_stop
 select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops

@@ -49,11 +49,13 @@ async def stop(
 
 
 async def start(connection: Connection, target: Target) -> None:
-    """End a stop; where there is none nothing changes."""
-    await connection.execute(
+    """End a stop and make due what it held back; where there is none nothing changes."""
+    ended = await connection.execute(
         SQL.start,
         {"scope": target.scope.value, "tenant_id": target.tenant_id, "name": target.name},
     )
+    if ended.first() is not None:
+        await connection.execute(SQL.release_stopped, {"tenant_id": target.tenant_id})
 
 
 async def find(connection: Connection, target: Target) -> Stop | None:

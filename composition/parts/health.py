@@ -13,8 +13,9 @@ from controlplane.health.heartbeats import Heartbeat, read
 
 SILENT_SECONDS = 10.0
 """A process that has written nothing for longer is stopped, hung or gone."""
-IDLE_SECONDS = {Part.API: 30.0, Part.PUBLIC: 30.0, Part.RECONCILER: 1800.0, Part.SENDER: 60.0}
-"""How long one iteration of a loop may take; a pass of the reconciler runs whole operations."""
+IDLE_SECONDS = {Part.API: 30.0, Part.PUBLIC: 30.0, Part.RECONCILER: 600.0, Part.SENDER: 60.0}
+"""How long a loop may go without progress. A pass reports each step and each line of an operation;
+its longest silence is a task that installs packages, or the wait for SSH of a new host."""
 
 
 def probes(database: Database) -> Mapping[str, Probe]:

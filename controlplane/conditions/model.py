@@ -130,6 +130,11 @@ class Conditions:
         """Iterate over all conditions."""
         return iter(self._known.values())
 
+    @property
+    def subjects(self) -> list[str]:
+        """The subjects that have conditions."""
+        return list({subject for subject, _ in self._known})
+
     def get(self, subject: str, type_: str) -> Condition | None:
         """Return one condition."""
         return self._known.get((subject, type_))

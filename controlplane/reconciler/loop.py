@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -21,8 +22,9 @@ from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import OPERATION_ENDED
+from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
-from controlplane.reconciler.reconcile import Outcome, reconcile, remove, save
+from controlplane.reconciler.reconcile import reconcile
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.reconciler.session import LeaseLost, Session, Stopping
 from controlplane.reconciler.snapshot import Snapshot
@@ -31,6 +33,7 @@ from controlplane.schedule.repository import Lease, Priority, backoff, claim, re
 from controlplane.settings import ReconcilerSettings
 from controlplane.tenants import repository
 from controlplane.tenants.rendering import render_tenant
+from sender.stops import stops_of
 from vault import Vault
 
 log = structlog.get_logger()
@@ -74,10 +77,11 @@ class Reconciler:
     async def _work(self, stop: asyncio.Event, tick: Tick, number: int) -> None:
         owner = f"{socket.gethostname()}/{os.getpid()}/{number}"
         while not stop.is_set():
-            tick(f"worker {number}")
+            progressed = partial(tick, f"worker {number}")
+            progressed()
             pause = self._settings.poll
             try:
-                if await self.step(owner, stop):
+                if await self.step(owner, stop, progressed):
                     continue
             except Exception:
                 # The database most likely, and a worker must be there when it is back. Its disk
@@ -87,28 +91,34 @@ class Reconciler:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause.total_seconds())
 
-    async def step(self, owner: str, stop: asyncio.Event) -> bool:
+    async def step(
+        self, owner: str, stop: asyncio.Event, progressed: Callable[[], None] = lambda: None
+    ) -> bool:
         """Claim the most urgent tenant, reconcile it, release it; False when none is due."""
         lease = await self._claim(owner)
         if lease is None:
             return False
-        await self._release(lease, await self.reconcile(lease, stop), stopping=stop.is_set())
+        outcome = await self.reconcile(lease, stop, progressed)
+        await self._release(lease, outcome, stopping=stop.is_set())
         return True
 
-    async def reconcile(self, lease: Lease, stop: asyncio.Event) -> Outcome:
+    async def reconcile(
+        self,
+        lease: Lease,
+        stop: asyncio.Event,
+        progressed: Callable[[], None] = lambda: None,
+    ) -> Outcome:
         """Make one pass over the tenant of a lease."""
         try:
-            opened = await self._read(lease, stop)
+            opened = await self._read(lease, stop, progressed)
             if opened is None:
                 return Outcome.GONE
             snapshot, session = opened
             async with session.heartbeat():
                 try:
-                    tenant = snapshot.tenant
-                    work = remove if tenant.deleting and not tenant.paused else reconcile
-                    return await work(self._phases, snapshot, session)
+                    return await reconcile(self._phases, snapshot, session)
                 except Stopping:
-                    await save(snapshot, session)
+                    await session.save(snapshot.conditions)
                     return Outcome.AGAIN
         except LeaseLost:
             log.warning("lease lost", tenant_id=str(lease.tenant_id), token=lease.token)
@@ -125,13 +135,16 @@ class Reconciler:
                 connection, owner=owner, now=self._clock(), lease=self._settings.lease
             )
 
-    async def _read(self, lease: Lease, stop: asyncio.Event) -> tuple[Snapshot, Session] | None:
+    async def _read(
+        self, lease: Lease, stop: asyncio.Event, progressed: Callable[[], None]
+    ) -> tuple[Snapshot, Session] | None:
         """Read all that is known, and close what a dead process left open."""
         now = self._clock()
         async with self._database.begin(CONTROLLER) as connection:
-            tenant = await repository.get(connection, lease.tenant_id)
-            if tenant is None:
+            accepted = await repository.get(connection, lease.tenant_id)
+            if accepted is None:
                 return None
+            tenant = accepted.as_applied() if accepted.paused else accepted
             if not await renew(connection, lease, now=now, lease=self._settings.lease):
                 raise LeaseLost
             killed = OPERATION_ENDED(reason="the process that ran it was killed")
@@ -150,6 +163,7 @@ class Reconciler:
             conditions = await condition_rows.load(connection, tenant.id)
             secrets = await SecretStore.load(connection, self._vault, tenant.id)
             hosts = await host_rows.load(connection, tenant.id)
+            stops = await stops_of(connection, tenant.id)
         session = Session(
             self._database,
             lease,
@@ -157,6 +171,7 @@ class Reconciler:
             duration=self._settings.lease,
             clock=self._clock,
             stop=stop,
+            progressed=progressed,
         )
         platform = self._platform
         snapshot = Snapshot(
@@ -167,6 +182,8 @@ class Reconciler:
             hosts=hosts,
             conditions=Conditions(conditions, generation=tenant.generation, clock=self._clock),
             rows={row.name: row for row in self.rows},
+            accepted_generation=accepted.generation,
+            stops=stops,
         )
         return snapshot, session
 

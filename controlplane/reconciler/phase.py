@@ -54,7 +54,7 @@ class Phase(ABC, Generic[Seen]):
         """Say of each subject how far it is."""
 
     def steps(self, seen: Seen, snapshot: Snapshot) -> Sequence[Step]:
-        """Return what is missing."""
+        """Return what is missing, one step per subject; they are run at the same time."""
         del seen, snapshot
         return ()
 

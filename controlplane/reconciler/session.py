@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from controlplane.conditions import repository as condition_rows
-from controlplane.conditions.model import Condition
+from controlplane.conditions.model import TENANT, Conditions
 from controlplane.database import CONTROLLER, Database
 from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
@@ -49,9 +49,14 @@ class Session:
         duration: timedelta,
         clock: Callable[[], datetime],
         stop: asyncio.Event,
+        progressed: Callable[[], None],
     ) -> None:
-        """`duration` is how long the lease holds without a sign of life."""
+        """`duration` is how long the lease holds without a sign of life.
+
+        `progressed` is called at every step, and at every line of an operation.
+        """
         self.clock = clock
+        self._progressed = progressed
         self._database = database
         self._lease = lease
         self._tenant = tenant
@@ -65,6 +70,7 @@ class Session:
 
     async def guard(self) -> None:
         """Refuse to begin anything that the tenant, its lease or this process no longer allows."""
+        self._progressed()
         if self._stop.is_set():
             raise Stopping
         if not await self._renew():
@@ -93,12 +99,11 @@ class Session:
         async with self._database.begin(CONTROLLER) as connection:
             yield connection
 
-    async def save(
-        self, subjects: list[str], changed: list[Condition], moved: list[Condition]
-    ) -> None:
+    async def save(self, conditions: Conditions) -> None:
         """Write changed conditions, and an event for each status that moved."""
+        changed, moved = conditions.take_changes()
         async with self.begin() as connection:
-            await condition_rows.forget(connection, self._tenant.id, subjects)
+            await condition_rows.forget(connection, self._tenant.id, conditions.subjects)
             await condition_rows.save(connection, self._tenant.id, changed)
             for condition in moved:
                 await emit(
@@ -112,11 +117,33 @@ class Session:
                     message=condition.message,
                 )
 
-    async def save_host(self, host: HostRow, known: dict[str, HostRow]) -> None:
-        """Write what is known of a host, in the database and in `known`."""
+    async def save_host(self, host: HostRow, hosts: dict[str, HostRow]) -> None:
+        """Write the row of a host, in the database and in `hosts`."""
         async with self.begin() as connection:
             await host_rows.save(connection, self._tenant.id, host)
-        known[host.name] = host
+        hosts[host.name] = host
+
+    async def set_observed(self) -> None:
+        """Write which document a pass has applied as far as it could; not while paused."""
+        if self._tenant.paused or self._tenant.deleting:
+            return
+        async with self.begin() as connection:
+            await repository.set_observed(connection, self._tenant)
+
+    async def delete_tenant(self) -> None:
+        """Delete the tenant's row and all that hangs on it."""
+        async with self.begin() as connection:
+            await repository.delete(connection, self._tenant.id)
+            await emit(
+                connection,
+                tenant_id=self._tenant.id,
+                tenant=self._tenant.name,
+                at=self.clock(),
+                subject=TENANT,
+                kind="spec",
+                reason="Deleted",
+                message="all resources are removed",
+            )
 
     @asynccontextmanager
     async def operation(
@@ -142,6 +169,7 @@ class Session:
             )
 
         async def write(lines: list[tuple[datetime, str]]) -> None:
+            self._progressed()
             async with self._database.begin(CONTROLLER) as connection:
                 await operation_rows.add_lines(connection, id_, tenant.id, lines)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blueprint.document import Blueprint, PublicKeys
-from controlplane.conditions.model import TENANT, Conditions, Status, Verdict
+from controlplane.conditions.model import STALLED, TENANT, Conditions, Status, Verdict
 from controlplane.hosts.repository import HostRow
 from controlplane.reconciler.ports import CloudState
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.reconciler.subjects import Kind, kind_of, parents
 from controlplane.reconciler.table import Row
 from controlplane.tenants.repository import TenantRow
+from sender.schemas import Stop
 
 
 @dataclass
@@ -27,9 +28,34 @@ class Snapshot:
     conditions: Conditions
     rows: Mapping[str, Row]
     """The table, by name of the phase."""
+    accepted_generation: int
+    """The newest one; a paused tenant is kept up as it was applied before."""
+    stops: Sequence[Stop]
+    """The stops of mail that concern the tenant, the widest first."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """Subject and type of conditions that wait for somebody outside."""
+
+    @property
+    def table(self) -> list[Row]:
+        """The rows of all phases, in order."""
+        return list(self.rows.values())
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether something failed for good, and nobody has applied since."""
+        return self.has_status(TENANT, STALLED, Status.TRUE)
+
+    def has_failed(self, row: Row, subject: str) -> bool:
+        """Return whether a phase failed on a subject of this very document."""
+        return self.has_status(subject, row.condition, Status.FALSE)
+
+    def has_status(self, subject: str, type_: str, status: Status) -> bool:
+        """Return whether a condition of this very document has a status."""
+        own = self.conditions.get(subject, type_)
+        if own is None or own.observed_generation != self.tenant.generation:
+            return False
+        return own.status is status
 
     @property
     def parents(self) -> dict[str, str | None]:

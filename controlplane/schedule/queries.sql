@@ -4,6 +4,10 @@ set due_at = least(due_at, :now), priority = least(priority, :priority), request
     attempts = 0
 where tenant_id = :tenant_id
 
+-- name: hasten_all
+update oltp.schedule
+set due_at = least(due_at, :now), priority = least(priority, :priority), requests = requests + 1
+
 -- name: add
 insert into oltp.schedule (tenant_id, due_at, priority) values (:tenant_id, :now, :priority)
 

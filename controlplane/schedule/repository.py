@@ -52,6 +52,11 @@ async def request_visit(
         await connection.execute(SQL.add, values)
 
 
+async def request_visit_of_all(connection: AsyncConnection, *, now: datetime) -> None:
+    """Make every tenant due now, after those that somebody waits for."""
+    await connection.execute(SQL.hasten_all, {"now": now, "priority": int(Priority.RESYNC)})
+
+
 async def claim(
     connection: AsyncConnection, *, owner: str, now: datetime, lease: timedelta
 ) -> Lease | None:

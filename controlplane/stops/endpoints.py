@@ -39,7 +39,7 @@ async def stop_mail(wanted: StopRequest, request: Request, access: Writer) -> St
 
 @router.post("/start", responses=responses(NOT_FOUND, TENANT_MISSING, STOPPED_BY_OPERATOR))
 async def start_mail(wanted: StopRequest, request: Request, access: Writer) -> Started:
-    """Start mail again; what waited leaves within 15 minutes."""
+    """Start mail again; what was held back is due at once."""
     async with access.begin() as connection:
         changed, left, tenant = await service.start(
             connection, wanted, access, now=request.app.state.clock()

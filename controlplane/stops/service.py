@@ -17,6 +17,7 @@ from controlplane.faults import (
     TENANT_MISSING,
 )
 from controlplane.identity.access import Access
+from controlplane.schedule.repository import Priority, request_visit, request_visit_of_all
 from controlplane.stops.schemas import StopRequest
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
@@ -140,6 +141,11 @@ async def _record(
     access: Access,
     now: datetime,
 ) -> None:
+    """Write the event, and let a pass set the condition Available."""
+    if named.tenant is None:
+        await request_visit_of_all(connection, now=now)
+    else:
+        await request_visit(connection, named.tenant.id, Priority.USER, now=now)
     await emit(
         connection,
         tenant_id=named.tenant.id if named.tenant else None,

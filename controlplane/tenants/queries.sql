@@ -1,6 +1,6 @@
 -- name: find
-select id, name, generation, observed_generation, document, deleting, paused_at, paused_by,
-    pause_reason, public_keys, sending_since, created_at, updated_at
+select id, name, generation, observed_generation, document, applied_document, deleting,
+    paused_at, paused_by, pause_reason, public_keys, sending_since, created_at, updated_at
 from oltp.tenants
 where id = coalesce(cast(:id as uuid), (select id from oltp.tenants where name = :name))
 
@@ -10,8 +10,8 @@ where id = coalesce(cast(:id as uuid), (select id from oltp.tenants where name =
 for no key update
 
 -- name: page
-select id, name, generation, observed_generation, document, deleting, paused_at, paused_by,
-    pause_reason, public_keys, sending_since, created_at, updated_at
+select id, name, generation, observed_generation, document, applied_document, deleting,
+    paused_at, paused_by, pause_reason, public_keys, sending_since, created_at, updated_at
 from oltp.tenants
 where name > :after and document->'metadata'->'labels' @> all(cast(:labels as jsonb[]))
 order by name
@@ -39,7 +39,9 @@ update oltp.tenants set paused_at = :since, paused_by = :actor, pause_reason = :
 where id = :id
 
 -- name: set_observed
-update oltp.tenants set observed_generation = :generation where id = :id
+update oltp.tenants
+set observed_generation = :generation, applied_document = cast(:document as jsonb)
+where id = :id and observed_generation <> :generation
 
 -- name: set_public_keys
 update oltp.tenants set public_keys = cast(:keys as jsonb) where id = :id

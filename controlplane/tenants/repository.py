@@ -45,6 +45,8 @@ class TenantRow:
     generation: int
     observed_generation: int
     document: Tenant
+    applied: Tenant | None
+    """The document of the observed generation."""
     deleting: bool
     paused: Pause | None
     public_keys: PublicKeys | None
@@ -52,6 +54,12 @@ class TenantRow:
     """First UTC day of the warm-up."""
     created_at: datetime
     updated_at: datetime
+
+    def as_applied(self) -> TenantRow:
+        """Return the tenant with the document that was applied last; itself where none was."""
+        if self.applied is None:
+            return self
+        return dataclasses.replace(self, document=self.applied, generation=self.observed_generation)
 
 
 async def find(
@@ -102,6 +110,7 @@ async def insert(
         generation=1,
         observed_generation=0,
         document=document,
+        applied=None,
         deleting=False,
         paused=None,
         public_keys=None,
@@ -175,9 +184,11 @@ async def knows_digest(connection: AsyncConnection, tenant_id: UUID, digest: str
     return bool(await connection.scalar(SQL.knows_digest, values))
 
 
-async def set_observed(connection: AsyncConnection, tenant_id: UUID, generation: int) -> None:
-    """Record the last generation that a pass completed."""
-    await connection.execute(SQL.set_observed, {"id": tenant_id, "generation": generation})
+async def set_observed(connection: AsyncConnection, row: TenantRow) -> None:
+    """Record the last generation that a pass completed, and its document."""
+    document = row.document.model_dump_json(by_alias=True)
+    values = {"id": row.id, "generation": row.generation, "document": document}
+    await connection.execute(SQL.set_observed, values)
 
 
 async def set_public_keys(connection: AsyncConnection, tenant_id: UUID, keys: PublicKeys) -> None:
@@ -199,6 +210,7 @@ async def delete(connection: AsyncConnection, tenant_id: UUID) -> None:
 
 def _tenant(
     document: Any,
+    applied_document: Any,
     public_keys: Any,
     paused_at: datetime | None,
     paused_by: str,
@@ -207,6 +219,7 @@ def _tenant(
 ) -> TenantRow:
     return TenantRow(
         document=Tenant.model_validate(document),
+        applied=None if applied_document is None else Tenant.model_validate(applied_document),
         public_keys=None if public_keys is None else PublicKeys.model_validate(public_keys),
         paused=None if paused_at is None else Pause(pause_reason, paused_by, paused_at),
         **columns,

@@ -16,6 +16,7 @@ create table oltp.tenants (
     generation integer not null,
     observed_generation integer not null default 0,
     document jsonb not null,
+    applied_document jsonb,
     deleting boolean not null default false,
     paused_at timestamptz,
     paused_by text,
@@ -26,6 +27,7 @@ create table oltp.tenants (
     updated_at timestamptz not null,
     check (num_nulls(paused_at, paused_by, pause_reason) in (0, 3))
 );
+comment on column oltp.tenants.applied_document is 'of the observed generation';
 comment on column oltp.tenants.sending_since is 'first day of the warm-up (UTC)';
 create table oltp.domains (
     name text primary key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from blueprint.document import Domain
@@ -20,13 +21,23 @@ from sender.directory import (
     SendingAddress,
     SendingDomain,
     SendingMailbox,
+    find,
     publish,
     withdraw,
 )
 
 
-class Activation(Phase[date]):
-    """Publishes the tenant's entry; an equal one changes nothing."""
+@dataclass(frozen=True)
+class Published:
+    """What the sender's directory holds."""
+
+    entry: DirectoryEntry | None
+    started: date
+    """First day of the warm-up: today where it has not begun."""
+
+
+class Activation(Phase[Published]):
+    """Publishes the tenant's entry."""
 
     row = Row(
         name="activation",
@@ -37,34 +48,39 @@ class Activation(Phase[date]):
         mail_flows=True,
     )
 
-    async def observe(self, snapshot: Snapshot, session: Session) -> date:
-        """Return the first day of the warm-up: today where it has not begun."""
-        return snapshot.tenant.sending_since or session.clock().date()
+    async def observe(self, snapshot: Snapshot, session: Session) -> Published:
+        """Read the entry as the sender does."""
+        async with session.read() as connection:
+            entry = await find(connection, tenant_id=snapshot.tenant.id)
+        return Published(entry, snapshot.tenant.sending_since or session.clock().date())
 
-    def verdicts(self, seen: date, snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: Published, snapshot: Snapshot) -> Verdicts:
         """Say of each domain, and of the mailboxes in it, whether mail may leave from it."""
-        del seen
+        entry = observed.entry
+        sending = {domain.name for domain in entry.domains if domain.verified} if entry else set()
         usable = any(address.ready for address in self._addresses(snapshot))
-        domains = {
-            domain.name: self._may_send(snapshot, domain, usable)
-            for domain in snapshot.blueprint.domains
-        }
+        domains: dict[str, Verdict] = {}
+        for domain in snapshot.blueprint.domains:
+            verdict = self._may_send(snapshot, domain, usable)
+            if verdict.status is Status.TRUE and domain.name not in sending:
+                verdict = bad("NotPublished", "the sender's directory does not list it yet")
+            domains[domain.name] = verdict
         verdicts = {subject(Kind.DOMAIN, name): verdict for name, verdict in domains.items()}
         for box in snapshot.blueprint.mailboxes:
             verdicts[subject(Kind.MAILBOX, box.address)] = domains[box.domain]
         return verdicts
 
-    def steps(self, seen: date, snapshot: Snapshot) -> Sequence[Step]:
-        """Publish at every pass: the sender keeps what is equal."""
-        del seen, snapshot
-        return [Step(upkeep=True)]
+    def steps(self, observed: Published, snapshot: Snapshot) -> Sequence[Step]:
+        """Publish what is verified, and only that."""
+        is_current = observed.entry == self._entry(snapshot, observed.started)
+        return [] if is_current else [Step(upkeep=True)]
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Make sure that the sender knows what is verified, and only that."""
+        """Publish the entry; the warm-up begins with the first verified domain."""
         del step, progress
-        started = await self.observe(snapshot, session)
+        started = snapshot.tenant.sending_since or session.clock().date()
         entry = self._entry(snapshot, started)
         async with session.begin() as connection:
             await publish(connection, tenant_id=snapshot.tenant.id, entry=entry)
@@ -73,7 +89,7 @@ class Activation(Phase[date]):
                 await repository.set_sending_since(connection, snapshot.tenant.id, started)
 
     async def remove(self, snapshot: Snapshot, session: Session) -> None:
-        """Stop sending before anything else is given back."""
+        """Stop sending before anything else is removed."""
         stopped = bad("Deleting", "the tenant is being deleted")
         for one in snapshot.parents:
             if one == TENANT or kind_of(one) in self.row.subjects:
@@ -83,17 +99,18 @@ class Activation(Phase[date]):
 
     def _entry(self, snapshot: Snapshot, started: date) -> DirectoryEntry:
         blueprint, secrets = snapshot.blueprint, snapshot.secrets
-        verdicts = self.verdicts(started, snapshot)
+        addresses = self._addresses(snapshot)
+        usable = any(address.ready for address in addresses)
         return DirectoryEntry(
             tenant=snapshot.tenant.name,
-            addresses=self._addresses(snapshot),
+            addresses=addresses,
             domains=tuple(
                 SendingDomain(
                     name=domain.name,
                     return_path=domain.return_path,
                     selector=secrets.public(purposes.dkim(domain.name))["selector"],
                     sealed_dkim_key=secrets.sealed(purposes.dkim(domain.name)),
-                    verified=verdicts[subject(Kind.DOMAIN, domain.name)].status is Status.TRUE,
+                    verified=self._may_send(snapshot, domain, usable).status is Status.TRUE,
                 )
                 for domain in blueprint.domains
             ),
@@ -125,6 +142,7 @@ class Activation(Phase[date]):
         )
 
     def _may_send(self, snapshot: Snapshot, domain: Domain, usable: bool) -> Verdict:
+        """Say whether all that mail from a domain needs is there."""
         unmet = snapshot.unmet(self.row, subject(Kind.DOMAIN, domain.name))
         if unmet is not None:
             return bad("DomainNotVerified", unmet.message, waits=unmet.waits)

@@ -82,9 +82,9 @@ class Cloud(Phase[Settled]):
         return verdicts
 
     def steps(self, seen: Settled, snapshot: Snapshot) -> Sequence[Step]:
-        """Return one operation unless all is settled, and hosts that nothing is known of."""
+        """Return one operation for all; where all is settled, only what writes new hosts down."""
         if seen:
-            return [Step(subject(Kind.HOST, row.name)) for row in _new_hosts(snapshot)]
+            return [Step()] if _new_hosts(snapshot) else []
         return [Step(operation="update" if snapshot.cloud.digest else "create")]
 
     async def converge(

@@ -161,6 +161,7 @@ $$;
 grant usage on schema queue, directory, suppression to {api}, {operator}, {controller}, {sender};
 
 grant select, insert on queue.jobs, queue.payloads, queue.events to {api};
+grant update (run_at) on queue.jobs to {api}, {operator};
 grant select on directory.homes to {api};
 grant select, insert, update, delete on directory.stops to {api};
 grant select, insert, delete on suppression.entries to {api};

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,18 +15,21 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from blueprint.document import Blueprint
+from controlplane.ansible.faults import UNREACHABLE
 from controlplane.database import CONTROLLER, Database
 from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
-from controlplane.reconciler.ports import CloudState
+from controlplane.reconciler.ports import CloudState, ObservedHost
 from controlplane.settings import ReconcilerSettings
 from controlplane.verification.faults import MISSING, TLS_FAILED
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.conftest import PLATFORM, Clock, document
-from tests.integration.controlplane.ports import Kill, Killed, MemoryInternet
+from tests.integration.controlplane.killing import Kill, Killed
 from tests.support.cloud_engine import Account, InMemoryEngine
 from tests.support.memory_configurator import MemoryConfigurator
+from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from vault import KeyRing, Vault
 
@@ -111,7 +115,7 @@ class World:
 def world(plane: Database, operator: Any, clock: Clock, tmp_path: Path) -> World:
     kill = Kill()
     cloud = InMemoryEngine(Account(), kill.here)
-    internet, configurator = MemoryInternet(kill), Configurator(kill)
+    internet, configurator = MemoryInternet(kill.here), Configurator(kill)
     return World(
         cloud,
         internet,
@@ -125,6 +129,13 @@ def world(plane: Database, operator: Any, clock: Clock, tmp_path: Path) -> World
         settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
         phases=standard(cloud, internet, configurator),
     )
+
+
+async def published(world: World) -> dict[str, bool]:
+    """Return which domains the sender may send from."""
+    async with world.database.begin(CONTROLLER) as connection:
+        entry = (await connection.execute(text("select document from directory.entries"))).scalar()
+    return {domain["name"]: domain["verified"] for domain in entry["domains"]}
 
 
 async def test_one_visit_brings_a_tenant_to_ready(world: World) -> None:
@@ -269,12 +280,7 @@ async def test_a_manual_domain_holds_back_only_itself(world: World) -> None:
         "False",
         "DomainNotVerified",
     )
-    async with world.database.begin(CONTROLLER) as connection:
-        entry = (await connection.execute(text("select document from directory.entries"))).scalar()
-    assert {d["name"]: d["verified"] for d in entry["domains"]} == {
-        "acme.example": True,
-        "acme-mail.example": False,
-    }
+    assert await published(world) == {"acme.example": True, "acme-mail.example": False}
 
 
 async def test_a_domain_that_becomes_manual_gets_a_key_under_a_name_that_its_zone_knows(
@@ -430,6 +436,80 @@ async def test_secrets_are_sealed_and_reach_neither_log_nor_answers(world: World
     assert not any("PRIVATE" in log or "$6$" in log for log in logs)
 
 
+async def test_hosts_of_which_one_never_answers_are_configured_at_the_same_time(
+    world: World,
+) -> None:
+    hosts = [{"name": name, "addresses": 2, "zone": "acme.example"} for name in ("mx1", "mx2")]
+    await world.apply(hosts=hosts)
+    first_contact, other_is_done = world.configurator.first_contact, threading.Event()
+    configure = world.configurator.configure
+
+    def contact(host: ObservedHost, **arguments: Any) -> str:
+        if host.name == "mx2":
+            return first_contact(host, **arguments)
+        assert other_is_done.wait(30), "the other host waits for this one's deadline"
+        raise UNREACHABLE(reason="timed out", where="host/mx1")
+
+    def configured(blueprint: Blueprint, host: ObservedHost, *args: Any, **kwargs: Any) -> int:
+        changed = configure(blueprint, host, *args, **kwargs)
+        other_is_done.set()
+        return changed
+
+    world.configurator.first_contact = contact  # type: ignore[method-assign]
+    world.configurator.configure = configured  # type: ignore[method-assign]
+    await world.step()
+    assert await world.condition("HostsConfigured", "host/mx1") == ("False", UNREACHABLE.reason)
+    assert await world.condition("HostsConfigured", "host/mx2") == ("True", "Configured")
+    assert await world.condition("Available") == ("True", "MailFlows")
+    ended = [o for o in await world.operations() if o[0] == "configure"]
+    assert sorted(outcome for _, outcome, _ in ended) == ["failed", "succeeded"]
+
+
+async def test_a_process_that_ends_finishes_its_step_and_begins_no_other(world: World) -> None:
+    await world.apply()
+    stop, up = asyncio.Event(), world.cloud.up
+    loop = asyncio.get_running_loop()
+
+    def up_at_the_end(*args: Any, **kwargs: Any) -> CloudState:
+        loop.call_soon_threadsafe(stop.set)
+        return up(*args, **kwargs)
+
+    world.cloud.up = up_at_the_end  # type: ignore[method-assign]
+    assert await world.reconciler().step("test", stop)
+    assert await world.operations() == [("make", "succeeded", None), ("create", "succeeded", None)]
+    assert await world.condition("InfrastructureReady") == ("True", "Provisioned")
+    assert await world.condition("DnsReady") == ("Unknown", "NotYetReported")
+    assert world.configurator.runs == []
+    assert await world.step(), "the tenant is due at once for the next process"
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+async def test_a_pass_reports_progress_at_each_step_and_line_of_an_operation(world: World) -> None:
+    await world.apply()
+    reports: list[str] = []
+    at, running = "", asyncio.get_running_loop()
+    up, reported = world.cloud.up, threading.Event()
+
+    def progressed() -> None:
+        reports.append(at)
+        if at == "up":
+            reported.set()
+
+    def set_at(now: str) -> None:
+        nonlocal at
+        at = now
+
+    def talkative(blueprint: Blueprint, progress: Any, **kwargs: Any) -> CloudState:
+        running.call_soon_threadsafe(set_at, "up")
+        progress("still creating")
+        assert reported.wait(30)
+        return up(blueprint, progress, **kwargs)
+
+    world.cloud.up = talkative  # type: ignore[method-assign]
+    await world.reconciler().step("test", asyncio.Event(), progressed)
+    assert len(reports) > len(world.phases)
+
+
 class TestPaused:
     async def test_a_paused_tenant_is_visited_on_schedule_and_not_changed(
         self, world: World
@@ -466,6 +546,32 @@ class TestPaused:
         assert await world.step()
         new = (await world.operations())[len(before) :]
         assert new == [("make", "succeeded", None), ("configure", "succeeded", None)]
+        assert await world.condition("Ready") == ("True", "Ready")
+
+    async def test_a_paused_tenant_with_a_new_document_is_kept_up_as_it_was_applied(
+        self, world: World
+    ) -> None:
+        await world.apply()
+        await world.step()
+        before = await world.operations()
+        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
+        await world.apply(domains=[{"name": "acme.example"}, {"name": "acme-mail.example"}])
+        world.clock.advance(days=340)
+        assert await world.step()
+        new = (await world.operations())[len(before) :]
+        assert new == [("make", "succeeded", None), ("configure", "succeeded", None)]
+        assert await world.condition("Available") == ("True", "MailFlows")
+        assert await world.condition("Synced") == ("False", "Paused")
+        assert world.cloud.ups == 1
+        world.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
+        world.clock.advance(minutes=11)
+        assert await world.step()
+        assert await world.condition("SendingEnabled") == ("False", "DomainNotVerified")
+        assert await published(world) == {"acme.example": False}
+        world.internet.wrong = {}
+        await world.api.post("/tenants/acme/resume", json={"reason": "done"})
+        assert await world.step()
+        assert await published(world) == {"acme.example": True, "acme-mail.example": True}
         assert await world.condition("Ready") == ("True", "Ready")
 
     async def test_a_paused_tenants_host_is_not_repaired(self, world: World) -> None:

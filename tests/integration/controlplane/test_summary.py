@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from controlplane.ansible.faults import HOST_KEY_CHANGED
 from controlplane.reconciler.ports import CloudState
 from controlplane.verification.faults import MISSING
@@ -74,7 +76,7 @@ async def test_a_host_that_failed_for_good_is_not_tried_again_while_others_are(
 ) -> None:
     hosts = [{"name": name, "addresses": 2, "zone": "acme.example"} for name in ("mx1", "mx2")]
     await world.apply(hosts=hosts)
-    world.configurator.fail_next(HOST_KEY_CHANGED.shown())
+    world.configurator.fail_next("mx1", HOST_KEY_CHANGED.shown())
     await world.step()
     assert await world.condition("Stalled") == ("True", HOST_KEY_CHANGED.reason)
     assert await world.condition("HostsConfigured", "host/mx2") == ("True", "Configured")
@@ -98,3 +100,37 @@ async def test_a_phase_that_is_not_composed_any_more_leaves_its_condition(world:
     await world.step()
     assert await world.condition("Greeted") == ("True", "Greeted")
     assert await world.condition("Ready") == ("True", "Ready")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"scope": "platform"},
+        {"scope": "tenant", "name": "acme"},
+        {"scope": "domain", "name": "acme.example"},
+        {"scope": "address", "name": "mx1-2", "tenant": "acme"},
+    ],
+    ids=lambda target: target["scope"],
+)
+async def test_available_while_mail_is_stopped_is_false_until_it_is_started(
+    world: World, target: dict[str, str]
+) -> None:
+    await world.apply()
+    await world.step()
+    await world.api.post("/stop", json=target | {"reason": "complaints"})
+    assert await world.step(), "a stop makes the tenant due"
+    assert await world.condition("Available") == ("False", "MailStopped")
+    assert await world.condition("Synced") == ("True", "Applied")
+    [shown] = [c for c in (await world.tenant())["conditions"] if c["type"] == "Available"]
+    assert shown["message"].endswith(": complaints")
+    await world.api.post("/start", json=target | {"reason": "resolved"})
+    assert await world.step(), "a start makes the tenant due"
+    assert await world.condition("Ready") == ("True", "Ready")
+
+
+async def test_available_while_one_of_two_domains_is_stopped_is_true(world: World) -> None:
+    await world.apply(domains=TWO)
+    await world.step()
+    await world.api.post("/stop", json={"scope": "domain", "name": "acme.example", "reason": "x"})
+    await world.step()
+    assert await world.condition("Available") == ("True", "MailFlows")

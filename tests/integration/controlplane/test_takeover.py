@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import CONTROLLER, Database
 from controlplane.pulumi.faults import FAILED
+from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phases.keys import Keys, Made, Order, make_secrets
 from controlplane.reconciler.ports import CloudState
-from controlplane.reconciler.reconcile import Outcome
 from controlplane.schedule.repository import claim
-from controlplane.verification.faults import TLS_FAILED
+from controlplane.verification.faults import MISSING, TLS_FAILED
 from tests.integration.controlplane.test_reconciler import World, world
 
 __all__ = ["world"]
@@ -250,6 +250,30 @@ class TestForeignUpdates:
         await world.step()
         assert (await world.api.get("/tenants/acme")).status_code == 404
         assert world.cloud.state("acme").digest is None
+
+    async def test_a_deletion_that_stalled_is_observed_and_removes_nothing(
+        self, world: World
+    ) -> None:
+        await self.drift(world)
+        ours = replace(world.cloud.state("acme"), digest=(await self.blueprint(world))["digest"])
+        await world.api.delete("/tenants/acme")
+        await world.step()
+        before = await world.operations()
+        assert await world.condition("Stalled") == ("True", "CloudForeignUpdate")
+        assert await world.condition("SendingEnabled") == ("False", "Deleting")
+        world.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
+        world.cloud.stacks["acme"] = ours
+        world.clock.advance(minutes=11)
+        assert await world.step()
+        assert await world.condition("Drifted") == ("False", "AsApplied")
+        assert await world.condition("DnsReady") == ("False", "DnsMissing")
+        assert await world.condition("SendingEnabled") == ("False", "Deleting")
+        assert await world.condition("Stalled") == ("True", "CloudForeignUpdate")
+        assert await world.operations() == before
+        assert await rows(world, "select tenant_id from directory.entries") == []
+        await world.api.delete("/tenants/acme")
+        await world.step()
+        assert (await world.api.get("/tenants/acme")).status_code == 404
 
     async def test_what_was_put_right_by_hand_is_no_drift(self, world: World) -> None:
         await self.drift(world)

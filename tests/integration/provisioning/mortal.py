@@ -15,20 +15,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from blueprint.document import Blueprint
 from controlplane.database import Database
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase, Phase, Step, Verdicts
-from controlplane.reconciler.ports import CloudState, Finding, Progress
+from controlplane.reconciler.ports import Progress
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind
 from controlplane.reconciler.table import Row
 from controlplane.settings import ReconcilerSettings
-from sandbox.recorded_verifier import RecordedVerifier
 from tests.support.installation import INSTALLATION
 from tests.support.memory_configurator import MemoryConfigurator
+from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from vault import KeyRing, Vault
 
@@ -74,19 +73,6 @@ class Last(Phase[None]):
         return {}
 
 
-class Trusting(RecordedVerifier):
-    """Holds hosts that are in memory for well."""
-
-    async def verify_hosts(
-        self, blueprint: Blueprint, state: CloudState, *, authority: str
-    ) -> Sequence[Finding]:
-        return [
-            Finding(f"address/{address.name}", "smtp.tls", True, "believed", "smtp.ok")
-            for host in state.hosts
-            for address in host.addresses
-        ]
-
-
 async def live(place: Path, later: timedelta, end: str) -> None:
     """Make one pass."""
     database = Database.connect(os.environ[DSN], INSTALLATION, PASSWORDS, pool_size=3)
@@ -95,7 +81,7 @@ async def live(place: Path, later: timedelta, end: str) -> None:
     )
     phases: list[AnyPhase] = [
         Mortal(phase, before=phase.row.name == end)
-        for phase in standard(engine, Trusting(), MemoryConfigurator())
+        for phase in standard(engine, MemoryInternet(), MemoryConfigurator())
     ]
     if end == Last.row.name:
         phases.append(Last())

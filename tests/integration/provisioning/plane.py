@@ -29,9 +29,9 @@ from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.ports import Configurator, Verifier
 from controlplane.service import serve_http
 from controlplane.settings import ReconcilerSettings
-from sandbox.recorded_verifier import RecordedVerifier
 from tests.support.command_line import run
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
+from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from vault import KeyRing, Vault
 
@@ -68,7 +68,7 @@ class Plane:
         self.environment = {**environment, "HOSTWINDS_JOURNAL": dsn}
         self.platform = PLATFORM
         self.configurator: Configurator | None = None
-        self.verifier: Verifier = RecordedVerifier()
+        self.verifier: Verifier = MemoryInternet()
         self.root_password: Callable[[int], str | None] = lambda _: None
         self.log: list[Any] = []
         self.file = place / "acme.yaml"

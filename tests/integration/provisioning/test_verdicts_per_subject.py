@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from blueprint.document import Blueprint
 from controlplane.ansible.faults import UNREACHABLE
 from controlplane.database import CONTROLLER
-from controlplane.reconciler.ports import CloudState, Finding, ObservedHost
 from controlplane.verification.faults import NO_BANNER, TLS_FAILED
-from sandbox.recorded_verifier import RecordedVerifier
-from tests.support.memory_configurator import MemoryConfigurator
+from tests.support.memory_configurator import PASSWORD, MemoryConfigurator
+from tests.support.memory_internet import MemoryInternet
 
 from .conftest import Cloud
 from .plane import FILE, Person, Plane
@@ -31,54 +28,16 @@ THREE_DOMAINS = FILE.replace(
 MAILBOX = "  mailboxes: [{address: new@acme.example}]\n"
 
 
-class Mortal(MemoryConfigurator):
-    """Hosts of which some can be dead."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.dead: set[str] = set()
-
-    def configure(self, blueprint: Blueprint, host: ObservedHost, *args: Any, **kwargs: Any) -> int:
-        if host.name in self.dead:
-            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
-        return super().configure(blueprint, host, *args, **kwargs)
-
-
-class Doors(RecordedVerifier):
-    """Sees every address well, but for those whose TLS is broken and those of dead hosts."""
-
-    def __init__(self) -> None:
-        self.broken: set[str] = set()
-        self.dead: set[str] = set()
-
-    async def verify_hosts(
-        self, blueprint: Blueprint, state: CloudState, *, authority: str
-    ) -> Sequence[Finding]:
-        return [
-            self._seen(f"address/{address.name}", host.name, address.name)
-            for host in state.hosts
-            for address in host.addresses
-            if address.ip
-        ]
-
-    def _seen(self, subject: str, host: str, address: str) -> Finding:
-        if host in self.dead:
-            return Finding.of(subject, "smtp.banner", NO_BANNER.shown(), seen=False)
-        if address in self.broken:
-            return Finding.of(subject, "smtp.tls", TLS_FAILED.shown())
-        return Finding(subject, "smtp.tls", True, "speaks TLS")
-
-
 @pytest.fixture
-def hosts(plane: Plane) -> Mortal:
-    plane.configurator = Mortal()
-    plane.root_password = lambda _: "first"
+def hosts(plane: Plane) -> MemoryConfigurator:
+    plane.configurator = MemoryConfigurator()
+    plane.root_password = lambda _: PASSWORD
     return plane.configurator
 
 
 @pytest.fixture
-def doors(plane: Plane) -> Doors:
-    plane.verifier = Doors()
+def internet(plane: Plane) -> MemoryInternet:
+    plane.verifier = MemoryInternet()
     return plane.verifier
 
 
@@ -97,7 +56,7 @@ def published(plane: Plane) -> dict[str, Any]:
 
 
 def test_of_two_hosts_a_dead_one_hides_nothing_of_the_other_and_holds_back_no_mailbox(
-    plane: Plane, cloud: Cloud, penguin: Person, hosts: Mortal, doors: Doors
+    plane: Plane, cloud: Cloud, penguin: Person, hosts: MemoryConfigurator, internet: MemoryInternet
 ) -> None:
     plane.file.write_text(TWO_HOSTS)
     penguin("apply", "-f", str(plane.file))
@@ -108,8 +67,8 @@ def test_of_two_hosts_a_dead_one_hides_nothing_of_the_other_and_holds_back_no_ma
     plane.visit()
     assert conditions(penguin)["tenant", "Ready"] == ("True", "Ready")
 
-    hosts.dead = doors.dead = {"mx2"}
-    doors.broken = {"mx1-3"}
+    hosts.dead = internet.dead = {"mx2"}
+    internet.wrong["address/mx1-3", "smtp.tls"] = TLS_FAILED
     configured = hosts.runs.count("mx1")
     plane.file.write_text(TWO_HOSTS + MAILBOX)
     penguin("apply", "-f", str(plane.file))
@@ -119,7 +78,7 @@ def test_of_two_hosts_a_dead_one_hides_nothing_of_the_other_and_holds_back_no_ma
     assert seen["host/mx2", "HostsConfigured"] == ("False", UNREACHABLE.reason)
     assert seen["host/mx1", "HostsConfigured"] == ("True", "Configured")
     assert seen["address/mx1-3", "Verified"] == ("False", TLS_FAILED.reason)
-    assert seen["address/mx2-1", "Verified"] == ("Unknown", UNREACHABLE.reason)
+    assert seen["address/mx2-1", "Verified"] == ("False", NO_BANNER.reason)
     assert seen["address/mx1-2", "Ready"] == ("True", "Ready")
     assert seen["tenant", "Synced"] == ("False", UNREACHABLE.reason)
     assert seen["tenant", "Available"] == ("True", "MailFlows")
@@ -129,21 +88,21 @@ def test_of_two_hosts_a_dead_one_hides_nothing_of_the_other_and_holds_back_no_ma
     usable = {a["name"]: a["ready"] for a in entry["addresses"]}
     assert usable == {"mx1-2": True, "mx1-3": False, "mx2-1": False}
 
-    doors.broken = set()
+    internet.wrong = {}
     plane.visit()
     seen = conditions(penguin)
     assert hosts.runs.count("mx1") == configured + 2, "for the mailbox, and since it broke"
     assert seen["address/mx1-3", "Verified"] == ("True", "Verified")
     assert seen["tenant", "Ready"] == ("False", UNREACHABLE.reason)
 
-    hosts.dead = doors.dead = set()
+    hosts.dead = internet.dead = set()
     plane.visit()
     assert conditions(penguin)["tenant", "Ready"] == ("True", "Ready")
     assert cloud.bought().count("server") == 2
 
 
 def test_of_three_domains_one_without_a_zone_holds_back_only_itself(
-    plane: Plane, cloud: Cloud, penguin: Person, hosts: Mortal, doors: Doors
+    plane: Plane, cloud: Cloud, penguin: Person, hosts: MemoryConfigurator, internet: MemoryInternet
 ) -> None:
     cloud.account.create_zone("other.example")
     plane.file.write_text(THREE_DOMAINS)
@@ -169,7 +128,7 @@ def test_of_three_domains_one_without_a_zone_holds_back_only_itself(
 
 
 def test_an_address_that_is_not_given_holds_back_only_itself(
-    plane: Plane, cloud: Cloud, penguin: Person, hosts: Mortal, doors: Doors
+    plane: Plane, cloud: Cloud, penguin: Person, hosts: MemoryConfigurator, internet: MemoryInternet
 ) -> None:
     plane.file.write_text(FILE.replace("addresses: 1", "addresses: 3"))
     penguin("apply", "-f", str(plane.file))

@@ -139,8 +139,6 @@ class TestPolicy:
         assert sink.mails == []
         async with operator.begin() as connection:
             await start(connection, target)
-        async with engine.begin() as connection:
-            await connection.execute(text("update queue.jobs set run_at = now()"))
         async with sending(settings):
             await reaches(engine, message_id, State.ACCEPTED)
         assert len(sink.mails) == 1

@@ -1,0 +1,111 @@
+"""One phase in one pass: observe, run the steps that are allowed, observe again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from controlplane.conditions.model import TENANT, Verdict
+from controlplane.reconciler.faults import FAILED
+from controlplane.reconciler.phase import AnyPhase, Step
+from controlplane.reconciler.session import LeaseLost, Session, Stopping
+from controlplane.reconciler.snapshot import Snapshot
+from kit.faults import Fault
+
+log = structlog.get_logger()
+CONCURRENT_STEPS = 4
+"""Of one pass. Each may run an Ansible process and holds a thread until its deadline."""
+
+
+@dataclass
+class Result:
+    """What one phase observed and did."""
+
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    failures: dict[str, Fault] = field(default_factory=dict)
+    """By the subject of the step; the tenant's for a failure outside of steps."""
+    skipped: set[str] = field(default_factory=set)
+    """Subjects of steps that are not allowed now."""
+
+
+async def run(
+    phase: AnyPhase, snapshot: Snapshot, session: Session, allowed: Callable[[Step], bool]
+) -> Result:
+    """Run one phase. Only LeaseLost and Stopping come out of it."""
+    if (cause := snapshot.unmet(phase.row, TENANT)) is not None:
+        return Result({TENANT: cause})
+    result = Result()
+    try:
+        with as_fault(f"phase {phase.row.name}"):
+            observed = await phase.observe(snapshot, session)
+            result.verdicts = phase.verdicts(observed, snapshot)
+            steps = phase.steps(observed, snapshot)
+            result.skipped = {step.subject for step in steps if not allowed(step)}
+            due = [
+                step
+                for step in steps
+                if step.subject not in result.skipped
+                and snapshot.unmet(phase.row, step.subject) is None
+            ]
+            if due:
+                result.failures = await _converge(phase, due, snapshot, session)
+                observed = await phase.observe(snapshot, session)
+                result.verdicts = phase.verdicts(observed, snapshot)
+    except Fault as fault:
+        result.failures.setdefault(TENANT, fault)
+    for subject, failure in result.failures.items():
+        log.warning(
+            "phase failed",
+            tenant=snapshot.tenant.name,
+            phase=phase.row.name,
+            subject=subject,
+            code=str(failure.code),
+            error=failure.located,
+        )
+    return result
+
+
+@contextmanager
+def as_fault(what: str) -> Iterator[None]:
+    """Turn every unexpected error into a fault; its details are in the log only."""
+    try:
+        yield
+    except (Fault, LeaseLost, Stopping):
+        raise
+    except Exception as error:
+        log.exception("unexpected error", what=what)
+        raise FAILED(what=what) from error
+
+
+async def _converge(
+    phase: AnyPhase, steps: Sequence[Step], snapshot: Snapshot, session: Session
+) -> dict[str, Fault]:
+    """Run steps at the same time; return why some failed, by subject.
+
+    None is cancelled when another fails: its thread would go on without its operation.
+    """
+    slots = asyncio.Semaphore(CONCURRENT_STEPS)
+
+    async def one(step: Step) -> None:
+        async with slots:
+            with as_fault(f"phase {phase.row.name}"):
+                if step.operation is None:
+                    await phase.converge(step, snapshot, session, lambda _: None)
+                    return
+                digest = snapshot.blueprint.digest
+                async with session.operation(
+                    step.operation, phase.row.name, digest=digest
+                ) as progress:
+                    await phase.converge(step, snapshot, session, progress)
+
+    ends = await asyncio.gather(*(one(step) for step in steps), return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException) and not isinstance(end, Fault):
+            raise end
+    return {
+        step.subject: end for step, end in zip(steps, ends, strict=True) if isinstance(end, Fault)
+    }
