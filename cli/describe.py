@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -47,7 +48,7 @@ def describe(
         else:
             print_document(document, output)
     elif output is Format.TABLE:
-        watch_one(read, lambda document: _show(document, everything=everything))
+        watch_one(read, lambda document: _show_dated(document, everything=everything))
     else:
         watch_one(read, lambda document: print_item(document, output))
 
@@ -67,6 +68,13 @@ def _reader(wanted: Reference, owner: str | None) -> Callable[[], BaseModel]:
         mistake=f"{wanted.kind.plural} cannot be described",
         remedy=f"use `penguin get {wanted.kind.plural}`",
     )
+
+
+def _show_dated(document: BaseModel, *, everything: bool) -> None:
+    """Print one of several pages, below the time of the observation."""
+    print(f"── {moment(datetime.now(UTC))}")
+    _show(document, everything=everything)
+    print(flush=True)
 
 
 def _show(document: BaseModel, *, everything: bool) -> None:

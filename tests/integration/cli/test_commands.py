@@ -575,6 +575,19 @@ def test_describe_with_watch_shows_the_page_again_when_it_changes(plane, penguin
     assert [c["type"] for c in after["tenant"]["conditions"]] == ["Ready"]
 
 
+def test_describe_with_watch_prints_the_time_above_each_page(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    assert penguin("describe", "host/mx1", "-w", sleep=interrupted) == 130
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("── 20")
+    assert second.startswith("Host:        mx1 of tenant acme")
+
+
 def test_apply_beyond_the_plan_names_the_line_of_the_file(plane, penguin, file, capsys):
     domains = "".join(f"    - {{name: d{n}.example}}\n" for n in range(6))
     text = file.read_text().replace("plan: business", "plan: starter")
