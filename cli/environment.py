@@ -16,7 +16,7 @@ from typer._click.globals import get_current_context  # typer carries its own cl
 class Environment:
     """Waiting, the connection to the API, and standard input."""
 
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] = time.sleep
     transport: httpx2.BaseTransport | None = None
     """None: the network."""
     stdin: TextIO | None = field(default_factory=lambda: sys.stdin)

@@ -52,7 +52,7 @@ def wait(
     types = read_types(api).order
     if what != "condition" or wanted not in types:
         raise USAGE(
-            mistake=f"--for={for_} is not known",
+            mistake=f"--for={for_} is no condition",
             remedy=f"use delete, or condition= with one of {', '.join(types)}",
         )
     met = for_condition(api, name, wanted, limit, output)

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from cli.api import Api, connect
+from controlplane.operations.schemas import OperationPage, OperationView
 from kit.paths import checkout
 from lab import leftovers
 from lab.place import LabPlace, required
@@ -67,8 +68,8 @@ def ready() -> None:
     penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=240s")
 
 
-def operations(api: Api) -> list[dict[str, Any]]:
-    return list(api.pages("/tenants/acme/operations"))
+def operations(api: Api) -> list[OperationView]:
+    return list(api.pages("/tenants/acme/operations", OperationPage))
 
 
 def bought(place: LabPlace) -> list[str]:
@@ -123,7 +124,7 @@ def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
     place: LabPlace, api: Api
 ) -> None:
     penguin("apply", "-f", FILE)
-    until(lambda: any(o["phase"] == "configuration" for o in operations(api)))
+    until(lambda: any(o.phase == "configuration" for o in operations(api)))
     pid = world.control_plane_pid()
     assert pid is not None
     supervisor = psutil.Process(pid)
@@ -135,7 +136,7 @@ def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
     ready()
 
     assert bought(place) == ["address", "address", "server"]
-    outcomes = [o["outcome"] for o in operations(connect()) if o["phase"] == "configuration"]
+    outcomes = [o.outcome for o in operations(connect()) if o.phase == "configuration"]
     assert outcomes[0] == "succeeded"
     assert "aborted" in outcomes
 
@@ -162,9 +163,9 @@ def test_a_playbook_that_failed_half_way_goes_on_when_its_cause_is_mended(
     ready()
 
     assert obstacle.read_text() == right
-    told = [o for o in operations(api) if o["phase"] == "configuration" and o["generation"] > 1]
-    assert told[0]["outcome"] == "succeeded"
-    assert told[-1]["error_code"] == "hosts.task_failed"
+    runs = [o for o in operations(api) if o.phase == "configuration" and o.generation > 1]
+    assert runs[0].outcome == "succeeded"
+    assert runs[-1].error_code == "hosts.task_failed"
     assert bought(place) == ["address", "address", "server"]
 
 
