@@ -1,4 +1,4 @@
-"""Why something cannot be sealed or opened. No message ever holds a secret."""
+"""Faults of sealing and opening. No message holds a secret."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DAMAGED_ENVELOPE = FAULTS.code(
     "vault.damaged_envelope",
     message="the envelope is damaged, or was sealed for another purpose",
     remedy="restore the row from your backup",
-    cause="A sealed secret in the database was changed or put in another place.",
+    cause="A sealed secret in the database was changed, or moved to another row.",
     retryable=True,
     acts=Actor.OPERATOR,
     raises=VaultError,

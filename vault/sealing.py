@@ -56,7 +56,7 @@ class Vault:
             raise DAMAGED_ENVELOPE() from None
 
     def is_current(self, sealed: str) -> bool:
-        """Tell whether an envelope is under the newest key, for sealing the others anew."""
+        """Return whether an envelope is under the newest key; others can be sealed again."""
         return sealed.startswith(f"{VERSION}.{self._ring.newest[0]}.")
 
 

@@ -1,4 +1,4 @@
-"""Makes hosts run what the blueprint says: Ansible through ansible-runner, first contact by SSH."""
+"""Configures hosts by the blueprint: first contact by SSH, then Ansible through ansible-runner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failed task means: the code for the words that a module used."""
+"""Maps failed tasks to faults by the text of their modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kit.faults import Code, Fault
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that failed, with the module's words."""
+    """A task that failed, with the module's text."""
 
     task: str
     message: str

@@ -1,4 +1,4 @@
-"""What can go wrong with configuring a host."""
+"""Faults of configuring a host."""
 
 from __future__ import annotations
 

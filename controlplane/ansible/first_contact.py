@@ -1,4 +1,4 @@
-"""First contact with a new host: one login by the provider's password, then our key for ever."""
+"""First contact with a new host: one login by the provider's password, then by the tenant's key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from controlplane.reconciler.ports import Progress
 from kit.faults import Fault, first_line
 
 BANNER_SECONDS = 5.0
-"""How long a host that took the connection may take to say who it is."""
+"""How long a host may take to send its banner."""
 LOGIN_SECONDS = 20.0
 PAUSE_SECONDS = 0.5
 INSTALL_KEY = """umask 077
@@ -39,7 +39,7 @@ class SshServer:
 
     @property
     def where(self) -> str:
-        """The place in errors and conditions."""
+        """The host as faults name it."""
         return f"host/{self.name}"
 
 
@@ -85,7 +85,7 @@ class FirstContact:
 
     def _wait_for_banner(self, server: SshServer, progress: Progress) -> None:
         end = self._clock() + self._deadline.total_seconds()
-        told = False
+        reported = False
         while True:
             try:
                 _read_banner(server)
@@ -93,9 +93,9 @@ class FirstContact:
                 if self._clock() >= end:
                     reason = f"{first_line(error)} (within {self._deadline})"
                     raise UNREACHABLE(reason=reason, where=server.where) from None
-                if not told:
+                if not reported:
                     progress(f"{server.name}: waiting for SSH on {server.address}")
-                    told = True
+                    reported = True
                 self._pause(PAUSE_SECONDS)
             else:
                 return
@@ -113,7 +113,7 @@ class FirstContact:
 
     def _install(self, server: SshServer, public_key: str, password: str | None) -> paramiko.PKey:
         if password is None:
-            raise _refused(server, "our key is not installed and no password is known")
+            raise _refused(server, "our key is not installed and there is no password")
         try:
             with _session(server, {"password": password}, None) as connection:
                 script = INSTALL_KEY.format(key=shlex.quote(public_key.strip()))
@@ -127,7 +127,7 @@ class FirstContact:
 def _session(
     server: SshServer, login: dict[str, object], pinned: paramiko.PKey | None
 ) -> Iterator[fabric.Connection]:
-    """A connection as root that looks at nothing of the user who runs us."""
+    """A connection as root, without agent, keys or configuration of the local user."""
     connection = fabric.Connection(
         server.address,
         user="root",
@@ -172,7 +172,7 @@ class _Pinned:
 
 
 def _read_banner(server: SshServer) -> None:
-    """Connect and read the first bytes: a port that is open says nothing yet."""
+    """Connect and read the first bytes: an open port alone is no proof."""
     with socket.create_connection((server.address, server.port), BANNER_SECONDS) as stream:
         stream.settimeout(BANNER_SECONDS)
         if not stream.recv(4).startswith(b"SSH-"):

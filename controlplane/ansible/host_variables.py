@@ -1,4 +1,4 @@
-"""What the playbooks are told about one host: the blueprint joined with what the cloud gave."""
+"""The variables of the playbooks for one host: its blueprint and its observed addresses."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def host_variables(
 ) -> dict[str, Any]:
     """The variable `host` of the playbooks (shape: playbooks/README.md); no secret in it.
 
-    Addresses that the provider has not given yet are left out: they hold back only themselves.
+    Addresses that do not exist yet are left out: they hold back only themselves.
     Raises ValueError when the host or its primary address is not known, or when a name
     has no certificate.
     """
     planned = _planned(blueprint, observed)
-    given = [address for address in observed.addresses if address.ip is not None]
-    primary = _primary(planned, given, observed)
+    existing = [address for address in observed.addresses if address.ip is not None]
+    primary = _primary(planned, existing, observed)
     bulk = {address.name for address in planned.addresses if address.sends_bulk}
     inbound = _inbound(blueprint, planned)
-    egress = [address for address in given if address.name in bulk]
+    egress = [address for address in existing if address.name in bulk]
     for name in {primary.helo, *(address.helo for address in egress)}:
         _require_certificate(name, secrets)
     return {
@@ -32,7 +32,7 @@ def host_variables(
         "digest": blueprint.digest,
         "root_keys": [_root_key(blueprint)],
         "primary": _address(primary),
-        "addresses": [_address(address) for address in given],
+        "addresses": [_address(address) for address in existing],
         "instances": [
             _instance(address, secrets, inbound if address is primary else None)
             for address in egress
@@ -63,9 +63,9 @@ def _planned(blueprint: Blueprint, observed: ObservedHost) -> BlueprintHost:
 
 
 def _primary(
-    planned: BlueprintHost, given: list[ObservedAddress], observed: ObservedHost
+    planned: BlueprintHost, existing: list[ObservedAddress], observed: ObservedHost
 ) -> ObservedAddress:
-    for address in given:
+    for address in existing:
         if address.name == planned.primary.name:
             return address
     raise ValueError(f"the primary address of {observed.name} is not known yet")

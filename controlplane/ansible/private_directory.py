@@ -1,4 +1,4 @@
-"""Private directories of runs: in memory, for root alone, and gone with the run or soon after."""
+"""Private directories of runs: in memory, for root alone, and removed with the run."""
 
 from __future__ import annotations
 

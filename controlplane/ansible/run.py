@@ -25,12 +25,12 @@ from controlplane.reconciler.ports import Progress
 from kit.faults import Fault
 from kit.files import PRIVATE, write
 
-CENSORED = "hidden, since the task handles secrets; /var/log on the host may say more"
+CENSORED = "hidden, since the task handles secrets; /var/log on the host may have more"
 
 
 @dataclass(frozen=True)
 class Playbook:
-    """What is run."""
+    """A playbook with its variables and deadline."""
 
     path: Path
     variables: dict[str, Any]
@@ -62,7 +62,7 @@ def run_playbook(
 ) -> int:
     """Run a playbook; return the number of changed tasks.
 
-    `cancelled` is asked every second or so; the next run goes on where a cancelled one ended.
+    `cancelled` is polled about every second; the next run completes a cancelled one.
 
     Secrets reach Ansible by files (0600, in memory where the machine has a memory file system)
     and never by arguments or environment. Raises a fault of this room.
@@ -89,7 +89,7 @@ def run_playbook(
 
 
 class Events:
-    """Turns Ansible's events into progress lines, and remembers what went wrong."""
+    """Turns Ansible's events into progress lines, and keeps the failure."""
 
     def __init__(self, host: str, progress: Progress) -> None:
         self._host = host
@@ -98,15 +98,15 @@ class Events:
         self.failure: Failure | None = None
 
     def take(self, event: dict[str, Any]) -> bool:
-        """Take one event. False: ansible-runner shall not keep it as a file."""
+        """Handle one event. Returns False, so that ansible-runner writes no file of it."""
         data = event.get("event_data") or {}
         kind = event.get("event")
         if kind == "runner_on_ok":
             result = data.get("res") or {}
-            word = "changed" if result.get("changed") else "ok"
+            state = "changed" if result.get("changed") else "ok"
             if "censored" in result:
-                word = "done"
-            self._progress(f"{self._host}: {word}: {_task(data)}")
+                state = "done"
+            self._progress(f"{self._host}: {state}: {_task(data)}")
         elif kind == "runner_on_unreachable":
             self._fail(data, unreachable=True)
         elif kind == "runner_on_failed" and not data.get("ignore_errors"):
@@ -118,8 +118,8 @@ class Events:
     def _fail(self, data: dict[str, Any], *, unreachable: bool) -> None:
         message = _message(data.get("res") or {})
         self.failure = Failure(_task(data), message, unreachable=unreachable)
-        word = "unreachable" if unreachable else "failed"
-        self._progress(f"{self._host}: {word}: {_task(data)}: {message}")
+        state = "unreachable" if unreachable else "failed"
+        self._progress(f"{self._host}: {state}: {_task(data)}: {message}")
 
 
 def _task(data: dict[str, Any]) -> str:
@@ -127,21 +127,21 @@ def _task(data: dict[str, Any]) -> str:
 
 
 def _message(result: dict[str, Any]) -> str:
-    """The module's own words; a loop's are in its items."""
+    """The module's message; a loop has them in its items."""
     if "censored" in result:
         return CENSORED
     texts = [result.get("msg")]
-    texts += [_last_words(str(result.get(key) or "")) for key in ("stderr", "module_stderr")]
+    texts += [_without_traceback(str(result.get(key) or "")) for key in ("stderr", "module_stderr")]
     for item in result.get("results") or []:
         if item.get("failed"):
             texts.append(item.get("msg"))
     return " ".join(str(text).strip() for text in texts if text) or "no reason was given"
 
 
-def _last_words(said: str) -> str:
-    """What a program said; of a Python traceback only the error itself."""
-    before, marked, _ = said.partition("Traceback (most recent call last)")
-    return f"{before} {said.strip().splitlines()[-1]}" if marked else said
+def _without_traceback(output: str) -> str:
+    """The output of a program; of a Python traceback only its last line."""
+    before, marked, _ = output.partition("Traceback (most recent call last)")
+    return f"{before} {output.strip().splitlines()[-1]}" if marked else output
 
 
 def _error(
@@ -192,7 +192,7 @@ def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> 
 
 
 def _environment(private: Path, playbooks: Path) -> dict[str, str]:
-    """What Ansible needs besides ours: the tools beside this interpreter are found first."""
+    """The environment of Ansible: tools of this interpreter's directory come first."""
     name, value = environment_mark(private)
     return {
         name: value,

@@ -1,4 +1,4 @@
-"""Looks at a tenant as the Internet does: names, reverse names, submission, relaying."""
+"""Verifies a tenant from outside: names, reverse names, submission, relaying."""
 
 from controlplane.verification.internet import InternetVerifier
 

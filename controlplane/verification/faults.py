@@ -1,4 +1,4 @@
-"""What is wrong with a tenant's records and mail ports as they look from outside."""
+"""Faults of records and mail ports as seen from outside."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ FAULTS = Table("verification", "What the Internet sees of records and mail ports
 LOOKUP_FAILED = FAULTS.code(
     "dns.lookup_failed",
     message="{question} cannot be looked up: {reason}",
-    remedy="wait: it is looked up again",
-    cause="No name server gave an answer that says yes or no.",
+    remedy="wait: the look-up is repeated",
+    cause="No name server gave a definite answer.",
     example={"question": "acme.example MX", "reason": "the recursive name server does not answer"},
     retryable=True,
     acts=Actor.NOBODY,
@@ -41,28 +41,28 @@ MISSING = FAULTS.code(
 )
 DIFFERENT = FAULTS.code(
     "dns.different",
-    message="{record} at {server} is {found}, not {wanted}",
+    message="{record} at {server} is {actual}, not {wanted}",
     remedy="{remedy}",
     cause="A record has other content than it should, or older content is still cached.",
     example={
         "record": "acme.example MX",
         "server": "ns1.acme.example (198.51.100.7)",
-        "found": "10 mail.other.example",
+        "actual": "10 mail.other.example",
         "wanted": "10 mx1-1.acme.example",
-        "remedy": "wait: it is written in the next pass; if it stays, look for who changes it",
+        "remedy": "wait: it is written in the next pass; if it stays, find out what changes it",
     },
     retryable=True,
 )
 SEVERAL_SPF = FAULTS.code(
     "dns.several_spf",
-    message="{record} at {server}: {count} SPF records, so that none counts: {found}",
+    message="{record} at {server}: {count} SPF records, so that none counts: {actual}",
     remedy="delete all SPF records of {name} but: {wanted}",
     cause="Receivers ignore all SPF records where a name has more than one (RFC 7208 4.5).",
     example={
         "record": "acme.example TXT",
         "server": "the recursive name server",
         "count": 2,
-        "found": "v=spf1 -all, v=spf1 include:out.mx1.acme.example ~all",
+        "actual": "v=spf1 -all, v=spf1 include:out.mx1.acme.example ~all",
         "name": "acme.example",
         "wanted": "v=spf1 include:out.mx1.acme.example ~all",
     },
@@ -70,13 +70,13 @@ SEVERAL_SPF = FAULTS.code(
 )
 PTR_DIFFERENT = FAULTS.code(
     "dns.ptr_different",
-    message="the reverse name of {ip} should be {name} and is {found}",
+    message="the reverse name of {ip} should be {name} and is {actual}",
     remedy="set the reverse name of {ip} to {name} at the provider",
     cause="The address has no reverse name, the provider's or its former owner's. Large receivers "
     "refuse mail from it.",
     example={
         "ip": "198.51.100.7",
-        "found": "vps7.provider.example",
+        "actual": "vps7.provider.example",
         "name": "mx1-1.acme.example",
     },
     retryable=True,
@@ -95,7 +95,7 @@ PTR_NOT_CONFIRMED = FAULTS.code(
 NO_BANNER = FAULTS.code(
     "smtp.no_banner",
     message="{port}: no banner within {seconds:g} s: {reason}",
-    remedy="let the port be reached from here: look at the host, its firewall and its provider's",
+    remedy="make the port reachable from here: check the host, its firewall and its provider's",
     cause="The port is closed, filtered, or its server does not answer.",
     example={"port": "198.51.100.7 port 587", "seconds": 5, "reason": "connection refused"},
     retryable=True,
@@ -103,13 +103,13 @@ NO_BANNER = FAULTS.code(
 )
 WRONG_NAME = FAULTS.code(
     "smtp.wrong_name",
-    message="{port}: the {part} says {found}, not {name}",
+    message="{port}: the {part} says {actual}, not {name}",
     remedy="wait: the host is configured and checked again",
     cause="The mail server of an address calls itself by another name (RFC 5321 4.1.1.1).",
     example={
         "port": "198.51.100.7 port 587",
         "part": "banner",
-        "found": "other.example",
+        "actual": "other.example",
         "name": "mx1-1.acme.example",
     },
     retryable=True,
@@ -136,8 +136,8 @@ WRONG_AUTH = FAULTS.code(
 OPEN_RELAY = FAULTS.code(
     "smtp.open_relay",
     message="{port}: relays mail for strangers",
-    remedy="stop the mail server of this address now; its relay restrictions are not ours",
-    cause="The host takes mail without a login for somebody who is not its own.",
+    remedy="stop the mail server of this address now; its relay restrictions were changed",
+    cause="The host accepts mail without a login for recipients of other domains.",
     example={"port": "198.51.100.7 port 25"},
     retryable=True,
     acts=Actor.OPERATOR,

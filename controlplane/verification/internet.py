@@ -11,7 +11,7 @@ from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.verification.names import Names
 from controlplane.verification.records import verify_records
 from controlplane.verification.reverse import verify_reverse
-from controlplane.verification.submission import Knock, verify_port
+from controlplane.verification.submission import Target, verify_port
 
 SUBMISSION = 587
 MAIL = 25
@@ -20,7 +20,7 @@ AT_ONCE = 16
 
 
 class InternetVerifier:
-    """Asks for names and knocks at ports from this machine.
+    """Asks for names and targets at ports from this machine.
 
     `resolver` is `host[:port]`, None the machine's own; `source` is the own address that
     connections to hosts come from.
@@ -46,7 +46,7 @@ class InternetVerifier:
         names = Names(self._resolver, authoritative_port=self._authoritative_port)
         numbers = _numbers(state)
         records = await verify_records(blueprint, numbers, names)
-        # Afterwards, since only now the zones' own servers are known to have the host names.
+        # Afterwards, when the zones' own servers have the host names.
         return [*records, *await verify_reverse(blueprint, numbers, names)]
 
     async def verify_hosts(
@@ -54,31 +54,31 @@ class InternetVerifier:
     ) -> Sequence[Finding]:
         """Banner and TLS of each submission port, and a relay attempt that must be refused.
 
-        On port 25 of a primary address mail to the postmaster of its domains must be taken.
+        On port 25 of a primary address mail to the postmaster of its domains must be accepted.
         """
         trust = ssl.create_default_context(cadata=authority)
-        turns = asyncio.Semaphore(AT_ONCE)
+        limit = asyncio.Semaphore(AT_ONCE)
 
-        async def look(knock: Knock) -> list[Finding]:
-            async with turns:
-                return await verify_port(knock, source=self._source)
+        async def verify(target: Target) -> list[Finding]:
+            async with limit:
+                return await verify_port(target, source=self._source)
 
-        knocks = self._knocks(blueprint, _numbers(state), trust)
-        found = await asyncio.gather(*(look(knock) for knock in knocks))
-        return [finding for findings in found for finding in findings]
+        targets = self._targets(blueprint, _numbers(state), trust)
+        results = await asyncio.gather(*(verify(target) for target in targets))
+        return [finding for findings in results for finding in findings]
 
-    def _knocks(
+    def _targets(
         self, blueprint: Blueprint, numbers: dict[str, str], trust: ssl.SSLContext
-    ) -> Iterator[Knock]:
+    ) -> Iterator[Target]:
         for host in blueprint.hosts:
             for address in host.addresses:
                 ip = numbers.get(address.name)
                 if ip and address.sends_bulk:
-                    yield Knock(address, ip, self._submission_port, trust=trust)
+                    yield Target(address, ip, self._submission_port, trust=trust)
                 if ip and address == host.primary:
                     domains = [d.name for d in blueprint.domains if d.mail_host == address.helo]
-                    takes = tuple(f"postmaster@{domain}" for domain in domains)
-                    yield Knock(address, ip, self._mail_port, takes=takes)
+                    recipients = tuple(f"postmaster@{domain}" for domain in domains)
+                    yield Target(address, ip, self._mail_port, recipients=recipients)
 
 
 def _numbers(state: CloudState) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Questions to name servers, with answers as sets of plain text."""
+"""Look-ups at name servers, with answers as sets of text."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ AT_ONCE = 16
 
 
 class Names:
-    """One look at the name service; what a zone's servers are is remembered while it lasts.
+    """Look-ups of one verification; the servers of a zone are looked up once.
 
-    `resolver` is `host`, `host:port` or `[host]:port`; None takes the machine's own.
+    `resolver` is `host`, `host:port` or `[host]:port`; None: the machine's own.
     """
 
     def __init__(self, resolver: str | None, *, authoritative_port: int = 53) -> None:
         self._resolver = _resolver(resolver)
         self._port = authoritative_port
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._limit = asyncio.Semaphore(AT_ONCE)
         self._servers: dict[str, asyncio.Task[dict[str, str]]] = {}
 
     async def recursive(self, name: str, type_: str) -> set[str]:
         """Ask the recursive server; a name that does not exist has no data."""
         if self._resolver is None:
-            reason = "this machine knows no recursive name server"
+            reason = "this machine has no recursive name server"
             raise LOOKUP_FAILED(question=f"{name} {type_}", reason=reason)
-        async with self._turns:
+        async with self._limit:
             try:
                 answer = await self._resolver.resolve(
                     f"{name}.", type_, raise_on_no_answer=False, lifetime=TIMEOUT * TRIES
@@ -66,15 +66,15 @@ class Names:
             self._servers[zone] = asyncio.ensure_future(self._find_servers(zone))
         servers = await self._servers[zone]
         answers = await asyncio.gather(*(self._ask(ip, name, type_) for ip in servers.values()))
-        found = {
+        answered = {
             server: answer
             for server, answer in zip(servers, answers, strict=True)
             if answer is not None
         }
-        if not found:
+        if not answered:
             reason = f"no name server of {zone} answers"
             raise LOOKUP_FAILED(question=f"{name} {type_}", reason=reason)
-        return found
+        return answered
 
     async def pointer(self, ip: str) -> set[str]:
         """Return the reverse names of an address."""
@@ -84,7 +84,7 @@ class Names:
         """Ask one server; None when it does not answer or is not the zone's server after all."""
         question = dns.message.make_query(f"{name}.", type_)
         question.flags &= ~dns.flags.RD
-        async with self._turns:
+        async with self._limit:
             for _ in range(TRIES):
                 try:
                     answer, _ = await dns.asyncquery.udp_with_fallback(
@@ -92,9 +92,9 @@ class Names:
                     )
                 except (dns.exception.DNSException, OSError):
                     continue
-                known = answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
-                # A lame server refers to others or answers from memory, without authority.
-                if not known or not answer.flags & dns.flags.AA:
+                definite = answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+                # A lame server refers to others or answers from its cache, without authority.
+                if not definite or not answer.flags & dns.flags.AA:
                     return None
                 wanted = dns.rdatatype.from_text(type_)
                 sets = [rrset for rrset in answer.answer if rrset.rdtype == wanted]
@@ -125,13 +125,15 @@ def plain(item: dns.rdata.Rdata) -> str:
     return item.to_text().lower().rstrip(".")
 
 
-def _resolver(place: str | None) -> dns.asyncresolver.Resolver | None:
+def _resolver(address: str | None) -> dns.asyncresolver.Resolver | None:
     try:
-        found = dns.asyncresolver.Resolver(configure=place is None)
+        resolver = dns.asyncresolver.Resolver(configure=address is None)
     except dns.resolver.NoResolverConfiguration:
         return None
-    if place is not None:
-        parts = urlsplit(f"//{place}")
-        found.nameservers = [dns.nameserver.Do53Nameserver(parts.hostname or "", parts.port or 53)]
-    found.timeout = TIMEOUT
-    return found
+    if address is not None:
+        parts = urlsplit(f"//{address}")
+        resolver.nameservers = [
+            dns.nameserver.Do53Nameserver(parts.hostname or "", parts.port or 53)
+        ]
+    resolver.timeout = TIMEOUT
+    return resolver

@@ -1,4 +1,4 @@
-"""Compares every record that shall exist with what name servers say."""
+"""Compares every wanted record with the answers of name servers."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ async def verify_records(
 ) -> list[Finding]:
     """Look up each record whose content is known; returns two findings for a record at most."""
     hosts = _names_of_hosts(blueprint)
-    found = await asyncio.gather(
+    results = await asyncio.gather(
         *(
             _verify(_Wanted(record, _subject(record, hosts), _expected(record, numbers)), names)
             for record in blueprint.records
             if record.address is None or record.address in numbers
         )
     )
-    # All records of a zone that is not delegated say the same: once for each subject is enough.
-    return list(dict.fromkeys(finding for findings in found for finding in findings))
+    # All records of a zone that is not delegated have one fault: once per subject is enough.
+    return list(dict.fromkeys(finding for findings in results for finding in findings))
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A record, whom it serves, and its content as `names.plain` prints it."""
+    """A record, its subject, and its content as `names.plain` prints it."""
 
     record: Record
     subject: str
@@ -49,7 +49,7 @@ class _Wanted:
 
     @property
     def remedy(self) -> str | None:
-        """What another has to set; None where we write the record."""
+        """What the owner of a manual zone has to do; None where the platform writes the record."""
         if self.record.provider is Dns.MANUAL:
             return f"set {self.shown} {self.content} where {self.record.zone} is hosted"
         return None
@@ -63,52 +63,54 @@ class _Wanted:
 
 
 async def _verify(wanted: _Wanted, names: Names) -> list[Finding]:
-    """Ask the zone's own servers, and the recursive one only for what is right there.
+    """Ask the zone's own servers, and the recursive one only for records that are right there.
 
-    A recursive server that is asked too early remembers that a name did not exist.
+    A recursive server that is asked too early caches that a name does not exist.
     """
     record = wanted.record
     try:
         answers = await names.authoritative(record.zone, record.name, record.type)
         for server, seen in answers.items():
-            remedy = "wait: it is written in the next pass; if it stays, look for who changes it"
+            remedy = "wait: it is written in the next pass; if it stays, find out what changes it"
             if wrong := _compare(wanted, seen, "dns.authoritative", server, remedy):
                 return [wrong]
     except Fault as fault:
         if wanted.remedy and fault.code is faults.NOT_DELEGATED:
             fault = faults.NOT_DELEGATED(zone=record.zone, remedy=wanted.remedy)
         return [wanted.finding("dns.authoritative", fault)]
-    found = [_right(wanted, "dns.authoritative", "all name servers of its zone")]
+    findings = [_right(wanted, "dns.authoritative", "all name servers of its zone")]
     resolver = "the recursive name server"
     try:
         seen = await names.recursive(record.name, record.type)
         remedy = f"wait {record.ttl} s: older answers are still cached"
         wrong = _compare(wanted, seen, "dns.recursive", resolver, remedy)
-        return [*found, wrong or _right(wanted, "dns.recursive", resolver)]
+        return [*findings, wrong or _right(wanted, "dns.recursive", resolver)]
     except Fault as fault:
-        return [*found, wanted.finding("dns.recursive", fault)]
+        return [*findings, wanted.finding("dns.recursive", fault)]
 
 
 def _compare(
     wanted: _Wanted, seen: set[str], check: str, server: str, remedy: str
 ) -> Finding | None:
-    """Return what is wrong with an answer. Other records beside ours are fine, but for SPF."""
+    """Return the fault of an answer. Other records of the name are ignored, except for SPF."""
     rivals = seen
     if wanted.record.type is RecordType.TXT:
         kind = wanted.content.split(maxsplit=1)[0].rstrip(";")
         rivals = {text for text in seen if text.split(maxsplit=1)[:1] in ([kind], [f"{kind};"])}
-    found = ", ".join(sorted(rivals))[:SHOWN]
+    actual = ", ".join(sorted(rivals))[:SHOWN]
     at: dict[str, Any] = {"record": wanted.shown, "server": server}
     if wanted.content.startswith(SPF) and len(rivals) > 1:
         name, count = wanted.record.name, len(rivals)
-        fault = faults.SEVERAL_SPF(**at, count=count, found=found, name=name, wanted=wanted.content)
+        fault = faults.SEVERAL_SPF(
+            **at, count=count, actual=actual, name=name, wanted=wanted.content
+        )
         return wanted.finding(check, fault)
     if wanted.content in seen:
         return None
     at["remedy"] = wanted.remedy or remedy
     if not rivals:
         return wanted.finding(check, faults.MISSING(**at))
-    fault = faults.DIFFERENT(**at, found=found, wanted=wanted.content[:SHOWN])
+    fault = faults.DIFFERENT(**at, actual=actual, wanted=wanted.content[:SHOWN])
     return wanted.finding(check, fault)
 
 
@@ -131,11 +133,11 @@ def _expected(record: Record, numbers: Mapping[str, str]) -> str:
 
 def _names_of_hosts(blueprint: Blueprint) -> dict[str, str]:
     """Map every name of a host or address to its subject."""
-    found: dict[str, str] = {}
+    subjects: dict[str, str] = {}
     for host in blueprint.hosts:
-        found[host.egress_name] = f"host/{host.name}"
-        found |= {address.helo: f"address/{address.name}" for address in host.addresses}
-    return found
+        subjects[host.egress_name] = f"host/{host.name}"
+        subjects |= {address.helo: f"address/{address.name}" for address in host.addresses}
+    return subjects
 
 
 def _subject(record: Record, hosts: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Looks whether the reverse name of each address leads there and back (FCrDNS, RFC 1912 2.1)."""
+"""Verifies the reverse name of each address and its forward record (FCrDNS, RFC 1912 2.1)."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ async def verify_reverse(
 ) -> list[Finding]:
     """Return one finding for each address that has a number."""
     addresses = [a for host in blueprint.hosts for a in host.addresses if a.name in numbers]
-    return list(await asyncio.gather(*(_look(a, numbers[a.name], names) for a in addresses)))
+    return list(await asyncio.gather(*(_verify(a, numbers[a.name], names) for a in addresses)))
 
 
-async def _look(address: Address, ip: str, names: Names) -> Finding:
+async def _verify(address: Address, ip: str, names: Names) -> Finding:
     subject, helo = f"address/{address.name}", address.helo
     try:
         pointers = await names.pointer(ip)
-        # Asked only once the way there is right, so that no too early "no" is remembered.
+        # Only where the reverse name is right, so that no early negative answer is cached.
         back = await names.recursive(helo, "A") if pointers == {helo} else set()
     except Fault as fault:
         return Finding.of(subject, CHECK, fault, seen=False)
     if pointers != {helo}:
-        found = ", ".join(sorted(pointers)) or "missing"
-        return Finding.of(subject, CHECK, faults.PTR_DIFFERENT(ip=ip, found=found, name=helo))
+        actual = ", ".join(sorted(pointers)) or "missing"
+        return Finding.of(subject, CHECK, faults.PTR_DIFFERENT(ip=ip, actual=actual, name=helo))
     if ip not in back:
         return Finding.of(subject, CHECK, faults.PTR_NOT_CONFIRMED(ip=ip, name=helo))
-    return Finding(subject, CHECK, True, f"{ip} and {helo} agree")
+    return Finding(subject, CHECK, True, f"{ip} and {helo} match")

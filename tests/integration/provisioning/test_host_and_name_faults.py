@@ -25,7 +25,7 @@ from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import CloudState, Finding, HostSecrets, ObservedHost
 from controlplane.verification import InternetVerifier
 from controlplane.verification import faults as verification
-from controlplane.verification.submission import STRANGER
+from controlplane.verification.submission import OTHER_DOMAIN
 from kit.faults import Code
 from kit.paths import checkout
 from lab.memory import MemoryNameserver
@@ -279,8 +279,8 @@ PORT_FAULTS: list[tuple[Code, Callable[[MailPorts], object]]] = [
     (verification.TLS_FAILED, lambda ports: setattr(ports.submission, "encrypts", False)),
     (verification.WRONG_AUTH, lambda ports: setattr(ports.submission, "auth_in_clear", True)),
     (verification.WRONG_AUTH, lambda ports: setattr(ports.submission, "offers_auth", False)),
-    (verification.OPEN_RELAY, lambda ports: ports.inbound.replies.update({STRANGER: "250 OK"})),
-    (verification.UNCLEAR, lambda ports: ports.inbound.replies.update({STRANGER: "450 later"})),
+    (verification.OPEN_RELAY, lambda ports: ports.inbound.replies.update({OTHER_DOMAIN: "250 OK"})),
+    (verification.UNCLEAR, lambda ports: ports.inbound.replies.update({OTHER_DOMAIN: "450 later"})),
     (verification.INBOUND_REFUSED, lambda ports: ports.inbound.replies.clear()),
 ]
 

@@ -10,7 +10,7 @@ import pytest
 from controlplane.authority.certificates import create_ca
 from controlplane.reconciler.ports import Finding
 from controlplane.verification import InternetVerifier, faults
-from controlplane.verification.submission import STRANGER
+from controlplane.verification.submission import OTHER_DOMAIN
 from kit.faults import Code
 
 from .conftest import IP, STATE, assert_shown
@@ -61,8 +61,8 @@ async def test_hosts_as_they_should_be(ports, blueprint) -> None:
         ({"encrypts": False}, ("smtp.tls", False, faults.TLS_FAILED)),
         ({"offers_auth": False}, ("smtp.auth", False, faults.WRONG_AUTH)),
         ({"auth_in_clear": True}, ("smtp.tls", False, faults.WRONG_AUTH)),
-        ({"replies": {STRANGER: "250 OK"}}, ("smtp.relay", False, faults.OPEN_RELAY)),
-        ({"replies": {STRANGER: "450 later"}}, ("smtp.relay", None, faults.UNCLEAR)),
+        ({"replies": {OTHER_DOMAIN: "250 OK"}}, ("smtp.relay", False, faults.OPEN_RELAY)),
+        ({"replies": {OTHER_DOMAIN: "450 later"}}, ("smtp.relay", None, faults.UNCLEAR)),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -80,7 +80,7 @@ async def test_a_certificate_of_another_authority(ports, blueprint) -> None:
 @pytest.mark.parametrize(
     ("replies", "expected"),
     [
-        ({STRANGER: "250 OK"}, ("smtp.relay", False, faults.OPEN_RELAY)),
+        ({OTHER_DOMAIN: "250 OK"}, ("smtp.relay", False, faults.OPEN_RELAY)),
         ({POSTMASTERS[1]: "550 no"}, ("smtp.inbound", False, faults.INBOUND_REFUSED)),
         ({POSTMASTERS[0]: "450 later"}, ("smtp.inbound", None, faults.UNCLEAR)),
     ],
