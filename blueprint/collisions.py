@@ -1,6 +1,6 @@
 """Finds names that cannot be: claimed by two parts of a document, or longer than DNS can hold.
 
-What each part is called is decided by rules; only the records tell whether two of them meet.
+Rules derive the name of each part; only the records show whether two of them are equal.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _names(record: Record) -> Iterator[str]:
 
 
 def _parts(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, Iterable[Record]]]:
-    """Yield every part of the document that gives rise to names, with its records."""
+    """Yield every part of the document that names are derived from, with its records."""
     name = tenant.metadata.name
     blueprint = render(tenant, platform=platform, keys=None, generation=1)
     for index, host in enumerate(blueprint.hosts):
@@ -68,7 +68,7 @@ def _parts(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, Iterable[
 
 
 def _exclude_each_other(one: Record, other: Record) -> bool:
-    """Nothing stands beside a CNAME (RFC 1034 3.6.2), and of our types each name has one use.
+    """A CNAME excludes other records (RFC 1034 3.6.2), and each name has one use per type.
 
     Two SPF records at a name are an error to every receiver (RFC 7208 section 4.5).
     """

@@ -1,4 +1,4 @@
-"""The digest that tells two blueprints apart."""
+"""The digest of a blueprint."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Role(StrEnum):
 
 
 class Address(Document):
-    """One public IPv4 address of a host, before anybody knows its number."""
+    """One public IPv4 address of a host, before it has a number."""
 
     name: AddressName
     """`mx1-1` for the primary, `mx1-2` … for the others; never changes."""
@@ -50,7 +50,7 @@ class Address(Document):
 
 
 class Host(Document):
-    """One VPS with everything that its provider needs to know."""
+    """One VPS with everything that its order needs."""
 
     name: Label
     stack: Label
@@ -94,7 +94,7 @@ class Record(Document):
     key: str
     """Unique and stable within the tenant; Pulumi's resource name. Example: `acme.example/MX`."""
     zone: DomainName
-    """Zone in which the record stands."""
+    """Zone of the record."""
     stack: Label | None
     """The Pulumi stack that writes it: its tenant's; None for a record that is set by hand."""
     provider: Dns
@@ -167,7 +167,7 @@ class CostItem(Document):
     """Example: `mx1: VPS business`, `mx1-2: IPv4 address`."""
     usd_cents: int
     estimate: bool
-    """True where the price is ours and not yet read from the provider's price list."""
+    """True where the price comes from the settings and not from the provider's price list."""
     included: bool = False
     """True where the tenant's plan covers it; the provider is paid for it all the same."""
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a document: its codes, and places in it."""
+"""Faults of documents, and paths in them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ UNKNOWN_KEY = FAULTS.code(
     "document.unknown_key",
     message="unknown key {key}",
     remedy="{wanted}",
-    cause="The document has no such key at this place.",
+    cause="The document has no such key there.",
     example={"key": "plam", "wanted": "did you mean plan?"},
 )
 MISSING_KEY = FAULTS.code(
@@ -115,7 +115,7 @@ DUPLICATE = FAULTS.code(
     "tenant.duplicate",
     message="{kind} {name} is listed a second time",
     remedy="remove one of the two",
-    cause="Hosts and domains are told apart by their names, mailboxes by their addresses.",
+    cause="Hosts and domains are identified by their names, mailboxes by their addresses.",
     example={"kind": "host", "name": "mx1"},
 )
 NAME_TOO_LONG = FAULTS.code(
@@ -149,7 +149,7 @@ ACROSS_FIELDS = (
 
 Path = tuple[str | int, ...]
 """Keys and indices from the top of a document: `("spec", "hosts", 0, "size")`."""
-Found = tuple[Path, Violation]
+Located = tuple[Path, Violation]
 """A violation and the value to change."""
 
 
@@ -163,6 +163,6 @@ def dotted(path: Path) -> str:
 
 def invalid(violations: Iterable[Violation]) -> Fault:
     """Return the fault of a document with all its violations."""
-    found = tuple(violations)
-    count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
-    return INVALID(mistakes=count, violations=found)
+    all_ = tuple(violations)
+    count = "1 mistake" if len(all_) == 1 else f"{len(all_)} mistakes"
+    return INVALID(mistakes=count, violations=all_)

@@ -23,7 +23,7 @@ LOCAL_PART = r"^[^@]{1,64}@"
 
 @dataclass(frozen=True)
 class Matching:
-    """A pattern for a text, with words for a person whose text does not match.
+    """A pattern for a text, with a description for messages.
 
     A field can have several; pydantic and JSON Schema hold a text to one only.
     """

@@ -1,4 +1,4 @@
-"""Reads tenant documents from YAML or JSON and reports every mistake with its place."""
+"""Reads tenant documents from YAML or JSON and reports every mistake with its position."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from blueprint.faults import (
     EMPTY,
     INVALID_VALUE,
     SYNTAX,
-    Found,
+    Located,
     Path,
     dotted,
     invalid,
@@ -30,7 +30,7 @@ MAX_NODES = 100_000
 """Aliases of aliases make a short file unfold into more than any memory holds."""
 MAX_NUMBER_BITS = 64
 
-Places = dict[Path, tuple[int, int]]
+Positions = dict[Path, tuple[int, int]]
 """Line and column of each value."""
 
 
@@ -40,7 +40,7 @@ class Source:
 
     tenant: Tenant
     file: str
-    places: Places
+    positions: Positions
 
     @property
     def name(self) -> str:
@@ -48,12 +48,12 @@ class Source:
         return self.tenant.metadata.name
 
     def located(self, violation: Violation) -> Violation:
-        """Add file and line to a violation that others found in the document."""
-        written = {dotted(path): path for path in self.places}
+        """Add file and line to a violation from another check of the document."""
+        written = {dotted(path): path for path in self.positions}
         key = violation.path
         while key and key not in written:  # a default, or a key that is missing
             key = key[: max(key.rfind("."), key.rfind("["), 0)]
-        return _placed(violation, self.places, self.file, written[key])
+        return _at_position(violation, self.positions, self.file, written[key])
 
 
 def load(text: str, *, file: str, platform: Platform) -> list[Source]:
@@ -64,15 +64,15 @@ def load(text: str, *, file: str, platform: Platform) -> list[Source]:
     sources: list[Source] = []
     violations: list[Violation] = []
     for node in _documents(text, file):
-        places: Places = {}
-        written: list[Found] = []
-        data = _plain(node, (), places, written)
+        positions: Positions = {}
+        written: list[Located] = []
+        data = _plain(node, (), positions, written)
         refused = {path for path, violation in written if violation.code is INVALID_VALUE}
-        tenant, found = _parse(data, platform)
-        found = [*written, *((path, each) for path, each in found if path not in refused)]
-        violations += [_placed(each, places, file, path) for path, each in found]
+        tenant, located = _parse(data, platform)
+        located = [*written, *((path, each) for path, each in located if path not in refused)]
+        violations += [_at_position(each, positions, file, path) for path, each in located]
         if tenant is not None:
-            sources.append(Source(tenant, file, places))
+            sources.append(Source(tenant, file, positions))
     if violations:
         raise invalid(violations)
     return sources
@@ -80,25 +80,25 @@ def load(text: str, *, file: str, platform: Platform) -> list[Source]:
 
 def parse(data: object, *, platform: Platform) -> Tenant:
     """Return the tenant of plain data; raises INVALID, its violations without file and line."""
-    tenant, found = _parse(data, platform)
-    if tenant is None or found:
-        raise invalid(violation for _, violation in found)
+    tenant, located = _parse(data, platform)
+    if tenant is None or located:
+        raise invalid(violation for _, violation in located)
     return tenant
 
 
 def check(tenant: Tenant, platform: Platform) -> None:
     """Hold a tenant of the right form to the rules across its fields; raises INVALID."""
-    if found := validation.violations(tenant, platform):
-        raise invalid(violation for _, violation in found)
+    if located := validation.violations(tenant, platform):
+        raise invalid(violation for _, violation in located)
 
 
 def check_limits(tenant: Tenant, before: Tenant | None) -> None:
-    """Hold a tenant to its plan, given what it has already; raises INVALID."""
-    if found := validation.beyond_plan(tenant, before):
-        raise invalid(violation for _, violation in found)
+    """Check a tenant against its plan, beside what it has already; raises INVALID."""
+    if located := validation.beyond_plan(tenant, before):
+        raise invalid(violation for _, violation in located)
 
 
-def _parse(data: object, platform: Platform) -> tuple[Tenant | None, list[Found]]:
+def _parse(data: object, platform: Platform) -> tuple[Tenant | None, list[Located]]:
     try:
         tenant = Tenant.model_validate(data)
     except ValidationError as error:
@@ -132,12 +132,12 @@ def _documents(text: str, file: str) -> Iterator[yaml.Node]:
 
 
 def _is_empty(node: yaml.Node | None) -> bool:
-    """Tell whether nothing stands between two separators, as after a last `---`."""
+    """Return whether nothing is between two separators, as after a last `---`."""
     return node is None or (isinstance(node, yaml.ScalarNode) and node.value == "")
 
 
 def _is_too_large(top: yaml.Node) -> bool:
-    """Tell whether a document is too deep or too large once its aliases are unfolded."""
+    """Return whether a document is too deep or too large once its aliases are unfolded."""
     waiting, seen = [(top, 0)], 0
     while waiting:
         node, depth = waiting.pop()
@@ -151,9 +151,9 @@ def _is_too_large(top: yaml.Node) -> bool:
     return False
 
 
-def _plain(node: yaml.Node, path: Path, places: Places, written: list[Found]) -> Any:
-    """Return plain data; remember where each value stands, and what is wrong as it is written."""
-    places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+def _plain(node: yaml.Node, path: Path, positions: Positions, written: list[Located]) -> Any:
+    """Return plain data; collect the position of each value, and mistakes of its notation."""
+    positions.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -165,18 +165,19 @@ def _plain(node: yaml.Node, path: Path, places: Places, written: list[Found]) ->
                     path=dotted(here), line=mark.line + 1, column=mark.column + 1, key=key
                 )
                 written.append((here, violation))
-            places[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            result[key] = _plain(value_node, here, places, written)
+            positions[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            result[key] = _plain(value_node, here, positions, written)
         return result
     if isinstance(node, yaml.SequenceNode):
         return [
-            _plain(child, (*path, index), places, written) for index, child in enumerate(node.value)
+            _plain(child, (*path, index), positions, written)
+            for index, child in enumerate(node.value)
         ]
     return _scalar(node, path, written)
 
 
-def _scalar(node: yaml.Node, path: Path, written: list[Found]) -> Any:
-    """Return a text, number, truth or date; one that looks so and is none is a mistake."""
+def _scalar(node: yaml.Node, path: Path, written: list[Located]) -> Any:
+    """Return a text, number, truth or date; an invalid one is a mistake."""
     try:
         value = yaml.SafeLoader("").construct_object(node)
         fits = not isinstance(value, int) or value.bit_length() <= MAX_NUMBER_BITS
@@ -197,12 +198,12 @@ def _scalar(node: yaml.Node, path: Path, written: list[Found]) -> Any:
     return None
 
 
-def _placed(violation: Violation, places: Places, file: str, path: Path) -> Violation:
+def _at_position(violation: Violation, positions: Positions, file: str, path: Path) -> Violation:
     """Add file and line: of the value itself, or of the nearest thing around it."""
     line, column = violation.line, violation.column
     while line is None:
-        if path in places:
-            line, column = places[path]
+        if path in positions:
+            line, column = positions[path]
         elif not path:
             break
         path = path[:-1]

@@ -1,4 +1,4 @@
-"""Names of hosts and addresses. Each depends on nothing but its own place in the document."""
+"""Names of hosts and addresses. Each depends only on its own position in the document."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def server_name(installation: str, tenant: str, host: str, incarnation: int) -> 
 
 
 def is_server_of(name: str, installation: str, tenant: str) -> bool:
-    """Tell whether a label is one that `server_name` gives to a host of this tenant."""
-    found = SERVER_NAME.fullmatch(name)
-    if found is None or not name.startswith(f"{installation}-{tenant}-"):
+    """Return whether a label is one that `server_name` gives to a host of this tenant."""
+    parts = SERVER_NAME.fullmatch(name)
+    if parts is None or not name.startswith(f"{installation}-{tenant}-"):
         return False
-    label, start, mark = found.groups()
+    label, start, mark = parts.groups()
     host = start.removeprefix(f"{installation}-{tenant}-")
     if len(label) == LABEL_LIMIT:  # the host's name may be cut
         return mark.startswith(_mark(installation, tenant))
@@ -52,7 +52,7 @@ def purchase_name(server: str, address: str) -> str:
 
 
 def fence_name(installation: str, tenant: str) -> str:
-    """Return the name in the purchase journal of whoever may buy for a tenant."""
+    """Return the name of a tenant's fence in the purchase journal."""
     return f"{installation}/{tenant}"
 
 

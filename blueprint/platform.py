@@ -1,4 +1,4 @@
-"""What the platform itself brings to every tenant; the operator's settings, as data."""
+"""The operator's settings that apply to every tenant."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Prices(Document):
 
 
 OFFLINE = "offline"
-"""Stands for the installation where none is set up: nothing can be made for what is rendered so."""
+"""The installation id where none is set up: what is rendered with it cannot be applied."""
 
 
 class Platform(Document):
     """Facts that are the same for all tenants."""
 
     installation: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,7}$")]
-    """Stands in every name and mark that we leave outside, so that two installations in one
-    provider account never touch each other's things. Made by `penguin init`; never changes."""
+    """Part of every name and mark at a provider, so that two installations can share one
+    provider account. Made by `penguin init`; never changes."""
     zone: DomainName
     """The platform's own Cloudflare zone: hosts without a zone, targets of manual zones."""
     locations: dict[str, str] = Field(

@@ -16,9 +16,9 @@ MX_PRIORITY = 10
 
 
 def mark_of(installation: str, tenant: str, key: str) -> str:
-    """Return the comment that says whose a record is; a long one ends in a hash of the whole.
+    """Return the comment that marks the owner of a record; a long one ends in a hash of the whole.
 
-    Adoption tells our records apart by it, so it must be another one for each key.
+    Adoption identifies records by it, so it is different for each key.
     """
     mark = f"pm:{installation}:{tenant}:{key}"
     if len(mark) <= COMMENT_LIMIT:
@@ -28,8 +28,8 @@ def mark_of(installation: str, tenant: str, key: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a group of records stands, and who writes it."""
+class _Zone:
+    """The zone of a group of records, and how it is written."""
 
     installation: str
     tenant: str
@@ -67,12 +67,12 @@ def host_records(tenant: str, host: Host, platform: Platform) -> Iterator[Record
 
     A HELO name has an SPF record of its own: a bounce has no other sender (RFC 7208 section 2.3).
     """
-    place = _Place(platform.installation, tenant, host.zone, Dns.CLOUDFLARE)
+    zone = _Zone(platform.installation, tenant, host.zone, Dns.CLOUDFLARE)
     for address in host.addresses:
         own = address.name
-        yield place.record(f"{own}/A", address.helo, RecordType.A, address=own)
-        yield place.record(f"{own}/out", host.egress_name, RecordType.A, address=own)
-        yield place.record(f"{own}/SPF", address.helo, RecordType.TXT, "v=spf1 a -all")
+        yield zone.record(f"{own}/A", address.helo, RecordType.A, address=own)
+        yield zone.record(f"{own}/out", host.egress_name, RecordType.A, address=own)
+        yield zone.record(f"{own}/SPF", address.helo, RecordType.TXT, "v=spf1 a -all")
 
 
 def domain_records(
@@ -82,32 +82,34 @@ def domain_records(
     keys: PublicKeys | None,
     platform: Platform,
 ) -> Iterator[Record]:
-    """Yield the records of one sending domain, in its zone and, for a manual one, in ours."""
+    """Yield the records of one sending domain; for a manual one, some in the platform's zone."""
     name = domain.name
-    place = _Place(platform.installation, tenant, name, domain.dns, name)
+    zone = _Zone(platform.installation, tenant, name, domain.dns, name)
     # In the order of names: what a customer has set by hand must outlive a reordered file.
     senders = " ".join(f"a:{name}" for name in sorted(host.egress_name for host in hosts))
-    yield place.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
-    yield place.record(f"{name}/SPF", name, RecordType.TXT, f"v=spf1 {senders} ~all")
+    yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
+    yield zone.record(f"{name}/SPF", name, RecordType.TXT, f"v=spf1 {senders} ~all")
     policy = f"v=DMARC1; p={domain.dmarc}; rua=mailto:postmaster@{name}"
-    yield place.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy)
+    yield zone.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy)
 
     def target(own: str) -> str:
         return naming.behind_manual(own, platform) if domain.dns is Dns.MANUAL else own
 
-    ours = place
+    managed = zone
     if domain.dns is Dns.MANUAL:
-        ours = _Place(platform.installation, tenant, platform.zone, Dns.CLOUDFLARE, name)
+        managed = _Zone(platform.installation, tenant, platform.zone, Dns.CLOUDFLARE, name)
         set_once = [f"{selector}._domainkey.{name}" for selector in naming.MANUAL_SELECTORS]
         for own in (domain.return_path, *set_once):
             key = f"{name}/CNAME/{own.removesuffix('.' + name)}"
-            yield place.record(key, own, RecordType.CNAME, target(own))
+            yield zone.record(key, own, RecordType.CNAME, target(own))
     back = target(domain.return_path)
-    yield ours.record(f"{name}/b/MX", back, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
-    yield ours.record(f"{name}/b/SPF", back, RecordType.TXT, f"v=spf1 {senders} -all")
+    yield managed.record(
+        f"{name}/b/MX", back, RecordType.MX, domain.mail_host, priority=MX_PRIORITY
+    )
+    yield managed.record(f"{name}/b/SPF", back, RecordType.TXT, f"v=spf1 {senders} -all")
     key_of = keys.dkim.get(name) if keys else None
     if key_of:
         selector = f"{key_of.selector}._domainkey.{name}"
         content = f"v=DKIM1; k=rsa; p={key_of.public_key}"
         key = f"{name}/DKIM/{key_of.selector}"
-        yield ours.record(key, target(selector), RecordType.TXT, content)
+        yield managed.record(key, target(selector), RecordType.TXT, content)

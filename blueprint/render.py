@@ -105,7 +105,7 @@ def _records(
     keys: PublicKeys | None,
     platform: Platform,
 ) -> tuple[Record, ...]:
-    found = list(chain.from_iterable(records.host_records(name, host, platform) for host in hosts))
+    result = list(chain.from_iterable(records.host_records(name, host, platform) for host in hosts))
     for domain in domains:
-        found += records.domain_records(name, domain, hosts, keys, platform)
-    return tuple(found)
+        result += records.domain_records(name, domain, hosts, keys, platform)
+    return tuple(result)

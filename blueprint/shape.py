@@ -1,4 +1,4 @@
-"""What is wrong with the form of a document, from what pydantic found in it."""
+"""Turns validation errors of pydantic into violations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from blueprint.faults import INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY, Found, Path, dotted
+from blueprint.faults import INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY, Located, Path, dotted
 from blueprint.tenant import (
     DOMAIN_PATTERN,
     LABEL_KEY_PATTERN,
@@ -46,14 +46,14 @@ SHAPES = {
     "datetime_from_date_parsing": TIME,
     "timezone_aware": TIME,
 }
-"""By pydantic's type of error; braces stand for what it knows of the rule."""
+"""By pydantic's type of error; braces are its details of the rule."""
 
 Detail = Mapping[str, Any]
 
 
-def violations(details: Sequence[Detail], model: type[BaseModel]) -> list[Found]:
+def violations(details: Sequence[Detail], model: type[BaseModel]) -> list[Located]:
     """Return pydantic's errors for `model` as violations of the document."""
-    # A list whose items are wrong is also "too short" to pydantic; that says nothing new.
+    # A list whose items are wrong is also "too short" to pydantic; that is redundant.
     inner = {tuple(detail["loc"][:n]) for detail in details for n in range(1, len(detail["loc"]))}
     return [
         _violation(detail, model)
@@ -62,7 +62,7 @@ def violations(details: Sequence[Detail], model: type[BaseModel]) -> list[Found]
     ]
 
 
-def _violation(detail: Detail, model: type[BaseModel]) -> Found:
+def _violation(detail: Detail, model: type[BaseModel]) -> Located:
     path: Path = tuple(detail["loc"])
     key = path[-1] if path else WHOLE
     if key == "[key]":  # what pydantic adds for the key of a mapping
@@ -90,7 +90,7 @@ def _violation(detail: Detail, model: type[BaseModel]) -> Found:
 
 
 def _wanted(detail: Detail) -> str:
-    """Say what a value should be in words that need no knowledge of our code."""
+    """Return what a value should be, in the document's terms."""
     kind, rule = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(rule["error"])
@@ -98,8 +98,8 @@ def _wanted(detail: Detail) -> str:
         pattern = str(rule["pattern"])
         wanted = PATTERNS.get(pattern, f"a text like {pattern}")
     else:
-        words = str(detail["msg"]).removeprefix("Input should be ")
-        wanted = SHAPES[kind].format(**rule) if kind in SHAPES else words
+        text = str(detail["msg"]).removeprefix("Input should be ")
+        wanted = SHAPES[kind].format(**rule) if kind in SHAPES else text
     return f"it should be {wanted}"
 
 
@@ -124,7 +124,7 @@ def shown(value: object) -> str:
 
 
 def _valid_keys(model: type[BaseModel], path: Path) -> list[str]:
-    """Return the keys that a document of `model` knows at a path."""
+    """Return the keys of a document of `model` at a path."""
     for step in path:
         if isinstance(step, int):
             continue
@@ -140,7 +140,7 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in get_args(annotation):
-        found = _model_of(argument)
-        if found is not None:
-            return found
+        nested = _model_of(argument)
+        if nested is not None:
+            return nested
     return None

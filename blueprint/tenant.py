@@ -129,7 +129,7 @@ class SendingSpec(Document):
 
 
 class TenantSpec(Document):
-    """What the tenant shall have."""
+    """The desired state of the tenant."""
 
     plan: Plan
     region: Label
@@ -140,7 +140,7 @@ class TenantSpec(Document):
 
 
 class Tenant(Document):
-    """A tenant: what it is called, and what it has."""
+    """The document of a tenant."""
 
     api_version: Literal["penguinmails.dev/v1"] = Field(alias="apiVersion")
     kind: Literal["Tenant"]

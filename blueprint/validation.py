@@ -19,7 +19,7 @@ from blueprint.faults import (
     RESERVED_NAME,
     TOO_MANY_HOSTS,
     UNKNOWN_REGION,
-    Found,
+    Located,
     Path,
     dotted,
 )
@@ -35,20 +35,20 @@ RESERVED_TENANTS = (CUSTOMERS_LABEL,)
 """Names directly below the platform's zone, where a tenant's hosts stand too."""
 
 
-def violations(tenant: Tenant, platform: Platform) -> list[Found]:
+def violations(tenant: Tenant, platform: Platform) -> list[Located]:
     """Return every broken rule with the path of the value to change."""
     rules = (_tenant, _region, _hosts, _domains, _mailboxes)
-    found = [each for rule in rules for each in rule(tenant, platform)]
-    if not found:  # Only what is valid by itself has names that can meet.
-        found = [*_lengths(tenant, platform), *_collisions(tenant, platform)]
-    return found
+    located = [each for rule in rules for each in rule(tenant, platform)]
+    if not located:  # Names collide only in a document that is valid otherwise.
+        located = [*_lengths(tenant, platform), *_collisions(tenant, platform)]
+    return located
 
 
-def _found(code: Code, *path: str | int, **values: Any) -> Found:
+def _located(code: Code, *path: str | int, **values: Any) -> Located:
     return path, code.violation(path=dotted(path), **values)
 
 
-def beyond_plan(tenant: Tenant, before: Tenant | None) -> list[Found]:
+def beyond_plan(tenant: Tenant, before: Tenant | None) -> list[Located]:
     """Return what a document asks for beyond its plan.
 
     `before` is what the tenant has: within the same plan it may keep that, or shrink, also where
@@ -61,54 +61,54 @@ def beyond_plan(tenant: Tenant, before: Tenant | None) -> list[Found]:
     kept = before.spec.domains if before is not None and before.spec.plan is plan else ()
     if names <= {domain.name for domain in kept}:
         return []
-    return [_found(PLAN_LIMIT, "spec", "domains", plan=plan, allowed=allowed, count=len(names))]
+    return [_located(PLAN_LIMIT, "spec", "domains", plan=plan, allowed=allowed, count=len(names))]
 
 
-def _tenant(tenant: Tenant, platform: Platform) -> Iterator[Found]:
+def _tenant(tenant: Tenant, platform: Platform) -> Iterator[Located]:
     name = tenant.metadata.name
     if name in RESERVED_TENANTS:
-        yield _found(RESERVED_NAME, "metadata", "name", name=f"{name}.{platform.zone}")
+        yield _located(RESERVED_NAME, "metadata", "name", name=f"{name}.{platform.zone}")
 
 
-def _lengths(tenant: Tenant, platform: Platform) -> Iterator[Found]:
+def _lengths(tenant: Tenant, platform: Platform) -> Iterator[Located]:
     for path, name in too_long(tenant, platform):
-        yield _found(NAME_TOO_LONG, *path, name=name, limit=NAME_LIMIT)
+        yield _located(NAME_TOO_LONG, *path, name=name, limit=NAME_LIMIT)
 
 
-def _collisions(tenant: Tenant, platform: Platform) -> Iterator[Found]:
+def _collisions(tenant: Tenant, platform: Platform) -> Iterator[Located]:
     for path, name, owner in collisions(tenant, platform):
-        yield _found(NAME_COLLISION, *path, name=name, owner=dotted(owner))
+        yield _located(NAME_COLLISION, *path, name=name, owner=dotted(owner))
 
 
-def _region(tenant: Tenant, platform: Platform) -> Iterator[Found]:
+def _region(tenant: Tenant, platform: Platform) -> Iterator[Located]:
     region = tenant.spec.region
     if region not in platform.locations:
         known = ", ".join(sorted(platform.locations))
-        yield _found(UNKNOWN_REGION, "spec", "region", region=region, regions=known)
+        yield _located(UNKNOWN_REGION, "spec", "region", region=region, regions=known)
 
 
-def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Found]:  # noqa: ARG001 - all look alike
+def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - all look alike
     hosts = tenant.spec.hosts
     yield from _repeated((host.name for host in hosts), ("spec", "hosts"), "name", "host")
     if len(hosts) > SPF_LOOKUPS:
-        yield _found(TOO_MANY_HOSTS, "spec", "hosts", limit=SPF_LOOKUPS)
-    ours = {domain.name for domain in tenant.spec.domains if domain.dns is Dns.CLOUDFLARE}
+        yield _located(TOO_MANY_HOSTS, "spec", "hosts", limit=SPF_LOOKUPS)
+    managed = {domain.name for domain in tenant.spec.domains if domain.dns is Dns.CLOUDFLARE}
     for index, host in enumerate(hosts):
         if host.name in RESERVED_LABELS:
-            yield _found(RESERVED_NAME, "spec", "hosts", index, "name", name=host.name)
-        if host.zone is not None and host.zone not in ours:
-            yield _found(FOREIGN_ZONE, "spec", "hosts", index, "zone", zone=host.zone)
+            yield _located(RESERVED_NAME, "spec", "hosts", index, "name", name=host.name)
+        if host.zone is not None and host.zone not in managed:
+            yield _located(FOREIGN_ZONE, "spec", "hosts", index, "zone", zone=host.zone)
 
 
-def _domains(tenant: Tenant, platform: Platform) -> Iterator[Found]:
+def _domains(tenant: Tenant, platform: Platform) -> Iterator[Located]:
     names = [domain.name for domain in tenant.spec.domains]
     yield from _repeated(names, ("spec", "domains"), "name", "domain")
     for index, name in enumerate(names):
         if name == platform.zone or name.endswith(f".{platform.zone}"):
-            yield _found(PLATFORM_DOMAIN, "spec", "domains", index, "name", domain=name)
+            yield _located(PLATFORM_DOMAIN, "spec", "domains", index, "name", domain=name)
 
 
-def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Found]:  # noqa: ARG001
+def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001
     names = {domain.name for domain in tenant.spec.domains}
     known = ", ".join(sorted(names))
     boxes = tenant.spec.mailboxes
@@ -116,12 +116,12 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Found]:  # noqa: 
     for index, box in enumerate(boxes):
         if box.address.partition("@")[2] not in names:
             path = ("spec", "mailboxes", index, "address")
-            yield _found(FOREIGN_MAILBOX, *path, address=box.address, domains=known)
+            yield _located(FOREIGN_MAILBOX, *path, address=box.address, domains=known)
 
 
-def _repeated(values: Iterable[str], path: Path, key: str, kind: str) -> Iterator[Found]:
+def _repeated(values: Iterable[str], path: Path, key: str, kind: str) -> Iterator[Located]:
     seen: Counter[str] = Counter()
     for index, value in enumerate(values):
         seen[value] += 1
         if seen[value] > 1:
-            yield _found(DUPLICATE, *path, index, key, kind=kind, name=value)
+            yield _located(DUPLICATE, *path, index, key, kind=kind, name=value)

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 
-"""Makes a set of files, links and directories be exactly as given, in one call.
+"""Makes files, links and directories exactly as described, in one call.
 
-Writing is atomic (a new file in the same directory takes the old one's name), so that a daemon
-which reads while we write sees the old or the new text and nothing between.
+Writing is atomic (a new file in the same directory replaces the old one), so that a daemon reads
+either the old or the new text.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _sweep(directory: Path) -> None:
 
 
 def write_file(file: dict[str, Any], check: bool) -> dict[str, str] | None:
-    """Write one file; give its difference, or None when it was right already."""
+    """Write one file; return its difference, or None when nothing differs."""
     path, content = Path(file["path"]), file["content"]
     uid, gid = _ids(file["owner"], file["group"])
     mode = int(file["mode"], 8)
@@ -84,7 +84,7 @@ def write_file(file: dict[str, Any], check: bool) -> dict[str, str] | None:
 
 
 def make_directory(file: dict[str, Any], check: bool) -> dict[str, str] | None:
-    """Make one directory with its parents; give its difference or None."""
+    """Make one directory with its parents; return its difference or None."""
     path = Path(file["path"])
     uid, gid = _ids(file["owner"], file["group"])
     mode = int(file["mode"], 8)
@@ -97,7 +97,7 @@ def make_directory(file: dict[str, Any], check: bool) -> dict[str, str] | None:
 
 
 def make_link(file: dict[str, Any], check: bool) -> dict[str, str] | None:
-    """Make one symbolic link, replacing what is there; give its difference or None."""
+    """Make one symbolic link, replacing what exists; return its difference or None."""
     path, target = Path(file["path"]), file["link"]
     before = str(path.readlink()) if path.is_symlink() else ""
     if before == target:
@@ -111,7 +111,7 @@ def make_link(file: dict[str, Any], check: bool) -> dict[str, str] | None:
 
 
 def remove(path: Path, check: bool) -> dict[str, str] | None:
-    """Remove a file or directory; give its difference or None."""
+    """Remove a file or directory; return its difference or None."""
     if not path.is_symlink() and not path.exists():
         return None
     if not check:
@@ -127,17 +127,17 @@ def prune(rule: dict[str, Any], check: bool) -> list[dict[str, str]]:
     directory, keep = Path(rule["directory"]), set(rule["keep"])
     if not directory.is_dir():
         return []
-    strangers = [
+    unwanted = [
         entry
         for entry in sorted(directory.iterdir())
         if fnmatch.fnmatchcase(entry.name, rule["pattern"]) and entry.name not in keep
     ]
-    changes = [remove(entry, check) for entry in strangers]
+    changes = [remove(entry, check) for entry in unwanted]
     return [change for change in changes if change is not None]
 
 
 def one(file: dict[str, Any], check: bool) -> dict[str, str] | None:
-    """Do what one entry asks for."""
+    """Apply one entry."""
     if file["state"] == "absent":
         return remove(Path(file["path"]), check)
     if file["state"] == "directory":

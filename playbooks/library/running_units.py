@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 
-"""Makes units run with the files that lie on disk now.
+"""Makes units run with their files as they are on disk now.
 
-A handler forgets: when a run ends between writing a file and the handler, the next run finds the
-file right and restarts nothing. So this looks instead: a unit that is not active, or that became
+A handler would be lost when a run ends between writing a file and the handler: the next run sees
+no change. This module compares times instead: a unit that is not active, or that became
 active before one of its files changed, is restarted. All units are handled by one call.
 """
 
@@ -32,22 +32,22 @@ def _systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 class Refused(Exception):
-    """systemd did not do what was asked; the message says why."""
+    """systemd refused a command; the message has the reason."""
 
 
 def _order(*arguments: str) -> None:
-    """Ask systemd for something, and wait until it is done. Raises Refused."""
+    """Run a command of systemd and wait until it is done; raises Refused."""
     try:
         done = _systemctl(*arguments)
     except subprocess.TimeoutExpired:
-        told = f"systemctl {' '.join(arguments)}: not done after {SETTLE_SECONDS} s"
-        raise Refused(told) from None
+        late = f"systemctl {' '.join(arguments)}: not done after {SETTLE_SECONDS} s"
+        raise Refused(late) from None
     if done.returncode:
         raise Refused(done.stderr.strip() or f"systemctl {' '.join(arguments)} failed")
 
 
 def observe(names: list[str]) -> dict[str, dict[str, str]]:
-    """Properties of each unit, by the name that was asked for."""
+    """Properties of each unit, by name."""
     shown = _systemctl("show", "--timestamp=us+utc", "-p", PROPERTIES, *names).stdout
     blocks = [
         dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -76,20 +76,20 @@ def newest_change(paths: list[str]) -> float:
 
 
 def watched(name: str, patterns: list[str]) -> list[str]:
-    """Paths of one unit: `{instance}` is what stands between @ and the suffix of its name."""
+    """Paths of one unit: `{instance}` is the part between @ and the suffix of its name."""
     instance = name.partition("@")[2].rpartition(".")[0]
     return [pattern.replace("{instance}", instance) for pattern in patterns]
 
 
-def strangers(pattern: str, keep: set[str]) -> list[str]:
+def unwanted(pattern: str, keep: set[str]) -> list[str]:
     """Active units that match a pattern and are not wanted."""
     listed = _systemctl("list-units", "--plain", "--no-legend", "--state=active", pattern).stdout
     names = [line.split()[0] for line in listed.splitlines() if line.strip()]
     return [name for name in names if fnmatch.fnmatchcase(name, pattern) and name not in keep]
 
 
-def complaint(names: list[str]) -> str:
-    """The last words of the units that do not run, for the person who reads the failure."""
+def failure_text(names: list[str]) -> str:
+    """The last log lines of the units that do not run."""
     log = subprocess.run(
         ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "12"]
         + [f"--unit={name}" for name in names],
@@ -101,7 +101,7 @@ def complaint(names: list[str]) -> str:
 
 
 def act(enable: list[str], stop: list[str], restart: list[str]) -> None:
-    """Do what was decided, one order for each verb."""
+    """Run one command for each verb."""
     _order("daemon-reload")
     for verb, names in (("enable", enable), ("stop", stop), ("restart", restart)):
         if names:
@@ -109,7 +109,7 @@ def act(enable: list[str], stop: list[str], restart: list[str]) -> None:
 
 
 def main() -> None:
-    """Observe, decide, act once per verb, and look again."""
+    """Observe, decide, act once per verb, and observe again."""
     module = AnsibleModule(
         argument_spec={
             "units": {
@@ -143,14 +143,14 @@ def main() -> None:
         if units[name]["enabled"] and seen[name].get("UnitFileState") != "enabled"
     ]
     only = module.params["only"]
-    stop = strangers(only, set(names)) if only else []
+    stop = unwanted(only, set(names)) if only else []
     if (restart or enable or stop) and not module.check_mode:
         try:
             act(enable, stop, restart)
         except Refused as refused:
             after = observe(names)
             dead = [name for name in restart if after[name].get("ActiveState") != "active"]
-            module.fail_json(msg=complaint(dead) if dead else str(refused))
+            module.fail_json(msg=failure_text(dead) if dead else str(refused))
     module.exit_json(
         changed=bool(restart or enable or stop), restarted=restart, enabled=enable, stopped=stop
     )
