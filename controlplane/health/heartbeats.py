@@ -1,4 +1,4 @@
-"""The rows in which parts say, on whatever machine they run, that they get on with their work."""
+"""Heartbeats of parts, on any machine: rows that also report progress."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ SQL = Queries(__file__, text)
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """The last sign of one process."""
+    """The last heartbeat of a process."""
 
     part: str
     instance: str
-    """Host and state directory: a restarted part goes on with its row."""
+    """Host and state directory: a restarted part keeps its row."""
     process: int
     silent: float
     """Seconds since it was written."""
     idle: float
-    """Seconds since the slowest of its loops last did work or looked for some."""
+    """Seconds since the slowest of its loops last began an iteration."""
     trouble: str
-    """What it lacks, in its own words; empty when nothing."""
+    """A problem that the part reports; empty when there is none."""
 
 
 async def write(connection: AsyncConnection, heartbeat: Heartbeat) -> None:
-    """Write a sign of life by the database's clock."""
+    """Write a heartbeat, by the database's clock."""
     await connection.execute(SQL.write, vars(heartbeat))
 
 
 async def read(connection: AsyncConnection) -> Sequence[Heartbeat]:
-    """Return the signs of the last hour; a machine that is silent for longer is forgotten."""
+    """Return the heartbeats of the last hour."""
     return await fetch_all(connection, SQL.read, Heartbeat)
 
 
 async def forget(connection: AsyncConnection, part: str, instance: str) -> None:
-    """Remove the row of a part that ended on purpose."""
+    """Delete the heartbeat of a part that has ended as requested."""
     await connection.execute(SQL.forget, {"part": part, "instance": instance})
