@@ -1,4 +1,4 @@
-"""What the reconciler can be set to."""
+"""Settings of the reconciler."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pydantic import BaseModel, Field
 
 
 class ReconcilerSettings(BaseModel):
-    """How reality is brought to the desired state."""
+    """How tenants are reconciled."""
 
     workers: int = Field(default=2, ge=1)
-    """Tenants visited at the same time."""
+    """Tenants that are reconciled at the same time."""
     poll: timedelta = timedelta(milliseconds=500)
-    """How often an idle worker looks for a tenant that is due."""
+    """How often an idle worker checks for a tenant that is due."""
     lease: timedelta = timedelta(seconds=60)
-    """How long a visit may be silent before another process takes the tenant over."""
+    """How long a pass may be silent before another process takes the tenant over."""
     retry_base: timedelta = timedelta(seconds=2)
     """Upper bound of the first wait after a failure; doubles with each further one."""
     retry_cap: timedelta = timedelta(minutes=5)
     """Upper bound of every wait after a failure."""
     resync: timedelta = timedelta(minutes=10)
-    """How often a tenant that is Ready is looked at."""
+    """How often a tenant that is Ready is observed."""
     cloud_deadline: timedelta = timedelta(minutes=20)
     """How long one Pulumi operation may take."""
     stop_within: timedelta = timedelta(seconds=60)

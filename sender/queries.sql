@@ -1,3 +1,12 @@
+-- part: messages
+select job.id, job.tenant_id, job.state, job.reason, payload.body ->> 'from' as "from", payload.body ->> 'to' as "to",
+    payload.body ->> 'subject' as subject, job.message_id, job.priority, job.attempt_count as attempts, job.run_at,
+    job.address, job.queue_id, job.created_at, job.finished_at
+from queue.jobs as job join queue.payloads as payload on payload.job_id = job.id
+
+-- part: stops
+select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops
+
 -- name: enqueue
 -- A repeated request (same tenant, same key) changes nothing and returns no row.
 insert into queue.jobs (
@@ -16,19 +25,13 @@ insert into queue.payloads (job_id, tenant_id, body) values (:job_id, :tenant_id
 select id, request_digest from queue.jobs where tenant_id = :tenant_id and idempotency_key = :idempotency_key
 
 -- name: list
-select job.id, job.tenant_id, job.state, job.reason, payload.body ->> 'from' as "from", payload.body ->> 'to' as "to",
-    payload.body ->> 'subject' as subject, job.message_id, job.priority, job.attempt_count as attempts, job.run_at,
-    job.address, job.queue_id, job.created_at, job.finished_at
-from queue.jobs as job join queue.payloads as payload on payload.job_id = job.id
+{messages}
 where job.tenant_id = :tenant_id and (cast(:before as uuid) is null or job.id < cast(:before as uuid))
 order by job.id desc
 limit :limit
 
 -- name: view
-select job.id, job.tenant_id, job.state, job.reason, payload.body ->> 'from' as "from", payload.body ->> 'to' as "to",
-    payload.body ->> 'subject' as subject, job.message_id, job.priority, job.attempt_count as attempts, job.run_at,
-    job.address, job.queue_id, job.created_at, job.finished_at
-from queue.jobs as job join queue.payloads as payload on payload.job_id = job.id
+{messages}
 where job.id = cast(:id as uuid) or job.message_id = :message_id
 order by job.id
 limit 1
@@ -219,31 +222,30 @@ where state = 'held' and reason = 'stopped' and run_at > now()
   and (cast(:tenant_id as uuid) is null or tenant_id = :tenant_id)
 
 -- name: find_stop
-select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops
+{stops}
 where scope = :scope and tenant_id is not distinct from cast(:tenant_id as uuid) and name is not distinct from cast(:name as text)
 
 -- name: list_stops
-select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops
+{stops}
 where (cast(:tenant_id as uuid) is null or tenant_id is null or tenant_id = cast(:tenant_id as uuid))
   and (cast(:before as uuid) is null or id < cast(:before as uuid))
 order by id desc
 limit :limit
 
 -- name: stops_of_tenant
-select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops
+{stops}
 where tenant_id is null or tenant_id = :tenant_id
 order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
 
 -- name: stops_of_message
 -- Of the addresses only the domain's home counts: the others may be used in its stead.
-select stop.id, stop.scope, stop.tenant_id, stop.name, stop.reason, stop.actor, stop.by_operator, stop.since
-from directory.stops as stop
-where (stop.tenant_id is null or stop.tenant_id = :tenant_id)
-  and (stop.scope in ('platform', 'tenant')
-    or (stop.scope = 'domain' and stop.name = :domain)
-    or (stop.scope = 'address' and stop.name = (
+{stops}
+where (tenant_id is null or tenant_id = :tenant_id)
+  and (scope in ('platform', 'tenant')
+    or (scope = 'domain' and name = :domain)
+    or (scope = 'address' and name = (
         select address from directory.homes where tenant_id = :tenant_id and domain = :domain)))
-order by array_position(array['platform', 'tenant', 'domain', 'address'], stop.scope), stop.name
+order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
 
 -- name: suppress
 insert into suppression.entries (tenant_id, recipient, reason, source, added_at)

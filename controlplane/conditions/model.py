@@ -1,4 +1,4 @@
-"""Conditions: what is known of a tenant and its parts, and how parts add up to the whole."""
+"""Conditions of a tenant and its parts, and their aggregation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUMMARY = {
     AVAILABLE: "mail flows from at least one domain",
     SYNCED: "the last accepted document is applied",
 }
-"""What is added up from the phases' conditions of a tenant."""
+"""Aggregated from the phases' conditions of a tenant."""
 FLAGS = {
     RECONCILING: "work goes on",
     STALLED: "nothing that failed is tried again before the document is applied again",
@@ -66,13 +66,13 @@ class Condition:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a look at something says, before it becomes a condition."""
+    """The result of an observation, before it becomes a condition."""
 
     status: Status
     reason: str
     message: str
     waits: bool = False
-    """Somebody outside has to act first; holds back only its own subject."""
+    """A person or a provider has to act first; holds back only its own subject."""
 
 
 def ok(reason: str, message: str = "") -> Verdict:
@@ -81,29 +81,29 @@ def ok(reason: str, message: str = "") -> Verdict:
 
 
 def bad(reason: str, message: str, *, waits: bool = False) -> Verdict:
-    """Return a verdict that something is wrong or not there yet."""
+    """Return a verdict that something is wrong or missing."""
     return Verdict(Status.FALSE, reason, message, waits)
 
 
 def unknown(reason: str, message: str, *, waits: bool = False) -> Verdict:
-    """Return a verdict that nothing could be seen."""
+    """Return a verdict that nothing could be observed."""
     return Verdict(Status.UNKNOWN, reason, message, waits)
 
 
 def aggregate(parts: Iterable[tuple[str, Verdict]], reason: str) -> Verdict:
-    """Add up the verdicts of parts: the first that is wrong decides, those that wait do not.
+    """Aggregate the verdicts of parts: the first that is wrong decides, unless it waits.
 
-    When every part waits, so does the whole. The message names who waits.
+    When every part waits, so does the whole. The message names the parts that wait.
     """
-    known = list(parts)
-    waiting = [subject for subject, verdict in known if verdict.waits]
-    acting = [(subject, verdict) for subject, verdict in known if not verdict.waits]
+    verdicts = list(parts)
+    waiting = [subject for subject, verdict in verdicts if verdict.waits]
+    acting = [(subject, verdict) for subject, verdict in verdicts if not verdict.waits]
     for status in (Status.FALSE, Status.UNKNOWN):
         for subject, verdict in acting:
             if verdict.status is status:
                 return Verdict(status, verdict.reason, _of(subject, verdict))
     if not acting and waiting:
-        subject, verdict = known[0]
+        subject, verdict = verdicts[0]
         return Verdict(verdict.status, verdict.reason, _of(subject, verdict), waits=True)
     return ok(reason, f"waiting: {', '.join(waiting)}" if waiting else "")
 
@@ -118,9 +118,9 @@ class Conditions:
     """The conditions of one tenant. Setting an equal one changes nothing."""
 
     def __init__(
-        self, known: Iterable[Condition], *, generation: int, clock: Callable[[], datetime]
+        self, loaded: Iterable[Condition], *, generation: int, clock: Callable[[], datetime]
     ) -> None:
-        self._known = {(c.subject, c.type): c for c in known}
+        self._current = {(c.subject, c.type): c for c in loaded}
         self._generation = generation
         self._clock = clock
         self._changed: dict[tuple[str, str], Condition] = {}
@@ -128,34 +128,34 @@ class Conditions:
 
     def __iter__(self) -> Iterator[Condition]:
         """Iterate over all conditions."""
-        return iter(self._known.values())
+        return iter(self._current.values())
 
     @property
     def subjects(self) -> list[str]:
         """The subjects that have conditions."""
-        return list({subject for subject, _ in self._known})
+        return list({subject for subject, _ in self._current})
 
     def get(self, subject: str, type_: str) -> Condition | None:
         """Return one condition."""
-        return self._known.get((subject, type_))
+        return self._current.get((subject, type_))
 
     def is_true(self, subject: str, type_: str) -> bool:
-        """Tell whether a condition is known to hold."""
-        found = self.get(subject, type_)
-        return found is not None and found.status is Status.TRUE
+        """Return whether a condition is True."""
+        current = self.get(subject, type_)
+        return current is not None and current.status is Status.TRUE
 
     def begin(self, subjects: Mapping[str, Iterable[str]]) -> None:
-        """Give every subject its conditions at the first pass; forget subjects that are gone."""
+        """Add missing conditions of every subject; drop those of subjects that no longer exist."""
         for subject, types in subjects.items():
             for type_ in types:
-                if (subject, type_) not in self._known:
-                    self.set(subject, type_, unknown(NOT_YET_REPORTED, "not looked at yet"))
-        for key in [key for key in self._known if key[0] not in subjects]:
-            del self._known[key]
+                if (subject, type_) not in self._current:
+                    self.set(subject, type_, unknown(NOT_YET_REPORTED, "not observed yet"))
+        for key in [key for key in self._current if key[0] not in subjects]:
+            del self._current[key]
             self._changed.pop(key, None)
 
     def set(self, subject: str, type_: str, verdict: Verdict) -> None:
-        """Record what is known now."""
+        """Set a condition."""
         before = self.get(subject, type_)
         moved = before is None or before.status is not verdict.status
         after = Condition(
@@ -169,20 +169,20 @@ class Conditions:
         )
         if after == before:
             return
-        self._known[subject, type_] = after
+        self._current[subject, type_] = after
         self._changed[subject, type_] = after
         if moved and not _is_start(before, after):
             self._transitions.append(after)
 
     def take_changes(self) -> tuple[list[Condition], list[Condition]]:
-        """Return what has to be written, and which statuses moved, since the last time."""
+        """Return the conditions to write, and those whose status changed, since the last call."""
         changed, moved = list(self._changed.values()), self._transitions
         self._changed, self._transitions = {}, []
         return changed, moved
 
 
 def _is_start(before: Condition | None, after: Condition) -> bool:
-    """Tell whether nothing has happened yet: not looked at, or a flag that was never raised."""
+    """Return whether a condition reports nothing: not observed, or a flag that was never True."""
     was_raised = before is not None and before.status is Status.TRUE
     is_lowered = after.type in FLAGS and after.status is Status.FALSE
     return after.reason == NOT_YET_REPORTED or (is_lowered and not was_raised)

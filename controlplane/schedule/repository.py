@@ -18,7 +18,7 @@ SQL = Queries(__file__, text)
 
 
 class Priority(IntEnum):
-    """Who wants the visit; smaller comes first."""
+    """Why a pass is due; smaller comes first."""
 
     USER = 0
     RETRY = 1
@@ -27,47 +27,47 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to visit one tenant; a larger token has been given later."""
+    """The right to reconcile a tenant; a later lease has a larger token."""
 
     tenant_id: UUID
     token: int
     attempts: int
-    """Failed visits in a row before this one."""
+    """Failed passes in a row before this one."""
     requests: int
-    """Wishes for a visit that this one answers."""
+    """Requests for a pass that this one serves."""
 
 
 def backoff(attempts: int, *, base: timedelta, cap: timedelta, rng: random.Random) -> timedelta:
-    """Return a wait between nothing and `base` doubled per failed attempt ("full jitter")."""
+    """Return a wait between zero and `base`, doubled per failed attempt ("full jitter")."""
     ceiling = min(cap.total_seconds(), base.total_seconds() * float(2 ** min(attempts, 30)))
     return timedelta(seconds=ceiling * rng.random())
 
 
-async def request_visit(
+async def request_pass(
     connection: AsyncConnection, tenant_id: UUID, priority: Priority, *, now: datetime
 ) -> None:
-    """Wish for a visit now; one that runs is followed by another."""
+    """Request a pass now; a running one is followed by another."""
     values = {"tenant_id": tenant_id, "now": now, "priority": int(priority)}
     if (await connection.execute(SQL.hasten, values)).rowcount == 0:
         await connection.execute(SQL.add, values)
 
 
-async def request_visit_of_all(connection: AsyncConnection, *, now: datetime) -> None:
-    """Make every tenant due now, after those that somebody waits for."""
+async def request_pass_of_all(connection: AsyncConnection, *, now: datetime) -> None:
+    """Make every tenant due now, after those that a user requested."""
     await connection.execute(SQL.hasten_all, {"now": now, "priority": int(Priority.RESYNC)})
 
 
 async def claim(
     connection: AsyncConnection, *, owner: str, now: datetime, lease: timedelta
 ) -> Lease | None:
-    """Take the most urgent tenant that is due and that nobody holds."""
+    """Lease the most urgent tenant that is due and not leased."""
     return await fetch_one(connection, SQL.claim, Lease, now=now, owner=owner, until=now + lease)
 
 
 async def renew(
     connection: AsyncConnection, held: Lease, *, now: datetime, lease: timedelta
 ) -> bool:
-    """Give a sign of life; False when somebody else has taken the tenant."""
+    """Extend a lease; False when another worker has taken the tenant."""
     done = await connection.execute(
         SQL.renew, {"tenant_id": held.tenant_id, "token": held.token, "until": now + lease}
     )
@@ -83,7 +83,7 @@ async def release(
     attempts: int,
     now: datetime,
 ) -> None:
-    """Give a tenant back. `due_at` None: not before it is requested."""
+    """End a lease. `due_at` None: not before a request."""
     await connection.execute(
         SQL.release,
         {

@@ -1,4 +1,4 @@
-"""Stops and starts what a request names, and records it as an event."""
+"""Stops and starts the mail of a target, and records it as an event."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from controlplane.faults import (
     TENANT_MISSING,
 )
 from controlplane.identity.access import Access
-from controlplane.schedule.repository import Priority, request_visit, request_visit_of_all
+from controlplane.schedule.repository import Priority, request_pass, request_pass_of_all
 from controlplane.stops.schemas import StopRequest
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
@@ -45,12 +45,12 @@ class Named:
 async def stop(
     connection: AsyncConnection, wanted: StopRequest, access: Access, *, now: datetime
 ) -> tuple[Stop, TenantRow | None]:
-    """Stop mail. An operator's stop stays as it is when a tenant's key stops the same."""
+    """Stop mail. A tenant's key does not replace an operator's stop of the same target."""
     named = await _find(connection, wanted, access)
-    found = await stops.find(connection, named.target)
-    kept = found is not None and (
-        (found.by_operator and not access.is_operator)
-        or (found.reason, found.actor) == (wanted.reason, access.owner)
+    current = await stops.find(connection, named.target)
+    kept = current is not None and (
+        (current.by_operator and not access.is_operator)
+        or (current.reason, current.actor) == (wanted.reason, access.owner)
     )
     if not kept:
         await stops.stop(
@@ -61,10 +61,10 @@ async def stop(
             by_operator=access.is_operator,
             now=now,
         )
-        found = await stops.find(connection, named.target)
+        current = await stops.find(connection, named.target)
         await _record(connection, named, "Stopped", wanted, access, now)
-    assert found is not None  # noqa: S101 - written or read in this transaction
-    return found, named.tenant
+    assert current is not None  # noqa: S101 - written or read in this transaction
+    return current, named.tenant
 
 
 async def start(
@@ -72,28 +72,28 @@ async def start(
 ) -> tuple[bool, list[Stop], TenantRow | None]:
     """Start mail; return whether it was stopped, and the stops that still hold it back."""
     named = await _find(connection, wanted, access)
-    found = await stops.find(connection, named.target)
-    if found is not None:
-        if found.by_operator and not access.is_operator:
-            raise STOPPED_BY_OPERATOR(reason=found.reason)
+    current = await stops.find(connection, named.target)
+    if current is not None:
+        if current.by_operator and not access.is_operator:
+            raise STOPPED_BY_OPERATOR(reason=current.reason)
         await stops.start(connection, named.target)
-    left = await _left(connection, named.target)
-    if found is not None:
+    remaining = await _remaining(connection, named.target)
+    if current is not None:
         await _record(connection, named, "Started", wanted, access, now)
-    return found is not None, left, named.tenant
+    return current is not None, remaining, named.tenant
 
 
-async def _left(connection: AsyncConnection, target: Target) -> list[Stop]:
+async def _remaining(connection: AsyncConnection, target: Target) -> list[Stop]:
     if target.tenant_id is None:
         return []
-    found = await stops.stops_of(connection, target.tenant_id)
+    current = await stops.stops_of(connection, target.tenant_id)
     if target.scope is StopScope.TENANT:
-        return found
-    return [stop for stop in found if stop.scope in (StopScope.PLATFORM, StopScope.TENANT)]
+        return current
+    return [stop for stop in current if stop.scope in (StopScope.PLATFORM, StopScope.TENANT)]
 
 
 async def _find(connection: AsyncConnection, wanted: StopRequest, access: Access) -> Named:
-    """Return what a request names, as far as its key may see and stop it."""
+    """Return the target of a request, as far as its key may see and stop it."""
     name = wanted.name or ""
     match wanted.scope:
         case StopScope.PLATFORM:
@@ -123,12 +123,12 @@ async def _tenant_of_address(
         row = await tenant_rows.get(connection, access.tenant_id)
     if row is None:
         raise TENANT_MISSING()
-    known = {
+    addresses = {
         address_name(host.name, index)
         for host in row.document.spec.hosts
         for index in range(1, host.addresses + 1)
     }
-    if wanted.name not in known:
+    if wanted.name not in addresses:
         raise NOT_FOUND(kind="address", name=wanted.name, plural="addresses")
     return row
 
@@ -143,9 +143,9 @@ async def _record(
 ) -> None:
     """Write the event, and let a pass set the condition Available."""
     if named.tenant is None:
-        await request_visit_of_all(connection, now=now)
+        await request_pass_of_all(connection, now=now)
     else:
-        await request_visit(connection, named.tenant.id, Priority.USER, now=now)
+        await request_pass(connection, named.tenant.id, Priority.USER, now=now)
     await emit(
         connection,
         tenant_id=named.tenant.id if named.tenant else None,

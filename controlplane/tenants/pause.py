@@ -14,7 +14,7 @@ from controlplane.events.repository import emit
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import Access, GuardedRoute, OperatorWriter
 from controlplane.problems import responses
-from controlplane.schedule.repository import Priority, request_visit
+from controlplane.schedule.repository import Priority, request_pass
 from controlplane.tenants import repository, service
 from controlplane.tenants.endpoints import Name
 from controlplane.tenants.repository import Pause
@@ -56,9 +56,9 @@ async def _set(
     now = request.app.state.clock()
     async with access.begin() as connection:
         row = await service.find(connection, name, for_update=True)
-        if _words(pause) != _words(row.paused):
+        if pause != row.paused:
             await repository.set_pause(connection, row, pause)
-            await request_visit(connection, row.id, Priority.USER, now=now)
+            await request_pass(connection, row.id, Priority.USER, now=now)
             await emit(
                 connection,
                 tenant_id=row.id,
@@ -73,7 +73,3 @@ async def _set(
             row = await service.find(connection, name)
         known = await conditions.load(connection, row.id)
     return service.view(row, known, request.app.state.platform)
-
-
-def _words(pause: Pause | None) -> tuple[str, str] | None:
-    return None if pause is None else (pause.reason, pause.actor)

@@ -1,7 +1,10 @@
--- name: find
+-- part: tenants
 select id, name, generation, observed_generation, document, applied_document, deleting,
     paused_at, paused_by, pause_reason, public_keys, sending_since, created_at, updated_at
 from oltp.tenants
+
+-- name: find
+{tenants}
 where id = coalesce(cast(:id as uuid), (select id from oltp.tenants where name = :name))
 
 -- name: lock
@@ -10,9 +13,7 @@ where id = coalesce(cast(:id as uuid), (select id from oltp.tenants where name =
 for no key update
 
 -- name: page
-select id, name, generation, observed_generation, document, applied_document, deleting,
-    paused_at, paused_by, pause_reason, public_keys, sending_since, created_at, updated_at
-from oltp.tenants
+{tenants}
 where name > :after and document->'metadata'->'labels' @> all(cast(:labels as jsonb[]))
 order by name
 limit :limit
@@ -63,7 +64,7 @@ select tenant_id from oltp.domains where name = :domain
 delete from oltp.domains where tenant_id = :id and name <> all(:names)
 
 -- name: take_domains
--- In order of name, so that two writers never wait for each other in a circle.
+-- In order of name, so that two writers never deadlock.
 insert into oltp.domains (name, tenant_id)
 select name, :id from unnest(cast(:names as text[])) as name order by name
 on conflict (name) do nothing
@@ -74,7 +75,7 @@ select name from oltp.domains where tenant_id = :id
 -- name: add_digest
 insert into oltp.digests (tenant_id, digest) values (:id, :digest) on conflict do nothing
 
--- name: knows_digest
+-- name: has_digest
 select exists(select 1 from oltp.digests where tenant_id = :id and digest = :digest)
 
 -- name: lock_response

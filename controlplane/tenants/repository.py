@@ -1,11 +1,11 @@
-"""Rows of tenants and of what hangs on them."""
+"""Rows of tenants, their domains and digests."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -23,12 +23,12 @@ SQL = Queries(__file__, text)
 
 @dataclass(frozen=True)
 class Pause:
-    """Why nothing is changed for a tenant."""
+    """The reason why a tenant is not changed. The same request later is an equal pause."""
 
     reason: str
     actor: str
-    """Prefix of the key that asked for it."""
-    since: datetime
+    """Prefix of the requester's key."""
+    since: datetime = field(compare=False)
 
     @property
     def sentence(self) -> str:
@@ -38,7 +38,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class TenantRow:
-    """A tenant as it is kept."""
+    """A stored tenant."""
 
     id: UUID
     name: str
@@ -56,7 +56,7 @@ class TenantRow:
     updated_at: datetime
 
     def as_applied(self) -> TenantRow:
-        """Return the tenant with the document that was applied last; itself where none was."""
+        """Return the tenant with the document that was applied last, if one was."""
         if self.applied is None:
             return self
         return dataclasses.replace(self, document=self.applied, generation=self.observed_generation)
@@ -77,14 +77,14 @@ async def get(connection: AsyncConnection, id_: UUID) -> TenantRow | None:
 
 
 async def lock(connection: AsyncConnection, id_: UUID) -> None:
-    """Keep others from writing a tenant until the transaction ends."""
+    """Lock a tenant against writes of others until the transaction ends."""
     await connection.execute(SQL.lock, {"id": id_, "name": None})
 
 
 async def page(
     connection: AsyncConnection, *, after: str, labels: Sequence[tuple[str, str]], limit: int
 ) -> list[TenantRow]:
-    """Return tenants that have all these labels, by name, after a name."""
+    """Return tenants with all these labels, in order of name, after a name."""
     wanted = [json.dumps(dict([label])) for label in labels]
     return await fetch_all(connection, SQL.page, _tenant, after=after, labels=wanted, limit=limit)
 
@@ -92,7 +92,7 @@ async def page(
 async def insert(
     connection: AsyncConnection, id_: UUID, document: Tenant, *, now: datetime
 ) -> TenantRow | None:
-    """Keep a new tenant of generation 1 and return it; None when the name is taken."""
+    """Insert a tenant of generation 1 and return it; None when the name is in use."""
     done = await connection.execute(
         SQL.insert,
         {
@@ -139,7 +139,7 @@ async def mark_deleting(connection: AsyncConnection, row: TenantRow, now: dateti
 
 
 async def is_paused(connection: AsyncConnection, tenant_id: UUID) -> bool:
-    """Tell whether a tenant is paused at this moment."""
+    """Return whether a tenant is paused at present."""
     return bool(await connection.scalar(SQL.is_paused, {"id": tenant_id}))
 
 
@@ -173,15 +173,15 @@ async def own_domains(
     return [name for name in names if name not in own]
 
 
-async def remember_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> None:
+async def record_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> None:
     """Record that the control plane rendered a blueprint."""
     await connection.execute(SQL.add_digest, {"id": tenant_id, "digest": digest})
 
 
-async def knows_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> bool:
-    """Tell whether the control plane rendered a blueprint."""
+async def has_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> bool:
+    """Return whether the control plane rendered a blueprint."""
     values = {"id": tenant_id, "digest": digest}
-    return bool(await connection.scalar(SQL.knows_digest, values))
+    return bool(await connection.scalar(SQL.has_digest, values))
 
 
 async def set_observed(connection: AsyncConnection, row: TenantRow) -> None:

@@ -26,7 +26,7 @@ from controlplane.faults import (
     TENANT_WRONG_NAME,
 )
 from controlplane.hosts import repository as host_rows
-from controlplane.schedule.repository import Priority, request_visit
+from controlplane.schedule.repository import Priority, request_pass
 from controlplane.tenants import repository
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_tenant
@@ -84,7 +84,7 @@ async def _insert(
     if row is not None:
         check_limits(document, None)
         await _take_domains(connection, row.id, document)
-        await request_visit(connection, row.id, Priority.USER, now=now)
+        await request_pass(connection, row.id, Priority.USER, now=now)
         await _record(connection, row.id, row.name, now, "Created", "generation 1")
     return row
 
@@ -101,12 +101,12 @@ async def _replace(
         raise TENANT_DELETING(name=row.name)
     if row.document == document and not await _awaits_apply(connection, row):
         if not await _is_true(connection, row, READY):
-            await request_visit(connection, row.id, Priority.USER, now=now)
+            await request_pass(connection, row.id, Priority.USER, now=now)
         return row, "unchanged"
     check_limits(document, row.document)
     await _take_domains(connection, row.id, document)
     row = await repository.replace(connection, row, document, now)
-    await request_visit(connection, row.id, Priority.USER, now=now)
+    await request_pass(connection, row.id, Priority.USER, now=now)
     await _record(connection, row.id, row.name, now, "Configured", f"generation {row.generation}")
     return row, "configured"
 
@@ -120,7 +120,7 @@ async def delete(connection: AsyncConnection, name: str, *, now: datetime) -> Te
     requested = not row.deleting or await _awaits_apply(connection, row)
     if requested:
         await repository.mark_deleting(connection, row, now)
-    await request_visit(connection, row.id, Priority.USER, now=now)
+    await request_pass(connection, row.id, Priority.USER, now=now)
     if requested:
         await _record(connection, row.id, name, now, "Deleting", "requested")
     return await find(connection, name)
@@ -135,7 +135,7 @@ async def blueprint_of(
         raise KEYS_PENDING(name=row.name)
     hosts = await host_rows.load(connection, row.id)
     rendered = render_tenant(row, hosts, platform, keys=row.public_keys)
-    await repository.remember_digest(connection, row.id, rendered.digest)
+    await repository.record_digest(connection, row.id, rendered.digest)
     return rendered
 
 

@@ -94,7 +94,7 @@ class Cloud(Phase[Settled]):
         if step.operation is not None:
             blueprint = snapshot.blueprint
             async with session.begin() as connection:
-                await repository.remember_digest(connection, snapshot.tenant.id, blueprint.digest)
+                await repository.record_digest(connection, snapshot.tenant.id, blueprint.digest)
             snapshot.cloud = await asyncio.to_thread(
                 self._engine.up,
                 blueprint,
@@ -134,7 +134,7 @@ class Cloud(Phase[Settled]):
         if digest is None:
             return
         async with session.read() as connection:
-            ours = await repository.knows_digest(connection, snapshot.tenant.id, digest)
+            ours = await repository.has_digest(connection, snapshot.tenant.id, digest)
         if ours:
             conditions.set(TENANT, DRIFTED, bad("AsApplied", ""))
             return

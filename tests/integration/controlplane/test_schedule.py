@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from controlplane.database import CONTROLLER, Database
-from controlplane.schedule.repository import Lease, Priority, claim, release, renew, request_visit
+from controlplane.schedule.repository import Lease, Priority, claim, release, renew, request_pass
 from tests.integration.controlplane.conftest import Clock, document
 
 LEASE = timedelta(seconds=60)
@@ -52,7 +52,7 @@ async def test_claim_takes_a_user_request_before_a_resync(three, plane, clock) -
         await give_back(plane, clock, held, seconds=10)
     clock.advance(seconds=11)
     async with plane.begin(CONTROLLER) as connection:
-        await request_visit(connection, UUID(three["c3"]), Priority.USER, now=clock())
+        await request_pass(connection, UUID(three["c3"]), Priority.USER, now=clock())
     first = await take(plane, clock)
     assert first is not None
     assert str(first.tenant_id) == three["c3"]
@@ -93,7 +93,7 @@ async def test_release_without_a_due_time_waits_for_a_request(three, plane, cloc
     clock.advance(days=365)
     assert await take(plane, clock) is None
     async with plane.begin(CONTROLLER) as connection:
-        await request_visit(connection, last.tenant_id, Priority.USER, now=clock())
+        await request_pass(connection, last.tenant_id, Priority.USER, now=clock())
     found = await take(plane, clock)
     assert found is not None
     assert found.tenant_id == last.tenant_id
