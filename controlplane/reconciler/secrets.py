@@ -1,4 +1,4 @@
-"""The sealed secrets of one tenant, with what may be public of each."""
+"""The sealed secrets of a tenant, each with its public part."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SQL = Queries(__file__, text)
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret as it is kept."""
+    """A stored secret."""
 
     sealed: str = field(repr=False)
     public: Mapping[str, Any]
@@ -29,35 +29,35 @@ class Secret:
 class SecretStore:
     """All secrets of a tenant by purpose (`ssh`, `dkim/acme.example`, `submission/mx1-2` …).
 
-    Each is sealed with the context `<tenant id>/<purpose>`, so that none can stand in for another.
+    Each is sealed with the context `<tenant id>/<purpose>`, so that none can replace another.
     """
 
-    def __init__(self, vault: Vault, tenant_id: UUID, known: dict[str, Secret]) -> None:
+    def __init__(self, vault: Vault, tenant_id: UUID, secrets: dict[str, Secret]) -> None:
         self._vault = vault
         self._tenant_id = tenant_id
-        self._known = known
+        self._secrets = secrets
 
     @classmethod
     async def load(cls, connection: AsyncConnection, vault: Vault, tenant_id: UUID) -> SecretStore:
-        """Read all secrets of a tenant; none is opened yet."""
+        """Read all secrets of a tenant, sealed."""
         rows = await connection.execute(SQL.load_secrets, {"tenant_id": tenant_id})
-        known = {row.purpose: Secret(row.sealed, row.public) for row in rows}
-        return cls(vault, tenant_id, known)
+        secrets = {row.purpose: Secret(row.sealed, row.public) for row in rows}
+        return cls(vault, tenant_id, secrets)
 
     def find(self, purpose: str) -> Secret | None:
         """Return a secret, sealed."""
-        return self._known.get(purpose)
+        return self._secrets.get(purpose)
 
     def sealed(self, purpose: str) -> str:
-        """Return a secret that is known to exist, sealed."""
-        return self._known[purpose].sealed
+        """Return an existing secret, sealed."""
+        return self._secrets[purpose].sealed
 
     def public(self, purpose: str) -> Mapping[str, Any]:
-        """Return the public side of a secret that is known to exist."""
-        return self._known[purpose].public
+        """Return the public part of an existing secret."""
+        return self._secrets[purpose].public
 
     def open(self, purpose: str) -> str:
-        """Return a secret that is known to exist in clear."""
+        """Return an existing secret in clear."""
         context = f"{self._tenant_id}/{purpose}"
         return self._vault.open(self.sealed(purpose), context=context).decode()
 
@@ -68,7 +68,7 @@ class SecretStore:
         *,
         now: datetime,
     ) -> None:
-        """Seal and write secrets (purpose to secret and public side), all or none."""
+        """Seal and write secrets (purpose to secret and public part), all or none."""
         fresh = {
             purpose: Secret(
                 self._vault.seal(secret.encode(), context=f"{self._tenant_id}/{purpose}"), public
@@ -88,4 +88,4 @@ class SecretStore:
                 for purpose, secret in fresh.items()
             ],
         )
-        self._known.update(fresh)
+        self._secrets.update(fresh)
