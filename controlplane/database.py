@@ -26,8 +26,8 @@ async def fetch_all(
     connection: AsyncConnection, query: TextClause, row: Callable[..., Row], **values: Any
 ) -> list[Row]:
     """Return the rows of a query, each made by `row` of its columns."""
-    found = await connection.execute(query, values)
-    return [row(**columns) for columns in found.mappings()]
+    result = await connection.execute(query, values)
+    return [row(**columns) for columns in result.mappings()]
 
 
 async def fetch_one(

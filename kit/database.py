@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum, unique
 from typing import Any
 
 LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
-"""Settings of a session: how long a part that hangs may hold up others."""
+"""Settings of a session: limits of a part that hangs."""
 
 
 def connection_options(application: str, **session: str) -> dict[str, Any]:
@@ -72,6 +72,6 @@ class AdvisoryLock(IntEnum):
     """Requests with one idempotency key follow each other; the second number is the key's hash."""
 
 
-def storable(words: str) -> str:
-    """Return words from outside as PostgreSQL keeps them: without NUL and half characters."""
-    return words.replace("\0", "?").encode("utf-8", "replace").decode()
+def storable(text: str) -> str:
+    """Return a text from outside as PostgreSQL stores it: without NUL and lone surrogates."""
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()

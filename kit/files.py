@@ -47,7 +47,7 @@ def copy(path: Path, original: Path) -> None:
 
 @contextmanager
 def _vacant_beside(path: Path) -> Iterator[Path]:
-    """Give a free name in the same directory; what is made there replaces `path`."""
+    """Yield an unused name in the same directory; the file made there replaces `path`."""
     fresh = _beside(path)
     fresh.unlink(missing_ok=True)
     yield fresh
@@ -56,7 +56,7 @@ def _vacant_beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Path]:
-    """Give a synced file of this content in the same directory; gone afterwards."""
+    """Yield a synced file of this content in the same directory; it is removed afterwards."""
     fresh = _beside(path)
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

@@ -145,8 +145,8 @@ async def page(
 
 async def succeeded_last(connection: AsyncConnection, tenant_id: UUID, phase: str) -> str | None:
     """Return the digest of a phase's newest operation; None when that one did not succeed."""
-    found = await connection.execute(SQL.find_last, {"tenant_id": tenant_id, "phase": phase})
-    last = found.one_or_none()
+    newest = await connection.execute(SQL.find_last, {"tenant_id": tenant_id, "phase": phase})
+    last = newest.one_or_none()
     return str(last.digest) if last is not None and last.outcome == "succeeded" else None
 
 

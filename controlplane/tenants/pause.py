@@ -71,5 +71,5 @@ async def _set(
                 actor=access.owner,
             )
             row = await service.find(connection, name)
-        known = await conditions.load(connection, row.id)
-    return service.view(row, known, request.app.state.platform)
+        loaded = await conditions.load(connection, row.id)
+    return service.view(row, loaded, request.app.state.platform)

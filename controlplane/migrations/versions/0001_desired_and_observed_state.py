@@ -99,7 +99,7 @@ create table oltp.events (
     check ((tenant_id is null) = (tenant is null))
 );
 comment on column oltp.events.tenant is 'null: the whole platform';
-comment on column oltp.events.actor is 'prefix of the API key that asked for it';
+comment on column oltp.events.actor is 'prefix of the API key of the request';
 create index on oltp.events (tenant_id, id);
 create index on oltp.events (tenant, id);
 create table oltp.schedule (
@@ -215,7 +215,7 @@ def upgrade() -> None:
     _open("idempotency_keys", "{operator}")
     _close("api_keys")
     _execute("grant select on oltp.api_keys to {api}")
-    # Who asks is not known before the key is: only the row of the presented prefix is visible.
+    # The tenant of a request is not known before its key: only the row of that prefix is visible.
     _execute(
         "create policy presented on oltp.api_keys for select to {api} "
         "using (prefix = current_setting('app.api_key_prefix', true))"
