@@ -239,10 +239,7 @@ def _close(table: str) -> None:
 
 
 def _open(table: str, role: str) -> None:
-    _execute(
-        f"create policy {role.removeprefix('penguin_')} on oltp.{table} to {role} "
-        "using (true) with check (true)"
-    )
+    _execute(f"create policy {role} on oltp.{table} to {role} using (true) with check (true)")
 
 
 def _execute(statement: str) -> None:
