@@ -1,4 +1,4 @@
-"""Writes docs/reference from the code, so that it cannot say anything else than the code does."""
+"""Writes docs/reference from the code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTICE = "<!-- Written by `make docs` from the code. -->\n\n"
 
 def pages() -> dict[str, str]:
     """Return every file of docs/reference by its name."""
-    found = {
+    written = {
         "api.md": api.page(),
         "cli.md": commands.page(),
         "conditions.md": conditions.page(ROWS),
@@ -21,4 +21,4 @@ def pages() -> dict[str, str]:
         "tenant.md": tenant.page(),
     }
     schema = json.dumps(tenant_schema(), indent=2) + "\n"
-    return {name: NOTICE + text for name, text in found.items()} | {"tenant.schema.json": schema}
+    return {name: NOTICE + text for name, text in written.items()} | {"tenant.schema.json": schema}

@@ -1,4 +1,4 @@
-"""The page of the tenant API: its endpoints, as its own description tells them."""
+"""The page of the tenant API: its endpoints, from its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def page() -> str:
 
 
 def description() -> dict[str, Any]:
-    """Return the API's OpenAPI document; no database is asked for it."""
+    """Return the API's OpenAPI document; it needs no database."""
     platform = Platform(installation="example", zone="penguinmails.example")
     database = Database.connect(
         "postgresql://localhost/nowhere",

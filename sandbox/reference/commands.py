@@ -40,27 +40,27 @@ def page() -> str:
 
 def command_line() -> Commands:
     """Return `penguin` itself."""
-    found = typer.main.get_command(app)
-    assert isinstance(found, Commands)  # noqa: S101 - the class that the app was made with
-    return found
+    command = typer.main.get_command(app)
+    assert isinstance(command, Commands)  # noqa: S101 - the class that the app was made with
+    return command
 
 
 def leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
-    """Yield every command that does something by itself, with what is typed for it."""
+    """Yield every command that has no subcommand or does something without one, with its path."""
     inside = getattr(command, "commands", None)
     if inside is None or getattr(command, "invoke_without_command", False):
         yield path, command
-    for name, found in (inside or {}).items():
-        yield from leaves(f"{path} {name}", found)
+    for name, nested in (inside or {}).items():
+        yield from leaves(f"{path} {name}", nested)
 
 
 def _arguments(command: Any) -> str:
-    words = ""
+    arguments = ""
     for parameter in command.params:
         if parameter.param_type_name == "argument":
             name = parameter.metavar or str(parameter.name).upper()
-            words += f" {name}" if parameter.required else f" [{name.strip('[]')}]"
-    return words
+            arguments += f" {name}" if parameter.required else f" [{name.strip('[]')}]"
+    return arguments
 
 
 def _options(command: Any) -> list[Any]:

@@ -45,7 +45,7 @@ Checked by `penguin apply`, `penguin diff`, `penguin render` and the API; not in
 
 
 def page() -> str:
-    """Describe the document, and the catalogue that its words stand for."""
+    """Describe the document, and the catalogue of its plans and sizes."""
     text = HEAD
     for model in _models(tenant.Tenant):
         text += f"\n## {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n"
@@ -90,33 +90,33 @@ def _catalogue() -> str:
 
 def _limits(field: Any) -> str:
     """Say what a value must be beyond its type."""
-    said: list[str] = []
+    limits: list[str] = []
     for rule in field.metadata + _inner_metadata(field.annotation):
         pattern = getattr(rule, "pattern", None)
         if pattern in PATTERNS:
-            said.insert(0, PATTERNS[pattern])
-        said += [
+            limits.insert(0, PATTERNS[pattern])
+        limits += [
             words.format(getattr(rule, key))
             for key, words in LIMITS.items()
             if getattr(rule, key, None) is not None
         ]
-    return ", ".join(said)
+    return ", ".join(limits)
 
 
 def _inner_metadata(annotation: Any) -> list[Any]:
     """Return the rules of `Annotated[…] | None`."""
-    found: list[Any] = []
+    rules: list[Any] = []
     for argument in get_args(annotation) if get_origin(annotation) is not dict else ():
         for rule in getattr(argument, "__metadata__", ()):
-            found += rule.metadata if hasattr(rule, "metadata") else [rule]
-    return found
+            rules += rule.metadata if hasattr(rule, "metadata") else [rule]
+    return rules
 
 
 def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
     yield model
     for field in model.model_fields.values():
-        for found in _inner(field.annotation):
-            yield from _models(found)
+        for inner in _inner(field.annotation):
+            yield from _models(inner)
 
 
 def _inner(annotation: Any) -> Iterator[type[BaseModel]]:

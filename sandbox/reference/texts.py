@@ -41,7 +41,7 @@ def page() -> str:
 
 
 def _sentences() -> str:
-    found = "# Other sentences: conditions, progress, events, results\n"
+    page = "# Other sentences: conditions, progress, events, results\n"
     for room in ROOMS:
         for path in sorted((checkout() / room).rglob("*.py")):
             name = str(path.relative_to(checkout()))
@@ -49,8 +49,8 @@ def _sentences() -> str:
                 continue
             texts = list(dict.fromkeys(_of_file(path)))
             if texts:
-                found += f"\n## {name}\n\n" + "".join(f"- {text}\n" for text in texts)
-    return found
+                page += f"\n## {name}\n\n" + "".join(f"- {text}\n" for text in texts)
+    return page
 
 
 def _of_file(path: Path) -> Iterator[str]:
