@@ -6,6 +6,7 @@ import os
 
 import hypothesis
 import pytest
+import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -15,6 +16,10 @@ TOGETHER = ("tests/e2e/", "tests/integration/composition/test_parts.py")
 # How long an example takes says how busy the machine is: tests share it with hosts and engines.
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
+# By default an exception is drawn with the values of all variables, which takes seconds.
+structlog.configure(
+    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
+)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -32,12 +34,23 @@ def tree(pid: int) -> Iterator[int]:
         yield from tree(child)
 
 
-def with_variable(name: str, value: object) -> dict[int, str]:
-    """Return the processes whose environment has this variable, with their commands."""
-    wanted = f"{name}={value}\0".encode()
-    pids = [int(entry.name) for entry in PROC.glob("[0-9]*")]
-    found = {pid: command(pid) for pid in pids if wanted in _read(pid, "environ")}
-    return {pid: line.replace(b"\0", b" ").decode() for pid, line in found.items() if line}
+def mentioning(path: Path) -> dict[int, str]:
+    """Return the processes that know a directory: as argument, variable or working directory."""
+    text, found = str(path).encode(), {}
+    for entry in PROC.glob("[0-9]*"):
+        pid = int(entry.name)
+        known = command(pid) + _read(pid, "environ")
+        with suppress(OSError):
+            known += bytes((entry / "cwd").readlink())
+        if text in known and pid != os.getpid():
+            found[pid] = command(pid).replace(b"\0", b" ").decode()
+    return {pid: line for pid, line in found.items() if line}
+
+
+def connects_to(port: int) -> bool:
+    """Tell whether a process of this machine has, or opens, a TCP connection to this port."""
+    rows = (line.split() for line in (PROC / "net" / "tcp").read_text().splitlines()[1:])
+    return any(int(row[2].partition(":")[2], 16) == port for row in rows)
 
 
 def _read(pid: int, name: str) -> bytes:

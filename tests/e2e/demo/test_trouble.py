@@ -18,11 +18,13 @@ import pytest
 
 from cli.api import Api, connect
 from controlplane.operations.schemas import OperationPage, OperationView
-from kit.paths import checkout
+from kit.paths import checkout, state_dir
 from lab import leftovers
 from lab.place import LabPlace, required
 from sandbox import down, up, world
+from tests.support.processes import connects_to, mentioning
 from tests.support.waiting import wait_for
+from tools.servers import shared_memory
 
 pytestmark = [
     pytest.mark.hosts,
@@ -31,6 +33,7 @@ pytestmark = [
     pytest.mark.in_order,
 ]
 FILE = "tenants/acme.yaml"
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at
 until = partial(wait_for, seconds=120)
 
 
@@ -203,3 +206,29 @@ def test_a_deleted_tenant_leaves_no_server_and_no_record(place: LabPlace) -> Non
     for zone in httpx2.get(base, headers=headers, timeout=30).json()["result"]:
         records = httpx2.get(f"{base}/{zone['id']}/dns_records", headers=headers, timeout=30)
         assert records.json()["result"] == []
+
+
+def down_leaves_nothing() -> None:
+    """End the world and check that none of it is left on this machine."""
+    dynamic = set(SHARED_MEMORY.glob("PostgreSQL.*"))
+    pid_file = state_dir() / "postgres" / "data" / "postmaster.pid"
+    segment = shared_memory.segment_of(pid_file.read_text())
+    assert segment is not None
+    down.stop()
+    assert mentioning(state_dir()) == {}
+    assert leftovers.of(world.lab_dir()) == {}
+    assert shared_memory.attached(segment) is None
+    assert set(SHARED_MEMORY.glob("PostgreSQL.*")) <= dynamic
+
+
+def test_world_that_is_ended_during_verification_leaves_nothing(place: LabPlace) -> None:
+    penguin("apply", "-f", FILE)
+    wait_for(lambda: connects_to(25), seconds=240, longest_pause=0.01)
+    down_leaves_nothing()
+
+
+def test_world_that_is_ended_during_configuration_leaves_nothing(place: LabPlace) -> None:
+    up.start()
+    penguin("apply", "-f", FILE)
+    until(lambda: any(o["phase"] == "configuration" for o in operations(connect())))
+    down_leaves_nothing()

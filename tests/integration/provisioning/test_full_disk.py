@@ -13,7 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from controlplane.faults import DATABASE_UNAVAILABLE
 from kit.paths import checkout
+from tests.support.faults import assert_shows
 from tests.support.waiting import wait_for
 from tools.servers import Postgres, Valkey
 
@@ -190,8 +192,7 @@ def test_a_database_that_its_full_disk_killed_is_there_again_with_room(
                 break
     wait_for(lambda: postgres.pid() is None, seconds=30)
     refused = penguin("apply", "-f", str(file))
-    assert "error[database.unavailable]" in refused.err
-    assert "do: look at /api/v1/health/db and at the server's disk space" in refused.err
+    assert_shows(refused.err, DATABASE_UNAVAILABLE)
     wait_for(lambda: "servers.disk_full" in installation.log.read_text(), seconds=30)
 
     disk.empty()

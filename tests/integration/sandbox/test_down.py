@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kit.paths import checkout
-from tests.support.processes import with_variable
+from tests.support.processes import mentioning
 from tests.support.waiting import wait_for
 from tools.servers import Postgres, Valkey, shared_memory
 
@@ -48,7 +48,7 @@ class Sandbox:
 
     def processes(self) -> dict[int, str]:
         """Return all processes that this state directory has started."""
-        return with_variable("PENGUIN_STATE_DIR", self.place)
+        return mentioning(self.place)
 
     def segment(self) -> int | None:
         """Return the shared memory of the database's server."""

@@ -1,0 +1,61 @@
+"""Tests wait in one helper, and replace code of ours or of a library only where a list says why."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.paths import checkout
+
+TESTS = checkout() / "tests"
+CRASH = "the process dies at this point of a system call or of a purchase"
+REPLACED = {
+    "e2e/playbooks/test_mail_host.py": (1, "records the events that Ansible sends"),
+    "integration/controlplane/test_requests.py": (4, "the database fails in the middle"),
+    "integration/hostwinds/test_journal.py": (1, CRASH),
+    "integration/hostwinds/test_purchase.py": (4, CRASH),
+    "integration/provisioning/test_host_and_name_faults.py": (1, "SSH at a port of this machine"),
+    "integration/sender/test_trouble.py": (1, "the queue fails in the middle"),
+    "integration/verification/test_names.py": (1, "a machine without a resolver"),
+    "integration/verification/test_submission.py": (1, "a server that does not answer in time"),
+    "unit/authority/test_credentials.py": (1, "records the arguments of openssl"),
+    "unit/kit/test_files.py": (1, CRASH),
+    "unit/vault/test_vault.py": (1, CRASH),
+}
+"""Uses of `setattr` by pytest's monkeypatch, and the reason; an argument is better."""
+PAUSES = "support/waiting.py"
+
+
+def calls(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, Path]:
+    return {str(path.relative_to(TESTS)): path for path in TESTS.rglob("*.py")}
+
+
+def test_code_is_replaced_only_where_it_is_listed(files: dict[str, Path]) -> None:
+    found = Counter(
+        name
+        for name, path in files.items()
+        for call in calls(path)
+        if call in ("monkeypatch.setattr", "patch.setattr")
+    )
+    assert found == {name: count for name, (count, _) in REPLACED.items()}
+
+
+def test_only_one_helper_pauses(files: dict[str, Path]) -> None:
+    found = {
+        name
+        for name, path in files.items()
+        for call in calls(path)
+        if call in ("time.sleep", "asyncio.sleep", "threading.Event().wait")
+    }
+    assert found == {PAUSES}
