@@ -1,4 +1,4 @@
-"""The control groups below `lab`: what a guest started is found and ended by them."""
+"""The control groups below `lab`: they hold every process of a guest, so that none is missed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lab.faults import MACHINE_LACKS, REMAINS
 ROOT, BUILD, DISKS = "lab", "build", "disks"
 """Of the whole lab, of what builds its layers, and of what prepares the disks of guests."""
 MOUNTS = Path("/proc/self/mounts")
-DEADLINE = 20.0
-"""Seconds until killed processes must be gone."""
+KILL_SECONDS = 20.0
+"""Within which killed processes must be gone."""
 ENTER = 'mkdir -p "$0"; echo $$ > "$0/cgroup.procs"; exec "$@"'
 
 
@@ -39,7 +39,7 @@ def pids(group: Path) -> list[int]:
         try:
             found += [int(pid) for pid in (place / "cgroup.procs").read_text().split()]
         except OSError:
-            continue  # removed while we looked
+            continue  # removed meanwhile
     return found
 
 
@@ -52,8 +52,8 @@ def pids_of_lab() -> list[int]:
 
 
 def kill(group: Path) -> None:
-    """End every process of a group at once and remove it; one that is gone is fine."""
-    deadline = time.monotonic() + DEADLINE
+    """End every process of a group and remove it; nothing happens where it is gone."""
+    deadline = time.monotonic() + KILL_SECONDS
     try:
         (group / "cgroup.kill").write_text("1")
         while "populated 1" in (group / "cgroup.events").read_text():
@@ -64,4 +64,4 @@ def kill(group: Path) -> None:
             Path(place).rmdir()
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENODEV):
-            raise  # ENODEV: somebody else removed it while we read
+            raise  # ENODEV: another process removed it meanwhile

@@ -1,4 +1,4 @@
-"""Runs the machine's programs for the lab, and words their failures."""
+"""Runs the machine's programs for the lab, and reports their failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def environment() -> dict[str, str]:
-    """Return an environment in which every program of the lab is found and speaks English."""
+    """Return an environment with the lab's programs on PATH, and English messages."""
     path = os.pathsep.join((SYSTEM_PATH, os.environ.get("PATH", "")))
     return {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
 
@@ -23,9 +23,9 @@ def run(*command: str, stdin: str = "") -> str:
         command, input=stdin, capture_output=True, text=True, check=False, env=environment()
     )
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        blamed = [line for line in said if "rror" in line] or said[-1:]
-        reason = blamed[0] if blamed else f"exit code {done.returncode}"
+        output = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        errors = [line for line in output if "rror" in line] or output[-1:]
+        reason = errors[0] if errors else f"exit code {done.returncode}"
         raise FAILED(part=f"`{command[0]}`", reason=reason)
     return done.stdout
 

@@ -1,4 +1,4 @@
-"""Starts and ends the lab's process, and speaks to a running one."""
+"""Starts and ends the lab's process."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from kit.waiting import wait_until
 from lab import leftovers
 from lab.faults import FAILED, FAULTS, REMAINS, TAKEN
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
-from lab.place import FILE, LabPlace, running
+from lab.running import FILE, RunningLab, running
 
 START_SECONDS = 600.0
 """Building layers for the first time takes most of them."""
 STOP_SECONDS = 60.0
 LOG = "lab.log"
 SHOWN, ENDED = "· ", "! "
-"""How lines of the log begin that are shown, and the one that says why the lab ended."""
+"""Prefixes of the log's lines that are shown, and of the line with the reason of its end."""
 
 
 def start(
@@ -37,19 +37,19 @@ def start(
     *,
     missing: str | None,
     deadline: float = START_SECONDS,
-) -> LabPlace:
-    """Start the lab, unless it runs. Shows each part as it comes up.
+) -> RunningLab:
+    """Start the lab, unless it runs; `progress` gets a line for each part.
 
-    One that does not come up, or that nobody waits for any more (Ctrl-C), is ended.
+    A lab that does not start in time, or whose start is interrupted (Ctrl-C), is ended.
     Raises TAKEN or FAILED.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    # A second start waits for the first, whose log and file it would clear.
-    with locked(directory, lambda: progress("waiting for a start that is under way")):
-        found = running(directory)
-        if found is not None:
+    # A second start waits for the first, or it would clear its log and file.
+    with locked(directory, lambda: progress("waiting for another start")):
+        lab = running(directory)
+        if lab is not None:
             progress("the lab was running already")
-            return found
+            return lab
         process = _launch(directory, environment, missing)
         try:
             return _wait(process, directory, progress, deadline)
@@ -82,8 +82,8 @@ def _wait(
     directory: Path,
     progress: Callable[[str], None],
     seconds: float,
-) -> LabPlace:
-    """Show the log's lines for a person until the lab is there."""
+) -> RunningLab:
+    """Pass the log's lines on until the lab runs."""
     log = directory / LOG
     shown = 0
     deadline = time.monotonic() + seconds
@@ -93,10 +93,10 @@ def _wait(
             if line.startswith(SHOWN):
                 progress(line.removeprefix(SHOWN))
         shown = len(lines)
-        place = running(directory)
-        if place is not None:
-            process.returncode = 0  # it lives on without us
-            return place
+        lab = running(directory)
+        if lab is not None:
+            process.returncode = 0  # it goes on without us
+            return lab
         if process.poll() is not None:
             raise _failure(log.read_text(errors="replace").splitlines(), log)
         if time.monotonic() > deadline:
@@ -106,7 +106,7 @@ def _wait(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a lab that nobody waits for; what a stubborn one leaves, `stop` clears."""
+    """End a lab whose start failed; `stop` clears what one that had to be killed leaves."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)
@@ -140,7 +140,7 @@ def stop(
 
 
 def _clear_hosts(directory: Path, machine_lock: Path) -> bool:
-    """Clear what a killed lab with real hosts left; False where there was nothing of ours."""
+    """Clear what a killed lab with real hosts left; False where there is nothing to clear."""
     if not leftovers.of(directory, machine_lock):
         return False
     try:
@@ -150,25 +150,25 @@ def _clear_hosts(directory: Path, machine_lock: Path) -> bool:
     except Fault as fault:
         if fault.code is not TAKEN:
             raise
-        return False  # another checkout's lab lives: nothing of ours is there
+        return False  # the lab of another checkout runs
     return True
 
 
 def _clear_own(directory: Path) -> bool:
-    """Remove what a killed lab said of itself; False where there was nothing."""
+    """Remove the files of a killed lab; False where there are none."""
     file, lock = directory / FILE, directory / OWN_LOCK
     left = file.exists() or lock.exists()
     if left:
-        with suppress(Fault), alone(directory, lock):  # else one starts at this moment
+        with suppress(Fault), alone(directory, lock):  # else another one starts
             file.unlink(missing_ok=True)
     return left
 
 
 def _failure(lines: list[str], log: Path) -> Fault:
-    """Return the fault that a lab ended with, as its log has it."""
-    known = next((line for line in reversed(lines) if line.startswith(ENDED)), None)
-    if known is not None:
-        name, message, remedy = json.loads(known.removeprefix(ENDED))
+    """Return the fault that a lab ended with, from its log."""
+    ended = next((line for line in reversed(lines) if line.startswith(ENDED)), None)
+    if ended is not None:
+        name, message, remedy = json.loads(ended.removeprefix(ENDED))
         return Fault(FAULTS.get(name) or FAILED, message, remedy, where=str(log))
     last = lines[-1] if lines else "its log is empty"
     return FAILED(part="the start of the lab", reason=last, where=log)

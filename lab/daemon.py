@@ -1,4 +1,4 @@
-"""The process that is the lab: emulators, machines, name server, receiver; ends with them."""
+"""The lab's process: emulators, hosts, name server, receiver."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from lab.hostwinds.world import World
 from lab.internet import Internet
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone
 from lab.memory import MemoryMachines, MemoryNameserver
-from lab.place import FILE, LabPlace
 from lab.portal import PortalOperator
 from lab.ports import Machines, Nameserver
+from lab.running import FILE, RunningLab
 
-SHOW_AFTER = 0.3
-"""Seconds until the API lists a new server: never at once, as at the real one."""
+LISTED_AFTER_SECONDS = 0.3
+"""Until the API lists a new server: never at once, as at the real one."""
 CLOUDFLARE_TOKEN_LENGTH = 30
 """Bytes before encoding; Pulumi's plugin wants 40 to 80 characters."""
 
 
 def main() -> None:
-    """Run until SIGTERM; everything that was started is ended then."""
+    """Run until SIGTERM, then end everything that was started."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
@@ -54,7 +54,7 @@ def main() -> None:
         signal.signal(number, _end)
     try:
         with ExitStack() as stack:
-            live(stack, arguments.directory, arguments.cache, arguments.missing)
+            run(stack, arguments.directory, arguments.cache, arguments.missing)
     except Fault as fault:
         traceback.print_exc()
         code, message, remedy = fault.code.name, fault.message, fault.remedy
@@ -62,48 +62,48 @@ def main() -> None:
         sys.exit(1)
 
 
-def live(stack: ExitStack, directory: Path, cache: Path, missing: str | None) -> NoReturn:
-    """Bring everything up, and stay."""
+def run(stack: ExitStack, directory: Path, cache: Path, missing: str | None) -> NoReturn:
+    """Start everything, then wait for the end."""
     stack.enter_context(alone(directory, directory / OWN_LOCK))
     internet = None
     if missing is None:
         killed = stack.enter_context(alone(directory, MACHINE_LOCK))
         leftovers.clear(*{killed or directory, directory})
         leftovers.forget_builds(cache)
-        internet = Internet(directory, cache, said)
+        internet = Internet(directory, cache, report)
         stack.callback(internet.stop)
         internet.start()
-    place = build(stack, internet, missing)
+    lab = build(stack, internet, missing)
     stack.callback((directory / FILE).unlink, missing_ok=True)
-    place.write(directory)
+    lab.write(directory)
     if internet is not None:
-        internet.receive(lambda: _receives(place, directory))
-    said("lab", "ready")
-    woken, woke = os.pipe()
-    os.set_blocking(woke, False)
-    signal.set_wakeup_fd(woke)  # `signal.pause` would miss a signal that another thread got
+        internet.receive(lambda: _receiver_is_ready(lab, directory))
+    report("lab", "ready")
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write)  # `signal.pause` would miss a signal that another thread got
     while True:
-        os.read(woken, 1)
+        os.read(read, 1)
 
 
 def _end(*_: object) -> NoReturn:
-    """Unwind, once: what ends here must not be interrupted again."""
+    """Exit, and ignore further signals: they would interrupt the cleanup."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     sys.exit(0)
 
 
-def _receives(place: LabPlace, directory: Path) -> None:
-    place.receiver_ready = True
-    place.write(directory)
+def _receiver_is_ready(lab: RunningLab, directory: Path) -> None:
+    lab.receiver_ready = True
+    lab.write(directory)
 
 
-def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> LabPlace:
-    """Start both emulators, on real things or on memory; each registers its end with the stack."""
+def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> RunningLab:
+    """Start both emulators on real hosts or in memory; the stack ends them."""
     machines: Machines = MemoryMachines() if internet is None else internet.machines
     nameserver: Nameserver = MemoryNameserver() if internet is None else internet.nameserver
     key, token = secrets.token_hex(16), secrets.token_urlsafe(CLOUDFLARE_TOKEN_LENGTH)
-    world = World(machines, nameserver, key, show_after=SHOW_AFTER)
+    world = World(machines, nameserver, key, show_after=LISTED_AFTER_SECONDS)
     stack.callback(world.close)
     account = Account(nameserver, token)
     operator = PortalOperator(world, journal_from_environment)
@@ -115,7 +115,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> L
         hostwinds_server, cloudflare_server = serve(hostwinds), serve(cloudflare_app(account))
         stack.callback(hostwinds_server.stop)
         stack.callback(cloudflare_server.stop)
-    place = LabPlace(
+    lab = RunningLab(
         process=own_identity(),
         level="api" if internet is None else "hosts",
         missing=missing,
@@ -125,15 +125,15 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> L
         cloudflare_token=token,
     )
     if internet is not None:
-        place.resolver, place.sender_address = RESOLVER, network.MACHINE
-        place.packages, place.receiver = repository.URL, receiver.DOMAIN
-    account.register(place.platform_zone)
-    return place
+        lab.resolver, lab.sender_address = RESOLVER, network.MACHINE
+        lab.packages, lab.receiver = repository.URL, receiver.DOMAIN
+    account.register(lab.platform_zone)
+    return lab
 
 
 def _portal_route(operator: PortalOperator) -> Route:
     async def portal(request: Request) -> Response:
-        """Turn the operator's automatic mode on or off; say which."""
+        """Turn the operator's automatic mode on or off; answer which it is."""
         if request.method == "POST":
             body = await request.json()
             (operator.automatic.set if body["automatic"] else operator.automatic.clear)()
@@ -142,17 +142,17 @@ def _portal_route(operator: PortalOperator) -> Route:
     return Route("/_lab/portal", portal, methods=["GET", "POST"])
 
 
-def said(name: str, state: str) -> None:
+def report(name: str, state: str) -> None:
     """Write one line that `penguin lab up` shows."""
     print(f"{SHOWN}{name}: {state}", flush=True)
 
 
 @contextmanager
 def step(name: str, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Say how long a part took to come up."""
+    """Report how long a part took to start."""
     started = clock()
     yield
-    said(name, f"{clock() - started:.1f} s")
+    report(name, f"{clock() - started:.1f} s")
 
 
 if __name__ == "__main__":

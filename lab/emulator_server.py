@@ -1,4 +1,4 @@
-"""Serves an emulator over HTTP on loopback, in a thread of the process that wants it."""
+"""Serves an emulator over HTTP on loopback, in a thread of the caller's process."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class RunningServer:
 def serve(app: ASGIApp, listener: socket.socket | None = None) -> RunningServer:
     """Start serving, on a free port of loopback unless a listening socket is given.
 
-    It accepts from the moment this returns.
+    It accepts connections when this returns.
     """
     if listener is None:
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    # asyncio sets this only where a socket says that it is TCP; without it each answer takes 40 ms.
+    # asyncio sets this only on sockets whose protocol is named; without it an answer takes 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, taken = listener.getsockname()
     config = uvicorn.Config(

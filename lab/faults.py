@@ -58,7 +58,7 @@ NO_MESSAGE = FAULTS.code(
 NO_RECEIVER = FAULTS.code(
     "lab.no_receiver",
     message="a lab at API level receives no mail",
-    remedy="start the lab with real hosts; `penguin lab status` says what they lack",
+    remedy="start the lab with real hosts; `penguin lab status` shows what they lack",
     cause="Without real hosts the lab is its provider emulators only.",
     acts=Actor.OPERATOR,
 )

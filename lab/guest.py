@@ -39,7 +39,7 @@ guest the machine's mixed tree; in a group of its own, or guests would stop each
 
 
 class Guest:
-    """A guest and the thread that boots it again whenever it asks for that."""
+    """A guest, and the thread that boots it again when it asks for a reboot."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Guest:
         return run(*enter, "sh", "-ec", script, *arguments, stdin=stdin)
 
     def boot(self) -> None:
-        """Switch it on; returns when SSH greets. One that is on stays so."""
+        """Switch it on; returns when SSH greets. Nothing happens to one that is on."""
         if not self._wanted:
             if self._supervisor is not None:
                 self._supervisor.join()
@@ -103,7 +103,7 @@ class Guest:
         self._end(signal.SIGTERM)
 
     def cut(self) -> None:
-        """Take its power away without warning."""
+        """Cut its power without warning."""
         self._end(None)
 
     def reboot(self) -> None:
@@ -122,13 +122,13 @@ class Guest:
             network.permit(self._ident, address)
 
     def detach(self, address: str) -> None:
-        """Take an address away."""
+        """Remove an address."""
         self.addresses.remove(address)
         if self._wanted:
             network.forbid(self._ident, address)
 
     def destroy(self) -> None:
-        """End it and drop its disk."""
+        """End it and remove its disk."""
         self.cut()
         for place in leftovers.mounts(self._place):
             leftovers.unmount(place)
@@ -144,10 +144,10 @@ class Guest:
         try:
             self._run()
         finally:
-            self._wanted = False  # also after trouble: who waits for it is told at once
+            self._wanted = False  # also after a failure: callers that wait return at once
 
     def _run(self) -> None:
-        """Boot it, again and again as long as it asks for that."""
+        """Boot it, and again as often as it asks for a reboot."""
         boot = ("unshare", "-m", "--propagation", "slave", "bash", "-ec", BOOT, cgroups.ROOT)
         with (self._place / "console.log").open("ab") as console:
             while self._wanted:
@@ -176,7 +176,7 @@ class Guest:
             return
         if how is not None and supervisor.is_alive():
             for pid in cgroups.pids(self._group / "supervisor")[:1]:
-                with suppress(ProcessLookupError):  # it was about to end anyhow
+                with suppress(ProcessLookupError):  # it was about to end
                     os.kill(pid, how)
             supervisor.join(STOP_DEADLINE)
         while supervisor.is_alive():
@@ -212,5 +212,5 @@ class Guest:
 
 
 def _prepare(*command: str, stdin: str = "") -> str:
-    """Run a program that uses a disk, where it is found when the lab was killed meanwhile."""
+    """Run a program that uses a disk in a control group, which the cleanup after a kill empties."""
     return run(*cgroups.inside(cgroups.DISKS, *command), stdin=stdin)

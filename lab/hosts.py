@@ -1,4 +1,4 @@
-"""The hall of servers behind the Hostwinds emulator: each is a real Debian host."""
+"""The servers behind the Hostwinds emulator: each is a real Debian host."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Hosts:
             guest.inside_disk("chpasswd", stdin=f"root:{root_password}\n")
             guest.boot()
         except Fault:
-            traceback.print_exc()  # the provider only says "error"; the log says why
+            traceback.print_exc()  # the provider answers only "error"; the reason is in the log
             raise
 
     def attach(self, server_id: int, address: str) -> None:
@@ -36,7 +36,7 @@ class Hosts:
         self._guests[server_id].attach(address)
 
     def detach(self, server_id: int, address: str) -> None:
-        """Take an additional address away."""
+        """Remove an additional address."""
         self._guests[server_id].detach(address)
 
     def power(self, server_id: int, action: Literal["boot", "shutdown", "reboot", "cut"]) -> None:
@@ -50,12 +50,12 @@ class Hosts:
         }[action]()
 
     def destroy(self, server_id: int) -> None:
-        """End the host and drop its disk. One that is gone already is fine."""
+        """End the host and remove its disk; nothing happens where it is gone."""
         guest = self._guests.pop(server_id, None)
         if guest is not None:
             guest.destroy()
 
     def close(self) -> None:
-        """End all hosts at once, as when the hall loses its power."""
-        with ThreadPoolExecutor(max_workers=8) as hands:
-            list(hands.map(self.destroy, list(self._guests)))
+        """End all hosts at once, as at a power failure."""
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(self.destroy, list(self._guests)))

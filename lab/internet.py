@@ -20,7 +20,7 @@ from lab.nameserver.guest import make
 from lab.nameserver.server import KnotNameserver
 from lab.receiver import Receiver
 
-Said = Callable[[str, str], None]
+Report = Callable[[str, str], None]
 """(part, state) → a line that `penguin lab up` shows."""
 
 
@@ -34,13 +34,13 @@ class Internet:
         self,
         directory: Path,
         cache: Path,
-        said: Said,
+        report: Report,
         clear: Callable[[Path], None] = leftovers.clear,
     ) -> None:
         self._directory = directory
         self._hosts = directory / leftovers.HOSTS
         self._cache = cache
-        self._said = said
+        self._report = report
         self._clear = clear
         self._repository: RunningServer | None = None
         self._receiver: Receiver | None = None
@@ -48,19 +48,21 @@ class Internet:
         self._layers: list[Path] = []
 
     def start(self) -> None:
-        """Build what is missing, and bring up network, name server and repository."""
+        """Build what is missing; start network, name server and repository."""
         began = time.monotonic()
-        layers = Layers(self._cache, lambda line: self._said("layers", line))
+        layers = Layers(self._cache, lambda line: self._report("layers", line))
         base = layers.base()
-        with ThreadPoolExecutor() as hands:
-            packages = hands.submit(
-                repository.provide, self._cache, base, lambda line: self._said("packages", line)
+        with ThreadPoolExecutor() as pool:
+            packages = pool.submit(
+                repository.provide, self._cache, base, lambda line: self._report("packages", line)
             )
             try:
                 mail = layers.mail()
                 directory = packages.result()
             except BaseException:
-                cgroups.kill(cgroups.root() / cgroups.BUILD)  # nobody waits for the other half
+                cgroups.kill(
+                    cgroups.root() / cgroups.BUILD
+                )  # the other half of the work is not needed
                 raise
         self._layers = [mail, base]
         began = self._done("layers and packages", began)
@@ -75,7 +77,7 @@ class Internet:
         self._done("name server and resolver", began)
 
     def receive(self, ready: Callable[[], None]) -> None:
-        """Begin to bring up the receiver; calls `ready` from its thread once it verifies mail."""
+        """Begin to start the receiver; its thread calls `ready` once it verifies mail."""
         self._receiver = receiver = Receiver(self._hosts, self._layers)
 
         def work() -> None:
@@ -83,7 +85,7 @@ class Internet:
             try:
                 receiver.start(self.nameserver)
             except Fault as error:
-                self._said("receiver", f"failed: {error}")
+                self._report("receiver", f"failed: {error}")
             else:
                 self._done("receiver", began)
                 ready()
@@ -92,7 +94,7 @@ class Internet:
         self._receiving.start()
 
     def stop(self) -> None:
-        """End everything and remove it from the machine, also when a part does not end well."""
+        """End everything and remove it from the machine, also when the end of a part fails."""
         with ExitStack() as last_first:
             last_first.callback(leftovers.forget_builds, self._cache)
             last_first.callback(self._clear, self._directory)
@@ -106,11 +108,11 @@ class Internet:
 
     def _end_receiver(self) -> None:
         if self._receiver is not None and self._receiving is not None:
-            self._receiver.give_up()
+            self._receiver.cancel()
             self._receiving.join()
             self._receiver.close()
 
     def _done(self, part: str, began: float) -> float:
         now = time.monotonic()
-        self._said(part, f"{now - began:.1f} s")
+        self._report(part, f"{now - began:.1f} s")
         return now

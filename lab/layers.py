@@ -29,7 +29,7 @@ BASE = (
     "gpgv",
     "less",
 )
-"""What the provider's Debian image holds; everything else is the playbooks' business."""
+"""What the provider's Debian image holds; the playbooks install everything else."""
 MAIL = (
     "postfix",
     "postfix-pcre",
@@ -46,12 +46,12 @@ MAIL = (
 SERVICES = ("postfix", "dovecot", "rspamd", "redis-server", "knot", "unbound")
 """Units that the packages enable; a guest enables those it wants."""
 SUITE = "bookworm"
-REACH = "reach"
-"""File of a build: how packages are reached."""
+FETCHING = "fetching"
+"""File of a build: how packages are fetched."""
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
-"""Where Debian has its own sources; other files beside them are looked at after these."""
+"""Where Debian keeps its own sources; other files beside them are read after these."""
 ACQUIRE = re.compile(r"^Acquire::(https?|Retries|Force|Check-)", re.IGNORECASE)
-"""What of the machine's apt configuration says how packages are reached: proxies above all."""
+"""Lines of apt's configuration that say how packages are fetched: proxies above all."""
 
 SSH = "PermitRootLogin yes\nPasswordAuthentication yes\n"
 """A new VPS lets root in by the ordered password."""
@@ -122,7 +122,7 @@ class Layers:
             extend = ("unshare", "-m", "-p", "-f", "--propagation", "private", "bash", "-ec")
             group = str(cgroups.root() / cgroups.BUILD)
             sources = str(sources_file(self._sources))
-            run(*extend, EXTEND, group, *arguments, sources, str(_reach(place)))
+            run(*extend, EXTEND, group, *arguments, sources, str(_fetching(place)))
 
         made_of = (*MAIL, *SERVICES, base.parent.name, EXTEND)
         return self._layer("mail", made_of, build, "about 20 s")
@@ -138,7 +138,7 @@ class Layers:
             shutil.rmtree(building, ignore_errors=True)  # what a killed build left
             building.mkdir(parents=True)
             build(building)
-            for left in ("scratch", "m", "sources", REACH):
+            for left in ("scratch", "m", "sources", FETCHING):
                 _remove(building / left)
             building.rename(finished)
         return finished / "root"
@@ -146,9 +146,9 @@ class Layers:
     def _bootstrap(self, place: Path) -> None:
         root = place / "root"
         bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(BASE)}")
-        reach = (f"--aptopt={_reach(place)}", SUITE, str(root), str(sources_file(self._sources)))
-        # It mounts the machine's /sys and /dev below the new root: not where a killed build would
-        # leave them to whoever removes it.
+        reach = (f"--aptopt={_fetching(place)}", SUITE, str(root), str(sources_file(self._sources)))
+        # It mounts the machine's /sys and /dev below the new root: in a namespace of its own, or a
+        # killed build would leave them in the directory that is removed later.
         apart = ("unshare", "-m", "--propagation", "private")
         run(*cgroups.inside(cgroups.BUILD, *apart, *bootstrap, *reach))
         (root / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
@@ -179,11 +179,11 @@ def _offers_suite(file: Path) -> bool:
     return any({SUITE, "main"} <= set(entry.split()) for entry in entries)
 
 
-def _reach(place: Path) -> Path:
-    """Write how this machine's apt reaches its sources, for an apt in another root."""
-    said = run("apt-config", "dump").splitlines()
-    file = place / REACH
-    file.write_text("".join(f"{line}\n" for line in said if ACQUIRE.match(line)))
+def _fetching(place: Path) -> Path:
+    """Write how this machine's apt fetches packages, for an apt in another root."""
+    settings = run("apt-config", "dump").splitlines()
+    file = place / FETCHING
+    file.write_text("".join(f"{line}\n" for line in settings if ACQUIRE.match(line)))
     return file
 
 

@@ -10,7 +10,7 @@ from lab import cgroups, network
 from lab.commands import run
 from lab.faults import REMAINS
 from lab.lock import MACHINE_LOCK, holder_of
-from lab.place import FILE
+from lab.running import FILE
 
 HOSTS = "hosts"
 """Directory of the guests' disks below the lab's."""
@@ -23,7 +23,7 @@ MOUNTS = Path("/proc/self/mounts")
 def of(directory: Path, machine_lock: Path = MACHINE_LOCK) -> dict[str, list[str]]:
     """Return what a killed lab left, by kind; kinds of which nothing is left are not in it.
 
-    What exists once on the machine counts only while no lab lives: its hosts may be another's.
+    What exists once on the machine counts only while no lab runs: it may be another checkout's.
     """
     left = {
         "disks": [str(path) for path in (directory / HOSTS).glob("*")],
@@ -40,9 +40,9 @@ def of(directory: Path, machine_lock: Path = MACHINE_LOCK) -> dict[str, list[str
 
 
 def clear(*directories: Path) -> None:
-    """End guests and builds, then remove mounts, network and disks. Twice is harmless.
+    """End guests and builds, then remove mounts, network and disks; nothing left is fine.
 
-    Only for the holder of the machine's lab lock: it takes what another lab uses, too.
+    Only for the holder of the machine's lab lock: it removes what any lab uses.
     """
     cgroups.kill(cgroups.root())
     for place in (place for directory in directories for place in mounts(directory)):
@@ -54,7 +54,7 @@ def clear(*directories: Path) -> None:
         shutil.rmtree(place)
     for place in (NSPAWN / "propagate", NSPAWN / "locks", NSPAWN):
         with suppress(OSError):
-            place.rmdir()  # where nobody else's guest has something in it
+            place.rmdir()  # unless it holds something of a guest that is not the lab's
 
 
 def _remove_disks(directory: Path) -> None:
@@ -71,7 +71,7 @@ def forget_builds(cache: Path) -> None:
     """Remove layers and packages that were not finished. Only for the machine lock's holder."""
     place = cache / CACHE
     for mounted in mounts(place):
-        run("umount", str(mounted))  # never remove what may be the machine's own /sys
+        run("umount", str(mounted))  # or the removal would reach the machine's own /sys
     for half in place.glob("*/.*"):
         shutil.rmtree(half)
 
@@ -86,7 +86,7 @@ def unmount(place: Path) -> None:
 def mounts(directory: Path) -> list[Path]:
     """Return what is mounted below a directory, deepest first."""
     places = []
-    # Where there is no such file (not Linux) no host ever was.
+    # Without that file (not Linux) no host can have run.
     for line in MOUNTS.read_text().splitlines() if MOUNTS.exists() else ():
         place = Path(line.split()[1].replace("\\040", " "))
         if place.is_relative_to(directory):

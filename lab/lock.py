@@ -10,7 +10,7 @@ from pathlib import Path
 from kit.locks import locked
 from kit.paths import checkout
 from lab.faults import TAKEN
-from lab.place import running
+from lab.running import running
 
 MACHINE_LOCK = Path("/run/penguinmails-lab")
 """Of the lab with real hosts; it holds the directory of that lab and whose it is. Where root alone
@@ -48,8 +48,8 @@ def alone(directory: Path, path: Path, owner: Path | None = None) -> Iterator[Pa
 def holder(directory: Path, locks: Path = LOCKS) -> int | None:
     """Return the process of the lab in `directory`, None when there is none."""
     if not locks.exists():  # not Linux: only a lab that is up has written who it is
-        place = running(directory)
-        return place.pid if place and (directory / OWN_LOCK).exists() else None
+        lab = running(directory)
+        return lab.pid if lab and (directory / OWN_LOCK).exists() else None
     return holder_of(directory / OWN_LOCK, locks)
 
 
@@ -73,9 +73,9 @@ def _has_open(pid: int, file: os.stat_result) -> bool:
     try:
         handles = list(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
-        return False  # it has ended, or is somebody else's
+        return False  # it has ended, or belongs to another user
     for handle in handles:
-        with suppress(OSError):  # it was closed while we looked
+        with suppress(OSError):  # it was closed meanwhile
             if os.path.samestat(handle.stat(), file):
                 return True
     return False

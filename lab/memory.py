@@ -1,4 +1,4 @@
-"""In-memory twins of the lab's real side: for tests, and for machines that cannot run hosts."""
+"""Hosts and name server in memory: for tests, and for machines that cannot run hosts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 
 class MemoryMachines:
-    """A hall of servers that only remembers."""
+    """Servers that exist only as entries."""
 
     def __init__(self) -> None:
         self.addresses: dict[int, list[str]] = {}
@@ -15,31 +15,31 @@ class MemoryMachines:
         self.powered: dict[int, bool] = {}
 
     def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
-        """Remember a new host."""
+        """Add a host."""
         self.addresses[server_id] = [address]
         self.passwords[server_id] = root_password
         self.powered[server_id] = True
 
     def attach(self, server_id: int, address: str) -> None:
-        """Remember an additional address."""
+        """Add an address."""
         self.addresses[server_id].append(address)
 
     def detach(self, server_id: int, address: str) -> None:
-        """Forget an additional address."""
+        """Remove an address."""
         self.addresses[server_id].remove(address)
 
     def power(self, server_id: int, action: Literal["boot", "shutdown", "reboot", "cut"]) -> None:
-        """Remember whether the host is on."""
+        """Record whether the host is on."""
         self.powered[server_id] = action in ("boot", "reboot")
 
     def destroy(self, server_id: int) -> None:
-        """Forget a host."""
+        """Remove a host."""
         for memory in (self.addresses, self.passwords, self.powered):
             memory.pop(server_id, None)
 
 
 class MemoryNameserver:
-    """A name server that only remembers."""
+    """A name server whose zones are only recorded."""
 
     def __init__(self) -> None:
         self.zones: dict[str, dict[tuple[str, str], tuple[int, tuple[str, ...]]]] = {}
@@ -47,31 +47,31 @@ class MemoryNameserver:
         self.pointers: dict[str, str] = {}
 
     def create_zone(self, zone: str) -> None:
-        """Remember a zone."""
+        """Add a zone."""
         self.zones.setdefault(zone, {})
 
     def delegate(self, zone: str) -> None:
-        """Remember that the parent points at us."""
+        """Record the delegation."""
         self.delegated.add(zone)
 
     def is_delegated(self, zone: str) -> bool:
-        """Say whether the parent points at us."""
+        """Tell whether the zone is delegated to us."""
         return zone in self.delegated
 
     def delete_zone(self, zone: str) -> None:
-        """Forget a zone."""
+        """Remove a zone."""
         self.zones.pop(zone, None)
         self.delegated.discard(zone)
 
     def replace(self, zone: str, name: str, kind: str, ttl: int, rdata: Sequence[str]) -> None:
-        """Remember an RRset."""
+        """Record an RRset."""
         if rdata:
             self.zones[zone][name, kind] = (ttl, tuple(rdata))
         else:
             self.zones[zone].pop((name, kind), None)
 
     def set_ptr(self, address: str, name: str | None) -> None:
-        """Remember a PTR."""
+        """Record a PTR."""
         if name is None:
             self.pointers.pop(address, None)
         else:

@@ -67,23 +67,23 @@ def listener(port: int) -> socket.socket:
                 raise OSError(ctypes.get_errno(), "the lab's namespace cannot be entered")
         return socket.create_server((SERVICES, port))
 
-    with ThreadPoolExecutor(max_workers=1) as visitor:  # only this thread goes there, and ends
-        return visitor.submit(make).result()
+    with ThreadPoolExecutor(max_workers=1) as entering:  # only this thread enters it, and ends
+        return entering.submit(make).result()
 
 
 def down() -> None:
-    """Remove every namespace and link of the lab, whoever made them. Twice is fine."""
+    """Remove every namespace and link of any lab; nothing left is fine."""
     tried("ip", "link", "del", MACHINE_LINK)
     for name in namespaces():
         tried("ip", "netns", "del", name)
     if NAMES.exists() and not any(NAMES.iterdir()):
         tried("umount", str(NAMES))  # ip mounts it at its first use, and would again
         with suppress(OSError):
-            NAMES.rmdir()  # unless somebody names one at this moment
+            NAMES.rmdir()  # unless another process has named one meanwhile
 
 
 def rival() -> str | None:
-    """Return a route of somebody else's into the lab's network, as some VPN clients make them."""
+    """Return a route of another program into the lab's network, as some VPN clients make them."""
     for line in run("ip", "-4", "route", "show", "table", "all", "root", NETWORK).splitlines():
         if f"dev {MACHINE_LINK} " not in f"{line} ":
             return line.strip()
@@ -116,7 +116,7 @@ def connect(guest: str, addresses: Sequence[str]) -> str:
 
 
 def disconnect(guest: str, addresses: Sequence[str]) -> None:
-    """Take a guest's network away, with everything it configured there."""
+    """Remove a guest's network, with everything it configured there."""
     tried("ip", "-n", NAMESPACE, "link", "del", _port(guest))
     tried("ip", "netns", "del", f"{PREFIX}{guest}")
     _bought("delete", guest, addresses)
@@ -129,13 +129,13 @@ def permit(guest: str, address: str) -> None:
 
 
 def forbid(guest: str, address: str) -> None:
-    """Take an address from a running guest."""
+    """Remove an address from a running guest."""
     _bought("delete", guest, [address])
     tried("ip", "-n", f"{PREFIX}{guest}", "addr", "del", f"{address}/{LENGTH}", "dev", "eth0")
 
 
 def _bought(change: str, guest: str, addresses: Sequence[str]) -> None:
-    for address in addresses:  # the machine may remember who had it before
+    for address in addresses:  # the machine may have cached who had it before
         tried("ip", "neigh", "del", address, "dev", MACHINE_LINK)
     elements = ", ".join(f"{_port(guest)} . {address}" for address in addresses)
     rule = f"{change} element bridge lab bought {{ {elements} }}\n"
@@ -143,7 +143,7 @@ def _bought(change: str, guest: str, addresses: Sequence[str]) -> None:
 
 
 def _mac(guest: str) -> str:
-    """Make up a guest's hardware address, the same at every boot: neighbours remember it."""
+    """Return a guest's hardware address, the same at every boot: neighbours cache it."""
     digest = hashlib.sha256(guest.encode()).digest()
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 

@@ -1,4 +1,4 @@
-"""The simulated person who buys addresses in the provider's portal when somebody waits for one."""
+"""The simulated person who buys the addresses in the provider's portal that tenants wait for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.3
 
 
 class PortalOperator:
-    """Looks at the purchase journal's open requests and buys what they ask for."""
+    """Reads the open requests of the purchase journal, and buys what they ask for."""
 
     def __init__(
         self, world: World, journal: Callable[[], Journal], pause_seconds: float = PAUSE_SECONDS
@@ -29,7 +29,7 @@ class PortalOperator:
         self._thread = threading.Thread(target=self._work, name="portal", daemon=True)
 
     def start(self) -> None:
-        """Begin to look; buys only while `automatic` is set."""
+        """Begin to check; buys only while `automatic` is set."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -62,6 +62,6 @@ class PortalOperator:
     def _work(self) -> None:
         while not self._over.wait(self._pause_seconds):
             if self.automatic.is_set():
-                # No journal yet: nobody can be waiting. A purchase that failed is tried again.
+                # Without a journal there are no requests. A purchase that failed is tried again.
                 with suppress(ProviderError, Fault):
                     self.buy_what_is_waited_for()

@@ -1,4 +1,4 @@
-"""What the provider emulators need from the lab's real side; each has an in-memory twin."""
+"""What the provider emulators need of hosts and name server; each also exists in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 
 class Machines(Protocol):
-    """The hall of servers behind the Hostwinds emulator. Calls block until the effect is real."""
+    """The servers behind the Hostwinds emulator. Calls return when they have taken effect."""
 
     def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
         """Boot a new host with its primary address; root may log in by this password."""
@@ -16,13 +16,13 @@ class Machines(Protocol):
         """Permit an additional address on the host's port and add it to the host."""
 
     def detach(self, server_id: int, address: str) -> None:
-        """Take an additional address away."""
+        """Remove an additional address."""
 
     def power(self, server_id: int, action: Literal["boot", "shutdown", "reboot", "cut"]) -> None:
         """Act on the power of a host; `cut` is without warning."""
 
     def destroy(self, server_id: int) -> None:
-        """End the host and drop its disk. One that is gone already is fine."""
+        """End the host and remove its disk; nothing happens where it is gone."""
 
 
 class Nameserver(Protocol):
@@ -32,16 +32,16 @@ class Nameserver(Protocol):
         """Serve a zone, not yet delegated."""
 
     def delegate(self, zone: str) -> None:
-        """Point the parent at us: what the owner does at the registrar."""
+        """Delegate the zone to us, as its owner does at the registrar."""
 
     def is_delegated(self, zone: str) -> bool:
-        """Say whether the parent points at us."""
+        """Tell whether the zone is delegated to us."""
 
     def delete_zone(self, zone: str) -> None:
         """Stop serving a zone and remove its delegation."""
 
     def replace(self, zone: str, name: str, kind: str, ttl: int, rdata: Sequence[str]) -> None:
-        """Make the RRset (name, kind) hold just these; none removes it. TXT unquoted."""
+        """Replace the RRset (name, kind); no data removes it. TXT is unquoted."""
 
     def set_ptr(self, address: str, name: str | None) -> None:
         """Set or remove the PTR of an IPv4 address."""

@@ -24,9 +24,9 @@ NAME = f"mx.{DOMAIN}"
 IDENT = "rcpt"
 USERS = ("alice", "bob")
 MILTER_PORT = 11332
-DEADLINE = 90.0
-"""Seconds; at its very first start rspamd compiles its expressions."""
-PAUSE = 0.05
+START_SECONDS = 90.0
+"""At its first start rspamd compiles its expressions."""
+PAUSE_SECONDS = 0.05
 
 RSPAMD = {
     "worker-proxy.inc": f"""bind_socket = "{ADDRESS}:{MILTER_PORT}";
@@ -95,16 +95,16 @@ class Receiver:
         (etc / "dovecot/local.conf").write_text(DOVECOT)
         self._guest.inside_disk(PREPARE, "sh", *USERS)
         self._guest.boot()
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + START_SECONDS
         while not (_verifies() and _greets()):
             if time.monotonic() > deadline:
                 logs = self._guest.root / "var/log"
                 raise FAILED(part="the receiver", reason="it does not accept mail", where=logs)
-            if self._over.wait(PAUSE):
+            if self._over.wait(PAUSE_SECONDS):
                 return
 
-    def give_up(self) -> None:
-        """Let a start that is under way return soon."""
+    def cancel(self) -> None:
+        """Let a start in progress return soon."""
         self._over.set()
         self._guest.cut()
 
@@ -135,21 +135,21 @@ def wait_for_message(lab: Path, message_id: str, deadline: float = 30.0) -> str:
         if time.monotonic() > over:
             disk = lab / leftovers.HOSTS / IDENT / "m"
             raise NO_MESSAGE(message_id=wanted, seconds=deadline, where=disk)
-        time.sleep(PAUSE)
+        time.sleep(PAUSE_SECONDS)
 
 
 def sender_of(text: str) -> str:
-    """Say who handed a message to the receiver: its address, PTR and HELO, as Postfix saw them."""
+    """Return who sent a message to the receiver: address, PTR and HELO, as Postfix noted them."""
     flat = " ".join(text.split())
     found = re.search(rf"Received: from (\S+) \((\S+) \[([\d.]+)\]\)[^;]*? by {NAME} ", flat)
     if found is None:
-        return "handed over locally"
+        return "sent locally"
     helo, pointer, address = found.groups()
     return f"sent from {address}, PTR {pointer}, HELO {helo}"
 
 
 def _verifies() -> bool:
-    """Tell whether rspamd answers a milter's option negotiation; the port opens long before."""
+    """Tell whether rspamd answers a milter's option negotiation; its port is open long before."""
     negotiation = struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF)
     try:
         with socket.create_connection((ADDRESS, MILTER_PORT), 0.2) as stream:

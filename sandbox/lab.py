@@ -20,8 +20,8 @@ from cli.output import (
 from kit.faults import first_line
 from lab import check, control, leftovers
 from lab.faults import FAILED, NO_RECEIVER, NOT_RUNNING
-from lab.place import LabPlace, required, running
 from lab.receiver import messages, sender_of, wait_for_message
+from lab.running import RunningLab, required, running
 from sandbox import world
 
 app = typer.Typer(help="The lab: provider emulators, hosts, DNS.", no_args_is_help=True)
@@ -43,14 +43,14 @@ def up(
     missing = "--api-only was given" if api_only else check.missing(world.lab_dir())
     if missing is not None:
         print(f"  ! no real hosts here: {missing}; running at API level", file=said)
-    place = control.start(
+    lab = control.start(
         world.lab_dir(),
         world.journal_environment(),
         lambda line: print(f"  ✓ {line}", file=said, flush=True),
         missing=missing,
     )
-    result = {"kind": "lab", "outcome": "running", "pid": place.pid, "level": place.level}
-    print_result(f"the lab runs (process {place.pid}, level {place.level})", result, output)
+    result = {"kind": "lab", "outcome": "running", "pid": lab.pid, "level": lab.level}
+    print_result(f"the lab runs (process {lab.pid}, level {lab.level})", result, output)
 
 
 @app.command()
@@ -63,17 +63,17 @@ def down(output: OutputOption = Format.TABLE) -> None:
 @app.command()
 def status(output: OutputOption = Format.TABLE) -> None:
     """Show what runs, and what has been charged so far."""
-    place = running(world.lab_dir())
-    if place is None:
+    lab = running(world.lab_dir())
+    if lab is None:
         rows = _without_process()
     else:
-        ledger = _asked("GET", f"{place.hostwinds_url}/_lab/ledger").json()
+        ledger = _asked("GET", f"{lab.hostwinds_url}/_lab/ledger").json()
         charged = sum(float(line["usd"]) for line in ledger)
         rows = [
-            {"what": "lab", "state": f"running at level {place.level}", "address": None},
-            {"what": "hostwinds", "state": "emulated", "address": place.hostwinds_url},
-            {"what": "cloudflare", "state": "emulated", "address": place.cloudflare_url},
-            *_guests(place),
+            {"what": "lab", "state": f"running at level {lab.level}", "address": None},
+            {"what": "hostwinds", "state": "emulated", "address": lab.hostwinds_url},
+            {"what": "cloudflare", "state": "emulated", "address": lab.cloudflare_url},
+            *_guests(lab),
             {"what": "charged", "state": f"{charged:.2f} USD a month", "address": None},
         ]
     print_rows(rows, ("what", "state", "address"), output)
@@ -90,14 +90,14 @@ def _without_process() -> list[dict[str, Any]]:
     return [{"what": "lab", "state": state, "address": None}, *counted]
 
 
-def _guests(place: LabPlace) -> list[dict[str, Any]]:
-    if place.level == "api":
-        return [{"what": "hosts", "state": f"none: {place.missing}", "address": None}]
-    receiver = "ready" if place.receiver_ready else "starting"
+def _guests(lab: RunningLab) -> list[dict[str, Any]]:
+    if lab.level == "api":
+        return [{"what": "hosts", "state": f"none: {lab.missing}", "address": None}]
+    receiver = "ready" if lab.receiver_ready else "starting"
     return [
-        {"what": "resolver", "state": "ready", "address": place.resolver},
-        {"what": "packages", "state": "ready", "address": place.packages},
-        {"what": "receiver", "state": receiver, "address": place.receiver},
+        {"what": "resolver", "state": "ready", "address": lab.resolver},
+        {"what": "packages", "state": "ready", "address": lab.packages},
+        {"what": "receiver", "state": receiver, "address": lab.receiver},
     ]
 
 
@@ -171,8 +171,8 @@ def fault(
     output: OutputOption = Format.JSON,
 ) -> None:
     """Make a provider's emulator fail."""
-    place = required(world.lab_dir())
-    urls = {"hostwinds": place.hostwinds_url, "cloudflare": place.cloudflare_url}
+    lab = required(world.lab_dir())
+    urls = {"hostwinds": lab.hostwinds_url, "cloudflare": lab.cloudflare_url}
     if provider not in urls:
         raise USAGE(mistake=f"{provider} is not a provider", remedy="use hostwinds or cloudflare")
     url = f"{urls[provider]}/_lab/faults"
@@ -218,9 +218,9 @@ def zone_add(
     print_result(f"{name} is delegated", result, output)
 
 
-def add_zone(place: LabPlace, name: str) -> None:
+def add_zone(lab: RunningLab, name: str) -> None:
     """Do both halves of what an owner does; a zone that is there is delegated only."""
-    answer = _asked("POST", f"{place.cloudflare_url}/_lab/zones", {"name": name})
+    answer = _asked("POST", f"{lab.cloudflare_url}/_lab/zones", {"name": name})
     if answer.is_error:
         raise USAGE(mistake=answer.json()["error"], remedy="give a full domain name")
 

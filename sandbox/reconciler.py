@@ -23,14 +23,14 @@ from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import kind_of
 from controlplane.reconciler.table import Row
 from kit.paths import state_dir
-from lab.place import running
+from lab.running import running
 from sandbox.recorded_verifier import RecordedVerifier
 
 HOSTS_UNAVAILABLE = "HostsUnavailable"
 
 
 class WithoutHosts(Phase[None]):
-    """Takes the place of a phase that needs a host."""
+    """Stands for a phase that needs a host."""
 
     def __init__(self, row: Row, message: str) -> None:
         self.row = row
@@ -60,8 +60,8 @@ def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
 
 async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event) -> None:
     """Reconcile with the emulated providers, as far as they know."""
-    place = running(state_dir() / "lab")
-    lacks = (place.missing if place else None) or "no lab runs here"
+    lab = running(state_dir() / "lab")
+    lacks = (lab.missing if lab else None) or "no lab runs here"
     await reconcile(settings, phases(settings, lacks=lacks), progress, stop)
 
 

@@ -30,7 +30,7 @@ from kit.waiting import wait_until
 from lab import control
 from lab.check import missing as missing_for_hosts
 from lab.faults import FAILED
-from lab.place import PLATFORM_ZONE, LabPlace, required, running
+from lab.running import PLATFORM_ZONE, RunningLab, required, running
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tools.pulumi import engine
 
@@ -69,10 +69,10 @@ def begin_anew() -> None:
     Raises OTHER_INSTALLATION where the settings are of an installation that no
     lab made: its data is not ours to remove.
     """
-    place = state_dir()
-    mark = place / MADE_FOR_THE_LAB
-    if not mark.exists() and (place / "settings.env").exists():
-        raise OTHER_INSTALLATION(where=place)
+    directory = state_dir()
+    mark = directory / MADE_FOR_THE_LAB
+    if not mark.exists() and (directory / "settings.env").exists():
+        raise OTHER_INSTALLATION(where=directory)
     mark.touch()
     stop_control_plane()
     stop_servers()
@@ -81,14 +81,14 @@ def begin_anew() -> None:
 
 def forget() -> None:
     """Remove what a control plane of the lab kept; one that no lab made is left alone."""
-    place = state_dir()
-    if (place / MADE_FOR_THE_LAB).exists():
+    directory = state_dir()
+    if (directory / MADE_FOR_THE_LAB).exists():
         for name in OF_THE_LAB:
-            path = place / name
+            path = directory / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def start_lab(progress: Progress, api_only: str | None = None) -> LabPlace:
+def start_lab(progress: Progress, api_only: str | None = None) -> RunningLab:
     """Start or join the lab; it shares the purchase journal with whoever buys.
 
     `api_only` is the reason to do without real hosts; else this machine is asked what it lacks.
@@ -120,10 +120,10 @@ def wait_for_receiver() -> None:
 
 def play_owner(zones: Sequence[str] = ZONES) -> None:
     """Delegate zones as their owner does, and let the portal's operator buy what is waited for."""
-    place = required(lab_dir())
+    lab = required(lab_dir())
     for zone in zones:
-        httpx2.post(f"{place.cloudflare_url}/_lab/zones", json={"name": zone}, timeout=TIMEOUT)
-    httpx2.post(f"{place.hostwinds_url}/_lab/portal", json={"automatic": True}, timeout=TIMEOUT)
+        httpx2.post(f"{lab.cloudflare_url}/_lab/zones", json={"name": zone}, timeout=TIMEOUT)
+    httpx2.post(f"{lab.hostwinds_url}/_lab/portal", json={"automatic": True}, timeout=TIMEOUT)
 
 
 def prepare_control_plane() -> None:
@@ -203,7 +203,7 @@ def journal_environment() -> dict[str, str]:
 
 def environment() -> dict[str, str]:
     """Return all variables that `pulumi` and `penguin` need in a shell, secrets included."""
-    place = required(lab_dir())
+    lab = required(lab_dir())
     backend = _login(Role.ENGINE).replace("postgresql://", "postgres://")
     plugin = write_launcher(state_dir() / "engine" / "plugins")
     found = engine.find().environment(
@@ -219,8 +219,8 @@ def environment() -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"{backend}?sslmode=disable",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         **journal_environment(),
-        **place.environment(),
-        **_control_plane_environment(place),
+        **lab.environment(),
+        **_control_plane_environment(lab),
         **client_environment(),
     }
 
@@ -245,20 +245,20 @@ def client_environment() -> dict[str, str]:
     return {"PENGUIN_API_URL": announced.url, "PENGUIN_API_KEY": key} if announced else {}
 
 
-def _control_plane_environment(place: LabPlace) -> dict[str, str]:
+def _control_plane_environment(lab: RunningLab) -> dict[str, str]:
     """Return the settings that a control plane needs to work in this lab."""
     stop = {"PENGUIN_RECONCILER__STOP_WITHIN": f"PT{PASS_ENDS}S"}
-    if place.level == "api":
+    if lab.level == "api":
         return stop
-    source = f"{place.sender_address}/32"
+    source = f"{lab.sender_address}/32"
     return {
         **stop,
         "PENGUIN_HOSTS__SENDER_SOURCES": json.dumps([source]),
         "PENGUIN_HOSTS__SSH_SOURCES": json.dumps([source]),
-        "PENGUIN_HOSTS__PACKAGE_SOURCES": json.dumps([f"deb [trusted=yes] {place.packages} ./"]),
-        "PENGUIN_MAIL__PUBLIC_URL": f"https://app.{place.platform_zone}",
-        "PENGUIN_VERIFICATION__RESOLVER": place.resolver or "",
-        "PENGUIN_VERIFICATION__SOURCE": place.sender_address or "",
+        "PENGUIN_HOSTS__PACKAGE_SOURCES": json.dumps([f"deb [trusted=yes] {lab.packages} ./"]),
+        "PENGUIN_MAIL__PUBLIC_URL": f"https://app.{lab.platform_zone}",
+        "PENGUIN_VERIFICATION__RESOLVER": lab.resolver or "",
+        "PENGUIN_VERIFICATION__SOURCE": lab.sender_address or "",
     }
 
 

@@ -211,5 +211,5 @@ def _answered(result: Any, **more: Any) -> Response:
 def _refused(refusal: Refusal) -> Response:
     errors = [{"code": refusal.code, "message": str(refusal)}]
     envelope = {"result": None, "success": False, "errors": errors, "messages": []}
-    # What is injected on purpose shall not be retried for minutes by patient clients.
+    # Clients must not retry an injected fault for minutes.
     return JSONResponse(envelope, refusal.status, headers={"x-should-retry": "false"})

@@ -1,4 +1,4 @@
-"""Cloudflare's refusals: number, HTTP status and words."""
+"""Cloudflare's refusals: number, HTTP status and message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules for one record: what is refused, and how it looks when it is kept."""
+"""The rules for one record: what is refused, and how it is stored."""
 
 from __future__ import annotations
 

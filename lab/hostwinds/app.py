@@ -214,8 +214,8 @@ class _Actions:
     def toggle_lock(self, form: Form) -> Any:
         server = self._world.server("Toggle Lock", _service(form))
         server.locked = not server.locked
-        word = "locked" if server.locked else "unlocked"
-        return [_step("success", "Toggle Lock", f"Service has been {word}.")]
+        state = "locked" if server.locked else "unlocked"
+        return [_step("success", "Toggle Lock", f"Service has been {state}.")]
 
     def get_smtp_filters(self, form: Form) -> Any:
         return {"success": {"spam": []}}
@@ -260,7 +260,7 @@ def _step(result: str, action: str, message: str) -> dict[str, str]:
 
 
 def _answer(document: Any) -> Response:
-    """Answer JSON under a content type that says otherwise, as the real one may."""
+    """Answer JSON under another content type, as the real API may."""
     return HTMLResponse(json.dumps(document))
 
 

@@ -1,4 +1,4 @@
-"""What the emulated provider offers: sizes with prices, places, images, firewall profiles."""
+"""What the emulated provider offers: sizes with prices, locations, images, firewall profiles."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ POOL = IPv4Address("198.18.1.10")
 
 
 class ProviderError(Exception):
-    """A refusal, as the API words it."""
+    """A refusal, in the words of the API."""
 
     def __init__(self, action: str, message: str, number: str | None = None) -> None:
         super().__init__(message)
@@ -229,7 +229,7 @@ class World:
         server.cycle = cycle
 
     def status(self, server: Server) -> str:
-        """Return the provider's word for a server's state."""
+        """Return the provider's name of a server's state."""
         if server.suspended:
             return "suspended"
         if server.booted is None or not server.booted.done():

@@ -25,7 +25,7 @@ from lab.nameserver.guest import AUTHORITATIVE, KEY, NAME, TTL
 
 ROOT = "."
 TOP = "example"
-"""The top level of every name in the lab; others are made when somebody asks for one."""
+"""The top level of every name in the lab; others are made when a zone needs one."""
 REVERSE = ("18.198.in-addr.arpa", "19.198.in-addr.arpa")
 DEADLINE = 30.0
 TIMEOUT = 5.0

@@ -13,7 +13,7 @@ from lab import check, control, leftovers, repository
 from lab.faults import TAKEN
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
-from lab.place import LabPlace, running
+from lab.running import RunningLab, running
 from tests.support.provider import Customer, customer_of
 from tests.support.waiting import wait_for
 
@@ -83,7 +83,7 @@ def _build(progress: Callable[[str], None]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(lab_directory: Path, real_hosts: None) -> Iterator[LabPlace]:
+def lab(lab_directory: Path, real_hosts: None) -> Iterator[RunningLab]:
     """A running lab with real hosts."""
     found = running(lab_directory)
     if found is not None:
@@ -97,6 +97,6 @@ def lab(lab_directory: Path, real_hosts: None) -> Iterator[LabPlace]:
 
 
 @pytest.fixture(scope="session")
-def customer(lab: LabPlace) -> Iterator[Customer]:
+def customer(lab: RunningLab) -> Iterator[Customer]:
     with customer_of(lab) as customer:
         yield customer

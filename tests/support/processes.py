@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
+ESTABLISHED, SYN_SENT = "01", "02"
+"""States in /proc/net/tcp."""
 
 
 def command(pid: int) -> bytes:
@@ -50,7 +52,10 @@ def mentioning(path: Path) -> dict[int, str]:
 def connects_to(port: int) -> bool:
     """Tell whether a process of this machine has, or opens, a TCP connection to this port."""
     rows = (line.split() for line in (PROC / "net" / "tcp").read_text().splitlines()[1:])
-    return any(int(row[2].partition(":")[2], 16) == port for row in rows)
+    return any(
+        int(row[2].partition(":")[2], 16) == port and row[3] in (ESTABLISHED, SYN_SENT)
+        for row in rows
+    )
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from lab.place import LabPlace
+from lab.running import RunningLab
 from tests.support.waiting import wait_for
 
 
@@ -27,9 +27,9 @@ class Server:
 class Customer:
     """Orders servers by the provider's API, and their further addresses in its portal."""
 
-    def __init__(self, place: LabPlace) -> None:
-        self._http = httpx2.Client(base_url=place.hostwinds_url, timeout=60)
-        self._key = place.hostwinds_key
+    def __init__(self, lab: RunningLab) -> None:
+        self._http = httpx2.Client(base_url=lab.hostwinds_url, timeout=60)
+        self._key = lab.hostwinds_key
         self._ordered: list[int] = []
 
     def call(self, action: str, **parameters: object) -> Any:
@@ -73,7 +73,7 @@ class Customer:
 
 
 @contextmanager
-def customer_of(place: LabPlace) -> Iterator[Customer]:
-    customer = Customer(place)
+def customer_of(lab: RunningLab) -> Iterator[Customer]:
+    customer = Customer(lab)
     yield customer
     customer.close()

@@ -20,7 +20,7 @@ from cli.api import Api, connect
 from controlplane.operations.schemas import OperationPage, OperationView
 from kit.paths import checkout, state_dir
 from lab import leftovers
-from lab.place import LabPlace, required
+from lab.running import RunningLab, required
 from sandbox import down, up, world
 from tests.support.processes import connects_to, mentioning
 from tests.support.waiting import wait_for
@@ -38,7 +38,7 @@ until = partial(wait_for, seconds=120)
 
 
 @pytest.fixture(scope="module")
-def place(real_hosts: None) -> Iterator[LabPlace]:
+def own_lab(real_hosts: None) -> Iterator[RunningLab]:
     """A world of this module's own."""
     if world.is_up():
         pytest.skip("a world runs here already; these tests need one that they may break")
@@ -48,7 +48,7 @@ def place(real_hosts: None) -> Iterator[LabPlace]:
 
 
 @pytest.fixture
-def api(place: LabPlace) -> Api:
+def api(own_lab: RunningLab) -> Api:
     return connect()
 
 
@@ -75,8 +75,8 @@ def operations(api: Api) -> list[OperationView]:
     return list(api.pages("/tenants/acme/operations", OperationPage))
 
 
-def bought(place: LabPlace) -> list[str]:
-    ledger = httpx2.get(f"{place.hostwinds_url}/_lab/ledger", timeout=30).json()
+def bought(lab: RunningLab) -> list[str]:
+    ledger = httpx2.get(f"{lab.hostwinds_url}/_lab/ledger", timeout=30).json()
     return sorted(line["kind"] for line in ledger)
 
 
@@ -99,14 +99,14 @@ def until_told(condition: str, *parts: str) -> None:
     until(lambda: any(all(part in line for part in parts) for line in lines()))
 
 
-def power(place: LabPlace, action: str) -> None:
+def power(lab: RunningLab, action: str) -> None:
     """Press a button in the provider's panel."""
-    [server] = httpx2.get(f"{place.hostwinds_url}/_lab/portal/servers", timeout=30).json()
-    form = {"action": action, "API": place.hostwinds_key, "serviceid": str(server["serviceid"])}
-    httpx2.post(f"{place.hostwinds_url}/cloud/api.php", data=form, timeout=60)
+    [server] = httpx2.get(f"{lab.hostwinds_url}/_lab/portal/servers", timeout=30).json()
+    form = {"action": action, "API": lab.hostwinds_key, "serviceid": str(server["serviceid"])}
+    httpx2.post(f"{lab.hostwinds_url}/cloud/api.php", data=form, timeout=60)
 
 
-def test_a_host_that_never_comes_up_is_told_and_not_ordered_again(place: LabPlace) -> None:
+def test_a_host_that_never_comes_up_is_told_and_not_ordered_again(own_lab: RunningLab) -> None:
     world.stop_control_plane()
     world.start_control_plane({"HOSTWINDS_PROVISIONING_DEADLINE": "3"})
     penguin("lab", "fault", "hostwinds", "never_boots")
@@ -116,15 +116,15 @@ def test_a_host_that_never_comes_up_is_told_and_not_ordered_again(place: LabPlac
         "InfrastructureReady", "HostwindsNotActive", "stack/acme/mx1", "ask Hostwinds' support"
     )
     until(lambda: "hostwinds.not_active" in penguin("logs", "acme"))  # the newest may run still
-    assert bought(place) == ["server"]
+    assert bought(own_lab) == ["server"]
 
-    power(place, "boot")
+    power(own_lab, "boot")
     penguin("wait", "tenant", "acme", "--for=condition=InfrastructureReady", "--timeout=120s")
-    assert bought(place).count("server") == 1
+    assert bought(own_lab).count("server") == 1
 
 
 def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
-    place: LabPlace, api: Api
+    own_lab: RunningLab, api: Api
 ) -> None:
     penguin("apply", "-f", FILE)
     until(lambda: any(o.phase == "configuration" for o in operations(api)))
@@ -138,17 +138,17 @@ def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
     world.start_control_plane()
     ready()
 
-    assert bought(place) == ["address", "address", "server"]
+    assert bought(own_lab) == ["address", "address", "server"]
     outcomes = [o.outcome for o in operations(connect()) if o.phase == "configuration"]
     assert outcomes[0] == "succeeded"
     assert "aborted" in outcomes
 
 
 def test_a_playbook_that_failed_half_way_goes_on_when_its_cause_is_mended(
-    place: LabPlace, api: Api, tmp_path: Path
+    own_lab: RunningLab, api: Api, tmp_path: Path
 ) -> None:
     ready()
-    [server] = httpx2.get(f"{place.hostwinds_url}/_lab/portal/servers", timeout=30).json()
+    [server] = httpx2.get(f"{own_lab.hostwinds_url}/_lab/portal/servers", timeout=30).json()
     disk = world.lab_dir() / leftovers.HOSTS / str(server["serviceid"]) / "m"
     obstacle = disk / "etc/dovecot/dovecot.conf"
     right = obstacle.read_text()
@@ -169,10 +169,10 @@ def test_a_playbook_that_failed_half_way_goes_on_when_its_cause_is_mended(
     runs = [o for o in operations(api) if o.phase == "configuration" and o.generation > 1]
     assert runs[0].outcome == "succeeded"
     assert runs[-1].error_code == "hosts.task_failed"
-    assert bought(place) == ["address", "address", "server"]
+    assert bought(own_lab) == ["address", "address", "server"]
 
 
-def test_pulumi_by_hand_finds_nothing_to_change(place: LabPlace) -> None:
+def test_pulumi_by_hand_finds_nothing_to_change(own_lab: RunningLab) -> None:
     ready()
     done = subprocess.run(
         ["pulumi", "up", "-s", "acme", "--yes", "--skip-preview"],
@@ -189,20 +189,20 @@ def test_pulumi_by_hand_finds_nothing_to_change(place: LabPlace) -> None:
     assert "29 unchanged" in done.stdout, done.stdout
 
 
-def test_a_host_rebooted_behind_our_back_sends_again(place: LabPlace, api: Api) -> None:
+def test_a_host_rebooted_behind_our_back_sends_again(own_lab: RunningLab, api: Api) -> None:
     ready()
-    power(place, "reboot")
+    power(own_lab, "reboot")
     world.wait_for_receiver()
     assert sent()["state"] == "accepted"
     ready()
-    assert bought(place) == ["address", "address", "server"]
+    assert bought(own_lab) == ["address", "address", "server"]
 
 
-def test_a_deleted_tenant_leaves_no_server_and_no_record(place: LabPlace) -> None:
+def test_a_deleted_tenant_leaves_no_server_and_no_record(own_lab: RunningLab) -> None:
     penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=240s")
-    assert httpx2.get(f"{place.hostwinds_url}/_lab/portal/servers", timeout=30).json() == []
-    headers = {"Authorization": f"Bearer {place.cloudflare_token}"}
-    base = f"{place.cloudflare_url}/client/v4/zones"
+    assert httpx2.get(f"{own_lab.hostwinds_url}/_lab/portal/servers", timeout=30).json() == []
+    headers = {"Authorization": f"Bearer {own_lab.cloudflare_token}"}
+    base = f"{own_lab.cloudflare_url}/client/v4/zones"
     for zone in httpx2.get(base, headers=headers, timeout=30).json()["result"]:
         records = httpx2.get(f"{base}/{zone['id']}/dns_records", headers=headers, timeout=30)
         assert records.json()["result"] == []
@@ -221,14 +221,14 @@ def down_leaves_nothing() -> None:
     assert set(SHARED_MEMORY.glob("PostgreSQL.*")) <= dynamic
 
 
-def test_world_that_is_ended_during_verification_leaves_nothing(place: LabPlace) -> None:
+def test_world_that_is_ended_during_verification_leaves_nothing(own_lab: RunningLab) -> None:
     penguin("apply", "-f", FILE)
     wait_for(lambda: connects_to(25), seconds=240, longest_pause=0.01)
     down_leaves_nothing()
 
 
-def test_world_that_is_ended_during_configuration_leaves_nothing(place: LabPlace) -> None:
+def test_world_that_is_ended_during_configuration_leaves_nothing(own_lab: RunningLab) -> None:
     up.start()
     penguin("apply", "-f", FILE)
-    until(lambda: any(o["phase"] == "configuration" for o in operations(connect())))
+    until(lambda: any(o.phase == "configuration" for o in operations(connect())))
     down_leaves_nothing()

@@ -16,8 +16,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lab.place import LabPlace, required
 from lab.receiver import ADDRESS, wait_for_message
+from lab.running import RunningLab, required
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
@@ -26,7 +26,7 @@ Ask = Callable[[str, str], list[str]]
 
 
 @pytest.fixture(scope="module")
-def ask(lab: LabPlace) -> Ask:
+def ask(lab: RunningLab) -> Ask:
     """Ask the lab's resolver; no answer is an empty list."""
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers = [str(lab.resolver)]
@@ -43,7 +43,7 @@ def ask(lab: LabPlace) -> Ask:
 class Zone:
     """A zone of the Cloudflare account, delegated."""
 
-    def __init__(self, lab: LabPlace) -> None:
+    def __init__(self, lab: RunningLab) -> None:
         self.name = f"z{secrets.token_hex(3)}.example"
         token = {"Authorization": f"Bearer {lab.cloudflare_token}"}
         self._http = httpx2.Client(base_url=lab.cloudflare_url, headers=token, timeout=30)
@@ -65,7 +65,7 @@ class Zone:
 
 
 @pytest.fixture
-def zone(lab: LabPlace) -> Iterator[Zone]:
+def zone(lab: RunningLab) -> Iterator[Zone]:
     zone = Zone(lab)
     yield zone
     zone.close()

@@ -32,7 +32,7 @@ from controlplane.reconciler.ports import (
     SubmissionUser,
 )
 from kit.faults import Fault
-from lab.place import LabPlace
+from lab.running import RunningLab
 from tests.support.installation import PLATFORM
 from tests.support.provider import Customer, Server
 
@@ -55,7 +55,7 @@ class MailHost:
     secrets: HostSecrets
     credentials: dict[str, Credential]
     ca: str
-    lab: LabPlace
+    lab: RunningLab
     known_host: str
     lines: list[str] = field(default_factory=list)
     """Every progress line of every run."""
@@ -174,7 +174,7 @@ def server(customer: Customer) -> Server:
 
 
 @pytest.fixture(scope="session")
-def ordered_host(lab: LabPlace, customer: Customer, server: Server) -> MailHost:
+def ordered_host(lab: RunningLab, customer: Customer, server: Server) -> MailHost:
     """A host after first contact, with nothing installed yet."""
     private, public = make_ssh_key()
     blueprint = _blueprint(public)
@@ -330,7 +330,7 @@ class Sink(socketserver.ThreadingTCPServer):
 
 
 @pytest.fixture
-def sink(lab: LabPlace) -> Iterator[Sink]:
+def sink(lab: RunningLab) -> Iterator[Sink]:
     with Sink(lab.sender_address or "") as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -59,17 +59,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def plane(database: str) -> AsyncIterator[Database]:
+async def pools(database: str) -> AsyncIterator[Database]:
     """The pools of an upgraded database."""
     upgrade(database, INSTALLATION, PASSWORDS)
-    pools = Database.connect(database, INSTALLATION, PASSWORDS, pool_size=3)
-    yield pools
-    await pools.close()
+    made = Database.connect(database, INSTALLATION, PASSWORDS, pool_size=3)
+    yield made
+    await made.close()
 
 
 @pytest.fixture
-def app(plane: Database, clock: Clock) -> FastAPI:
-    return create_app(database=plane, platform=PLATFORM, pepper=PEPPER, clock=clock, phases=ROWS)
+def app(pools: Database, clock: Clock) -> FastAPI:
+    return create_app(database=pools, platform=PLATFORM, pepper=PEPPER, clock=clock, phases=ROWS)
 
 
 Client = httpx2.AsyncClient
@@ -77,7 +77,7 @@ Client = httpx2.AsyncClient
 
 @pytest.fixture
 async def client_of(
-    plane: Database, app: FastAPI, clock: Clock
+    pools: Database, app: FastAPI, clock: Clock
 ) -> AsyncIterator[Callable[..., Any]]:
     """Make a client with a fresh key: of a tenant by its id, else of an operator."""
     clients: list[Client] = []
@@ -86,7 +86,7 @@ async def client_of(
         tenant_id: str | None = None, scopes: tuple[Scope, ...] = tuple(Scope)
     ) -> Client:
         key = create_key(PEPPER)
-        async with plane.begin(OPERATOR) as connection:
+        async with pools.begin(OPERATOR) as connection:
             await add_key(
                 connection,
                 key,

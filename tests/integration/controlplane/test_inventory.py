@@ -97,8 +97,8 @@ async def test_parts_listed_with_a_tenants_key_are_its_own(client_of, tenants, k
     assert (answer.status_code, answer.json()["code"]) == (404, "resource.not_found")
 
 
-async def test_parts_are_listed_with_their_conditions(operator, tenants, plane):
-    async with plane.begin(CONTROLLER) as connection:
+async def test_parts_are_listed_with_their_conditions(operator, tenants, pools):
+    async with pools.begin(CONTROLLER) as connection:
         await connection.execute(
             text(
                 "insert into oltp.conditions select id, 'domain/zoo.example', 'Ready', 'False', "
@@ -109,8 +109,8 @@ async def test_parts_are_listed_with_their_conditions(operator, tenants, plane):
     assert [(c["type"], c["reason"]) for c in domain["conditions"]] == [("Ready", "DnsMissing")]
 
 
-async def test_address_observed_shows_its_ip(operator, tenants, plane):
-    async with plane.begin(CONTROLLER) as connection:
+async def test_address_observed_shows_its_ip(operator, tenants, pools):
+    async with pools.begin(CONTROLLER) as connection:
         await connection.execute(
             text(
                 "insert into oltp.conditions select id, 'address/mx1-1', 'InfrastructureReady', "
@@ -130,8 +130,8 @@ async def test_events_of_an_unknown_tenant_are_refused(operator, tenants):
     assert (answer.status_code, answer.json()["code"]) == (404, "resource.not_found")
 
 
-async def test_events_of_a_deleted_tenant_are_listed(operator, tenants, plane):
-    async with plane.begin(CONTROLLER) as connection:
+async def test_events_of_a_deleted_tenant_are_listed(operator, tenants, pools):
+    async with pools.begin(CONTROLLER) as connection:
         await connection.execute(text("delete from oltp.tenants where name = 'zoo'"))
     answer = await operator.get("/events", params={"tenant": "zoo"})
     assert [event["reason"] for event in answer.json()["items"]] == ["Created"]

@@ -28,10 +28,10 @@ async def two(operator) -> tuple[UUID, UUID]:
     return UUID(made[0]["id"]), UUID(made[1]["id"])
 
 
-async def test_api_role_with_a_tenant_sees_its_rows_only(plane, two):
-    async with plane.begin(API) as connection:
+async def test_api_role_with_a_tenant_sees_its_rows_only(pools, two):
+    async with pools.begin(API) as connection:
         assert (await connection.execute(text("select * from oltp.tenants"))).all() == []
-    async with plane.begin(API, tenant_id=two[0]) as connection:
+    async with pools.begin(API, tenant_id=two[0]) as connection:
         names = (await connection.execute(text("select name from oltp.tenants"))).scalars().all()
         assert names == ["acme"]
         for table in TABLES:
@@ -39,12 +39,12 @@ async def test_api_role_with_a_tenant_sees_its_rows_only(plane, two):
             assert set(rows.scalars()) <= {two[0]}, table
 
 
-async def test_api_role_writing_a_row_of_another_tenant_is_refused(plane, two):
-    async with plane.begin(API, tenant_id=two[0]) as connection:
+async def test_api_role_writing_a_row_of_another_tenant_is_refused(pools, two):
+    async with pools.begin(API, tenant_id=two[0]) as connection:
         done = await connection.execute(text("update oltp.tenants set updated_at = now()"))
         assert done.rowcount == 1
     with pytest.raises(ProgrammingError, match="row-level security"):
-        async with plane.begin(API, tenant_id=two[0]) as connection:
+        async with pools.begin(API, tenant_id=two[0]) as connection:
             await connection.execute(
                 text("insert into oltp.domains values ('x.example', :id)"), {"id": two[1]}
             )
@@ -60,23 +60,23 @@ async def test_api_role_writing_a_row_of_another_tenant_is_refused(plane, two):
         "oltp.schedule set lease_until = null",
     ],
 )
-async def test_api_role_updating_a_column_of_the_controller_is_refused(plane, two, change):
+async def test_api_role_updating_a_column_of_the_controller_is_refused(pools, two, change):
     with pytest.raises(ProgrammingError, match="permission denied"):
-        async with plane.begin(API, tenant_id=two[0]) as connection:
+        async with pools.begin(API, tenant_id=two[0]) as connection:
             await connection.execute(text(f"update {change}"))
 
 
-async def test_api_role_reading_keys_or_secrets_sees_none(plane, client_of, two):
+async def test_api_role_reading_keys_or_secrets_sees_none(pools, client_of, two):
     await client_of(str(two[0]))
-    async with plane.begin(API, tenant_id=two[0]) as connection:
+    async with pools.begin(API, tenant_id=two[0]) as connection:
         assert (await connection.execute(text("select * from oltp.api_keys"))).all() == []
     for role in (API, OPERATOR):
         with pytest.raises(ProgrammingError, match="permission denied"):
-            async with plane.begin(role, tenant_id=two[0]) as connection:
+            async with pools.begin(role, tenant_id=two[0]) as connection:
                 await connection.execute(text("select * from oltp.secrets"))
 
 
-async def test_row_level_security_is_forced_on_every_table_and_role(plane, database, two):
+async def test_row_level_security_is_forced_on_every_table_and_role(pools, database, two):
     with psycopg.connect(database) as admin:
         rows = admin.execute(
             "select rolname from pg_roles where rolname = any(%s) and (rolsuper or rolbypassrls)",
@@ -95,7 +95,7 @@ async def test_row_level_security_is_forced_on_every_table_and_role(plane, datab
 
 
 async def test_api_role_of_one_tenant_reads_no_row_of_another_from_any_table(
-    plane, database, operator, two
+    pools, database, operator, two
 ):
     """Each table that names a tenant gets a row of both; the API's role may see one at most."""
     with psycopg.connect(database) as admin:
@@ -107,7 +107,7 @@ async def test_api_role_of_one_tenant_reads_no_row_of_another_from_any_table(
     assert {"oltp.domains", "queue.jobs", "directory.entries"} <= {name for (name,) in tables}
     for (table,) in tables:
         try:
-            async with plane.begin(API, tenant_id=two[0]) as connection:
+            async with pools.begin(API, tenant_id=two[0]) as connection:
                 rows = await connection.execute(text(f"select tenant_id from {table}"))  # noqa: S608
                 assert set(rows.scalars()) <= {two[0], None}, table
         except ProgrammingError as error:

@@ -61,13 +61,13 @@ async def test_pause_of_an_unknown_tenant_is_refused(operator):
 
 
 @pytest.mark.parametrize("action", ["pause", "resume"])
-async def test_pause_and_resume_make_the_tenant_due(operator, plane, clock, acme, action):
+async def test_pause_and_resume_make_the_tenant_due(operator, pools, clock, acme, action):
     if action == "resume":
         await operator.post("/tenants/acme/pause", json=WHY)
-    async with plane.begin(CONTROLLER) as connection:
+    async with pools.begin(CONTROLLER) as connection:
         await connection.execute(text("update oltp.schedule set due_at = 'infinity'"))
     await operator.post(f"/tenants/acme/{action}", json=WHY)
-    async with plane.begin(CONTROLLER) as connection:
+    async with pools.begin(CONTROLLER) as connection:
         due = (await connection.execute(text("select due_at from oltp.schedule"))).scalar_one()
     assert due == clock()
 

@@ -112,7 +112,7 @@ class World:
 
 
 @pytest.fixture
-def world(plane: Database, operator: Any, clock: Clock, tmp_path: Path) -> World:
+def world(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> World:
     kill = Kill()
     cloud = InMemoryEngine(Account(), kill.here)
     internet, configurator = MemoryInternet(kill.here), Configurator(kill)
@@ -123,8 +123,8 @@ def world(plane: Database, operator: Any, clock: Clock, tmp_path: Path) -> World
         kill,
         clock,
         operator,
-        database=plane,
-        used=plane,
+        database=pools,
+        used=pools,
         vault=Vault(KeyRing.create(tmp_path / "keys")),
         settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
         phases=standard(cloud, internet, configurator),

@@ -16,7 +16,7 @@ LEASE = timedelta(seconds=60)
 
 
 @pytest.fixture
-async def three(operator, plane: Database, clock: Clock) -> dict[str, str]:
+async def three(operator, pools: Database, clock: Clock) -> dict[str, str]:
     made = {}
     for name in ("a1", "b2", "c3"):
         made[name] = (await operator.post("/tenants", json=document(name))).json()["id"]
@@ -24,13 +24,13 @@ async def three(operator, plane: Database, clock: Clock) -> dict[str, str]:
     return made
 
 
-async def take(plane: Database, clock: Clock, owner: str = "me") -> Lease | None:
-    async with plane.begin(CONTROLLER) as connection:
+async def take(pools: Database, clock: Clock, owner: str = "me") -> Lease | None:
+    async with pools.begin(CONTROLLER) as connection:
         return await claim(connection, owner=owner, now=clock(), lease=LEASE)
 
 
-async def give_back(plane: Database, clock: Clock, held: Lease, **due: float) -> None:
-    async with plane.begin(CONTROLLER) as connection:
+async def give_back(pools: Database, clock: Clock, held: Lease, **due: float) -> None:
+    async with pools.begin(CONTROLLER) as connection:
         await release(
             connection,
             held,
@@ -41,59 +41,59 @@ async def give_back(plane: Database, clock: Clock, held: Lease, **due: float) ->
         )
 
 
-async def test_claim_by_several_workers_gives_a_tenant_to_one(three, plane, clock) -> None:
-    taken = await asyncio.gather(*(take(plane, clock, f"w{n}") for n in range(5)))
+async def test_claim_by_several_workers_gives_a_tenant_to_one(three, pools, clock) -> None:
+    taken = await asyncio.gather(*(take(pools, clock, f"w{n}") for n in range(5)))
     ids = [str(lease.tenant_id) for lease in taken if lease]
     assert sorted(ids) == sorted(three.values())
 
 
-async def test_claim_takes_a_user_request_before_a_resync(three, plane, clock) -> None:
-    while held := await take(plane, clock):
-        await give_back(plane, clock, held, seconds=10)
+async def test_claim_takes_a_user_request_before_a_resync(three, pools, clock) -> None:
+    while held := await take(pools, clock):
+        await give_back(pools, clock, held, seconds=10)
     clock.advance(seconds=11)
-    async with plane.begin(CONTROLLER) as connection:
+    async with pools.begin(CONTROLLER) as connection:
         await request_pass(connection, UUID(three["c3"]), Priority.USER, now=clock())
-    first = await take(plane, clock)
+    first = await take(pools, clock)
     assert first is not None
     assert str(first.tenant_id) == three["c3"]
 
 
-async def test_lease_with_an_old_token_neither_renews_nor_releases(three, plane, clock) -> None:
-    first = await take(plane, clock)
-    await take(plane, clock)
-    await take(plane, clock)
+async def test_lease_with_an_old_token_neither_renews_nor_releases(three, pools, clock) -> None:
+    first = await take(pools, clock)
+    await take(pools, clock)
+    await take(pools, clock)
     clock.advance(seconds=61)
-    again = await take(plane, clock, "other")
+    again = await take(pools, clock, "other")
     assert first is not None
     assert again is not None
     assert again.token > first.token
-    async with plane.begin(CONTROLLER) as connection:
+    async with pools.begin(CONTROLLER) as connection:
         assert not await renew(connection, first, now=clock(), lease=LEASE)
         assert await renew(connection, again, now=clock(), lease=LEASE)
-    await give_back(plane, clock, first, seconds=0.1)
-    async with plane.begin(CONTROLLER) as connection:
+    await give_back(pools, clock, first, seconds=0.1)
+    async with pools.begin(CONTROLLER) as connection:
         assert await renew(connection, again, now=clock(), lease=LEASE), "still held"
 
 
-async def test_lease_renewed_keeps_the_tenant(three, plane, clock) -> None:
-    held = [await take(plane, clock) for _ in range(3)]
+async def test_lease_renewed_keeps_the_tenant(three, pools, clock) -> None:
+    held = [await take(pools, clock) for _ in range(3)]
     for _ in range(5):
         clock.advance(seconds=50)
-        async with plane.begin(CONTROLLER) as connection:
+        async with pools.begin(CONTROLLER) as connection:
             for lease in held:
                 assert lease is not None
                 assert await renew(connection, lease, now=clock(), lease=LEASE)
-    assert await take(plane, clock) is None
+    assert await take(pools, clock) is None
 
 
-async def test_release_without_a_due_time_waits_for_a_request(three, plane, clock) -> None:
-    while held := await take(plane, clock):
-        await give_back(plane, clock, held)
+async def test_release_without_a_due_time_waits_for_a_request(three, pools, clock) -> None:
+    while held := await take(pools, clock):
+        await give_back(pools, clock, held)
         last = held
     clock.advance(days=365)
-    assert await take(plane, clock) is None
-    async with plane.begin(CONTROLLER) as connection:
+    assert await take(pools, clock) is None
+    async with pools.begin(CONTROLLER) as connection:
         await request_pass(connection, last.tenant_id, Priority.USER, now=clock())
-    found = await take(plane, clock)
+    found = await take(pools, clock)
     assert found is not None
     assert found.tenant_id == last.tenant_id

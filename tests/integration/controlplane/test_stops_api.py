@@ -105,9 +105,9 @@ async def test_stop_by_an_operator_is_not_ended_by_a_tenants_key(operator, tenan
     assert (await operator.post("/start", json=DOMAIN | WHY)).json()["changed"]
 
 
-async def test_stop_beyond_a_tenants_rights_is_refused_by_the_database(operator, acme, plane):
+async def test_stop_beyond_a_tenants_rights_is_refused_by_the_database(operator, acme, pools):
     await operator.post("/stop", json=TENANT | WHY)
-    async with plane.begin(API, tenant_id=acme["id"]) as connection:
+    async with pools.begin(API, tenant_id=acme["id"]) as connection:
         done = await connection.execute(text("delete from directory.stops"))
         assert done.rowcount == 0
     insert = (
@@ -115,7 +115,7 @@ async def test_stop_beyond_a_tenants_rights_is_refused_by_the_database(operator,
         "false, now())"
     )
     with pytest.raises(ProgrammingError, match="row-level security"):
-        async with plane.begin(API, tenant_id=acme["id"]) as connection:
+        async with pools.begin(API, tenant_id=acme["id"]) as connection:
             await connection.execute(text(insert))
 
 

@@ -119,7 +119,7 @@ class TestCreate:
         assert second.headers["Idempotent-Replayed"] == "true"
 
     async def test_creation_killed_before_its_response_is_stored_is_repeated_in_full(
-        self, operator, plane
+        self, operator, pools
     ):
         class Killed(BaseException):
             pass
@@ -128,7 +128,7 @@ class TestCreate:
             if statement.startswith("insert into oltp.idempotency_keys"):
                 raise Killed
 
-        async with plane.begin(OPERATOR) as connection:
+        async with pools.begin(OPERATOR) as connection:
             engine = connection.engine.sync_engine
         headers = {"Idempotency-Key": "one"}
         event.listen(engine, "before_cursor_execute", killed)
@@ -139,14 +139,14 @@ class TestCreate:
         again = await operator.post("/tenants", json=document(), headers=headers)
         assert (again.status_code, "Idempotent-Replayed" in again.headers) == (201, False)
 
-    async def test_idempotency_key_older_than_a_day_is_deleted(self, operator, clock, plane):
+    async def test_idempotency_key_older_than_a_day_is_deleted(self, operator, clock, pools):
         await operator.post("/tenants", json=document("old"), headers={"Idempotency-Key": "old"})
         headers = {"Idempotency-Key": "one"}
         await operator.post("/tenants", json=document(), headers=headers)
         clock.advance(hours=25)
         again = await operator.post("/tenants", json=document("other"), headers=headers)
         assert again.json()["name"] == "other"
-        async with plane.begin(OPERATOR) as connection:
+        async with pools.begin(OPERATOR) as connection:
             kept = await connection.execute(text("select key from oltp.idempotency_keys"))
             assert kept.scalars().all() == ["one"]
 
@@ -172,10 +172,10 @@ class TestReplace:
 
     @pytest.mark.parametrize(("status", "asked"), [("False", True), ("True", False)])
     async def test_document_unchanged_requests_a_pass_unless_ready(
-        self, operator, plane, status, asked
+        self, operator, pools, status, asked
     ):
         await create(operator)
-        async with plane.begin(CONTROLLER) as connection:
+        async with pools.begin(CONTROLLER) as connection:
             await connection.execute(
                 text(
                     "insert into oltp.conditions select id, 'tenant', 'Ready', :status, 'Any', "
@@ -186,7 +186,7 @@ class TestReplace:
             before = await connection.scalar(text("select requests from oltp.schedule"))
         answer = await operator.put("/tenants/acme", json=document())
         assert answer.headers["Penguin-Outcome"] == "unchanged"
-        async with plane.begin(CONTROLLER) as connection:
+        async with pools.begin(CONTROLLER) as connection:
             after = await connection.scalar(text("select requests from oltp.schedule"))
         assert (after > before) is asked
 
@@ -293,14 +293,14 @@ async def test_pages_of_tenants_skip_and_repeat_none(operator):
     assert seen == names
 
 
-async def test_tenants_listed_take_the_same_number_of_queries_for_any_count(operator, plane):
+async def test_tenants_listed_take_the_same_number_of_queries_for_any_count(operator, pools):
     queries = 0
 
     def count(*_: Any) -> None:
         nonlocal queries
         queries += 1
 
-    async with plane.begin(OPERATOR) as connection:
+    async with pools.begin(OPERATOR) as connection:
         engine = connection.engine.sync_engine
     event.listen(engine, "before_cursor_execute", count)
     counts = []
@@ -313,9 +313,9 @@ async def test_tenants_listed_take_the_same_number_of_queries_for_any_count(oper
     assert counts[0] == counts[2]
 
 
-async def test_operations_of_all_tenants_are_newest_first(operator, client_of, plane):
+async def test_operations_of_all_tenants_are_newest_first(operator, client_of, pools):
     made = {name: await create(operator, name) for name in ("acme", "bob")}
-    async with plane.begin(CONTROLLER) as connection:
+    async with pools.begin(CONTROLLER) as connection:
         for number, name in enumerate(("acme", "bob", "acme")):
             await start(
                 connection,
@@ -347,7 +347,7 @@ class TestEvents:
         one = await operator.get("/events", params={"latest": True, "limit": 2, "tenant": "acme"})
         assert [event["tenant"] for event in one.json()["items"]] == ["acme"]
 
-    async def test_events_committed_late_are_after_the_cursor(self, operator, plane):
+    async def test_events_committed_late_are_after_the_cursor(self, operator, pools):
         acme = await create(operator)
 
         async def emit_event(connection: AsyncConnection, reason: str) -> None:
@@ -363,13 +363,13 @@ class TestEvents:
             )
 
         async def later() -> None:
-            async with plane.begin(CONTROLLER) as connection:
+            async with pools.begin(CONTROLLER) as connection:
                 await emit_event(connection, "second")
 
-        async with plane.begin(CONTROLLER) as slow:
+        async with pools.begin(CONTROLLER) as slow:
             await emit_event(slow, "first")
             second = asyncio.create_task(later())
-            while not second.done() and not await _somebody_waits(plane):
+            while not second.done() and not await _somebody_waits(pools):
                 pass  # each request lets the other session run
             before = (await operator.get("/events")).json()
         await second
@@ -378,8 +378,8 @@ class TestEvents:
         assert reasons == ["Created", "first", "second"]
 
 
-async def _somebody_waits(plane: Database) -> bool:
-    async with plane.begin(OPERATOR) as connection:
+async def _somebody_waits(pools: Database) -> bool:
+    async with pools.begin(OPERATOR) as connection:
         waiting = text("select 1 from pg_locks where locktype = 'advisory' and not granted")
         return (await connection.execute(waiting)).first() is not None
 

@@ -13,10 +13,10 @@ import pytest
 from lab import control
 from lab.faults import FAILED, REMAINS
 from lab.lock import holder
-from lab.place import FILE, LabPlace
+from lab.running import FILE, RunningLab
 from tests.support.faults import assert_shows, printed
 
-Start = Callable[..., LabPlace]
+Start = Callable[..., RunningLab]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 def start(directory: Path) -> Start:
     journal = {"HOSTWINDS_JOURNAL": str(directory / "journal.json")}
 
-    def begin(progress: Callable[[str], None] = print, deadline: float = 60) -> LabPlace:
+    def begin(progress: Callable[[str], None] = print, deadline: float = 60) -> RunningLab:
         return control.start(
             directory, journal, progress, missing="this is a test", deadline=deadline
         )
@@ -48,7 +48,7 @@ def test_it_is_joined_and_ended_once(start: Start, directory: Path) -> None:
 
 
 def test_two_starts_at_once_make_one_lab(start: Start) -> None:
-    found: list[LabPlace] = []
+    found: list[RunningLab] = []
     both = [threading.Thread(target=lambda: found.append(start())) for _ in range(2)]
     for one in both:
         one.start()

@@ -54,14 +54,14 @@ def migrated(database: str) -> str:
 
 
 @pytest.fixture
-async def api(migrated: str) -> AsyncIterator[AsyncEngine]:
+async def api_engine(migrated: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_as(migrated, login(Role.API))
     yield engine
     await engine.dispose()
 
 
 @pytest.fixture
-async def engine(migrated: str) -> AsyncIterator[AsyncEngine]:
+async def sender_engine(migrated: str) -> AsyncIterator[AsyncEngine]:
     """The sender's own engine."""
     made = engine_as(migrated, login(Role.SENDER))
     yield made
@@ -69,7 +69,7 @@ async def engine(migrated: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-async def operator(migrated: str) -> AsyncIterator[AsyncEngine]:
+async def operator_engine(migrated: str) -> AsyncIterator[AsyncEngine]:
     made = engine_as(migrated, login(Role.OPERATOR))
     yield made
     await made.dispose()
@@ -103,11 +103,11 @@ def mail(**changes: object) -> OutgoingMessage:
 
 
 @pytest.fixture
-def submit(api: AsyncEngine, tenant_id: UUID) -> Callable[..., Awaitable[UUID]]:
+def submit(api_engine: AsyncEngine, tenant_id: UUID) -> Callable[..., Awaitable[UUID]]:
     """Enqueue a message as the API would."""
 
     async def submit(key: str | None = None, **changes: object) -> UUID:
-        async with tenant_transaction(api, tenant_id) as connection:
+        async with tenant_transaction(api_engine, tenant_id) as connection:
             return await enqueue(
                 connection, tenant_id=tenant_id, message=mail(**changes), idempotency_key=key
             )

@@ -42,7 +42,7 @@ def valkey(redis_server: Valkey) -> str:
 
 
 async def test_both_restarted_during_hand_overs(
-    settings, entry, publish, submit, sink, engine, postgres, redis_server
+    settings, entry, publish, submit, sink, sender_engine, postgres, redis_server
 ):
     await publish(entry)
     ids = [await submit(subject=f"mail {n}") for n in range(12)]
@@ -55,6 +55,6 @@ async def test_both_restarted_during_hand_overs(
         await asyncio.to_thread(postgres.start)
         await asyncio.to_thread(redis_server.start)
         for message_id in ids:
-            await reaches(engine, message_id, State.ACCEPTED)
+            await reaches(sender_engine, message_id, State.ACCEPTED)
     subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
     assert sorted(subjects) == sorted(f"mail {n}" for n in range(12))

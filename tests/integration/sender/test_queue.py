@@ -21,20 +21,20 @@ def test_upgrading_twice_changes_nothing(migrated):
     migrations.upgrade(migrated, INSTALLATION)
 
 
-async def test_a_rolled_back_transaction_leaves_no_message(api, engine, tenant_id):
-    async with tenant_transaction(api, tenant_id) as connection:
+async def test_a_rolled_back_transaction_leaves_no_message(api_engine, sender_engine, tenant_id):
+    async with tenant_transaction(api_engine, tenant_id) as connection:
         await enqueue(connection, tenant_id=tenant_id, message=mail(), idempotency_key=None)
         await connection.rollback()
-    async with engine.connect() as connection:
+    async with sender_engine.connect() as connection:
         assert (await connection.execute(text("select count(*) from queue.jobs"))).scalar() == 0
 
 
-async def test_a_repeated_request_queues_once(submit, engine):
+async def test_a_repeated_request_queues_once(submit, sender_engine):
     first = await submit("key-1")
     assert await submit("key-1") == first
     assert await submit("key-2") != first
     assert await submit() != await submit()
-    async with engine.connect() as connection:
+    async with sender_engine.connect() as connection:
         assert (await connection.execute(text("select count(*) from queue.payloads"))).scalar() == 4
 
 
@@ -45,9 +45,9 @@ async def test_a_key_is_not_used_for_another_message(submit):
 
 
 class TestRowPolicies:
-    async def test_another_tenant_sees_nothing(self, api, submit):
+    async def test_another_tenant_sees_nothing(self, api_engine, submit):
         await submit()
-        async with tenant_transaction(api, UUID(str(uuid_utils.uuid7()))) as connection:
+        async with tenant_transaction(api_engine, UUID(str(uuid_utils.uuid7()))) as connection:
             for query in (
                 "select * from queue.jobs",
                 "select * from queue.payloads",
@@ -71,13 +71,13 @@ class TestRowPolicies:
         ],
     )
     async def test_lists_and_homes_are_seen_by_their_tenant_only(
-        self, api, engine, tenant_id, table, columns, values
+        self, api_engine, sender_engine, tenant_id, table, columns, values
     ):
         insert = text(f"insert into {table} ({columns}) values ({values})")  # noqa: S608
-        async with engine.begin() as connection:
+        async with sender_engine.begin() as connection:
             await connection.execute(insert, {"tenant": tenant_id})
         for seen_by, rows in ((tenant_id, 1), (UUID(str(uuid_utils.uuid7())), 0)):
-            async with tenant_transaction(api, seen_by) as connection:
+            async with tenant_transaction(api_engine, seen_by) as connection:
                 found = await connection.execute(text(f"select 1 from {table}"))  # noqa: S608
                 assert len(found.all()) == rows
 
@@ -87,28 +87,30 @@ class TestRowPolicies:
             "queue.usage", "queue.lease_tokens", "directory.entries",
         ],
     )  # fmt: skip
-    async def test_what_is_the_platforms_or_sealed_is_not_for_the_api(self, api, tenant_id, table):
+    async def test_what_is_the_platforms_or_sealed_is_not_for_the_api(
+        self, api_engine, tenant_id, table
+    ):
         with pytest.raises(ProgrammingError, match="permission denied"):
-            async with tenant_transaction(api, tenant_id) as connection:
+            async with tenant_transaction(api_engine, tenant_id) as connection:
                 await connection.execute(text(f"select * from {table}"))  # noqa: S608
 
-    async def test_without_a_tenant_nothing_is_seen(self, api, submit):
+    async def test_without_a_tenant_nothing_is_seen(self, api_engine, submit):
         await submit()
-        async with api.connect() as connection:
+        async with api_engine.connect() as connection:
             assert (await connection.execute(text("select * from queue.jobs"))).first() is None
 
-    async def test_nobody_queues_for_another_tenant(self, api, tenant_id):
+    async def test_nobody_queues_for_another_tenant(self, api_engine, tenant_id):
         with pytest.raises(ProgrammingError, match="row-level security"):
-            async with tenant_transaction(api, UUID(str(uuid_utils.uuid7()))) as connection:
+            async with tenant_transaction(api_engine, UUID(str(uuid_utils.uuid7()))) as connection:
                 await enqueue(connection, tenant_id=tenant_id, message=mail(), idempotency_key=None)
 
-    async def test_the_api_cannot_change_a_state(self, api, submit, tenant_id):
+    async def test_the_api_cannot_change_a_state(self, api_engine, submit, tenant_id):
         await submit()
         with pytest.raises(ProgrammingError, match="permission denied"):
-            async with tenant_transaction(api, tenant_id) as connection:
+            async with tenant_transaction(api_engine, tenant_id) as connection:
                 await connection.execute(text("update queue.jobs set state = 'accepted'"))
 
-    async def test_the_sender_sees_all_tenants(self, engine, submit):
+    async def test_the_sender_sees_all_tenants(self, sender_engine, submit):
         await submit()
-        async with engine.connect() as connection:
+        async with sender_engine.connect() as connection:
             assert (await connection.execute(text("select * from queue.jobs"))).first() is not None

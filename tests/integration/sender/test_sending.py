@@ -39,12 +39,12 @@ def reasons(found: Explanation) -> list[str | None]:
 
 
 async def test_a_message_is_delivered_once_and_explained(
-    settings, entry, publish, submit, sink, engine
+    settings, entry, publish, submit, sink, sender_engine
 ):
     await publish(entry)
     message_id = await submit()
     async with sending(settings):
-        found = await reaches(engine, message_id, State.ACCEPTED)
+        found = await reaches(sender_engine, message_id, State.ACCEPTED)
 
     assert len(sink.mails) == 1
     envelope = sink.mails[0]
@@ -63,12 +63,12 @@ async def test_a_message_is_delivered_once_and_explained(
     )
     record = b"v=DKIM1; p=" + b"".join(der.splitlines()[1:-1])
     assert dkim.verify(sink.bodies()[0], dnsfunc=lambda *_, **__: record)
-    async with engine.connect() as connection:
+    async with sender_engine.connect() as connection:
         by_header = await explain(connection, found.message.message_id)
     assert by_header.message.id == message_id
 
 
-async def test_urgent_messages_overtake(settings, entry, publish, submit, sink, engine):
+async def test_urgent_messages_overtake(settings, entry, publish, submit, sink, sender_engine):
     await publish(entry)
     late = [await submit(subject=f"low {n}", priority=500) for n in range(3)]
     urgent = await submit(subject="urgent", priority=10)
@@ -76,11 +76,11 @@ async def test_urgent_messages_overtake(settings, entry, publish, submit, sink, 
     async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
         lists = Lists(client, "before")
         await Migrator(
-            engine, lists, owner="before", clock=SystemClock(), batch=4, lease=DEADLINE
+            sender_engine, lists, owner="before", clock=SystemClock(), batch=4, lease=DEADLINE
         ).migrate()  # all of them, before the sender takes one
     async with sending(settings.model_copy(update={"lanes": 1})):
         for message_id in (*late, urgent):
-            await reaches(engine, message_id, State.ACCEPTED)
+            await reaches(sender_engine, message_id, State.ACCEPTED)
     subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
     # The lane may have passed the urgent list just before the batch was pushed.
     assert "urgent" in subjects[:2]
@@ -88,10 +88,10 @@ async def test_urgent_messages_overtake(settings, entry, publish, submit, sink, 
 
 class TestPolicy:
     async def test_a_suppressed_recipient_gets_nothing(
-        self, settings, entry, publish, submit, sink, engine, tenant_id
+        self, settings, entry, publish, submit, sink, sender_engine, tenant_id
     ):
         await publish(entry)
-        async with engine.begin() as connection:
+        async with sender_engine.begin() as connection:
             await suppress(
                 connection,
                 tenant_id=tenant_id,
@@ -102,18 +102,18 @@ class TestPolicy:
             )
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.CANCELLED)
+            found = await reaches(sender_engine, message_id, State.CANCELLED)
         assert found.message.reason == "suppressed"
         assert sink.mails == []
 
     async def test_an_unverified_domain_holds_its_mail(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         domain = entry.domains[0].model_copy(update={"verified": False})
         await publish(entry.model_copy(update={"domains": (domain,)}))
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.HELD)
+            found = await reaches(sender_engine, message_id, State.HELD)
         assert found.message.reason == "domain_not_verified"
         assert found.message.run_at > datetime.now(UTC)
         assert sink.mails == []
@@ -123,34 +123,44 @@ class TestPolicy:
         [("platform", None), ("tenant", None), ("domain", "acme.example"), ("address", "mx1-2")],
     )
     async def test_stopped_mail_waits_until_it_is_started(
-        self, settings, entry, publish, submit, sink, engine, operator, tenant_id, scope, name
+        self,
+        settings,
+        entry,
+        publish,
+        submit,
+        sink,
+        sender_engine,
+        operator_engine,
+        tenant_id,
+        scope,
+        name,
     ):
         await publish(entry)
         owner = None if scope == "platform" else tenant_id
         target = Target(StopScope(scope), owner, name)
         now = datetime.now(UTC)
-        async with operator.begin() as connection:
+        async with operator_engine.begin() as connection:
             await stop(connection, target, reason="x", actor="pm_live", by_operator=True, now=now)
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.HELD)
+            found = await reaches(sender_engine, message_id, State.HELD)
         assert found.message.reason == "stopped"
         assert found.decisions[-1].message.startswith("mail is stopped for ")
         assert sink.mails == []
-        async with operator.begin() as connection:
+        async with operator_engine.begin() as connection:
             await start(connection, target)
         async with sending(settings):
-            await reaches(engine, message_id, State.ACCEPTED)
+            await reaches(sender_engine, message_id, State.ACCEPTED)
         assert len(sink.mails) == 1
 
     async def test_the_cap_of_the_day_is_kept_by_many_lanes(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         box = SendingMailbox(address="sales@acme.example", daily_cap=3)
         await publish(entry.model_copy(update={"mailboxes": (box,)}))
         ids = [await submit(subject=f"mail {n}") for n in range(8)]
         async with sending(settings.model_copy(update={"lanes": 8})):
-            done = [await reaches(engine, i, State.ACCEPTED, State.HELD) for i in ids]
+            done = [await reaches(sender_engine, i, State.ACCEPTED, State.HELD) for i in ids]
         assert len(sink.mails) == 3
         held = [found.message for found in done if found.message.state is State.HELD]
         assert len(held) == 5
@@ -158,48 +168,48 @@ class TestPolicy:
 
 
 class TestOurHost:
-    async def test_busy_is_tried_again(self, settings, entry, publish, submit, sink, engine):
+    async def test_busy_is_tried_again(self, settings, entry, publish, submit, sink, sender_engine):
         await publish(entry)
         sink.answers.append("451 4.3.0 try again")
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.ACCEPTED)
+            found = await reaches(sender_engine, message_id, State.ACCEPTED)
         assert found.message.attempts == 2
         assert "host_busy" in reasons(found)
         assert len(sink.mails) == 1
 
     async def test_a_refusal_ends_in_an_infrastructure_bounce_and_never_suppresses(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
         sink.answers.append("554 5.7.1 relay access denied")
         message_id = await submit()
         async with sending(settings.model_copy(update={"max_attempts": 1})):
-            found = await reaches(engine, message_id, State.BOUNCED_INFRASTRUCTURE)
+            found = await reaches(sender_engine, message_id, State.BOUNCED_INFRASTRUCTURE)
         assert found.decisions[-1].details["reply"] == "554 5.7.1 relay access denied"
-        async with engine.connect() as connection:
+        async with sender_engine.connect() as connection:
             rows = await connection.execute(text("select 1 from suppression.entries"))
             assert rows.first() is None
 
     async def test_too_big_is_a_content_bounce(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
         sink.answers.append("552 5.3.4 message too big")
         message_id = await submit()
         async with sending(settings):
-            await reaches(engine, message_id, State.BOUNCED_CONTENT)
+            await reaches(sender_engine, message_id, State.BOUNCED_CONTENT)
 
     async def test_a_lost_answer_is_unknown_and_never_repeated(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
         sink.answers.append("drop")
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.UNKNOWN)
+            found = await reaches(sender_engine, message_id, State.UNKNOWN)
             other = await submit(subject="the next one")
-            await reaches(engine, other, State.ACCEPTED)
+            await reaches(sender_engine, other, State.ACCEPTED)
         assert found.message.reason == "answer_lost"
         subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
         assert subjects == ["Hello", "the next one"]
@@ -213,24 +223,24 @@ class TestOurHost:
         ],
     )
     async def test_no_way_in_defers(
-        self, settings, entry, publish, submit, sink, engine, change, reason
+        self, settings, entry, publish, submit, sink, sender_engine, change, reason
     ):
         address = entry.addresses[0].model_copy(update=change)
         await publish(entry.model_copy(update={"addresses": (address,)}))
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.DEFERRED)
+            found = await reaches(sender_engine, message_id, State.DEFERRED)
         assert found.message.reason == reason
         assert sink.mails == []
 
     async def test_what_nobody_could_hand_over_in_time_expires(
-        self, settings, publish, submit, engine
+        self, settings, publish, submit, sender_engine
     ):
         message_id = await submit()
-        async with engine.begin() as connection:
+        async with sender_engine.begin() as connection:
             await connection.execute(text("update queue.jobs set expires_at = now()"))
         async with sending(settings):
-            await reaches(engine, message_id, State.EXPIRED)
+            await reaches(sender_engine, message_id, State.EXPIRED)
 
     @pytest.mark.parametrize(
         ("envelope", "code"),
@@ -240,25 +250,25 @@ class TestOurHost:
         ],
     )
     async def test_secret_that_cannot_be_opened_defers(
-        self, settings, entry, publish, submit, sink, engine, envelope, code
+        self, settings, entry, publish, submit, sink, sender_engine, envelope, code
     ):
         sealed = envelope(entry.addresses[0].sealed_password)
         address = entry.addresses[0].model_copy(update={"sealed_password": sealed})
         await publish(entry.model_copy(update={"addresses": (address,)}))
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.DEFERRED)
+            found = await reaches(sender_engine, message_id, State.DEFERRED)
         assert_shows(found.decisions[-1].model_dump(), code)
         assert sink.mails == []
 
     async def test_message_that_cannot_be_written_is_cancelled(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
         message_id = await submit()
         wrong = settings.model_copy(update={"public_url": "https://app.example/>"})
         async with sending(wrong):
-            found = await reaches(engine, message_id, State.CANCELLED)
+            found = await reaches(sender_engine, message_id, State.CANCELLED)
         reason = "the unsubscribe link is not an https address"
         assert_shows(found.decisions[-1].model_dump(), COMPOSE_REFUSED, reason=reason)
         assert sink.mails == []
@@ -266,7 +276,7 @@ class TestOurHost:
 
 class TestCrashes:
     async def test_a_flushed_redis_loses_nothing_and_repeats_nothing(
-        self, settings, entry, publish, submit, sink, engine, valkey
+        self, settings, entry, publish, submit, sink, sender_engine, valkey
     ):
         await publish(entry)
         ids = [await submit(subject=f"mail {n}") for n in range(30)]
@@ -274,17 +284,17 @@ class TestCrashes:
             await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
             await client.flushall()
             for message_id in ids:
-                await reaches(engine, message_id, State.ACCEPTED)
+                await reaches(sender_engine, message_id, State.ACCEPTED)
         subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
         assert sorted(subjects) == sorted(f"mail {n}" for n in range(30))
 
     async def test_a_doubled_element_sends_once(
-        self, settings, entry, publish, submit, sink, engine, valkey
+        self, settings, entry, publish, submit, sink, sender_engine, valkey
     ):
         await publish(entry)
         message_id = await submit()
         async with redis.asyncio.Redis.from_url(valkey, decode_responses=True) as client:
-            async with engine.begin() as connection:
+            async with sender_engine.begin() as connection:
                 await connection.execute(
                     text(
                         "update queue.jobs set state = 'migrated_to_redis', lease_token = 7,"
@@ -295,15 +305,15 @@ class TestCrashes:
                 await client.lpush("queue:email-sending", f"{message_id}:7")
             await client.lpush("queue:email-sending", f"{message_id}:6")
             async with sending(settings):
-                await reaches(engine, message_id, State.ACCEPTED)
+                await reaches(sender_engine, message_id, State.ACCEPTED)
                 last = await submit(subject="the last one", priority=1000)
-                await reaches(engine, last, State.ACCEPTED)
+                await reaches(sender_engine, last, State.ACCEPTED)
                 assert await Lists(client, "test").depth() == 0
         subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
         assert subjects == ["Hello", "the last one"]
 
     async def test_a_stop_during_the_dialogue_ends_as_unknown(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
         sink.answers.append("hang")
@@ -311,13 +321,13 @@ class TestCrashes:
         async with sending(settings):
             await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
         async with sending(settings):
-            found = await reaches(engine, message_id, State.UNKNOWN)
+            found = await reaches(sender_engine, message_id, State.UNKNOWN)
         assert found.message.reason == "worker_lost"
         assert len(sink.mails) == 1
 
     @pytest.mark.parametrize("after", [1, 7, 20])
     async def test_a_killed_process_loses_nothing_and_repeats_nothing(
-        self, settings, entry, publish, submit, sink, engine, after
+        self, settings, entry, publish, submit, sink, sender_engine, after
     ):
         await publish(entry)
         ids = [await submit(subject=f"mail {n}") for n in range(40)]
@@ -328,7 +338,7 @@ class TestCrashes:
         await asyncio.wait_for(process.wait(), DEADLINE)
         assert process.returncode == -signal.SIGKILL
         async with sending(settings):
-            done = [await reaches(engine, i, State.ACCEPTED, State.UNKNOWN) for i in ids]
+            done = [await reaches(sender_engine, i, State.ACCEPTED, State.UNKNOWN) for i in ids]
         subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
         assert len(subjects) == len(set(subjects))
         states = {found.message.subject: found.message.state for found in done}

@@ -42,41 +42,41 @@ async def queue(valkey: str) -> AsyncIterator[redis.asyncio.Redis]:
         yield client
 
 
-async def execute(engine, sql: str, **parameters: object) -> None:
-    async with engine.begin() as connection:
+async def execute(sender_engine, sql: str, **parameters: object) -> None:
+    async with sender_engine.begin() as connection:
         await connection.execute(text(sql), parameters)
 
 
 class TestAnswers:
     @pytest.mark.parametrize("answer", ["299 2.0.0 well", "what?", "250"])
     async def test_one_that_is_neither_yes_nor_no_is_never_repeated(
-        self, settings, entry, publish, submit, sink, engine, answer
+        self, settings, entry, publish, submit, sink, sender_engine, answer
     ):
         await publish(entry)
         sink.answers.append(answer)
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.UNKNOWN, State.ACCEPTED)
-            await reaches(engine, await submit(subject="the next one"), State.ACCEPTED)
+            found = await reaches(sender_engine, message_id, State.UNKNOWN, State.ACCEPTED)
+            await reaches(sender_engine, await submit(subject="the next one"), State.ACCEPTED)
         expected = State.ACCEPTED if answer == "250" else State.UNKNOWN
         assert found.message.state is expected
         assert len(sink.mails) == 2
 
     async def test_one_that_is_no_text_is_kept_as_far_as_it_goes(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
         sink.answers.append(b"451 4.3.0 d\xe9j\xe0 \0 vu")
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.ACCEPTED)
+            found = await reaches(sender_engine, message_id, State.ACCEPTED)
         [refused] = [step for step in found.decisions if step.reason == "host_busy"]
         assert refused.details["reply"] == r"451 4.3.0 d\udce9j\udce0 \x00 vu"
 
 
 class TestDatabase:
     async def test_lost_before_the_dialogue_repeats_and_after_it_waits(
-        self, settings, entry, publish, submit, sink, engine, monkeypatch
+        self, settings, entry, publish, submit, sink, sender_engine, monkeypatch
     ):
         lost: list[str] = []
 
@@ -100,14 +100,14 @@ class TestDatabase:
         await publish(entry)
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(engine, message_id, State.ACCEPTED, State.UNKNOWN)
+            found = await reaches(sender_engine, message_id, State.ACCEPTED, State.UNKNOWN)
         assert found.message.state is State.ACCEPTED
         assert lost == ["begin", "outcome"]
         assert "database_lost" in [step.reason for step in found.decisions]
         assert len(sink.mails) == 1
 
     async def test_the_last_place_of_a_cap_is_lost_on_one_connection(
-        self, settings, migrated, entry, publish, submit, queue, ring, engine
+        self, settings, migrated, entry, publish, submit, queue, ring, sender_engine
     ):
         """A lane never needs a second connection while it holds one."""
         await publish(entry)
@@ -123,14 +123,14 @@ class TestDatabase:
         class Late(Jobs):
             async def begin(self, *arguments: Any) -> int | None:
                 await execute(
-                    engine,
+                    sender_engine,
                     "insert into queue.usage values ('mailbox', :subject, :day, 50)",
                     subject=directory.mailbox_subject(entry_of.tenant_id, "sales@acme.example"),
                     day=datetime.now(UTC).date(),
                 )
                 return await super().begin(*arguments)
 
-        entry_of = (await explained(engine, message_id)).message
+        entry_of = (await explained(sender_engine, message_id)).message
         clock, lists = SystemClock(), Lists(queue, "late")
         worker = Worker(
             engine=single,
@@ -149,12 +149,12 @@ class TestDatabase:
         assert await worker.work_once(1)
         await worker.pool.close_idle(everything=True)
         await single.dispose()
-        found = await explained(engine, message_id)
+        found = await explained(sender_engine, message_id)
         assert (found.message.state, found.message.reason) == (State.HELD, "cap_race")
 
-    async def test_a_cap_of_nothing_lets_nothing_through(self, engine):
+    async def test_a_cap_of_nothing_lets_nothing_through(self, sender_engine):
         counted = {"kind": "address", "subject": "198.18.0.1", "day": datetime.now(UTC).date()}
-        async with engine.begin() as connection:
+        async with sender_engine.begin() as connection:
             done = await connection.execute(SQL.count_hand_over, counted | {"cap": 0})
             assert done.first() is None
             done = await connection.execute(SQL.count_hand_over, counted | {"cap": 1})
@@ -163,20 +163,25 @@ class TestDatabase:
 
 class TestClockSteps:
     async def test_a_reaper_whose_clock_runs_ahead_takes_no_outcome_away(
-        self, settings, entry, publish, submit, sink, engine, queue
+        self, settings, entry, publish, submit, sink, sender_engine, queue
     ):
         await publish(entry)
         sink.answers.append("wait")
         message_id = await submit()
         ahead = Migrator(
-            engine, Lists(queue, "ahead"), owner="ahead", clock=Tomorrow(), batch=10, lease=60
+            sender_engine,
+            Lists(queue, "ahead"),
+            owner="ahead",
+            clock=Tomorrow(),
+            batch=10,
+            lease=60,
         )
         async with sending(settings):
             await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
             await ahead.reap()
-            lost = await explained(engine, message_id)
+            lost = await explained(sender_engine, message_id)
             sink.released.set()
-            await reaches(engine, message_id, State.ACCEPTED)
+            await reaches(sender_engine, message_id, State.ACCEPTED)
         assert (lost.message.state, lost.message.reason) == (State.UNKNOWN, "worker_lost")
         assert len(sink.mails) == 1
 
@@ -190,7 +195,7 @@ class Tomorrow(SystemClock):
 
 class TestPoison:
     async def test_a_message_that_cannot_be_handled_says_so_and_holds_up_nobody(
-        self, settings, entry, publish, submit, sink, engine, ring, tenant_id
+        self, settings, entry, publish, submit, sink, sender_engine, ring, tenant_id
     ):
         pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
             serialization.Encoding.PEM,
@@ -205,28 +210,28 @@ class TestPoison:
         await publish(entry.model_copy(update={"domains": (*entry.domains, other)}))
         message_id = await submit(**{"from": "sales@other.example"})
         async with sending(settings):
-            found = await reaches(engine, message_id, State.DEFERRED)
-            await reaches(engine, await submit(), State.ACCEPTED)
+            found = await reaches(sender_engine, message_id, State.DEFERRED)
+            await reaches(sender_engine, await submit(), State.ACCEPTED)
         assert found.message.reason == "internal_error"
         assert "its log holds the traceback" in found.decisions[-1].message
 
     async def test_a_stored_message_that_is_none_any_more_says_so(
-        self, settings, entry, publish, submit, migrated, engine
+        self, settings, entry, publish, submit, migrated, sender_engine
     ):
         await publish(entry)
         message_id = await submit()
-        await execute(engine, """update queue.payloads set body = body || '{"new": 1}'""")
+        await execute(sender_engine, """update queue.payloads set body = body || '{"new": 1}'""")
         async with sending(settings):
-            found = await reaches(engine, message_id, State.DEFERRED)
+            found = await reaches(sender_engine, message_id, State.DEFERRED)
         assert found.message.reason == "internal_error"
 
     async def test_an_element_that_is_none_of_ours_is_dropped(
-        self, settings, entry, publish, submit, engine, queue
+        self, settings, entry, publish, submit, sender_engine, queue
     ):
         await publish(entry)
         await queue.lpush("queue:email-sending:high", "what is this")
         async with sending(settings):
-            await reaches(engine, await submit(), State.ACCEPTED)
+            await reaches(sender_engine, await submit(), State.ACCEPTED)
         assert await queue.keys("queue:email-sending:in-hand:*") == []
 
 
@@ -247,42 +252,44 @@ class TestHands:
 
 class TestWaiting:
     async def test_what_was_pushed_expires_when_nobody_took_it(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
         message_id = await submit()
         await execute(
-            engine,
+            sender_engine,
             "update queue.jobs set state = 'migrated_to_redis', lease_token = 1,"
             " lease_until = now() - interval '1 day', expires_at = now() - interval '1 hour'",
         )
         async with sending(settings):
-            await reaches(engine, message_id, State.EXPIRED)
+            await reaches(sender_engine, message_id, State.EXPIRED)
         assert sink.mails == []
 
     async def test_a_held_message_is_told_once_however_often_it_is_looked_at(
-        self, settings, entry, publish, submit, engine
+        self, settings, entry, publish, submit, sender_engine
     ):
         domain = entry.domains[0].model_copy(update={"verified": False})
         await publish(entry.model_copy(update={"domains": (domain,)}))
         message_id = await submit()
         async with sending(settings):
-            before = (await reaches(engine, message_id, State.HELD)).message.run_at
-            await execute(engine, "update queue.jobs set run_at = now() where state = 'held'")
+            before = (await reaches(sender_engine, message_id, State.HELD)).message.run_at
+            await execute(
+                sender_engine, "update queue.jobs set run_at = now() where state = 'held'"
+            )
             while True:
-                found = await reaches(engine, message_id, State.HELD)
+                found = await reaches(sender_engine, message_id, State.HELD)
                 if found.message.run_at > before:
                     break
         kinds = [step.kind for step in found.decisions]
         assert kinds == ["enqueued", "migrated", "decided"]
 
     async def test_without_a_link_that_receivers_can_use_mail_waits_and_says_why(
-        self, settings, entry, publish, submit, sink, engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
         message_id = await submit()
         async with sending(settings.model_copy(update={"public_url": "http://127.0.0.1:8400"})):
-            found = await reaches(engine, message_id, State.HELD)
+            found = await reaches(sender_engine, message_id, State.HELD)
         assert found.message.reason == "unsubscribe_not_https"
         assert sink.mails == []
 
@@ -292,21 +299,21 @@ class TestWaiting:
         assert sum(waits, timedelta()) > LIFETIME
 
     async def test_a_home_whose_address_is_gone_settles_anew_and_no_other(
-        self, settings, entry, publish, submit, engine, tenant_id
+        self, settings, entry, publish, submit, sender_engine, tenant_id
     ):
         await publish(entry)
         insert = "insert into directory.homes values (:tenant, 'acme.example', 'mx9-9', now())"
-        await execute(engine, insert, tenant=tenant_id)
+        await execute(sender_engine, insert, tenant=tenant_id)
         async with sending(settings):
-            await reaches(engine, await submit(), State.ACCEPTED)
-        async with engine.connect() as connection:
+            await reaches(sender_engine, await submit(), State.ACCEPTED)
+        async with sender_engine.connect() as connection:
             rows = await connection.execute(text("select address from directory.homes"))
             assert rows.scalars().all() == ["mx1-2"]
 
 
 class TestClaims:
     async def test_the_most_urgent_come_first_and_the_future_does_not_come(
-        self, submit, engine, queue
+        self, submit, sender_engine, queue
     ):
         later = datetime.now(UTC) + timedelta(hours=1)
         await submit(priority=10, run_at=later)
@@ -314,7 +321,9 @@ class TestClaims:
         normal = await submit(priority=100)
         high = [await submit(priority=20), await submit(priority=20)]
         lists = Lists(queue, "test")
-        migrator = Migrator(engine, lists, owner="test", clock=SystemClock(), batch=4, lease=60)
+        migrator = Migrator(
+            sender_engine, lists, owner="test", clock=SystemClock(), batch=4, lease=60
+        )
         assert await migrator.migrate() == 4
         taken = [await lists.take(0.01) for _ in range(4)]
         ids = [Element.parse(raw).job_id for raw in taken if raw]

@@ -51,34 +51,36 @@ def link(tenant_id: UUID) -> str:
     return f"/u/{TOKENS.unsubscribe(tenant_id, recipient_hash('bob@rcpt.example'))}"
 
 
-async def suppressed(engine: AsyncEngine) -> list[tuple[UUID, bytes]]:
-    async with engine.connect() as connection:
+async def suppressed(sender_engine: AsyncEngine) -> list[tuple[UUID, bytes]]:
+    async with sender_engine.connect() as connection:
         rows = await connection.execute(
             text("select tenant_id, recipient from suppression.entries")
         )
         return [(row.tenant_id, bytes(row.recipient)) for row in rows]
 
 
-async def test_a_get_shows_a_button_and_changes_nothing(client, link, engine):
+async def test_a_get_shows_a_button_and_changes_nothing(client, link, sender_engine):
     answer = await client.get(link)
     assert answer.status_code == 200
     assert '<form method="post">' in answer.text
-    assert await suppressed(engine) == []
+    assert await suppressed(sender_engine) == []
 
 
 @pytest.mark.parametrize("how", ["data", "files"])
-async def test_a_post_suppresses_without_cookie_or_redirect(client, link, engine, tenant_id, how):
+async def test_a_post_suppresses_without_cookie_or_redirect(
+    client, link, sender_engine, tenant_id, how
+):
     body = {"List-Unsubscribe": "One-Click" if how == "data" else (None, "One-Click")}
     for _ in range(2):
         answer = await client.post(link, **{how: body})
         assert answer.status_code == 200
         assert "set-cookie" not in answer.headers
-    assert await suppressed(engine) == [(tenant_id, recipient_hash("bob@rcpt.example"))]
+    assert await suppressed(sender_engine) == [(tenant_id, recipient_hash("bob@rcpt.example"))]
 
 
 @pytest.mark.parametrize(("ending", "status"), [("2222", 404), ("%00", 400), ("", 404)])
-async def test_token_that_was_changed_is_refused(client, link, engine, ending, status):
+async def test_token_that_was_changed_is_refused(client, link, sender_engine, ending, status):
     path = link[:-4] + ending
     assert (await client.get(path)).status_code == status
     assert (await client.post(path)).status_code == status
-    assert await suppressed(engine) == []
+    assert await suppressed(sender_engine) == []

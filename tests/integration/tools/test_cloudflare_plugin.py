@@ -38,7 +38,7 @@ def account() -> Account:
 
 
 @pytest.fixture
-def api(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+def emulator(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     server = serve(create_app(account))
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", f"{server.url}/client/v4")
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
@@ -48,7 +48,7 @@ def api(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSe
 
 
 @pytest.fixture
-def provider(api: RunningServer) -> CloudflareProvider:
+def provider(emulator: RunningServer) -> CloudflareProvider:
     return CloudflareProvider()
 
 
@@ -171,7 +171,7 @@ class TestZone:
 
 class TestTrouble:
     def test_a_missing_token_is_told_before_any_call(
-        self, api: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+        self, emulator: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("CLOUDFLARE_API_TOKEN")
         with pytest.raises(Told, match="no API token: set CLOUDFLARE_API_TOKEN"):
@@ -187,7 +187,7 @@ class TestTrouble:
             create(CloudflareProvider(retries=0), RECORD, host)
 
     def test_a_token_that_fits_in_no_header_is_not_shown(
-        self, api: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+        self, emulator: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", f"{TOKEN}\nx")
         with pytest.raises(Told, match="no API token") as told:

@@ -10,7 +10,7 @@ import pytest
 from kit.processes import own_identity
 from lab.faults import TAKEN
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
-from lab.place import LabPlace, running
+from lab.running import RunningLab, running
 from tests.support.faults import assert_shows, printed
 
 
@@ -61,15 +61,15 @@ def test_holder_is_no_process_with_another_file_of_the_same_number(tmp_path: Pat
 
 
 def test_the_machines_lock_is_where_root_alone_may_write() -> None:
-    place = MACHINE_LOCK.parent.stat()
-    assert place.st_uid == 0
-    assert not place.st_mode & 0o022
+    directory = MACHINE_LOCK.parent.stat()
+    assert directory.st_uid == 0
+    assert not directory.st_mode & 0o022
 
 
 @pytest.fixture
-def ours() -> LabPlace:
+def ours() -> RunningLab:
     """What a lab says of itself that runs as this process."""
-    return LabPlace(
+    return RunningLab(
         process=own_identity(),
         level="api",
         hostwinds_url="",
@@ -80,7 +80,7 @@ def ours() -> LabPlace:
 
 
 def test_a_lab_whose_number_another_process_has_now_does_not_run(
-    tmp_path: Path, ours: LabPlace
+    tmp_path: Path, ours: RunningLab
 ) -> None:
     ours.write(tmp_path)
     assert running(tmp_path) is not None
@@ -89,7 +89,7 @@ def test_a_lab_whose_number_another_process_has_now_does_not_run(
 
 
 def test_holder_where_the_system_lists_no_locks_is_the_process_that_wrote_the_file(
-    tmp_path: Path, ours: LabPlace
+    tmp_path: Path, ours: RunningLab
 ) -> None:
     """Linux alone has /proc/locks."""
     locks = tmp_path / "no such file"

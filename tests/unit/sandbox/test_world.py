@@ -10,7 +10,7 @@ import pytest
 from cli.api import Api, connect
 from kit.processes import own_identity
 from lab.faults import NO_RECEIVER, NOT_RUNNING
-from lab.place import LabPlace
+from lab.running import RunningLab
 from sandbox import demo, lab, world
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tests.support.faults import assert_shows, printed
@@ -25,7 +25,7 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def running() -> None:
     """A lab at API level."""
-    place = LabPlace(
+    lab = RunningLab(
         process=own_identity(),
         level="api",
         hostwinds_url="",
@@ -34,7 +34,7 @@ def running() -> None:
         cloudflare_token="",
     )
     world.lab_dir().mkdir(parents=True, exist_ok=True)
-    place.write(world.lab_dir())
+    lab.write(world.lab_dir())
 
 
 def test_lab_command_without_a_lab_is_refused() -> None:

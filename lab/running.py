@@ -1,4 +1,4 @@
-"""What a running lab tells others: where its servers are. One file, readable by its owner only."""
+"""The file of a running lab: addresses and keys of its servers, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = "lab.json"
 PLATFORM_ZONE = "penguinmails.example"
 
 
-class LabPlace(BaseModel):
+class RunningLab(BaseModel):
     """Addresses and keys of one running lab."""
 
     process: str
@@ -38,7 +38,7 @@ class LabPlace(BaseModel):
     receiver: str | None = None
     """Domain whose mail arrives in the lab."""
     receiver_ready: bool = False
-    """It comes up after everything else; until then it refuses mail for a while."""
+    """It starts after everything else, and accepts no mail before."""
 
     @property
     def pid(self) -> int:
@@ -63,18 +63,18 @@ class LabPlace(BaseModel):
         files.write(directory / FILE, self.model_dump_json(indent=1), mode=files.PRIVATE)
 
 
-def running(directory: Path) -> LabPlace | None:
+def running(directory: Path) -> RunningLab | None:
     """Return the lab that runs in a directory, None when none does."""
     try:
-        place = LabPlace.model_validate_json((directory / FILE).read_text())
+        lab = RunningLab.model_validate_json((directory / FILE).read_text())
     except (OSError, ValueError):
         return None
-    return place if runs(place.process) else None
+    return lab if runs(lab.process) else None
 
 
-def required(directory: Path) -> LabPlace:
+def required(directory: Path) -> RunningLab:
     """Return the lab that runs in a directory; raises NOT_RUNNING."""
-    place = running(directory)
-    if place is None:
+    lab = running(directory)
+    if lab is None:
         raise NOT_RUNNING()
-    return place
+    return lab
