@@ -73,7 +73,7 @@ async def test_fault_of_an_engine_run_is_shown(world: World) -> None:
 async def test_changed_host_key_is_shown(world: World) -> None:
     """Ansible would need a host at port 22 of an address that another host had before."""
     await world.apply()
-    world.configurator.fail_next(HOST_KEY_CHANGED.shown().at("host/mx1"))
+    world.configurator.fail_next("mx1", HOST_KEY_CHANGED.shown())
     assert await world.step()
     assert_shows(await shown(world, "HostsConfigured", "host/mx1"), HOST_KEY_CHANGED)
     assert_shows(await last_operation(world), HOST_KEY_CHANGED)
