@@ -17,9 +17,9 @@ from controlplane.conditions import repository as condition_rows
 from controlplane.conditions.model import PROVISIONED
 from controlplane.hosts import repository as host_rows
 from controlplane.hosts.repository import HostRow
-from controlplane.inventory import repository
 from controlplane.inventory.schemas import AddressView, DomainView, HostView, MailboxView, Part
 from controlplane.pagination import cut
+from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
@@ -150,18 +150,18 @@ async def _tenants(
     start: str,
 ) -> AsyncIterator[Listed]:
     """Yield tenants by name from `start` on, with their hosts and conditions."""
-    last, again = start, True
-    while names := await repository.names_of_tenants(
-        connection, holding, tenant=tenant, start=last, again=again, limit=BATCH
+    after, inclusive = start, True
+    while rows := await tenant_rows.page(
+        connection, after=after, inclusive=inclusive, name=tenant, spec=holding, limit=BATCH
     ):
-        last, again = names[-1], False
-        for name in names:
-            row = await service.find(connection, name)
-            conditions: dict[str, list[ConditionView]] = defaultdict(list)
-            for condition in await condition_rows.load(connection, row.id):
-                conditions[condition.subject].append(ConditionView(**condition.__dict__))
+        after, inclusive = rows[-1].name, False
+        conditions = await condition_rows.load_all(connection, [row.id for row in rows])
+        for row in rows:
+            by_subject: dict[str, list[ConditionView]] = defaultdict(list)
+            for condition in conditions[row.id]:
+                by_subject[condition.subject].append(ConditionView(**vars(condition)))
             hosts = await host_rows.load(connection, row.id)
-            yield Listed(row, hosts, conditions, platform)
+            yield Listed(row, hosts, by_subject, platform)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

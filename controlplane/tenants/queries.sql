@@ -14,7 +14,11 @@ for no key update
 
 -- name: page
 {tenants}
-where name > :after and document->'metadata'->'labels' @> all(cast(:labels as jsonb[]))
+where name >= :after
+  and (:inclusive or name > :after)
+  and (cast(:name as text) is null or name = :name)
+  and document->'metadata'->'labels' @> all(cast(:labels as jsonb[]))
+  and document->'spec' @> cast(:spec as jsonb)
 order by name
 limit :limit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -82,11 +82,30 @@ async def lock(connection: AsyncConnection, id_: UUID) -> None:
 
 
 async def page(
-    connection: AsyncConnection, *, after: str, labels: Sequence[tuple[str, str]], limit: int
+    connection: AsyncConnection,
+    *,
+    after: str,
+    limit: int,
+    inclusive: bool = False,
+    name: str | None = None,
+    labels: Sequence[tuple[str, str]] = (),
+    spec: Mapping[str, Any] | None = None,
 ) -> list[TenantRow]:
-    """Return tenants with all these labels, in order of name, after a name."""
-    wanted = [json.dumps(dict([label])) for label in labels]
-    return await fetch_all(connection, SQL.page, _tenant, after=after, labels=wanted, limit=limit)
+    """Return tenants in order of name, after a name or with `inclusive` from it on.
+
+    They have all `labels`, and their specification contains `spec`.
+    """
+    return await fetch_all(
+        connection,
+        SQL.page,
+        _tenant,
+        after=after,
+        inclusive=inclusive,
+        name=name,
+        labels=[json.dumps(dict([label])) for label in labels],
+        spec=json.dumps(spec or {}),
+        limit=limit,
+    )
 
 
 async def insert(
