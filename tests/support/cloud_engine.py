@@ -219,7 +219,7 @@ class InMemoryEngine:
                     raise SUPERSEDED(name=tenant)
                 self._journal[label] = tenant
                 self.account.order(label)
-            progress(f"{host.name}: waiting for {label} to show up")
+            progress(f"{host.name}: waiting until {label} is listed")
             self._at("bought")
             server = self.account.servers[label]
             known = ObservedHost(host.name, label, server.service_id, ())
