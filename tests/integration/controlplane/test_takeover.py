@@ -215,7 +215,7 @@ async def test_a_log_goes_on_after_lines_that_could_not_be_written(world: World)
     assert await world.condition("Ready") == ("True", "Ready")
     lines = [line for (line,) in await rows(world, "select line from oltp.operation_lines")]
     assert "half ? and NUL ?" in lines
-    assert "waiting for" in " ".join(lines)
+    assert "is listed" in " ".join(lines)
 
 
 async def test_words_from_outside_that_cannot_be_kept_do_not_stop_a_tenant(world: World) -> None:

@@ -32,20 +32,20 @@ def server(world: World, client: Client, clock: Clock) -> int:
     return service
 
 
-def test_a_new_server_is_not_listed_at_once(world: World, client: Client, clock: Clock) -> None:
+def test_new_server_is_listed_later(world: World, client: Client, clock: Clock) -> None:
     world.order("acme-mx1-abc123", "52", 12)
     assert client.instances() == []
     clock.pause(120)
     assert [instance.name for instance in client.instances()] == ["acme-mx1-abc123"]
 
 
-def test_no_object_holds_the_root_password(client: Client, server: int) -> None:
+def test_instance_has_no_root_password(client: Client, server: int) -> None:
     password = client.root_password(server).get_secret_value()
     assert password
     assert password not in repr(client.instance(server)) + repr(client.instances())
 
 
-def test_a_wrong_key_is_told_without_showing_it(url: str, tmp_path: Path) -> None:
+def test_wrong_key_is_refused_without_showing_it(url: str, tmp_path: Path) -> None:
     wrong = "the-wrong-key"
     with (
         Client(url, SecretStr(wrong), FileLimiter(tmp_path / "l", 1000)) as client,
@@ -56,13 +56,13 @@ def test_a_wrong_key_is_told_without_showing_it(url: str, tmp_path: Path) -> Non
     assert wrong not in str(caught.value) + repr(caught.value) + repr(client)
 
 
-def test_a_server_that_is_gone_is_none(client: Client) -> None:
+def test_instance_that_does_not_exist_is_none(client: Client) -> None:
     assert client.instance(4711) is None
     with fault_shown(VANISHED, what="server 4711"):
         client.root_password(4711)
 
 
-def test_order_whose_answer_is_lost_may_have_happened(client: Client, world: World) -> None:
+def test_order_whose_answer_is_lost_has_an_unknown_outcome(client: Client, world: World) -> None:
     template = client.image_id("Debian 12")
     world.faults.inject("lost_answer")
     with fault_shown(OUTCOME_UNKNOWN, reason=...):
@@ -70,13 +70,13 @@ def test_order_whose_answer_is_lost_may_have_happened(client: Client, world: Wor
     assert [server.srvrname for server in world.all_servers()] == ["mx1"]
 
 
-def test_a_profile_without_ssh_is_undone_and_refused(client: Client, server: int) -> None:
+def test_firewall_profile_without_ssh_is_undone_and_refused(client: Client, server: int) -> None:
     with fault_shown(FIREWALL_WITHOUT_SSH):
         client.set_firewall(server, "smtp")
     assert client.firewall(server).name == "default"
 
 
-def test_a_profile_without_ssh_that_a_cut_off_run_left_is_not_what_is_gone_back_to(
+def test_firewall_profile_without_ssh_of_an_interrupted_run_is_not_restored(
     client: Client, server: int, world: World
 ) -> None:
     world.set_profile(server, "smtp")
@@ -85,7 +85,7 @@ def test_a_profile_without_ssh_that_a_cut_off_run_left_is_not_what_is_gone_back_
     assert client.firewall(server).name == "default"
 
 
-def test_what_is_accepted_and_not_done_is_told(client: Client, server: int, world: World) -> None:
+def test_change_without_effect_is_a_fault(client: Client, server: int, world: World) -> None:
     further = world.attach(server)
     world.set_profile(server, "default")
     world.faults.inject("no_effect", times=-1)
@@ -96,17 +96,17 @@ def test_what_is_accepted_and_not_done_is_told(client: Client, server: int, worl
         client.set_firewall(server, "custom")
 
 
-def test_a_server_that_is_gone_has_no_addresses(client: Client) -> None:
+def test_instance_that_does_not_exist_has_no_addresses(client: Client) -> None:
     assert client.addresses(4711) == client.secondary_addresses(4711) == []
 
 
-def test_the_main_address_cannot_be_given_back(client: Client, server: int) -> None:
+def test_main_address_release_is_refused(client: Client, server: int) -> None:
     main = client.addresses(server)[0]
     with fault_shown(REFUSED, action="delete_ip", reason=...):
         client.release_address(server, main)
 
 
-def test_a_locked_server_is_not_terminated(client: Client, server: int, world: World) -> None:
+def test_locked_server_is_not_terminated(client: Client, server: int, world: World) -> None:
     client.toggle_lock(server)
     with fault_shown(REFUSED, action="terminate", reason=...):
         client.terminate(server)
@@ -114,7 +114,7 @@ def test_a_locked_server_is_not_terminated(client: Client, server: int, world: W
 
 
 @pytest.mark.parametrize("kind", ["file", "postgres"])
-def test_requests_of_all_processes_keep_their_distance(
+def test_limiter_of_several_processes_keeps_the_rate(
     kind: str,
     tmp_path: Path,
     request: pytest.FixtureRequest,
@@ -133,7 +133,7 @@ def test_requests_of_all_processes_keep_their_distance(
 
 
 @pytest.mark.parametrize("kind", ["file", "postgres"])
-def test_a_clock_that_was_set_back_stops_nobody(
+def test_limiter_with_a_clock_set_back_does_not_wait(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     waits: list[float] = []
@@ -156,7 +156,7 @@ def test_a_clock_that_was_set_back_stops_nobody(
     assert waits[-1] < 1
 
 
-def test_many_who_wait_keep_their_distance(tmp_path: Path) -> None:
+def test_limiter_with_many_waiting_keeps_the_rate(tmp_path: Path) -> None:
     waits: list[float] = []
     limiter = FileLimiter(tmp_path / "limiter", rate=1, pause=waits.append, clock=lambda: 1000.0)
     for _ in range(200):
@@ -164,7 +164,7 @@ def test_many_who_wait_keep_their_distance(tmp_path: Path) -> None:
     assert waits == [float(number) for number in range(200)]
 
 
-def test_a_damaged_note_of_the_limiter_is_taken_for_none(tmp_path: Path) -> None:
+def test_limiter_with_a_damaged_file_starts_again(tmp_path: Path) -> None:
     waits: list[float] = []
     for left in ("", "\0\0\0", "1.5"):
         (tmp_path / "limiter").write_text(left)
@@ -172,7 +172,7 @@ def test_a_damaged_note_of_the_limiter_is_taken_for_none(tmp_path: Path) -> None
     assert waits == [0, 0, 0]
 
 
-def test_a_limiter_without_its_store_is_told(tmp_path: Path) -> None:
+def test_limiter_without_its_store_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     nowhere = "postgresql://nobody@127.0.0.1:9/none"
     for limiter in (FileLimiter(tmp_path / "file" / "limiter"), PostgresLimiter(nowhere)):
@@ -180,6 +180,6 @@ def test_a_limiter_without_its_store_is_told(tmp_path: Path) -> None:
             limiter.wait()
 
 
-def test_the_key_is_in_no_address(client: Client, url: str) -> None:
+def test_key_is_in_no_url(client: Client, url: str) -> None:
     assert KEY not in url
     assert KEY not in repr(client)

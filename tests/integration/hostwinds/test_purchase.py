@@ -58,7 +58,7 @@ def bought(world: World) -> list[str]:
     return [line["kind"] for line in world.ledger]
 
 
-def test_a_new_instance_is_waited_for(buyer: Buyer, world: World, said: list[str]) -> None:
+def test_new_instance_is_waited_for(buyer: Buyer, world: World, said: list[str]) -> None:
     instance = buyer.instance(ORDER, said.append)
     assert instance.name == ORDER.name
     assert instance.is_active
@@ -66,20 +66,22 @@ def test_a_new_instance_is_waited_for(buyer: Buyer, world: World, said: list[str
     assert any("ordering" in line and "9.99" in line for line in said)
 
 
-def test_asking_again_buys_nothing(buyer: Buyer, world: World, said: list[str]) -> None:
+def test_order_repeated_buys_nothing(buyer: Buyer, world: World, said: list[str]) -> None:
     first = buyer.instance(ORDER, said.append)
     assert buyer.instance(ORDER, said.append).service_id == first.service_id
     assert bought(world) == ["server"]
 
 
-def test_a_lost_answer_is_looked_for(buyer: Buyer, world: World, said: list[str]) -> None:
+def test_lost_answer_is_resolved_by_the_listing(
+    buyer: Buyer, world: World, said: list[str]
+) -> None:
     world.faults.inject("lost_answer")
     assert buyer.instance(ORDER, said.append).name == ORDER.name
     assert bought(world) == ["server"]
 
 
 @pytest.mark.parametrize("moment", ["before the order", "after the order", "before the outcome"])
-def test_a_crash_at_any_boundary_never_buys_twice(
+def test_crash_at_any_step_buys_once(
     buyer: Buyer,
     client: Client,
     journal: Journal,
@@ -113,7 +115,7 @@ def test_a_crash_at_any_boundary_never_buys_twice(
         assert bought(world) == ["server"]
 
 
-def test_a_lost_journal_adopts_by_name(
+def test_lost_journal_adopts_by_name(
     buyer: Buyer, journal: Journal, world: World, said: list[str]
 ) -> None:
     first = buyer.instance(ORDER, said.append)
@@ -122,7 +124,7 @@ def test_a_lost_journal_adopts_by_name(
     assert bought(world) == ["server"]
 
 
-def test_a_refusal_leaves_no_intent(
+def test_refused_order_leaves_no_intent(
     buyer: Buyer, journal: Journal, world: World, said: list[str]
 ) -> None:
     world.faults.inject("unauthorized", times=-1)
@@ -134,7 +136,7 @@ def test_a_refusal_leaves_no_intent(
     assert bought(world) == ["server"]
 
 
-def test_what_nobody_offers_is_refused_before_money(
+def test_order_that_is_not_on_offer_is_refused_before_a_purchase(
     buyer: Buyer, world: World, said: list[str]
 ) -> None:
     huge = Order("acme-mx1-abc123", 64, 2048, 50, "Seattle", "Debian 12")
@@ -146,7 +148,7 @@ def test_what_nobody_offers_is_refused_before_money(
     assert bought(world) == []
 
 
-def test_one_that_never_boots_is_reported_and_kept(
+def test_instance_that_never_boots_is_reported_and_kept(
     buyer: Buyer, world: World, said: list[str]
 ) -> None:
     world.faults.inject("never_boots")
@@ -158,7 +160,7 @@ def test_one_that_never_boots_is_reported_and_kept(
     assert bought(world) == ["server"]
 
 
-def test_an_error_after_the_invoice_was_paid_is_no_refusal(
+def test_error_after_the_invoice_was_paid_is_no_refusal(
     buyer: Buyer, world: World, said: list[str]
 ) -> None:
     world.faults.inject("late_error")
@@ -166,7 +168,7 @@ def test_an_error_after_the_invoice_was_paid_is_no_refusal(
     assert bought(world) == ["server"]
 
 
-def test_a_server_that_is_not_in_the_account_is_not_ordered_again(
+def test_server_missing_in_the_account_is_not_ordered_again(
     buyer: Buyer, client: Client, journal: Journal, world: World, said: list[str]
 ) -> None:
     """The key may be of another account; only a person knows that the server was ended."""
@@ -180,7 +182,7 @@ def test_a_server_that_is_not_in_the_account_is_not_ordered_again(
     assert bought(world) == ["server", "server"]
 
 
-def test_two_servers_of_one_name_are_left_to_a_person(
+def test_two_servers_of_one_name_are_a_fault(
     buyer: Buyer, world: World, clock: Clock, said: list[str]
 ) -> None:
     for _ in range(2):
@@ -191,7 +193,7 @@ def test_two_servers_of_one_name_are_left_to_a_person(
     assert bought(world) == ["server", "server"]
 
 
-def test_a_server_is_seen_to_go_before_its_purchase_is_closed(
+def test_purchase_is_closed_after_its_server_is_gone(
     buyer: Buyer, journal: Journal, world: World, said: list[str]
 ) -> None:
     service = buyer.instance(ORDER, said.append).service_id
@@ -205,7 +207,7 @@ def test_a_server_is_seen_to_go_before_its_purchase_is_closed(
     assert journal.find(ORDER.name) is None
 
 
-def test_server_that_somebody_locked_is_not_ended(
+def test_locked_server_is_not_ended(
     buyer: Buyer, client: Client, world: World, said: list[str]
 ) -> None:
     service = buyer.instance(ORDER, said.append).service_id
@@ -215,7 +217,7 @@ def test_server_that_somebody_locked_is_not_ended(
     assert [server.serviceid for server in world.all_servers()] == [service]
 
 
-def test_what_a_cut_off_run_bought_is_ended(
+def test_server_of_an_interrupted_run_is_ended(
     buyer: Buyer,
     client: Client,
     journal: Journal,
@@ -240,7 +242,7 @@ def test_what_a_cut_off_run_bought_is_ended(
     assert journal.intents() == []
 
 
-def test_a_later_holder_of_the_lease_stops_us(
+def test_purchase_under_an_earlier_lease_is_refused(
     buyer: Buyer,
     journal: Journal,
     world: World,
@@ -257,7 +259,7 @@ def test_a_later_holder_of_the_lease_stops_us(
     assert bought(world) == ["server"]
 
 
-def test_an_address_is_adopted_when_it_appears(buyer: Buyer, world: World, said: list[str]) -> None:
+def test_address_is_adopted_when_it_appears(buyer: Buyer, world: World, said: list[str]) -> None:
     service = buyer.instance(ORDER, said.append).service_id
     with fault_shown(PENDING, service_id=service):
         buyer.address(service, "mx1-2", said.append)
@@ -267,7 +269,7 @@ def test_an_address_is_adopted_when_it_appears(buyer: Buyer, world: World, said:
     assert bought(world) == ["server", "address"]
 
 
-def test_an_address_that_the_server_lost_is_asked_for_again(
+def test_address_lost_by_the_server_is_requested_again(
     buyer: Buyer, client: Client, world: World, said: list[str]
 ) -> None:
     service = buyer.instance(ORDER, said.append).service_id
@@ -280,16 +282,14 @@ def test_an_address_that_the_server_lost_is_asked_for_again(
     assert buyer.address(service, "mx1-2", said.append) == again
 
 
-def test_the_main_address_is_never_adopted_wherever_it_is_listed(
-    buyer: Buyer, world: World, said: list[str]
-) -> None:
+def test_main_address_is_never_adopted(buyer: Buyer, world: World, said: list[str]) -> None:
     service = buyer.instance(ORDER, said.append).service_id
     further = world.attach(service)
     next(iter(world.all_servers())).ips.reverse()
     assert buyer.address(service, "mx1-2", said.append) == further
 
 
-def test_no_answer_at_all_is_told_so(buyer: Buyer, world: World, said: list[str]) -> None:
+def test_api_without_an_answer_is_a_fault(buyer: Buyer, world: World, said: list[str]) -> None:
     for fault in ("not_json", "server_error"):
         world.faults.inject(fault, times=-1)
         with fault_shown(UNREACHABLE, action=..., reason=...):

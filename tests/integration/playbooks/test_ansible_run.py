@@ -68,9 +68,7 @@ def task(name: str, module: str, **arguments: Any) -> dict[str, Any]:
     return {"name": name, f"ansible.builtin.{module}": arguments}
 
 
-def test_changes_are_counted_and_told_also_from_a_folder_with_a_space(
-    run: Run, tmp_path: Path
-) -> None:
+def test_run_from_a_directory_with_a_space_counts_changes(run: Run, tmp_path: Path) -> None:
     made = task("Make a folder", "file", path=str(tmp_path / "made"), state="directory")
 
     assert run.tasks(made) == 1
@@ -78,7 +76,7 @@ def test_changes_are_counted_and_told_also_from_a_folder_with_a_space(
     assert run.lines == ["mx1: changed: Make a folder", "mx1: ok: Make a folder"]
 
 
-def test_the_private_directory_ends_with_the_run(run: Run) -> None:
+def test_private_directory_is_removed_after_the_run(run: Run) -> None:
     run.tasks(task("Say", "debug", msg="hello"))
     with pytest.raises(Fault):
         run.tasks(task("Fail", "fail", msg="no"))
@@ -86,7 +84,7 @@ def test_the_private_directory_ends_with_the_run(run: Run) -> None:
     assert list(run.root.iterdir()) == []
 
 
-def test_a_secret_is_in_no_line_no_argument_and_no_environment(run: Run, tmp_path: Path) -> None:
+def test_secret_is_in_no_line_argument_or_environment(run: Run, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     ancestors = (
         "p=$$; while [ $p -gt 1 ]; do cat /proc/$p/cmdline /proc/$p/environ; "
@@ -106,7 +104,7 @@ def test_a_secret_is_in_no_line_no_argument_and_no_environment(run: Run, tmp_pat
     assert SECRET not in text
 
 
-def test_a_secret_stays_hidden_when_its_task_fails(run: Run) -> None:
+def test_secret_of_a_failed_task_is_hidden(run: Run) -> None:
     failing = task("Use the secret", "fail", msg="{{ secret_word }}") | {"no_log": True}
 
     with pytest.raises(Fault) as caught:
@@ -116,7 +114,7 @@ def test_a_secret_stays_hidden_when_its_task_fails(run: Run) -> None:
     assert SECRET not in str(caught.value) + "\n".join(run.lines)
 
 
-def test_a_failed_task_is_named_with_the_words_of_its_module(run: Run) -> None:
+def test_failed_task_is_shown_with_the_message_of_its_module(run: Run) -> None:
     with pytest.raises(Fault) as caught:
         run.tasks(
             task("Fill the disk", "fail", msg="write: No space left on device"),
@@ -128,7 +126,7 @@ def test_a_failed_task_is_named_with_the_words_of_its_module(run: Run) -> None:
     assert run.lines == ["mx1: failed: Fill the disk: write: No space left on device"]
 
 
-def test_a_run_that_hangs_is_ended_at_the_deadline(run: Run, tmp_path: Path) -> None:
+def test_run_that_hangs_is_ended_at_the_deadline(run: Run, tmp_path: Path) -> None:
     pipe, number = tmp_path / "pipe", tmp_path / "number"
     os.mkfifo(pipe)
     hang = task("Hang", "shell", cmd=f"echo $$ > {number}; exec cat {pipe}")
@@ -141,14 +139,14 @@ def test_a_run_that_hangs_is_ended_at_the_deadline(run: Run, tmp_path: Path) -> 
     assert not hanging.exists() or str(pipe) not in hanging.read_text()
 
 
-def test_a_run_can_be_cut_off(run: Run) -> None:
+def test_run_can_be_cancelled(run: Run) -> None:
     with pytest.raises(Fault) as caught:
         run.tasks(task("Never seen", "debug", msg="x"), cancelled=lambda: True)
 
     assert_shows(caught.value, OPERATION_ENDED, reason="the control plane was asked to stop")
 
 
-def test_what_a_dead_process_left_is_cleared_by_the_next_run(run: Run) -> None:
+def test_remains_of_a_dead_process_are_removed_by_the_next_run(run: Run) -> None:
     ended = subprocess.Popen([sys.executable, "-c", "pass"])
     ended.wait()
     abandoned = run.root / f"penguin-run-{ended.pid}.1-x"
@@ -167,7 +165,7 @@ def test_what_a_dead_process_left_is_cleared_by_the_next_run(run: Run) -> None:
     assert list(run.root.iterdir()) == []
 
 
-def test_a_host_that_does_not_answer_is_unreachable(run: Run) -> None:
+def test_host_that_does_not_answer_is_unreachable(run: Run) -> None:
     with pytest.raises(Fault) as caught:
         run.tasks(task("Ping", "ping") | {"vars": {"ansible_port": 1}}, local=False)
 
@@ -175,7 +173,7 @@ def test_a_host_that_does_not_answer_is_unreachable(run: Run) -> None:
     assert caught.value.where == "host/mx1"
 
 
-def test_a_playbook_that_ansible_cannot_read_is_our_own_fault(run: Run) -> None:
+def test_playbook_that_ansible_cannot_read_is_a_fault(run: Run) -> None:
     with pytest.raises(Fault) as caught:
         run.tasks({"name": "No such module", "penguins_fly": {}})
 

@@ -121,7 +121,7 @@ def contact() -> FirstContact:
     return FirstContact(deadline=timedelta(seconds=10))
 
 
-def test_a_password_is_used_once_and_our_key_from_then_on(
+def test_first_contact_uses_the_password_once_and_then_the_key(
     host: Host, door: Door, contact: FirstContact
 ) -> None:
     private, public = make_key()
@@ -147,7 +147,7 @@ def test_a_password_is_used_once_and_our_key_from_then_on(
 
 
 @pytest.mark.parametrize("password", ["wrong", None])
-def test_a_host_that_takes_neither_password_nor_key_refuses(
+def test_host_that_accepts_neither_password_nor_key_refuses(
     door: Door, contact: FirstContact, password: str | None
 ) -> None:
     private, public = make_key()
@@ -166,7 +166,7 @@ def test_a_host_that_takes_neither_password_nor_key_refuses(
     assert "wrong" not in str(caught.value)
 
 
-def test_a_host_that_never_comes_up_is_given_up_at_the_deadline() -> None:
+def test_host_that_never_boots_is_unreachable_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     now = [0.0]
@@ -191,7 +191,7 @@ def test_a_host_that_never_comes_up_is_given_up_at_the_deadline() -> None:
     assert len(lines) == 1
 
 
-def test_a_host_that_comes_up_late_is_waited_for(host: Host) -> None:
+def test_host_that_boots_late_is_waited_for(host: Host) -> None:
     private, public = make_key()
     doors: list[Door] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -25,7 +25,7 @@ from tests.support.installation import INSTALLATION
 from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine, find
 
-from .plane import PASSWORDS, Person, Plane
+from .control_plane import PASSWORDS, CommandLine, ControlPlane
 
 TOKEN = "lab-token-of-forty-characters-0123456789"
 ZONES = ("acme.example", "penguinmails.example")
@@ -113,15 +113,15 @@ def blueprint() -> Blueprint:
 
 
 @pytest.fixture
-def plane(
+def control_plane(
     database: str,
     environment: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Plane]:
+) -> Iterator[ControlPlane]:
     """A control plane whose address the command line knows."""
     upgrade(database, INSTALLATION, PASSWORDS)
-    made = Plane(database, environment, tmp_path)
+    made = ControlPlane(database, environment, tmp_path)
     with structlog.testing.capture_logs() as made.log, made.serving() as (url, key):
         monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "person"))
         monkeypatch.setenv("PENGUIN_API_URL", url)
@@ -130,5 +130,5 @@ def plane(
 
 
 @pytest.fixture
-def penguin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Person:
-    return Person(tmp_path / "acme.yaml", capsys)
+def penguin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    return CommandLine(tmp_path / "acme.yaml", capsys)

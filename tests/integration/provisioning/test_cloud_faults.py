@@ -25,24 +25,24 @@ from tests.support.faults import any_values, assert_shows
 from tests.support.installation import INSTALLATION
 
 from .conftest import Cloud
-from .plane import FILE, PLATFORM, Person, Plane
+from .control_plane import FILE, PLATFORM, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
 
 NOWHERE = "http://127.0.0.1:9/"
 
 Repair = Callable[[], object]
-Cause = Callable[[Plane, Cloud], Repair]
+Cause = Callable[[ControlPlane, Cloud], Repair]
 
 
 def with_setting(name: str, value: str | None) -> Cause:
     """Set a variable of the engine to a wrong value, or remove it."""
 
-    def cause(plane: Plane, cloud: Cloud) -> Repair:
-        right = plane.environment.pop(name)
+    def cause(control_plane: ControlPlane, cloud: Cloud) -> Repair:
+        right = control_plane.environment.pop(name)
         if value is not None:
-            plane.environment[name] = value
-        return lambda: plane.environment.update({name: right})
+            control_plane.environment[name] = value
+        return lambda: control_plane.environment.update({name: right})
 
     return cause
 
@@ -50,34 +50,34 @@ def with_setting(name: str, value: str | None) -> Cause:
 def with_platform(**settings: object) -> Cause:
     """Set settings of the platform to wrong values."""
 
-    def cause(plane: Plane, cloud: Cloud) -> Repair:
-        plane.platform = PLATFORM.model_copy(update=settings)
-        return lambda: setattr(plane, "platform", PLATFORM)
+    def cause(control_plane: ControlPlane, cloud: Cloud) -> Repair:
+        control_plane.platform = PLATFORM.model_copy(update=settings)
+        return lambda: setattr(control_plane, "platform", PLATFORM)
 
     return cause
 
 
-def without_zone(plane: Plane, cloud: Cloud) -> Repair:
+def without_zone(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     [zone] = [one for one in cloud.account.zones() if one["name"] == "acme.example"]
     cloud.account.delete_zone(zone["id"])
     return lambda: cloud.account.register("acme.example")
 
 
-def with_foreign_record(plane: Plane, cloud: Cloud) -> Repair:
+def with_foreign_record(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     [zone] = [one for one in cloud.account.zones() if one["name"] == "acme.example"]
     foreign = {"name": "acme.example", "type": "TXT", "content": "v=spf1 -all", "ttl": 300}
     record = cloud.account.create(zone["id"], foreign)
     return lambda: cloud.account.delete(zone["id"], record["id"])
 
 
-def with_rate_limit(plane: Plane, cloud: Cloud) -> Repair:
+def with_rate_limit(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     cloud.account.faults.inject("rate_limited", times=-1)
     return cloud.account.faults.clear
 
 
-def with_lock(plane: Plane, cloud: Cloud) -> Repair:
+def with_lock(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     """Lock the stack as a person's `pulumi up` on another machine does."""
-    state = Path(urlsplit(plane.environment["PULUMI_BACKEND_URL"]).path)
+    state = Path(urlsplit(control_plane.environment["PULUMI_BACKEND_URL"]).path)
     lock = state / ".pulumi/locks/organization/penguin/acme/1.json"
     lock.parent.mkdir(parents=True)
     holder = {"pid": 4711, "username": "carla", "hostname": f"not-{socket.gethostname()}"}
@@ -85,15 +85,15 @@ def with_lock(plane: Plane, cloud: Cloud) -> Repair:
     return lock.unlink
 
 
-def with_host_that_never_boots(plane: Plane, cloud: Cloud) -> Repair:
+def with_host_that_never_boots(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     cloud.world.faults.inject("never_boots")
-    plane.environment["HOSTWINDS_PROVISIONING_DEADLINE"] = "1"
+    control_plane.environment["HOSTWINDS_PROVISIONING_DEADLINE"] = "1"
     return cloud.world.faults.clear
 
 
-def with_unresolved_intent(plane: Plane, cloud: Cloud) -> Repair:
+def with_unresolved_intent(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     """Write the intent of a purchase whose answer was lost long ago."""
-    with psycopg.connect(plane.dsn) as journal:
+    with psycopg.connect(control_plane.dsn) as journal:
         ensure_schema(journal)
         journal.execute(
             "insert into purchase.intents (key, opened_at) values (%s, '2020-01-01')",
@@ -208,7 +208,7 @@ SHOWN = {
 }
 
 
-def assert_condition(penguin: Person, case: Case) -> None:
+def assert_condition(penguin: CommandLine, case: Case) -> None:
     condition = penguin.condition("InfrastructureReady")
     assert case.where in condition["message"]
     assert_shows(condition, case.code, **case.values)
@@ -216,17 +216,17 @@ def assert_condition(penguin: Person, case: Case) -> None:
 
 @pytest.mark.parametrize("case", REPAIRED.values(), ids=REPAIRED.keys())
 def test_fault_is_shown_and_its_repair_needs_no_second_purchase(
-    plane: Plane, cloud: Cloud, penguin: Person, case: Case
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, case: Case
 ) -> None:
-    repair = case.cause(plane, cloud)
+    repair = case.cause(control_plane, cloud)
     penguin.apply(FILE)
 
-    plane.visit()
+    control_plane.reconcile()
 
     assert cloud.bought() == list(case.bought)
     assert_condition(penguin, case)
     assert_shows(penguin("logs", "acme").out, case.code, **case.values)
-    assert {entry["code"] for entry in plane.log if "code" in entry} == {case.code.name}
+    assert {entry["code"] for entry in control_plane.log if "code" in entry} == {case.code.name}
     if case.lasts:
         waited = penguin("wait", "tenant", "acme", "--for=condition=Ready")
         assert waited.status == 1
@@ -236,71 +236,71 @@ def test_fault_is_shown_and_its_repair_needs_no_second_purchase(
     repair()
     if case.lasts:
         penguin.apply(FILE)
-    plane.visit()
+    control_plane.reconcile()
 
     waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")
     assert waited.status == 0, waited.err + penguin("describe", "tenant", "acme").out
     assert cloud.bought() == ["server"]
-    plane.visit()
+    control_plane.reconcile()
     assert cloud.bought() == ["server"]
 
 
 @pytest.mark.parametrize("case", SHOWN.values(), ids=SHOWN.keys())
 def test_fault_is_shown_in_the_condition(
-    plane: Plane, cloud: Cloud, penguin: Person, case: Case
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, case: Case
 ) -> None:
-    case.cause(plane, cloud)
+    case.cause(control_plane, cloud)
     penguin.apply(FILE)
-    plane.visit()
+    control_plane.reconcile()
     assert cloud.bought() == list(case.bought)
     assert_condition(penguin, case)
 
 
 def test_passphrase_that_does_not_open_the_state_is_shown(
-    plane: Plane, penguin: Person, tmp_path: Path
+    control_plane: ControlPlane, penguin: CommandLine, tmp_path: Path
 ) -> None:
     penguin.apply(FILE)
-    plane.visit()
+    control_plane.reconcile()
     other = tmp_path / "other"
     other.write_text("another passphrase")
-    plane.environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(other)
+    control_plane.environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(other)
     penguin.apply(FILE.replace("addresses: 1", "addresses: 2"))
-    plane.visit()
+    control_plane.reconcile()
     assert_shows(penguin.last_operation(), faults.PASSPHRASE, reason=...)
 
 
 def test_host_that_could_not_be_ended_is_ended_when_the_provider_answers_again(
-    plane: Plane, cloud: Cloud, penguin: Person
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine
 ) -> None:
     penguin.apply(
         FILE.replace("hosts: [", "hosts: [{name: mx2, size: business, zone: acme.example}, ")
     )
-    plane.visit()
+    control_plane.reconcile()
     assert cloud.bought() == ["server", "server"]
-    repair = with_setting("HOSTWINDS_API_URL", NOWHERE)(plane, cloud)
+    repair = with_setting("HOSTWINDS_API_URL", NOWHERE)(control_plane, cloud)
     penguin.apply(FILE)
-    plane.visit()
+    control_plane.reconcile()
     logged = penguin("logs", "acme").out
     assert_shows(logged, provider.UNREACHABLE, **any_values(provider.UNREACHABLE))
 
     repair()
-    plane.visit()
+    control_plane.reconcile()
 
     assert len(list(cloud.world.all_servers())) == 1
     assert cloud.bought() == ["server", "server"]
 
 
-def test_order_whose_answer_was_lost_is_found_and_not_repeated(
-    plane: Plane, cloud: Cloud, penguin: Person
+def test_order_whose_answer_was_lost_is_not_repeated(
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine
 ) -> None:
     cloud.world.faults.inject("lost_answer")
     penguin.apply(FILE)
-    plane.visit()
+    control_plane.reconcile()
     waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")
     assert waited.status == 0, waited.err
     assert cloud.bought() == ["server"]
     assert "the outcome of add_instance is not known" in penguin("logs", "acme").out
-    plane.visit()
+    control_plane.reconcile()
     assert cloud.bought() == ["server"]
 
 
@@ -336,56 +336,56 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
 def test_mistake_in_the_file_is_shown_with_its_line_and_buys_nothing(
-    plane: Plane, cloud: Cloud, penguin: Person, mistake: Mistake
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, mistake: Mistake
 ) -> None:
     six = ", ".join(f"{{name: d{n}.example}}" for n in range(6))
     text = FILE.replace("dns: cloudflare}", f"dns: cloudflare}}, {six}")
-    plane.file.write_text(text.replace(mistake.right, mistake.wrong))
-    refused = penguin("apply", "-f", str(plane.file))
+    control_plane.file.write_text(text.replace(mistake.right, mistake.wrong))
+    refused = penguin("apply", "-f", str(control_plane.file))
     assert refused.status == 1
     assert_shows(refused.err, mistake.code, **mistake.values)
-    assert f"at: {plane.file}{mistake.place}" in refused.err
-    plane.visit()
+    assert f"at: {control_plane.file}{mistake.place}" in refused.err
+    control_plane.reconcile()
     assert cloud.bought() == []
 
 
 def test_domain_of_another_tenant_is_refused_and_buys_nothing(
-    plane: Plane, cloud: Cloud, penguin: Person
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine
 ) -> None:
     penguin.apply(FILE)
-    plane.visit()
-    plane.file.write_text(FILE.replace("name: acme}", "name: thief}"))
-    refused = penguin("apply", "-f", str(plane.file))
+    control_plane.reconcile()
+    control_plane.file.write_text(FILE.replace("name: acme}", "name: thief}"))
+    refused = penguin("apply", "-f", str(control_plane.file))
     assert refused.status == 1
     assert_shows(refused.err, DOMAIN_TAKEN)
-    assert f"at: {plane.file}" in refused.err
-    assert DOMAIN_TAKEN.name in [e["code"] for e in plane.log if e["event"] == "refused"]
-    plane.visit()
+    assert f"at: {control_plane.file}" in refused.err
+    assert DOMAIN_TAKEN.name in [e["code"] for e in control_plane.log if e["event"] == "refused"]
+    control_plane.reconcile()
     assert cloud.bought() == ["server"]
 
 
 def test_tenant_in_two_files_is_refused_and_buys_nothing(
-    plane: Plane, cloud: Cloud, penguin: Person
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine
 ) -> None:
-    copy = plane.file.with_name("copy.yaml")
-    for file in (plane.file, copy):
+    copy = control_plane.file.with_name("copy.yaml")
+    for file in (control_plane.file, copy):
         file.write_text(FILE)
-    twice = penguin("apply", "-f", str(plane.file), "-f", str(copy))
+    twice = penguin("apply", "-f", str(control_plane.file), "-f", str(copy))
     assert twice.status == 1
-    assert_shows(twice.err, cli.REPEATED, name="acme", first=plane.file)
+    assert_shows(twice.err, cli.REPEATED, name="acme", first=control_plane.file)
     assert f"at: {copy}" in twice.err
-    plane.visit()
+    control_plane.reconcile()
     assert cloud.bought() == []
 
 
 def test_api_that_does_not_answer_is_shown_with_its_address(
-    penguin: Person, plane: Plane, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    penguin: CommandLine, control_plane: ControlPlane, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plane.file.write_text(FILE)
+    control_plane.file.write_text(FILE)
     monkeypatch.setenv("PENGUIN_API_URL", NOWHERE)
-    refused = penguin("apply", "-f", str(plane.file))
+    refused = penguin("apply", "-f", str(control_plane.file))
     assert refused.status == 1
     assert_shows(refused.err, cli.UNREACHABLE, reason=...)
     assert "at: http://127.0.0.1:9" in refused.err
-    plane.visit()
+    control_plane.reconcile()
     assert cloud.bought() == []

@@ -20,7 +20,7 @@ from tests.support.waiting import wait_for
 from tools.servers import Postgres, Valkey
 
 from .conftest import Cloud
-from .plane import FILE, Said
+from .control_plane import FILE, CommandOutput
 
 pytestmark = [
     pytest.mark.engine,
@@ -62,9 +62,9 @@ class Installation:
         self.environment = {**clean, "PENGUIN_STATE_DIR": str(place), "PENGUIN_API__PORT": "0"}
         self.environment["PENGUIN_PUBLIC__PORT"] = "0"
         self.postgres = Postgres(place / "postgres")
-        self.log = place / "log" / "control-plane.jsonl"
+        self.log = place / "log" / "control-control_plane.jsonl"
 
-    def penguin(self, *arguments: str) -> Said:
+    def penguin(self, *arguments: str) -> CommandOutput:
         done = subprocess.run(
             [sys.executable, "-m", "cli.main", *arguments],
             cwd=checkout(),
@@ -74,7 +74,7 @@ class Installation:
             check=False,
         )
         assert "Traceback" not in done.stdout + done.stderr
-        return Said(done.returncode, done.stdout, done.stderr)
+        return CommandOutput(done.returncode, done.stdout, done.stderr)
 
     def refused_writes_of_state(self) -> int:
         """Count what the database of the engine's state had to undo."""
@@ -138,7 +138,7 @@ def installation(place: Path, disk: Disk, environment: dict[str, str]) -> Iterat
         Valkey(place / "valkey").stop()
 
 
-def test_a_full_disk_is_told_and_comes_right_with_one_purchase(
+def test_full_disk_is_shown_and_its_repair_needs_no_second_purchase(
     installation: Installation, disk: Disk, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     penguin = installation.penguin
@@ -175,7 +175,7 @@ def test_a_full_disk_is_told_and_comes_right_with_one_purchase(
     assert cloud.bought() == ["server"]
 
 
-def test_a_database_that_its_full_disk_killed_is_there_again_with_room(
+def test_database_ended_by_a_full_disk_starts_again_with_space(
     installation: Installation, disk: Disk
 ) -> None:
     penguin, postgres = installation.penguin, installation.postgres

@@ -43,7 +43,7 @@ from tests.support.faults import any_values, assert_shows
 from tests.support.memory_configurator import MemoryConfigurator
 
 from .conftest import Cloud
-from .plane import FILE, Person, Plane
+from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
 
@@ -80,7 +80,9 @@ def port() -> int:
 
 
 @pytest.fixture
-def reached(plane: Plane, port: int, monkeypatch: pytest.MonkeyPatch) -> Plane:
+def reached(
+    control_plane: ControlPlane, port: int, monkeypatch: pytest.MonkeyPatch
+) -> ControlPlane:
     """A control plane whose hosts answer, if at all, at a port of this machine."""
     monkeypatch.setattr(
         "controlplane.ansible.first_contact.SshServer", partial(SshServer, port=port)
@@ -88,9 +90,9 @@ def reached(plane: Plane, port: int, monkeypatch: pytest.MonkeyPatch) -> Plane:
     settings = ConfiguratorSettings(
         playbooks=Path("nowhere"), sender_sources=(), ssh_deadline=timedelta(seconds=1)
     )
-    plane.configurator = FirstContactOnly(settings)
-    plane.root_password = lambda _: PASSWORD
-    return plane
+    control_plane.configurator = FirstContactOnly(settings)
+    control_plane.root_password = lambda _: PASSWORD
+    return control_plane
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def reached(plane: Plane, port: int, monkeypatch: pytest.MonkeyPatch) -> Plane:
     ],
 )
 def test_refused_first_contact_is_shown_and_repeated(
-    reached: Plane, cloud: Cloud, penguin: Person, port: int, code: Code, reason: str
+    reached: ControlPlane, cloud: Cloud, penguin: CommandLine, port: int, code: Code, reason: str
 ) -> None:
     host, doors = Host(), []
     host.takes_passwords = False
@@ -109,7 +111,7 @@ def test_refused_first_contact_is_shown_and_repeated(
         doors.append(Door(host, port))
     penguin.apply(FILE)
 
-    reached.visit()
+    reached.reconcile()
 
     assert_shows(penguin.condition("HostsConfigured", HOST), code, reason=reason)
     assert_shows(penguin.last_operation(), code, reason=reason)
@@ -121,7 +123,7 @@ def test_refused_first_contact_is_shown_and_repeated(
     host.takes_passwords = True
     if code is ansible.UNREACHABLE:
         doors.append(Door(host, port))
-    reached.visit()
+    reached.reconcile()
     for door in doors:
         door.close()
     waited = penguin("wait", "tenant", "acme", "--for=condition=HostsConfigured", "--timeout=0s")
@@ -146,7 +148,7 @@ PLAYS: dict[Code, list[dict[str, Any]] | None] = {
 
 @pytest.mark.parametrize("code", PLAYS, ids=str)
 def test_failure_of_ansible_is_shown(
-    plane: Plane, penguin: Person, tmp_path: Path, code: Code
+    control_plane: ControlPlane, penguin: CommandLine, tmp_path: Path, code: Code
 ) -> None:
     (tmp_path / "ansible.cfg").write_text((checkout() / "playbooks/ansible.cfg").read_text())
     if (tasks := PLAYS[code]) is not None:
@@ -157,9 +159,9 @@ def test_failure_of_ansible_is_shown(
     settings = ConfiguratorSettings(
         playbooks=tmp_path, sender_sources=(), deadline=deadline, overrides=here
     )
-    plane.configurator = ConfigureOnly(settings)
+    control_plane.configurator = ConfigureOnly(settings)
     penguin.apply(FILE)
-    plane.visit()
+    control_plane.reconcile()
     assert_shows(penguin.condition("HostsConfigured", HOST), code, **any_values(code))
     assert_shows(penguin.last_operation(), code, **any_values(code))
 
@@ -190,11 +192,11 @@ def _presented(kind: str, content: str) -> str:
 
 
 @pytest.fixture
-def zones(plane: Plane, cloud: Cloud) -> Iterator[Zones]:
+def zones(control_plane: ControlPlane, cloud: Cloud) -> Iterator[Zones]:
     """The zones of the tenant, empty until they are published."""
-    transport, names, by_tcp = plane.run(serve_names())
+    transport, names, by_tcp = control_plane.run(serve_names())
     place = f"{IP}:{names.port}"
-    plane.verifier = InternetVerifier(resolver=place, authoritative_port=names.port)
+    control_plane.verifier = InternetVerifier(resolver=place, authoritative_port=names.port)
     yield Zones(names, cloud.nameserver)
 
     async def close() -> None:
@@ -202,7 +204,7 @@ def zones(plane: Plane, cloud: Cloud) -> Iterator[Zones]:
         by_tcp.close()
         await by_tcp.wait_closed()
 
-    plane.run(close())
+    control_plane.run(close())
 
 
 def add_spf(names: NameServer) -> None:
@@ -221,20 +223,20 @@ NAME_FAULTS: list[tuple[Code, str, Callable[[NameServer], object]]] = [
 
 
 def test_fault_of_a_name_is_shown_until_it_is_repaired(
-    plane: Plane, cloud: Cloud, penguin: Person, zones: Zones
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, zones: Zones
 ) -> None:
     penguin.apply(FILE)
-    plane.visit()
+    control_plane.reconcile()
     for code, subject, cause in NAME_FAULTS:
         zones.publish()
         cause(zones.names)
         for _ in range(2):
-            plane.visit()
+            control_plane.reconcile()
             assert_shows(penguin.condition("DnsReady", subject), code, **any_values(code))
         waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")
         assert waited.status == 1
     zones.publish()
-    plane.visit()
+    control_plane.reconcile()
     waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")
     assert waited.status == 0, waited.err + penguin("describe", "tenant", "acme").out
     assert cloud.bought() == ["server"]
@@ -287,15 +289,15 @@ PORT_FAULTS: list[tuple[Code, Callable[[MailPorts], object]]] = [
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 def test_fault_of_a_mail_port_is_shown_until_it_is_repaired(
-    plane: Plane, penguin: Person, port: int, tmp_path: Path
+    control_plane: ControlPlane, penguin: CommandLine, port: int, tmp_path: Path
 ) -> None:
     hosts, authority = CertifiedHosts(), create_ca("unused", now=datetime.now(UTC))
     ports = MailPorts(MailServer(authority, port=port), MailServer(authority, port=port))
-    plane.configurator, plane.verifier = hosts, ports
-    plane.root_password = lambda _: "first"
+    control_plane.configurator, control_plane.verifier = hosts, ports
+    control_plane.root_password = lambda _: "first"
     penguin.apply(FILE)
-    plane.visit()
-    plane.visit()
+    control_plane.reconcile()
+    control_plane.reconcile()
     closed = penguin.condition("Verified", ADDRESS)
     assert_shows(closed, verification.NO_BANNER, **any_values(verification.NO_BANNER))
 
@@ -305,14 +307,14 @@ def test_fault_of_a_mail_port_is_shown_until_it_is_repaired(
             for server in (ports.submission, ports.inbound)
         ]
 
-    servers = plane.run(serve())
+    servers = control_plane.run(serve())
     for code, cause in PORT_FAULTS:
         ports.repair()
         cause(ports)
-        plane.visit()
+        control_plane.reconcile()
         assert_shows(penguin.condition("Verified", ADDRESS), code, **any_values(code))
     ports.repair()
-    plane.visit()
+    control_plane.reconcile()
     waited = penguin("wait", "tenant", "acme", "--for=condition=Verified", "--timeout=0s")
 
     async def close() -> None:
@@ -320,5 +322,5 @@ def test_fault_of_a_mail_port_is_shown_until_it_is_repaired(
             server.close()
             await server.wait_closed()
 
-    plane.run(close())
+    control_plane.run(close())
     assert waited.status == 0, waited.err + penguin("describe", "tenant", "acme").out

@@ -13,27 +13,27 @@ import pytest
 from kit.paths import checkout
 
 from .conftest import Cloud
-from .mortal import DSN
-from .plane import FILE, Person, Plane
+from .control_plane import FILE, CommandLine, ControlPlane
+from .killed_reconciler import DSN
 
 pytestmark = pytest.mark.engine
 BOUNDARIES = ["keys", "cloud", "dns", "configuration", "verification", "activation", "end"]
 
 
-def test_killed_at_every_boundary_it_gets_ready_with_one_purchase(
-    plane: Plane, cloud: Cloud, penguin: Person, tmp_path: Path
+def test_process_killed_between_phases_becomes_ready_with_one_purchase(
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, tmp_path: Path
 ) -> None:
     def live(hours: int, boundary: str) -> int:
-        module = "tests.integration.provisioning.mortal"
+        module = "tests.integration.provisioning.killed_reconciler"
         return subprocess.run(
             [sys.executable, "-m", module, str(tmp_path), str(hours), boundary],
             cwd=checkout(),
-            env={**plane.environment, DSN: plane.dsn},
+            env={**control_plane.environment, DSN: control_plane.dsn},
             check=False,
         ).returncode
 
-    plane.file.write_text(FILE)
-    penguin("apply", "-f", str(plane.file))
+    control_plane.file.write_text(FILE)
+    penguin("apply", "-f", str(control_plane.file))
 
     for hours, boundary in enumerate(BOUNDARIES, 1):
         assert live(hours, boundary) == -signal.SIGKILL, boundary

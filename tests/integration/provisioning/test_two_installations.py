@@ -80,7 +80,7 @@ def test_tenants_of_one_name_keep_their_servers_addresses_and_records(
     assert theirs.preview(other, print).changes == ()
 
 
-def test_purchase_that_no_state_knows_is_ended_by_its_own_installation_only(
+def test_server_in_no_state_is_ended_by_its_own_installation_only(
     engine_of: Callable[[str], PulumiEngine], cloud: Cloud
 ) -> None:
     theirs = blueprint_of(OTHER, "acme.example")

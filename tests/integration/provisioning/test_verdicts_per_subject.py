@@ -15,7 +15,7 @@ from tests.support.memory_configurator import PASSWORD, MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
 
 from .conftest import Cloud
-from .plane import FILE, Person, Plane
+from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
 
@@ -29,50 +29,54 @@ MAILBOX = "  mailboxes: [{address: new@acme.example}]\n"
 
 
 @pytest.fixture
-def hosts(plane: Plane) -> MemoryConfigurator:
-    plane.configurator = MemoryConfigurator()
-    plane.root_password = lambda _: PASSWORD
-    return plane.configurator
+def hosts(control_plane: ControlPlane) -> MemoryConfigurator:
+    control_plane.configurator = MemoryConfigurator()
+    control_plane.root_password = lambda _: PASSWORD
+    return control_plane.configurator
 
 
 @pytest.fixture
-def internet(plane: Plane) -> MemoryInternet:
-    plane.verifier = MemoryInternet()
-    return plane.verifier
+def internet(control_plane: ControlPlane) -> MemoryInternet:
+    control_plane.verifier = MemoryInternet()
+    return control_plane.verifier
 
 
-def conditions(penguin: Person) -> dict[tuple[str, str], tuple[str, str]]:
+def conditions(penguin: CommandLine) -> dict[tuple[str, str], tuple[str, str]]:
     shown = json.loads(penguin("get", "tenant", "acme", "-o", "json").out)
     return {(c["subject"], c["type"]): (c["status"], c["reason"]) for c in shown["conditions"]}
 
 
-def published(plane: Plane) -> dict[str, Any]:
+def published(control_plane: ControlPlane) -> dict[str, Any]:
     async def read() -> dict[str, Any]:
-        async with plane.database.begin(CONTROLLER) as connection:
+        async with control_plane.database.begin(CONTROLLER) as connection:
             found = await connection.execute(text("select document from directory.entries"))
             return dict(found.scalar_one())
 
-    return plane.run(read())
+    return control_plane.run(read())
 
 
-def test_of_two_hosts_a_dead_one_hides_nothing_of_the_other_and_holds_back_no_mailbox(
-    plane: Plane, cloud: Cloud, penguin: Person, hosts: MemoryConfigurator, internet: MemoryInternet
+def test_dead_host_hides_no_fault_of_another_and_holds_back_no_mailbox(
+    control_plane: ControlPlane,
+    cloud: Cloud,
+    penguin: CommandLine,
+    hosts: MemoryConfigurator,
+    internet: MemoryInternet,
 ) -> None:
-    plane.file.write_text(TWO_HOSTS)
-    penguin("apply", "-f", str(plane.file))
-    plane.visit()
+    control_plane.file.write_text(TWO_HOSTS)
+    penguin("apply", "-f", str(control_plane.file))
+    control_plane.reconcile()
     [mx1] = [server for server in cloud.world.all_servers() if "mx1" in server.srvrname]
     for _ in range(2):
         cloud.world.attach(mx1.serviceid)
-    plane.visit()
+    control_plane.reconcile()
     assert conditions(penguin)["tenant", "Ready"] == ("True", "Ready")
 
     hosts.dead = internet.dead = {"mx2"}
     internet.wrong["address/mx1-3", "smtp.tls"] = TLS_FAILED
     configured = hosts.runs.count("mx1")
-    plane.file.write_text(TWO_HOSTS + MAILBOX)
-    penguin("apply", "-f", str(plane.file))
-    plane.visit()
+    control_plane.file.write_text(TWO_HOSTS + MAILBOX)
+    penguin("apply", "-f", str(control_plane.file))
+    control_plane.reconcile()
 
     seen = conditions(penguin)
     assert seen["host/mx2", "HostsConfigured"] == ("False", UNREACHABLE.reason)
@@ -83,31 +87,35 @@ def test_of_two_hosts_a_dead_one_hides_nothing_of_the_other_and_holds_back_no_ma
     assert seen["tenant", "Synced"] == ("False", UNREACHABLE.reason)
     assert seen["tenant", "Available"] == ("True", "MailFlows")
     assert seen["mailbox/new@acme.example", "SendingEnabled"] == ("True", "Published")
-    entry = published(plane)
+    entry = published(control_plane)
     assert [box["address"] for box in entry["mailboxes"]] == ["new@acme.example"]
     usable = {a["name"]: a["ready"] for a in entry["addresses"]}
     assert usable == {"mx1-2": True, "mx1-3": False, "mx2-1": False}
 
     internet.wrong = {}
-    plane.visit()
+    control_plane.reconcile()
     seen = conditions(penguin)
     assert hosts.runs.count("mx1") == configured + 2, "for the mailbox, and since it broke"
     assert seen["address/mx1-3", "Verified"] == ("True", "Verified")
     assert seen["tenant", "Ready"] == ("False", UNREACHABLE.reason)
 
     hosts.dead = internet.dead = set()
-    plane.visit()
+    control_plane.reconcile()
     assert conditions(penguin)["tenant", "Ready"] == ("True", "Ready")
     assert cloud.bought().count("server") == 2
 
 
-def test_of_three_domains_one_without_a_zone_holds_back_only_itself(
-    plane: Plane, cloud: Cloud, penguin: Person, hosts: MemoryConfigurator, internet: MemoryInternet
+def test_domain_without_a_zone_holds_back_only_itself(
+    control_plane: ControlPlane,
+    cloud: Cloud,
+    penguin: CommandLine,
+    hosts: MemoryConfigurator,
+    internet: MemoryInternet,
 ) -> None:
     cloud.account.create_zone("other.example")
-    plane.file.write_text(THREE_DOMAINS)
-    penguin("apply", "-f", str(plane.file))
-    plane.visit()
+    control_plane.file.write_text(THREE_DOMAINS)
+    penguin("apply", "-f", str(control_plane.file))
+    control_plane.reconcile()
 
     seen = conditions(penguin)
     assert seen["domain/missing.example", "InfrastructureReady"] == ("False", "DnsZoneNotFound")
@@ -117,24 +125,28 @@ def test_of_three_domains_one_without_a_zone_holds_back_only_itself(
     assert seen["tenant", "Available"] == ("True", "MailFlows")
     assert seen["tenant", "Ready"] == ("True", "Ready")
     assert cloud.bought() == ["server"]
-    verified = {d["name"]: d["verified"] for d in published(plane)["domains"]}
+    verified = {d["name"]: d["verified"] for d in published(control_plane)["domains"]}
     assert verified == {"acme.example": True, "other.example": True, "missing.example": False}
 
     cloud.account.create_zone("missing.example")
-    plane.visit()
+    control_plane.reconcile()
     seen = conditions(penguin)
     assert seen["domain/missing.example", "Ready"] == ("True", "Ready")
     assert cloud.bought() == ["server"]
 
 
-def test_an_address_that_is_not_given_holds_back_only_itself(
-    plane: Plane, cloud: Cloud, penguin: Person, hosts: MemoryConfigurator, internet: MemoryInternet
+def test_pending_address_holds_back_only_itself(
+    control_plane: ControlPlane,
+    cloud: Cloud,
+    penguin: CommandLine,
+    hosts: MemoryConfigurator,
+    internet: MemoryInternet,
 ) -> None:
-    plane.file.write_text(FILE.replace("addresses: 1", "addresses: 3"))
-    penguin("apply", "-f", str(plane.file))
-    plane.visit()
+    control_plane.file.write_text(FILE.replace("addresses: 1", "addresses: 3"))
+    penguin("apply", "-f", str(control_plane.file))
+    control_plane.reconcile()
     cloud.sell_addresses(1)
-    plane.visit()
+    control_plane.reconcile()
 
     seen = conditions(penguin)
     assert seen["address/mx1-2", "Ready"] == ("True", "Ready")

@@ -25,7 +25,7 @@ def wrong(findings: list[Finding]) -> set[tuple[str, str, bool | None, Code | No
 
 
 @pytest.mark.parametrize("long", [False, True])
-async def test_all_is_well(names, blueprint, long) -> None:
+async def test_right_records_have_no_finding_against_them(names, blueprint, long) -> None:
     names.long = long
     findings = await look(names, blueprint)
     assert wrong(findings) == set()
@@ -69,7 +69,7 @@ async def test_all_is_well(names, blueprint, long) -> None:
         ),
     ],
 )  # fmt: skip
-async def test_each_fault_has_its_finding(
+async def test_wrong_record_has_one_finding(
     names, blueprint, name, type_, contents, expected
 ) -> None:
     names.say(name, type_, *contents)
@@ -84,21 +84,21 @@ async def test_each_fault_has_its_finding(
     assert all(f.remedy for f in finding if not f.ok)
 
 
-async def test_two_spf_records_are_one_too_many(names, blueprint) -> None:
+async def test_second_spf_record_is_a_fault(names, blueprint) -> None:
     for table in (names.own, names.cached):
         table["acme.example", "TXT"].append('"v=spf1 include:other.example -all"')
     findings = await look(names, blueprint)
     assert wrong(findings) == {(ACME, "dns.authoritative", False, faults.SEVERAL_SPF)}
 
 
-async def test_a_record_that_is_only_remembered_wrongly_needs_time(names, blueprint) -> None:
+async def test_record_cached_with_older_content_says_how_long_to_wait(names, blueprint) -> None:
     names.cached["acme.example", "MX"] = ["10 elsewhere.example."]
     findings = await look(names, blueprint)
     assert wrong(findings) == {(ACME, "dns.recursive", False, faults.DIFFERENT)}
     assert "wait 300 s" in next(f.remedy for f in findings if not f.ok)
 
 
-async def test_name_that_leads_elsewhere_does_not_confirm_the_address(names, blueprint) -> None:
+async def test_reverse_name_of_another_address_is_not_confirmed(names, blueprint) -> None:
     names.cached[HELO, "A"] = ["192.0.2.9"]
     assert wrong(await look(names, blueprint)) == {
         (ADDRESS, "dns.recursive", False, faults.DIFFERENT),
@@ -106,41 +106,41 @@ async def test_name_that_leads_elsewhere_does_not_confirm_the_address(names, blu
     }
 
 
-async def test_a_recursive_server_is_not_asked_for_what_is_not_there_yet(names, blueprint) -> None:
+async def test_record_missing_at_its_zone_is_not_asked_of_the_recursive_server(
+    names, blueprint
+) -> None:
     names.say("_dmarc.acme.example", "TXT")
     await look(names, blueprint)
     asked = [place for place, name, _ in names.asked if name == "_dmarc.acme.example"]
     assert asked == ["own"]
 
 
-async def test_a_manual_record_is_told_as_it_shall_be_set(names, blueprint) -> None:
+async def test_manual_record_is_shown_as_it_must_be_set(names, blueprint) -> None:
     names.say("manual.example", "MX")
     (finding,) = [f for f in await look(names, blueprint) if not f.ok]
     assert finding.remedy == f"set manual.example MX 10 {HELO} where manual.example is hosted"
 
 
 @pytest.mark.parametrize("silent", ["own", "cached"])
-async def test_silence_is_neither_right_nor_wrong(names, blueprint, silent) -> None:
+async def test_name_server_without_an_answer_decides_nothing(names, blueprint, silent) -> None:
     names.silent.add(silent)
     findings = await look(names, blueprint)
     assert {(ok, code) for _, _, ok, code in wrong(findings)} == {(None, faults.LOOKUP_FAILED)}
 
 
-async def test_an_address_without_a_number_is_not_looked_up(names, blueprint) -> None:
+async def test_address_without_a_number_is_not_looked_up(names, blueprint) -> None:
     findings = await look(names, blueprint, CloudState("sha256:x"))
     assert not any(f.check == "fcrdns" for f in findings)
     assert not any(type_ == "A" and HELO in name for _, name, type_ in names.asked)
 
 
-async def test_without_a_resolver_nothing_is_seen(blueprint, monkeypatch) -> None:
+async def test_machine_without_a_resolver_decides_nothing(blueprint, monkeypatch) -> None:
     monkeypatch.setattr("controlplane.verification.names._resolver", lambda _: None)
     findings = list(await InternetVerifier().verify_dns(blueprint, STATE))
     assert {(f.ok, f.code) for f in findings} == {(None, faults.LOOKUP_FAILED)}
 
 
-async def test_a_server_without_authority_for_the_zone_says_nothing_about_it(
-    names, blueprint
-) -> None:
+async def test_lame_name_server_is_ignored(names, blueprint) -> None:
     names.lame = True
     names.own.clear()
     findings = await look(names, blueprint)

@@ -40,7 +40,7 @@ def wrong(findings: list[Finding]) -> list[tuple[str, bool | None, Code | None]]
     return [(f.check, f.ok, f.code) for f in findings if not f.ok]
 
 
-async def test_hosts_as_they_should_be(ports, blueprint) -> None:
+async def test_right_host_passes_every_check(ports, blueprint) -> None:
     findings = await look(ports, blueprint)
     assert [(f.check, f.ok) for f in findings] == [
         ("smtp.banner", True),
@@ -66,13 +66,15 @@ async def test_hosts_as_they_should_be(ports, blueprint) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-async def test_a_submission_port_with_a_fault(ports, blueprint, fault, expected) -> None:
+async def test_submission_port_with_a_fault_has_its_finding(
+    ports, blueprint, fault, expected
+) -> None:
     for name, value in fault.items():
         setattr(ports[0], name, value)
     assert wrong(await look(ports, blueprint)) == [expected]
 
 
-async def test_a_certificate_of_another_authority(ports, blueprint) -> None:
+async def test_certificate_of_another_authority_is_a_fault(ports, blueprint) -> None:
     ports[0].issuer = create_ca("somebody", now=datetime.now(UTC))
     assert wrong(await look(ports, blueprint)) == [("smtp.tls", False, faults.TLS_FAILED)]
 
@@ -85,17 +87,17 @@ async def test_a_certificate_of_another_authority(ports, blueprint) -> None:
         ({POSTMASTERS[0]: "450 later"}, ("smtp.inbound", None, faults.UNCLEAR)),
     ],
 )
-async def test_a_port_25_with_a_fault(ports, blueprint, replies, expected) -> None:
+async def test_port_25_with_a_fault_has_its_finding(ports, blueprint, replies, expected) -> None:
     ports[1].replies |= replies
     assert wrong(await look(ports, blueprint)) == [expected]
 
 
-async def test_nobody_at_home(ports, blueprint) -> None:
+async def test_closed_port_is_a_fault(ports, blueprint) -> None:
     ports[0].port = 1
     assert wrong(await look(ports, blueprint)) == [("smtp.banner", False, faults.NO_BANNER)]
 
 
-async def test_somebody_who_says_nothing(ports, blueprint, monkeypatch) -> None:
+async def test_port_without_a_banner_is_a_fault(ports, blueprint, monkeypatch) -> None:
     monkeypatch.setattr("controlplane.verification.submission.TIMEOUT", 0.2)
     mute = await asyncio.get_running_loop().create_server(asyncio.Protocol, IP, 0)
     ports[0].port = mute.sockets[0].getsockname()[1]

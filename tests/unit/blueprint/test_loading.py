@@ -24,18 +24,18 @@ def mistakes_of(text: str) -> tuple[Violation, ...]:
     return caught.value.violations
 
 
-def test_the_example_is_valid() -> None:
+def test_example_is_valid() -> None:
     (source,) = load(ACME, file="acme.yaml", platform=PLATFORM)
     assert source.name == "acme"
 
 
-def test_several_documents_in_one_file() -> None:
+def test_file_with_several_documents_is_loaded() -> None:
     other = ACME.replace("name: acme}", "name: other}")
     names = [source.name for source in load(f"{ACME}---\n{other}", file="x", platform=PLATFORM)]
     assert names == ["acme", "other"]
 
 
-def test_all_mistakes_come_at_once_each_with_its_line() -> None:
+def test_mistakes_are_all_reported_with_their_lines() -> None:
     text = (
         ACME.replace("size: business", "sice: business")
         .replace("daily_cap: 50", "daily_cap: fifty")
@@ -121,7 +121,7 @@ def test_all_mistakes_come_at_once_each_with_its_line() -> None:
         ),
     ],
 )
-def test_a_broken_rule_names_the_value_to_change(old: str, new: str, code: str, path: str) -> None:
+def test_violated_rule_names_the_value_to_change(old: str, new: str, code: str, path: str) -> None:
     assert old in ACME
     (mistake,) = mistakes_of(ACME.replace(old, new, 1))
     assert (mistake.code.name, mistake.path) == (code, path)
@@ -137,20 +137,20 @@ def test_a_broken_rule_names_the_value_to_change(old: str, new: str, code: str, 
         ("münchen.example", "xn--mnchen-3ya.example"),
     ],
 )
-def test_a_domain_written_in_another_way_is_told_as_it_should_be(written: str, meant: str) -> None:
+def test_domain_in_another_notation_is_suggested_in_the_right_one(written: str, meant: str) -> None:
     (mistake,) = mistakes_of(ACME.replace("acme-mail.example", written))
     assert mistake.suggestion == meant
     assert mistake.remedy.endswith(f"did you mean {meant}?")
 
 
 @pytest.mark.parametrize("written", ["straße.example", "a..b.example", "-.example", "localhost"])
-def test_nothing_is_suggested_that_may_be_another_domain(written: str) -> None:
+def test_suggestion_is_never_another_domain(written: str) -> None:
     (mistake,) = mistakes_of(ACME.replace("acme-mail.example", f'"{written}"'))
     assert mistake.suggestion is None
     assert "domain name in lower case" in mistake.remedy
 
 
-def test_a_name_that_makes_others_too_long_is_refused() -> None:
+def test_name_that_makes_derived_ones_too_long_is_refused() -> None:
     text = ACME.replace("acme-mail.example", f"{'.'.join(['a' * 40] * 4)}.{'b' * 28}.example")
     with pytest.raises(Fault) as caught:
         load(
@@ -164,7 +164,7 @@ def test_a_name_that_makes_others_too_long_is_refused() -> None:
     assert (mistake.code.name, mistake.path) == ("tenant.name_too_long", "spec.domains[1].name")
 
 
-def test_the_longest_names_are_valid() -> None:
+def test_longest_names_are_valid() -> None:
     text = ACME.replace("name: mx1", f"name: {'m' * 30}").replace("addresses: 3", "addresses: 32")
     (source,) = load(text, file="x", platform=PLATFORM)
     assert len(source.tenant.spec.hosts[0].name) == 30
@@ -190,7 +190,7 @@ def with_domains(plan: str, *names: str) -> Tenant:
         ("", "acme.yaml:1:1"),
     ],
 )
-def test_violation_that_others_found_gets_the_line_of_its_value(path: str, place: str) -> None:
+def test_violation_of_another_check_gets_the_line_of_its_value(path: str, place: str) -> None:
     text = """\
 apiVersion: penguinmails.dev/v1
 kind: Tenant
@@ -219,7 +219,7 @@ SIX = with_domains("starter", *(f"d{n}.example" for n in range(5)))
     ],
     ids=["within", "unlimited", "unchanged", "shrinking"],
 )
-def test_a_document_within_its_plan_or_what_it_has_passes(
+def test_document_within_its_plan_or_what_it_has_passes(
     before: Tenant | None, after: Tenant
 ) -> None:
     check_limits(after, before)
@@ -235,7 +235,7 @@ def test_a_document_within_its_plan_or_what_it_has_passes(
     ],
     ids=["new", "smaller plan", "other domains", "growing"],
 )
-def test_a_document_that_adds_domains_beyond_its_plan_is_refused(before: Tenant | None) -> None:
+def test_document_that_adds_domains_beyond_its_plan_is_refused(before: Tenant | None) -> None:
     with pytest.raises(Fault) as raised:
         check_limits(SIX, before)
     (violation,) = raised.value.violations
@@ -246,13 +246,13 @@ def test_a_document_that_adds_domains_beyond_its_plan_is_refused(before: Tenant 
     "value",
     ["!!timestamp x", "!!bool x", "!!int ''", "!!float x", "!!binary é", "!!map x", "!!seq x"],
 )
-def test_a_tag_that_promises_what_the_text_is_not(value: str) -> None:
+def test_tag_that_contradicts_its_text_is_refused(value: str) -> None:
     (mistake,) = mistakes_of(ACME.replace("plan: business", f"plan: {value}"))
     assert (mistake.code.name, mistake.path) == ("document.invalid_value", "spec.plan")
 
 
 @pytest.mark.timeout(20)
-def test_aliases_of_aliases_do_not_unfold_without_end() -> None:
+def test_nested_aliases_are_limited() -> None:
     rows = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]" for n in range(1, 20))]
     (mistake,) = mistakes_of("\n".join(rows))
     assert mistake.code.name == "document.syntax"
@@ -272,10 +272,10 @@ def test_aliases_of_aliases_do_not_unfold_without_end() -> None:
         "!!python/object:os.x {}",
     ],
 )
-def test_what_is_no_document_is_told_so(text: str) -> None:
+def test_text_that_is_no_document_is_refused(text: str) -> None:
     assert {m.code.name.split(".")[0] for m in mistakes_of(text)} == {"document"}
 
 
 @given(st.text(max_size=200))
-def test_no_text_at_all_brings_anything_but_mistakes(text: str) -> None:
+def test_any_text_loads_or_is_a_fault(text: str) -> None:
     assert mistakes_of(text)

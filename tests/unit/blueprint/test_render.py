@@ -41,23 +41,23 @@ def rendered(document: dict[str, Any], generation: int = 1) -> Blueprint:
 
 
 @given(tenants())
-def test_the_same_document_gives_the_same_blueprint(document: dict[str, Any]) -> None:
+def test_same_document_renders_the_same_blueprint(document: dict[str, Any]) -> None:
     assert rendered(document) == rendered(copy.deepcopy(document))
 
 
 @given(tenants())
-def test_a_blueprint_survives_being_printed(document: dict[str, Any]) -> None:
+def test_blueprint_printed_and_parsed_is_the_same(document: dict[str, Any]) -> None:
     blueprint = rendered(document)
     assert Blueprint.model_validate_json(blueprint.model_dump_json(by_alias=True)) == blueprint
 
 
 @given(tenants())
-def test_the_digest_tells_generations_apart(document: dict[str, Any]) -> None:
+def test_digest_differs_by_generation(document: dict[str, Any]) -> None:
     assert rendered(document, 1).digest != rendered(document, 2).digest
 
 
 @given(tenants(), st.randoms(use_true_random=False))
-def test_reordering_changes_no_name_and_no_record(
+def test_reordered_document_has_the_same_names_and_records(
     document: dict[str, Any], chance: random.Random
 ) -> None:
     shuffled = copy.deepcopy(document)
@@ -70,7 +70,7 @@ def test_reordering_changes_no_name_and_no_record(
 
 
 @given(tenants(), st.data())
-def test_names_outlive_whatever_else_changes(document: dict[str, Any], data: st.DataObject) -> None:
+def test_names_stay_whatever_else_changes(document: dict[str, Any], data: st.DataObject) -> None:
     changed = copy.deepcopy(document)
     spec = changed["spec"]
     spec["hosts"].append({"name": "added", "addresses": 2})
@@ -84,7 +84,7 @@ def test_names_outlive_whatever_else_changes(document: dict[str, Any], data: st.
 
 
 @given(tenants())
-def test_every_record_is_one_that_dns_knows(document: dict[str, Any]) -> None:
+def test_records_are_valid_in_dns(document: dict[str, Any]) -> None:
     blueprint = rendered(document)
     keys = [record.key for record in blueprint.records]
     assert len(keys) == len(set(keys))
@@ -108,14 +108,14 @@ def test_every_record_is_one_that_dns_knows(document: dict[str, Any]) -> None:
 
 
 @given(tenants())
-def test_no_name_has_a_cname_beside_another_record(document: dict[str, Any]) -> None:
+def test_name_with_a_cname_has_no_other_record(document: dict[str, Any]) -> None:
     records = rendered(document).records
     aliases = {record.name for record in records if record.type is RecordType.CNAME}
     others = {record.name for record in records if record.type is not RecordType.CNAME}
     assert not aliases & others
 
 
-def test_the_marks_of_a_long_domain_are_told_apart() -> None:
+def test_marks_of_a_long_domain_differ() -> None:
     name = f"{'a' * 60}.{'b' * 60}.example"
     document = {
         "apiVersion": "penguinmails.dev/v1",
@@ -134,7 +134,7 @@ def test_the_marks_of_a_long_domain_are_told_apart() -> None:
 
 
 @given(tenants())
-def test_what_we_write_belongs_to_the_tenants_stack_and_the_rest_to_none(
+def test_managed_records_have_a_mark_and_manual_ones_none(
     document: dict[str, Any],
 ) -> None:
     blueprint = rendered(document)
@@ -145,7 +145,7 @@ def test_what_we_write_belongs_to_the_tenants_stack_and_the_rest_to_none(
 
 @given(tenants())
 @settings(max_examples=50)
-def test_the_bill_is_the_sum_of_its_lines(document: dict[str, Any]) -> None:
+def test_cost_is_the_sum_of_its_lines(document: dict[str, Any]) -> None:
     cost = rendered(document).cost
     assert cost.usd_cents == sum(item.usd_cents for item in cost.items)
     assert len(cost.items) == sum(host["addresses"] for host in document["spec"]["hosts"])
@@ -153,7 +153,7 @@ def test_the_bill_is_the_sum_of_its_lines(document: dict[str, Any]) -> None:
 
 @given(tenants(), st.randoms())
 @settings(max_examples=50)
-def test_the_bill_marks_what_the_plan_includes_in_any_order(
+def test_cost_marks_what_the_plan_includes_in_any_order(
     document: dict[str, Any], random: Random
 ) -> None:
     def included() -> set[str]:
@@ -167,13 +167,13 @@ def test_the_bill_marks_what_the_plan_includes_in_any_order(
     assert included() == before
 
 
-def test_a_replacement_never_has_its_predecessors_name() -> None:
+def test_replacement_has_another_name() -> None:
     names = {server_name("k3f9a", "acme", "mx1", incarnation) for incarnation in range(1, 5)}
     assert len(names) == 4
 
 
 @pytest.mark.parametrize(("cents", "text"), [(0, "$0.00"), (4897, "$48.97"), (100_005, "$1000.05")])
-def test_dollars(cents: int, text: str) -> None:
+def test_dollars_are_printed_from_cents(cents: int, text: str) -> None:
     assert dollars(cents) == text
 
 

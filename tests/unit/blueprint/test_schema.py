@@ -60,7 +60,9 @@ def refusals(document: Any) -> set[Code]:
 
 @settings(max_examples=200, deadline=None)
 @given(DOCUMENTS)
-def test_document_is_accepted_by_schema_and_loader_or_by_none(document: dict[str, Any]) -> None:
+def test_document_is_accepted_by_both_schema_and_loader_or_by_neither(
+    document: dict[str, Any],
+) -> None:
     assert SCHEMA.is_valid(document) == (not refusals(document))
 
 

@@ -9,7 +9,7 @@ from blueprint.warmup import ADDRESS, MAILBOX, Curve, Staircase
 
 
 @pytest.mark.parametrize("curve", [*ADDRESS.values(), *MAILBOX.values()])
-def test_caps_only_grow_from_the_start_to_the_target(curve: Curve | Staircase) -> None:
+def test_caps_grow_from_the_start_to_the_target(curve: Curve | Staircase) -> None:
     caps = [curve.cap(day) for day in range(-2, 200)]
     assert caps == sorted(caps)
     assert curve.cap(0) == 0
@@ -19,7 +19,7 @@ def test_caps_only_grow_from_the_start_to_the_target(curve: Curve | Staircase) -
 
 
 @pytest.mark.parametrize("curve", ADDRESS.values())
-def test_an_address_never_grows_by_more_than_a_third_within_three_days(curve: Staircase) -> None:
+def test_caps_grow_by_at_most_a_third_within_three_days(curve: Staircase) -> None:
     for day in range(1, curve.days):
         assert curve.cap(day + 3) <= curve.cap(day) * 1.3
 
@@ -28,5 +28,5 @@ def test_an_address_never_grows_by_more_than_a_third_within_three_days(curve: St
     ("warmup", "days"),
     [(Warmup.CONSERVATIVE, 97), (Warmup.STANDARD, 40), (Warmup.AGGRESSIVE, 22)],
 )
-def test_how_long_an_address_takes(warmup: Warmup, days: int) -> None:
+def test_warm_up_takes_the_days_of_its_curve(warmup: Warmup, days: int) -> None:
     assert ADDRESS[warmup].days == days

@@ -23,7 +23,7 @@ def test_bare_and_wrapped_answers_are_the_same() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"success":true}', '{"success" = true}', ' { "success"= true }'])
-def test_the_documentations_misprint_is_understood(text: str) -> None:
+def test_misprint_of_the_documentation_is_parsed(text: str) -> None:
     assert payload(text, "a") is True
 
 
@@ -52,22 +52,22 @@ def test_refusal_has_its_code(text: str, code: Code, values: dict[str, str]) -> 
     ("answer", "said"),
     [([OK], True), ([{"result": "success"}], True), (True, True), ([], False), ({}, False)],
 )
-def test_only_a_yes_is_success(answer: Any, said: bool) -> None:
+def test_answer_is_success_only_when_it_says_so(answer: Any, said: bool) -> None:
     assert succeeded(answer) is said
 
 
-def test_objects_come_as_a_list_or_by_number() -> None:
+def test_objects_are_read_from_a_list_or_a_mapping() -> None:
     assert objects({"52": {"rid": "52"}}, "a") == objects([{"rid": "52"}], "a")
     assert objects([], "a") == []
 
 
 @pytest.mark.parametrize("answer", [None, True, "text", {"message": "busy"}, ["1"]])
-def test_an_odd_listing_is_not_an_empty_account(answer: Any) -> None:
+def test_unexpected_listing_is_not_an_empty_account(answer: Any) -> None:
     with fault_shown(UNREACHABLE, action=..., reason=...):
         objects(answer, "get_instances")
 
 
-def test_an_instance_in_the_making_can_be_read() -> None:
+def test_new_instance_with_empty_fields_is_read() -> None:
     empty = dict.fromkeys(("main_ip", "ips", "status", "task_state", "locked", "cpu", "image"))
     found = Instance.model_validate({"serviceid": "7", "srvrname": "a", **empty, "ram": ""})
     assert (found.service_id, found.main_ip, found.addresses) == (7, "", ())
@@ -86,7 +86,7 @@ def test_an_instance_in_the_making_can_be_read() -> None:
         ({"protocol": "udp"}, False),
     ],
 )
-def test_ssh_is_let_in_over_ipv4_only(rule: dict[str, Any], lets_in: bool) -> None:
+def test_firewall_rule_of_ipv6_admits_no_ssh(rule: dict[str, Any], lets_in: bool) -> None:
     ssh = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp"}
     ssh |= {"port_range_min": 22, "port_range_max": 22, **rule}
     profile = FirewallProfile.model_validate({"name": "p", "security_group_rules": [ssh]})

@@ -87,12 +87,12 @@ def diff(
     return found
 
 
-def test_what_is_right_is_taken() -> None:
+def test_valid_inputs_are_accepted() -> None:
     assert check("Instance", SERVER) == {}
     assert check("ReverseDns", POINTER) == {}
 
 
-def test_all_mistakes_are_told_at_once_whatever_their_kind() -> None:
+def test_mistakes_of_every_kind_are_reported_at_once() -> None:
     news = {
         **SERVER,
         "serverName": "Acme",
@@ -114,13 +114,13 @@ def test_all_mistakes_are_told_at_once_whatever_their_kind() -> None:
     }
 
 
-def test_what_is_not_known_yet_hides_no_other_mistake() -> None:
+def test_unknown_value_hides_no_other_mistake() -> None:
     found = check("ReverseDns", {**POINTER, "address": UNKNOWN, "hostname": "mx1"})
     assert set(found) == {"hostname"}
 
 
 @pytest.mark.parametrize("key", ["cpu", "ramMb", "diskGb", "location", "image"])
-def test_another_server_needs_another_name(key: str) -> None:
+def test_replacement_needs_another_name(key: str) -> None:
     """Else the new one would adopt the old, which the engine then ends."""
     changed = {**SERVER, key: "Dallas" if isinstance(SERVER[key], str) else 4096}
     found = check("Instance", changed, SERVER)
@@ -130,7 +130,7 @@ def test_another_server_needs_another_name(key: str) -> None:
     assert check("Instance", {**SERVER, "billingCycle": "annually"}, SERVER) == {}
 
 
-def test_a_change_of_name_replaces_and_one_of_the_cycle_does_not() -> None:
+def test_change_of_name_replaces_and_one_of_the_cycle_does_not() -> None:
     state = {**SERVER, "serviceId": 1001, "mainIp": "198.18.1.10"}
     same = diff("Instance", state, SERVER, SERVER)
     assert same.changes == provider_pb2.DiffResponse.DIFF_NONE
@@ -141,7 +141,7 @@ def test_a_change_of_name_replaces_and_one_of_the_cycle_does_not() -> None:
     assert (list(cycle.diffs), list(cycle.replaces)) == (["billingCycle"], [])
 
 
-def test_an_address_that_waits_is_looked_at_again_and_is_unknown_meanwhile() -> None:
+def test_pending_address_is_updated_and_unknown_meanwhile() -> None:
     inputs = {"serviceId": 1001, "name": "mx1-2"}
     state = {**inputs, "address": ""}
     found = diff("SecondaryAddress", state, inputs, inputs)
@@ -158,7 +158,7 @@ def test_an_address_that_waits_is_looked_at_again_and_is_unknown_meanwhile() -> 
     )
 
 
-def test_an_address_is_given_back_before_its_replacement_is_asked_for() -> None:
+def test_address_is_released_before_its_replacement_is_requested() -> None:
     inputs = {"serviceId": 1001, "name": "mx1-2"}
     state = {**inputs, "address": "198.18.1.11"}
     found = diff("SecondaryAddress", state, inputs, {**inputs, "serviceId": 1002})
@@ -166,7 +166,7 @@ def test_an_address_is_given_back_before_its_replacement_is_asked_for() -> None:
     assert found.deleteBeforeReplace
 
 
-def test_the_schema_names_every_property_with_its_type() -> None:
+def test_schema_has_every_property_with_its_type() -> None:
     schema = json.loads(PROVIDER.GetSchema(None, None).schema)
     assert set(schema["resources"]) == set(RESOURCES)
     for token, resource in RESOURCES.items():
@@ -185,13 +185,13 @@ def create(error: Exception) -> Call:
     return call
 
 
-def test_an_error_of_ours_is_one_line_with_code_and_remedy() -> None:
+def test_fault_is_one_line_with_code_and_remedy() -> None:
     call = create(VANISHED.shown())
     assert_shows(call.said, VANISHED)
     assert call.trailing == ()
 
 
-def test_an_unexpected_error_shows_its_place_and_none_of_its_words() -> None:
+def test_unexpected_error_shows_its_line_and_not_its_text() -> None:
     call = create(ValueError("the password is 1234"))
     assert call.code is grpc.StatusCode.INTERNAL
     assert_shows(call.said, DEFECT, reason=...)
@@ -199,7 +199,7 @@ def test_an_unexpected_error_shows_its_place_and_none_of_its_words() -> None:
     assert "1234" not in call.said
 
 
-def test_a_server_that_is_not_active_is_kept_in_the_state() -> None:
+def test_server_that_is_not_active_is_kept_in_the_state() -> None:
     """Else nobody would end it: it is bought."""
 
     class Late:
@@ -230,6 +230,6 @@ def test_a_server_that_is_not_active_is_kept_in_the_state() -> None:
     assert list(detail.reasons) == [call.said]
 
 
-def test_pointer_that_nobody_declared_is_not_imported() -> None:
+def test_pointer_without_a_state_is_not_imported() -> None:
     with fault_shown(POINTER_IMPORT):
         RESOURCES["hostwinds:index:ReverseDns"].read("198.18.1.10", {}, SERVICES)

@@ -15,7 +15,7 @@ def event(kind: str, **data: object) -> dict[str, object]:
     return {"event": kind, "event_data": data}
 
 
-def test_lines_say_host_result_and_task() -> None:
+def test_line_has_host_result_and_task() -> None:
     lines: list[str] = []
     events = Events("mx1", lines.append)
 
@@ -29,13 +29,13 @@ def test_lines_say_host_result_and_task() -> None:
     assert events.failure is None
 
 
-def test_no_event_is_kept_as_a_file() -> None:
+def test_event_is_not_kept_as_a_file() -> None:
     events = Events("mx1", lambda _: None)
 
     assert events.take(event("runner_on_ok", task="x", res={})) is False
 
 
-def test_the_words_of_a_failure_are_gathered_from_the_module_and_its_items() -> None:
+def test_failure_has_the_messages_of_module_and_items() -> None:
     events = Events("mx1", lambda _: None)
     items = [{"failed": True, "msg": "no such user"}, {"failed": False, "msg": "fine"}]
 
@@ -44,7 +44,7 @@ def test_the_words_of_a_failure_are_gathered_from_the_module_and_its_items() -> 
     assert events.failure == Failure("Create accounts", "no such user", unreachable=False)
 
 
-def test_a_silent_task_that_fails_says_that_its_words_are_hidden() -> None:
+def test_failure_of_a_silent_task_says_that_its_message_is_hidden() -> None:
     lines: list[str] = []
     events = Events("mx1", lines.append)
 
@@ -67,7 +67,7 @@ def test_a_silent_task_that_fails_says_that_its_words_are_hidden() -> None:
         ("not running: postfix@-.service", False, faults.TASK_FAILED),
     ],
 )
-def test_failure_has_the_code_of_its_words(message: str, unreachable: bool, code: Code) -> None:
+def test_failure_has_the_code_of_its_message(message: str, unreachable: bool, code: Code) -> None:
     fault = explain(Failure("Install packages", message, unreachable=unreachable), "mx1")
     assert fault.where == "host/mx1"
     assert_shows(fault, code, task="Install packages", reason=message)

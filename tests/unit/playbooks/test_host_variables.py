@@ -16,7 +16,7 @@ Observe = Callable[..., ObservedHost]
 Secrets = Callable[[Blueprint], HostSecrets]
 
 
-def test_each_address_that_sends_bulk_gets_an_instance_with_its_own_logins(
+def test_address_that_sends_bulk_has_an_instance_with_its_logins(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
     host = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))
@@ -32,7 +32,7 @@ def test_each_address_that_sends_bulk_gets_an_instance_with_its_own_logins(
     assert host["primary"]["ip"] == "198.18.1.10"
 
 
-def test_an_address_that_waits_is_left_out_and_nothing_else(
+def test_pending_address_is_left_out_and_nothing_else(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
     host = host_variables(
@@ -43,7 +43,7 @@ def test_an_address_that_waits_is_left_out_and_nothing_else(
     assert [one["name"] for one in host["addresses"]] == ["mx1-1", "mx1-2"]
 
 
-def test_a_lone_address_sends_too_and_gives_its_own_domains_to_the_instance_beside_it(
+def test_lone_address_sends_and_passes_its_domains_to_the_inbound_instance(
     make_blueprint: Callable[[int], Blueprint], observe: Observe, make_secrets: Secrets
 ) -> None:
     blueprint = make_blueprint(1)
@@ -56,7 +56,7 @@ def test_a_lone_address_sends_too_and_gives_its_own_domains_to_the_instance_besi
     assert instance["local_domains"] == ["acme.example", "b.acme.example"]
 
 
-def test_mail_is_taken_only_for_domains_whose_mail_host_this_is(
+def test_mail_is_accepted_only_for_domains_of_this_host(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
     inbound = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))["inbound"]
@@ -66,7 +66,7 @@ def test_mail_is_taken_only_for_domains_whose_mail_host_this_is(
     assert "out2.mx1.acme.example" in inbound["names"]
 
 
-def test_no_secret_is_among_the_variables_that_are_shown(
+def test_host_variables_have_no_secret(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
     secrets = make_secrets(blueprint)
@@ -79,7 +79,7 @@ def test_no_secret_is_among_the_variables_that_are_shown(
     assert "PRIVATE-mx1-1" in hidden
 
 
-def test_what_is_missing_is_named(
+def test_missing_value_is_named(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
     secrets = make_secrets(blueprint)
@@ -95,7 +95,7 @@ def test_what_is_missing_is_named(
             host_variables(*arguments)
 
 
-def test_secrets_do_not_show_when_printed(blueprint: Blueprint, make_secrets: Secrets) -> None:
+def test_printed_secrets_are_hidden(blueprint: Blueprint, make_secrets: Secrets) -> None:
     shown = repr(make_secrets(blueprint))
 
     assert "PRIVATE" not in shown

@@ -45,7 +45,7 @@ def entry(path: Path, **what: Any) -> dict[str, Any]:
     return given | what
 
 
-def test_a_file_is_written_once_and_mended_when_it_differs(
+def test_file_is_written_once_and_again_when_it_differs(
     rendered_files: ModuleType, tmp_path: Path
 ) -> None:
     path = tmp_path / "main.cf"
@@ -61,7 +61,7 @@ def test_a_file_is_written_once_and_mended_when_it_differs(
     assert [one.name for one in tmp_path.iterdir()] == ["main.cf"]
 
 
-def test_check_mode_says_what_would_change_and_changes_nothing(
+def test_check_mode_reports_changes_and_makes_none(
     rendered_files: ModuleType, tmp_path: Path
 ) -> None:
     assert rendered_files.one(entry(tmp_path / "f", content="x"), True) is not None
@@ -70,7 +70,7 @@ def test_check_mode_says_what_would_change_and_changes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_links_and_directories_are_made_once(rendered_files: ModuleType, tmp_path: Path) -> None:
+def test_links_and_directories_are_created_once(rendered_files: ModuleType, tmp_path: Path) -> None:
     link = entry(tmp_path / "localtime", link="/usr/share/zoneinfo/Etc/UTC")
     folder = entry(tmp_path / "a" / "b", state="directory", mode="0700")
     (tmp_path / "localtime").write_text("a file in the way")
@@ -82,7 +82,7 @@ def test_links_and_directories_are_made_once(rendered_files: ModuleType, tmp_pat
     assert (tmp_path / "localtime").is_symlink()
 
 
-def test_what_a_killed_run_left_beside_a_file_goes_with_the_next_one(
+def test_temporary_file_of_a_killed_run_is_removed_by_the_next(
     rendered_files: ModuleType, tmp_path: Path
 ) -> None:
     for name in (".penguin-abc123", ".penguin-77-tls.pem"):
@@ -95,7 +95,7 @@ def test_what_a_killed_run_left_beside_a_file_goes_with_the_next_one(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["localtime", "tls.pem"]
 
 
-def test_what_is_not_wanted_any_more_is_removed_and_strangers_stay(
+def test_unwanted_entries_are_removed_and_others_stay(
     rendered_files: ModuleType, tmp_path: Path
 ) -> None:
     for name in ("postfix-egress-mx1-2", "postfix-egress-mx1-3", "postfix-policyd"):
@@ -114,7 +114,7 @@ def test_what_is_not_wanted_any_more_is_removed_and_strangers_stay(
     ]
 
 
-def test_a_unit_that_does_not_run_has_been_active_never(running_units: ModuleType) -> None:
+def test_unit_that_does_not_run_has_no_start(running_units: ModuleType) -> None:
     stamp = "Tue 2026-11-24 13:33:44.250000 UTC"
 
     assert running_units.active_since({"ActiveState": "active", "ActiveEnterTimestamp": stamp}) == (
@@ -124,9 +124,7 @@ def test_a_unit_that_does_not_run_has_been_active_never(running_units: ModuleTyp
     assert running_units.active_since({"ActiveState": "inactive", "ActiveEnterTimestamp": ""}) == 0
 
 
-def test_the_newest_change_below_a_directory_counts(
-    running_units: ModuleType, tmp_path: Path
-) -> None:
+def test_newest_change_below_a_directory_counts(running_units: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("")
     expected = max(tmp_path.stat().st_ctime, (tmp_path / "main.cf").stat().st_ctime)
 
@@ -134,7 +132,7 @@ def test_the_newest_change_below_a_directory_counts(
     assert running_units.newest_change([str(tmp_path / "missing")]) == 0.0
 
 
-def test_a_watched_path_may_name_the_instance(running_units: ModuleType) -> None:
+def test_watched_path_may_name_the_instance(running_units: ModuleType) -> None:
     unit = "postfix@postfix-egress-mx1-2.service"
 
     assert running_units.watched(unit, ["/etc/{instance}"]) == ["/etc/postfix-egress-mx1-2"]
@@ -153,7 +151,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("verb", ["daemon-reload", "enable", "stop", "restart"])
-def test_what_systemd_refuses_is_said(running_units: ModuleType, systemd: Path, verb: str) -> None:
+def test_refusal_of_systemd_is_shown(running_units: ModuleType, systemd: Path, verb: str) -> None:
     running_units.act(["a.service"], ["b.service"], ["c.service"])
     systemd.write_text(verb)
     with pytest.raises(running_units.Refused, match="masked"):

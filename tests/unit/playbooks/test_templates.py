@@ -56,7 +56,7 @@ def settings(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, value in pairs}
 
 
-def test_an_instance_listens_sends_and_greets_by_one_address(
+def test_instance_listens_sends_and_greets_by_one_address(
     render: Render, blueprint: Blueprint
 ) -> None:
     main = settings(render(blueprint, "egress", "main.cf.j2"))
@@ -66,9 +66,7 @@ def test_an_instance_listens_sends_and_greets_by_one_address(
     assert main["myhostname"] == main["smtp_helo_name"] == "out2.mx1.acme.example"
 
 
-def test_an_instance_has_the_settings_that_were_decided(
-    render: Render, blueprint: Blueprint
-) -> None:
+def test_instance_has_the_decided_settings(render: Render, blueprint: Blueprint) -> None:
     main = settings(render(blueprint, "egress", "main.cf.j2"))
     decided = {
         "enable_long_queue_ids": "yes",
@@ -86,7 +84,7 @@ def test_an_instance_has_the_settings_that_were_decided(
     assert not [key for key in main if "milter" in key]
 
 
-def test_an_instance_has_submission_and_no_port_25(render: Render, blueprint: Blueprint) -> None:
+def test_instance_has_submission_and_no_port_25(render: Render, blueprint: Blueprint) -> None:
     master = render(blueprint, "egress", "master.cf.j2")
     listeners = re.findall(r"^(\S+)\s+inet\b", master, flags=re.MULTILINE)
 
@@ -94,7 +92,7 @@ def test_an_instance_has_submission_and_no_port_25(render: Render, blueprint: Bl
     assert "smtpd_tls_security_level=encrypt" in master
 
 
-def test_a_login_owns_the_return_paths_of_its_tenant_only(
+def test_login_owns_the_return_paths_of_its_tenant_only(
     render: Render, blueprint: Blueprint
 ) -> None:
     rules = [
@@ -113,7 +111,7 @@ def test_a_login_owns_the_return_paths_of_its_tenant_only(
     assert owner("ceo@acme.example") == []
 
 
-def test_infrastructure_refusals_wait_only_while_an_address_is_in_trouble(
+def test_infrastructure_refusals_are_deferred_only_for_listed_addresses(
     render: Render, blueprint: Blueprint
 ) -> None:
     calm = render(blueprint, "egress", "delivery_status_filter.j2")
@@ -128,7 +126,7 @@ def test_infrastructure_refusals_wait_only_while_an_address_is_in_trouble(
     assert re.sub(pattern, r"4\1", "5.1.1 unknown user") == "5.1.1 unknown user"
 
 
-def test_a_lone_address_hands_its_own_domains_to_the_inbound_instance(
+def test_lone_address_passes_its_domains_to_the_inbound_instance(
     render: Render, make_blueprint: Callable[[int], Blueprint]
 ) -> None:
     alone = settings(render(make_blueprint(1), "egress", "main.cf.j2"))
@@ -138,7 +136,7 @@ def test_a_lone_address_hands_its_own_domains_to_the_inbound_instance(
     assert "transport_maps" not in among_others
 
 
-def test_the_inbound_instance_takes_returned_mail_and_relays_nothing(
+def test_inbound_instance_accepts_returned_mail_and_relays_nothing(
     render: Render, blueprint: Blueprint
 ) -> None:
     main = settings(render(blueprint, "inbound", "main.cf.j2"))
@@ -151,9 +149,7 @@ def test_the_inbound_instance_takes_returned_mail_and_relays_nothing(
     assert r"/^(postmaster|abuse)@acme\.example$/ postmaster/" in mailboxes.splitlines()
 
 
-def test_the_list_of_instances_names_every_instance_once(
-    render: Render, blueprint: Blueprint
-) -> None:
+def test_list_of_instances_has_every_instance_once(render: Render, blueprint: Blueprint) -> None:
     main = settings(render(blueprint, "postfix", "main.cf.j2"))
 
     assert main["multi_instance_directories"].split() == [
@@ -163,7 +159,7 @@ def test_the_list_of_instances_names_every_instance_once(
     ]
 
 
-def test_the_firewall_lets_only_the_sender_in_on_587(render: Render, blueprint: Blueprint) -> None:
+def test_firewall_admits_only_the_sender_on_587(render: Render, blueprint: Blueprint) -> None:
     rules = render(blueprint, "base", "firewall.nft.j2", base_sender_sources=["198.18.0.1/32"])
 
     assert "policy drop" in rules
@@ -172,14 +168,16 @@ def test_the_firewall_lets_only_the_sender_in_on_587(render: Render, blueprint: 
     assert "ip daddr @egress ip saddr @senders tcp dport 587 accept" in rules
 
 
-def test_without_a_sender_nobody_is_let_in_on_587(render: Render, blueprint: Blueprint) -> None:
+def test_firewall_without_a_sender_admits_no_one_on_587(
+    render: Render, blueprint: Blueprint
+) -> None:
     rules = render(blueprint, "base", "firewall.nft.j2", base_sender_sources=[])
 
     assert re.search(r"set senders \{[^}]*\}", rules)
     assert "elements" not in re.search(r"set senders \{[^}]*\}", rules).group()  # type: ignore[union-attr]
 
 
-def test_root_is_reached_by_our_key_alone(render: Render, blueprint: Blueprint) -> None:
+def test_root_has_only_the_tenants_key(render: Render, blueprint: Blueprint) -> None:
     keys = render(blueprint, "base", "authorized_keys.j2")
 
     assert [line for line in keys.splitlines() if not line.startswith("#")] == [
@@ -187,9 +185,7 @@ def test_root_is_reached_by_our_key_alone(render: Render, blueprint: Blueprint) 
     ]
 
 
-def test_people_who_may_become_root_need_no_password_that_they_do_not_have(
-    render: Render, blueprint: Blueprint
-) -> None:
+def test_accounts_with_sudo_need_no_password(render: Render, blueprint: Blueprint) -> None:
     people = [{"name": "ann", "key": "k", "sudo": True}, {"name": "bob", "key": "k"}]
     rules = render(blueprint, "base", "sudoers.j2", base_users=people)
 
@@ -198,7 +194,7 @@ def test_people_who_may_become_root_need_no_password_that_they_do_not_have(
     ]
 
 
-def test_roles_hold_no_secret_and_tasks_that_use_one_are_silent(playbooks: Path) -> None:
+def test_roles_have_no_secret_and_tasks_with_one_are_silent(playbooks: Path) -> None:
     for file in sorted(playbooks.glob("roles/*/tasks/*.yml")):
         for task in yaml.safe_load(file.read_text()):
             sources = re.findall(r"'src': '([^']+)'", str(task))

@@ -67,7 +67,7 @@ def test_stack_locked_by_an_unknown_run_says_how_to_release_it() -> None:
         ("dns.zone_not_found", False),
     ],
 )
-def test_diagnostic_with_a_code_keeps_its_words(name: str, retryable: bool) -> None:
+def test_diagnostic_with_a_code_keeps_its_text(name: str, retryable: bool) -> None:
     text = f"property serverName has a problem: [{name}] no; do: rename it"
     fault = explain([Diagnostic("mx1", text), Diagnostic(None, "update failed")], "acme")
     assert fault is not None
@@ -75,18 +75,18 @@ def test_diagnostic_with_a_code_keeps_its_words(name: str, retryable: bool) -> N
     assert (fault.message, fault.remedy) == ("no", "rename it")
 
 
-def test_address_that_waits_is_no_fault() -> None:
+def test_pending_address_is_no_fault() -> None:
     assert explain([PENDING, Diagnostic(None, "update failed")], "acme") is None
 
 
-def test_fault_besides_a_waiting_address_is_returned() -> None:
+def test_fault_beside_a_pending_address_is_returned() -> None:
     refused = Diagnostic("mx1", "[hostwinds.refused] no; do: ask")
     fault = explain([PENDING, refused], "acme")
     assert fault is not None
     assert (fault.code.name, fault.sentence) == ("hostwinds.refused", "stack/acme/mx1: no; ask")
 
 
-def test_failure_without_words_is_a_fault() -> None:
+def test_failure_without_a_diagnostic_is_a_fault() -> None:
     fault = explain([], "acme")
     assert fault is not None
     assert_shows(fault, faults.FAILED, reason="the engine gave no reason")

@@ -36,17 +36,17 @@ def adopt(
     return adoptions("z1", [wanted], known or set(), lambda _: standing)
 
 
-def test_a_record_with_our_mark_is_adopted_whatever_it_says() -> None:
+def test_marked_record_is_adopted_whatever_its_content() -> None:
     marked = live(comment="pm:k3f9a:acme:acme.example/TXT")
     assert adopt(record(), marked) == {"acme.example/TXT": "z1/r1"}
 
 
-def test_a_record_of_the_state_is_never_imported_again() -> None:
+def test_record_of_the_state_is_not_imported_again() -> None:
     marked = live(comment="pm:k3f9a:acme:acme.example/TXT")
     assert adopt(record(), marked, known={"acme.example/TXT"}) == {}
 
 
-def test_a_zone_whose_records_are_known_is_not_listed() -> None:
+def test_zone_whose_records_are_in_the_state_is_not_listed() -> None:
     def never(zone: str) -> list[dict[str, Any]]:
         pytest.fail(f"{zone} was listed")
 
@@ -63,9 +63,7 @@ def test_a_zone_whose_records_are_known_is_not_listed() -> None:
         (record(), live(content="v=spf1 -all", comment="pm:k3f9b:acme:acme.example/TXT")),
     ],
 )
-def test_record_of_nobody_or_of_another_installation_in_the_way_is_named(
-    wanted: Record, other: dict[str, Any]
-) -> None:
+def test_conflicting_foreign_record_is_a_fault(wanted: Record, other: dict[str, Any]) -> None:
     record = f"{other['type']} acme.example ({other['content']})"
     with fault_shown(FOREIGN_RECORD, record=record, key=wanted.key, mark=wanted.comment):
         adopt(wanted, other)
@@ -80,5 +78,5 @@ def test_record_of_nobody_or_of_another_installation_in_the_way_is_named(
         live(content="v=spf1 -all", comment="pm:k3f9a:acme:acme.example/old"),
     ],
 )
-def test_a_record_that_disturbs_nobody_is_left_alone(other: dict[str, Any]) -> None:
+def test_foreign_record_without_a_conflict_is_ignored(other: dict[str, Any]) -> None:
     assert adopt(record(), other) == {}

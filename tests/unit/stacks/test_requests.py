@@ -113,7 +113,7 @@ def answered(status: str) -> bytes:
         (EMPTY, ZONE_NOT_FOUND, {"zone": "acme.example"}),
     ],
 )
-def test_answer_of_cloudflare_that_is_no_zone_is_never_an_empty_list(
+def test_unexpected_answer_of_cloudflare_is_not_an_empty_list(
     answering: Answering,
     monkeypatch: pytest.MonkeyPatch,
     answer: bytes,
@@ -168,18 +168,20 @@ def test_refusal_of_the_control_plane_is_shown_with_its_code_and_remedy(
 
 
 @pytest.mark.parametrize("answer", [CUT_OFF, NO_HTTP])
-def test_control_plane_that_breaks_off_is_shown(answering: Answering, answer: bytes) -> None:
+def test_interrupted_answer_of_the_control_plane_is_shown(
+    answering: Answering, answer: bytes
+) -> None:
     shown = shown_by_hand(control_plane=answering(answer))
     assert_shows(shown, CONTROL_PLANE_UNREACHABLE, url=..., reason=...)
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "nonsense", "http://[bad", "http://127.0.0.1:9"])
-def test_control_plane_that_is_no_address_is_shown(url: str) -> None:
+def test_control_plane_url_that_is_invalid_is_shown(url: str) -> None:
     shown = shown_by_hand(control_plane=url)
     assert_shows(shown, CONTROL_PLANE_UNREACHABLE, url=url, reason=...)
 
 
-def test_secret_that_fits_in_no_header_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_that_is_invalid_in_a_header_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", f"{SECRET}\nx")
     monkeypatch.setenv("PENGUIN_API_KEY", f"{SECRET}\nx")
@@ -189,7 +191,7 @@ def test_secret_that_fits_in_no_header_is_not_shown(monkeypatch: pytest.MonkeyPa
     assert SECRET not in shown_by_hand(control_plane="http://127.0.0.1:9")
 
 
-def test_relative_path_begins_where_the_project_is(tmp_path: Path) -> None:
+def test_relative_path_begins_at_the_project(tmp_path: Path) -> None:
     missing = PROJECT / "no-such.json"
     shown = shown_by_hand(blueprint="no-such.json")
     assert_shows(shown, BAD_BLUEPRINT, source=missing, reason="No such file or directory")

@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @given(st.binary(max_size=4096), st.text(max_size=50))
-def test_what_goes_in_comes_out(plaintext: bytes, context: str) -> None:
+def test_sealed_secret_opens_to_the_same_text(plaintext: bytes, context: str) -> None:
     vault = Vault(KeyRing({"a": bytes(32)}))
     assert vault.open(vault.seal(plaintext, context=context), context=context) == plaintext
 
@@ -32,7 +32,7 @@ def test_two_envelopes_of_one_secret_differ() -> None:
     assert vault.seal(b"secret", context="c") != vault.seal(b"secret", context="c")
 
 
-def test_the_file_is_its_owners_alone_and_is_never_replaced(path: Path) -> None:
+def test_key_ring_file_is_private_and_never_replaced(path: Path) -> None:
     KeyRing.create(path)
     before = path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -41,7 +41,7 @@ def test_the_file_is_its_owners_alone_and_is_never_replaced(path: Path) -> None:
 
 
 @pytest.mark.parametrize("point", ["fsync", "link"])
-def test_killed_while_it_is_made_it_is_made_the_next_time(
+def test_key_ring_interrupted_while_written_is_created_the_next_time(
     path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     class Killed(BaseException):
@@ -59,7 +59,7 @@ def test_killed_while_it_is_made_it_is_made_the_next_time(
     KeyRing.load(path)
 
 
-def test_a_new_key_seals_and_the_old_one_still_opens(path: Path) -> None:
+def test_new_key_seals_and_the_old_one_still_opens(path: Path) -> None:
     ring = KeyRing.create(path)
     old = Vault(ring).seal(b"secret", context="c")
     ring.add_key(path)
@@ -83,7 +83,7 @@ def test_a_new_key_seals_and_the_old_one_still_opens(path: Path) -> None:
         ),
     ],
 )
-def test_an_unusable_file_is_told_with_a_remedy(path: Path, change, code: Code) -> None:
+def test_unusable_key_ring_is_a_fault(path: Path, change, code: Code) -> None:
     KeyRing.create(path)
     change(path)
     shown = printed(lambda: KeyRing.load(path))
@@ -91,7 +91,7 @@ def test_an_unusable_file_is_told_with_a_remedy(path: Path, change, code: Code) 
     assert f"at: {path}" in shown
 
 
-def test_an_envelope_opens_only_for_its_context() -> None:
+def test_envelope_opens_only_for_its_context() -> None:
     vault = Vault(KeyRing({"a": bytes(32)}))
     sealed = vault.seal(b"secret", context="tenant-1/dkim")
     with pytest.raises(VaultError) as caught:
@@ -100,19 +100,19 @@ def test_an_envelope_opens_only_for_its_context() -> None:
 
 
 @given(st.text(max_size=80))
-def test_no_text_opens_as_an_envelope(text: str) -> None:
+def test_any_text_is_no_envelope(text: str) -> None:
     with pytest.raises(VaultError):
         Vault(KeyRing({"a": bytes(32)})).open(text, context="c")
 
 
-def test_a_lost_key_is_told_apart_from_damage() -> None:
+def test_lost_key_differs_from_damage() -> None:
     sealed = Vault(KeyRing({"a": bytes(32)})).seal(b"secret", context="c")
     with pytest.raises(VaultError) as caught:
         Vault(KeyRing({"b": bytes(32)})).open(sealed, context="c")
     assert_shows(caught.value, faults.UNKNOWN_KEY)
 
 
-def test_nothing_prints_a_key(path: Path) -> None:
+def test_printed_key_ring_has_no_key(path: Path) -> None:
     ring = KeyRing.create(path)
     key = json.loads(path.read_text())["keys"][0]["key"]
     assert key not in repr(ring) + str(ring) + repr(Vault(ring))

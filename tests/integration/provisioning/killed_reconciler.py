@@ -1,6 +1,7 @@
 """A reconciler in a process of its own, which is killed where one phase ends and another begins.
 
-`python -m tests.integration.provisioning.mortal PLACE HOURS PHASE` makes one pass, so many hours
+`python -m tests.integration.provisioning.killed_reconciler PLACE HOURS PHASE` makes one pass that
+many hours
 from now, with the real engine. It dies before the phase; at `end` after the last.
 """
 
@@ -31,12 +32,12 @@ from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from vault import KeyRing, Vault
 
-from .plane import PASSWORDS, PLATFORM
+from .control_plane import PASSWORDS, PLATFORM
 
 DSN = "TEST_DATABASE"
 
 
-class Mortal(Phase[Any]):
+class Killed(Phase[Any]):
     """A phase before which, or after which, the process is gone."""
 
     def __init__(self, phase: AnyPhase, *, before: bool) -> None:
@@ -80,7 +81,7 @@ async def live(place: Path, later: timedelta, end: str) -> None:
         installation=INSTALLATION, environment=os.environ, root=place / "operations"
     )
     phases: list[AnyPhase] = [
-        Mortal(phase, before=phase.row.name == end)
+        Killed(phase, before=phase.row.name == end)
         for phase in standard(engine, MemoryInternet(), MemoryConfigurator())
     ]
     if end == Last.row.name:
@@ -93,7 +94,7 @@ async def live(place: Path, later: timedelta, end: str) -> None:
         settings=ReconcilerSettings(),
         clock=lambda: datetime.now(UTC) + later,
     )
-    await reconciler.step(f"mortal/{os.getpid()}", asyncio.Event())
+    await reconciler.step(f"killed_reconciler/{os.getpid()}", asyncio.Event())
     await database.close()
 
 

@@ -41,7 +41,7 @@ def fails(act: Callable[[], object]) -> Fault:
     return caught.value
 
 
-def test_a_server_that_no_state_knows_of_is_ended_with_its_tenant(
+def test_server_in_no_state_is_ended_with_its_tenant(
     engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
 ) -> None:
     """Killed between the order and the checkpoint, then deleted."""
@@ -62,7 +62,7 @@ def test_a_server_that_no_state_knows_of_is_ended_with_its_tenant(
     assert [intent.key for intent in journal.intents()] == [others]
 
 
-def test_an_earlier_holder_of_the_lease_buys_nothing(
+def test_earlier_holder_of_the_lease_buys_nothing(
     engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
 ) -> None:
     journal.raise_fence(f"{INSTALLATION}/acme", 4)
@@ -75,7 +75,7 @@ def test_an_earlier_holder_of_the_lease_buys_nothing(
     assert cloud.bought() == ["server"]
 
 
-def test_a_server_that_does_not_come_up_is_in_the_state_and_ended_with_its_tenant(
+def test_server_that_never_boots_is_in_the_state_and_ended_with_its_tenant(
     environment: dict[str, str], blueprint: Blueprint, cloud: Cloud, tmp_path: Path
 ) -> None:
     engine = PulumiEngine(
@@ -95,7 +95,7 @@ def test_a_server_that_does_not_come_up_is_in_the_state_and_ended_with_its_tenan
     assert list(cloud.world.all_servers()) == []
 
 
-def test_a_tenant_whose_server_was_ended_in_the_portal_can_be_deleted(
+def test_tenant_whose_server_was_ended_in_the_portal_can_be_deleted(
     engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
 ) -> None:
     engine_of_ours.up(blueprint, print, deadline=DEADLINE)
@@ -109,7 +109,7 @@ def test_a_tenant_whose_server_was_ended_in_the_portal_can_be_deleted(
     assert journal.intents() == []
 
 
-def test_another_size_under_the_same_name_ends_nothing(
+def test_other_size_under_the_same_name_ends_nothing(
     engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     engine_of_ours.up(blueprint, print, deadline=DEADLINE)

@@ -10,25 +10,25 @@ from sandbox.reference import conditions
 from tests.support.greeting_phase import Greeting
 
 from .conftest import Cloud
-from .plane import FILE, Person, Plane
+from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
 
 
-def test_one_more_phase_is_found_in_every_list_with_no_other_file_touched(
-    plane: Plane, cloud: Cloud, penguin: Person
+def test_added_phase_is_in_every_list_without_another_change(
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine
 ) -> None:
     servers: list[int] = []
-    plane.add(Greeting(lambda: servers.append(len(list(cloud.world.all_servers())))))
-    plane.file.write_text(FILE)
-    penguin("apply", "-f", str(plane.file))
+    control_plane.add(Greeting(lambda: servers.append(len(list(cloud.world.all_servers())))))
+    control_plane.file.write_text(FILE)
+    penguin("apply", "-f", str(control_plane.file))
     unknown = penguin("wait", "tenant", "acme", "--for=condition=Welcomed")
     assert "Greeted" in unknown.err
     early = penguin("wait", "tenant", "acme", "--for=condition=Greeted", "--timeout=0s")
     assert early.status == 1
     assert "waiting for Greeted" in early.out
 
-    plane.visit()
+    control_plane.reconcile()
 
     waited = penguin("wait", "tenant", "acme", "--for=condition=Greeted", "--timeout=0s")
     assert waited.status == 0
@@ -40,11 +40,11 @@ def test_one_more_phase_is_found_in_every_list_with_no_other_file_touched(
     shown = json.loads(penguin("get", "tenant", "acme", "-o", "json").out)
     found = {(c["subject"], c["type"]): c["status"] for c in shown["conditions"]}
     assert found["domain/acme.example", "Greeted"] == "True"
-    page = conditions.page(plane.rows)
+    page = conditions.page(control_plane.rows)
     assert "| `greeting` | `Greeted` | domain | dns | yes |" in page
     assert "| `Greeted` | tenant, domain | the domain was greeted |" in page
 
     penguin("delete", "tenant", "acme", "--yes")
-    plane.visit()
+    control_plane.reconcile()
     assert servers == [1], "it is removed once, before what it needs"
     assert "resource.not_found" in penguin("describe", "tenant", "acme").err

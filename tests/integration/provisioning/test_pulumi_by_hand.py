@@ -62,7 +62,7 @@ def by_hand(
 
 
 @pytest.mark.parametrize("environment", ["files", "postgres"], indirect=True)
-def test_what_one_door_made_the_other_finds_unchanged(
+def test_tenant_of_the_reconciler_is_unchanged_by_hand_and_back(
     by_hand: ByHand,
     reconciler: PulumiEngine,
     blueprint: Blueprint,
@@ -82,7 +82,7 @@ def test_what_one_door_made_the_other_finds_unchanged(
     assert cloud.bought() == ["server", "address"]
 
 
-def test_a_tenant_begun_by_hand_is_taken_over_by_the_reconciler(
+def test_tenant_begun_by_hand_is_continued_by_the_reconciler(
     by_hand: ByHand,
     reconciler: PulumiEngine,
     blueprint: Blueprint,
@@ -98,7 +98,7 @@ def test_a_tenant_begun_by_hand_is_taken_over_by_the_reconciler(
     assert cloud.bought() == ["server", "address"]
 
 
-def test_an_address_that_waits_survives_a_refresh_and_a_preview_by_hand(
+def test_pending_address_survives_refresh_and_preview_by_hand(
     by_hand: ByHand,
     reconciler: PulumiEngine,
     blueprint: Blueprint,
@@ -115,7 +115,7 @@ def test_an_address_that_waits_survives_a_refresh_and_a_preview_by_hand(
     assert cloud.bought() == ["server", "address"]
 
 
-def test_a_label_that_somebody_changed_in_the_portal_replaces_nothing(
+def test_label_changed_in_the_portal_replaces_nothing(
     by_hand: ByHand,
     reconciler: PulumiEngine,
     blueprint: Blueprint,

@@ -11,7 +11,7 @@ ValueError: embedded null byte
 """
 
 
-def test_a_module_that_crashed_is_told_by_its_error_alone() -> None:
+def test_crashed_module_is_shown_by_its_error_alone() -> None:
     lines: list[str] = []
     events = Events("mx1", lines.append)
     result = {"msg": "MODULE FAILURE", "module_stderr": CRASH, "rc": 1}

@@ -47,12 +47,12 @@ spec:
   hosts: [{name: mx1, size: business, addresses: 1, zone: acme.example}]
   domains: [{name: acme.example, dns: cloudflare}]
 """
-VISIT = 120
+PASS_SECONDS = 120
 """Seconds that a visit may take here."""
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandOutput:
     """What a command answered."""
 
     status: int
@@ -60,7 +60,7 @@ class Said:
     err: str
 
 
-class Plane:
+class ControlPlane:
     """One control plane. What it depends on may be changed between two visits."""
 
     def __init__(self, dsn: str, environment: dict[str, str], place: Path) -> None:
@@ -82,14 +82,14 @@ class Plane:
         """Return the time, which jumps before every visit."""
         return datetime.now(UTC) + self._later
 
-    def visit(self) -> None:
+    def reconcile(self) -> None:
         """Let the reconciler do what is due within the next hour."""
         self._later += timedelta(hours=1)
         self.run(self.reconciler().step("test", asyncio.Event()))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the loop of the control plane."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(VISIT)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PASS_SECONDS)
 
     @property
     def database(self) -> Database:
@@ -159,20 +159,20 @@ class Plane:
             thread.join(20)
 
 
-class Person:
+class CommandLine:
     """Somebody at the command line; never sees a traceback."""
 
     def __init__(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._file = file
         self._capsys = capsys
 
-    def __call__(self, *arguments: str) -> Said:
+    def __call__(self, *arguments: str) -> CommandOutput:
         """Run `penguin`."""
         self._capsys.readouterr()
         code = run(*arguments)
         said = self._capsys.readouterr()
         assert "Traceback" not in said.out + said.err
-        return Said(code, said.out, said.err)
+        return CommandOutput(code, said.out, said.err)
 
     def apply(self, document: str) -> None:
         """Apply a tenant's document."""

@@ -49,7 +49,7 @@ def fails(engine: PulumiEngine, blueprint: Blueprint) -> Fault:
     return caught.value
 
 
-def test_a_state_that_cannot_be_reached_is_told_before_anything_is_bought(
+def test_unreachable_state_is_a_fault_before_any_purchase(
     environment: dict[str, str], root: Path, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     wrong = {**environment, "PULUMI_BACKEND_URL": "postgres://127.0.0.1:9/none"}
@@ -58,7 +58,7 @@ def test_a_state_that_cannot_be_reached_is_told_before_anything_is_bought(
     assert cloud.bought() == []
 
 
-def test_foreign_record_in_the_way_is_named_before_anything_is_bought(
+def test_foreign_record_holds_its_zone_before_any_purchase(
     ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     [zone, _] = cloud.account.zones()
@@ -72,9 +72,7 @@ def test_foreign_record_in_the_way_is_named_before_anything_is_bought(
     assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
 
 
-def test_a_record_with_our_mark_is_adopted(
-    ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
-) -> None:
+def test_marked_record_is_adopted(ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud) -> None:
     [zone, _] = cloud.account.zones()
     wanted = next(record for record in blueprint.records if record.key == "acme.example/SPF")
     left = {"name": wanted.name, "type": "TXT", "content": "v=spf1 -all", "comment": wanted.comment}
@@ -92,7 +90,7 @@ def test_destroyed_stack_leaves_no_directory_of_the_tenant(ours: PulumiEngine, r
     assert not (root / "acme").exists()
 
 
-def test_the_lock_of_a_person_is_told_and_left(
+def test_lock_of_another_run_is_reported_and_kept(
     ours: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
 ) -> None:
     ours.up(blueprint, print, deadline=DEADLINE)
@@ -103,7 +101,7 @@ def test_the_lock_of_a_person_is_told_and_left(
     assert lock.exists()
 
 
-def test_the_lock_of_a_dead_process_of_ours_is_removed(
+def test_lock_of_a_dead_engine_of_ours_is_removed(
     ours: PulumiEngine, blueprint: Blueprint, environment: dict[str, str], root: Path
 ) -> None:
     ours.up(blueprint, print, deadline=DEADLINE)
@@ -114,7 +112,7 @@ def test_the_lock_of_a_dead_process_of_ours_is_removed(
     assert not lock.exists()
 
 
-def test_an_operation_that_takes_too_long_is_ended_and_the_next_goes_on(
+def test_operation_past_its_deadline_is_ended_and_the_next_continues(
     ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     cloud.world.faults.inject("never_boots", 1)
@@ -131,7 +129,7 @@ def test_an_operation_that_takes_too_long_is_ended_and_the_next_goes_on(
     assert cloud.bought() == ["server", "address"]
 
 
-def test_killed_with_everything_in_the_middle_it_comes_right(
+def test_run_killed_with_all_its_processes_is_completed_by_the_next(
     ours: PulumiEngine,
     blueprint: Blueprint,
     cloud: Cloud,
@@ -163,7 +161,7 @@ def test_killed_with_everything_in_the_middle_it_comes_right(
     assert ours.preview(blueprint, print).changes == ()
 
 
-def test_an_engine_that_is_killed_alone_leaves_no_lock_in_the_way(
+def test_killed_engine_leaves_no_lock(
     ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     def hear(line: str) -> None:
