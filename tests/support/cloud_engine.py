@@ -37,7 +37,7 @@ class Server:
     service_id: int
     main_ip: str
     free: list[str] = field(default_factory=list)
-    """Addresses that nobody has adopted."""
+    """Addresses that are not adopted."""
     adopted: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,7 +67,7 @@ class Account:
         self.servers[label].free.append(next(self._addresses))
 
     def end(self, label: str) -> None:
-        """End a server; one that is gone is fine."""
+        """End a server; idempotent."""
         self.servers.pop(label, None)
 
     def address(self, label: str, name: str) -> str | None:
@@ -180,7 +180,7 @@ class InMemoryEngine:
         return self.stacks[tenant]
 
     def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
-        """Say what the state has and the account has not."""
+        """Return what is in the state and not in the account."""
         gone = [
             Change("delete", INSTANCE, host.name)
             for host in self.state(tenant).hosts
@@ -191,7 +191,7 @@ class InMemoryEngine:
     def destroy(
         self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
     ) -> None:
-        """End what the state knows, and what was ordered and stands in no state."""
+        """End what is in the state, and what was ordered and is in no state."""
         self._raise_fence(tenant, fence)
         self._at("before destroy")
         if self.keeps_after_destroy:

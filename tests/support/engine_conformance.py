@@ -50,7 +50,7 @@ def one_host(*, addresses: int = 1, zone: str = "acme.example") -> Blueprint:
 
 
 def killed(line: str) -> None:
-    """Die after a server was ordered, before any state knows of it."""
+    """Die after a server was ordered, before it is in a state."""
     if "is listed" in line:
         raise Killed
 

@@ -22,11 +22,11 @@ Shown = str | Mapping[str, Any] | Fault
 
 
 def assert_shows(shown: Shown, code: Code, **values: object) -> None:
-    """Assert that the text of a code is what a user meets.
+    """Assert that the text of a code is shown.
 
     `shown` is what the command line or Pulumi printed, a problem of the API or one of its `errors`,
     a condition, an operation, a step in the life of a message, or a fault of a port's adapter.
-    Values that are not given are those of the reference's example, `...` stands for any.
+    Values that are not given are those of the reference's example, `...` matches any.
     """
     message = _pattern(code.message, {**code.example, **values})
     remedy = _pattern(code.remedy, {**code.example, **values})
@@ -36,7 +36,7 @@ def assert_shows(shown: Shown, code: Code, **values: object) -> None:
 
 @contextmanager
 def fault_shown(code: Code, **values: object) -> Iterator[None]:
-    """Assert that what is done here ends in a fault with the text of a code."""
+    """Assert that the block ends in a fault with the text of a code."""
     with pytest.raises(Fault) as caught:
         yield
     assert_shows(caught.value, code, **values)
@@ -60,7 +60,7 @@ def printed(call: Callable[[], object]) -> str:
 
 
 def _parts(shown: Shown, code: Code, message: str, remedy: str) -> list[tuple[str, str]]:
-    """Return pairs of a text and the pattern that must be in it, for each door."""
+    """Return pairs of a text and the pattern that must be in it, for each form."""
     name = re.escape(code.name)
     if isinstance(shown, Fault):
         assert shown.code is code

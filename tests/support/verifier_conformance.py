@@ -14,7 +14,7 @@ from controlplane.verification.faults import (
     MISSING,
     NO_BANNER,
     OPEN_RELAY,
-    PTR_MISSING,
+    PTR_DIFFERENT,
     TLS_FAILED,
     UNCLEAR,
 )
@@ -93,7 +93,7 @@ async def check_a_lost_manual_record_is_missing_for_its_owner(around: Surroundin
 
 async def check_a_lost_reverse_name_is_missing_for_its_address(around: Surroundings) -> None:
     around.lose_reverse_name("mx1-2")
-    assert await _wrong_names(around) == {(BULK, "fcrdns", False, PTR_MISSING)}
+    assert await _wrong_names(around) == {(BULK, "fcrdns", False, PTR_DIFFERENT)}
 
 
 async def check_silent_name_servers_leave_everything_unknown(around: Surroundings) -> None:

@@ -22,7 +22,7 @@ KEY = "a-key-that-must-never-be-printed"
 
 
 class Clock:
-    """Seconds that pass only when somebody waits."""
+    """A clock that advances only when it is waited on."""
 
     def __init__(self) -> None:
         self.now = 0.0

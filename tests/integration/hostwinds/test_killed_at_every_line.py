@@ -1,4 +1,4 @@
-"""A purchase that is killed at any line of ours is bought once or left to a person, never twice."""
+"""A purchase killed at any line is made once or left to an operator, never twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Killed(BaseException):
 
 
 def killed(tried: set[tuple[str, int]], act: Callable[[], object]) -> bool:
-    """Do it, and die at the first line of ours where nobody has died yet; tell whether it died."""
+    """Run it until the first line at which no run was killed yet; return whether it was killed."""
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         place = frame.f_code.co_filename, frame.f_lineno

@@ -26,7 +26,7 @@ from tests.support.memory_configurator import PASSWORD as FIRST
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.tenants import rendered, tenant
 
-from .test_first_contact import PASSWORD, Door, Host, make_key
+from .test_first_contact import PASSWORD, Host, SshPort, make_key
 
 IP = f"127.{os.getpid() >> 8 & 255}.{os.getpid() & 255}.9"
 """Port 22 of another address in each process that runs tests."""
@@ -94,7 +94,7 @@ class OnLoopback(InMemory):
             )
         )
         self._server = Host()
-        self._door: Door | None = Door(self._server, 22, IP)
+        self._door: SshPort | None = SshPort(self._server, 22, IP)
 
     def stop_host(self) -> None:
         if self._door is not None:
@@ -103,7 +103,7 @@ class OnLoopback(InMemory):
 
     def reinstall(self) -> None:
         self.stop_host()
-        self._door = Door(self._server, 22, IP)
+        self._door = SshPort(self._server, 22, IP)
 
     def remove_key(self) -> None:
         self._server.scripts.clear()

@@ -36,7 +36,7 @@ def make_key() -> tuple[str, str]:
 
 
 class Host(paramiko.ServerInterface):
-    """A host that takes one password, and keys that a script has put in place."""
+    """A host that accepts one password, and keys that a script has put in place."""
 
     def __init__(self) -> None:
         self.scripts: list[str] = []
@@ -68,7 +68,7 @@ class Host(paramiko.ServerInterface):
         channel.shutdown_write()
 
 
-class Door:
+class SshPort:
     """Takes connections for a host until it is closed."""
 
     def __init__(self, host: Host, port: int = 0, address: str = "127.0.0.1") -> None:
@@ -110,8 +110,8 @@ def host() -> Host:
 
 
 @pytest.fixture
-def door(host: Host) -> Iterator[Door]:
-    opened = Door(host)
+def ssh_port(host: Host) -> Iterator[SshPort]:
+    opened = SshPort(host)
     yield opened
     opened.close()
 
@@ -122,10 +122,10 @@ def contact() -> FirstContact:
 
 
 def test_first_contact_uses_the_password_once_and_then_the_key(
-    host: Host, door: Door, contact: FirstContact
+    host: Host, ssh_port: SshPort, contact: FirstContact
 ) -> None:
     private, public = make_key()
-    server = SshServer("mx1", "127.0.0.1", door.port)
+    server = SshServer("mx1", "127.0.0.1", ssh_port.port)
     lines: list[str] = []
 
     def make(password: str | None) -> str:
@@ -140,7 +140,7 @@ def test_first_contact_uses_the_password_once_and_then_the_key(
     first, second = make(PASSWORD), make(None)
 
     assert first == second
-    assert first == f"[127.0.0.1]:{door.port} ssh-ed25519 {door.key.get_base64()}"
+    assert first == f"[127.0.0.1]:{ssh_port.port} ssh-ed25519 {ssh_port.key.get_base64()}"
     assert host.passwords == [PASSWORD]
     assert len(host.scripts) == 1
     assert PASSWORD not in " ".join([*host.scripts, *lines])
@@ -148,13 +148,13 @@ def test_first_contact_uses_the_password_once_and_then_the_key(
 
 @pytest.mark.parametrize("password", ["wrong", None])
 def test_host_that_accepts_neither_password_nor_key_refuses(
-    door: Door, contact: FirstContact, password: str | None
+    ssh_port: SshPort, contact: FirstContact, password: str | None
 ) -> None:
     private, public = make_key()
 
     with pytest.raises(Fault) as caught:
         contact.make(
-            SshServer("mx1", "127.0.0.1", door.port),
+            SshServer("mx1", "127.0.0.1", ssh_port.port),
             public_key=public,
             private_key=private,
             password=password,
@@ -193,13 +193,13 @@ def test_host_that_never_boots_is_unreachable_at_the_deadline() -> None:
 
 def test_host_that_boots_late_is_waited_for(host: Host) -> None:
     private, public = make_key()
-    doors: list[Door] = []
+    doors: list[SshPort] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
     def pause(_: float) -> None:
         if not doors:
-            doors.append(Door(host, port))
+            doors.append(SshPort(host, port))
 
     contact = FirstContact(deadline=timedelta(seconds=10), pause=pause)
     try:
@@ -211,7 +211,7 @@ def test_host_that_boots_late_is_waited_for(host: Host) -> None:
             progress=lambda _: None,
         )
     finally:
-        for door in doors:
-            door.close()
+        for ssh_port in doors:
+            ssh_port.close()
 
     assert line.startswith(f"[127.0.0.1]:{port} ssh-ed25519 ")

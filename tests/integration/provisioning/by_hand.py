@@ -13,11 +13,11 @@ from tools.pulumi.engine import Engine
 class ByHand:
     """Runs `pulumi` for the stack `acme`; its configuration is kept out of the checkout."""
 
-    def __init__(self, engine: Engine, environment: dict[str, str], place: Path) -> None:
+    def __init__(self, engine: Engine, environment: dict[str, str], directory: Path) -> None:
         self._command = str(engine.root / "bin" / "pulumi")
         self._environment = environment
-        self._document = place / "acme.json"
-        self._config = place / "Pulumi.acme.yaml"
+        self._document = directory / "acme.json"
+        self._config = directory / "Pulumi.acme.yaml"
 
     def takes(self, blueprint: Blueprint) -> None:
         """Let the stack's configuration name this blueprint."""
@@ -36,13 +36,13 @@ class ByHand:
             check=False,
         )
 
-    def begin(self, place: Path) -> None:
-        """Run `pulumi stack init` where the configuration that it writes disturbs nobody."""
-        place.mkdir()
-        (place / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
+    def begin(self, directory: Path) -> None:
+        """Run `pulumi stack init` in a directory of its own: it writes a configuration."""
+        directory.mkdir()
+        (directory / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
         subprocess.run(
             [self._command, "stack", "init", "acme"],
-            cwd=place,
+            cwd=directory,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

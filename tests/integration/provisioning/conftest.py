@@ -33,7 +33,7 @@ ZONES = ("acme.example", "penguinmails.example")
 
 @dataclass(frozen=True)
 class Cloud:
-    """The world outside: what was bought, what is answered, and where it is reached."""
+    """The emulated providers and their environment."""
 
     world: World
     account: Account
@@ -119,7 +119,7 @@ def control_plane(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[ControlPlane]:
-    """A control plane whose address the command line knows."""
+    """A control plane whose address the command line has."""
     upgrade(database, INSTALLATION, PASSWORDS)
     made = ControlPlane(database, environment, tmp_path)
     with structlog.testing.capture_logs() as made.log, made.serving() as (url, key):

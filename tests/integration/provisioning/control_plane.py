@@ -48,12 +48,12 @@ spec:
   domains: [{name: acme.example, dns: cloudflare}]
 """
 PASS_SECONDS = 120
-"""Seconds that a visit may take here."""
+"""Seconds that a pass may take here."""
 
 
 @dataclass(frozen=True)
 class CommandOutput:
-    """What a command answered."""
+    """Status and output of a command."""
 
     status: int
     out: str
@@ -61,9 +61,9 @@ class CommandOutput:
 
 
 class ControlPlane:
-    """One control plane. What it depends on may be changed between two visits."""
+    """One control plane. Its dependencies may be changed between two passes."""
 
-    def __init__(self, dsn: str, environment: dict[str, str], place: Path) -> None:
+    def __init__(self, dsn: str, environment: dict[str, str], directory: Path) -> None:
         self.dsn = dsn
         self.environment = {**environment, "HOSTWINDS_JOURNAL": dsn}
         self.platform = PLATFORM
@@ -71,15 +71,15 @@ class ControlPlane:
         self.verifier: Verifier = MemoryInternet()
         self.root_password: Callable[[int], str | None] = lambda _: None
         self.log: list[Any] = []
-        self.file = place / "acme.yaml"
+        self.file = directory / "acme.yaml"
         self.rows = list(ROWS)
         self._more: list[AnyPhase] = []
-        self._place = place
-        self._vault = Vault(KeyRing.create(place / "keys"))
+        self._place = directory
+        self._vault = Vault(KeyRing.create(directory / "keys"))
         self._later = timedelta()
 
     def clock(self) -> datetime:
-        """Return the time, which jumps before every visit."""
+        """Return the time, which advances before every pass."""
         return datetime.now(UTC) + self._later
 
     def reconcile(self) -> None:
@@ -160,7 +160,7 @@ class ControlPlane:
 
 
 class CommandLine:
-    """Somebody at the command line; never sees a traceback."""
+    """Runs `penguin`; its output never has a traceback."""
 
     def __init__(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._file = file
@@ -170,9 +170,9 @@ class CommandLine:
         """Run `penguin`."""
         self._capsys.readouterr()
         code = run(*arguments)
-        said = self._capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return CommandOutput(code, said.out, said.err)
+        captured = self._capsys.readouterr()
+        assert "Traceback" not in captured.out + captured.err
+        return CommandOutput(code, captured.out, captured.err)
 
     def apply(self, document: str) -> None:
         """Apply a tenant's document."""

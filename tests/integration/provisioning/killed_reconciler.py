@@ -1,8 +1,8 @@
-"""A reconciler in a process of its own, which is killed where one phase ends and another begins.
+"""A reconciler in a process of its own, which is killed between two phases.
 
-`python -m tests.integration.provisioning.killed_reconciler PLACE HOURS PHASE` makes one pass that
-many hours
-from now, with the real engine. It dies before the phase; at `end` after the last.
+`python -m tests.integration.provisioning.killed_reconciler DIRECTORY HOURS PHASE` makes one pass
+that many hours from now, with the real engine, and is killed before the phase; at `end` after the
+last.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DSN = "TEST_DATABASE"
 
 
 class Killed(Phase[Any]):
-    """A phase before which, or after which, the process is gone."""
+    """A phase before which the process is killed."""
 
     def __init__(self, phase: AnyPhase, *, before: bool) -> None:
         self.row = phase.row
@@ -63,7 +63,7 @@ class Killed(Phase[Any]):
 
 
 class Last(Phase[None]):
-    """Comes after all others, and the process is gone."""
+    """A phase after all others, in which the process is killed."""
 
     row = Row("end", "Ended", "never", frozenset({Kind.TENANT}), needs=("activation",))
 
@@ -74,11 +74,11 @@ class Last(Phase[None]):
         return {}
 
 
-async def live(place: Path, later: timedelta, end: str) -> None:
+async def run(directory: Path, later: timedelta, end: str) -> None:
     """Make one pass."""
     database = Database.connect(os.environ[DSN], INSTALLATION, PASSWORDS, pool_size=3)
     engine = PulumiEngine(
-        installation=INSTALLATION, environment=os.environ, root=place / "operations"
+        installation=INSTALLATION, environment=os.environ, root=directory / "operations"
     )
     phases: list[AnyPhase] = [
         Killed(phase, before=phase.row.name == end)
@@ -88,7 +88,7 @@ async def live(place: Path, later: timedelta, end: str) -> None:
         phases.append(Last())
     reconciler = Reconciler(
         database=database,
-        vault=Vault(KeyRing.load(place / "keys")),
+        vault=Vault(KeyRing.load(directory / "keys")),
         platform=PLATFORM,
         phases=phases,
         settings=ReconcilerSettings(),
@@ -99,8 +99,8 @@ async def live(place: Path, later: timedelta, end: str) -> None:
 
 
 def main() -> None:
-    place, hours, end = sys.argv[1:]
-    asyncio.run(live(Path(place), timedelta(hours=int(hours)), end))
+    directory, hours, end = sys.argv[1:]
+    asyncio.run(run(Path(directory), timedelta(hours=int(hours)), end))
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ class Case:
     code: Code
     values: dict[str, object] = field(default_factory=dict)
     where: str = ""
-    """The place in the message."""
+    """The resource that the message names."""
     lasts: bool = True
     """It is not tried again before the tenant is applied."""
     bought: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ class OverEmulators:
     def __init__(self, engine: CloudEngine, cloud: Cloud) -> None:
         cloud.account.create_zone("beta.example")
         cloud.world._show_after = (
-            2.0  # the first look after an order sees nothing, on a busy machine too
+            2.0  # the first listing after an order is empty, on a busy machine too
         )
         self.engine = engine
         self._cloud = cloud
@@ -97,7 +97,7 @@ def test_double_conforms(check: Check) -> None:
 
 
 class WithoutInventory(InMemoryEngine):
-    """A double whose account is only what its state says: nothing is there before a checkpoint."""
+    """A double whose account is derived from its state: nothing exists before a checkpoint."""
 
     def up(
         self,

@@ -1,4 +1,4 @@
-"""What goes wrong in the cloud is told by code and remedy, and comes right when run again."""
+"""Faults of engine runs have code and remedy, and the next run repairs them."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_lock_of_a_dead_engine_of_ours_is_removed(
     ours.up(blueprint, print, deadline=DEADLINE)
     pid = dead_process()
     lock = write_lock(environment, pid=pid, host=socket.gethostname())
-    note_engine(root / "acme", pid, "1:0", "a-mark-of-nobody")  # and then it was killed
+    note_engine(root / "acme", pid, "1:0", "an-unused-mark")  # and then it was killed
     assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
     assert not lock.exists()
 
@@ -164,19 +164,19 @@ def test_run_killed_with_all_its_processes_is_completed_by_the_next(
 def test_killed_engine_leaves_no_lock(
     ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
-    def hear(line: str) -> None:
-        if "created Instance" in line:  # at this moment, say, the machine lacks memory
+    def kill_at_creation(line: str) -> None:
+        if "created Instance" in line:  # as for want of memory
             [engine] = [p for p in psutil.Process().children(True) if p.name() == "pulumi"]
             engine.kill()
 
     with pytest.raises(Fault) as caught:
-        ours.up(blueprint, hear, deadline=DEADLINE)
+        ours.up(blueprint, kill_at_creation, deadline=DEADLINE)
     assert caught.value.retryable
     assert str(caught.value)
     cloud.sell_addresses(1)
-    told: list[str] = []
-    assert ours.up(blueprint, told.append, deadline=DEADLINE).pending == ()
-    assert "removed the lock of our process" in told[0]
+    lines: list[str] = []
+    assert ours.up(blueprint, lines.append, deadline=DEADLINE).pending == ()
+    assert "removed the lock of our process" in lines[0]
     assert cloud.bought() == ["server", "address"]
 
 

@@ -1,4 +1,4 @@
-"""The disk of the embedded database is full, for real: told, nothing lost, nothing bought twice."""
+"""The disk of the embedded database is full: a fault is shown, nothing lost or bought twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A zone that cannot be looked up holds back what concerns it, and nothing else."""
+"""A zone whose look-up fails is held, and nothing else."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from kit.faults import Code
 from kit.paths import checkout
 from lab.memory import MemoryNameserver
 from sandbox.recorded_verifier import RecordedVerifier
-from tests.integration.playbooks.test_first_contact import PASSWORD, Door, Host
+from tests.integration.playbooks.test_first_contact import PASSWORD, Host, SshPort
 from tests.integration.verification.conftest import (
     HELO,
     IP,
@@ -105,10 +105,10 @@ def reached(
 def test_refused_first_contact_is_shown_and_repeated(
     reached: ControlPlane, cloud: Cloud, penguin: CommandLine, port: int, code: Code, reason: str
 ) -> None:
-    host, doors = Host(), []
+    host, ssh_ports = Host(), []
     host.takes_passwords = False
     if code is ansible.SSH_REFUSED:
-        doors.append(Door(host, port))
+        ssh_ports.append(SshPort(host, port))
     penguin.apply(FILE)
 
     reached.reconcile()
@@ -122,10 +122,10 @@ def test_refused_first_contact_is_shown_and_repeated(
 
     host.takes_passwords = True
     if code is ansible.UNREACHABLE:
-        doors.append(Door(host, port))
+        ssh_ports.append(SshPort(host, port))
     reached.reconcile()
-    for door in doors:
-        door.close()
+    for ssh_port in ssh_ports:
+        ssh_port.close()
     waited = penguin("wait", "tenant", "acme", "--for=condition=HostsConfigured", "--timeout=0s")
     assert waited.status == 0, waited.err
     assert cloud.bought() == ["server"]
@@ -167,22 +167,22 @@ def test_failure_of_ansible_is_shown(
 
 
 class Zones:
-    """Serves by DNS what the provider was told."""
+    """Serves the records of the emulated provider by DNS."""
 
     def __init__(self, names: NameServer, memory: MemoryNameserver) -> None:
         self.names = names
         self._memory = memory
 
     def publish(self) -> None:
-        """Say everything as it should be."""
+        """Serve all records as the provider has them."""
         names, memory = self.names, self._memory
         names.silent.clear()
-        names.say("ns.lab.example", "A", IP)
+        names.set_record("ns.lab.example", "A", IP)
         for zone, records in memory.zones.items():
-            names.say(zone, "NS", "ns.lab.example.")
+            names.set_record(zone, "NS", "ns.lab.example.")
             for (name, kind), (_, contents) in records.items():
-                names.say(name, kind, *(_presented(kind, content) for content in contents))
-        names.say(reverse(), "PTR", f"{memory.pointers[IP]}.")
+                names.set_record(name, kind, *(_presented(kind, content) for content in contents))
+        names.set_record(reverse(), "PTR", f"{memory.pointers[IP]}.")
 
 
 def _presented(kind: str, content: str) -> str:
@@ -213,12 +213,16 @@ def add_spf(names: NameServer) -> None:
 
 
 NAME_FAULTS: list[tuple[Code, str, Callable[[NameServer], object]]] = [
-    (verification.MISSING, DOMAIN, lambda names: names.say(*MX)),
-    (verification.DIFFERENT, DOMAIN, lambda names: names.say(*MX, "10 elsewhere.example.")),
+    (verification.MISSING, DOMAIN, lambda names: names.set_record(*MX)),
+    (verification.DIFFERENT, DOMAIN, lambda names: names.set_record(*MX, "10 elsewhere.example.")),
     (verification.SEVERAL_SPF, DOMAIN, add_spf),
-    (verification.NOT_DELEGATED, DOMAIN, lambda names: names.say("acme.example", "NS")),
+    (verification.NOT_DELEGATED, DOMAIN, lambda names: names.set_record("acme.example", "NS")),
     (verification.LOOKUP_FAILED, DOMAIN, lambda names: names.silent.add("cached")),
-    (verification.PTR_DIFFERENT, ADDRESS, lambda names: names.say(reverse(), "PTR", "x.example.")),
+    (
+        verification.PTR_DIFFERENT,
+        ADDRESS,
+        lambda names: names.set_record(reverse(), "PTR", "x.example."),
+    ),
 ]
 
 
@@ -243,7 +247,7 @@ def test_fault_of_a_name_is_shown_until_it_is_repaired(
 
 
 class CertifiedHosts(MemoryConfigurator):
-    """Keeps the certificate that a host was given."""
+    """Keeps the certificate of the host."""
 
     certificate: tuple[str, str]
 
@@ -255,7 +259,7 @@ class CertifiedHosts(MemoryConfigurator):
 
 
 class MailPorts(RecordedVerifier):
-    """Looks at the mail ports of this machine; names are taken from the provider's record."""
+    """Verifies the mail ports of this machine, and names by the provider's records."""
 
     def __init__(self, submission: MailServer, inbound: MailServer) -> None:
         self.submission = submission

@@ -1,4 +1,4 @@
-"""A reconciler that is killed at every boundary in turn, and started again, buys once."""
+"""A reconciler that is killed between every two phases and started again buys once."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> 
 
 @pytest.fixture
 def reconciler(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    """The other door."""
+    """`pulumi up` by hand."""
     return PulumiEngine(
         installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
     )

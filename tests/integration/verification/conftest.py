@@ -1,4 +1,4 @@
-"""A name server and mail servers on this machine, and a tenant that they shall serve."""
+"""A name server and mail servers on this machine, and the tenant that they serve."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Key = tuple[str, str]
 
 
 def assert_shown(findings: Iterable[Finding]) -> None:
-    """Assert that a condition says of each finding what its code says."""
+    """Assert that a condition shows each finding with the text of its code."""
     for finding in findings:
         if finding.code is not None:
             code, sentence = finding.code, f"{finding.message}; {finding.remedy}"
@@ -55,14 +55,14 @@ class NameServer(asyncio.DatagramProtocol):
         self.silent: set[str] = set()
         """`own` or `cached`: gives no usable answer."""
         self.lame = False
-        """The zone's server knows nothing of the zone and refers to others."""
+        """The zone's server does not have the zone and refers to others."""
         self.long = False
         """Answers by UDP are cut off, so that they are asked again by TCP."""
         self.asked: list[tuple[str, str, str]] = []
         self.port = 0
 
-    def say(self, name: str, type_: str, *contents: str) -> None:
-        """Set the contents of a record in both places; none deletes it."""
+    def set_record(self, name: str, type_: str, *contents: str) -> None:
+        """Set the contents of a record in both tables; none deletes it."""
         for table in (self.own, self.cached):
             table.pop((name, type_), None)
             if contents:
@@ -71,8 +71,8 @@ class NameServer(asyncio.DatagramProtocol):
     def serve(self, blueprint: Blueprint, numbers: Mapping[str, str]) -> None:
         """Serve what a blueprint wants: each record, and the reverse name of each number."""
         for zone in {record.zone for record in blueprint.records}:
-            self.say(zone, "NS", "ns.lab.example.")
-        self.say("ns.lab.example", "A", IP)
+            self.set_record(zone, "NS", "ns.lab.example.")
+        self.set_record("ns.lab.example", "A", IP)
         contents: dict[Key, list[str]] = defaultdict(list)
         for record in blueprint.records:
             content = numbers[record.address] if record.address else str(record.content)
@@ -86,10 +86,10 @@ class NameServer(asyncio.DatagramProtocol):
             contents[str(record.name), record.type.value].append(content)
         for (name, type_), found in contents.items():
             other = ['"google-site-verification=x"'] if type_ == "TXT" else []
-            self.say(name, type_, *found, *other)
+            self.set_record(name, type_, *found, *other)
         for host in blueprint.hosts:
             for address in host.addresses:
-                self.say(reverse(numbers[address.name]), "PTR", f"{address.helo}.")
+                self.set_record(reverse(numbers[address.name]), "PTR", f"{address.helo}.")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -158,7 +158,7 @@ async def serve_names() -> tuple[asyncio.DatagramTransport, NameServer, asyncio.
 
 @pytest.fixture
 async def names(blueprint: Blueprint) -> AsyncIterator[NameServer]:
-    """A name server that says what the blueprint wants, everywhere."""
+    """A name server that serves every record of the blueprint."""
     transport, server, by_tcp = await serve_names()
     server.serve(blueprint, {"mx1-1": IP})
     yield server
@@ -174,7 +174,7 @@ def reverse(ip: str = IP) -> str:
 
 @dataclass
 class MailServer:
-    """A mail server whose faults are set before anybody connects."""
+    """A mail server whose faults are set before the first connection."""
 
     authority: Issued
     greeting: str = HELO

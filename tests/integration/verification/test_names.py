@@ -1,4 +1,4 @@
-"""Each fault in the name service gives its own finding, and no other."""
+"""A fault of the name service has one finding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .conftest import HELO, IP, STATE, assert_shown, reverse
 ACME, MANUAL, ADDRESS = "domain/acme.example", "domain/manual.example", "address/mx1-1"
 
 
-async def look(names, blueprint, state: CloudState = STATE) -> list[Finding]:
+async def verify(names, blueprint, state: CloudState = STATE) -> list[Finding]:
     place = f"{IP}:{names.port}"
     verifier = InternetVerifier(resolver=place, authoritative_port=names.port)
     return list(await verifier.verify_dns(blueprint, state))
@@ -27,7 +27,7 @@ def wrong(findings: list[Finding]) -> set[tuple[str, str, bool | None, Code | No
 @pytest.mark.parametrize("long", [False, True])
 async def test_right_records_have_no_finding_against_them(names, blueprint, long) -> None:
     names.long = long
-    findings = await look(names, blueprint)
+    findings = await verify(names, blueprint)
     assert wrong(findings) == set()
     checks = {f.check for f in findings}
     assert checks == {"dns.authoritative", "dns.recursive", "dns.manual", "fcrdns"}
@@ -72,8 +72,8 @@ async def test_right_records_have_no_finding_against_them(names, blueprint, long
 async def test_wrong_record_has_one_finding(
     names, blueprint, name, type_, contents, expected
 ) -> None:
-    names.say(name, type_, *contents)
-    finding = await look(names, blueprint)
+    names.set_record(name, type_, *contents)
+    finding = await verify(names, blueprint)
     if expected is None:
         expected_all = {
             (s, "dns.authoritative", False, faults.NOT_DELEGATED) for s in (ACME, ADDRESS)
@@ -87,20 +87,20 @@ async def test_wrong_record_has_one_finding(
 async def test_second_spf_record_is_a_fault(names, blueprint) -> None:
     for table in (names.own, names.cached):
         table["acme.example", "TXT"].append('"v=spf1 include:other.example -all"')
-    findings = await look(names, blueprint)
+    findings = await verify(names, blueprint)
     assert wrong(findings) == {(ACME, "dns.authoritative", False, faults.SEVERAL_SPF)}
 
 
 async def test_record_cached_with_older_content_says_how_long_to_wait(names, blueprint) -> None:
     names.cached["acme.example", "MX"] = ["10 elsewhere.example."]
-    findings = await look(names, blueprint)
+    findings = await verify(names, blueprint)
     assert wrong(findings) == {(ACME, "dns.recursive", False, faults.DIFFERENT)}
     assert "wait 300 s" in next(f.remedy for f in findings if not f.ok)
 
 
 async def test_reverse_name_of_another_address_is_not_confirmed(names, blueprint) -> None:
     names.cached[HELO, "A"] = ["192.0.2.9"]
-    assert wrong(await look(names, blueprint)) == {
+    assert wrong(await verify(names, blueprint)) == {
         (ADDRESS, "dns.recursive", False, faults.DIFFERENT),
         (ADDRESS, "fcrdns", False, faults.PTR_NOT_CONFIRMED),
     }
@@ -109,27 +109,27 @@ async def test_reverse_name_of_another_address_is_not_confirmed(names, blueprint
 async def test_record_missing_at_its_zone_is_not_asked_of_the_recursive_server(
     names, blueprint
 ) -> None:
-    names.say("_dmarc.acme.example", "TXT")
-    await look(names, blueprint)
+    names.set_record("_dmarc.acme.example", "TXT")
+    await verify(names, blueprint)
     asked = [place for place, name, _ in names.asked if name == "_dmarc.acme.example"]
     assert asked == ["own"]
 
 
 async def test_manual_record_is_shown_as_it_must_be_set(names, blueprint) -> None:
-    names.say("manual.example", "MX")
-    (finding,) = [f for f in await look(names, blueprint) if not f.ok]
+    names.set_record("manual.example", "MX")
+    (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
     assert finding.remedy == f"set manual.example MX 10 {HELO} where manual.example is hosted"
 
 
 @pytest.mark.parametrize("silent", ["own", "cached"])
 async def test_name_server_without_an_answer_decides_nothing(names, blueprint, silent) -> None:
     names.silent.add(silent)
-    findings = await look(names, blueprint)
+    findings = await verify(names, blueprint)
     assert {(ok, code) for _, _, ok, code in wrong(findings)} == {(None, faults.LOOKUP_FAILED)}
 
 
 async def test_address_without_a_number_is_not_looked_up(names, blueprint) -> None:
-    findings = await look(names, blueprint, CloudState("sha256:x"))
+    findings = await verify(names, blueprint, CloudState("sha256:x"))
     assert not any(f.check == "fcrdns" for f in findings)
     assert not any(type_ == "A" and HELO in name for _, name, type_ in names.asked)
 
@@ -143,7 +143,7 @@ async def test_machine_without_a_resolver_decides_nothing(blueprint, monkeypatch
 async def test_lame_name_server_is_ignored(names, blueprint) -> None:
     names.lame = True
     names.own.clear()
-    findings = await look(names, blueprint)
+    findings = await verify(names, blueprint)
     assert {(f.ok, f.code) for f in findings if f.check == "dns.authoritative"} == {
         (None, faults.LOOKUP_FAILED)
     }

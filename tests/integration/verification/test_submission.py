@@ -1,4 +1,4 @@
-"""Each fault of a mail server gives its own finding, and no other."""
+"""A fault of a mail server has one finding."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def ports(mail):
     return submission, inbound
 
 
-async def look(ports, blueprint) -> list[Finding]:
+async def verify(ports, blueprint) -> list[Finding]:
     submission, inbound = ports
     verifier = InternetVerifier(submission_port=submission.port, mail_port=inbound.port)
     authority = submission.authority.certificate
@@ -41,7 +41,7 @@ def wrong(findings: list[Finding]) -> list[tuple[str, bool | None, Code | None]]
 
 
 async def test_right_host_passes_every_check(ports, blueprint) -> None:
-    findings = await look(ports, blueprint)
+    findings = await verify(ports, blueprint)
     assert [(f.check, f.ok) for f in findings] == [
         ("smtp.banner", True),
         ("smtp.tls", True),
@@ -71,12 +71,12 @@ async def test_submission_port_with_a_fault_has_its_finding(
 ) -> None:
     for name, value in fault.items():
         setattr(ports[0], name, value)
-    assert wrong(await look(ports, blueprint)) == [expected]
+    assert wrong(await verify(ports, blueprint)) == [expected]
 
 
 async def test_certificate_of_another_authority_is_a_fault(ports, blueprint) -> None:
     ports[0].issuer = create_ca("somebody", now=datetime.now(UTC))
-    assert wrong(await look(ports, blueprint)) == [("smtp.tls", False, faults.TLS_FAILED)]
+    assert wrong(await verify(ports, blueprint)) == [("smtp.tls", False, faults.TLS_FAILED)]
 
 
 @pytest.mark.parametrize(
@@ -89,18 +89,18 @@ async def test_certificate_of_another_authority_is_a_fault(ports, blueprint) -> 
 )
 async def test_port_25_with_a_fault_has_its_finding(ports, blueprint, replies, expected) -> None:
     ports[1].replies |= replies
-    assert wrong(await look(ports, blueprint)) == [expected]
+    assert wrong(await verify(ports, blueprint)) == [expected]
 
 
 async def test_closed_port_is_a_fault(ports, blueprint) -> None:
     ports[0].port = 1
-    assert wrong(await look(ports, blueprint)) == [("smtp.banner", False, faults.NO_BANNER)]
+    assert wrong(await verify(ports, blueprint)) == [("smtp.banner", False, faults.NO_BANNER)]
 
 
 async def test_port_without_a_banner_is_a_fault(ports, blueprint, monkeypatch) -> None:
     monkeypatch.setattr("controlplane.verification.submission.TIMEOUT", 0.2)
     mute = await asyncio.get_running_loop().create_server(asyncio.Protocol, IP, 0)
     ports[0].port = mute.sockets[0].getsockname()[1]
-    assert wrong(await look(ports, blueprint)) == [("smtp.banner", False, faults.NO_BANNER)]
+    assert wrong(await verify(ports, blueprint)) == [("smtp.banner", False, faults.NO_BANNER)]
     mute.close()
     await mute.wait_closed()

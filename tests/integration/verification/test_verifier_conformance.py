@@ -20,11 +20,11 @@ from controlplane.verification.faults import (
     LOOKUP_FAILED,
     MISSING,
     OPEN_RELAY,
-    PTR_MISSING,
+    PTR_DIFFERENT,
     TLS_FAILED,
     UNCLEAR,
 )
-from controlplane.verification.submission import STRANGER
+from controlplane.verification.submission import OTHER_DOMAIN
 from tests.support.memory_internet import MemoryInternet
 from tests.support.verifier_conformance import (
     BULK,
@@ -77,10 +77,10 @@ class OnServers:
         )
 
     def lose_record(self, domain: str) -> None:
-        self._names.say(domain, "MX")
+        self._names.set_record(domain, "MX")
 
     def lose_reverse_name(self, address: str) -> None:
-        self._names.say(reverse(NUMBERS[address]), "PTR")
+        self._names.set_record(reverse(NUMBERS[address]), "PTR")
 
     def silence_name_servers(self) -> None:
         self._names.silent |= {"own", "cached"}
@@ -89,10 +89,10 @@ class OnServers:
         self._submission.certified = "other.example"
 
     def open_relay(self, address: str) -> None:
-        self._submission.replies = {STRANGER: "250 OK"}
+        self._submission.replies = {OTHER_DOMAIN: "250 OK"}
 
     def defer(self, address: str) -> None:
-        self._submission.replies = {STRANGER: "450 later"}
+        self._submission.replies = {OTHER_DOMAIN: "450 later"}
 
     def stop_host(self) -> None:
         self.verifier = self._verifier(self._names, 1, 1)
@@ -116,7 +116,7 @@ class InMemory:
         self.state = replace(self.state, records=kept)
 
     def lose_reverse_name(self, address: str) -> None:
-        self._internet.wrong[f"address/{address}", "fcrdns"] = PTR_MISSING
+        self._internet.wrong[f"address/{address}", "fcrdns"] = PTR_DIFFERENT
 
     def silence_name_servers(self) -> None:
         for subject in (OURS, MANUAL, PRIMARY, BULK):

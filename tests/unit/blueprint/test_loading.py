@@ -1,4 +1,4 @@
-"""Every mistake in a tenant's file is told with its place and what to do."""
+"""Mistakes of a tenant's file are reported with position and remedy."""
 
 from __future__ import annotations
 

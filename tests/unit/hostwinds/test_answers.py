@@ -49,11 +49,11 @@ def test_refusal_has_its_code(text: str, code: Code, values: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "success"),
     [([OK], True), ([{"result": "success"}], True), (True, True), ([], False), ({}, False)],
 )
-def test_answer_is_success_only_when_it_says_so(answer: Any, said: bool) -> None:
-    assert succeeded(answer) is said
+def test_answer_is_success_only_when_it_says_so(answer: Any, success: bool) -> None:
+    assert succeeded(answer) is success
 
 
 def test_objects_are_read_from_a_list_or_a_mapping() -> None:

@@ -1,4 +1,4 @@
-"""What the engine is told before anything is called: mistakes, differences, replacements."""
+"""Answers to the engine before any call: mistakes, differences, replacements."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Call:
 
     def __init__(self) -> None:
         self.code: Any = None
-        self.said = ""
+        self.message = ""
         self.trailing: tuple[tuple[str, bytes], ...] = ()
 
     def set_trailing_metadata(self, pairs: Any) -> None:
         self.trailing = tuple(pairs)
 
-    def abort(self, code: Any, said: str) -> None:
-        self.code, self.said = code, said
+    def abort(self, code: Any, message: str) -> None:
+        self.code, self.message = code, message
         raise Aborted
 
 
@@ -187,20 +187,20 @@ def create(error: Exception) -> Call:
 
 def test_fault_is_one_line_with_code_and_remedy() -> None:
     call = create(VANISHED.shown())
-    assert_shows(call.said, VANISHED)
+    assert_shows(call.message, VANISHED)
     assert call.trailing == ()
 
 
 def test_unexpected_error_shows_its_line_and_not_its_text() -> None:
     call = create(ValueError("the password is 1234"))
     assert call.code is grpc.StatusCode.INTERNAL
-    assert_shows(call.said, DEFECT, reason=...)
-    assert "ValueError at test_provider.py:" in call.said
-    assert "1234" not in call.said
+    assert_shows(call.message, DEFECT, reason=...)
+    assert "ValueError at test_provider.py:" in call.message
+    assert "1234" not in call.message
 
 
 def test_server_that_is_not_active_is_kept_in_the_state() -> None:
-    """Else nobody would end it: it is bought."""
+    """It is bought, so it must be ended later."""
 
     class Late:
         client = None
@@ -220,14 +220,14 @@ def test_server_that_is_not_active_is_kept_in_the_state() -> None:
     late: Any = Late()
     with pytest.raises(Aborted):
         HostwindsProvider(lambda _: late, lambda: None).Create(request, call)
-    assert_shows(call.said, NOT_ACTIVE, name="")
+    assert_shows(call.message, NOT_ACTIVE, name="")
     [(name, packed)] = call.trailing
     assert name == "grpc-status-details-bin"
     detail = provider_pb2.ErrorResourceInitFailed()
     status_pb2.Status.FromString(packed).details[0].Unpack(detail)
     assert detail.id == "1001"
     assert detail.properties["serviceId"] == 1001
-    assert list(detail.reasons) == [call.said]
+    assert list(detail.reasons) == [call.message]
 
 
 def test_pointer_without_a_state_is_not_imported() -> None:

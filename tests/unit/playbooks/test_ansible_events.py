@@ -1,4 +1,4 @@
-"""Events become progress lines, and failures become errors that somebody can act on."""
+"""Events become progress lines, and failures become faults."""
 
 from __future__ import annotations
 

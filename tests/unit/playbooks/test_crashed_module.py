@@ -1,4 +1,4 @@
-"""What a person reads of a task that failed: the module's words, and no traceback."""
+"""The message of a task whose module crashed has no traceback."""
 
 from __future__ import annotations
 

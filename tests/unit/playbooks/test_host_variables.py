@@ -1,4 +1,4 @@
-"""What the playbooks are told: only what is there, only what belongs to the host, no secret."""
+"""Variables of a host: existing addresses, its own domains, no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which standing records are ours, which are in the way, and when a zone is not even listed."""
+"""Existing records: which are adopted, which conflict, and when a zone is not listed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def live(kind: str = "TXT", content: str = "x", **others: Any) -> dict[str, Any]
 
 
 def adopt(
-    wanted: Record, *standing: dict[str, Any], known: set[str] | None = None
+    wanted: Record, *existing: dict[str, Any], in_state: set[str] | None = None
 ) -> dict[str, str]:
-    return adoptions("z1", [wanted], known or set(), lambda _: standing)
+    return adoptions("z1", [wanted], in_state or set(), lambda _: existing)
 
 
 def test_marked_record_is_adopted_whatever_its_content() -> None:
@@ -43,7 +43,7 @@ def test_marked_record_is_adopted_whatever_its_content() -> None:
 
 def test_record_of_the_state_is_not_imported_again() -> None:
     marked = live(comment="pm:k3f9a:acme:acme.example/TXT")
-    assert adopt(record(), marked, known={"acme.example/TXT"}) == {}
+    assert adopt(record(), marked, in_state={"acme.example/TXT"}) == {}
 
 
 def test_zone_whose_records_are_in_the_state_is_not_listed() -> None:

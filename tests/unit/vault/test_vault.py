@@ -1,4 +1,4 @@
-"""What is sealed stays sealed, except for whom and what it was sealed for."""
+"""Envelopes open only with their key and for their context."""
 
 from __future__ import annotations
 
