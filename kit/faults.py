@@ -31,13 +31,13 @@ class Actor(StrEnum):
     """Who has to act before the fault goes away."""
 
     USER = "user"
-    """Whoever wrote the file or sent the request."""
+    """The author of the file or request."""
     OPERATOR = "operator"
-    """Whoever runs the control plane."""
+    """The operator of the control plane."""
     PROVIDER = "provider"
     """Hostwinds, Cloudflare or another service outside."""
     NOBODY = "nobody"
-    """It is tried again by itself."""
+    """It is retried automatically."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Fault(Exception):
         return f"{self.located}; {self.remedy}" if self.remedy else self.located
 
     def at(self, where: str) -> Fault:
-        """Set the place unless one is known already; return the fault itself."""
+        """Set the position unless it has one; return the fault itself."""
         self.where = self.where or where
         return self
 
@@ -237,7 +237,7 @@ def line(fault: Fault) -> str:
 
 
 def first_line(error: BaseException | None, otherwise: str = "no reason was given") -> str:
-    """Return the first line of an error's text: what a user is told of it, not its class."""
+    """Return the first line of an error's text, which users read, without its class."""
     text = re.sub(r"^\[Errno -?\d+\] ", "", str(error or "").strip())
     return next(iter(text.splitlines()), otherwise)
 

@@ -71,12 +71,12 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
 
 
 def _beside(path: Path) -> Path:
-    """Return a name that no other thread or process uses; one that was killed leaves it to us."""
+    """Return a name that no other living thread or process uses."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
 
 
 def _sync(directory: Path) -> None:
-    """Let a new name outlive a loss of power."""
+    """Make a new name survive a loss of power."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,8 +1,8 @@
-"""Ends what a run left behind: ssh's shared connection, and workers of a run that was cut off.
+"""Kills what a run left behind: ssh's shared connection, and workers of an interrupted run.
 
 Ansible's workers and ssh's master each make a session of their own, so killing the process group
 of `ansible-playbook` does not reach them. All of them inherit its environment, which names the
-run's private directory: that is how they are found.
+run's private directory: by that they are recognised.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ END_SECONDS = 5.0
 def end_leftovers(marker: str) -> int:
     """Kill every process with this text in its environment; return how many there were.
 
-    Does nothing where there is no /proc. A process is held by a descriptor between looking and
-    killing, so that a number which is used again cannot hit somebody else.
+    Does nothing where there is no /proc. A process is held by a descriptor between the check and
+    the kill, so that a reused number cannot hit another process.
     """
     ended = 0
     for entry in PROC.glob("[0-9]*"):

@@ -78,7 +78,7 @@ def run(stack: ExitStack, directory: Path, cache: Path, missing: str | None) -> 
     lab.write(directory)
     if internet is not None:
         internet.receive(lambda: _receiver_is_ready(lab, directory))
-    report("lab", "ready")
+    print(f"{SHOWN}ready", flush=True)
     read, write = os.pipe()
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write)  # `signal.pause` would miss a signal that another thread got
@@ -144,7 +144,7 @@ def _portal_route(operator: PortalOperator) -> Route:
 
 def report(name: str, state: str) -> None:
     """Write one line that `penguin lab up` shows."""
-    print(f"{SHOWN}{name}: {state}", flush=True)
+    print(f"{SHOWN}{name}  {state}", flush=True)
 
 
 @contextmanager

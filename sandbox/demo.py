@@ -23,16 +23,16 @@ app = typer.Typer(help="The main job on real parts.")
 TENANT = "acme"
 FILE = Path("tenants") / "acme.yaml"
 DEADLINE = "300s"
-ARRIVAL = 60.0
-"""Seconds that a mail may take from our host to the receiver's mailbox."""
+ARRIVAL_SECONDS = 60.0
+"""That a mail may take from our host to the receiver's mailbox."""
 RECEIVED = re.compile(r"from (?P<helo>\S+) \((?P<ptr>\S+) \[(?P<address>[\d.]+)\]\) .*Postfix")
-"""How Postfix notes who brought a mail: name given, name looked up, address."""
+"""How Postfix records a client: name given, name resolved, address."""
 
 
 @app.command()
 def demo(api_only: up.ApiOnlyOption = False) -> None:
     """Run the main job, then end what it started. A running sandbox is used and kept."""
-    with world.turn():
+    with world.lock():
         _demo(api_only)
 
 
@@ -84,7 +84,7 @@ def _api_level(missing: str) -> None:
 
 
 def _apply() -> dict[str, str]:
-    """Apply the file as a person in the world's environment does."""
+    """Apply the file with the variables of the sandbox; return these."""
     environment = {**os.environ, **world.environment()}
     heading(f"$ penguin apply -f {FILE}")
     _penguin(environment, "apply", "-f", str(FILE), shown=False)
@@ -108,8 +108,8 @@ def _send(environment: dict[str, str]) -> dict[str, str]:
 
 
 def _show_received(message_id: str) -> None:
-    """Print the mail, and what the server saw of who brought it."""
-    text = wait_for_message(world.lab_dir(), message_id, ARRIVAL)
+    """Print the mail, and the client that delivered it as the server saw it."""
+    text = wait_for_message(world.lab_dir(), message_id, ARRIVAL_SECONDS)
     mail = message_from_string(text, policy=policy.default)
     say(text.strip())
     for received in mail.get_all("Received", []):
@@ -122,7 +122,7 @@ def _show_received(message_id: str) -> None:
 
 
 def _penguin(environment: dict[str, str], *arguments: str, shown: bool = True) -> None:
-    """Run one command as a person would; its output is the demo's."""
+    """Run one command; its output is the demo's."""
     if shown:
         say(f"$ penguin {' '.join(arguments)}")
     done = subprocess.run([*_command(), *arguments], cwd=checkout(), env=environment, check=False)

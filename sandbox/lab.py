@@ -39,14 +39,14 @@ def up(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Start the lab, unless it runs."""
-    said = progress_stream(output)
+    stream = progress_stream(output)
     missing = "--api-only was given" if api_only else check.missing(world.lab_dir())
     if missing is not None:
-        print(f"  ! no real hosts here: {missing}; running at API level", file=said)
+        print(f"  ! no real hosts here: {missing}; running at API level", file=stream)
     lab = control.start(
         world.lab_dir(),
         world.journal_environment(),
-        lambda line: print(f"  ✓ {line}", file=said, flush=True),
+        lambda line: print(f"  ✓ {line}", file=stream, flush=True),
         missing=missing,
     )
     result = {"kind": "lab", "outcome": "running", "pid": lab.pid, "level": lab.level}
@@ -181,7 +181,7 @@ def fault(
     else:
         answer = _asked("POST", url, {"fault": name, "times": times})
     if answer.is_error:
-        raise USAGE(mistake=answer.json()["error"], remedy="use one of the known faults")
+        raise USAGE(mistake=answer.json()["error"], remedy="use one of the names above")
     print_document(answer.json(), output)
 
 

@@ -1,4 +1,4 @@
-"""What a person watches in the sandbox: steps with durations, headings."""
+"""The output of the sandbox's commands: headings, steps with durations."""
 
 from __future__ import annotations
 

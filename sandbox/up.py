@@ -23,7 +23,7 @@ ApiOnlyOption = Annotated[
 def up(api_only: ApiOnlyOption = False) -> None:
     """Start servers, lab and control plane, unless they run."""
     started = time.monotonic()
-    with world.turn():
+    with world.lock():
         start(api_only=api_only)
     say(f"\nThe sandbox is up after {time.monotonic() - started:.0f} s. To look around:\n")
     say('  eval "$(.venv/bin/penguin lab env)"')
@@ -33,9 +33,9 @@ def up(api_only: ApiOnlyOption = False) -> None:
 
 
 def start(*, api_only: bool = False) -> None:
-    """Bring every part up in order; parts that run are joined."""
+    """Start every part in order; parts that run are kept."""
     if not world.is_up():
-        world.begin_anew()
+        world.forget_ended()
     with step("servers"):
         embedded.start_servers()
     with step("settings and database"):

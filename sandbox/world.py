@@ -1,4 +1,4 @@
-"""The world of this checkout: embedded servers and lab together, and what programs need of them."""
+"""The sandbox of this checkout: embedded servers, lab and control plane, and their variables."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ ZONES = ("acme.example",)
 """What the owners of the tenants in `tenants/` have at Cloudflare."""
 
 MADE_FOR_THE_LAB = "made-for-the-lab"
-"""In a state directory whose control plane may be thrown away with the lab."""
+"""In a state directory whose control plane is removed with the lab."""
 OF_THE_LAB = (
     "settings.env", "master.keys", "context.json", "serve.json", "down", "postgres", "valkey",
     "pulumi",
 )  # fmt: skip
 TIMEOUT = 30
-STOP_WITHIN = 120.0
-"""Seconds; more than all parts may take for their ends."""
-PASS_ENDS = 10
-"""Seconds that a pass is given at the end: what it works on goes with the lab."""
+STOP_SECONDS = 120.0
+"""More than all parts may take to end."""
+PASS_ENDS_SECONDS = 10
+"""That a pass is given to end: its hosts are removed with the lab."""
 
 Progress = Callable[[str], None]
 
@@ -57,17 +57,17 @@ def lab_dir() -> Path:
     return state_dir() / "lab"
 
 
-def turn() -> AbstractContextManager[None]:
-    """Wait for a demo or a start under way in this checkout: its end takes the world along."""
+def lock() -> AbstractContextManager[None]:
+    """Hold the lock of this checkout's sandbox; wait for a demo or start that has it."""
     other = "  … waiting for another `make demo` or `make up` of this checkout"
     return locked(state_dir(), lambda: print(other, flush=True))
 
 
-def begin_anew() -> None:
-    """Forget the control plane of a lab that has ended: its hosts are gone, its state is not.
+def forget_ended() -> None:
+    """Remove the control plane of a lab that has ended: its hosts are gone.
 
-    Raises OTHER_INSTALLATION where the settings are of an installation that no
-    lab made: its data is not ours to remove.
+    Raises OTHER_INSTALLATION where the settings are of an installation that was not made for a
+    lab: its data stays.
     """
     directory = state_dir()
     mark = directory / MADE_FOR_THE_LAB
@@ -80,7 +80,7 @@ def begin_anew() -> None:
 
 
 def forget() -> None:
-    """Remove what a control plane of the lab kept; one that no lab made is left alone."""
+    """Remove the data of a control plane that was made for the lab."""
     directory = state_dir()
     if (directory / MADE_FOR_THE_LAB).exists():
         for name in OF_THE_LAB:
@@ -89,16 +89,16 @@ def forget() -> None:
 
 
 def start_lab(progress: Progress, api_only: str | None = None) -> RunningLab:
-    """Start or join the lab; it shares the purchase journal with whoever buys.
+    """Start the lab, unless it runs; it shares the purchase journal with the reconciler.
 
-    `api_only` is the reason to do without real hosts; else this machine is asked what it lacks.
+    `api_only` is the reason for no real hosts; else this machine is checked for what it lacks.
     """
     lacks = api_only or missing_for_hosts(lab_dir())
     return control.start(lab_dir(), journal_environment(), progress, missing=lacks)
 
 
 def stop_lab() -> None:
-    """End the lab, and clear what a killed one left."""
+    """End the lab, and remove what a killed one left."""
     control.stop(lab_dir())
 
 
@@ -113,7 +113,7 @@ def missing() -> str | None:
 
 
 def wait_for_receiver() -> None:
-    """Return when the lab's receiving server takes mail: it comes up after everything else."""
+    """Return when the lab's receiving server accepts mail: it starts after everything else."""
     if not wait_until(lambda: required(lab_dir()).receiver_ready, seconds=120):
         raise FAILED(part="the receiver", reason="it does not accept mail")
 
@@ -127,14 +127,14 @@ def play_owner(zones: Sequence[str] = ZONES) -> None:
 
 
 def prepare_control_plane() -> None:
-    """Make settings and keys once, and bring the database to this version."""
+    """Make settings and keys once, and upgrade the database."""
     if not (state_dir() / SETTINGS_FILE).exists():
         penguin("init", "--platform-zone", PLATFORM_ZONE)
     penguin("db", "upgrade")
 
 
 def start_control_plane(changed: Mapping[str, str] | None = None) -> None:
-    """Start all parts in the background, or join those that run; `changed` adds variables."""
+    """Start all parts in the background, unless they run; `changed` adds variables."""
     if control_plane_pid() is not None:
         return
     (state_dir() / SERVE).unlink(missing_ok=True)
@@ -157,17 +157,17 @@ def start_control_plane(changed: Mapping[str, str] | None = None) -> None:
         process.kill()
     if control_plane_pid() is None:
         raise COMMAND_FAILED(command="serve", where=log)
-    process.returncode = 0  # it lives on without us
+    process.returncode = 0  # it goes on without us
 
 
 def stop_control_plane() -> None:
-    """Ask the control plane to finish its work; return when nothing of it runs any more."""
+    """Let the control plane finish its work; return when none of its processes is left."""
     pid = control_plane_pid()
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        if not wait_until(lambda: identity(pid) is None, seconds=STOP_WITHIN):
+        if not wait_until(lambda: identity(pid) is None, seconds=STOP_SECONDS):
             os.kill(pid, signal.SIGKILL)
-    # What a killed supervisor left: its parts, and what they had started.
+    # Parts of a killed supervisor, and processes that they had started.
     end_leftovers(f"{MARK}={state_dir()}\0")
     (state_dir() / SERVE).unlink(missing_ok=True)
 
@@ -179,7 +179,7 @@ def control_plane_pid() -> int | None:
 
 
 def penguin(*arguments: str) -> None:
-    """Run one of our commands; its failure is ours."""
+    """Run one of our commands; raises COMMAND_FAILED."""
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         cwd=checkout(),
@@ -247,7 +247,7 @@ def client_environment() -> dict[str, str]:
 
 def _control_plane_environment(lab: RunningLab) -> dict[str, str]:
     """Return the settings that a control plane needs to work in this lab."""
-    stop = {"PENGUIN_RECONCILER__STOP_WITHIN": f"PT{PASS_ENDS}S"}
+    stop = {"PENGUIN_RECONCILER__STOP_WITHIN": f"PT{PASS_ENDS_SECONDS}S"}
     if lab.level == "api":
         return stop
     source = f"{lab.sender_address}/32"
@@ -263,7 +263,7 @@ def _control_plane_environment(lab: RunningLab) -> dict[str, str]:
 
 
 def is_up() -> bool:
-    """Tell whether the world of this checkout runs, or the lab of one whose control plane died.
+    """Tell whether the sandbox of this checkout runs, or the lab of one whose control plane died.
 
     Raises LAB_ALONE for a lab that was started without a control plane: its
     portal watches another purchase journal.

@@ -98,7 +98,7 @@ def alone(directory: Path) -> Iterator[None]:
 
 
 def step(name: str, act: Callable[[], None]) -> None:
-    """Run one step under a line that counts its seconds while a person watches."""
+    """Run one step with a line that counts its seconds on a terminal."""
     started = time.monotonic()
     done = threading.Event()
 
@@ -265,13 +265,13 @@ def attempt(command: list[str], environment: dict[str, str]) -> None:
 
 def run(command: list[str], environment: dict[str, str] | None, remedy: str) -> None:
     """Run a command silently; on failure raise with the end of its output."""
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as output:
         status = subprocess.run(
-            command, cwd=CHECKOUT, env=environment, stdout=said, stderr=said, check=False
+            command, cwd=CHECKOUT, env=environment, stdout=output, stderr=output, check=False
         ).returncode
         if status:
-            said.seek(0)
-            tail = "\n    ".join(said.read().strip().splitlines()[-5:])
+            output.seek(0)
+            tail = "\n    ".join(output.read().strip().splitlines()[-5:])
             raise SetupError(f"`{command[0]}` exited with {status}:\n    {tail}", remedy)
 
 

@@ -33,7 +33,7 @@ DISK_FULL = FAULTS.code(
 PASSWORD_REFUSED = FAULTS.code(
     "servers.password_refused",
     message="{server} does not accept the password in {file}",
-    remedy="restore that file, or stop the server and move its directory away to start anew",
+    remedy="restore that file, or stop the server and move its directory away for a new one",
     cause="The file with the server's generated password was changed or removed.",
     example={"server": "PostgreSQL", "file": ".penguin/postgres/password"},
     acts=Actor.OPERATOR,

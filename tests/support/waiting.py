@@ -11,7 +11,7 @@ import httpx2
 from kit.waiting import wait_until
 
 T = TypeVar("T")
-SECONDS = 30.0
+SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 NOT_YET = (httpx2.HTTPError, OSError, ValueError)
 """What a question raises while its answer cannot be given."""

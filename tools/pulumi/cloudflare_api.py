@@ -20,11 +20,11 @@ TOKEN_CODES = {6003, 6111, 9103, 9106, 9109, 10000}
 
 
 TOKEN = re.compile(r"[!-~]+")
-"""What fits into a header; whatever else is wrong with it, Cloudflare says."""
+"""What fits into a header; Cloudflare itself reports any other mistake."""
 
 
 class ApiError(Exception):
-    """Cloudflare refused or could not be reached; the message carries its code and words."""
+    """Cloudflare refused or could not be reached; the message has its code and text."""
 
 
 class CloudflareApi:
@@ -124,7 +124,7 @@ class CloudflareApi:
     ) -> Any:
         if not self._token:
             raise ApiError("no API token: set CLOUDFLARE_API_TOKEN")
-        if not TOKEN.fullmatch(self._token):  # the HTTP library's own words would show it
+        if not TOKEN.fullmatch(self._token):  # the HTTP library's own message would show it
             raise ApiError("no API token is like the one given: set CLOUDFLARE_API_TOKEN")
         options: dict[str, Any] = {"params": query} if query else {}
         arguments: dict[str, Any] = {"cast_to": object, "options": options}
@@ -149,11 +149,11 @@ class _NotFoundError(ApiError):
 def _words(error: cloudflare.APIStatusError) -> str:
     """Return `81053 An A record … (HTTP 400)` for all errors of the answer."""
     body = error.body if isinstance(error.body, dict) else {}
-    errors = [said for said in body.get("errors") or [] if isinstance(said, dict)]
+    errors = [entry for entry in body.get("errors") or [] if isinstance(entry, dict)]
     for outer in list(errors):  # the old wrapper 1004 carries the cause in a chain
         errors += [said for said in outer.get("error_chain") or [] if isinstance(said, dict)]
-    said = "; ".join(f"{entry.get('code')} {entry.get('message')}" for entry in errors)
+    text = "; ".join(f"{entry.get('code')} {entry.get('message')}" for entry in errors)
     hint = ""
     if error.status_code < 500 and any(entry.get("code") in TOKEN_CODES for entry in errors):
         hint = "; check CLOUDFLARE_API_TOKEN and its permissions (DNS write, zone read)"
-    return f"{said or 'no explanation'} (HTTP {error.status_code}){hint}"
+    return f"{text or 'no explanation'} (HTTP {error.status_code}){hint}"

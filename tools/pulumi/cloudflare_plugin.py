@@ -33,7 +33,7 @@ Handler = Callable[[Any, Any, Any], Any]
 
 
 def told(verb: str) -> Callable[[Handler], Handler]:
-    """Turn an error into the one line that a person reads in Pulumi's diagnostics."""
+    """Turn an error into one line of Pulumi's diagnostics."""
 
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
@@ -208,7 +208,7 @@ def _subject(request: Any) -> str:
 
 
 def _place(error: Exception) -> str:
-    """Name an unexpected error and the line of ours that it comes from."""
+    """Return an unexpected error, and the line of ours that raised it."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next

@@ -30,7 +30,7 @@ WITH_DATA = {
     "CAA", "CERT", "DNSKEY", "DS", "HTTPS", "LOC", "NAPTR", "SMIMEA", "SRV", "SSHFP", "SVCB",
     "TLSA", "URI",
 }  # fmt: skip
-"""Types that are told by `data`; their content is computed."""
+"""Types that are given by `data`; their content is computed."""
 COMMENT_LIMIT = 500
 
 

@@ -28,9 +28,11 @@ def body(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def changes(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return what an existing zone can be told."""
-    told = {key: inputs[key] for key in INPUTS if key not in FIXED and inputs.get(key) is not None}
-    return dict(snake(told))
+    """Return the inputs that an existing zone can be changed to."""
+    changes = {
+        key: inputs[key] for key in INPUTS if key not in FIXED and inputs.get(key) is not None
+    }
+    return dict(snake(changes))
 
 
 def live_inputs(planned: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:

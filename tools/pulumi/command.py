@@ -34,7 +34,7 @@ VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 def on_path(search: str | None = None, ours: Collection[Path] = ()) -> Part | None:
     """Return the official command of our version, when it is on PATH (or on `search`).
 
-    A shell that uses an engine of ours has that on PATH too: what lies in `ours` does not count.
+    A shell that uses an engine of ours has that on PATH too: what is below `ours` does not count.
     """
     directories = [
         place
@@ -105,18 +105,18 @@ def download(progress: Progress, base: str = DOWNLOAD, patience: float = 5) -> P
     return cached()
 
 
-def _unpack(archive: Path, place: Path) -> None:
-    """Take the programs out of the distribution's one folder, and nothing else it may hold.
+def _unpack(archive: Path, directory: Path) -> None:
+    """Extract the programs of the distribution's one directory, and nothing else.
 
     `extractall` with a filter would do, but Debian 12's Python (3.11.2) has none yet.
     """
-    place.mkdir()
+    directory.mkdir()
     with tarfile.open(archive) as tar:
         for member in tar:
             parts = PurePosixPath(member.name).parts
             content = tar.extractfile(member) if member.isfile() else None
             if content is not None and len(parts) == 2 and parts[0] == "pulumi":
-                program = place / parts[1]
+                program = directory / parts[1]
                 with program.open("wb") as file:
                     shutil.copyfileobj(content, file)
                 program.chmod(0o755)
@@ -157,7 +157,7 @@ def _compile(go: str, output: Path, progress: Progress, log: Path) -> None:
     _go(listing, log, count, stream="stdout")
     compiled = 0
 
-    def tell(_: str) -> None:
+    def count_compiled(_: str) -> None:
         nonlocal compiled
         compiled += 1
         progress(f"compiling, about 6 minutes on two cores  {compiled}/{packages} packages")
@@ -165,20 +165,20 @@ def _compile(go: str, output: Path, progress: Progress, log: Path) -> None:
     flags = ["-ldflags", f"-s -w -X {VERSION_VARIABLE}=v{VERSION}"]
     output.parent.mkdir(parents=True)
     command = [go, "build", "-v", "-trimpath", *tags, *flags, "-o", str(output), BUILD_PACKAGE]
-    _go(command, log, tell, stream="stderr")
+    _go(command, log, count_compiled, stream="stderr")
 
 
 def _go(command: list[str], log: Path, each_line: Progress, stream: str) -> None:
     """Run the Go tool; every line goes to the log, those of `stream` to `each_line` as well."""
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
-    environment["GOFLAGS"] = "-mod=readonly"  # what go.sum does not know is refused
-    with log.open("a", buffering=1) as said:
-        streams: dict[str, Any] = {"stdout": said, "stderr": said, stream: subprocess.PIPE}
+    environment["GOFLAGS"] = "-mod=readonly"  # what go.sum does not list is refused
+    with log.open("a", buffering=1) as output:
+        streams: dict[str, Any] = {"stdout": output, "stderr": output, stream: subprocess.PIPE}
         arguments = {"cwd": MODULES, "env": environment, "text": True, **streams}
         with subprocess.Popen(command, **arguments) as running:
             try:
                 for line in getattr(running, stream):
-                    said.write(line)
+                    output.write(line)
                     each_line(line)
             except BaseException:  # Ctrl-C too must not leave the compiler running
                 running.terminate()
@@ -199,7 +199,7 @@ def _downloaded() -> Path:
 
 
 def _replace(fresh: Path, target: Path) -> None:
-    """Put a finished directory in its place in one step."""
+    """Move a finished directory to its path."""
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh.rename(target)
@@ -212,14 +212,14 @@ def _made(directory: Path) -> Path:
 
 @contextmanager
 def _scratch(prefix: str) -> Iterator[Path]:
-    """Give a directory to work in, and clear those of runs that were killed. For one at a time."""
-    place = _made(cache_dir() / "engine")
-    for left in place.glob(f"{prefix}*"):
+    """Yield a temporary directory, and remove those of killed runs. The caller holds the lock."""
+    directory = _made(cache_dir() / "engine")
+    for left in directory.glob(f"{prefix}*"):
         shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=place, prefix=prefix) as scratch:
+    with tempfile.TemporaryDirectory(dir=directory, prefix=prefix) as scratch:
         yield Path(scratch)
 
 
 def _alone(what: str) -> AbstractContextManager[None]:
-    """Let one process at a time do this; checkouts of one machine share the cache."""
+    """Hold the lock of one kind of work; checkouts of one machine share the cache."""
     return locked(cache_dir() / "engine" / f"{what}.lock")

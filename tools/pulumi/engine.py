@@ -91,8 +91,8 @@ def _root() -> Path:
 def _root_for(cli: Part) -> Path:
     """Return a directory whose bin holds command and language host side by side.
 
-    The engine looks for its language hosts beside its own real path. An official distribution is
-    whole; otherwise we put a second name of the command into a directory of this checkout.
+    The engine searches its language hosts beside its own real path. An official distribution has
+    both; otherwise a link or copy of the command is put into a directory of this checkout.
     """
     if (cli.path.parent / LANGUAGE_HOST).exists():
         return cli.path.parent.parent

@@ -1,6 +1,6 @@
 """Stand-in for `pulumi-language-python`: runs each program in a fresh interpreter.
 
-Used where the official language host, a release download, cannot be had. It serves
+Used where the official language host, a release download, is not available. It serves
 `pulumirpc.LanguageRuntime`, prints its port, and hands a `Run` to `tools.pulumi.run_program`.
 """
 
@@ -45,11 +45,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.GetRequiredPluginsResponse()
 
     def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """The lock file names what the program stands on."""
+        """The lock file lists what the program depends on."""
         return language_pb2.GetProgramDependenciesResponse()
 
     def About(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Say which interpreter runs the programs, and that this is a stand-in."""
+        """Return which interpreter runs the programs, and that this is a stand-in."""
         version = ".".join(map(str, sys.version_info[:3]))
         return language_pb2.AboutResponse(
             executable=sys.executable, version=version, metadata={"host": NOTICE}
@@ -62,37 +62,37 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Run the program; modules must not stay cached between a preview and its update."""
-        answer, theirs = os.pipe()  # apart from what the program prints
+        answer, child_end = os.pipe()  # apart from what the program prints
         with os.fdopen(answer, "rb") as answers:
             child = subprocess.Popen(
-                [sys.executable, "-m", "tools.pulumi.run_program", str(theirs)],
+                [sys.executable, "-m", "tools.pulumi.run_program", str(child_end)],
                 stdin=subprocess.PIPE,
-                pass_fds=(theirs,),
+                pass_fds=(child_end,),
             )
-            os.close(theirs)
+            os.close(child_end)
             self._running.add(child)
             context.add_callback(child.terminate)  # a cancelled call ends the program
             try:
                 child.communicate(request.SerializeToString())
-                said = answers.read()
+                response = answers.read()
             finally:
                 self._running.discard(child)
-        if child.returncode or not said.endswith(ANSWERED):
-            # An interpreter that left early said nothing; that must not pass for a program that
-            # declares no more: the engine would delete what it does not declare.
+        if child.returncode or not response.endswith(ANSWERED):
+            # An interpreter that ended early has written nothing. That must not count as a program
+            # that declares nothing: the engine would delete all resources.
             return language_pb2.RunResponse(
                 error=f"the program's interpreter ended with {child.returncode} before its end"
             )
-        return language_pb2.RunResponse.FromString(said.removesuffix(ANSWERED))
+        return language_pb2.RunResponse.FromString(response.removesuffix(ANSWERED))
 
     def end_programs(self) -> None:
-        """Leave no program behind."""
+        """End all programs."""
         for child in list(self._running):
             child.terminate()
 
 
 def main() -> None:
-    """Serve until the engine says it is enough."""
+    """Serve until the engine ends it."""
     server = grpc.server(ThreadPoolExecutor(max_workers=8))
     host = LanguageHost()
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)

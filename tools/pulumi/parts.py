@@ -13,7 +13,7 @@ CLOUDFLARE_VERSION = "6.17.0"
 
 
 ANSWERED = b"\n"
-"""Ends what an interpreter answers: no words and then this is a success, silence is not."""
+"""The end of an interpreter's response: an empty response with it is a success."""
 
 
 class Kind(StrEnum):

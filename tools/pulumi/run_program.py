@@ -25,8 +25,8 @@ from tools.pulumi.parts import ANSWERED
 def main() -> None:
     """Read the request from standard input, answer on the descriptor that is the argument."""
     answer_to = int(sys.argv.pop())  # the program sees no arguments
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends quietly: a traceback helps nobody here
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # failed outputs are told by the engine
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends without a traceback
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the engine reports failed outputs
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     response = run(request)
     sys.stdout.flush()
@@ -59,7 +59,7 @@ def run(request: Any) -> Any:
     loop.set_default_executor(ThreadPoolExecutor(max_workers=max(request.parallel, 1) * 4))
     try:
         loop.run_until_complete(run_in_stack(program))
-    except BaseException as error:  # noqa: BLE001 - also SystemExit is the program's doing
+    except BaseException as error:  # noqa: BLE001 - SystemExit as well comes from the program
         return _response(error, directory)
     finally:
         _end(loop)
@@ -67,23 +67,25 @@ def run(request: Any) -> Any:
 
 
 def _response(error: BaseException, directory: Path) -> Any:
-    """Say what ended the program, in one line; the whole traceback is in the debug log."""
+    """Return what ended the program, in one line; the traceback is in the debug log."""
     if isinstance(error, ResourceRegistrationFailed):
-        return language_pb2.RunResponse(bail=True)  # the engine told the resource's own error
+        return language_pb2.RunResponse(
+            bail=True
+        )  # the engine has reported the resource's own error
     if isinstance(error, grpc.RpcError):
         if error.code() == grpc.StatusCode.UNAVAILABLE:
-            return language_pb2.RunResponse()  # the engine is on its way out
-        said = str(error.details())
+            return language_pb2.RunResponse()  # the engine is ending
+        text = str(error.details())
     elif isinstance(error, pulumi.RunError):
-        said = str(error)
+        text = str(error)
     else:
-        said = f"{type(error).__name__}: {error}{_place(error, directory)}"
+        text = f"{type(error).__name__}: {error}{_place(error, directory)}"
     try:
         pulumi.log.debug("".join(traceback.format_exception(error)))
-        pulumi.log.error(said)
+        pulumi.log.error(text)
     except grpc.RpcError:
-        return language_pb2.RunResponse(error=said)
-    return language_pb2.RunResponse(error=said, bail=True)
+        return language_pb2.RunResponse(error=text)
+    return language_pb2.RunResponse(error=text, bail=True)
 
 
 def _place(error: BaseException, directory: Path) -> str:

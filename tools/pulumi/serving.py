@@ -1,4 +1,4 @@
-"""How a stand-in is served: prints its port, and ends when told to or when the engine is gone."""
+"""Serves a stand-in: prints its port, ends at a signal or when the engine is gone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import threading
 
 import grpc
 
-LOOK_AT_PARENT = 2
-"""Seconds between looks whether the engine still lives: one that was killed says nothing."""
+PARENT_CHECK_SECONDS = 2
+"""Between two checks whether the engine still runs: a killed one sends no signal."""
 
 
 def serve_until_end(server: grpc.Server) -> None:
@@ -21,5 +21,5 @@ def serve_until_end(server: grpc.Server) -> None:
     parent = os.getppid()
     server.start()
     print(port, flush=True)
-    while not over.wait(LOOK_AT_PARENT) and os.getppid() == parent:
+    while not over.wait(PARENT_CHECK_SECONDS) and os.getppid() == parent:
         pass

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey from wheels: started, looked after and stopped without an installation."""
+"""PostgreSQL and Valkey from wheels: started, checked and stopped without an installation."""
 
 from tools.servers.postgres import Postgres
 from tools.servers.valkey import Valkey

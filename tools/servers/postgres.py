@@ -42,10 +42,10 @@ class Postgres(Server):
         self._clear_left_over()
         deadline = time.monotonic() + 20
         while not self._launched():
-            said = self._log.read_text(errors="replace") if self._log.exists() else ""
-            # Both pass by themselves: a port taken between our look and the start, and children
+            log = self._log.read_text(errors="replace") if self._log.exists() else ""
+            # Both pass by themselves: a port taken between our check and the start, and children
             # of a killed server that have not yet noticed.
-            passing = "Address already in use" in said or "shared memory block" in said
+            passing = "Address already in use" in log or "shared memory block" in log
             if not passing or time.monotonic() > deadline:
                 raise failed_start(self.title, self._log)
         if not self.is_healthy():
@@ -56,7 +56,7 @@ class Postgres(Server):
         self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "-t", "60", "stop")
 
     def _answers(self) -> bool:
-        import psycopg  # not needed by who only looks whether a server runs
+        import psycopg  # not needed to see whether a server runs
 
         try:
             with psycopg.connect(self.dsn(), **CONNECTION) as connection:
@@ -154,15 +154,15 @@ class Postgres(Server):
         return None
 
     def _run(self, program: str, *arguments: str | Path) -> int:
-        """Run one of the server's programs as its user; what it says goes to command.log."""
+        """Run one of the server's programs as its user; its output goes to command.log."""
         path = binaries(self._account) / program
         command_log = self.directory / "command.log"
-        with command_log.open("w") as said:
+        with command_log.open("w") as output:
             return subprocess.run(
                 [path, *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 cwd="/",
                 env=_environment(self.directory),
                 check=False,

@@ -1,4 +1,4 @@
-"""Small facts about processes and ports that both servers need."""
+"""Accounts, ports and processes of both servers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Account:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Return a loopback TCP port that nobody listens on, the preferred one if it is free.
+    """Return a free loopback TCP port, the preferred one if possible.
 
     The preferred one is waited for: children of a killed server hold it for a moment longer.
     """
@@ -72,7 +72,7 @@ def free_port(preferred: int | None = None) -> int:
 
 def _bindable(port: int) -> int | None:
     with socket.socket() as probe:
-        # As servers do: connections that just ended must not make a port look taken.
+        # As servers do: connections that just ended must not make a port seem taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -84,7 +84,7 @@ def _bindable(port: int) -> int | None:
 def is_running(pid: int, program: str, directory: Path) -> bool:
     """Tell whether process `pid` lives, is called `program` and works in `directory`.
 
-    The directory tells our server from somebody else's that got the same number later. A process
+    The directory tells our server from another process that got the same number later. A process
     that is ending keeps it until its sockets are closed.
     """
     try:

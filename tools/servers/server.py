@@ -1,4 +1,4 @@
-"""The life of a server that belongs to one directory: started or adopted, asked, stopped."""
+"""A server that belongs to one directory: started or adopted, checked, stopped."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Server(ABC):
 
     @abstractmethod
     def _start(self) -> None:
-        """Start it where none runs; return when it answers."""
+        """Start it; return when it answers."""
 
     @abstractmethod
     def _answers(self) -> bool:
@@ -129,7 +129,7 @@ class Server(ABC):
 
     @abstractmethod
     def _noted_pid(self) -> int | None:
-        """Return the process id that it wrote down, whoever has that by now."""
+        """Return the process id that it wrote down; another process may have that number now."""
 
     @abstractmethod
     def _ask_to_end(self, pid: int) -> None:

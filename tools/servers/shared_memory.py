@@ -13,8 +13,8 @@ REMOVE = 0
 def segment_of(pid_file: str) -> int | None:
     """Return the segment that a `postmaster.pid` names: its seventh line is key and number."""
     lines = pid_file.splitlines()
-    words = lines[6].split() if len(lines) > 6 else []
-    return int(words[1]) if len(words) == 2 and words[1].isdigit() else None
+    fields = lines[6].split() if len(lines) > 6 else []
+    return int(fields[1]) if len(fields) == 2 and fields[1].isdigit() else None
 
 
 def attached(segment: int) -> int | None:

@@ -43,7 +43,7 @@ class Valkey(Server):
         os.kill(pid, signal.SIGTERM)
 
     def _answers(self) -> bool:
-        import redis  # not needed by who only looks whether a server runs
+        import redis  # not needed to see whether a server runs
 
         try:
             with redis.Redis.from_url(self.url(), socket_timeout=5) as client:

@@ -33,7 +33,7 @@ from .sink import HELO, USERNAME, Sink, running_sink
 
 KEY = rsa.generate_private_key(65537, 2048)
 TOKEN_KEY = "ab" * 32
-DEADLINE = 20
+DEADLINE = 60
 """Seconds after which a condition that never comes fails the test."""
 
 
