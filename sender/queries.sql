@@ -44,9 +44,9 @@ insert into queue.events (job_id, tenant_id, at, kind, state, reason, message, d
 values (:job_id, :tenant_id, :at, :kind, :state, :reason, :message, cast(:details as jsonb))
 
 -- name: claim_due
--- Most urgent first. Two migrators never take the same row, and a taken row carries a new token.
--- Priority by priority, so that what waits for a later time is never read: not every PostgreSQL
--- leaps over it in an index by itself.
+-- Most urgent first. Two migrators never claim the same row, and a claimed row has a new token.
+-- Priority by priority, so that rows which are due later are not read: not every version of
+-- PostgreSQL skips them in the index.
 with recursive levels as (
     select min(priority) as priority from queue.jobs where state in ('queued', 'held', 'deferred')
     union all
@@ -74,7 +74,7 @@ where job.id = due.id
 returning job.id, job.tenant_id, job.priority, due.was, job.lease_token
 
 -- name: reclaim_lost
--- What was pushed and not taken in time is pushed again under a new token; an old element is void.
+-- What was pushed and not taken in time is pushed again under a new token; the old element is void.
 with lost as (
     select id from queue.jobs
     where state = 'migrated_to_redis' and lease_until < :now
@@ -89,7 +89,7 @@ where job.id = lost.id
 returning job.id, job.tenant_id, job.priority, 'migrated_to_redis' as was, job.lease_token
 
 -- name: expire
--- Also what was pushed, when nobody took it in time: it is not sent late.
+-- Includes what was pushed and not taken in time: it is not sent late.
 with old as (
     select id, reason from queue.jobs
     where state in ('queued', 'held', 'deferred', 'migrated_to_redis') and expires_at <= :now
@@ -104,8 +104,8 @@ where job.id = old.id
 returning job.id, job.tenant_id, old.reason
 
 -- name: abandon_hand_overs
--- Nobody knows whether these left us, and nobody guesses. The token stays: a worker that was only
--- slow may still tell what it saw.
+-- It is unknown whether these were accepted. The token stays: a worker that was only slow may still
+-- report the outcome.
 with dead as (
     select id from queue.jobs
     where state = 'handing_over' and lease_until < :now
@@ -119,7 +119,7 @@ where job.id = dead.id
 returning job.id, job.tenant_id, job.lease_owner
 
 -- name: take
--- From here on the lease is the worker's, and it is extended while the worker has the job in hand.
+-- From now on the lease is the worker's, which extends it while it works on the job.
 update queue.jobs as job
 set lease_owner = :owner, lease_until = :until
 from queue.payloads as payload
@@ -131,7 +131,7 @@ update queue.jobs set lease_until = :until
 where id = any(:ids) and lease_owner = :owner and state in ('migrated_to_redis', 'handing_over')
 
 -- name: put_back
--- From the moment before the hand-over: held by policy, deferred by a failure, or finished.
+-- Before the hand-over: held by policy, deferred by a failure, or finished.
 update queue.jobs
 set state = :state, reason = :reason, run_at = coalesce(:run_at, run_at),
     attempt_count = attempt_count + :attempts, address = coalesce(:address, address),
@@ -140,7 +140,7 @@ where id = :id and lease_token = :token and state = 'migrated_to_redis'
 returning id
 
 -- name: begin_hand_over
--- Written before the SMTP dialogue; whoever finds it after a crash knows that nobody knows.
+-- Written before the SMTP dialogue: after a crash the outcome is unknown.
 update queue.jobs
 set state = 'handing_over', reason = null, attempt_count = attempt_count + 1, address = :address,
     lease_owner = :owner, lease_until = :until, updated_at = :now
@@ -148,7 +148,7 @@ where id = :id and lease_token = :token and state = 'migrated_to_redis' and expi
 returning attempt_count
 
 -- name: finish_hand_over
--- Once, by the holder of the token. The reaper's `worker_lost` gives way to what the worker saw.
+-- Once, by the holder of the token. The worker's outcome replaces the reaper's `worker_lost`.
 update queue.jobs
 set state = :state, reason = :reason, run_at = coalesce(:run_at, run_at), queue_id = :queue_id,
     finished_at = :finished_at, updated_at = :now, lease_owner = null, lease_until = null
@@ -165,14 +165,14 @@ where usage.handed_over < :cap
 returning handed_over
 
 -- name: settle_home
--- A home stays; only one whose address the tenant no longer has gives way.
+-- A home stays, unless the tenant no longer has its address.
 insert into directory.homes as home (tenant_id, domain, address, since) values (:tenant_id, :domain, :address, :now)
 on conflict (tenant_id, domain) do update
 set address = excluded.address, since = excluded.since
 where not home.address = any(:known)
 
 -- name: publish
--- An equal document changes nothing, so that publishing may be repeated at every visit.
+-- An equal document changes nothing, so that every pass may publish.
 insert into directory.entries as entry (tenant_id, document, published_at)
 values (:tenant_id, cast(:document as jsonb), :now)
 on conflict (tenant_id) do update
@@ -215,7 +215,7 @@ where scope = :scope and tenant_id is not distinct from cast(:tenant_id as uuid)
 returning id
 
 -- name: release_stopped
--- What a stop held back is tried now; another stop that is still in force holds it back again.
+-- What the stop held back is due now; another stop that is in force holds it back again.
 update queue.jobs
 set run_at = now()
 where state = 'held' and reason = 'stopped' and run_at > now()
@@ -238,7 +238,7 @@ where tenant_id is null or tenant_id = :tenant_id
 order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
 
 -- name: stops_of_message
--- Of the addresses only the domain's home counts: the others may be used in its stead.
+-- Of the addresses only the domain's home counts: a stop of another one holds nothing back.
 {stops}
 where (tenant_id is null or tenant_id = :tenant_id)
   and (scope in ('platform', 'tenant')

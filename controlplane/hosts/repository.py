@@ -24,7 +24,7 @@ class HostRow:
     host_key: str | None
     """As in known_hosts, from first contact on."""
     applied_digest: str | None
-    """Digest of the playbook run that was applied last."""
+    """Of the last run of the playbooks."""
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, HostRow]:

@@ -44,7 +44,7 @@ create table oltp.hosts (
     unique nulls not distinct (tenant_id, name)
 );
 comment on column oltp.hosts.tenant_id is 'owner; null: the shared pool';
-comment on column oltp.hosts.applied_digest is 'what the playbooks applied last';
+comment on column oltp.hosts.applied_digest is 'of the last run of the playbooks';
 create table oltp.conditions (
     tenant_id uuid not null references oltp.tenants on delete cascade,
     subject text not null,
@@ -128,7 +128,7 @@ create table oltp.digests (
     digest text not null,
     primary key (tenant_id, digest)
 );
-comment on table oltp.digests is 'blueprints that came from here; others are foreign';
+comment on table oltp.digests is 'blueprints that this control plane rendered; others are foreign';
 create table oltp.api_keys (
     prefix text primary key,
     hash bytea not null,
@@ -188,7 +188,7 @@ OPERATOR = {
 
 
 def upgrade() -> None:
-    """Create everything, closed first and then opened role by role."""
+    """Create the tables, and grant each role its rights."""
     op.execute(TABLES)
     _execute("grant usage on schema oltp to {api}, {operator}, {controller}, {sender}, {public}")
     _close("heartbeats")
@@ -229,7 +229,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: the truth about bought things is in here."""
+    """Refuse: it would delete the state of every tenant."""
     raise NotImplementedError("restore a backup instead")
 
 
