@@ -41,7 +41,7 @@ def valkey(redis_server: Valkey) -> str:
     return redis_server.url()
 
 
-async def test_both_restarted_during_hand_overs(
+async def test_hand_overs_continue_after_a_restart_of_both_servers(
     settings, entry, publish, submit, sink, sender_engine, postgres, redis_server
 ):
     await publish(entry)

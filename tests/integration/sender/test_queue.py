@@ -17,11 +17,13 @@ from tests.support.installation import INSTALLATION
 from .conftest import mail, tenant_transaction
 
 
-def test_upgrading_twice_changes_nothing(migrated):
+def test_upgrade_repeated_changes_nothing(migrated):
     migrations.upgrade(migrated, INSTALLATION)
 
 
-async def test_a_rolled_back_transaction_leaves_no_message(api_engine, sender_engine, tenant_id):
+async def test_message_of_a_rolled_back_transaction_is_not_queued(
+    api_engine, sender_engine, tenant_id
+):
     async with tenant_transaction(api_engine, tenant_id) as connection:
         await enqueue(connection, tenant_id=tenant_id, message=mail(), idempotency_key=None)
         await connection.rollback()
@@ -29,7 +31,7 @@ async def test_a_rolled_back_transaction_leaves_no_message(api_engine, sender_en
         assert (await connection.execute(text("select count(*) from queue.jobs"))).scalar() == 0
 
 
-async def test_a_repeated_request_queues_once(submit, sender_engine):
+async def test_message_with_the_same_idempotency_key_is_queued_once(submit, sender_engine):
     first = await submit("key-1")
     assert await submit("key-1") == first
     assert await submit("key-2") != first
@@ -38,14 +40,14 @@ async def test_a_repeated_request_queues_once(submit, sender_engine):
         assert (await connection.execute(text("select count(*) from queue.payloads"))).scalar() == 4
 
 
-async def test_a_key_is_not_used_for_another_message(submit):
+async def test_idempotency_key_with_another_message_is_refused(submit):
     await submit("key-1")
     with pytest.raises(Fault, match="came with another body"):
         await submit("key-1", subject="Something else")
 
 
 class TestRowPolicies:
-    async def test_another_tenant_sees_nothing(self, api_engine, submit):
+    async def test_messages_of_another_tenant_are_invisible(self, api_engine, submit):
         await submit()
         async with tenant_transaction(api_engine, UUID(str(uuid_utils.uuid7()))) as connection:
             for query in (
@@ -70,7 +72,7 @@ class TestRowPolicies:
             ),
         ],
     )
-    async def test_lists_and_homes_are_seen_by_their_tenant_only(
+    async def test_suppressions_and_homes_of_another_tenant_are_invisible(
         self, api_engine, sender_engine, tenant_id, table, columns, values
     ):
         insert = text(f"insert into {table} ({columns}) values ({values})")  # noqa: S608
@@ -87,30 +89,32 @@ class TestRowPolicies:
             "queue.usage", "queue.lease_tokens", "directory.entries",
         ],
     )  # fmt: skip
-    async def test_what_is_the_platforms_or_sealed_is_not_for_the_api(
+    async def test_tables_of_the_sender_are_not_readable_by_the_api(
         self, api_engine, tenant_id, table
     ):
         with pytest.raises(ProgrammingError, match="permission denied"):
             async with tenant_transaction(api_engine, tenant_id) as connection:
                 await connection.execute(text(f"select * from {table}"))  # noqa: S608
 
-    async def test_without_a_tenant_nothing_is_seen(self, api_engine, submit):
+    async def test_messages_without_a_tenant_in_the_session_are_invisible(self, api_engine, submit):
         await submit()
         async with api_engine.connect() as connection:
             assert (await connection.execute(text("select * from queue.jobs"))).first() is None
 
-    async def test_nobody_queues_for_another_tenant(self, api_engine, tenant_id):
+    async def test_message_for_another_tenant_is_refused(self, api_engine, tenant_id):
         with pytest.raises(ProgrammingError, match="row-level security"):
             async with tenant_transaction(api_engine, UUID(str(uuid_utils.uuid7()))) as connection:
                 await enqueue(connection, tenant_id=tenant_id, message=mail(), idempotency_key=None)
 
-    async def test_the_api_cannot_change_a_state(self, api_engine, submit, tenant_id):
+    async def test_state_of_a_message_is_not_writable_by_the_api(
+        self, api_engine, submit, tenant_id
+    ):
         await submit()
         with pytest.raises(ProgrammingError, match="permission denied"):
             async with tenant_transaction(api_engine, tenant_id) as connection:
                 await connection.execute(text("update queue.jobs set state = 'accepted'"))
 
-    async def test_the_sender_sees_all_tenants(self, sender_engine, submit):
+    async def test_messages_of_all_tenants_are_visible_to_the_sender(self, sender_engine, submit):
         await submit()
         async with sender_engine.connect() as connection:
             assert (await connection.execute(text("select * from queue.jobs"))).first() is not None

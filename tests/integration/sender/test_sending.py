@@ -38,7 +38,7 @@ def reasons(found: Explanation) -> list[str | None]:
     return [decision.reason for decision in found.decisions]
 
 
-async def test_a_message_is_delivered_once_and_explained(
+async def test_message_is_delivered_once_and_explained(
     settings, entry, publish, submit, sink, sender_engine
 ):
     await publish(entry)
@@ -68,7 +68,9 @@ async def test_a_message_is_delivered_once_and_explained(
     assert by_header.message.id == message_id
 
 
-async def test_urgent_messages_overtake(settings, entry, publish, submit, sink, sender_engine):
+async def test_message_urgent_overtakes_others(
+    settings, entry, publish, submit, sink, sender_engine
+):
     await publish(entry)
     late = [await submit(subject=f"low {n}", priority=500) for n in range(3)]
     urgent = await submit(subject="urgent", priority=10)
@@ -87,7 +89,7 @@ async def test_urgent_messages_overtake(settings, entry, publish, submit, sink, 
 
 
 class TestPolicy:
-    async def test_a_suppressed_recipient_gets_nothing(
+    async def test_message_to_a_suppressed_recipient_is_cancelled(
         self, settings, entry, publish, submit, sink, sender_engine, tenant_id
     ):
         await publish(entry)
@@ -106,7 +108,7 @@ class TestPolicy:
         assert found.message.reason == "suppressed"
         assert sink.mails == []
 
-    async def test_an_unverified_domain_holds_its_mail(
+    async def test_message_from_an_unverified_domain_is_held(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         domain = entry.domains[0].model_copy(update={"verified": False})
@@ -122,7 +124,7 @@ class TestPolicy:
         ("scope", "name"),
         [("platform", None), ("tenant", None), ("domain", "acme.example"), ("address", "mx1-2")],
     )
-    async def test_stopped_mail_waits_until_it_is_started(
+    async def test_message_stopped_waits_until_it_is_started(
         self,
         settings,
         entry,
@@ -153,7 +155,7 @@ class TestPolicy:
             await reaches(sender_engine, message_id, State.ACCEPTED)
         assert len(sink.mails) == 1
 
-    async def test_the_cap_of_the_day_is_kept_by_many_lanes(
+    async def test_daily_cap_is_kept_by_concurrent_lanes(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         box = SendingMailbox(address="sales@acme.example", daily_cap=3)
@@ -168,7 +170,9 @@ class TestPolicy:
 
 
 class TestOurHost:
-    async def test_busy_is_tried_again(self, settings, entry, publish, submit, sink, sender_engine):
+    async def test_host_busy_is_retried(
+        self, settings, entry, publish, submit, sink, sender_engine
+    ):
         await publish(entry)
         sink.answers.append("451 4.3.0 try again")
         message_id = await submit()
@@ -178,7 +182,7 @@ class TestOurHost:
         assert "host_busy" in reasons(found)
         assert len(sink.mails) == 1
 
-    async def test_a_refusal_ends_in_an_infrastructure_bounce_and_never_suppresses(
+    async def test_host_refusing_ends_in_an_infrastructure_bounce_without_suppression(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
@@ -191,7 +195,7 @@ class TestOurHost:
             rows = await connection.execute(text("select 1 from suppression.entries"))
             assert rows.first() is None
 
-    async def test_too_big_is_a_content_bounce(
+    async def test_message_too_big_is_a_content_bounce(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
@@ -200,7 +204,7 @@ class TestOurHost:
         async with sending(settings):
             await reaches(sender_engine, message_id, State.BOUNCED_CONTENT)
 
-    async def test_a_lost_answer_is_unknown_and_never_repeated(
+    async def test_reply_lost_is_unknown_and_not_repeated(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
@@ -222,7 +226,7 @@ class TestOurHost:
             ({"port": 1}, "unreachable"),
         ],
     )
-    async def test_no_way_in_defers(
+    async def test_host_unreachable_defers(
         self, settings, entry, publish, submit, sink, sender_engine, change, reason
     ):
         address = entry.addresses[0].model_copy(update=change)
@@ -233,7 +237,7 @@ class TestOurHost:
         assert found.message.reason == reason
         assert sink.mails == []
 
-    async def test_what_nobody_could_hand_over_in_time_expires(
+    async def test_message_not_handed_over_in_time_expires(
         self, settings, publish, submit, sender_engine
     ):
         message_id = await submit()
@@ -249,7 +253,7 @@ class TestOurHost:
             (lambda sealed: "v1.a." + sealed.split(".")[2], UNKNOWN_KEY),
         ],
     )
-    async def test_secret_that_cannot_be_opened_defers(
+    async def test_secret_unreadable_defers(
         self, settings, entry, publish, submit, sink, sender_engine, envelope, code
     ):
         sealed = envelope(entry.addresses[0].sealed_password)
@@ -261,7 +265,7 @@ class TestOurHost:
         assert_shows(found.decisions[-1].model_dump(), code)
         assert sink.mails == []
 
-    async def test_message_that_cannot_be_written_is_cancelled(
+    async def test_message_that_cannot_be_composed_is_cancelled(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
@@ -275,7 +279,7 @@ class TestOurHost:
 
 
 class TestCrashes:
-    async def test_a_flushed_redis_loses_nothing_and_repeats_nothing(
+    async def test_redis_flushed_loses_and_repeats_nothing(
         self, settings, entry, publish, submit, sink, sender_engine, valkey
     ):
         await publish(entry)
@@ -288,7 +292,7 @@ class TestCrashes:
         subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
         assert sorted(subjects) == sorted(f"mail {n}" for n in range(30))
 
-    async def test_a_doubled_element_sends_once(
+    async def test_element_duplicated_is_sent_once(
         self, settings, entry, publish, submit, sink, sender_engine, valkey
     ):
         await publish(entry)
@@ -312,7 +316,7 @@ class TestCrashes:
         subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
         assert subjects == ["Hello", "the last one"]
 
-    async def test_a_stop_during_the_dialogue_ends_as_unknown(
+    async def test_process_stopped_during_the_dialogue_leaves_unknown(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
@@ -326,7 +330,7 @@ class TestCrashes:
         assert len(sink.mails) == 1
 
     @pytest.mark.parametrize("after", [1, 7, 20])
-    async def test_a_killed_process_loses_nothing_and_repeats_nothing(
+    async def test_process_killed_loses_and_repeats_nothing(
         self, settings, entry, publish, submit, sink, sender_engine, after
     ):
         await publish(entry)

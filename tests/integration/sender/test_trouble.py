@@ -49,7 +49,7 @@ async def execute(sender_engine, sql: str, **parameters: object) -> None:
 
 class TestAnswers:
     @pytest.mark.parametrize("answer", ["299 2.0.0 well", "what?", "250"])
-    async def test_one_that_is_neither_yes_nor_no_is_never_repeated(
+    async def test_reply_neither_positive_nor_negative_is_not_repeated(
         self, settings, entry, publish, submit, sink, sender_engine, answer
     ):
         await publish(entry)
@@ -62,7 +62,7 @@ class TestAnswers:
         assert found.message.state is expected
         assert len(sink.mails) == 2
 
-    async def test_one_that_is_no_text_is_kept_as_far_as_it_goes(
+    async def test_reply_that_is_no_text_is_stored_escaped(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
@@ -75,7 +75,7 @@ class TestAnswers:
 
 
 class TestDatabase:
-    async def test_lost_before_the_dialogue_repeats_and_after_it_waits(
+    async def test_database_lost_before_the_dialogue_repeats_and_after_it_waits(
         self, settings, entry, publish, submit, sink, sender_engine, monkeypatch
     ):
         lost: list[str] = []
@@ -106,7 +106,7 @@ class TestDatabase:
         assert "database_lost" in [step.reason for step in found.decisions]
         assert len(sink.mails) == 1
 
-    async def test_the_last_place_of_a_cap_is_lost_on_one_connection(
+    async def test_cap_used_by_another_worker_leaves_one_connection(
         self, settings, migrated, entry, publish, submit, queue, ring, sender_engine
     ):
         """A lane never needs a second connection while it holds one."""
@@ -152,7 +152,7 @@ class TestDatabase:
         found = await explained(sender_engine, message_id)
         assert (found.message.state, found.message.reason) == (State.HELD, "cap_race")
 
-    async def test_a_cap_of_nothing_lets_nothing_through(self, sender_engine):
+    async def test_cap_of_zero_admits_nothing(self, sender_engine):
         counted = {"kind": "address", "subject": "198.18.0.1", "day": datetime.now(UTC).date()}
         async with sender_engine.begin() as connection:
             done = await connection.execute(SQL.count_hand_over, counted | {"cap": 0})
@@ -162,7 +162,7 @@ class TestDatabase:
 
 
 class TestClockSteps:
-    async def test_a_reaper_whose_clock_runs_ahead_takes_no_outcome_away(
+    async def test_reaper_with_a_fast_clock_keeps_outcomes(
         self, settings, entry, publish, submit, sink, sender_engine, queue
     ):
         await publish(entry)
@@ -194,7 +194,7 @@ class Tomorrow(SystemClock):
 
 
 class TestPoison:
-    async def test_a_message_that_cannot_be_handled_says_so_and_holds_up_nobody(
+    async def test_message_that_fails_is_reported_and_others_continue(
         self, settings, entry, publish, submit, sink, sender_engine, ring, tenant_id
     ):
         pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
@@ -215,7 +215,7 @@ class TestPoison:
         assert found.message.reason == "internal_error"
         assert "its log holds the traceback" in found.decisions[-1].message
 
-    async def test_a_stored_message_that_is_none_any_more_says_so(
+    async def test_message_stored_in_an_invalid_form_is_reported(
         self, settings, entry, publish, submit, migrated, sender_engine
     ):
         await publish(entry)
@@ -225,7 +225,7 @@ class TestPoison:
             found = await reaches(sender_engine, message_id, State.DEFERRED)
         assert found.message.reason == "internal_error"
 
-    async def test_an_element_that_is_none_of_ours_is_dropped(
+    async def test_element_malformed_is_dropped(
         self, settings, entry, publish, submit, sender_engine, queue
     ):
         await publish(entry)
@@ -236,7 +236,7 @@ class TestPoison:
 
 
 class TestHands:
-    async def test_what_a_dead_worker_had_is_put_back_and_a_living_one_keeps_his(self, queue):
+    async def test_elements_of_a_dead_worker_are_returned_and_of_a_living_one_kept(self, queue):
         dead, living = Lists(queue, "dead"), Lists(queue, "living")
         for lists in (dead, living):
             await lists.say_alive()
@@ -251,7 +251,7 @@ class TestHands:
 
 
 class TestWaiting:
-    async def test_what_was_pushed_expires_when_nobody_took_it(
+    async def test_message_pushed_and_not_taken_expires(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
@@ -265,7 +265,7 @@ class TestWaiting:
             await reaches(sender_engine, message_id, State.EXPIRED)
         assert sink.mails == []
 
-    async def test_a_held_message_is_told_once_however_often_it_is_looked_at(
+    async def test_message_held_repeatedly_is_recorded_once(
         self, settings, entry, publish, submit, sender_engine
     ):
         domain = entry.domains[0].model_copy(update={"verified": False})
@@ -283,7 +283,7 @@ class TestWaiting:
         kinds = [step.kind for step in found.decisions]
         assert kinds == ["enqueued", "migrated", "decided"]
 
-    async def test_without_a_link_that_receivers_can_use_mail_waits_and_says_why(
+    async def test_message_without_an_https_unsubscribe_link_waits_with_the_reason(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         await publish(entry)
@@ -293,12 +293,12 @@ class TestWaiting:
         assert found.message.reason == "unsubscribe_not_https"
         assert sink.mails == []
 
-    def test_by_default_it_is_time_that_gives_a_message_up(self):
+    def test_attempts_by_default_outlast_the_lifetime(self):
         attempts = SenderSettings.model_fields["max_attempts"].default
         waits = (backoff(attempt) for attempt in range(1, attempts))
         assert sum(waits, timedelta()) > LIFETIME
 
-    async def test_a_home_whose_address_is_gone_settles_anew_and_no_other(
+    async def test_home_without_its_address_is_replaced(
         self, settings, entry, publish, submit, sender_engine, tenant_id
     ):
         await publish(entry)
@@ -312,9 +312,7 @@ class TestWaiting:
 
 
 class TestClaims:
-    async def test_the_most_urgent_come_first_and_the_future_does_not_come(
-        self, submit, sender_engine, queue
-    ):
+    async def test_claim_takes_the_most_urgent_due_messages(self, submit, sender_engine, queue):
         later = datetime.now(UTC) + timedelta(hours=1)
         await submit(priority=10, run_at=later)
         low = [await submit(priority=900) for _ in range(3)]

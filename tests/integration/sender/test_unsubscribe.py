@@ -40,7 +40,7 @@ async def client(public: AsyncEngine) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.mark.parametrize(
     "table", ["queue.jobs", "queue.payloads", "directory.entries", "suppression.entries"]
 )
-async def test_the_public_login_reads_nothing(public, table):
+async def test_public_login_reads_nothing(public, table):
     with pytest.raises(ProgrammingError, match="permission denied"):
         async with public.connect() as connection:
             await connection.execute(text(f"table {table}"))
@@ -59,7 +59,7 @@ async def suppressed(sender_engine: AsyncEngine) -> list[tuple[UUID, bytes]]:
         return [(row.tenant_id, bytes(row.recipient)) for row in rows]
 
 
-async def test_a_get_shows_a_button_and_changes_nothing(client, link, sender_engine):
+async def test_get_shows_a_button_and_changes_nothing(client, link, sender_engine):
     answer = await client.get(link)
     assert answer.status_code == 200
     assert '<form method="post">' in answer.text
@@ -67,7 +67,7 @@ async def test_a_get_shows_a_button_and_changes_nothing(client, link, sender_eng
 
 
 @pytest.mark.parametrize("how", ["data", "files"])
-async def test_a_post_suppresses_without_cookie_or_redirect(
+async def test_post_suppresses_without_cookie_or_redirect(
     client, link, sender_engine, tenant_id, how
 ):
     body = {"List-Unsubscribe": "One-Click" if how == "data" else (None, "One-Click")}
@@ -79,7 +79,7 @@ async def test_a_post_suppresses_without_cookie_or_redirect(
 
 
 @pytest.mark.parametrize(("ending", "status"), [("2222", 404), ("%00", 400), ("", 404)])
-async def test_token_that_was_changed_is_refused(client, link, sender_engine, ending, status):
+async def test_token_changed_is_refused(client, link, sender_engine, ending, status):
     path = link[:-4] + ending
     assert (await client.get(path)).status_code == status
     assert (await client.post(path)).status_code == status

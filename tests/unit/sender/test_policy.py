@@ -64,7 +64,7 @@ def decided(snapshot: Snapshot, message: OutgoingMessage = MESSAGE, now: datetim
     return decide(snapshot, message, now=now)
 
 
-def test_a_good_message_goes_now_and_settles_a_home() -> None:
+def test_message_without_obstacles_is_sent_now_and_settles_a_home() -> None:
     decision = decided(SNAPSHOT)
     assert decision.verdict is Verdict.NOW
     assert decision.route is not None
@@ -97,7 +97,9 @@ def test_a_good_message_goes_now_and_settles_a_home() -> None:
         ),
     ],
 )  # fmt: skip
-def test_each_gate(change: dict[str, object], verdict: Verdict, reason: str) -> None:
+def test_message_with_one_obstacle_gets_its_verdict(
+    change: dict[str, object], verdict: Verdict, reason: str
+) -> None:
     decision = decided(replace(SNAPSHOT, **change))
     assert (decision.verdict, decision.reason) == (verdict, reason)
 
@@ -126,70 +128,70 @@ def stop(scope: StopScope, name: str | None = None) -> Stop:
         ),
     ],
 )
-def test_a_stop_holds_a_message_whatever_else_it_waits_for(found: Stop, words: str) -> None:
+def test_stop_takes_precedence_over_other_reasons_to_wait(found: Stop, words: str) -> None:
     for entry in (ENTRY, None):
         decision = decided(replace(SNAPSHOT, stops=(found,), entry=entry, mailbox_used=50))
         assert (decision.verdict, decision.reason) == (Verdict.LATER, "stopped")
         assert decision.message == words
 
 
-def test_a_stopped_domain_is_compared_without_case() -> None:
+def test_stop_of_a_domain_ignores_case() -> None:
     shouted = MESSAGE.model_copy(update={"from_address": "Sales@ACME.Example"})
     found = stop(StopScope.DOMAIN, "acme.example")
     assert decided(replace(SNAPSHOT, stops=(found,)), shouted).reason == "stopped"
 
 
-def test_a_stop_of_another_domain_holds_nothing() -> None:
+def test_stop_of_another_domain_holds_nothing() -> None:
     found = stop(StopScope.DOMAIN, "other.example")
     assert decided(replace(SNAPSHOT, stops=(found,))).verdict is Verdict.NOW
 
 
-def test_suppression_comes_before_everything_else() -> None:
+def test_suppression_takes_precedence() -> None:
     decision = decided(replace(SNAPSHOT, suppressed="unsubscribed", entry=None))
     assert decision.verdict is Verdict.NEVER
 
 
 class TestAddress:
-    def test_a_home_is_kept(self) -> None:
+    def test_home_is_kept(self) -> None:
         decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}))
         assert decision.route is not None
         assert decision.route.address.name == "mx1-3"
         assert not decision.route.settles_home
 
-    def test_a_full_home_is_left_for_another(self) -> None:
+    def test_home_at_its_cap_gives_way_to_another(self) -> None:
         full = {"198.18.1.3": 1200}
         decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}, address_used=full))
         assert decision.route is not None
         assert decision.route.address.name == "mx1-2"
         assert not decision.route.settles_home
 
-    def test_trouble_of_a_home_is_not_carried_to_another(self) -> None:
+    def test_home_not_ready_holds_its_mail(self) -> None:
         entry = ENTRY.model_copy(update={"addresses": (address(2), address(3, ready=False))})
         decision = decided(replace(SNAPSHOT, entry=entry, homes={"acme.example": "mx1-3"}))
         assert (decision.verdict, decision.reason) == (Verdict.LATER, "address_not_ready")
 
-    def test_mail_waits_for_a_stopped_home(self) -> None:
+    def test_home_stopped_holds_its_mail(self) -> None:
         found = stop(StopScope.ADDRESS, "mx1-3")
         decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}, stops=(found,)))
         assert (decision.verdict, decision.reason) == (Verdict.LATER, "stopped")
         assert decision.message == "mail is stopped for address mx1-3: complaints"
 
-    def test_a_stopped_address_gets_no_home(self) -> None:
+    def test_address_stopped_gets_no_home(self) -> None:
         decision = decided(replace(SNAPSHOT, stops=(stop(StopScope.ADDRESS, "mx1-2"),)))
         assert decision.route is not None
         assert decision.route.address.name == "mx1-3"
 
-    def test_with_every_address_stopped_mail_waits(self) -> None:
+    def test_message_with_every_address_stopped_waits(self) -> None:
         stops = tuple(stop(StopScope.ADDRESS, name) for name in ("mx1-2", "mx1-3"))
         assert decided(replace(SNAPSHOT, stops=stops)).reason == "stopped"
 
-    def test_an_address_that_is_not_ready_gets_no_home(self) -> None:
+    def test_address_not_ready_gets_no_home(self) -> None:
         entry = ENTRY.model_copy(update={"addresses": (address(2, ready=False), address(3))})
         decision = decided(replace(SNAPSHOT, entry=entry))
         assert decision.route is not None
         assert decision.route.address.name == "mx1-3"
 
-    def test_homes_are_spread_evenly(self) -> None:
+    def test_homes_are_spread_evenly_over_addresses(self) -> None:
         homes: dict[str, str] = {}
         for number in range(8):
             decision = decided(replace(SNAPSHOT, homes=homes))
@@ -203,7 +205,7 @@ class TestAddress:
     used=st.integers(0, 2000),
     mailbox=st.integers(0, 600),
 )
-def test_no_cap_is_ever_passed(day: int, used: int, mailbox: int) -> None:
+def test_caps_are_never_exceeded(day: int, used: int, mailbox: int) -> None:
     now = datetime(2026, 11, 1, 23, 59, tzinfo=UTC) + timedelta(days=day - 1)
     everywhere = {item.ip: used for item in ENTRY.addresses}
     decision = decided(replace(SNAPSHOT, address_used=everywhere, mailbox_used=mailbox), now=now)
@@ -224,11 +226,11 @@ def test_no_cap_is_ever_passed(day: int, used: int, mailbox: int) -> None:
         (timedelta(hours=30), timedelta(minutes=15)),
     ],
 )
-def test_what_waits_for_long_is_looked_at_less_often(waited: timedelta, again: timedelta) -> None:
+def test_message_waiting_longer_is_decided_less_often(waited: timedelta, again: timedelta) -> None:
     decision = decide(replace(SNAPSHOT, entry=None), MESSAGE, now=NOW, waited=waited)
     assert decision.until == NOW + again
 
 
-def test_counters_begin_anew_at_midnight_utc() -> None:
+def test_counters_start_at_zero_at_midnight_utc() -> None:
     decision = decided(replace(SNAPSHOT, mailbox_used=50))
     assert decision.until == datetime(2026, 11, 25, tzinfo=UTC)

@@ -43,7 +43,7 @@ class Client:
         self.is_connected = False
 
 
-async def test_a_session_is_never_given_to_two_lanes() -> None:
+async def test_session_is_used_by_one_lane_at_a_time() -> None:
     pool = Pool(SystemClock(), connect_timeout=1, keep_alive=3600)
     alive, dead = Client(alive=True), Client(alive=False)
     alive.answer.set()
@@ -60,7 +60,7 @@ async def test_a_session_is_never_given_to_two_lanes() -> None:
 
 
 class Watch(SystemClock):
-    """A clock that moves when it is told."""
+    """A clock that is ahead by a given time."""
 
     ahead = timedelta()
 
@@ -68,7 +68,7 @@ class Watch(SystemClock):
         return super().now() + self.ahead
 
 
-async def test_a_host_that_cannot_be_reached_costs_one_lane_at_a_time() -> None:
+async def test_host_unreachable_is_tried_by_one_lane_at_a_time() -> None:
     called: list[str] = []
 
     def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

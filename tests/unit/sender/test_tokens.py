@@ -18,7 +18,7 @@ addresses = st.ip_addresses(v=4).map(str)
 
 
 @given(uuids, addresses)
-def test_a_return_path_survives_folding_of_case(job_id: UUID, ip: str) -> None:
+def test_return_path_of_any_case_is_read(job_id: UUID, ip: str) -> None:
     path = TOKENS.return_path(job_id, ip, "b.acme.example")
     local = path.partition("@")[0]
     assert re.fullmatch(r"b\+[a-z2-7]+", local)
@@ -28,7 +28,7 @@ def test_a_return_path_survives_folding_of_case(job_id: UUID, ip: str) -> None:
 
 
 @given(uuids, st.integers(0, 47), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
-def test_a_changed_return_path_is_refused(job_id: UUID, at: int, letter: str) -> None:
+def test_return_path_changed_is_refused(job_id: UUID, at: int, letter: str) -> None:
     local = TOKENS.return_path(job_id, "198.18.0.9", "b.acme.example").partition("@")[0]
     changed = local[: 2 + at] + letter + local[3 + at :]
     if changed != local:
@@ -37,7 +37,7 @@ def test_a_changed_return_path_is_refused(job_id: UUID, at: int, letter: str) ->
 
 
 @given(st.text(max_size=80))
-def test_any_other_text_is_refused(text: str) -> None:
+def test_return_path_of_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(TokenInvalid):
         TOKENS.read_return_path(text)
     with pytest.raises(TokenInvalid):
@@ -45,19 +45,19 @@ def test_any_other_text_is_refused(text: str) -> None:
 
 
 @given(uuids, st.binary(min_size=32, max_size=32))
-def test_an_unsubscribe_link_tells_tenant_and_recipient(tenant_id: UUID, recipient: bytes) -> None:
+def test_unsubscribe_token_contains_tenant_and_recipient(tenant_id: UUID, recipient: bytes) -> None:
     token = TOKENS.unsubscribe(tenant_id, recipient)
     assert re.fullmatch(r"[a-z2-7]+", token)
     read = TOKENS.read_unsubscribe(token)
     assert (read.tenant_id, read.recipient) == (tenant_id, recipient)
 
 
-def test_another_key_opens_nothing() -> None:
+def test_token_of_another_key_is_refused() -> None:
     token = TOKENS.unsubscribe(UUID(int=1), bytes(32))
     with pytest.raises(TokenInvalid):
         Tokens(bytes(32)).read_unsubscribe(token)
 
 
-def test_a_short_key_is_refused() -> None:
+def test_token_key_too_short_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 32 bytes"):
         Tokens(b"short")
