@@ -24,7 +24,7 @@ from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
-from controlplane.reconciler.reconcile import reconcile
+from controlplane.reconciler.reconcile import Pass
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.reconciler.session import LeaseLost, Session, Stopping
 from controlplane.reconciler.snapshot import Snapshot
@@ -116,7 +116,7 @@ class Reconciler:
             snapshot, session = opened
             async with session.heartbeat():
                 try:
-                    return await reconcile(self._phases, snapshot, session)
+                    return await Pass(self._phases, snapshot, session).run()
                 except Stopping:
                     await session.save(snapshot.conditions)
                     return Outcome.AGAIN

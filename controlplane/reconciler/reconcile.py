@@ -7,68 +7,76 @@ from functools import partial
 
 import structlog
 
-from controlplane.reconciler import summary
-from controlplane.reconciler.outcome import Outcome, Report
+from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase, Step
 from controlplane.reconciler.phase_run import as_fault, run
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.summary import Summary, mark_failed
 from controlplane.reconciler.table import Row
 from kit.faults import Fault
 
 log = structlog.get_logger()
 
 
-async def reconcile(phases: Sequence[AnyPhase], snapshot: Snapshot, session: Session) -> Outcome:
-    """Make one pass. A deletion that is paused or stalled only observes."""
-    report = Report(stalled=snapshot.is_stalled)
-    summary.begin(snapshot)
-    await session.save(snapshot.conditions)
-    if snapshot.tenant.deleting and not snapshot.tenant.paused and not report.stalled:
-        return await _remove(phases, snapshot, session)
-    return await _advance(phases, snapshot, session, report)
+class Pass:
+    """One pass over one tenant."""
 
+    def __init__(self, phases: Sequence[AnyPhase], snapshot: Snapshot, session: Session) -> None:
+        self._phases = phases
+        self._snapshot = snapshot
+        self._session = session
+        self._summary = Summary(snapshot)
 
-async def _advance(
-    phases: Sequence[AnyPhase], snapshot: Snapshot, session: Session, report: Report
-) -> Outcome:
-    """Run the phases in order; a subject that fails holds back only what needs it."""
-    for phase in phases:
-        await session.guard()
-        allowed = partial(_is_allowed, phase.row, snapshot, report)
-        result = await run(phase, snapshot, session, allowed)
-        summary.judge(phase.row, result, snapshot, report)
-        await session.save(snapshot.conditions)
-    outcome = summary.conclude(snapshot, report)
-    await session.save(snapshot.conditions)
-    await session.set_observed()
-    return outcome
+    async def run(self) -> Outcome:
+        """Run the phases. A deletion that is paused or stalled only observes."""
+        self._summary.begin()
+        await self._save()
+        tenant = self._snapshot.tenant
+        if tenant.deleting and not tenant.paused and not self._summary.stalled:
+            return await self._remove()
+        return await self._advance()
 
+    async def _advance(self) -> Outcome:
+        """Run the phases in order; a subject that fails holds back only what needs it."""
+        for phase in self._phases:
+            await self._session.guard()
+            allowed = partial(self._is_allowed, phase.row)
+            result = await run(phase, self._snapshot, self._session, allowed)
+            self._summary.add(phase.row, result)
+            await self._save()
+        outcome = self._summary.conclude()
+        await self._save()
+        await self._session.set_observed()
+        return outcome
 
-async def _remove(phases: Sequence[AnyPhase], snapshot: Snapshot, session: Session) -> Outcome:
-    """Let the phases remove what they made, the last first, and then the tenant itself."""
-    try:
-        for phase in reversed(phases):
-            await session.guard()
-            with as_fault(f"deletion in phase {phase.row.name}"):
-                await phase.remove(snapshot, session)
-            await session.save(snapshot.conditions)
-    except Fault as fault:
-        log.warning("deletion failed", tenant=snapshot.tenant.name, error=fault.located)
-        summary.mark_failed(snapshot.conditions, fault)
-        await session.save(snapshot.conditions)
-        return Outcome.AGAIN if fault.retryable else Outcome.STALLED
-    await session.delete_tenant()
-    return Outcome.GONE
+    async def _remove(self) -> Outcome:
+        """Let the phases remove what they made, the last first, and then the tenant itself."""
+        try:
+            for phase in reversed(self._phases):
+                await self._session.guard()
+                with as_fault(f"deletion in phase {phase.row.name}"):
+                    await phase.remove(self._snapshot, self._session)
+                await self._save()
+        except Fault as fault:
+            log.warning("deletion failed", tenant=self._snapshot.tenant.name, error=fault.located)
+            mark_failed(self._snapshot.conditions, fault)
+            await self._save()
+            return Outcome.AGAIN if fault.retryable else Outcome.STALLED
+        await self._session.delete_tenant()
+        return Outcome.GONE
 
+    async def _save(self) -> None:
+        await self._session.save(self._snapshot.conditions)
 
-def _is_allowed(row: Row, snapshot: Snapshot, report: Report, step: Step) -> bool:
-    """Return whether a step may be run in this pass."""
-    tenant = snapshot.tenant
-    if tenant.deleting:
-        return False
-    if tenant.paused:
-        return step.upkeep and tenant.applied is not None
-    if step.operation is None:
-        return True
-    return not report.stops and not (report.stalled and snapshot.has_failed(row, step.subject))
+    def _is_allowed(self, row: Row, step: Step) -> bool:
+        """Return whether a step may be run in this pass."""
+        tenant = self._snapshot.tenant
+        if tenant.deleting:
+            return False
+        if tenant.paused:
+            return step.upkeep and tenant.applied is not None
+        if step.operation is None:
+            return True
+        failed_before = self._summary.stalled and self._snapshot.has_failed(row, step.subject)
+        return not self._summary.stops and not failed_before

@@ -62,6 +62,13 @@ class Snapshot:
         """Every subject with the one that it is part of."""
         return parents(self.blueprint)
 
+    def set(self, subject: str, row: Row, verdict: Verdict) -> None:
+        """Set the condition of a phase from its verdict."""
+        self.conditions.set(subject, row.condition, verdict)
+        self.waiting.discard((subject, row.condition))
+        if verdict.waits:
+            self.waiting.add((subject, row.condition))
+
     def unmet(self, row: Row, subject: str) -> Verdict | None:
         """Return why a phase cannot go on with a subject; None when all that it needs is there."""
         for need in row.needs:
