@@ -39,9 +39,9 @@ class WithoutHosts(Phase[None]):
     async def observe(self, snapshot: Snapshot, session: Session) -> None:
         """Look at nothing."""
 
-    def verdicts(self, seen: None, snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: None, snapshot: Snapshot) -> Verdicts:
         """Say why nothing comes here."""
-        del seen
+        del observed
         own = [one for one in snapshot.parents if kind_of(one) in self.row.subjects]
         return dict.fromkeys([TENANT, *own], self._verdict)
 

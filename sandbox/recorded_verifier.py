@@ -48,7 +48,7 @@ class RecordedVerifier:
         del state, authority
         fault = UNCLEAR(port="every port", reason="hosts cannot be reached from here")
         return [
-            Finding.of(f"address/{address.name}", "smtp.banner", fault, seen=False)
+            Finding.of(f"address/{address.name}", "smtp.banner", fault, checked=False)
             for host in blueprint.hosts
             for address in host.addresses
         ]

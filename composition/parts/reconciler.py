@@ -65,7 +65,7 @@ async def reconcile(
     progress: Progress,
     stop: asyncio.Event,
 ) -> None:
-    """Bring tenants to what they shall be until `stop` is set; a pass ends at its next step."""
+    """Reconcile tenants until `stop` is set; a pass ends at its next step."""
     database = Database.connect(
         settings.dsn, settings.installation, settings.passwords, pool_size=settings.pool_size
     )

@@ -1,1 +1,1 @@
-"""Brings reality to the desired state, one visit after the other."""
+"""Brings reality to the desired state, one pass after the other."""

@@ -9,12 +9,12 @@ from controlplane.reconciler.ports import Finding
 
 
 def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> Verdict:
-    """Add up what was found of one subject: anything wrong decides, then anything unseen."""
-    found = list(own)
-    for finding in found:
+    """Add up the findings of one subject: the first wrong one decides, then the first unknown."""
+    findings = list(own)
+    for finding in findings:
         if finding.ok is False:
             return bad(_reason(finding), _sentence(finding), waits=waits)
-    for finding in found:
+    for finding in findings:
         if finding.ok is None:
             return unknown(_reason(finding), _sentence(finding))
     return ok(reason)

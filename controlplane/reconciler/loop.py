@@ -40,7 +40,7 @@ log = structlog.get_logger()
 Tick = Callable[[str], None]
 """Is called with the name of a loop at each of its iterations."""
 AWAY = timedelta(seconds=5)
-"""How long a worker waits that could not even look what is due."""
+"""How long a worker waits that could not claim."""
 
 
 class Reconciler:
@@ -138,7 +138,7 @@ class Reconciler:
     async def _read(
         self, lease: Lease, stop: asyncio.Event, progressed: Callable[[], None]
     ) -> tuple[Snapshot, Session] | None:
-        """Read all that is known, and close what a dead process left open."""
+        """Read the tenant's rows, and abort the operations of a process that died."""
         now = self._clock()
         async with self._database.begin(CONTROLLER) as connection:
             accepted = await repository.get(connection, lease.tenant_id)

@@ -24,7 +24,7 @@ async def operation_log(
     queue: asyncio.Queue[tuple[datetime, str] | None] = asyncio.Queue()
 
     def progress(line: str) -> None:
-        # The loop is gone only when the process ends; then nobody reads the line either.
+        # The loop is closed only when the process ends.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(queue.put_nowait, (clock(), line[:LINE_LENGTH]))
 

@@ -1,6 +1,6 @@
-"""What a phase is: it observes, says which steps are missing, does them, and gives back at the end.
+"""What a phase is: it observes, says which steps are missing, runs them, and removes what it made.
 
-A phase is one file in `phases/`. Its row says what everybody may know of it; its ports come in
+A phase is one file in `phases/`. Its row is all that others know of it; its ports come in
 through its constructor. Between phases nothing is handed on but the snapshot.
 """
 
@@ -33,29 +33,29 @@ class Step:
     """Whether it keeps up what is there, and is done for a paused tenant too."""
 
 
-Seen = TypeVar("Seen")
-"""What a phase sees of the world, in a shape of its own."""
+Observed = TypeVar("Observed")
+"""What a phase observes, in a type of its own."""
 
 
-class Phase(ABC, Generic[Seen]):
+class Phase(ABC, Generic[Observed]):
     """A row of the table with the ports that it needs.
 
-    One object serves all tenants at once: what it sees of one is returned, never kept.
+    One object serves all tenants at once: what it observes is returned, never stored.
     """
 
     row: Row
 
     @abstractmethod
-    async def observe(self, snapshot: Snapshot, session: Session) -> Seen:
-        """Look and change nothing; called again after operations."""
+    async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
+        """Observe and change nothing; called again after steps."""
 
     @abstractmethod
-    def verdicts(self, seen: Seen, snapshot: Snapshot) -> Verdicts:
-        """Say of each subject how far it is."""
+    def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
+        """Return a verdict on each subject."""
 
-    def steps(self, seen: Seen, snapshot: Snapshot) -> Sequence[Step]:
+    def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
         """Return what is missing, one step per subject; they are run at the same time."""
-        del seen, snapshot
+        del observed, snapshot
         return ()
 
     async def converge(
@@ -65,7 +65,7 @@ class Phase(ABC, Generic[Seen]):
         raise NotImplementedError(f"{self.row.name} has no steps")
 
     async def remove(self, snapshot: Snapshot, session: Session) -> None:
-        """Give back what the phase made for a tenant that is deleted; raises where it is not gone.
+        """Remove what the phase made for a tenant that is deleted; raises where something is left.
 
         Called for the phases in reverse order. Done already is fine.
         """

@@ -109,7 +109,7 @@ class CloudEngine(Protocol):
     ) -> CloudState:
         """Make it so. A pending address is reported in the state, not raised.
 
-        `fence` is the token of the lease that this is done under: nobody with a lower one buys
+        `fence` is the token of the lease that this is done under: no holder of a lower one buys
         for the tenant any more.
         """
 
@@ -186,20 +186,22 @@ class Finding:
     """`dns.authoritative`, `dns.recursive`, `dns.manual`, `fcrdns`, `smtp.banner`, `smtp.tls`,
     `smtp.auth`, `smtp.relay` or `smtp.inbound`."""
     ok: bool | None
-    """None: could not be looked at from here."""
+    """None: could not be checked."""
     message: str
     code: Code | None = None
-    """What is wrong, or why it could not be seen; None where it is right."""
+    """What is wrong, or why it could not be checked; None where it is right."""
     remedy: str = ""
 
     @classmethod
-    def of(cls, subject: str, check: str, fault: Fault, *, seen: bool = True) -> Finding:
-        """Return the finding that something is wrong, or could not be seen."""
-        return cls(subject, check, False if seen else None, fault.message, fault.code, fault.remedy)
+    def of(cls, subject: str, check: str, fault: Fault, *, checked: bool = True) -> Finding:
+        """Return the finding that something is wrong, or could not be checked."""
+        return cls(
+            subject, check, False if checked else None, fault.message, fault.code, fault.remedy
+        )
 
 
 class Verifier(Protocol):
-    """Looks from outside."""
+    """Checks names and hosts from outside."""
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
         """Every record at the authoritative and at the recursive server; FCrDNS per address."""

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class LeaseLost(Exception):
-    """Another process reconciles this tenant now: nothing more may be begun here."""
+    """Another process reconciles this tenant now: no step may be begun here."""
 
 
 class Stopping(Exception):
@@ -82,7 +82,7 @@ class Session:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction during which nobody can take the tenant over; raises LeaseLost.
+        """Open a transaction in which no other worker can take the tenant; raises LeaseLost.
 
         What a process writes that was asleep for longer than its lease is thereby refused.
         """
@@ -220,7 +220,7 @@ class Session:
     async def _renew(self) -> bool:
         """Give a sign of life, also of an operation that runs; False when the tenant is taken.
 
-        An operation may be silent for long, and its row shall tell that from a dead process.
+        An operation may be silent for long; the heartbeat of its row shows that its process lives.
         """
         now = self.clock()
         async with self._database.begin(CONTROLLER) as connection:

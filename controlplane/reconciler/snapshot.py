@@ -1,4 +1,4 @@
-"""What a pass knows of one tenant: what is wanted, and what was seen of it so far."""
+"""What a pass knows of one tenant: its blueprint, and what was observed so far."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Snapshot:
     """The stops of mail that concern the tenant, the widest first."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
     waiting: set[tuple[str, str]] = field(default_factory=set)
-    """Subject and type of conditions that wait for somebody outside."""
+    """Subject and type of conditions that wait for an action outside."""
 
     @property
     def table(self) -> list[Row]:
@@ -43,7 +43,7 @@ class Snapshot:
 
     @property
     def is_stalled(self) -> bool:
-        """Whether something failed for good, and nobody has applied since."""
+        """Whether something failed for good, and was not applied again since."""
         return self.has_status(TENANT, STALLED, Status.TRUE)
 
     def has_failed(self, row: Row, subject: str) -> bool:
@@ -95,10 +95,10 @@ class Snapshot:
 
         The tenant stands for its parts only where the phase knows no parts.
         """
-        around, known = self.parents, row.subjects
+        parent_of, kinds = self.parents, row.subjects
         current: str | None = subject
         while current is not None:
-            if kind_of(current) in known:
+            if kind_of(current) in kinds:
                 return current
-            current = around.get(current)
-        return TENANT if known == {Kind.TENANT} else None
+            current = parent_of.get(current)
+        return TENANT if kinds == {Kind.TENANT} else None

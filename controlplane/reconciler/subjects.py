@@ -30,13 +30,13 @@ def kind_of(name: str) -> Kind:
 
 def parents(blueprint: Blueprint) -> dict[str, str | None]:
     """Return every subject of a tenant with the one that it is part of, parents first."""
-    found: dict[str, str | None] = {TENANT: None}
+    parent_of: dict[str, str | None] = {TENANT: None}
     for host in blueprint.hosts:
         own = subject(Kind.HOST, host.name)
-        found[own] = TENANT
-        found |= {subject(Kind.ADDRESS, address.name): own for address in host.addresses}
-    found |= {subject(Kind.DOMAIN, domain.name): TENANT for domain in blueprint.domains}
-    return found | {
+        parent_of[own] = TENANT
+        parent_of |= {subject(Kind.ADDRESS, address.name): own for address in host.addresses}
+    parent_of |= {subject(Kind.DOMAIN, domain.name): TENANT for domain in blueprint.domains}
+    return parent_of | {
         subject(Kind.MAILBOX, box.address): subject(Kind.DOMAIN, box.domain)
         for box in blueprint.mailboxes
     }

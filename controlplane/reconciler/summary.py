@@ -50,7 +50,7 @@ class Summary:
         return any(at == TENANT and not fault.retryable for at, fault in self._failures)
 
     def begin(self) -> None:
-        """Set what is known before the first phase: flags, and what a new document changes."""
+        """Set what holds before the first phase: flags, and what a new document changes."""
         conditions, tenant = self._conditions, self._snapshot.tenant
         table = self._snapshot.table
         conditions.begin({one: types_of(table, kind_of(one)) for one in self._snapshot.parents})

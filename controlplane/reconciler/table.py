@@ -12,7 +12,7 @@ from controlplane.reconciler.subjects import Kind
 
 @dataclass(frozen=True)
 class Row:
-    """What everybody may know of a phase; nothing of it needs a port."""
+    """What is public of a phase; it needs no port."""
 
     name: str
     condition: str
@@ -53,8 +53,8 @@ def ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
         names = [getattr(row, what) for row in given]
         if repeated := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two phases have the {what} {', '.join(sorted(repeated))}")
-    place = {row.name: number for number, row in enumerate(given)}
-    if unknown := {need for row in given for need in row.needs} - place.keys():
+    position = {row.name: number for number, row in enumerate(given)}
+    if unknown := {need for row in given for need in row.needs} - position.keys():
         raise ValueError(f"there is no phase {', '.join(sorted(unknown))}")
     sorter = TopologicalSorter({row.name: row.needs for row in given})
     try:
@@ -65,9 +65,9 @@ def ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
     waiting: set[str] = set()
     while sorter.is_active():
         waiting |= set(sorter.get_ready())
-        first = min(waiting, key=place.__getitem__)
+        first = min(waiting, key=position.__getitem__)
         waiting.remove(first)
-        done.append(given[place[first]])
+        done.append(given[position[first]])
         sorter.done(first)
     return tuple(done)
 
@@ -75,15 +75,15 @@ def ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
 def condition_types(rows: Sequence[Row]) -> tuple[ConditionType, ...]:
     """Return all types of conditions: what adds up, then phase by phase, then flags."""
     kinds = tuple(Kind)
-    found = [ConditionType(READY, TENANT_READY, kinds)]
-    found += [ConditionType(type_, about, (Kind.TENANT,)) for type_, about in SUMMARY.items()]
+    types = [ConditionType(READY, TENANT_READY, kinds)]
+    types += [ConditionType(type_, about, (Kind.TENANT,)) for type_, about in SUMMARY.items()]
     for row in ordered(rows):
         own = tuple(kind for kind in kinds if kind is Kind.TENANT or kind in row.subjects)
-        found.append(ConditionType(row.condition, row.about, own, row.name, row.required))
-    found += [
+        types.append(ConditionType(row.condition, row.about, own, row.name, row.required))
+    types += [
         ConditionType(type_, about, (Kind.TENANT,), flag=True) for type_, about in FLAGS.items()
     ]
-    return tuple(found)
+    return tuple(types)
 
 
 def types_of(rows: Sequence[Row], kind: Kind) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ class _Wanted:
         return "dns.manual" if self.record.provider is Dns.MANUAL else check
 
     def finding(self, check: str, fault: Fault) -> Finding:
-        seen = fault.code is not faults.LOOKUP_FAILED
-        return Finding.of(self.subject, self.check(check), fault, seen=seen)
+        checked = fault.code is not faults.LOOKUP_FAILED
+        return Finding.of(self.subject, self.check(check), fault, checked=checked)
 
 
 async def _verify(wanted: _Wanted, names: Names) -> list[Finding]:

@@ -29,7 +29,7 @@ async def _verify(address: Address, ip: str, names: Names) -> Finding:
         # Only where the reverse name is right, so that no early negative answer is cached.
         back = await names.recursive(helo, "A") if pointers == {helo} else set()
     except Fault as fault:
-        return Finding.of(subject, CHECK, fault, seen=False)
+        return Finding.of(subject, CHECK, fault, checked=False)
     if pointers != {helo}:
         actual = ", ".join(sorted(pointers)) or "missing"
         return Finding.of(subject, CHECK, faults.PTR_DIFFERENT(ip=ip, actual=actual, name=helo))

@@ -60,11 +60,11 @@ async def verify_port(target: Target, *, source: str | None) -> list[Finding]:
             findings.append(Finding(subject, check, True, message))
     except Fault as fault:
         # A temporary answer decides nothing.
-        seen = fault.code is not faults.UNCLEAR
-        findings.append(Finding.of(subject, check, fault, seen=seen))
+        checked = fault.code is not faults.UNCLEAR
+        findings.append(Finding.of(subject, check, fault, checked=checked))
     except (SMTPException, OSError) as error:
         lost = faults.UNCLEAR(port=target.where, reason=f"connection lost: {_reason(error)}")
-        findings.append(Finding.of(subject, check, lost, seen=False))
+        findings.append(Finding.of(subject, check, lost, checked=False))
     finally:
         client.close()
     return findings

@@ -31,16 +31,16 @@ class Greeting(Phase[Sequence[str]]):
     async def observe(self, snapshot: Snapshot, session: Session) -> Sequence[str]:
         return [one.name for one in snapshot.blueprint.domains if one.name not in self.greeted]
 
-    def verdicts(self, seen: Sequence[str], snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: Sequence[str], snapshot: Snapshot) -> Verdicts:
         return {
             subject(Kind.DOMAIN, domain.name): bad("NotGreeted", "comes next")
-            if domain.name in seen
+            if domain.name in observed
             else ok("Greeted", f"hello {domain.name}")
             for domain in snapshot.blueprint.domains
         }
 
-    def steps(self, seen: Sequence[str], snapshot: Snapshot) -> Sequence[Step]:
-        return [Step(subject(Kind.DOMAIN, name), operation="greet") for name in seen]
+    def steps(self, observed: Sequence[str], snapshot: Snapshot) -> Sequence[Step]:
+        return [Step(subject(Kind.DOMAIN, name), operation="greet") for name in observed]
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

@@ -76,7 +76,7 @@ class MemoryInternet:
         for check in checks:
             code = self.wrong.get((subject, check))
             if code is not None:
-                seen = code not in (LOOKUP_FAILED, UNCLEAR)
-                return [*found, Finding.of(subject, check, code.shown(), seen=seen)]
+                checked = code not in (LOOKUP_FAILED, UNCLEAR)
+                return [*found, Finding.of(subject, check, code.shown(), checked=checked)]
             found.append(Finding(subject, check, True, "right"))
         return found

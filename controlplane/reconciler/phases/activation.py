@@ -33,7 +33,7 @@ class Published:
 
     entry: DirectoryEntry | None
     started: date
-    """First day of the warm-up: today where it has not begun."""
+    """First day of the warm-up: today before it begins."""
 
 
 class Activation(Phase[Published]):

@@ -48,7 +48,7 @@ class Cloud(Phase[Settled]):
         """Read the stack's state; raises `cloud.foreign_update` for an unknown one.
 
         Its digest alone does not say that all is done: it is written also where a resource failed,
-        and nobody reports to us how a run by hand ended.
+        and how a run by hand ended is not reported.
         """
         snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
         await self._refuse_foreign(snapshot, session)
@@ -61,15 +61,15 @@ class Cloud(Phase[Settled]):
             )
         return last == digest
 
-    def verdicts(self, seen: Settled, snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: Settled, snapshot: Snapshot) -> Verdicts:
         """Say of each host, address and domain whether it is there."""
-        del seen
+        del observed
         state, blueprint = snapshot.cloud, snapshot.blueprint
-        found = {host.name: host for host in state.hosts}
+        hosts = {host.name: host for host in state.hosts}
         held = {one.zone: one for one in state.held}
         verdicts: dict[str, Verdict] = {}
         for host in blueprint.hosts:
-            own = found.get(host.name)
+            own = hosts.get(host.name)
             verdicts[subject(Kind.HOST, host.name)] = _host(host, own, held.get(host.zone))
             numbers = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
@@ -81,16 +81,16 @@ class Cloud(Phase[Settled]):
             verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
         return verdicts
 
-    def steps(self, seen: Settled, snapshot: Snapshot) -> Sequence[Step]:
+    def steps(self, observed: Settled, snapshot: Snapshot) -> Sequence[Step]:
         """Return one operation for all; where all is settled, only what writes new hosts down."""
-        if seen:
+        if observed:
             return [Step()] if _new_hosts(snapshot) else []
         return [Step(operation="update" if snapshot.cloud.digest else "create")]
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Run the engine, and note new machines: nothing is known of them, not even a host key."""
+        """Run the engine, and write the rows of new machines, which have no host key yet."""
         if step.operation is not None:
             blueprint = snapshot.blueprint
             async with session.begin() as connection:
@@ -110,7 +110,7 @@ class Cloud(Phase[Settled]):
             await session.save_host(row, snapshot.hosts)
 
     async def remove(self, snapshot: Snapshot, session: Session) -> None:
-        """Delete everything, and believe that it is gone when the stack's state says so."""
+        """Delete everything; done when the stack's state is empty."""
         name = snapshot.tenant.name
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
         if _is_something_left(snapshot.cloud):
@@ -129,7 +129,7 @@ class Cloud(Phase[Settled]):
             raise NOT_GONE(tenant=name)
 
     async def _refuse_foreign(self, snapshot: Snapshot, session: Session) -> None:
-        """Stop at an unknown digest, unless somebody applied after it had been shown."""
+        """Raise for an unknown digest, unless the tenant was applied after it was reported."""
         digest, conditions = snapshot.cloud.digest, snapshot.conditions
         if digest is None:
             return
@@ -158,7 +158,7 @@ def _foreign(snapshot: Snapshot, digest: str) -> Fault:
 
 
 def _new_hosts(snapshot: Snapshot) -> list[HostRow]:
-    """Return rows of planned machines that are others than those that are known."""
+    """Return rows of machines in the blueprint that have none yet."""
     planned = {host.name: host for host in snapshot.blueprint.hosts}
     return [
         HostRow(host.name, planned[host.name].incarnation, host.service_id, None, None)
@@ -168,13 +168,13 @@ def _new_hosts(snapshot: Snapshot) -> list[HostRow]:
 
 
 def _is_known(host: ObservedHost, snapshot: Snapshot) -> bool:
-    known = snapshot.hosts.get(host.name)
-    return known is not None and known.service_id == host.service_id
+    row = snapshot.hosts.get(host.name)
+    return row is not None and row.service_id == host.service_id
 
 
-def _host(host: Host, found: ObservedHost | None, held: Held | None) -> Verdict:
-    if found is not None and found.primary_ip:
-        return ok(PROVISIONED, found.primary_ip)
+def _host(host: Host, observed: ObservedHost | None, held: Held | None) -> Verdict:
+    if observed is not None and observed.primary_ip:
+        return ok(PROVISIONED, observed.primary_ip)
     if held is not None:
         return bad(held.reason, f"{host.zone}: {held.message}; {held.remedy}")
     return bad("NotProvisioned", "the provider has not finished it")

@@ -50,23 +50,23 @@ class Configuration(Phase[Digests]):
     async def observe(self, snapshot: Snapshot, session: Session) -> Digests:
         """Return what hosts should run; nothing is asked of them."""
         del session
-        found = {host.name: host for host in snapshot.cloud.hosts}
+        by_name = {host.name: host for host in snapshot.cloud.hosts}
         return {
-            host.name: _digest(snapshot, host, found[host.name])
+            host.name: _digest(snapshot, host, by_name[host.name])
             for host in snapshot.blueprint.hosts
-            if host.name in found and found[host.name].primary_ip is not None
+            if host.name in by_name and by_name[host.name].primary_ip is not None
         }
 
-    def verdicts(self, seen: Digests, snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: Digests, snapshot: Snapshot) -> Verdicts:
         """Say of each host whether this very configuration was applied last."""
         return {
             subject(Kind.HOST, host.name): _verdict(
-                seen.get(host.name), snapshot.hosts.get(host.name)
+                observed.get(host.name), snapshot.hosts.get(host.name)
             )
             for host in snapshot.blueprint.hosts
         }
 
-    def steps(self, seen: Digests, snapshot: Snapshot) -> Sequence[Step]:
+    def steps(self, observed: Digests, snapshot: Snapshot) -> Sequence[Step]:
         """Return the hosts that run another configuration, or none."""
         applied = {name: host.applied_digest for name, host in snapshot.hosts.items()}
         return [
@@ -75,7 +75,7 @@ class Configuration(Phase[Digests]):
                 operation="configure",
                 upkeep=_is_renewal(applied[name], digest),
             )
-            for name, digest in seen.items()
+            for name, digest in observed.items()
             if name in applied and applied[name] != digest
         ]
 
@@ -85,17 +85,17 @@ class Configuration(Phase[Digests]):
         """Run the playbooks on one host."""
         name = step.subject.partition("/")[2]
         host = next(host for host in snapshot.blueprint.hosts if host.name == name)
-        found = next(host for host in snapshot.cloud.hosts if host.name == name)
+        observed_host = next(host for host in snapshot.cloud.hosts if host.name == name)
         row, secrets = snapshot.hosts[name], _secrets(snapshot, host)
         if row.host_key is None:
-            host_key = await self._first_contact(snapshot, found, secrets, progress)
+            host_key = await self._first_contact(snapshot, observed_host, secrets, progress)
             row = replace(row, host_key=host_key)
             await session.save_host(row, snapshot.hosts)
-        digest = _digest(snapshot, host, found)
+        digest = _digest(snapshot, host, observed_host)
         changed = await asyncio.to_thread(
             self._configurator.configure,
             snapshot.blueprint,
-            found,
+            observed_host,
             secrets,
             known_host=row.host_key or "",
             progress=progress,
@@ -106,16 +106,16 @@ class Configuration(Phase[Digests]):
     async def _first_contact(
         self,
         snapshot: Snapshot,
-        found: ObservedHost,
+        observed_host: ObservedHost,
         secrets: HostSecrets,
         progress: Progress,
     ) -> str:
         password = None
-        if found.service_id is not None:
-            password = await asyncio.to_thread(self._root_password, found.service_id)
+        if observed_host.service_id is not None:
+            password = await asyncio.to_thread(self._root_password, observed_host.service_id)
         return await asyncio.to_thread(
             self._configurator.first_contact,
-            found,
+            observed_host,
             ssh_public_key=snapshot.secrets.public(purposes.SSH)["ssh"],
             ssh_private_key=secrets.ssh_private_key,
             password=password,
@@ -123,10 +123,10 @@ class Configuration(Phase[Digests]):
         )
 
 
-def _verdict(digest: str | None, known: HostRow | None) -> Verdict:
-    if digest is None or known is None:
+def _verdict(digest: str | None, row: HostRow | None) -> Verdict:
+    if digest is None or row is None:
         return unknown("NotProvisioned", "there is no host yet")
-    if known.applied_digest == digest:
+    if row.applied_digest == digest:
         return ok("Configured")
     return bad("NotConfigured", "another configuration was applied last, or none")
 
@@ -156,7 +156,7 @@ def _secrets(snapshot: Snapshot, host: Host) -> HostSecrets:
     )
 
 
-def _digest(snapshot: Snapshot, host: Host, found: ObservedHost) -> str:
+def _digest(snapshot: Snapshot, host: Host, observed_host: ObservedHost) -> str:
     """Return what tells two configurations of a host apart, without opening a secret.
 
     Its second half is of the certificates alone.
@@ -165,13 +165,13 @@ def _digest(snapshot: Snapshot, host: Host, found: ObservedHost) -> str:
         snapshot.secrets.public(purposes.certificate(address.helo))["certificate"]
         for address in host.addresses
     ]
-    numbers = [[address.name, address.ip] for address in found.addresses]
-    content = [snapshot.blueprint.digest, found.service_id, numbers]
+    numbers = [[address.name, address.ip] for address in observed_host.addresses]
+    content = [snapshot.blueprint.digest, observed_host.service_id, numbers]
     return f"{_hashed(content)}.{_hashed(certificates)}"
 
 
 def _is_renewal(applied: str | None, digest: str) -> bool:
-    """Tell whether nothing but certificates differs from what was applied last."""
+    """Return whether only certificates differ from what was applied last."""
     return applied is not None and applied.partition(".")[0] == digest.partition(".")[0]
 
 

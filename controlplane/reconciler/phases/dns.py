@@ -36,7 +36,7 @@ class Dns(Phase[Findings]):
         del session
         return await self._verifier.verify_dns(snapshot.blueprint, snapshot.cloud)
 
-    def verdicts(self, seen: Findings, snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:
         """Say of each host, address and domain whether its names are right."""
         manual = {
             subject(Kind.DOMAIN, domain.name)
@@ -52,6 +52,6 @@ class Dns(Phase[Findings]):
             if kind == Kind.ADDRESS and name not in given:
                 verdicts[one] = unknown("WaitingForProvider", "the address has no number yet")
                 continue
-            own = [finding for finding in seen if finding.subject == one]
+            own = [finding for finding in observed if finding.subject == one]
             verdicts[one] = verdict_of(own, "DnsVerified", waits=one in manual)
         return verdicts

@@ -57,7 +57,7 @@ class Order:
 
     tenant: str
     missing: Sequence[Missing]
-    known: SecretStore
+    existing: SecretStore
     now: datetime
 
 
@@ -75,7 +75,7 @@ def make_secrets(order: Order) -> Made:
         elif isinstance(one.source, Address) and one.purpose == submission(one.source.name):
             made.update(_credential(one.source, order.tenant))
         elif isinstance(one.source, Address):
-            leaf = issue(_authority(made, order.known), one.source.helo, now=order.now)
+            leaf = issue(_authority(made, order.existing), one.source.helo, now=order.now)
             made[one.purpose] = (leaf.private_key, {"certificate": leaf.certificate})
     return made
 
@@ -97,19 +97,19 @@ class Keys(Phase[Sequence[Missing]]):
         """Return what there is no secret for, or whose certificate ends soon."""
         return _missing(snapshot, session.clock())
 
-    def verdicts(self, seen: Sequence[Missing], snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: Sequence[Missing], snapshot: Snapshot) -> Verdicts:
         """Say whether all are there."""
-        if seen:
-            names = ", ".join(one.purpose for one in seen)
+        if observed:
+            names = ", ".join(one.purpose for one in observed)
             return {TENANT: bad("KeysMissing", f"not made yet: {names}")}
         if _public(snapshot) != snapshot.tenant.public_keys:
             return {TENANT: bad("KeysUnpublished", "the public halves are not written yet")}
         return {TENANT: ok("KeysMade")}
 
-    def steps(self, seen: Sequence[Missing], snapshot: Snapshot) -> Sequence[Step]:
+    def steps(self, observed: Sequence[Missing], snapshot: Snapshot) -> Sequence[Step]:
         """Return one step for all, also where only the list of domains is another."""
-        if seen:
-            return [Step(operation="make", upkeep=all(one.renewal for one in seen))]
+        if observed:
+            return [Step(operation="make", upkeep=all(one.renewal for one in observed))]
         if _public(snapshot) != snapshot.tenant.public_keys:
             return [Step()]
         return []
@@ -133,28 +133,28 @@ class Keys(Phase[Sequence[Missing]]):
 
 
 def _missing(snapshot: Snapshot, now: datetime) -> list[Missing]:
-    known = snapshot.secrets
+    secrets = snapshot.secrets
     addresses = [address for host in snapshot.blueprint.hosts for address in host.addresses]
     wanted = [Missing(SSH, None), Missing(CA, None)]
     wanted += [Missing(submission(a.name), a) for a in addresses if a.sends_bulk]
-    missing = [one for one in wanted if known.find(one.purpose) is None]
+    missing = [one for one in wanted if secrets.find(one.purpose) is None]
     for domain in snapshot.tenant.document.spec.domains:
-        key = known.find(dkim(domain.name))
+        key = secrets.find(dkim(domain.name))
         if key is None or not _can_be_found(domain, key.public["selector"]):
             missing.append(Missing(dkim(domain.name), domain))
     for address in addresses:
-        found = known.find(certificate(address.helo))
-        if found is None or needs_renewal(found.public["certificate"], now=now):
-            renewal = found is not None
+        leaf = secrets.find(certificate(address.helo))
+        if leaf is None or needs_renewal(leaf.public["certificate"], now=now):
+            renewal = leaf is not None
             missing.append(Missing(certificate(address.helo), address, renewal=renewal))
     return missing
 
 
-def _authority(made: Made, known: SecretStore) -> Issued:
+def _authority(made: Made, existing: SecretStore) -> Issued:
     if CA in made:
         secret, public = made[CA]
         return Issued(certificate=public["certificate"], private_key=secret)
-    return Issued(certificate=known.public(CA)["certificate"], private_key=known.open(CA))
+    return Issued(certificate=existing.public(CA)["certificate"], private_key=existing.open(CA))
 
 
 def _ssh_key(tenant: str) -> tuple[str, Mapping[str, Any]]:
@@ -190,7 +190,7 @@ def _dkim_key(domain: DomainSpec, now: datetime) -> tuple[str, Mapping[str, Any]
 
 
 def _can_be_found(domain: DomainSpec, selector: str) -> bool:
-    """Tell whether receivers get to a key: a zone that became manual knows two names only."""
+    """Return whether a key has a record: a manual zone has CNAMEs for two selectors only."""
     return domain.dns is not Dns.MANUAL or selector in MANUAL_SELECTORS
 
 
@@ -205,11 +205,11 @@ def _credential(address: Address, tenant: str) -> Made:
 
 def _public(snapshot: Snapshot) -> PublicKeys:
     """Return the public halves of the keys, which are all there."""
-    known = snapshot.secrets
+    secrets = snapshot.secrets
     return PublicKeys(
-        ssh=known.public(SSH)["ssh"],
+        ssh=secrets.public(SSH)["ssh"],
         dkim={
-            domain.name: Dkim.model_validate(known.public(dkim(domain.name)))
+            domain.name: Dkim.model_validate(secrets.public(dkim(domain.name)))
             for domain in snapshot.tenant.document.spec.domains
         },
     )

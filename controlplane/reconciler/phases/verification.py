@@ -41,11 +41,11 @@ class Verification(Phase[Findings]):
             snapshot.blueprint, snapshot.cloud, authority=authority
         )
 
-    def verdicts(self, seen: Findings, snapshot: Snapshot) -> Verdicts:
-        """Say of each address what was found; a host is as well as its addresses."""
+    def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:
+        """Return what was found of each address; a host has the worst of its addresses."""
         verdicts: dict[str, Verdict] = {}
         for host in snapshot.blueprint.hosts:
-            own = {one: _verdict(one, seen) for one in _addresses(host)}
+            own = {one: _verdict(one, observed) for one in _addresses(host)}
             if not _was_configured(host, snapshot):
                 own = {one: unknown("NotConfigured", "nothing runs there yet") for one in own}
             given = [part for part in own.items() if snapshot.unmet(self.row, part[0]) is None]
@@ -55,9 +55,9 @@ class Verification(Phase[Findings]):
             )
         return verdicts
 
-    def steps(self, seen: Findings, snapshot: Snapshot) -> Sequence[Step]:
+    def steps(self, observed: Findings, snapshot: Snapshot) -> Sequence[Step]:
         """Return hosts to configure again: one of their addresses was well and is not now."""
-        wrong = {finding.subject for finding in seen if finding.ok is False}
+        wrong = {finding.subject for finding in observed if finding.ok is False}
         broken = [
             host
             for host in snapshot.blueprint.hosts
@@ -73,19 +73,19 @@ class Verification(Phase[Findings]):
     ) -> None:
         """Forget what was applied to a host, so that the next pass applies it again."""
         del progress
-        known = snapshot.hosts.get(step.subject.partition("/")[2])
-        if known is not None:
-            await session.save_host(replace(known, applied_digest=None), snapshot.hosts)
+        row = snapshot.hosts.get(step.subject.partition("/")[2])
+        if row is not None:
+            await session.save_host(replace(row, applied_digest=None), snapshot.hosts)
 
 
 def _addresses(host: Host) -> list[str]:
     return [subject(Kind.ADDRESS, address.name) for address in host.addresses]
 
 
-def _verdict(one: str, seen: Findings) -> Verdict:
-    return verdict_of((finding for finding in seen if finding.subject == one), "Verified")
+def _verdict(one: str, observed: Findings) -> Verdict:
+    return verdict_of((finding for finding in observed if finding.subject == one), "Verified")
 
 
 def _was_configured(host: Host, snapshot: Snapshot) -> bool:
-    known = snapshot.hosts.get(host.name)
-    return known is not None and known.host_key is not None
+    row = snapshot.hosts.get(host.name)
+    return row is not None and row.host_key is not None

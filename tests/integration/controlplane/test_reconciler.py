@@ -85,9 +85,9 @@ class World:
     async def step(self) -> bool:
         return await self.reconciler().step("test", asyncio.Event())
 
-    async def until_quiet(self, visits: int = 10) -> None:
-        """Visit whatever becomes due within the next hours, up to a number of times."""
-        for _ in range(visits):
+    async def until_quiet(self, passes: int = 10) -> None:
+        """Run what becomes due within the next hours, up to a number of passes."""
+        for _ in range(passes):
             self.clock.advance(minutes=6)
             if not await self.step():
                 return
@@ -138,7 +138,7 @@ async def published(world: World) -> dict[str, bool]:
     return {domain["name"]: domain["verified"] for domain in entry["domains"]}
 
 
-async def test_one_visit_brings_a_tenant_to_ready(world: World) -> None:
+async def test_pass_over_a_new_tenant_makes_it_ready(world: World) -> None:
     await world.apply()
     assert await world.step()
     tenant = await world.tenant()
@@ -167,7 +167,7 @@ async def test_one_visit_brings_a_tenant_to_ready(world: World) -> None:
     ]
 
 
-async def test_a_visit_without_change_does_nothing_and_says_nothing(world: World) -> None:
+async def test_pass_without_a_change_runs_nothing_and_emits_no_event(world: World) -> None:
     await world.apply()
     await world.step()
     before, events = await world.operations(), (await world.api.get("/events")).json()["next"]
@@ -178,7 +178,7 @@ async def test_a_visit_without_change_does_nothing_and_says_nothing(world: World
     assert world.cloud.ups == 1
 
 
-async def test_the_order_of_conditions_is_told_by_events(world: World) -> None:
+async def test_events_of_a_first_pass_come_in_the_order_of_phases(world: World) -> None:
     await world.apply()
     await world.step()
     events = (await world.api.get("/events", params={"limit": 1000})).json()["items"]
@@ -192,7 +192,7 @@ POINTS = ["before up", "bought", "after up", "dns", "first contact", "configurat
 
 
 @pytest.mark.parametrize("point", [*POINTS, "after configuration", "verification"])
-async def test_killed_anywhere_and_started_again_it_gets_ready_with_one_purchase(
+async def test_process_killed_at_any_point_is_followed_by_ready_with_one_purchase(
     world: World, point: str
 ) -> None:
     await world.apply()
@@ -208,7 +208,7 @@ async def test_killed_anywhere_and_started_again_it_gets_ready_with_one_purchase
     assert None not in [outcome for _, outcome, _ in await world.operations()]
 
 
-async def test_what_a_dead_process_left_open_is_aborted(world: World) -> None:
+async def test_operation_of_a_dead_process_is_aborted(world: World) -> None:
     await world.apply()
     world.kill.at = "after up"
     with pytest.raises(Killed):
@@ -218,7 +218,7 @@ async def test_what_a_dead_process_left_open_is_aborted(world: World) -> None:
     assert ("create", "aborted", "operation.ended") in await world.operations()
 
 
-async def test_a_failure_that_passes_is_tried_again_and_told(world: World) -> None:
+async def test_retryable_failure_is_reported_and_tried_again(world: World) -> None:
     await world.apply()
     world.cloud.failures = [FAILED.shown()]
     await world.step()
@@ -228,7 +228,9 @@ async def test_a_failure_that_passes_is_tried_again_and_told(world: World) -> No
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_a_terminal_failure_waits_for_a_new_generation(world: World) -> None:
+async def test_lasting_failure_is_observed_and_not_tried_again_before_the_next_apply(
+    world: World,
+) -> None:
     await world.apply()
     world.cloud.failures = [CLOUDFLARE_UNAUTHORIZED.shown()]
     await world.step()
@@ -246,7 +248,7 @@ async def test_a_terminal_failure_waits_for_a_new_generation(world: World) -> No
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_an_error_of_ours_is_no_traceback_and_is_tried_again(world: World) -> None:
+async def test_unexpected_error_is_shown_without_details_and_tried_again(world: World) -> None:
     await world.apply()
     world.cloud.failures = [ZeroDivisionError("secret detail")]
     await world.step()
@@ -256,7 +258,7 @@ async def test_an_error_of_ours_is_no_traceback_and_is_tried_again(world: World)
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_a_pending_address_holds_back_only_itself(world: World) -> None:
+async def test_pending_address_holds_back_only_itself(world: World) -> None:
     world.cloud.account.withheld = {"mx1-3"}
     hosts = [{"name": "mx1", "addresses": 3, "zone": "acme.example"}]
     await world.apply(hosts=hosts)
@@ -271,7 +273,7 @@ async def test_a_pending_address_holds_back_only_itself(world: World) -> None:
     assert len(world.cloud.account.bought) == 1
 
 
-async def test_a_manual_domain_holds_back_only_itself(world: World) -> None:
+async def test_manual_domain_without_records_holds_back_only_itself(world: World) -> None:
     world.internet.wrong["domain/acme-mail.example", "dns.authoritative"] = MISSING
     await world.apply(domains=MANUAL)
     await world.step()
@@ -283,7 +285,7 @@ async def test_a_manual_domain_holds_back_only_itself(world: World) -> None:
     assert await published(world) == {"acme.example": True, "acme-mail.example": False}
 
 
-async def test_a_domain_that_becomes_manual_gets_a_key_under_a_name_that_its_zone_knows(
+async def test_domain_that_becomes_manual_gets_a_key_with_a_manual_selector(
     world: World,
 ) -> None:
     await world.apply(domains=[{"name": "acme.example"}, {"name": "acme-mail.example"}])
@@ -297,7 +299,7 @@ async def test_a_domain_that_becomes_manual_gets_a_key_under_a_name_that_its_zon
     assert "pm1._domainkey.acme-mail.example" in known
 
 
-async def test_wrong_dns_of_ours_keeps_the_domain_from_sending(world: World) -> None:
+async def test_domain_with_a_missing_record_does_not_send(world: World) -> None:
     world.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
     await world.apply()
     await world.step()
@@ -310,7 +312,9 @@ async def test_wrong_dns_of_ours_keeps_the_domain_from_sending(world: World) -> 
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_a_host_that_fails_after_it_was_well_is_configured_again(world: World) -> None:
+async def test_host_that_fails_verification_after_it_passed_is_configured_again(
+    world: World,
+) -> None:
     await world.apply()
     await world.step()
     world.internet.wrong["address/mx1-2", "smtp.tls"] = TLS_FAILED
@@ -324,7 +328,7 @@ async def test_a_host_that_fails_after_it_was_well_is_configured_again(world: Wo
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_an_unknown_digest_is_shown_and_left_alone_until_somebody_applies(
+async def test_unknown_digest_is_reported_and_not_changed_before_the_next_apply(
     world: World,
 ) -> None:
     await world.apply()
@@ -342,7 +346,7 @@ async def test_an_unknown_digest_is_shown_and_left_alone_until_somebody_applies(
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_a_run_by_hand_of_our_blueprint_is_no_drift_but_may_have_failed_half_way(
+async def test_run_by_hand_of_our_blueprint_is_no_drift_and_is_repeated(
     world: World,
 ) -> None:
     await world.apply()
@@ -360,7 +364,7 @@ async def test_a_run_by_hand_of_our_blueprint_is_no_drift_but_may_have_failed_ha
 
 
 class TestDelete:
-    async def test_a_tenant_is_gone_when_the_cloud_says_so(self, world: World) -> None:
+    async def test_deleted_tenant_stays_until_the_stack_is_empty(self, world: World) -> None:
         await world.apply()
         await world.step()
         await world.api.delete("/tenants/acme")
@@ -375,7 +379,9 @@ class TestDelete:
             assert left.all() == []
 
     @pytest.mark.parametrize("point", ["before destroy", "after destroy"])
-    async def test_killed_while_deleting_it_goes_on(self, world: World, point: str) -> None:
+    async def test_deletion_whose_process_was_killed_goes_on(
+        self, world: World, point: str
+    ) -> None:
         await world.apply()
         await world.step()
         await world.api.delete("/tenants/acme")
@@ -387,18 +393,18 @@ class TestDelete:
         assert (await world.api.get("/tenants/acme")).status_code == 404
 
 
-async def test_a_wish_during_a_visit_makes_another_one(world: World) -> None:
+async def test_document_accepted_during_a_pass_makes_another_pass(world: World) -> None:
     await world.apply()
     up: Callable[..., CloudState] = world.cloud.up
     loop = asyncio.get_running_loop()
     changed = document(mailboxes=[{"address": "a@acme.example"}])
 
-    def up_while_somebody_writes(*args: Any, **kwargs: Any) -> CloudState:
+    def up_while_a_document_is_accepted(*args: Any, **kwargs: Any) -> CloudState:
         written = world.api.put("/tenants/acme", json=changed)
         asyncio.run_coroutine_threadsafe(written, loop).result(timeout=10)
         return up(*args, **kwargs)
 
-    world.cloud.up = up_while_somebody_writes  # type: ignore[method-assign]
+    world.cloud.up = up_while_a_document_is_accepted  # type: ignore[method-assign]
     await world.step()
     world.cloud.up = up  # type: ignore[method-assign]
     assert (await world.tenant())["observed_generation"] == 1
@@ -406,7 +412,7 @@ async def test_a_wish_during_a_visit_makes_another_one(world: World) -> None:
     assert (await world.tenant())["observed_generation"] == 2
 
 
-async def test_whoever_lost_the_lease_buys_nothing(world: World) -> None:
+async def test_pass_that_lost_its_lease_runs_no_step(world: World) -> None:
     await world.apply()
     verify = world.internet.verify_dns
 
@@ -421,7 +427,7 @@ async def test_whoever_lost_the_lease_buys_nothing(world: World) -> None:
     assert (await world.tenant())["observed_generation"] == 0
 
 
-async def test_secrets_are_sealed_and_reach_neither_log_nor_answers(world: World) -> None:
+async def test_secrets_are_sealed_and_in_no_log_or_response(world: World) -> None:
     await world.apply()
     await world.step()
     async with world.database.begin(CONTROLLER) as connection:
@@ -465,7 +471,7 @@ async def test_hosts_of_which_one_never_answers_are_configured_at_the_same_time(
     assert sorted(outcome for _, outcome, _ in ended) == ["failed", "succeeded"]
 
 
-async def test_a_process_that_ends_finishes_its_step_and_begins_no_other(world: World) -> None:
+async def test_process_that_is_stopped_finishes_its_step_and_begins_no_other(world: World) -> None:
     await world.apply()
     stop, up = asyncio.Event(), world.cloud.up
     loop = asyncio.get_running_loop()
@@ -484,7 +490,7 @@ async def test_a_process_that_ends_finishes_its_step_and_begins_no_other(world: 
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_a_pass_reports_progress_at_each_step_and_line_of_an_operation(world: World) -> None:
+async def test_pass_reports_progress_at_each_step_and_line_of_an_operation(world: World) -> None:
     await world.apply()
     reports: list[str] = []
     at, running = "", asyncio.get_running_loop()
@@ -511,9 +517,7 @@ async def test_a_pass_reports_progress_at_each_step_and_line_of_an_operation(wor
 
 
 class TestPaused:
-    async def test_a_paused_tenant_is_visited_on_schedule_and_not_changed(
-        self, world: World
-    ) -> None:
+    async def test_paused_tenant_is_observed_and_not_changed(self, world: World) -> None:
         await world.apply()
         await world.step()
         before = await world.operations()
@@ -525,7 +529,7 @@ class TestPaused:
         assert await world.condition("Paused") == ("True", "Paused")
         assert await world.operations() == before
 
-    async def test_resuming_applies_what_was_written_meanwhile(self, world: World) -> None:
+    async def test_resumed_tenant_gets_the_document_accepted_meanwhile(self, world: World) -> None:
         await world.apply()
         await world.step()
         await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
@@ -537,7 +541,7 @@ class TestPaused:
         assert await world.condition("Ready") == ("True", "Ready")
         assert (await world.tenant())["observed_generation"] == 2
 
-    async def test_a_paused_tenants_certificates_are_renewed(self, world: World) -> None:
+    async def test_paused_tenant_gets_new_certificates(self, world: World) -> None:
         await world.apply()
         await world.step()
         before = await world.operations()
@@ -548,7 +552,7 @@ class TestPaused:
         assert new == [("make", "succeeded", None), ("configure", "succeeded", None)]
         assert await world.condition("Ready") == ("True", "Ready")
 
-    async def test_a_paused_tenant_with_a_new_document_is_kept_up_as_it_was_applied(
+    async def test_paused_tenant_with_a_new_document_is_kept_up_as_it_was_applied(
         self, world: World
     ) -> None:
         await world.apply()
@@ -574,7 +578,7 @@ class TestPaused:
         assert await published(world) == {"acme.example": True, "acme-mail.example": True}
         assert await world.condition("Ready") == ("True", "Ready")
 
-    async def test_a_paused_tenants_host_is_not_repaired(self, world: World) -> None:
+    async def test_paused_tenants_host_is_not_configured_again(self, world: World) -> None:
         await world.apply()
         await world.step()
         before = await world.operations()
@@ -587,7 +591,7 @@ class TestPaused:
         assert await world.step()
         assert (await world.operations())[len(before) :] == [("configure", "succeeded", None)]
 
-    async def test_a_paused_tenant_is_deleted_only_after_it_is_resumed(self, world: World) -> None:
+    async def test_paused_tenant_is_deleted_after_it_is_resumed(self, world: World) -> None:
         await world.apply()
         await world.step()
         await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
@@ -600,7 +604,7 @@ class TestPaused:
         assert await world.step()
         assert (await world.api.get("/tenants/acme")).status_code == 404
 
-    async def test_a_pause_ends_the_pass_that_runs_at_its_next_step(self, world: World) -> None:
+    async def test_pause_during_a_pass_ends_it_at_its_next_step(self, world: World) -> None:
         await world.apply()
         verify = world.internet.verify_dns
 

@@ -18,7 +18,7 @@ async def condition(world: World, type_: str) -> dict[str, Any]:
     return dict(found)
 
 
-async def test_an_error_on_our_side_is_shown_without_its_details(world: World) -> None:
+async def test_unexpected_error_is_shown_without_its_details(world: World) -> None:
     await world.apply()
     world.cloud.failures = [ZeroDivisionError("secret detail")]
     await world.step()
@@ -26,7 +26,7 @@ async def test_an_error_on_our_side_is_shown_without_its_details(world: World) -
     assert_shows(shown, FAILED, what="phase cloud")
 
 
-async def test_a_foreign_blueprint_is_shown_with_what_to_do(world: World) -> None:
+async def test_foreign_blueprint_is_shown_with_its_remedy(world: World) -> None:
     await world.apply()
     await world.step()
     state = world.cloud.state("acme")
@@ -36,7 +36,7 @@ async def test_a_foreign_blueprint_is_shown_with_what_to_do(world: World) -> Non
     assert_shows(await condition(world, "InfrastructureReady"), FOREIGN_UPDATE)
 
 
-async def test_what_is_not_gone_after_its_deletion_is_shown(world: World) -> None:
+async def test_stack_that_is_not_empty_after_its_deletion_is_shown(world: World) -> None:
     await world.apply()
     await world.step()
     await world.api.delete("/tenants/acme")

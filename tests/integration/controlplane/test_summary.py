@@ -19,7 +19,7 @@ MAILBOX = [{"address": "a@acme.example"}]
 TWO = [{"name": "acme.example"}, {"name": "acme-mail.example"}]
 
 
-async def test_an_edit_flips_synced_and_not_available(world: World) -> None:
+async def test_available_during_an_edit_stays_true_while_synced_is_false(world: World) -> None:
     await world.apply()
     await world.step()
     await world.apply(mailboxes=MAILBOX)
@@ -45,7 +45,7 @@ async def test_an_edit_flips_synced_and_not_available(world: World) -> None:
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_an_edit_that_cannot_be_applied_leaves_mail_flowing(world: World) -> None:
+async def test_available_after_an_edit_that_failed_stays_true(world: World) -> None:
     await world.apply()
     await world.step()
     await world.apply(mailboxes=MAILBOX)
@@ -56,7 +56,7 @@ async def test_an_edit_that_cannot_be_applied_leaves_mail_flowing(world: World) 
     assert await world.condition("Stalled") == ("True", "CloudflareUnauthorized")
 
 
-async def test_mail_flows_while_one_of_two_domains_may_send(world: World) -> None:
+async def test_available_with_one_of_two_domains_is_true(world: World) -> None:
     world.internet.wrong["domain/acme-mail.example", "dns.authoritative"] = MISSING
     await world.apply(domains=TWO)
     await world.step()
@@ -64,14 +64,14 @@ async def test_mail_flows_while_one_of_two_domains_may_send(world: World) -> Non
     assert await world.condition("Ready") == ("False", MISSING.reason)
 
 
-async def test_no_mail_flows_without_a_domain_that_may_send(world: World) -> None:
+async def test_available_without_a_verified_domain_is_false(world: World) -> None:
     world.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
     await world.apply()
     await world.step()
     assert await world.condition("Available") == ("False", "DomainNotVerified")
 
 
-async def test_a_host_that_failed_for_good_is_not_tried_again_while_others_are(
+async def test_host_that_failed_for_good_is_not_tried_again_before_the_next_apply(
     world: World,
 ) -> None:
     hosts = [{"name": name, "addresses": 2, "zone": "acme.example"} for name in ("mx1", "mx2")]
@@ -91,7 +91,7 @@ async def test_a_host_that_failed_for_good_is_not_tried_again_while_others_are(
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_a_phase_that_is_not_composed_any_more_leaves_its_condition(world: World) -> None:
+async def test_condition_of_a_phase_that_is_not_composed_stays_as_it_is(world: World) -> None:
     world.phases.append(Greeting())
     await world.apply()
     await world.step()

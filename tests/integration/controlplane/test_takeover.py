@@ -70,7 +70,7 @@ async def rows(world: World, sql: str) -> list[Any]:
         return [tuple(row) for row in await connection.execute(text(sql))]
 
 
-async def test_keys_made_by_a_process_that_lost_the_tenant_are_thrown_away(
+async def test_keys_of_a_pass_that_lost_its_lease_are_not_written(
     world: World,
 ) -> None:
     await world.apply()
@@ -86,7 +86,7 @@ async def test_keys_made_by_a_process_that_lost_the_tenant_are_thrown_away(
     assert await rows(world, "select purpose from oltp.secrets") == []
 
 
-async def test_whoever_lost_the_tenant_writes_neither_conditions_nor_hosts(world: World) -> None:
+async def test_pass_that_lost_its_lease_writes_neither_conditions_nor_hosts(world: World) -> None:
     await world.apply()
     take_over, up = in_a_transaction(world, TAKE_OVER), world.cloud.up
 
@@ -101,7 +101,7 @@ async def test_whoever_lost_the_tenant_writes_neither_conditions_nor_hosts(world
     assert await rows(world, "select name from oltp.hosts") == []
 
 
-async def test_an_operation_that_was_aborted_stays_so(world: World) -> None:
+async def test_aborted_operation_stays_aborted(world: World) -> None:
     await world.apply()
     abort = in_a_transaction(
         world, "update oltp.operations set finished_at = now(), outcome = 'aborted'"
@@ -117,7 +117,7 @@ async def test_an_operation_that_was_aborted_stays_so(world: World) -> None:
     assert ("create", "aborted", None) in await world.operations()
 
 
-async def test_a_pass_that_begins_too_late_leaves_the_others_operation_alone(
+async def test_pass_without_a_lease_does_not_abort_the_operation_of_another_worker(
     world: World,
 ) -> None:
     await world.apply()
@@ -137,7 +137,7 @@ async def test_a_pass_that_begins_too_late_leaves_the_others_operation_alone(
     assert await world.operations() == [("create", None, None)]
 
 
-async def test_a_lease_is_kept_over_a_moment_without_database(world: World) -> None:
+async def test_lease_is_kept_while_the_database_fails_once(world: World) -> None:
     database = Unsteady(world.database)
     world.settings = world.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
     world.used = database
@@ -155,7 +155,7 @@ async def test_a_lease_is_kept_over_a_moment_without_database(world: World) -> N
     assert await world.condition("Ready") == ("True", "Ready")
 
 
-async def test_a_silent_operation_gives_signs_of_life(world: World) -> None:
+async def test_silent_operation_has_heartbeats(world: World) -> None:
     world.settings = world.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
     await world.apply()
     up, running = world.cloud.up, asyncio.get_running_loop()
@@ -179,7 +179,7 @@ async def test_a_silent_operation_gives_signs_of_life(world: World) -> None:
 @pytest.mark.parametrize(
     "failure", [OperationalError("", {}, Exception()), InternalError("", {}, Exception())]
 )
-async def test_a_worker_outlives_a_database_that_fails(world: World, failure: Exception) -> None:
+async def test_worker_goes_on_after_the_database_failed(world: World, failure: Exception) -> None:
     database, stop = Unsteady(world.database), asyncio.Event()
     database.failure = failure
     world.settings = world.settings.model_copy(update={"poll": timedelta(seconds=0.01)})
@@ -197,7 +197,7 @@ async def test_a_worker_outlives_a_database_that_fails(world: World, failure: Ex
     assert len(world.cloud.account.bought) == 1
 
 
-async def test_a_log_goes_on_after_lines_that_could_not_be_written(world: World) -> None:
+async def test_operation_log_goes_on_after_lines_that_could_not_be_written(world: World) -> None:
     database = Unsteady(world.database)
     world.used = database
     await world.apply()
@@ -218,7 +218,7 @@ async def test_a_log_goes_on_after_lines_that_could_not_be_written(world: World)
     assert "is listed" in " ".join(lines)
 
 
-async def test_words_from_outside_that_cannot_be_kept_do_not_stop_a_tenant(world: World) -> None:
+async def test_text_that_the_database_cannot_hold_is_replaced(world: World) -> None:
     await world.apply()
     world.cloud.failures = [FAILED(reason="answered \ud800\0")]
     await world.step()
@@ -234,7 +234,7 @@ class TestForeignUpdates:
         state = world.cloud.state("acme")
         world.cloud.stacks["acme"] = replace(state, digest="sha256:foreign")
 
-    async def test_nothing_foreign_is_destroyed_before_somebody_asks_again(
+    async def test_foreign_stack_is_destroyed_only_after_a_second_delete(
         self, world: World
     ) -> None:
         await self.drift(world)
@@ -251,9 +251,7 @@ class TestForeignUpdates:
         assert (await world.api.get("/tenants/acme")).status_code == 404
         assert world.cloud.state("acme").digest is None
 
-    async def test_a_deletion_that_stalled_is_observed_and_removes_nothing(
-        self, world: World
-    ) -> None:
+    async def test_stalled_deletion_is_observed_and_removes_nothing(self, world: World) -> None:
         await self.drift(world)
         ours = replace(world.cloud.state("acme"), digest=(await self.blueprint(world))["digest"])
         await world.api.delete("/tenants/acme")
@@ -275,7 +273,7 @@ class TestForeignUpdates:
         await world.step()
         assert (await world.api.get("/tenants/acme")).status_code == 404
 
-    async def test_what_was_put_right_by_hand_is_no_drift(self, world: World) -> None:
+    async def test_stack_restored_by_hand_is_no_drift(self, world: World) -> None:
         await self.drift(world)
         right = replace(world.cloud.state("acme"), digest=(await self.blueprint(world))["digest"])
         world.clock.advance(minutes=11)
@@ -288,7 +286,7 @@ class TestForeignUpdates:
         assert await world.condition("Drifted") == ("False", "AsApplied")
         assert (await world.apply()).headers["Penguin-Outcome"] == "unchanged"
 
-    async def test_a_word_is_not_asked_for_twice_when_the_first_try_fails(
+    async def test_apply_over_a_foreign_stack_is_tried_again_after_a_failure(
         self, world: World
     ) -> None:
         await self.drift(world)
@@ -306,7 +304,7 @@ class TestForeignUpdates:
         return dict((await world.api.get("/tenants/acme/blueprint")).json())
 
 
-async def test_a_deletion_that_fails_on_our_side_is_told(world: World) -> None:
+async def test_deletion_with_an_unexpected_error_is_reported_and_tried_again(world: World) -> None:
     await world.apply()
     await world.step()
     await world.api.delete("/tenants/acme")
@@ -322,7 +320,7 @@ async def test_a_deletion_that_fails_on_our_side_is_told(world: World) -> None:
     assert (await world.api.get("/tenants/acme")).status_code == 404
 
 
-async def test_a_host_is_verified_when_its_addresses_are(world: World) -> None:
+async def test_host_with_one_wrong_address_is_not_verified(world: World) -> None:
     world.internet.wrong["address/mx1-2", "smtp.tls"] = TLS_FAILED
     await world.apply()
     await world.step()

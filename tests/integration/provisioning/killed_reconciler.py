@@ -50,11 +50,11 @@ class Killed(Phase[Any]):
             os.kill(os.getpid(), signal.SIGKILL)
         return await self._phase.observe(snapshot, session)
 
-    def verdicts(self, seen: Any, snapshot: Snapshot) -> Verdicts:
-        return self._phase.verdicts(seen, snapshot)
+    def verdicts(self, observed: Any, snapshot: Snapshot) -> Verdicts:
+        return self._phase.verdicts(observed, snapshot)
 
-    def steps(self, seen: Any, snapshot: Snapshot) -> Sequence[Step]:
-        return self._phase.steps(seen, snapshot)
+    def steps(self, observed: Any, snapshot: Snapshot) -> Sequence[Step]:
+        return self._phase.steps(observed, snapshot)
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
@@ -70,7 +70,7 @@ class Last(Phase[None]):
     async def observe(self, snapshot: Snapshot, session: Session) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def verdicts(self, seen: None, snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: None, snapshot: Snapshot) -> Verdicts:
         return {}
 
 

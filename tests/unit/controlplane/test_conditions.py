@@ -38,7 +38,7 @@ def fresh(generation: int = 1) -> Conditions:
     return Conditions([], generation=generation, clock=Clock())
 
 
-def test_all_are_there_after_the_first_visit_began() -> None:
+def test_conditions_at_the_first_pass_are_all_unknown() -> None:
     conditions = fresh()
     conditions.begin({TENANT: TYPES})
     assert {c.type for c in conditions} == set(TYPES)
@@ -47,7 +47,7 @@ def test_all_are_there_after_the_first_visit_began() -> None:
     assert moved == [], "no observation is no event"
 
 
-def test_an_equal_condition_changes_nothing() -> None:
+def test_condition_set_to_the_same_verdict_changes_nothing() -> None:
     conditions = fresh()
     conditions.set(TENANT, DNS, ok("DnsVerified"))
     conditions.take_changes()
@@ -55,7 +55,7 @@ def test_an_equal_condition_changes_nothing() -> None:
     assert conditions.take_changes() == ([], [])
 
 
-def test_another_reason_is_a_change_but_no_transition() -> None:
+def test_condition_with_another_reason_is_a_change_but_no_transition() -> None:
     conditions = fresh()
     conditions.set(TENANT, DNS, bad("DnsMissing", "a"))
     before = conditions.get(TENANT, DNS)
@@ -68,7 +68,7 @@ def test_another_reason_is_a_change_but_no_transition() -> None:
     assert changed[0].last_transition_at == before.last_transition_at
 
 
-def test_flag_is_an_event_when_it_is_raised_and_lowered_and_not_before() -> None:
+def test_flag_is_an_event_when_it_becomes_true_and_false_again() -> None:
     conditions = fresh()
     conditions.begin({TENANT: (STALLED,)})
     events = []
@@ -78,7 +78,7 @@ def test_flag_is_an_event_when_it_is_raised_and_lowered_and_not_before() -> None
     assert events == [[], [(STALLED, Status.TRUE)], [(STALLED, Status.FALSE)]]
 
 
-def test_what_is_gone_is_forgotten() -> None:
+def test_conditions_of_a_removed_subject_are_removed() -> None:
     conditions = fresh()
     conditions.begin({TENANT: TYPES, "host/mx1": [READY]})
     conditions.begin({TENANT: TYPES})
@@ -100,6 +100,8 @@ WAITS = bad("WaitingForProvider", "no number", waits=True)
         ([], Status.TRUE, ""),
     ],
 )
-def test_parts_add_up(parts: list[Verdict], status: Status, message: str) -> None:
+def test_verdicts_of_parts_add_up_to_one(
+    parts: list[Verdict], status: Status, message: str
+) -> None:
     whole = aggregate([(f"p{n}", part) for n, part in enumerate(parts)], "All")
     assert (whole.status, whole.message) == (status, message)

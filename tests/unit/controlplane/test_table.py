@@ -32,7 +32,7 @@ def test_phase_given_too_early_comes_after_what_it_needs() -> None:
         ([row("a", "b"), row("b", "a")], "phases need each other"),
     ],
 )
-def test_rows_that_are_no_table_are_refused(rows: list[Row], message: str) -> None:
+def test_phases_with_repeated_names_or_circles_are_refused(rows: list[Row], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ordered(rows)
 
