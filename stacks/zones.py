@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,6 +26,7 @@ API = "https://api.cloudflare.com/client/v4"
 PAGE = 5000
 TIMEOUT = 30
 """Seconds for one request."""
+RETRY_SECONDS = 0.5
 
 Live = Mapping[str, Any]
 """A zone or a record as Cloudflare lists it."""
@@ -51,6 +53,17 @@ def list_records(zone_id: str) -> list[Live]:
 
 
 def _get(path: str, **query: object) -> list[Live]:
+    """Read a list; one failure that trying again can help does not hold a zone."""
+    try:
+        return _get_once(path, **query)
+    except Fault as fault:
+        if not fault.retryable:
+            raise
+    time.sleep(RETRY_SECONDS)
+    return _get_once(path, **query)
+
+
+def _get_once(path: str, **query: object) -> list[Live]:
     """Read a list with the provider's own credentials from the environment."""
     base = (os.environ.get("CLOUDFLARE_BASE_URL") or API).rstrip("/")
     token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ from tests.support.installation import PLATFORM
 from tests.support.tenants import rendered, tenant
 
 SECRET = "s3cret-that-nobody-may-see"
-Answering = Callable[[bytes], str]
+Answering = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
@@ -47,18 +49,20 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def answering() -> Iterator[Answering]:
-    """Give the address of a server that answers its one request with these bytes."""
+    """Give the address of a server that answers with these bytes, the last of them repeatedly."""
     listeners = []
 
-    def start(answer: bytes) -> str:
+    def start(*answers: bytes) -> str:
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
 
         def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
+            with suppress(OSError):
+                for answer in chain(answers, repeat(answers[-1])):
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -128,6 +132,16 @@ def test_unexpected_answer_of_cloudflare_is_not_an_empty_list(
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(answer))
         with fault_shown(code, **values):
             list_records("z1")
+
+
+def test_look_up_that_failed_once_is_tried_again(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone = b'{"success": true, "result": [{"id": "z1"}]}'
+    right = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(zone) + zone
+    for failure in (answered("500 Oops"), CUT_OFF):
+        monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(failure, right))
+        assert find_zone("acme.example") == "z1"
 
 
 def test_state_that_cannot_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
