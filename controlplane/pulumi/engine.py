@@ -70,7 +70,7 @@ class PulumiEngine:
         with self._located(blueprint.tenant):
             kinds = self._with_stack(blueprint.tenant, "preview")
             self._run(blueprint.tenant, kinds, listener, READING, blueprint)
-        return CloudPlan(tuple(listener.changes.values()))
+        return CloudPlan(tuple(listener.changes.values()), listener.held)
 
     def up(
         self,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from controlplane.pulumi.errors import Diagnostic
-from controlplane.reconciler.ports import Change, Progress
+from controlplane.pulumi.state import held_zones
+from controlplane.reconciler.ports import Change, Held, Progress
 from stacks.backend import STACK, name_of
 from stacks.faults import ADOPTED
 
@@ -50,6 +51,7 @@ class Listener:
     output: list[str] = field(default_factory=list)
     """Lines outside the event stream: start-up errors."""
     adopted: bool = False
+    held: tuple[Held, ...] = ()
 
     def handle(self, event: Event) -> None:
         """Handle one event."""
@@ -65,6 +67,8 @@ class Listener:
 
     def _step(self, metadata: Event, *, done: bool) -> None:
         kind, urn = str(metadata["type"]), str(metadata["urn"])
+        if kind == STACK and done:
+            self.held = held_zones((metadata.get("new") or {}).get("outputs") or {})
         if kind.startswith(INTERNAL):
             return
         operation = OPERATIONS.get(metadata["op"])

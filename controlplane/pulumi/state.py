@@ -37,11 +37,14 @@ def cloud_state(resources: Sequence[Resource]) -> CloudState:
         pending=tuple(
             address.name for host in hosts for address in host.addresses if address.ip is None
         ),
-        held=tuple(
-            Held(one["zone"], one["code"], one["message"], one["remedy"])
-            for one in outputs.get("held") or ()
-        ),
+        held=held_zones(outputs),
     )
+
+
+def held_zones(outputs: Mapping[str, Any]) -> tuple[Held, ...]:
+    """Return the zones that the program left as they are, by its outputs."""
+    held = outputs.get("held") or ()
+    return tuple(Held(one["zone"], one["code"], one["message"], one["remedy"]) for one in held)
 
 
 def _host(

@@ -88,6 +88,8 @@ class CloudPlan:
     """What an update would do."""
 
     changes: tuple[Change, ...]
+    held: tuple[Held, ...] = ()
+    """Zones that it would leave as they are."""
 
 
 class CloudEngine(Protocol):

@@ -51,7 +51,7 @@ class Session:
         stop: asyncio.Event,
         progressed: Callable[[], None],
     ) -> None:
-        """`duration` is how long the lease holds without a sign of life.
+        """`duration` is how long the lease holds without being extended.
 
         `progressed` is called at every step, and at every line of an operation.
         """
@@ -69,7 +69,7 @@ class Session:
         return self._lease.token
 
     async def guard(self) -> None:
-        """Refuse to begin anything that the tenant, its lease or this process no longer allows."""
+        """Raise Stopping or LeaseLost where no further step may begin."""
         self._progressed()
         if self._stop.is_set():
             raise Stopping
@@ -84,10 +84,10 @@ class Session:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction in which no other worker can take the tenant; raises LeaseLost.
 
-        What a process writes that was asleep for longer than its lease is thereby refused.
+        So a process that slept for longer than its lease overwrites nothing.
         """
         async with self._database.begin(CONTROLLER) as connection:
-            # First the tenant, then its schedule, as the API does: no two wait in a circle.
+            # First the tenant, then its schedule, as the API does: no deadlock.
             await repository.lock(connection, self._tenant.id)
             if not await renew(connection, self._lease, now=self.clock(), lease=self._duration):
                 raise LeaseLost
@@ -124,7 +124,7 @@ class Session:
         hosts[host.name] = host
 
     async def set_observed(self) -> None:
-        """Write which document a pass has applied as far as it could; not while paused."""
+        """Write which document the pass has applied as far as it could."""
         if self._tenant.paused or self._tenant.deleting:
             return
         async with self.begin() as connection:
@@ -149,7 +149,7 @@ class Session:
     async def operation(
         self, kind: str, phase: str, *, digest: str | None
     ) -> AsyncIterator[Progress]:
-        """Write down what is about to be done, then let it be done, then write the outcome.
+        """Record an operation before it is run, and its outcome afterwards.
 
         When the process dies in between, the row stays open and the next pass aborts it.
         """
@@ -195,7 +195,7 @@ class Session:
 
     @asynccontextmanager
     async def heartbeat(self) -> AsyncIterator[None]:
-        """Keep the lease while a phase takes long; losing it is noticed before the next step."""
+        """Extend the lease while steps run; its loss is noticed before the next step."""
         beating = asyncio.create_task(self._beat())
         try:
             yield
@@ -205,7 +205,7 @@ class Session:
                 await beating
 
     async def _beat(self) -> None:
-        """Give signs of life; several fit into a lease, so that a failed one costs nothing."""
+        """Extend the lease often enough that one failure loses nothing."""
         while True:
             await asyncio.sleep(self._duration.total_seconds() / 6)
             try:
@@ -218,7 +218,7 @@ class Session:
                 )
 
     async def _renew(self) -> bool:
-        """Give a sign of life, also of an operation that runs; False when the tenant is taken.
+        """Extend the lease and the heartbeats of operations; False when it is lost.
 
         An operation may be silent for long; the heartbeat of its row shows that its process lives.
         """
@@ -235,7 +235,7 @@ def _fault_of(error: Exception, phase: str) -> Fault:
     if isinstance(error, Fault):
         return error
     if isinstance(error, LeaseLost):
-        return OPERATION_ENDED(reason="another worker took the tenant over")
+        return OPERATION_ENDED(reason="another worker holds the tenant now")
     if isinstance(error, Stopping):
         return OPERATION_ENDED(reason="the control plane was asked to stop")
     return FAILED(what=f"phase {phase}")

@@ -135,7 +135,7 @@ class InMemoryEngine:
         ]
         for change in changes:
             progress(f"{change.name}: to {change.operation}")
-        return CloudPlan(tuple(changes))
+        return CloudPlan(tuple(changes), tuple(held.values()))
 
     def up(
         self,

@@ -117,8 +117,10 @@ def check_a_zone_that_cannot_be_looked_up_keeps_what_stands(around: Surroundings
     around.hide_zone("acme.example")
     after = rendered(tenant("mx1@acme.example*2", domains="acme.example beta.example"))
 
+    plan = around.engine.preview(after, print)
     state = around.engine.up(after, print, deadline=DEADLINE)
 
+    assert [held.zone for held in plan.held] == ["acme.example"]
     assert [held.zone for held in state.held] == ["acme.example"]
     assert state.hosts == stood.hosts[:1]
     assert around.servers() == [stood.hosts[0].server_name]
