@@ -91,7 +91,7 @@ async def check_a_lost_manual_record_is_missing_for_its_owner(around: Surroundin
     assert await _wrong_names(around) == {(MANUAL, "dns.manual", False, MISSING)}
 
 
-async def check_a_lost_reverse_name_is_missing_for_its_address(around: Surroundings) -> None:
+async def check_a_lost_reverse_name_is_reported_of_its_address(around: Surroundings) -> None:
     around.lose_reverse_name("mx1-2")
     assert await _wrong_names(around) == {(BULK, "fcrdns", False, PTR_DIFFERENT)}
 
@@ -142,7 +142,7 @@ CHECKS: list[Callable[[Surroundings], Awaitable[None]]] = [
     check_all_is_right_and_every_subject_is_checked,
     check_a_lost_record_is_missing_at_its_zone_only,
     check_a_lost_manual_record_is_missing_for_its_owner,
-    check_a_lost_reverse_name_is_missing_for_its_address,
+    check_a_lost_reverse_name_is_reported_of_its_address,
     check_silent_name_servers_leave_everything_unknown,
     check_broken_tls_is_reported_of_its_address_only,
     check_an_open_relay_is_reported,
