@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from cli.terminal import wrapped
 from kit.paths import checkout
 from lab.receiver import wait_for_message
 from sandbox import down, up, world
@@ -27,6 +28,13 @@ ARRIVAL_SECONDS = 60.0
 """That a mail may take from our host to the receiver's mailbox."""
 RECEIVED = re.compile(r"from (?P<helo>\S+) \((?P<ptr>\S+) \[(?P<address>[\d.]+)\]\) .*Postfix")
 """How Postfix records a client: name given, name resolved, address."""
+
+
+SHOWN = (
+    "Return-Path", "Received", "Authentication-Results", "List-Unsubscribe", "From", "To",
+    "Subject", "Date", "Message-ID",
+)  # fmt: skip
+"""Headers of the received mail; `penguin lab inbox` shows it whole."""
 
 
 @app.command()
@@ -56,17 +64,17 @@ def _demo(api_only: bool) -> None:
 
 def _main_job() -> None:
     environment = _apply()
-    heading("the conditions of the tenant, one by one")
+    heading("the tenant becomes ready")
     _penguin(
         environment, "wait", "tenant", TENANT, "--for=condition=Ready", f"--timeout={DEADLINE}"
     )
-    heading("one mail through the tenant's own host")
+    heading("a mail through the tenant's host")
     with step("receiving server"):
         world.wait_for_receiver()
     message = _send(environment)
-    heading("as the receiving server got it")
+    heading("the mail as it was received")
     _show_received(message["message_id"])
-    heading("why it went as it went")
+    heading("each decision about the mail")
     _penguin(environment, "explain", message["id"])
     heading("the tenant")
     _penguin(environment, "describe", "tenant", TENANT)
@@ -76,7 +84,7 @@ def _api_level(missing: str) -> None:
     """Go as far as DNS where no host can run."""
     say(f"Real hosts cannot run here: {missing}. The demo goes as far as DNS.")
     environment = _apply()
-    heading("the conditions of the tenant, one by one")
+    heading("the tenant becomes ready")
     arguments = ("--for=condition=DnsReady", f"--timeout={DEADLINE}")
     _penguin(environment, "wait", "tenant", TENANT, *arguments)
     heading("the tenant")
@@ -111,7 +119,10 @@ def _show_received(message_id: str) -> None:
     """Print the mail, and the client that delivered it as the server saw it."""
     text = wait_for_message(world.lab_dir(), message_id, ARRIVAL_SECONDS)
     mail = message_from_string(text, policy=policy.default)
-    say(text.strip())
+    for name in SHOWN:
+        for value in mail.get_all(name, []):
+            say(wrapped(" ".join(str(value).split()), first=f"{name}: ", indent="    "))
+    say(f"\n{mail.get_content().strip()}")
     for received in mail.get_all("Received", []):
         seen = RECEIVED.search(" ".join(str(received).split()))
         if seen:

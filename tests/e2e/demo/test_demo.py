@@ -16,7 +16,7 @@ from sandbox import world
 @pytest.mark.hosts
 @pytest.mark.engine
 @pytest.mark.timeout(900)
-def test_the_demo_ends_with_an_authenticated_mail(real_hosts: None) -> None:
+def test_demo_ends_with_an_authenticated_mail(real_hosts: None) -> None:
     was_up = world.is_up()
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", "demo"],

@@ -106,7 +106,7 @@ def power(lab: RunningLab, action: str) -> None:
     httpx2.post(f"{lab.hostwinds_url}/cloud/api.php", data=form, timeout=60)
 
 
-def test_a_host_that_never_comes_up_is_told_and_not_ordered_again(own_lab: RunningLab) -> None:
+def test_host_that_never_boots_is_reported_and_not_ordered_again(own_lab: RunningLab) -> None:
     world.stop_control_plane()
     world.start_control_plane({"HOSTWINDS_PROVISIONING_DEADLINE": "3"})
     penguin("lab", "fault", "hostwinds", "never_boots")
@@ -123,7 +123,7 @@ def test_a_host_that_never_comes_up_is_told_and_not_ordered_again(own_lab: Runni
     assert bought(own_lab).count("server") == 1
 
 
-def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
+def test_control_plane_killed_during_configuration_goes_on_and_buys_nothing_twice(
     own_lab: RunningLab, api: Api
 ) -> None:
     penguin("apply", "-f", FILE)
@@ -144,7 +144,7 @@ def test_killed_during_configuration_it_goes_on_and_buys_nothing_twice(
     assert "aborted" in outcomes
 
 
-def test_a_playbook_that_failed_half_way_goes_on_when_its_cause_is_mended(
+def test_playbook_that_failed_half_way_goes_on_when_its_cause_is_corrected(
     own_lab: RunningLab, api: Api, tmp_path: Path
 ) -> None:
     ready()
@@ -172,7 +172,7 @@ def test_a_playbook_that_failed_half_way_goes_on_when_its_cause_is_mended(
     assert bought(own_lab) == ["address", "address", "server"]
 
 
-def test_pulumi_by_hand_finds_nothing_to_change(own_lab: RunningLab) -> None:
+def test_pulumi_by_hand_changes_nothing(own_lab: RunningLab) -> None:
     ready()
     done = subprocess.run(
         ["pulumi", "up", "-s", "acme", "--yes", "--skip-preview"],
@@ -189,7 +189,7 @@ def test_pulumi_by_hand_finds_nothing_to_change(own_lab: RunningLab) -> None:
     assert "29 unchanged" in done.stdout, done.stdout
 
 
-def test_a_host_rebooted_behind_our_back_sends_again(own_lab: RunningLab, api: Api) -> None:
+def test_host_rebooted_at_the_provider_sends_again(own_lab: RunningLab, api: Api) -> None:
     ready()
     power(own_lab, "reboot")
     world.wait_for_receiver()
@@ -198,7 +198,7 @@ def test_a_host_rebooted_behind_our_back_sends_again(own_lab: RunningLab, api: A
     assert bought(own_lab) == ["address", "address", "server"]
 
 
-def test_a_deleted_tenant_leaves_no_server_and_no_record(own_lab: RunningLab) -> None:
+def test_tenant_that_is_deleted_leaves_no_server_and_no_record(own_lab: RunningLab) -> None:
     penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=240s")
     assert httpx2.get(f"{own_lab.hostwinds_url}/_lab/portal/servers", timeout=30).json() == []
     headers = {"Authorization": f"Bearer {own_lab.cloudflare_token}"}
@@ -221,13 +221,13 @@ def down_leaves_nothing() -> None:
     assert set(SHARED_MEMORY.glob("PostgreSQL.*")) <= dynamic
 
 
-def test_world_that_is_ended_during_verification_leaves_nothing(own_lab: RunningLab) -> None:
+def test_sandbox_ended_during_verification_leaves_nothing(own_lab: RunningLab) -> None:
     penguin("apply", "-f", FILE)
     wait_for(lambda: connects_to(25), seconds=240, longest_pause=0.01)
     down_leaves_nothing()
 
 
-def test_world_that_is_ended_during_configuration_leaves_nothing(own_lab: RunningLab) -> None:
+def test_sandbox_ended_during_configuration_leaves_nothing(own_lab: RunningLab) -> None:
     up.start()
     penguin("apply", "-f", FILE)
     until(lambda: any(o.phase == "configuration" for o in operations(connect())))

@@ -121,7 +121,7 @@ def state() -> Iterator[Path]:
 @pytest.mark.parametrize(
     "how", ["asked", "daemon", "everything", "forgotten", "booting", "preparing", "building"]
 )
-def test_nothing_is_left_when_the_lab_is_ended_by(how: str, state: Path, real_hosts: None) -> None:
+def test_lab_ended_leaves_nothing(how: str, state: Path, real_hosts: None) -> None:
     # The layers are built by then: a machine of one's own has no network to build them from.
     groups = cgroups.root().parent
     own = groups / f"labtest-{os.getpid()}-{how}"

@@ -23,7 +23,7 @@ WIDER = f"{LAB}; ip route add 198.16.0.0/12 dev lvmachine"
 @pytest.mark.parametrize(
     ("settings", "named"), [(VPN, "tun0"), (ROUTE, "r0"), (WIDER, "None"), ("true", "None")]
 )
-def test_who_else_uses_the_labs_addresses_is_named(
+def test_route_into_the_addresses_of_the_lab_is_named(
     settings: str, named: str, real_hosts: None
 ) -> None:
     done = subprocess.run(

@@ -72,7 +72,7 @@ def zone(lab: RunningLab) -> Iterator[Zone]:
 
 
 class TestNames:
-    def test_a_record_of_the_api_is_answered_and_changes_live(self, zone, ask) -> None:
+    def test_record_of_the_api_is_answered_and_changes_at_once(self, zone, ask) -> None:
         record = zone.add(f"www.{zone.name}", "A", "198.18.1.77")
         assert ask(f"www.{zone.name}", "A") == ["198.18.1.77"]
         zone.change(record, "198.18.1.78")
@@ -83,16 +83,16 @@ class TestNames:
         zone.add(zone.name, "MX", f"mx2.{zone.name}", priority=20)
         assert ask(zone.name, "MX") == [f"10 mx1.{zone.name}.", f"20 mx2.{zone.name}."]
 
-    def test_a_name_of_the_outside_does_not_exist(self, ask) -> None:
+    def test_name_outside_of_the_lab_does_not_exist(self, ask) -> None:
         assert ask("www.debian.org", "A") == []
 
-    def test_a_long_text_comes_back_whole(self, zone, ask) -> None:
+    def test_record_with_a_long_text_is_answered_whole(self, zone, ask) -> None:
         text = "v=DKIM1; k=rsa; p=" + "A" * 400
         zone.add(f"s._domainkey.{zone.name}", "TXT", text)
         answer = ask(f"s._domainkey.{zone.name}", "TXT")[0]
         assert answer.replace('" "', "").strip('"') == text
 
-    def test_a_pointer_set_at_the_provider_is_answered(self, customer, ask) -> None:
+    def test_pointer_set_at_the_provider_is_answered(self, customer, ask) -> None:
         server = customer.order(f"ptr-{secrets.token_hex(3)}")
         customer.call(
             "set_rdns",
@@ -105,7 +105,7 @@ class TestNames:
 
 
 class TestReceiver:
-    def test_a_signed_message_is_verified_and_a_forgery_refused(
+    def test_message_that_is_signed_is_verified_and_a_forged_one_refused(
         self, lab, lab_directory: Path, zone
     ) -> None:
         wait_for(lambda: required(lab_directory).receiver_ready, seconds=90)

@@ -43,22 +43,20 @@ def code_of(client: smtplib.SMTP, sender: str, recipient: str) -> int:
 
 
 class TestConfiguring:
-    def test_dead_package_sources_are_named_and_the_next_run_mends(self, runs) -> None:
+    def test_package_sources_that_are_dead_are_named_and_the_next_run_succeeds(self, runs) -> None:
         assert_shows(runs.broken, faults.PACKAGES_UNAVAILABLE, task=..., reason=...)
         assert runs.broken.where == "host/mx1"
         assert runs.first > 0
 
-    def test_packages_that_were_cut_off_are_finished_and_daemons_may_start_again(
-        self, mail_host
-    ) -> None:
+    def test_packages_interrupted_are_finished_and_daemons_may_start(self, mail_host) -> None:
         assert mail_host.shell("dpkg --audit; ls /usr/sbin/policy-rc.d 2>&1") == (
             "ls: cannot access '/usr/sbin/policy-rc.d': No such file or directory\n"
         )
 
-    def test_the_second_run_changes_nothing(self, runs) -> None:
+    def test_run_repeated_changes_nothing(self, runs) -> None:
         assert runs.second == 0
 
-    def test_no_secret_is_in_any_line_or_event(self, mail_host, monkeypatch) -> None:
+    def test_run_shows_no_secret_in_any_line_or_event(self, mail_host, monkeypatch) -> None:
         events: list[str] = []
         take = Events.take
 
@@ -83,7 +81,7 @@ class TestConfiguring:
 
         assert sorted(set(found.splitlines())) == ["600 root:root", "640 root:dovecot"]
 
-    def test_a_password_opens_no_door_any_more(self, mail_host) -> None:
+    def test_password_login_is_refused(self, mail_host) -> None:
         with pytest.raises(Fault) as caught:
             mail_host.configurator().first_contact(
                 mail_host.observed,
@@ -94,7 +92,7 @@ class TestConfiguring:
 
         assert_shows(caught.value, faults.SSH_REFUSED, reason=...)
 
-    def test_people_get_in_as_long_as_they_are_on_the_list(self, mail_host) -> None:
+    def test_people_removed_from_the_list_lose_access(self, mail_host) -> None:
         key = mail_host.blueprint.keys.ssh
         mail_host.let_in({"name": "ann", "key": key, "sudo": True}, {"name": "bob", "key": key})
         assert mail_host.shell("sudo -n id -un", user="ann") == "root\n"
@@ -111,7 +109,9 @@ class TestConfiguring:
 
 class TestSending:
     @pytest.mark.parametrize("address", ["mx1-2", "mx1-3"])
-    def test_mail_leaves_from_its_address_under_its_name(self, mail_host, sink, address) -> None:
+    def test_mail_sent_leaves_from_its_address_under_its_name(
+        self, mail_host, sink, address
+    ) -> None:
         expected = next(one for one in mail_host.observed.addresses if one.name == address)
         subject = f"leaves-{address}"
 
@@ -126,7 +126,7 @@ class TestSending:
         assert delivery.sender == RETURN_PATH
         assert "Received:" not in delivery.text
 
-    def test_a_wrong_password_is_refused(self, mail_host) -> None:
+    def test_login_with_a_wrong_password_is_refused(self, mail_host) -> None:
         with (
             mail_host.submission("mx1-2") as client,
             pytest.raises(smtplib.SMTPAuthenticationError) as caught,
@@ -135,23 +135,23 @@ class TestSending:
 
         assert caught.value.smtp_code == 535
 
-    def test_without_tls_nothing_goes(self, mail_host) -> None:
+    def test_login_without_tls_is_refused(self, mail_host) -> None:
         with mail_host.submission("mx1-2", tls=False) as client:
             assert client.docmd("AUTH PLAIN AAAA")[0] == 530
             assert client.mail(RETURN_PATH)[0] == 530
 
-    def test_without_login_nothing_is_relayed(self, mail_host) -> None:
+    def test_mail_without_login_is_not_relayed(self, mail_host) -> None:
         with mail_host.submission("mx1-2") as client:
             assert code_of(client, RETURN_PATH, "bob@rcpt.example") == 554
 
     @pytest.mark.parametrize(
         "sender", ["ann@play.example", "b+abc234@b.foreign.example", "b@b.play.example", ""]
     )
-    def test_a_foreign_return_path_is_refused(self, mail_host, sender) -> None:
+    def test_return_path_of_another_domain_is_refused(self, mail_host, sender) -> None:
         with mail_host.login("mx1-2") as client:
             assert code_of(client, sender, "bob@rcpt.example") in {553, 554}
 
-    def test_a_login_of_another_address_is_of_no_use(self, mail_host) -> None:
+    def test_login_of_another_address_is_refused(self, mail_host) -> None:
         other = mail_host.credentials["mx1-3"]
         with mail_host.submission("mx1-2") as client:
             client.login(other.username, other.password)
@@ -170,14 +170,14 @@ class TestReceiving:
             ("bob@rcpt.example", 554),
         ],
     )
-    def test_port_25_takes_what_is_returned_and_relays_nothing(
+    def test_port_25_accepts_returned_mail_and_relays_nothing(
         self, mail_host, recipient, code
     ) -> None:
         with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
             client.ehlo("else.example")
             assert code_of(client, "z@else.example", recipient) == code
 
-    def test_returned_mail_is_kept(self, mail_host) -> None:
+    def test_mail_returned_is_kept(self, mail_host) -> None:
         with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
             client.sendmail("", [RETURN_PATH], MESSAGE.format(subject="returned"))
 
@@ -193,7 +193,7 @@ class TestReceiving:
 
 
 class TestTrouble:
-    def test_another_key_is_refused(self, mail_host) -> None:
+    def test_ssh_with_another_key_is_refused(self, mail_host) -> None:
         stranger = ed25519.Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.OpenSSH,
@@ -207,7 +207,7 @@ class TestTrouble:
 
         assert_shows(caught.value, faults.SSH_REFUSED, reason=...)
 
-    def test_a_host_with_another_host_key_is_not_touched(self, mail_host) -> None:
+    def test_host_with_another_host_key_is_not_changed(self, mail_host) -> None:
         name, kind, _ = mail_host.known_host.split()
         other = "AAAAC3NzaC1lZDI1NTE5AAAAIEqlC36kDk06P6KZobNCucUzJFgwHfyVvsUiGlKJmFtW"
 
@@ -217,13 +217,13 @@ class TestTrouble:
         assert_shows(caught.value, faults.HOST_KEY_CHANGED)
         assert not caught.value.retryable
 
-    def test_a_stopped_instance_is_started_again(self, mail_host) -> None:
+    def test_instance_that_is_stopped_is_started_again(self, mail_host) -> None:
         mail_host.shell("systemctl stop postfix@postfix-egress-mx1-3.service")
 
         assert mail_host.configure() == 1
         wait_for_port(mail_host.observed.addresses[2].ip, 587, 10)
 
-    def test_an_address_that_goes_takes_its_instance_with_it(self, mail_host) -> None:
+    def test_address_that_is_removed_removes_its_instance(self, mail_host) -> None:
         one, two, three = mail_host.observed.addresses
         fewer = replace(mail_host.observed, addresses=(one, two, replace(three, ip=None)))
 
@@ -233,12 +233,12 @@ class TestTrouble:
         assert mail_host.configure() > 0
         wait_for_port(three.ip, 587, 10)
 
-    def test_what_differs_is_changed_once(self, mail_host) -> None:
+    def test_file_that_differs_is_changed_once(self, mail_host) -> None:
         check_what_differs_is_changed_once(
             lambda host: mail_host.configure(observed=host), mail_host.observed
         )
 
-    def test_everything_listens_again_after_it_was_off(self, mail_host, customer) -> None:
+    def test_host_switched_off_and_on_listens_again(self, mail_host, customer) -> None:
         customer.call("shutdown", serviceid=mail_host.observed.service_id)
         customer.call("boot", serviceid=mail_host.observed.service_id)
 

@@ -164,7 +164,7 @@ def settings_of(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> 
     return Settings.read(installation.place)
 
 
-def test_no_part_holds_a_secret_of_another(
+def test_part_that_runs_holds_no_secret_of_another(
     control_plane: Installation, valkey: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(control_plane, monkeypatch)
@@ -215,7 +215,7 @@ def memory_of(pid: int) -> bytes:
     return bytes(found)
 
 
-def test_each_killed_part_is_started_again_and_the_others_go_on(
+def test_part_that_is_killed_is_restarted_and_the_others_go_on(
     control_plane: Installation,
 ) -> None:
     for part in PARTS:
@@ -224,7 +224,7 @@ def test_each_killed_part_is_started_again_and_the_others_go_on(
         assert {other: control_plane.pid(other) for other in others} == others
 
 
-def test_each_stopped_part_is_named_by_health_until_it_goes_on(
+def test_part_that_hangs_is_reported_by_health_until_it_goes_on(
     control_plane: Installation,
 ) -> None:
     for part in ("public", "reconciler", "sender"):
@@ -241,7 +241,7 @@ def test_each_stopped_part_is_named_by_health_until_it_goes_on(
         wait_for(lambda: control_plane.health().status_code == 200)
 
 
-def test_health_answers_within_a_second_when_the_database_hangs(
+def test_health_of_a_hanging_database_answers_within_a_second(
     control_plane: Installation, postgres_server: Postgres
 ) -> None:
     postmaster = postgres_server.pid()
@@ -292,14 +292,14 @@ def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
     assert_shows(errors[errors.index("error[") :], PARTS_DOWN, parts="public")
 
 
-def test_parts_end_when_their_supervisor_is_killed(prepared: Installation) -> None:
+def test_parts_of_a_killed_supervisor_end(prepared: Installation) -> None:
     with prepared.serving() as supervisor:
         identities = [identity(prepared.pid(part)) for part in PARTS]
         supervisor.kill()
         wait_for(lambda: not any(runs(str(process)) for process in identities))
 
 
-def test_second_sigterm_kills_a_part_that_does_not_end(prepared: Installation) -> None:
+def test_sigterm_sent_twice_kills_a_part_that_does_not_end(prepared: Installation) -> None:
     with prepared.serving("api", "sender") as supervisor:
         os.kill(prepared.pid("sender"), signal.SIGSTOP)
         supervisor.terminate()
@@ -310,7 +310,7 @@ def test_second_sigterm_kills_a_part_that_does_not_end(prepared: Installation) -
         assert supervisor.wait(20) == 0
 
 
-async def test_a_stopped_api_holds_up_neither_mail_nor_passes(
+async def test_api_that_hangs_delays_neither_mail_nor_passes(
     control_plane: Installation, work: Work
 ) -> None:
     pid = control_plane.pid("api")
@@ -322,7 +322,7 @@ async def test_a_stopped_api_holds_up_neither_mail_nor_passes(
     assert control_plane.health("api").status_code == 200
 
 
-async def test_a_request_that_keeps_the_api_busy_holds_up_neither_mail_nor_passes(
+async def test_request_that_keeps_the_api_busy_delays_neither_mail_nor_passes(
     control_plane: Installation, work: Work
 ) -> None:
     body = b"[" + b"[]," * (16 * 2**20 // 3 - 2) + b"[]]"

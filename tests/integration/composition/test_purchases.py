@@ -40,19 +40,21 @@ def names(result: Result) -> list[str]:
     return [row["name"] for row in json.loads(result.stdout)]
 
 
-def test_what_waits_for_an_outcome_is_listed(purchases: Penguin) -> None:
+def test_purchases_without_outcome_are_listed(purchases: Penguin) -> None:
     assert names(purchases("-o", "json")) == ["acme-mx1-3f9a2c", "1001/mx1-2"]
     assert len(names(purchases("--all", "-o", "json"))) == 3
 
 
-def test_an_outcome_is_set(purchases: Penguin, journal: FileJournal) -> None:
+def test_purchase_that_is_settled_has_an_outcome(purchases: Penguin, journal: FileJournal) -> None:
     purchases("settle", "acme-mx1-3f9a2c", "1001")
     purchases("settle", "1001/mx1-2", "198.18.1.11")
     assert journal.waiting() == []
     assert journal.adopted("1001") == ["198.18.1.11"]
 
 
-def test_what_was_not_bought_is_forgotten(purchases: Penguin, journal: FileJournal) -> None:
+def test_purchase_that_is_forgotten_is_no_longer_listed(
+    purchases: Penguin, journal: FileJournal
+) -> None:
     assert "may be bought again" in purchases("forget", "acme-mx1-3f9a2c").stdout
     assert journal.find("acme-mx1-3f9a2c") is None
 
@@ -66,7 +68,7 @@ def test_what_was_not_bought_is_forgotten(purchases: Penguin, journal: FileJourn
         (("settle", "1001/mx1-2", "1001"), Fault),
     ],
 )
-def test_a_slip_changes_nothing(
+def test_outcome_that_is_malformed_changes_nothing(
     purchases: Penguin, journal: FileJournal, arguments: tuple[str, ...], kind: type[Exception]
 ) -> None:
     before = journal.intents()
@@ -74,7 +76,7 @@ def test_a_slip_changes_nothing(
     assert journal.intents() == before
 
 
-def test_a_purchase_that_nobody_meant_is_named(purchases: Penguin) -> None:
+def test_purchase_that_does_not_exist_is_refused(purchases: Penguin) -> None:
     error = purchases("forget", "acme-mx9").exception
     assert isinstance(error, Fault)
 

@@ -26,7 +26,7 @@ from tests.support.faults import assert_shows, printed
 from .conftest import Installation
 
 
-def test_init_makes_private_files_once(installation: Installation) -> None:
+def test_init_run_twice_makes_private_files_once(installation: Installation) -> None:
     for name in ("settings.env", "master.keys", "context.json"):
         assert (installation.place / name).stat().st_mode & 0o777 == 0o600, name
     before = (installation.place / "settings.env").read_text()
@@ -37,7 +37,7 @@ def test_init_makes_private_files_once(installation: Installation) -> None:
     assert (installation.place / "settings.env").read_text() == before
 
 
-def test_the_api_serves_its_first_operator_until_it_is_told_to_end(
+def test_api_serves_the_first_operator_until_sigterm(
     installation: Installation,
 ) -> None:
     refused = installation.run("serve", "api")
@@ -61,7 +61,7 @@ def test_the_api_serves_its_first_operator_until_it_is_told_to_end(
     assert key not in log
 
 
-def test_a_second_api_leaves_the_word_of_the_first(installation: Installation) -> None:
+def test_api_started_second_leaves_the_address_of_the_first(installation: Installation) -> None:
     installation.run("db", "upgrade")
     word = installation.place / "serve.json"
     first = installation.start("serve", "api")
@@ -81,7 +81,7 @@ def test_a_second_api_leaves_the_word_of_the_first(installation: Installation) -
     assert not word.exists()
 
 
-def test_a_database_that_is_away_is_told_from_one_to_upgrade(installation: Installation) -> None:
+def test_database_that_does_not_answer_is_not_reported_as_old(installation: Installation) -> None:
     away = installation.run(
         "serve", "api", PENGUIN_DATABASE__DSN="postgresql://nobody@127.0.0.1:9/penguin"
     )
@@ -91,12 +91,12 @@ def test_a_database_that_is_away_is_told_from_one_to_upgrade(installation: Insta
     assert "`penguin db upgrade`" in old.stderr
 
 
-def test_serve_before_init_says_to_run_it(tmp_path: Path) -> None:
+def test_serve_before_init_is_refused(tmp_path: Path) -> None:
     refused = Installation(tmp_path, "postgresql://127.0.0.1:9/penguin").run("serve")
     assert_shows(refused.stderr, SETTINGS_MISSING)
 
 
-def test_a_redis_url_of_another_kind_is_refused_without_showing_it(
+def test_redis_url_of_another_scheme_is_refused_and_not_shown(
     installation: Installation,
 ) -> None:
     refused = installation.run("serve", "sender", PENGUIN_REDIS__URL="http://:hunter2@x")
@@ -105,7 +105,7 @@ def test_a_redis_url_of_another_kind_is_refused_without_showing_it(
     assert "hunter2" not in refused.stderr
 
 
-def test_a_port_that_is_taken_is_named(installation: Installation) -> None:
+def test_port_in_use_is_named(installation: Installation) -> None:
     installation.run("db", "upgrade")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
@@ -119,13 +119,13 @@ def test_a_port_that_is_taken_is_named(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.invalid", "not an address"])
-def test_an_address_that_is_not_this_machines_is_named(host: str) -> None:
+def test_address_of_another_machine_is_named(host: str) -> None:
     said = printed(lambda: listen(host, 0))
     assert_shows(said, NOT_LISTENING, host=host, port=0, reason=...)
     assert f"at: {host}:0" in said
 
 
-def test_without_an_engine_the_reconciler_says_what_to_do(installation: Installation) -> None:
+def test_reconciler_without_an_engine_is_refused(installation: Installation) -> None:
     installation.run("db", "upgrade")
     for parts in (("reconciler",), ()):
         refused = installation.run("serve", *parts, PULUMI_BACKEND_URL="", PULUMI_HOME="")

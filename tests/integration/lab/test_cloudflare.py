@@ -48,7 +48,7 @@ def code_of(error: cloudflare.APIStatusError) -> int:
     return int(error.body["errors"][0]["code"])
 
 
-def test_a_zone_is_pending_until_it_is_delegated(
+def test_zone_that_is_not_delegated_is_pending(
     client: cloudflare.Cloudflare, zone: str, nameserver: MemoryNameserver
 ) -> None:
     assert client.zones.get(zone_id=zone).status == "pending"  # type: ignore[union-attr]
@@ -56,7 +56,7 @@ def test_a_zone_is_pending_until_it_is_delegated(
     assert client.zones.get(zone_id=zone).status == "active"  # type: ignore[union-attr]
 
 
-def test_records_reach_the_name_server_as_sets(
+def test_records_of_one_name_reach_the_name_server_as_a_set(
     client: cloudflare.Cloudflare, zone: str, nameserver: MemoryNameserver
 ) -> None:
     create = client.dns.records.create
@@ -94,7 +94,7 @@ def test_records_reach_the_name_server_as_sets(
         ({"name": "full", "type": "TXT", "content": "y" * 200, "ttl": 60}, 9011),
     ],
 )
-def test_refusals_carry_cloudflares_codes(
+def test_request_that_is_refused_has_the_code_of_cloudflare(
     client: cloudflare.Cloudflare, account: Account, zone: str, body: dict[str, object], code: int
 ) -> None:
     account.create(zone, {"name": "a", "type": "A", "content": "198.18.1.10", "ttl": 300})
@@ -106,7 +106,7 @@ def test_refusals_carry_cloudflares_codes(
     assert code_of(caught.value) == code
 
 
-def test_what_is_kept_is_normalised_and_what_is_quoted_is_answered_plainly(
+def test_record_is_stored_normalised_and_answered_unquoted(
     account: Account, zone: str, nameserver: MemoryNameserver
 ) -> None:
     six = {"name": "V6", "type": "AAAA", "content": "2001:DB8:0:0::1", "ttl": 60}
@@ -119,7 +119,7 @@ def test_what_is_kept_is_normalised_and_what_is_quoted_is_answered_plainly(
 
 
 @pytest.mark.parametrize(("token", "code"), [("wrong", 9109), ("a b", 6003)])
-def test_a_wrong_token_is_told_from_a_broken_one(url: str, token: str, code: int) -> None:
+def test_token_that_is_wrong_differs_from_a_malformed_one(url: str, token: str, code: int) -> None:
     with (
         cloudflare.Cloudflare(api_token=token, base_url=url, max_retries=0) as client,
         pytest.raises(cloudflare.APIStatusError) as caught,
@@ -128,13 +128,15 @@ def test_a_wrong_token_is_told_from_a_broken_one(url: str, token: str, code: int
     assert code_of(caught.value) == code
 
 
-def test_pages_end_with_an_empty_one(client: cloudflare.Cloudflare, account: Account) -> None:
+def test_listing_past_its_last_page_is_empty(
+    client: cloudflare.Cloudflare, account: Account
+) -> None:
     for number in range(25):
         account.create_zone(f"z{number}.example")
     assert len(list(client.zones.list())) == 25
 
 
-def test_a_full_zone_refuses_more(
+def test_zone_that_is_full_refuses_records(
     client: cloudflare.Cloudflare, account: Account, zone: str
 ) -> None:
     for number in range(QUOTA):
@@ -144,7 +146,7 @@ def test_a_full_zone_refuses_more(
     assert code_of(caught.value) == 81045
 
 
-def test_a_batch_is_all_or_nothing(
+def test_batch_with_one_refusal_changes_nothing(
     client: cloudflare.Cloudflare, account: Account, zone: str, nameserver: MemoryNameserver
 ) -> None:
     kept = account.create(zone, {"name": "kept", "type": "TXT", "content": "x", "ttl": 60})
@@ -157,7 +159,7 @@ def test_a_batch_is_all_or_nothing(
     assert set(nameserver.zones["acme.example"]) == {("kept.acme.example", "TXT")}
 
 
-def test_an_answer_can_be_lost_after_the_effect(
+def test_answer_that_is_lost_has_taken_effect(
     client: cloudflare.Cloudflare, account: Account, zone: str
 ) -> None:
     account.faults.inject("lost_answer")

@@ -38,7 +38,7 @@ def start(directory: Path) -> Start:
     return begin
 
 
-def test_it_is_joined_and_ended_once(start: Start, directory: Path) -> None:
+def test_lab_started_twice_is_one_and_ends_once(start: Start, directory: Path) -> None:
     first = start()
     assert first.level == "api"
     assert start() == first
@@ -47,7 +47,7 @@ def test_it_is_joined_and_ended_once(start: Start, directory: Path) -> None:
     assert not (directory / FILE).exists()
 
 
-def test_two_starts_at_once_make_one_lab(start: Start) -> None:
+def test_lab_started_twice_at_once_is_one(start: Start) -> None:
     found: list[RunningLab] = []
     both = [threading.Thread(target=lambda: found.append(start())) for _ in range(2)]
     for one in both:
@@ -58,7 +58,7 @@ def test_two_starts_at_once_make_one_lab(start: Start) -> None:
     assert found[0] == found[1]
 
 
-def test_an_interrupted_start_leaves_nothing_running(start: Start, directory: Path) -> None:
+def test_start_that_is_interrupted_leaves_nothing_running(start: Start, directory: Path) -> None:
     def interrupt(_: str) -> None:
         assert holder(directory) is not None
         raise KeyboardInterrupt
@@ -85,7 +85,7 @@ def test_lab_that_does_not_end_is_named(start: Start, directory: Path) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def test_a_killed_one_leaves_no_keys_behind(start: Start, directory: Path) -> None:
+def test_lab_that_was_killed_leaves_no_keys_after_stop(start: Start, directory: Path) -> None:
     pid = start().pid
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -95,7 +95,7 @@ def test_a_killed_one_leaves_no_keys_behind(start: Start, directory: Path) -> No
     assert not control.stop(directory)
 
 
-def test_lab_of_root_is_left_alone_by_an_ordinary_user(directory: Path, tmp_path: Path) -> None:
+def test_lab_of_root_is_not_stopped_by_another_user(directory: Path, tmp_path: Path) -> None:
     lock = tmp_path / "machine"
     lock.write_text("/root's/lab")
     directory.mkdir()

@@ -72,7 +72,7 @@ def refusal(answer: Any) -> str:
 
 
 @pytest.mark.parametrize("form", ["form", "json", "multipart", "query"])
-def test_a_request_may_have_any_form_and_the_answers_type_lies(base: str, form: str) -> None:
+def test_request_in_any_form_is_answered_with_the_wrong_content_type(base: str, form: str) -> None:
     url, body = f"{base}/cloud/api.php", {"action": "get_instances", "API": KEY}
     if form == "query":
         answer = httpx2.get(url, params=body)
@@ -84,7 +84,7 @@ def test_a_request_may_have_any_form_and_the_answers_type_lies(base: str, form: 
     assert answer.headers["content-type"].startswith("text/html")
 
 
-def test_errors_come_with_status_200(api: Api) -> None:
+def test_error_is_answered_with_status_200(api: Api) -> None:
     [unknown] = api("no_such_action")
     assert (unknown["message"], unknown["ERROR"]) == ("Invalid Action.", "6734")
     assert "action" not in unknown
@@ -94,7 +94,7 @@ def test_errors_come_with_status_200(api: Api) -> None:
     assert refusal(api("get_instance")) == "Serviceid is required."
 
 
-def test_an_order_charges_at_once_names_no_id_and_is_never_the_same(api: Api, world: World) -> None:
+def test_order_is_charged_at_once_and_answered_without_an_id(api: Api, world: World) -> None:
     for _ in range(2):
         steps = order(api)
         assert [step["action"] for step in steps] == ["Invoice Paid", "Add Instance"]
@@ -105,13 +105,13 @@ def test_an_order_charges_at_once_names_no_id_and_is_never_the_same(api: Api, wo
     assert len(world.ledger) == 2
 
 
-def test_an_order_may_fail_after_it_was_paid(api: Api, world: World) -> None:
+def test_order_that_fails_may_have_been_paid(api: Api, world: World) -> None:
     world.faults.inject("late_error")
     assert [step["result"] for step in order(api)] == ["success", "error"]
     assert len(world.ledger) == 1
 
 
-def test_an_instance_shows_its_secrets(api: Api, world: World) -> None:
+def test_instance_listed_shows_its_secrets(api: Api, world: World) -> None:
     order(api)
     [server] = world.all_servers()
     shown = api("get_instance", serviceid=server.serviceid)["success"]
@@ -119,7 +119,7 @@ def test_an_instance_shows_its_secrets(api: Api, world: World) -> None:
     assert shown["configkey"]
 
 
-def test_what_is_locked_or_suspended_refuses_changes(api: Api, base: str) -> None:
+def test_instance_locked_or_suspended_refuses_changes(api: Api, base: str) -> None:
     order(api)
     assert "locked" in api("toggle_lock", serviceid=1001)[0]["message"]
     assert "locked" in refusal(api("terminate", serviceid=1001))
@@ -130,7 +130,7 @@ def test_what_is_locked_or_suspended_refuses_changes(api: Api, base: str) -> Non
     assert api("get_instance", serviceid=1001)["success"]["status"] == "suspended"
 
 
-def test_addresses_belong_to_their_server(
+def test_address_of_another_server_is_refused(
     api: Api, world: World, nameserver: MemoryNameserver
 ) -> None:
     order(api)
@@ -148,7 +148,7 @@ def test_addresses_belong_to_their_server(
 
 
 @pytest.mark.parametrize("machines", [Unbootable()])
-def test_a_server_whose_boot_failed_is_in_error_and_can_be_ended(api: Api, world: World) -> None:
+def test_server_whose_boot_failed_is_in_error_and_can_be_ended(api: Api, world: World) -> None:
     order(api)
     [server] = world.all_servers()
     assert server.booted is not None
@@ -158,7 +158,7 @@ def test_a_server_whose_boot_failed_is_in_error_and_can_be_ended(api: Api, world
     assert list(world.all_servers()) == []
 
 
-def test_an_unknown_fault_is_refused_with_those_that_are_known(base: str) -> None:
+def test_fault_that_is_unknown_is_refused_with_the_list(base: str) -> None:
     answer = httpx2.post(f"{base}/_lab/faults", json={"fault": "lost_answers"})
     assert answer.status_code == 400
     assert "lost_answer," in answer.json()["error"]

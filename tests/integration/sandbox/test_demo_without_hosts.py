@@ -14,7 +14,7 @@ from tools.servers import Postgres, Valkey
 
 
 @pytest.mark.engine
-def test_the_demo_stops_at_dns_and_says_why(servers_dir: Path) -> None:
+def test_demo_without_hosts_ends_at_dns_with_the_reason(servers_dir: Path) -> None:
     place = servers_dir / "world"
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", "demo", "--api-only"],

@@ -56,7 +56,7 @@ class Sandbox:
 
 
 @pytest.mark.parametrize("moment", ["applied", "in the operation", "ready", "killed", "all killed"])
-def test_down_ends_everything_when_the_tenant_is(moment: str, servers_dir: Path) -> None:
+def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path) -> None:
     sandbox = Sandbox(servers_dir / moment.replace(" ", ""))
     try:
         sandbox.penguin("up", "--api-only")

@@ -109,7 +109,7 @@ def records(account: Account) -> list[dict[str, Any]]:
     return account.records(zone)
 
 
-def test_records_come_change_and_go(shell: Shell, account: Account) -> None:
+def test_records_created_by_hand_are_changed_and_deleted(shell: Shell, account: Account) -> None:
     shell.wants(host=HOST, policy=POLICY)
     shell.up()
     assert {record["type"] for record in records(account)} == {"A", "TXT"}
@@ -124,7 +124,7 @@ def test_records_come_change_and_go(shell: Shell, account: Account) -> None:
     assert records(account) == []
 
 
-def test_a_record_that_is_there_is_adopted(shell: Shell, account: Account) -> None:
+def test_record_that_exists_is_imported(shell: Shell, account: Account) -> None:
     zone = account.zones()[0]["id"]
     there = account.create(zone, dict(POLICY))
     shell.wants(policy={**POLICY, "import_": f"{zone}/{there['id']}"})
@@ -134,7 +134,7 @@ def test_a_record_that_is_there_is_adopted(shell: Shell, account: Account) -> No
     assert [record["id"] for record in records(account)] == [there["id"]]
 
 
-def test_a_foreign_record_in_the_way_is_named(shell: Shell, account: Account) -> None:
+def test_record_in_conflict_with_a_foreign_one_is_named(shell: Shell, account: Account) -> None:
     zone = account.zones()[0]["id"]
     account.create(zone, {"name": "mx1", "type": "CNAME", "content": "else.example", "ttl": 300})
     shell.wants(host=HOST)
@@ -144,7 +144,7 @@ def test_a_foreign_record_in_the_way_is_named(shell: Shell, account: Account) ->
     assert "Traceback" not in done.stdout
 
 
-def test_a_wrong_token_is_told_with_what_to_do(shell: Shell) -> None:
+def test_token_that_is_wrong_is_reported_with_a_remedy(shell: Shell) -> None:
     shell.environment["CLOUDFLARE_API_TOKEN"] = "w" * 40
     shell.wants(host=HOST)
     done = shell.run("up", "--yes", "--skip-preview")

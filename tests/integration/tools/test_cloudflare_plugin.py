@@ -90,7 +90,7 @@ def read(provider: CloudflareProvider, kind: str, identity: str, **known: Any) -
 class TestLookUp:
     ONE, ALL = "cloudflare:index/getZone:getZone", "cloudflare:index/getZones:getZones"
 
-    def test_a_zone_is_found_by_name_and_by_id(
+    def test_zone_by_name_and_by_id_is_found(
         self, provider: CloudflareProvider, account: Account
     ) -> None:
         zone = account.zones()[0]["id"]
@@ -98,25 +98,27 @@ class TestLookUp:
         assert by_name["zoneId"] == by_name["id"] == zone
         assert look_up(provider, self.ONE, zoneId=zone)["name"] == "acme.example"
 
-    def test_a_zone_that_does_not_exist_is_named(self, provider: CloudflareProvider) -> None:
+    def test_zone_that_does_not_exist_is_named(self, provider: CloudflareProvider) -> None:
         expected = "cloudflare: look up zone none.example: failed to find exactly one result"
         with pytest.raises(Told, match=expected):
             look_up(provider, self.ONE, filter={"name": "none.example"})
 
-    def test_all_pages_of_a_listing_are_read(
+    def test_listing_of_several_pages_is_read_whole(
         self, provider: CloudflareProvider, account: Account
     ) -> None:
         for number in range(25):
             account.create_zone(f"z{number}.example")
         assert len(look_up(provider, self.ALL)["results"]) == 26
 
-    def test_another_function_wants_the_official_plugin(self, provider: CloudflareProvider) -> None:
+    def test_function_that_is_not_offered_names_the_official_plugin(
+        self, provider: CloudflareProvider
+    ) -> None:
         with pytest.raises(Told, match="needs Pulumi's own Cloudflare plugin"):
             look_up(provider, "cloudflare:index/getUser:getUser")
 
 
 class TestRecord:
-    def test_one_that_is_gone_reads_empty_and_cannot_be_deleted(
+    def test_record_that_is_gone_is_read_as_empty(
         self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
     ) -> None:
         made = create(provider, RECORD, host)
@@ -127,18 +129,18 @@ class TestRecord:
                 proto.DeleteRequest(type=RECORD, id=made.id, properties=made.properties), Call()
             )
 
-    def test_an_import_needs_the_zone(self, provider: CloudflareProvider) -> None:
+    def test_import_without_the_zone_is_refused(self, provider: CloudflareProvider) -> None:
         with pytest.raises(Told, match="must be <zone id>/<record id>, not abc"):
             read(provider, RECORD, "abc")
 
-    def test_a_preview_touches_nothing(
+    def test_preview_changes_nothing(
         self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
     ) -> None:
         request = proto.CreateRequest(type=RECORD, properties=struct(host), preview=True)
         assert provider.Create(request, Call()).id == ""
         assert account.records(host["zoneId"]) == []
 
-    def test_a_comment_taken_away_is_gone_at_cloudflare(
+    def test_comment_that_is_removed_is_removed_at_cloudflare(
         self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
     ) -> None:
         made = create(provider, RECORD, {**host, "comment": "pm:acme:host"})
@@ -153,7 +155,9 @@ class TestRecord:
 
 
 class TestZone:
-    def test_comes_is_read_and_goes(self, provider: CloudflareProvider, account: Account) -> None:
+    def test_zone_is_created_read_and_deleted(
+        self, provider: CloudflareProvider, account: Account
+    ) -> None:
         made = create(provider, ZONE, {"name": "new.example", "account": {"id": "a"}})
         assert plain(made.properties)["nameServers"]
         assert plain(read(provider, ZONE, made.id).inputs)["name"] == "new.example"
@@ -163,21 +167,21 @@ class TestZone:
         assert read(provider, ZONE, made.id).id == ""
         assert [zone["name"] for zone in account.zones()] == ["acme.example"]
 
-    def test_another_name_is_another_zone(self, provider: CloudflareProvider) -> None:
+    def test_zone_with_another_name_is_replaced(self, provider: CloudflareProvider) -> None:
         old, new = ({"name": name, "account": {"id": "a"}} for name in ("a.example", "b.example"))
         request = proto.DiffRequest(type=ZONE, old_inputs=struct(old), news=struct(new))
         assert list(provider.Diff(request, Call()).replaces) == ["name"]
 
 
 class TestTrouble:
-    def test_a_missing_token_is_told_before_any_call(
+    def test_token_that_is_missing_is_reported_before_any_call(
         self, emulator: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("CLOUDFLARE_API_TOKEN")
         with pytest.raises(Told, match="no API token: set CLOUDFLARE_API_TOKEN"):
             create(CloudflareProvider(), RECORD, host)
 
-    def test_an_api_that_cannot_be_reached_is_named(
+    def test_api_that_cannot_be_reached_is_named(
         self, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", "http://127.0.0.1:9/client/v4")
@@ -186,7 +190,7 @@ class TestTrouble:
         with pytest.raises(Told, match=r"cannot reach http://127\.0\.0\.1:9/client/v4"):
             create(CloudflareProvider(retries=0), RECORD, host)
 
-    def test_a_token_that_fits_in_no_header_is_not_shown(
+    def test_token_that_fits_no_header_is_not_shown(
         self, emulator: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", f"{TOKEN}\nx")
@@ -194,7 +198,7 @@ class TestTrouble:
             create(CloudflareProvider(), RECORD, host)
         assert TOKEN not in str(told.value)
 
-    def test_trouble_at_cloudflare_is_not_blamed_on_the_token(
+    def test_failure_of_cloudflare_is_not_reported_as_a_wrong_token(
         self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
     ) -> None:
         account.faults.inject("server_error")
@@ -202,7 +206,7 @@ class TestTrouble:
             create(provider, RECORD, host)
         assert str(told.value).endswith("10000 Internal error (HTTP 500)")
 
-    def test_all_mistakes_are_reported_at_once(self, provider: CloudflareProvider) -> None:
+    def test_inputs_with_several_mistakes_report_all(self, provider: CloudflareProvider) -> None:
         wrong = struct({"zoneId": "z", "type": "MX", "ttl": 5})
         answer = provider.Check(proto.CheckRequest(type=RECORD, news=wrong), Call())
         assert [failure.property for failure in answer.failures] == [
@@ -212,6 +216,6 @@ class TestTrouble:
             "content",
         ]
 
-    def test_the_unexpected_is_one_line(self, provider: CloudflareProvider) -> None:
+    def test_error_that_is_unexpected_is_one_line(self, provider: CloudflareProvider) -> None:
         with pytest.raises(Told, match=r"failed: KeyError 'zoneId' \(cloudflare_plugin.py:\d+\)"):
             create(provider, RECORD, {"name": "x"})

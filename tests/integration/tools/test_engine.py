@@ -55,7 +55,7 @@ def pulumi(
     )
 
 
-def test_a_program_runs_and_a_change_to_it_is_seen(
+def test_program_that_changed_is_run_as_changed(
     engine: Engine, project: Path, environment: dict[str, str]
 ) -> None:
     (project / "part.py").write_text("NUMBER = 5\n")
@@ -71,7 +71,7 @@ def test_a_program_runs_and_a_change_to_it_is_seen(
         assert json.loads(said.stdout) == {"number": number}
 
 
-def test_a_failing_program_is_told_with_its_own_words(
+def test_program_that_fails_is_reported_with_its_message(
     engine: Engine, project: Path, environment: dict[str, str]
 ) -> None:
     (project / "__main__.py").write_text(
@@ -86,7 +86,7 @@ def test_a_failing_program_is_told_with_its_own_words(
     assert "Traceback" not in said
 
 
-def test_a_program_that_leaves_early_is_no_program_that_declares_nothing(
+def test_program_that_ends_early_deletes_nothing(
     engine: Engine, project: Path, environment: dict[str, str]
 ) -> None:
     """Else the engine would delete everything."""

@@ -38,7 +38,7 @@ def executable(path: Path, text: str) -> Path:
 
 
 class TestPath:
-    def test_only_our_version_counts(self, tmp_path: Path) -> None:
+    def test_command_of_another_version_is_not_used(self, tmp_path: Path) -> None:
         found = executable(tmp_path / "bin" / "pulumi", OTHER)
         assert command.on_path(str(tmp_path / "bin")) is None
         executable(found, OURS)
@@ -46,7 +46,7 @@ class TestPath:
         assert part is not None
         assert (part.path, part.kind) == (found, Kind.OFFICIAL)
 
-    def test_an_engine_of_ours_is_not_taken_for_the_official_one(self, tmp_path: Path) -> None:
+    def test_command_of_our_engine_is_not_official(self, tmp_path: Path) -> None:
         executable(tmp_path / "ours" / "bin" / "pulumi", OURS)
         official = executable(tmp_path / "theirs" / "pulumi", OURS)
         search = f"{tmp_path}/ours/bin:{tmp_path}/theirs"
@@ -55,7 +55,7 @@ class TestPath:
         assert part.path == official
         assert command.on_path(f"{tmp_path}/ours/bin", ours=(tmp_path / "ours",)) is None
 
-    def test_something_that_cannot_run_is_passed_over(self, tmp_path: Path) -> None:
+    def test_command_that_cannot_run_is_not_used(self, tmp_path: Path) -> None:
         executable(tmp_path / "bin" / "pulumi", "#!/no/such/interpreter\n")
         assert command.on_path(str(tmp_path / "bin")) is None
 
@@ -109,7 +109,7 @@ def site() -> Iterator[Site]:
 
 
 class TestDownload:
-    def test_the_whole_distribution_is_kept(self, site: Site) -> None:
+    def test_download_keeps_the_whole_distribution(self, site: Site) -> None:
         site.body = distribution(OURS)
         part = command.download(lambda _: None, base=site.url)
         assert part is not None
@@ -121,25 +121,25 @@ class TestDownload:
         assert len(site.asked) == 1
 
     @pytest.mark.parametrize("script", [OTHER, "#!/no/such/interpreter\n"])
-    def test_another_program_is_refused(self, site: Site, script: str) -> None:
+    def test_download_of_another_program_is_refused(self, site: Site, script: str) -> None:
         site.body = distribution(script)
         assert command.download(lambda _: None, base=site.url) is None
         assert command.cached() is None
 
     @pytest.mark.parametrize("sent", [0, 60])
-    def test_half_a_download_is_none(self, site: Site, sent: int) -> None:
+    def test_download_that_is_incomplete_is_not_used(self, site: Site, sent: int) -> None:
         site.body, site.sent = distribution(OURS), sent
         assert command.download(lambda _: None, base=site.url) is None
         assert command.cached() is None
 
-    def test_a_page_instead_of_the_archive_is_none(self, site: Site) -> None:
+    def test_download_of_a_page_is_not_used(self, site: Site) -> None:
         site.body = b"<html>Please log in to this network</html>"
         assert command.download(lambda _: None, base=site.url) is None
 
-    def test_a_refused_connection_is_none(self) -> None:
+    def test_download_without_connection_is_not_used(self) -> None:
         assert command.download(lambda _: None, base="http://127.0.0.1:9") is None
 
-    def test_a_silent_site_is_given_up_soon(self) -> None:
+    def test_download_from_a_silent_site_ends_soon(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
             assert command.download(lambda _: None, base=url, patience=0.2) is None
@@ -168,7 +168,7 @@ class TestBuild:
         monkeypatch.setenv("PATH", f"{tmp_path}/go:/usr/bin:/bin")
         return tmp_path / "asked"
 
-    def test_tells_how_far_it_is_and_keeps_the_result(self, go: Path) -> None:
+    def test_build_reports_progress_and_keeps_the_result(self, go: Path) -> None:
         said: list[str] = []
         part = command.build(said.append)
         assert part.kind is Kind.BUILT
@@ -177,20 +177,20 @@ class TestBuild:
         assert said[0].startswith("fetching Go modules")
         assert said[-1].endswith("3/3 packages")
 
-    def test_two_checkouts_build_once(self, go: Path) -> None:
+    def test_build_of_two_checkouts_runs_once(self, go: Path) -> None:
         with ThreadPoolExecutor() as pool:
             parts = [pool.submit(command.build, lambda _: None) for _ in range(2)]
             assert parts[0].result() == parts[1].result()
         assert len([line for line in go.read_text().splitlines() if "build" in line]) == 1
 
-    def test_what_a_killed_build_left_is_cleared(self, go: Path, cache: Path) -> None:
+    def test_build_that_was_killed_leaves_nothing_to_the_next(self, go: Path, cache: Path) -> None:
         left = cache / "engine" / "building-abc" / "engine" / "bin" / "pulumi"
         left.parent.mkdir(parents=True)
         left.write_text("half")
         assert command.build(lambda _: None) == command.cached()
         assert not [path for path in (cache / "engine").iterdir() if "building-" in path.name]
 
-    def test_a_failure_names_the_log_and_leaves_nothing(
+    def test_build_that_fails_names_the_log_and_leaves_nothing(
         self, tmp_path: Path, go: Path, cache: Path
     ) -> None:
         script = GO.format(log=go, build="echo 'no space left on device' >&2; exit 1")
@@ -200,7 +200,7 @@ class TestBuild:
         assert command.cached() is None
         assert {path.name for path in (cache / "engine").iterdir()} == {"build.log", "build.lock"}
 
-    def test_without_go_it_says_what_to_install(
+    def test_build_without_go_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))

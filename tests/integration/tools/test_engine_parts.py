@@ -31,11 +31,11 @@ def executable(path: Path) -> Path:
     return path
 
 
-def test_without_a_command_it_says_how_to_get_one() -> None:
+def test_engine_without_a_command_is_refused() -> None:
     assert_shows(printed(engine.find), faults.ENGINE_MISSING)
 
 
-def test_a_bare_command_is_completed_by_stand_ins(machine: Path) -> None:
+def test_engine_of_a_bare_command_has_stand_ins(machine: Path) -> None:
     executable(machine / "bin" / "pulumi")
     found = engine.find()
     assert [part.kind for part in (found.cli, found.language, found.cloudflare)] == [
@@ -49,7 +49,7 @@ def test_a_bare_command_is_completed_by_stand_ins(machine: Path) -> None:
     assert beside.resolve().parent / "pulumi-language-python" == found.language.path
 
 
-def test_a_whole_distribution_needs_nothing_of_ours(machine: Path) -> None:
+def test_engine_of_a_whole_distribution_has_no_stand_in(machine: Path) -> None:
     executable(machine / "bin" / "pulumi")
     host = executable(machine / "bin" / "pulumi-language-python")
     name = "pulumi-resource-cloudflare"
@@ -61,7 +61,7 @@ def test_a_whole_distribution_needs_nothing_of_ours(machine: Path) -> None:
     assert found.root == machine
 
 
-def test_official_parts_take_over_the_moment_they_appear(machine: Path) -> None:
+def test_engine_uses_official_parts_once_they_exist(machine: Path) -> None:
     executable(machine / "cache" / "engine" / f"official-{VERSION}" / "bin" / "pulumi")
     assert engine.find().language.kind is Kind.STAND_IN
     executable(machine / "bin" / "pulumi")
@@ -69,13 +69,13 @@ def test_official_parts_take_over_the_moment_they_appear(machine: Path) -> None:
     assert engine.find().language.kind is Kind.OFFICIAL
 
 
-def test_a_laid_out_home_is_not_taken_for_an_official_plugin(machine: Path) -> None:
+def test_plugin_in_a_home_of_ours_is_not_official(machine: Path) -> None:
     executable(machine / "bin" / "pulumi")
     engine.find().environment(machine / "home")  # a shell with our environment has this home
     assert engine.find().cloudflare.kind is Kind.STAND_IN
 
 
-def test_the_environment_lays_out_every_plugin_by_its_exact_version(machine: Path) -> None:
+def test_environment_has_every_plugin_by_its_exact_version(machine: Path) -> None:
     executable(machine / "bin" / "pulumi")
     ours = executable(machine / "pulumi-resource-hostwinds")
     found = engine.find()

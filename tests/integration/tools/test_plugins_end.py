@@ -24,7 +24,7 @@ PATIENCE = 60
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_plugin_ends_with_a_killed_engine(module: str) -> None:
+def test_plugin_of_a_killed_engine_ends(module: str) -> None:
     engine = subprocess.Popen(
         [sys.executable, "-c", ENGINE, module],
         cwd=checkout(),

@@ -48,7 +48,7 @@ def valkey_alone(place: Path) -> Iterator[Valkey]:
 
 
 class TestPostgres:
-    def test_is_durable_and_wants_its_password(self, postgres: Postgres) -> None:
+    def test_postgres_is_durable_and_requires_its_password(self, postgres: Postgres) -> None:
         with psycopg.connect(postgres.dsn()) as connection:
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 row = connection.execute("select current_setting(%s)", [setting]).fetchone()
@@ -59,12 +59,12 @@ class TestPostgres:
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(without)
 
-    def test_a_running_server_is_adopted(self, postgres: Postgres, place: Path) -> None:
+    def test_postgres_that_runs_is_adopted(self, postgres: Postgres, place: Path) -> None:
         other = Postgres(place / "postgres")
         other.start()
         assert other.pid() == postgres.pid()
 
-    def test_stopping_a_killed_one_leaves_no_shared_memory(self, postgres: Postgres) -> None:
+    def test_postgres_killed_and_stopped_leaves_no_shared_memory(self, postgres: Postgres) -> None:
         pid = postgres.pid()
         assert pid is not None
         lines = (postgres.directory / "data" / "postmaster.pid").read_text()
@@ -78,7 +78,7 @@ class TestPostgres:
         postgres.stop()
         assert shared_memory.attached(segment) is None
 
-    def test_data_and_address_outlive_a_kill(self, postgres: Postgres, place: Path) -> None:
+    def test_postgres_killed_keeps_data_and_address(self, postgres: Postgres, place: Path) -> None:
         with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
             connection.execute("create table kept as select 7 as n")
         dsn, pid = postgres.dsn(), postgres.pid()
@@ -93,7 +93,7 @@ class TestPostgres:
         with psycopg.connect(dsn) as connection:
             assert connection.execute("select n from kept").fetchone() == (7,)
 
-    def test_a_taken_port_is_left_to_its_owner(self, postgres: Postgres) -> None:
+    def test_postgres_whose_port_is_in_use_takes_another(self, postgres: Postgres) -> None:
         port = int(postgres.dsn().rsplit(":", 1)[1].split("/")[0])
         postgres.stop()
         with socket.create_server(("127.0.0.1", port)):
@@ -101,7 +101,7 @@ class TestPostgres:
             assert f":{port}/" not in postgres.dsn()
             assert postgres.is_healthy()
 
-    def test_a_lost_password_is_told_and_leaves_nothing_running(
+    def test_postgres_without_its_password_file_is_refused_and_stopped(
         self, postgres: Postgres, place: Path
     ) -> None:
         file = place / "postgres" / "password"
@@ -116,7 +116,7 @@ class TestPostgres:
             assert_shows(shown, faults.PASSWORD_REFUSED, file=file)
         assert postgres.pid() is None
 
-    def test_a_number_that_somebody_else_has_now_is_no_server(
+    def test_process_number_that_was_reused_is_no_server(
         self, postgres: Postgres, place: Path
     ) -> None:
         other = Postgres(place / "other")
@@ -133,7 +133,7 @@ class TestPostgres:
         finally:
             other.stop()
 
-    def test_two_starts_at_once_make_one_server(self, place: Path) -> None:
+    def test_postgres_started_twice_at_once_is_one_server(self, place: Path) -> None:
         servers = [Postgres(place / "postgres", durable=False) for _ in range(2)]
         with ThreadPoolExecutor() as pool:
             for started in [pool.submit(server.start) for server in servers]:
@@ -144,7 +144,7 @@ class TestPostgres:
             servers[0].stop()
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
-    def test_a_full_disk_is_told(self, place: Path) -> None:
+    def test_postgres_on_a_full_disk_is_refused(self, place: Path) -> None:
         place.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)]
         subprocess.run(mount, check=True)
@@ -161,12 +161,14 @@ class TestPostgres:
             postgres.stop()
             subprocess.run(["umount", str(place)], check=True)
 
-    def test_stopping_twice_is_fine(self, postgres: Postgres) -> None:
+    def test_postgres_stopped_twice_stays_stopped(self, postgres: Postgres) -> None:
         postgres.stop()
         postgres.stop()
         assert postgres.pid() is None
 
-    def test_a_damaged_cluster_is_told_with_its_log(self, postgres: Postgres, place: Path) -> None:
+    def test_postgres_with_a_damaged_cluster_names_its_log(
+        self, postgres: Postgres, place: Path
+    ) -> None:
         postgres.stop()
         (place / "postgres" / "data" / "global" / "pg_control").unlink()
         shown = printed(postgres.start)
@@ -176,7 +178,7 @@ class TestPostgres:
 
 
 class TestValkey:
-    def test_keeps_what_it_was_told_and_wants_its_password(self, valkey_alone: Valkey) -> None:
+    def test_valkey_keeps_its_data_and_requires_its_password(self, valkey_alone: Valkey) -> None:
         with redis.Redis.from_url(valkey_alone.url()) as client:
             client.set("kept", "7")
         valkey_alone.stop()
@@ -188,7 +190,7 @@ class TestValkey:
         with stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
 
-    def test_a_killed_server_comes_back_at_its_address(
+    def test_valkey_killed_and_started_keeps_its_address(
         self, valkey_alone: Valkey, place: Path
     ) -> None:
         url, pid = valkey_alone.url(), valkey_alone.pid()
@@ -198,7 +200,7 @@ class TestValkey:
         valkey_alone.start()
         assert valkey_alone.url() == url
 
-    def test_a_server_that_refuses_our_password_is_left_alone(
+    def test_valkey_that_refuses_the_password_keeps_running(
         self, valkey_alone: Valkey, place: Path
     ) -> None:
         file, pid = place / "valkey" / "password", valkey_alone.pid()
@@ -221,7 +223,7 @@ class TestValkey:
             assert_shows(printed(call), faults.UNRESPONSIVE, pid=pid, reaction=reaction)
         os.kill(pid, signal.SIGCONT)
 
-    def test_the_password_is_in_no_argument_and_no_readable_file(
+    def test_password_of_valkey_is_in_no_argument_and_no_readable_file(
         self, valkey_alone: Valkey, place: Path
     ) -> None:
         password = (place / "valkey" / "password").read_text()
@@ -230,6 +232,6 @@ class TestValkey:
         assert stat.S_IMODE((place / "valkey" / "password").stat().st_mode) == 0o600
 
 
-def test_state_lies_where_the_servers_user_can_reach_it() -> None:
+def test_state_directory_has_a_path_that_servers_accept() -> None:
     assert ":" not in str(state_dir())
     assert " " not in str(state_dir())

@@ -10,7 +10,7 @@ import structlog
 from composition.event_log import log_to
 
 
-def test_an_event_is_a_line_and_a_full_disk_is_survived(tmp_path: Path) -> None:
+def test_event_log_writes_lines_and_survives_a_full_disk(tmp_path: Path) -> None:
     try:
         log_to(tmp_path / "log" / "events.jsonl")
         structlog.get_logger().warning("told", code="x.y")

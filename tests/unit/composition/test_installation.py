@@ -6,7 +6,7 @@ from blueprint.platform import Platform
 from composition.init import new_installation
 
 
-def test_installation_ids_differ_and_fit_into_every_name() -> None:
+def test_installation_ids_differ_and_fit_every_name() -> None:
     made = {new_installation() for _ in range(50)}
     assert len(made) == 50
     for installation in made:

@@ -8,7 +8,7 @@ import socket
 from composition.listening import listen
 
 
-async def test_an_answer_is_not_held_back_for_more_to_come() -> None:
+async def test_socket_listening_sends_small_answers_at_once() -> None:
     accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -65,7 +65,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return Run(tmp_path)
 
 
-async def test_supervisor_stops_each_group_after_the_one_before_has_ended(
+async def test_supervisor_that_stops_stops_each_group_after_the_previous_one(
     run: Run, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -91,7 +91,7 @@ async def test_supervisor_stops_each_group_after_the_one_before_has_ended(
     ]
 
 
-async def test_part_that_does_not_end_in_time_is_killed_and_the_others_are_asked(
+async def test_part_past_its_deadline_is_killed_and_the_others_are_stopped(
     run: Run,
 ) -> None:
     deaf = run.child("reconciler", timedelta(seconds=0.2), deaf=True)
@@ -102,7 +102,7 @@ async def test_part_that_does_not_end_in_time_is_killed_and_the_others_are_asked
     assert run.events[-2:] == ["sender asked", "sender ended"]
 
 
-async def test_supervisor_that_is_to_kill_waits_for_no_part(run: Run) -> None:
+async def test_supervisor_told_to_kill_waits_for_no_part(run: Run) -> None:
     children = [run.child(name, deaf=True) for name in ("api", "reconciler", "sender")]
     async with run.supervising(*children) as task:
         run.stop.set()

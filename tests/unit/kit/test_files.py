@@ -27,7 +27,7 @@ def mode_of(path: Path) -> int:
 
 
 @pytest.mark.parametrize("mode", [files.PRIVATE, files.READABLE, files.EXECUTABLE])
-def test_write_gives_content_and_mode_whatever_the_umask_is(path: Path, mode: int) -> None:
+def test_write_gives_content_and_mode_with_any_umask(path: Path, mode: int) -> None:
     before = os.umask(0o177)
     try:
         files.write(path, "first", mode=mode)
@@ -40,7 +40,7 @@ def test_write_gives_content_and_mode_whatever_the_umask_is(path: Path, mode: in
 
 
 @pytest.mark.parametrize("point", ["fsync", "fchmod", "replace"])
-def test_write_that_is_cut_off_leaves_the_old_file(
+def test_write_interrupted_leaves_the_old_file(
     path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     files.write(path, "old")
@@ -57,7 +57,7 @@ def test_write_that_is_cut_off_leaves_the_old_file(
     assert path.read_text() == "new"
 
 
-def test_create_refuses_a_file_that_is_there(path: Path) -> None:
+def test_create_of_a_file_that_exists_is_refused(path: Path) -> None:
     files.create(path, b"first", mode=files.PRIVATE)
     with pytest.raises(FileExistsError):
         files.create(path, b"second", mode=files.PRIVATE)

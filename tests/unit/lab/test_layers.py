@@ -88,7 +88,7 @@ def usual(apt: Path) -> tuple[Path, Path]:
         ("sources.list.d/cloud.sources", DEB822.replace("http://deb", "mirror+file:/etc/deb")),
     ],
 )
-def test_sources_are_found_in_either_format_and_under_any_name(
+def test_sources_in_either_format_and_of_any_name_are_found(
     apt: Path, name: str, text: str
 ) -> None:
     (apt / "sources.list.d/docker.list").write_text("deb http://d.example bookworm stable\n")
@@ -105,7 +105,7 @@ def test_sources_are_found_in_either_format_and_under_any_name(
         "deb http://packages.example/debian trixie main\n",
     ],
 )
-def test_sources_that_offer_another_debian_or_nothing_are_not_taken(apt: Path, text: str) -> None:
+def test_sources_of_another_debian_or_of_none_are_not_used(apt: Path, text: str) -> None:
     (apt / "sources.list").write_text(text)
     with pytest.raises(Fault, match="bookworm"):
         sources_file(usual(apt))

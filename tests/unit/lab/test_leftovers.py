@@ -14,7 +14,7 @@ from lab.internet import Internet
 from lab.lock import alone
 
 
-def test_internet_whose_part_does_not_end_is_cleared_all_the_same(tmp_path: Path) -> None:
+def test_internet_whose_part_fails_to_end_is_cleared(tmp_path: Path) -> None:
     cleared: list[Path] = []
     internet = Internet(tmp_path / "lab", tmp_path / "cache", lambda *_: None, cleared.append)
 
@@ -27,7 +27,7 @@ def test_internet_whose_part_does_not_end_is_cleared_all_the_same(tmp_path: Path
     assert cleared == [tmp_path / "lab"]
 
 
-def test_half_built_layers_go_and_finished_ones_stay(tmp_path: Path) -> None:
+def test_layers_half_built_are_removed_and_finished_ones_kept(tmp_path: Path) -> None:
     for name in ("layers/.base-1/root/etc", "layers/base-0/root", "repositories/.2", "other/x"):
         (tmp_path / "lab" / name).mkdir(parents=True)
     leftovers.forget_builds(tmp_path)
@@ -35,7 +35,7 @@ def test_half_built_layers_go_and_finished_ones_stay(tmp_path: Path) -> None:
     assert left == {"lab/layers/base-0", "lab/other/x"}
 
 
-def test_disks_without_mounts_are_left_too(tmp_path: Path) -> None:
+def test_disks_without_mounts_are_reported_as_left(tmp_path: Path) -> None:
     """As after a restart of the whole machine."""
     lock = tmp_path / "machine"
     assert "disks" not in leftovers.of(tmp_path, lock)
@@ -44,7 +44,7 @@ def test_disks_without_mounts_are_left_too(tmp_path: Path) -> None:
     assert leftovers.of(tmp_path, lock)["disks"] == [str(disk)]
 
 
-def test_machine_of_a_lab_that_lives_is_not_left(tmp_path: Path) -> None:
+def test_machine_of_a_running_lab_is_not_reported_as_left(tmp_path: Path) -> None:
     lock = tmp_path / "machine"
     with alone(tmp_path, lock):
         assert leftovers.of(tmp_path, lock) == {}

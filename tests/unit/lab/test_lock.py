@@ -14,14 +14,14 @@ from lab.running import RunningLab, running
 from tests.support.faults import assert_shows, printed
 
 
-def test_lock_that_is_taken_names_the_checkout_that_has_it(tmp_path: Path) -> None:
+def test_lock_held_by_another_checkout_names_it(tmp_path: Path) -> None:
     path = tmp_path / OWN_LOCK
     with alone(tmp_path / "f2af6c09", path, Path("/home/ann/my checkout")):
         shown = printed(alone(tmp_path / "second", path).__enter__)
     assert_shows(shown, TAKEN, owner="/home/ann/my checkout")
 
 
-def test_a_clean_end_removes_the_lock_and_a_failure_does_too(tmp_path: Path) -> None:
+def test_lock_at_a_clean_end_and_at_a_failure_is_removed(tmp_path: Path) -> None:
     path = tmp_path / OWN_LOCK
     with alone(tmp_path, path) as killed:
         assert killed is None
@@ -31,7 +31,7 @@ def test_a_clean_end_removes_the_lock_and_a_failure_does_too(tmp_path: Path) -> 
     assert not path.exists()
 
 
-def test_a_killed_one_is_named_to_the_next(tmp_path: Path) -> None:
+def test_lock_of_a_killed_lab_yields_its_directory(tmp_path: Path) -> None:
     path = tmp_path / OWN_LOCK
     path.write_text("/some where/lab\n/home/ann/checkout with a long name\n")
     with alone(tmp_path, path) as killed:
@@ -41,7 +41,7 @@ def test_a_killed_one_is_named_to_the_next(tmp_path: Path) -> None:
         assert killed == tmp_path
 
 
-def test_the_holder_is_a_living_process_only(tmp_path: Path) -> None:
+def test_holder_of_a_lock_is_a_living_process(tmp_path: Path) -> None:
     (tmp_path / OWN_LOCK).write_text(str(tmp_path))
     assert holder(tmp_path) is None
     with alone(tmp_path, tmp_path / OWN_LOCK):
@@ -60,7 +60,7 @@ def test_holder_is_no_process_with_another_file_of_the_same_number(tmp_path: Pat
         assert holder(tmp_path, locks) == os.getpid()
 
 
-def test_the_machines_lock_is_where_root_alone_may_write() -> None:
+def test_lock_of_the_machine_is_writable_by_root_only() -> None:
     directory = MACHINE_LOCK.parent.stat()
     assert directory.st_uid == 0
     assert not directory.st_mode & 0o022
@@ -79,9 +79,7 @@ def ours() -> RunningLab:
     )
 
 
-def test_a_lab_whose_number_another_process_has_now_does_not_run(
-    tmp_path: Path, ours: RunningLab
-) -> None:
+def test_lab_whose_process_number_was_reused_does_not_run(tmp_path: Path, ours: RunningLab) -> None:
     ours.write(tmp_path)
     assert running(tmp_path) is not None
     ours.model_copy(update={"process": f"{os.getpid()}.1"}).write(tmp_path)

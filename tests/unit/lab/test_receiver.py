@@ -21,22 +21,22 @@ def lab_with_mail(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_messages_come_with_their_user(lab_with_mail: Path) -> None:
+def test_messages_received_are_listed_with_their_user(lab_with_mail: Path) -> None:
     found = [(user, str(message["Subject"])) for user, _, message in messages(lab_with_mail)]
     assert sorted(found) == [("alice", "S1"), ("alice", "S2")]
 
 
 @pytest.mark.parametrize("wanted", ["2@acme.example", "<2@acme.example>"])
-def test_a_message_is_found_with_or_without_brackets(lab_with_mail: Path, wanted: str) -> None:
+def test_message_id_with_or_without_brackets_is_found(lab_with_mail: Path, wanted: str) -> None:
     assert "Text 2" in wait_for_message(lab_with_mail, wanted)
 
 
-def test_one_that_does_not_arrive_is_an_error_with_a_remedy(lab_with_mail: Path) -> None:
+def test_message_that_does_not_arrive_is_a_fault(lab_with_mail: Path) -> None:
     shown = printed(lambda: wait_for_message(lab_with_mail, "3@acme.example", 0))
     assert_shows(shown, NO_MESSAGE, message_id="3@acme.example", seconds=0)
 
 
-def test_the_sender_is_read_from_the_receivers_own_line() -> None:
+def test_sender_is_read_from_the_header_of_the_receiver() -> None:
     text = (
         "Received: from mx.rcpt.example\n\tby localhost with LMTP\n\tid x; now\n"
         "Received: from mx1-2.acme.example (mx1-2.acme.example [198.18.1.11])\n"

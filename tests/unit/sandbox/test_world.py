@@ -46,7 +46,7 @@ def test_inbox_at_api_level_is_refused(running: None) -> None:
     assert_shows(printed(lambda: lab.inbox(None)), NO_RECEIVER)
 
 
-def test_installation_of_somebody_is_not_removed(state: Path) -> None:
+def test_installation_not_made_for_the_lab_is_not_removed(state: Path) -> None:
     (state / "settings.env").write_text("PENGUIN_API__PORT=1\n")
     assert_shows(printed(world.forget_ended), OTHER_INSTALLATION)
 
@@ -60,7 +60,7 @@ def test_demo_whose_command_fails_says_which() -> None:
     assert_shows(shown, COMMAND_FAILED, command="nope")
 
 
-def test_lab_env_names_the_control_plane_that_penguin_then_asks(
+def test_lab_env_names_the_control_plane_that_penguin_uses(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serving = {"process": own_identity(), "url": "http://127.0.0.1:8499"}

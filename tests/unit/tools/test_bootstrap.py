@@ -57,7 +57,9 @@ def installing(machine: Path, then: str = "") -> None:
     program(machine, "apt-get", script)
 
 
-def test_no_package_starts_a_daemon_and_the_policy_goes(machine: Path, packages: Machine) -> None:
+def test_packages_installed_start_no_daemon_and_the_policy_is_removed(
+    machine: Path, packages: Machine
+) -> None:
     installing(machine, ":")
     packages.install()
     assert not packages.is_unready()
@@ -65,7 +67,7 @@ def test_no_package_starts_a_daemon_and_the_policy_goes(machine: Path, packages:
     assert (machine / "seen").read_text().endswith(REFUSES)
 
 
-def test_the_machines_own_policy_is_kept(machine: Path, packages: Machine) -> None:
+def test_policy_of_the_machine_is_kept(machine: Path, packages: Machine) -> None:
     installing(machine, ":")
     packages.policy.write_text("#!/bin/sh\nexit 0\n")
     packages.install()
@@ -73,7 +75,7 @@ def test_the_machines_own_policy_is_kept(machine: Path, packages: Machine) -> No
 
 
 @pytest.mark.parametrize("complete", [False, True])
-def test_a_killed_set_up_leaves_no_policy_for_ever(
+def test_policy_left_by_a_killed_set_up_is_removed_by_the_next(
     machine: Path, packages: Machine, complete: bool
 ) -> None:
     installing(machine, "kill -9 $PPID")
@@ -94,7 +96,7 @@ def test_a_killed_set_up_leaves_no_policy_for_ever(
     assert not packages.is_unready()
 
 
-def test_what_was_cut_off_is_finished_first_and_a_dead_source_does_not_matter(
+def test_installation_interrupted_before_is_finished_first_also_with_a_dead_source(
     machine: Path, packages: Machine
 ) -> None:
     installing(machine, ":")
@@ -112,7 +114,7 @@ def test_what_was_cut_off_is_finished_first_and_a_dead_source_does_not_matter(
     assert [line.split()[-1] for line in said[2:]] == ["--fix-broken", "wanted-package"]
 
 
-def test_a_failing_installation_says_what_to_do(machine: Path, packages: Machine) -> None:
+def test_installation_that_fails_has_a_remedy(machine: Path, packages: Machine) -> None:
     program(machine, "apt-get", "echo E: no such package; exit 100")
     with pytest.raises(bootstrap.SetupError, match="no such package") as failed:
         packages.install()
@@ -120,18 +122,20 @@ def test_a_failing_installation_says_what_to_do(machine: Path, packages: Machine
     assert not packages.policy.exists()
 
 
-def test_commands_are_found_where_roots_path_lacks_them() -> None:
+def test_commands_outside_of_the_path_of_root_are_found() -> None:
     assert {"/usr/sbin", "/sbin"} <= set(Machine().search.split(os.pathsep))
 
 
 @pytest.mark.parametrize("lacks", [{"is_root": False}, {"search": "/nowhere"}])
-def test_nothing_is_installed_where_it_cannot_be(packages: Machine, lacks: dict[str, Any]) -> None:
+def test_machine_that_cannot_install_is_never_unready(
+    packages: Machine, lacks: dict[str, Any]
+) -> None:
     packages.policy.write_text(bootstrap.REFUSE_STARTS)
     assert packages.is_unready()
     assert not replace(packages, **lacks).is_unready()
 
 
-def test_two_set_ups_work_one_after_the_other(tmp_path: Path) -> None:
+def test_set_ups_of_one_directory_run_one_after_the_other(tmp_path: Path) -> None:
     second = threading.Event()
 
     def other() -> None:
@@ -173,7 +177,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_environment_whose_making_was_cut_off_is_made_again(checkout: Path) -> None:
+def test_environment_whose_creation_was_interrupted_is_made_again(checkout: Path) -> None:
     environment = Environment(checkout, Commands(fails=2))
     with pytest.raises(bootstrap.SetupError):
         environment.make()
@@ -189,7 +193,7 @@ def test_environment_whose_lock_changed_is_stale(checkout: Path) -> None:
     assert environment.is_stale()
 
 
-def test_environment_whose_project_changed_is_installed_again_only(checkout: Path) -> None:
+def test_project_that_changed_is_stale_and_the_environment_is_not(checkout: Path) -> None:
     environment = Environment(checkout, Commands())
     environment.make()
     environment.install_project()
@@ -218,7 +222,7 @@ class Broken(Machine):
         raise self.trouble
 
 
-def test_no_traceback_reaches_a_person(
+def test_set_up_that_fails_prints_no_traceback(
     capsys: pytest.CaptureFixture[str], restored_signals: None
 ) -> None:
     denied = PermissionError(13, "Permission denied", "/usr/sbin/policy-rc.d")
@@ -228,7 +232,7 @@ def test_no_traceback_reaches_a_person(
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_an_old_python_is_told_so() -> None:
+def test_set_up_on_an_old_python_is_refused() -> None:
     code = (
         "import sys; sys.version_info = (3, 9, 2); "
         "from tools import bootstrap; sys.exit(bootstrap.main())"

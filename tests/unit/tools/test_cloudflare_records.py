@@ -37,7 +37,7 @@ def record(**fields: Any) -> dict[str, Any]:
         ({"name": "Bücher.example"}, {"name": "xn--bcher-kva.example"}),
     ],
 )  # fmt: skip
-def test_spelling_is_no_change(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_record_spelled_otherwise_is_unchanged(one: dict[str, Any], other: dict[str, Any]) -> None:
     kind = {"type": one.get("type", "A")}
     assert changed_fields(record(**(kind | one)), record(**(kind | other))) == []
 
@@ -53,25 +53,25 @@ def test_spelling_is_no_change(one: dict[str, Any], other: dict[str, Any]) -> No
         ("name", "acme"),
     ],
 )
-def test_meaning_is_a_change(field: str, value: object) -> None:
+def test_record_with_another_meaning_is_changed(field: str, value: object) -> None:
     assert changed_fields(MX, {**MX, field: value}) == [field]
 
 
-def test_the_api_spells_a_relative_name_in_full() -> None:
+def test_record_with_a_relative_name_is_compared_in_full() -> None:
     planned = {**MX, "name": "mail"}
     live = {"name": "mail.acme.example", "type": "MX", "content": "mx1.acme.example", "ttl": 300}
     live |= {"priority": 10, "proxied": False, "comment": None, "tags": [], "settings": {}}
     assert live_inputs(planned, live) == planned
 
 
-def test_what_somebody_changed_is_seen() -> None:
+def test_record_changed_at_the_provider_is_read_as_changed() -> None:
     live = {"name": "acme.example", "type": "MX", "content": "evil.example", "ttl": 300}
     seen = live_inputs({**MX, "comment": "pm:acme:mx"}, live | {"priority": 10, "comment": None})
     assert seen == {**MX, "content": "evil.example"}
     assert changed_fields(seen, {**MX, "comment": "pm:acme:mx"}) == ["content", "comment"]
 
 
-def test_an_imported_record_is_seen_whole_and_fits_its_program() -> None:
+def test_record_imported_is_read_whole_and_fits_its_program() -> None:
     data = {"flags": 0, "tag": "issue", "value": "ca.example"}
     live = {"name": "acme.example", "type": "CAA", "content": '0 issue "ca.example"', "ttl": 300}
     seen = live_inputs({"zoneId": "z"}, live | {"data": data, "proxied": False})
@@ -79,7 +79,7 @@ def test_an_imported_record_is_seen_whole_and_fits_its_program() -> None:
     assert changed_fields(seen, program) == []
 
 
-def test_the_body_has_what_is_configured_and_null_for_what_was_removed() -> None:
+def test_body_has_configured_fields_and_null_for_removed_ones() -> None:
     before = {**MX, "comment": "old", "tags": ["a:b"]}
     assert body(MX, before) == {
         "name": "acme.example",
@@ -93,13 +93,13 @@ def test_the_body_has_what_is_configured_and_null_for_what_was_removed() -> None
     }
 
 
-def test_nested_names_are_spelled_as_the_api_does() -> None:
+def test_body_with_nested_names_is_spelled_as_the_api_does() -> None:
     sent = body(record(type="TLSA", data={"matchingType": 1.0}, settings={"ipv4Only": True}))
     assert sent["data"] == {"matching_type": 1}
     assert sent["settings"] == {"ipv4_only": True}
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_record_with_several_mistakes_reports_all() -> None:
     wrong = {"zoneId": "z", "name": "a.example", "type": "MX", "ttl": 5, "comment": "c" * 501}
     assert [key for key, _ in mistakes(wrong)] == ["ttl", "priority", "content", "comment"]
     assert mistakes(MX) == []
