@@ -220,7 +220,7 @@ DATABASE_REFUSED = FAULTS.code(
 )
 INTERNAL = FAULTS.code(
     "internal",
-    message="the request failed on our side",
+    message="the request failed by an internal error",
     remedy="report it with the log's entry",
     cause="A defect; the log holds its traceback.",
     status=500,

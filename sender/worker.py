@@ -101,7 +101,7 @@ class Worker:
             raise  # the lease brings it back
         except Exception:  # one message must not go round for ever without a reason
             log.exception("sender.failed", job=str(job.id))
-            words = "the sender failed on our side; its log holds the traceback"
+            words = "internal error of the sender; its log holds the traceback"
             await self._retry_later(job, "internal_error", words)
 
     async def _carry(self, job: Job) -> None:

@@ -8,7 +8,7 @@ FAULTS = Table("reconciler", "Bringing a tenant to its desired state")
 
 FAILED = FAULTS.code(
     "reconciler.failed",
-    message="{what} failed on our side",
+    message="{what} failed by an internal error",
     remedy="report it with the log's entry; it is tried again",
     cause="A fault of PenguinMails or of its database; the log holds the details.",
     example={"what": "phase dns"},
@@ -18,7 +18,7 @@ FAILED = FAULTS.code(
 OPERATION_ENDED = FAULTS.code(
     "operation.ended",
     message="the operation was ended before it was done: {reason}",
-    remedy="wait: the next run looks at what exists and changes only the rest",
+    remedy="wait: the next run continues from the resources that exist",
     cause="It took longer than its deadline, the control plane was asked to stop, or its process "
     "was killed, as for want of memory. The operation's log names the last step.",
     example={"reason": "it took longer than 0:20:00"},

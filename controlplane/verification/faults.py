@@ -103,7 +103,7 @@ NO_BANNER = FAULTS.code(
 )
 WRONG_NAME = FAULTS.code(
     "smtp.wrong_name",
-    message="{port}: the {part} says {actual}, not {name}",
+    message="{port}: the {part} has the name {actual}, not {name}",
     remedy="wait: the host is configured and checked again",
     cause="The mail server of an address calls itself by another name (RFC 5321 4.1.1.1).",
     example={
@@ -135,7 +135,7 @@ WRONG_AUTH = FAULTS.code(
 )
 OPEN_RELAY = FAULTS.code(
     "smtp.open_relay",
-    message="{port}: relays mail for strangers",
+    message="{port}: relays mail without a login",
     remedy="stop the mail server of this address now; its relay restrictions were changed",
     cause="The host accepts mail without a login for recipients of other domains.",
     example={"port": "198.51.100.7 port 25"},
