@@ -117,7 +117,7 @@ TENANT_MOVED = FAULTS.code(
     "tenant.moved",
     message="tenant {name} is {state}, which {header} excludes",
     remedy="read the tenant again, and repeat the request with its ETag",
-    cause="Somebody else changed, created or deleted the tenant since it was read.",
+    cause="The tenant was changed, created or deleted since it was read.",
     example={"name": "acme", "state": "at generation 3", "header": "If-Match"},
     status=412,
 )

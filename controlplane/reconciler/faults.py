@@ -29,7 +29,7 @@ FOREIGN_UPDATE = FAULTS.code(
     "cloud.foreign_update",
     message="the stack of {tenant} was updated to an unknown blueprint ({digest}…)",
     remedy="{remedy}",
-    cause="Somebody ran `pulumi up` with a blueprint that this control plane never rendered.",
+    cause="`pulumi up` ran by hand with a blueprint that this control plane never rendered.",
     example={
         "tenant": "acme",
         "digest": "sha256:3f9a2c11ab7d",

@@ -25,7 +25,7 @@ class Verification(Phase[Findings]):
     row = Row(
         name="verification",
         condition="Verified",
-        about="hosts greet by name, speak TLS and relay for nobody, as seen from outside",
+        about="hosts greet by name, speak TLS and do not relay, as seen from outside",
         subjects=frozenset({Kind.HOST, Kind.ADDRESS}),
         needs=("keys", "cloud", "configuration"),
     )
