@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from composition.heartbeat import Progress
@@ -17,6 +18,7 @@ from controlplane.hostwinds.root_password import root_password
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
+from controlplane.reconciler.phase_run import CONCURRENT_STEPS
 from controlplane.verification import InternetVerifier
 from kit.paths import checkout, state_dir
 from vault import KeyRing, Vault
@@ -77,6 +79,9 @@ async def reconcile(
         settings=settings.reconciler,
         clock=now,
     )
+    # A pass holds a thread for each of its steps, or one to observe.
+    threads = settings.reconciler.workers * CONCURRENT_STEPS
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
     try:
         await reconciler.run(stop, progress.tick)
     finally:

@@ -55,7 +55,7 @@ class Activation(Phase[Published]):
         return Published(entry, snapshot.tenant.sending_since or session.clock().date())
 
     def verdicts(self, observed: Published, snapshot: Snapshot) -> Verdicts:
-        """Say of each domain, and of the mailboxes in it, whether mail may leave from it."""
+        """Return of each domain and its mailboxes whether mail may be sent from it."""
         entry = observed.entry
         sending = {domain.name for domain in entry.domains if domain.verified} if entry else set()
         usable = any(address.ready for address in self._addresses(snapshot))
@@ -142,7 +142,7 @@ class Activation(Phase[Published]):
         )
 
     def _may_send(self, snapshot: Snapshot, domain: Domain, usable: bool) -> Verdict:
-        """Say whether all that mail from a domain needs is there."""
+        """Return whether all that a domain needs to send is True."""
         unmet = snapshot.unmet(self.row, subject(Kind.DOMAIN, domain.name))
         if unmet is not None:
             return bad("DomainNotVerified", unmet.message, waits=unmet.waits)

@@ -62,7 +62,7 @@ class Cloud(Phase[Settled]):
         return last == digest
 
     def verdicts(self, observed: Settled, snapshot: Snapshot) -> Verdicts:
-        """Say of each host, address and domain whether it is there."""
+        """Return of each host, address and domain whether it exists."""
         del observed
         state, blueprint = snapshot.cloud, snapshot.blueprint
         hosts = {host.name: host for host in state.hosts}
@@ -140,8 +140,7 @@ class Cloud(Phase[Settled]):
             return
         shown = conditions.get(TENANT, DRIFTED)
         answered = shown is not None and shown.observed_generation < snapshot.tenant.generation
-        # Once somebody has applied it stays True until it is put right, however often that is
-        # tried.
+        # After an apply it stays True until an update of ours succeeds.
         if not (answered and conditions.is_true(TENANT, DRIFTED)):
             fault = _foreign(snapshot, digest)
             conditions.set(TENANT, DRIFTED, ok("ForeignUpdate", fault.sentence))

@@ -48,7 +48,7 @@ class Configuration(Phase[Digests]):
         self._root_password = root_password
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Digests:
-        """Return what hosts should run; nothing is asked of them."""
+        """Return what hosts should run, without connecting to them."""
         del session
         by_name = {host.name: host for host in snapshot.cloud.hosts}
         return {
@@ -58,7 +58,7 @@ class Configuration(Phase[Digests]):
         }
 
     def verdicts(self, observed: Digests, snapshot: Snapshot) -> Verdicts:
-        """Say of each host whether this very configuration was applied last."""
+        """Return of each host whether its configuration was applied last."""
         return {
             subject(Kind.HOST, host.name): _verdict(
                 observed.get(host.name), snapshot.hosts.get(host.name)
@@ -125,7 +125,7 @@ class Configuration(Phase[Digests]):
 
 def _verdict(digest: str | None, row: HostRow | None) -> Verdict:
     if digest is None or row is None:
-        return unknown("NotProvisioned", "there is no host yet")
+        return unknown("NotProvisioned", "the host does not exist yet")
     if row.applied_digest == digest:
         return ok("Configured")
     return bad("NotConfigured", "another configuration was applied last, or none")

@@ -37,7 +37,7 @@ class Dns(Phase[Findings]):
         return await self._verifier.verify_dns(snapshot.blueprint, snapshot.cloud)
 
     def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:
-        """Say of each host, address and domain whether its names are right."""
+        """Return of each host, address and domain whether its names are right."""
         manual = {
             subject(Kind.DOMAIN, domain.name)
             for domain in snapshot.blueprint.domains

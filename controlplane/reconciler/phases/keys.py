@@ -98,7 +98,7 @@ class Keys(Phase[Sequence[Missing]]):
         return _missing(snapshot, session.clock())
 
     def verdicts(self, observed: Sequence[Missing], snapshot: Snapshot) -> Verdicts:
-        """Say whether all are there."""
+        """Return whether all exist."""
         if observed:
             names = ", ".join(one.purpose for one in observed)
             return {TENANT: bad("KeysMissing", f"not made yet: {names}")}

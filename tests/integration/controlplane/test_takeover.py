@@ -147,7 +147,7 @@ async def test_lease_is_kept_while_the_database_fails_once(world: World) -> None
     def long(*args: Any, **kwargs: Any) -> CloudState:
         database.failure = OperationalError("", {}, Exception("gone"))
         assert database.failed.wait(DEADLINE)
-        assert database.worked.wait(DEADLINE), "no further sign of life"
+        assert database.worked.wait(DEADLINE), "the lease was not extended again"
         return up(*args, **kwargs)
 
     world.cloud.up = long  # type: ignore[method-assign]
