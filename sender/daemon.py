@@ -55,7 +55,7 @@ async def run(
     """
     time = clock or SystemClock()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    engine = create_engine(settings)
+    engine = engine_of(settings)
     redis = Redis.from_url(
         settings.redis_url.get_secret_value(),
         decode_responses=True,
@@ -114,7 +114,7 @@ async def run(
         await engine.dispose()
 
 
-def create_engine(settings: SenderSettings) -> AsyncEngine:
+def engine_of(settings: SenderSettings) -> AsyncEngine:
     """Return the sender's engine: as many connections as its loops can use at once."""
     role = {"role": settings.role} if settings.role else {}
     return create_async_engine(

@@ -90,6 +90,19 @@ def test_advisory_locks_are_numbered_by_the_enum_alone() -> None:
     assert bound == {f"AdvisoryLock.{lock.name}" for lock in AdvisoryLock}
 
 
+def test_connections_have_the_common_options() -> None:
+    without = [
+        f"{module.relative_to(checkout())}:{node.lineno}"
+        for room in ROOMS
+        for module in (checkout() / room).rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("psycopg.connect", "create_engine", "create_async_engine")
+        and not re.search(r"\bconnection_options\(|\*\*CONNECTION|=CONNECTION", ast.unparse(node))
+    ]
+    assert without == []
+
+
 def test_queries_are_in_the_wheel() -> None:
     setuptools = PROJECT["tool"]["setuptools"]
     assert "*.sql" in setuptools["package-data"]["*"]
