@@ -1,8 +1,11 @@
-"""Faults that a test or a person injects into an emulator: each for a number of requests."""
+"""Faults injected into an emulator by its `/_lab/faults`, each for a number of requests."""
 
 from __future__ import annotations
 
 import threading
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 
 class Injection:
@@ -38,3 +41,15 @@ class Injection:
         """Return the faults that are left, with their counts."""
         with self._lock:
             return {name: left for name, left in self._waiting.items() if left}
+
+    async def endpoint(self, request: Request) -> Response:
+        """Inject (`{"fault": name, "times": n}`), list, or clear faults."""
+        if request.method == "POST":
+            body = await request.json()
+            try:
+                self.inject(body["fault"], body.get("times", 1))
+            except ValueError as unknown:
+                return JSONResponse({"error": str(unknown)}, 400)
+        elif request.method == "DELETE":
+            self.clear()
+        return JSONResponse(self.active())

@@ -14,10 +14,11 @@ import typer
 
 from cli.terminal import wrapped
 from kit.paths import checkout
+from kit.steps import step
 from lab.receiver import wait_for_message
 from sandbox import down, up, world
 from sandbox.faults import COMMAND_FAILED
-from sandbox.narration import heading, say, step
+from sandbox.narration import heading, say
 
 app = typer.Typer(help="The main job on real parts.")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from composition import embedded
+from kit.steps import step
 from sandbox import world
-from sandbox.narration import step
 
 app = typer.Typer(help="End the sandbox; nothing of it is left.")
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from composition import embedded
+from kit.steps import step
 from sandbox import world
-from sandbox.narration import say, step
+from sandbox.narration import say
 
 app = typer.Typer(help="Keep the demo's sandbox running.")
 

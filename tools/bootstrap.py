@@ -1,7 +1,7 @@
 """Brings a fresh machine to where `penguin` runs; needs nothing but the Python it is run with
 and, of ours, what `kit` has of the standard library.
 
-Each step looks first whether its work is done, so a second run takes no time.
+Each step first checks whether its work is done, so a second run takes no time.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from pathlib import Path
 
 from kit import files
 from kit.locks import locked
+from kit.steps import step
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -66,7 +65,8 @@ def main(machine: Machine | None = None, environment: Environment | None = None)
                 ("penguin", environment.project_is_stale, environment.install_project),
             ):
                 if needed():
-                    step(name, act)
+                    with step(name):
+                        act()
         engine = [str(environment.directory / "bin" / "penguin"), "engine", "build", "--if-missing"]
         return subprocess.run(engine, cwd=CHECKOUT, check=False).returncode
     except SetupError as error:
@@ -95,30 +95,6 @@ def alone(directory: Path) -> Iterator[None]:
     waiting = "  … waiting for another set-up that runs here"
     with locked(directory, lambda: print(waiting, flush=True)):
         yield
-
-
-def step(name: str, act: Callable[[], None]) -> None:
-    """Run one step with a line that counts its seconds on a terminal."""
-    started = time.monotonic()
-    done = threading.Event()
-
-    def tick() -> None:
-        while not done.wait(1):
-            print(f"\r  … {name}  {time.monotonic() - started:.0f} s", end="", flush=True)
-
-    ticker = threading.Thread(target=tick, daemon=True)
-    if sys.stdout.isatty():
-        ticker.start()
-    else:
-        print(f"  … {name}", flush=True)
-    try:
-        act()
-    finally:
-        done.set()
-        if ticker.is_alive():
-            ticker.join()
-            print("\r", end="")
-    print(f"  ✓ {name}  {time.monotonic() - started:.1f} s", flush=True)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def create_app(account: Account) -> Starlette:
             face.guarded(face.record),
             methods=["GET", "PUT", "PATCH", "DELETE"],
         ),
-        Route("/_lab/faults", face.faults, methods=["GET", "POST", "DELETE"]),
+        Route("/_lab/faults", account.faults.endpoint, methods=["GET", "POST", "DELETE"]),
         Route("/_lab/zones", face.register, methods=["POST"]),
     ]
     return Starlette(routes=routes)
@@ -151,19 +151,6 @@ class _Face:
             return JSONResponse({"error": f"{name} is not a domain name"}, 400)
         await run_in_threadpool(self._account.register, name)
         return JSONResponse({"name": name})
-
-    async def faults(self, request: Request) -> Response:
-        """Inject (`{"fault": name, "times": n}`), list, or clear faults."""
-        faults = self._account.faults
-        if request.method == "POST":
-            body = await request.json()
-            try:
-                faults.inject(body["fault"], body.get("times", 1))
-            except ValueError as unknown:
-                return JSONResponse({"error": str(unknown)}, 400)
-        elif request.method == "DELETE":
-            faults.clear()
-        return JSONResponse(faults.active())
 
 
 FILTERS: dict[str, Callable[[str, str], bool]] = {

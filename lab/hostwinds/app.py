@@ -25,7 +25,7 @@ def create_app(world: World) -> Starlette:
     return Starlette(
         routes=[
             Route("/cloud/api.php", face.call, methods=["GET", "POST"]),
-            Route("/_lab/faults", face.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/_lab/faults", world.faults.endpoint, methods=["GET", "POST", "DELETE"]),
             Route("/_lab/ledger", face.ledger, methods=["GET"]),
             Route("/_lab/portal/servers", face.servers, methods=["GET"]),
             Route("/_lab/portal/attach", face.attach, methods=["POST"]),
@@ -69,19 +69,6 @@ class _Face:
         if action == "add_instance" and faults.strikes("lost_answer"):
             return _LostAnswer()
         return _answer(answer)
-
-    async def faults(self, request: Request) -> Response:
-        """Inject (`{"fault": name, "times": n}`), list, or clear faults."""
-        faults = self._world.faults
-        if request.method == "POST":
-            body = await request.json()
-            try:
-                faults.inject(body["fault"], body.get("times", 1))
-            except ValueError as unknown:
-                return JSONResponse({"error": str(unknown)}, 400)
-        elif request.method == "DELETE":
-            faults.clear()
-        return JSONResponse(faults.active())
 
     async def ledger(self, request: Request) -> Response:
         """List everything that was charged."""
