@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -284,7 +285,8 @@ def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
         while process.poll() is None:
             for child in children(process.pid):
                 if b"composition.parts" in command(child):
-                    os.kill(child, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # it ended by itself
+                        os.kill(child, signal.SIGKILL)
     finally:
         process.kill()
         _, errors = process.communicate()
