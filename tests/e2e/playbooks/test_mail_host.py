@@ -233,7 +233,7 @@ class TestTrouble:
         assert mail_host.configure() > 0
         wait_for_port(three.ip, 587, 10)
 
-    def test_file_that_differs_is_changed_once(self, mail_host) -> None:
+    def test_configuration_that_differs_is_changed_once(self, mail_host) -> None:
         check_what_differs_is_changed_once(
             lambda host: mail_host.configure(observed=host), mail_host.observed
         )
