@@ -20,6 +20,7 @@ from kit.database import Role, role_name
 from kit.paths import checkout
 from tests.support.processes import children, command
 from tests.support.waiting import wait_for
+from tools.servers import Valkey
 
 
 class Installation:
@@ -123,7 +124,8 @@ class Installation:
 
 
 @pytest.fixture
-def installation(tmp_path: Path, database: str) -> Installation:
+def installation(tmp_path: Path, database: str) -> Iterator[Installation]:
     made = Installation(tmp_path, database)
     assert made.run("init").returncode == 0
-    return made
+    yield made
+    Valkey(tmp_path / "valkey").stop()  # the embedded one, where no other was set
