@@ -62,7 +62,7 @@ class Installation:
         self.environment = {**clean, "PENGUIN_STATE_DIR": str(place), "PENGUIN_API__PORT": "0"}
         self.environment["PENGUIN_PUBLIC__PORT"] = "0"
         self.postgres = Postgres(place / "postgres")
-        self.log = place / "log" / "control-control_plane.jsonl"
+        self.log = place / "log" / "control-plane.jsonl"
 
     def penguin(self, *arguments: str) -> CommandOutput:
         done = subprocess.run(
