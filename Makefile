@@ -58,7 +58,7 @@ texts: setup ## Print every text that a user can meet, to read it as a whole
 	@$(PY) -m sandbox.reference.texts
 
 .PHONY: lock
-lock: setup ## Write requirements/lock.txt anew from pyproject.toml
+lock: setup ## Write requirements/lock.txt again from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --group dev pyproject.toml -o requirements/lock.txt
 

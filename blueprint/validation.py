@@ -83,8 +83,8 @@ def _collisions(tenant: Tenant, platform: Platform) -> Iterator[Located]:
 def _region(tenant: Tenant, platform: Platform) -> Iterator[Located]:
     region = tenant.spec.region
     if region not in platform.locations:
-        known = ", ".join(sorted(platform.locations))
-        yield _located(UNKNOWN_REGION, "spec", "region", region=region, regions=known)
+        names = ", ".join(sorted(platform.locations))
+        yield _located(UNKNOWN_REGION, "spec", "region", region=region, regions=names)
 
 
 def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - all look alike
@@ -110,13 +110,13 @@ def _domains(tenant: Tenant, platform: Platform) -> Iterator[Located]:
 
 def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001
     names = {domain.name for domain in tenant.spec.domains}
-    known = ", ".join(sorted(names))
+    listed = ", ".join(sorted(names))
     boxes = tenant.spec.mailboxes
     yield from _repeated((b.address for b in boxes), ("spec", "mailboxes"), "address", "mailbox")
     for index, box in enumerate(boxes):
         if box.address.partition("@")[2] not in names:
             path = ("spec", "mailboxes", index, "address")
-            yield _located(FOREIGN_MAILBOX, *path, address=box.address, domains=known)
+            yield _located(FOREIGN_MAILBOX, *path, address=box.address, domains=listed)
 
 
 def _repeated(values: Iterable[str], path: Path, key: str, kind: str) -> Iterator[Located]:

@@ -38,11 +38,11 @@ def init(
     from vault import KeyRing
 
     files.platform_of(platform_zone)
-    place = state_dir()
-    settings = place / SETTINGS_FILE
+    directory = state_dir()
+    settings = directory / SETTINGS_FILE
     if settings.exists():
         raise INIT_EXISTS(where=settings)
-    ring = place / "master.keys"
+    ring = directory / "master.keys"
     if not ring.exists():  # left by an `init` that was interrupted
         KeyRing.create(ring)
     pepper = secrets.token_hex(32)
@@ -62,16 +62,16 @@ def init(
         "PENGUIN_MAIL__TOKEN_KEY": secrets.token_hex(32),
     }
     context = {"url": None, "api_key": key.secret}
-    write(place / CONTEXT, json.dumps(context, indent=1), mode=PRIVATE)
+    write(directory / CONTEXT, json.dumps(context, indent=1), mode=PRIVATE)
     text = "".join(f"{name}={json.dumps(value)}\n" for name, value in lines.items() if value)
     write(settings, text, mode=PRIVATE)
     if output is not Format.TABLE:
-        made = {"settings": settings, "master_key": ring, "context": place / CONTEXT}
+        made = {"settings": settings, "master_key": ring, "context": directory / CONTEXT}
         print_document({name: str(path) for name, path in made.items()}, output)
         return
     print(f"settings    {settings}")
     print(f"master key  {ring}   (back it up: without it no secret can be opened)")
-    print(f"context     {place / CONTEXT}   (your operator key)")
+    print(f"context     {directory / CONTEXT}   (your operator key)")
     print("next: `penguin db upgrade`, then `penguin serve`")
 
 

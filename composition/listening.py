@@ -25,12 +25,12 @@ def listen(
         made.listen(128)
     except OSError as error:
         made.close()
-        place = f"{host}:{wanted}"
+        address = f"{host}:{wanted}"
         if error.errno != errno.EADDRINUSE:
             raise NOT_LISTENING(
-                host=host, port=wanted, reason=error.strerror, setting=setting, where=place
+                host=host, port=wanted, reason=error.strerror, setting=setting, where=address
             ) from None
         if port is None:
             return listen(host, 0, usual, setting)
-        raise PORT_TAKEN(host=host, port=wanted, setting=setting, where=place) from None
+        raise PORT_TAKEN(host=host, port=wanted, setting=setting, where=address) from None
     return made

@@ -162,9 +162,9 @@ def _number(listener: socket.socket | None) -> int:
 def without_login(dsn: str) -> str:
     """Return a database's URL without user and password."""
     url = urlsplit(dsn)
-    place = url.netloc.rpartition("@")[2]
+    netloc = url.netloc.rpartition("@")[2]
     query = [(k, v) for k, v in parse_qsl(url.query) if k not in ("user", "password")]
-    return urlunsplit(url._replace(netloc=place, query=urlencode(query)))
+    return urlunsplit(url._replace(netloc=netloc, query=urlencode(query)))
 
 
 def _engine_environment() -> dict[str, SecretStr]:
@@ -192,17 +192,17 @@ def _announce(sockets: dict[Part, socket.socket]) -> str:
     announced = json.dumps(
         {"process": own_identity(), "url": urls[Part.API], "public_url": urls.get(Part.PUBLIC)}
     )
-    place = state_dir() / SERVE
-    if serving(place) is None:
-        files.write(place, announced, mode=files.PRIVATE)
+    announcement = state_dir() / SERVE
+    if serving(announcement) is None:
+        files.write(announcement, announced, mode=files.PRIVATE)
     return announced
 
 
 def _withdraw(announced: str) -> None:
-    place = state_dir() / SERVE
+    announcement = state_dir() / SERVE
     with suppress(FileNotFoundError):
-        if place.read_text() == announced:
-            place.unlink()
+        if announcement.read_text() == announced:
+            announcement.unlink()
 
 
 def prepare(parts: Collection[Part]) -> None:

@@ -64,13 +64,13 @@ class ApiSettings(BaseModel):
     """Key of the hash of API keys."""
     operator_key_prefix: str = ""
     """The first operator's key, let in by `penguin db upgrade`; the key itself is in the context
-    of whoever ran `penguin init`."""
+    of the user who ran `penguin init`."""
     operator_key_hash: str = ""
     """Hexadecimal."""
 
 
 class PublicSettings(BaseModel):
-    """The endpoints for everybody: `/u/{token}`."""
+    """Endpoints without a key: `/u/{token}`."""
 
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=0, le=65535)
@@ -81,7 +81,7 @@ class VaultSettings(BaseModel):
     """Sealing of secrets."""
 
     key_file: Path
-    """The key ring; nobody else may read it, and without it no secret can be opened."""
+    """The key ring, readable by its owner only; without it no secret can be opened."""
 
 
 class HostSettings(BaseModel):

@@ -1,4 +1,4 @@
-"""The only place where the control plane looks at the clock."""
+"""The only module in which the control plane reads the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves the HTTP interface inside a process that somebody else composes."""
+"""Serves the HTTP interface inside a process composed elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever composes the process, and says when it answers."""
+    """Leave signals to the process that it runs in; report when it answers."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)

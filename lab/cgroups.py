@@ -21,9 +21,9 @@ ENTER = 'mkdir -p "$0"; echo $$ > "$0/cgroup.procs"; exec "$@"'
 def root(mounts: Path = MOUNTS) -> Path:
     """Return the group of the whole lab, whether it exists or not."""
     for line in mounts.read_text().splitlines():
-        _, place, kind, *_ = line.split()
+        _, path, kind, *_ = line.split()
         if kind == "cgroup2":
-            return Path(place.replace("\\040", " ")) / ROOT
+            return Path(path.replace("\\040", " ")) / ROOT
     raise MACHINE_LACKS(what="a mounted cgroup2")
 
 
@@ -34,13 +34,13 @@ def inside(name: str, *command: str) -> tuple[str, ...]:
 
 def pids(group: Path) -> list[int]:
     """Return the processes of a group and of those below it."""
-    found: list[int] = []
-    for place in (group, *group.rglob("*/")) if group.exists() else ():
+    pids: list[int] = []
+    for path in (group, *group.rglob("*/")) if group.exists() else ():
         try:
-            found += [int(pid) for pid in (place / "cgroup.procs").read_text().split()]
+            pids += [int(pid) for pid in (path / "cgroup.procs").read_text().split()]
         except OSError:
             continue  # removed meanwhile
-    return found
+    return pids
 
 
 def pids_of_lab() -> list[int]:
@@ -60,8 +60,8 @@ def kill(group: Path) -> None:
             if time.monotonic() > deadline:
                 raise REMAINS(what=f"a process in {group}")
             time.sleep(0.01)
-        for place, _, _ in os.walk(group, topdown=False):
-            Path(place).rmdir()
+        for path, _, _ in os.walk(group, topdown=False):
+            Path(path).rmdir()
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENODEV):
             raise  # ENODEV: another process removed it meanwhile

@@ -53,7 +53,7 @@ class Guest:
         self.addresses = list(addresses)
         self.root = directory / ident / "m"
         self._ident = ident
-        self._place = directory / ident
+        self._directory = directory / ident
         self._layers = layers
         self._machine = f"{network.PREFIX}{ident}"
         self._boots = 0
@@ -63,9 +63,9 @@ class Guest:
 
     def make(self) -> None:
         """Make the disk, with a name and a host key of its own; it is not booted yet."""
-        upper, scratch = self._place / "up", self._place / "scratch"
-        for place in (upper, scratch, self.root):
-            place.mkdir(parents=True)
+        upper, scratch = self._directory / "up", self._directory / "scratch"
+        for path in (upper, scratch, self.root):
+            path.mkdir(parents=True)
         lower = ":".join(str(layer) for layer in self._layers)
         options = f"lowerdir={lower},upperdir={upper},workdir={scratch}"
         _prepare("mount", "-t", "overlay", "overlay", "-o", options, str(self.root))
@@ -130,10 +130,10 @@ class Guest:
     def destroy(self) -> None:
         """End it and remove its disk."""
         self.cut()
-        for place in leftovers.mounts(self._place):
-            leftovers.unmount(place)
-        if self._place.exists():
-            shutil.rmtree(self._place)
+        for path in leftovers.mounts(self._directory):
+            leftovers.unmount(path)
+        if self._directory.exists():
+            shutil.rmtree(self._directory)
         shutil.rmtree(leftovers.NSPAWN / "propagate" / self._machine, ignore_errors=True)
 
     @property
@@ -149,7 +149,7 @@ class Guest:
     def _run(self) -> None:
         """Boot it, and again as often as it asks for a reboot."""
         boot = ("unshare", "-m", "--propagation", "slave", "bash", "-ec", BOOT, cgroups.ROOT)
-        with (self._place / "console.log").open("ab") as console:
+        with (self._directory / "console.log").open("ab") as console:
             while self._wanted:
                 namespace = network.connect(self._ident, self.addresses)
                 process = subprocess.Popen(
@@ -207,7 +207,7 @@ class Guest:
             time.sleep(0.02)
 
     def _failed(self, reason: str) -> Fault:
-        console = self._place / "console.log"
+        console = self._directory / "console.log"
         return FAILED(part=f"guest {self.name}", reason=reason, where=console)
 
 

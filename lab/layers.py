@@ -59,11 +59,11 @@ APT = "deb [trusted=yes] http://198.18.0.2:8099/ ./\n"
 """Nothing outside is reachable: the lab's own repository is the only source."""
 
 EXTEND = r"""
-cg=$0; lower=$1; place=$2; packages=$3; services=$4; sources=$5; reach=$6
+cg=$0; lower=$1; dir=$2; packages=$3; services=$4; sources=$5; reach=$6
 mkdir -p "$cg"; echo $$ > "$cg/cgroup.procs"
-mkdir "$place/root" "$place/scratch" "$place/m"
-mount -t overlay overlay -o "lowerdir=$lower,upperdir=$place/root,workdir=$place/scratch" "$place/m"
-cd "$place/m"
+mkdir "$dir/root" "$dir/scratch" "$dir/m"
+mount -t overlay overlay -o "lowerdir=$lower,upperdir=$dir/root,workdir=$dir/scratch" "$dir/m"
+cd "$dir/m"
 mount -t proc proc proc; mount -t tmpfs tmpfs run; mount --rbind /dev dev
 cp --remove-destination /etc/resolv.conf etc/resolv.conf
 cp etc/apt/sources.list ../sources; : > etc/apt/sources.list
@@ -102,7 +102,7 @@ class Layers:
         sources: Sequence[Path] = SOURCES,
         build_base: Callable[[Path], None] | None = None,
     ) -> None:
-        self._place = cache / leftovers.CACHE / "layers"
+        self._directory = cache / leftovers.CACHE / "layers"
         self._progress = progress
         self._sources = sources
         self._build_base = build_base or self._bootstrap
@@ -117,12 +117,12 @@ class Layers:
         """Return the upper layer with mail and DNS servers; it lies on `base`."""
         base = self.base()
 
-        def build(place: Path) -> None:
-            arguments = (str(base), str(place), " ".join(MAIL), " ".join(SERVICES))
+        def build(directory: Path) -> None:
+            arguments = (str(base), str(directory), " ".join(MAIL), " ".join(SERVICES))
             extend = ("unshare", "-m", "-p", "-f", "--propagation", "private", "bash", "-ec")
             group = str(cgroups.root() / cgroups.BUILD)
             sources = str(sources_file(self._sources))
-            run(*extend, EXTEND, group, *arguments, sources, str(_fetching(place)))
+            run(*extend, EXTEND, group, *arguments, sources, str(_fetching(directory)))
 
         made_of = (*MAIL, *SERVICES, base.parent.name, EXTEND)
         return self._layer("mail", made_of, build, "about 20 s")
@@ -131,10 +131,10 @@ class Layers:
         self, name: str, made_of: tuple[str, ...], build: Callable[[Path], None], takes: str
     ) -> Path:
         digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
-        finished = self._place / f"{name}-{digest}"
+        finished = self._directory / f"{name}-{digest}"
         if not finished.exists():
             self._progress(f"building the {name} layer, {takes}, once on this machine")
-            building = self._place / f".{name}-{digest}"
+            building = self._directory / f".{name}-{digest}"
             shutil.rmtree(building, ignore_errors=True)  # what a killed build left
             building.mkdir(parents=True)
             build(building)
@@ -143,10 +143,15 @@ class Layers:
             building.rename(finished)
         return finished / "root"
 
-    def _bootstrap(self, place: Path) -> None:
-        root = place / "root"
+    def _bootstrap(self, directory: Path) -> None:
+        root = directory / "root"
         bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(BASE)}")
-        reach = (f"--aptopt={_fetching(place)}", SUITE, str(root), str(sources_file(self._sources)))
+        reach = (
+            f"--aptopt={_fetching(directory)}",
+            SUITE,
+            str(root),
+            str(sources_file(self._sources)),
+        )
         # It mounts the machine's /sys and /dev below the new root: in a namespace of its own, or a
         # killed build would leave them in the directory that is removed later.
         apart = ("unshare", "-m", "--propagation", "private")
@@ -179,16 +184,16 @@ def _offers_suite(file: Path) -> bool:
     return any({SUITE, "main"} <= set(entry.split()) for entry in entries)
 
 
-def _fetching(place: Path) -> Path:
+def _fetching(directory: Path) -> Path:
     """Write how this machine's apt fetches packages, for an apt in another root."""
     settings = run("apt-config", "dump").splitlines()
-    file = place / FETCHING
+    file = directory / FETCHING
     file.write_text("".join(f"{line}\n" for line in settings if ACQUIRE.match(line)))
     return file
 
 
-def _remove(place: Path) -> None:
-    if place.is_dir():
-        shutil.rmtree(place)
+def _remove(directory: Path) -> None:
+    if directory.is_dir():
+        shutil.rmtree(directory)
     else:
-        place.unlink(missing_ok=True)
+        directory.unlink(missing_ok=True)

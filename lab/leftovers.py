@@ -45,16 +45,16 @@ def clear(*directories: Path) -> None:
     Only for the holder of the machine's lab lock: it removes what any lab uses.
     """
     cgroups.kill(cgroups.root())
-    for place in (place for directory in directories for place in mounts(directory)):
-        unmount(place)
+    for path in (path for directory in directories for path in mounts(directory)):
+        unmount(path)
     network.down()
     for directory in directories:
         _remove_disks(directory)
-    for place in (NSPAWN / "propagate").glob(f"{network.PREFIX}*"):
-        shutil.rmtree(place)
-    for place in (NSPAWN / "propagate", NSPAWN / "locks", NSPAWN):
+    for path in (NSPAWN / "propagate").glob(f"{network.PREFIX}*"):
+        shutil.rmtree(path)
+    for path in (NSPAWN / "propagate", NSPAWN / "locks", NSPAWN):
         with suppress(OSError):
-            place.rmdir()  # unless it holds something of a guest that is not the lab's
+            path.rmdir()  # unless it holds something of a guest that is not the lab's
 
 
 def _remove_disks(directory: Path) -> None:
@@ -69,17 +69,17 @@ def _remove_disks(directory: Path) -> None:
 
 def forget_builds(cache: Path) -> None:
     """Remove layers and packages that were not finished. Only for the machine lock's holder."""
-    place = cache / CACHE
-    for mounted in mounts(place):
+    path = cache / CACHE
+    for mounted in mounts(path):
         run("umount", str(mounted))  # or the removal would reach the machine's own /sys
-    for half in place.glob("*/.*"):
+    for half in path.glob("*/.*"):
         shutil.rmtree(half)
 
 
-def unmount(place: Path) -> None:
+def unmount(path: Path) -> None:
     """Unmount a guest's disk, and remove the lock that nspawn keeps of it."""
-    seen = place.stat()
-    run("umount", str(place))
+    seen = path.stat()
+    run("umount", str(path))
     (NSPAWN / "locks" / f"inode-{seen.st_dev}:{seen.st_ino}").unlink(missing_ok=True)
 
 
@@ -88,7 +88,7 @@ def mounts(directory: Path) -> list[Path]:
     places = []
     # Without that file (not Linux) no host can have run.
     for line in MOUNTS.read_text().splitlines() if MOUNTS.exists() else ():
-        place = Path(line.split()[1].replace("\\040", " "))
-        if place.is_relative_to(directory):
-            places.append(place)
-    return sorted(places, key=lambda place: len(place.parts), reverse=True)
+        path = Path(line.split()[1].replace("\\040", " "))
+        if path.is_relative_to(directory):
+            places.append(path)
+    return sorted(places, key=lambda path: len(path.parts), reverse=True)

@@ -49,8 +49,8 @@ def provide(cache: Path, base: Path, progress: Callable[[str], None]) -> Path:
         progress("fetching packages for hosts, about 20 s, once on this machine")
         fetching = finished.with_name(f".{digest}")
         shutil.rmtree(fetching, ignore_errors=True)
-        for place in ("lists/partial", "partial"):
-            (fetching / place).mkdir(parents=True)
+        for directory in ("lists/partial", "partial"):
+            (fetching / directory).mkdir(parents=True)
         _fetch(fetching, base)
         shutil.rmtree(fetching / "lists")
         run(*cgroups.inside(cgroups.BUILD, "sh", "-ec", INDEX, str(fetching)))
@@ -63,13 +63,13 @@ def app(directory: Path) -> Starlette:
     return Starlette(routes=[Mount("/", StaticFiles(directory=directory))])
 
 
-def _fetch(place: Path, base: Path) -> None:
+def _fetch(directory: Path, base: Path) -> None:
     options = {
         "Debug::NoLocking": "1",
         "Dir::State::status": f"{base}/var/lib/dpkg/status",
-        "Dir::State::lists": f"{place}/lists",
-        "Dir::Cache": str(place),
-        "Dir::Cache::archives": str(place),
+        "Dir::State::lists": f"{directory}/lists",
+        "Dir::Cache": str(directory),
+        "Dir::Cache::archives": str(directory),
         "Dir::Cache::pkgcache": "",
         "Dir::Cache::srcpkgcache": "",
         "Dir::Etc::sourcelist": str(sources_file()),

@@ -168,16 +168,16 @@ def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> 
     variables = private / "inventory" / "host_vars" / connection.name
     variables.mkdir(parents=True, mode=0o700)
     key = private / "key"
-    known = private / "known_hosts"
+    known_hosts = private / "known_hosts"
     write(key, connection.private_key.rstrip("\n") + "\n", mode=PRIVATE)
-    write(known, connection.known_host.rstrip("\n") + "\n", mode=PRIVATE)
+    write(known_hosts, connection.known_host.rstrip("\n") + "\n", mode=PRIVATE)
     host = {
         "ansible_host": connection.address,
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(key),
         "ansible_ssh_common_args": " ".join(
             [
-                f"-o UserKnownHostsFile={known}",
+                f"-o UserKnownHostsFile={known_hosts}",
                 "-o GlobalKnownHostsFile=/dev/null",
                 "-o StrictHostKeyChecking=yes",
                 "-o IdentitiesOnly=yes",

@@ -156,11 +156,11 @@ def _reported(context: Any, news: Properties) -> Iterator[None]:
     except Fault as error:
         context.abort(grpc.StatusCode.UNKNOWN, line(error))
     except Exception as error:  # noqa: BLE001 - gRPC would print a traceback
-        defect = DEFECT(reason=f"{type(error).__name__} at {_place(error)}")
+        defect = DEFECT(reason=f"{type(error).__name__} at {_source_line(error)}")
         context.abort(grpc.StatusCode.INTERNAL, line(defect))
 
 
-def _place(error: Exception) -> str:
+def _source_line(error: Exception) -> str:
     """Name the last line that an unexpected error went through; its text may hold a secret."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -1,4 +1,4 @@
-"""Makes the DNS guest: Knot serves the world from the root down, unbound resolves for everybody."""
+"""Makes the DNS guest: Knot serves zones from the root down, unbound resolves for all guests."""
 
 from __future__ import annotations
 

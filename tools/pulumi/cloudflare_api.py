@@ -81,10 +81,10 @@ class CloudflareApi:
     def find_zone(self, zone: str | None, filter_: dict[str, Any]) -> dict[str, Any]:
         """Return the one zone with this id, or that the filter matches."""
         if zone is None:
-            found = self.zones(filter_)
-            if len(found) != 1:
-                raise ApiError(f"failed to find exactly one result, found {len(found)} zones")
-            zone = str(found[0]["id"])
+            zones = self.zones(filter_)
+            if len(zones) != 1:
+                raise ApiError(f"failed to find exactly one result, found {len(zones)} zones")
+            zone = str(zones[0]["id"])
         live = self.zone(zone)
         if live is None:
             raise ApiError(f"zone {zone} does not exist")
@@ -96,14 +96,14 @@ class CloudflareApi:
         for key, value in (filter_.get("account") or {}).items():
             query[f"account.{key}"] = value
         query["match"] = filter_.get("match") or "all"
-        found: list[dict[str, Any]] = []
+        zones: list[dict[str, Any]] = []
         page = 1
         while batch := self._request("get", "/zones", None, {**query, "page": page}):
-            found += batch
+            zones += batch
             page += 1
-            if len(found) >= MOST_ZONES:
+            if len(zones) >= MOST_ZONES:
                 break
-        return found
+        return zones
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         result = self._request(method, path, body)

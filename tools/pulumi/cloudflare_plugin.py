@@ -32,7 +32,7 @@ NOTICE = "PenguinMails' stand-in for Pulumi's Cloudflare plugin"
 Handler = Callable[[Any, Any, Any], Any]
 
 
-def told(verb: str) -> Callable[[Handler], Handler]:
+def reported(verb: str) -> Callable[[Handler], Handler]:
     """Turn an error into one line of Pulumi's diagnostics."""
 
     def decorate(handler: Handler) -> Handler:
@@ -44,7 +44,8 @@ def told(verb: str) -> Callable[[Handler], Handler]:
                 line = f"cloudflare: {verb} {_subject(request)}: {error}"
                 context.abort(grpc.StatusCode.UNKNOWN, line)
             except Exception as error:  # noqa: BLE001 - gRPC would print a traceback
-                line = f"cloudflare: {verb} {_subject(request)}: {NOTICE} failed: {_place(error)}"
+                failed = f"{NOTICE} failed: {_source_line(error)}"
+                line = f"cloudflare: {verb} {_subject(request)}: {failed}"
                 context.abort(grpc.StatusCode.INTERNAL, line)
 
         return answer
@@ -88,7 +89,7 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
         """Calls are short; the running one ends by itself."""
         return empty_pb2.Empty()
 
-    @told("check")
+    @reported("check")
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Report every mistake at once."""
         news = _plain(request.news)
@@ -102,7 +103,7 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
         ]
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
-    @told("compare")
+    @reported("compare")
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Compare by meaning; another type or zone is another record."""
         old, new = _plain(request.old_inputs) or _plain(request.olds), _plain(request.news)
@@ -120,7 +121,7 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
             deleteBeforeReplace=bool(replaces),
         )
 
-    @told("create")
+    @reported("create")
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
         """POST the record or zone."""
         inputs = _plain(request.properties)
@@ -134,7 +135,7 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
             state = _state(inputs, live)
         return provider_pb2.CreateResponse(id=live["id"], properties=_struct(state))
 
-    @told("read")
+    @reported("read")
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
         """GET the record or zone; one that is gone has an empty answer. `<zone>/<id>` imports."""
         planned, known = _plain(request.inputs), _plain(request.properties)
@@ -158,7 +159,7 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
             id=identity, properties=_struct(state), inputs=_struct(inputs)
         )
 
-    @told("update")
+    @reported("update")
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
         """PUT the whole record, PATCH the zone."""
         inputs = _plain(request.news)
@@ -171,7 +172,7 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
         live = self._api.replace_record(inputs["zoneId"], request.id, body(inputs, before))
         return provider_pb2.UpdateResponse(properties=_struct(_state(inputs, live)))
 
-    @told("delete")
+    @reported("delete")
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         """DELETE the record or zone; a record that is gone already is an error, as upstream."""
         if _is_zone(request):
@@ -180,7 +181,7 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
             self._api.delete_record(_plain(request.properties)["zoneId"], request.id)
         return empty_pb2.Empty()
 
-    @told("look up")
+    @reported("look up")
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Look zones up: one by id or filter, or all that match."""
         arguments = _plain(request.args)
@@ -207,7 +208,7 @@ def _subject(request: Any) -> str:
     return str(fields.get("id") or fields.get("tok") or "")
 
 
-def _place(error: Exception) -> str:
+def _source_line(error: Exception) -> str:
     """Return an unexpected error, and the line of ours that raised it."""
     trace = error.__traceback__
     while trace and trace.tb_next:

@@ -36,19 +36,19 @@ COMMENT_LIMIT = 500
 
 def mistakes(inputs: dict[str, Any]) -> list[tuple[str, str]]:
     """Return (property, reason) for everything that Cloudflare would refuse."""
-    found = [
+    violations = [
         (key, "is required") for key in ("zoneId", "name", "type", "ttl") if not inputs.get(key)
     ]
     ttl = inputs.get("ttl")
     if isinstance(ttl, int | float) and ttl not in (0, 1) and not 60 <= ttl <= 86400:
-        found.append(("ttl", "must be 1 (automatic) or between 60 and 86400 seconds"))
+        violations.append(("ttl", "must be 1 (automatic) or between 60 and 86400 seconds"))
     if inputs.get("type") == "MX" and inputs.get("priority") is None:
-        found.append(("priority", "is required for MX"))
+        violations.append(("priority", "is required for MX"))
     if not inputs.get("content") and not inputs.get("data"):
-        found.append(("content", "is required"))
+        violations.append(("content", "is required"))
     if len(inputs.get("comment") or "") > COMMENT_LIMIT:
-        found.append(("comment", f"must not be longer than {COMMENT_LIMIT} characters"))
-    return found
+        violations.append(("comment", f"must not be longer than {COMMENT_LIMIT} characters"))
+    return violations
 
 
 def changed_fields(
@@ -130,7 +130,7 @@ def camel(value: Any) -> Any:
     """Spell the keys of nested values as Pulumi does."""
     if isinstance(value, dict):
         return {
-            re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), key): camel(v)
+            re.sub(r"_([a-z0-9])", lambda letter: letter[1].upper(), key): camel(v)
             for key, v in value.items()
         }
     if isinstance(value, list):

@@ -37,14 +37,15 @@ def on_path(search: str | None = None, ours: Collection[Path] = ()) -> Part | No
     A shell that uses an engine of ours has that on PATH too: what is below `ours` does not count.
     """
     directories = [
-        place
-        for place in (search or os.environ.get("PATH", os.defpath)).split(os.pathsep)
-        if place and not any(Path(place).resolve().is_relative_to(own.resolve()) for own in ours)
+        directory
+        for directory in (search or os.environ.get("PATH", os.defpath)).split(os.pathsep)
+        if directory
+        and not any(Path(directory).resolve().is_relative_to(own.resolve()) for own in ours)
     ]
-    found = shutil.which("pulumi", path=os.pathsep.join(directories))
-    if found is None or not _is_our_version(Path(found)):
+    program = shutil.which("pulumi", path=os.pathsep.join(directories))
+    if program is None or not _is_our_version(Path(program)):
         return None
-    return Part("pulumi", VERSION, Kind.OFFICIAL, Path(found).resolve())
+    return Part("pulumi", VERSION, Kind.OFFICIAL, Path(program).resolve())
 
 
 def _is_our_version(program: Path) -> bool:
@@ -73,22 +74,22 @@ def cached() -> Part | None:
     return None
 
 
-def download(progress: Progress, base: str = DOWNLOAD, patience: float = 5) -> Part | None:
+def download(progress: Progress, base: str = DOWNLOAD, silence: float = 5) -> Part | None:
     """Fetch the official distribution; None where this machine cannot get it whole.
 
-    `patience` is how many seconds of silence mean that it cannot be reached.
+    `silence` is after how many seconds without data the server counts as unreachable.
     """
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     url = f"{base}/pulumi-v{VERSION}-{platform.system().lower()}-{machine}.tar.gz"
     with _alone("download"), _scratch("downloading-") as scratch:
-        if (found := cached()) is not None:
-            return found
+        if (part := cached()) is not None:
+            return part
         archive = scratch / "pulumi.tar.gz"
         unpacked = scratch / "unpacked"
         try:
             # The address is a constant of this file; a short time-out keeps closed networks quick.
             with (
-                urllib.request.urlopen(url, timeout=patience) as answer,  # noqa: S310
+                urllib.request.urlopen(url, timeout=silence) as answer,  # noqa: S310
                 archive.open("wb") as file,
             ):
                 progress("downloading the official distribution")
@@ -131,9 +132,9 @@ def build(progress: Progress) -> Part:
     if go is None:
         raise GO_MISSING(version=VERSION)
     with _alone("build"):
-        found = cached()
-        if found:
-            return found
+        part = cached()
+        if part:
+            return part
         target = _built()
         with _scratch("building-") as scratch:
             log = target.parent / "build.log"

@@ -39,9 +39,9 @@ class Engine:
         all_plugins = {"cloudflare": (self.cloudflare.version, self.cloudflare.path)}
         all_plugins.update(plugins or {})
         for name, (version, executable) in all_plugins.items():
-            place = home / "plugins" / f"resource-{name}-v{version}"
-            place.mkdir(parents=True, exist_ok=True)
-            files.link(place / f"pulumi-resource-{name}", executable)
+            directory = home / "plugins" / f"resource-{name}-v{version}"
+            directory.mkdir(parents=True, exist_ok=True)
+            files.link(directory / f"pulumi-resource-{name}", executable)
         return {
             "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ.get('PATH', '/usr/bin:/bin')}",
             "PULUMI_HOME": str(home),

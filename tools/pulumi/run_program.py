@@ -79,7 +79,7 @@ def _response(error: BaseException, directory: Path) -> Any:
     elif isinstance(error, pulumi.RunError):
         text = str(error)
     else:
-        text = f"{type(error).__name__}: {error}{_place(error, directory)}"
+        text = f"{type(error).__name__}: {error}{_source_line(error, directory)}"
     try:
         pulumi.log.debug("".join(traceback.format_exception(error)))
         pulumi.log.error(text)
@@ -88,7 +88,7 @@ def _response(error: BaseException, directory: Path) -> Any:
     return language_pb2.RunResponse(error=text, bail=True)
 
 
-def _place(error: BaseException, directory: Path) -> str:
+def _source_line(error: BaseException, directory: Path) -> str:
     """Name the last line of the program itself that the error went through."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(Path(frame.filename), directory)]

