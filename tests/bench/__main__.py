@@ -68,9 +68,9 @@ def main() -> None:
             delete({**os.environ, **world.environment()})
         else:
             down.stop()
-    place = checkout() / "build" / "bench.json"
-    place.parent.mkdir(exist_ok=True)
-    place.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
+    path = checkout() / "build" / "bench.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
     for figure in figures:
         against = f"  {figure.ratio:.2f} of {figure.peer}" if figure.ratio else ""
         print(f"{figure.name:<44} {figure.value:>9.2f} {figure.unit}{against}")

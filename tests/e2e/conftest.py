@@ -56,11 +56,11 @@ def real_hosts(lab_directory: Path) -> None:
         pytest.skip(f"real hosts cannot run here: {lacking}")
 
     def built_by_us() -> bool:
-        place = state_dir() / "building"
+        directory = state_dir() / "building"
         try:
-            with alone(place, MACHINE_LOCK):
+            with alone(directory, MACHINE_LOCK):
                 _build(print)
-                leftovers.clear(place)
+                leftovers.clear(directory)
         except Fault as fault:
             if fault.code is not TAKEN:
                 raise

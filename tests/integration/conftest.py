@@ -18,9 +18,9 @@ from kit.paths import state_dir
 from tools.servers import Postgres, Valkey
 
 
-def _clear_killed_runs(places: Path) -> None:
+def _clear_killed_runs(root: Path) -> None:
     """Stop and remove the servers of test runs that did not live to do it."""
-    for left in places.iterdir() if places.exists() else ():
+    for left in root.iterdir() if root.exists() else ():
         if not Path(f"/proc/{left.name}").exists():
             Postgres(left / "postgres").stop()
             Valkey(left / "valkey").stop()
@@ -30,12 +30,12 @@ def _clear_killed_runs(places: Path) -> None:
 @pytest.fixture(scope="session")
 def servers_dir() -> Iterator[Path]:
     """A directory of this run's servers, which their users can reach."""
-    places = state_dir() / "test-servers"
-    _clear_killed_runs(places)
-    place = places / str(os.getpid())
-    place.mkdir(parents=True)
-    yield place
-    shutil.rmtree(place)
+    root = state_dir() / "test-servers"
+    _clear_killed_runs(root)
+    directory = root / str(os.getpid())
+    directory.mkdir(parents=True)
+    yield directory
+    shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")

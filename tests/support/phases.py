@@ -1,4 +1,4 @@
-"""All phases on whatever a test puts in the place of the world."""
+"""All phases, with the doubles that a test provides for their ports."""
 
 from __future__ import annotations
 

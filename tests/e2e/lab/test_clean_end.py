@@ -112,10 +112,10 @@ LEFT = {
 @pytest.fixture
 def state() -> Iterator[Path]:
     """A state directory that can hold hosts, whose path has a space."""
-    place = state_dir() / "clean end" / str(os.getpid())
-    (place / "state").mkdir(parents=True)
-    yield place / "state"
-    subprocess.run(["rm", "-r", "--one-file-system", place.parent], check=True)
+    directory = state_dir() / "clean end" / str(os.getpid())
+    (directory / "state").mkdir(parents=True)
+    yield directory / "state"
+    subprocess.run(["rm", "-r", "--one-file-system", directory.parent], check=True)
 
 
 @pytest.mark.parametrize(

@@ -26,14 +26,14 @@ from tools.servers import Valkey
 class Installation:
     """One state directory, and the commands on it."""
 
-    def __init__(self, place: Path, dsn: str) -> None:
-        self.place = place
+    def __init__(self, directory: Path, dsn: str) -> None:
+        self.directory = directory
         self.dsn = dsn
         # The platform's settings and nobody's context: only what is given here counts.
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
         self.environment = {
             **clean,
-            "PENGUIN_STATE_DIR": str(place),
+            "PENGUIN_STATE_DIR": str(directory),
             "PENGUIN_DATABASE__DSN": dsn,
             "PENGUIN_API__PORT": "0",
             "PENGUIN_PUBLIC__PORT": "0",
@@ -66,14 +66,14 @@ class Installation:
 
     def login(self, role: Role) -> str:
         """Return the name of a role in the database."""
-        text = (self.place / "settings.env").read_text()
+        text = (self.directory / "settings.env").read_text()
         [installation] = re.findall(r'PENGUIN_PLATFORM__INSTALLATION="(\w+)"', text)
         return role_name(installation, role)
 
     @property
     def announced(self) -> dict[str, Any]:
         """What `serve.json` says."""
-        announced: dict[str, Any] = json.loads((self.place / "serve.json").read_text())
+        announced: dict[str, Any] = json.loads((self.directory / "serve.json").read_text())
         return announced
 
     @property
@@ -95,7 +95,7 @@ class Installation:
     @contextmanager
     def serving(self, *parts: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
         """Run parts until all are well; at the end they have ended, and in time."""
-        with (self.place / "said").open("w") as said:
+        with (self.directory / "said").open("w") as said:
             process = subprocess.Popen(
                 self.command("serve", *parts),
                 cwd=checkout(),
@@ -117,7 +117,7 @@ class Installation:
 
     def said(self) -> str:
         """Return what `penguin serve` printed."""
-        return (self.place / "said").read_text()
+        return (self.directory / "said").read_text()
 
     def _are_well(self, parts: Sequence[str]) -> bool:
         return all(self.health(part).status_code == 200 for part in parts or ("",))

@@ -52,7 +52,7 @@ PROVIDER = {"HOSTWINDS_API_KEY": "hostwinds-credential", "CLOUDFLARE_API_TOKEN":
 
 @pytest.fixture
 def ring(control_plane: Installation) -> Path:
-    return control_plane.place / "master.keys"
+    return control_plane.directory / "master.keys"
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def prepare(installation: Installation, valkey: str) -> Installation:
         "PENGUIN_REDIS__URL": valkey,
         "PENGUIN_MAIL__PUBLIC_URL": "https://app.penguinmails.example",
         "PULUMI_BACKEND_URL": "postgres://engine:backend-credential@127.0.0.1:9/state",
-        "PULUMI_HOME": str(installation.place),
-        "HOSTWINDS_JOURNAL": str(installation.place / "journal.json"),
+        "PULUMI_HOME": str(installation.directory),
+        "HOSTWINDS_JOURNAL": str(installation.directory / "journal.json"),
     }
     assert installation.run("db", "upgrade").returncode == 0
     return installation
@@ -128,7 +128,7 @@ async def work(
     control_plane: Installation, entry: DirectoryEntry, tenant_id: UUID, sink: Sink
 ) -> AsyncIterator[Work]:
     database, name = control_plane.dsn, f"acme{secrets.token_hex(3)}"
-    key = json.loads((control_plane.place / "context.json").read_text())["api_key"]
+    key = json.loads((control_plane.directory / "context.json").read_text())["api_key"]
     answer = httpx2.post(
         f"{control_plane.announced['url']}/api/v1/tenants",
         json=document(name),
@@ -162,7 +162,7 @@ def restart(control_plane: Installation, part: str) -> None:
 def settings_of(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, value in installation.environment.items():
         monkeypatch.setenv(name, value)
-    return Settings.read(installation.place)
+    return Settings.read(installation.directory)
 
 
 def test_part_that_runs_holds_no_secret_of_another(
@@ -183,7 +183,7 @@ def test_part_that_runs_holds_no_secret_of_another(
         passwords[Role.JOURNAL].get_secret_value(): set(),
         settings.api.pepper.get_secret_value(): {"api"},
         settings.mail.token_key.get_secret_value(): {"public", "sender"},
-        str(control_plane.place / "master.keys"): {"reconciler", "sender"},
+        str(control_plane.directory / "master.keys"): {"reconciler", "sender"},
         redis_password: {"sender"},
         superuser: set(),
         "backend-credential": {"reconciler"},
@@ -193,8 +193,8 @@ def test_part_that_runs_holds_no_secret_of_another(
     for secret, parts in owners.items():
         assert {part for part, memory in held.items() if secret.encode() in memory} == parts, secret
     for part in PARTS:
-        place = Path(f"/proc/{control_plane.pid(part)}")
-        seen = (place / "environ").read_bytes() + (place / "cmdline").read_bytes()
+        directory = Path(f"/proc/{control_plane.pid(part)}")
+        seen = (directory / "environ").read_bytes() + (directory / "cmdline").read_bytes()
         assert not [secret for secret in owners if secret.encode() in seen], part
 
 

@@ -28,13 +28,13 @@ from .conftest import Installation
 
 def test_init_run_twice_makes_private_files_once(installation: Installation) -> None:
     for name in ("settings.env", "master.keys", "context.json"):
-        assert (installation.place / name).stat().st_mode & 0o777 == 0o600, name
-    before = (installation.place / "settings.env").read_text()
+        assert (installation.directory / name).stat().st_mode & 0o777 == 0o600, name
+    before = (installation.directory / "settings.env").read_text()
     assert "PENGUIN_PLATFORM__INSTALLATION=" in before
     again = installation.run("init")
     assert again.returncode == 1
     assert_shows(again.stderr, INIT_EXISTS)
-    assert (installation.place / "settings.env").read_text() == before
+    assert (installation.directory / "settings.env").read_text() == before
 
 
 def test_api_serves_the_first_operator_until_sigterm(
@@ -47,23 +47,23 @@ def test_api_serves_the_first_operator_until_sigterm(
     try:
         assert process.stdout is not None
         assert "the API answers at" in process.stdout.readline()
-        url = json.loads((installation.place / "serve.json").read_text())["url"]
-        key = json.loads((installation.place / "context.json").read_text())["api_key"]
+        url = json.loads((installation.directory / "serve.json").read_text())["url"]
+        key = json.loads((installation.directory / "context.json").read_text())["api_key"]
         answer = httpx2.get(f"{url}/api/v1/tenants", headers={"Authorization": f"Bearer {key}"})
         assert answer.json() == {"items": [], "next": None}
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
-    assert not (installation.place / "serve.json").exists()
-    log = (installation.place / "log" / "control-plane.jsonl").read_text()
+    assert not (installation.directory / "serve.json").exists()
+    log = (installation.directory / "log" / "control-plane.jsonl").read_text()
     assert json.loads(log.splitlines()[0])["event"] == "starting"
     assert key not in log
 
 
 def test_api_started_second_leaves_the_address_of_the_first(installation: Installation) -> None:
     installation.run("db", "upgrade")
-    word = installation.place / "serve.json"
+    word = installation.directory / "serve.json"
     first = installation.start("serve", "api")
     try:
         assert first.stdout is not None
@@ -114,7 +114,7 @@ def test_port_in_use_is_named(installation: Installation) -> None:
     assert_shows(refused.stderr, PORT_TAKEN, port=port)
     assert f"at: 127.0.0.1:{port}" in refused.stderr
     assert "Traceback" not in refused.stderr
-    log = (installation.place / "log" / "control-plane.jsonl").read_text()
+    log = (installation.directory / "log" / "control-plane.jsonl").read_text()
     assert json.loads(log.splitlines()[-1])["code"] == "serve.port_taken"
 
 

@@ -48,9 +48,9 @@ def test_outcome_of_a_closed_intent_is_written(journal: Journal) -> None:
 def test_journal_unwritable_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "damaged.json").write_text("{")
     (tmp_path / "file").touch()
-    for place in (tmp_path / "damaged.json", tmp_path / "file" / "journal.json"):
-        with fault_shown(JOURNAL_UNAVAILABLE, location=place, reason=...):
-            FileJournal(place).open("acme-mx1")
+    for file in (tmp_path / "damaged.json", tmp_path / "file" / "journal.json"):
+        with fault_shown(JOURNAL_UNAVAILABLE, location=file, reason=...):
+            FileJournal(file).open("acme-mx1")
     with fault_shown(JOURNAL_UNAVAILABLE, reason=...):
         PostgresJournal("postgresql://nobody@127.0.0.1:9/none").open("acme-mx1")
 

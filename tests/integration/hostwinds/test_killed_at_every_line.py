@@ -36,11 +36,11 @@ def killed(tried: set[tuple[str, int]], act: Callable[[], object]) -> bool:
     """Run it until the first line at which no run was killed yet; return whether it was killed."""
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        place = frame.f_code.co_filename, frame.f_lineno
-        if not place[0].startswith(OURS):
+        position = frame.f_code.co_filename, frame.f_lineno
+        if not position[0].startswith(OURS):
             return None
-        if event == "line" and place not in tried:
-            tried.add(place)
+        if event == "line" and position not in tried:
+            tried.add(position)
             raise Killed
         return trace
 

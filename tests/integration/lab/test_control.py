@@ -21,9 +21,9 @@ Start = Callable[..., RunningLab]
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "a lab"
-    yield place
-    control.stop(place)
+    directory = tmp_path / "a lab"
+    yield directory
+    control.stop(directory)
 
 
 @pytest.fixture

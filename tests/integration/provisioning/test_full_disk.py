@@ -34,35 +34,37 @@ LONG_ENTRY = "select pg_logical_emit_message(false, 'x', repeat('x', 1 << 20))"
 class Disk:
     """A small one that can be filled to the last byte."""
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        place.mkdir(parents=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(place)], check=True)
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(directory)], check=True
+        )
 
     def fill(self) -> None:
-        with (self._place / "fill").open("wb", buffering=0) as file:
+        with (self._directory / "fill").open("wb", buffering=0) as file:
             for size in (1 << 20, 1 << 9):
                 with suppress(OSError):
                     while file.write(b"x" * size):
                         pass
 
     def empty(self) -> None:
-        (self._place / "fill").unlink()
+        (self._directory / "fill").unlink()
 
     def remove(self) -> None:
-        subprocess.run(["umount", str(self._place)], check=True)
+        subprocess.run(["umount", str(self._directory)], check=True)
 
 
 class Installation:
     """One state directory with its embedded servers, a control plane, and a person."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
-        self.environment = {**clean, "PENGUIN_STATE_DIR": str(place), "PENGUIN_API__PORT": "0"}
+        self.environment = {**clean, "PENGUIN_STATE_DIR": str(directory), "PENGUIN_API__PORT": "0"}
         self.environment["PENGUIN_PUBLIC__PORT"] = "0"
-        self.postgres = Postgres(place / "postgres")
-        self.log = place / "log" / "control-plane.jsonl"
+        self.postgres = Postgres(directory / "postgres")
+        self.log = directory / "log" / "control-plane.jsonl"
 
     def penguin(self, *arguments: str) -> CommandOutput:
         done = subprocess.run(
@@ -104,7 +106,7 @@ class Installation:
             stdout=subprocess.DEVNULL,
         )
         try:
-            wait_for((self.place / "serve.json").exists, seconds=30)
+            wait_for((self.directory / "serve.json").exists, seconds=30)
             yield
         finally:
             serving.terminate()
@@ -113,21 +115,23 @@ class Installation:
 
 
 @pytest.fixture
-def place(servers_dir: Path) -> Path:
+def directory(servers_dir: Path) -> Path:
     """Short, since paths of sockets are limited."""
     return servers_dir / uuid.uuid4().hex[:6]
 
 
 @pytest.fixture
-def disk(place: Path) -> Iterator[Disk]:
-    made = Disk(place / "postgres")
+def disk(directory: Path) -> Iterator[Disk]:
+    made = Disk(directory / "postgres")
     yield made
     made.remove()
 
 
 @pytest.fixture
-def installation(place: Path, disk: Disk, environment: dict[str, str]) -> Iterator[Installation]:
-    made = Installation(place)
+def installation(
+    directory: Path, disk: Disk, environment: dict[str, str]
+) -> Iterator[Installation]:
+    made = Installation(directory)
     try:
         for command in (("init",), ("db", "upgrade")):
             assert made.penguin(*command).status == 0
@@ -135,14 +139,14 @@ def installation(place: Path, disk: Disk, environment: dict[str, str]) -> Iterat
             yield made
     finally:
         made.postgres.stop()
-        Valkey(place / "valkey").stop()
+        Valkey(directory / "valkey").stop()
 
 
 def test_full_disk_is_shown_and_its_repair_needs_no_second_purchase(
     installation: Installation, disk: Disk, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     penguin = installation.penguin
-    file = installation.place / "acme.yaml"
+    file = installation.directory / "acme.yaml"
     file.write_text(FILE)
 
     disk.fill()
@@ -179,7 +183,7 @@ def test_database_ended_by_a_full_disk_starts_again_with_space(
     installation: Installation, disk: Disk
 ) -> None:
     penguin, postgres = installation.penguin, installation.postgres
-    file = installation.place / "acme.yaml"
+    file = installation.directory / "acme.yaml"
     file.write_text(FILE)
     disk.fill()
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:

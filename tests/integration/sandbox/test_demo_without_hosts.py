@@ -15,11 +15,11 @@ from tools.servers import Postgres, Valkey
 
 @pytest.mark.engine
 def test_demo_without_hosts_ends_at_dns_with_the_reason(servers_dir: Path) -> None:
-    place = servers_dir / "world"
+    directory = servers_dir / "world"
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", "demo", "--api-only"],
         cwd=checkout(),
-        env={**os.environ, "PENGUIN_STATE_DIR": str(place)},
+        env={**os.environ, "PENGUIN_STATE_DIR": str(directory)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -32,7 +32,7 @@ def test_demo_without_hosts_ends_at_dns_with_the_reason(servers_dir: Path) -> No
     assert "HostsUnavailable" in said
     assert "$48.97" in said
     assert "Traceback" not in said
-    assert Postgres(place / "postgres").pid() is None
-    assert Valkey(place / "valkey").pid() is None
-    assert not (place / "lab" / "lab.json").exists()
-    assert not (place / "serve.json").exists()
+    assert Postgres(directory / "postgres").pid() is None
+    assert Valkey(directory / "valkey").pid() is None
+    assert not (directory / "lab" / "lab.json").exists()
+    assert not (directory / "serve.json").exists()

@@ -23,10 +23,10 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 class Sandbox:
     """The commands in a state directory of a test."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
-        self.environment = {**clean, "PENGUIN_STATE_DIR": str(place), "PENGUIN_API__PORT": "0"}
+        self.environment = {**clean, "PENGUIN_STATE_DIR": str(directory), "PENGUIN_API__PORT": "0"}
         self.environment["PENGUIN_PUBLIC__PORT"] = "0"
 
     def penguin(self, *arguments: str) -> str:
@@ -48,11 +48,13 @@ class Sandbox:
 
     def processes(self) -> dict[int, str]:
         """Return all processes that this state directory has started."""
-        return mentioning(self.place)
+        return mentioning(self.directory)
 
     def segment(self) -> int | None:
         """Return the shared memory of the database's server."""
-        return shared_memory.segment_of((self.place / "postgres/data/postmaster.pid").read_text())
+        return shared_memory.segment_of(
+            (self.directory / "postgres/data/postmaster.pid").read_text()
+        )
 
 
 @pytest.mark.parametrize("moment", ["applied", "in the operation", "ready", "killed", "all killed"])
@@ -66,12 +68,15 @@ def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path
         elif moment == "ready":
             sandbox.penguin("wait", "tenant", "acme", "--for=condition=DnsReady")
         elif moment == "killed":
-            announced = json.loads((sandbox.place / "serve.json").read_text())
+            announced = json.loads((sandbox.directory / "serve.json").read_text())
             os.kill(int(announced["process"].partition(".")[0]), signal.SIGKILL)
         segment = sandbox.segment()
         assert segment is not None
         if moment == "all killed":
-            servers = [Postgres(sandbox.place / "postgres"), Valkey(sandbox.place / "valkey")]
+            servers = [
+                Postgres(sandbox.directory / "postgres"),
+                Valkey(sandbox.directory / "valkey"),
+            ]
             pids = {*sandbox.processes(), *(server.pid() for server in servers)} - {None}
             for pid in pids:
                 with suppress(ProcessLookupError):
@@ -81,5 +86,5 @@ def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path
     assert "control plane ended" in said
     assert sandbox.processes() == {}
     assert shared_memory.attached(segment) is None
-    assert Postgres(sandbox.place / "postgres").pid() is None
-    assert Valkey(sandbox.place / "valkey").pid() is None
+    assert Postgres(sandbox.directory / "postgres").pid() is None
+    assert Valkey(sandbox.directory / "valkey").pid() is None

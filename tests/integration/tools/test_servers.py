@@ -26,22 +26,22 @@ from tools.servers.process import is_running
 
 
 @pytest.fixture
-def place(servers_dir: Path) -> Path:
+def directory(servers_dir: Path) -> Path:
     """A directory for the servers of one test; short, since socket paths are limited."""
     return servers_dir / uuid.uuid4().hex[:6]
 
 
 @pytest.fixture
-def postgres(place: Path) -> Iterator[Postgres]:
-    server = Postgres(place / "postgres")
+def postgres(directory: Path) -> Iterator[Postgres]:
+    server = Postgres(directory / "postgres")
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def valkey_alone(place: Path) -> Iterator[Valkey]:
-    server = Valkey(place / "valkey")
+def valkey_alone(directory: Path) -> Iterator[Valkey]:
+    server = Valkey(directory / "valkey")
     server.start()
     yield server
     server.stop()
@@ -59,8 +59,8 @@ class TestPostgres:
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(without)
 
-    def test_postgres_that_runs_is_adopted(self, postgres: Postgres, place: Path) -> None:
-        other = Postgres(place / "postgres")
+    def test_postgres_that_runs_is_adopted(self, postgres: Postgres, directory: Path) -> None:
+        other = Postgres(directory / "postgres")
         other.start()
         assert other.pid() == postgres.pid()
 
@@ -78,13 +78,17 @@ class TestPostgres:
         postgres.stop()
         assert shared_memory.attached(segment) is None
 
-    def test_postgres_killed_keeps_data_and_address(self, postgres: Postgres, place: Path) -> None:
+    def test_postgres_killed_keeps_data_and_address(
+        self, postgres: Postgres, directory: Path
+    ) -> None:
         with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
             connection.execute("create table kept as select 7 as n")
         dsn, pid = postgres.dsn(), postgres.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not is_running(pid, "postgres", place / "postgres" / "data"), seconds=10)
+        wait_for(
+            lambda: not is_running(pid, "postgres", directory / "postgres" / "data"), seconds=10
+        )
         assert not postgres.is_healthy()
 
         postgres.start()
@@ -102,9 +106,9 @@ class TestPostgres:
             assert postgres.is_healthy()
 
     def test_postgres_without_its_password_file_is_refused_and_stopped(
-        self, postgres: Postgres, place: Path
+        self, postgres: Postgres, directory: Path
     ) -> None:
-        file = place / "postgres" / "password"
+        file = directory / "postgres" / "password"
         right = file.read_text()
         file.write_text("wrong")
         while_it_runs = printed(postgres.start)
@@ -117,14 +121,14 @@ class TestPostgres:
         assert postgres.pid() is None
 
     def test_process_number_that_was_reused_is_no_server(
-        self, postgres: Postgres, place: Path
+        self, postgres: Postgres, directory: Path
     ) -> None:
-        other = Postgres(place / "other")
+        other = Postgres(directory / "other")
         other.start()
         try:
             postgres.stop()
-            lines = (place / "other" / "data" / "postmaster.pid").read_text()
-            (place / "postgres" / "data" / "postmaster.pid").write_text(lines)
+            lines = (directory / "other" / "data" / "postmaster.pid").read_text()
+            (directory / "postgres" / "data" / "postmaster.pid").write_text(lines)
             assert postgres.pid() is None
             postgres.stop()
             assert other.is_healthy()
@@ -133,8 +137,8 @@ class TestPostgres:
         finally:
             other.stop()
 
-    def test_postgres_started_twice_at_once_is_one_server(self, place: Path) -> None:
-        servers = [Postgres(place / "postgres", durable=False) for _ in range(2)]
+    def test_postgres_started_twice_at_once_is_one_server(self, directory: Path) -> None:
+        servers = [Postgres(directory / "postgres", durable=False) for _ in range(2)]
         with ThreadPoolExecutor() as pool:
             for started in [pool.submit(server.start) for server in servers]:
                 started.result()
@@ -144,22 +148,22 @@ class TestPostgres:
             servers[0].stop()
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
-    def test_postgres_on_a_full_disk_is_refused(self, place: Path) -> None:
-        place.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)]
+    def test_postgres_on_a_full_disk_is_refused(self, directory: Path) -> None:
+        directory.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(directory)]
         subprocess.run(mount, check=True)
-        postgres = Postgres(place / "postgres")
+        postgres = Postgres(directory / "postgres")
         try:
             postgres.start()
             postgres.stop()
-            (place / "fill").write_bytes(b"x" * (shutil.disk_usage(place).free - 4096))
-            for each in (postgres, Postgres(place / "new"), Valkey(place / "valkey")):
+            (directory / "fill").write_bytes(b"x" * (shutil.disk_usage(directory).free - 4096))
+            for each in (postgres, Postgres(directory / "new"), Valkey(directory / "valkey")):
                 assert_shows(printed(each.start), faults.DISK_FULL, server=each.title)
-            (place / "fill").unlink()
+            (directory / "fill").unlink()
             postgres.start()
         finally:
             postgres.stop()
-            subprocess.run(["umount", str(place)], check=True)
+            subprocess.run(["umount", str(directory)], check=True)
 
     def test_postgres_stopped_twice_stays_stopped(self, postgres: Postgres) -> None:
         postgres.stop()
@@ -167,14 +171,14 @@ class TestPostgres:
         assert postgres.pid() is None
 
     def test_postgres_with_a_damaged_cluster_names_its_log(
-        self, postgres: Postgres, place: Path
+        self, postgres: Postgres, directory: Path
     ) -> None:
         postgres.stop()
-        (place / "postgres" / "data" / "global" / "pg_control").unlink()
+        (directory / "postgres" / "data" / "global" / "pg_control").unlink()
         shown = printed(postgres.start)
         assert_shows(shown, faults.START_FAILED, reason=...)
         assert "pg_control" in shown
-        assert f"at: {place / 'postgres' / 'server.log'}" in shown
+        assert f"at: {directory / 'postgres' / 'server.log'}" in shown
 
 
 class TestValkey:
@@ -191,19 +195,19 @@ class TestValkey:
             stranger.ping()
 
     def test_valkey_killed_and_started_keeps_its_address(
-        self, valkey_alone: Valkey, place: Path
+        self, valkey_alone: Valkey, directory: Path
     ) -> None:
         url, pid = valkey_alone.url(), valkey_alone.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not is_running(pid, "valkey-server", place / "valkey"), seconds=10)
+        wait_for(lambda: not is_running(pid, "valkey-server", directory / "valkey"), seconds=10)
         valkey_alone.start()
         assert valkey_alone.url() == url
 
     def test_valkey_that_refuses_the_password_keeps_running(
-        self, valkey_alone: Valkey, place: Path
+        self, valkey_alone: Valkey, directory: Path
     ) -> None:
-        file, pid = place / "valkey" / "password", valkey_alone.pid()
+        file, pid = directory / "valkey" / "password", valkey_alone.pid()
         right = file.read_text()
         file.write_text("wrong")
         shown = printed(valkey_alone.start)
@@ -213,23 +217,23 @@ class TestValkey:
         assert valkey_alone.pid() == pid
 
     def test_valkey_stopped_by_a_signal_is_unresponsive(
-        self, valkey_alone: Valkey, place: Path
+        self, valkey_alone: Valkey, directory: Path
     ) -> None:
         pid = valkey_alone.pid()
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        impatient = Valkey(place / "valkey", reaction_seconds=0.5)
+        impatient = Valkey(directory / "valkey", reaction_seconds=0.5)
         for call, reaction in ((impatient.start, "answer"), (impatient.stop, "stop")):
             assert_shows(printed(call), faults.UNRESPONSIVE, pid=pid, reaction=reaction)
         os.kill(pid, signal.SIGCONT)
 
     def test_password_of_valkey_is_in_no_argument_and_no_readable_file(
-        self, valkey_alone: Valkey, place: Path
+        self, valkey_alone: Valkey, directory: Path
     ) -> None:
-        password = (place / "valkey" / "password").read_text()
+        password = (directory / "valkey" / "password").read_text()
         arguments = Path(f"/proc/{valkey_alone.pid()}/cmdline").read_bytes()
         assert password.encode() not in arguments
-        assert stat.S_IMODE((place / "valkey" / "password").stat().st_mode) == 0o600
+        assert stat.S_IMODE((directory / "valkey" / "password").stat().st_mode) == 0o600
 
 
 def test_state_directory_has_a_path_that_servers_accept() -> None:
