@@ -43,10 +43,10 @@ class ForkServer:
         """Fork a worker for a job; yields the connection over which it reports."""
         ours, theirs = Pipe()
         with self._lock:
-            self._operations += 1
             if self._timer is not None:
                 self._timer.cancel()
             socket.send_fds(self._running(), [b"\0"], [theirs.fileno()])
+            self._operations += 1
         theirs.close()
         try:
             with ours, _ended_with_block(ours):
