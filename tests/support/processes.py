@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,17 +37,22 @@ def tree(pid: int) -> Iterator[int]:
         yield from tree(child)
 
 
-def mentioning(path: Path) -> dict[int, str]:
-    """Return the processes that know a directory: as argument, variable or working directory."""
-    text, found = str(path).encode(), {}
+def mentioning(directory: Path, *, apart: Sequence[str] = ()) -> dict[int, str]:
+    """Return the processes that know a directory: as argument, variable or working directory.
+
+    What is below it by a name in `apart` does not count.
+    """
+    ignored = "".join(rf"(?!/{re.escape(name)}\b)" for name in apart)
+    pattern = re.compile(f"{re.escape(str(directory))}{ignored}".encode())
+    commands: dict[int, str] = {}
     for entry in PROC.glob("[0-9]*"):
         pid = int(entry.name)
-        known = command(pid) + _read(pid, "environ")
+        text = command(pid) + _read(pid, "environ")
         with suppress(OSError):
-            known += bytes((entry / "cwd").readlink())
-        if text in known and pid != os.getpid():
-            found[pid] = command(pid).replace(b"\0", b" ").decode()
-    return {pid: line for pid, line in found.items() if line}
+            text += bytes((entry / "cwd").readlink())
+        if pattern.search(text) and pid != os.getpid():
+            commands[pid] = command(pid).replace(b"\0", b" ").decode()
+    return {pid: line for pid, line in commands.items() if line}
 
 
 def connects_to(port: int) -> bool:
