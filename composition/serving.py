@@ -34,6 +34,7 @@ from composition.parts.settings import (
 )
 from composition.settings import Settings
 from composition.supervisor import Child, Supervisor
+from controlplane.ansible.private_directory import clear_abandoned, default_root
 from controlplane.faults import DATABASE_UNAVAILABLE
 from kit import files
 from kit.database import LIMITS, Role, connection_options, role_name
@@ -92,6 +93,7 @@ async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -
         await supervisor.run()
     finally:
         keeping.cancel()
+        clear_abandoned(default_root())  # keys of a host, if the reconciler had to be killed
         _withdraw(announced)
 
 

@@ -18,6 +18,7 @@ from cli.api import SERVE, serving
 from composition.embedded import DATABASE, servers, stop_servers
 from composition.settings import SETTINGS_FILE, Settings
 from composition.supervisor import MARK
+from controlplane.ansible.private_directory import clear_abandoned, default_root
 from controlplane.database import role_dsn
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
@@ -167,8 +168,9 @@ def stop_control_plane() -> None:
         os.kill(pid, signal.SIGTERM)
         if not wait_until(lambda: identity(pid) is None, seconds=STOP_SECONDS):
             os.kill(pid, signal.SIGKILL)
-    # Parts of a killed supervisor, and processes that they had started.
+    # Parts of a killed supervisor, processes that they had started, and the keys these used.
     end_leftovers(f"{MARK}={state_dir()}\0")
+    clear_abandoned(default_root())
     (state_dir() / SERVE).unlink(missing_ok=True)
 
 

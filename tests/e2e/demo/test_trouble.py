@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from cli.api import Api, connect
+from controlplane.ansible.private_directory import clear_abandoned, default_root
 from controlplane.operations.schemas import OperationPage, OperationView
 from kit.paths import checkout, state_dir
 from lab import leftovers
@@ -217,6 +218,7 @@ def down_leaves_nothing() -> None:
     down.stop()
     others = ("engine", "test-servers")  # which other tests use at the same time
     assert mentioning(state_dir(), apart=others) == {}
+    assert clear_abandoned(default_root()) == 0
     assert leftovers.of(world.lab_dir()) == {}
     assert shared_memory.attached(segment) is None
     assert set(SHARED_MEMORY.glob("PostgreSQL.*")) <= dynamic
