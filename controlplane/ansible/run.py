@@ -49,6 +49,11 @@ class Connection:
     private_key: str = field(repr=False)
 
 
+REASON_LOST = "can be reached over SSH"
+"""Ansible reports this, without the reason, when ssh has closed its input and not ended yet, as
+after a refused login. With a reason it writes `ssh`."""
+
+
 def _never() -> bool:
     return False
 
@@ -65,8 +70,23 @@ def run_playbook(
     `cancelled` is polled about every second; the next run completes a cancelled one.
 
     Secrets reach Ansible by files (0600, in memory where the machine has a memory file system)
-    and never by arguments or environment. Raises a fault of this room.
+    and never by arguments or environment. Raises a fault of this room. A run that ends without
+    the reason that ssh had is repeated once.
     """
+    try:
+        return _run_once(playbook, connection, progress, cancelled)
+    except Fault as fault:
+        if REASON_LOST not in str(fault):
+            raise
+    return _run_once(playbook, connection, progress, cancelled)
+
+
+def _run_once(
+    playbook: Playbook,
+    connection: Connection,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> int:
     events = Events(connection.name, progress)
     with private_directory(playbook.private_root or default_root()) as private:
         _write_inputs(private, playbook, connection)

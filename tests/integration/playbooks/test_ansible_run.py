@@ -15,12 +15,20 @@ from typing import Any
 import pytest
 
 from controlplane.ansible import faults
-from controlplane.ansible.run import Connection, Playbook, run_playbook
+from controlplane.ansible.run import REASON_LOST, Connection, Playbook, run_playbook
 from controlplane.reconciler.faults import OPERATION_ENDED
 from kit.faults import Fault
 from tests.support.faults import assert_shows
 
 SECRET = "word-that-nobody-may-see"
+REFUSED_SSH = r"""#!/bin/sh
+if mkdir "$0.1" || mkdir "$0.2" || mkdir "$0.3"; then  # slow to end in all of Ansible's attempts
+  exec 0<&-
+  exec tail -f /dev/null
+fi
+echo "root@127.0.0.1: Permission denied (publickey)." >&2
+exit 255
+"""
 CONFIG = Path(__file__).parents[3] / "playbooks" / "ansible.cfg"
 
 
@@ -171,6 +179,23 @@ def test_host_that_does_not_answer_is_unreachable(run: Run) -> None:
 
     assert_shows(caught.value, faults.UNREACHABLE, reason=...)
     assert caught.value.where == "host/mx1"
+
+
+def test_refused_login_whose_reason_ansible_lost_is_shown_by_a_second_run(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.parent.mkdir()
+    ssh.write_text(REFUSED_SSH)
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
+    ping = task("Ask", "ping") | {"vars": {"ansible_python_interpreter": "/usr/bin/python3"}}
+
+    with pytest.raises(Fault) as caught:
+        run.tasks(ping, local=False)
+
+    assert_shows(caught.value, faults.SSH_REFUSED, reason=...)
+    assert [REASON_LOST in line for line in run.lines] == [True, False]
 
 
 def test_playbook_that_ansible_cannot_read_is_a_fault(run: Run) -> None:
