@@ -13,6 +13,7 @@ from email.message import Message
 from email.policy import default
 from pathlib import Path
 
+from kit.waiting import wait_until
 from lab import leftovers
 from lab.faults import FAILED, NO_MESSAGE
 from lab.guest import RESOLVER, Guest
@@ -127,15 +128,17 @@ def wait_for_message(lab: Path, message_id: str, deadline: float = 30.0) -> str:
     `lab` is the lab's directory, `deadline` in seconds. Raises NO_MESSAGE.
     """
     wanted = message_id.strip("<>")
-    over = time.monotonic() + deadline
-    while True:
+
+    def text() -> str | None:
         for _, file, message in messages(lab):
             if str(message["Message-ID"]).strip("<>") == wanted:
                 return file.read_text(errors="replace")
-        if time.monotonic() > over:
-            disk = lab / leftovers.HOSTS / IDENT / "m"
-            raise NO_MESSAGE(message_id=wanted, seconds=deadline, where=disk)
-        time.sleep(PAUSE_SECONDS)
+        return None
+
+    if found := wait_until(text, seconds=deadline, longest_pause=PAUSE_SECONDS):
+        return found
+    disk = lab / leftovers.HOSTS / IDENT / "m"
+    raise NO_MESSAGE(message_id=wanted, seconds=deadline, where=disk)
 
 
 def sender_of(text: str) -> str:
