@@ -87,7 +87,7 @@ def _region(tenant: Tenant, platform: Platform) -> Iterator[Located]:
         yield _located(UNKNOWN_REGION, "spec", "region", region=region, regions=names)
 
 
-def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - all look alike
+def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - one signature
     hosts = tenant.spec.hosts
     yield from _repeated((host.name for host in hosts), ("spec", "hosts"), "name", "host")
     if len(hosts) > SPF_LOOKUPS:
@@ -108,7 +108,7 @@ def _domains(tenant: Tenant, platform: Platform) -> Iterator[Located]:
             yield _located(PLATFORM_DOMAIN, "spec", "domains", index, "name", domain=name)
 
 
-def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001
+def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - as above
     names = {domain.name for domain in tenant.spec.domains}
     listed = ", ".join(sorted(names))
     boxes = tenant.spec.mailboxes

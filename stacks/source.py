@@ -66,7 +66,7 @@ def _from_control_plane(url: str, tenant: str) -> str:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
             f"{url}/api/v1/tenants/{tenant}/blueprint", headers={"Authorization": f"Bearer {key}"}
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - as above
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         with error:

@@ -72,7 +72,7 @@ def _get_once(path: str, **query: object) -> list[Live]:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
             f"{base}{asked}", headers={"Authorization": f"Bearer {token}"}
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - as above
             body = json.load(answer)
     except urllib.error.HTTPError as error:
         error.close()

@@ -232,7 +232,7 @@ def test_part_that_hangs_is_reported_by_health_until_it_goes_on(
         pid = control_plane.pid(part)
         os.kill(pid, signal.SIGSTOP)
         try:
-            wait_for(lambda: control_plane.health(part).status_code == 503)  # noqa: B023
+            wait_for(lambda: control_plane.health(part).status_code == 503)  # noqa: B023 - called at once
             detail = control_plane.health(part).json()["detail"]
             assert re.fullmatch(rf"process {pid} on \S+ has been silent for \d+ s", detail)
             seen = control_plane.health().json()["parts"]
@@ -264,7 +264,7 @@ def test_part_that_keeps_dying_is_left_down_and_health_says_so(prepared: Install
     with prepared.serving("api", "public"):
         killed = 0
         for _ in range(5):
-            wait_for(lambda: prepared.pid("public") != killed)  # noqa: B023
+            wait_for(lambda: prepared.pid("public") != killed)  # noqa: B023 - called at once
             killed = prepared.pid("public")
             os.kill(killed, signal.SIGKILL)
         wait_for(lambda: "left down" in prepared.health("public").text)

@@ -1,4 +1,4 @@
-"""Whoever holds a lock is waited for, and a killed one is not."""
+"""A lock is waited for while its holder runs, and free when the holder was killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process is told from a later one of its number, also where the system has no /proc."""
+"""A process and a later one with the same PID differ, also on systems without /proc."""
 
 from __future__ import annotations
 
