@@ -13,7 +13,7 @@ from controlplane.verification.faults import PTR_NOT_CONFIRMED
 from hostwinds import faults as hostwinds
 from kit.faults import Code
 from stacks.faults import CLOUDFLARE_ERROR
-from tests.integration.controlplane.test_reconciler import World, world
+from tests.integration.controlplane.stepped_reconciler import World, world
 from tests.support.faults import assert_shows
 
 __all__ = ["world"]

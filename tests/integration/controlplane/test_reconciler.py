@@ -1,141 +1,29 @@
-"""Visits on a real database with everything outside in memory."""
+"""Passes on a real database, with everything outside in memory."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-import httpx2
 import pytest
 from sqlalchemy import text
 
 from blueprint.document import Blueprint
 from controlplane.ansible.faults import UNREACHABLE
-from controlplane.database import CONTROLLER, Database
+from controlplane.database import CONTROLLER
 from controlplane.pulumi.faults import FAILED
-from controlplane.reconciler.loop import Reconciler
-from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import CloudState, ObservedHost
-from controlplane.settings import ReconcilerSettings
 from controlplane.verification.faults import MISSING, TLS_FAILED
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
-from tests.integration.controlplane.conftest import PLATFORM, Clock, document
-from tests.integration.controlplane.killing import Kill, Killed
-from tests.support.cloud_engine import Account, InMemoryEngine
-from tests.support.memory_configurator import MemoryConfigurator
-from tests.support.memory_internet import MemoryInternet
-from tests.support.phases import standard
-from vault import KeyRing, Vault
+from tests.integration.controlplane.conftest import document
+from tests.integration.controlplane.killing import Killed
+from tests.integration.controlplane.stepped_reconciler import World, world
 
+__all__ = ["world"]
 MANUAL = [{"name": "acme.example"}, {"name": "acme-mail.example", "dns": "manual"}]
-
-
-class Configurator(MemoryConfigurator):
-    def __init__(self, kill: Kill) -> None:
-        super().__init__()
-        self._kill = kill
-
-    def first_contact(self, *args: Any, **kwargs: Any) -> str:
-        line = super().first_contact(*args, **kwargs)
-        self._kill.here("first contact")
-        return line
-
-    def configure(self, *args: Any, **kwargs: Any) -> int:
-        self._kill.here("configuration")
-        changed = super().configure(*args, **kwargs)
-        self._kill.here("after configuration")
-        return changed
-
-
-@dataclass
-class World:
-    """A reconciler that is stepped by hand, and a client of the API beside it."""
-
-    cloud: InMemoryEngine
-    internet: MemoryInternet
-    configurator: Configurator
-    kill: Kill
-    clock: Clock
-    api: httpx2.AsyncClient
-    database: Database
-    """As the test sees it."""
-    used: Database
-    """As the reconciler sees it."""
-    vault: Vault
-    settings: ReconcilerSettings
-    phases: list[AnyPhase]
-
-    def reconciler(self) -> Reconciler:
-        return Reconciler(
-            database=self.used,
-            vault=self.vault,
-            platform=PLATFORM,
-            phases=self.phases,
-            settings=self.settings,
-            clock=self.clock,
-            rng=random.Random(7),  # noqa: S311 - jitter
-        )
-
-    async def step(self) -> bool:
-        return await self.reconciler().step("test", asyncio.Event())
-
-    async def until_quiet(self, passes: int = 10) -> None:
-        """Run what becomes due within the next hours, up to a number of passes."""
-        for _ in range(passes):
-            self.clock.advance(minutes=6)
-            if not await self.step():
-                return
-
-    async def tenant(self) -> dict[str, Any]:
-        return dict((await self.api.get("/tenants/acme")).json())
-
-    async def condition(self, type_: str, subject: str = "tenant") -> tuple[str, str]:
-        found = {(c["subject"], c["type"]): c for c in (await self.tenant())["conditions"]}
-        condition = found[subject, type_]
-        return condition["status"], condition["reason"]
-
-    async def operations(self) -> list[tuple[str, str, str | None]]:
-        page = (await self.api.get("/tenants/acme/operations")).json()
-        return [(o["kind"], o["outcome"], o["error_code"]) for o in page["items"]][::-1]
-
-    async def apply(self, **spec: Any) -> httpx2.Response:
-        known = await self.api.get("/tenants/acme")
-        if known.status_code == 404:
-            return await self.api.post("/tenants", json=document(**spec))
-        return await self.api.put("/tenants/acme", json=document(**spec))
-
-
-@pytest.fixture
-def world(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> World:
-    kill = Kill()
-    cloud = InMemoryEngine(Account(), kill.here)
-    internet, configurator = MemoryInternet(kill.here), Configurator(kill)
-    return World(
-        cloud,
-        internet,
-        configurator,
-        kill,
-        clock,
-        operator,
-        database=pools,
-        used=pools,
-        vault=Vault(KeyRing.create(tmp_path / "keys")),
-        settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
-        phases=standard(cloud, internet, configurator),
-    )
-
-
-async def published(world: World) -> dict[str, bool]:
-    """Return which domains the sender may send from."""
-    async with world.database.begin(CONTROLLER) as connection:
-        entry = (await connection.execute(text("select document from directory.entries"))).scalar()
-    return {domain["name"]: domain["verified"] for domain in entry["domains"]}
 
 
 async def test_pass_over_a_new_tenant_makes_it_ready(world: World) -> None:
@@ -282,7 +170,7 @@ async def test_manual_domain_without_records_holds_back_only_itself(world: World
         "False",
         "DomainNotVerified",
     )
-    assert await published(world) == {"acme.example": True, "acme-mail.example": False}
+    assert await world.published() == {"acme.example": True, "acme-mail.example": False}
 
 
 async def test_domain_that_becomes_manual_gets_a_key_with_a_manual_selector(
@@ -514,106 +402,3 @@ async def test_pass_reports_progress_at_each_step_and_line_of_an_operation(world
     world.cloud.up = talkative  # type: ignore[method-assign]
     await world.reconciler().step("test", asyncio.Event(), progressed)
     assert len(reports) > len(world.phases)
-
-
-class TestPaused:
-    async def test_paused_tenant_is_observed_and_not_changed(self, world: World) -> None:
-        await world.apply()
-        await world.step()
-        before = await world.operations()
-        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
-        await world.apply(plan="enterprise")
-        for _ in range(2):
-            world.clock.advance(minutes=11)
-            assert await world.step()
-        assert await world.condition("Paused") == ("True", "Paused")
-        assert await world.operations() == before
-
-    async def test_resumed_tenant_gets_the_document_accepted_meanwhile(self, world: World) -> None:
-        await world.apply()
-        await world.step()
-        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
-        await world.apply(plan="enterprise")
-        await world.until_quiet(2)
-        await world.api.post("/tenants/acme/resume", json={"reason": "done"})
-        assert await world.step()
-        assert await world.condition("Paused") == ("False", "NotPaused")
-        assert await world.condition("Ready") == ("True", "Ready")
-        assert (await world.tenant())["observed_generation"] == 2
-
-    async def test_paused_tenant_gets_new_certificates(self, world: World) -> None:
-        await world.apply()
-        await world.step()
-        before = await world.operations()
-        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
-        world.clock.advance(days=340)
-        assert await world.step()
-        new = (await world.operations())[len(before) :]
-        assert new == [("make", "succeeded", None), ("configure", "succeeded", None)]
-        assert await world.condition("Ready") == ("True", "Ready")
-
-    async def test_paused_tenant_with_a_new_document_is_kept_up_as_it_was_applied(
-        self, world: World
-    ) -> None:
-        await world.apply()
-        await world.step()
-        before = await world.operations()
-        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
-        await world.apply(domains=[{"name": "acme.example"}, {"name": "acme-mail.example"}])
-        world.clock.advance(days=340)
-        assert await world.step()
-        new = (await world.operations())[len(before) :]
-        assert new == [("make", "succeeded", None), ("configure", "succeeded", None)]
-        assert await world.condition("Available") == ("True", "MailFlows")
-        assert await world.condition("Synced") == ("False", "Paused")
-        assert world.cloud.ups == 1
-        world.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
-        world.clock.advance(minutes=11)
-        assert await world.step()
-        assert await world.condition("SendingEnabled") == ("False", "DomainNotVerified")
-        assert await published(world) == {"acme.example": False}
-        world.internet.wrong = {}
-        await world.api.post("/tenants/acme/resume", json={"reason": "done"})
-        assert await world.step()
-        assert await published(world) == {"acme.example": True, "acme-mail.example": True}
-        assert await world.condition("Ready") == ("True", "Ready")
-
-    async def test_paused_tenants_host_is_not_configured_again(self, world: World) -> None:
-        await world.apply()
-        await world.step()
-        before = await world.operations()
-        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
-        async with world.database.begin(CONTROLLER) as connection:
-            await connection.execute(text("update oltp.hosts set applied_digest = null"))
-        assert await world.step()
-        assert await world.operations() == before
-        await world.api.post("/tenants/acme/resume", json={"reason": "done"})
-        assert await world.step()
-        assert (await world.operations())[len(before) :] == [("configure", "succeeded", None)]
-
-    async def test_paused_tenant_is_deleted_after_it_is_resumed(self, world: World) -> None:
-        await world.apply()
-        await world.step()
-        await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
-        await world.api.delete("/tenants/acme")
-        for _ in range(2):
-            world.clock.advance(minutes=11)
-            assert await world.step()
-        assert await world.condition("Deleting") == ("True", "Deleting")
-        await world.api.post("/tenants/acme/resume", json={"reason": "done"})
-        assert await world.step()
-        assert (await world.api.get("/tenants/acme")).status_code == 404
-
-    async def test_pause_during_a_pass_ends_it_at_its_next_step(self, world: World) -> None:
-        await world.apply()
-        verify = world.internet.verify_dns
-
-        async def paused(*args: Any) -> Any:
-            await world.api.post("/tenants/acme/pause", json={"reason": "migration"})
-            return await verify(*args)
-
-        world.internet.verify_dns = paused  # type: ignore[method-assign]
-        for _ in range(2):
-            assert await world.step()
-        assert world.configurator.runs == []
-        assert await world.condition("Paused") == ("True", "Paused")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from controlplane.reconciler.faults import FAILED, FOREIGN_UPDATE, NOT_GONE
-from tests.integration.controlplane.test_reconciler import World, world
+from tests.integration.controlplane.stepped_reconciler import World, world
 from tests.support.faults import assert_shows
 
 __all__ = ["world"]

@@ -11,7 +11,7 @@ from controlplane.ansible.faults import HOST_KEY_CHANGED
 from controlplane.reconciler.ports import CloudState
 from controlplane.verification.faults import MISSING
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
-from tests.integration.controlplane.test_reconciler import World, world
+from tests.integration.controlplane.stepped_reconciler import World, world
 from tests.support.greeting_phase import Greeting
 
 __all__ = ["world"]

@@ -23,7 +23,7 @@ from controlplane.reconciler.phases.keys import Keys, Made, Order, make_secrets
 from controlplane.reconciler.ports import CloudState
 from controlplane.schedule.repository import claim
 from controlplane.verification.faults import MISSING, TLS_FAILED
-from tests.integration.controlplane.test_reconciler import World, world
+from tests.integration.controlplane.stepped_reconciler import World, world
 
 __all__ = ["world"]
 DEADLINE = 30

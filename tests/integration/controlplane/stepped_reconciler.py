@@ -1,0 +1,129 @@
+"""A reconciler that a test steps by hand, with everything outside in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from controlplane.database import CONTROLLER, Database
+from controlplane.reconciler.loop import Reconciler
+from controlplane.reconciler.phase import AnyPhase
+from controlplane.settings import ReconcilerSettings
+from tests.integration.controlplane.conftest import PLATFORM, Clock, document
+from tests.integration.controlplane.killing import Kill
+from tests.support.cloud_engine import Account, InMemoryEngine
+from tests.support.memory_configurator import MemoryConfigurator
+from tests.support.memory_internet import MemoryInternet
+from tests.support.phases import standard
+from vault import KeyRing, Vault
+
+
+class Configurator(MemoryConfigurator):
+    def __init__(self, kill: Kill) -> None:
+        super().__init__()
+        self._kill = kill
+
+    def first_contact(self, *args: Any, **kwargs: Any) -> str:
+        line = super().first_contact(*args, **kwargs)
+        self._kill.here("first contact")
+        return line
+
+    def configure(self, *args: Any, **kwargs: Any) -> int:
+        self._kill.here("configuration")
+        changed = super().configure(*args, **kwargs)
+        self._kill.here("after configuration")
+        return changed
+
+
+@dataclass
+class World:
+    """A reconciler that is stepped by hand, and a client of the API beside it."""
+
+    cloud: InMemoryEngine
+    internet: MemoryInternet
+    configurator: Configurator
+    kill: Kill
+    clock: Clock
+    api: httpx2.AsyncClient
+    database: Database
+    """As the test sees it."""
+    used: Database
+    """As the reconciler sees it."""
+    vault: Vault
+    settings: ReconcilerSettings
+    phases: list[AnyPhase]
+
+    def reconciler(self) -> Reconciler:
+        return Reconciler(
+            database=self.used,
+            vault=self.vault,
+            platform=PLATFORM,
+            phases=self.phases,
+            settings=self.settings,
+            clock=self.clock,
+            rng=random.Random(7),  # noqa: S311 - jitter
+        )
+
+    async def step(self) -> bool:
+        return await self.reconciler().step("test", asyncio.Event())
+
+    async def until_quiet(self, passes: int = 10) -> None:
+        """Run what becomes due within the next hours, up to a number of passes."""
+        for _ in range(passes):
+            self.clock.advance(minutes=6)
+            if not await self.step():
+                return
+
+    async def tenant(self) -> dict[str, Any]:
+        return dict((await self.api.get("/tenants/acme")).json())
+
+    async def condition(self, type_: str, subject: str = "tenant") -> tuple[str, str]:
+        found = {(c["subject"], c["type"]): c for c in (await self.tenant())["conditions"]}
+        condition = found[subject, type_]
+        return condition["status"], condition["reason"]
+
+    async def operations(self) -> list[tuple[str, str, str | None]]:
+        page = (await self.api.get("/tenants/acme/operations")).json()
+        return [(o["kind"], o["outcome"], o["error_code"]) for o in page["items"]][::-1]
+
+    async def published(self) -> dict[str, bool]:
+        """Return which domains the sender may send from."""
+        async with self.database.begin(CONTROLLER) as connection:
+            entry = (
+                await connection.execute(text("select document from directory.entries"))
+            ).scalar()
+        return {domain["name"]: domain["verified"] for domain in entry["domains"]}
+
+    async def apply(self, **spec: Any) -> httpx2.Response:
+        known = await self.api.get("/tenants/acme")
+        if known.status_code == 404:
+            return await self.api.post("/tenants", json=document(**spec))
+        return await self.api.put("/tenants/acme", json=document(**spec))
+
+
+@pytest.fixture
+def world(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> World:
+    kill = Kill()
+    cloud = InMemoryEngine(Account(), kill.here)
+    internet, configurator = MemoryInternet(kill.here), Configurator(kill)
+    return World(
+        cloud,
+        internet,
+        configurator,
+        kill,
+        clock,
+        operator,
+        database=pools,
+        used=pools,
+        vault=Vault(KeyRing.create(tmp_path / "keys")),
+        settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
+        phases=standard(cloud, internet, configurator),
+    )
