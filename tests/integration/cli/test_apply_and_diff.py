@@ -1,0 +1,132 @@
+"""What apply, diff and render print and change, in front of a real API."""
+
+from __future__ import annotations
+
+import json
+
+import yaml
+
+from cli import faults
+from tests.support.faults import assert_shows
+
+
+def test_apply_creates_then_configures_then_changes_nothing(plane, penguin, file, capsys):
+    assert penguin("apply", "-f", str(file)) == 0
+    assert penguin("apply", "-f", str(file)) == 0
+    file.write_text(file.read_text().replace("addresses: 2", "addresses: 3"))
+    assert penguin("apply", "-f", str(file)) == 0
+    output = capsys.readouterr().out.splitlines()
+    assert output == [
+        "tenant/acme created",
+        "tenant/acme unchanged, but not Ready; another reconcile pass is requested",
+        "  no reconcile pass has run yet",
+        "tenant/acme configured",
+    ]
+
+
+def test_apply_of_wrong_files_shows_all_violations_at_once(plane, penguin, file, capsys):
+    wrong = file.with_name("wrong.yaml")
+    wrong.write_text(file.read_text().replace("plan:", "plam:").replace("name: mx1", "name: MX_1"))
+    missing = file.with_name("missing.yaml")
+    assert penguin("apply", "-f", str(wrong), "-f", str(missing), "-f", str(file)) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert f"at: {wrong}:6:3 spec.plam\n  do: did you mean plan?" in output.err
+    assert "spec.hosts[0].name" in output.err
+    assert_shows(output.err, faults.UNREADABLE)
+    assert f"  at: {missing}\n" in output.err
+
+
+def test_apply_of_a_directory_with_one_tenant_twice_is_refused(plane, penguin, file, capsys):
+    file.with_name("b.yaml").write_text(file.read_text())
+    assert penguin("apply", "-f", str(file.parent)) == 1
+    assert "error[file.repeated]: tenant acme is also in" in capsys.readouterr().err
+
+
+def test_apply_refused_by_the_api_names_the_line_and_applies_other_files(
+    plane, penguin, file, capsys
+):
+    assert penguin("apply", "-f", str(file)) == 0
+    other_owner = file.with_name("other_owner.yaml")
+    other_owner.write_text(file.read_text().replace("name: acme}", "name: other-owner}", 1))
+    other = file.with_name("zoo.yaml")
+    other.write_text(file.read_text().replace("acme", "zoo"))
+    assert penguin("apply", "-f", str(other_owner), "-f", str(other)) == 1
+    output = capsys.readouterr()
+    assert "tenant/zoo created" in output.out
+    assert (
+        f"error[domain.taken]: domain acme.example cannot be used\n  at: {other_owner}:9:14 "
+        in output.err
+    )
+
+
+def test_diff_shows_key_paths_resources_and_cost_and_exits_2(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    assert penguin("diff", "-f", str(file)) == 0
+    assert capsys.readouterr().out == "tenant/acme unchanged\n"
+    file.write_text(file.read_text().replace("addresses: 2", "addresses: 3"))
+    assert penguin("diff", "-f", str(file)) == 2
+    output = capsys.readouterr().out
+    assert "~ spec.hosts[mx1].addresses: 2 → 3\n" in output
+    assert "+ address mx1-3: mx1-3.acme.example on mx1, egress\n" in output
+    assert "+ record mx1-3/A: mx1-3.acme.example A (the IPv4 address of mx1-3)\n" in output
+    assert "monthly cost: $43.98 → $48.97 (+$4.99)\n" in output
+    assert penguin("diff", "-f", str(file), "-o", "json") == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found[0]["monthly_cost_usd_cents"] == {"before": 4398, "after": 4897}
+
+
+def test_labels_are_compared_applied_shown_and_selected_by(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    file.write_text(file.read_text().replace("name: acme}", "name: acme, labels: {team: mail}}", 1))
+    capsys.readouterr()
+    assert penguin("diff", "-f", str(file)) == 2
+    assert "+ metadata.labels.team: mail\n" in capsys.readouterr().out
+    assert penguin("apply", "-f", str(file)) == 0
+    assert "tenant/acme configured" in capsys.readouterr().out
+    assert penguin("describe", "tenant", "acme") == 0
+    assert "Labels:      team=mail\n" in capsys.readouterr().out
+    assert penguin("get", "tenants", "-l", "team=mail") == 0
+    assert "acme" in capsys.readouterr().out
+    assert penguin("get", "tenants", "-l", "team=web") == 0
+    assert "acme" not in capsys.readouterr().out
+    assert penguin("get", "hosts", "-l", "team=mail") == 1
+    assert "error[usage]" in capsys.readouterr().err
+
+
+def test_diff_of_a_new_tenant_shows_what_it_will_cost(plane, penguin, file, capsys):
+    assert penguin("diff", "-f", str(file)) == 2
+    output = capsys.readouterr().out
+    assert output.startswith("tenant/acme is new\n  + host mx1: business in Seattle")
+    assert "monthly cost: $0.00 → $43.98 (+$43.98)\n" in output
+
+
+def test_diff_that_fails_exits_with_1_and_not_2(plane, penguin, file, monkeypatch):
+    assert penguin("diff") == 1
+    assert penguin("diff", "-f", str(file.with_name("missing.yaml"))) == 1
+    monkeypatch.setenv("PENGUIN_API_URL", "http://127.0.0.1:9")
+    assert penguin("diff", "-f", str(file)) == 1
+
+
+def test_render_prints_a_page_or_writes_a_file(plane, penguin, file, tmp_path, capsys):
+    assert penguin("render", "-f", str(file), "-o", "table") == 0
+    output = capsys.readouterr().out
+    for part in ("Records in zones at Cloudflare", "Records to set by hand", "$43.98", "sha256:"):
+        assert part in output
+    target = tmp_path / "b.yaml"
+    assert penguin("render", "-f", str(file), "--to", str(target), "-o", "yaml") == 0
+    assert yaml.safe_load(target.read_text())["kind"] == "Blueprint"
+    assert penguin("render", "-f", str(file), "--to", str(tmp_path / "no" / "x.json")) == 1
+    assert "error[file.unwritable]" in capsys.readouterr().err
+
+
+def test_apply_beyond_the_plan_names_the_line_of_the_file(plane, penguin, file, capsys):
+    domains = "".join(f"    - {{name: d{n}.example}}\n" for n in range(6))
+    text = file.read_text().replace("plan: business", "plan: starter")
+    head = text.partition("  domains:")[0].replace("zone: acme.example", "zone: d0.example")
+    file.write_text(f"{head}  domains:\n{domains}")
+    assert penguin("apply", "-f", str(file)) == 1
+    output = capsys.readouterr().err
+    assert "error[tenant.plan_limit]" in output
+    assert f"  at: {file}:9:3 spec.domains\n" in output

@@ -1,0 +1,205 @@
+"""Lists and pages of resources, in front of a real API."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cli import faults
+from cli.names import reference
+from controlplane.faults import NOT_FOUND
+from hostwinds.journal.file import FileJournal
+from tests.support.faults import assert_shows
+
+
+def test_get_lists_tenants_with_their_cost(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    assert penguin("get", "tenants") == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["NAME", "READY", "REASON", "GENERATION", "AGE", "COST"]
+    assert row.split()[:4] == ["acme", "Unknown", "NotYetReported", "1"]
+    assert row.split()[-1] == "$43.98"
+
+
+def test_describe_before_the_first_pass_shows_what_will_exist(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    assert penguin("describe", "tenant", "acme") == 0
+    output = capsys.readouterr().out
+    assert "none yet: no reconcile pass has run" in output
+    assert "Records to set by hand" in output
+    assert "acme-mail.example" in output
+    assert "Monthly cost: $43.98" in output
+    assert "mx1-2: IPv4 address              $4.99  (included in the plan)\n" in output
+    assert max(len(line) for line in output.splitlines()) <= 80
+
+
+def test_get_with_a_wrong_key_or_without_an_api_names_which(plane, penguin, monkeypatch, capsys):
+    monkeypatch.setenv("PENGUIN_API_KEY", "pm_live_wrong")
+    assert penguin("get", "tenants") == 1
+    assert "error[auth.invalid]" in capsys.readouterr().err
+    monkeypatch.setenv("PENGUIN_API_URL", "http://127.0.0.1:9")
+    assert penguin("get", "tenants") == 1
+    output = capsys.readouterr().err
+    assert "error[api.unreachable]" in output
+    assert "make up" in output
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("hosts", ["mx1"]),
+        ("addresses", ["mx1-1", "mx1-2"]),
+        ("domains", ["acme-mail.example", "acme.example"]),
+        ("mailboxes", ["sales@acme.example"]),
+    ],
+)
+def test_get_lists_the_parts_of_tenants_and_describes_each(
+    plane, penguin, file, capsys, kind, names
+):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    assert penguin("get", kind, "-t", "acme") == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert [row.split()[:2] for row in rows] == [["acme", name] for name in names]
+    assert penguin("get", kind, names[0], "-o", "json") == 0
+    one = json.loads(capsys.readouterr().out)
+    assert (one["tenant"], one["name"]) == ("acme", names[0])
+    assert penguin("describe", f"{kind}/{names[0]}") == 0
+    assert f"{names[0]} of tenant acme" in capsys.readouterr().out
+    assert penguin("get", kind, "nope") == 1
+    singular = reference([kind]).kind.name
+    output = capsys.readouterr().err
+    assert_shows(output, NOT_FOUND, kind=singular, name="nope", plural=kind)
+
+
+def test_describe_of_a_host_name_of_two_tenants_asks_for_the_tenant(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    other = file.with_name("zoo.yaml")
+    other.write_text(file.read_text().replace("acme", "zoo"))
+    penguin("apply", "-f", str(other))
+    capsys.readouterr()
+    assert penguin("describe", "host/mx1") == 1
+    assert_shows(capsys.readouterr().err, faults.AMBIGUOUS)
+    assert penguin("describe", "host/mx1", "--tenant", "zoo") == 0
+    assert "mx1 of tenant zoo" in capsys.readouterr().out
+
+
+def test_negative_conditions_are_shown_only_when_true_or_with_all(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Ready", "True", "Ready")
+    plane.set("Drifted", "False", "AsApplied")
+    plane.set("Stalled", "True", "NoCapacity", "no server is free")
+    capsys.readouterr()
+    assert penguin("describe", "tenant/acme") == 0
+    output = capsys.readouterr().out
+    assert "Drifted" not in output
+    assert "! Stalled               NoCapacity: no server is free" in output
+    assert "✓ Ready\n" in output
+    assert penguin("describe", "tenant/acme", "--all") == 0
+    assert "Drifted" in capsys.readouterr().out
+
+
+def test_get_purchases_reads_the_local_journal(penguin, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOSTWINDS_JOURNAL", str(tmp_path / "journal.json"))
+    FileJournal(tmp_path / "journal.json").open("1001/mx1-2")
+    assert penguin("get", "purchases") == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == "1001/mx1-2"
+    assert penguin("describe", "purchase/1001/mx1-2") == 0
+    assert "Outcome:     -" in capsys.readouterr().out
+
+
+def test_get_with_watch_prints_rows_and_then_changes(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    changes = iter(
+        [lambda: plane.set("Ready", "True", "Ready"), lambda: plane.run("delete from oltp.tenants")]
+    )
+
+    def between_two_requests(_: float) -> None:
+        try:
+            next(changes)()
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    assert penguin("get", "tenants", "-w", sleep=between_two_requests) == 130
+    header, before, after, gone = capsys.readouterr().out.splitlines()
+    assert header.split()[:2] == ["NAME", "READY"]
+    assert before.split()[:2] == ["acme", "Unknown"]
+    assert after.split()[:2] == ["acme", "True"]
+    assert gone == "tenant/acme is gone"
+
+
+def test_get_lists_stops_of_all_and_of_one_tenant(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    penguin("stop", "tenant", "acme", "--reason", "unpaid")
+    penguin("stop", "platform", "--reason", "listed")
+    capsys.readouterr()
+    assert penguin("get", "stops") == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["TARGET", "TENANT", "REASON", "ACTOR", "SINCE"]
+    assert [row.split()[:3] for row in rows] == [
+        ["platform", "-", "listed"],
+        ["tenant/acme", "acme", "unpaid"],
+    ]
+    assert penguin("get", "stops", "--tenant", "acme", "-o", "json") == 0
+    assert {stop["scope"] for stop in json.loads(capsys.readouterr().out)} == {"tenant", "platform"}
+    assert penguin("get", "stops", "--tenant", "nope") == 1
+    assert "error[resource.not_found]" in capsys.readouterr().err
+    assert penguin("get", "stop/platform") == 1
+    assert "error[usage]: stops have no names" in capsys.readouterr().err
+
+
+def test_address_once_provisioned_is_listed_and_described_with_its_number(
+    plane, penguin, file, capsys
+):
+    penguin("apply", "-f", str(file))
+    plane.set("InfrastructureReady", "True", "Provisioned", "198.51.100.7", "address/mx1-1")
+    capsys.readouterr()
+    assert penguin("get", "addresses") == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[1:3] for row in rows] == [["mx1-1", "198.51.100.7"], ["mx1-2", "-"]]
+    assert penguin("describe", "address/mx1-1") == 0
+    assert "IPv4:        198.51.100.7\n" in capsys.readouterr().out
+
+
+def test_describe_with_watch_shows_the_page_again_when_it_changes(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    changes = iter([lambda: None, lambda: plane.set("Ready", "True", "Ready")])
+
+    def between_two_requests(_: float) -> None:
+        try:
+            next(changes)()
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    assert penguin("describe", "tenant/acme", "-w", "-o", "json", sleep=between_two_requests) == 130
+    before, after = map(json.loads, capsys.readouterr().out.splitlines())
+    assert before["tenant"]["conditions"] == []
+    assert [c["type"] for c in after["tenant"]["conditions"]] == ["Ready"]
+
+
+def test_describe_with_watch_prints_the_time_above_each_page(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    assert penguin("describe", "host/mx1", "-w", sleep=interrupted) == 130
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("── 20")
+    assert second.startswith("Host:        mx1 of tenant acme")
+
+
+def test_get_as_json_prints_the_documents_of_the_api(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    mail = ("--from", "sales@acme.example", "--to", "bob@rcpt.example", "--subject", "Hi")
+    penguin("send", "--tenant", "acme", *mail, "--text", "Hello")
+    capsys.readouterr()
+    assert penguin("get", "messages", "-o", "json") == 0
+    [message] = json.loads(capsys.readouterr().out)
+    assert (message["from"], message["state"]) == ("sales@acme.example", "queued")
+    assert "age" not in message

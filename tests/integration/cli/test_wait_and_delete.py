@@ -1,0 +1,90 @@
+"""What wait and delete print, and how they exit, in front of a real API."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+from cli import faults
+from tests.support.command_line import Terminal
+from tests.support.faults import assert_shows
+
+
+def test_wait_shows_each_change_and_ends_with_the_condition(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("DnsReady", "Unknown", "NotYetReported")
+
+    def between_two_requests(_: float) -> None:
+        plane.set("DnsReady", "True", "RecordsFound", "all 12")
+
+    wanted = "--for=condition=DnsReady"
+    assert penguin("wait", "tenant", "acme", wanted, sleep=between_two_requests) == 0
+    *changes, end = capsys.readouterr().out.splitlines()
+    assert changes[-1].partition(" s  ")[2] == "✓ DnsReady: all 12"
+    assert end == "tenant/acme condition met: DnsReady"
+
+
+def test_wait_with_conditions_of_an_older_generation_times_out(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Ready", "True", "Ready")
+    plane.set("Stalled", "True", "CloudRefused")
+    plane.run("update oltp.tenants set generation = generation + 1")
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=0.1s") == 1
+    output = capsys.readouterr().err
+    reason = "no reconcile pass of generation 2 yet; does a reconciler run?"
+    assert_shows(output, faults.WAIT_TIMEOUT, seconds="0.1", reason=reason)
+
+
+def test_wait_for_a_stalled_tenant_fails_at_once(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Stalled", "True", "CloudflareZoneMissing", "zone acme.example does not exist")
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 1
+    reason = "CloudflareZoneMissing: zone acme.example does not exist"
+    assert_shows(capsys.readouterr().err, faults.WAIT_STALLED, reason=reason)
+
+
+def test_wait_where_hosts_cannot_run_fails_at_once(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Ready", "Unknown", "HostsUnavailable", "real hosts cannot run here")
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 1
+    reason = "HostsUnavailable: real hosts cannot run here"
+    assert_shows(capsys.readouterr().err, faults.WAIT_UNSUPPORTED, reason=reason)
+
+
+def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    assert penguin("delete", "tenant", "acme") == 1
+    assert_shows(capsys.readouterr().err, faults.UNCONFIRMED)
+    gone = threading.Thread(target=plane.delete_when_asked)
+    gone.start()
+    assert penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=20s") == 0
+    gone.join()
+    assert "tenant/acme deleted" in capsys.readouterr().out
+    assert penguin("get", "tenant", "acme") == 1
+    assert "error[resource.not_found]" in capsys.readouterr().err
+
+
+def test_apply_and_wait_prints_one_document(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Ready", "True", "Ready")
+    capsys.readouterr()
+    assert penguin("apply", "-f", str(file), "--wait", "-o", "json") == 0
+    assert [entry["outcome"] for entry in json.loads(capsys.readouterr().out)] == ["unchanged"]
+
+
+def test_delete_answered_with_no_deletes_nothing(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    assert penguin("delete", "tenant", "acme", stdin=Terminal("n\n")) == 1
+    output = capsys.readouterr().err
+    assert "error[delete.unconfirmed]: nothing was deleted: the answer was no" in output
+    assert penguin("get", "tenant", "acme") == 0
+
+
+def test_wait_interrupted_exits_with_130(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+
+    def pressed(_: float) -> None:
+        raise KeyboardInterrupt
+
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready", sleep=pressed) == 130
+    assert capsys.readouterr().err.endswith("interrupted\n")
