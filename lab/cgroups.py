@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from pathlib import Path
 
 from kit.faults import Fault
+from kit.waiting import wait_until
 from lab.faults import MACHINE_LACKS, REMAINS
 
 ROOT, BUILD, DISKS = "lab", "build", "disks"
@@ -53,13 +53,15 @@ def pids_of_lab() -> list[int]:
 
 def kill(group: Path) -> None:
     """End every process of a group and remove it; nothing happens where it is gone."""
-    deadline = time.monotonic() + KILL_SECONDS
     try:
         (group / "cgroup.kill").write_text("1")
-        while "populated 1" in (group / "cgroup.events").read_text():
-            if time.monotonic() > deadline:
-                raise REMAINS(what=f"a process in {group}")
-            time.sleep(0.01)
+        events = group / "cgroup.events"
+        if not wait_until(
+            lambda: "populated 1" not in events.read_text(),
+            seconds=KILL_SECONDS,
+            longest_pause=0.01,
+        ):
+            raise REMAINS(what=f"a process in {group}")
         for path, _, _ in os.walk(group, topdown=False):
             Path(path).rmdir()
     except OSError as error:

@@ -19,6 +19,7 @@ import dns.tsigkeyring
 import dns.update
 
 from kit.faults import Fault
+from kit.waiting import wait_until
 from lab.faults import FAILED
 from lab.guest import RESOLVER, Guest
 from lab.nameserver.guest import AUTHORITATIVE, KEY, NAME, TTL
@@ -28,6 +29,7 @@ TOP = "example"
 """The top level of every name in the lab; others are made when a zone needs one."""
 REVERSE = ("18.198.in-addr.arpa", "19.198.in-addr.arpa")
 DEADLINE = 30.0
+PAUSE_SECONDS = 0.02
 TIMEOUT = 5.0
 TEXT_CHUNK = 255
 """Bytes that one string of a TXT record holds."""
@@ -59,22 +61,19 @@ class KnotNameserver:
         self._lock = threading.RLock()
 
     def start(self) -> None:
-        """Boot, build the world from the root down, and wait until the resolver sees it."""
+        """Boot, make all zones from the root down, and wait until the resolver sees it."""
         self._guest.boot()
         deadline = time.monotonic() + DEADLINE
-        while not self._controllable():
-            if time.monotonic() > deadline:
-                raise _failed("the authoritative name server does not start")
-            time.sleep(0.02)
+        if not wait_until(self._controllable, seconds=DEADLINE, longest_pause=PAUSE_SECONDS):
+            raise _failed("the authoritative name server does not start")
         self._make(ROOT, TOP, *REVERSE)
         self.replace(ROOT, NAME, "A", TTL, [AUTHORITATIVE])
         self.replace(TOP, NAME, "A", TTL, [AUTHORITATIVE])
         for zone in (TOP, *REVERSE):
             self.delegate(zone)
-        while not self._resolves(NAME):
-            if time.monotonic() > deadline:
-                raise _failed("the resolver does not answer")
-            time.sleep(0.02)
+        rest = deadline - time.monotonic()
+        if not wait_until(lambda: self._resolves(NAME), seconds=rest, longest_pause=PAUSE_SECONDS):
+            raise _failed("the resolver does not answer")
 
     def close(self) -> None:
         """End the guest."""

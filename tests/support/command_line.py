@@ -1,13 +1,21 @@
-"""The command line as a person calls it, in this process."""
+"""The command line as a person calls it, in this process or in one of its own."""
 
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from cli.environment import Environment
 from cli.main import main
+from kit.paths import checkout
+
+COMMAND = (sys.executable, "-m", "cli.main")
 
 
 def run(*arguments: str, environment: Environment | None = None) -> int:
@@ -15,6 +23,29 @@ def run(*arguments: str, environment: Environment | None = None) -> int:
     with pytest.raises(SystemExit) as ended:
         main(arguments, environment)
     return int(ended.value.code or 0)
+
+
+def run_process(
+    *arguments: str, environment: Mapping[str, str], seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `penguin` in a process of its own, without input."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=checkout(),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+    )
+
+
+def environment_of(directory: Path) -> dict[str, str]:
+    """Return the environment for a state directory, with free ports and no setting of ours."""
+    outside = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
+    ports = {"PENGUIN_API__PORT": "0", "PENGUIN_PUBLIC__PORT": "0"}
+    return {**outside, **ports, "PENGUIN_STATE_DIR": str(directory)}
 
 
 class Terminal(io.StringIO):

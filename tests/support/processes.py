@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tests.support.waiting import wait_for
 
 PROC = Path("/proc")
 ESTABLISHED, SYN_SENT = "01", "02"
 """States in /proc/net/tcp."""
+STOPPED = b"TZ"
+"""States in /proc/<pid>/stat of a process that runs nothing: stopped, zombie."""
 
 
 def command(pid: int) -> bytes:
@@ -35,6 +40,23 @@ def tree(pid: int) -> Iterator[int]:
     yield pid
     for child in children(pid):
         yield from tree(child)
+
+
+@contextmanager
+def suspended(*pids: int) -> Iterator[None]:
+    """Keep processes from running.
+
+    One that has ended stays a zombie while its parent is suspended: suspend the parent around
+    its children, and no identifier is gone, or another process's, when they go on.
+    """
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: all(_state(pid) in STOPPED for pid in pids))
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def mentioning(directory: Path, *, apart: Sequence[str] = ()) -> dict[int, str]:
@@ -62,6 +84,10 @@ def connects_to(port: int) -> bool:
         int(row[2].partition(":")[2], 16) == port and row[3] in (ESTABLISHED, SYN_SENT)
         for row in rows
     )
+
+
+def _state(pid: int) -> bytes:
+    return _read(pid, "stat").rpartition(b") ")[2][:1]
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
-from kit.paths import checkout
 from sandbox import world
+from tests.support.command_line import run_process
 
 
 @pytest.mark.hosts
@@ -18,15 +16,7 @@ from sandbox import world
 @pytest.mark.timeout(900)
 def test_demo_ends_with_an_authenticated_mail(real_hosts: None) -> None:
     was_up = world.is_up()
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "demo"],
-        cwd=checkout(),
-        env={**os.environ, "COLUMNS": "200"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_process("demo", environment={**os.environ, "COLUMNS": "200"})
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     for condition in ("DnsReady", "HostsConfigured", "Verified", "SendingEnabled", "Ready"):

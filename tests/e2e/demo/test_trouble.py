@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from kit.paths import checkout, state_dir
 from lab import leftovers
 from lab.running import RunningLab, required
 from sandbox import down, up, world
+from tests.support.command_line import run_process
 from tests.support.processes import connects_to, mentioning
 from tests.support.waiting import wait_for
 from tools.servers import shared_memory
@@ -54,15 +54,7 @@ def api(own_lab: RunningLab) -> Api:
 
 
 def penguin(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments],
-        cwd=checkout(),
-        env={**os.environ, **world.environment()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_process(*arguments, environment={**os.environ, **world.environment()})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout

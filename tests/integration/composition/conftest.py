@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 
 from kit.database import Role, role_name
 from kit.paths import checkout
+from tests.support.command_line import COMMAND, environment_of, run_process
 from tests.support.processes import children, command
 from tests.support.waiting import wait_for
 from tools.servers import Valkey
@@ -29,34 +28,18 @@ class Installation:
     def __init__(self, directory: Path, dsn: str) -> None:
         self.directory = directory
         self.dsn = dsn
-        # The platform's settings and nobody's context: only what is given here counts.
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
         self.environment = {
-            **clean,
-            "PENGUIN_STATE_DIR": str(directory),
+            **environment_of(directory),
             "PENGUIN_DATABASE__DSN": dsn,
-            "PENGUIN_API__PORT": "0",
-            "PENGUIN_PUBLIC__PORT": "0",
             "PYTHONUNBUFFERED": "1",
         }
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "cli.main", *arguments]
-
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=checkout(),
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return run_process(*arguments, environment={**self.environment, **environment}, seconds=60)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.command(*arguments),
+            [*COMMAND, *arguments],
             cwd=checkout(),
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -97,7 +80,7 @@ class Installation:
         """Run parts until all are well; at the end they have ended, and in time."""
         with (self.directory / "said").open("w") as said:
             process = subprocess.Popen(
-                self.command("serve", *parts),
+                [*COMMAND, "serve", *parts],
                 cwd=checkout(),
                 env={**self.environment, **environment},
                 stdout=said,

@@ -39,7 +39,7 @@ from tests.integration.sender.conftest import (
 )
 from tests.integration.sender.sink import Sink
 from tests.support.faults import assert_shows
-from tests.support.processes import children, command
+from tests.support.processes import children, command, suspended
 from tests.support.waiting import SECONDS, reached, wait_for
 from tools.servers import Postgres, Valkey
 
@@ -230,15 +230,12 @@ def test_part_that_hangs_is_reported_by_health_until_it_goes_on(
 ) -> None:
     for part in ("public", "reconciler", "sender"):
         pid = control_plane.pid(part)
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with suspended(pid):
             wait_for(lambda: control_plane.health(part).status_code == 503)  # noqa: B023 - called at once
             detail = control_plane.health(part).json()["detail"]
             assert re.fullmatch(rf"process {pid} on \S+ has been silent for \d+ s", detail)
             seen = control_plane.health().json()["parts"]
             assert {name for name in seen if seen[name]["status"] != "ok"} == {part}
-        finally:
-            os.kill(pid, signal.SIGCONT)
         wait_for(lambda: control_plane.health().status_code == 200)
 
 
@@ -247,16 +244,10 @@ def test_health_of_a_hanging_database_answers_within_a_second(
 ) -> None:
     postmaster = postgres_server.pid()
     assert postmaster is not None
-    hung = [postmaster, *children(postmaster)]
-    for pid in hung:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with suspended(postmaster), suspended(*children(postmaster)):
         wait_for(lambda: control_plane.health().status_code == 503)
         for part in ("", "db", "sender"):
             assert control_plane.health(part).status_code == 503
-    finally:
-        for pid in hung:
-            os.kill(pid, signal.SIGCONT)
     wait_for(lambda: control_plane.health().status_code == 200)
 
 
@@ -316,11 +307,8 @@ async def test_api_that_hangs_delays_neither_mail_nor_passes(
     control_plane: Installation, work: Work
 ) -> None:
     pid = control_plane.pid("api")
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with suspended(pid):
         await work.one_mail_and_one_pass()
-    finally:
-        os.kill(pid, signal.SIGCONT)
     assert control_plane.health("api").status_code == 200
 
 

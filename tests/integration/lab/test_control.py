@@ -15,6 +15,7 @@ from lab.faults import FAILED, REMAINS
 from lab.lock import holder
 from lab.running import FILE, RunningLab
 from tests.support.faults import assert_shows, printed
+from tests.support.processes import suspended
 
 Start = Callable[..., RunningLab]
 
@@ -79,10 +80,9 @@ def test_lab_that_does_not_come_up_in_time_is_ended(start: Start, directory: Pat
 
 def test_lab_that_does_not_end_is_named(start: Start, directory: Path) -> None:
     pid = start().pid
-    os.kill(pid, signal.SIGSTOP)
-    shown = printed(lambda: control.stop(directory, deadline=0.1))
-    assert_shows(shown, REMAINS, what=f"process {pid}")
-    os.kill(pid, signal.SIGCONT)
+    with suspended(pid):
+        shown = printed(lambda: control.stop(directory, deadline=0.1))
+        assert_shows(shown, REMAINS, what=f"process {pid}")
 
 
 def test_lab_that_was_killed_leaves_no_keys_after_stop(start: Start, directory: Path) -> None:

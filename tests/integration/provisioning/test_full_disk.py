@@ -15,6 +15,7 @@ import pytest
 
 from controlplane.faults import DATABASE_UNAVAILABLE
 from kit.paths import checkout
+from tests.support.command_line import environment_of, run_process
 from tests.support.faults import assert_shows
 from tests.support.waiting import wait_for
 from tools.servers import Postgres, Valkey
@@ -60,21 +61,12 @@ class Installation:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
-        self.environment = {**clean, "PENGUIN_STATE_DIR": str(directory), "PENGUIN_API__PORT": "0"}
-        self.environment["PENGUIN_PUBLIC__PORT"] = "0"
+        self.environment = environment_of(directory)
         self.postgres = Postgres(directory / "postgres")
         self.log = directory / "log" / "control-plane.jsonl"
 
     def penguin(self, *arguments: str) -> CommandOutput:
-        done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *arguments],
-            cwd=checkout(),
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_process(*arguments, environment=self.environment)
         assert "Traceback" not in done.stdout + done.stderr
         return CommandOutput(done.returncode, done.stdout, done.stderr)
 

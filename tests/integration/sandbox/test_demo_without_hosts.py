@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from kit.paths import checkout
+from tests.support.command_line import environment_of, run_process
 from tools.servers import Postgres, Valkey
 
 
 @pytest.mark.engine
 def test_demo_without_hosts_ends_at_dns_with_the_reason(servers_dir: Path) -> None:
     directory = servers_dir / "world"
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "demo", "--api-only"],
-        cwd=checkout(),
-        env={**os.environ, "PENGUIN_STATE_DIR": str(directory)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_process("demo", "--api-only", environment=environment_of(directory))
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert "Real hosts cannot run here" in said

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from kit.paths import checkout
+from tests.support.command_line import environment_of, run_process
 from tests.support.processes import mentioning
 from tests.support.waiting import wait_for
 from tools.servers import Postgres, Valkey, shared_memory
@@ -25,20 +23,10 @@ class Sandbox:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
-        self.environment = {**clean, "PENGUIN_STATE_DIR": str(directory), "PENGUIN_API__PORT": "0"}
-        self.environment["PENGUIN_PUBLIC__PORT"] = "0"
+        self.environment = environment_of(directory)
 
     def penguin(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *arguments],
-            cwd=checkout(),
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_process(*arguments, environment=self.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -19,6 +19,7 @@ import redis
 
 from kit.paths import state_dir
 from tests.support.faults import assert_shows, printed
+from tests.support.processes import suspended
 from tests.support.waiting import wait_for
 from tools import faults
 from tools.servers import Postgres, Valkey, shared_memory
@@ -221,11 +222,10 @@ class TestValkey:
     ) -> None:
         pid = valkey_alone.pid()
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
         impatient = Valkey(directory / "valkey", reaction_seconds=0.5)
-        for call, reaction in ((impatient.start, "answer"), (impatient.stop, "stop")):
-            assert_shows(printed(call), faults.UNRESPONSIVE, pid=pid, reaction=reaction)
-        os.kill(pid, signal.SIGCONT)
+        with suspended(pid):
+            for call, reaction in ((impatient.start, "answer"), (impatient.stop, "stop")):
+                assert_shows(printed(call), faults.UNRESPONSIVE, pid=pid, reaction=reaction)
 
     def test_password_of_valkey_is_in_no_argument_and_no_readable_file(
         self, valkey_alone: Valkey, directory: Path
