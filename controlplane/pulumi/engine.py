@@ -52,12 +52,13 @@ class PulumiEngine:
         environment: Mapping[str, str],
         root: Path,
         clock: Callable[[], float] = time.monotonic,
+        forks: ForkServer | None = None,
     ) -> None:
         self._installation = installation
         self._environment = dict(environment)
         self._root = root
         self._clock = clock
-        self._forks = ForkServer()
+        self._forks = forks or ForkServer()
 
     def state(self, tenant: str) -> CloudState:
         """Read the last checkpoint, without starting the engine: a few milliseconds."""
@@ -162,7 +163,7 @@ class PulumiEngine:
                     if word == "event":
                         listener.handle(value)
                     else:
-                        listener.output.append(value)
+                        listener.handle_line(value)
                 raise OPERATION_ENDED(reason=f"it took longer than {deadline}")
         except (EOFError, ConnectionError):
             raise OPERATION_ENDED(reason="its process was killed") from None

@@ -36,6 +36,8 @@ VERBS = {
 }
 INTERNAL = (STACK, "pulumi:providers:")
 COLOUR = re.compile(r"<\{%.*?%\}>")
+PASSWORD = re.compile(r"(\w://[^\s/:@]*):[^\s/@]+@")
+"""Of a URL: the engine repeats the state's where it cannot be reached."""
 CONSEQUENCE = "ResourceRegistrationFailed"
 """Error of the SDK for a resource whose failure the engine has reported already."""
 
@@ -65,6 +67,10 @@ class Listener:
         elif "diagnosticEvent" in event:
             self._diagnostic(event["diagnosticEvent"])
 
+    def handle_line(self, line: str) -> None:
+        """Handle a line outside the event stream."""
+        self.output.append(_shown(line))
+
     def _step(self, metadata: Event, *, done: bool) -> None:
         kind, urn = str(metadata["type"]), str(metadata["urn"])
         if kind == STACK and done:
@@ -80,7 +86,7 @@ class Listener:
             self.progress(f"{name_of(urn)}: {verbs[done]} {kind.rpartition(':')[2]}")
 
     def _diagnostic(self, diagnostic: Event) -> None:
-        text = COLOUR.sub("", str(diagnostic.get("message", ""))).strip()
+        text = _shown(COLOUR.sub("", str(diagnostic.get("message", ""))).strip())
         urn = diagnostic.get("urn") or ""
         name = None if not urn or STACK in urn else name_of(urn)
         severity = diagnostic.get("severity")
@@ -92,3 +98,8 @@ class Listener:
             self.diagnostics.append(Diagnostic(name, text))
         if text and severity != "debug":
             self.progress(f"{name}: {text}" if name and not text.startswith(name) else text)
+
+
+def _shown(text: str) -> str:
+    """Return a text of the engine without the passwords of URLs."""
+    return PASSWORD.sub(r"\1:***@", text)
