@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -15,27 +13,15 @@ from pydantic import BaseModel, ValidationError
 
 from blueprint.document import Blueprint
 from blueprint.tenant import Tenant
+from cli.connection import connection
 from cli.environment import environment
-from cli.faults import (
-    CONTEXT_INVALID,
-    CONTEXT_MISSING,
-    FOREIGN_ANSWER,
-    UNREACHABLE,
-    USAGE,
-    relayed,
-)
+from cli.faults import FOREIGN_ANSWER, UNREACHABLE, USAGE, relayed
 from controlplane.messages.schemas import Queued
 from controlplane.schemas import Page, ProblemDocument, ProblemViolation
 from controlplane.tenants.schemas import TenantView
 from kit.faults import Fault, Violation
-from kit.paths import state_dir
-from kit.processes import runs
 from sender.schemas import Explanation
 
-CONTEXT = "context.json"
-"""Where `penguin init` writes address and key of the API, in the state directory."""
-SERVE = "serve.json"
-"""Where a `penguin serve` of this machine writes its address."""
 TIMEOUT = 30
 """Seconds."""
 PAGE = 100
@@ -44,26 +30,6 @@ PAGE = 100
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class Context(BaseModel):
-    """What `penguin init` writes."""
-
-    url: str | None = None
-    api_key: str | None = None
-
-
-class Serving(BaseModel):
-    """What `penguin serve` writes."""
-
-    process: str
-    """Its identity."""
-    url: str
-
-    @property
-    def pid(self) -> int:
-        """The supervisor's process."""
-        return int(self.process.partition(".")[0])
 
 
 def path_of(kind: str, name: str) -> str:
@@ -183,31 +149,8 @@ class Api:
 
 
 def connect() -> Api:
-    """Return the API of the environment, else the one that runs here, else the context's."""
-    directory = state_dir()
-    context = _local(directory / CONTEXT, Context) or Context()
-    here = serving(directory / SERVE)
-    url = os.environ.get("PENGUIN_API_URL") or (here.url if here else context.url)
-    key = os.environ.get("PENGUIN_API_KEY") or context.api_key
-    if not key:
-        raise CONTEXT_MISSING(where=directory / CONTEXT)
-    if not url:
-        raise UNREACHABLE(reason="none runs here, and no address is set", where=directory / SERVE)
-    if not _is_address(url):
-        raise CONTEXT_INVALID(
-            part="address",
-            reason=f"{url} is not an HTTP URL",
-            remedy="set one such as http://127.0.0.1:8400",
-            where="PENGUIN_API_URL" if os.environ.get("PENGUIN_API_URL") else directory,
-        )
-    if not (key.isascii() and key.isprintable()):
-        raise CONTEXT_INVALID(
-            part="key",
-            reason="it holds characters that no key has",
-            remedy="copy it again, without quotes and line breaks",
-            where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else directory / CONTEXT,
-        )
-    return Api(url.rstrip("/"), key, environment().transport)
+    """Return the API that is set, or runs here."""
+    return Api(*connection(), transport=environment().transport)
 
 
 def _read(answer: httpx2.Response, model: type[M]) -> M:
@@ -242,26 +185,3 @@ def _unreachable(url: str, error: Exception) -> Fault:
     reasons = ((httpx2.TimeoutException, "no answer in time"), (httpx2.InvalidURL, "no such URL"))
     words = next((text for kind, text in reasons if isinstance(error, kind)), "")
     return UNREACHABLE(reason=str(error) or words or "the connection broke", where=url)
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def serving(path: Path) -> Serving | None:
-    """Return what `serve.json` says of the control plane that runs here, None when none does."""
-    written = _local(path, Serving)
-    # One that was killed could not remove the file.
-    return written if written is not None and runs(written.process) else None
-
-
-def _local(path: Path, model: type[M]) -> M | None:
-    """Read a file of the state directory; None where it is missing or damaged."""
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None

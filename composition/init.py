@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cli import files
+from cli.connection import CONTEXT
 from cli.output import Format, OutputOption, print_document
 from composition.faults import INIT_EXISTS
 from kit.database import Role
@@ -18,7 +19,6 @@ from kit.files import PRIVATE, write
 from kit.paths import state_dir
 
 app = typer.Typer(help="Set this installation up, once.")
-CONTEXT = "context.json"
 
 
 @app.command()

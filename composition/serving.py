@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import structlog
 from pydantic import SecretStr
 
-from cli.api import SERVE, serving
+from cli.connection import SERVE, serving
 from cli.errors import reported
 from composition import embedded
 from composition.event_log import LOG, log_to
@@ -195,7 +195,7 @@ def _announce(sockets: dict[Part, socket.socket]) -> str:
         {"process": own_identity(), "url": urls[Part.API], "public_url": urls.get(Part.PUBLIC)}
     )
     announcement = state_dir() / SERVE
-    if serving(announcement) is None:
+    if serving() is None:
         files.write(announcement, announced, mode=files.PRIVATE)
     return announced
 

@@ -110,7 +110,7 @@ class MailSettings(BaseModel):
     token_key: SecretStr
     """At least 32 random bytes in hexadecimal: return paths and unsubscribe links."""
     public_url: str = "http://127.0.0.1:8401"
-    """Where `/u/{token}` is served to the world."""
+    """Where `/u/{token}` is served to recipients."""
     helo: str | None = None
     """What the sender calls itself towards our hosts; None: the machine's name."""
 

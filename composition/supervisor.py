@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from composition import marks
 from composition.faults import PARTS_DOWN
 from kit.leftovers import end_leftovers
 from kit.paths import state_dir
@@ -27,10 +28,6 @@ DOWN = "down"
 """Directory in the state directory: one file per part that is left down, with the reason."""
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "NO_COLOR", "PYTHONUNBUFFERED")
 """Variables that a part inherits; everything else comes through its pipe."""
-MARK = "PENGUIN_SERVE"
-"""Variable of every process of a control plane: its state directory."""
-PART_MARK = "PENGUIN_PART"
-"""Variable of every process that one process of a part has started."""
 log = structlog.get_logger()
 
 
@@ -126,7 +123,7 @@ class _Running:
             "-m",
             self._child.module,
             stdin=asyncio.subprocess.PIPE,
-            env={**environment(), PART_MARK: mark},
+            env={**environment(), marks.PART: mark},
             pass_fds=self._child.sockets,
             start_new_session=True,  # Ctrl-C reaches the supervisor only
         )
@@ -137,7 +134,7 @@ class _Running:
             process.kill()
         status = await process.wait()
         process.stdin.close()
-        await asyncio.to_thread(end_leftovers, f"{PART_MARK}={mark}")
+        await asyncio.to_thread(end_leftovers, f"{marks.PART}={mark}")
         self._process = None
         return status
 
@@ -171,7 +168,7 @@ def environment() -> Mapping[str, str]:
     """Return the variables of every part: no setting, no secret."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     directory = str(state_dir())
-    return {**inherited, "PENGUIN_STATE_DIR": directory, MARK: directory}
+    return {**inherited, "PENGUIN_STATE_DIR": directory, marks.CONTROL_PLANE: directory}
 
 
 def down_note(name: str) -> Path:

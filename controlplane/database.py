@@ -38,12 +38,6 @@ async def fetch_one(
     return None if columns is None else row(**columns)
 
 
-def role_dsn(dsn: str, login: str, password: str) -> str:
-    """Return a DSN (`postgresql://…`) with another login."""
-    url = make_url(dsn).set(drivername="postgresql", username=login, password=password)
-    return url.render_as_string(hide_password=False)
-
-
 def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5) -> AsyncEngine:
     """Return the pool of one login; connections are made when they are needed."""
     url = make_url(dsn).set(

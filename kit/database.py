@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum, unique
 from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
 LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
 """Settings of a session: limits of a part that hangs."""
@@ -42,6 +43,14 @@ class Role(StrEnum):
     """Pulumi: its state, in a schema of its own."""
     JOURNAL = "journal"
     """The purchase journal and its limiter."""
+
+
+def role_dsn(dsn: str, login: str, password: str) -> str:
+    """Return a DSN (`postgresql://…`) with another login."""
+    url = urlsplit(dsn)
+    server = url.netloc.rpartition("@")[2]
+    account = f"{quote(login, safe='')}:{quote(password, safe='')}"
+    return urlunsplit(url._replace(scheme="postgresql", netloc=f"{account}@{server}"))
 
 
 def role_name(installation: str, role: Role) -> str:

@@ -16,7 +16,7 @@ from cli.terminal import wrapped
 from kit.paths import checkout
 from kit.steps import step
 from lab.receiver import wait_for_message
-from sandbox import down, up, world
+from sandbox import down, local, up
 from sandbox.faults import COMMAND_FAILED
 from sandbox.narration import heading, say
 
@@ -41,20 +41,20 @@ SHOWN = (
 @app.command()
 def demo(api_only: up.ApiOnlyOption = False) -> None:
     """Run the main job, then end what it started. A running sandbox is used and kept."""
-    with world.lock():
+    with local.lock():
         _demo(api_only)
 
 
 def _demo(api_only: bool) -> None:
-    joined = world.is_up()
+    joined = local.is_up()
     started = time.monotonic()
     try:
         heading("the sandbox" + (" (joined: `make up` runs)" if joined else ""))
         up.start(api_only=api_only)
-        if world.level() == "hosts":
+        if local.level() == "hosts":
             _main_job()
         else:
-            _api_level(world.missing() or "real hosts")
+            _api_level(local.missing() or "real hosts")
         say(f"\nDone in {time.monotonic() - started:.0f} s.")
         say("To try more: `make up` keeps this sandbox running, `make down` ends it.")
     finally:
@@ -71,7 +71,7 @@ def _main_job() -> None:
     )
     heading("a mail through the tenant's host")
     with step("receiving server"):
-        world.wait_for_receiver()
+        local.wait_for_receiver()
     message = _send(environment)
     heading("the mail as it was received")
     _show_received(message["message_id"])
@@ -94,7 +94,7 @@ def _api_level(missing: str) -> None:
 
 def _apply() -> dict[str, str]:
     """Apply the file with the variables of the sandbox; return these."""
-    environment = {**os.environ, **world.environment()}
+    environment = {**os.environ, **local.environment()}
     heading(f"$ penguin apply -f {FILE}")
     _penguin(environment, "apply", "-f", str(FILE), shown=False)
     return environment
@@ -118,7 +118,7 @@ def _send(environment: dict[str, str]) -> dict[str, str]:
 
 def _show_received(message_id: str) -> None:
     """Print the mail, and the client that delivered it as the server saw it."""
-    text = wait_for_message(world.lab_dir(), message_id, ARRIVAL_SECONDS)
+    text = wait_for_message(local.lab_dir(), message_id, ARRIVAL_SECONDS)
     mail = message_from_string(text, policy=policy.default)
     for name in SHOWN:
         for value in mail.get_all(name, []):

@@ -6,7 +6,7 @@ import typer
 
 from composition import embedded
 from kit.steps import step
-from sandbox import world
+from sandbox import local
 
 app = typer.Typer(help="End the sandbox; nothing of it is left.")
 
@@ -20,9 +20,9 @@ def down() -> None:
 def stop() -> None:
     """End everything in the order that lets each part finish its work."""
     with step("control plane ended"):
-        world.stop_control_plane()
+        local.stop_control_plane()
     with step("lab ended"):
-        world.stop_lab()
+        local.stop_lab()
     with step("servers ended"):
         embedded.stop_servers()
-        world.forget()
+        local.forget()

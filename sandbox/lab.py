@@ -22,7 +22,7 @@ from lab import check, control, leftovers
 from lab.faults import FAILED, NO_RECEIVER, NOT_RUNNING
 from lab.receiver import messages, sender_of, wait_for_message
 from lab.running import RunningLab, required, running
-from sandbox import world
+from sandbox import local
 
 app = typer.Typer(help="The lab: provider emulators, hosts, DNS.", no_args_is_help=True)
 zone_app = typer.Typer(help="Zones, as their owner sees them.", no_args_is_help=True)
@@ -40,12 +40,12 @@ def up(
 ) -> None:
     """Start the lab, unless it runs."""
     stream = progress_stream(output)
-    missing = "--api-only was given" if api_only else check.missing(world.lab_dir())
+    missing = "--api-only was given" if api_only else check.missing(local.lab_dir())
     if missing is not None:
         print(f"  ! no real hosts here: {missing}; running at API level", file=stream)
     lab = control.start(
-        world.lab_dir(),
-        world.journal_environment(),
+        local.lab_dir(),
+        local.journal_environment(),
         lambda line: print(f"  ✓ {line}", file=stream, flush=True),
         missing=missing,
     )
@@ -56,14 +56,14 @@ def up(
 @app.command()
 def down(output: OutputOption = Format.TABLE) -> None:
     """End the lab; nothing of it is left. Can be repeated."""
-    line = "the lab has ended" if control.stop(world.lab_dir()) else "no lab was running"
+    line = "the lab has ended" if control.stop(local.lab_dir()) else "no lab was running"
     print_result(line, {"kind": "lab", "outcome": line}, output)
 
 
 @app.command()
 def status(output: OutputOption = Format.TABLE) -> None:
     """Show what runs, and what has been charged so far."""
-    lab = running(world.lab_dir())
+    lab = running(local.lab_dir())
     if lab is None:
         rows = _without_process()
     else:
@@ -81,7 +81,7 @@ def status(output: OutputOption = Format.TABLE) -> None:
 
 def _without_process() -> list[dict[str, Any]]:
     """Say what a lab whose process is gone has left on this machine."""
-    left = leftovers.of(world.lab_dir())
+    left = leftovers.of(local.lab_dir())
     state = "killed; `penguin lab down` removes what is left" if left else "stopped"
     counted = [
         {"what": kind, "state": f"{len(found)} left, such as {found[0]}", "address": None}
@@ -104,7 +104,7 @@ def _guests(lab: RunningLab) -> list[dict[str, Any]]:
 @app.command()
 def env(output: OutputOption = Format.TABLE) -> None:
     """Print the variables for a shell: eval "$(penguin lab env)"."""
-    variables = world.environment()
+    variables = local.environment()
     if output is not Format.TABLE:
         print_document(variables, output)
         return
@@ -120,11 +120,11 @@ def logs(
 ) -> None:
     """Print the lab's log, or a guest's."""
     if guest is None:
-        file = world.lab_dir() / control.LOG
+        file = local.lab_dir() / control.LOG
         if not file.exists():
             raise NOT_RUNNING()
     else:
-        file = world.lab_dir() / leftovers.HOSTS / guest / "console.log"
+        file = local.lab_dir() / leftovers.HOSTS / guest / "console.log"
         if not file.exists():
             remedy = "use dns, rcpt or the number of a server; `penguin lab portal` lists them"
             raise USAGE(mistake=f"the lab has no guest {guest}", remedy=remedy)
@@ -140,10 +140,10 @@ def inbox(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List the mail that arrived at the lab's receiving server, or show one."""
-    if required(world.lab_dir()).level == "api":
+    if required(local.lab_dir()).level == "api":
         raise NO_RECEIVER()
     if message_id is not None:
-        text = wait_for_message(world.lab_dir(), message_id, ARRIVAL if wait else 0)
+        text = wait_for_message(local.lab_dir(), message_id, ARRIVAL if wait else 0)
         if output is Format.TABLE:
             print(text.rstrip())
             print(f"\n{sender_of(text)}")
@@ -158,7 +158,7 @@ def inbox(
             "message_id": str(message["Message-ID"]),
             "authentication": " ".join(str(message["Authentication-Results"]).split()),
         }
-        for user, _, message in messages(world.lab_dir())
+        for user, _, message in messages(local.lab_dir())
     ]
     print_rows(rows, ("to", "from", "subject", "message_id", "authentication"), output)
 
@@ -171,7 +171,7 @@ def fault(
     output: OutputOption = Format.JSON,
 ) -> None:
     """Make a provider's emulator fail."""
-    lab = required(world.lab_dir())
+    lab = required(local.lab_dir())
     urls = {"hostwinds": lab.hostwinds_url, "cloudflare": lab.cloudflare_url}
     if provider not in urls:
         raise USAGE(mistake=f"{provider} is not a provider", remedy="use hostwinds or cloudflare")
@@ -195,7 +195,7 @@ def portal(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List servers and buy addresses, as a person does in the provider's portal."""
-    base = required(world.lab_dir()).hostwinds_url
+    base = required(local.lab_dir()).hostwinds_url
     if automatic is not None:
         _asked("POST", f"{base}/_lab/portal", {"automatic": automatic})
     if server is not None:
@@ -213,7 +213,7 @@ def zone_add(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Add a zone to the Cloudflare account and point its delegation there."""
-    add_zone(required(world.lab_dir()), name)
+    add_zone(required(local.lab_dir()), name)
     result = {"kind": "zone", "name": name, "outcome": "delegated"}
     print_result(f"{name} is delegated", result, output)
 
@@ -226,7 +226,7 @@ def add_zone(lab: RunningLab, name: str) -> None:
 
 
 def _asked(method: str, url: str, document: dict[str, Any] | None = None) -> httpx2.Response:
-    """Ask an emulator; a proxy of the environment is for the world, not for this machine."""
+    """Ask an emulator; a proxy of the environment is for other machines, not for this one."""
     try:
         return httpx2.request(method, url, json=document, timeout=TIMEOUT, trust_env=False)
     except httpx2.HTTPError as error:

@@ -9,7 +9,7 @@ import typer
 
 from composition import embedded
 from kit.steps import step
-from sandbox import world
+from sandbox import local
 from sandbox.narration import say
 
 app = typer.Typer(help="Keep the demo's sandbox running.")
@@ -24,7 +24,7 @@ ApiOnlyOption = Annotated[
 def up(api_only: ApiOnlyOption = False) -> None:
     """Start servers, lab and control plane, unless they run."""
     started = time.monotonic()
-    with world.lock():
+    with local.lock():
         start(api_only=api_only)
     say(f"\nThe sandbox is up after {time.monotonic() - started:.0f} s. To look around:\n")
     say('  eval "$(.venv/bin/penguin lab env)"')
@@ -35,14 +35,14 @@ def up(api_only: ApiOnlyOption = False) -> None:
 
 def start(*, api_only: bool = False) -> None:
     """Start every part in order; parts that run are kept."""
-    if not world.is_up():
-        world.forget_ended()
+    if not local.is_up():
+        local.forget_ended()
     with step("servers"):
         embedded.start_servers()
     with step("settings and database"):
-        world.prepare_control_plane()
+        local.prepare_control_plane()
     reason = "--api-only was given" if api_only else None
-    world.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
-    world.play_owner()
+    local.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
+    local.play_owner()
     with step("control plane"):
-        world.start_control_plane()
+        local.start_control_plane()

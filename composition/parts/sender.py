@@ -10,8 +10,7 @@ from redis.exceptions import RedisError
 from composition.heartbeat import Progress
 from composition.parts.settings import Part, SenderPart
 from composition.process import start
-from controlplane.database import role_dsn
-from kit.database import Role
+from kit.database import Role, role_dsn
 from sender.daemon import run
 from sender.settings import SenderSettings
 

@@ -1,7 +1,7 @@
 """`make bench`: measures the main job; results in build/bench.json.
 
 Every figure is of this machine and this run. Ratios are against the named peer in the same run.
-The tenant that is measured is the bench's own: where a world runs already it is joined, and no
+The tenant that is measured is the bench's own: a sandbox that runs already is used, and no
 tenant of its is touched.
 """
 
@@ -25,7 +25,7 @@ from blueprint.document import Blueprint
 from composition.phases import ROWS
 from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
-from sandbox import down, up, world
+from sandbox import down, local, up
 from tests.support.installation import INSTALLATION
 from tests.support.processes import command, tree
 from tests.support.waiting import wait_for
@@ -53,19 +53,19 @@ class Figure:
 
 
 def main() -> None:
-    """Bring a world up where none runs, measure, print and write."""
-    joined = world.is_up()
+    """Start a sandbox where none runs, measure, print and write."""
+    joined = local.is_up()
     figures: list[Figure] = []
     try:
         up.start()
-        environment = {**os.environ, **world.environment()}
-        world.play_owner((f"{TENANT}.example",))
+        environment = {**os.environ, **local.environment()}
+        local.play_owner((f"{TENANT}.example",))
         figures += to_ready(environment)
         figures += without_change(environment)
         figures += memory()
     finally:
         if joined:
-            delete({**os.environ, **world.environment()})
+            delete({**os.environ, **local.environment()})
         else:
             down.stop()
     path = checkout() / "build" / "bench.json"
@@ -139,7 +139,7 @@ def without_change(environment: dict[str, str]) -> list[Figure]:
 
 def one_pass() -> float:
     """Make the tenant due and return how long the reconciler held it."""
-    postgres, _ = world.servers()
+    postgres, _ = local.servers()
     look = (
         "select s.token, s.lease_owner is not null from oltp.schedule s "
         "join oltp.tenants t on t.id = s.tenant_id where t.name = %s"
@@ -164,7 +164,7 @@ def one_pass() -> float:
 
 def memory() -> list[Figure]:
     """Measure the proportional set size of supervisor and parts, and of the fork server."""
-    pid = world.control_plane_pid()
+    pid = local.control_plane_pid()
     processes = list(tree(pid)) if pid else []
     forking = [process for process in processes if is_fork_server(process)]
     idle = sum(pss(process) for process in processes if process not in forking)

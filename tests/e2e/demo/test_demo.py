@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from sandbox import world
+from sandbox import local
 from tests.support.command_line import run_process
 
 
@@ -15,7 +15,7 @@ from tests.support.command_line import run_process
 @pytest.mark.engine
 @pytest.mark.timeout(900)
 def test_demo_ends_with_an_authenticated_mail(real_hosts: None) -> None:
-    was_up = world.is_up()
+    was_up = local.is_up()
     done = run_process("demo", environment={**os.environ, "COLUMNS": "200"})
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -27,7 +27,7 @@ def test_demo_ends_with_an_authenticated_mail(real_hosts: None) -> None:
     assert "$48.97" in said
     assert "make up" in said
     assert "Traceback" not in said
-    assert world.is_up() == was_up
+    assert local.is_up() == was_up
     if not was_up:
-        assert world.control_plane_pid() is None
-        assert [server.pid() for server in world.servers()] == [None, None]
+        assert local.control_plane_pid() is None
+        assert [server.pid() for server in local.servers()] == [None, None]

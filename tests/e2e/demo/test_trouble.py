@@ -21,7 +21,7 @@ from controlplane.operations.schemas import OperationPage, OperationView
 from kit.paths import checkout, state_dir
 from lab import leftovers
 from lab.running import RunningLab, required
-from sandbox import down, up, world
+from sandbox import down, local, up
 from tests.support.command_line import run_process
 from tests.support.processes import connects_to, mentioning
 from tests.support.waiting import wait_for
@@ -40,11 +40,11 @@ until = partial(wait_for, seconds=120)
 
 @pytest.fixture(scope="module")
 def own_lab(real_hosts: None) -> Iterator[RunningLab]:
-    """A world of this module's own."""
-    if world.is_up():
-        pytest.skip("a world runs here already; these tests need one that they may break")
+    """A sandbox of this module's own."""
+    if local.is_up():
+        pytest.skip("a sandbox runs here already; these tests need one that they may break")
     up.start()
-    yield required(world.lab_dir())
+    yield required(local.lab_dir())
     down.stop()
 
 
@@ -54,7 +54,7 @@ def api(own_lab: RunningLab) -> Api:
 
 
 def penguin(*arguments: str) -> str:
-    done = run_process(*arguments, environment={**os.environ, **world.environment()})
+    done = run_process(*arguments, environment={**os.environ, **local.environment()})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout
@@ -100,8 +100,8 @@ def power(lab: RunningLab, action: str) -> None:
 
 
 def test_host_that_never_boots_is_reported_and_not_ordered_again(own_lab: RunningLab) -> None:
-    world.stop_control_plane()
-    world.start_control_plane({"HOSTWINDS_PROVISIONING_DEADLINE": "3"})
+    local.stop_control_plane()
+    local.start_control_plane({"HOSTWINDS_PROVISIONING_DEADLINE": "3"})
     penguin("lab", "fault", "hostwinds", "never_boots")
     penguin("apply", "-f", FILE)
 
@@ -121,14 +121,14 @@ def test_control_plane_killed_during_configuration_goes_on_and_buys_nothing_twic
 ) -> None:
     penguin("apply", "-f", FILE)
     until(lambda: any(o.phase == "configuration" for o in operations(api)))
-    pid = world.control_plane_pid()
+    pid = local.control_plane_pid()
     assert pid is not None
     supervisor = psutil.Process(pid)
     for process in (supervisor, *supervisor.children()):
         process.kill()
-    until(lambda: world.control_plane_pid() is None)
+    until(lambda: local.control_plane_pid() is None)
 
-    world.start_control_plane()
+    local.start_control_plane()
     ready()
 
     assert bought(own_lab) == ["address", "address", "server"]
@@ -142,7 +142,7 @@ def test_playbook_that_failed_half_way_goes_on_when_its_cause_is_corrected(
 ) -> None:
     ready()
     [server] = httpx2.get(f"{own_lab.hostwinds_url}/_lab/portal/servers", timeout=30).json()
-    disk = world.lab_dir() / leftovers.HOSTS / str(server["serviceid"]) / "m"
+    disk = local.lab_dir() / leftovers.HOSTS / str(server["serviceid"]) / "m"
     obstacle = disk / "etc/dovecot/dovecot.conf"
     right = obstacle.read_text()
     obstacle.unlink()
@@ -170,7 +170,7 @@ def test_pulumi_by_hand_changes_nothing(own_lab: RunningLab) -> None:
     done = subprocess.run(
         ["pulumi", "up", "-s", "acme", "--yes", "--skip-preview"],
         cwd=checkout(),
-        env={**os.environ, **world.environment()},
+        env={**os.environ, **local.environment()},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -185,7 +185,7 @@ def test_pulumi_by_hand_changes_nothing(own_lab: RunningLab) -> None:
 def test_host_rebooted_at_the_provider_sends_again(own_lab: RunningLab, api: Api) -> None:
     ready()
     power(own_lab, "reboot")
-    world.wait_for_receiver()
+    local.wait_for_receiver()
     assert sent()["state"] == "accepted"
     ready()
     assert bought(own_lab) == ["address", "address", "server"]
@@ -211,7 +211,7 @@ def down_leaves_nothing() -> None:
     others = ("engine", "test-servers")  # which other tests use at the same time
     assert mentioning(state_dir(), apart=others) == {}
     assert clear_abandoned(default_root()) == 0
-    assert leftovers.of(world.lab_dir()) == {}
+    assert leftovers.of(local.lab_dir()) == {}
     assert shared_memory.attached(segment) is None
     assert set(SHARED_MEMORY.glob("PostgreSQL.*")) <= dynamic
 

@@ -12,7 +12,7 @@ from tools.servers import Postgres, Valkey
 
 @pytest.mark.engine
 def test_demo_without_hosts_ends_at_dns_with_the_reason(servers_dir: Path) -> None:
-    directory = servers_dir / "world"
+    directory = servers_dir / "sandbox"
     done = run_process("demo", "--api-only", environment=environment_of(directory))
     said = done.stdout + done.stderr
     assert done.returncode == 0, said

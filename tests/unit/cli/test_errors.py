@@ -142,7 +142,7 @@ def test_help_lists_every_room_and_imports_none() -> None:
     code = (
         "import sys; from cli.main import app; "
         "app(['--help'], standalone_mode=False);"
-        "print(sorted(set(sys.modules) & {'cli.get', 'composition.serve', 'sandbox.world', 'lab'}))"
+        "print(sorted(set(sys.modules) & {'cli.get', 'composition.serve', 'sandbox.local', 'lab'}))"
     )
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""What the commands of the developer's world refuse."""
+"""What the commands of the sandbox refuse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cli.api import Api, connect
 from kit.processes import own_identity
 from lab.faults import NO_RECEIVER, NOT_RUNNING
 from lab.running import RunningLab
-from sandbox import demo, lab, world
+from sandbox import demo, lab, local
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tests.support.faults import assert_shows, printed
 
@@ -33,8 +33,8 @@ def running() -> None:
         cloudflare_url="",
         cloudflare_token="",
     )
-    world.lab_dir().mkdir(parents=True, exist_ok=True)
-    lab.write(world.lab_dir())
+    local.lab_dir().mkdir(parents=True, exist_ok=True)
+    lab.write(local.lab_dir())
 
 
 def test_lab_command_without_a_lab_is_refused() -> None:
@@ -48,11 +48,11 @@ def test_inbox_at_api_level_is_refused(running: None) -> None:
 
 def test_installation_not_made_for_the_lab_is_not_removed(state: Path) -> None:
     (state / "settings.env").write_text("PENGUIN_API__PORT=1\n")
-    assert_shows(printed(world.forget_ended), OTHER_INSTALLATION)
+    assert_shows(printed(local.forget_ended), OTHER_INSTALLATION)
 
 
 def test_lab_without_control_plane_is_not_joined(running: None) -> None:
-    assert_shows(printed(world.is_up), LAB_ALONE)
+    assert_shows(printed(local.is_up), LAB_ALONE)
 
 
 def test_demo_whose_command_fails_says_which() -> None:
@@ -66,7 +66,7 @@ def test_lab_env_names_the_control_plane_that_penguin_uses(
     serving = {"process": own_identity(), "url": "http://127.0.0.1:8499"}
     (state / "serve.json").write_text(json.dumps(serving))
     (state / "context.json").write_text(json.dumps({"api_key": "key of the lab"}))
-    for name, value in world.client_environment().items():
+    for name, value in local.client_environment().items():
         monkeypatch.setenv(name, value)
     elsewhere = state / "elsewhere"
     elsewhere.mkdir()

@@ -14,15 +14,14 @@ from pathlib import Path
 
 import httpx2
 
-from cli.api import SERVE, serving
+from cli.connection import SERVE, serving
+from composition import marks
 from composition.embedded import DATABASE, servers, stop_servers
 from composition.settings import SETTINGS_FILE, Settings
-from composition.supervisor import MARK
 from controlplane.ansible.private_directory import clear_abandoned, default_root
-from controlplane.database import role_dsn
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
-from kit.database import Role, role_name
+from kit.database import Role, role_dsn, role_name
 from kit.leftovers import end_leftovers
 from kit.locks import locked
 from kit.paths import checkout, state_dir
@@ -169,14 +168,14 @@ def stop_control_plane() -> None:
         if not wait_until(lambda: identity(pid) is None, seconds=STOP_SECONDS):
             os.kill(pid, signal.SIGKILL)
     # Parts of a killed supervisor, processes that they had started, and the keys these used.
-    end_leftovers(f"{MARK}={state_dir()}\0")
+    end_leftovers(f"{marks.CONTROL_PLANE}={state_dir()}\0")
     clear_abandoned(default_root())
     (state_dir() / SERVE).unlink(missing_ok=True)
 
 
 def control_plane_pid() -> int | None:
     """Return the process that wrote `serve.json`, None when it does not run."""
-    announced = serving(state_dir() / SERVE)
+    announced = serving()
     return announced.pid if announced else None
 
 
@@ -239,7 +238,7 @@ def _login(role: Role) -> str:
 
 def client_environment() -> dict[str, str]:
     """Return where the control plane answers and the operator's key: `penguin` and `pulumi up`."""
-    announced = serving(state_dir() / SERVE)
+    announced = serving()
     try:
         key = json.loads((state_dir() / "context.json").read_text())["api_key"]
     except (OSError, ValueError, KeyError):

@@ -1,0 +1,99 @@
+"""Where the API answers and by which key it is asked, found without a request."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from cli.faults import CONTEXT_INVALID, CONTEXT_MISSING, UNREACHABLE
+from kit.paths import state_dir
+from kit.processes import runs
+
+CONTEXT = "context.json"
+"""Where `penguin init` writes address and key of the API, in the state directory."""
+SERVE = "serve.json"
+"""Where a `penguin serve` of this machine writes its address."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Context(BaseModel):
+    """What `penguin init` writes."""
+
+    url: str | None = None
+    api_key: str | None = None
+
+
+class Serving(BaseModel):
+    """What `penguin serve` writes."""
+
+    process: str
+    """Its identity."""
+    url: str
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process."""
+        return int(self.process.partition(".")[0])
+
+
+class Connection(NamedTuple):
+    """Address and key of an API."""
+
+    url: str
+    key: str
+
+
+def connection() -> Connection:
+    """Return the API of the environment, else the one that runs here, else the context's."""
+    directory = state_dir()
+    context = _local(directory / CONTEXT, Context) or Context()
+    here = serving()
+    url = os.environ.get("PENGUIN_API_URL") or (here.url if here else context.url)
+    key = os.environ.get("PENGUIN_API_KEY") or context.api_key
+    if not key:
+        raise CONTEXT_MISSING(where=directory / CONTEXT)
+    if not url:
+        raise UNREACHABLE(reason="none runs here, and no address is set", where=directory / SERVE)
+    if not _is_address(url):
+        raise CONTEXT_INVALID(
+            part="address",
+            reason=f"{url} is not an HTTP URL",
+            remedy="set one such as http://127.0.0.1:8400",
+            where="PENGUIN_API_URL" if os.environ.get("PENGUIN_API_URL") else directory,
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise CONTEXT_INVALID(
+            part="key",
+            reason="it holds characters that no key has",
+            remedy="copy it again, without quotes and line breaks",
+            where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else directory / CONTEXT,
+        )
+    return Connection(url.rstrip("/"), key)
+
+
+def serving() -> Serving | None:
+    """Return what `serve.json` says of the control plane that runs here, None when none does."""
+    written = _local(state_dir() / SERVE, Serving)
+    # One that was killed could not remove the file.
+    return written if written is not None and runs(written.process) else None
+
+
+def _local(path: Path, model: type[M]) -> M | None:
+    """Read a file of the state directory; None where it is missing or damaged."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
