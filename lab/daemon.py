@@ -23,13 +23,13 @@ from hostwinds.journal import journal_from_environment
 from kit.faults import Fault
 from kit.processes import own_identity
 from lab import leftovers, network, receiver, repository
-from lab.cloudflare.account import Account
+from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app as cloudflare_app
 from lab.control import ENDED, SHOWN
 from lab.emulator_server import serve
 from lab.guest import RESOLVER
+from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app as hostwinds_app
-from lab.hostwinds.world import World
 from lab.internet import Internet
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone
 from lab.memory import MemoryMachines, MemoryNameserver
@@ -103,16 +103,16 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
     machines: Machines = MemoryMachines() if internet is None else internet.machines
     nameserver: Nameserver = MemoryNameserver() if internet is None else internet.nameserver
     key, token = secrets.token_hex(16), secrets.token_urlsafe(CLOUDFLARE_TOKEN_LENGTH)
-    world = World(machines, nameserver, key, show_after=LISTED_AFTER_SECONDS)
-    stack.callback(world.close)
-    account = Account(nameserver, token)
-    operator = PortalOperator(world, journal_from_environment)
+    hostwinds = HostwindsAccount(machines, nameserver, key, show_after=LISTED_AFTER_SECONDS)
+    stack.callback(hostwinds.close)
+    cloudflare = CloudflareAccount(nameserver, token)
+    operator = PortalOperator(hostwinds, journal_from_environment)
     operator.start()
     stack.callback(operator.stop)
-    hostwinds = hostwinds_app(world)
-    hostwinds.router.routes.append(_portal_route(operator))
+    app = hostwinds_app(hostwinds)
+    app.router.routes.append(_portal_route(operator))
     with step("provider emulators"):
-        hostwinds_server, cloudflare_server = serve(hostwinds), serve(cloudflare_app(account))
+        hostwinds_server, cloudflare_server = serve(app), serve(cloudflare_app(cloudflare))
         stack.callback(hostwinds_server.stop)
         stack.callback(cloudflare_server.stop)
     lab = RunningLab(
@@ -127,7 +127,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
     if internet is not None:
         lab.resolver, lab.sender_address = RESOLVER, network.MACHINE
         lab.packages, lab.receiver = repository.URL, receiver.DOMAIN
-    account.register(lab.platform_zone)
+    cloudflare.register(lab.platform_zone)
     return lab
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from hostwinds.journal import Journal
 from kit.faults import Fault
-from lab.hostwinds.world import ProviderError, World
+from lab.hostwinds.account import HostwindsAccount, ProviderError
 
 PAUSE_SECONDS = 0.3
 """Between two checks of the open requests."""
@@ -19,9 +19,12 @@ class PortalOperator:
     """Reads the open requests of the purchase journal, and buys what they ask for."""
 
     def __init__(
-        self, world: World, journal: Callable[[], Journal], pause_seconds: float = PAUSE_SECONDS
+        self,
+        account: HostwindsAccount,
+        journal: Callable[[], Journal],
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
-        self._world = world
+        self._account = account
         self._journal = journal
         self._pause_seconds = pause_seconds
         self.automatic = threading.Event()
@@ -47,13 +50,13 @@ class PortalOperator:
         bought = []
         for service, wanted in open_requests.items():
             for _ in range(wanted - self._free(service)):
-                bought.append(self._world.attach(service))  # noqa: PERF401 - each costs money
+                bought.append(self._account.attach(service))  # noqa: PERF401 - each costs money
         return bought
 
     def _free(self, service: int) -> int:
         """Count the secondary addresses of a server that no request has adopted yet."""
         try:
-            secondary = self._world.server("Portal", service).ips[1:]
+            secondary = self._account.server("Portal", service).ips[1:]
         except ProviderError:
             return 1 << 16  # the server is gone: nothing is bought for it
         adopted = self._journal().adopted(str(service))

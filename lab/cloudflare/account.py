@@ -30,7 +30,7 @@ class Zone:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-class Account:
+class CloudflareAccount:
     """Everything behind one API token. Methods raise Refusal where the API would refuse."""
 
     def __init__(

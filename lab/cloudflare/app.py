@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.cloudflare.account import Account
+from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.errors import Refusal
 from lab.cloudflare.records import NAME
 
@@ -21,7 +21,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 PREFIX = "/client/v4"
 
 
-def create_app(account: Account) -> Starlette:
+def create_app(account: CloudflareAccount) -> Starlette:
     """Return the emulator of one account; faults at `/_lab/faults`."""
     face = _Face(account)
     routes = [
@@ -51,7 +51,7 @@ def create_app(account: Account) -> Starlette:
 
 
 class _Face:
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: CloudflareAccount) -> None:
         self._account = account
 
     def guarded(self, handler: Handler) -> Handler:

@@ -13,19 +13,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from lab.hostwinds.account import HostwindsAccount, ProviderError, Server
 from lab.hostwinds.catalogue import IMAGES, LOCATIONS, PRICES, PROFILES
-from lab.hostwinds.world import ProviderError, Server, World
 
 Form = dict[str, str]
 
 
-def create_app(world: World) -> Starlette:
+def create_app(account: HostwindsAccount) -> Starlette:
     """Return the emulator; faults, ledger and portal below `/_lab/`."""
-    face = _Face(world)
+    face = _Face(account)
     return Starlette(
         routes=[
             Route("/cloud/api.php", face.call, methods=["GET", "POST"]),
-            Route("/_lab/faults", world.faults.endpoint, methods=["GET", "POST", "DELETE"]),
+            Route("/_lab/faults", account.faults.endpoint, methods=["GET", "POST", "DELETE"]),
             Route("/_lab/ledger", face.ledger, methods=["GET"]),
             Route("/_lab/portal/servers", face.servers, methods=["GET"]),
             Route("/_lab/portal/attach", face.attach, methods=["POST"]),
@@ -35,21 +35,21 @@ def create_app(world: World) -> Starlette:
 
 
 class _Face:
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._actions = _Actions(world)
+    def __init__(self, account: HostwindsAccount) -> None:
+        self._account = account
+        self._actions = _Actions(account)
 
     async def call(self, request: Request) -> Response:
         """Answer one action; HTTP 200 for nearly everything, errors included."""
         form = await _form(request)
-        faults = self._world.faults
+        faults = self._account.faults
         if faults.strikes("slow"):
             await asyncio.sleep(2)
         if faults.strikes("server_error"):
             return PlainTextResponse("Internal Server Error", 500)
         if faults.strikes("not_json"):
             return HTMLResponse("<html>Maintenance<br></html>")
-        if form.get("API") != self._world.key or faults.strikes("unauthorized"):
+        if form.get("API") != self._account.key or faults.strikes("unauthorized"):
             return _answer([_step("error", "Authorization", "Not Authorized!")])
         action = form.get("action", "")
         handler: Callable[[Form], Any] | None = getattr(self._actions, action, None)
@@ -72,7 +72,7 @@ class _Face:
 
     async def ledger(self, request: Request) -> Response:
         """List everything that was charged."""
-        return JSONResponse(self._world.ledger)
+        return JSONResponse(self._account.ledger)
 
     async def servers(self, request: Request) -> Response:
         """List the servers as a person sees them in the portal."""
@@ -82,9 +82,9 @@ class _Face:
                     "serviceid": server.serviceid,
                     "name": server.srvrname,
                     "addresses": server.ips,
-                    "status": self._world.status(server).lower(),
+                    "status": self._account.status(server).lower(),
                 }
-                for server in self._world.all_servers()
+                for server in self._account.all_servers()
             ]
         )
 
@@ -92,7 +92,7 @@ class _Face:
         """Buy an address for a server."""
         body = await request.json()
         try:
-            address = await run_in_threadpool(self._world.attach, int(body["serviceid"]))
+            address = await run_in_threadpool(self._account.attach, int(body["serviceid"]))
         except ProviderError as refusal:
             return JSONResponse({"error": str(refusal)}, 404)
         return JSONResponse({"address": address})
@@ -101,7 +101,7 @@ class _Face:
         """Lock, suspend or rename a server behind the API's back."""
         body = await request.json()
         try:
-            server = self._world.server("Portal", int(body["serviceid"]))
+            server = self._account.server("Portal", int(body["serviceid"]))
         except ProviderError as refusal:
             return JSONResponse({"error": str(refusal)}, 404)
         server.locked = bool(body.get("locked", server.locked))
@@ -123,21 +123,21 @@ class _LostAnswer(Response):
 class _Actions:
     """The actions by their names; each takes the form and returns what is answered."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, account: HostwindsAccount) -> None:
+        self._account = account
 
     def get_instances(self, form: Form) -> Any:
-        return {"success": [self._instance(server) for server in self._world.visible()]}
+        return {"success": [self._instance(server) for server in self._account.visible()]}
 
     def get_instance(self, form: Form) -> Any:
-        return {"success": self._instance(self._world.server("Get Instance", _service(form)))}
+        return {"success": self._instance(self._account.server("Get Instance", _service(form)))}
 
     def check_serviceid(self, form: Form) -> Any:
-        self._world.server("Check Serviceid", _service(form))
+        self._account.server("Check Serviceid", _service(form))
         return {"success": True}
 
     def get_instance_ips(self, form: Form) -> Any:
-        server = self._world.server("Get IPs", _service(form))
+        server = self._account.server("Get IPs", _service(form))
         return {"success": {"IP Addresses": [{"ip": address} for address in server.ips]}}
 
     def get_price_list(self, form: Form) -> Any:
@@ -156,18 +156,18 @@ class _Actions:
         if form["template"] not in {image["uuid"] for image in IMAGES}:
             raise ProviderError("Add Instance", "Template is invalid.")
         cycle = form.get("billingcycle", "monthly")
-        self._world.order(form["srvrname"], form["rid"], location, form["template"], cycle)
+        self._account.order(form["srvrname"], form["rid"], location, form["template"], cycle)
         paid = _step("success", "Invoice Paid", "Invoice has been paid.<br>")
-        if self._world.faults.strikes("late_error"):
+        if self._account.faults.strikes("late_error"):
             return [paid, _step("error", "Add Instance", "Something went wrong.<br>")]
         return [paid, _step("success", "Add Instance", "Server is being Created!")]
 
     def terminate(self, form: Form) -> Any:
-        self._world.terminate(_service(form))
+        self._account.terminate(_service(form))
         return [{"result": "success", "message": "Instance deleted"}]
 
     def change_billing_cycle(self, form: Form) -> Any:
-        self._world.set_cycle(_service(form), form.get("billingcycle", "monthly"))
+        self._account.set_cycle(_service(form), form.get("billingcycle", "monthly"))
         return [_step("success", "Change Billing Cycle", "Service has been upgraded!")]
 
     def boot(self, form: Form) -> Any:
@@ -180,26 +180,26 @@ class _Actions:
         return self._power("reboot", form)
 
     def delete_ip(self, form: Form) -> Any:
-        self._world.release(_service(form), form["ip"])
+        self._account.release(_service(form), form["ip"])
         return [_step("success", "Delete IP", "IP removed")]
 
     def set_rdns(self, form: Form) -> Any:
-        self._world.set_pointer(_service(form), form["ip"], form["rdns"])
+        self._account.set_pointer(_service(form), form["ip"], form["rdns"])
         return [_step("success", "Set rDNS", "rDNS record updated.")]
 
     def get_instance_firewall_profile(self, form: Form) -> Any:
-        return {"success": PROFILES[self._world.server("Get Firewall", _service(form)).profile]}
+        return {"success": PROFILES[self._account.server("Get Firewall", _service(form)).profile]}
 
     def get_firewall_profiles(self, form: Form) -> Any:
         return {"success": [{"name": name} for name in PROFILES]}
 
     def set_instance_firewall(self, form: Form) -> Any:
-        self._world.set_profile(_service(form), form["name"])
+        self._account.set_profile(_service(form), form["name"])
         message = "Instances firewall profile has been updated."
         return [_step("success", "Set Firewall", message)]
 
     def toggle_lock(self, form: Form) -> Any:
-        server = self._world.server("Toggle Lock", _service(form))
+        server = self._account.server("Toggle Lock", _service(form))
         server.locked = not server.locked
         state = "locked" if server.locked else "unlocked"
         return [_step("success", "Toggle Lock", f"Service has been {state}.")]
@@ -208,11 +208,11 @@ class _Actions:
         return {"success": {"spam": []}}
 
     def _power(self, action: str, form: Form) -> Any:
-        self._world.power(action, _service(form))
+        self._account.power(action, _service(form))
         return [_step("success", action.title(), f"Instance Server#{form['serviceid']}: {action}")]
 
     def _instance(self, server: Server) -> dict[str, Any]:
-        status = self._world.status(server)
+        status = self._account.status(server)
         return {
             "serviceid": server.serviceid,
             "userid": 1,

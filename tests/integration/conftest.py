@@ -1,4 +1,4 @@
-"""Real servers for the tests of this folder: started once a run, a fresh database for each test."""
+"""Real servers for the tests of this folder, started once a run, and their databases."""
 
 from __future__ import annotations
 
@@ -14,8 +14,29 @@ import pytest
 import redis
 from psycopg import sql
 
+from controlplane.migrations import upgrade
 from kit.paths import state_dir
+from tests.support.installation import INSTALLATION, PASSWORDS
 from tools.servers import Postgres, Valkey
+
+END_OTHER_SESSIONS = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+"""
+EMPTY = """
+do $$
+declare one record;
+begin
+  for one in
+    select schemaname, tablename from pg_tables
+    where schemaname not in ('pg_catalog', 'information_schema') and tablename !~ '^alembic'
+  loop
+    execute format('delete from %I.%I', one.schemaname, one.tablename);
+  end loop;
+  perform setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+  from pg_sequences;
+end $$
+"""
 
 
 def _clear_killed_runs(root: Path) -> None:
@@ -61,6 +82,27 @@ def database(postgres_server: Postgres) -> Iterator[str]:
     """The superuser's URL of a database that exists for this test only."""
     with fresh_database(postgres_server) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgres_server: Postgres) -> Iterator[str]:
+    """The superuser's URL of the database that tests with `upgraded` use in turn."""
+    with fresh_database(postgres_server) as url:
+        upgrade(url, INSTALLATION, PASSWORDS)
+        yield url
+
+
+@pytest.fixture
+def upgraded(shared_database: str) -> str:
+    """The superuser's URL of a database with all schemas and no rows; tests keep its schemas.
+
+    To empty one takes a thirtieth of the time in which one is created and upgraded.
+    """
+    with psycopg.connect(shared_database, autocommit=True) as admin:
+        admin.execute(END_OTHER_SESSIONS)
+        admin.execute("set session_replication_role = replica")  # no trigger, no foreign key
+        admin.execute(EMPTY)
+    return shared_database
 
 
 @contextmanager

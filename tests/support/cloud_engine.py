@@ -7,7 +7,7 @@ never read from the state: a run may end before its state is written, and people
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -24,6 +24,7 @@ from controlplane.reconciler.ports import (
 )
 from hostwinds.faults import SUPERSEDED
 from stacks.faults import ZONE_NOT_FOUND
+from tests.support.points import Points
 
 INSTANCE = "hostwinds:index:Instance"
 ADDRESS = "hostwinds:index:SecondaryAddress"
@@ -81,17 +82,13 @@ class Account:
         return server.adopted.get(name)
 
 
-def _nowhere(point: str) -> None:
-    del point
-
-
 class InMemoryEngine:
     """A `CloudEngine` that writes its state at the end of a run, as a checkpoint.
 
-    `at` is called at the points where a test may let the process die.
+    It reaches the points `before up`, `bought`, `after up`, `before destroy`, `after destroy`.
     """
 
-    def __init__(self, account: Account, at: Callable[[str], None] = _nowhere) -> None:
+    def __init__(self, account: Account, points: Points | None = None) -> None:
         self.account = account
         self.stacks: dict[str, CloudState] = {}
         """The last checkpoints, by tenant."""
@@ -100,7 +97,9 @@ class InMemoryEngine:
         """Raised by the next runs, in this order."""
         self.keeps_after_destroy = 0
         """How many deletions leave everything as it is."""
-        self._at = at
+        self.lines: list[str] = []
+        """Shown by the next run, as its last ones."""
+        self._at = points or Points()
         self._fences: dict[str, int] = {}
         self._journal: dict[str, str] = {}
         """Label of a server that was ordered to its tenant."""
@@ -176,6 +175,8 @@ class InMemoryEngine:
             pending=tuple(name for name, ip in numbers.items() if ip is None),
             held=tuple(held.values()),
         )
+        while self.lines:
+            progress(self.lines.pop(0))
         self._at("after up")
         return self.stacks[tenant]
 

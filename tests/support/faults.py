@@ -1,6 +1,6 @@
 """Asserts that a user is shown a fault: on the command line, by the API, in a condition or row.
 
-`tests/unit/workshop/test_faults.py` finds by this module's functions which codes are tested.
+`tests/unit/conventions/test_faults.py` finds by this module's functions which codes are tested.
 """
 
 from __future__ import annotations

@@ -13,15 +13,20 @@ from controlplane.ansible.faults import HOST_KEY_CHANGED, SSH_REFUSED, UNREACHAB
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress
 from kit.faults import Fault
+from tests.support.points import Points
 
 PASSWORD = "first"
 """The provider's root password of every host."""
 
 
 class MemoryConfigurator:
-    """Hosts that are there, accept `PASSWORD`, and remember what is applied to them."""
+    """Hosts that are there, accept `PASSWORD`, and remember what is applied to them.
 
-    def __init__(self) -> None:
+    Points of a host `mx1`: `first contact with mx1`, `accepted by mx1`, `configuring mx1`,
+    `configured mx1`.
+    """
+
+    def __init__(self, points: Points | None = None) -> None:
         self.dead: set[str] = set()
         """Names of hosts that do not answer."""
         self.runs: list[str] = []
@@ -31,6 +36,7 @@ class MemoryConfigurator:
         self._applied: dict[str, str] = {}
         self._installed: Counter[str] = Counter()
         self._failures: dict[str, list[Fault]] = defaultdict(list)
+        self._at = points or Points()
 
     def fail_next(self, host: str, fault: Fault) -> None:
         """Let the next call for a host raise a fault."""
@@ -55,12 +61,14 @@ class MemoryConfigurator:
         ssh_private_key: str | None = None,
     ) -> str:
         """Accept the key; a password is needed unless the host accepts it already."""
+        self._at(f"first contact with {host.name}")
         self._reach(host)
         accepted = self._keys[host.server_name]
         if ssh_private_key not in accepted and password != PASSWORD:
             raise SSH_REFUSED(reason="password", where=f"host/{host.name}")
         accepted |= {ssh_public_key, ssh_private_key or ssh_public_key}
         progress(f"{host.name}: our key is installed")
+        self._at(f"accepted by {host.name}")
         return self._host_key(host)
 
     def configure(
@@ -73,6 +81,7 @@ class MemoryConfigurator:
         progress: Progress,
     ) -> int:
         """Apply variables to a host; 0 where nothing differs, as the playbooks would report."""
+        self._at(f"configuring {host.name}")
         self._reach(host)
         if known_host != self._host_key(host):
             raise HOST_KEY_CHANGED(where=f"host/{host.name}")
@@ -85,6 +94,7 @@ class MemoryConfigurator:
         changed = int(self._applied.get(host.server_name) != text)
         self._applied[host.server_name] = text
         progress(f"{host.name}: {'changed' if changed else 'ok'}: configuration in memory")
+        self._at(f"configured {host.name}")
         return changed
 
     def _reach(self, host: ObservedHost) -> None:

@@ -5,31 +5,33 @@ It is held to `tests/support/verifier_conformance.py`, as the real verifier is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
 from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.verification.faults import LOOKUP_FAILED, MISSING, NO_BANNER, UNCLEAR
 from kit.faults import Code
+from tests.support.points import Points
 
 
 class MemoryInternet:
     """Observes what `wrong` and `dead` say, and everything else right.
 
-    `at` is called where a test may let the process die.
+    It reaches the points `dns` and `verification`, each in a thread of its own.
     """
 
-    def __init__(self, at: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, points: Points | None = None) -> None:
         self.wrong: dict[tuple[str, str], Code] = {}
         """By subject and check."""
         self.dead: set[str] = set()
         """Names of hosts that do not answer."""
-        self._at = at
+        self._at = points or Points()
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
         """Check each record that the state holds or its owner sets, and each reverse name."""
-        self._at("dns")
+        await asyncio.to_thread(self._at, "dns")
         given = {address.name for host in state.hosts for address in host.addresses if address.ip}
         found: list[Finding] = []
         for record in blueprint.records:
@@ -52,7 +54,7 @@ class MemoryInternet:
     ) -> Sequence[Finding]:
         """Check the submission port of addresses for bulk, and port 25 of primary ones."""
         del authority
-        self._at("verification")
+        await asyncio.to_thread(self._at, "verification")
         given = {address.name for host in state.hosts for address in host.addresses if address.ip}
         found: list[Finding] = []
         for host in blueprint.hosts:

@@ -22,7 +22,6 @@ from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
-from controlplane.migrations import upgrade
 from controlplane.service import serve_http
 from tests.support.command_line import run
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
@@ -81,15 +80,14 @@ class Plane:
 
 
 @pytest.fixture
-def plane(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
-    upgrade(database, INSTALLATION, PASSWORDS)
+def plane(upgraded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
     key = create_key(PEPPER)
     listener = listen("127.0.0.1", 0)
     ready = threading.Event()
     loop_of: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def work() -> None:
-        pools = Database.connect(database, INSTALLATION, PASSWORDS, pool_size=2)
+        pools = Database.connect(upgraded, INSTALLATION, PASSWORDS, pool_size=2)
         async with pools.begin(OPERATOR) as connection:
             await add_key(
                 connection, key, tenant_id=None, scopes=tuple(Scope), now=datetime.now(UTC)
@@ -108,7 +106,7 @@ def plane(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("PENGUIN_API_URL", url)
     monkeypatch.setenv("PENGUIN_API_KEY", key.secret)
-    yield Plane(url, key.secret, database)
+    yield Plane(url, key.secret, upgraded)
     loop, stop = loop_of[0]
     loop.call_soon_threadsafe(stop.set)
     thread.join(20)

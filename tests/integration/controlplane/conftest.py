@@ -16,7 +16,6 @@ from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
-from controlplane.migrations import upgrade
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 
 PEPPER = b"pepper"
@@ -59,10 +58,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def pools(database: str) -> AsyncIterator[Database]:
+async def pools(upgraded: str) -> AsyncIterator[Database]:
     """The pools of an upgraded database."""
-    upgrade(database, INSTALLATION, PASSWORDS)
-    made = Database.connect(database, INSTALLATION, PASSWORDS, pool_size=3)
+    made = Database.connect(upgraded, INSTALLATION, PASSWORDS, pool_size=3)
     yield made
     await made.close()
 

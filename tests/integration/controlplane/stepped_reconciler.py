@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,39 +19,23 @@ from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.settings import ReconcilerSettings
 from tests.integration.controlplane.conftest import PLATFORM, Clock, document
-from tests.integration.controlplane.killing import Kill
 from tests.support.cloud_engine import Account, InMemoryEngine
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
+from tests.support.points import Points
 from vault import KeyRing, Vault
 
 
-class Configurator(MemoryConfigurator):
-    def __init__(self, kill: Kill) -> None:
-        super().__init__()
-        self._kill = kill
-
-    def first_contact(self, *args: Any, **kwargs: Any) -> str:
-        line = super().first_contact(*args, **kwargs)
-        self._kill.here("first contact")
-        return line
-
-    def configure(self, *args: Any, **kwargs: Any) -> int:
-        self._kill.here("configuration")
-        changed = super().configure(*args, **kwargs)
-        self._kill.here("after configuration")
-        return changed
-
-
 @dataclass
-class World:
+class SteppedReconciler:
     """A reconciler that is stepped by hand, and a client of the API beside it."""
 
     cloud: InMemoryEngine
     internet: MemoryInternet
-    configurator: Configurator
-    kill: Kill
+    configurator: MemoryConfigurator
+    points: Points
+    """Of the three doubles."""
     clock: Clock
     api: httpx2.AsyncClient
     database: Database
@@ -74,6 +59,18 @@ class World:
 
     async def step(self) -> bool:
         return await self.reconciler().step("test", asyncio.Event())
+
+    def meanwhile(self, point: str, action: Callable[[], Awaitable[object]]) -> None:
+        """Run a coroutine in this test's event loop, once, while a double waits at a point."""
+        loop = asyncio.get_running_loop()
+
+        async def run() -> None:
+            await action()
+
+        def wait() -> None:
+            asyncio.run_coroutine_threadsafe(run(), loop).result(timeout=30)
+
+        self.points.once(point, wait)
 
     async def until_quiet(self, passes: int = 10) -> None:
         """Run what becomes due within the next hours, up to a number of passes."""
@@ -110,15 +107,15 @@ class World:
 
 
 @pytest.fixture
-def world(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> World:
-    kill = Kill()
-    cloud = InMemoryEngine(Account(), kill.here)
-    internet, configurator = MemoryInternet(kill.here), Configurator(kill)
-    return World(
+def stepped(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> SteppedReconciler:
+    points = Points()
+    cloud = InMemoryEngine(Account(), points)
+    internet, configurator = MemoryInternet(points), MemoryConfigurator(points)
+    return SteppedReconciler(
         cloud,
         internet,
         configurator,
-        kill,
+        points,
         clock,
         operator,
         database=pools,

@@ -13,10 +13,10 @@ from controlplane.verification.faults import PTR_NOT_CONFIRMED
 from hostwinds import faults as hostwinds
 from kit.faults import Code
 from stacks.faults import CLOUDFLARE_ERROR
-from tests.integration.controlplane.stepped_reconciler import World, world
+from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
 
-__all__ = ["world"]
+__all__ = ["stepped"]
 
 ENGINE: dict[Code, str] = {
     pulumi.DISK_FULL: "needs a full disk: test_full_disk.py fills one below the adapter",
@@ -42,46 +42,46 @@ ENGINE: dict[Code, str] = {
 """Faults of an engine run to the reason why a double raises them here."""
 
 
-async def shown(world: World, type_: str, subject: str = "tenant") -> dict[str, Any]:
+async def shown(stepped: SteppedReconciler, type_: str, subject: str = "tenant") -> dict[str, Any]:
     """Return a condition as the API shows it."""
-    conditions = (await world.tenant())["conditions"]
+    conditions = (await stepped.tenant())["conditions"]
     [found] = [c for c in conditions if (c["subject"], c["type"]) == (subject, type_)]
     return dict(found)
 
 
-async def last_operation(world: World) -> dict[str, Any]:
+async def last_operation(stepped: SteppedReconciler) -> dict[str, Any]:
     """Return the newest operation as the API shows it."""
-    return dict((await world.api.get("/tenants/acme/operations")).json()["items"][0])
+    return dict((await stepped.api.get("/tenants/acme/operations")).json()["items"][0])
 
 
-async def apply_another(world: World, number: int) -> None:
+async def apply_another(stepped: SteppedReconciler, number: int) -> None:
     """Apply another document, so that a stalled tenant is tried again."""
-    await world.apply(mailboxes=[{"address": f"m{number}@acme.example"}])
-    world.clock.advance(minutes=6)
+    await stepped.apply(mailboxes=[{"address": f"m{number}@acme.example"}])
+    stepped.clock.advance(minutes=6)
 
 
-async def test_fault_of_an_engine_run_is_shown(world: World) -> None:
-    await world.apply()
+async def test_fault_of_an_engine_run_is_shown(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
     for number, code in enumerate(ENGINE):
-        await apply_another(world, number)
-        world.cloud.failures = [code.shown().at("stack/acme")]
-        assert await world.step()
-        assert_shows(await shown(world, "InfrastructureReady"), code)
-        assert_shows(await last_operation(world), code)
+        await apply_another(stepped, number)
+        stepped.cloud.failures = [code.shown().at("stack/acme")]
+        assert await stepped.step()
+        assert_shows(await shown(stepped, "InfrastructureReady"), code)
+        assert_shows(await last_operation(stepped), code)
 
 
-async def test_changed_host_key_is_shown(world: World) -> None:
+async def test_changed_host_key_is_shown(stepped: SteppedReconciler) -> None:
     """Ansible would need a host at port 22 of an address that another host had before."""
-    await world.apply()
-    world.configurator.fail_next("mx1", HOST_KEY_CHANGED.shown())
-    assert await world.step()
-    assert_shows(await shown(world, "HostsConfigured", "host/mx1"), HOST_KEY_CHANGED)
-    assert_shows(await last_operation(world), HOST_KEY_CHANGED)
+    await stepped.apply()
+    stepped.configurator.fail_next("mx1", HOST_KEY_CHANGED.shown())
+    assert await stepped.step()
+    assert_shows(await shown(stepped, "HostsConfigured", "host/mx1"), HOST_KEY_CHANGED)
+    assert_shows(await last_operation(stepped), HOST_KEY_CHANGED)
 
 
-async def test_unconfirmed_reverse_name_is_shown(world: World) -> None:
+async def test_unconfirmed_reverse_name_is_shown(stepped: SteppedReconciler) -> None:
     """A real name server without the address record of a host has a more general fault first."""
-    await world.apply()
-    world.internet.wrong = {("address/mx1-2", "fcrdns"): PTR_NOT_CONFIRMED}
-    assert await world.step()
-    assert_shows(await shown(world, "DnsReady", "address/mx1-2"), PTR_NOT_CONFIRMED)
+    await stepped.apply()
+    stepped.internet.wrong = {("address/mx1-2", "fcrdns"): PTR_NOT_CONFIRMED}
+    assert await stepped.step()
+    assert_shows(await shown(stepped, "DnsReady", "address/mx1-2"), PTR_NOT_CONFIRMED)

@@ -10,10 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from controlplane import faults
-from controlplane.database import API, OPERATOR, role_dsn
+from controlplane.database import API, OPERATOR
 from controlplane.migrations import upgrade
 from hostwinds.journal.postgres import admit
-from kit.database import Role, role_name
+from kit.database import Role, role_dsn, role_name
 from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows, printed
 from tests.support.installation import INSTALLATION, PASSWORDS, login
@@ -76,8 +76,8 @@ async def test_api_role_reading_keys_or_secrets_sees_none(pools, client_of, two)
                 await connection.execute(text("select * from oltp.secrets"))
 
 
-async def test_row_level_security_is_forced_on_every_table_and_role(pools, database, two):
-    with psycopg.connect(database) as admin:
+async def test_row_level_security_is_forced_on_every_table_and_role(pools, upgraded, two):
+    with psycopg.connect(upgraded) as admin:
         rows = admin.execute(
             "select rolname from pg_roles where rolname = any(%s) and (rolsuper or rolbypassrls)",
             [[login(role) for role in Role]],
@@ -95,10 +95,10 @@ async def test_row_level_security_is_forced_on_every_table_and_role(pools, datab
 
 
 async def test_api_role_of_one_tenant_reads_no_row_of_another_from_any_table(
-    pools, database, operator, two
+    pools, upgraded, operator, two
 ):
     """Each table that names a tenant gets a row of both; the API's role may see one at most."""
-    with psycopg.connect(database) as admin:
+    with psycopg.connect(upgraded) as admin:
         tables = admin.execute(
             "select table_schema || '.' || table_name from information_schema.columns "
             "where column_name = 'tenant_id' and table_schema = any(%s) order by 1",

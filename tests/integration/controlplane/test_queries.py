@@ -9,10 +9,8 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
-from controlplane.migrations import upgrade
 from hostwinds.journal.postgres import ensure_schema
 from kit.queries import Queries
-from tests.support.installation import INSTALLATION, PASSWORDS
 from tests.support.queries import FILES
 
 PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -27,10 +25,9 @@ def prepared(query: str) -> str:
     return PARAMETER.sub(lambda found: f"${numbers[found[1]]}", query)
 
 
-def test_queries_are_accepted_by_the_upgraded_database(database: str) -> None:
-    upgrade(database, INSTALLATION, PASSWORDS)
+def test_queries_are_accepted_by_the_upgraded_database(upgraded: str) -> None:
     refused = {}
-    with psycopg.connect(database, autocommit=True) as connection:
+    with psycopg.connect(upgraded, autocommit=True) as connection:
         ensure_schema(connection)
         connection.execute(OF_THE_ENGINE)
         for file in FILES:

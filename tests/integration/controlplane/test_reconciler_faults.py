@@ -6,40 +6,42 @@ from dataclasses import replace
 from typing import Any
 
 from controlplane.reconciler.faults import FAILED, FOREIGN_UPDATE, NOT_GONE
-from tests.integration.controlplane.stepped_reconciler import World, world
+from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
 
-__all__ = ["world"]
+__all__ = ["stepped"]
 
 
-async def condition(world: World, type_: str) -> dict[str, Any]:
-    conditions = (await world.tenant())["conditions"]
+async def condition(stepped: SteppedReconciler, type_: str) -> dict[str, Any]:
+    conditions = (await stepped.tenant())["conditions"]
     [found] = [c for c in conditions if (c["subject"], c["type"]) == ("tenant", type_)]
     return dict(found)
 
 
-async def test_unexpected_error_is_shown_without_its_details(world: World) -> None:
-    await world.apply()
-    world.cloud.failures = [ZeroDivisionError("secret detail")]
-    await world.step()
-    shown = await condition(world, "InfrastructureReady")
+async def test_unexpected_error_is_shown_without_its_details(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    stepped.cloud.failures = [ZeroDivisionError("secret detail")]
+    await stepped.step()
+    shown = await condition(stepped, "InfrastructureReady")
     assert_shows(shown, FAILED, what="phase cloud")
 
 
-async def test_foreign_blueprint_is_shown_with_its_remedy(world: World) -> None:
-    await world.apply()
-    await world.step()
-    state = world.cloud.state("acme")
-    world.cloud.stacks["acme"] = replace(state, digest="sha256:3f9a2c11ab7d" + "0" * 52)
-    world.clock.advance(minutes=11)
-    await world.step()
-    assert_shows(await condition(world, "InfrastructureReady"), FOREIGN_UPDATE)
+async def test_foreign_blueprint_is_shown_with_its_remedy(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    await stepped.step()
+    state = stepped.cloud.state("acme")
+    stepped.cloud.stacks["acme"] = replace(state, digest="sha256:3f9a2c11ab7d" + "0" * 52)
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert_shows(await condition(stepped, "InfrastructureReady"), FOREIGN_UPDATE)
 
 
-async def test_stack_that_is_not_empty_after_its_deletion_is_shown(world: World) -> None:
-    await world.apply()
-    await world.step()
-    await world.api.delete("/tenants/acme")
-    world.cloud.keeps_after_destroy = 1
-    await world.step()
-    assert_shows(await condition(world, "Reconciling"), NOT_GONE)
+async def test_stack_that_is_not_empty_after_its_deletion_is_shown(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.step()
+    await stepped.api.delete("/tenants/acme")
+    stepped.cloud.keeps_after_destroy = 1
+    await stepped.step()
+    assert_shows(await condition(stepped, "Reconciling"), NOT_GONE)

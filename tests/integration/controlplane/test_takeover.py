@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,12 +21,12 @@ from controlplane.database import CONTROLLER, Database
 from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phases.keys import Keys, Made, Order, make_secrets
-from controlplane.reconciler.ports import CloudState
 from controlplane.schedule.repository import claim
 from controlplane.verification.faults import MISSING, TLS_FAILED
-from tests.integration.controlplane.stepped_reconciler import World, world
+from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
+from tests.support.waiting import reached
 
-__all__ = ["world"]
+__all__ = ["stepped"]
 DEADLINE = 30
 
 
@@ -51,80 +52,63 @@ class Unsteady(Database):
             self.worked.set()
 
 
-def in_a_transaction(world: World, sql: str) -> Callable[[], None]:
-    """Return a function for any thread that runs one statement."""
-    running = asyncio.get_running_loop()
-
-    async def run() -> None:
-        async with world.database.begin(CONTROLLER) as connection:
-            await connection.execute(text(sql))
-
-    return lambda: asyncio.run_coroutine_threadsafe(run(), running).result(timeout=DEADLINE)
-
-
 TAKE_OVER = "update oltp.schedule set token = nextval('oltp.fencing')"
 
 
-async def rows(world: World, sql: str) -> list[Any]:
-    async with world.database.begin(CONTROLLER) as connection:
+async def execute(stepped: SteppedReconciler, sql: str) -> None:
+    async with stepped.database.begin(CONTROLLER) as connection:
+        await connection.execute(text(sql))
+
+
+async def rows(stepped: SteppedReconciler, sql: str) -> list[Any]:
+    async with stepped.database.begin(CONTROLLER) as connection:
         return [tuple(row) for row in await connection.execute(text(sql))]
 
 
 async def test_keys_of_a_pass_that_lost_its_lease_are_not_written(
-    world: World,
+    stepped: SteppedReconciler,
 ) -> None:
-    await world.apply()
-    take_over = in_a_transaction(world, TAKE_OVER)
+    await stepped.apply()
 
-    def slow(order: Order) -> Made:
+    def make_and_wait(order: Order) -> Made:
         made = make_secrets(order)
-        take_over()
+        stepped.points("made")
         return made
 
-    world.phases[0] = Keys(slow)
-    await world.step()
-    assert await rows(world, "select purpose from oltp.secrets") == []
+    stepped.phases[0] = Keys(make_and_wait)
+    stepped.meanwhile("made", partial(execute, stepped, TAKE_OVER))
+    await stepped.step()
+    assert await rows(stepped, "select purpose from oltp.secrets") == []
 
 
-async def test_pass_that_lost_its_lease_writes_neither_conditions_nor_hosts(world: World) -> None:
-    await world.apply()
-    take_over, up = in_a_transaction(world, TAKE_OVER), world.cloud.up
-
-    def slow(*args: Any, **kwargs: Any) -> CloudState:
-        state = up(*args, **kwargs)
-        take_over()
-        return state
-
-    world.cloud.up = slow  # type: ignore[method-assign]
-    await world.step()
-    assert await world.condition("InfrastructureReady") == ("Unknown", "NotYetReported")
-    assert await rows(world, "select name from oltp.hosts") == []
+async def test_pass_that_lost_its_lease_writes_neither_conditions_nor_hosts(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    stepped.meanwhile("after up", partial(execute, stepped, TAKE_OVER))
+    await stepped.step()
+    assert await stepped.condition("InfrastructureReady") == ("Unknown", "NotYetReported")
+    assert await rows(stepped, "select name from oltp.hosts") == []
 
 
-async def test_aborted_operation_stays_aborted(world: World) -> None:
-    await world.apply()
-    abort = in_a_transaction(
-        world, "update oltp.operations set finished_at = now(), outcome = 'aborted'"
-    )
-    up = world.cloud.up
-
-    def slow(*args: Any, **kwargs: Any) -> CloudState:
-        abort()
-        return up(*args, **kwargs)
-
-    world.cloud.up = slow  # type: ignore[method-assign]
-    await world.step()
-    assert ("create", "aborted", None) in await world.operations()
+async def test_aborted_operation_stays_aborted(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    abort = "update oltp.operations set finished_at = now(), outcome = 'aborted'"
+    stepped.meanwhile("before up", partial(execute, stepped, abort))
+    await stepped.step()
+    assert ("create", "aborted", None) in await stepped.operations()
 
 
 async def test_pass_without_a_lease_does_not_abort_the_operation_of_another_worker(
-    world: World,
+    stepped: SteppedReconciler,
 ) -> None:
-    await world.apply()
-    async with world.database.begin(CONTROLLER) as connection:
-        lease = await claim(connection, owner="test", now=world.clock(), lease=world.settings.lease)
+    await stepped.apply()
+    async with stepped.database.begin(CONTROLLER) as connection:
+        lease = await claim(
+            connection, owner="test", now=stepped.clock(), lease=stepped.settings.lease
+        )
     assert lease is not None
-    async with world.database.begin(CONTROLLER) as connection:
+    async with stepped.database.begin(CONTROLLER) as connection:
         await connection.execute(text(TAKE_OVER))
         await connection.execute(
             text(
@@ -133,196 +117,193 @@ async def test_pass_without_a_lease_does_not_abort_the_operation_of_another_work
                 "'create', 'cloud', 1, 1, 'other', now(), now() from oltp.tenants"
             )
         )
-    assert await world.reconciler().reconcile(lease, asyncio.Event()) is Outcome.LEFT
-    assert await world.operations() == [("create", None, None)]
+    assert await stepped.reconciler().reconcile(lease, asyncio.Event()) is Outcome.LEFT
+    assert await stepped.operations() == [("create", None, None)]
 
 
-async def test_lease_is_kept_while_the_database_fails_once(world: World) -> None:
-    database = Unsteady(world.database)
-    world.settings = world.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
-    world.used = database
-    await world.apply()
-    up = world.cloud.up
+async def test_lease_is_kept_while_the_database_fails_once(stepped: SteppedReconciler) -> None:
+    database = Unsteady(stepped.database)
+    stepped.settings = stepped.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
+    stepped.used = database
+    await stepped.apply()
 
-    def long(*args: Any, **kwargs: Any) -> CloudState:
+    def fail_once() -> None:
         database.failure = OperationalError("", {}, Exception("gone"))
         assert database.failed.wait(DEADLINE)
         assert database.worked.wait(DEADLINE), "the lease was not extended again"
-        return up(*args, **kwargs)
 
-    world.cloud.up = long  # type: ignore[method-assign]
-    await world.step()
-    assert await world.condition("Ready") == ("True", "Ready")
+    stepped.points.once("before up", fail_once)
+    await stepped.step()
+    assert await stepped.condition("Ready") == ("True", "Ready")
 
 
-async def test_silent_operation_has_heartbeats(world: World) -> None:
-    world.settings = world.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
-    await world.apply()
-    up, running = world.cloud.up, asyncio.get_running_loop()
+async def test_silent_operation_has_heartbeats(stepped: SteppedReconciler) -> None:
+    stepped.settings = stepped.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
+    await stepped.apply()
     alive = "select 1 from oltp.operations where heartbeat_at > started_at and finished_at is null"
 
-    async def beats() -> None:
-        async with asyncio.timeout(DEADLINE):
-            while not await rows(world, alive):
-                pass
+    async def until_alive() -> None:
+        stepped.clock.advance(seconds=5)
+        await reached(partial(rows, stepped, alive), seconds=DEADLINE)
 
-    def silent(*args: Any, **kwargs: Any) -> CloudState:
-        world.clock.advance(seconds=5)
-        asyncio.run_coroutine_threadsafe(beats(), running).result()
-        return up(*args, **kwargs)
-
-    world.cloud.up = silent  # type: ignore[method-assign]
-    await world.step()
-    assert await world.condition("Ready") == ("True", "Ready")
+    stepped.meanwhile("before up", until_alive)
+    await stepped.step()
+    assert await stepped.condition("Ready") == ("True", "Ready")
 
 
 @pytest.mark.parametrize(
     "failure", [OperationalError("", {}, Exception()), InternalError("", {}, Exception())]
 )
-async def test_worker_goes_on_after_the_database_failed(world: World, failure: Exception) -> None:
-    database, stop = Unsteady(world.database), asyncio.Event()
+async def test_worker_goes_on_after_the_database_failed(
+    stepped: SteppedReconciler, failure: Exception
+) -> None:
+    database, stop = Unsteady(stepped.database), asyncio.Event()
     database.failure = failure
-    world.settings = world.settings.model_copy(update={"poll": timedelta(seconds=0.01)})
-    world.used = database
-    await world.apply()
-    verify = world.internet.verify_hosts
+    stepped.settings = stepped.settings.model_copy(update={"poll": timedelta(seconds=0.01)})
+    stepped.used = database
+    await stepped.apply()
 
-    async def verify_and_end(*args: Any, **kwargs: Any) -> Any:
+    async def stop_reconciler() -> None:
         stop.set()
-        return await verify(*args, **kwargs)
 
-    world.internet.verify_hosts = verify_and_end  # type: ignore[method-assign]
-    await asyncio.wait_for(world.reconciler().run(stop), DEADLINE)
+    stepped.meanwhile("verification", stop_reconciler)
+    await asyncio.wait_for(stepped.reconciler().run(stop), DEADLINE)
     assert database.failed.is_set()
-    assert len(world.cloud.account.bought) == 1
+    assert len(stepped.cloud.account.bought) == 1
 
 
-async def test_operation_log_goes_on_after_lines_that_could_not_be_written(world: World) -> None:
-    database = Unsteady(world.database)
-    world.used = database
-    await world.apply()
-    up = world.cloud.up
+async def test_operation_log_goes_on_after_lines_that_could_not_be_written(
+    stepped: SteppedReconciler,
+) -> None:
+    database = Unsteady(stepped.database)
+    stepped.used = database
+    await stepped.apply()
+    stepped.cloud.lines = ["half \ud800 and NUL \0", "the last one"]
 
-    def talkative(blueprint: Any, progress: Any, **kwargs: Any) -> CloudState:
+    def fail_once() -> None:
         database.failure = OperationalError("", {}, Exception("gone"))
-        progress("lost")
-        assert database.failed.wait(DEADLINE)
-        progress("half \ud800 and NUL \0")
-        return up(blueprint, progress, **kwargs)
 
-    world.cloud.up = talkative  # type: ignore[method-assign]
-    await world.step()
-    assert await world.condition("Ready") == ("True", "Ready")
-    lines = [line for (line,) in await rows(world, "select line from oltp.operation_lines")]
-    assert "half ? and NUL ?" in lines
-    assert "is listed" in " ".join(lines)
+    stepped.points.once("before up", fail_once)
+    stepped.points.once("bought", lambda: database.failed.wait(DEADLINE))
+    await stepped.step()
+    assert database.failed.is_set()
+    assert await stepped.condition("Ready") == ("True", "Ready")
+    lines = [line for (line,) in await rows(stepped, "select line from oltp.operation_lines")]
+    assert {"half ? and NUL ?", "the last one"} <= set(lines)
 
 
-async def test_text_that_the_database_cannot_hold_is_replaced(world: World) -> None:
-    await world.apply()
-    world.cloud.failures = [FAILED(reason="answered \ud800\0")]
-    await world.step()
-    assert await world.condition("InfrastructureReady") == ("False", "CloudFailed")
-    await world.until_quiet()
-    assert await world.condition("Ready") == ("True", "Ready")
+async def test_text_that_the_database_cannot_hold_is_replaced(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    stepped.cloud.failures = [FAILED(reason="answered \ud800\0")]
+    await stepped.step()
+    assert await stepped.condition("InfrastructureReady") == ("False", "CloudFailed")
+    await stepped.until_quiet()
+    assert await stepped.condition("Ready") == ("True", "Ready")
 
 
 class TestForeignUpdates:
-    async def drift(self, world: World) -> None:
-        await world.apply()
-        await world.step()
-        state = world.cloud.state("acme")
-        world.cloud.stacks["acme"] = replace(state, digest="sha256:foreign")
+    async def drift(self, stepped: SteppedReconciler) -> None:
+        await stepped.apply()
+        await stepped.step()
+        state = stepped.cloud.state("acme")
+        stepped.cloud.stacks["acme"] = replace(state, digest="sha256:foreign")
 
     async def test_foreign_stack_is_destroyed_only_after_a_second_delete(
-        self, world: World
+        self, stepped: SteppedReconciler
     ) -> None:
-        await self.drift(world)
-        await world.api.delete("/tenants/acme")
-        await world.step()
-        assert world.cloud.state("acme").digest == "sha256:foreign"
-        assert await world.condition("Drifted") == ("True", "ForeignUpdate")
-        assert await world.condition("Stalled") == ("True", "CloudForeignUpdate")
-        world.clock.advance(days=1)
-        await world.step()
-        assert world.cloud.state("acme").digest == "sha256:foreign"
-        await world.api.delete("/tenants/acme")
-        await world.step()
-        assert (await world.api.get("/tenants/acme")).status_code == 404
-        assert world.cloud.state("acme").digest is None
+        await self.drift(stepped)
+        await stepped.api.delete("/tenants/acme")
+        await stepped.step()
+        assert stepped.cloud.state("acme").digest == "sha256:foreign"
+        assert await stepped.condition("Drifted") == ("True", "ForeignUpdate")
+        assert await stepped.condition("Stalled") == ("True", "CloudForeignUpdate")
+        stepped.clock.advance(days=1)
+        await stepped.step()
+        assert stepped.cloud.state("acme").digest == "sha256:foreign"
+        await stepped.api.delete("/tenants/acme")
+        await stepped.step()
+        assert (await stepped.api.get("/tenants/acme")).status_code == 404
+        assert stepped.cloud.state("acme").digest is None
 
-    async def test_stalled_deletion_is_observed_and_removes_nothing(self, world: World) -> None:
-        await self.drift(world)
-        ours = replace(world.cloud.state("acme"), digest=(await self.blueprint(world))["digest"])
-        await world.api.delete("/tenants/acme")
-        await world.step()
-        before = await world.operations()
-        assert await world.condition("Stalled") == ("True", "CloudForeignUpdate")
-        assert await world.condition("SendingEnabled") == ("False", "Deleting")
-        world.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
-        world.cloud.stacks["acme"] = ours
-        world.clock.advance(minutes=11)
-        assert await world.step()
-        assert await world.condition("Drifted") == ("False", "AsApplied")
-        assert await world.condition("DnsReady") == ("False", "DnsMissing")
-        assert await world.condition("SendingEnabled") == ("False", "Deleting")
-        assert await world.condition("Stalled") == ("True", "CloudForeignUpdate")
-        assert await world.operations() == before
-        assert await rows(world, "select tenant_id from directory.entries") == []
-        await world.api.delete("/tenants/acme")
-        await world.step()
-        assert (await world.api.get("/tenants/acme")).status_code == 404
+    async def test_stalled_deletion_is_observed_and_removes_nothing(
+        self, stepped: SteppedReconciler
+    ) -> None:
+        await self.drift(stepped)
+        ours = replace(
+            stepped.cloud.state("acme"), digest=(await self.blueprint(stepped))["digest"]
+        )
+        await stepped.api.delete("/tenants/acme")
+        await stepped.step()
+        before = await stepped.operations()
+        assert await stepped.condition("Stalled") == ("True", "CloudForeignUpdate")
+        assert await stepped.condition("SendingEnabled") == ("False", "Deleting")
+        stepped.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
+        stepped.cloud.stacks["acme"] = ours
+        stepped.clock.advance(minutes=11)
+        assert await stepped.step()
+        assert await stepped.condition("Drifted") == ("False", "AsApplied")
+        assert await stepped.condition("DnsReady") == ("False", "DnsMissing")
+        assert await stepped.condition("SendingEnabled") == ("False", "Deleting")
+        assert await stepped.condition("Stalled") == ("True", "CloudForeignUpdate")
+        assert await stepped.operations() == before
+        assert await rows(stepped, "select tenant_id from directory.entries") == []
+        await stepped.api.delete("/tenants/acme")
+        await stepped.step()
+        assert (await stepped.api.get("/tenants/acme")).status_code == 404
 
-    async def test_stack_restored_by_hand_is_no_drift(self, world: World) -> None:
-        await self.drift(world)
-        right = replace(world.cloud.state("acme"), digest=(await self.blueprint(world))["digest"])
-        world.clock.advance(minutes=11)
-        await world.step()
-        assert await world.condition("Drifted") == ("True", "ForeignUpdate")
-        world.cloud.stacks["acme"] = right
-        async with world.database.begin(CONTROLLER) as connection:
+    async def test_stack_restored_by_hand_is_no_drift(self, stepped: SteppedReconciler) -> None:
+        await self.drift(stepped)
+        right = replace(
+            stepped.cloud.state("acme"), digest=(await self.blueprint(stepped))["digest"]
+        )
+        stepped.clock.advance(minutes=11)
+        await stepped.step()
+        assert await stepped.condition("Drifted") == ("True", "ForeignUpdate")
+        stepped.cloud.stacks["acme"] = right
+        async with stepped.database.begin(CONTROLLER) as connection:
             await connection.execute(text("update oltp.schedule set due_at = '2000-01-01'"))
-        await world.step()
-        assert await world.condition("Drifted") == ("False", "AsApplied")
-        assert (await world.apply()).headers["Penguin-Outcome"] == "unchanged"
+        await stepped.step()
+        assert await stepped.condition("Drifted") == ("False", "AsApplied")
+        assert (await stepped.apply()).headers["Penguin-Outcome"] == "unchanged"
 
     async def test_apply_over_a_foreign_stack_is_tried_again_after_a_failure(
-        self, world: World
+        self, stepped: SteppedReconciler
     ) -> None:
-        await self.drift(world)
-        world.clock.advance(minutes=11)
-        await world.step()
-        await world.apply()
-        world.cloud.failures = [FAILED.shown()]
-        await world.step()
-        assert await world.condition("Stalled") == ("False", "Progressing")
-        await world.until_quiet()
-        assert await world.condition("Ready") == ("True", "Ready")
-        assert await world.condition("Drifted") == ("False", "AsApplied")
+        await self.drift(stepped)
+        stepped.clock.advance(minutes=11)
+        await stepped.step()
+        await stepped.apply()
+        stepped.cloud.failures = [FAILED.shown()]
+        await stepped.step()
+        assert await stepped.condition("Stalled") == ("False", "Progressing")
+        await stepped.until_quiet()
+        assert await stepped.condition("Ready") == ("True", "Ready")
+        assert await stepped.condition("Drifted") == ("False", "AsApplied")
 
-    async def blueprint(self, world: World) -> dict[str, Any]:
-        return dict((await world.api.get("/tenants/acme/blueprint")).json())
+    async def blueprint(self, stepped: SteppedReconciler) -> dict[str, Any]:
+        return dict((await stepped.api.get("/tenants/acme/blueprint")).json())
 
 
-async def test_deletion_with_an_unexpected_error_is_reported_and_tried_again(world: World) -> None:
-    await world.apply()
-    await world.step()
-    await world.api.delete("/tenants/acme")
+async def test_deletion_with_an_unexpected_error_is_reported_and_tried_again(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.step()
+    await stepped.api.delete("/tenants/acme")
 
-    def broken(*_: Any, **__: Any) -> None:
+    def fail() -> None:
         raise ZeroDivisionError
 
-    destroy, world.cloud.destroy = world.cloud.destroy, broken  # type: ignore[method-assign]
-    await world.step()
-    assert await world.condition("Reconciling") == ("True", "ReconcilerFailed")
-    world.cloud.destroy = destroy  # type: ignore[method-assign]
-    await world.until_quiet()
-    assert (await world.api.get("/tenants/acme")).status_code == 404
+    stepped.points.once("before destroy", fail)
+    await stepped.step()
+    assert await stepped.condition("Reconciling") == ("True", "ReconcilerFailed")
+    await stepped.until_quiet()
+    assert (await stepped.api.get("/tenants/acme")).status_code == 404
 
 
-async def test_host_with_one_wrong_address_is_not_verified(world: World) -> None:
-    world.internet.wrong["address/mx1-2", "smtp.tls"] = TLS_FAILED
-    await world.apply()
-    await world.step()
-    assert await world.condition("Verified", "host/mx1") == ("False", "SmtpTlsFailed")
-    assert await world.condition("Verified", "address/mx1-1") == ("True", "Verified")
+async def test_host_with_one_wrong_address_is_not_verified(stepped: SteppedReconciler) -> None:
+    stepped.internet.wrong["address/mx1-2", "smtp.tls"] = TLS_FAILED
+    await stepped.apply()
+    await stepped.step()
+    assert await stepped.condition("Verified", "host/mx1") == ("False", "SmtpTlsFailed")
+    assert await stepped.condition("Verified", "address/mx1-1") == ("True", "Verified")

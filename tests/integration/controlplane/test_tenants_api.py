@@ -64,10 +64,10 @@ class TestCreate:
         assert violation["path"] == "spec.domains"
         assert_shows(violation, document_faults.PLAN_LIMIT, count=7)
 
-    async def test_tenant_beyond_its_plan_may_stay_or_shrink(self, operator, database):
+    async def test_tenant_beyond_its_plan_may_stay_or_shrink(self, operator, upgraded):
         names = [{"name": f"{name}.example"} for name in ("acme", *"abcdef")]
         await operator.post("/tenants", json=document(domains=names))
-        with psycopg.connect(database) as admin:  # as if the plan had shrunk
+        with psycopg.connect(upgraded) as admin:  # as if the plan had shrunk
             admin.execute(
                 "update oltp.tenants set document = "
                 "jsonb_set(document, '{spec,plan}', '\"starter\"')"

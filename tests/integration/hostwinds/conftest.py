@@ -14,8 +14,8 @@ from hostwinds.journal.file import FileJournal
 from hostwinds.journal.postgres import PostgresJournal
 from hostwinds.limiter import FileLimiter
 from lab.emulator_server import serve
+from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
-from lab.hostwinds.world import World
 from lab.memory import MemoryMachines, MemoryNameserver
 
 KEY = "a-key-that-must-never-be-printed"
@@ -45,15 +45,17 @@ def machines() -> MemoryMachines:
 
 
 @pytest.fixture
-def world(machines: MemoryMachines, clock: Clock) -> Iterator[World]:
-    world = World(machines, MemoryNameserver(), KEY, clock=clock, show_after=90)
-    yield world
-    world.close()
+def hostwinds_account(machines: MemoryMachines, clock: Clock) -> Iterator[HostwindsAccount]:
+    hostwinds_account = HostwindsAccount(
+        machines, MemoryNameserver(), KEY, clock=clock, show_after=90
+    )
+    yield hostwinds_account
+    hostwinds_account.close()
 
 
 @pytest.fixture
-def url(world: World) -> Iterator[str]:
-    server = serve(create_app(world))
+def url(hostwinds_account: HostwindsAccount) -> Iterator[str]:
+    server = serve(create_app(hostwinds_account))
     yield f"{server.url}/cloud/api.php"
     server.stop()
 

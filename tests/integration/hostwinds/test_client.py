@@ -20,20 +20,22 @@ from hostwinds.faults import (
 )
 from hostwinds.limiter import FileLimiter, Limiter, PostgresLimiter
 from kit.faults import Fault
-from lab.hostwinds.world import World
+from lab.hostwinds.account import HostwindsAccount
 from tests.integration.hostwinds.conftest import KEY, Clock
 from tests.support.faults import assert_shows, fault_shown
 
 
 @pytest.fixture
-def server(world: World, client: Client, clock: Clock) -> int:
-    service = world.order("acme-mx1-abc123", "52", 12)
+def server(hostwinds_account: HostwindsAccount, client: Client, clock: Clock) -> int:
+    service = hostwinds_account.order("acme-mx1-abc123", "52", 12)
     clock.pause(120)
     return service
 
 
-def test_new_server_is_listed_later(world: World, client: Client, clock: Clock) -> None:
-    world.order("acme-mx1-abc123", "52", 12)
+def test_new_server_is_listed_later(
+    hostwinds_account: HostwindsAccount, client: Client, clock: Clock
+) -> None:
+    hostwinds_account.order("acme-mx1-abc123", "52", 12)
     assert client.instances() == []
     clock.pause(120)
     assert [instance.name for instance in client.instances()] == ["acme-mx1-abc123"]
@@ -62,12 +64,14 @@ def test_instance_that_does_not_exist_is_none(client: Client) -> None:
         client.root_password(4711)
 
 
-def test_order_whose_answer_is_lost_has_an_unknown_outcome(client: Client, world: World) -> None:
+def test_order_whose_answer_is_lost_has_an_unknown_outcome(
+    client: Client, hostwinds_account: HostwindsAccount
+) -> None:
     template = client.image_id("Debian 12")
-    world.faults.inject("lost_answer")
+    hostwinds_account.faults.inject("lost_answer")
     with fault_shown(OUTCOME_UNKNOWN, reason=...):
         client.order(name="mx1", template=template, rid=52, location_id=12, cycle="monthly")
-    assert [server.srvrname for server in world.all_servers()] == ["mx1"]
+    assert [server.srvrname for server in hostwinds_account.all_servers()] == ["mx1"]
 
 
 def test_firewall_profile_without_ssh_is_undone_and_refused(client: Client, server: int) -> None:
@@ -77,18 +81,20 @@ def test_firewall_profile_without_ssh_is_undone_and_refused(client: Client, serv
 
 
 def test_firewall_profile_without_ssh_of_an_interrupted_run_is_not_restored(
-    client: Client, server: int, world: World
+    client: Client, server: int, hostwinds_account: HostwindsAccount
 ) -> None:
-    world.set_profile(server, "smtp")
+    hostwinds_account.set_profile(server, "smtp")
     with fault_shown(FIREWALL_WITHOUT_SSH, profile="web"):
         client.set_firewall(server, "web")
     assert client.firewall(server).name == "default"
 
 
-def test_change_without_effect_is_a_fault(client: Client, server: int, world: World) -> None:
-    further = world.attach(server)
-    world.set_profile(server, "default")
-    world.faults.inject("no_effect", times=-1)
+def test_change_without_effect_is_a_fault(
+    client: Client, server: int, hostwinds_account: HostwindsAccount
+) -> None:
+    further = hostwinds_account.attach(server)
+    hostwinds_account.set_profile(server, "default")
+    hostwinds_account.faults.inject("no_effect", times=-1)
     kept = f"it still has {further} after its release"
     with fault_shown(NOT_IN_EFFECT, service_id=server, what=kept):
         client.release_address(server, further)
@@ -106,11 +112,13 @@ def test_main_address_release_is_refused(client: Client, server: int) -> None:
         client.release_address(server, main)
 
 
-def test_locked_server_is_not_terminated(client: Client, server: int, world: World) -> None:
+def test_locked_server_is_not_terminated(
+    client: Client, server: int, hostwinds_account: HostwindsAccount
+) -> None:
     client.toggle_lock(server)
     with fault_shown(REFUSED, action="terminate", reason=...):
         client.terminate(server)
-    assert [s.serviceid for s in world.all_servers()] == [server]
+    assert [s.serviceid for s in hostwinds_account.all_servers()] == [server]
 
 
 @pytest.mark.parametrize("kind", ["file", "postgres"])

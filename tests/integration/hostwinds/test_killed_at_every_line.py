@@ -20,8 +20,8 @@ from hostwinds.limiter import FileLimiter
 from hostwinds.purchase import Buyer, Deadlines, Order
 from kit.faults import Fault
 from lab.emulator_server import serve
+from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
-from lab.hostwinds.world import World
 from lab.memory import MemoryMachines, MemoryNameserver
 from tests.integration.hostwinds.conftest import KEY, Clock
 
@@ -57,8 +57,10 @@ def killed(tried: set[tuple[str, int]], act: Callable[[], object]) -> bool:
 
 def test_killed_at_every_line(tmp_path: Path) -> None:
     clock, start = Clock(), datetime.now(UTC)
-    world = World(MemoryMachines(), MemoryNameserver(), KEY, clock=clock, show_after=90)
-    server = serve(create_app(world))
+    hostwinds_account = HostwindsAccount(
+        MemoryMachines(), MemoryNameserver(), KEY, clock=clock, show_after=90
+    )
+    server = serve(create_app(hostwinds_account))
     limiter = FileLimiter(tmp_path / "limiter", rate=1000)
     client = Client(f"{server.url}/cloud/api.php", SecretStr(KEY), limiter)
 
@@ -86,10 +88,10 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
             if fault.code is not PURCHASE_AMBIGUOUS:
                 raise
             bought = 0
-        assert [entry["what"] for entry in world.ledger].count(name) == bought
+        assert [entry["what"] for entry in hostwinds_account.ledger].count(name) == bought
         outcomes.add(bought)
     client.close()
     server.stop()
-    world.close()
+    hostwinds_account.close()
     assert len(tried) > 50
     assert outcomes == {0, 1}  # 0: killed right before the order, which a person has to settle

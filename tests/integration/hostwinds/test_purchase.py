@@ -25,7 +25,7 @@ from hostwinds.faults import (
 )
 from hostwinds.journal import Journal
 from hostwinds.purchase import Buyer, Deadlines, Order
-from lab.hostwinds.world import World
+from lab.hostwinds.account import HostwindsAccount
 from tests.integration.hostwinds.conftest import Clock
 from tests.support.faults import assert_shows, fault_shown
 
@@ -54,30 +54,34 @@ def buyer(client: Client, journal: Journal, clock: Clock) -> Buyer:
     )
 
 
-def bought(world: World) -> list[str]:
-    return [line["kind"] for line in world.ledger]
+def bought(hostwinds_account: HostwindsAccount) -> list[str]:
+    return [line["kind"] for line in hostwinds_account.ledger]
 
 
-def test_new_instance_is_waited_for(buyer: Buyer, world: World, lines: list[str]) -> None:
+def test_new_instance_is_waited_for(
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
+) -> None:
     instance = buyer.instance(ORDER, lines.append)
     assert instance.name == ORDER.name
     assert instance.is_active
-    assert bought(world) == ["server"]
+    assert bought(hostwinds_account) == ["server"]
     assert any("ordering" in line and "9.99" in line for line in lines)
 
 
-def test_order_repeated_buys_nothing(buyer: Buyer, world: World, lines: list[str]) -> None:
+def test_order_repeated_buys_nothing(
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
+) -> None:
     first = buyer.instance(ORDER, lines.append)
     assert buyer.instance(ORDER, lines.append).service_id == first.service_id
-    assert bought(world) == ["server"]
+    assert bought(hostwinds_account) == ["server"]
 
 
 def test_lost_answer_is_resolved_by_the_listing(
-    buyer: Buyer, world: World, lines: list[str]
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
-    world.faults.inject("lost_answer")
+    hostwinds_account.faults.inject("lost_answer")
     assert buyer.instance(ORDER, lines.append).name == ORDER.name
-    assert bought(world) == ["server"]
+    assert bought(hostwinds_account) == ["server"]
 
 
 @pytest.mark.parametrize("moment", ["before the order", "after the order", "before the outcome"])
@@ -85,7 +89,7 @@ def test_crash_at_any_step_buys_once(
     buyer: Buyer,
     client: Client,
     journal: Journal,
-    world: World,
+    hostwinds_account: HostwindsAccount,
     clock: Clock,
     lines: list[str],
     moment: str,
@@ -109,35 +113,35 @@ def test_crash_at_any_step_buys_once(
         # Not distinguishable from an order whose server is late: an operator decides.
         with fault_shown(PURCHASE_AMBIGUOUS, name=ORDER.name, opened=...):
             buyer.instance(ORDER, lines.append)
-        assert bought(world) == []
+        assert bought(hostwinds_account) == []
     else:
         assert buyer.instance(ORDER, lines.append).name == ORDER.name
-        assert bought(world) == ["server"]
+        assert bought(hostwinds_account) == ["server"]
 
 
 def test_lost_journal_adopts_by_name(
-    buyer: Buyer, journal: Journal, world: World, lines: list[str]
+    buyer: Buyer, journal: Journal, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
     first = buyer.instance(ORDER, lines.append)
     journal.close(ORDER.name)
     assert buyer.instance(ORDER, lines.append).service_id == first.service_id
-    assert bought(world) == ["server"]
+    assert bought(hostwinds_account) == ["server"]
 
 
 def test_refused_order_leaves_no_intent(
-    buyer: Buyer, journal: Journal, world: World, lines: list[str]
+    buyer: Buyer, journal: Journal, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
-    world.faults.inject("unauthorized", times=-1)
+    hostwinds_account.faults.inject("unauthorized", times=-1)
     with fault_shown(UNAUTHORIZED):
         buyer.instance(ORDER, lines.append)
-    world.faults.clear()
+    hostwinds_account.faults.clear()
     assert journal.find(ORDER.name) is None
     buyer.instance(ORDER, lines.append)
-    assert bought(world) == ["server"]
+    assert bought(hostwinds_account) == ["server"]
 
 
 def test_order_that_is_not_on_offer_is_refused_before_a_purchase(
-    buyer: Buyer, world: World, lines: list[str]
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
     huge = Order("acme-mx1-abc123", 64, 2048, 50, "Seattle", "Debian 12")
     nowhere = Order("acme-mx1-abc123", 1, 2048, 50, "Atlantis", "Debian 12")
@@ -145,83 +149,87 @@ def test_order_that_is_not_on_offer_is_refused_before_a_purchase(
         buyer.instance(huge, lines.append)
     with fault_shown(NOT_ON_OFFER, offered=...):
         buyer.instance(nowhere, lines.append)
-    assert bought(world) == []
+    assert bought(hostwinds_account) == []
 
 
 def test_instance_that_never_boots_is_reported_and_kept(
-    buyer: Buyer, world: World, lines: list[str]
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
-    world.faults.inject("never_boots")
+    hostwinds_account.faults.inject("never_boots")
     for _ in range(2):
         with pytest.raises(Unfinished) as caught:
             buyer.instance(ORDER, lines.append)
         assert_shows(caught.value, NOT_ACTIVE, name=ORDER.name, status=...)
         assert caught.value.instance.name == ORDER.name
-    assert bought(world) == ["server"]
+    assert bought(hostwinds_account) == ["server"]
 
 
 def test_error_after_the_invoice_was_paid_is_no_refusal(
-    buyer: Buyer, world: World, lines: list[str]
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
-    world.faults.inject("late_error")
+    hostwinds_account.faults.inject("late_error")
     assert buyer.instance(ORDER, lines.append).name == ORDER.name
-    assert bought(world) == ["server"]
+    assert bought(hostwinds_account) == ["server"]
 
 
 def test_server_missing_in_the_account_is_not_ordered_again(
-    buyer: Buyer, client: Client, journal: Journal, world: World, lines: list[str]
+    buyer: Buyer,
+    client: Client,
+    journal: Journal,
+    hostwinds_account: HostwindsAccount,
+    lines: list[str],
 ) -> None:
     """The key may be of another account, so only an operator can say that the server was ended."""
     client.terminate(buyer.instance(ORDER, lines.append).service_id)
     for _ in range(2):
         with fault_shown(VANISHED, what=f"server 1001 ({ORDER.name})"):
             buyer.instance(ORDER, lines.append)
-    assert bought(world) == ["server"]
+    assert bought(hostwinds_account) == ["server"]
     journal.close(ORDER.name)
     buyer.instance(ORDER, lines.append)
-    assert bought(world) == ["server", "server"]
+    assert bought(hostwinds_account) == ["server", "server"]
 
 
 def test_two_servers_of_one_name_are_a_fault(
-    buyer: Buyer, world: World, clock: Clock, lines: list[str]
+    buyer: Buyer, hostwinds_account: HostwindsAccount, clock: Clock, lines: list[str]
 ) -> None:
     for _ in range(2):
-        world.order(ORDER.name, "52", 12)
+        hostwinds_account.order(ORDER.name, "52", 12)
     clock.pause(120)
     with fault_shown(SEVERAL_SERVERS, name=ORDER.name):
         buyer.instance(ORDER, lines.append)
-    assert bought(world) == ["server", "server"]
+    assert bought(hostwinds_account) == ["server", "server"]
 
 
 def test_purchase_is_closed_after_its_server_is_gone(
-    buyer: Buyer, journal: Journal, world: World, lines: list[str]
+    buyer: Buyer, journal: Journal, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
     service = buyer.instance(ORDER, lines.append).service_id
-    world.faults.inject("no_effect")
+    hostwinds_account.faults.inject("no_effect")
     with fault_shown(NOT_IN_EFFECT, service_id=service):
         buyer.end_instance(service, ORDER.name, lines.append)
     assert journal.find(ORDER.name) is not None
     for _ in range(2):
         buyer.end_instance(service, ORDER.name, lines.append)
-    assert list(world.all_servers()) == []
+    assert list(hostwinds_account.all_servers()) == []
     assert journal.find(ORDER.name) is None
 
 
 def test_locked_server_is_not_ended(
-    buyer: Buyer, client: Client, world: World, lines: list[str]
+    buyer: Buyer, client: Client, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
     service = buyer.instance(ORDER, lines.append).service_id
     client.toggle_lock(service)
     with fault_shown(SERVER_LOCKED, service_id=service, name=ORDER.name):
         buyer.end_instance(service, ORDER.name, lines.append)
-    assert [server.serviceid for server in world.all_servers()] == [service]
+    assert [server.serviceid for server in hostwinds_account.all_servers()] == [service]
 
 
 def test_server_of_an_interrupted_run_is_ended(
     buyer: Buyer,
     client: Client,
     journal: Journal,
-    world: World,
+    hostwinds_account: HostwindsAccount,
     lines: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -237,15 +245,15 @@ def test_server_of_an_interrupted_run_is_ended(
             buyer.instance(ORDER, lines.append)
     for _ in range(2):
         buyer.end_purchase(ORDER.name, lines.append)
-    assert bought(world) == ["server"]
-    assert list(world.all_servers()) == []
+    assert bought(hostwinds_account) == ["server"]
+    assert list(hostwinds_account.all_servers()) == []
     assert journal.intents() == []
 
 
 def test_purchase_under_an_earlier_lease_is_refused(
     buyer: Buyer,
     journal: Journal,
-    world: World,
+    hostwinds_account: HostwindsAccount,
     lines: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -253,46 +261,52 @@ def test_purchase_under_an_earlier_lease_is_refused(
     journal.raise_fence("acme", 4)
     with fault_shown(SUPERSEDED, name="acme"):
         buyer.instance(ORDER, lines.append)
-    assert bought(world) == []
+    assert bought(hostwinds_account) == []
     monkeypatch.setenv("HOSTWINDS_FENCE", "acme:4")
     buyer.instance(ORDER, lines.append)
-    assert bought(world) == ["server"]
+    assert bought(hostwinds_account) == ["server"]
 
 
-def test_address_is_adopted_when_it_appears(buyer: Buyer, world: World, lines: list[str]) -> None:
+def test_address_is_adopted_when_it_appears(
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
+) -> None:
     service = buyer.instance(ORDER, lines.append).service_id
     with fault_shown(PENDING, service_id=service):
         buyer.address(service, "mx1-2", lines.append)
-    address = world.attach(service)
+    address = hostwinds_account.attach(service)
     assert buyer.address(service, "mx1-2", lines.append) == address
     assert buyer.address(service, "mx1-2", lines.append) == address
-    assert bought(world) == ["server", "address"]
+    assert bought(hostwinds_account) == ["server", "address"]
 
 
 def test_address_lost_by_the_server_is_requested_again(
-    buyer: Buyer, client: Client, world: World, lines: list[str]
+    buyer: Buyer, client: Client, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
     service = buyer.instance(ORDER, lines.append).service_id
-    lost = world.attach(service)
+    lost = hostwinds_account.attach(service)
     assert buyer.address(service, "mx1-2", lines.append) == lost
     client.release_address(service, lost)
     with fault_shown(PENDING, service_id=service):
         buyer.address(service, "mx1-2", lines.append)
-    again = world.attach(service)
+    again = hostwinds_account.attach(service)
     assert buyer.address(service, "mx1-2", lines.append) == again
 
 
-def test_main_address_is_never_adopted(buyer: Buyer, world: World, lines: list[str]) -> None:
+def test_main_address_is_never_adopted(
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
+) -> None:
     service = buyer.instance(ORDER, lines.append).service_id
-    further = world.attach(service)
-    next(iter(world.all_servers())).ips.reverse()
+    further = hostwinds_account.attach(service)
+    next(iter(hostwinds_account.all_servers())).ips.reverse()
     assert buyer.address(service, "mx1-2", lines.append) == further
 
 
-def test_api_without_an_answer_is_a_fault(buyer: Buyer, world: World, lines: list[str]) -> None:
+def test_api_without_an_answer_is_a_fault(
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
+) -> None:
     for fault in ("not_json", "server_error"):
-        world.faults.inject(fault, times=-1)
+        hostwinds_account.faults.inject(fault, times=-1)
         with fault_shown(UNREACHABLE, action=..., reason=...):
             buyer.instance(ORDER, lines.append)
-        world.faults.clear()
-    assert bought(world) == []
+        hostwinds_account.faults.clear()
+    assert bought(hostwinds_account) == []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import cloudflare
 import pytest
 
-from lab.cloudflare.account import QUOTA, Account
+from lab.cloudflare.account import QUOTA, CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.emulator_server import serve
 from lab.memory import MemoryNameserver
@@ -21,12 +21,12 @@ def nameserver() -> MemoryNameserver:
 
 
 @pytest.fixture
-def account(nameserver: MemoryNameserver) -> Account:
-    return Account(nameserver, TOKEN)
+def account(nameserver: MemoryNameserver) -> CloudflareAccount:
+    return CloudflareAccount(nameserver, TOKEN)
 
 
 @pytest.fixture
-def url(account: Account) -> Iterator[str]:
+def url(account: CloudflareAccount) -> Iterator[str]:
     server = serve(create_app(account))
     yield f"{server.url}/client/v4"
     server.stop()
@@ -39,7 +39,7 @@ def client(url: str) -> Iterator[cloudflare.Cloudflare]:
 
 
 @pytest.fixture
-def zone(account: Account) -> str:
+def zone(account: CloudflareAccount) -> str:
     return str(account.create_zone("acme.example")["id"])
 
 
@@ -95,7 +95,11 @@ def test_records_of_one_name_reach_the_name_server_as_a_set(
     ],
 )
 def test_request_that_is_refused_has_the_code_of_cloudflare(
-    client: cloudflare.Cloudflare, account: Account, zone: str, body: dict[str, object], code: int
+    client: cloudflare.Cloudflare,
+    account: CloudflareAccount,
+    zone: str,
+    body: dict[str, object],
+    code: int,
 ) -> None:
     account.create(zone, {"name": "a", "type": "A", "content": "198.18.1.10", "ttl": 300})
     for letter in "ab":
@@ -107,7 +111,7 @@ def test_request_that_is_refused_has_the_code_of_cloudflare(
 
 
 def test_record_is_stored_normalised_and_answered_unquoted(
-    account: Account, zone: str, nameserver: MemoryNameserver
+    account: CloudflareAccount, zone: str, nameserver: MemoryNameserver
 ) -> None:
     six = {"name": "V6", "type": "AAAA", "content": "2001:DB8:0:0::1", "ttl": 60}
     assert account.create(zone, six)["content"] == "2001:db8::1"
@@ -129,7 +133,7 @@ def test_token_that_is_wrong_differs_from_a_malformed_one(url: str, token: str, 
 
 
 def test_listing_past_its_last_page_is_empty(
-    client: cloudflare.Cloudflare, account: Account
+    client: cloudflare.Cloudflare, account: CloudflareAccount
 ) -> None:
     for number in range(25):
         account.create_zone(f"z{number}.example")
@@ -137,7 +141,7 @@ def test_listing_past_its_last_page_is_empty(
 
 
 def test_zone_that_is_full_refuses_records(
-    client: cloudflare.Cloudflare, account: Account, zone: str
+    client: cloudflare.Cloudflare, account: CloudflareAccount, zone: str
 ) -> None:
     for number in range(QUOTA):
         account.create(zone, {"name": f"r{number}", "type": "TXT", "content": "x", "ttl": 60})
@@ -147,7 +151,10 @@ def test_zone_that_is_full_refuses_records(
 
 
 def test_batch_with_one_refusal_changes_nothing(
-    client: cloudflare.Cloudflare, account: Account, zone: str, nameserver: MemoryNameserver
+    client: cloudflare.Cloudflare,
+    account: CloudflareAccount,
+    zone: str,
+    nameserver: MemoryNameserver,
 ) -> None:
     kept = account.create(zone, {"name": "kept", "type": "TXT", "content": "x", "ttl": 60})
     good = {"name": "new", "type": "TXT", "content": "x", "ttl": 60}
@@ -160,7 +167,7 @@ def test_batch_with_one_refusal_changes_nothing(
 
 
 def test_answer_that_is_lost_has_taken_effect(
-    client: cloudflare.Cloudflare, account: Account, zone: str
+    client: cloudflare.Cloudflare, account: CloudflareAccount, zone: str
 ) -> None:
     account.faults.inject("lost_answer")
     with pytest.raises(cloudflare.APIStatusError):

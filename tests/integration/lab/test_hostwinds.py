@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from lab.emulator_server import serve
+from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
-from lab.hostwinds.world import World
 from lab.memory import MemoryMachines, MemoryNameserver
 
 KEY = "the-key"
@@ -18,7 +18,7 @@ Api = Callable[..., Any]
 
 
 class Unbootable(MemoryMachines):
-    """A hall where no machine boots."""
+    """Machines of which none boots."""
 
     def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
         raise OSError("no power")
@@ -35,15 +35,17 @@ def nameserver() -> MemoryNameserver:
 
 
 @pytest.fixture
-def world(machines: MemoryMachines, nameserver: MemoryNameserver) -> Iterator[World]:
-    world = World(machines, nameserver, KEY)
-    yield world
-    world.close()
+def hostwinds_account(
+    machines: MemoryMachines, nameserver: MemoryNameserver
+) -> Iterator[HostwindsAccount]:
+    hostwinds_account = HostwindsAccount(machines, nameserver, KEY)
+    yield hostwinds_account
+    hostwinds_account.close()
 
 
 @pytest.fixture
-def base(world: World) -> Iterator[str]:
-    server = serve(create_app(world))
+def base(hostwinds_account: HostwindsAccount) -> Iterator[str]:
+    server = serve(create_app(hostwinds_account))
     yield server.url
     server.stop()
 
@@ -94,26 +96,31 @@ def test_error_is_answered_with_status_200(api: Api) -> None:
     assert refusal(api("get_instance")) == "Serviceid is required."
 
 
-def test_order_is_charged_at_once_and_answered_without_an_id(api: Api, world: World) -> None:
+def test_order_is_charged_at_once_and_answered_without_an_id(
+    api: Api, hostwinds_account: HostwindsAccount
+) -> None:
     for _ in range(2):
         steps = order(api)
         assert [step["action"] for step in steps] == ["Invoice Paid", "Add Instance"]
         assert "serviceid" not in str(steps)
-    assert [server.srvrname for server in world.all_servers()] == ["acme-mx1", "acme-mx1"]
-    assert [line["usd"] for line in world.ledger] == ["9.99", "9.99"]
+    assert [server.srvrname for server in hostwinds_account.all_servers()] == [
+        "acme-mx1",
+        "acme-mx1",
+    ]
+    assert [line["usd"] for line in hostwinds_account.ledger] == ["9.99", "9.99"]
     assert refusal(order(api, location_id=1)) == "Location Id is invalid."
-    assert len(world.ledger) == 2
+    assert len(hostwinds_account.ledger) == 2
 
 
-def test_order_that_fails_may_have_been_paid(api: Api, world: World) -> None:
-    world.faults.inject("late_error")
+def test_order_that_fails_may_have_been_paid(api: Api, hostwinds_account: HostwindsAccount) -> None:
+    hostwinds_account.faults.inject("late_error")
     assert [step["result"] for step in order(api)] == ["success", "error"]
-    assert len(world.ledger) == 1
+    assert len(hostwinds_account.ledger) == 1
 
 
-def test_instance_listed_shows_its_secrets(api: Api, world: World) -> None:
+def test_instance_listed_shows_its_secrets(api: Api, hostwinds_account: HostwindsAccount) -> None:
     order(api)
-    [server] = world.all_servers()
+    [server] = hostwinds_account.all_servers()
     shown = api("get_instance", serviceid=server.serviceid)["success"]
     assert shown["password"] == server.password
     assert shown["configkey"]
@@ -131,10 +138,10 @@ def test_instance_locked_or_suspended_refuses_changes(api: Api, base: str) -> No
 
 
 def test_address_of_another_server_is_refused(
-    api: Api, world: World, nameserver: MemoryNameserver
+    api: Api, hostwinds_account: HostwindsAccount, nameserver: MemoryNameserver
 ) -> None:
     order(api)
-    further = world.attach(1001)
+    further = hostwinds_account.attach(1001)
     [main, _] = [
         each["ip"] for each in api("get_instance_ips", serviceid=1001)["success"]["IP Addresses"]
     ]
@@ -148,14 +155,16 @@ def test_address_of_another_server_is_refused(
 
 
 @pytest.mark.parametrize("machines", [Unbootable()])
-def test_server_whose_boot_failed_is_in_error_and_can_be_ended(api: Api, world: World) -> None:
+def test_server_whose_boot_failed_is_in_error_and_can_be_ended(
+    api: Api, hostwinds_account: HostwindsAccount
+) -> None:
     order(api)
-    [server] = world.all_servers()
+    [server] = hostwinds_account.all_servers()
     assert server.booted is not None
     assert isinstance(server.booted.exception(), OSError)
     assert api("get_instance", serviceid=1001)["success"]["status"] == "error"
     assert api("terminate", serviceid=1001)[0]["result"] == "success"
-    assert list(world.all_servers()) == []
+    assert list(hostwinds_account.all_servers()) == []
 
 
 def test_fault_that_is_unknown_is_refused_with_the_list(base: str) -> None:

@@ -12,20 +12,18 @@ import pytest
 import structlog
 
 from blueprint.document import Blueprint
-from controlplane.migrations import upgrade
 from hostwinds import VERSION
 from hostwinds.plugin import write_launcher
-from lab.cloudflare.account import Account
+from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app as cloudflare_app
 from lab.emulator_server import serve
+from lab.hostwinds.account import POOL, HostwindsAccount
 from lab.hostwinds.app import create_app as hostwinds_app
-from lab.hostwinds.world import POOL, World
 from lab.memory import MemoryMachines, MemoryNameserver
-from tests.support.installation import INSTALLATION
 from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine, find
 
-from .control_plane import PASSWORDS, CommandLine, ControlPlane
+from .control_plane import CommandLine, ControlPlane
 
 TOKEN = "lab-token-of-forty-characters-0123456789"
 ZONES = ("acme.example", "penguinmails.example")
@@ -35,19 +33,19 @@ ZONES = ("acme.example", "penguinmails.example")
 class Cloud:
     """The emulated providers and their environment."""
 
-    world: World
-    account: Account
+    hostwinds: HostwindsAccount
+    cloudflare: CloudflareAccount
     nameserver: MemoryNameserver
     environment: dict[str, str]
 
     def bought(self) -> list[str]:
         """Return what was paid for."""
-        return [str(entry["kind"]) for entry in self.world.ledger]
+        return [str(entry["kind"]) for entry in self.hostwinds.ledger]
 
     def sell_addresses(self, count: int) -> None:
         """Do what a person does in the provider's portal."""
         for _ in range(count):
-            self.world.attach(next(iter(self.world.all_servers())).serviceid)
+            self.hostwinds.attach(next(iter(self.hostwinds.all_servers())).serviceid)
 
 
 @pytest.fixture(scope="session")
@@ -64,29 +62,32 @@ def first_address() -> IPv4Address:
 @pytest.fixture
 def cloud(tmp_path: Path, first_address: IPv4Address) -> Iterator[Cloud]:
     nameserver = MemoryNameserver()
-    world = World(MemoryMachines(), nameserver, "key", show_after=0.1, first_address=first_address)
-    account = Account(nameserver, TOKEN)
+    hostwinds = HostwindsAccount(
+        MemoryMachines(), nameserver, "key", show_after=0.1, first_address=first_address
+    )
+    cloudflare = CloudflareAccount(nameserver, TOKEN)
     for zone in ZONES:
-        account.create_zone(zone)
-    hostwinds, cloudflare = serve(hostwinds_app(world)), serve(cloudflare_app(account))
+        cloudflare.create_zone(zone)
+    servers = serve(hostwinds_app(hostwinds)), serve(cloudflare_app(cloudflare))
+    hostwinds_server, cloudflare_server = servers
     yield Cloud(
-        world,
-        account,
+        hostwinds,
+        cloudflare,
         nameserver,
         {
-            "HOSTWINDS_API_URL": f"{hostwinds.url}/cloud/api.php",
+            "HOSTWINDS_API_URL": f"{hostwinds_server.url}/cloud/api.php",
             "HOSTWINDS_API_KEY": "key",
             "HOSTWINDS_JOURNAL": str(tmp_path / "journal.json"),
             "HOSTWINDS_POLL": "0.1",
             "HOSTWINDS_RATE": "100",
             "HOSTWINDS_PORTAL_DEADLINE": "0.5",
-            "CLOUDFLARE_BASE_URL": f"{cloudflare.url}/client/v4",
+            "CLOUDFLARE_BASE_URL": f"{cloudflare_server.url}/client/v4",
             "CLOUDFLARE_API_TOKEN": TOKEN,
         },
     )
-    hostwinds.stop()
-    cloudflare.stop()
-    world.close()
+    for server in servers:
+        server.stop()
+    hostwinds.close()
 
 
 @pytest.fixture
@@ -114,14 +115,13 @@ def blueprint() -> Blueprint:
 
 @pytest.fixture
 def control_plane(
-    database: str,
+    upgraded: str,
     environment: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[ControlPlane]:
     """A control plane whose address the command line has."""
-    upgrade(database, INSTALLATION, PASSWORDS)
-    made = ControlPlane(database, environment, tmp_path)
+    made = ControlPlane(upgraded, environment, tmp_path)
     with structlog.testing.capture_logs() as made.log, made.serving() as (url, key):
         monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "person"))
         monkeypatch.setenv("PENGUIN_API_URL", url)

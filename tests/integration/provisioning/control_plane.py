@@ -20,7 +20,6 @@ from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import NewKey, Scope, create_key
 from controlplane.identity.repository import add_key
-from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phases.cloud import Cloud
@@ -33,6 +32,7 @@ from tests.support.command_line import run
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
+from tests.support.pulumi_engine import pulumi_engine
 from vault import KeyRing, Vault
 
 T = TypeVar("T")
@@ -103,11 +103,7 @@ class ControlPlane:
 
     def reconciler(self) -> Reconciler:
         """Put together a reconciler of now; without a configurator it ends at `dns`."""
-        engine = PulumiEngine(
-            installation=INSTALLATION,
-            environment=self.environment,
-            root=self._place / "operations",
-        )
+        engine = pulumi_engine(self.environment, self._place / "operations")
         phases: list[AnyPhase] = [
             Keys(),
             Cloud(engine, deadline=timedelta(minutes=5)),

@@ -19,7 +19,7 @@ def test_added_phase_is_in_every_list_without_another_change(
     control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine
 ) -> None:
     servers: list[int] = []
-    control_plane.add(Greeting(lambda: servers.append(len(list(cloud.world.all_servers())))))
+    control_plane.add(Greeting(lambda: servers.append(len(list(cloud.hostwinds.all_servers())))))
     control_plane.file.write_text(FILE)
     penguin("apply", "-f", str(control_plane.file))
     unknown = penguin("wait", "tenant", "acme", "--for=condition=Welcomed")

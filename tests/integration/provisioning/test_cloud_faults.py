@@ -58,21 +58,21 @@ def with_platform(**settings: object) -> Cause:
 
 
 def without_zone(control_plane: ControlPlane, cloud: Cloud) -> Repair:
-    [zone] = [one for one in cloud.account.zones() if one["name"] == "acme.example"]
-    cloud.account.delete_zone(zone["id"])
-    return lambda: cloud.account.register("acme.example")
+    [zone] = [one for one in cloud.cloudflare.zones() if one["name"] == "acme.example"]
+    cloud.cloudflare.delete_zone(zone["id"])
+    return lambda: cloud.cloudflare.register("acme.example")
 
 
 def with_foreign_record(control_plane: ControlPlane, cloud: Cloud) -> Repair:
-    [zone] = [one for one in cloud.account.zones() if one["name"] == "acme.example"]
+    [zone] = [one for one in cloud.cloudflare.zones() if one["name"] == "acme.example"]
     foreign = {"name": "acme.example", "type": "TXT", "content": "v=spf1 -all", "ttl": 300}
-    record = cloud.account.create(zone["id"], foreign)
-    return lambda: cloud.account.delete(zone["id"], record["id"])
+    record = cloud.cloudflare.create(zone["id"], foreign)
+    return lambda: cloud.cloudflare.delete(zone["id"], record["id"])
 
 
 def with_rate_limit(control_plane: ControlPlane, cloud: Cloud) -> Repair:
-    cloud.account.faults.inject("rate_limited", times=-1)
-    return cloud.account.faults.clear
+    cloud.cloudflare.faults.inject("rate_limited", times=-1)
+    return cloud.cloudflare.faults.clear
 
 
 def with_lock(control_plane: ControlPlane, cloud: Cloud) -> Repair:
@@ -86,9 +86,9 @@ def with_lock(control_plane: ControlPlane, cloud: Cloud) -> Repair:
 
 
 def with_host_that_never_boots(control_plane: ControlPlane, cloud: Cloud) -> Repair:
-    cloud.world.faults.inject("never_boots")
+    cloud.hostwinds.faults.inject("never_boots")
     control_plane.environment["HOSTWINDS_PROVISIONING_DEADLINE"] = "1"
-    return cloud.world.faults.clear
+    return cloud.hostwinds.faults.clear
 
 
 def with_unresolved_intent(control_plane: ControlPlane, cloud: Cloud) -> Repair:
@@ -286,14 +286,14 @@ def test_host_that_could_not_be_ended_is_ended_when_the_provider_answers_again(
     repair()
     control_plane.reconcile()
 
-    assert len(list(cloud.world.all_servers())) == 1
+    assert len(list(cloud.hostwinds.all_servers())) == 1
     assert cloud.bought() == ["server", "server"]
 
 
 def test_order_whose_answer_was_lost_is_not_repeated(
     control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine
 ) -> None:
-    cloud.world.faults.inject("lost_answer")
+    cloud.hostwinds.faults.inject("lost_answer")
     penguin.apply(FILE)
     control_plane.reconcile()
     waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")

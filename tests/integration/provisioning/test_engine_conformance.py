@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from blueprint.document import Blueprint
-from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.ports import CloudEngine, CloudState, Progress
 from tests.support.cloud_engine import Account, InMemoryEngine
 from tests.support.engine_conformance import (
@@ -19,7 +18,7 @@ from tests.support.engine_conformance import (
     check_what_a_killed_run_bought_is_ended_with_its_tenant,
     check_what_a_killed_run_bought_is_found_and_not_bought_again,
 )
-from tests.support.installation import INSTALLATION
+from tests.support.pulumi_engine import pulumi_engine
 
 from .conftest import ZONES, Cloud
 
@@ -30,29 +29,29 @@ class OverEmulators:
     """The real engine, and the accounts behind the emulators."""
 
     def __init__(self, engine: CloudEngine, cloud: Cloud) -> None:
-        cloud.account.create_zone("beta.example")
-        cloud.world._show_after = (
+        cloud.cloudflare.create_zone("beta.example")
+        cloud.hostwinds._show_after = (
             2.0  # the first listing after an order is empty, on a busy machine too
         )
         self.engine = engine
         self._cloud = cloud
 
     def servers(self) -> list[str]:
-        return [server.srvrname for server in self._cloud.world.all_servers()]
+        return [server.srvrname for server in self._cloud.hostwinds.all_servers()]
 
     def bought(self) -> list[str]:
-        ledger = self._cloud.world.ledger
+        ledger = self._cloud.hostwinds.ledger
         return [str(entry["what"]) for entry in ledger if entry["kind"] == "server"]
 
     def sell_address(self) -> None:
         self._cloud.sell_addresses(1)
 
     def end(self, label: str) -> None:
-        [server] = [one for one in self._cloud.world.all_servers() if one.srvrname == label]
-        self._cloud.world.terminate(server.serviceid)
+        [server] = [one for one in self._cloud.hostwinds.all_servers() if one.srvrname == label]
+        self._cloud.hostwinds.terminate(server.serviceid)
 
     def hide_zone(self, zone: str) -> None:
-        self._cloud.account.unreadable.add(zone)
+        self._cloud.cloudflare.unreadable.add(zone)
 
 
 class InMemory:
@@ -85,10 +84,7 @@ class InMemory:
 def test_real_engine_conforms(
     check: Check, cloud: Cloud, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    engine = PulumiEngine(
-        installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
-    )
-    check(OverEmulators(engine, cloud))
+    check(OverEmulators(pulumi_engine(environment, tmp_path / "operations"), cloud))
 
 
 @pytest.mark.parametrize("check", CHECKS)

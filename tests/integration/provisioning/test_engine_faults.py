@@ -22,7 +22,7 @@ from kit.faults import Fault
 from kit.paths import checkout
 from stacks.faults import ADOPTED, STATE_UNREACHABLE
 from tests.support.faults import assert_shows
-from tests.support.installation import INSTALLATION
+from tests.support.pulumi_engine import pulumi_engine
 
 from .conftest import Cloud
 
@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ours(environment: dict[str, str], root: Path) -> PulumiEngine:
-    return PulumiEngine(installation=INSTALLATION, environment=environment, root=root)
+    return pulumi_engine(environment, root)
 
 
 def fails(engine: PulumiEngine, blueprint: Blueprint) -> Fault:
@@ -53,7 +53,7 @@ def test_unreachable_state_is_a_fault_before_any_purchase(
     environment: dict[str, str], root: Path, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     wrong = {**environment, "PULUMI_BACKEND_URL": "postgres://127.0.0.1:9/none"}
-    engine = PulumiEngine(installation=INSTALLATION, environment=wrong, root=root)
+    engine = pulumi_engine(wrong, root)
     assert_shows(fails(engine, blueprint), STATE_UNREACHABLE, reason=...)
     assert cloud.bought() == []
 
@@ -61,22 +61,22 @@ def test_unreachable_state_is_a_fault_before_any_purchase(
 def test_foreign_record_holds_its_zone_before_any_purchase(
     ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
-    [zone, _] = cloud.account.zones()
+    [zone, _] = cloud.cloudflare.zones()
     foreign = {"name": "acme.example", "type": "TXT", "content": "v=spf1 -all", "ttl": 300}
-    record = cloud.account.create(zone["id"], foreign)
+    record = cloud.cloudflare.create(zone["id"], foreign)
     [held] = ours.up(blueprint, print, deadline=DEADLINE).held
     assert (held.zone, held.code) == ("acme.example", "dns.foreign_record")
     assert "TXT acme.example" in held.message
     assert cloud.bought() == []
-    cloud.account.delete(zone["id"], record["id"])
+    cloud.cloudflare.delete(zone["id"], record["id"])
     assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
 
 
 def test_marked_record_is_adopted(ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud) -> None:
-    [zone, _] = cloud.account.zones()
+    [zone, _] = cloud.cloudflare.zones()
     wanted = next(record for record in blueprint.records if record.key == "acme.example/SPF")
     left = {"name": wanted.name, "type": "TXT", "content": "v=spf1 -all", "comment": wanted.comment}
-    record = cloud.account.create(zone["id"], {**left, "ttl": 60})
+    record = cloud.cloudflare.create(zone["id"], {**left, "ttl": 60})
     lines: list[str] = []
     state = ours.up(blueprint, lines.append, deadline=DEADLINE)
     assert_shows("\n".join(lines), ADOPTED, records="acme.example/SPF")
@@ -115,15 +115,15 @@ def test_lock_of_a_dead_engine_of_ours_is_removed(
 def test_operation_past_its_deadline_is_ended_and_the_next_continues(
     ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
-    cloud.world.faults.inject("never_boots", 1)
+    cloud.hostwinds.faults.inject("never_boots", 1)
     enough = timedelta(seconds=15)  # for the engine to begin and order on a loaded machine
     with pytest.raises(Fault) as caught:
         ours.up(blueprint, print, deadline=enough)
     assert_shows(caught.value, OPERATION_ENDED, reason=f"it took longer than {enough}")
-    [server] = cloud.world.all_servers()
-    boot = cloud.world._machines.order
+    [server] = cloud.hostwinds.all_servers()
+    boot = cloud.hostwinds._machines.order
     order = (server.serviceid, server.srvrname, server.main_ip, server.password)
-    server.booted = cloud.world._boots.submit(boot, *order)
+    server.booted = cloud.hostwinds._boots.submit(boot, *order)
     cloud.sell_addresses(1)
     assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
     assert cloud.bought() == ["server", "address"]

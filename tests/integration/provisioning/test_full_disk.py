@@ -161,7 +161,7 @@ def test_full_disk_is_shown_and_its_repair_needs_no_second_purchase(
             disk.fill()
             refused_before.append(installation.refused_writes_of_state())
 
-    cloud.world.ledger = Ledger()
+    cloud.hostwinds.ledger = Ledger()
     assert penguin("apply", "-f", str(file)).status == 0
     wait_for(lambda: refused_before, seconds=60)
     wait_for(lambda: installation.refused_writes_of_state() > refused_before[0], seconds=60)

@@ -9,7 +9,7 @@ import pytest
 
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.ports import CloudState
-from tests.support.installation import INSTALLATION
+from tests.support.pulumi_engine import pulumi_engine
 from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine
 
@@ -22,9 +22,7 @@ DEADLINE = timedelta(minutes=2)
 
 @pytest.fixture
 def ours(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    return PulumiEngine(
-        installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
-    )
+    return pulumi_engine(environment, tmp_path / "operations")
 
 
 @pytest.fixture
@@ -36,10 +34,10 @@ def by_hand(engine: Engine, environment: dict[str, str], tmp_path: Path) -> ByHa
 
 def names(cloud: Cloud, zone: str) -> dict[str, str]:
     """Return what a zone holds: `TYPE name` to content."""
-    [found] = [one for one in cloud.account.zones() if one["name"] == zone]
+    [found] = [one for one in cloud.cloudflare.zones() if one["name"] == zone]
     return {
         f"{record['type']} {record['name']}": record["content"]
-        for record in cloud.account.records(found["id"])
+        for record in cloud.cloudflare.records(found["id"])
     }
 
 
@@ -50,7 +48,7 @@ def held(state: CloudState) -> list[tuple[str, str]]:
 def test_missing_zone_of_three_domains_holds_back_that_domain_only(
     ours: PulumiEngine, cloud: Cloud
 ) -> None:
-    cloud.account.create_zone("beta.example")
+    cloud.cloudflare.create_zone("beta.example")
     text = tenant("mx1@acme.example", domains="acme.example beta.example gamma.example")
 
     state = ours.up(rendered(text), print, deadline=DEADLINE)
@@ -64,7 +62,7 @@ def test_missing_zone_of_three_domains_holds_back_that_domain_only(
     }  # fmt: skip
     assert names(cloud, "beta.example")["MX beta.example"] == "mx1.acme.example"
 
-    cloud.account.create_zone("gamma.example")
+    cloud.cloudflare.create_zone("gamma.example")
     state = ours.up(rendered(text), print, deadline=DEADLINE)
 
     assert held(state) == []
@@ -74,7 +72,7 @@ def test_missing_zone_of_three_domains_holds_back_that_domain_only(
 def test_missing_zone_of_three_domains_by_hand_holds_back_that_domain_only(
     by_hand: ByHand, cloud: Cloud
 ) -> None:
-    cloud.account.create_zone("beta.example")
+    cloud.cloudflare.create_zone("beta.example")
     text = tenant("mx1@acme.example", domains="acme.example beta.example gamma.example")
     by_hand.takes(rendered(text))
 
@@ -88,7 +86,7 @@ def test_missing_zone_of_three_domains_by_hand_holds_back_that_domain_only(
 def test_failed_look_up_keeps_records_and_host_while_others_are_deleted(
     ours: PulumiEngine, cloud: Cloud
 ) -> None:
-    cloud.account.create_zone("beta.example")
+    cloud.cloudflare.create_zone("beta.example")
     before = rendered(
         tenant("mx1@acme.example", "mx2@beta.example", domains="acme.example beta.example")
     )
@@ -96,7 +94,7 @@ def test_failed_look_up_keeps_records_and_host_while_others_are_deleted(
     assert held(state) == []
     stood = names(cloud, "acme.example")
     known = {key: id_ for key, id_ in state.records.items() if "beta" not in key}
-    cloud.account.unreadable.add("acme.example")
+    cloud.cloudflare.unreadable.add("acme.example")
 
     after = rendered(
         tenant("mx1@acme.example*2", domains="acme.example beta.example"), generation=2
@@ -113,11 +111,11 @@ def test_failed_look_up_keeps_records_and_host_while_others_are_deleted(
     assert [address.name for address in state.hosts[0].addresses] == ["mx1-1"]
     assert state.hosts[0].addresses[0].helo == "mx1.acme.example"
     assert "A mx2.beta.example" not in names(cloud, "beta.example")
-    assert len(list(cloud.world.all_servers())) == 1
+    assert len(list(cloud.hostwinds.all_servers())) == 1
     touched = {change.name for change in plan.changes}
     assert not {name for name in touched if name.startswith(("mx1", "acme.example"))}
 
-    cloud.account.unreadable.clear()
+    cloud.cloudflare.unreadable.clear()
     assert held(ours.up(after, print, deadline=DEADLINE)) == []
     cloud.sell_addresses(1)
     state = ours.up(after, print, deadline=DEADLINE)
@@ -130,13 +128,13 @@ def test_failed_look_up_keeps_records_and_host_while_others_are_deleted(
 def test_failed_look_up_by_hand_keeps_records_while_another_zones_record_is_deleted(
     by_hand: ByHand, cloud: Cloud
 ) -> None:
-    cloud.account.create_zone("beta.example")
+    cloud.cloudflare.create_zone("beta.example")
     by_hand.takes(rendered(tenant("mx1@beta.example*2", domains="acme.example beta.example")))
     assert by_hand.run("up", "--yes", "--skip-preview").returncode != 0  # an address waits
     cloud.sell_addresses(1)
     by_hand.up()
     stood = names(cloud, "acme.example")
-    cloud.account.unreadable.add("acme.example")
+    cloud.cloudflare.unreadable.add("acme.example")
 
     by_hand.takes(rendered(tenant("mx1@beta.example", domains="acme.example beta.example")))
     shown = by_hand.up()
@@ -150,10 +148,10 @@ def test_failed_look_up_by_hand_keeps_records_while_another_zones_record_is_dele
 def test_host_that_is_removed_stays_while_the_zone_of_its_names_is_held(
     ours: PulumiEngine, cloud: Cloud
 ) -> None:
-    cloud.account.create_zone("beta.example")
+    cloud.cloudflare.create_zone("beta.example")
     both = tenant("mx1@acme.example", "mx2@beta.example", domains="acme.example beta.example")
     ours.up(rendered(both), print, deadline=DEADLINE)
-    cloud.account.unreadable.add("beta.example")
+    cloud.cloudflare.unreadable.add("beta.example")
 
     one = rendered(tenant("mx1@acme.example", domains="acme.example beta.example"))
     state = ours.up(one, print, deadline=DEADLINE)
@@ -161,7 +159,7 @@ def test_host_that_is_removed_stays_while_the_zone_of_its_names_is_held(
     assert {host.name for host in state.hosts} == {"mx1", "mx2"}
     assert "A mx2.beta.example" in names(cloud, "beta.example")
 
-    cloud.account.unreadable.clear()
+    cloud.cloudflare.unreadable.clear()
     state = ours.up(one, print, deadline=DEADLINE)
 
     assert {host.name for host in state.hosts} == {"mx1"}

@@ -9,12 +9,11 @@ import psycopg
 import pytest
 
 from blueprint.document import Blueprint
-from controlplane.database import role_dsn
-from controlplane.migrations import upgrade
 from controlplane.pulumi.engine import PulumiEngine
 from hostwinds.journal.postgres import admit
-from kit.database import Role
-from tests.support.installation import INSTALLATION, PASSWORDS, login
+from kit.database import Role, role_dsn
+from tests.support.installation import PASSWORDS, login
+from tests.support.pulumi_engine import pulumi_engine
 from tools.pulumi.engine import Engine
 
 from .by_hand import ByHand
@@ -29,8 +28,7 @@ def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> 
     """State and journal are files, or in PostgreSQL under their own logins."""
     if getattr(request, "param", "files") == "files":
         return environment
-    database = request.getfixturevalue("database")
-    upgrade(database, INSTALLATION, PASSWORDS)
+    database = request.getfixturevalue("upgraded")
     with psycopg.connect(database) as admin:
         admit(admin, login(Role.JOURNAL))
     state, journal = (
@@ -47,9 +45,7 @@ def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> 
 @pytest.fixture
 def reconciler(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
     """`pulumi up` by hand."""
-    return PulumiEngine(
-        installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
-    )
+    return pulumi_engine(environment, tmp_path / "operations")
 
 
 @pytest.fixture
@@ -124,9 +120,9 @@ def test_label_changed_in_the_portal_replaces_nothing(
     reconciler.up(blueprint, print, deadline=DEADLINE)
     cloud.sell_addresses(1)
     reconciler.up(blueprint, print, deadline=DEADLINE)
-    [server] = cloud.world.all_servers()
+    [server] = cloud.hostwinds.all_servers()
     server.srvrname = "our mail server"
     assert "our mail server" in by_hand.done("refresh", "--yes", "--skip-preview")
     assert "unchanged" in by_hand.up()
-    assert list(cloud.world.all_servers()) == [server]
+    assert list(cloud.hostwinds.all_servers()) == [server]
     assert cloud.bought() == ["server", "address"]

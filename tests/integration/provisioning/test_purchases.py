@@ -16,6 +16,7 @@ from hostwinds.journal.file import FileJournal
 from kit.faults import Fault
 from tests.support.faults import assert_shows
 from tests.support.installation import INSTALLATION
+from tests.support.pulumi_engine import pulumi_engine
 
 from .conftest import Cloud
 
@@ -25,9 +26,7 @@ DEADLINE = timedelta(minutes=2)
 
 @pytest.fixture
 def engine_of_ours(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    return PulumiEngine(
-        installation=INSTALLATION, environment=environment, root=tmp_path / "operations"
-    )
+    return pulumi_engine(environment, tmp_path / "operations")
 
 
 @pytest.fixture
@@ -49,16 +48,16 @@ def test_server_in_no_state_is_ended_with_its_tenant(
     others = server_name(INSTALLATION, "acme-two", "mx1", 1)
     for each in (name, others):
         journal.open(each)
-        cloud.world.order(each, "54", 12)
+        cloud.hostwinds.order(each, "54", 12)
     journal.settle(others, "1002")
-    [mine, _] = cloud.world.all_servers()
+    [mine, _] = cloud.hostwinds.all_servers()
     mine.visible_at = float("inf")  # the API does not show it yet
     error = fails(lambda: engine_of_ours.destroy("acme", print, deadline=DEADLINE))
     assert_shows(error, INTERRUPTED, what=...)
     assert error.retryable
     mine.visible_at = 0
     engine_of_ours.destroy("acme", print, deadline=DEADLINE)
-    assert [server.srvrname for server in cloud.world.all_servers()] == [others]
+    assert [server.srvrname for server in cloud.hostwinds.all_servers()] == [others]
     assert [intent.key for intent in journal.intents()] == [others]
 
 
@@ -78,12 +77,9 @@ def test_earlier_holder_of_the_lease_buys_nothing(
 def test_server_that_never_boots_is_in_the_state_and_ended_with_its_tenant(
     environment: dict[str, str], blueprint: Blueprint, cloud: Cloud, tmp_path: Path
 ) -> None:
-    engine = PulumiEngine(
-        installation=INSTALLATION,
-        environment={**environment, "HOSTWINDS_PROVISIONING_DEADLINE": "1"},
-        root=tmp_path / "o",
-    )
-    cloud.world.faults.inject("never_boots")
+    environment = {**environment, "HOSTWINDS_PROVISIONING_DEADLINE": "1"}
+    engine = pulumi_engine(environment, tmp_path / "o")
+    cloud.hostwinds.faults.inject("never_boots")
     for _ in range(2):
         error = fails(lambda: engine.up(blueprint, print, deadline=DEADLINE))
         assert error.code.name == "hostwinds.not_active"
@@ -92,7 +88,7 @@ def test_server_that_never_boots_is_in_the_state_and_ended_with_its_tenant(
     assert (host.service_id, host.primary_ip) == (1001, None)
     assert cloud.bought() == ["server"]
     engine.destroy("acme", print, deadline=DEADLINE)
-    assert list(cloud.world.all_servers()) == []
+    assert list(cloud.hostwinds.all_servers()) == []
 
 
 def test_tenant_whose_server_was_ended_in_the_portal_can_be_deleted(
@@ -101,10 +97,10 @@ def test_tenant_whose_server_was_ended_in_the_portal_can_be_deleted(
     engine_of_ours.up(blueprint, print, deadline=DEADLINE)
     cloud.sell_addresses(1)
     engine_of_ours.up(blueprint, print, deadline=DEADLINE)
-    cloud.world.terminate(1001)
+    cloud.hostwinds.terminate(1001)
     engine_of_ours.destroy("acme", print, deadline=DEADLINE)
     assert engine_of_ours.state("acme").hosts == ()
-    assert all(not cloud.account.records(zone["id"]) for zone in cloud.account.zones())
+    assert all(not cloud.cloudflare.records(zone["id"]) for zone in cloud.cloudflare.zones())
     engine_of_ours.destroy("acme", print, deadline=DEADLINE)
     assert journal.intents() == []
 
@@ -119,5 +115,5 @@ def test_other_size_under_the_same_name_ends_nothing(
     )
     error = fails(lambda: engine_of_ours.up(larger, print, deadline=DEADLINE))
     assert_shows(error, REPLACEMENT_NAME)
-    assert [server.serviceid for server in cloud.world.all_servers()] == [1001]
+    assert [server.serviceid for server in cloud.hostwinds.all_servers()] == [1001]
     assert cloud.bought() == ["server"]

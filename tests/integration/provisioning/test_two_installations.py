@@ -13,6 +13,7 @@ from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from kit.faults import Fault
 from tests.support.installation import INSTALLATION, PLATFORM
+from tests.support.pulumi_engine import pulumi_engine
 from tests.support.tenants import rendered, tenant
 
 from .conftest import Cloud
@@ -35,10 +36,10 @@ def engine_of(environment: dict[str, str], tmp_path: Path) -> Callable[[str], Pu
     def engine(installation: str) -> PulumiEngine:
         state = tmp_path / f"state-{installation}"
         state.mkdir(exist_ok=True)
-        return PulumiEngine(
+        return pulumi_engine(
+            {**environment, "PULUMI_BACKEND_URL": f"file://{state}"},
+            tmp_path / f"operations-{installation}",
             installation=installation,
-            environment={**environment, "PULUMI_BACKEND_URL": f"file://{state}"},
-            root=tmp_path / f"operations-{installation}",
         )
 
     return engine
@@ -46,14 +47,14 @@ def engine_of(environment: dict[str, str], tmp_path: Path) -> Callable[[str], Pu
 
 def records(cloud: Cloud, zone: str) -> list[str]:
     """Return the comments of a zone's records."""
-    [found] = [one for one in cloud.account.zones() if one["name"] == zone]
-    return sorted(str(record["comment"]) for record in cloud.account.records(found["id"]))
+    [found] = [one for one in cloud.cloudflare.zones() if one["name"] == zone]
+    return sorted(str(record["comment"]) for record in cloud.cloudflare.records(found["id"]))
 
 
 def test_tenants_of_one_name_keep_their_servers_addresses_and_records(
     engine_of: Callable[[str], PulumiEngine], cloud: Cloud
 ) -> None:
-    cloud.account.create_zone("beta.example")
+    cloud.cloudflare.create_zone("beta.example")
     ours, theirs = engine_of(INSTALLATION), engine_of(OTHER)
     mine, other = blueprint_of(INSTALLATION, "acme.example"), blueprint_of(OTHER, "beta.example")
     theirs.up(other, print, deadline=DEADLINE, fence=9)
@@ -65,7 +66,7 @@ def test_tenants_of_one_name_keep_their_servers_addresses_and_records(
     state = ours.up(mine, print, deadline=DEADLINE, fence=1)
 
     assert state.pending == ("mx1-2",)
-    assert {server.srvrname for server in cloud.world.all_servers()} == {
+    assert {server.srvrname for server in cloud.hostwinds.all_servers()} == {
         mine.hosts[0].server_name,
         other.hosts[0].server_name,
     }
@@ -73,7 +74,7 @@ def test_tenants_of_one_name_keep_their_servers_addresses_and_records(
 
     ours.destroy("acme", print, deadline=DEADLINE, fence=2)
 
-    [left] = cloud.world.all_servers()
+    [left] = cloud.hostwinds.all_servers()
     assert left.srvrname == other.hosts[0].server_name
     assert records(cloud, "acme.example") == []
     assert records(cloud, "beta.example") == stood
@@ -94,14 +95,14 @@ def test_server_in_no_state_is_ended_by_its_own_installation_only(
     with pytest.raises(Fault):
         engine_of(OTHER).up(theirs, killed, deadline=DEADLINE)
     engine_of(INSTALLATION).destroy("acme", print, deadline=DEADLINE)
-    servers = list(cloud.world.all_servers())
+    servers = list(cloud.hostwinds.all_servers())
     engine_of(OTHER).up(theirs, print, deadline=DEADLINE)
 
     assert cloud.bought().count("server") == 1
-    assert [server.srvrname for server in cloud.world.all_servers()] == [
+    assert [server.srvrname for server in cloud.hostwinds.all_servers()] == [
         theirs.hosts[0].server_name
     ]
-    assert servers in ([], list(cloud.world.all_servers()))
+    assert servers in ([], list(cloud.hostwinds.all_servers()))
 
 
 def test_records_of_another_installation_are_foreign(

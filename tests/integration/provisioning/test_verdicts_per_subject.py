@@ -65,9 +65,9 @@ def test_dead_host_hides_no_fault_of_another_and_holds_back_no_mailbox(
     control_plane.file.write_text(TWO_HOSTS)
     penguin("apply", "-f", str(control_plane.file))
     control_plane.reconcile()
-    [mx1] = [server for server in cloud.world.all_servers() if "mx1" in server.srvrname]
+    [mx1] = [server for server in cloud.hostwinds.all_servers() if "mx1" in server.srvrname]
     for _ in range(2):
-        cloud.world.attach(mx1.serviceid)
+        cloud.hostwinds.attach(mx1.serviceid)
     control_plane.reconcile()
     assert conditions(penguin)["tenant", "Ready"] == ("True", "Ready")
 
@@ -112,7 +112,7 @@ def test_domain_without_a_zone_holds_back_only_itself(
     hosts: MemoryConfigurator,
     internet: MemoryInternet,
 ) -> None:
-    cloud.account.create_zone("other.example")
+    cloud.cloudflare.create_zone("other.example")
     control_plane.file.write_text(THREE_DOMAINS)
     penguin("apply", "-f", str(control_plane.file))
     control_plane.reconcile()
@@ -128,7 +128,7 @@ def test_domain_without_a_zone_holds_back_only_itself(
     verified = {d["name"]: d["verified"] for d in published(control_plane)["domains"]}
     assert verified == {"acme.example": True, "other.example": True, "missing.example": False}
 
-    cloud.account.create_zone("missing.example")
+    cloud.cloudflare.create_zone("missing.example")
     control_plane.reconcile()
     seen = conditions(penguin)
     assert seen["domain/missing.example", "Ready"] == ("True", "Ready")

@@ -18,14 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from kit.database import Role
-from sender import daemon, directory, migrations
+from sender import daemon, directory
 from sender.database import sqlalchemy_url
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
 from sender.explain import explain
 from sender.queue import enqueue
 from sender.schemas import Explanation, OutgoingMessage, State
 from sender.settings import SenderSettings
-from tests.support.installation import INSTALLATION, login
+from tests.support.installation import login
 from tests.support.waiting import reached
 from vault import KeyRing, Vault
 
@@ -47,30 +47,23 @@ def engine_as(dsn: str, role: str) -> AsyncEngine:
 
 
 @pytest.fixture
-def migrated(database: str) -> str:
-    """The superuser's URL of a database with the sender's schemas."""
-    migrations.upgrade(database, INSTALLATION)
-    return database
-
-
-@pytest.fixture
-async def api_engine(migrated: str) -> AsyncIterator[AsyncEngine]:
-    engine = engine_as(migrated, login(Role.API))
+async def api_engine(upgraded: str) -> AsyncIterator[AsyncEngine]:
+    engine = engine_as(upgraded, login(Role.API))
     yield engine
     await engine.dispose()
 
 
 @pytest.fixture
-async def sender_engine(migrated: str) -> AsyncIterator[AsyncEngine]:
+async def sender_engine(upgraded: str) -> AsyncIterator[AsyncEngine]:
     """The sender's own engine."""
-    made = engine_as(migrated, login(Role.SENDER))
+    made = engine_as(upgraded, login(Role.SENDER))
     yield made
     await made.dispose()
 
 
 @pytest.fixture
-async def operator_engine(migrated: str) -> AsyncIterator[AsyncEngine]:
-    made = engine_as(migrated, login(Role.OPERATOR))
+async def operator_engine(upgraded: str) -> AsyncIterator[AsyncEngine]:
+    made = engine_as(upgraded, login(Role.OPERATOR))
     yield made
     await made.dispose()
 
@@ -169,8 +162,8 @@ Publish = Callable[[DirectoryEntry], Awaitable[None]]
 
 
 @pytest.fixture
-async def publish(migrated: str, tenant_id: UUID) -> AsyncIterator[Publish]:
-    controller = engine_as(migrated, login(Role.CONTROLLER))
+async def publish(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
+    controller = engine_as(upgraded, login(Role.CONTROLLER))
 
     async def publish(entry: DirectoryEntry) -> None:
         async with controller.begin() as connection:
@@ -181,9 +174,9 @@ async def publish(migrated: str, tenant_id: UUID) -> AsyncIterator[Publish]:
 
 
 @pytest.fixture
-def settings(migrated: str, valkey: str, ring: Path) -> SenderSettings:
+def settings(upgraded: str, valkey: str, ring: Path) -> SenderSettings:
     return SenderSettings(
-        database_url=migrated,
+        database_url=upgraded,
         redis_url=valkey,
         key_ring=ring,
         token_key=TOKEN_KEY,

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sender import migrations
 from sender.schemas import State
+from tests.support.installation import INSTALLATION
 from tools.servers import Postgres, Valkey
 
 from .conftest import DEADLINE, reaches, sending
@@ -24,7 +26,9 @@ def postgres(servers_dir: Path) -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> str:
+def upgraded(postgres: Postgres) -> str:
+    """A database with the sender's schemas alone."""
+    migrations.upgrade(postgres.dsn(), INSTALLATION)
     return postgres.dsn()
 
 

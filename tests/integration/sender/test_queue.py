@@ -17,8 +17,8 @@ from tests.support.installation import INSTALLATION
 from .conftest import mail, tenant_transaction
 
 
-def test_upgrade_repeated_changes_nothing(migrated):
-    migrations.upgrade(migrated, INSTALLATION)
+def test_upgrade_repeated_changes_nothing(upgraded):
+    migrations.upgrade(upgraded, INSTALLATION)
 
 
 async def test_message_of_a_rolled_back_transaction_is_not_queued(

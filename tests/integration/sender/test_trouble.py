@@ -107,13 +107,13 @@ class TestDatabase:
         assert len(sink.mails) == 1
 
     async def test_cap_used_by_another_worker_leaves_one_connection(
-        self, settings, migrated, entry, publish, submit, queue, ring, sender_engine
+        self, settings, upgraded, entry, publish, submit, queue, ring, sender_engine
     ):
         """A lane never needs a second connection while it holds one."""
         await publish(entry)
         message_id = await submit()
         single = create_async_engine(
-            sqlalchemy_url(migrated),
+            sqlalchemy_url(upgraded),
             connect_args={"options": f"-c role={login(Role.SENDER)}"},
             pool_size=1,
             max_overflow=0,
@@ -216,7 +216,7 @@ class TestPoison:
         assert "its log holds the traceback" in found.decisions[-1].message
 
     async def test_message_stored_in_an_invalid_form_is_reported(
-        self, settings, entry, publish, submit, migrated, sender_engine
+        self, settings, entry, publish, submit, upgraded, sender_engine
     ):
         await publish(entry)
         message_id = await submit()

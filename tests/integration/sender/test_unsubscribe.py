@@ -23,9 +23,9 @@ TOKENS = Tokens(bytes(32))
 
 
 @pytest.fixture
-async def public(migrated: str) -> AsyncIterator[AsyncEngine]:
+async def public(upgraded: str) -> AsyncIterator[AsyncEngine]:
     """The login of the public endpoints."""
-    made = engine_as(migrated, login(Role.PUBLIC))
+    made = engine_as(upgraded, login(Role.PUBLIC))
     yield made
     await made.dispose()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab.cloudflare.account import Account
+from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.emulator_server import serve
 from lab.memory import MemoryNameserver
@@ -91,25 +91,27 @@ class Shell:
 
 
 @pytest.fixture
-def account() -> Account:
-    account = Account(MemoryNameserver(), TOKEN)
+def account() -> CloudflareAccount:
+    account = CloudflareAccount(MemoryNameserver(), TOKEN)
     account.create_zone("acme.example")
     return account
 
 
 @pytest.fixture
-def shell(account: Account, tmp_path: Path) -> Iterator[Shell]:
+def shell(account: CloudflareAccount, tmp_path: Path) -> Iterator[Shell]:
     server = serve(create_app(account))
     yield Shell(find(), tmp_path, server.url)
     server.stop()
 
 
-def records(account: Account) -> list[dict[str, Any]]:
+def records(account: CloudflareAccount) -> list[dict[str, Any]]:
     zone = account.zones()[0]["id"]
     return account.records(zone)
 
 
-def test_records_created_by_hand_are_changed_and_deleted(shell: Shell, account: Account) -> None:
+def test_records_created_by_hand_are_changed_and_deleted(
+    shell: Shell, account: CloudflareAccount
+) -> None:
     shell.wants(host=HOST, policy=POLICY)
     shell.up()
     assert {record["type"] for record in records(account)} == {"A", "TXT"}
@@ -124,7 +126,7 @@ def test_records_created_by_hand_are_changed_and_deleted(shell: Shell, account: 
     assert records(account) == []
 
 
-def test_record_that_exists_is_imported(shell: Shell, account: Account) -> None:
+def test_record_that_exists_is_imported(shell: Shell, account: CloudflareAccount) -> None:
     zone = account.zones()[0]["id"]
     there = account.create(zone, dict(POLICY))
     shell.wants(policy={**POLICY, "import_": f"{zone}/{there['id']}"})
@@ -134,7 +136,9 @@ def test_record_that_exists_is_imported(shell: Shell, account: Account) -> None:
     assert [record["id"] for record in records(account)] == [there["id"]]
 
 
-def test_record_in_conflict_with_a_foreign_one_is_named(shell: Shell, account: Account) -> None:
+def test_record_in_conflict_with_a_foreign_one_is_named(
+    shell: Shell, account: CloudflareAccount
+) -> None:
     zone = account.zones()[0]["id"]
     account.create(zone, {"name": "mx1", "type": "CNAME", "content": "else.example", "ttl": 300})
     shell.wants(host=HOST)

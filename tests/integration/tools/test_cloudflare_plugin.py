@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 
-from lab.cloudflare.account import Account
+from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.emulator_server import RunningServer, serve
 from lab.memory import MemoryNameserver
@@ -31,14 +31,16 @@ class Call:
 
 
 @pytest.fixture
-def account() -> Account:
-    account = Account(MemoryNameserver(), TOKEN)
+def account() -> CloudflareAccount:
+    account = CloudflareAccount(MemoryNameserver(), TOKEN)
     account.create_zone("acme.example")
     return account
 
 
 @pytest.fixture
-def emulator(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+def emulator(
+    account: CloudflareAccount, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningServer]:
     server = serve(create_app(account))
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", f"{server.url}/client/v4")
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
@@ -53,7 +55,7 @@ def provider(emulator: RunningServer) -> CloudflareProvider:
 
 
 @pytest.fixture
-def host(account: Account) -> dict[str, Any]:
+def host(account: CloudflareAccount) -> dict[str, Any]:
     """The wish for an A record in the account's zone."""
     zone = account.zones()[0]["id"]
     return {
@@ -91,7 +93,7 @@ class TestLookUp:
     ONE, ALL = "cloudflare:index/getZone:getZone", "cloudflare:index/getZones:getZones"
 
     def test_zone_by_name_and_by_id_is_found(
-        self, provider: CloudflareProvider, account: Account
+        self, provider: CloudflareProvider, account: CloudflareAccount
     ) -> None:
         zone = account.zones()[0]["id"]
         by_name = look_up(provider, self.ONE, filter={"name": "acme.example"})
@@ -104,7 +106,7 @@ class TestLookUp:
             look_up(provider, self.ONE, filter={"name": "none.example"})
 
     def test_listing_of_several_pages_is_read_whole(
-        self, provider: CloudflareProvider, account: Account
+        self, provider: CloudflareProvider, account: CloudflareAccount
     ) -> None:
         for number in range(25):
             account.create_zone(f"z{number}.example")
@@ -119,7 +121,7 @@ class TestLookUp:
 
 class TestRecord:
     def test_record_that_is_gone_is_read_as_empty(
-        self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
+        self, provider: CloudflareProvider, account: CloudflareAccount, host: dict[str, Any]
     ) -> None:
         made = create(provider, RECORD, host)
         account.delete(host["zoneId"], made.id)
@@ -134,14 +136,14 @@ class TestRecord:
             read(provider, RECORD, "abc")
 
     def test_preview_changes_nothing(
-        self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
+        self, provider: CloudflareProvider, account: CloudflareAccount, host: dict[str, Any]
     ) -> None:
         request = proto.CreateRequest(type=RECORD, properties=struct(host), preview=True)
         assert provider.Create(request, Call()).id == ""
         assert account.records(host["zoneId"]) == []
 
     def test_comment_that_is_removed_is_removed_at_cloudflare(
-        self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
+        self, provider: CloudflareProvider, account: CloudflareAccount, host: dict[str, Any]
     ) -> None:
         made = create(provider, RECORD, {**host, "comment": "pm:acme:host"})
         request = proto.UpdateRequest(
@@ -156,7 +158,7 @@ class TestRecord:
 
 class TestZone:
     def test_zone_is_created_read_and_deleted(
-        self, provider: CloudflareProvider, account: Account
+        self, provider: CloudflareProvider, account: CloudflareAccount
     ) -> None:
         made = create(provider, ZONE, {"name": "new.example", "account": {"id": "a"}})
         assert plain(made.properties)["nameServers"]
@@ -199,7 +201,7 @@ class TestTrouble:
         assert TOKEN not in str(told.value)
 
     def test_failure_of_cloudflare_is_not_reported_as_a_wrong_token(
-        self, provider: CloudflareProvider, account: Account, host: dict[str, Any]
+        self, provider: CloudflareProvider, account: CloudflareAccount, host: dict[str, Any]
     ) -> None:
         account.faults.inject("server_error")
         with pytest.raises(Told) as told:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from lab.faults import FAILED
-from lab.hostwinds.world import ProviderError, World
+from lab.hostwinds.account import HostwindsAccount, ProviderError
 from lab.portal import PortalOperator
 
 SERVICE = 721334
@@ -51,7 +51,9 @@ class Provider:
 )
 def test_purchase_that_failed_is_tried_again(trouble: Exception) -> None:
     provider = Provider(trouble, trouble)
-    operator = PortalOperator(cast("World", provider), cast("Any", Journal), pause_seconds=0.001)
+    operator = PortalOperator(
+        cast("HostwindsAccount", provider), cast("Any", Journal), pause_seconds=0.001
+    )
     operator.automatic.set()
     operator.start()
     assert provider.sold.wait(10)

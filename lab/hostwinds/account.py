@@ -60,7 +60,7 @@ class Server:
     off: bool = False
 
 
-class World:
+class HostwindsAccount:
     """Everything behind one API key. Every method is one short critical section."""
 
     def __init__(
