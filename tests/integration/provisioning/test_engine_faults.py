@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 
 from blueprint.document import Blueprint
@@ -22,7 +21,7 @@ from kit.faults import Fault
 from kit.paths import checkout
 from stacks.faults import ADOPTED, STATE_UNREACHABLE
 from tests.support.faults import assert_shows
-from tests.support.pulumi_engine import pulumi_engine
+from tests.support.pulumi_engine import kill_engine, pulumi_engine
 
 from .conftest import Cloud
 
@@ -166,8 +165,7 @@ def test_killed_engine_leaves_no_lock(
 ) -> None:
     def kill_at_creation(line: str) -> None:
         if "created Instance" in line:  # as for want of memory
-            [engine] = [p for p in psutil.Process().children(True) if p.name() == "pulumi"]
-            engine.kill()
+            kill_engine()
 
     with pytest.raises(Fault) as caught:
         ours.up(blueprint, kill_at_creation, deadline=DEADLINE)

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from kit.faults import Fault
 from tests.support.installation import INSTALLATION, PLATFORM
-from tests.support.pulumi_engine import pulumi_engine
+from tests.support.pulumi_engine import kill_engine, pulumi_engine
 from tests.support.tenants import rendered, tenant
 
 from .conftest import Cloud
@@ -89,8 +88,7 @@ def test_server_in_no_state_is_ended_by_its_own_installation_only(
 
     def killed(line: str) -> None:
         if "ordering" in line:  # the plugin buys; its engine dies before the checkpoint
-            [engine] = [p for p in psutil.Process().children(True) if p.name() == "pulumi"]
-            engine.kill()
+            kill_engine()
 
     with pytest.raises(Fault):
         engine_of(OTHER).up(theirs, killed, deadline=DEADLINE)
