@@ -66,7 +66,7 @@ def _demo(api_only: bool) -> None:
 def _main_job() -> None:
     environment = _apply()
     heading("the tenant becomes ready")
-    _penguin(
+    penguin(
         environment, "wait", "tenant", TENANT, "--for=condition=Ready", f"--timeout={DEADLINE}"
     )
     heading("a mail through the tenant's host")
@@ -76,9 +76,9 @@ def _main_job() -> None:
     heading("the mail as it was received")
     _show_received(message["message_id"])
     heading("each decision about the mail")
-    _penguin(environment, "explain", message["id"])
+    penguin(environment, "explain", message["id"])
     heading("the tenant")
-    _penguin(environment, "describe", "tenant", TENANT)
+    penguin(environment, "describe", "tenant", TENANT)
 
 
 def _api_level(missing: str) -> None:
@@ -87,16 +87,16 @@ def _api_level(missing: str) -> None:
     environment = _apply()
     heading("the tenant becomes ready")
     arguments = ("--for=condition=DnsReady", f"--timeout={DEADLINE}")
-    _penguin(environment, "wait", "tenant", TENANT, *arguments)
+    penguin(environment, "wait", "tenant", TENANT, *arguments)
     heading("the tenant")
-    _penguin(environment, "describe", "tenant", TENANT)
+    penguin(environment, "describe", "tenant", TENANT)
 
 
 def _apply() -> dict[str, str]:
     """Apply the file with the variables of the sandbox; return these."""
     environment = {**os.environ, **local.environment()}
     heading(f"$ penguin apply -f {FILE}")
-    _penguin(environment, "apply", "-f", str(FILE), shown=False)
+    penguin(environment, "apply", "-f", str(FILE), shown=False)
     return environment
 
 
@@ -133,7 +133,7 @@ def _show_received(message_id: str) -> None:
             return
 
 
-def _penguin(environment: dict[str, str], *arguments: str, shown: bool = True) -> None:
+def penguin(environment: dict[str, str], *arguments: str, shown: bool = True) -> None:
     """Run one command; its output is the demo's."""
     if shown:
         say(f"$ penguin {' '.join(arguments)}")

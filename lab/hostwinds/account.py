@@ -79,7 +79,7 @@ class HostwindsAccount:
         self._machines = machines
         self._nameserver = nameserver
         self._clock = clock
-        self._show_after = show_after
+        self.show_after = show_after
         self._servers: dict[int, Server] = {}
         self._ids = itertools.count(1001)
         self._addresses = (str(first_address + n) for n in itertools.count())
@@ -113,16 +113,16 @@ class HostwindsAccount:
                 location_id=location_id,
                 image=next(image["name"] for image in IMAGES if image["uuid"] == template),
                 cycle=cycle,
-                visible_at=self._clock() + self._show_after,
+                visible_at=self._clock() + self.show_after,
                 ips=[address],
             )
             self._servers[server.serviceid] = server
             self._invoice("server", name, PRICES[rid]["monthly"])
             if not self.faults.strikes("never_boots"):
-                self._begin(server)
+                self.begin(server)
             return server.serviceid
 
-    def _begin(self, server: Server) -> None:
+    def begin(self, server: Server) -> None:
         """Boot a server for the first time."""
         server.booted = self._boots.submit(
             self._machines.order,
@@ -173,7 +173,7 @@ class HostwindsAccount:
         """Boot, shut down or reboot. One that never came up is booted as if it were new."""
         server = self.changeable(action.title(), service_id)
         if server.booted is None:
-            self._begin(server)
+            self.begin(server)
             return
         self._machines.power(service_id, action)  # type: ignore[arg-type]
         server.off = action == "shutdown"

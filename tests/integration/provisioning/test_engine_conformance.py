@@ -30,9 +30,8 @@ class OverEmulators:
 
     def __init__(self, engine: CloudEngine, cloud: Cloud) -> None:
         cloud.cloudflare.create_zone("beta.example")
-        cloud.hostwinds._show_after = (
-            2.0  # the first listing after an order is empty, on a busy machine too
-        )
+        # The first listing after an order is empty, on a busy machine too.
+        cloud.hostwinds.show_after = 2.0
         self.engine = engine
         self._cloud = cloud
 

@@ -120,9 +120,7 @@ def test_operation_past_its_deadline_is_ended_and_the_next_continues(
         ours.up(blueprint, print, deadline=enough)
     assert_shows(caught.value, OPERATION_ENDED, reason=f"it took longer than {enough}")
     [server] = cloud.hostwinds.all_servers()
-    boot = cloud.hostwinds._machines.order
-    order = (server.serviceid, server.srvrname, server.main_ip, server.password)
-    server.booted = cloud.hostwinds._boots.submit(boot, *order)
+    cloud.hostwinds.begin(server)
     cloud.sell_addresses(1)
     assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
     assert cloud.bought() == ["server", "address"]

@@ -56,7 +56,7 @@ def test_lab_without_control_plane_is_not_joined(running: None) -> None:
 
 
 def test_demo_whose_command_fails_says_which() -> None:
-    shown = printed(lambda: demo._penguin({"PATH": "/usr/bin"}, "nope"))
+    shown = printed(lambda: demo.penguin({"PATH": "/usr/bin"}, "nope"))
     assert_shows(shown, COMMAND_FAILED, command="nope")
 
 
