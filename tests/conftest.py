@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
-class Groups(LoadScopeScheduling):
+class Groups(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Any worker may run any test, but those below one path of TOGETHER stay on one worker.
 
     xdist starts the largest group first. Its own groups do not work with pytest 9.2: they set a

@@ -22,6 +22,7 @@ from typing import Any
 import psycopg
 
 from blueprint.document import Blueprint
+from composition.embedded import servers
 from composition.phases import ROWS
 from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
@@ -139,7 +140,7 @@ def without_change(environment: dict[str, str]) -> list[Figure]:
 
 def one_pass() -> float:
     """Make the tenant due and return how long the reconciler held it."""
-    postgres, _ = local.servers()
+    postgres, _ = servers()
     look = (
         "select s.token, s.lease_owner is not null from oltp.schedule s "
         "join oltp.tenants t on t.id = s.tenant_id where t.name = %s"

@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The fixture `lab` holds the machine's until the end of the run.
     """
     with_lab = [item for item in items if HERE in item.path.parents]
-    _sort(items, with_lab, lambda item: "lab" in item.fixturenames)  # type: ignore[attr-defined]
+    _sort(items, with_lab, lambda item: "lab" in item.fixturenames)
     steps = [item for item in with_lab if item.get_closest_marker("in_order")]
     _sort(items, steps, lambda item: item.reportinfo()[1] or 0)
 

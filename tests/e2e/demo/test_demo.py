@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from composition.embedded import servers
 from sandbox import local
 from tests.support.command_line import run_process
 
@@ -30,4 +31,4 @@ def test_demo_ends_with_an_authenticated_mail(real_hosts: None) -> None:
     assert local.is_up() == was_up
     if not was_up:
         assert local.control_plane_pid() is None
-        assert [server.pid() for server in local.servers()] == [None, None]
+        assert [server.pid() for server in servers()] == [None, None]

@@ -20,6 +20,7 @@ def as_root() -> Callable[[str, str, str], str]:
         )
         with client:
             _, output, errors = client.exec_command(command)
-            return (output.read() + errors.read()).decode()
+            said: bytes = output.read() + errors.read()
+            return said.decode()
 
     return execute

@@ -7,14 +7,14 @@ import secrets
 import pytest
 
 from tests.support.greeting import greeting
-from tests.support.provider import Server
+from tests.support.provider import Customer, Server
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def server(customer) -> Server:
+def server(customer: Customer) -> Server:
     return customer.order(f"lab-{secrets.token_hex(3)}")
 
 

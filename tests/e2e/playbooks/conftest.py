@@ -321,10 +321,7 @@ class Sink(socketserver.ThreadingTCPServer):
     def wait_for(self, match: Callable[[Delivery], bool], seconds: float = 30) -> Delivery:
         """The first delivery that matches."""
         with self._news:
-            found: list[Delivery] = []
-            self._news.wait_for(
-                lambda: found.extend(one for one in self._taken if match(one)) or found, seconds
-            )
+            found = self._news.wait_for(lambda: [one for one in self._taken if match(one)], seconds)
         assert found, f"nothing that matches among {self._taken}"
         return found[0]
 

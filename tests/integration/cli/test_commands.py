@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -10,7 +12,7 @@ import yaml
 from cli import faults
 from tests.support.faults import assert_shows
 
-READ = {"json": json.loads, "yaml": yaml.safe_load}
+READ: dict[str, Callable[[str], Any]] = {"json": json.loads, "yaml": yaml.safe_load}
 
 
 def test_logs_and_events_show_operations_and_changes(plane, penguin, file, capsys):
@@ -38,7 +40,7 @@ def test_logs_and_events_show_operations_and_changes(plane, penguin, file, capsy
 
 @pytest.mark.parametrize("format_", READ)
 def test_results_of_commands_are_valid_json_and_yaml(plane, penguin, file, format_, capsys):
-    def result_of(*arguments: str, code: int = 0) -> object:
+    def result_of(*arguments: str, code: int = 0) -> Any:
         capsys.readouterr()
         assert penguin(*arguments, "-o", format_) == code
         return READ[format_](capsys.readouterr().out)

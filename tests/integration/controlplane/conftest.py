@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -76,7 +76,7 @@ Client = httpx2.AsyncClient
 @pytest.fixture
 async def client_of(
     pools: Database, app: FastAPI, clock: Clock
-) -> AsyncIterator[Callable[..., Any]]:
+) -> AsyncIterator[Callable[..., Awaitable[Client]]]:
     """Make a client with a fresh key: of a tenant by its id, else of an operator."""
     clients: list[Client] = []
 
@@ -106,5 +106,5 @@ async def client_of(
 
 
 @pytest.fixture
-async def operator(client_of: Callable[..., Any]) -> Client:
+async def operator(client_of: Callable[..., Awaitable[Client]]) -> Client:
     return await client_of()

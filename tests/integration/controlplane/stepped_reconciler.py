@@ -18,8 +18,9 @@ from controlplane.database import CONTROLLER, Database
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.settings import ReconcilerSettings
-from tests.integration.controlplane.conftest import PLATFORM, Clock, document
+from tests.integration.controlplane.conftest import Clock, document
 from tests.support.cloud_engine import Account, InMemoryEngine
+from tests.support.installation import PLATFORM
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
@@ -87,7 +88,7 @@ class SteppedReconciler:
         condition = found[subject, type_]
         return condition["status"], condition["reason"]
 
-    async def operations(self) -> list[tuple[str, str, str | None]]:
+    async def operations(self) -> list[tuple[str, str | None, str | None]]:
         page = (await self.api.get("/tenants/acme/operations")).json()
         return [(o["kind"], o["outcome"], o["error_code"]) for o in page["items"]][::-1]
 
@@ -96,7 +97,7 @@ class SteppedReconciler:
         async with self.database.begin(CONTROLLER) as connection:
             entry = (
                 await connection.execute(text("select document from directory.entries"))
-            ).scalar()
+            ).scalar_one()
         return {domain["name"]: domain["verified"] for domain in entry["domains"]}
 
     async def apply(self, **spec: Any) -> httpx2.Response:

@@ -16,7 +16,7 @@ WHY = {"reason": "the provider is being migrated"}
 
 @pytest.fixture
 async def acme(operator) -> str:
-    return (await operator.post("/tenants", json=document())).json()["id"]
+    return str((await operator.post("/tenants", json=document())).json()["id"])
 
 
 async def test_pause_shows_reason_actor_and_time_until_resumed(operator, acme):

@@ -350,7 +350,7 @@ async def test_hosts_of_which_one_never_answers_are_configured_at_the_same_time(
     assert await stepped.condition("HostsConfigured", "host/mx2") == ("True", "Configured")
     assert await stepped.condition("Available") == ("True", "MailFlows")
     ended = [o for o in await stepped.operations() if o[0] == "configure"]
-    assert sorted(outcome for _, outcome, _ in ended) == ["failed", "succeeded"]
+    assert sorted(str(outcome) for _, outcome, _ in ended) == ["failed", "succeeded"]
 
 
 async def test_process_that_is_stopped_finishes_its_step_and_begins_no_other(

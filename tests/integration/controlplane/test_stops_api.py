@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
@@ -30,7 +31,9 @@ async def acme(operator: httpx2.AsyncClient) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def tenant(acme, client_of) -> httpx2.AsyncClient:
+async def tenant(
+    acme: dict[str, Any], client_of: Callable[..., Awaitable[httpx2.AsyncClient]]
+) -> httpx2.AsyncClient:
     return await client_of(acme["id"])
 
 

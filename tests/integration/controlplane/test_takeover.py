@@ -23,6 +23,7 @@ from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phases.keys import Keys, Made, Order, make_secrets
 from controlplane.schedule.repository import claim
 from controlplane.verification.faults import MISSING, TLS_FAILED
+from kit.database import Role
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.waiting import reached
 
@@ -40,7 +41,7 @@ class Unsteady(Database):
 
     @asynccontextmanager
     async def begin(
-        self, role: str, *, tenant_id: UUID | None = None
+        self, role: Role, *, tenant_id: UUID | None = None
     ) -> AsyncIterator[AsyncConnection]:
         if self.failure is not None:
             failure, self.failure = self.failure, None

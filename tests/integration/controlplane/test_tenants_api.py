@@ -285,7 +285,8 @@ async def test_pages_of_tenants_skip_and_repeat_none(operator):
     names = ["a1", "b2", "c3", "d4", "e5"]
     for name in names:
         await create(operator, name)
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = (await operator.get("/tenants", params={"limit": 2, "cursor": cursor})).json()
         seen += [item["name"] for item in page["items"]]

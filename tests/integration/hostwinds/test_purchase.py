@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -95,7 +95,7 @@ def test_crash_at_any_step_buys_once(
     moment: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def die(*arguments: object, **more: object) -> None:
+    def die(*arguments: object, **more: object) -> NoReturn:
         raise Killed
 
     order = client.order

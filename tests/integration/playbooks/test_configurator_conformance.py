@@ -14,7 +14,13 @@ import pytest
 
 from blueprint.document import Blueprint
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
-from controlplane.reconciler.ports import HostSecrets, ObservedAddress, ObservedHost, SubmissionUser
+from controlplane.reconciler.ports import (
+    Configurator,
+    HostSecrets,
+    ObservedAddress,
+    ObservedHost,
+    SubmissionUser,
+)
 from kit.paths import checkout
 from tests.support.configurator_conformance import (
     CHECKS,
@@ -66,7 +72,7 @@ class InMemory:
         private, self.public_key = make_key()
         self.secrets = secrets_of(self.blueprint, private)
         self._hosts = MemoryConfigurator()
-        self.configurator = self._hosts
+        self.configurator: Configurator = self._hosts
 
     def stop_host(self) -> None:
         self._hosts.dead.add(self.host.name)
@@ -85,7 +91,7 @@ class OnLoopback(InMemory):
 
     def __init__(self) -> None:
         super().__init__()
-        self.configurator = AnsibleConfigurator(  # type: ignore[assignment]
+        self.configurator = AnsibleConfigurator(
             ConfiguratorSettings(
                 playbooks=checkout() / "playbooks",
                 sender_sources=("198.51.100.7/32",),

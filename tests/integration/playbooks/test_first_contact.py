@@ -35,7 +35,7 @@ def make_key() -> tuple[str, str]:
     return private.decode(), public.decode() + " acme"
 
 
-class Host(paramiko.ServerInterface):
+class Host(paramiko.ServerInterface):  # type: ignore[misc]  # paramiko has no types
     """A host that accepts one password, and keys that a script has put in place."""
 
     def __init__(self) -> None:
@@ -49,14 +49,14 @@ class Host(paramiko.ServerInterface):
     def check_auth_password(self, username: str, password: str) -> int:
         self.passwords.append(password)
         right = self.takes_passwords and (username, password) == ("root", PASSWORD)
-        return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
+        return int(paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED)
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         known = any(key.get_base64() in script for script in self.scripts)
-        return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
+        return int(paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED)
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return int(paramiko.OPEN_SUCCEEDED)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self.scripts.append(command.decode())

@@ -26,13 +26,11 @@ from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind
 from controlplane.reconciler.table import Row
 from controlplane.settings import ReconcilerSettings
-from tests.support.installation import INSTALLATION
+from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from vault import KeyRing, Vault
-
-from .control_plane import PASSWORDS, PLATFORM
 
 DSN = "TEST_DATABASE"
 

@@ -22,10 +22,10 @@ from hostwinds.journal.postgres import ensure_schema
 from kit.faults import Code
 from stacks import faults as program
 from tests.support.faults import any_values, assert_shows
-from tests.support.installation import INSTALLATION
+from tests.support.installation import INSTALLATION, PLATFORM
 
 from .conftest import Cloud
-from .control_plane import FILE, PLATFORM, CommandLine, ControlPlane
+from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
 

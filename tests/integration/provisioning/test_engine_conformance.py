@@ -59,7 +59,7 @@ class InMemory:
     def __init__(self, kind: type[InMemoryEngine] = InMemoryEngine) -> None:
         self._zones = {*ZONES, "beta.example"}
         self._account = Account(self._zones, sells=False)
-        self.engine = kind(self._account)
+        self.engine: CloudEngine = kind(self._account)
 
     def servers(self) -> list[str]:
         return list(self._account.servers)

@@ -65,7 +65,7 @@ def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path
                 Postgres(sandbox.directory / "postgres"),
                 Valkey(sandbox.directory / "valkey"),
             ]
-            pids = {*sandbox.processes(), *(server.pid() for server in servers)} - {None}
+            pids = {*sandbox.processes(), *filter(None, (server.pid() for server in servers))}
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

@@ -51,7 +51,7 @@ class Sink:
         if self.kill is not None and len(self.mails) == self.kill[0]:
             self.kill[1]()
         if answer == "drop":
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         if answer == "hang":
             await asyncio.Event().wait()
@@ -70,7 +70,7 @@ class Sink:
 
     def bodies(self) -> list[bytes]:
         """The mails as bytes."""
-        return [bytes(envelope.content or b"") for envelope in self.mails]
+        return [envelope.original_content or b"" for envelope in self.mails]
 
 
 @asynccontextmanager

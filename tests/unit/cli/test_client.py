@@ -7,6 +7,7 @@ import json
 import os
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -132,7 +133,7 @@ def test_path_of_an_empty_name_is_refused(name):
 PROBLEM = {"title": "Not Found", "status": 404, "retryable": False, "acts": "user"}
 
 
-def answer(status: int, **content: object) -> httpx2.Response:
+def answer(status: int, **content: Any) -> httpx2.Response:
     request = httpx2.Request("GET", "http://api.example/api/v1/tenants/acme")
     return httpx2.Response(status, request=request, **content)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import redirect_stdout
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -13,7 +14,7 @@ from tests.support.command_line import Terminal
 
 ID = "0199b1c2-0000-7000-8000-000000000000"
 LONG = "a long text about what happened, why it did, and that nothing has to be done about it"
-ROWS = {
+ROWS: dict[kinds.Kind, dict[str, Any]] = {
     kinds.TENANT: {"name": "a" * 30, "ready": "Unknown", "reason": "CloudflareZoneMissing"}
     | {"generation": 12, "age": "300d", "cost": "$1,043.98"},
     kinds.HOST: {"tenant": "a" * 30, "name": "mx1", "ready": "False", "reason": "HostUnreachable"}

@@ -68,9 +68,8 @@ def test_every_body_of_the_interface_is_tested() -> None:
         for operation in path.values()
         if "requestBody" in operation
     ]
-    assert {ref.rpartition("/")[2] for ref in bodies} == {
-        model.__name__ for model in (*BODIES, Tenant)
-    }
+    models: list[type[BaseModel]] = [*BODIES, Tenant]
+    assert {ref.rpartition("/")[2] for ref in bodies} == {model.__name__ for model in models}
 
 
 @pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)

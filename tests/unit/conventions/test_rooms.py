@@ -13,8 +13,7 @@ import pytest
 from kit.paths import checkout
 
 PROJECT = tomllib.loads((checkout() / "pyproject.toml").read_text())
-ROOMS = tuple(PROJECT["tool"]["mypy"]["packages"])
-OURS = {*ROOMS, "tests"}
+OURS = set(PROJECT["tool"]["mypy"]["packages"])
 MAY_USE: dict[str, set[str]] = {
     "kit": set(),
     "blueprint": {"pydantic", "yaml"},

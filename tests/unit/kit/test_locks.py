@@ -44,7 +44,7 @@ def test_lock_held_by_another_is_waited_for_and_taken_after_it(path: Path) -> No
 
 
 def test_lock_of_a_killed_process_is_free(path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, path]
+    command = [sys.executable, "-c", HOLD, str(path)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:

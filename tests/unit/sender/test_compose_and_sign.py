@@ -49,7 +49,7 @@ def parsed(raw: bytes) -> EmailMessage:
     return mail
 
 
-BODY = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=300)
+BODY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300)
 
 
 def _decoded(value: str) -> str:

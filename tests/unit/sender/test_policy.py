@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -98,7 +99,7 @@ def test_message_without_obstacles_is_sent_now_and_settles_a_home() -> None:
     ],
 )  # fmt: skip
 def test_message_with_one_obstacle_gets_its_verdict(
-    change: dict[str, object], verdict: Verdict, reason: str
+    change: dict[str, Any], verdict: Verdict, reason: str
 ) -> None:
     decision = decided(replace(SNAPSHOT, **change))
     assert (decision.verdict, decision.reason) == (verdict, reason)

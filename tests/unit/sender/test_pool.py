@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from aiosmtplib import SMTPServerDisconnected
@@ -45,10 +46,11 @@ class Client:
 
 async def test_session_is_used_by_one_lane_at_a_time() -> None:
     pool = Pool(SystemClock(), connect_timeout=1, keep_alive=3600)
-    alive, dead = Client(alive=True), Client(alive=False)
+    alive: Any = Client(alive=True)
+    dead: Any = Client(alive=False)
     alive.answer.set()
     for client in (alive, dead):
-        pool.put(Session(NOBODY, client))  # type: ignore[arg-type]
+        pool.put(Session(NOBODY, client))
     first = asyncio.create_task(pool.get(NOBODY, "password"))
     await dead.asked.wait()
     await pool.close_idle()
