@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import typer
 
 from cli.api import connect
-from cli.kinds import BY_WORD, EVENT, KINDS, MESSAGE, PURCHASE, STOP, TENANT, Kind
+from cli.kinds import BY_WORD, EVENT, KEY, KINDS, MESSAGE, PURCHASE, STOP, TENANT, Kind
 from kit.faults import Fault
 
-UNNAMED = (EVENT, MESSAGE, PURCHASE, STOP)
+UNNAMED = (EVENT, KEY, MESSAGE, PURCHASE, STOP)
 """Kinds whose names are not completed: ids, or names that the control plane does not have."""
 
 

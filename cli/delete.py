@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from cli import wait
 from cli.api import connect, tenant_path
-from cli.environment import environment
-from cli.faults import UNCONFIRMED
+from cli.consent import require_consent
 from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
 from cli.times import seconds
@@ -33,7 +31,8 @@ def delete(
     api = connect()
     api.get(tenant_path(name), TenantView)
     if not yes:
-        _require_consent(name)
+        question = f"Delete tenant {name}, its servers, addresses, records and queued mail?"
+        require_consent(question, f"penguin delete tenant/{name}")
     api.delete(tenant_path(name))
     result = {"kind": "tenant", "name": name, "outcome": "deleting"}
     if output is Format.TABLE or not until_gone:
@@ -41,13 +40,3 @@ def delete(
     if until_gone:
         wait.for_deletion(api, name, limit, output)
         print_result(f"tenant/{name} deleted", result | {"outcome": "deleted"}, output)
-
-
-def _require_consent(name: str) -> None:
-    stdin = environment().stdin
-    if stdin is None or not stdin.isatty():
-        raise UNCONFIRMED(reason="standard input is not a terminal", name=name)
-    question = f"Delete tenant {name}, its servers, addresses, records and queued mail?"
-    print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
-    if stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UNCONFIRMED(reason="the answer was no", name=name)

@@ -97,11 +97,14 @@ NO_OPERATION = FAULTS.code(
     cause="The reconciler has not begun an operation; only operations have logs.",
 )
 UNCONFIRMED = FAULTS.code(
-    "delete.unconfirmed",
-    message="nothing was deleted: {reason}",
-    remedy="use `penguin delete tenant/{name} --yes`",
-    cause="Deleting needs an answer from a person, or --yes.",
-    example={"reason": "standard input is not a terminal", "name": "acme"},
+    "cli.unconfirmed",
+    message="nothing was changed: {reason}",
+    remedy="use `{command} --yes`",
+    cause="What cannot be undone needs an answer from a person, or --yes.",
+    example={
+        "reason": "standard input is not a terminal",
+        "command": "penguin delete tenant/acme",
+    },
 )
 NOT_ACCEPTED = FAULTS.code(
     "send.not_accepted",

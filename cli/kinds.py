@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from controlplane.events.schemas import EventPage
 from controlplane.inventory.schemas import AddressPage, DomainPage, HostPage, MailboxPage
+from controlplane.keys.schemas import KeyPage
 from controlplane.messages.schemas import MessagePage
 from controlplane.operations.schemas import OperationPage
 from controlplane.schemas import Page
@@ -73,9 +74,10 @@ MESSAGE = Kind(
     ("id", "state", "reason?", "from?", "to", "subject", "age"),
 )
 STOP = Kind("stop", "stops", StopPage, ("target", "tenant", "reason", "actor?", "since"), False)
+KEY = Kind("key", "keys", KeyPage, ("prefix", "tenant", "scopes", "age"), False)
 EVENT = Kind("event", "events", EventPage, ("at", "tenant", "subject", "kind", "message"), False)
 PURCHASE = Kind("purchase", "purchases", PurchasePage, ("name", "opened_at", "outcome"))
 PARTS = (HOST, ADDRESS, DOMAIN, MAILBOX)
 """Kinds whose names are unique within a tenant."""
-KINDS = (TENANT, *PARTS, OPERATION, MESSAGE, STOP, EVENT, PURCHASE)
+KINDS = (TENANT, *PARTS, OPERATION, MESSAGE, STOP, KEY, EVENT, PURCHASE)
 BY_WORD = {word: kind for kind in KINDS for word in (kind.name, kind.plural)}

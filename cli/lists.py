@@ -22,6 +22,7 @@ from cli.times import age, moment
 from controlplane.events.schemas import EventView
 from controlplane.faults import NOT_FOUND, TENANT_MISSING
 from controlplane.inventory.schemas import AddressView, Part
+from controlplane.keys.schemas import KeyView
 from controlplane.messages.schemas import MessagePage
 from controlplane.operations.schemas import OperationView
 from controlplane.stops.schemas import StopView
@@ -90,6 +91,12 @@ def row_of(item: BaseModel) -> Row:
             name = item.tenant if item.scope == TENANT.name else item.name
             target = f"{item.scope}/{name}" if name else item.scope.value
             row |= {"target": target, "since": moment(item.since)}
+        case KeyView():
+            row |= {
+                "tenant": item.tenant or "(operator)",
+                "scopes": ", ".join(item.scopes),
+                "age": age(item.created_at),
+            }
         case Purchase():
             row["opened_at"] = moment(item.opened_at)
     return row

@@ -15,6 +15,7 @@ from controlplane.events.endpoints import router as events
 from controlplane.health.endpoints import Probe, database_probe
 from controlplane.health.endpoints import router as health
 from controlplane.inventory.endpoints import router as inventory
+from controlplane.keys.endpoints import router as keys
 from controlplane.messages.endpoints import router as messages
 from controlplane.operations.endpoints import router as operations
 from controlplane.reconciler.endpoints import router as phases_router
@@ -59,6 +60,7 @@ def create_app(
         tenants,
         pause,
         stops,
+        keys,
         inventory,
         operations,
         events,

@@ -71,16 +71,24 @@ KEY_INVALID = FAULTS.code(
     "auth.invalid",
     message="the API key is not valid",
     remedy="use a key of this control plane",
-    cause="The key is unknown or mistyped.",
+    cause="The key is unknown, mistyped or revoked.",
     status=401,
 )
 SCOPE_MISSING = FAULTS.code(
     "auth.scope",
     message="the key lacks the scope {scope}",
-    remedy="use a key with that scope",
-    cause="A key may do what its scopes name.",
+    remedy="use a key with that scope; operators create keys by `penguin keys create`",
+    cause="A key may do what its scopes name, and creates none that may do more.",
     example={"scope": "tenants:write"},
     status=403,
+)
+KEY_OF_REQUEST = FAULTS.code(
+    "auth.own_key",
+    message="the key {prefix} is the one of this request",
+    remedy="revoke it with another operator's key",
+    cause="An operator who revokes the key in use locks itself out.",
+    example={"prefix": "pm_live_3fK9aQ2z"},
+    status=409,
 )
 OPERATORS_ONLY = FAULTS.code(
     "auth.operator",

@@ -66,9 +66,7 @@ def _demo(api_only: bool) -> None:
 def _main_job() -> None:
     environment = _apply()
     heading("the tenant becomes ready")
-    penguin(
-        environment, "wait", "tenant", TENANT, "--for=condition=Ready", f"--timeout={DEADLINE}"
-    )
+    penguin(environment, "wait", "tenant", TENANT, "--for=condition=Ready", f"--timeout={DEADLINE}")
     heading("a mail through the tenant's host")
     with step("receiving server"):
         local.wait_for_receiver()

@@ -115,6 +115,7 @@ async def _access(request: Request) -> Access:
 
 Reader = Annotated[Access, Depends(Guard(Scope.TENANTS_READ))]
 Writer = Annotated[Access, Depends(Guard(Scope.TENANTS_WRITE))]
+OperatorReader = Annotated[Access, Depends(Guard(Scope.TENANTS_READ, operator=True))]
 OperatorWriter = Annotated[Access, Depends(Guard(Scope.TENANTS_WRITE, operator=True))]
 MessageReader = Annotated[Access, Depends(Guard(Scope.MESSAGES_READ))]
 MessageSender = Annotated[Access, Depends(Guard(Scope.MESSAGES_SEND))]

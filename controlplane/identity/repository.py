@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import fetch_one
+from controlplane.database import fetch_all, fetch_one
 from controlplane.identity.keys import NewKey, Scope
 from kit.queries import Queries
 
@@ -26,6 +26,7 @@ class KeyRow:
     hash: bytes
     tenant_id: UUID | None
     scopes: frozenset[str]
+    created_at: datetime
 
 
 async def find_key(connection: AsyncConnection, prefix: str) -> KeyRow | None:
@@ -53,6 +54,20 @@ async def add_key(
             "now": now,
         },
     )
+
+
+async def list_keys(
+    connection: AsyncConnection, *, tenant_id: UUID | None, limit: int, after: str
+) -> list[KeyRow]:
+    """Return keys in force by prefix, of one tenant where one is given."""
+    return await fetch_all(
+        connection, SQL.list_in_force, _key, tenant_id=tenant_id, limit=limit, after=after
+    )
+
+
+async def revoke_key(connection: AsyncConnection, prefix: str, *, now: datetime) -> KeyRow | None:
+    """Revoke a key and return it; None where none of that prefix is in force."""
+    return await fetch_one(connection, SQL.revoke, _key, prefix=prefix, now=now)
 
 
 def _key(scopes: list[str], **columns: Any) -> KeyRow:

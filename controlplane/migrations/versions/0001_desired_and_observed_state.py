@@ -134,7 +134,8 @@ create table oltp.api_keys (
     hash bytea not null,
     tenant_id uuid references oltp.tenants on delete cascade,
     scopes text[] not null,
-    created_at timestamptz not null
+    created_at timestamptz not null,
+    revoked_at timestamptz
 );
 create table oltp.heartbeats (
     part text not null,
@@ -220,7 +221,7 @@ def upgrade() -> None:
         "create policy presented on oltp.api_keys for select to {api} "
         "using (prefix = current_setting('app.api_key_prefix', true))"
     )
-    _execute("grant select, insert on oltp.api_keys to {operator}")
+    _execute("grant select, insert, update (revoked_at) on oltp.api_keys to {operator}")
     _open("api_keys", "{operator}")
     _execute("grant select (id, name) on oltp.tenants to {sender}")
     _open("tenants", "{sender}")

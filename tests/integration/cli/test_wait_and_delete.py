@@ -76,7 +76,7 @@ def test_delete_answered_with_no_deletes_nothing(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     assert penguin("delete", "tenant", "acme", stdin=Terminal("n\n")) == 1
     output = capsys.readouterr().err
-    assert "error[delete.unconfirmed]: nothing was deleted: the answer was no" in output
+    assert "error[cli.unconfirmed]: nothing was changed: the answer was no" in output
     assert penguin("get", "tenant", "acme") == 0
 
 

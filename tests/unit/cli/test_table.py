@@ -39,6 +39,8 @@ ROWS: dict[kinds.Kind, dict[str, Any]] = {
     | {"message": LONG},
     kinds.STOP: {"target": "domain/acme-mail.example", "tenant": "acme", "reason": LONG}
     | {"actor": "pm_live_3fK9aQ2z", "since": "2026-11-27 22:31:05"},
+    kinds.KEY: {"prefix": "pm_live_3fK9aQ2z", "tenant": "a" * 30, "age": "300d"}
+    | {"scopes": "messages:read, messages:send, tenants:read, tenants:write"},
     kinds.PURCHASE: {"name": "acme-mx1-3f9a2c", "opened_at": "2026-11-27T22:31:05+00:00"}
     | {"outcome": None},
 }

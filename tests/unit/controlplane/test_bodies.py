@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from blueprint.tenant import Tenant
+from controlplane.keys.schemas import KeyRequest
 from controlplane.stops.schemas import StopRequest
 from controlplane.tenants.pause import PauseRequest
 from sandbox.reference.api import description
@@ -36,6 +37,7 @@ STOP = {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "compla
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     OutgoingMessage: MESSAGE,
     StopRequest: STOP,
+    KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
 }
 """A valid body of each model but the tenant's, whose test is with its loader."""

@@ -1,0 +1,18 @@
+"""Asks a person before something that cannot be undone."""
+
+from __future__ import annotations
+
+import sys
+
+from cli.environment import environment
+from cli.faults import UNCONFIRMED
+
+
+def require_consent(question: str, command: str) -> None:
+    """Return when a person answers yes; `command` is what to repeat with `--yes`."""
+    stdin = environment().stdin
+    if stdin is None or not stdin.isatty():
+        raise UNCONFIRMED(reason="standard input is not a terminal", command=command)
+    print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
+    if stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UNCONFIRMED(reason="the answer was no", command=command)

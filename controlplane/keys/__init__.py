@@ -1,0 +1,1 @@
+"""API keys of operators and tenants: created, listed and revoked by operators."""
