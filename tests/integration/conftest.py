@@ -25,13 +25,13 @@ where datname = current_database() and backend_type = 'client backend' and pid <
 """
 EMPTY = """
 do $$
-declare one record;
+declare relation record;
 begin
-  for one in
+  for relation in
     select schemaname, tablename from pg_tables
     where schemaname not in ('pg_catalog', 'information_schema') and tablename !~ '^alembic'
   loop
-    execute format('delete from %I.%I', one.schemaname, one.tablename);
+    execute format('delete from %I.%I', relation.schemaname, relation.tablename);
   end loop;
   perform setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
   from pg_sequences;
@@ -40,17 +40,17 @@ end $$
 
 
 def _clear_killed_runs(root: Path) -> None:
-    """Stop and remove the servers of test runs that did not live to do it."""
-    for left in root.iterdir() if root.exists() else ():
-        if not Path(f"/proc/{left.name}").exists():
-            Postgres(left / "postgres").stop()
-            Valkey(left / "valkey").stop()
-            shutil.rmtree(left, ignore_errors=True)  # another run may be doing the same
+    """Stop and remove the servers of test runs that were killed."""
+    for abandoned in root.iterdir() if root.exists() else ():
+        if not Path(f"/proc/{abandoned.name}").exists():
+            Postgres(abandoned / "postgres").stop()
+            Valkey(abandoned / "valkey").stop()
+            shutil.rmtree(abandoned, ignore_errors=True)  # another run may be doing the same
 
 
 @pytest.fixture(scope="session")
 def servers_dir() -> Iterator[Path]:
-    """A directory of this run's servers, which their users can reach."""
+    """A directory for this run's servers that their operating-system users can access."""
     root = state_dir() / "test-servers"
     _clear_killed_runs(root)
     directory = root / str(os.getpid())
@@ -94,9 +94,9 @@ def shared_database(postgres_server: Postgres) -> Iterator[str]:
 
 @pytest.fixture
 def upgraded(shared_database: str) -> str:
-    """The superuser's URL of a database with all schemas and no rows; tests keep its schemas.
+    """The superuser's URL of a database with all schemas and no rows; tests do not change schemas.
 
-    To empty one takes a thirtieth of the time in which one is created and upgraded.
+    Emptying a database takes a thirtieth of the time that creating and upgrading one takes.
     """
     with psycopg.connect(shared_database, autocommit=True) as admin:
         admin.execute(END_OTHER_SESSIONS)

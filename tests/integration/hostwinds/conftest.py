@@ -69,7 +69,7 @@ def client(url: str, tmp_path: Path) -> Iterator[Client]:
 
 @pytest.fixture(params=["file", "postgres"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
-    """Each test that uses it runs on both."""
+    """A journal of each kind: every test that uses it runs twice."""
     if request.param == "file":
         return FileJournal(tmp_path / "journal" / "journal.json")
     return PostgresJournal(request.getfixturevalue("database"))

@@ -1,4 +1,4 @@
-"""The client takes every shape of answer and never shows a secret."""
+"""The client accepts every form of response and never shows a secret."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ def test_firewall_profile_without_ssh_of_an_interrupted_run_is_not_restored(
 def test_change_without_effect_is_a_fault(
     client: Client, server: int, hostwinds_account: HostwindsAccount
 ) -> None:
-    further = hostwinds_account.attach(server)
+    secondary = hostwinds_account.attach(server)
     hostwinds_account.set_profile(server, "default")
     hostwinds_account.faults.inject("no_effect", times=-1)
-    kept = f"it still has {further} after its release"
-    with fault_shown(NOT_IN_EFFECT, service_id=server, what=kept):
-        client.release_address(server, further)
+    unreleased = f"it still has {secondary} after its release"
+    with fault_shown(NOT_IN_EFFECT, service_id=server, what=unreleased):
+        client.release_address(server, secondary)
     with fault_shown(NOT_IN_EFFECT, service_id=server, what="it keeps firewall profile default"):
         client.set_firewall(server, "custom")
 
@@ -174,16 +174,16 @@ def test_limiter_with_many_waiting_keeps_the_rate(tmp_path: Path) -> None:
 
 def test_limiter_with_a_damaged_file_starts_again(tmp_path: Path) -> None:
     waits: list[float] = []
-    for left in ("", "\0\0\0", "1.5"):
-        (tmp_path / "limiter").write_text(left)
+    for content in ("", "\0\0\0", "1.5"):
+        (tmp_path / "limiter").write_text(content)
         FileLimiter(tmp_path / "limiter", pause=waits.append).wait()
     assert waits == [0, 0, 0]
 
 
 def test_limiter_without_its_store_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    nowhere = "postgresql://nobody@127.0.0.1:9/none"
-    for limiter in (FileLimiter(tmp_path / "file" / "limiter"), PostgresLimiter(nowhere)):
+    unreachable = "postgresql://nobody@127.0.0.1:9/none"
+    for limiter in (FileLimiter(tmp_path / "file" / "limiter"), PostgresLimiter(unreachable)):
         with fault_shown(JOURNAL_UNAVAILABLE, location=..., reason=...):
             limiter.wait()
 

@@ -1,4 +1,4 @@
-"""Both journals keep the same promises."""
+"""Both journals have the same guarantees."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.support.faults import fault_shown
 
 
 def test_intent_opened_twice_is_new_once(journal: Journal) -> None:
-    first, new = journal.open("acme-mx1")
-    again, second = journal.open("acme-mx1")
-    assert (new, second) == (True, False)
-    assert again == first
+    first, first_is_new = journal.open("acme-mx1")
+    second, second_is_new = journal.open("acme-mx1")
+    assert (first_is_new, second_is_new) == (True, False)
+    assert second == first
     assert journal.find("acme-mx1") == first
     assert journal.find("other") is None
 
@@ -32,9 +32,9 @@ def test_intent_opened_concurrently_is_new_once(journal: Journal) -> None:
 def test_outcome_is_kept_until_the_intent_is_closed(journal: Journal) -> None:
     journal.open("acme-mx1")
     journal.settle("acme-mx1", "1001")
-    found = journal.find("acme-mx1")
-    assert found is not None
-    assert found.outcome == "1001"
+    intent = journal.find("acme-mx1")
+    assert intent is not None
+    assert intent.outcome == "1001"
     journal.close("acme-mx1")
     journal.close("acme-mx1")
     assert journal.open("acme-mx1")[1]
@@ -98,10 +98,10 @@ def test_adopt_assigns_an_address_once(journal: Journal) -> None:
         journal.open(key)
     candidates = [f"198.18.1.{number}" for number in range(11, 14)]
     with ThreadPoolExecutor(6) as pool:
-        taken = list(pool.map(lambda key: journal.adopt("1001", key, candidates), keys))
-    given = [address for address in taken if address]
-    assert len(given) == len(set(given))
-    assert set(given) <= set(candidates)
+        results = list(pool.map(lambda key: journal.adopt("1001", key, candidates), keys))
+    assigned = [address for address in results if address]
+    assert len(assigned) == len(set(assigned))
+    assert set(assigned) <= set(candidates)
 
 
 def test_adopt_distinguishes_groups_with_a_common_prefix(journal: Journal) -> None:

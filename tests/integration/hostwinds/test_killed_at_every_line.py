@@ -1,4 +1,4 @@
-"""A purchase killed at any line is made once or left to an operator, never twice."""
+"""A purchase killed at any line is made once or reported to an operator, never made twice."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from lab.hostwinds.app import create_app
 from lab.memory import MemoryMachines, MemoryNameserver
 from tests.integration.hostwinds.conftest import KEY, Clock
 
-OURS = (str(purchase.__file__), str(Path(str(journal_package.__file__)).parent))
+TRACED_PATHS = (str(purchase.__file__), str(Path(str(journal_package.__file__)).parent))
 
 
 class Killed(BaseException):
-    """The process dies here."""
+    """Simulates that the process is killed."""
 
 
 def killed(tried: set[tuple[str, int]], act: Callable[[], object]) -> bool:
-    """Run it until the first line at which no run was killed yet; return whether it was killed."""
+    """Call `act`, killed at the first line not in `tried`; return whether it was killed."""
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         position = frame.f_code.co_filename, frame.f_lineno
-        if not position[0].startswith(OURS):
+        if not position[0].startswith(TRACED_PATHS):
             return None
         if event == "line" and position not in tried:
             tried.add(position)
@@ -69,8 +69,8 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
 
     tried: set[tuple[str, int]] = set()
     outcomes: set[int] = set()
-    died, number = True, 0
-    while died:
+    was_killed, number = True, 0
+    while was_killed:
         number += 1
         name = f"acme-mx{number}"
         journal = FileJournal(tmp_path / f"{name}.json", clock=now)
@@ -80,7 +80,7 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
         def buy(buyer: Buyer = buyer, order: Order = order) -> object:
             return buyer.instance(order, lambda _: None)
 
-        died = killed(tried, buy)
+        was_killed = killed(tried, buy)
         bought = 1
         try:
             buy()
@@ -94,4 +94,4 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
     server.stop()
     hostwinds_account.close()
     assert len(tried) > 50
-    assert outcomes == {0, 1}  # 0: killed right before the order, which a person has to settle
+    assert outcomes == {0, 1}  # 0: killed right before the order, which an operator has to settle

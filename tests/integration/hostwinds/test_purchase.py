@@ -1,4 +1,4 @@
-"""Whatever happens on the way, exactly one thing is bought."""
+"""Whatever interrupts a purchase, nothing is bought twice."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from tests.integration.hostwinds.conftest import Clock
 from tests.support.faults import assert_shows, fault_shown
 
 ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 12")
-PATIENCE = Deadlines(poll=30, provisioning=1800, portal=60)
+DEADLINES = Deadlines(poll=30, provisioning=1800, portal=60)
 
 
 class Killed(BaseException):
-    """The process dies here."""
+    """Simulates that the process is killed."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def buyer(client: Client, journal: Journal, clock: Clock) -> Buyer:
     return Buyer(
         client,
         journal,
-        PATIENCE,
+        DEADLINES,
         clock=lambda: start + timedelta(seconds=clock.now),
         pause=clock.pause,
     )
@@ -110,7 +110,7 @@ def test_crash_at_any_step_buys_once(
             buyer.instance(ORDER, lines.append)
 
     if moment == "before the order":
-        # Not distinguishable from an order whose server is late: an operator decides.
+        # Not distinguishable from an order whose server is not listed yet: an operator decides.
         with fault_shown(PURCHASE_AMBIGUOUS, name=ORDER.name, opened=...):
             buyer.instance(ORDER, lines.append)
         assert bought(hostwinds_account) == []
@@ -144,11 +144,11 @@ def test_order_that_is_not_on_offer_is_refused_before_a_purchase(
     buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
     huge = Order("acme-mx1-abc123", 64, 2048, 50, "Seattle", "Debian 12")
-    nowhere = Order("acme-mx1-abc123", 1, 2048, 50, "Atlantis", "Debian 12")
+    unknown_location = Order("acme-mx1-abc123", 1, 2048, 50, "Atlantis", "Debian 12")
     with fault_shown(SIZE_NOT_ON_OFFER):
         buyer.instance(huge, lines.append)
     with fault_shown(NOT_ON_OFFER, offered=...):
-        buyer.instance(nowhere, lines.append)
+        buyer.instance(unknown_location, lines.append)
     assert bought(hostwinds_account) == []
 
 
@@ -179,7 +179,7 @@ def test_server_missing_in_the_account_is_not_ordered_again(
     hostwinds_account: HostwindsAccount,
     lines: list[str],
 ) -> None:
-    """The key may be of another account, so only an operator can say that the server was ended."""
+    """The key may be of another account, so only an operator can tell that the server was ended."""
     client.terminate(buyer.instance(ORDER, lines.append).service_id)
     for _ in range(2):
         with fault_shown(VANISHED, what=f"server 1001 ({ORDER.name})"):
@@ -288,17 +288,17 @@ def test_address_lost_by_the_server_is_requested_again(
     client.release_address(service, lost)
     with fault_shown(PENDING, service_id=service):
         buyer.address(service, "mx1-2", lines.append)
-    again = hostwinds_account.attach(service)
-    assert buyer.address(service, "mx1-2", lines.append) == again
+    replacement = hostwinds_account.attach(service)
+    assert buyer.address(service, "mx1-2", lines.append) == replacement
 
 
 def test_main_address_is_never_adopted(
     buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
     service = buyer.instance(ORDER, lines.append).service_id
-    further = hostwinds_account.attach(service)
+    secondary = hostwinds_account.attach(service)
     next(iter(hostwinds_account.all_servers())).ips.reverse()
-    assert buyer.address(service, "mx1-2", lines.append) == further
+    assert buyer.address(service, "mx1-2", lines.append) == secondary
 
 
 def test_api_without_an_answer_is_a_fault(

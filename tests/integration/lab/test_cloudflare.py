@@ -1,4 +1,4 @@
-"""The Cloudflare emulator behaves as documented, seen through Cloudflare's own SDK."""
+"""The Cloudflare emulator behaves as documented when Cloudflare's own SDK uses it."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def test_request_that_is_refused_has_the_code_of_cloudflare(
 def test_record_is_stored_normalised_and_answered_unquoted(
     account: CloudflareAccount, zone: str, nameserver: MemoryNameserver
 ) -> None:
-    six = {"name": "V6", "type": "AAAA", "content": "2001:DB8:0:0::1", "ttl": 60}
-    assert account.create(zone, six)["content"] == "2001:db8::1"
+    ipv6 = {"name": "V6", "type": "AAAA", "content": "2001:DB8:0:0::1", "ttl": 60}
+    assert account.create(zone, ipv6)["content"] == "2001:db8::1"
     quoted = {"name": "q", "type": "TXT", "content": r'"say \"hi\"" " there"', "ttl": 60}
     account.create(zone, quoted)
     answers = nameserver.zones["acme.example"]

@@ -1,4 +1,4 @@
-"""A lab at API level as its own process: joined, interrupted, killed; nothing of it stays."""
+"""A lab at API level in its own process, started twice, interrupted or killed, leaves nothing."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 def start(directory: Path) -> Start:
     journal = {"HOSTWINDS_JOURNAL": str(directory / "journal.json")}
 
-    def begin(progress: Callable[[str], None] = print, deadline: float = 60) -> RunningLab:
+    def start_lab(progress: Callable[[str], None] = print, deadline: float = 60) -> RunningLab:
         return control.start(
             directory, journal, progress, missing="this is a test", deadline=deadline
         )
 
-    return begin
+    return start_lab
 
 
 def test_lab_started_twice_is_one_and_ends_once(start: Start, directory: Path) -> None:
@@ -49,14 +49,14 @@ def test_lab_started_twice_is_one_and_ends_once(start: Start, directory: Path) -
 
 
 def test_lab_started_twice_at_once_is_one(start: Start) -> None:
-    found: list[RunningLab] = []
-    both = [threading.Thread(target=lambda: found.append(start())) for _ in range(2)]
-    for one in both:
-        one.start()
-    for one in both:
-        one.join(60)
-    assert len(found) == 2
-    assert found[0] == found[1]
+    labs: list[RunningLab] = []
+    threads = [threading.Thread(target=lambda: labs.append(start())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(labs) == 2
+    assert labs[0] == labs[1]
 
 
 def test_start_that_is_interrupted_leaves_nothing_running(start: Start, directory: Path) -> None:

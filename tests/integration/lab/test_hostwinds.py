@@ -1,4 +1,4 @@
-"""The Hostwinds emulator has the documented quirks; our own client would hide them."""
+"""The Hostwinds emulator has the documented quirks, which our own client would hide."""
 
 from __future__ import annotations
 
@@ -63,8 +63,14 @@ def api(base: str) -> Api:
 
 def order(api: Api, **more: Any) -> Any:
     template = api("get_public_images")[0]["uuid"]
-    wish = {"template": template, "rid": "52", "location_id": 12, "srvrname": "acme-mx1", **more}
-    return api("add_instance", **wish)
+    parameters = {
+        "template": template,
+        "rid": "52",
+        "location_id": 12,
+        "srvrname": "acme-mx1",
+        **more,
+    }
+    return api("add_instance", **parameters)
 
 
 def refusal(answer: Any) -> str:
@@ -141,16 +147,16 @@ def test_address_of_another_server_is_refused(
     api: Api, hostwinds_account: HostwindsAccount, nameserver: MemoryNameserver
 ) -> None:
     order(api)
-    further = hostwinds_account.attach(1001)
+    secondary = hostwinds_account.attach(1001)
     [main, _] = [
-        each["ip"] for each in api("get_instance_ips", serviceid=1001)["success"]["IP Addresses"]
+        entry["ip"] for entry in api("get_instance_ips", serviceid=1001)["success"]["IP Addresses"]
     ]
     assert "main" in refusal(api("delete_ip", serviceid=1001, ip=main))
     foreign = {"serviceid": 1001, "ip": "192.0.2.1", "rdns": "mx1.acme.example"}
     assert "not assigned" in refusal(api("set_rdns", **foreign))
-    api("set_rdns", serviceid=1001, ip=further, rdns="mx1-2.acme.example")
-    assert nameserver.pointers == {further: "mx1-2.acme.example"}
-    api("delete_ip", serviceid=1001, ip=further)
+    api("set_rdns", serviceid=1001, ip=secondary, rdns="mx1-2.acme.example")
+    assert nameserver.pointers == {secondary: "mx1-2.acme.example"}
+    api("delete_ip", serviceid=1001, ip=secondary)
     assert nameserver.pointers == {}
 
 

@@ -11,7 +11,7 @@ from tools.pulumi.engine import Engine
 
 
 class ByHand:
-    """Runs `pulumi` for the stack `acme`; its configuration is kept out of the checkout."""
+    """Runs `pulumi` for the stack `acme`, whose configuration file is outside the checkout."""
 
     def __init__(self, engine: Engine, environment: dict[str, str], directory: Path) -> None:
         self._command = str(engine.root / "bin" / "pulumi")
@@ -19,8 +19,8 @@ class ByHand:
         self._document = directory / "acme.json"
         self._config = directory / "Pulumi.acme.yaml"
 
-    def takes(self, blueprint: Blueprint) -> None:
-        """Let the stack's configuration name this blueprint."""
+    def configure(self, blueprint: Blueprint) -> None:
+        """Write a configuration of the stack that names this blueprint."""
         self._document.write_text(blueprint.model_dump_json(by_alias=True))
         self._config.write_text(f"config:\n  penguin:blueprint: {self._document}\n")
 
@@ -36,8 +36,8 @@ class ByHand:
             check=False,
         )
 
-    def begin(self, directory: Path) -> None:
-        """Run `pulumi stack init` in a directory of its own: it writes a configuration."""
+    def init_stack(self, directory: Path) -> None:
+        """Run `pulumi stack init` in a new directory, since it writes a configuration file."""
         directory.mkdir()
         (directory / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
         subprocess.run(
@@ -50,11 +50,11 @@ class ByHand:
         )
 
     def up(self) -> str:
-        """Run `pulumi up` and return what it shows; it must succeed."""
-        return self.done("up", "--yes", "--skip-preview")
+        """Run `pulumi up`, which must succeed, and return its output."""
+        return self.run_checked("up", "--yes", "--skip-preview")
 
-    def done(self, *arguments: str) -> str:
-        """Run `pulumi` and return what it shows; it must succeed."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def run_checked(self, *arguments: str) -> str:
+        """Run `pulumi`, which must succeed, and return its output."""
+        completed = self.run(*arguments)
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+        return completed.stdout

@@ -39,11 +39,11 @@ class Cloud:
     environment: dict[str, str]
 
     def bought(self) -> list[str]:
-        """Return what was paid for."""
+        """Return the kinds of everything that was bought."""
         return [str(entry["kind"]) for entry in self.hostwinds.ledger]
 
     def sell_addresses(self, count: int) -> None:
-        """Do what a person does in the provider's portal."""
+        """Attach addresses to the first server, as an operator does in the provider's portal."""
         for _ in range(count):
             self.hostwinds.attach(next(iter(self.hostwinds.all_servers())).serviceid)
 
@@ -92,7 +92,7 @@ def cloud(tmp_path: Path, first_address: IPv4Address) -> Iterator[Cloud]:
 
 @pytest.fixture
 def environment(engine: Engine, cloud: Cloud, tmp_path: Path) -> dict[str, str]:
-    """All that an operation sees; the state is in files."""
+    """The environment of an operation, whose state is in files."""
     state, passphrase = tmp_path / "state", tmp_path / "passphrase"
     state.mkdir()
     passphrase.write_text("")
@@ -101,8 +101,8 @@ def environment(engine: Engine, cloud: Cloud, tmp_path: Path) -> dict[str, str]:
         **os.environ,
         **engine.environment(tmp_path / "home", plugins),
         **cloud.environment,
-        # The store's notes beside each file are not written whole, and tests kill engines: a state
-        # with half a note cannot be loaded ("EOF").
+        # The file store does not write its metadata files atomically, and tests kill engines: a
+        # state with an incomplete metadata file cannot be loaded ("EOF").
         "PULUMI_BACKEND_URL": f"file://{state}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
     }
@@ -120,13 +120,13 @@ def control_plane(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[ControlPlane]:
-    """A control plane whose address the command line has."""
-    made = ControlPlane(upgraded, environment, tmp_path)
-    with structlog.testing.capture_logs() as made.log, made.serving() as (url, key):
+    """A control plane that the command line uses."""
+    running = ControlPlane(upgraded, environment, tmp_path)
+    with structlog.testing.capture_logs() as running.log, running.serving() as (url, key):
         monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "person"))
         monkeypatch.setenv("PENGUIN_API_URL", url)
         monkeypatch.setenv("PENGUIN_API_KEY", key.secret)
-        yield made
+        yield running
 
 
 @pytest.fixture

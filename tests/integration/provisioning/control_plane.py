@@ -48,7 +48,7 @@ spec:
   domains: [{name: acme.example, dns: cloudflare}]
 """
 PASS_SECONDS = 120
-"""Seconds that a pass may take here."""
+"""Limit of a pass in these tests."""
 
 
 @dataclass(frozen=True)
@@ -73,37 +73,37 @@ class ControlPlane:
         self.log: list[Any] = []
         self.file = directory / "acme.yaml"
         self.rows = list(ROWS)
-        self._more: list[AnyPhase] = []
-        self._place = directory
+        self._added_phases: list[AnyPhase] = []
+        self._directory = directory
         self._vault = Vault(KeyRing.create(directory / "keys"))
-        self._later = timedelta()
+        self._offset = timedelta()
 
     def clock(self) -> datetime:
         """Return the time, which advances before every pass."""
-        return datetime.now(UTC) + self._later
+        return datetime.now(UTC) + self._offset
 
     def reconcile(self) -> None:
-        """Let the reconciler do what is due within the next hour."""
-        self._later += timedelta(hours=1)
+        """Advance the clock by an hour and run what is due then."""
+        self._offset += timedelta(hours=1)
         self.run(self.reconciler().step("test", asyncio.Event()))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something in the loop of the control plane."""
+        """Run a coroutine in the control plane's event loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PASS_SECONDS)
 
     @property
     def database(self) -> Database:
-        """The pools, for use in the loop of the control plane."""
+        """The connection pools, for use in the control plane's event loop."""
         return self._database
 
     def add(self, phase: AnyPhase) -> None:
-        """Compose one more phase."""
+        """Add a phase after the standard ones."""
         self.rows.append(phase.row)
-        self._more.append(phase)
+        self._added_phases.append(phase)
 
     def reconciler(self) -> Reconciler:
-        """Put together a reconciler of now; without a configurator it ends at `dns`."""
-        engine = pulumi_engine(self.environment, self._place / "operations")
+        """Create a reconciler of the current parts; without a configurator, `dns` is last."""
+        engine = pulumi_engine(self.environment, self._directory / "operations")
         phases: list[AnyPhase] = [
             Keys(),
             Cloud(engine, deadline=timedelta(minutes=5)),
@@ -117,18 +117,18 @@ class ControlPlane:
             database=self._database,
             vault=self._vault,
             platform=self.platform,
-            phases=[*phases, *self._more],
+            phases=[*phases, *self._added_phases],
             settings=ReconcilerSettings(),
             clock=self.clock,
         )
 
     @contextmanager
     def serving(self) -> Iterator[tuple[str, NewKey]]:
-        """Answer the API in a thread; yields its address and an operator's key."""
+        """Serve the API in a thread; yield its address and an operator's key."""
         key, listener, ready = create_key(PEPPER), listen("127.0.0.1", 0), threading.Event()
         stop = asyncio.Event()
 
-        async def work() -> None:
+        async def serve() -> None:
             self._loop = asyncio.get_running_loop()
             self._database = Database.connect(self.dsn, INSTALLATION, PASSWORDS, pool_size=3)
             async with self._database.begin(OPERATOR) as connection:
@@ -145,7 +145,7 @@ class ControlPlane:
             await serve_http(app, listener, stop, ready.set)
             await self._database.close()
 
-        thread = threading.Thread(target=asyncio.run, args=(work(),))
+        thread = threading.Thread(target=asyncio.run, args=(serve(),))
         thread.start()
         try:
             assert ready.wait(20)
@@ -156,7 +156,7 @@ class ControlPlane:
 
 
 class CommandLine:
-    """Runs `penguin`; its output never has a traceback."""
+    """Runs `penguin` and checks that its output has no traceback."""
 
     def __init__(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._file = file
@@ -177,11 +177,13 @@ class CommandLine:
         assert applied.status == 0, applied.err
 
     def condition(self, type_: str, subject: str = "tenant") -> dict[str, Any]:
-        """Return a condition that does not hold."""
+        """Return a condition, which must not be true."""
         shown = json.loads(self("get", "tenant", "acme", "-o", "json").out)
-        [found] = [c for c in shown["conditions"] if (c["subject"], c["type"]) == (subject, type_)]
-        assert found["status"] != "True"
-        return dict(found)
+        [condition] = [
+            c for c in shown["conditions"] if (c["subject"], c["type"]) == (subject, type_)
+        ]
+        assert condition["status"] != "True"
+        return dict(condition)
 
     def last_operation(self) -> dict[str, Any]:
         """Return the newest operation."""

@@ -1,8 +1,8 @@
 """A reconciler in a process of its own, which is killed between two phases.
 
-`python -m tests.integration.provisioning.killed_reconciler DIRECTORY HOURS PHASE` makes one pass
-that many hours from now, with the real engine, and is killed before the phase; at `end` after the
-last.
+`python -m tests.integration.provisioning.killed_reconciler DIRECTORY HOURS PHASE` runs one pass
+with the real engine and a clock that is HOURS ahead. It is killed before PHASE, or after the last
+phase if PHASE is `end`.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Last(Phase[None]):
         return {}
 
 
-async def run(directory: Path, later: timedelta, end: str) -> None:
-    """Make one pass."""
+async def run(directory: Path, offset: timedelta, end: str) -> None:
+    """Run one pass."""
     database = Database.connect(os.environ[DSN], INSTALLATION, PASSWORDS, pool_size=3)
     engine = PulumiEngine(
         installation=INSTALLATION, environment=os.environ, root=directory / "operations"
@@ -90,7 +90,7 @@ async def run(directory: Path, later: timedelta, end: str) -> None:
         platform=PLATFORM,
         phases=phases,
         settings=ReconcilerSettings(),
-        clock=lambda: datetime.now(UTC) + later,
+        clock=lambda: datetime.now(UTC) + offset,
     )
     await reconciler.step(f"killed_reconciler/{os.getpid()}", asyncio.Event())
     await database.close()

@@ -1,4 +1,4 @@
-"""A phase that is composed in shows up wherever phases and conditions are listed."""
+"""An added phase appears wherever phases and conditions are listed."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_added_phase_is_in_every_list_without_another_change(
     assert order.index("DnsReady") < order.index("Greeted")
     assert any("greeting" in line and "greet" in line for line in described.splitlines())
     shown = json.loads(penguin("get", "tenant", "acme", "-o", "json").out)
-    found = {(c["subject"], c["type"]): c["status"] for c in shown["conditions"]}
-    assert found["domain/acme.example", "Greeted"] == "True"
+    statuses = {(c["subject"], c["type"]): c["status"] for c in shown["conditions"]}
+    assert statuses["domain/acme.example", "Greeted"] == "True"
     page = conditions.page(control_plane.rows)
     assert "| `greeting` | `Greeted` | domain | dns | yes |" in page
     assert "| `Greeted` | tenant, domain | the domain was greeted |" in page
 
     penguin("delete", "tenant", "acme", "--yes")
     control_plane.reconcile()
-    assert servers == [1], "it is removed once, before what it needs"
+    assert servers == [1], "removed once, before the phases it needs"
     assert "resource.not_found" in penguin("describe", "tenant", "acme").err

@@ -1,4 +1,4 @@
-"""Faults of the cloud as a user meets them: condition, log and command line, and one purchase."""
+"""Faults of the cloud as users see them in conditions, logs and commands; no second purchase."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
 
-NOWHERE = "http://127.0.0.1:9/"
+UNREACHABLE_URL = "http://127.0.0.1:9/"
 
 Repair = Callable[[], object]
 Cause = Callable[[ControlPlane, Cloud], Repair]
@@ -39,10 +39,10 @@ def with_setting(name: str, value: str | None) -> Cause:
     """Set a variable of the engine to a wrong value, or remove it."""
 
     def cause(control_plane: ControlPlane, cloud: Cloud) -> Repair:
-        right = control_plane.environment.pop(name)
+        original = control_plane.environment.pop(name)
         if value is not None:
             control_plane.environment[name] = value
-        return lambda: control_plane.environment.update({name: right})
+        return lambda: control_plane.environment.update({name: original})
 
     return cause
 
@@ -58,13 +58,13 @@ def with_platform(**settings: object) -> Cause:
 
 
 def without_zone(control_plane: ControlPlane, cloud: Cloud) -> Repair:
-    [zone] = [one for one in cloud.cloudflare.zones() if one["name"] == "acme.example"]
+    [zone] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
     cloud.cloudflare.delete_zone(zone["id"])
     return lambda: cloud.cloudflare.register("acme.example")
 
 
 def with_foreign_record(control_plane: ControlPlane, cloud: Cloud) -> Repair:
-    [zone] = [one for one in cloud.cloudflare.zones() if one["name"] == "acme.example"]
+    [zone] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
     foreign = {"name": "acme.example", "type": "TXT", "content": "v=spf1 -all", "ttl": 300}
     record = cloud.cloudflare.create(zone["id"], foreign)
     return lambda: cloud.cloudflare.delete(zone["id"], record["id"])
@@ -111,10 +111,10 @@ class Case:
     values: dict[str, object] = field(default_factory=dict)
     where: str = ""
     """The resource that the message names."""
-    lasts: bool = True
-    """It is not tried again before the tenant is applied."""
+    permanent: bool = True
+    """The reconciler does not retry before the tenant is applied again."""
     bought: tuple[str, ...] = ()
-    """What may have been paid for by then."""
+    """What has been bought when the fault is shown."""
 
 
 REPAIRED = {
@@ -131,33 +131,33 @@ REPAIRED = {
         with_setting("CLOUDFLARE_API_TOKEN", "lab-token-of-forty-characters-9876543210"),
         program.CLOUDFLARE_UNAUTHORIZED,
         any_values(program.CLOUDFLARE_UNAUTHORIZED),
-        lasts=False,
+        permanent=False,
     ),
     "no Cloudflare token": Case(
         with_setting("CLOUDFLARE_API_TOKEN", None),
         program.CLOUDFLARE_UNAUTHORIZED,
         any_values(program.CLOUDFLARE_UNAUTHORIZED),
-        lasts=False,
+        permanent=False,
     ),
     "Hostwinds does not answer": Case(
-        with_setting("HOSTWINDS_API_URL", NOWHERE),
+        with_setting("HOSTWINDS_API_URL", UNREACHABLE_URL),
         provider.UNREACHABLE,
         any_values(provider.UNREACHABLE),
         where="stack/acme",
-        lasts=False,
+        permanent=False,
     ),
     "Cloudflare does not answer": Case(
-        with_setting("CLOUDFLARE_BASE_URL", NOWHERE),
+        with_setting("CLOUDFLARE_BASE_URL", UNREACHABLE_URL),
         program.CLOUDFLARE_UNREACHABLE,
-        {"url": NOWHERE.rstrip("/"), "reason": ...},
-        lasts=False,
+        {"url": UNREACHABLE_URL.rstrip("/"), "reason": ...},
+        permanent=False,
     ),
-    "zone does not exist": Case(without_zone, program.ZONE_NOT_FOUND, lasts=False),
+    "zone does not exist": Case(without_zone, program.ZONE_NOT_FOUND, permanent=False),
     "foreign record": Case(
         with_foreign_record,
         program.FOREIGN_RECORD,
         {"mark": "pm:k3f9a:acme:acme.example/SPF"},
-        lasts=False,
+        permanent=False,
     ),
     "firewall profile without SSH": Case(
         with_platform(firewall_profile="smtp"),
@@ -227,14 +227,14 @@ def test_fault_is_shown_and_its_repair_needs_no_second_purchase(
     assert_condition(penguin, case)
     assert_shows(penguin("logs", "acme").out, case.code, **case.values)
     assert {entry["code"] for entry in control_plane.log if "code" in entry} == {case.code.name}
-    if case.lasts:
+    if case.permanent:
         waited = penguin("wait", "tenant", "acme", "--for=condition=Ready")
         assert waited.status == 1
         assert_shows(waited.err, cli.WAIT_STALLED, wanted="Ready", reason=..., name="acme")
         assert case.code.reason in waited.err
 
     repair()
-    if case.lasts:
+    if case.permanent:
         penguin.apply(FILE)
     control_plane.reconcile()
 
@@ -277,7 +277,7 @@ def test_host_that_could_not_be_ended_is_ended_when_the_provider_answers_again(
     )
     control_plane.reconcile()
     assert cloud.bought() == ["server", "server"]
-    repair = with_setting("HOSTWINDS_API_URL", NOWHERE)(control_plane, cloud)
+    repair = with_setting("HOSTWINDS_API_URL", UNREACHABLE_URL)(control_plane, cloud)
     penguin.apply(FILE)
     control_plane.reconcile()
     logged = penguin("logs", "acme").out
@@ -312,7 +312,7 @@ class Mistake:
     wrong: str
     code: Code
     values: dict[str, object]
-    place: str
+    location: str
 
 
 MISTAKES = {
@@ -344,7 +344,7 @@ def test_mistake_in_the_file_is_shown_with_its_line_and_buys_nothing(
     refused = penguin("apply", "-f", str(control_plane.file))
     assert refused.status == 1
     assert_shows(refused.err, mistake.code, **mistake.values)
-    assert f"at: {control_plane.file}{mistake.place}" in refused.err
+    assert f"at: {control_plane.file}{mistake.location}" in refused.err
     control_plane.reconcile()
     assert cloud.bought() == []
 
@@ -370,10 +370,10 @@ def test_tenant_in_two_files_is_refused_and_buys_nothing(
     copy = control_plane.file.with_name("copy.yaml")
     for file in (control_plane.file, copy):
         file.write_text(FILE)
-    twice = penguin("apply", "-f", str(control_plane.file), "-f", str(copy))
-    assert twice.status == 1
-    assert_shows(twice.err, cli.REPEATED, name="acme", first=control_plane.file)
-    assert f"at: {copy}" in twice.err
+    refused = penguin("apply", "-f", str(control_plane.file), "-f", str(copy))
+    assert refused.status == 1
+    assert_shows(refused.err, cli.REPEATED, name="acme", first=control_plane.file)
+    assert f"at: {copy}" in refused.err
     control_plane.reconcile()
     assert cloud.bought() == []
 
@@ -382,7 +382,7 @@ def test_api_that_does_not_answer_is_shown_with_its_address(
     penguin: CommandLine, control_plane: ControlPlane, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control_plane.file.write_text(FILE)
-    monkeypatch.setenv("PENGUIN_API_URL", NOWHERE)
+    monkeypatch.setenv("PENGUIN_API_URL", UNREACHABLE_URL)
     refused = penguin("apply", "-f", str(control_plane.file))
     assert refused.status == 1
     assert_shows(refused.err, cli.UNREACHABLE, reason=...)

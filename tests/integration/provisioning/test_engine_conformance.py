@@ -1,4 +1,4 @@
-"""Every engine does the same: Pulumi's over both emulators, and the double of other tests."""
+"""All engines behave the same: Pulumi's with both emulators, and the double of other tests."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class OverEmulators:
         self._cloud.sell_addresses(1)
 
     def end(self, label: str) -> None:
-        [server] = [one for one in self._cloud.hostwinds.all_servers() if one.srvrname == label]
+        [server] = [s for s in self._cloud.hostwinds.all_servers() if s.srvrname == label]
         self._cloud.hostwinds.terminate(server.serviceid)
 
     def hide_zone(self, zone: str) -> None:
@@ -105,14 +105,14 @@ class WithoutInventory(InMemoryEngine):
         try:
             return super().up(blueprint, progress, deadline=deadline, fence=fence)
         finally:
-            known = {host.server_name for host in self.state(blueprint.tenant).hosts}
-            for label in set(self.account.servers) - known:
+            recorded = {host.server_name for host in self.state(blueprint.tenant).hosts}
+            for label in set(self.account.servers) - recorded:
                 self.account.end(label)
 
     def state(self, tenant: str) -> CloudState:
-        found = super().state(tenant)
-        there = tuple(host for host in found.hosts if host.server_name in self.account.servers)
-        return CloudState(found.digest, there, found.records, found.pending, found.held)
+        state = super().state(tenant)
+        existing = tuple(host for host in state.hosts if host.server_name in self.account.servers)
+        return CloudState(state.digest, existing, state.records, state.pending, state.held)
 
 
 @pytest.mark.parametrize(

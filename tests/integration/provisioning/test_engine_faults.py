@@ -1,4 +1,4 @@
-"""Faults of engine runs have code and remedy, and the next run repairs them."""
+"""Faults of engine runs have a code and a remedy, and the next run recovers from them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ours(environment: dict[str, str], root: Path) -> PulumiEngine:
+def cloud_engine(environment: dict[str, str], root: Path) -> PulumiEngine:
     return pulumi_engine(environment, root)
 
 
@@ -58,76 +58,85 @@ def test_unreachable_state_is_a_fault_before_any_purchase(
 
 
 def test_foreign_record_holds_its_zone_before_any_purchase(
-    ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     [zone, _] = cloud.cloudflare.zones()
     foreign = {"name": "acme.example", "type": "TXT", "content": "v=spf1 -all", "ttl": 300}
     record = cloud.cloudflare.create(zone["id"], foreign)
-    [held] = ours.up(blueprint, print, deadline=DEADLINE).held
+    [held] = cloud_engine.up(blueprint, print, deadline=DEADLINE).held
     assert (held.zone, held.code) == ("acme.example", "dns.foreign_record")
     assert "TXT acme.example" in held.message
     assert cloud.bought() == []
     cloud.cloudflare.delete(zone["id"], record["id"])
-    assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
+    assert cloud_engine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
 
 
-def test_marked_record_is_adopted(ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud) -> None:
+def test_marked_record_is_adopted(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
     [zone, _] = cloud.cloudflare.zones()
-    wanted = next(record for record in blueprint.records if record.key == "acme.example/SPF")
-    left = {"name": wanted.name, "type": "TXT", "content": "v=spf1 -all", "comment": wanted.comment}
-    record = cloud.cloudflare.create(zone["id"], {**left, "ttl": 60})
+    desired = next(record for record in blueprint.records if record.key == "acme.example/SPF")
+    existing = {
+        "name": desired.name,
+        "type": "TXT",
+        "content": "v=spf1 -all",
+        "comment": desired.comment,
+    }
+    record = cloud.cloudflare.create(zone["id"], {**existing, "ttl": 60})
     lines: list[str] = []
-    state = ours.up(blueprint, lines.append, deadline=DEADLINE)
+    state = cloud_engine.up(blueprint, lines.append, deadline=DEADLINE)
     assert_shows("\n".join(lines), ADOPTED, records="acme.example/SPF")
     assert state.records["acme.example/SPF"] == record["id"]
     answer = cloud.nameserver.zones["acme.example"]["acme.example", "TXT"]
-    assert answer == (wanted.ttl, (wanted.content,))
+    assert answer == (desired.ttl, (desired.content,))
 
 
-def test_destroyed_stack_leaves_no_directory_of_the_tenant(ours: PulumiEngine, root: Path) -> None:
-    ours.destroy("acme", print, deadline=DEADLINE)
+def test_destroyed_stack_leaves_no_directory_of_the_tenant(
+    cloud_engine: PulumiEngine, root: Path
+) -> None:
+    cloud_engine.destroy("acme", print, deadline=DEADLINE)
     assert not (root / "acme").exists()
 
 
 def test_lock_of_another_run_is_reported_and_kept(
-    ours: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
+    cloud_engine: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
 ) -> None:
-    ours.up(blueprint, print, deadline=DEADLINE)
+    cloud_engine.up(blueprint, print, deadline=DEADLINE)
     lock = write_lock(environment, pid=dead_process(), host=socket.gethostname())
-    error = fails(ours, blueprint)
+    error = fails(cloud_engine, blueprint)
     assert_shows(error, faults.LOCKED, holder=...)
     assert "carla@" in str(error)
     assert lock.exists()
 
 
 def test_lock_of_a_dead_engine_of_ours_is_removed(
-    ours: PulumiEngine, blueprint: Blueprint, environment: dict[str, str], root: Path
+    cloud_engine: PulumiEngine, blueprint: Blueprint, environment: dict[str, str], root: Path
 ) -> None:
-    ours.up(blueprint, print, deadline=DEADLINE)
+    cloud_engine.up(blueprint, print, deadline=DEADLINE)
     pid = dead_process()
     lock = write_lock(environment, pid=pid, host=socket.gethostname())
     note_engine(root / "acme", pid, "1:0", "an-unused-mark")  # and then it was killed
-    assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
+    assert cloud_engine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
     assert not lock.exists()
 
 
 def test_operation_past_its_deadline_is_ended_and_the_next_continues(
-    ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     cloud.hostwinds.faults.inject("never_boots", 1)
     enough = timedelta(seconds=15)  # for the engine to begin and order on a loaded machine
     with pytest.raises(Fault) as caught:
-        ours.up(blueprint, print, deadline=enough)
+        cloud_engine.up(blueprint, print, deadline=enough)
     assert_shows(caught.value, OPERATION_ENDED, reason=f"it took longer than {enough}")
     [server] = cloud.hostwinds.all_servers()
     cloud.hostwinds.begin(server)
     cloud.sell_addresses(1)
-    assert ours.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
+    assert cloud_engine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
     assert cloud.bought() == ["server", "address"]
 
 
 def test_run_killed_with_all_its_processes_is_completed_by_the_next(
-    ours: PulumiEngine,
+    cloud_engine: PulumiEngine,
     blueprint: Blueprint,
     cloud: Cloud,
     environment: dict[str, str],
@@ -151,27 +160,27 @@ def test_run_killed_with_all_its_processes_is_completed_by_the_next(
     controller.wait()
     controller.stdout.close()
     cloud.sell_addresses(1)
-    state = ours.up(blueprint, print, deadline=DEADLINE)
+    state = cloud_engine.up(blueprint, print, deadline=DEADLINE)
     assert state.digest == blueprint.digest
     assert state.pending == ()
     assert cloud.bought() == ["server", "address"]
-    assert ours.preview(blueprint, print).changes == ()
+    assert cloud_engine.preview(blueprint, print).changes == ()
 
 
 def test_killed_engine_leaves_no_lock(
-    ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     def kill_at_creation(line: str) -> None:
-        if "created Instance" in line:  # as for want of memory
+        if "created Instance" in line:  # as when memory is exhausted
             kill_engine()
 
     with pytest.raises(Fault) as caught:
-        ours.up(blueprint, kill_at_creation, deadline=DEADLINE)
+        cloud_engine.up(blueprint, kill_at_creation, deadline=DEADLINE)
     assert caught.value.retryable
     assert str(caught.value)
     cloud.sell_addresses(1)
     lines: list[str] = []
-    assert ours.up(blueprint, lines.append, deadline=DEADLINE).pending == ()
+    assert cloud_engine.up(blueprint, lines.append, deadline=DEADLINE).pending == ()
     assert "removed the lock of our process" in lines[0]
     assert cloud.bought() == ["server", "address"]
 

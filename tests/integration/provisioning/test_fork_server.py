@@ -20,7 +20,7 @@ JOB = Job((), "acme", None, "pulumi", Path("/"), {}, "mark", "1:0")
 
 
 def fork_servers() -> set[int]:
-    """Return our children that workers are forked from."""
+    """Return the process numbers of the fork servers of this process."""
     return {pid for pid in children(os.getpid()) if forks.__name__.encode() in command(pid)}
 
 

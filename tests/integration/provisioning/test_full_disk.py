@@ -33,7 +33,7 @@ LONG_ENTRY = "select pg_logical_emit_message(false, 'x', repeat('x', 1 << 20))"
 
 
 class Disk:
-    """A small one that can be filled to the last byte."""
+    """A small disk that can be filled to the last byte."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -57,7 +57,7 @@ class Disk:
 
 
 class Installation:
-    """One state directory with its embedded servers, a control plane, and a person."""
+    """One state directory with its embedded servers, a control plane, and the commands."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -71,7 +71,7 @@ class Installation:
         return CommandOutput(done.returncode, done.stdout, done.stderr)
 
     def refused_writes_of_state(self) -> int:
-        """Count what the database of the engine's state had to undo."""
+        """Count the transactions that the database of the engine's state has rolled back."""
         with psycopg.connect(self.postgres.dsn()) as connection:
             row = connection.execute(
                 "select xact_rollback from pg_stat_database where datname = 'penguin_state'"
@@ -85,7 +85,7 @@ class Installation:
         with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
             admin.execute("create database penguin_state")
         state = self.postgres.dsn("penguin_state").replace("postgresql://", "postgres://")
-        serving = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "sandbox.serve"],
             cwd=checkout(),
             env={
@@ -101,36 +101,36 @@ class Installation:
             wait_for((self.directory / "serve.json").exists, seconds=30)
             yield
         finally:
-            serving.terminate()
-            status = serving.wait(60)
+            process.terminate()
+            status = process.wait(60)
         assert status == 0
 
 
 @pytest.fixture
 def directory(servers_dir: Path) -> Path:
-    """Short, since paths of sockets are limited."""
+    """A short path, since the paths of sockets are limited."""
     return servers_dir / uuid.uuid4().hex[:6]
 
 
 @pytest.fixture
 def disk(directory: Path) -> Iterator[Disk]:
-    made = Disk(directory / "postgres")
-    yield made
-    made.remove()
+    disk = Disk(directory / "postgres")
+    yield disk
+    disk.remove()
 
 
 @pytest.fixture
 def installation(
     directory: Path, disk: Disk, environment: dict[str, str]
 ) -> Iterator[Installation]:
-    made = Installation(directory)
+    installation = Installation(directory)
     try:
         for command in (("init",), ("db", "upgrade")):
-            assert made.penguin(*command).status == 0
-        with made.serving(environment):
-            yield made
+            assert installation.penguin(*command).status == 0
+        with installation.serving(environment):
+            yield installation
     finally:
-        made.postgres.stop()
+        installation.postgres.stop()
         Valkey(directory / "valkey").stop()
 
 
@@ -154,7 +154,7 @@ def test_full_disk_is_shown_and_its_repair_needs_no_second_purchase(
     refused_before: list[int] = []
 
     class Ledger(list[dict[str, str]]):
-        """The provider's; the disk is full as soon as something is paid."""
+        """The provider's ledger: the disk is full as soon as something is bought."""
 
         def append(self, paid: dict[str, str]) -> None:
             super().append(paid)
@@ -179,11 +179,9 @@ def test_database_ended_by_a_full_disk_starts_again_with_space(
     file.write_text(FILE)
     disk.fill()
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
-        for _ in range(100):  # until no further segment of the write-ahead log can be made
+        for _ in range(100):  # until no further segment of the write-ahead log can be created
             try:
-                connection.execute(
-                    "select pg_logical_emit_message(false, 'x', repeat('x', 1 << 20))"
-                )
+                connection.execute(LONG_ENTRY)
             except psycopg.OperationalError:
                 break
     wait_for(lambda: postgres.pid() is None, seconds=30)

@@ -1,4 +1,4 @@
-"""Faults of hosts, names and mail ports as a user meets them, raised by the real adapters."""
+"""Faults of hosts, names and mail ports as users see them, raised by the real adapters."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def first_address() -> IPv4Address:
 
 
 class FirstContactOnly(AnsibleConfigurator):
-    """Reaches hosts for real; there is nothing on them that could be configured."""
+    """Connects to hosts by SSH and configures nothing on them."""
 
     def configure(self, *args: Any, **kwargs: Any) -> int:
         return 0
 
 
 class ConfigureOnly(AnsibleConfigurator):
-    """Runs Ansible for real, on this machine: hosts need no first contact."""
+    """Runs the real Ansible on this machine: hosts need no first contact."""
 
     def first_contact(self, *args: Any, **kwargs: Any) -> str:
         return f"{IP} ssh-ed25519 AAAA"
@@ -80,10 +80,10 @@ def port() -> int:
 
 
 @pytest.fixture
-def reached(
+def ssh_control_plane(
     control_plane: ControlPlane, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> ControlPlane:
-    """A control plane whose hosts answer, if at all, at a port of this machine."""
+    """A control plane that connects to its hosts at a port of this machine."""
     monkeypatch.setattr(
         "controlplane.ansible.first_contact.SshServer", partial(SshServer, port=port)
     )
@@ -103,27 +103,32 @@ def reached(
     ],
 )
 def test_refused_first_contact_is_shown_and_repeated(
-    reached: ControlPlane, cloud: Cloud, penguin: CommandLine, port: int, code: Code, reason: str
+    ssh_control_plane: ControlPlane,
+    cloud: Cloud,
+    penguin: CommandLine,
+    port: int,
+    code: Code,
+    reason: str,
 ) -> None:
     host, ssh_ports = Host(), []
-    host.takes_passwords = False
+    host.accepts_passwords = False
     if code is ansible.SSH_REFUSED:
         ssh_ports.append(SshPort(host, port))
     penguin.apply(FILE)
 
-    reached.reconcile()
+    ssh_control_plane.reconcile()
 
     assert_shows(penguin.condition("HostsConfigured", HOST), code, reason=reason)
     assert_shows(penguin.last_operation(), code, reason=reason)
-    assert code.name in [entry.get("code") for entry in reached.log]
+    assert code.name in [entry.get("code") for entry in ssh_control_plane.log]
     waited = penguin("wait", "tenant", "acme", "--for=condition=HostsConfigured", "--timeout=0s")
     assert_shows(waited.err, WAIT_TIMEOUT, **any_values(WAIT_TIMEOUT))
     assert code.reason in waited.err
 
-    host.takes_passwords = True
+    host.accepts_passwords = True
     if code is ansible.UNREACHABLE:
         ssh_ports.append(SshPort(host, port))
-    reached.reconcile()
+    ssh_control_plane.reconcile()
     for ssh_port in ssh_ports:
         ssh_port.close()
     waited = penguin("wait", "tenant", "acme", "--for=condition=HostsConfigured", "--timeout=0s")
@@ -154,10 +159,10 @@ def test_failure_of_ansible_is_shown(
     if (tasks := PLAYS[code]) is not None:
         play = {"hosts": "mail_hosts", "gather_facts": False, "tasks": tasks}
         (tmp_path / "site.yml").write_text(json.dumps([play]))
-    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     deadline = timedelta(seconds=4 if code is OPERATION_ENDED else 60)
     settings = ConfiguratorSettings(
-        playbooks=tmp_path, sender_sources=(), deadline=deadline, overrides=here
+        playbooks=tmp_path, sender_sources=(), deadline=deadline, overrides=local
     )
     control_plane.configurator = ConfigureOnly(settings)
     penguin.apply(FILE)
@@ -194,15 +199,15 @@ def _presented(kind: str, content: str) -> str:
 @pytest.fixture
 def zones(control_plane: ControlPlane, cloud: Cloud) -> Iterator[Zones]:
     """The zones of the tenant, empty until they are published."""
-    transport, names, by_tcp = control_plane.run(serve_names())
-    place = f"{IP}:{names.port}"
-    control_plane.verifier = InternetVerifier(resolver=place, authoritative_port=names.port)
+    transport, names, tcp_server = control_plane.run(serve_names())
+    address = f"{IP}:{names.port}"
+    control_plane.verifier = InternetVerifier(resolver=address, authoritative_port=names.port)
     yield Zones(names, cloud.nameserver)
 
     async def close() -> None:
         transport.close()
-        by_tcp.close()
-        await by_tcp.wait_closed()
+        tcp_server.close()
+        await tcp_server.wait_closed()
 
     control_plane.run(close())
 
@@ -247,7 +252,7 @@ def test_fault_of_a_name_is_shown_until_it_is_repaired(
 
 
 class CertifiedHosts(MemoryConfigurator):
-    """Keeps the certificate of the host."""
+    """Stores the certificate of the host."""
 
     certificate: tuple[str, str]
 
@@ -272,7 +277,7 @@ class MailPorts(RecordedVerifier):
         return await ports.verify_hosts(blueprint, state, authority=authority)
 
     def repair(self) -> None:
-        """Let both ports be as they should."""
+        """Remove the faults of both ports."""
         for server in (self.submission, self.inbound):
             server.greeting = HELO
             server.encrypts, server.offers_auth, server.auth_in_clear = True, True, False

@@ -1,4 +1,4 @@
-"""A reconciler that is killed between every two phases and started again buys once."""
+"""A reconciler that is killed between all phases, and started again each time, buys once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOUNDARIES = ["keys", "cloud", "dns", "configuration", "verification", "activati
 def test_process_killed_between_phases_becomes_ready_with_one_purchase(
     control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, tmp_path: Path
 ) -> None:
-    def live(hours: int, boundary: str) -> int:
+    def run_until(hours: int, boundary: str) -> int:
         module = "tests.integration.provisioning.killed_reconciler"
         return subprocess.run(
             [sys.executable, "-m", module, str(tmp_path), str(hours), boundary],
@@ -36,17 +36,17 @@ def test_process_killed_between_phases_becomes_ready_with_one_purchase(
     penguin("apply", "-f", str(control_plane.file))
 
     for hours, boundary in enumerate(BOUNDARIES, 1):
-        assert live(hours, boundary) == -signal.SIGKILL, boundary
+        assert run_until(hours, boundary) == -signal.SIGKILL, boundary
         waited = penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=0s")
         assert "error[wait.timeout]" in waited.err, boundary
         assert cloud.bought() == ([] if boundary in ("keys", "cloud") else ["server"]), boundary
-    assert live(len(BOUNDARIES) + 1, "nowhere") == 0
+    assert run_until(len(BOUNDARIES) + 1, "no phase") == 0
 
     waited = penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=0s")
     assert waited.status == 0, waited.err
     assert cloud.bought() == ["server"]
     operations = json.loads(penguin("describe", "tenant", "acme", "-o", "json").out)["operations"]
-    assert [(one["phase"], one["outcome"]) for one in reversed(operations)] == [
+    assert [(operation["phase"], operation["outcome"]) for operation in reversed(operations)] == [
         ("keys", "succeeded"),
         ("cloud", "succeeded"),
         ("configuration", "succeeded"),

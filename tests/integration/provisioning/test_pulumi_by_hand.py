@@ -25,7 +25,7 @@ DEADLINE = timedelta(minutes=2)
 
 @pytest.fixture
 def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> dict[str, str]:
-    """State and journal are files, or in PostgreSQL under their own logins."""
+    """With state and journal in files, or in PostgreSQL under their own logins."""
     if getattr(request, "param", "files") == "files":
         return environment
     database = request.getfixturevalue("upgraded")
@@ -44,7 +44,7 @@ def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> 
 
 @pytest.fixture
 def reconciler(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    """`pulumi up` by hand."""
+    """The engine of the reconciler."""
     return pulumi_engine(environment, tmp_path / "operations")
 
 
@@ -52,9 +52,9 @@ def reconciler(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
 def by_hand(
     engine: Engine, environment: dict[str, str], blueprint: Blueprint, tmp_path: Path
 ) -> ByHand:
-    made = ByHand(engine, environment, tmp_path)
-    made.takes(blueprint)
-    return made
+    shell = ByHand(engine, environment, tmp_path)
+    shell.configure(blueprint)
+    return shell
 
 
 @pytest.mark.parametrize("environment", ["files", "postgres"], indirect=True)
@@ -85,7 +85,7 @@ def test_tenant_begun_by_hand_is_continued_by_the_reconciler(
     cloud: Cloud,
     tmp_path: Path,
 ) -> None:
-    by_hand.begin(tmp_path / "elsewhere")
+    by_hand.init_stack(tmp_path / "elsewhere")
     done = by_hand.run("up", "--yes", "--skip-preview")
     assert "hostwinds.pending" in done.stdout, done.stdout + done.stderr
     assert reconciler.state("acme").pending == ("mx1-2",)
@@ -102,8 +102,8 @@ def test_pending_address_survives_refresh_and_preview_by_hand(
 ) -> None:
     """A refresh forgets that a resource is not complete; the plugin must not."""
     reconciler.up(blueprint, print, deadline=DEADLINE)
-    by_hand.done("refresh", "--yes", "--skip-preview")
-    by_hand.done("preview")
+    by_hand.run_checked("refresh", "--yes", "--skip-preview")
+    by_hand.run_checked("preview")
     cloud.sell_addresses(1)
     by_hand.up()
     assert reconciler.state("acme").pending == ()
@@ -122,7 +122,7 @@ def test_label_changed_in_the_portal_replaces_nothing(
     reconciler.up(blueprint, print, deadline=DEADLINE)
     [server] = cloud.hostwinds.all_servers()
     server.srvrname = "our mail server"
-    assert "our mail server" in by_hand.done("refresh", "--yes", "--skip-preview")
+    assert "our mail server" in by_hand.run_checked("refresh", "--yes", "--skip-preview")
     assert "unchanged" in by_hand.up()
     assert list(cloud.hostwinds.all_servers()) == [server]
     assert cloud.bought() == ["server", "address"]

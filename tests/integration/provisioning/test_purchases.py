@@ -1,4 +1,4 @@
-"""Nothing is bought twice, nothing that was bought is lost sight of, whatever the engine thinks."""
+"""Nothing is bought twice and no purchase is lost, whatever the engine's state contains."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEADLINE = timedelta(minutes=2)
 
 
 @pytest.fixture
-def engine_of_ours(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
+def cloud_engine(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
     return pulumi_engine(environment, tmp_path / "operations")
 
 
@@ -41,35 +41,35 @@ def fails(act: Callable[[], object]) -> Fault:
 
 
 def test_server_in_no_state_is_ended_with_its_tenant(
-    engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
 ) -> None:
     """Killed between the order and the checkpoint, then deleted."""
     name = blueprint.hosts[0].server_name
-    others = server_name(INSTALLATION, "acme-two", "mx1", 1)
-    for each in (name, others):
-        journal.open(each)
-        cloud.hostwinds.order(each, "54", 12)
-    journal.settle(others, "1002")
+    other = server_name(INSTALLATION, "acme-two", "mx1", 1)
+    for label in (name, other):
+        journal.open(label)
+        cloud.hostwinds.order(label, "54", 12)
+    journal.settle(other, "1002")
     [mine, _] = cloud.hostwinds.all_servers()
     mine.visible_at = float("inf")  # the API does not show it yet
-    error = fails(lambda: engine_of_ours.destroy("acme", print, deadline=DEADLINE))
+    error = fails(lambda: cloud_engine.destroy("acme", print, deadline=DEADLINE))
     assert_shows(error, INTERRUPTED, what=...)
     assert error.retryable
     mine.visible_at = 0
-    engine_of_ours.destroy("acme", print, deadline=DEADLINE)
-    assert [server.srvrname for server in cloud.hostwinds.all_servers()] == [others]
-    assert [intent.key for intent in journal.intents()] == [others]
+    cloud_engine.destroy("acme", print, deadline=DEADLINE)
+    assert [server.srvrname for server in cloud.hostwinds.all_servers()] == [other]
+    assert [intent.key for intent in journal.intents()] == [other]
 
 
 def test_earlier_holder_of_the_lease_buys_nothing(
-    engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
 ) -> None:
     journal.raise_fence(f"{INSTALLATION}/acme", 4)
-    error = fails(lambda: engine_of_ours.up(blueprint, print, deadline=DEADLINE, fence=3))
+    error = fails(lambda: cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=3))
     assert error.code.name == "hostwinds.superseded"
     assert cloud.bought() == []
     assert journal.intents() == []
-    engine_of_ours.up(blueprint, print, deadline=DEADLINE, fence=5)
+    cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=5)
     assert journal.fence(f"{INSTALLATION}/acme") == 5
     assert cloud.bought() == ["server"]
 
@@ -92,28 +92,28 @@ def test_server_that_never_boots_is_in_the_state_and_ended_with_its_tenant(
 
 
 def test_tenant_whose_server_was_ended_in_the_portal_can_be_deleted(
-    engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
 ) -> None:
-    engine_of_ours.up(blueprint, print, deadline=DEADLINE)
+    cloud_engine.up(blueprint, print, deadline=DEADLINE)
     cloud.sell_addresses(1)
-    engine_of_ours.up(blueprint, print, deadline=DEADLINE)
+    cloud_engine.up(blueprint, print, deadline=DEADLINE)
     cloud.hostwinds.terminate(1001)
-    engine_of_ours.destroy("acme", print, deadline=DEADLINE)
-    assert engine_of_ours.state("acme").hosts == ()
+    cloud_engine.destroy("acme", print, deadline=DEADLINE)
+    assert cloud_engine.state("acme").hosts == ()
     assert all(not cloud.cloudflare.records(zone["id"]) for zone in cloud.cloudflare.zones())
-    engine_of_ours.destroy("acme", print, deadline=DEADLINE)
+    cloud_engine.destroy("acme", print, deadline=DEADLINE)
     assert journal.intents() == []
 
 
 def test_other_size_under_the_same_name_ends_nothing(
-    engine_of_ours: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:
-    engine_of_ours.up(blueprint, print, deadline=DEADLINE)
+    cloud_engine.up(blueprint, print, deadline=DEADLINE)
     [host] = blueprint.hosts
     larger = blueprint.model_copy(
         update={"hosts": (host.model_copy(update={"cpu": 1, "ram_mb": 2048}),), "generation": 2}
     )
-    error = fails(lambda: engine_of_ours.up(larger, print, deadline=DEADLINE))
+    error = fails(lambda: cloud_engine.up(larger, print, deadline=DEADLINE))
     assert_shows(error, REPLACEMENT_NAME)
     assert [server.serviceid for server in cloud.hostwinds.all_servers()] == [1001]
     assert cloud.bought() == ["server"]

@@ -1,4 +1,4 @@
-"""Staging and production in one provider account never touch each other's things."""
+"""Staging and production in one provider account never touch each other's resources."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def engine_of(environment: dict[str, str], tmp_path: Path) -> Callable[[str], Pu
 
 def records(cloud: Cloud, zone: str) -> list[str]:
     """Return the comments of a zone's records."""
-    [found] = [one for one in cloud.cloudflare.zones() if one["name"] == zone]
-    return sorted(str(record["comment"]) for record in cloud.cloudflare.records(found["id"]))
+    [match] = [z for z in cloud.cloudflare.zones() if z["name"] == zone]
+    return sorted(str(record["comment"]) for record in cloud.cloudflare.records(match["id"]))
 
 
 def test_tenants_of_one_name_keep_their_servers_addresses_and_records(
@@ -60,7 +60,7 @@ def test_tenants_of_one_name_keep_their_servers_addresses_and_records(
     cloud.sell_addresses(1)
     before = theirs.up(other, print, deadline=DEADLINE, fence=9)
     assert before.pending == ()
-    stood = records(cloud, "beta.example")
+    unchanged = records(cloud, "beta.example")
 
     state = ours.up(mine, print, deadline=DEADLINE, fence=1)
 
@@ -73,10 +73,10 @@ def test_tenants_of_one_name_keep_their_servers_addresses_and_records(
 
     ours.destroy("acme", print, deadline=DEADLINE, fence=2)
 
-    [left] = cloud.hostwinds.all_servers()
-    assert left.srvrname == other.hosts[0].server_name
+    [remaining] = cloud.hostwinds.all_servers()
+    assert remaining.srvrname == other.hosts[0].server_name
     assert records(cloud, "acme.example") == []
-    assert records(cloud, "beta.example") == stood
+    assert records(cloud, "beta.example") == unchanged
     assert theirs.up(other, print, deadline=DEADLINE, fence=9) == before
     assert theirs.preview(other, print).changes == ()
 
@@ -87,7 +87,7 @@ def test_server_in_no_state_is_ended_by_its_own_installation_only(
     theirs = blueprint_of(OTHER, "acme.example")
 
     def killed(line: str) -> None:
-        if "ordering" in line:  # the plugin buys; its engine dies before the checkpoint
+        if "ordering" in line:  # the plugin buys; its engine is killed before the checkpoint
             kill_engine()
 
     with pytest.raises(Fault):
@@ -108,7 +108,7 @@ def test_records_of_another_installation_are_foreign(
 ) -> None:
     theirs = blueprint_of(OTHER, "acme.example")
     engine_of(OTHER).up(theirs, print, deadline=DEADLINE)
-    stood = records(cloud, "acme.example")
+    unchanged = records(cloud, "acme.example")
 
     state = engine_of(INSTALLATION).up(
         blueprint_of(INSTALLATION, "acme.example"), print, deadline=DEADLINE
@@ -117,5 +117,5 @@ def test_records_of_another_installation_are_foreign(
     [held] = state.held
     assert (held.zone, held.code) == ("acme.example", "dns.foreign_record")
     assert state.hosts == ()
-    assert records(cloud, "acme.example") == stood
+    assert records(cloud, "acme.example") == unchanged
     assert cloud.bought() == ["server"]

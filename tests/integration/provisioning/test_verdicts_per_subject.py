@@ -49,8 +49,8 @@ def conditions(penguin: CommandLine) -> dict[tuple[str, str], tuple[str, str]]:
 def published(control_plane: ControlPlane) -> dict[str, Any]:
     async def read() -> dict[str, Any]:
         async with control_plane.database.begin(CONTROLLER) as connection:
-            found = await connection.execute(text("select document from directory.entries"))
-            return dict(found.scalar_one())
+            result = await connection.execute(text("select document from directory.entries"))
+            return dict(result.scalar_one())
 
     return control_plane.run(read())
 
