@@ -1,4 +1,4 @@
-"""An installation on real servers, and the commands on it."""
+"""An installation with real servers, and its commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tools.servers import Valkey
 
 
 class Installation:
-    """One state directory, and the commands on it."""
+    """One state directory and its commands."""
 
     def __init__(self, directory: Path, dsn: str) -> None:
         self.directory = directory
@@ -55,7 +55,7 @@ class Installation:
 
     @property
     def announced(self) -> dict[str, Any]:
-        """What `serve.json` says."""
+        """The content of `serve.json`."""
         announced: dict[str, Any] = json.loads((self.directory / "serve.json").read_text())
         return announced
 
@@ -64,7 +64,7 @@ class Installation:
         return int(self.announced["process"].partition(".")[0])
 
     def health(self, part: str = "") -> httpx2.Response:
-        """Ask for the health of all or of one part; whatever hangs, the answer takes a second."""
+        """Request the health of all or of one part, which must be answered within a second."""
         path = f"/api/v1/health/{part}".rstrip("/")
         return httpx2.get(f"{self.announced['url']}{path}", timeout=1.0, trust_env=False)
 
@@ -77,38 +77,38 @@ class Installation:
 
     @contextmanager
     def serving(self, *parts: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-        """Run parts until all are well; at the end they have ended, and in time."""
-        with (self.directory / "said").open("w") as said:
+        """Run parts; yield when all are healthy, and check that they end in time."""
+        with (self.directory / "output").open("w") as output:
             process = subprocess.Popen(
                 [*COMMAND, "serve", *parts],
                 cwd=checkout(),
                 env={**self.environment, **environment},
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 text=True,
             )
         try:
-            wait_for(lambda: process.poll() is not None or self._are_well(parts), seconds=60)
-            assert process.poll() is None, self.said()
+            wait_for(lambda: process.poll() is not None or self._are_healthy(parts), seconds=60)
+            assert process.poll() is None, self.output()
             yield process
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(60) == 0, self.said()
+                assert process.wait(60) == 0, self.output()
         finally:
             process.kill()
             process.wait()
 
-    def said(self) -> str:
+    def output(self) -> str:
         """Return what `penguin serve` printed."""
-        return (self.directory / "said").read_text()
+        return (self.directory / "output").read_text()
 
-    def _are_well(self, parts: Sequence[str]) -> bool:
+    def _are_healthy(self, parts: Sequence[str]) -> bool:
         return all(self.health(part).status_code == 200 for part in parts or ("",))
 
 
 @pytest.fixture
 def installation(tmp_path: Path, database: str) -> Iterator[Installation]:
-    made = Installation(tmp_path, database)
-    assert made.run("init").returncode == 0
-    yield made
-    Valkey(tmp_path / "valkey").stop()  # the embedded one, where no other was set
+    initialized = Installation(tmp_path, database)
+    assert initialized.run("init").returncode == 0
+    yield initialized
+    Valkey(tmp_path / "valkey").stop()  # the embedded one, unless another is configured

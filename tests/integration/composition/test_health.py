@@ -1,4 +1,4 @@
-"""What `/health` makes of heartbeats that parts, on any machine, have written."""
+"""`/health` evaluates the heartbeats that the parts on all machines have written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from controlplane.database import Database
 from controlplane.health.endpoints import Unwell
 from tests.support.installation import INSTALLATION, PASSWORDS
 
-WRITTEN = """
+INSERT = """
 insert into oltp.heartbeats (part, instance, process, at, progressed_at, trouble)
 values (%s, %s, 7, now() - %s * interval '1 s', now() - %s * interval '1 s', '')
 """
@@ -21,14 +21,16 @@ values (%s, %s, 7, now() - %s * interval '1 s', now() - %s * interval '1 s', '')
 
 @pytest.fixture
 async def database(upgraded: str) -> AsyncIterator[Database]:
-    made = Database.connect(upgraded, INSTALLATION, PASSWORDS)
-    yield made
-    await made.close()
+    pools = Database.connect(upgraded, INSTALLATION, PASSWORDS)
+    yield pools
+    await pools.close()
 
 
-def written(dsn: str, part: Part, *, instance: str = "mx:/var", silent: int, idle: int) -> None:
+def write_heartbeat(
+    dsn: str, part: Part, *, instance: str = "mx:/var", silent: int, idle: int
+) -> None:
     with psycopg.connect(dsn) as admin:
-        admin.execute(WRITTEN, [part, instance, silent, idle])
+        admin.execute(INSERT, [part, instance, silent, idle])
 
 
 @pytest.mark.parametrize(
@@ -38,9 +40,9 @@ def written(dsn: str, part: Part, *, instance: str = "mx:/var", silent: int, idl
 async def test_loop_without_progress_is_reported_after_the_limit_of_its_part(
     upgraded: str, database: Database, part: Part, limit: int
 ) -> None:
-    written(upgraded, part, instance="one:/var", silent=1, idle=limit - 10)
+    write_heartbeat(upgraded, part, instance="one:/var", silent=1, idle=limit - 10)
     assert await probes(database)[part]() == "1 process"
-    written(upgraded, part, instance="two:/var", silent=1, idle=limit + 1)
+    write_heartbeat(upgraded, part, instance="two:/var", silent=1, idle=limit + 1)
     with pytest.raises(Unwell, match=r"process 7 on two has made no progress for \d+ s"):
         await probes(database)[part]()
 
@@ -48,9 +50,9 @@ async def test_loop_without_progress_is_reported_after_the_limit_of_its_part(
 async def test_process_that_writes_nothing_is_reported_after_ten_seconds(
     upgraded: str, database: Database
 ) -> None:
-    written(upgraded, Part.SENDER, instance="one:/var", silent=3, idle=3)
+    write_heartbeat(upgraded, Part.SENDER, instance="one:/var", silent=3, idle=3)
     assert await probes(database)[Part.SENDER]() == "1 process"
-    written(upgraded, Part.SENDER, instance="two:/var", silent=12, idle=12)
+    write_heartbeat(upgraded, Part.SENDER, instance="two:/var", silent=12, idle=12)
     with pytest.raises(Unwell, match=r"process 7 on two has been silent for \d+ s"):
         await probes(database)[Part.SENDER]()
 
@@ -58,6 +60,6 @@ async def test_process_that_writes_nothing_is_reported_after_ten_seconds(
 async def test_part_of_which_nothing_was_written_for_an_hour_is_reported(
     upgraded: str, database: Database
 ) -> None:
-    written(upgraded, Part.RECONCILER, silent=3700, idle=3700)
+    write_heartbeat(upgraded, Part.RECONCILER, silent=3700, idle=3700)
     with pytest.raises(Unwell, match="no process has reported within the last hour"):
         await probes(database)[Part.RECONCILER]()

@@ -1,4 +1,4 @@
-"""Each part in a process of its own: what it knows, and what its death does to the others."""
+"""Each part in its own process: the secrets it holds, and what happens when a part fails."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def prepared(installation: Installation, valkey: str) -> Installation:
 def control_plane(
     postgres_server: Postgres, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """All parts, for the tests of this module: each leaves them well."""
+    """All parts, for the tests of this module: each test leaves them healthy."""
     with fresh_database(postgres_server) as dsn:
         installation = Installation(tmp_path_factory.mktemp("state"), dsn)
         assert installation.run("init").returncode == 0
@@ -74,7 +74,7 @@ def control_plane(
 
 
 def prepare(installation: Installation, valkey: str) -> Installation:
-    """Give all parts their settings; the reconciler finds no engine, so that a pass ends soon."""
+    """Configure all parts; the reconciler has no usable engine, so that passes end soon."""
     installation.environment |= {
         **PROVIDER,
         "PENGUIN_REDIS__URL": valkey,
@@ -88,7 +88,7 @@ def prepare(installation: Installation, valkey: str) -> Installation:
 
 
 class Work:
-    """What the parts have to do: passes of a tenant, and mail of another that can send."""
+    """Work for the parts: passes of a tenant, and mail of another that can send."""
 
     def __init__(self, dsn: str, api: str, name: str, tenant: UUID, sink: Sink) -> None:
         self._dsn = dsn
@@ -150,12 +150,12 @@ async def work(
 
 
 def restart(control_plane: Installation, part: str) -> None:
-    """Kill a part and wait until another process of it is well."""
+    """Kill a part and wait until its next process is healthy."""
     killed = control_plane.pid(part)
     os.kill(killed, signal.SIGKILL)
     with psycopg.connect(control_plane.dsn, autocommit=True) as admin:
-        beating = "select process from oltp.heartbeats where part = %s and process <> %s"
-        wait_for(lambda: admin.execute(beating, [part, killed]).fetchone())
+        restarted = "select process from oltp.heartbeats where part = %s and process <> %s"
+        wait_for(lambda: admin.execute(restarted, [part, killed]).fetchone())
     wait_for(lambda: control_plane.health(part).status_code == 200)
 
 
@@ -173,7 +173,7 @@ def test_part_that_runs_holds_no_secret_of_another(
     [redis_password] = re.findall(r":([^:@/]+)@", valkey)
     assert settings.database.dsn is not None
     [superuser] = re.findall(r":([^:@/]+)@", settings.database.dsn.get_secret_value())
-    owners: dict[str, set[str]] = {
+    holders: dict[str, set[str]] = {
         passwords[Role.API].get_secret_value(): {"api"},
         passwords[Role.OPERATOR].get_secret_value(): {"api"},
         passwords[Role.PUBLIC].get_secret_value(): {"public"},
@@ -190,17 +190,17 @@ def test_part_that_runs_holds_no_secret_of_another(
         **{credential: {"reconciler"} for credential in PROVIDER.values()},
     }
     held = {part: memory_of(control_plane.pid(part)) for part in PARTS}
-    for secret, parts in owners.items():
+    for secret, parts in holders.items():
         assert {part for part, memory in held.items() if secret.encode() in memory} == parts, secret
     for part in PARTS:
         directory = Path(f"/proc/{control_plane.pid(part)}")
         seen = (directory / "environ").read_bytes() + (directory / "cmdline").read_bytes()
-        assert not [secret for secret in owners if secret.encode() in seen], part
+        assert not [secret for secret in holders if secret.encode() in seen], part
 
 
 def memory_of(pid: int) -> bytes:
     """Return everything that a process has written to its memory, settings included."""
-    found = bytearray()
+    content = bytearray()
     with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
             area, rights, *_, name = (*line.split(), "")[:7]
@@ -209,11 +209,11 @@ def memory_of(pid: int) -> bytes:
                 while first < last:
                     try:
                         pages = os.pread(memory.fileno(), last - first, first)
-                    except OSError:  # a page that nothing backs, such as one beyond a file's end
+                    except OSError:  # an unbacked page, such as one beyond a file's end
                         pages = b""
-                    found += pages
+                    content += pages
                     first += len(pages) or os.sysconf("SC_PAGE_SIZE")
-    return bytes(found)
+    return bytes(content)
 
 
 def test_part_that_is_killed_is_restarted_and_the_others_go_on(
@@ -264,7 +264,7 @@ def test_part_that_keeps_dying_is_left_down_and_health_says_so(prepared: Install
             "detail": "left down: it ended 5 times within a minute, by signal SIGKILL",
         }
         assert prepared.health("api").status_code == 200
-        assert "public is left down" in prepared.said()
+        assert "public is left down" in prepared.output()
 
 
 def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
@@ -331,5 +331,5 @@ async def test_request_that_keeps_the_api_busy_delays_neither_mail_nor_passes(
     await asyncio.to_thread(sending.join, 60)
     [(at, status)] = answered
     assert status in {401, 413, 422}
-    # Refused before its body was read, it has held up nobody.
+    # If it was refused before its body was read, it cannot have delayed anything.
     assert done < at or at - began < 1

@@ -1,4 +1,4 @@
-"""A person settles what nobody else can tell."""
+"""An operator settles purchases whose outcome is unknown."""
 
 from __future__ import annotations
 

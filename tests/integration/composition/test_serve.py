@@ -31,9 +31,9 @@ def test_init_run_twice_makes_private_files_once(installation: Installation) -> 
         assert (installation.directory / name).stat().st_mode & 0o777 == 0o600, name
     before = (installation.directory / "settings.env").read_text()
     assert "PENGUIN_PLATFORM__INSTALLATION=" in before
-    again = installation.run("init")
-    assert again.returncode == 1
-    assert_shows(again.stderr, INIT_EXISTS)
+    second = installation.run("init")
+    assert second.returncode == 1
+    assert_shows(second.stderr, INIT_EXISTS)
     assert (installation.directory / "settings.env").read_text() == before
 
 
@@ -63,29 +63,29 @@ def test_api_serves_the_first_operator_until_sigterm(
 
 def test_api_started_second_leaves_the_address_of_the_first(installation: Installation) -> None:
     installation.run("db", "upgrade")
-    word = installation.directory / "serve.json"
+    serve_file = installation.directory / "serve.json"
     first = installation.start("serve", "api")
     try:
         assert first.stdout is not None
         first.stdout.readline()
-        said = word.read_text()
+        announced = serve_file.read_text()
         second = installation.start("serve", "api")
         assert second.stdout is not None
         second.stdout.readline()
         second.send_signal(signal.SIGTERM)
         second.communicate(timeout=30)
-        assert word.read_text() == said
+        assert serve_file.read_text() == announced
     finally:
         first.send_signal(signal.SIGTERM)
         first.communicate(timeout=30)
-    assert not word.exists()
+    assert not serve_file.exists()
 
 
 def test_database_that_does_not_answer_is_not_reported_as_old(installation: Installation) -> None:
-    away = installation.run(
+    unreachable = installation.run(
         "serve", "api", PENGUIN_DATABASE__DSN="postgresql://nobody@127.0.0.1:9/penguin"
     )
-    assert_shows(away.stderr, DATABASE_UNAVAILABLE, reason=...)
+    assert_shows(unreachable.stderr, DATABASE_UNAVAILABLE, reason=...)
     old = installation.run("serve", "api")
     assert "error[database.not_upgraded]" in old.stderr
     assert "`penguin db upgrade`" in old.stderr
@@ -120,9 +120,9 @@ def test_port_in_use_is_named(installation: Installation) -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.invalid", "not an address"])
 def test_address_of_another_machine_is_named(host: str) -> None:
-    said = printed(lambda: listen(host, 0))
-    assert_shows(said, NOT_LISTENING, host=host, port=0, reason=...)
-    assert f"at: {host}:0" in said
+    output = printed(lambda: listen(host, 0))
+    assert_shows(output, NOT_LISTENING, host=host, port=0, reason=...)
+    assert f"at: {host}:0" in output
 
 
 def test_reconciler_without_an_engine_is_refused(installation: Installation) -> None:

@@ -1,4 +1,4 @@
-"""Runs of the real Ansible against this machine itself, with playbooks that touch nothing."""
+"""Runs of the real Ansible on this machine, with playbooks that change temporary files only."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Run:
         self.lines: list[str] = []
         self.root = tmp_path / "private runs"
         self.root.mkdir()
-        self._folder = tmp_path / "play books"
-        self._folder.mkdir()
-        shutil.copy(CONFIG, self._folder)
+        self._directory = tmp_path / "play books"
+        self._directory.mkdir()
+        shutil.copy(CONFIG, self._directory)
 
     def tasks(self, *tasks: dict[str, Any], deadline: float = 60, **options: Any) -> int:
         play = {"hosts": "mail_hosts", "gather_facts": False, "tasks": list(tasks)}
-        path = self._folder / "site.yml"
+        path = self._directory / "site.yml"
         path.write_text(json.dumps([play]))
         variables = {"word": "shown"}
         if options.pop("local", True):
@@ -77,10 +77,10 @@ def task(name: str, module: str, **arguments: Any) -> dict[str, Any]:
 
 
 def test_run_from_a_directory_with_a_space_counts_changes(run: Run, tmp_path: Path) -> None:
-    made = task("Make a folder", "file", path=str(tmp_path / "made"), state="directory")
+    create = task("Make a folder", "file", path=str(tmp_path / "made"), state="directory")
 
-    assert run.tasks(made) == 1
-    assert run.tasks(made) == 0
+    assert run.tasks(create) == 1
+    assert run.tasks(create) == 0
     assert run.lines == ["mx1: changed: Make a folder", "mx1: ok: Make a folder"]
 
 
@@ -140,7 +140,7 @@ def test_run_that_hangs_is_ended_at_the_deadline(run: Run, tmp_path: Path) -> No
     hang = task("Hang", "shell", cmd=f"echo $$ > {number}; exec cat {pipe}")
 
     with pytest.raises(Fault) as caught:
-        run.tasks(hang, deadline=10)  # long enough to get there on a busy machine
+        run.tasks(hang, deadline=10)  # long enough to reach the task on a busy machine
 
     assert_shows(caught.value, OPERATION_ENDED, reason="it took longer than 0:00:10")
     hanging = Path("/proc", number.read_text().strip(), "cmdline")

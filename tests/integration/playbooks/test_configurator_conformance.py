@@ -1,4 +1,4 @@
-"""Every configurator does the same: Ansible over SSH, and the double of other tests.
+"""All configurators behave the same: Ansible over SSH, and the double of other tests.
 
 The checks that need a whole host run on the lab's, in `tests/e2e/playbooks`.
 """
@@ -35,34 +35,35 @@ from tests.support.tenants import rendered, tenant
 from .test_first_contact import PASSWORD, Host, SshPort, make_key
 
 IP = f"127.{os.getpid() >> 8 & 255}.{os.getpid() & 255}.9"
-"""Port 22 of another address in each process that runs tests."""
+"""Each process that runs tests uses port 22 of its own loopback address."""
 
 
 def observed(blueprint: Blueprint) -> ObservedHost:
     """Return the host of a blueprint with its addresses on the loopback device."""
     [host] = blueprint.hosts
     addresses = tuple(
-        ObservedAddress(one.name, f"{IP[:-1]}{8 + one.index}", one.helo) for one in host.addresses
+        ObservedAddress(address.name, f"{IP[:-1]}{8 + address.index}", address.helo)
+        for address in host.addresses
     )
     return ObservedHost(host.name, host.server_name, 7, addresses)
 
 
 def secrets_of(blueprint: Blueprint, private_key: str) -> HostSecrets:
-    """Return what a host needs."""
+    """Return the secrets of a host."""
     addresses = blueprint.hosts[0].addresses
     return HostSecrets(
         ssh_private_key=private_key,
-        tls_certificates={one.helo: ("CERTIFICATE", "KEY") for one in addresses},
+        tls_certificates={address.helo: ("CERTIFICATE", "KEY") for address in addresses},
         users=tuple(
-            SubmissionUser(one.name, f"{one.name}.acme", "$6$salt$x", ("b.acme.example",))
-            for one in addresses
-            if one.sends_bulk
+            SubmissionUser(address.name, f"{address.name}.acme", "$6$salt$x", ("b.acme.example",))
+            for address in addresses
+            if address.sends_bulk
         ),
     )
 
 
 class InMemory:
-    """The double, and the one host that it has."""
+    """The double and its only host."""
 
     password = FIRST
 
@@ -85,7 +86,7 @@ class InMemory:
 
 
 class OnLoopback(InMemory):
-    """The real configurator, and a host of which only the SSH protocol is there."""
+    """The real configurator, and a host that implements only the SSH protocol."""
 
     password = PASSWORD
 
@@ -100,16 +101,16 @@ class OnLoopback(InMemory):
             )
         )
         self._server = Host()
-        self._door: SshPort | None = SshPort(self._server, 22, IP)
+        self._port: SshPort | None = SshPort(self._server, 22, IP)
 
     def stop_host(self) -> None:
-        if self._door is not None:
-            self._door.close()
-        self._door = None
+        if self._port is not None:
+            self._port.close()
+        self._port = None
 
     def reinstall(self) -> None:
         self.stop_host()
-        self._door = SshPort(self._server, 22, IP)
+        self._port = SshPort(self._server, 22, IP)
 
     def remove_key(self) -> None:
         self._server.scripts.clear()
@@ -121,9 +122,9 @@ def loopback() -> Iterator[OnLoopback]:
         socket.create_server((IP, 22)).close()
     except OSError as error:
         pytest.skip(f"port 22 of {IP} cannot be used: {error}")
-    around = OnLoopback()
-    yield around
-    around.stop_host()
+    surroundings = OnLoopback()
+    yield surroundings
+    surroundings.stop_host()
 
 
 def name_of(check: Callable[..., None]) -> str:
@@ -143,11 +144,11 @@ def test_configurator_in_memory_conforms(check: Callable[[Surroundings], None]) 
 
 
 def test_configurator_in_memory_changes_what_differs_once() -> None:
-    around = InMemory()
-    line = Calls(around).first_contact(around.password)
+    surroundings = InMemory()
+    line = Calls(surroundings).first_contact(surroundings.password)
 
     def configure(host: ObservedHost) -> int:
-        around.host = host
-        return Calls(around).configure(line)
+        surroundings.host = host
+        return Calls(surroundings).configure(line)
 
-    check_what_differs_is_changed_once(configure, around.host)
+    check_what_differs_is_changed_once(configure, surroundings.host)

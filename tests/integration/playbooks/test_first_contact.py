@@ -36,24 +36,24 @@ def make_key() -> tuple[str, str]:
 
 
 class Host(paramiko.ServerInterface):  # type: ignore[misc]  # paramiko has no types
-    """A host that accepts one password, and keys that a script has put in place."""
+    """A host that accepts one password, and keys that a script has installed."""
 
     def __init__(self) -> None:
         self.scripts: list[str] = []
         self.passwords: list[str] = []
-        self.takes_passwords = True
+        self.accepts_passwords = True
 
     def get_allowed_auths(self, username: str) -> str:
         return "password,publickey"
 
     def check_auth_password(self, username: str, password: str) -> int:
         self.passwords.append(password)
-        right = self.takes_passwords and (username, password) == ("root", PASSWORD)
-        return int(paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED)
+        accepted = self.accepts_passwords and (username, password) == ("root", PASSWORD)
+        return int(paramiko.AUTH_SUCCESSFUL if accepted else paramiko.AUTH_FAILED)
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        known = any(key.get_base64() in script for script in self.scripts)
-        return int(paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED)
+        accepted = any(key.get_base64() in script for script in self.scripts)
+        return int(paramiko.AUTH_SUCCESSFUL if accepted else paramiko.AUTH_FAILED)
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return int(paramiko.OPEN_SUCCEEDED)
@@ -69,7 +69,7 @@ class Host(paramiko.ServerInterface):  # type: ignore[misc]  # paramiko has no t
 
 
 class SshPort:
-    """Takes connections for a host until it is closed."""
+    """Accepts connections for a host until it is closed."""
 
     def __init__(self, host: Host, port: int = 0, address: str = "127.0.0.1") -> None:
         private, _ = make_key()
@@ -193,13 +193,13 @@ def test_host_that_never_boots_is_unreachable_at_the_deadline() -> None:
 
 def test_host_that_boots_late_is_waited_for(host: Host) -> None:
     private, public = make_key()
-    doors: list[SshPort] = []
+    ssh_ports: list[SshPort] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
     def pause(_: float) -> None:
-        if not doors:
-            doors.append(SshPort(host, port))
+        if not ssh_ports:
+            ssh_ports.append(SshPort(host, port))
 
     contact = FirstContact(deadline=timedelta(seconds=10), pause=pause)
     try:
@@ -211,7 +211,7 @@ def test_host_that_boots_late_is_waited_for(host: Host) -> None:
             progress=lambda _: None,
         )
     finally:
-        for ssh_port in doors:
+        for ssh_port in ssh_ports:
             ssh_port.close()
 
     assert line.startswith(f"[127.0.0.1]:{port} ssh-ed25519 ")

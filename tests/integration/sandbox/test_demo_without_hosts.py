@@ -1,4 +1,4 @@
-"""Where no host can run the demo goes as far as DNS, says why, and leaves nothing running."""
+"""Where hosts cannot run, the demo ends at DNS with the reason and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tools.servers import Postgres, Valkey
 def test_demo_without_hosts_ends_at_dns_with_the_reason(servers_dir: Path) -> None:
     directory = servers_dir / "sandbox"
     done = run_process("demo", "--api-only", environment=environment_of(directory))
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    assert "Real hosts cannot run here" in said
-    assert "condition met: DnsReady" in said
-    assert "HostsUnavailable" in said
-    assert "$48.97" in said
-    assert "Traceback" not in said
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    assert "Real hosts cannot run here" in output
+    assert "condition met: DnsReady" in output
+    assert "HostsUnavailable" in output
+    assert "$48.97" in output
+    assert "Traceback" not in output
     assert Postgres(directory / "postgres").pid() is None
     assert Valkey(directory / "valkey").pid() is None
     assert not (directory / "lab" / "lab.json").exists()

@@ -1,4 +1,4 @@
-"""What says that it has ended has ended, whatever the control plane was doing."""
+"""`penguin down` ends every process, whatever the control plane was doing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Sandbox:
         return mentioning(self.directory)
 
     def segment(self) -> int | None:
-        """Return the shared memory of the database's server."""
+        """Return the shared memory segment of the database server."""
         return shared_memory.segment_of(
             (self.directory / "postgres/data/postmaster.pid").read_text()
         )
@@ -70,8 +70,8 @@ def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
     finally:
-        said = sandbox.penguin("down")
-    assert "control plane ended" in said
+        output = sandbox.penguin("down")
+    assert "control plane ended" in output
     assert sandbox.processes() == {}
     assert shared_memory.attached(segment) is None
     assert Postgres(sandbox.directory / "postgres").pid() is None

@@ -1,4 +1,4 @@
-"""`pulumi up` by hand with Cloudflare records, through the parts that this machine has."""
+"""`pulumi up` by hand with Cloudflare records, with this machine's parts of Pulumi."""
 
 from __future__ import annotations
 
@@ -49,27 +49,27 @@ POLICY = {
 
 
 class Shell:
-    """A person at a shell with a project, a stack and an account at Cloudflare."""
+    """A shell in a project with a stack and a Cloudflare account."""
 
-    def __init__(self, engine: Engine, place: Path, url: str) -> None:
+    def __init__(self, engine: Engine, directory: Path, url: str) -> None:
         self._program = engine.root / "bin" / "pulumi"
-        self._project = place / "project"
+        self._project = directory / "project"
         self._project.mkdir()
         (self._project / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
         (self._project / "__main__.py").write_text(PROGRAM)
-        (place / "state").mkdir()
-        (place / "passphrase").write_text("")
+        (directory / "state").mkdir()
+        (directory / "passphrase").write_text("")
         self.environment = {
             **os.environ,
-            **engine.environment(place / "home"),
-            "PULUMI_BACKEND_URL": f"file://{place}/state",
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(place / "passphrase"),
+            **engine.environment(directory / "home"),
+            "PULUMI_BACKEND_URL": f"file://{directory}/state",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory / "passphrase"),
             "CLOUDFLARE_BASE_URL": f"{url}/client/v4",
             "CLOUDFLARE_API_TOKEN": TOKEN,
         }
         assert self.run("stack", "init", "acme").returncode == 0
 
-    def wants(self, **records: dict[str, Any]) -> None:
+    def write_records(self, **records: dict[str, Any]) -> None:
         (self._project / "records.json").write_text(json.dumps(records))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -112,12 +112,12 @@ def records(account: CloudflareAccount) -> list[dict[str, Any]]:
 def test_records_created_by_hand_are_changed_and_deleted(
     shell: Shell, account: CloudflareAccount
 ) -> None:
-    shell.wants(host=HOST, policy=POLICY)
+    shell.write_records(host=HOST, policy=POLICY)
     shell.up()
     assert {record["type"] for record in records(account)} == {"A", "TXT"}
     shell.up("--refresh", "--expect-no-changes")
 
-    shell.wants(host={**HOST, "content": "198.51.100.8"}, policy=POLICY)
+    shell.write_records(host={**HOST, "content": "198.51.100.8"}, policy=POLICY)
     assert "1 updated" in shell.up()
     assert "198.51.100.8" in {record["content"] for record in records(account)}
 
@@ -128,12 +128,12 @@ def test_records_created_by_hand_are_changed_and_deleted(
 
 def test_record_that_exists_is_imported(shell: Shell, account: CloudflareAccount) -> None:
     zone = account.zones()[0]["id"]
-    there = account.create(zone, dict(POLICY))
-    shell.wants(policy={**POLICY, "import_": f"{zone}/{there['id']}"})
+    existing = account.create(zone, dict(POLICY))
+    shell.write_records(policy={**POLICY, "import_": f"{zone}/{existing['id']}"})
     assert "1 imported" in shell.up()
-    shell.wants(policy=POLICY)
+    shell.write_records(policy=POLICY)
     shell.up("--expect-no-changes")
-    assert [record["id"] for record in records(account)] == [there["id"]]
+    assert [record["id"] for record in records(account)] == [existing["id"]]
 
 
 def test_record_in_conflict_with_a_foreign_one_is_named(
@@ -141,7 +141,7 @@ def test_record_in_conflict_with_a_foreign_one_is_named(
 ) -> None:
     zone = account.zones()[0]["id"]
     account.create(zone, {"name": "mx1", "type": "CNAME", "content": "else.example", "ttl": 300})
-    shell.wants(host=HOST)
+    shell.write_records(host=HOST)
     done = shell.run("up", "--yes", "--skip-preview")
     assert done.returncode != 0
     assert "cloudflare: create A mx1.acme.example: 81054" in done.stdout
@@ -150,7 +150,7 @@ def test_record_in_conflict_with_a_foreign_one_is_named(
 
 def test_token_that_is_wrong_is_reported_with_a_remedy(shell: Shell) -> None:
     shell.environment["CLOUDFLARE_API_TOKEN"] = "w" * 40
-    shell.wants(host=HOST)
+    shell.write_records(host=HOST)
     done = shell.run("up", "--yes", "--skip-preview")
     assert done.returncode != 0
     assert "cloudflare: look up zone acme.example: 9109" in done.stdout

@@ -1,4 +1,4 @@
-"""The Cloudflare stand-in against the emulator: what it answers, and how it tells trouble."""
+"""The Cloudflare stand-in against the emulator: its responses and its error messages."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tools.pulumi.cloudflare_plugin import RECORD, ZONE, CloudflareProvider
 TOKEN = "t" * 40
 
 
-class Told(Exception):
-    """The call ended with this line."""
+class Aborted(Exception):
+    """The call was aborted with these details."""
 
 
 class Call:
     """Stands for the gRPC context of one call."""
 
     def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
-        raise Told(details)
+        raise Aborted(details)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def provider(emulator: RunningServer) -> CloudflareProvider:
 
 @pytest.fixture
 def host(account: CloudflareAccount) -> dict[str, Any]:
-    """The wish for an A record in the account's zone."""
+    """The inputs of an A record in the account's zone."""
     zone = account.zones()[0]["id"]
     return {
         "zoneId": zone,
@@ -84,8 +84,8 @@ def create(provider: CloudflareProvider, kind: str, inputs: dict[str, Any]) -> A
     return provider.Create(proto.CreateRequest(type=kind, properties=struct(inputs)), Call())
 
 
-def read(provider: CloudflareProvider, kind: str, identity: str, **known: Any) -> Any:
-    request = proto.ReadRequest(type=kind, id=identity, properties=struct(known))
+def read(provider: CloudflareProvider, kind: str, identity: str, **properties: Any) -> Any:
+    request = proto.ReadRequest(type=kind, id=identity, properties=struct(properties))
     return provider.Read(request, Call())
 
 
@@ -102,7 +102,7 @@ class TestLookUp:
 
     def test_zone_that_does_not_exist_is_named(self, provider: CloudflareProvider) -> None:
         expected = "cloudflare: look up zone none.example: failed to find exactly one result"
-        with pytest.raises(Told, match=expected):
+        with pytest.raises(Aborted, match=expected):
             look_up(provider, self.ONE, filter={"name": "none.example"})
 
     def test_listing_of_several_pages_is_read_whole(
@@ -115,7 +115,7 @@ class TestLookUp:
     def test_function_that_is_not_offered_names_the_official_plugin(
         self, provider: CloudflareProvider
     ) -> None:
-        with pytest.raises(Told, match="needs Pulumi's own Cloudflare plugin"):
+        with pytest.raises(Aborted, match="needs Pulumi's own Cloudflare plugin"):
             look_up(provider, "cloudflare:index/getUser:getUser")
 
 
@@ -126,13 +126,13 @@ class TestRecord:
         made = create(provider, RECORD, host)
         account.delete(host["zoneId"], made.id)
         assert read(provider, RECORD, made.id, **host).id == ""
-        with pytest.raises(Told, match=r"delete A mx1\.acme\.example: 81044"):
+        with pytest.raises(Aborted, match=r"delete A mx1\.acme\.example: 81044"):
             provider.Delete(
                 proto.DeleteRequest(type=RECORD, id=made.id, properties=made.properties), Call()
             )
 
     def test_import_without_the_zone_is_refused(self, provider: CloudflareProvider) -> None:
-        with pytest.raises(Told, match="must be <zone id>/<record id>, not abc"):
+        with pytest.raises(Aborted, match="must be <zone id>/<record id>, not abc"):
             read(provider, RECORD, "abc")
 
     def test_preview_changes_nothing(
@@ -180,7 +180,7 @@ class TestTrouble:
         self, emulator: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("CLOUDFLARE_API_TOKEN")
-        with pytest.raises(Told, match="no API token: set CLOUDFLARE_API_TOKEN"):
+        with pytest.raises(Aborted, match="no API token: set CLOUDFLARE_API_TOKEN"):
             create(CloudflareProvider(), RECORD, host)
 
     def test_api_that_cannot_be_reached_is_named(
@@ -189,24 +189,24 @@ class TestTrouble:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", "http://127.0.0.1:9/client/v4")
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
         monkeypatch.setenv("no_proxy", "*")
-        with pytest.raises(Told, match=r"cannot reach http://127\.0\.0\.1:9/client/v4"):
+        with pytest.raises(Aborted, match=r"cannot reach http://127\.0\.0\.1:9/client/v4"):
             create(CloudflareProvider(retries=0), RECORD, host)
 
     def test_token_that_fits_no_header_is_not_shown(
         self, emulator: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", f"{TOKEN}\nx")
-        with pytest.raises(Told, match="no API token") as told:
+        with pytest.raises(Aborted, match="no API token") as caught:
             create(CloudflareProvider(), RECORD, host)
-        assert TOKEN not in str(told.value)
+        assert TOKEN not in str(caught.value)
 
     def test_failure_of_cloudflare_is_not_reported_as_a_wrong_token(
         self, provider: CloudflareProvider, account: CloudflareAccount, host: dict[str, Any]
     ) -> None:
         account.faults.inject("server_error")
-        with pytest.raises(Told) as told:
+        with pytest.raises(Aborted) as caught:
             create(provider, RECORD, host)
-        assert str(told.value).endswith("10000 Internal error (HTTP 500)")
+        assert str(caught.value).endswith("10000 Internal error (HTTP 500)")
 
     def test_inputs_with_several_mistakes_report_all(self, provider: CloudflareProvider) -> None:
         wrong = struct({"zoneId": "z", "type": "MX", "ttl": 5})
@@ -219,5 +219,7 @@ class TestTrouble:
         ]
 
     def test_error_that_is_unexpected_is_one_line(self, provider: CloudflareProvider) -> None:
-        with pytest.raises(Told, match=r"failed: KeyError 'zoneId' \(cloudflare_plugin.py:\d+\)"):
+        with pytest.raises(
+            Aborted, match=r"failed: KeyError 'zoneId' \(cloudflare_plugin.py:\d+\)"
+        ):
             create(provider, RECORD, {"name": "x"})

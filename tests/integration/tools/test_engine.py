@@ -1,4 +1,4 @@
-"""The engine of this machine runs a program by hand, through whichever language host is in use."""
+"""The engine of this machine runs a program by hand, with whichever language host is in use."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def engine() -> Engine:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    place = tmp_path / "a project"
-    place.mkdir()
-    (place / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
-    return place
+    directory = tmp_path / "a project"
+    directory.mkdir()
+    (directory / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
+    return directory
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def test_program_that_changed_is_run_as_changed(
         (project / "part.py").write_text(f"NUMBER = {number}\n")
         done = pulumi(engine, project, environment, "up", "--yes", "--skip-preview")
         assert done.returncode == 0, done.stdout + done.stderr
-        said = pulumi(engine, project, environment, "stack", "output", "--json")
-        assert json.loads(said.stdout) == {"number": number}
+        shown = pulumi(engine, project, environment, "stack", "output", "--json")
+        assert json.loads(shown.stdout) == {"number": number}
 
 
 def test_program_that_fails_is_reported_with_its_message(
@@ -80,16 +80,16 @@ def test_program_that_fails_is_reported_with_its_message(
     pulumi(engine, project, environment, "stack", "init", "acme")
     done = pulumi(engine, project, environment, "up", "--yes", "--skip-preview")
     assert done.returncode != 0
-    said = done.stdout + done.stderr
-    assert f"ValueError: no such planet ({project}/__main__.py, line 2)" in said
-    assert "about to look" in said
-    assert "Traceback" not in said
+    output = done.stdout + done.stderr
+    assert f"ValueError: no such planet ({project}/__main__.py, line 2)" in output
+    assert "about to look" in output
+    assert "Traceback" not in output
 
 
 def test_program_that_ends_early_deletes_nothing(
     engine: Engine, project: Path, environment: dict[str, str]
 ) -> None:
-    """Else the engine would delete everything."""
+    """Otherwise the engine would delete all resources."""
     (project / "__main__.py").write_text("import os\nos._exit(0)\n")
     pulumi(engine, project, environment, "stack", "init", "acme")
     done = pulumi(engine, project, environment, "up", "--yes", "--skip-preview")

@@ -1,4 +1,4 @@
-"""The Pulumi command is found, fetched or built; half of one is never taken for a whole."""
+"""The Pulumi command is located, downloaded or built; an incomplete one is never used."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def executable(path: Path, text: str) -> Path:
 
 class TestPath:
     def test_command_of_another_version_is_not_used(self, tmp_path: Path) -> None:
-        found = executable(tmp_path / "bin" / "pulumi", OTHER)
+        pulumi = executable(tmp_path / "bin" / "pulumi", OTHER)
         assert command.on_path(str(tmp_path / "bin")) is None
-        executable(found, OURS)
+        executable(pulumi, OURS)
         part = command.on_path(str(tmp_path / "bin"))
         assert part is not None
-        assert (part.path, part.kind) == (found, Kind.OFFICIAL)
+        assert (part.path, part.kind) == (pulumi, Kind.OFFICIAL)
 
     def test_command_of_our_engine_is_not_official(self, tmp_path: Path) -> None:
         executable(tmp_path / "ours" / "bin" / "pulumi", OURS)
@@ -71,24 +71,24 @@ def distribution(script: str) -> bytes:
 
 
 class Site:
-    """A download site that answers every request with `body`, or the first part of it."""
+    """A download site that answers every request with `body`, or its first `sent` bytes."""
 
     def __init__(self) -> None:
         self.body = b""
         self.sent: int | None = None
-        self.asked: list[str] = []
+        self.requested_paths: list[str] = []
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                site.asked.append(self.path)
+                site.requested_paths.append(self.path)
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(site.body)))
                 self.end_headers()
                 self.wfile.write(site.body[: site.sent])
 
             def log_message(self, *_: object) -> None:
-                """Keep quiet."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever)
@@ -116,9 +116,9 @@ class TestDownload:
         assert part == command.cached()
         assert part.kind is Kind.OFFICIAL
         assert (part.path.parent / "pulumi-language-python").exists()
-        assert site.asked[0].startswith(f"/pulumi-v{VERSION}-linux-")
+        assert site.requested_paths[0].startswith(f"/pulumi-v{VERSION}-linux-")
         assert command.download(lambda _: None, base=site.url) == part
-        assert len(site.asked) == 1
+        assert len(site.requested_paths) == 1
 
     @pytest.mark.parametrize("script", [OTHER, "#!/no/such/interpreter\n"])
     def test_download_of_another_program_is_refused(self, site: Site, script: str) -> None:
@@ -161,21 +161,21 @@ esac
 class TestBuild:
     @pytest.fixture
     def go(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A Go tool that writes down what it was asked and makes a command that answers."""
+        """A Go tool that logs its arguments and builds a file."""
         build = 'printf "x" > "$2"'
-        script = GO.format(log=tmp_path / "asked", build=build)
+        script = GO.format(log=tmp_path / "arguments", build=build)
         executable(tmp_path / "go" / "go", script)
         monkeypatch.setenv("PATH", f"{tmp_path}/go:/usr/bin:/bin")
-        return tmp_path / "asked"
+        return tmp_path / "arguments"
 
     def test_build_reports_progress_and_keeps_the_result(self, go: Path) -> None:
-        said: list[str] = []
-        part = command.build(said.append)
+        lines: list[str] = []
+        part = command.build(lines.append)
         assert part.kind is Kind.BUILT
         assert part == command.cached()
         assert part.path.read_text() == "x"
-        assert said[0].startswith("fetching Go modules")
-        assert said[-1].endswith("3/3 packages")
+        assert lines[0].startswith("fetching Go modules")
+        assert lines[-1].endswith("3/3 packages")
 
     def test_build_of_two_checkouts_runs_once(self, go: Path) -> None:
         with ThreadPoolExecutor() as pool:
@@ -184,9 +184,9 @@ class TestBuild:
         assert len([line for line in go.read_text().splitlines() if "build" in line]) == 1
 
     def test_build_that_was_killed_leaves_nothing_to_the_next(self, go: Path, cache: Path) -> None:
-        left = cache / "engine" / "building-abc" / "engine" / "bin" / "pulumi"
-        left.parent.mkdir(parents=True)
-        left.write_text("half")
+        abandoned = cache / "engine" / "building-abc" / "engine" / "bin" / "pulumi"
+        abandoned.parent.mkdir(parents=True)
+        abandoned.write_text("half")
         assert command.build(lambda _: None) == command.cached()
         assert not [path for path in (cache / "engine").iterdir() if "building-" in path.name]
 

@@ -1,4 +1,4 @@
-"""Official parts are used where they are; ours stand in only where one is missing."""
+"""Official parts are used if they exist; ours replace only those that are missing."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ def test_engine_without_a_command_is_refused() -> None:
 
 def test_engine_of_a_bare_command_has_stand_ins(machine: Path) -> None:
     executable(machine / "bin" / "pulumi")
-    found = engine.find()
-    assert [part.kind for part in (found.cli, found.language, found.cloudflare)] == [
+    current = engine.find()
+    assert [part.kind for part in (current.cli, current.language, current.cloudflare)] == [
         Kind.OFFICIAL,
         Kind.STAND_IN,
         Kind.STAND_IN,
     ]
     # The engine looks for its language host beside its own real path.
-    beside = found.root / "bin" / "pulumi"
-    assert not beside.is_symlink()
-    assert beside.resolve().parent / "pulumi-language-python" == found.language.path
+    pulumi = current.root / "bin" / "pulumi"
+    assert not pulumi.is_symlink()
+    assert pulumi.resolve().parent / "pulumi-language-python" == current.language.path
 
 
 def test_engine_of_a_whole_distribution_has_no_stand_in(machine: Path) -> None:
     executable(machine / "bin" / "pulumi")
     host = executable(machine / "bin" / "pulumi-language-python")
     name = "pulumi-resource-cloudflare"
-    place = machine / "home" / "plugins" / f"resource-cloudflare-v{CLOUDFLARE_VERSION}"
-    plugin = executable(place / name)
-    found = engine.find()
-    assert (found.language.path, found.language.kind) == (host, Kind.OFFICIAL)
-    assert (found.cloudflare.path, found.cloudflare.kind) == (plugin, Kind.OFFICIAL)
-    assert found.root == machine
+    directory = machine / "home" / "plugins" / f"resource-cloudflare-v{CLOUDFLARE_VERSION}"
+    plugin = executable(directory / name)
+    current = engine.find()
+    assert (current.language.path, current.language.kind) == (host, Kind.OFFICIAL)
+    assert (current.cloudflare.path, current.cloudflare.kind) == (plugin, Kind.OFFICIAL)
+    assert current.root == machine
 
 
 def test_engine_uses_official_parts_once_they_exist(machine: Path) -> None:
@@ -78,13 +78,13 @@ def test_plugin_in_a_home_of_ours_is_not_official(machine: Path) -> None:
 def test_environment_has_every_plugin_by_its_exact_version(machine: Path) -> None:
     executable(machine / "bin" / "pulumi")
     ours = executable(machine / "pulumi-resource-hostwinds")
-    found = engine.find()
+    current = engine.find()
     for _ in range(2):
-        environment = found.environment(machine / "own", {"hostwinds": ("0.1.0", ours)})
+        environment = current.environment(machine / "own", {"hostwinds": ("0.1.0", ours)})
     plugins = machine / "own" / "plugins"
     hostwinds = plugins / "resource-hostwinds-v0.1.0" / "pulumi-resource-hostwinds"
     assert hostwinds.resolve() == ours
     assert (plugins / f"resource-cloudflare-v{CLOUDFLARE_VERSION}").is_dir()
     assert environment["PULUMI_HOME"] == str(machine / "own")
-    assert environment["PATH"].startswith(f"{found.root}/bin:")
+    assert environment["PATH"].startswith(f"{current.root}/bin:")
     assert environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"

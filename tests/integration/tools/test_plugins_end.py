@@ -1,4 +1,4 @@
-"""A plugin ends with its engine, also with one that is killed and says nothing."""
+"""A plugin ends with its engine, even if the engine is killed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ port = plugin.stdout.readline().decode().strip()
 print(plugin.pid, port, flush=True)
 plugin.wait()
 """
-PATIENCE = 60
-"""Seconds until a plugin that goes on counts as left behind."""
+DEADLINE = 60
+"""Seconds after which a plugin that still runs counts as abandoned."""
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -35,10 +35,10 @@ def test_plugin_of_a_killed_engine_ends(module: str) -> None:
     assert engine.stdout is not None
     plugin, port = map(int, engine.stdout.readline().split())
     assert port > 0
-    watched = os.pidfd_open(plugin)
+    plugin_fd = os.pidfd_open(plugin)
     engine.kill()
     engine.wait()
     engine.stdout.close()
-    ended, _, _ = select.select([watched], [], [], PATIENCE)
-    os.close(watched)
+    ended, _, _ = select.select([plugin_fd], [], [], DEADLINE)
+    os.close(plugin_fd)
     assert ended

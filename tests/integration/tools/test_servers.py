@@ -1,4 +1,4 @@
-"""The embedded servers survive what machines do to them."""
+"""The embedded servers survive kills, full disks, used ports and damaged files."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class TestPostgres:
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 row = connection.execute("select current_setting(%s)", [setting]).fetchone()
                 assert row == ("on",)
-        without = (
+        wrong_password_dsn = (
             postgres.dsn().replace(":", ":wrong", 2).replace("postgresql:wrong", "postgresql:")
         )
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            psycopg.connect(without)
+            psycopg.connect(wrong_password_dsn)
 
     def test_postgres_that_runs_is_adopted(self, postgres: Postgres, directory: Path) -> None:
         other = Postgres(directory / "postgres")
@@ -72,7 +72,7 @@ class TestPostgres:
         segment = shared_memory.segment_of(lines)
         assert segment is not None
         assert shared_memory.attached(segment)
-        with psycopg.connect(postgres.dsn()) as connection:  # else more would stay in /dev/shm
+        with psycopg.connect(postgres.dsn()) as connection:  # other types stay in /dev/shm
             kind = connection.execute("show dynamic_shared_memory_type").fetchone()
         assert kind == ("mmap",)
         os.kill(pid, signal.SIGKILL)
@@ -158,8 +158,8 @@ class TestPostgres:
             postgres.start()
             postgres.stop()
             (directory / "fill").write_bytes(b"x" * (shutil.disk_usage(directory).free - 4096))
-            for each in (postgres, Postgres(directory / "new"), Valkey(directory / "valkey")):
-                assert_shows(printed(each.start), faults.DISK_FULL, server=each.title)
+            for server in (postgres, Postgres(directory / "new"), Valkey(directory / "valkey")):
+                assert_shows(printed(server.start), faults.DISK_FULL, server=server.title)
             (directory / "fill").unlink()
             postgres.start()
         finally:

@@ -47,35 +47,35 @@ def assert_shown(findings: Iterable[Finding]) -> None:
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Answers for every zone: `own` to who asks the zone's server, `cached` to who recurses."""
+    """Answers for every zone: `own` as its authoritative server, `cached` to recursive queries."""
 
     def __init__(self) -> None:
         self.own: dict[Key, list[str]] = {}
         self.cached: dict[Key, list[str]] = {}
         self.silent: set[str] = set()
-        """`own` or `cached`: gives no usable answer."""
+        """The tables, `own` or `cached`, whose queries fail."""
         self.lame = False
         """The zone's server does not have the zone and refers to others."""
         self.long = False
-        """Answers by UDP are cut off, so that they are asked again by TCP."""
-        self.asked: list[tuple[str, str, str]] = []
+        """Answers by UDP are truncated, so that clients repeat the query by TCP."""
+        self.queries: list[tuple[str, str, str]] = []
         self.port = 0
 
     def set_record(self, name: str, type_: str, *contents: str) -> None:
-        """Set the contents of a record in both tables; none deletes it."""
+        """Set the contents of a record in both tables; without contents, delete it."""
         for table in (self.own, self.cached):
             table.pop((name, type_), None)
             if contents:
                 table[name, type_] = list(contents)
 
-    def serve(self, blueprint: Blueprint, numbers: Mapping[str, str]) -> None:
-        """Serve what a blueprint wants: each record, and the reverse name of each number."""
+    def serve(self, blueprint: Blueprint, ips: Mapping[str, str]) -> None:
+        """Serve all records of a blueprint, and the PTR record of each IP address."""
         for zone in {record.zone for record in blueprint.records}:
             self.set_record(zone, "NS", "ns.lab.example.")
         self.set_record("ns.lab.example", "A", IP)
         contents: dict[Key, list[str]] = defaultdict(list)
         for record in blueprint.records:
-            content = numbers[record.address] if record.address else str(record.content)
+            content = ips[record.address] if record.address else str(record.content)
             if record.type == "TXT":
                 parts = [content[start : start + 100] for start in range(0, len(content), 100)]
                 content = " ".join(f'"{part}"' for part in parts)
@@ -84,12 +84,12 @@ class NameServer(asyncio.DatagramProtocol):
             elif record.type == "CNAME":
                 content += "."
             contents[str(record.name), record.type.value].append(content)
-        for (name, type_), found in contents.items():
+        for (name, type_), values in contents.items():
             other = ['"google-site-verification=x"'] if type_ == "TXT" else []
-            self.set_record(name, type_, *found, *other)
+            self.set_record(name, type_, *values, *other)
         for host in blueprint.hosts:
             for address in host.addresses:
-                self.set_record(reverse(numbers[address.name]), "PTR", f"{address.helo}.")
+                self.set_record(reverse(ips[address.name]), "PTR", f"{address.helo}.")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -101,7 +101,7 @@ class NameServer(asyncio.DatagramProtocol):
             answer.flags |= dns.flags.TC
         self._transport.sendto(answer.to_wire(), sender)  # type: ignore[attr-defined]
 
-    async def by_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         length = int.from_bytes(await reader.readexactly(2))
         wire = self.answer(await reader.readexactly(length)).to_wire()
         writer.write(len(wire).to_bytes(2) + wire)
@@ -113,17 +113,17 @@ class NameServer(asyncio.DatagramProtocol):
         question = dns.message.from_wire(data)
         name, type_ = question.question[0].name.to_text().rstrip("."), question.question[0].rdtype
         key = (name.lower(), dns.rdatatype.to_text(type_))
-        place = "cached" if question.flags & dns.flags.RD else "own"
-        self.asked.append((place, *key))
-        table = self.cached if place == "cached" else self.own
+        table_name = "cached" if question.flags & dns.flags.RD else "own"
+        self.queries.append((table_name, *key))
+        table = self.cached if table_name == "cached" else self.own
         answer = dns.message.make_response(question)
-        if place == "own" and not self.lame:
+        if table_name == "own" and not self.lame:
             answer.flags |= dns.flags.AA
-        if place in self.silent:
+        if table_name in self.silent:
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif key in table:
             answer.answer.append(dns.rrset.from_text_list(f"{name}.", 60, "IN", type_, table[key]))
-        elif not any(known == key[0] for known, _ in table):
+        elif not any(existing == key[0] for existing, _ in table):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer
 
@@ -151,7 +151,7 @@ async def serve_names() -> tuple[asyncio.DatagramTransport, NameServer, asyncio.
         transport, server = await loop.create_datagram_endpoint(NameServer, local_addr=(IP, 0))
         server.port = transport.get_extra_info("sockname")[1]
         try:
-            return transport, server, await asyncio.start_server(server.by_tcp, IP, server.port)
+            return transport, server, await asyncio.start_server(server.serve_tcp, IP, server.port)
         except OSError:
             transport.close()
 
@@ -159,16 +159,16 @@ async def serve_names() -> tuple[asyncio.DatagramTransport, NameServer, asyncio.
 @pytest.fixture
 async def names(blueprint: Blueprint) -> AsyncIterator[NameServer]:
     """A name server that serves every record of the blueprint."""
-    transport, server, by_tcp = await serve_names()
+    transport, server, tcp_server = await serve_names()
     server.serve(blueprint, {"mx1-1": IP})
     yield server
-    by_tcp.close()
-    await by_tcp.wait_closed()
+    tcp_server.close()
+    await tcp_server.wait_closed()
     transport.close()
 
 
 def reverse(ip: str = IP) -> str:
-    """Return the name under which the reverse name of an address stands."""
+    """Return the name of an address's PTR record."""
     return str(dns.reversename.from_address(ip)).rstrip(".")
 
 
@@ -184,10 +184,10 @@ class MailServer:
     auth_in_clear: bool = False
     offers_auth: bool = True
     certificate: tuple[str, str] | None = None
-    """With its key; None: one of `issuer` for `certified`."""
+    """Certificate and private key; None: `issuer` issues one for `certified`."""
     port: int = 0
     replies: dict[str, str] = field(default_factory=dict)
-    """Recipient to the server's answer; others are refused for good."""
+    """Recipient to the server's reply; others are refused permanently."""
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
         self,
@@ -208,7 +208,7 @@ class MailServer:
     async def listen(
         self, directory: Path, certificate: tuple[str, str] | None = None, *, ip: str = IP
     ) -> asyncio.Server:
-        """Take connections at a free port."""
+        """Listen at a free port."""
         loop = asyncio.get_running_loop()
         self.certificate = certificate
         server = await loop.create_server(lambda: self.protocol(directory, loop), ip, 0)
@@ -237,15 +237,15 @@ class MailServer:
 async def mail(
     tmp_path: Path,
 ) -> AsyncIterator[Callable[..., Awaitable[MailServer]]]:
-    """Start mail servers: `await mail()`; each is right until its attributes are changed."""
+    """Start mail servers: `await mail()`; each is correct until its attributes are changed."""
     stack = AsyncExitStack()
 
     async def start(ip: str = IP, name: str = HELO) -> MailServer:
-        one = MailServer(create_ca("acme", now=datetime.now(UTC)), name, name)
-        server = await one.listen(tmp_path, ip=ip)
+        mail_server = MailServer(create_ca("acme", now=datetime.now(UTC)), name, name)
+        server = await mail_server.listen(tmp_path, ip=ip)
         stack.push_async_callback(server.wait_closed)
         stack.callback(server.close)
-        return one
+        return mail_server
 
     async with stack:
         yield start

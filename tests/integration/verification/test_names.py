@@ -14,8 +14,8 @@ ACME, MANUAL, ADDRESS = "domain/acme.example", "domain/manual.example", "address
 
 
 async def verify(names, blueprint, state: CloudState = STATE) -> list[Finding]:
-    place = f"{IP}:{names.port}"
-    verifier = InternetVerifier(resolver=place, authoritative_port=names.port)
+    address = f"{IP}:{names.port}"
+    verifier = InternetVerifier(resolver=address, authoritative_port=names.port)
     return list(await verifier.verify_dns(blueprint, state))
 
 
@@ -111,8 +111,8 @@ async def test_record_missing_at_its_zone_is_not_asked_of_the_recursive_server(
 ) -> None:
     names.set_record("_dmarc.acme.example", "TXT")
     await verify(names, blueprint)
-    asked = [place for place, name, _ in names.asked if name == "_dmarc.acme.example"]
-    assert asked == ["own"]
+    tables = [table for table, name, _ in names.queries if name == "_dmarc.acme.example"]
+    assert tables == ["own"]
 
 
 async def test_manual_record_is_shown_as_it_must_be_set(names, blueprint) -> None:
@@ -128,10 +128,10 @@ async def test_name_server_without_an_answer_decides_nothing(names, blueprint, s
     assert {(ok, code) for _, _, ok, code in wrong(findings)} == {(None, faults.LOOKUP_FAILED)}
 
 
-async def test_address_without_a_number_is_not_looked_up(names, blueprint) -> None:
+async def test_address_without_an_ip_is_not_looked_up(names, blueprint) -> None:
     findings = await verify(names, blueprint, CloudState("sha256:x"))
     assert not any(f.check == "fcrdns" for f in findings)
-    assert not any(type_ == "A" and HELO in name for _, name, type_ in names.asked)
+    assert not any(type_ == "A" and HELO in name for _, name, type_ in names.queries)
 
 
 async def test_machine_without_a_resolver_decides_nothing(blueprint, monkeypatch) -> None:

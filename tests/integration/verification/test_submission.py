@@ -20,7 +20,7 @@ POSTMASTERS = ("postmaster@acme.example", "postmaster@manual.example")
 
 @pytest.fixture
 async def ports(mail):
-    """A submission port and a port 25, both right."""
+    """A submission port and a port 25, both without faults."""
     submission, inbound = await mail(), await mail()
     inbound.replies = dict.fromkeys(POSTMASTERS, "250 OK")
     inbound.encrypts = False
@@ -99,8 +99,8 @@ async def test_closed_port_is_a_fault(ports, blueprint) -> None:
 
 async def test_port_without_a_banner_is_a_fault(ports, blueprint, monkeypatch) -> None:
     monkeypatch.setattr("controlplane.verification.submission.TIMEOUT", 0.2)
-    mute = await asyncio.get_running_loop().create_server(asyncio.Protocol, IP, 0)
-    ports[0].port = mute.sockets[0].getsockname()[1]
+    silent = await asyncio.get_running_loop().create_server(asyncio.Protocol, IP, 0)
+    ports[0].port = silent.sockets[0].getsockname()[1]
     assert wrong(await verify(ports, blueprint)) == [("smtp.banner", False, faults.NO_BANNER)]
-    mute.close()
-    await mute.wait_closed()
+    silent.close()
+    await silent.wait_closed()

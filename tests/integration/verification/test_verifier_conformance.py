@@ -1,4 +1,4 @@
-"""Every verifier does the same: the one on real servers, and the double of other tests."""
+"""All verifiers behave the same: the one with real servers, and the double of other tests."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ from tests.support.verifier_conformance import (
 
 from .conftest import MailServer, NameServer, reverse, serve_names
 
-NUMBERS = {"mx1-1": "127.0.0.1", "mx1-2": "127.0.0.2"}
+IPS = {"mx1-1": "127.0.0.1", "mx1-2": "127.0.0.2"}
 Check = Callable[[Surroundings], Awaitable[None]]
 
 
 def applied(blueprint: Blueprint) -> CloudState:
-    """Return what the engine's state holds after a run."""
+    """Return the engine's state after a run."""
     [host] = blueprint.hosts
     addresses = tuple(
-        ObservedAddress(one.name, NUMBERS[one.name], one.helo) for one in host.addresses
+        ObservedAddress(address.name, IPS[address.name], address.helo) for address in host.addresses
     )
     return CloudState(
         blueprint.digest,
@@ -63,8 +63,10 @@ class OnServers:
         self.state = applied(self.blueprint)
         self.authority = submission.authority.certificate
         self.verifier = self._verifier(names, submission.port, inbound.port)
-        names.serve(self.blueprint, NUMBERS)
-        inbound.replies = {f"postmaster@{one.name}": "250 OK" for one in self.blueprint.domains}
+        names.serve(self.blueprint, IPS)
+        inbound.replies = {
+            f"postmaster@{domain.name}": "250 OK" for domain in self.blueprint.domains
+        }
         self._names, self._submission = names, submission
 
     @staticmethod
@@ -80,7 +82,7 @@ class OnServers:
         self._names.set_record(domain, "MX")
 
     def lose_reverse_name(self, address: str) -> None:
-        self._names.set_record(reverse(NUMBERS[address]), "PTR")
+        self._names.set_record(reverse(IPS[address]), "PTR")
 
     def silence_name_servers(self) -> None:
         self._names.silent |= {"own", "cached"}
@@ -112,8 +114,8 @@ class InMemory:
         if domain == "manual.example":
             self._internet.wrong[f"domain/{domain}", "dns.manual"] = MISSING
             return
-        kept = {key: id_ for key, id_ in self.state.records.items() if key != f"{domain}/MX"}
-        self.state = replace(self.state, records=kept)
+        remaining = {key: id_ for key, id_ in self.state.records.items() if key != f"{domain}/MX"}
+        self.state = replace(self.state, records=remaining)
 
     def lose_reverse_name(self, address: str) -> None:
         self._internet.wrong[f"address/{address}", "fcrdns"] = PTR_DIFFERENT
@@ -138,26 +140,26 @@ class InMemory:
 
 
 class Trusting(MemoryInternet):
-    """Reports for right what was ordered, as a double must not."""
+    """Reports desired records as correct without a look-up, as a double must not."""
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
-        return [Finding(f"domain/{one.name}", "dns.authoritative", True, "right")
-                for one in blueprint.domains]  # fmt: skip
+        return [Finding(f"domain/{domain.name}", "dns.authoritative", True, "right")
+                for domain in blueprint.domains]  # fmt: skip
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 async def test_verifier_on_servers_conforms(
     mail: Callable[..., Awaitable[MailServer]], check: Check
 ) -> None:
-    by_udp, names, by_tcp = await serve_names()
-    submission = await mail(NUMBERS["mx1-2"], "mx1-2.acme.example")
-    inbound = await mail(NUMBERS["mx1-1"], "mx1.acme.example")
+    transport, names, tcp_server = await serve_names()
+    submission = await mail(IPS["mx1-2"], "mx1-2.acme.example")
+    inbound = await mail(IPS["mx1-1"], "mx1.acme.example")
     try:
         await check(OnServers(names, submission, inbound))
     finally:
-        by_udp.close()
-        by_tcp.close()
-        await by_tcp.wait_closed()
+        transport.close()
+        tcp_server.close()
+        await tcp_server.wait_closed()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
