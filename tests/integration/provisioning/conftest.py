@@ -123,7 +123,7 @@ def control_plane(
     """A control plane that the command line uses."""
     running = ControlPlane(upgraded, environment, tmp_path)
     with structlog.testing.capture_logs() as running.log, running.serving() as (url, key):
-        monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "person"))
+        monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "operator"))
         monkeypatch.setenv("PENGUIN_API_URL", url)
         monkeypatch.setenv("PENGUIN_API_KEY", key.secret)
         yield running

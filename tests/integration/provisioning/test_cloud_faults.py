@@ -76,7 +76,7 @@ def with_rate_limit(control_plane: ControlPlane, cloud: Cloud) -> Repair:
 
 
 def with_lock(control_plane: ControlPlane, cloud: Cloud) -> Repair:
-    """Lock the stack as a person's `pulumi up` on another machine does."""
+    """Lock the stack as an operator's `pulumi up` on another machine does."""
     state = Path(urlsplit(control_plane.environment["PULUMI_BACKEND_URL"]).path)
     lock = state / ".pulumi/locks/organization/penguin/acme/1.json"
     lock.parent.mkdir(parents=True)

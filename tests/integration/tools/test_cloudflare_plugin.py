@@ -123,12 +123,13 @@ class TestRecord:
     def test_record_that_is_gone_is_read_as_empty(
         self, provider: CloudflareProvider, account: CloudflareAccount, host: dict[str, Any]
     ) -> None:
-        made = create(provider, RECORD, host)
-        account.delete(host["zoneId"], made.id)
-        assert read(provider, RECORD, made.id, **host).id == ""
+        created = create(provider, RECORD, host)
+        account.delete(host["zoneId"], created.id)
+        assert read(provider, RECORD, created.id, **host).id == ""
         with pytest.raises(Aborted, match=r"delete A mx1\.acme\.example: 81044"):
             provider.Delete(
-                proto.DeleteRequest(type=RECORD, id=made.id, properties=made.properties), Call()
+                proto.DeleteRequest(type=RECORD, id=created.id, properties=created.properties),
+                Call(),
             )
 
     def test_import_without_the_zone_is_refused(self, provider: CloudflareProvider) -> None:
@@ -145,28 +146,28 @@ class TestRecord:
     def test_comment_that_is_removed_is_removed_at_cloudflare(
         self, provider: CloudflareProvider, account: CloudflareAccount, host: dict[str, Any]
     ) -> None:
-        made = create(provider, RECORD, {**host, "comment": "pm:acme:host"})
+        created = create(provider, RECORD, {**host, "comment": "pm:acme:host"})
         request = proto.UpdateRequest(
             type=RECORD,
-            id=made.id,
+            id=created.id,
             old_inputs=struct({**host, "comment": "pm:acme:host"}),
             news=struct(host),
         )
         provider.Update(request, Call())
-        assert account.record(host["zoneId"], made.id)["comment"] is None
+        assert account.record(host["zoneId"], created.id)["comment"] is None
 
 
 class TestZone:
     def test_zone_is_created_read_and_deleted(
         self, provider: CloudflareProvider, account: CloudflareAccount
     ) -> None:
-        made = create(provider, ZONE, {"name": "new.example", "account": {"id": "a"}})
-        assert plain(made.properties)["nameServers"]
-        assert plain(read(provider, ZONE, made.id).inputs)["name"] == "new.example"
+        created = create(provider, ZONE, {"name": "new.example", "account": {"id": "a"}})
+        assert plain(created.properties)["nameServers"]
+        assert plain(read(provider, ZONE, created.id).inputs)["name"] == "new.example"
         provider.Delete(
-            proto.DeleteRequest(type=ZONE, id=made.id, properties=made.properties), Call()
+            proto.DeleteRequest(type=ZONE, id=created.id, properties=created.properties), Call()
         )
-        assert read(provider, ZONE, made.id).id == ""
+        assert read(provider, ZONE, created.id).id == ""
         assert [zone["name"] for zone in account.zones()] == ["acme.example"]
 
     def test_zone_with_another_name_is_replaced(self, provider: CloudflareProvider) -> None:
