@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from cli.faults import CONTEXT_INVALID, CONTEXT_MISSING, UNREACHABLE
 from kit.paths import state_dir
-from kit.processes import runs
+from kit.processes import is_running
 
 CONTEXT = "context.json"
 """Where `penguin init` writes address and key of the API, in the state directory."""
@@ -80,7 +80,7 @@ def serving() -> Serving | None:
     """Return what `serve.json` says of the control plane that runs here, None when none does."""
     written = _local(state_dir() / SERVE, Serving)
     # One that was killed could not remove the file.
-    return written if written is not None and runs(written.process) else None
+    return written if written is not None and is_running(written.process) else None
 
 
 def _local(path: Path, model: type[M]) -> M | None:

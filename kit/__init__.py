@@ -1,1 +1,1 @@
-"""What every room needs of the machine and of errors; standard library only."""
+"""Errors, files, locks, processes and paths for all packages; standard library only."""

@@ -1,4 +1,4 @@
-"""What several rooms share of PostgreSQL: connection options, roles, advisory locks."""
+"""PostgreSQL for several packages: connection options, roles, advisory locks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
-"""Settings of a session: limits of a part that hangs."""
+"""Session settings: time limits for a client that hangs."""
 
 
 def connection_options(application: str, **session: str) -> dict[str, Any]:
-    """Return how an application connects, with settings of its session (names are libpq's).
+    """Return an application's connection options (libpq), with settings of its session.
 
-    A server that vanished is noticed within about a minute.
+    The loss of the server is detected within about a minute.
     """
     options: dict[str, Any] = {
         "application_name": application,
@@ -29,7 +29,7 @@ def connection_options(application: str, **session: str) -> dict[str, Any]:
 
 
 class Role(StrEnum):
-    """The logins of an installation; row policies and rights differ by role."""
+    """The database logins of an installation; row policies and privileges differ by role."""
 
     API = "api"
     """A tenant's own key: sees that tenant only."""
@@ -59,7 +59,7 @@ def role_name(installation: str, role: Role) -> str:
 
 
 def with_roles(statements: str, installation: str) -> str:
-    """Fill in the roles' names where SQL says `{api}`, `{operator}` and so on."""
+    """Replace `{api}`, `{operator}` and so on in SQL by the names of the roles."""
     for role in Role:
         statements = statements.replace(f"{{{role}}}", role_name(installation, role))
     return statements
@@ -78,9 +78,9 @@ class AdvisoryLock(IntEnum):
     EVENTS = 0x70656E04
     """Transactions with events commit one after the other."""
     IDEMPOTENCY_KEY = 0x70656E05
-    """Requests with one idempotency key follow each other; the second number is the key's hash."""
+    """One request per idempotency key at a time; the second number is the key's hash."""
 
 
 def storable(text: str) -> str:
-    """Return a text from outside as PostgreSQL stores it: without NUL and lone surrogates."""
+    """Return an external text without NUL and lone surrogates, which PostgreSQL cannot store."""
     return text.replace("\0", "?").encode("utf-8", "replace").decode()

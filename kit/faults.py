@@ -1,6 +1,6 @@
-"""Errors as part of the product: a code is an object, and every door prints the same fault.
+"""Errors as part of the product: a code is an object, and every interface prints the same fault.
 
-A room declares its codes in one table (`<room>/faults.py`):
+A package declares its codes in one table (`<package>/faults.py`):
 
     FAULTS = Table("hostwinds")
     UNREACHABLE = FAULTS.code(
@@ -15,7 +15,7 @@ A room declares its codes in one table (`<room>/faults.py`):
     )
 
 and raises them by calling the code: `raise UNREACHABLE(url=url, reason=str(error))`. The API's
-problem, the command line's words, conditions and `docs/reference/errors.md` are printed from it.
+problem, the command line's output, conditions and `docs/reference/errors.md` are printed from it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Actor(StrEnum):
     OPERATOR = "operator"
     """The operator of the control plane."""
     PROVIDER = "provider"
-    """Hostwinds, Cloudflare or another service outside."""
+    """Hostwinds, Cloudflare or another external service."""
     NOBODY = "nobody"
     """It is retried automatically."""
 
@@ -44,7 +44,7 @@ class Actor(StrEnum):
 class Violation:
     """One of several reasons why an input is refused.
 
-    `path` is the place in the document (`spec.hosts[0].size`); `file`, `line` and `column`
+    `path` leads to a value of the document (`spec.hosts[0].size`); `file`, `line` and `column`
     (from 1) are None for a request's body.
     """
 
@@ -59,13 +59,13 @@ class Violation:
 
     @property
     def where(self) -> str:
-        """Return the place: `tenants/acme.yaml:7:5 spec.hosts[0].sice`."""
-        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        return f"{place} {self.path}".strip()
+        """Return the position: `tenants/acme.yaml:7:5 spec.hosts[0].sice`."""
+        position = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return f"{position} {self.path}".strip()
 
 
 class Fault(Exception):
-    """A failure with a stable code. `str()` is the message; `sentence` adds place and remedy."""
+    """A failure with a stable code. `str()` is the message; `sentence` adds position and remedy."""
 
     def __init__(
         self,
@@ -85,17 +85,17 @@ class Fault(Exception):
 
     @property
     def retryable(self) -> bool:
-        """Whether doing the same again can help."""
+        """Whether a retry can succeed."""
         return self.code.retryable
 
     @property
     def located(self) -> str:
-        """Return the message, the place first: an operation's row shows it."""
+        """Return position and message, as shown in an operation's row."""
         return f"{self.where}: {self.message}" if self.where else self.message
 
     @property
     def sentence(self) -> str:
-        """Return message and remedy in one line, the place first: conditions and logs show it."""
+        """Return position, message and remedy in one line, for conditions and logs."""
         return f"{self.located}; {self.remedy}" if self.remedy else self.located
 
     def at(self, where: str) -> Fault:
@@ -121,7 +121,7 @@ class Code:
     status: int | None = None
     """HTTP status where the fault ends a request; None where it never does."""
     retryable: bool = False
-    """Whether doing the same again can help."""
+    """Whether a retry can succeed."""
     acts: Actor = Actor.USER
     raises: type[Fault] = Fault
     """Class of the fault, where callers catch by class."""
@@ -172,7 +172,7 @@ class Code:
         suggestion: str | None = None,
         **values: object,
     ) -> Violation:
-        """Return one reason among several why an input is refused."""
+        """Return one of several reasons why an input is refused."""
         return Violation(
             self,
             self.message.format(**values),
@@ -192,10 +192,10 @@ class Code:
 
 
 class Table:
-    """The codes of one room, in the order of their declaration; `about` is for the reference."""
+    """The codes of one package, in the order of their declaration; `about` is for the reference."""
 
-    def __init__(self, room: str, about: str = "") -> None:
-        self.room = room
+    def __init__(self, package: str, about: str = "") -> None:
+        self.package = package
         self.about = about
         self._codes: dict[str, Code] = {}
 
@@ -227,19 +227,19 @@ class Table:
         return iter(self._codes.values())
 
     def get(self, name: str) -> Code | None:
-        """Return the code of a name that came from outside, as from the engine's output."""
+        """Return the code of a name that was read from text, such as the engine's output."""
         return self._codes.get(name)
 
 
 def line(fault: Fault) -> str:
-    """Return a fault in one line, as another process reads it: `[code] message; do: remedy`."""
+    """Return a fault in one line, for another process to parse: `[code] message; do: remedy`."""
     return f"[{fault.code}] {fault.message}; do: {fault.remedy}"
 
 
-def first_line(error: BaseException | None, otherwise: str = "no reason was given") -> str:
-    """Return the first line of an error's text, which users read, without its class."""
+def first_line(error: BaseException | None, default: str = "no reason was given") -> str:
+    """Return the first line of an error's text without `[Errno …]`, for messages to users."""
     text = re.sub(r"^\[Errno -?\d+\] ", "", str(error or "").strip())
-    return next(iter(text.splitlines()), otherwise)
+    return next(iter(text.splitlines()), default)
 
 
 def _fields(text: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Executables that run one of our modules, for programs that search one by its name."""
+"""Executables that run one of our modules, for programs that look them up by name."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Kills what a run left behind: ssh's shared connection, and workers of an interrupted run.
+"""Kills processes that a run left behind: ssh's shared connection, and workers of Ansible.
 
-Ansible's workers and ssh's master each make a session of their own, so killing the process group
-of `ansible-playbook` does not reach them. All of them inherit its environment, which names the
-run's private directory: by that they are recognised.
+Ansible's workers and ssh's master each start a session of their own, so killing the process group
+of `ansible-playbook` does not reach them. All of them inherit its environment, which contains
+the path of the run's private directory and so identifies them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 
 PROC = Path("/proc")
 END_SECONDS = 5.0
-"""How long a killed process may take to be gone; longer only in the middle of a disk write."""
+"""How long a killed process may take to exit; it takes longer only during a disk write."""
 
 
 def end_leftovers(marker: str) -> int:
     """Kill every process with this text in its environment; return how many there were.
 
-    Does nothing where there is no /proc. A process is held by a descriptor between the check and
-    the kill, so that a reused number cannot hit another process.
+    Does nothing where there is no /proc. A descriptor (pidfd) is open between the check and the
+    kill, so that a reused process id cannot hit another process.
     """
     ended = 0
     for entry in PROC.glob("[0-9]*"):

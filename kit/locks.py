@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock of a directory, or of a file, which is made where it is missing.
+    """Hold the lock of a directory, or of a file, which is created if it is missing.
 
-    Waits for another holder, after one call of `waiting`. The lock of a killed process ends with
-    it.
+    Waits for another holder, after one call of `waiting`. The kernel releases the lock of a
+    killed process.
     """
     if not path.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
 
 
 def _is_named(path: Path, handle: int) -> bool:
-    """Return whether a path still names an open file: a holder may remove it as it ends."""
+    """Return whether a path still names an open file: another holder may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except FileNotFoundError:

@@ -24,33 +24,33 @@ class Layout:
     system: Path = SYSTEM
 
     def state_dir(self) -> Path:
-        """Return the directory of everything this checkout keeps between runs, and make it.
+        """Return the directory of this checkout's persistent state; create it if it is missing.
 
         As root it is below `/var/lib/penguinmails`, since other users (PostgreSQL's) must be able
         to reach it; `.penguin/state` in the checkout is a link to it. `PENGUIN_STATE_DIR`
         overrides both.
         """
-        if chosen := self.environment.get("PENGUIN_STATE_DIR"):
-            return _made(Path(chosen).absolute())
+        if override := self.environment.get("PENGUIN_STATE_DIR"):
+            return _created(Path(override).absolute())
         pointer = self.checkout / ".penguin" / "state"
         if not self.is_root:
-            return _made(pointer)
+            return _created(pointer)
         digest = hashlib.sha256(str(self.checkout).encode()).hexdigest()[:8]
-        directory = _made(_made(self.system) / digest)
+        directory = _created(_created(self.system) / digest)
         if pointer.is_symlink() or not pointer.is_dir():  # else the state of a user who is not root
             pointer.parent.mkdir(exist_ok=True)
             files.link(pointer, directory)
         return directory
 
     def cache_dir(self) -> Path:
-        """Return the directory of what can be made again: engine, lab layers. Safe to delete."""
-        if chosen := self.environment.get("PENGUIN_CACHE_DIR"):
-            return _made(Path(chosen).absolute())
+        """Return the directory of what can be rebuilt: engine, lab layers. Safe to delete."""
+        if override := self.environment.get("PENGUIN_CACHE_DIR"):
+            return _created(Path(override).absolute())
         if self.is_root:
-            return _made(_made(self.system) / "cache")
+            return _created(_created(self.system) / "cache")
         home = Path(self.environment.get("HOME") or Path.home())
         base = self.environment.get("XDG_CACHE_HOME") or home / ".cache"
-        return _made(Path(base) / "penguinmails")
+        return _created(Path(base) / "penguinmails")
 
 
 def checkout() -> Path:
@@ -60,20 +60,20 @@ def checkout() -> Path:
 
 def state_dir() -> Path:
     """Return the state directory of this checkout; see `Layout`."""
-    return _here().state_dir()
+    return _layout().state_dir()
 
 
 def cache_dir() -> Path:
     """Return the cache directory that checkouts of this user share; see `Layout`."""
-    return _here().cache_dir()
+    return _layout().cache_dir()
 
 
-def _here() -> Layout:
+def _layout() -> Layout:
     return Layout(checkout(), is_root=os.geteuid() == 0)
 
 
-def _made(directory: Path) -> Path:
-    """Make a directory that servers can pass through as other users, whatever our umask is."""
+def _created(directory: Path) -> Path:
+    """Create a directory that other users can traverse, regardless of our umask."""
     if directory.is_dir():
         return directory
     directory.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Identities of processes that can be written down: the system reuses numbers."""
+"""Storable identities of processes, since the system reuses process ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROC = Path("/proc")
 
 
 def identity(pid: int, proc: Path = PROC) -> str | None:
-    """Return `pid.start`, which no later process of that number has; None when it has ended."""
+    """Return `pid.start`, which no later process with that id has; None when it has ended."""
     try:
         fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -24,14 +24,14 @@ def own_identity(proc: Path = PROC) -> str:
     return str(identity(os.getpid(), proc))
 
 
-def runs(noted: str, proc: Path = PROC) -> bool:
-    """Tell whether the process of an identity that was written down still runs."""
-    pid, _, start = noted.partition(".")
-    return bool(start) and pid.isdigit() and identity(int(pid), proc) == noted
+def is_running(stored: str, proc: Path = PROC) -> bool:
+    """Return whether the process of a stored identity is still running."""
+    pid, _, start = stored.partition(".")
+    return bool(start) and pid.isdigit() and identity(int(pid), proc) == stored
 
 
 def _identity_without_proc(pid: int) -> str | None:
-    """Return the same where the system is not Linux."""
+    """Return the identity on systems other than Linux."""
     done = subprocess.run(
         ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)],
         capture_output=True,

@@ -16,8 +16,8 @@ COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 class Queries(Generic[Query]):
     """The queries of one file as attributes: `SQL = Queries(__file__, text)`, then `SQL.claim`.
 
-    What several queries share stands once below `-- part: …`, and is written `{…}` in them.
-    Comments stay in the file: a `:word` in them is no parameter.
+    A fragment that several queries share is defined once below `-- part: …` and inserted for `{…}`.
+    Comments are removed: a `:word` in them is no parameter.
     """
 
     def __init__(self, module: str, prepare: Callable[[str], Query]) -> None:
@@ -29,7 +29,9 @@ class Queries(Generic[Query]):
             raise ValueError(f"{self._file}: SQL before the first name")
         for kind, name, content in zip(*(sections[i::3] for i in range(3)), strict=True):
             if not name.isidentifier() or name in self._queries or name in parts:
-                raise ValueError(f"{self._file}: {name!r} is no name, or stands twice")
+                raise ValueError(
+                    f"{self._file}: {name!r} is not an identifier, or is defined twice"
+                )
             query = COMMENT.sub("", content).strip()
             for part, shared in parts.items():
                 query = query.replace(f"{{{part}}}", shared)

@@ -1,4 +1,4 @@
-"""Waiting for what no event announces: other processes, files, servers."""
+"""Waiting by polling, where no event reports a change: other processes, files, servers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(answer: Callable[[], T], *, seconds: float, longest_pause: float = 0.1) -> T:
-    """Ask until the answer is true or the time is over; return the last answer.
+def wait_until(condition: Callable[[], T], *, seconds: float, longest_pause: float = 0.1) -> T:
+    """Poll until the condition is true or the time is over; return its last value.
 
-    The pause between two questions doubles from 5 ms to `longest_pause`.
+    The pause between two calls doubles from 5 ms to `longest_pause`.
     """
     deadline = time.monotonic() + seconds
     pause = min(0.005, longest_pause)
-    while not (last := answer()) and time.monotonic() < deadline:
+    while not (last := condition()) and time.monotonic() < deadline:
         time.sleep(pause)
         pause = min(pause * 2, longest_pause)
     return last

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from kit import files
-from kit.processes import runs
+from kit.processes import is_running
 from lab.faults import NOT_RUNNING
 
 FILE = "lab.json"
@@ -69,7 +69,7 @@ def running(directory: Path) -> RunningLab | None:
         lab = RunningLab.model_validate_json((directory / FILE).read_text())
     except (OSError, ValueError):
         return None
-    return lab if runs(lab.process) else None
+    return lab if is_running(lab.process) else None
 
 
 def required(directory: Path) -> RunningLab:

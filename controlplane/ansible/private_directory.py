@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kit.leftovers import end_leftovers
-from kit.processes import own_identity, runs
+from kit.processes import is_running, own_identity
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - memory-backed, and the directory below it is 0700
 PREFIX = "penguin-run-"
@@ -45,7 +45,7 @@ def clear_abandoned(root: Path) -> int:
     cleared = 0
     for private in root.glob(f"{PREFIX}*"):
         owner, _, _ = private.name.removeprefix(PREFIX).partition("-")
-        if not runs(owner):
+        if not is_running(owner):
             _clear(private)
             cleared += 1
     return cleared

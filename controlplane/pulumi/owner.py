@@ -10,7 +10,7 @@ from controlplane.pulumi.faults import LOCKED
 from kit import files
 from kit.faults import Fault
 from kit.leftovers import end_leftovers
-from kit.processes import identity, runs
+from kit.processes import identity, is_running
 from stacks.backend import Lock, Stacks
 
 NOTES = "engines"
@@ -56,7 +56,7 @@ def _is_stale(lock: Lock, note: Path) -> bool:
         return False
     if running is None or running != content["engine"]:
         return True
-    if runs(str(content["controller"])):
+    if is_running(str(content["controller"])):
         return False
     end_leftovers(str(content["mark"]))
     return True

@@ -55,7 +55,7 @@ def page() -> str:
     """List every code of every table."""
     text = HEAD
     for table in TABLES:
-        text += f"\n## {table.room}\n\n{table.about}.\n"
+        text += f"\n## {table.package}\n\n{table.about}.\n"
         text += "".join(_entry(code) for code in table)
     return text
 

@@ -23,7 +23,7 @@ import pytest
 from composition.faults import PARTS_DOWN
 from composition.settings import Settings
 from kit.database import Role
-from kit.processes import identity, runs
+from kit.processes import identity, is_running
 from sender import directory
 from sender.directory import DirectoryEntry
 from sender.queue import enqueue
@@ -289,7 +289,7 @@ def test_parts_of_a_killed_supervisor_end(prepared: Installation) -> None:
     with prepared.serving() as supervisor:
         identities = [identity(prepared.pid(part)) for part in PARTS]
         supervisor.kill()
-        wait_for(lambda: not any(runs(str(process)) for process in identities))
+        wait_for(lambda: not any(is_running(str(process)) for process in identities))
 
 
 def test_sigterm_sent_twice_kills_a_part_that_does_not_end(prepared: Installation) -> None:
@@ -297,7 +297,7 @@ def test_sigterm_sent_twice_kills_a_part_that_does_not_end(prepared: Installatio
         os.kill(prepared.pid("sender"), signal.SIGSTOP)
         supervisor.terminate()
         api = identity(prepared.pid("api"))
-        wait_for(lambda: not runs(str(api)))
+        wait_for(lambda: not is_running(str(api)))
         assert supervisor.poll() is None
         supervisor.terminate()
         assert supervisor.wait(20) == 0

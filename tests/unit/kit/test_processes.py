@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.processes import PROC, identity, own_identity, runs
+from kit.processes import PROC, identity, is_running, own_identity
 
 
 @pytest.fixture(params=["Linux", "another system"])
@@ -22,7 +22,7 @@ def test_identity_of_a_living_process_stays(proc: Path) -> None:
     first = own_identity(proc)
     assert first.startswith(f"{os.getpid()}.")
     assert identity(os.getpid(), proc) == first
-    assert runs(first, proc)
+    assert is_running(first, proc)
 
 
 def test_identity_of_one_that_has_ended_is_none_before_and_after_its_parent_took_note(
@@ -37,9 +37,9 @@ def test_identity_of_one_that_has_ended_is_none_before_and_after_its_parent_took
         assert identity(ended.pid, proc) is None
     assert identity(ended.pid, proc) is None
     assert noted is not None
-    assert not runs(noted, proc)
+    assert not is_running(noted, proc)
 
 
 @pytest.mark.parametrize("noted", ["", "1", "x.1", "1.", "-1.5", "{pid}.7"])
 def test_runs_is_false_for_a_number_that_another_process_has_now(proc: Path, noted: str) -> None:
-    assert not runs(noted.format(pid=os.getpid()), proc)
+    assert not is_running(noted.format(pid=os.getpid()), proc)
