@@ -1,1 +1,1 @@
-"""The vocabulary: what must exist for a tenant, derived by pure functions from its file."""
+"""Derives all resources of a tenant from its document, by pure functions."""

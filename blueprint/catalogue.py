@@ -1,4 +1,4 @@
-"""What plans allow and what sizes hold: data, never constants in code elsewhere."""
+"""Limits of the plans and resources of the sizes, as data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PlanLimits:
     mails_per_month: int
     """Not enforced yet."""
     included_addresses: int
-    """A price: how many addresses beside the primary ones the plan covers."""
+    """How many addresses beside the primary ones the plan's price covers; no limit."""
 
 
 PLANS = {
@@ -32,7 +32,7 @@ PLANS = {
 
 @dataclass(frozen=True)
 class SizeSpec:
-    """What a VPS of a size has."""
+    """Resources of a VPS of one size."""
 
     cpu: int
     ram_mb: int

@@ -1,6 +1,6 @@
-"""Finds names that cannot be: claimed by two parts of a document, or longer than DNS can hold.
+"""Finds invalid derived names: claimed by two values of a document, or longer than DNS allows.
 
-Rules derive the name of each part; only the records show whether two of them are equal.
+Names are derived from each value alone; only the rendered records show whether two are equal.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ NAME_LIMIT = 253
 
 
 def collisions(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, str, Path]]:
-    """Yield (value to change, name that it claims, value that has the name already).
+    """Yield (value to change, name that it claims, value that claimed the name before).
 
-    The tenant must be valid in all other respects. Each value is named once at most.
+    The tenant must be valid in all other respects. Each value is reported at most once.
     """
-    taken: defaultdict[str, list[tuple[Record, Path]]] = defaultdict(list)
-    for path, records in _parts(tenant, platform):
+    claimed: defaultdict[str, list[tuple[Record, Path]]] = defaultdict(list)
+    for path, records in _named_values(tenant, platform):
         own = list(records)
-        rivals = (
+        conflicts = (
             (record.name, owner)
             for record in own
-            for other, owner in taken[record.name]
+            for other, owner in claimed[record.name]
             if _exclude_each_other(record, other)
         )
-        first = next(rivals, None)
+        first = next(conflicts, None)
         if first is not None:
             yield (path, *first)
         for record in own:
-            taken[record.name].append((record, path))
+            claimed[record.name].append((record, path))
 
 
 def too_long(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, str]]:
-    """Yield (value to shorten, name that follows from it and is longer than DNS can hold)."""
-    for path, records in _parts(tenant, platform):
+    """Yield (value to shorten, derived name that is longer than DNS allows)."""
+    for path, records in _named_values(tenant, platform):
         names = {name for record in records for name in _names(record)}
         longest = max(names, key=len)
         if len(longest) > NAME_LIMIT:
@@ -50,14 +50,14 @@ def too_long(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, str]]:
 
 
 def _names(record: Record) -> Iterator[str]:
-    """Yield the names in a record: its own, and the one that it points at."""
+    """Yield the names in a record: its own, and the target of a CNAME."""
     yield record.name
     if record.type is RecordType.CNAME and record.content is not None:
         yield record.content
 
 
-def _parts(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, Iterable[Record]]]:
-    """Yield every part of the document that names are derived from, with its records."""
+def _named_values(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, Iterable[Record]]]:
+    """Yield every value of the document that names are derived from, with its records."""
     name = tenant.metadata.name
     blueprint = render(tenant, platform=platform, keys=None, generation=1)
     for index, host in enumerate(blueprint.hosts):

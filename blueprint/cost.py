@@ -34,7 +34,7 @@ def cost_of(tenant: Tenant, platform: Platform) -> Cost:
 
 
 def _included(tenant: Tenant) -> set[str]:
-    """Return the further addresses that the plan covers, whatever the order of the file."""
+    """Return the further addresses that the plan covers, independent of the document's order."""
     further = sorted(
         (host.name, index) for host in tenant.spec.hosts for index in range(2, host.addresses + 1)
     )
@@ -44,5 +44,5 @@ def _included(tenant: Tenant) -> set[str]:
 
 
 def dollars(cents: int) -> str:
-    """Print cents: 4897 is `$48.97`."""
+    """Format cents: 4897 is `$48.97`."""
     return f"${cents // 100}.{cents % 100:02}"

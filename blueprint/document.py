@@ -1,4 +1,4 @@
-"""The rendered blueprint: the one input of Pulumi program and playbooks; no secret in it."""
+"""The rendered blueprint: the only input of Pulumi program and playbooks; without secrets."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ AddressName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?-[0
 """A host's name and the number of the address on it: `mx1-2`."""
 
 HostName = Annotated[str, Field(pattern=DOMAIN_PATTERN)]
-"""A domain name that was derived: longer than what it comes from, which has been checked."""
+"""A derived domain name, which may be longer than the `DomainName` it is derived from."""
 
 
 class Role(StrEnum):
     """What an address is for."""
 
     PRIMARY = "primary"
-    """Comes with the VPS: port 25, people's mail, and bulk only where the host has no other."""
+    """Comes with the VPS: port 25, personal mail, and bulk mail only if the host has no other."""
     EGRESS = "egress"
-    """Bulk mail leaves from here; never listens on port 25."""
+    """Sends bulk mail; never listens on port 25."""
 
 
 class Address(Document):
-    """One public IPv4 address of a host, before it has a number."""
+    """One planned public IPv4 address of a host; its IP is not part of the blueprint."""
 
     name: AddressName
     """`mx1-1` for the primary, `mx1-2` … for the others; never changes."""
@@ -46,11 +46,11 @@ class Address(Document):
     helo: HostName
     """Host name of the address: A = PTR = HELO = submission name."""
     sends_bulk: bool
-    """True where an egress instance runs: every egress address, or a primary that is alone."""
+    """True where an egress instance runs: every egress address, or a host's only address."""
 
 
 class Host(Document):
-    """One VPS with everything that its order needs."""
+    """One VPS with everything that is needed to order it."""
 
     name: Label
     stack: Label
@@ -66,7 +66,7 @@ class Host(Document):
     location: str
     """The provider's location name for the tenant's region."""
     image: str
-    """Operating system image asked of the provider, by name."""
+    """The provider's name of the operating system image."""
     firewall_profile: str
     zone: DomainName
     egress_name: HostName
@@ -89,7 +89,7 @@ class RecordType(StrEnum):
 
 
 class Record(Document):
-    """One DNS record. An A record names the address whose number it will carry."""
+    """One DNS record. An A record names the address whose IP becomes its content."""
 
     key: str
     """Unique and stable within the tenant; Pulumi's resource name. Example: `acme.example/MX`."""
@@ -98,25 +98,25 @@ class Record(Document):
     stack: Label | None
     """The Pulumi stack that writes it: its tenant's; None for a record that is set by hand."""
     provider: Dns
-    """`cloudflare`: the stack writes it. `manual`: shown to the owner, verified, never written."""
+    """`cloudflare`: the stack writes it. `manual`: shown, verified, never written."""
     name: DomainName | str
     """Fully qualified owner name, lower case, no final dot (`_dmarc.acme.example`)."""
     type: RecordType
     content: str | None = None
     """Content in presentation form without quotes; None exactly when `address` is set."""
     address: AddressName | None = None
-    """Name of the address (`mx1-2`) whose number is the content; such a record is type A."""
+    """Name of the address (`mx1-2`) whose IP is the content; such a record is type A."""
     priority: int | None = None
     ttl: int = 300
     comment: str
-    """Our mark of ownership, `pm:<installation>:<tenant>:<key>`, at most 100 characters
+    """The ownership comment, `pm:<installation>:<tenant>:<key>`, at most 100 characters
     (Cloudflare's limit); unique like the key."""
     domain: DomainName | None = None
     """The sending domain that this record serves; None for records of a host."""
 
 
 class Dkim(Document):
-    """The public half of a DKIM key (RFC 6376)."""
+    """A public DKIM key (RFC 6376)."""
 
     selector: Label
     public_key: str
@@ -124,7 +124,7 @@ class Dkim(Document):
 
 
 class PublicKeys(Document):
-    """Public halves of the keys that the control plane made for a tenant."""
+    """Public keys that the control plane generated for a tenant."""
 
     ssh: str
     """One line in OpenSSH format; installed for root on every host of the tenant."""
@@ -143,7 +143,7 @@ class Domain(Document):
     mail_host: HostName
     """HELO name of the primary address that takes the domain's mail."""
     selector: Label | None
-    """DKIM selector in use; None while no key has been made (offline render)."""
+    """DKIM selector in use; None while there is no key (offline render)."""
 
 
 class Mailbox(Document):

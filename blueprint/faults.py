@@ -20,7 +20,7 @@ SYNTAX = FAULTS.code(
     "document.syntax",
     message="the file cannot be read as YAML: {reason}",
     remedy="correct the file; docs/reference/tenant.md shows its keys",
-    cause="The text is not YAML, is too large, or unfolds to too much.",
+    cause="The text is not YAML, is too large, or expands to too many values.",
     example={"reason": "found character '\\t' that cannot start any token"},
 )
 EMPTY = FAULTS.code(
@@ -39,26 +39,26 @@ DUPLICATE_KEY = FAULTS.code(
 UNKNOWN_KEY = FAULTS.code(
     "document.unknown_key",
     message="unknown key {key}",
-    remedy="{wanted}",
-    cause="The document has no such key there.",
-    example={"key": "plam", "wanted": "did you mean plan?"},
+    remedy="{remedy}",
+    cause="The document has no such key at this position.",
+    example={"key": "plam", "remedy": "did you mean plan?"},
 )
 MISSING_KEY = FAULTS.code(
     "document.missing_key",
     message="{key} is missing",
     remedy="add it",
-    cause="A key without default is not there.",
+    cause="A key without default is missing.",
     example={"key": "region"},
 )
 INVALID_VALUE = FAULTS.code(
     "document.invalid_value",
     message="{key} cannot be {value}",
-    remedy="{wanted}",
+    remedy="{remedy}",
     cause="A value has the wrong type or form, or is out of range.",
     example={
         "key": "plan",
         "value": "'gold'",
-        "wanted": "it should be 'starter', 'professional', 'business' or 'enterprise'",
+        "remedy": "it should be 'starter', 'professional', 'business' or 'enterprise'",
     },
 )
 
@@ -66,12 +66,12 @@ RESERVED_NAME = FAULTS.code(
     "tenant.reserved_name",
     message="the name {name} is reserved for the platform",
     remedy="choose another name",
-    cause="The name of a tenant or host is one that the platform's own records have.",
+    cause="The platform's own records use this name.",
     example={"name": "customers.penguinmails.example"},
 )
 UNKNOWN_REGION = FAULTS.code(
     "tenant.unknown_region",
-    message="region {region} is not one of the platform's",
+    message="the platform has no region {region}",
     remedy="use one of: {regions}",
     cause="The operator's settings name the regions with the provider's locations.",
     example={"region": "mars", "regions": "eu-west, us-central, us-west"},
@@ -94,14 +94,14 @@ FOREIGN_ZONE = FAULTS.code(
     "tenant.foreign_zone",
     message="{zone} is not one of this tenant's domains with dns: cloudflare",
     remedy="add it to spec.domains with dns: cloudflare, or leave zone out",
-    cause="A host's names can only stand in a zone whose records we write for this tenant.",
+    cause="A host's names can only be in a zone whose records we write for this tenant.",
     example={"zone": "x.example"},
 )
 PLATFORM_DOMAIN = FAULTS.code(
     "tenant.platform_domain",
     message="{domain} belongs to the platform",
     remedy="use a domain of the tenant",
-    cause="A sending domain is the platform's zone or lies below it.",
+    cause="A sending domain is the platform's zone or a subdomain of it.",
     example={"domain": "penguinmails.example"},
 )
 FOREIGN_MAILBOX = FAULTS.code(
@@ -122,7 +122,7 @@ NAME_TOO_LONG = FAULTS.code(
     "tenant.name_too_long",
     message="the derived name {name} is longer than {limit} characters",
     remedy="choose a shorter name",
-    cause="A record's name that is derived from this value is longer than DNS can hold.",
+    cause="A record's name that is derived from this value is longer than DNS allows.",
     example={"name": "out.mx1.acme.example", "limit": 253},
 )
 NAME_COLLISION = FAULTS.code(

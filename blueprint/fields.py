@@ -1,4 +1,4 @@
-"""Types of fields whose JSON Schema accepts and refuses what their models do."""
+"""Types of fields whose JSON Schema accepts exactly what their models accept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029"
-"""Control characters and line ends, for a class of a pattern."""
+"""Control characters and line ends, for a character class of a pattern."""
 ONE_LINE = rf"^[^{CONTROLS}]*$"
 NOT_BLANK = rf"^[^{CONTROLS}]*[^{CONTROLS} ][^{CONTROLS}]*$"
 LOCAL_PART = r"^[^@]{1,64}@"
@@ -25,7 +25,7 @@ LOCAL_PART = r"^[^@]{1,64}@"
 class Matching:
     """A pattern for a text, with a description for messages.
 
-    A field can have several; pydantic and JSON Schema hold a text to one only.
+    A field can have several; pydantic and JSON Schema support only one `pattern` per string.
     """
 
     pattern: str
@@ -47,8 +47,8 @@ class Matching:
     ) -> dict[str, Any]:
         described = handler(schema)
         if "pattern" in described:
-            others = described.get("allOf", [])
-            return {**described, "allOf": [*others, {"pattern": self.pattern}]}
+            further = described.get("allOf", [])
+            return {**described, "allOf": [*further, {"pattern": self.pattern}]}
         return {**described, "pattern": self.pattern}
 
 
@@ -57,6 +57,6 @@ def _whole(value: object) -> object:
 
 
 Whole = BeforeValidator(_whole)
-"""Takes 3.0 for 3, as JSON Schema does; for an integer that is strict else."""
+"""Accepts 3.0 as 3, as JSON Schema does, for an integer that is otherwise strict."""
 ShortLocalPart = Matching(LOCAL_PART, "use at most 64 characters before the @")
 OneLine = Matching(ONE_LINE, "write it without control characters and line breaks")

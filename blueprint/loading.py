@@ -27,7 +27,7 @@ from kit.faults import Fault, Violation
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_NODES = 100_000
-"""Aliases of aliases make a short file unfold into more than any memory holds."""
+"""Nested aliases can expand a short file to more values than fit into memory."""
 MAX_NUMBER_BITS = 64
 
 Positions = dict[Path, tuple[int, int]]
@@ -36,7 +36,7 @@ Positions = dict[Path, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Source:
-    """A tenant, and where each of its values is written."""
+    """A tenant, and the position of each of its values."""
 
     tenant: Tenant
     file: str
@@ -49,11 +49,11 @@ class Source:
 
     def located(self, violation: Violation) -> Violation:
         """Add file and line to a violation from another check of the document."""
-        written = {dotted(path): path for path in self.positions}
+        paths = {dotted(path): path for path in self.positions}
         key = violation.path
-        while key and key not in written:  # a default, or a key that is missing
+        while key and key not in paths:  # a default, or a key that is missing
             key = key[: max(key.rfind("."), key.rfind("["), 0)]
-        return _at_position(violation, self.positions, self.file, written[key])
+        return _at_position(violation, self.positions, self.file, paths[key])
 
 
 def load(text: str, *, file: str, platform: Platform) -> list[Source]:
@@ -65,12 +65,16 @@ def load(text: str, *, file: str, platform: Platform) -> list[Source]:
     violations: list[Violation] = []
     for node in _documents(text, file):
         positions: Positions = {}
-        written: list[Located] = []
-        data = _plain(node, (), positions, written)
-        refused = {path for path, violation in written if violation.code is INVALID_VALUE}
+        yaml_violations: list[Located] = []
+        data = _plain(node, (), positions, yaml_violations)
+        invalid_paths = {
+            path for path, violation in yaml_violations if violation.code is INVALID_VALUE
+        }
         tenant, located = _parse(data, platform)
-        located = [*written, *((path, each) for path, each in located if path not in refused)]
-        violations += [_at_position(each, positions, file, path) for path, each in located]
+        located = [*yaml_violations, *(item for item in located if item[0] not in invalid_paths)]
+        violations += [
+            _at_position(violation, positions, file, path) for path, violation in located
+        ]
         if tenant is not None:
             sources.append(Source(tenant, file, positions))
     if violations:
@@ -87,14 +91,14 @@ def parse(data: object, *, platform: Platform) -> Tenant:
 
 
 def check(tenant: Tenant, platform: Platform) -> None:
-    """Hold a tenant of the right form to the rules across its fields; raises INVALID."""
+    """Check the rules across the fields of a parsed tenant; raises INVALID."""
     if located := validation.violations(tenant, platform):
         raise invalid(violation for _, violation in located)
 
 
-def check_limits(tenant: Tenant, before: Tenant | None) -> None:
-    """Check a tenant against its plan, beside what it has already; raises INVALID."""
-    if located := validation.beyond_plan(tenant, before):
+def check_limits(tenant: Tenant, current: Tenant | None) -> None:
+    """Check a tenant against its plan, given its current document; raises INVALID."""
+    if located := validation.beyond_plan(tenant, current):
         raise invalid(violation for _, violation in located)
 
 
@@ -107,27 +111,27 @@ def _parse(data: object, platform: Platform) -> tuple[Tenant | None, list[Locate
 
 
 def _documents(text: str, file: str) -> Iterator[yaml.Node]:
-    def wrong(reason: str, line: int | None = None, column: int | None = None) -> Fault:
+    def syntax_fault(reason: str, line: int | None = None, column: int | None = None) -> Fault:
         return invalid([SYNTAX.violation(file=file, line=line, column=column, reason=reason)])
 
     if len(text.encode(errors="replace")) > MAX_BYTES:
-        raise wrong(f"it is larger than {MAX_BYTES} bytes")
+        raise syntax_fault(f"it is larger than {MAX_BYTES} bytes")
     try:
         nodes = [node for node in yaml.compose_all(text, yaml.SafeLoader) if not _is_empty(node)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         reason = str(error.problem or error.context or "not YAML")
-        raise wrong(
+        raise syntax_fault(
             reason, mark.line + 1 if mark else None, mark.column + 1 if mark else None
         ) from None
     except yaml.YAMLError as error:
-        raise wrong(str(error).splitlines()[0]) from None
+        raise syntax_fault(str(error).splitlines()[0]) from None
     except RecursionError:
-        raise wrong("it is nested too deeply") from None
+        raise syntax_fault("it is nested too deeply") from None
     if not nodes:
         raise invalid([EMPTY.violation(file=file)])
     if any(_is_too_large(node) for node in nodes):
-        raise wrong(f"it is nested too deeply, or unfolds to more than {MAX_NODES} values")
+        raise syntax_fault(f"it is nested too deeply, or expands to more than {MAX_NODES} values")
     yield from nodes
 
 
@@ -137,7 +141,7 @@ def _is_empty(node: yaml.Node | None) -> bool:
 
 
 def _is_too_large(top: yaml.Node) -> bool:
-    """Return whether a document is too deep or too large once its aliases are unfolded."""
+    """Return whether a document is too deep or too large with its aliases expanded."""
     waiting, seen = [(top, 0)], 0
     while waiting:
         node, depth = waiting.pop()
@@ -151,38 +155,40 @@ def _is_too_large(top: yaml.Node) -> bool:
     return False
 
 
-def _plain(node: yaml.Node, path: Path, positions: Positions, written: list[Located]) -> Any:
-    """Return plain data; collect the position of each value, and mistakes of its notation."""
+def _plain(
+    node: yaml.Node, path: Path, positions: Positions, yaml_violations: list[Located]
+) -> Any:
+    """Return plain data; collect the position of each value, and duplicate keys and bad scalars."""
     positions.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
-            here = (*path, key)
+            child_path = (*path, key)
             if key in result:
                 mark = key_node.start_mark
                 violation = DUPLICATE_KEY.violation(
-                    path=dotted(here), line=mark.line + 1, column=mark.column + 1, key=key
+                    path=dotted(child_path), line=mark.line + 1, column=mark.column + 1, key=key
                 )
-                written.append((here, violation))
-            positions[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            result[key] = _plain(value_node, here, positions, written)
+                yaml_violations.append((child_path, violation))
+            positions[child_path] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            result[key] = _plain(value_node, child_path, positions, yaml_violations)
         return result
     if isinstance(node, yaml.SequenceNode):
         return [
-            _plain(child, (*path, index), positions, written)
+            _plain(child, (*path, index), positions, yaml_violations)
             for index, child in enumerate(node.value)
         ]
-    return _scalar(node, path, written)
+    return _scalar(node, path, yaml_violations)
 
 
-def _scalar(node: yaml.Node, path: Path, written: list[Located]) -> Any:
-    """Return a text, number, truth or date; an invalid one is a mistake."""
+def _scalar(node: yaml.Node, path: Path, yaml_violations: list[Located]) -> Any:
+    """Return a string, number, boolean or date; an invalid one is added to the violations."""
     try:
         value = yaml.SafeLoader("").construct_object(node)
         fits = not isinstance(value, int) or value.bit_length() <= MAX_NUMBER_BITS
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError):
-        # PyYAML lets its own slips through where a tag promises what the text is not.
+        # PyYAML raises built-in errors for a tag that does not fit the text.
         fits = False
     if fits:
         return value
@@ -191,15 +197,15 @@ def _scalar(node: yaml.Node, path: Path, written: list[Located]) -> Any:
         line=node.start_mark.line + 1,
         column=node.start_mark.column + 1,
         key=path[-1] if path else shape.WHOLE,
-        value=shape.shown(str(node.value)),
-        wanted="write a plain text or number without a tag; quote a text that looks like a date",
+        value=shape.abbreviated(str(node.value)),
+        remedy="write a plain text or number without a tag; quote a text that looks like a date",
     )
-    written.append((path, violation))
+    yaml_violations.append((path, violation))
     return None
 
 
 def _at_position(violation: Violation, positions: Positions, file: str, path: Path) -> Violation:
-    """Add file and line: of the value itself, or of the nearest thing around it."""
+    """Add file and line: of the value itself, or of the nearest value that contains it."""
     line, column = violation.line, violation.column
     while line is None:
         if path in positions:

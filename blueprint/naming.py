@@ -16,18 +16,18 @@ LABEL_LIMIT = 59
 """Of a server's label without its incarnation; 63 in all."""
 SERVER_NAME = re.compile(r"((.+)-([0-9a-f]{10}))(?:-[0-9]{1,3})?")
 MANUAL_SELECTORS = ("pm1", "pm2")
-"""A manual zone points both at us once; rotation goes from one to the other."""
+"""A manual zone has a CNAME to us for both; rotation alternates between them."""
 
 
 def server_name(installation: str, tenant: str, host: str, incarnation: int) -> str:
     """Return the provider's label of a host: `k3f9a-acme-mx1-3f9a2c71be`, later with `-2`.
 
-    It begins with the installation and the tenant, and ends in a mark of the tenant and one of the
-    host; a long host's name is cut, so that the label keeps the provider's length.
+    It begins with the installation and the tenant, and ends in hashes of the tenant and of the
+    host; a long host name is truncated to keep the label within the provider's limit.
     """
-    rest = f"-{_mark(installation, tenant)}{_mark(installation, tenant, host)[:4]}"
-    start = f"{installation}-{tenant}-{host}"[: LABEL_LIMIT - len(rest)]
-    return f"{start}{rest}" + (f"-{incarnation}" if incarnation > 1 else "")
+    suffix = f"-{_short_hash(installation, tenant)}{_short_hash(installation, tenant, host)[:4]}"
+    start = f"{installation}-{tenant}-{host}"[: LABEL_LIMIT - len(suffix)]
+    return f"{start}{suffix}" + (f"-{incarnation}" if incarnation > 1 else "")
 
 
 def is_server_of(name: str, installation: str, tenant: str) -> bool:
@@ -35,14 +35,14 @@ def is_server_of(name: str, installation: str, tenant: str) -> bool:
     parts = SERVER_NAME.fullmatch(name)
     if parts is None or not name.startswith(f"{installation}-{tenant}-"):
         return False
-    label, start, mark = parts.groups()
+    label, start, hashes = parts.groups()
     host = start.removeprefix(f"{installation}-{tenant}-")
-    if len(label) == LABEL_LIMIT:  # the host's name may be cut
-        return mark.startswith(_mark(installation, tenant))
+    if len(label) == LABEL_LIMIT:  # the host's name may be truncated
+        return hashes.startswith(_short_hash(installation, tenant))
     return label == server_name(installation, tenant, host, 1)
 
 
-def _mark(*parts: str) -> str:
+def _short_hash(*parts: str) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
 
 
@@ -64,7 +64,7 @@ def base_name(tenant: str, host: HostSpec, platform: Platform) -> DomainName:
 
 
 def zone_of(host: HostSpec, platform: Platform) -> DomainName:
-    """Return the zone that the host's records stand in."""
+    """Return the zone of the host's records."""
     return host.zone or platform.zone
 
 
@@ -104,6 +104,6 @@ def return_path(domain: DomainName) -> DomainName:
     return f"{RETURN_PATH_LABEL}.{domain}"
 
 
-def behind_manual(name: str, platform: Platform) -> DomainName:
-    """Return the platform's name that a CNAME of a manual zone points at."""
+def manual_target(name: str, platform: Platform) -> DomainName:
+    """Return the name in the platform's zone that a CNAME of a manual zone points to."""
     return f"{name}.{CUSTOMERS_LABEL}.{platform.zone}"

@@ -10,7 +10,7 @@ from blueprint.tenant import Document, DomainName, Size
 
 
 class Prices(Document):
-    """Monthly prices at the provider in US cents; owned by the operator."""
+    """Monthly prices at the provider in US cents; set by the operator."""
 
     vps: dict[Size, int] = Field(
         default_factory=lambda: {
@@ -23,15 +23,15 @@ class Prices(Document):
 
 
 OFFLINE = "offline"
-"""The installation id where none is set up: what is rendered with it cannot be applied."""
+"""The installation id where none is set up: a blueprint rendered with it cannot be applied."""
 
 
 class Platform(Document):
     """Facts that are the same for all tenants."""
 
     installation: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,7}$")]
-    """Part of every name and mark at a provider, so that two installations can share one
-    provider account. Made by `penguin init`; never changes."""
+    """Part of every name and comment at a provider, so that two installations can share one
+    provider account. Created by `penguin init`; never changes."""
     zone: DomainName
     """The platform's own Cloudflare zone: hosts without a zone, targets of manual zones."""
     locations: dict[str, str] = Field(
@@ -44,5 +44,5 @@ class Platform(Document):
     """Our region to the provider's location name."""
     image: str = "Debian 12"
     firewall_profile: str = "default"
-    """Must let SSH in: the profile `smtp` has no port 22."""
+    """Must allow SSH: the profile `smtp` has no port 22."""
     prices: Prices = Prices()

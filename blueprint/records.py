@@ -15,16 +15,16 @@ COMMENT_LIMIT = 100
 MX_PRIORITY = 10
 
 
-def mark_of(installation: str, tenant: str, key: str) -> str:
-    """Return the comment that marks the owner of a record; a long one ends in a hash of the whole.
+def ownership_comment(installation: str, tenant: str, key: str) -> str:
+    """Return the comment that identifies a record as ours; a long one ends in a hash of the whole.
 
-    Adoption identifies records by it, so it is different for each key.
+    Adoption identifies records by it, so it is unique for each key.
     """
-    mark = f"pm:{installation}:{tenant}:{key}"
-    if len(mark) <= COMMENT_LIMIT:
-        return mark
-    hashed = hashlib.sha256(mark.encode()).hexdigest()[:12]
-    return f"{mark[: COMMENT_LIMIT - 13]}~{hashed}"
+    comment = f"pm:{installation}:{tenant}:{key}"
+    if len(comment) <= COMMENT_LIMIT:
+        return comment
+    hashed = hashlib.sha256(comment.encode()).hexdigest()[:12]
+    return f"{comment[: COMMENT_LIMIT - 13]}~{hashed}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Zone:
             content=content,
             address=address,
             priority=priority,
-            comment=mark_of(self.installation, self.tenant, key),
+            comment=ownership_comment(self.installation, self.tenant, key),
             domain=self.domain,
         )
 
@@ -85,7 +85,7 @@ def domain_records(
     """Yield the records of one sending domain; for a manual one, some in the platform's zone."""
     name = domain.name
     zone = _Zone(platform.installation, tenant, name, domain.dns, name)
-    # In the order of names: what a customer has set by hand must outlive a reordered file.
+    # Sorted, so that records which a customer has set by hand stay valid if the file is reordered.
     senders = " ".join(f"a:{name}" for name in sorted(host.egress_name for host in hosts))
     yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
     yield zone.record(f"{name}/SPF", name, RecordType.TXT, f"v=spf1 {senders} ~all")
@@ -93,23 +93,23 @@ def domain_records(
     yield zone.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy)
 
     def target(own: str) -> str:
-        return naming.behind_manual(own, platform) if domain.dns is Dns.MANUAL else own
+        return naming.manual_target(own, platform) if domain.dns is Dns.MANUAL else own
 
     managed = zone
     if domain.dns is Dns.MANUAL:
         managed = _Zone(platform.installation, tenant, platform.zone, Dns.CLOUDFLARE, name)
-        set_once = [f"{selector}._domainkey.{name}" for selector in naming.MANUAL_SELECTORS]
-        for own in (domain.return_path, *set_once):
+        dkim_names = [f"{selector}._domainkey.{name}" for selector in naming.MANUAL_SELECTORS]
+        for own in (domain.return_path, *dkim_names):
             key = f"{name}/CNAME/{own.removesuffix('.' + name)}"
             yield zone.record(key, own, RecordType.CNAME, target(own))
-    back = target(domain.return_path)
+    return_path = target(domain.return_path)
     yield managed.record(
-        f"{name}/b/MX", back, RecordType.MX, domain.mail_host, priority=MX_PRIORITY
+        f"{name}/b/MX", return_path, RecordType.MX, domain.mail_host, priority=MX_PRIORITY
     )
-    yield managed.record(f"{name}/b/SPF", back, RecordType.TXT, f"v=spf1 {senders} -all")
-    key_of = keys.dkim.get(name) if keys else None
-    if key_of:
-        selector = f"{key_of.selector}._domainkey.{name}"
-        content = f"v=DKIM1; k=rsa; p={key_of.public_key}"
-        key = f"{name}/DKIM/{key_of.selector}"
+    yield managed.record(f"{name}/b/SPF", return_path, RecordType.TXT, f"v=spf1 {senders} -all")
+    dkim = keys.dkim.get(name) if keys else None
+    if dkim:
+        selector = f"{dkim.selector}._domainkey.{name}"
+        content = f"v=DKIM1; k=rsa; p={dkim.public_key}"
+        key = f"{name}/DKIM/{dkim.selector}"
         yield managed.record(key, target(selector), RecordType.TXT, content)

@@ -83,17 +83,17 @@ def _host(tenant: str, host: HostSpec, region: str, platform: Platform, incarnat
 def _domain(domain: DomainSpec, hosts: tuple[Host, ...], keys: PublicKeys | None) -> Domain:
     """Return a domain. Its mail goes to a host in its own zone, else to any of the tenant's.
 
-    Among several the first by name takes it, so that a reordered file moves no mail.
+    Of several hosts the first by name receives it, so the order of the document does not matter.
     """
     own = [host for host in hosts if host.zone == domain.name]
-    takes_mail = min(own or hosts, key=lambda host: host.name)
+    inbound_host = min(own or hosts, key=lambda host: host.name)
     key = keys.dkim.get(domain.name) if keys else None
     return Domain(
         name=domain.name,
         dns=domain.dns,
         dmarc=domain.dmarc,
         return_path=naming.return_path(domain.name),
-        mail_host=takes_mail.primary.helo,
+        mail_host=inbound_host.primary.helo,
         selector=key.selector if key else None,
     )
 

@@ -10,6 +10,6 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def tenant_schema() -> dict[str, Any]:
-    """Return what the loader accepts but for the rules of `blueprint.faults.ACROSS_FIELDS`."""
-    comment = "Rules across fields are not in here: see docs/reference/tenant.md"
+    """Return the schema of what the loader accepts, except for `blueprint.faults.ACROSS_FIELDS`."""
+    comment = "Rules across fields are not included: see docs/reference/tenant.md"
     return {"$schema": DIALECT, "$comment": comment, **Tenant.model_json_schema()}

@@ -46,7 +46,7 @@ SHAPES = {
     "datetime_from_date_parsing": TIME,
     "timezone_aware": TIME,
 }
-"""By pydantic's type of error; braces are its details of the rule."""
+"""By pydantic's type of error; braces are filled from its context."""
 
 Detail = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ def violations(details: Sequence[Detail], model: type[BaseModel]) -> list[Locate
 def _violation(detail: Detail, model: type[BaseModel]) -> Located:
     path: Path = tuple(detail["loc"])
     key = path[-1] if path else WHOLE
-    if key == "[key]":  # what pydantic adds for the key of a mapping
+    if key == "[key]":  # pydantic adds this for the key of a mapping
         path = path[:-1]
         key = f"a key of {path[-2]}"
     if detail["type"] == "extra_forbidden":
@@ -75,50 +75,50 @@ def _violation(detail: Detail, model: type[BaseModel]) -> Located:
             path=dotted(path),
             suggestion=nearest[0] if nearest else None,
             key=key,
-            wanted=f"did you mean {nearest[0]}?" if nearest else f"use one of: {', '.join(valid)}",
+            remedy=f"did you mean {nearest[0]}?" if nearest else f"use one of: {', '.join(valid)}",
         )
     if detail["type"] == "missing":
         return path, MISSING_KEY.violation(path=dotted(path), key=key)
-    meant = _meant(detail)
+    suggestion = _suggestion(detail)
     return path, INVALID_VALUE.violation(
         path=dotted(path),
-        suggestion=meant,
+        suggestion=suggestion,
         key=key,
-        value=shown(detail["input"]),
-        wanted=_wanted(detail) + (f"; did you mean {meant}?" if meant else ""),
+        value=abbreviated(detail["input"]),
+        remedy=_expected(detail) + (f"; did you mean {suggestion}?" if suggestion else ""),
     )
 
 
-def _wanted(detail: Detail) -> str:
-    """Return what a value should be, in the document's terms."""
+def _expected(detail: Detail) -> str:
+    """Return what a value should be, in terms of the document."""
     kind, rule = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(rule["error"])
     if kind == "string_pattern_mismatch":
         pattern = str(rule["pattern"])
-        wanted = PATTERNS.get(pattern, f"a text like {pattern}")
+        expected = PATTERNS.get(pattern, f"a text like {pattern}")
     else:
         text = str(detail["msg"]).removeprefix("Input should be ")
-        wanted = SHAPES[kind].format(**rule) if kind in SHAPES else text
-    return f"it should be {wanted}"
+        expected = SHAPES[kind].format(**rule) if kind in SHAPES else text
+    return f"it should be {expected}"
 
 
-def _meant(detail: Detail) -> str | None:
-    """Return the domain name that was meant: without final dot, in lower case, in Punycode."""
+def _suggestion(detail: Detail) -> str | None:
+    """Return the probable domain name: without final dot, in lower case, in Punycode."""
     text, pattern = detail["input"], str(detail.get("ctx", {}).get("pattern"))
     if pattern != DOMAIN_PATTERN or not isinstance(text, str):
         return None
     try:
-        near = text.strip().rstrip(".").lower().encode("idna").decode()
+        candidate = text.strip().rstrip(".").lower().encode("idna").decode()
     except UnicodeError:
         return None
-    # The standard library maps a few letters (IDNA 2003) that have names of their own by now.
+    # The standard library (IDNA 2003) maps a few letters that are distinct since IDNA 2008.
     is_same_name = not set(text) & set("ßς\u200c\u200d")
-    return near if is_same_name and re.fullmatch(pattern, near) else None
+    return candidate if is_same_name and re.fullmatch(pattern, candidate) else None
 
 
-def shown(value: object) -> str:
-    """Print a value, cut where it is long."""
+def abbreviated(value: object) -> str:
+    """Print a value, truncated if it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 

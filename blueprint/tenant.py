@@ -41,7 +41,7 @@ LabelValue = Annotated[str, Field(pattern=LABEL_VALUE_PATTERN)]
 
 
 class Document(BaseModel):
-    """Base of everything that is read from or printed to a document: frozen, no unknown keys."""
+    """Base of all models that are read from or written to a document: frozen, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -93,7 +93,7 @@ class Metadata(Document):
     labels: dict[LabelKey, LabelValue] = Field(
         default={}, json_schema_extra={"additionalProperties": False}
     )
-    """To select tenants by, as `team: mail`; keys and values follow Kubernetes' rules."""
+    """For selecting tenants, such as `team: mail`; keys and values follow Kubernetes' rules."""
 
 
 class HostSpec(Document):

@@ -1,4 +1,4 @@
-"""Rules across the fields of a tenant's document. All broken ones are reported together."""
+"""Rules across the fields of a tenant's document. All violations are reported together."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ SPF_LOOKUPS = 10
 """RFC 7208 section 4.6.4; each host costs one."""
 RESERVED_LABELS = (EGRESS_LABEL, RETURN_PATH_LABEL, CUSTOMERS_LABEL)
 RESERVED_TENANTS = (CUSTOMERS_LABEL,)
-"""Names directly below the platform's zone, where a tenant's hosts stand too."""
+"""Names directly below the platform's zone, where the names of tenants are too."""
 
 
 def violations(tenant: Tenant, platform: Platform) -> list[Located]:
     """Return every broken rule with the path of the value to change."""
     rules = (_tenant, _region, _hosts, _domains, _mailboxes)
-    located = [each for rule in rules for each in rule(tenant, platform)]
+    located = [violation for rule in rules for violation in rule(tenant, platform)]
     if not located:  # Names collide only in a document that is valid otherwise.
         located = [*_lengths(tenant, platform), *_collisions(tenant, platform)]
     return located
@@ -48,18 +48,18 @@ def _located(code: Code, *path: str | int, **values: Any) -> Located:
     return path, code.violation(path=dotted(path), **values)
 
 
-def beyond_plan(tenant: Tenant, before: Tenant | None) -> list[Located]:
-    """Return what a document asks for beyond its plan.
+def beyond_plan(tenant: Tenant, current: Tenant | None) -> list[Located]:
+    """Return where a document exceeds its plan.
 
-    `before` is what the tenant has: within the same plan it may keep that, or shrink, also where
-    the plan's limit is exceeded.
+    `current` is the tenant's stored document: under the same plan its domains may stay or be
+    reduced, even if they exceed the plan's limit.
     """
     plan, allowed = tenant.spec.plan, PLANS[tenant.spec.plan].domains
     names = {domain.name for domain in tenant.spec.domains}
     if allowed == UNLIMITED or len(names) <= allowed:
         return []
-    kept = before.spec.domains if before is not None and before.spec.plan is plan else ()
-    if names <= {domain.name for domain in kept}:
+    existing = current.spec.domains if current is not None and current.spec.plan is plan else ()
+    if names <= {domain.name for domain in existing}:
         return []
     return [_located(PLAN_LIMIT, "spec", "domains", plan=plan, allowed=allowed, count=len(names))]
 

@@ -28,7 +28,7 @@ class Curve:
 class Staircase:
     """Daily caps that grow by `percent` every `interval` days; UTC days from 1.
 
-    Receivers judge an address by how fast it grows, so each step is in proportion to the last.
+    Receivers judge an address by the growth of its volume, so each step is relative to the last.
     """
 
     start: int
@@ -61,11 +61,11 @@ MAILBOX = {
     Warmup.STANDARD: Curve(start=10, target=500, days=42),
     Warmup.AGGRESSIVE: Curve(start=20, target=1000, days=28),
 }
-"""Per mailbox; the mailbox's own daily cap lies on top."""
+"""Per mailbox; the mailbox's own daily cap applies as well."""
 
 ADDRESS = {
     Warmup.CONSERVATIVE: Staircase(start=20, target=1200, percent=20, interval=4),
     Warmup.STANDARD: Staircase(start=50, target=1200, percent=30, interval=3),
     Warmup.AGGRESSIVE: Staircase(start=200, target=1200, percent=30, interval=3),
 }
-"""Per address, up to what a shared address may safely send in a day."""
+"""Per address, up to a volume that a shared address can safely send in a day."""

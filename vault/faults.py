@@ -9,13 +9,13 @@ class VaultError(Fault):
     """A key ring or an envelope cannot be used."""
 
 
-FAULTS = Table("vault", "The key ring and what it sealed")
+FAULTS = Table("vault", "The key ring and sealed secrets")
 
 EXISTS = FAULTS.code(
     "vault.exists",
-    message="there is a key ring already; a new one could not open what it sealed",
+    message="a key ring exists already; a new one could not open existing secrets",
     remedy="use it, or add a key to it",
-    cause="A key ring is made once.",
+    cause="A key ring is created once.",
     acts=Actor.OPERATOR,
     raises=VaultError,
 )
@@ -31,9 +31,9 @@ UNUSABLE = FAULTS.code(
 )
 OPEN_TO_OTHERS = FAULTS.code(
     "vault.open_to_others",
-    message="others may read the key ring (mode {mode:o})",
+    message="other users can read the key ring (mode {mode:o})",
     remedy="run `chmod 600 {file}` and consider a new key",
-    cause="The file's permissions let others than its owner in.",
+    cause="The file's permissions allow other users than its owner.",
     example={"mode": 0o644, "file": ".penguin/master.keys"},
     retryable=True,
     acts=Actor.OPERATOR,

@@ -13,7 +13,7 @@ from kit import files
 from vault.faults import EXISTS, OPEN_TO_OTHERS, UNUSABLE
 
 KEY_BYTES = 32
-OTHERS = 0o077
+OTHER_USERS = 0o077
 
 
 class KeyRing:
@@ -24,14 +24,14 @@ class KeyRing:
         self._keys = keys
 
     def __repr__(self) -> str:
-        """Name the keys, never show them."""
+        """Show the ids of the keys, never the keys."""
         return f"KeyRing({', '.join(self._keys)})"
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Make a key ring file with one key, mode 0600; one that is there is never replaced.
+        """Create a key ring file with one key, mode 0600; an existing one is never replaced.
 
-        The file appears whole or not at all, also when the process is killed.
+        The write is atomic, also when the process is killed.
         """
         ring = cls({_new_id(): secrets.token_bytes(KEY_BYTES)})
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,12 +43,12 @@ class KeyRing:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a key ring file; one that others may read is refused."""
+        """Read a key ring file; one that other users can read is refused."""
         try:
             mode, content = path.stat().st_mode, path.read_bytes()
         except OSError as error:
             raise UNUSABLE(reason=error.strerror, where=path) from None
-        if mode & OTHERS:
+        if mode & OTHER_USERS:
             raise OPEN_TO_OTHERS(mode=mode & 0o777, file=path, where=path)
         try:
             keys = {entry["id"]: _decoded(entry["key"]) for entry in json.loads(content)["keys"]}
@@ -59,7 +59,7 @@ class KeyRing:
         return cls(keys)
 
     def add_key(self, path: Path) -> Self:
-        """Write the ring with a new key in front; what older keys sealed can still be opened."""
+        """Write the ring with a new first key; envelopes under older keys can still be opened."""
         ring = type(self)({_new_id(): secrets.token_bytes(KEY_BYTES), **self._keys})
         files.write(path, ring._document(), mode=files.PRIVATE)  # noqa: SLF001 - one of our own
         return ring

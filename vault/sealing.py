@@ -18,8 +18,8 @@ NONCE_BYTES = 12
 
 
 class Vault:
-    """Seals and opens. The context (tenant and purpose) is bound in, so that an envelope moved to
-    another row cannot be opened there."""
+    """Seals and opens. The context (tenant and purpose) is associated data of the encryption, so
+    that an envelope moved to another row cannot be opened there."""
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
@@ -28,7 +28,7 @@ class Vault:
         """Return an envelope under the newest key."""
         key_id, key = self._ring.newest
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = nonce + AESGCM(key).encrypt(nonce, plaintext, _bound(key_id, context))
+        sealed = nonce + AESGCM(key).encrypt(nonce, plaintext, _associated_data(key_id, context))
         return f"{VERSION}.{key_id}.{base64.urlsafe_b64encode(sealed).decode()}"
 
     def open(self, sealed: str, *, context: str) -> bytes:
@@ -50,7 +50,7 @@ class Vault:
             raise UNKNOWN_KEY(key=key_id)
         try:
             return AESGCM(key).decrypt(
-                raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(key_id, context)
+                raw[:NONCE_BYTES], raw[NONCE_BYTES:], _associated_data(key_id, context)
             )
         except InvalidTag:
             raise DAMAGED_ENVELOPE() from None
@@ -60,5 +60,5 @@ class Vault:
         return sealed.startswith(f"{VERSION}.{self._ring.newest[0]}.")
 
 
-def _bound(key_id: str, context: str) -> bytes:
+def _associated_data(key_id: str, context: str) -> bytes:
     return f"{VERSION}\0{key_id}\0{context}".encode()

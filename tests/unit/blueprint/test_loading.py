@@ -202,7 +202,7 @@ spec:
 metadata: {name: acme}
 """
     (source,) = load(text, file="acme.yaml", platform=PLATFORM)
-    violation = INVALID_VALUE.violation(path=path, key="x", value="y", wanted="z")
+    violation = INVALID_VALUE.violation(path=path, key="x", value="y", remedy="z")
     assert source.located(violation).where == place
 
 

@@ -19,7 +19,7 @@ from blueprint.cost import dollars
 from blueprint.document import Blueprint, Dkim, PublicKeys, RecordType
 from blueprint.loading import parse
 from blueprint.naming import is_server_of, server_name
-from blueprint.records import mark_of
+from blueprint.records import ownership_comment
 from blueprint.render import render
 from blueprint.tenant import Dns
 from tests.support.installation import PLATFORM
@@ -202,7 +202,7 @@ def test_server_names_of_long_names_differ_and_fit() -> None:
 
 
 def test_mark_of_a_record_begins_with_installation_and_tenant() -> None:
-    long = mark_of("k3f9a", "acme", f"{'a' * 90}.example/MX")
-    assert mark_of("k3f9a", "acme", "acme.example/MX") == "pm:k3f9a:acme:acme.example/MX"
+    long = ownership_comment("k3f9a", "acme", f"{'a' * 90}.example/MX")
+    assert ownership_comment("k3f9a", "acme", "acme.example/MX") == "pm:k3f9a:acme:acme.example/MX"
     assert long.startswith("pm:k3f9a:acme:")
     assert len(long) == 100
