@@ -87,4 +87,4 @@ async def beat(
             await asyncio.wait_for(stop.wait(), INTERVAL_SECONDS)
     with suppress(SQLAlchemyError, OSError):
         async with engine.begin() as connection:
-            await heartbeats.forget(connection, part, instance)
+            await heartbeats.delete(connection, part, instance)

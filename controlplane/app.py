@@ -41,7 +41,7 @@ def create_app(
     app = FastAPI(
         title="PenguinMails",
         version="1",
-        description="One tenant document in, one verified, warmed, sending mail platform out.",
+        description="Provisions, verifies and runs a mail platform from one document per tenant.",
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=f"{PREFIX}/docs",
         redoc_url=None,

@@ -16,8 +16,8 @@ from kit.queries import Queries
 
 SQL = Queries(__file__, text)
 Row = TypeVar("Row")
-PLANS = {"plan_cache_mode": "force_custom_plan"}
-"""Filters of lists are parameters that may be null: a plan for any value would use no index."""
+PLAN_CACHE = {"plan_cache_mode": "force_custom_plan"}
+"""List filters are parameters that may be null: a generic plan would not use an index."""
 
 API, OPERATOR, CONTROLLER = Role.API, Role.OPERATOR, Role.CONTROLLER
 
@@ -25,7 +25,7 @@ API, OPERATOR, CONTROLLER = Role.API, Role.OPERATOR, Role.CONTROLLER
 async def fetch_all(
     connection: AsyncConnection, query: TextClause, row: Callable[..., Row], **values: Any
 ) -> list[Row]:
-    """Return the rows of a query, each made by `row` of its columns."""
+    """Return the rows of a query, each converted by `row`."""
     result = await connection.execute(query, values)
     return [row(**columns) for columns in result.mappings()]
 
@@ -39,7 +39,7 @@ async def fetch_one(
 
 
 def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5) -> AsyncEngine:
-    """Return the pool of one login; connections are made when they are needed."""
+    """Return the pool of one login; connections are opened on demand."""
     url = make_url(dsn).set(
         drivername="postgresql+psycopg", username=login, password=password.get_secret_value()
     )
@@ -48,8 +48,8 @@ def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5
         pool_size=pool_size,
         max_overflow=2,
         pool_pre_ping=True,
-        hide_parameters=True,  # they hold documents and sealed secrets, and errors are logged
-        connect_args=connection_options(login, **LIMITS, **PLANS),
+        hide_parameters=True,  # they contain documents and sealed secrets, and errors are logged
+        connect_args=connection_options(login, **LIMITS, **PLAN_CACHE),
     )
 
 
@@ -80,7 +80,7 @@ class Database:
     async def begin(
         self, role: Role, *, tenant_id: UUID | None = None
     ) -> AsyncIterator[AsyncConnection]:
-        """Open one transaction of a role, within a tenant where one is given."""
+        """Open one transaction of a role, limited to a tenant if one is given."""
         async with self._engines[role].begin() as connection:
             if tenant_id is not None:
                 await connection.execute(SQL.set_tenant, {"id": str(tenant_id)})

@@ -1,10 +1,10 @@
-"""What the HTTP interface refuses, and what fails behind it."""
+"""Faults of the HTTP interface: refused requests, and failures behind it."""
 
 from __future__ import annotations
 
 from kit.faults import Actor, Table
 
-FAULTS = Table("controlplane", "The HTTP interface: what it refuses, and what fails behind it")
+FAULTS = Table("controlplane", "The HTTP interface: refused requests, and failures behind it")
 
 MALFORMED_JSON = FAULTS.code(
     "request.malformed_json",
@@ -30,7 +30,7 @@ NO_SUCH_PATH = FAULTS.code(
 )
 WRONG_METHOD = FAULTS.code(
     "request.wrong_method",
-    message="{method} is not possible here",
+    message="method {method} is not allowed for this path",
     remedy="use one of: {allowed}",
     cause="The endpoint exists, but not with this method.",
     example={"method": "PATCH", "allowed": "DELETE, GET, PUT"},
@@ -40,7 +40,7 @@ TOO_LARGE = FAULTS.code(
     "request.too_large",
     message="the body is longer than {limit} bytes",
     remedy="send a shorter one",
-    cause="Documents and messages have a limit of size.",
+    cause="Documents and messages have a size limit.",
     example={"limit": 2**20},
     status=413,
 )
@@ -48,7 +48,7 @@ NOT_JSON = FAULTS.code(
     "request.not_json",
     message="the body is {kind}, not JSON",
     remedy="send JSON with `Content-Type: application/json`",
-    cause="Every body that the interface takes is JSON.",
+    cause="Every body that the interface accepts is JSON.",
     example={"kind": "text/plain"},
     status=415,
 )
@@ -63,7 +63,7 @@ INVALID_REQUEST = FAULTS.code(
 KEY_MISSING = FAULTS.code(
     "auth.missing",
     message="the request carries no API key",
-    remedy="send `Authorization: Bearer pm_live_…`; `penguin init` made the first key",
+    remedy="send `Authorization: Bearer pm_live_…`; `penguin init` created the first key",
     cause="Every endpoint but the health check needs a key.",
     status=401,
 )
@@ -78,7 +78,7 @@ SCOPE_MISSING = FAULTS.code(
     "auth.scope",
     message="the key lacks the scope {scope}",
     remedy="use a key with that scope; operators create keys by `penguin keys create`",
-    cause="A key may do what its scopes name, and creates none that may do more.",
+    cause="A key permits only what its scopes name, and creates no key that permits more.",
     example={"scope": "tenants:write"},
     status=403,
 )
@@ -94,7 +94,7 @@ OPERATORS_ONLY = FAULTS.code(
     "auth.operator",
     message="only operators may do this",
     remedy="ask the operator",
-    cause="The key belongs to a tenant; creating and deleting tenants is the operators'.",
+    cause="The key belongs to a tenant; only operators create and delete tenants.",
     status=403,
 )
 
@@ -117,13 +117,13 @@ TENANT_EXISTS = FAULTS.code(
     "tenant.exists",
     message="tenant {name} exists already",
     remedy="change it with PUT /api/v1/tenants/{name}, or choose another name",
-    cause="POST only creates, and the name is taken.",
+    cause="POST only creates, and the name is in use.",
     example={"name": "acme"},
     status=409,
 )
 TENANT_MOVED = FAULTS.code(
     "tenant.moved",
-    message="tenant {name} is {state}, which {header} excludes",
+    message="tenant {name} is {state}, which does not satisfy {header}",
     remedy="read the tenant again, and repeat the request with its ETag",
     cause="The tenant was changed, created or deleted since it was read.",
     example={"name": "acme", "state": "at generation 3", "header": "If-Match"},
@@ -131,10 +131,10 @@ TENANT_MOVED = FAULTS.code(
 )
 TENANT_WRONG_NAME = FAULTS.code(
     "tenant.wrong_name",
-    message="metadata.name is {found}, and the path names {name}",
+    message="metadata.name is {actual}, but the path has {name}",
     remedy="use the same name in both: a tenant cannot be renamed",
     cause="The name in the document differs from the one in the path.",
-    example={"found": "acne", "name": "acme"},
+    example={"actual": "acne", "name": "acme"},
     status=422,
 )
 TENANT_DELETING = FAULTS.code(
@@ -148,9 +148,9 @@ TENANT_DELETING = FAULTS.code(
 )
 KEYS_PENDING = FAULTS.code(
     "tenant.keys_pending",
-    message="the keys of tenant {name} have not been made yet",
+    message="the keys of tenant {name} do not exist yet",
     remedy="wait for the reconciler's first pass (`penguin serve reconciler`)",
-    cause="The blueprint holds public keys, which the reconciler makes first.",
+    cause="The blueprint contains public keys, which the reconciler creates first.",
     example={"name": "acme"},
     status=409,
     retryable=True,
@@ -175,7 +175,7 @@ STOPPED_BY_OPERATOR = FAULTS.code(
 )
 DATABASE_BUSY = FAULTS.code(
     "database.busy",
-    message="another request held the same rows",
+    message="another request locked the same rows",
     remedy="send it again",
     cause="Two requests waited for each other, as when two tenants exchange their domains.",
     status=503,
@@ -222,15 +222,15 @@ DATABASE_REFUSED = FAULTS.code(
     "database.refused",
     message="the database refuses the upgrade: {reason}",
     remedy="use a login that may create roles",
-    cause="The upgrade makes roles and schemas, and its login may not.",
+    cause="The upgrade creates roles and schemas, which its login may not.",
     example={"reason": "permission denied to create role"},
     acts=Actor.OPERATOR,
 )
 INTERNAL = FAULTS.code(
     "internal",
-    message="the request failed by an internal error",
-    remedy="report it with the log's entry",
-    cause="A defect; the log holds its traceback.",
+    message="the request failed with an internal error",
+    remedy="report it with the log entry",
+    cause="A defect; the log has its traceback.",
     status=500,
     acts=Actor.OPERATOR,
 )

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what all endpoints have in common is added here, once."""
+"""The OpenAPI document; adds what all endpoints have in common."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RENDERED = (("/tenants/{name}/blueprint", "get"), ("/blueprints", "post"))
 
 
 def install(app: FastAPI, *, prefix: str, platform: Platform) -> None:
-    """Describe every endpoint of `app` with all its errors and an example of its answer."""
+    """Describe every endpoint of `app` with all its errors and an example of its response."""
 
     def described_app() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -59,10 +59,10 @@ def _describe(app: FastAPI, prefix: str, platform: Platform) -> dict[str, Any]:
     for path in schema["paths"].values():
         for operation in path.values():
             own = operation["responses"]
-            # The framework writes its own form of this one, which is never sent.
+            # The framework describes its own validation error here, which is never sent.
             if "application/json" in own.get("422", {}).get("content", {}):
                 del own["422"]
-            for status, described in responses(*_shared(operation)).items():
+            for status, described in responses(*_common_errors(operation)).items():
                 contents = own.setdefault(str(status), described)["content"]
                 for kind, content in described["content"].items():
                     contents[kind]["examples"] |= content["examples"]
@@ -70,13 +70,13 @@ def _describe(app: FastAPI, prefix: str, platform: Platform) -> dict[str, Any]:
         parse(EXAMPLE, platform=platform), platform=platform, keys=None, generation=1
     ).model_dump(mode="json", by_alias=True)
     for where, method in RENDERED:
-        answer = schema["paths"][prefix + where][method]["responses"]["200"]
-        answer["content"]["application/json"]["example"] = blueprint
+        response = schema["paths"][prefix + where][method]["responses"]["200"]
+        response["content"]["application/json"]["example"] = blueprint
     return schema
 
 
-def _shared(operation: dict[str, Any]) -> list[Code]:
-    """Return the errors that an endpoint has because of what it takes."""
+def _common_errors(operation: dict[str, Any]) -> list[Code]:
+    """Return the errors that follow from an endpoint's inputs."""
     codes = [INTERNAL]
     if operation.get("security"):
         codes += [KEY_MISSING, KEY_INVALID, SCOPE_MISSING]

@@ -1,4 +1,4 @@
-"""Errors of the API as RFC 9457 problem details, printed from the fault."""
+"""Errors of the API as RFC 9457 problem details, rendered from faults."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ MEDIA_TYPE = "application/problem+json"
 CONFLICTS = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 """Two requests that wait for each other, as when two tenants exchange their domains."""
 NO_ANSWER = "it does not answer, or cannot write"
-"""The driver's own words may name hosts and logins."""
+"""The driver's own message may contain hosts and logins."""
 log = structlog.get_logger()
 
 
 class Refusal(HTTPException):
-    """A fault where the framework lets through nothing but its own exception."""
+    """A fault as an HTTPException, where the framework passes on no other exception."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(status_of(fault.code), fault.message)
@@ -50,12 +50,12 @@ class Refusal(HTTPException):
 
 
 def status_of(code: Code) -> HTTPStatus:
-    """Return the status that a fault is answered with; one that is not the API's is a failure."""
+    """Return the HTTP status of a fault: 500 for one that is not the API's own."""
     return HTTPStatus(code.status or HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def problem_of(fault: Fault) -> ProblemDocument:
-    """Return a fault as a client sees it."""
+    """Return a fault as a problem document."""
     code, status = fault.code, status_of(fault.code)
     return ProblemDocument(
         title=status.phrase,
@@ -79,7 +79,7 @@ def problem_of(fault: Fault) -> ProblemDocument:
 
 
 def responses(*codes: Code) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries of an endpoint's own errors; `openapi` adds what all share."""
+    """Return the OpenAPI entries of an endpoint's own errors; `openapi` adds the common ones."""
     by_status: defaultdict[HTTPStatus, dict[str, Any]] = defaultdict(dict)
     for code in codes:
         shown = problem_of(code.shown()).model_dump(mode="json")
@@ -95,28 +95,33 @@ def responses(*codes: Code) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every failure of `app` as a problem."""
+    """Respond to every failure of `app` with a problem."""
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(RequestValidationError, _request)
     app.add_exception_handler(HTTPException, _http)
-    for away in (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError):
-        app.add_exception_handler(away, _database)
+    for error_type in (
+        exc.OperationalError,
+        exc.InterfaceError,
+        exc.InternalError,
+        exc.TimeoutError,
+    ):
+        app.add_exception_handler(error_type, _database)
     app.add_exception_handler(Exception, _unexpected)
 
 
-def answer(fault: Fault, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer that a fault is; ASCII, so that any words can be repeated in it."""
+def problem_response(fault: Fault, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the response for a fault; ASCII, so that it can quote any text."""
     document = problem_of(fault)
-    more = {"WWW-Authenticate": "Bearer"} if document.status == HTTPStatus.UNAUTHORIZED else {}
+    extra = {"WWW-Authenticate": "Bearer"} if document.status == HTTPStatus.UNAUTHORIZED else {}
     content = json.dumps(document.model_dump(mode="json"))
-    return Response(content, document.status, {**more, **(headers or {})}, MEDIA_TYPE)
+    return Response(content, document.status, {**extra, **(headers or {})}, MEDIA_TYPE)
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    """Answer, and log the refusal, so that operators can explain it."""
+    """Respond, and log the refusal for operators."""
     assert isinstance(error, Fault)  # noqa: S101 - registered for this type
     log.info("refused", path=request.url.path, code=error.code.name, detail=error.message)
-    return answer(error)
+    return problem_response(error)
 
 
 async def _request(request: Request, error: Exception) -> Response:
@@ -127,44 +132,44 @@ async def _request(request: Request, error: Exception) -> Response:
 def _invalid(request: Request, details: Iterable[Mapping[str, Any]]) -> Fault:
     """Return the fault of a body or of parameters that are not valid."""
     body: list[dict[str, Any]] = []
-    others: list[Mapping[str, Any]] = []
+    parameters: list[Mapping[str, Any]] = []
     for detail in details:
-        where, *path = detail["loc"]
+        source, *path = detail["loc"]
         if detail["type"] == "json_invalid":
             return MALFORMED_JSON(reason=f"{detail['ctx']['error']} at character {path[-1]}")
-        if where == "body":
+        if source == "body":
             body.append({**detail, "loc": tuple(path)})
         else:
-            others.append(detail)
+            parameters.append(detail)
     invalid_values = shape.violations(body, _body_model(request)) + shape.violations(
-        others, BaseModel
+        parameters, BaseModel
     )
     violations = tuple(violation for _, violation in invalid_values)
-    return INVALID_REQUEST(violations=violations) if others else invalid(violations)
+    return INVALID_REQUEST(violations=violations) if parameters else invalid(violations)
 
 
 def _body_model(request: Request) -> type[BaseModel]:
-    """Return the model of the body that an endpoint takes."""
+    """Return the model of an endpoint's body."""
     field = getattr(request.scope["route"], "body_field", None)
     model = field and field.field_info.annotation
     return model if isinstance(model, type) and issubclass(model, BaseModel) else BaseModel
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    """Answer refusals of the framework: paths, methods, bodies."""
+    """Respond to errors of the framework: paths, methods, bodies."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
     if isinstance(error, Refusal):
-        return answer(error.fault)
+        return problem_response(error.fault)
     match error.status_code:
         case HTTPStatus.BAD_REQUEST:
-            return answer(MALFORMED_JSON(reason="it is nested too deeply or not UTF-8"))
+            return problem_response(MALFORMED_JSON(reason="it is nested too deeply or not UTF-8"))
         case HTTPStatus.NOT_FOUND:
-            return answer(NO_SUCH_PATH())
+            return problem_response(NO_SUCH_PATH())
         case HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = _methods(request) or (error.headers or {}).get("Allow", "")
             fault = WRONG_METHOD(method=request.method, allowed=allowed)
-            return answer(fault, {"Allow": allowed})
-    return answer(MALFORMED_JSON(reason=error.detail))
+            return problem_response(fault, {"Allow": allowed})
+    return problem_response(MALFORMED_JSON(reason=error.detail))
 
 
 def _methods(request: Request) -> str:
@@ -179,13 +184,13 @@ async def _database(request: Request, error: Exception) -> Response:
     cause = getattr(error, "orig", None)
     if isinstance(cause, CONFLICTS):
         log.warning("requests in conflict", path=request.url.path)
-        return answer(DATABASE_BUSY())
+        return problem_response(DATABASE_BUSY())
     log.error("database failed", path=request.url.path, exc_info=error)
-    return answer(
+    return problem_response(
         DATABASE_FULL() if isinstance(cause, DiskFull) else DATABASE_UNAVAILABLE(reason=NO_ANSWER)
     )
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request failed", path=request.url.path, exc_info=error)
-    return answer(INTERNAL())
+    return problem_response(INTERNAL())

@@ -1,4 +1,4 @@
-"""Limits of every request, before anything reads it: size of the body, characters of the path."""
+"""Limits of every request: size of the body, characters of the URL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controlplane.faults import NOT_JSON, NUL, TOO_LARGE
-from controlplane.problems import Refusal, answer
+from controlplane.problems import Refusal, problem_response
 from kit.faults import Fault
 
 DOCUMENT_LIMIT = 2**20
@@ -21,20 +21,20 @@ class Limits:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that is refused, and count the bytes of any other."""
+        """Refuse a request, or pass it on and count the bytes of its body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         limit = MESSAGE_LIMIT if scope["path"].endswith("/messages") else DOCUMENT_LIMIT
         refused = _refusal(scope, limit)
         if refused is not None:
-            await answer(refused)(scope, receive, send)
+            await problem_response(refused)(scope, receive, send)
             return
         await self._app(scope, _counted(receive, limit), send)
 
 
 def require_json(headers: Headers) -> None:
-    """Refuse a body that is not JSON by its type."""
+    """Refuse a body whose content type is not JSON."""
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()

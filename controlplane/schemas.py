@@ -1,4 +1,4 @@
-"""What all answers of the API have in common: pages of lists, and problems."""
+"""Schemas of all endpoints: pages of lists, and problems."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class ProblemViolation(BaseModel):
     detail: str
     remedy: str
     path: str
-    """Place in the body: `spec.hosts[0].size`."""
+    """Path in the body: `spec.hosts[0].size`."""
     suggestion: str | None = None
 
 
 class ProblemDocument(BaseModel):
-    """What every error answers with (RFC 9457)."""
+    """The body of every error response (RFC 9457)."""
 
     type: str = "about:blank"
     title: str

@@ -8,7 +8,7 @@ from functools import partial
 from composition.parts.settings import Part
 from composition.supervisor import down_reason
 from controlplane.database import API, Database
-from controlplane.health.endpoints import Probe, Unwell, shared
+from controlplane.health.endpoints import Probe, ProbeFailed, shared
 from controlplane.health.heartbeats import Heartbeat, read
 
 SILENT_SECONDS = 10.0
@@ -33,22 +33,22 @@ def probes(database: Database) -> Mapping[str, Probe]:
 async def _of_part(part: Part, heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
     reason = down_reason(part)
     if reason:
-        raise Unwell(reason)
+        raise ProbeFailed(reason)
     seen = [heartbeat for heartbeat in await heartbeats() if heartbeat.part == part]
     if not seen:
-        raise Unwell("no process has reported within the last hour")
+        raise ProbeFailed("no process has reported within the last hour")
     problems = [problem for problem in map(_problem, seen) if problem]
     if problems:
-        raise Unwell("; ".join(problems))
+        raise ProbeFailed("; ".join(problems))
     return "1 process" if len(seen) == 1 else f"{len(seen)} processes"
 
 
 async def _of_queue(heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
     troubles = {seen.trouble for seen in await heartbeats() if seen.part == Part.SENDER}
     if not troubles:
-        raise Unwell("no sender has reported within the last hour")
+        raise ProbeFailed("no sender has reported within the last hour")
     if troubles != {""}:
-        raise Unwell("; ".join(sorted(troubles - {""})))
+        raise ProbeFailed("; ".join(sorted(troubles - {""})))
     return "answers the sender"
 
 

@@ -16,16 +16,16 @@ from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress
 
 @dataclass(frozen=True)
 class ConfiguratorSettings:
-    """What the operator decides for all hosts."""
+    """The operator's settings for all hosts."""
 
     playbooks: Path
-    """The folder with `site.yml`."""
+    """The directory of `site.yml`."""
     sender_sources: tuple[str, ...]
-    """Networks (CIDR) of the sender and of verification: the only ones let in on port 587."""
+    """Networks (CIDR) of the sender and of verification: only these can reach port 587."""
     ssh_sources: tuple[str, ...] = ("0.0.0.0/0",)
     """Networks that may open SSH connections to hosts; must hold the control plane's own."""
     package_sources: tuple[str, ...] = ()
-    """Lines of a sources.list; empty: the sources that the image came with."""
+    """Lines of a sources.list; empty: the image's own sources."""
     automatic_upgrades: bool | None = None
     """Whether the image upgrades itself; None: yes, unless `package_sources` are given."""
     ssh_deadline: timedelta = timedelta(minutes=5)
@@ -33,7 +33,7 @@ class ConfiguratorSettings:
     deadline: timedelta = timedelta(minutes=15)
     """How long one run of the playbooks may take."""
     private_root: Path | None = None
-    """Where private directories of runs are made; None: memory (`/dev/shm`) where there is some."""
+    """Parent of the private directories of runs; None: memory (`/dev/shm`) if available."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """Further variables of the roles, over their defaults (`egress_destination_concurrency`)."""
 
@@ -42,7 +42,7 @@ class AnsibleConfigurator:
     """The `Configurator` for real hosts."""
 
     def __init__(self, settings: ConfiguratorSettings, *, stop: Event | None = None) -> None:
-        """`stop` cuts running playbooks off when it is set: the process is about to end."""
+        """`stop` cancels running playbooks when it is set: the process is about to end."""
         self._settings = settings
         self._stop = stop or Event()
 
@@ -60,11 +60,11 @@ class AnsibleConfigurator:
         With `ssh_private_key` a host that accepts our key already needs no password, and the
         key's login is tried at the end.
         """
-        # Once in a host's life: the SSH client need not stay in memory until then.
+        # Needed once per host: imported late, since the SSH client takes memory.
         from controlplane.ansible.first_contact import FirstContact, SshServer
 
         server = SshServer(name=host.name, address=_primary_ip(host))
-        return FirstContact(deadline=self._settings.ssh_deadline).make(
+        return FirstContact(deadline=self._settings.ssh_deadline).install_key(
             server,
             public_key=ssh_public_key,
             private_key=ssh_private_key,
@@ -115,5 +115,5 @@ class AnsibleConfigurator:
 
 def _primary_ip(host: ObservedHost) -> str:
     if host.primary_ip is None:
-        raise ValueError(f"the primary address of {host.name} is not known yet")
+        raise ValueError(f"the primary address of {host.name} is not assigned yet")
     return host.primary_ip

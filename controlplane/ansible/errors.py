@@ -1,4 +1,4 @@
-"""Maps failed tasks to faults by the text of their modules."""
+"""Maps failed tasks to faults by the messages of their modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kit.faults import Code, Fault
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that failed, with the module's text."""
+    """A failed task, with the module's message."""
 
     task: str
     message: str
@@ -51,7 +51,7 @@ _FAILED = _rules(
 
 
 def explain(failure: Failure, host: str) -> Fault:
-    """Return the fault that a person or the reconciler can act on."""
+    """Return the fault of a failed task."""
     rules = _UNREACHABLE if failure.unreachable else _FAILED
     code = next(code for pattern, code in rules if pattern.search(failure.message))
     where = f"host/{host}"

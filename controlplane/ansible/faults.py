@@ -9,8 +9,8 @@ FAULTS = Table("ansible", "Configuring hosts by SSH and Ansible")
 UNREACHABLE = FAULTS.code(
     "hosts.unreachable",
     message="the host does not answer on SSH: {reason}",
-    remedy="check at the provider that it runs and that its firewall profile lets port 22 in",
-    cause="No SSH connection to the host, or one that broke off.",
+    remedy="check at the provider that it runs and that its firewall profile allows port 22",
+    cause="The SSH connection to the host failed or was lost.",
     example={"reason": "connection refused"},
     retryable=True,
     acts=Actor.OPERATOR,
@@ -20,14 +20,14 @@ SSH_REFUSED = FAULTS.code(
     message="the host refuses our login as root: {reason}",
     remedy="put the tenant's key into /root/.ssh/authorized_keys by the provider's console, or "
     "replace the host",
-    cause="Neither the tenant's key nor, at first contact, the provider's root password opens it.",
+    cause="The host refuses the tenant's key and, at first contact, the provider's root password.",
     example={"reason": "the provider's root password is refused"},
     retryable=True,
     acts=Actor.OPERATOR,
 )
 HOST_KEY_CHANGED = FAULTS.code(
     "hosts.host_key_changed",
-    message="the host answers with another key than at first contact",
+    message="the host's SSH key differs from the one at first contact",
     remedy="check which machine has the address; replace the host if you reinstalled it",
     cause="The host was reinstalled, or another machine has its address.",
     acts=Actor.OPERATOR,
@@ -58,7 +58,7 @@ PACKAGES_UNAVAILABLE = FAULTS.code(
 PACKAGE_MANAGER_BUSY = FAULTS.code(
     "hosts.package_manager_busy",
     message='another installation runs on the host at task "{task}": {reason}',
-    remedy="wait: it is tried again when that has ended",
+    remedy="wait: the task is retried when the other installation has ended",
     cause="Something else on the host, such as its automatic upgrades, holds the lock of apt.",
     example={"task": "Install packages", "reason": "Could not get lock /var/lib/dpkg/lock"},
     retryable=True,
@@ -76,8 +76,8 @@ TASK_FAILED = FAULTS.code(
 NOT_RUN = FAULTS.code(
     "hosts.ansible_failed",
     message="ansible-playbook ended with {status}: {reason}",
-    remedy="check that this installation is complete (ansible-core, the folder playbooks/)",
-    cause="The program did not get as far as a task.",
+    remedy="check that this installation is complete (ansible-core, the directory playbooks/)",
+    cause="The program failed before its first task.",
     example={"status": 4, "reason": "the playbook: site.yml could not be found"},
     acts=Actor.OPERATOR,
 )

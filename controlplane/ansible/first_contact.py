@@ -31,7 +31,7 @@ grep -qxF {key} /root/.ssh/authorized_keys || printf '%s\\n' {key} >> /root/.ssh
 
 @dataclass(frozen=True)
 class SshServer:
-    """Where a host answers."""
+    """The SSH server of a host."""
 
     name: str
     address: str
@@ -44,7 +44,7 @@ class SshServer:
 
 
 class FirstContact:
-    """Installs our key on a host. The clock and the pause can be replaced by tests."""
+    """Installs our key on a host. Tests replace the clock and the pause."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class FirstContact:
         self._clock = clock
         self._pause = pause
 
-    def make(
+    def install_key(
         self,
         server: SshServer,
         *,
@@ -68,8 +68,8 @@ class FirstContact:
     ) -> str:
         """Install `public_key` for root; return the host key as a line of known_hosts.
 
-        Harmless when it is there already: with `private_key` no password is needed then, and the
-        key's login is tried at the end. Raises UNREACHABLE or SSH_REFUSED.
+        Idempotent: a host that accepts `private_key` already needs no password; else the login with
+        it is tried at the end. Raises UNREACHABLE or SSH_REFUSED.
         """
         self._wait_for_banner(server, progress)
         if private_key is not None:
@@ -80,7 +80,7 @@ class FirstContact:
         host_key = self._install(server, public_key, password)
         progress(f"{server.name}: our key is installed")
         if private_key is not None and self._try_key(server, private_key, pinned=host_key) is None:
-            raise _refused(server, "our key was installed and is refused all the same")
+            raise _refused(server, "our key is refused although it was installed")
         return _known_host(server, host_key)
 
     def _wait_for_banner(self, server: SshServer, progress: Progress) -> None:
@@ -103,7 +103,7 @@ class FirstContact:
     def _try_key(
         self, server: SshServer, private_key: str, *, pinned: paramiko.PKey | None
     ) -> paramiko.PKey | None:
-        """Log in by key; the host's key, or None where ours is not accepted."""
+        """Log in by key; return the host's key, or None if ours is not accepted."""
         key = paramiko.Ed25519Key.from_private_key(io.StringIO(private_key))
         try:
             with _session(server, {"pkey": key}, pinned) as connection:
@@ -157,7 +157,7 @@ def _session(
 
 
 class _Pinned:
-    """Accepts the key that was seen a moment ago and no other."""
+    """Accepts only the host key of the previous connection."""
 
     def __init__(self, key: paramiko.PKey) -> None:
         self._key = key
@@ -172,7 +172,7 @@ class _Pinned:
 
 
 def _read_banner(server: SshServer) -> None:
-    """Connect and read the first bytes: an open port alone is no proof."""
+    """Connect and read the first bytes: an open port alone does not prove an SSH server."""
     with socket.create_connection((server.address, server.port), BANNER_SECONDS) as stream:
         stream.settimeout(BANNER_SECONDS)
         if not stream.recv(4).startswith(b"SSH-"):

@@ -14,8 +14,8 @@ def host_variables(
 ) -> dict[str, Any]:
     """The variable `host` of the playbooks (shape: playbooks/README.md); no secret in it.
 
-    Addresses that do not exist yet are left out: they hold back only themselves.
-    Raises ValueError when the host or its primary address is not known, or when a name
+    Addresses that do not exist yet are omitted, so that they do not block the others.
+    Raises ValueError when the host or its primary address is unknown, or when a name
     has no certificate.
     """
     planned = _planned(blueprint, observed)
@@ -42,7 +42,7 @@ def host_variables(
 
 
 def secret_variables(secrets: HostSecrets) -> dict[str, Any]:
-    """The variables that only the secrets file holds."""
+    """The variables of the secrets file."""
     return {
         "secret_users": [
             {"username": user.username, "password_hash": user.password_hash}
@@ -68,7 +68,7 @@ def _primary(
     for address in existing:
         if address.name == planned.primary.name:
             return address
-    raise ValueError(f"the primary address of {observed.name} is not known yet")
+    raise ValueError(f"the primary address of {observed.name} is not assigned yet")
 
 
 def _require_certificate(helo: str, secrets: HostSecrets) -> None:
@@ -83,7 +83,7 @@ def _root_key(blueprint: Blueprint) -> str:
 
 
 def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, list[str]]:
-    """Domains whose mail this host takes, and the host's own names (RFC 5321, 4.5.1)."""
+    """Domains whose mail this host accepts, and the host's own names (RFC 5321, 4.5.1)."""
     domains = [domain for domain in blueprint.domains if domain.mail_host == planned.primary.helo]
     names = {address.helo for address in planned.addresses} - {domain.name for domain in domains}
     return {

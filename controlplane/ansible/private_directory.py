@@ -1,4 +1,4 @@
-"""Private directories of runs: in memory, for root alone, and removed with the run."""
+"""Private directories of runs: in memory, readable by root only, and removed after the run."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ PREFIX = "penguin-run-"
 
 
 def default_root() -> Path:
-    """Memory where the machine has a memory file system, so that secrets never meet a disk."""
+    """The memory file system if the machine has one, so that no secret is written to disk."""
     return MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
 
 
 @contextmanager
 def private_directory(root: Path) -> Iterator[Path]:
-    """A directory (0700) for one run; at its end every process of the run is ended too.
+    """A directory (0700) for one run; afterwards all remaining processes of the run are killed.
 
-    First clears what runs of dead processes left: their secrets, and Ansible still at work.
+    First removes the secrets and kills the Ansible processes of runs whose process has died.
     """
     clear_abandoned(root)
     private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{own_identity()}-", dir=root))
@@ -36,12 +36,12 @@ def private_directory(root: Path) -> Iterator[Path]:
 
 
 def environment_mark(private: Path) -> tuple[str, str]:
-    """The variable by which processes of a run are found; it is also Ansible's own home."""
+    """The variable that identifies the processes of a run; it also sets Ansible's home."""
     return "ANSIBLE_HOME", str(private / "tmp")
 
 
 def clear_abandoned(root: Path) -> int:
-    """Clear the directories of processes that are dead; return how many there were."""
+    """Clear the directories of dead processes; return how many there were."""
     cleared = 0
     for private in root.glob(f"{PREFIX}*"):
         owner, _, _ = private.name.removeprefix(PREFIX).partition("-")

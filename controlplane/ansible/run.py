@@ -1,4 +1,4 @@
-"""One run of a playbook against one host, in a private directory that lives as long as the run."""
+"""One run of a playbook against one host, in a private directory that is removed afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from controlplane.reconciler.ports import Progress
 from kit.faults import Fault
 from kit.files import PRIVATE, write
 
-CENSORED = "hidden, since the task handles secrets; /var/log on the host may have more"
+CENSORED = "hidden, since the task handles secrets; see /var/log on the host"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Playbook:
 
 @dataclass(frozen=True)
 class Connection:
-    """Where it is run, as root."""
+    """The host it runs on, as root."""
 
     name: str
     address: str
@@ -50,8 +50,8 @@ class Connection:
 
 
 REASON_LOST = "can be reached over SSH"
-"""Ansible reports this, without the reason, when ssh has closed its input and not ended yet, as
-after a refused login. With a reason it writes `ssh`."""
+"""Ansible's message without a reason, if ssh has closed its input but not ended yet, such as
+after a refused login. With a reason the message contains `ssh`."""
 
 
 def _never() -> bool:
@@ -70,8 +70,8 @@ def run_playbook(
     `cancelled` is polled about every second; the next run completes a cancelled one.
 
     Secrets reach Ansible by files (0600, in memory where the machine has a memory file system)
-    and never by arguments or environment. Raises a fault of this room. A run that ends without
-    the reason that ssh had is repeated once.
+    and never by arguments or environment. Raises a fault of this package. A run that fails
+    without ssh's reason is repeated once.
     """
     try:
         return _run_once(playbook, connection, progress, cancelled)
@@ -96,7 +96,7 @@ def _run_once(
             playbook=str(playbook.path),
             inventory=str(private / "inventory"),
             envvars=_environment(private, playbook.path.parent),
-            event_handler=events.take,
+            event_handler=events.handle,
             cancel_callback=cancelled,
             quiet=True,
             timeout=max(1, int(playbook.deadline.total_seconds())),
@@ -109,7 +109,7 @@ def _run_once(
 
 
 class Events:
-    """Turns Ansible's events into progress lines, and keeps the failure."""
+    """Turns Ansible's events into progress lines, and stores the failure."""
 
     def __init__(self, host: str, progress: Progress) -> None:
         self._host = host
@@ -117,8 +117,8 @@ class Events:
         self.changed = 0
         self.failure: Failure | None = None
 
-    def take(self, event: dict[str, Any]) -> bool:
-        """Handle one event. Returns False, so that ansible-runner writes no file of it."""
+    def handle(self, event: dict[str, Any]) -> bool:
+        """Handle one event. Returns False, so that ansible-runner does not write it to a file."""
         data = event.get("event_data") or {}
         kind = event.get("event")
         if kind == "runner_on_ok":
@@ -147,7 +147,7 @@ def _task(data: dict[str, Any]) -> str:
 
 
 def _message(result: dict[str, Any]) -> str:
-    """The module's message; a loop has them in its items."""
+    """The module's message; for a loop, the messages of its items."""
     if "censored" in result:
         return CENSORED
     texts = [result.get("msg")]

@@ -1,8 +1,8 @@
 """The certificate authority for submission: one root per tenant, one leaf per HELO name.
 
 The sender trusts this root alone, so that neither a public CA nor an attacker who can answer an
-ACME challenge can impersonate an egress address. Keys are returned in clear PEM; the caller seals
-them with `vault` before it stores them.
+ACME challenge can impersonate an egress address. Keys are returned as unencrypted PEM; the
+caller seals them with `vault` before it stores them.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ COMMON_NAME_LIMIT = 64
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate with its private key, both PEM; the key does not show in `repr`."""
+    """A certificate with its private key, both PEM; `repr` omits the key."""
 
     certificate: str
     private_key: str = field(repr=False)
 
 
 def create_ca(tenant: str, *, now: datetime) -> Issued:
-    """Make the root of a tenant's submission names: EC P-256, valid for ten years from `now`."""
+    """Create the root of a tenant's submission names: EC P-256, valid for ten years from `now`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(f"PenguinMails submission CA {tenant}")
     usage = _usage(sign_certificates=True)
@@ -47,9 +47,9 @@ def create_ca(tenant: str, *, now: datetime) -> Issued:
 
 
 def issue(ca: Issued, helo: str, *, now: datetime) -> Issued:
-    """Issue a server certificate for one HELO name with a key of its own.
+    """Issue a server certificate for one HELO name with a new key.
 
-    Raises TypeError when `ca` holds no EC key.
+    Raises TypeError when the key of `ca` is not an EC key.
     """
     root = x509.load_pem_x509_certificate(ca.certificate.encode())
     root_key = serialization.load_pem_private_key(ca.private_key.encode(), password=None)

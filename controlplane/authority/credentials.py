@@ -16,7 +16,7 @@ HASH_SECONDS = 30
 
 @dataclass(frozen=True)
 class Credential:
-    """A submission login. The sender keeps `password` sealed; the host gets the hash only."""
+    """A submission login. The sender stores `password` sealed; the host gets only the hash."""
 
     username: str
     password: str = field(repr=False)
@@ -24,7 +24,7 @@ class Credential:
 
 
 def create_credential(address: str, tenant: str) -> Credential:
-    """Make the login of a tenant for one address: `mx1-2.acme`, with a random password."""
+    """Create the login of a tenant for one address: `mx1-2.acme`, with a random password."""
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     return Credential(
         username=f"{address}.{tenant}", password=password, password_hash=hash_password(password)
@@ -50,5 +50,5 @@ def hash_password(password: str) -> str:
         raise HASH_FAILED(reason=first_line(error)) from None
     hashed = done.stdout.strip()
     if not hashed.startswith("$6$"):
-        raise HASH_FAILED(reason="it gave no SHA512-CRYPT hash")
+        raise HASH_FAILED(reason="its output is not a SHA512-CRYPT hash")
     return hashed

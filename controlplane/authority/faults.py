@@ -1,4 +1,4 @@
-"""What can go wrong with submission credentials."""
+"""Faults of submission credentials."""
 
 from __future__ import annotations
 

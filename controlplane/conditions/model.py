@@ -20,15 +20,15 @@ DRIFTED = "Drifted"
 PAUSED = "Paused"
 DELETING = "Deleting"
 
-TENANT_READY = "mail flows and the last accepted document is applied; of a part: all of it is well"
+TENANT_READY = "mail flows and the last accepted document is applied; of a part: it is usable"
 SUMMARY = {
     AVAILABLE: "mail flows from at least one domain",
     SYNCED: "the last accepted document is applied",
 }
 """Aggregated from the phases' conditions of a tenant."""
 FLAGS = {
-    RECONCILING: "work goes on",
-    STALLED: "nothing that failed is tried again before the document is applied again",
+    RECONCILING: "work is in progress",
+    STALLED: "failed steps are not retried until the document is applied again",
     DRIFTED: "the cloud was changed by another program or person",
     PAUSED: "an operator paused the tenant",
     DELETING: "the tenant is being deleted",
@@ -72,26 +72,26 @@ class Verdict:
     reason: str
     message: str
     waits: bool = False
-    """A person or a provider has to act first; holds back only its own subject."""
+    """A person or a provider has to act first; blocks only its own subject."""
 
 
 def ok(reason: str, message: str = "") -> Verdict:
-    """Return a verdict that all is well."""
+    """Return a positive verdict."""
     return Verdict(Status.TRUE, reason, message)
 
 
 def bad(reason: str, message: str, *, waits: bool = False) -> Verdict:
-    """Return a verdict that something is wrong or missing."""
+    """Return a negative verdict."""
     return Verdict(Status.FALSE, reason, message, waits)
 
 
 def unknown(reason: str, message: str, *, waits: bool = False) -> Verdict:
-    """Return a verdict that nothing could be observed."""
+    """Return the verdict that nothing could be observed."""
     return Verdict(Status.UNKNOWN, reason, message, waits)
 
 
 def aggregate(parts: Iterable[tuple[str, Verdict]], reason: str) -> Verdict:
-    """Aggregate the verdicts of parts: the first that is wrong decides, unless it waits.
+    """Aggregate the verdicts of parts: the first negative one decides, unless it waits.
 
     When every part waits, so does the whole. The message names the parts that wait.
     """
@@ -101,21 +101,21 @@ def aggregate(parts: Iterable[tuple[str, Verdict]], reason: str) -> Verdict:
     for status in (Status.FALSE, Status.UNKNOWN):
         for subject, verdict in acting:
             if verdict.status is status:
-                return Verdict(status, verdict.reason, _of(subject, verdict))
+                return Verdict(status, verdict.reason, _message(subject, verdict))
     if not acting and waiting:
         subject, verdict = verdicts[0]
-        return Verdict(verdict.status, verdict.reason, _of(subject, verdict), waits=True)
+        return Verdict(verdict.status, verdict.reason, _message(subject, verdict), waits=True)
     return ok(reason, f"waiting: {', '.join(waiting)}" if waiting else "")
 
 
-def _of(subject: str, verdict: Verdict) -> str:
-    """Return the message with its subject, unless it names that itself."""
+def _message(subject: str, verdict: Verdict) -> str:
+    """Return the message with its subject as prefix, unless it has that already."""
     prefix = f"{subject}: "
     return prefix + verdict.message.removeprefix(prefix)
 
 
 class Conditions:
-    """The conditions of one tenant. Setting an equal one changes nothing."""
+    """The conditions of one tenant. Setting an unchanged one has no effect."""
 
     def __init__(
         self, loaded: Iterable[Condition], *, generation: int, clock: Callable[[], datetime]
@@ -157,7 +157,7 @@ class Conditions:
     def set(self, subject: str, type_: str, verdict: Verdict) -> None:
         """Set a condition."""
         before = self.get(subject, type_)
-        moved = before is None or before.status is not verdict.status
+        has_transitioned = before is None or before.status is not verdict.status
         after = Condition(
             subject,
             type_,
@@ -165,24 +165,24 @@ class Conditions:
             verdict.reason,
             storable(verdict.message),
             self._generation,
-            self._clock() if moved or before is None else before.last_transition_at,
+            self._clock() if has_transitioned or before is None else before.last_transition_at,
         )
         if after == before:
             return
         self._current[subject, type_] = after
         self._changed[subject, type_] = after
-        if moved and not _is_start(before, after):
+        if has_transitioned and not _is_initial(before, after):
             self._transitions.append(after)
 
     def take_changes(self) -> tuple[list[Condition], list[Condition]]:
         """Return the conditions to write, and those whose status changed, since the last call."""
-        changed, moved = list(self._changed.values()), self._transitions
+        changed, transitions = list(self._changed.values()), self._transitions
         self._changed, self._transitions = {}, []
-        return changed, moved
+        return changed, transitions
 
 
-def _is_start(before: Condition | None, after: Condition) -> bool:
-    """Return whether a condition reports nothing: not observed, or a flag that was never True."""
+def _is_initial(before: Condition | None, after: Condition) -> bool:
+    """Return whether a condition needs no event: not observed, or a flag that was never True."""
     was_raised = before is not None and before.status is Status.TRUE
     is_lowered = after.type in FLAGS and after.status is Status.FALSE
     return after.reason == NOT_YET_REPORTED or (is_lowered and not was_raised)

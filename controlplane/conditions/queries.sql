@@ -15,5 +15,5 @@ set status = excluded.status, reason = excluded.reason, message = excluded.messa
     observed_generation = excluded.observed_generation,
     last_transition_at = excluded.last_transition_at
 
--- name: keep_subjects
+-- name: delete_others
 delete from oltp.conditions where tenant_id = :tenant_id and subject <> all(:subjects)

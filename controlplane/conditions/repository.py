@@ -24,30 +24,35 @@ async def load(connection: AsyncConnection, tenant_id: UUID) -> list[Condition]:
 async def load_all(
     connection: AsyncConnection, tenant_ids: Sequence[UUID]
 ) -> dict[UUID, list[Condition]]:
-    """Return all conditions of each of some tenants."""
+    """Return all conditions of several tenants."""
     loaded: dict[UUID, list[Condition]] = {tenant_id: [] for tenant_id in tenant_ids}
-    for tenant_id, one in await fetch_all(connection, SQL.load_all, _owned, ids=list(tenant_ids)):
-        loaded[tenant_id].append(one)
+    for tenant_id, condition in await fetch_all(
+        connection, SQL.load_all, _condition, ids=list(tenant_ids)
+    ):
+        loaded[tenant_id].append(condition)
     return loaded
 
 
 async def save(
     connection: AsyncConnection, tenant_id: UUID, conditions: Sequence[Condition]
 ) -> None:
-    """Write conditions over those of the same subject and type."""
+    """Insert or update conditions."""
     if conditions:
         rows = [
-            {"tenant_id": tenant_id, **vars(one), "status": str(one.status)} for one in conditions
+            {"tenant_id": tenant_id, **vars(condition), "status": str(condition.status)}
+            for condition in conditions
         ]
         await connection.execute(SQL.save, rows)
 
 
-async def forget(connection: AsyncConnection, tenant_id: UUID, subjects: Sequence[str]) -> None:
-    """Delete the conditions of all subjects but these."""
+async def delete_others(
+    connection: AsyncConnection, tenant_id: UUID, subjects: Sequence[str]
+) -> None:
+    """Delete the conditions of all other subjects."""
     await connection.execute(
-        SQL.keep_subjects, {"tenant_id": tenant_id, "subjects": list(subjects)}
+        SQL.delete_others, {"tenant_id": tenant_id, "subjects": list(subjects)}
     )
 
 
-def _owned(tenant_id: UUID, status: str, **columns: Any) -> tuple[UUID, Condition]:
+def _condition(tenant_id: UUID, status: str, **columns: Any) -> tuple[UUID, Condition]:
     return tenant_id, Condition(status=Status(status), **columns)

@@ -1,1 +1,1 @@
-"""What happened to a tenant, in order."""
+"""Events of tenants, in order."""

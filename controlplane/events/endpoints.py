@@ -1,4 +1,4 @@
-"""`/api/v1/events`: what happened, in order, with a cursor that never skips."""
+"""`/api/v1/events`: events in order, with a cursor that never skips one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ router = APIRouter(tags=["events"], route_class=GuardedRoute)
 @router.get("/events", responses=responses(NOT_FOUND))
 async def list_events(
     access: Reader,
-    cursor: Annotated[int, Query(ge=0, lt=2**63, description="`next` of the page before")] = 0,
+    cursor: Annotated[int, Query(ge=0, lt=2**63, description="`next` of the previous page")] = 0,
     tenant: Annotated[str | None, Query(examples=["acme"])] = None,
     subject: Annotated[str | None, Query(examples=["host/mx1"])] = None,
     latest: Annotated[
-        bool, Query(description="the last ones, instead of those after cursor")
+        bool, Query(description="the newest events, instead of those after `cursor`")
     ] = False,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> EventPage:

@@ -2,8 +2,8 @@
 select id, tenant, at, subject, kind, reason, message, actor from oltp.events
 
 -- name: emit
--- Transactions with events commit one after the other: numbers become visible in their order, and
--- a reader that continues after a number misses none.
+-- Transactions with events commit one after the other: ids become visible in their order, and a
+-- reader that continues after an id misses none.
 with held as materialized (select pg_advisory_xact_lock(:lock))
 insert into oltp.events (tenant_id, tenant, at, subject, kind, reason, message, actor)
 select cast(:tenant_id as uuid), :tenant, :at, :subject, :kind, :reason, :message, :actor

@@ -1,4 +1,4 @@
-"""Rows of events; their number is the cursor."""
+"""Rows of events; their id is the cursor."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ async def emit(
     message: str,
     actor: str | None = None,
 ) -> None:
-    """Record an event, as the last statement of a transaction: others wait until it ends.
+    """Record an event, as the last statement of a transaction: other writers wait until it ends.
 
-    Without a tenant it concerns the platform. `actor` is the prefix of the requester's key.
+    An event without a tenant concerns the platform. `actor` is the prefix of the requester's key.
     """
     await connection.execute(
         SQL.emit,
@@ -83,5 +83,5 @@ async def latest(
 
 
 async def has_existed(connection: AsyncConnection, tenant: str) -> bool:
-    """Return whether a tenant exists or has existed: its events stay."""
+    """Return whether a tenant exists or has existed: events outlive their tenant."""
     return bool(await connection.scalar(SQL.has_existed, {"tenant": tenant}))

@@ -1,4 +1,4 @@
-"""What the API shows of events."""
+"""API schemas of events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from controlplane.schemas import Page
 
-SHOWN: dict[str, Any] = {
+EXAMPLE_RESPONSE: dict[str, Any] = {
     "id": 7,
     "tenant": "acme",
     "at": "2026-11-24T12:06:00Z",
@@ -19,13 +19,12 @@ SHOWN: dict[str, Any] = {
     "message": "",
     "actor": None,
 }
-"""An event as the API shows it."""
 
 
 class EventView(BaseModel):
-    """Something that happened."""
+    """One event."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_RESPONSE]})
 
     id: int
     tenant: str | None
@@ -42,4 +41,6 @@ class EventView(BaseModel):
 class EventPage(Page[EventView]):
     """Some events, oldest first; `next` is never null: later events follow it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": "7"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE], "next": "7"}]}
+    )

@@ -1,4 +1,4 @@
-"""`/api/v1/health`: whether database, queue and all parts can work; answers within a second."""
+"""`/api/v1/health`: whether database, queue and all parts work; responds within a second."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ Probe = Callable[[], Awaitable[str]]
 """Returns a detail; raises when the part fails."""
 
 DEADLINE = 0.8
-"""Seconds after which a part that does not answer is failing."""
+"""Seconds after which a part without a response is failing."""
 FRESH = 0.5
-"""Seconds that requests may share one result of a probe."""
+"""Seconds for which requests may share one result of a probe."""
 T = TypeVar("T")
 
 
-class Unwell(Exception):
+class ProbeFailed(Exception):
     """A part fails; the message says how."""
 
 
 def shared(probe: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
-    """Run one probe at a time, and give its result to all concurrent requests.
+    """Run one probe at a time, and share its result among concurrent requests.
 
-    A probe of a server that hangs can neither be cancelled within a second nor be repeated by each
-    request; a request that has waited long enough leaves it running.
+    A probe of a hung server cannot be cancelled within a second, and must not be started again by
+    each request; a request that reaches its deadline leaves it running.
     """
     running: asyncio.Task[T] | None = None
     began = 0.0
 
-    async def joined() -> T:
+    async def probe_once() -> T:
         nonlocal running, began
         now = asyncio.get_running_loop().time()
         if running is None or (running.done() and now - began > FRESH):
@@ -46,7 +46,7 @@ def shared(probe: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
             running.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(running)
 
-    return joined
+    return probe_once
 
 
 class Health(BaseModel):
@@ -74,7 +74,7 @@ class Overall(BaseModel):
 
 
 def database_probe(database: Database) -> Probe:
-    """Return the probe of the database: it answers, and its schema is there."""
+    """Return the probe of the database: it answers, and its schema exists."""
 
     async def probe() -> str:
         await database.check()
@@ -89,9 +89,9 @@ async def health(request: Request, response: Response) -> Overall:
     probes: dict[str, Probe] = request.app.state.probes
     checked = await asyncio.gather(*(_checked(probe) for probe in probes.values()))
     parts = dict(zip(probes, checked, strict=True))
-    is_well = all(part.status == "ok" for part in parts.values())
-    response.status_code = 200 if is_well else 503
-    return Overall(status="ok" if is_well else "failing", parts=parts)
+    is_healthy = all(part.status == "ok" for part in parts.values())
+    response.status_code = 200 if is_healthy else 503
+    return Overall(status="ok" if is_healthy else "failing", parts=parts)
 
 
 @router.get("/health/{part}", responses={503: {"model": Health, "description": "The part fails"}})
@@ -108,7 +108,7 @@ async def health_of(part: Name, request: Request, response: Response) -> Health:
 async def _checked(probe: Probe) -> Health:
     try:
         return Health(status="ok", detail=await asyncio.wait_for(probe(), DEADLINE))
-    except Unwell as error:
+    except ProbeFailed as error:
         return Health(status="failing", detail=str(error))
     except TimeoutError:
         return Health(status="failing", detail=f"no answer within {DEADLINE} s")

@@ -1,4 +1,4 @@
-"""Heartbeats of parts, on any machine: rows that also report progress."""
+"""Heartbeats of parts on all machines, with the progress of their loops."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ async def read(connection: AsyncConnection) -> Sequence[Heartbeat]:
     return await fetch_all(connection, SQL.read, Heartbeat)
 
 
-async def forget(connection: AsyncConnection, part: str, instance: str) -> None:
-    """Delete the heartbeat of a part that has ended as requested."""
-    await connection.execute(SQL.forget, {"part": part, "instance": instance})
+async def delete(connection: AsyncConnection, part: str, instance: str) -> None:
+    """Delete the heartbeat of a part that was stopped."""
+    await connection.execute(SQL.delete, {"part": part, "instance": instance})

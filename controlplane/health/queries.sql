@@ -12,5 +12,5 @@ from oltp.heartbeats
 where at > now() - interval '1 hour'
 order by part, instance
 
--- name: forget
+-- name: delete
 delete from oltp.heartbeats where part = :part and instance = :instance

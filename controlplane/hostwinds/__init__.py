@@ -1,1 +1,1 @@
-"""Reads of the provider's API beside the engine."""
+"""Reads from the provider's API without the engine."""

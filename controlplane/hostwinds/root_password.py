@@ -1,4 +1,4 @@
-"""Asks the provider for the password of a new host; it is used once and kept nowhere."""
+"""Reads the root password of a new host from the provider; it is used once and never stored."""
 
 from __future__ import annotations
 

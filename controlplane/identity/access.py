@@ -64,7 +64,7 @@ class Guard:
         return access
 
     async def admit(self, request: Request) -> None:
-        """Check the key of a request and store its rights; raises where they do not suffice."""
+        """Check the key of a request and store its rights; raises if they do not suffice."""
         access = await _access(request)
         if self.scope not in access.scopes:
             raise SCOPE_MISSING(scope=self.scope)

@@ -27,12 +27,14 @@ class Selection:
         access: Reader,
         tenant: Annotated[str | None, Query(examples=["acme"])] = None,
         name: Annotated[str | None, Query(description="only those of this name")] = None,
-        cursor: Annotated[str, Query(description="`next` of the page before", max_length=300)] = "",
+        cursor: Annotated[
+            str, Query(description="`next` of the previous page", max_length=300)
+        ] = "",
         limit: Limit = 20,
     ) -> None:
         self._request = request
         self._access = access
-        self._chosen: dict[str, Any] = {
+        self._filters: dict[str, Any] = {
             "tenant": tenant,
             "name": name,
             "cursor": cursor,
@@ -43,7 +45,7 @@ class Selection:
         """Return one page of a kind."""
         platform = self._request.app.state.platform
         async with self._access.begin() as connection:
-            return await service.page(connection, kind, platform, **self._chosen)
+            return await service.page(connection, kind, platform, **self._filters)
 
 
 Selected = Annotated[Selection, Depends()]

@@ -1,4 +1,4 @@
-"""What the API shows of the parts of a tenant."""
+"""API schemas of the parts of a tenant."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ MAILBOX = _example(
 
 
 class Part(BaseModel):
-    """What every part of a tenant has."""
+    """Fields of every part of a tenant."""
 
     tenant: str
     name: str
@@ -72,7 +72,7 @@ class HostView(Part):
     """The provider's label of the server."""
     incarnation: int
     service_id: int | None
-    """The provider's number of the server; null before it was bought."""
+    """The provider's id of the server; null before it was bought."""
     size: Size
     cpu: int
     ram_mb: int
@@ -91,7 +91,7 @@ class AddressView(Part):
     host: str
     role: Role
     ip: str | None
-    """IPv4 address as last observed; null before the provider has given one."""
+    """IPv4 address as last observed; null before the provider has assigned one."""
     helo: str
     """The name of the address in DNS and in HELO."""
     sends_bulk: bool

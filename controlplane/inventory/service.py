@@ -18,7 +18,7 @@ from controlplane.conditions.model import PROVISIONED
 from controlplane.hosts import repository as host_rows
 from controlplane.hosts.repository import HostRow
 from controlplane.inventory.schemas import AddressView, DomainView, HostView, MailboxView, Part
-from controlplane.pagination import cut
+from controlplane.pagination import paginate
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service
 from controlplane.tenants.rendering import render_tenant
@@ -42,11 +42,11 @@ class Listed:
 
     @property
     def blueprint(self) -> Blueprint:
-        """Return what follows from the tenant's document, without its keys."""
+        """Return the blueprint of the tenant's document, without its keys."""
         return render_tenant(self.tenant, self.hosts, self.platform, keys=None)
 
-    def shared(self, kind: str, name: str) -> dict[str, Any]:
-        """Return what every part has."""
+    def common(self, kind: str, name: str) -> dict[str, Any]:
+        """Return the fields of every part."""
         conditions = self.conditions.get(f"{kind}/{name}", [])
         return {"tenant": self.tenant.name, "name": name, "conditions": conditions}
 
@@ -55,8 +55,8 @@ class Listed:
 class Kind(Generic[P]):
     """A kind of part: how it is selected in documents and how it is shown."""
 
-    holding: Callable[[str], Mapping[str, Any]]
-    """Returns what a specification contains when it has a part of this name."""
+    fragment: Callable[[str], Mapping[str, Any]]
+    """Returns the fragment of a specification that has a part of this name."""
     parts: Callable[[Listed], Iterable[P]]
 
 
@@ -64,7 +64,7 @@ def _hosts(listed: Listed) -> Iterable[HostView]:
     for host in listed.blueprint.hosts:
         row = listed.hosts.get(host.name)
         yield HostView(
-            **listed.shared("host", host.name),
+            **listed.common("host", host.name),
             server_name=host.server_name,
             incarnation=host.incarnation,
             service_id=row.service_id if row else None,
@@ -81,10 +81,10 @@ def _hosts(listed: Listed) -> Iterable[HostView]:
 def _addresses(listed: Listed) -> Iterable[AddressView]:
     for host in listed.blueprint.hosts:
         for address in host.addresses:
-            shared = listed.shared("address", address.name)
+            common = listed.common("address", address.name)
             yield AddressView(
-                **shared,
-                ip=next((c.message for c in shared["conditions"] if c.reason == PROVISIONED), None),
+                **common,
+                ip=next((c.message for c in common["conditions"] if c.reason == PROVISIONED), None),
                 host=host.name,
                 role=address.role,
                 helo=address.helo,
@@ -94,14 +94,14 @@ def _addresses(listed: Listed) -> Iterable[AddressView]:
 
 def _domains(listed: Listed) -> Iterable[DomainView]:
     for domain in listed.tenant.document.spec.domains:
-        shared = listed.shared("domain", domain.name)
-        yield DomainView(**shared, dns=domain.dns, dmarc=domain.dmarc)
+        common = listed.common("domain", domain.name)
+        yield DomainView(**common, dns=domain.dns, dmarc=domain.dmarc)
 
 
 def _mailboxes(listed: Listed) -> Iterable[MailboxView]:
     for box in listed.tenant.document.spec.mailboxes:
         yield MailboxView(
-            **listed.shared("mailbox", box.address),
+            **listed.common("mailbox", box.address),
             domain=box.address.rpartition("@")[2],
             daily_cap=box.daily_cap,
         )
@@ -126,25 +126,25 @@ async def page(
     """Return the parts behind a cursor, at most `limit`, and the cursor of the next page."""
     if tenant is not None:
         await service.find(connection, tenant)
-    begun, _, last = cursor.partition("/")
-    holding = {} if name is None else kind.holding(name)
+    start, _, last = cursor.partition("/")
+    spec = {} if name is None else kind.fragment(name)
     parts: list[P] = []
-    async for listed in _tenants(connection, platform, holding, tenant=tenant, start=begun):
+    async for listed in _tenants(connection, platform, spec, tenant=tenant, start=start):
         parts += [
             part
-            for part in sorted(kind.parts(listed), key=lambda part: _natural(part.name))
+            for part in sorted(kind.parts(listed), key=lambda part: _natural_key(part.name))
             if (name is None or part.name == name)
-            and (part.tenant != begun or _natural(part.name) > _natural(last))
+            and (part.tenant != start or _natural_key(part.name) > _natural_key(last))
         ]
         if len(parts) > limit:
             break
-    return cut(parts, limit, lambda part: f"{part.tenant}/{part.name}")
+    return paginate(parts, limit, lambda part: f"{part.tenant}/{part.name}")
 
 
 async def _tenants(
     connection: AsyncConnection,
     platform: Platform,
-    holding: Mapping[str, Any],
+    spec: Mapping[str, Any],
     *,
     tenant: str | None,
     start: str,
@@ -152,7 +152,7 @@ async def _tenants(
     """Yield tenants by name from `start` on, with their hosts and conditions."""
     after, inclusive = start, True
     while rows := await tenant_rows.page(
-        connection, after=after, inclusive=inclusive, name=tenant, spec=holding, limit=BATCH
+        connection, after=after, inclusive=inclusive, name=tenant, spec=spec, limit=BATCH
     ):
         after, inclusive = rows[-1].name, False
         conditions = await condition_rows.load_all(connection, [row.id for row in rows])
@@ -164,7 +164,7 @@ async def _tenants(
             yield Listed(row, hosts, by_subject, platform)
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Return what sorts mx1-2 before mx1-10."""
+def _natural_key(name: str) -> list[tuple[int, str]]:
+    """Return a sort key: mx1-2 comes before mx1-10."""
     parts = re.findall(r"(\d+)|(\D+)", name)
     return [(int(number or 0), letters) for number, letters in parts]

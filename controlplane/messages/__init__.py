@@ -1,1 +1,1 @@
-"""The way from a request to the sender."""
+"""API requests for the sender's messages."""

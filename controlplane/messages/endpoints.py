@@ -1,4 +1,4 @@
-"""`/api/v1/messages`: mail in, and what became of it out."""
+"""`/api/v1/messages`: queue mail, and explain its delivery."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from controlplane.faults import (
 )
 from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
 from controlplane.messages.schemas import EXAMPLE, EXPLAINED, ID, MessagePage, Queued
-from controlplane.pagination import IdCursor, Limit, cut
+from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.tenants import service as tenants
 from sender import explain
@@ -44,7 +44,7 @@ async def send_message(
     """Queue one mail to one recipient."""
     async with access.begin() as connection:
         tenant_id = await _tenant_id(connection, access, tenant)
-    # Also for an operator the mail is queued with no more rights than the tenant has.
+    # Also for an operator the mail is queued with the tenant's rights only.
     async with access.database.begin(API, tenant_id=tenant_id) as connection:
         id_ = await enqueue(
             connection, tenant_id=tenant_id, message=message, idempotency_key=idempotency_key
@@ -65,7 +65,7 @@ async def list_messages(
         rows = await explain.list_messages(
             connection, tenant_id=tenant_id, before=cursor, limit=limit + 1
         )
-    shown, following = cut(rows, limit, lambda message: message.id)
+    shown, following = paginate(rows, limit, lambda message: message.id)
     return MessagePage(items=list(shown), next=following)
 
 

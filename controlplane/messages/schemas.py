@@ -1,4 +1,4 @@
-"""What the API shows of messages, beside the schemas of the sender."""
+"""API schemas of messages, beside those of the sender."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXAMPLE = {
 
 
 ID = "0199b1c2-0000-7000-8000-000000000001"
-SHOWN: dict[str, Any] = {
+EXAMPLE_RESPONSE: dict[str, Any] = {
     "id": ID,
     "tenant_id": "0199b1c2-0000-7000-8000-000000000000",
     "state": "accepted",
@@ -36,9 +36,8 @@ SHOWN: dict[str, Any] = {
     "created_at": "2026-11-24T12:10:00Z",
     "finished_at": "2026-11-24T12:10:01Z",
 }
-"""A message as the API shows it."""
 EXPLAINED: dict[str, Any] = {
-    "message": SHOWN,
+    "message": EXAMPLE_RESPONSE,
     "stops": [],
     "decisions": [
         {
@@ -64,4 +63,6 @@ class Queued(BaseModel):
 class MessagePage(Page[MessageView]):
     """Some messages, newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE], "next": None}]}
+    )

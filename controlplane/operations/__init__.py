@@ -1,1 +1,1 @@
-"""What was done outside, when, by whom and with what outcome."""
+"""Changes of external systems: when, by which process and with what outcome."""

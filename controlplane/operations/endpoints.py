@@ -1,4 +1,4 @@
-"""`/api/v1/operations`: what was done, with its log."""
+"""`/api/v1/operations`: operations and their logs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import Access, GuardedRoute, Reader
 from controlplane.operations import repository
 from controlplane.operations.schemas import OperationPage, OperationView
-from controlplane.pagination import IdCursor, Limit, cut
+from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.tenants import service as tenants
 from controlplane.tenants.endpoints import Name
@@ -46,7 +46,7 @@ async def list_operations(
 
 
 def _page(rows: list[OperationView], limit: int) -> OperationPage:
-    shown, following = cut(rows, limit, lambda row: row.id)
+    shown, following = paginate(rows, limit, lambda row: row.id)
     return OperationPage(items=list(shown), next=following)
 
 
@@ -76,7 +76,7 @@ async def _lines(access: Access, operation_id: UUID, follow: bool) -> AsyncItera
     cursor = 0
     while True:
         async with access.begin() as connection:
-            # State first: lines written between the two queries are then not missed.
+            # State first, so that lines written between the two queries are not missed.
             operation = await repository.find(connection, operation_id)
             lines = await repository.lines_after(connection, operation_id, cursor)
         for line in lines:

@@ -1,4 +1,4 @@
-"""Rows of operations: written before anything outside is touched, closed afterwards."""
+"""Rows of operations: written before an external system is changed, closed afterwards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kit.faults import Fault
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
-LAST = UUID(int=2**128 - 1)
+MAX_ID = UUID(int=2**128 - 1)
 """Greater than every id."""
 
 
@@ -77,7 +77,7 @@ async def finish(
     message: str | None = None,
     remedy: str | None = None,
 ) -> None:
-    """Close an operation; one that was aborted meanwhile stays so."""
+    """Close an operation, unless it was aborted meanwhile."""
     await connection.execute(
         SQL.finish,
         {
@@ -94,7 +94,7 @@ async def finish(
 async def abort_unfinished(
     connection: AsyncConnection, tenant_id: UUID, fault: Fault, *, now: datetime
 ) -> Sequence[UUID]:
-    """Close what a dead process left open; only the holder of the tenant's lease may call it."""
+    """Abort operations of a dead process; only the holder of the tenant's lease may call it."""
     rows = await connection.scalars(
         SQL.abort_unfinished,
         {
@@ -138,13 +138,15 @@ async def page(
         SQL.page,
         OperationView,
         tenant_id=tenant_id,
-        before=before or LAST,
+        before=before or MAX_ID,
         limit=limit,
     )
 
 
-async def succeeded_last(connection: AsyncConnection, tenant_id: UUID, phase: str) -> str | None:
-    """Return the digest of a phase's newest operation; None when that one did not succeed."""
+async def last_applied_digest(
+    connection: AsyncConnection, tenant_id: UUID, phase: str
+) -> str | None:
+    """Return the digest of a phase's newest operation; None if it did not succeed."""
     newest = await connection.execute(SQL.find_last, {"tenant_id": tenant_id, "phase": phase})
     last = newest.one_or_none()
     return str(last.digest) if last is not None and last.outcome == "succeeded" else None

@@ -1,4 +1,4 @@
-"""What the API shows of operations."""
+"""API schemas of operations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from controlplane.schemas import Page
 
-SHOWN: dict[str, Any] = {
+EXAMPLE_RESPONSE: dict[str, Any] = {
     "id": "0199b1c2-0000-7000-8000-000000000000",
     "tenant": "acme",
     "kind": "create",
@@ -28,13 +28,12 @@ SHOWN: dict[str, Any] = {
     "error_message": None,
     "remedy": None,
 }
-"""An operation as the API shows it."""
 
 
 class OperationView(BaseModel):
-    """One thing done to the outside."""
+    """One change of an external system."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_RESPONSE]})
 
     id: UUID
     tenant: str
@@ -57,4 +56,6 @@ class OperationView(BaseModel):
 class OperationPage(Page[OperationView]):
     """Some operations, newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE], "next": None}]}
+    )

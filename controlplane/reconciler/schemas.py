@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from controlplane.reconciler.subjects import Kind
 
-SHOWN: dict[str, Any] = {
+EXAMPLE_RESPONSE: dict[str, Any] = {
     "phases": [
         {
             "name": "keys",
@@ -62,7 +62,7 @@ class ConditionTypeView(BaseModel):
 class PhaseTable(BaseModel):
     """All phases in the order in which they run, and all types of conditions."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_RESPONSE]})
 
     phases: list[PhaseView]
     conditions: list[ConditionTypeView]

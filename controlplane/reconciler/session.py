@@ -103,7 +103,7 @@ class Session:
         """Write changed conditions, and an event for each status that moved."""
         changed, moved = conditions.take_changes()
         async with self.begin() as connection:
-            await condition_rows.forget(connection, self._tenant.id, conditions.subjects)
+            await condition_rows.delete_others(connection, self._tenant.id, conditions.subjects)
             await condition_rows.save(connection, self._tenant.id, changed)
             for condition in moved:
                 await emit(

@@ -15,7 +15,7 @@ from controlplane.faults import (
     TENANT_MISSING,
 )
 from controlplane.identity.access import GuardedRoute, Reader, Writer
-from controlplane.pagination import IdCursor, Limit, cut
+from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.stops import service
 from controlplane.stops.schemas import Started, StopPage, StopRequest, StopView
@@ -64,7 +64,7 @@ async def list_stops(
             connection, tenant_id=tenant_id, limit=limit + 1, before=cursor
         )
         names = await tenant_rows.names(connection, [row.tenant_id for row in rows])
-    shown, following = cut(rows, limit, lambda row: row.id)
+    shown, following = paginate(rows, limit, lambda row: row.id)
     return StopPage(items=[_view(row, names) for row in shown], next=following)
 
 

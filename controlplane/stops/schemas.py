@@ -1,4 +1,4 @@
-"""What the API takes and shows of stops."""
+"""API schemas of stops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLE: dict[str, Any] = {
     "name": "acme.example",
     "reason": "complaints about the campaign of Monday",
 }
-SHOWN: dict[str, Any] = {
+EXAMPLE_RESPONSE: dict[str, Any] = {
     "id": "0199b1c2-0000-7000-8000-000000000002",
     "scope": "domain",
     "tenant": "acme",
@@ -27,7 +27,6 @@ SHOWN: dict[str, Any] = {
     "by_operator": True,
     "since": "2026-11-24T12:10:00Z",
 }
-"""A stop as the API shows it."""
 
 
 Name = Annotated[str, StringConstraints(max_length=253, pattern=r"^[A-Za-z0-9.-]+$")]
@@ -45,11 +44,11 @@ class StopRequest(BaseModel):
     name: Name | None = None
     """Of the tenant, the domain or the address (`mx1-2`); the platform has none."""
     tenant: Name | None = None
-    """Whose address it is; operators' keys need it."""
+    """The tenant of the address; required with an operator's key."""
     reason: Reason
 
     @model_validator(mode="after")
-    def _names_one_thing(self) -> StopRequest:
+    def _is_consistent(self) -> StopRequest:
         if (self.name is None) != (self.scope is StopScope.PLATFORM):
             raise ValueError("give the name of a tenant, domain or address; the platform has none")
         if self.tenant is not None and self.scope is not StopScope.ADDRESS:
@@ -60,7 +59,7 @@ class StopRequest(BaseModel):
 class StopView(BaseModel):
     """A stop that is in force."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_RESPONSE]})
 
     id: UUID
     scope: StopScope
@@ -72,20 +71,24 @@ class StopView(BaseModel):
     actor: str
     """Prefix of the API key of the request."""
     by_operator: bool
-    """Then only an operator can start it."""
+    """True: only an operator can start it."""
     since: datetime
 
 
 class StopPage(Page[StopView]):
     """Some stops, newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE], "next": None}]}
+    )
 
 
 class Started(BaseModel):
     """The result of a start."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"changed": True, "stops": [SHOWN]}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"changed": True, "stops": [EXAMPLE_RESPONSE]}]}
+    )
 
     changed: bool
     """False where nothing was stopped."""

@@ -23,7 +23,7 @@ from controlplane.faults import (
     TENANT_WRONG_NAME,
 )
 from controlplane.identity.access import GuardedRoute, OperatorWriter, Reader, Writer
-from controlplane.pagination import Limit, NameCursor, cut
+from controlplane.pagination import Limit, NameCursor, paginate
 from controlplane.problems import responses
 from controlplane.tenants import idempotency, repository, service
 from controlplane.tenants.idempotency import StoredResponse
@@ -126,7 +126,7 @@ async def list_tenants(
     wanted = [(key, value) for key, _, value in (label.partition("=") for label in labels)]
     async with access.begin() as connection:
         rows = await repository.page(connection, after=cursor, labels=wanted, limit=limit + 1)
-        shown, following = cut(rows, limit, lambda row: row.name)
+        shown, following = paginate(rows, limit, lambda row: row.name)
         conditions_of = await conditions.load_all(connection, [row.id for row in shown])
     items = [service.view(row, conditions_of[row.id], platform) for row in shown]
     return TenantPage(items=items, next=following)

@@ -28,9 +28,9 @@ class Precondition:
     if_none_match: str | None
 
     def check(self, name: str, row: TenantRow | None) -> None:
-        """Refuse the request when the tenant is not in the state that it expects."""
+        """Refuse the request when the tenant is not in the expected state."""
         tag = None if row is None else etag(row.generation)
-        state = "not there" if row is None else f"at generation {row.generation}"
+        state = "missing" if row is None else f"at generation {row.generation}"
         if self.if_match is not None and not _lists(self.if_match, tag):
             raise TENANT_MOVED(name=name, state=state, header="If-Match")
         # This header compares weakly: W/"3" is "3".

@@ -1,4 +1,4 @@
-"""What the API shows of tenants."""
+"""API schemas of tenants."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLE = {
 }
 
 
-SHOWN: dict[str, Any] = {
+EXAMPLE_RESPONSE: dict[str, Any] = {
     "id": "0199b1c2-0000-7000-8000-000000000000",
     "name": "acme",
     "generation": 2,
@@ -49,7 +49,6 @@ SHOWN: dict[str, Any] = {
         }
     ],
 }
-"""A tenant as the API shows it."""
 
 
 class ConditionView(BaseModel):
@@ -65,7 +64,7 @@ class ConditionView(BaseModel):
 
 
 class PauseView(BaseModel):
-    """Why nothing is changed for a tenant."""
+    """Why a tenant is paused."""
 
     reason: str
     actor: str
@@ -76,7 +75,7 @@ class PauseView(BaseModel):
 class TenantView(BaseModel):
     """A tenant: its document, and its observed state."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_RESPONSE]})
 
     id: UUID
     name: str
@@ -95,4 +94,6 @@ class TenantView(BaseModel):
 class TenantPage(Page[TenantView]):
     """Some tenants, by name."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": "acme"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE], "next": "acme"}]}
+    )

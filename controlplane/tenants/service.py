@@ -63,7 +63,7 @@ async def apply(
 ) -> tuple[TenantRow, Outcome]:
     """Write a tenant's document, of a new tenant too; the same one again changes nothing."""
     if document.metadata.name != name:
-        raise TENANT_WRONG_NAME(found=document.metadata.name, name=name)
+        raise TENANT_WRONG_NAME(actual=document.metadata.name, name=name)
     row = await repository.find(connection, name, for_update=True)
     if row is None and not may_create:
         raise NOT_FOUND(kind="tenant", name=name, plural="tenants")

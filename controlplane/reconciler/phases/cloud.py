@@ -56,7 +56,7 @@ class Cloud(Phase[Settled]):
         if state.digest != digest or state.pending or state.held:
             return False
         async with session.read() as connection:
-            last = await operation_rows.succeeded_last(
+            last = await operation_rows.last_applied_digest(
                 connection, snapshot.tenant.id, self.row.name
             )
         return last == digest

@@ -10,7 +10,7 @@ import pytest
 from composition.parts.health import probes
 from composition.parts.settings import Part
 from controlplane.database import Database
-from controlplane.health.endpoints import Unwell
+from controlplane.health.endpoints import ProbeFailed
 from tests.support.installation import INSTALLATION, PASSWORDS
 
 INSERT = """
@@ -43,7 +43,7 @@ async def test_loop_without_progress_is_reported_after_the_limit_of_its_part(
     write_heartbeat(upgraded, part, instance="one:/var", silent=1, idle=limit - 10)
     assert await probes(database)[part]() == "1 process"
     write_heartbeat(upgraded, part, instance="two:/var", silent=1, idle=limit + 1)
-    with pytest.raises(Unwell, match=r"process 7 on two has made no progress for \d+ s"):
+    with pytest.raises(ProbeFailed, match=r"process 7 on two has made no progress for \d+ s"):
         await probes(database)[part]()
 
 
@@ -53,7 +53,7 @@ async def test_process_that_writes_nothing_is_reported_after_ten_seconds(
     write_heartbeat(upgraded, Part.SENDER, instance="one:/var", silent=3, idle=3)
     assert await probes(database)[Part.SENDER]() == "1 process"
     write_heartbeat(upgraded, Part.SENDER, instance="two:/var", silent=12, idle=12)
-    with pytest.raises(Unwell, match=r"process 7 on two has been silent for \d+ s"):
+    with pytest.raises(ProbeFailed, match=r"process 7 on two has been silent for \d+ s"):
         await probes(database)[Part.SENDER]()
 
 
@@ -61,5 +61,5 @@ async def test_part_of_which_nothing_was_written_for_an_hour_is_reported(
     upgraded: str, database: Database
 ) -> None:
     write_heartbeat(upgraded, Part.RECONCILER, silent=3700, idle=3700)
-    with pytest.raises(Unwell, match="no process has reported within the last hour"):
+    with pytest.raises(ProbeFailed, match="no process has reported within the last hour"):
         await probes(database)[Part.RECONCILER]()

@@ -129,7 +129,7 @@ def test_first_contact_uses_the_password_once_and_then_the_key(
     lines: list[str] = []
 
     def make(password: str | None) -> str:
-        return contact.make(
+        return contact.install_key(
             server,
             public_key=public,
             private_key=private,
@@ -153,7 +153,7 @@ def test_host_that_accepts_neither_password_nor_key_refuses(
     private, public = make_key()
 
     with pytest.raises(Fault) as caught:
-        contact.make(
+        contact.install_key(
             SshServer("mx1", "127.0.0.1", ssh_port.port),
             public_key=public,
             private_key=private,
@@ -178,7 +178,7 @@ def test_host_that_never_boots_is_unreachable_at_the_deadline() -> None:
     lines: list[str] = []
 
     with pytest.raises(Fault) as caught:
-        contact.make(
+        contact.install_key(
             SshServer("mx1", "127.0.0.1", port),
             public_key="k",
             private_key=None,
@@ -203,7 +203,7 @@ def test_host_that_boots_late_is_waited_for(host: Host) -> None:
 
     contact = FirstContact(deadline=timedelta(seconds=10), pause=pause)
     try:
-        line = contact.make(
+        line = contact.install_key(
             SshServer("mx1", "127.0.0.1", port),
             public_key=public,
             private_key=private,

@@ -19,7 +19,7 @@ from cli.faults import FOREIGN_ANSWER
 from cli.times import seconds
 from cli.wait import Changes
 from controlplane.faults import NOT_FOUND
-from controlplane.tenants.schemas import SHOWN, TenantPage, TenantView
+from controlplane.tenants.schemas import EXAMPLE_RESPONSE, TenantPage, TenantView
 from kit.faults import Fault
 from kit.processes import own_identity
 from tests.support.command_line import Terminal
@@ -116,8 +116,8 @@ def test_get_answered_by_another_program_is_refused(content):
 
 
 def test_get_reads_an_answer_with_fields_of_a_newer_control_plane():
-    document = SHOWN["document"] | {"status": {"phase": "new"}}
-    tenant = SHOWN | {"document": document, "owner": "ops"}
+    document = EXAMPLE_RESPONSE["document"] | {"status": {"phase": "new"}}
+    tenant = EXAMPLE_RESPONSE | {"document": document, "owner": "ops"}
     newer = httpx2.MockTransport(lambda request: httpx2.Response(200, json=tenant, request=request))
     read = Api("http://far.example", "key", newer).get("/tenants/acme", TenantView)
     assert (read.name, read.document.spec.plan) == ("acme", "business")
@@ -168,8 +168,11 @@ def test_duration_is_read_with_each_unit(text, expected):
 
 def tenant(*conditions: tuple[str, str, str, str], deleting: bool = False) -> TenantView:
     keys = ("type", "status", "reason", "message")
-    rows = [SHOWN["conditions"][0] | dict(zip(keys, each, strict=True)) for each in conditions]
-    return TenantView.model_validate(SHOWN | {"deleting": deleting, "conditions": rows})
+    rows = [
+        EXAMPLE_RESPONSE["conditions"][0] | dict(zip(keys, each, strict=True))
+        for each in conditions
+    ]
+    return TenantView.model_validate(EXAMPLE_RESPONSE | {"deleting": deleting, "conditions": rows})
 
 
 TYPES = Types(

@@ -10,7 +10,7 @@ import pytest
 
 from cli.environment import Environment
 from cli.faults import NOT_ACCEPTED
-from controlplane.messages.schemas import ID, SHOWN
+from controlplane.messages.schemas import EXAMPLE_RESPONSE, ID
 from tests.support.command_line import run
 from tests.support.faults import assert_shows
 
@@ -44,7 +44,7 @@ class Api:
             self.tenant = request.url.params.get("tenant")
             return httpx2.Response(202, json={"id": ID}, request=request)
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        message = SHOWN | {"state": state, "reason": None}
+        message = EXAMPLE_RESPONSE | {"state": state, "reason": None}
         document = {"message": message, "stops": [], "decisions": [self.decision]}
         return httpx2.Response(200, json=document, request=request)
 

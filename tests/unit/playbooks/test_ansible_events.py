@@ -19,10 +19,10 @@ def test_line_has_host_result_and_task() -> None:
     lines: list[str] = []
     events = Events("mx1", lines.append)
 
-    events.take(event("runner_on_ok", task="Install packages", res={"changed": True}))
-    events.take(event("runner_on_ok", task="Look", res={"changed": False}))
-    events.take(event("runner_on_skipped", task="Nothing"))
-    events.take(event("playbook_on_stats", changed={"mx1": 1}))
+    events.handle(event("runner_on_ok", task="Install packages", res={"changed": True}))
+    events.handle(event("runner_on_ok", task="Look", res={"changed": False}))
+    events.handle(event("runner_on_skipped", task="Nothing"))
+    events.handle(event("playbook_on_stats", changed={"mx1": 1}))
 
     assert lines == ["mx1: changed: Install packages", "mx1: ok: Look"]
     assert events.changed == 1
@@ -32,14 +32,14 @@ def test_line_has_host_result_and_task() -> None:
 def test_event_is_not_kept_as_a_file() -> None:
     events = Events("mx1", lambda _: None)
 
-    assert events.take(event("runner_on_ok", task="x", res={})) is False
+    assert events.handle(event("runner_on_ok", task="x", res={})) is False
 
 
 def test_failure_has_the_messages_of_module_and_items() -> None:
     events = Events("mx1", lambda _: None)
     items = [{"failed": True, "msg": "no such user"}, {"failed": False, "msg": "fine"}]
 
-    events.take(event("runner_on_failed", task="Create accounts", res={"results": items}))
+    events.handle(event("runner_on_failed", task="Create accounts", res={"results": items}))
 
     assert events.failure == Failure("Create accounts", "no such user", unreachable=False)
 
@@ -48,7 +48,7 @@ def test_failure_of_a_silent_task_says_that_its_message_is_hidden() -> None:
     lines: list[str] = []
     events = Events("mx1", lines.append)
 
-    events.take(event("runner_on_failed", task="Write keys", res={"censored": "hidden"}))
+    events.handle(event("runner_on_failed", task="Write keys", res={"censored": "hidden"}))
 
     assert "hidden" in lines[0]
 

@@ -16,7 +16,7 @@ def test_crashed_module_is_shown_by_its_error_alone() -> None:
     events = Events("mx1", lines.append)
     result = {"msg": "MODULE FAILURE", "module_stderr": CRASH, "rc": 1}
     failed = {"task": "Write the base configuration", "res": result}
-    events.take({"event": "runner_on_failed", "event_data": failed})
+    events.handle({"event": "runner_on_failed", "event_data": failed})
     assert events.failure is not None
     assert "ValueError: embedded null byte" in events.failure.message
     assert "sh: warning: something" in events.failure.message
