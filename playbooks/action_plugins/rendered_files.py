@@ -1,5 +1,5 @@
-# ruff: noqa: INP001 - Ansible looks for plugins in a plain folder
-"""Renders a whole set of templates here and hands them to the host in one module call.
+# ruff: noqa: INP001 - Ansible loads plugins from a directory without a package
+"""Renders a set of templates on the controller and writes them to the host in one module call.
 
 A task costs a third of a second, most of it starting Python on the host; a host with three
 addresses has some thirty files. One call instead of thirty keeps a whole run below ten seconds.
@@ -16,7 +16,7 @@ from ansible.template import trust_as_template
 
 
 class ActionModule(ActionBase):
-    """`sets`: list of {files: [...], for_each: [...]}; `prune` is handed on as it is.
+    """`sets`: list of {files: [...], for_each: [...]}; `prune` is passed on unchanged.
 
     Each file has `path`, `owner`, `group`, `mode` and one of `src` (a template of the role),
     `content`, `link` or `state` (`directory`, `absent`). With `for_each` the files are repeated
@@ -28,10 +28,10 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
         files = [
-            self._one(file, item, variables)
-            for entry in self._task.args.get("sets", [])
-            for item in entry.get("for_each", [{}])
-            for file in entry["files"]
+            self._file_entry(file, item, variables)
+            for group in self._task.args.get("sets", [])
+            for item in group.get("for_each", [{}])
+            for file in group["files"]
         ]
         arguments = {"files": files, "prune": self._task.args.get("prune", [])}
         result.update(
@@ -41,17 +41,17 @@ class ActionModule(ActionBase):
         )
         return result
 
-    def _one(
+    def _file_entry(
         self, file: dict[str, Any], item: dict[str, Any], variables: dict[str, Any]
     ) -> dict[str, Any]:
-        ready = {key: value for key, value in file.items() if key != "src"}
+        entry = {key: value for key, value in file.items() if key != "src"}
         try:
-            ready["path"] = str(file["path"]).format_map(item)
+            entry["path"] = str(file["path"]).format_map(item)
         except KeyError as error:
             raise AnsibleActionFail(f"{file['path']}: the item has no {error}") from error
         if "src" in file:
-            ready["content"] = self._render(str(file["src"]), {**variables, "item": item})
-        return ready
+            entry["content"] = self._render(str(file["src"]), {**variables, "item": item})
+        return entry
 
     def _render(self, source: str, variables: dict[str, Any]) -> str:
         path = self._find_needle("templates", source)

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 
-"""Makes files, links and directories exactly as described, in one call.
+"""Creates files, links and directories as specified, in one call.
 
 Writing is atomic (a new file in the same directory replaces the old one), so that a daemon reads
-either the old or the new text.
+either the old or the new content.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def _difference(path: Path, before: str, after: str) -> dict[str, str]:
     }
 
 
-def _sweep(directory: Path) -> None:
-    """Remove what a run that was killed while it wrote left here: it may hold a key."""
-    for left in directory.glob(".penguin-*"):
-        left.unlink(missing_ok=True)
+def _remove_temporary_files(directory: Path) -> None:
+    """Remove temporary files of a killed run: they may contain a key."""
+    for path in directory.glob(".penguin-*"):
+        path.unlink(missing_ok=True)
 
 
 def write_file(file: dict[str, Any], check: bool) -> dict[str, str] | None:
@@ -66,25 +66,25 @@ def write_file(file: dict[str, Any], check: bool) -> dict[str, str] | None:
     if before == content and not _attributes_differ(path, uid, gid, mode):
         return None
     if not check:
-        _sweep(path.parent)
+        _remove_temporary_files(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".penguin-")
-        fresh = Path(name)
+        temporary = Path(name)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as target:
                 target.write(content)
                 target.flush()
                 os.fsync(target.fileno())
-            _apply_attributes(fresh, uid, gid, mode)
-            fresh.rename(path)
+            _apply_attributes(temporary, uid, gid, mode)
+            temporary.rename(path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
-                fresh.unlink()
+                temporary.unlink()
             raise
     return _difference(path, before or "", content)
 
 
 def make_directory(file: dict[str, Any], check: bool) -> dict[str, str] | None:
-    """Make one directory with its parents; return its difference or None."""
+    """Create one directory with its parents; return its difference or None."""
     path = Path(file["path"])
     uid, gid = _ids(file["owner"], file["group"])
     mode = int(file["mode"], 8)
@@ -97,16 +97,16 @@ def make_directory(file: dict[str, Any], check: bool) -> dict[str, str] | None:
 
 
 def make_link(file: dict[str, Any], check: bool) -> dict[str, str] | None:
-    """Make one symbolic link, replacing what exists; return its difference or None."""
+    """Create one symbolic link, replacing what exists; return its difference or None."""
     path, target = Path(file["path"]), file["link"]
     before = str(path.readlink()) if path.is_symlink() else ""
     if before == target:
         return None
     if not check:
-        _sweep(path.parent)
-        fresh = path.with_name(f".penguin-{os.getpid()}-{path.name}")
-        fresh.symlink_to(target)
-        fresh.rename(path)
+        _remove_temporary_files(path.parent)
+        temporary = path.with_name(f".penguin-{os.getpid()}-{path.name}")
+        temporary.symlink_to(target)
+        temporary.rename(path)
     return _difference(path, before, target)
 
 
@@ -123,7 +123,7 @@ def remove(path: Path, check: bool) -> dict[str, str] | None:
 
 
 def prune(rule: dict[str, Any], check: bool) -> list[dict[str, str]]:
-    """Remove every entry of a directory that matches a pattern and is not kept."""
+    """Remove every entry of a directory that matches a pattern and is not in `keep`."""
     directory, keep = Path(rule["directory"]), set(rule["keep"])
     if not directory.is_dir():
         return []
@@ -136,7 +136,7 @@ def prune(rule: dict[str, Any], check: bool) -> list[dict[str, str]]:
     return [change for change in changes if change is not None]
 
 
-def one(file: dict[str, Any], check: bool) -> dict[str, str] | None:
+def apply(file: dict[str, Any], check: bool) -> dict[str, str] | None:
     """Apply one entry."""
     if file["state"] == "absent":
         return remove(Path(file["path"]), check)
@@ -148,7 +148,7 @@ def one(file: dict[str, Any], check: bool) -> dict[str, str] | None:
 
 
 def main() -> None:
-    """Read the arguments, act, answer."""
+    """Read the arguments, apply all entries, return the changes."""
     module = AnsibleModule(
         argument_spec={
             "files": {
@@ -187,7 +187,7 @@ def main() -> None:
     try:
         for file in module.params["files"]:
             path = file["path"]
-            change = one(file, module.check_mode)
+            change = apply(file, module.check_mode)
             if change is not None:
                 changes.append(change)
         for rule in module.params["prune"]:

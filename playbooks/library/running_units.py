@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 
-"""Makes units run with their files as they are on disk now.
+"""Restarts units whose files are newer than the running service.
 
-A handler would be lost when a run ends between writing a file and the handler: the next run sees
-no change. This module compares times instead: a unit that is not active, or that became
-active before one of its files changed, is restarted. All units are handled by one call.
+A handler would be lost when a run is killed between writing a file and the handler: the next run
+sees no change. This module compares times instead: a unit that is not active, or that became
+active before one of its files changed, is restarted. One call handles all units.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 PROPERTIES = "Id,ActiveState,ActiveEnterTimestamp,UnitFileState"
-SETTLE_SECONDS = 90
+TIMEOUT_SECONDS = 90
 
 
 def _systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -27,31 +27,31 @@ def _systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=SETTLE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
     )
 
 
-class Refused(Exception):
-    """systemd refused a command; the message has the reason."""
+class SystemctlFailed(Exception):
+    """A systemctl command failed; the message has the reason."""
 
 
-def _order(*arguments: str) -> None:
-    """Run a command of systemd and wait until it is done; raises Refused."""
+def _checked_systemctl(*arguments: str) -> None:
+    """Run a systemctl command and wait until it is done; raises SystemctlFailed."""
     try:
         done = _systemctl(*arguments)
     except subprocess.TimeoutExpired:
-        late = f"systemctl {' '.join(arguments)}: not done after {SETTLE_SECONDS} s"
-        raise Refused(late) from None
+        reason = f"systemctl {' '.join(arguments)}: not done after {TIMEOUT_SECONDS} s"
+        raise SystemctlFailed(reason) from None
     if done.returncode:
-        raise Refused(done.stderr.strip() or f"systemctl {' '.join(arguments)} failed")
+        raise SystemctlFailed(done.stderr.strip() or f"systemctl {' '.join(arguments)} failed")
 
 
 def observe(names: list[str]) -> dict[str, dict[str, str]]:
     """Properties of each unit, by name."""
-    shown = _systemctl("show", "--timestamp=us+utc", "-p", PROPERTIES, *names).stdout
+    output = _systemctl("show", "--timestamp=us+utc", "-p", PROPERTIES, *names).stdout
     blocks = [
         dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        for block in shown.split("\n\n")
+        for block in output.split("\n\n")
         if block.strip()
     ]
     return dict(zip(names, blocks, strict=True))
@@ -62,8 +62,8 @@ def active_since(properties: dict[str, str]) -> float:
     stamp = properties.get("ActiveEnterTimestamp", "")
     if properties.get("ActiveState") != "active" or not stamp:
         return 0.0
-    moment = datetime.strptime(stamp.replace("UTC", "+0000"), "%a %Y-%m-%d %H:%M:%S.%f %z")
-    return moment.timestamp()
+    activated = datetime.strptime(stamp.replace("UTC", "+0000"), "%a %Y-%m-%d %H:%M:%S.%f %z")
+    return activated.timestamp()
 
 
 def newest_change(paths: list[str]) -> float:
@@ -75,21 +75,21 @@ def newest_change(paths: list[str]) -> float:
     )
 
 
-def watched(name: str, patterns: list[str]) -> list[str]:
+def watched_paths(name: str, patterns: list[str]) -> list[str]:
     """Paths of one unit: `{instance}` is the part between @ and the suffix of its name."""
     instance = name.partition("@")[2].rpartition(".")[0]
     return [pattern.replace("{instance}", instance) for pattern in patterns]
 
 
-def unwanted(pattern: str, keep: set[str]) -> list[str]:
-    """Active units that match a pattern and are not wanted."""
+def surplus_units(pattern: str, keep: set[str]) -> list[str]:
+    """Active units that match a pattern and are not in `keep`."""
     listed = _systemctl("list-units", "--plain", "--no-legend", "--state=active", pattern).stdout
     names = [line.split()[0] for line in listed.splitlines() if line.strip()]
     return [name for name in names if fnmatch.fnmatchcase(name, pattern) and name not in keep]
 
 
 def failure_text(names: list[str]) -> str:
-    """The last log lines of the units that do not run."""
+    """The last log lines of the units that are not running."""
     log = subprocess.run(
         ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "12"]
         + [f"--unit={name}" for name in names],
@@ -101,11 +101,11 @@ def failure_text(names: list[str]) -> str:
 
 
 def act(enable: list[str], stop: list[str], restart: list[str]) -> None:
-    """Run one command for each verb."""
-    _order("daemon-reload")
+    """Run one systemctl command per verb."""
+    _checked_systemctl("daemon-reload")
     for verb, names in (("enable", enable), ("stop", stop), ("restart", restart)):
         if names:
-            _order(verb, "--quiet", *names)
+            _checked_systemctl(verb, "--quiet", *names)
 
 
 def main() -> None:
@@ -134,7 +134,7 @@ def main() -> None:
     restart = [
         name
         for name in names
-        if active_since(seen[name]) <= newest_change(watched(name, units[name]["watch"]))
+        if active_since(seen[name]) <= newest_change(watched_paths(name, units[name]["watch"]))
         or active_since(seen[name]) == 0.0
     ]
     enable = [
@@ -143,14 +143,14 @@ def main() -> None:
         if units[name]["enabled"] and seen[name].get("UnitFileState") != "enabled"
     ]
     only = module.params["only"]
-    stop = unwanted(only, set(names)) if only else []
+    stop = surplus_units(only, set(names)) if only else []
     if (restart or enable or stop) and not module.check_mode:
         try:
             act(enable, stop, restart)
-        except Refused as refused:
+        except SystemctlFailed as failure:
             after = observe(names)
-            dead = [name for name in restart if after[name].get("ActiveState") != "active"]
-            module.fail_json(msg=failure_text(dead) if dead else str(refused))
+            inactive = [name for name in restart if after[name].get("ActiveState") != "active"]
+            module.fail_json(msg=failure_text(inactive) if inactive else str(failure))
     module.exit_json(
         changed=bool(restart or enable or stop), restarted=restart, enabled=enable, stopped=stop
     )

@@ -51,12 +51,12 @@ def test_file_is_written_once_and_again_when_it_differs(
     path = tmp_path / "main.cf"
     file = entry(path, content="one\n")
 
-    assert rendered_files.one(file, False)["after"] == "one\n"
-    assert rendered_files.one(file, False) is None
+    assert rendered_files.apply(file, False)["after"] == "one\n"
+    assert rendered_files.apply(file, False) is None
     path.write_text("touched by hand\n")
-    assert rendered_files.one(file, False)["before"] == "touched by hand\n"
+    assert rendered_files.apply(file, False)["before"] == "touched by hand\n"
     path.chmod(0o666)
-    assert rendered_files.one(file, False) is not None
+    assert rendered_files.apply(file, False) is not None
     assert path.stat().st_mode & 0o777 == 0o640
     assert [one.name for one in tmp_path.iterdir()] == ["main.cf"]
 
@@ -64,9 +64,9 @@ def test_file_is_written_once_and_again_when_it_differs(
 def test_check_mode_reports_changes_and_makes_none(
     rendered_files: ModuleType, tmp_path: Path
 ) -> None:
-    assert rendered_files.one(entry(tmp_path / "f", content="x"), True) is not None
-    assert rendered_files.one(entry(tmp_path / "d", state="directory"), True) is not None
-    assert rendered_files.one(entry(tmp_path / "l", link="/dev/null"), True) is not None
+    assert rendered_files.apply(entry(tmp_path / "f", content="x"), True) is not None
+    assert rendered_files.apply(entry(tmp_path / "d", state="directory"), True) is not None
+    assert rendered_files.apply(entry(tmp_path / "l", link="/dev/null"), True) is not None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -75,10 +75,10 @@ def test_links_and_directories_are_created_once(rendered_files: ModuleType, tmp_
     folder = entry(tmp_path / "a" / "b", state="directory", mode="0700")
     (tmp_path / "localtime").write_text("a file in the way")
 
-    assert rendered_files.one(link, False) is not None
-    assert rendered_files.one(link, False) is None
-    assert rendered_files.one(folder, False) is not None
-    assert rendered_files.one(folder, False) is None
+    assert rendered_files.apply(link, False) is not None
+    assert rendered_files.apply(link, False) is None
+    assert rendered_files.apply(folder, False) is not None
+    assert rendered_files.apply(folder, False) is None
     assert (tmp_path / "localtime").is_symlink()
 
 
@@ -87,11 +87,11 @@ def test_temporary_file_of_a_killed_run_is_removed_by_the_next(
 ) -> None:
     for name in (".penguin-abc123", ".penguin-77-tls.pem"):
         (tmp_path / name).write_text("half a private key")
-    rendered_files.one(entry(tmp_path / "tls.pem", content="key\n"), False)
+    rendered_files.apply(entry(tmp_path / "tls.pem", content="key\n"), False)
     assert [one.name for one in tmp_path.iterdir()] == ["tls.pem"]
 
     (tmp_path / ".penguin-abc123").write_text("")
-    rendered_files.one(entry(tmp_path / "localtime", link="/usr/share/zoneinfo/UTC"), False)
+    rendered_files.apply(entry(tmp_path / "localtime", link="/usr/share/zoneinfo/UTC"), False)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["localtime", "tls.pem"]
 
 
@@ -135,8 +135,8 @@ def test_newest_change_below_a_directory_counts(running_units: ModuleType, tmp_p
 def test_watched_path_may_name_the_instance(running_units: ModuleType) -> None:
     unit = "postfix@postfix-egress-mx1-2.service"
 
-    assert running_units.watched(unit, ["/etc/{instance}"]) == ["/etc/postfix-egress-mx1-2"]
-    assert running_units.watched("dovecot.service", ["/etc/dovecot"]) == ["/etc/dovecot"]
+    assert running_units.watched_paths(unit, ["/etc/{instance}"]) == ["/etc/postfix-egress-mx1-2"]
+    assert running_units.watched_paths("dovecot.service", ["/etc/dovecot"]) == ["/etc/dovecot"]
 
 
 @pytest.fixture
@@ -154,5 +154,5 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_refusal_of_systemd_is_shown(running_units: ModuleType, systemd: Path, verb: str) -> None:
     running_units.act(["a.service"], ["b.service"], ["c.service"])
     systemd.write_text(verb)
-    with pytest.raises(running_units.Refused, match="masked"):
+    with pytest.raises(running_units.SystemctlFailed, match="masked"):
         running_units.act(["a.service"], ["b.service"], ["c.service"])
