@@ -25,4 +25,4 @@ class ReconcilerSettings(BaseModel):
     cloud_deadline: timedelta = timedelta(minutes=20)
     """How long one Pulumi operation may take."""
     stop_within: timedelta = timedelta(seconds=60)
-    """How long a pass may go on after SIGTERM; then it is cut off, and the next one observes."""
+    """How long a pass may continue after SIGTERM before it is cancelled; the next one observes."""

@@ -144,7 +144,7 @@ class Code:
     @property
     def reason(self) -> str:
         """Return the code as a condition's reason: `dns.missing` is `DnsMissing`."""
-        return "".join(part.capitalize() for part in self.name.replace(".", "_").split("_"))
+        return reason_of(self.name)
 
     def __call__(
         self,
@@ -229,6 +229,11 @@ class Table:
     def get(self, name: str) -> Code | None:
         """Return the code of a name that was read from text, such as the engine's output."""
         return self._codes.get(name)
+
+
+def reason_of(name: str) -> str:
+    """Return the name of a code as a condition's reason: `dns.missing` is `DnsMissing`."""
+    return "".join(part.capitalize() for part in name.replace(".", "_").split("_"))
 
 
 def line(fault: Fault) -> str:

@@ -18,7 +18,7 @@ from controlplane.pulumi.faults import ENGINE_INCOMPLETE
 from controlplane.pulumi.forks import ForkServer
 from controlplane.pulumi.job import MARK, Job, Kind
 from controlplane.pulumi.owner import clear_stale_locks
-from controlplane.pulumi.purchases import end_unknown, raise_fence
+from controlplane.pulumi.purchases import raise_fence, terminate_untracked
 from controlplane.pulumi.state import cloud_state
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
@@ -31,18 +31,18 @@ from stacks.faults import STATE_UNREACHABLE
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
 """The worker serves the program, so the engine starts no language host of this runtime."""
-READING = timedelta(minutes=5)
+READ_DEADLINE = timedelta(minutes=5)
 """Deadline of an operation that changes nothing."""
 HISTORY = 10
-"""Updates of a stack that are kept; each adds rows to the state's database."""
+"""Updates of a stack that are retained; each adds rows to the state's database."""
 
 
 class PulumiEngine:
     """Runs each operation in a process of its own, forked from a server with the imports loaded.
 
     `environment` is complete: the engine's (PATH, PULUMI_HOME with plugins), backend, passphrase
-    file, provider credentials. `root` holds a directory for each tenant, with notes on the engines
-    it started: the lock of a dead one is removed, any other lock is kept.
+    file, provider credentials. `root` contains a directory for each tenant, with records of the
+    engines that were started: the lock of a dead one is removed, any other lock is respected.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class PulumiEngine:
         self._forks = forks or ForkServer()
 
     def state(self, tenant: str) -> CloudState:
-        """Read the last checkpoint, without starting the engine: a few milliseconds."""
+        """Read the last checkpoint without starting the engine, in a few milliseconds."""
         with self._located(tenant):
             return cloud_state(self._stacks().resources(tenant))
 
@@ -70,7 +70,7 @@ class PulumiEngine:
         listener = Listener(progress)
         with self._located(blueprint.tenant):
             kinds = self._with_stack(blueprint.tenant, "preview")
-            self._run(blueprint.tenant, kinds, listener, READING, blueprint)
+            self._run(blueprint.tenant, kinds, listener, READ_DEADLINE, blueprint)
         return CloudPlan(tuple(listener.changes.values()), listener.held)
 
     def up(
@@ -102,7 +102,7 @@ class PulumiEngine:
         listener = Listener(progress)
         with self._located(tenant):
             if self._stacks().exists(tenant):
-                self._run(tenant, ("refresh",), listener, READING)
+                self._run(tenant, ("refresh",), listener, READ_DEADLINE)
         return CloudPlan(tuple(listener.changes.values()))
 
     def destroy(
@@ -114,11 +114,11 @@ class PulumiEngine:
             raise_fence(self._installation, tenant, fence, self._environment)
             hosts = self.state(tenant).hosts
             in_state = [host.service_id for host in hosts if host.service_id is not None]
-            end_unknown(self._installation, tenant, in_state, self._environment, progress)
+            terminate_untracked(self._installation, tenant, in_state, self._environment, progress)
             if self._stacks().exists(tenant):
                 self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
-                # Servers whose resource was gone already, as after their end in the portal.
-                end_unknown(self._installation, tenant, (), self._environment, progress)
+                # Servers that are no longer in the state, such as after a deletion in the portal.
+                terminate_untracked(self._installation, tenant, (), self._environment, progress)
                 self._stacks().prune(tenant, keep=0)
             shutil.rmtree(self._root / tenant, ignore_errors=True)
 
@@ -140,27 +140,27 @@ class PulumiEngine:
         listener: Listener,
         deadline: timedelta,
         blueprint: Blueprint | None = None,
-        further: Mapping[str, str] = MappingProxyType({}),
+        extra: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Run commands in a process; raises a fault for whatever went wrong."""
-        job = self._job(tenant, kinds, blueprint, further)
-        code = self._worked(job, listener, deadline)
+        """Run commands in a process; raises a fault if one fails."""
+        job = self._job(tenant, kinds, blueprint, extra)
+        code = self._run_job(job, listener, deadline)
         if code:
             diagnostics = listener.diagnostics or [Diagnostic(None, " ".join(listener.output))]
             fault = explain(diagnostics, tenant)
             if fault is not None:
                 raise fault
 
-    def _worked(self, job: Job, listener: Listener, deadline: timedelta) -> int:
-        """Do the job in a process of its own, and end with it whatever it has started."""
-        until = self._clock() + deadline.total_seconds()
+    def _run_job(self, job: Job, listener: Listener, deadline: timedelta) -> int:
+        """Run the job in its own process, then kill the remaining processes that it started."""
+        end = self._clock() + deadline.total_seconds()
         try:
             with self._forks.worker(job) as connection:
-                while connection.poll(max(until - self._clock(), 0)):
-                    word, value = connection.recv()
-                    if word == "done":
+                while connection.poll(max(end - self._clock(), 0)):
+                    kind, value = connection.recv()
+                    if kind == "done":
                         return int(value)
-                    if word == "event":
+                    if kind == "event":
                         listener.handle(value)
                     else:
                         listener.handle_line(value)
@@ -175,7 +175,7 @@ class PulumiEngine:
         tenant: str,
         kinds: tuple[Kind, ...],
         blueprint: Blueprint | None,
-        further: Mapping[str, str],
+        extra: Mapping[str, str],
     ) -> Job:
         directory = self._directory(tenant)
         home = self._private_home(directory)
@@ -188,7 +188,7 @@ class PulumiEngine:
             blueprint=blueprint.model_dump_json(by_alias=True) if blueprint else None,
             command=command,
             directory=directory,
-            environment={**self._environment, **further, "PULUMI_HOME": str(home)},
+            environment={**self._environment, **extra, "PULUMI_HOME": str(home)},
             mark=uuid.uuid4().hex,
             controller=own_identity(),
         )
@@ -202,7 +202,7 @@ class PulumiEngine:
         return directory
 
     def _private_home(self, directory: Path) -> Path:
-        """Return a PULUMI_HOME of the tenant's own, with the shared plugins."""
+        """Return the tenant's own PULUMI_HOME, with the shared plugins."""
         home, plugins = directory / "home", Path(self._environment["PULUMI_HOME"]) / "plugins"
         home.mkdir(exist_ok=True)
         files.link(home / "plugins", plugins)
@@ -210,7 +210,7 @@ class PulumiEngine:
 
     @contextmanager
     def _located(self, tenant: str) -> Iterator[None]:
-        """Name the stack in every fault."""
+        """Set the stack as the position of every fault."""
         where = f"stack/{tenant}"
         try:
             yield

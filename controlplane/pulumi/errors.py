@@ -14,8 +14,8 @@ from stacks import faults as program
 CODED = re.compile(r"\[([a-z]+\.[a-z_]+)\] (.*?)(?:; do: (.*))?$", re.DOTALL)
 """A fault in one line, as `kit.faults.line` writes it."""
 TABLES = (program.FAULTS, provider.FAULTS, faults.FAULTS)
-SHOWN = 500
-"""Characters of a diagnostic that a message repeats."""
+TEXT_LIMIT = 500
+"""Maximum characters of a diagnostic in a message."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def _rule(pattern: str, code: Code, remedy: str | None = None) -> _Rule:
 
 RULES = (
     _rule(r"currently locked by|\[409\] Conflict", faults.LOCKED),
-    # First, since a failure of Cloudflare has the number of a refused token, 10000, too.
+    # First, since an internal error of Cloudflare can have the code of a refused token, 10000.
     _rule(r"\(HTTP 5\d\d\)", program.CLOUDFLARE_ERROR),
     _rule(r"\b(9109|9106|9103|10000|6003|6111)\b|no API token", program.CLOUDFLARE_UNAUTHORIZED),
     _rule(r"failed to find exactly one result", program.ZONE_NOT_FOUND),
@@ -89,7 +89,7 @@ def explain(diagnostics: Sequence[Diagnostic], stack: str) -> Fault | None:
 
 
 def code_of(name: str) -> Code:
-    """Return the code that the program or the provider has named."""
+    """Return the code of a name that the program or the provider has reported."""
     for table in TABLES:
         if code := table.get(name):
             return code
@@ -107,7 +107,7 @@ def _explain(diagnostic: Diagnostic, stack: str) -> Fault:
         name, message, remedy = coded.groups()
         return Fault(code_of(name), message, remedy or "read the message", where=where)
     rule = next(rule for rule in RULES if rule.pattern.search(text))
-    return _with_text(rule, text[:SHOWN], stack, where)
+    return _with_text(rule, text[:TEXT_LIMIT], stack, where)
 
 
 def _with_text(rule: _Rule, text: str, stack: str, where: str) -> Fault:

@@ -25,7 +25,7 @@ OPERATIONS: dict[str, Operation] = {
     "import": "import",
     "import-replacement": "import",
 }
-"""Operations of the engine to those of a plan; the other steps of a replacement are not counted."""
+"""Maps operations of the engine to those of a plan; other steps of a replacement are ignored."""
 VERBS = {
     "create": ("creating", "created"),
     "update": ("updating", "updated"),
@@ -37,7 +37,7 @@ VERBS = {
 INTERNAL = (STACK, "pulumi:providers:")
 COLOUR = re.compile(r"<\{%.*?%\}>")
 PASSWORD = re.compile(r"(\w://[^\s/:@]*):[^\s/@]+@")
-"""Of a URL: the engine repeats the state's where it cannot be reached."""
+"""In a URL: the engine quotes the state's URL if it cannot connect."""
 CONSEQUENCE = "ResourceRegistrationFailed"
 """Error of the SDK for a resource whose failure the engine has reported already."""
 
@@ -69,7 +69,7 @@ class Listener:
 
     def handle_line(self, line: str) -> None:
         """Handle a line outside the event stream."""
-        self.output.append(_shown(line))
+        self.output.append(_without_passwords(line))
 
     def _step(self, metadata: Event, *, done: bool) -> None:
         kind, urn = str(metadata["type"]), str(metadata["urn"])
@@ -86,7 +86,7 @@ class Listener:
             self.progress(f"{name_of(urn)}: {verbs[done]} {kind.rpartition(':')[2]}")
 
     def _diagnostic(self, diagnostic: Event) -> None:
-        text = _shown(COLOUR.sub("", str(diagnostic.get("message", ""))).strip())
+        text = _without_passwords(COLOUR.sub("", str(diagnostic.get("message", ""))).strip())
         urn = diagnostic.get("urn") or ""
         name = None if not urn or STACK in urn else name_of(urn)
         severity = diagnostic.get("severity")
@@ -100,6 +100,6 @@ class Listener:
             self.progress(f"{name}: {text}" if name and not text.startswith(name) else text)
 
 
-def _shown(text: str) -> str:
+def _without_passwords(text: str) -> str:
     """Return a text of the engine without the passwords of URLs."""
     return PASSWORD.sub(r"\1:***@", text)

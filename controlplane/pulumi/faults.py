@@ -9,7 +9,7 @@ FAULTS = Table("pulumi", "One operation of the Pulumi engine")
 LOCKED = FAULTS.code(
     "cloud.locked",
     message="the stack is locked by {holder}",
-    remedy="wait until that has ended; if it never does, run `pulumi cancel {stack}`",
+    remedy="wait until that run has ended; if it has crashed, run `pulumi cancel {stack}`",
     cause="`pulumi up` runs by hand, or was interrupted.",
     example={"holder": "alice@laptop (process 4711) since 2026-11-27T10:00:00Z", "stack": "acme"},
     retryable=True,
@@ -17,7 +17,7 @@ LOCKED = FAULTS.code(
 )
 ENGINE_INCOMPLETE = FAULTS.code(
     "cloud.engine_incomplete",
-    message="the Pulumi engine of this machine lacks a part: {reason}",
+    message="the Pulumi engine of this machine is incomplete: {reason}",
     remedy="run `penguin engine build`, then see `penguin engine`",
     cause="The Pulumi command or one of its plugins is missing.",
     example={"reason": "no resource plugin 'hostwinds' found"},
@@ -26,8 +26,8 @@ ENGINE_INCOMPLETE = FAULTS.code(
 PASSPHRASE = FAULTS.code(
     "cloud.passphrase",
     message="the state cannot be decrypted: {reason}",
-    remedy="set PULUMI_CONFIG_PASSPHRASE_FILE to the file that the state was made with",
-    cause="The passphrase is missing or another one.",
+    remedy="set PULUMI_CONFIG_PASSPHRASE_FILE to the file that the state was created with",
+    cause="The passphrase is missing or wrong.",
     example={"reason": "incorrect passphrase"},
     acts=Actor.OPERATOR,
 )
@@ -42,8 +42,8 @@ DISK_FULL = FAULTS.code(
 )
 RECORD_QUOTA = FAULTS.code(
     "dns.quota",
-    message="the zone has no room for more records: {reason}",
-    remedy="delete records of the zone, or take a larger plan for it",
+    message="the zone's record quota is exhausted: {reason}",
+    remedy="delete records of the zone, or choose a larger plan for it",
     cause="Cloudflare limits the number of records of a zone.",
     example={"reason": "81045 Record quota exceeded (HTTP 400)"},
 )
@@ -51,7 +51,7 @@ RECORD_REFUSED = FAULTS.code(
     "cloudflare.refused",
     message="Cloudflare refuses a record: {reason}",
     remedy="change the tenant as the message says, then apply it again",
-    cause="Cloudflare does not take a record as the blueprint has it.",
+    cause="Cloudflare does not accept a record of the blueprint.",
     example={"reason": "9004 Invalid DNS record (HTTP 400)"},
 )
 PROGRAM = FAULTS.code(
@@ -65,8 +65,8 @@ PROGRAM = FAULTS.code(
 FAILED = FAULTS.code(
     "cloud.failed",
     message="the operation failed: {reason}",
-    remedy="read the operation's log; it is tried again",
-    cause="The engine reported an error without a code of its own.",
+    remedy="read the operation's log; it is retried",
+    cause="The engine reported an error that has no specific code.",
     example={"reason": "something new"},
     retryable=True,
     acts=Actor.OPERATOR,

@@ -1,4 +1,4 @@
-"""The process that operations are forked from, with the imports of all loaded.
+"""A fork server for operations, with all their imports loaded.
 
 The standard library's fork server cannot be ended by a public call, and this one must not stay in
 memory while nothing runs.
@@ -49,7 +49,7 @@ class ForkServer:
             self._operations += 1
         theirs.close()
         try:
-            with ours, _ended_with_block(ours):
+            with ours, _ended_afterwards(ours):
                 ours.send(job)
                 yield ours
         finally:
@@ -81,7 +81,7 @@ class ForkServer:
 
 
 @contextmanager
-def _ended_with_block(worker: Connection) -> Iterator[None]:
+def _ended_afterwards(worker: Connection) -> Iterator[None]:
     """Return when the worker has ended; kill it if the block raises."""
     pid = int(worker.recv())
     try:
@@ -98,8 +98,8 @@ def _ended_with_block(worker: Connection) -> Iterator[None]:
 
 def serve(control: socket.socket, work: Callable[[Job, Connection], None]) -> None:
     """Fork a worker for each connection that comes over `control`, until that is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel clears workers that have ended
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the process that started us
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps workers that have ended
     while fds := socket.recv_fds(control, 1, 1)[1]:
         if os.fork() == 0:
             control.close()

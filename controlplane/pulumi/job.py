@@ -1,4 +1,4 @@
-"""The job of one Pulumi operation; imports nothing heavy."""
+"""The job of one Pulumi operation; without heavy imports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 Kind = Literal["init", "up", "preview", "refresh", "destroy", "remove"]
 MARK = "PENGUIN_OPERATION"
-"""Environment variable that everything of one operation carries."""
+"""Environment variable of all processes of one operation."""
 
 COMMANDS: dict[Kind, list[str]] = {
     "init": ["stack", "init"],

@@ -1,4 +1,4 @@
-"""Locks of stacks: those of dead engines that we started are removed, any other is kept."""
+"""Locks of stacks: those of dead engines that we started are removed, any other is respected."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from kit.leftovers import end_leftovers
 from kit.processes import identity, is_running
 from stacks.backend import Lock, Stacks
 
-NOTES = "engines"
+RECORDS = "engines"
 
 
-def note_engine(directory: Path, pid: int, controller: str, mark: str) -> Path:
-    """Record an engine that we started, in the file that is returned.
+def record_engine(directory: Path, pid: int, controller: str, mark: str) -> Path:
+    """Record an engine that we started; return the path of the record.
 
-    It is removed when the engine has ended by itself: a killed one has left its lock.
+    The caller removes it when the engine has ended by itself: a killed engine leaves its lock.
     """
-    note = directory / NOTES / str(pid)
-    note.parent.mkdir(parents=True, exist_ok=True)
+    record = directory / RECORDS / str(pid)
+    record.parent.mkdir(parents=True, exist_ok=True)
     content = {"engine": identity(pid), "controller": controller, "mark": mark}
-    files.write(note, json.dumps(content))
-    return note
+    files.write(record, json.dumps(content))
+    return record
 
 
 def clear_stale_locks(stacks: Stacks, stack: str, directory: Path) -> list[Lock]:
@@ -36,22 +36,23 @@ def clear_stale_locks(stacks: Stacks, stack: str, directory: Path) -> list[Lock]
     """
     removed = []
     for lock in stacks.locks(stack):
-        note = directory / NOTES / str(lock.pid)
-        if lock.host != socket.gethostname() or not _is_stale(lock, note):
+        record = directory / RECORDS / str(lock.pid)
+        if lock.host != socket.gethostname() or not _is_stale(lock, record):
             raise locked(stack, lock)
         stacks.unlock(lock)
-        note.unlink(missing_ok=True)
+        record.unlink(missing_ok=True)
         removed.append(lock)
-    for note in (directory / NOTES).glob("[0-9]*"):  # of engines that were killed without a lock
-        if identity(int(note.name)) is None:
-            note.unlink(missing_ok=True)
+    # Of engines that were killed without a lock.
+    for record in (directory / RECORDS).glob("[0-9]*"):
+        if identity(int(record.name)) is None:
+            record.unlink(missing_ok=True)
     return removed
 
 
-def _is_stale(lock: Lock, note: Path) -> bool:
+def _is_stale(lock: Lock, record: Path) -> bool:
     running = identity(lock.pid)
     try:
-        content = json.loads(note.read_text())
+        content = json.loads(record.read_text())
     except FileNotFoundError:
         return False
     if running is None or running != content["engine"]:

@@ -1,4 +1,4 @@
-"""The purchase journal as the reconciler uses it: the fence, and servers that are in no state."""
+"""The purchase journal for the reconciler: the fence, and servers that are in no Pulumi state."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ def raise_fence(
     return {"HOSTWINDS_FENCE": f"{name}:{token}"}
 
 
-def end_unknown(
+def terminate_untracked(
     installation: str,
     tenant: str,
-    known: Collection[int],
+    in_state: Collection[int],
     environment: Environment,
     progress: Progress,
 ) -> None:
-    """End servers that were bought for a tenant and are in no state: their run was interrupted.
+    """Terminate servers that were bought for a tenant in an interrupted run and are in no state.
 
-    `known` holds the service ids of the state, which the engine ends. It does not wait: for a
-    server that is not listed or not gone yet it raises `hostwinds.interrupted`.
+    `in_state` are the service ids of the state, whose servers the engine deletes. It does not
+    wait: for a server that is not listed or not gone yet it raises `hostwinds.interrupted`.
     """
     journal = journal_from_environment(environment)
-    numbers = [str(service_id) for service_id in known]
+    ids = [str(service_id) for service_id in in_state]
     for intent in journal.intents():
         ours = is_server_of(intent.key, installation, tenant)
-        if not ours or intent.outcome in numbers:
+        if not ours or intent.outcome in ids:
             continue
-        progress(f"{intent.key}: in no state; it is ended")
+        progress(f"{intent.key}: in no state; terminating it")
         with Client.from_environment(environment) as client:
             deadlines = Deadlines.from_environment(environment)
-            buyer = Buyer(client, journal, deadlines, pause=_in_the_next_pass)
+            buyer = Buyer(client, journal, deadlines, pause=_interrupt)
             buyer.end_purchase(intent.key, progress)
 
 
-def _in_the_next_pass(seconds: float) -> None:
+def _interrupt(seconds: float) -> None:
     del seconds
     raise INTERRUPTED(what="a bought server was listed or gone")

@@ -15,25 +15,30 @@ Resource = Mapping[str, Any]
 
 
 def cloud_state(resources: Sequence[Resource]) -> CloudState:
-    """Read resources rather than outputs: those are right after a crash or a partial failure too.
+    """Return the state by resources, which are right even after a crash or a partial failure.
 
-    Only the digest, the zones that are held, and the names of addresses that wait come from the
-    program's outputs.
+    Only the digest, the held zones, and the names of pending addresses come from the program's
+    outputs.
     """
-    named = {(str(one["type"]), name_of(str(one["urn"]))): one for one in resources}
-    outputs = next((_outputs(one) for kind, one in _of(named, STACK)), {})
+    named = {
+        (str(resource["type"]), name_of(str(resource["urn"]))): resource for resource in resources
+    }
+    outputs = next((_outputs(stack) for _, stack in _of_type(named, STACK)), {})
     helos = {
         address["name"]: str(address["helo"])
         for host in outputs.get("hosts") or ()
         for address in host["addresses"]
-    } | {name: str(one["inputs"]["hostname"]) for name, one in _of(named, POINTER)}
+    } | {name: str(pointer["inputs"]["hostname"]) for name, pointer in _of_type(named, POINTER)}
     hosts = tuple(
-        _host(name, one, dict(_of(named, ADDRESS)), helos) for name, one in _of(named, INSTANCE)
+        _host(name, instance, dict(_of_type(named, ADDRESS)), helos)
+        for name, instance in _of_type(named, INSTANCE)
     )
     return CloudState(
         digest=outputs.get("digest"),
         hosts=hosts,
-        records={name: str(one["id"]) for name, one in _of(named, RECORD) if one.get("id")},
+        records={
+            name: str(record["id"]) for name, record in _of_type(named, RECORD) if record.get("id")
+        },
         pending=tuple(
             address.name for host in hosts for address in host.addresses if address.ip is None
         ),
@@ -42,9 +47,9 @@ def cloud_state(resources: Sequence[Resource]) -> CloudState:
 
 
 def held_zones(outputs: Mapping[str, Any]) -> tuple[Held, ...]:
-    """Return the zones that the program left as they are, by its outputs."""
+    """Return the zones that the program left unchanged, from its outputs."""
     held = outputs.get("held") or ()
-    return tuple(Held(one["zone"], one["code"], one["message"], one["remedy"]) for one in held)
+    return tuple(Held(zone["zone"], zone["code"], zone["message"], zone["remedy"]) for zone in held)
 
 
 def _host(
@@ -56,22 +61,22 @@ def _host(
         (key for key in addresses if key.rpartition("-")[0] == name),
         key=lambda key: int(key.rpartition("-")[2]),
     )
-    numbers = {f"{name}-1": outputs.get("mainIp")}
-    numbers |= {key: _outputs(addresses[key]).get("address") for key in further}
+    ips = {f"{name}-1": outputs.get("mainIp")}
+    ips |= {key: _outputs(addresses[key]).get("address") for key in further}
     return ObservedHost(
         name=name,
         server_name=str(instance["inputs"]["serverName"]),
         service_id=None if service_id is None else int(service_id),
         addresses=tuple(
-            ObservedAddress(key, ip or None, helos.get(key, "")) for key, ip in numbers.items()
+            ObservedAddress(key, ip or None, helos.get(key, "")) for key, ip in ips.items()
         ),
     )
 
 
-def _of(named: Mapping[tuple[str, str], Resource], kind: str) -> list[tuple[str, Resource]]:
+def _of_type(named: Mapping[tuple[str, str], Resource], kind: str) -> list[tuple[str, Resource]]:
     """Return (name, resource) of one type, by name."""
     return sorted(
-        ((name, one) for (type_, name), one in named.items() if type_ == kind),
+        ((name, resource) for (type_, name), resource in named.items() if type_ == kind),
         key=lambda pair: pair[0],
     )
 

@@ -1,8 +1,8 @@
 """One Pulumi operation, in a process of its own.
 
 Forked from a server that has this module and its heavy imports loaded; no gRPC is started before
-the fork. The program runs here, the engine is a child of this process, and what that starts
-carries the operation's mark in its environment.
+the fork. The program runs in this process; the engine is its child, and all processes of the
+engine have the operation's mark in their environment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pulumi.runtime.proto import language_pb2_grpc
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
-from controlplane.pulumi.owner import note_engine
+from controlplane.pulumi.owner import record_engine
 from kit.leftovers import end_leftovers
 from stacks.program import run
 
@@ -32,7 +32,7 @@ PANIC = 2
 
 
 def work(job: Job, connection: Connection) -> None:
-    """Do the job; send `(event, dict)`, `(noise, line)`, and at last `(done, exit code)`."""
+    """Run the job; send `(event, dict)`, `(line, text)`, and finally `(done, exit code)`."""
     os.setsid()
     os.environ.update(job.environment)
     os.environ[MARK] = job.mark
@@ -48,7 +48,7 @@ def work(job: Job, connection: Connection) -> None:
 
 
 def _end_with_caller(connection: Connection, mark: str) -> None:
-    """End the engine and this process when the caller ends: it sends nothing after the job."""
+    """Kill the engine and exit when the caller ends, which sends nothing after the job."""
     wait([connection])
     end_leftovers(f"{MARK}={mark}")
     os._exit(1)
@@ -65,7 +65,7 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
             text=True,
             env={**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
         )
-        note = note_engine(job.directory, engine.pid, job.controller, f"{MARK}={job.mark}")
+        note = record_engine(job.directory, engine.pid, job.controller, f"{MARK}={job.mark}")
         sending = threading.Lock()
 
         def send(line: str) -> None:
@@ -99,7 +99,7 @@ def _message(line: str) -> tuple[str, Any]:
             return "event", json.loads(line)
         except ValueError:
             pass
-    return "noise", line
+    return "line", line
 
 
 @contextmanager

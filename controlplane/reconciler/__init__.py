@@ -1,1 +1,1 @@
-"""Brings reality to the desired state, one pass after the other."""
+"""Reconciles tenants with their desired state, pass by pass."""

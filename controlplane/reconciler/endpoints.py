@@ -31,5 +31,5 @@ async def list_phases(request: Request, access: Reader) -> PhaseTable:
             )
             for row in ordered(rows)
         ],
-        conditions=[ConditionTypeView(**vars(one)) for one in condition_types(rows)],
+        conditions=[ConditionTypeView(**vars(type_)) for type_ in condition_types(rows)],
     )

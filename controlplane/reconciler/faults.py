@@ -8,19 +8,19 @@ FAULTS = Table("reconciler", "Bringing a tenant to its desired state")
 
 FAILED = FAULTS.code(
     "reconciler.failed",
-    message="{what} failed by an internal error",
-    remedy="report it with the log's entry; it is tried again",
-    cause="A fault of PenguinMails or of its database; the log holds the details.",
+    message="{what} failed with an internal error",
+    remedy="report it with the log entry; it is retried",
+    cause="A defect of PenguinMails or of its database; the log has the details.",
     example={"what": "phase dns"},
     retryable=True,
     acts=Actor.OPERATOR,
 )
 OPERATION_ENDED = FAULTS.code(
     "operation.ended",
-    message="the operation was ended before it was done: {reason}",
+    message="the operation was interrupted: {reason}",
     remedy="wait: the next run continues from the resources that exist",
     cause="It took longer than its deadline, the control plane was asked to stop, or its process "
-    "was killed, as for want of memory. The operation's log names the last step.",
+    "was killed, for example by lack of memory. The operation's log shows the last step.",
     example={"reason": "it took longer than 0:20:00"},
     retryable=True,
     acts=Actor.NOBODY,
@@ -39,7 +39,7 @@ FOREIGN_UPDATE = FAULTS.code(
 )
 NOT_GONE = FAULTS.code(
     "cloud.not_gone",
-    message="something of {tenant} is still in the cloud after its deletion",
+    message="resources of {tenant} still exist in the cloud after its deletion",
     remedy="wait: it is checked again",
     cause="The provider still lists what was deleted.",
     example={"tenant": "acme"},

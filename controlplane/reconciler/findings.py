@@ -1,4 +1,4 @@
-"""How findings of a verifier become a verdict."""
+"""Aggregates findings of a verifier to a verdict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from controlplane.reconciler.ports import Finding
 
 
 def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> Verdict:
-    """Add up the findings of one subject: the first wrong one decides, then the first unknown."""
+    """Aggregate findings of one subject: the first wrong one decides, then the first unknown."""
     findings = list(own)
     for finding in findings:
         if finding.ok is False:

@@ -1,4 +1,4 @@
-"""Workers that take whatever tenant is due, as long as the process lives."""
+"""Workers that reconcile due tenants until the process is stopped."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from vault import Vault
 
 log = structlog.get_logger()
 Tick = Callable[[str], None]
-"""Is called with the name of a loop at each of its iterations."""
-AWAY = timedelta(seconds=5)
-"""How long a worker waits that could not claim."""
+"""Called with the name of a loop at each of its iterations."""
+ERROR_PAUSE = timedelta(seconds=5)
+"""How long a worker waits after an error."""
 
 
 class Reconciler:
@@ -57,7 +57,7 @@ class Reconciler:
         clock: Callable[[], datetime],
         rng: random.Random | None = None,
     ) -> None:
-        """Raises ValueError for phases that are no table."""
+        """Raises ValueError for phases whose rows are no valid table."""
         by_name = {phase.row.name: phase for phase in phases}
         self.rows = ordered(phase.row for phase in phases)
         self._phases = [by_name[row.name] for row in self.rows]
@@ -69,7 +69,7 @@ class Reconciler:
         self._rng = rng or random.Random()  # noqa: S311 - jitter
 
     async def run(self, stop: asyncio.Event, tick: Tick = lambda _: None) -> None:
-        """Reconcile tenants until `stop` is set; a pass that runs ends at its next step."""
+        """Reconcile tenants until `stop` is set; a running pass ends at its next step."""
         await asyncio.gather(
             *(self._work(stop, tick, number) for number in range(self._settings.workers))
         )
@@ -84,10 +84,10 @@ class Reconciler:
                 if await self.step(owner, stop, progressed):
                     continue
             except Exception:
-                # The database most likely, and a worker must be there when it is back. Its disk
-                # may be the log's, too: to write it twice a second would fill that.
+                # Most likely the database failed: the worker continues when it is back. The
+                # pause limits the log, which may be on the same full disk.
                 log.exception("worker failed")
-                pause = AWAY
+                pause = ERROR_PAUSE
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause.total_seconds())
 
@@ -112,22 +112,22 @@ class Reconciler:
         try:
             opened = await self._read(lease, stop, progressed)
             if opened is None:
-                return Outcome.GONE
+                return Outcome.DELETED
             snapshot, session = opened
             async with session.heartbeat():
                 try:
                     return await Pass(self._phases, snapshot, session).run()
                 except Stopping:
                     await session.save(snapshot.conditions)
-                    return Outcome.AGAIN
+                    return Outcome.RETRY
         except LeaseLost:
             log.warning("lease lost", tenant_id=str(lease.tenant_id), token=lease.token)
-            return Outcome.LEFT
+            return Outcome.LEASE_LOST
         except OperationalError:
             raise
         except Exception:
             log.exception("pass failed", tenant_id=str(lease.tenant_id))
-            return Outcome.AGAIN
+            return Outcome.RETRY
 
     async def _claim(self, owner: str) -> Lease | None:
         async with self._database.begin(CONTROLLER) as connection:
@@ -138,7 +138,7 @@ class Reconciler:
     async def _read(
         self, lease: Lease, stop: asyncio.Event, progressed: Callable[[], None]
     ) -> tuple[Snapshot, Session] | None:
-        """Read the tenant's rows, and abort the operations of a process that died."""
+        """Read the tenant's rows, and abort the operations of a dead process."""
         now = self._clock()
         async with self._database.begin(CONTROLLER) as connection:
             accepted = await repository.get(connection, lease.tenant_id)
@@ -147,8 +147,10 @@ class Reconciler:
             tenant = accepted.as_applied() if accepted.paused else accepted
             if not await renew(connection, lease, now=now, lease=self._settings.lease):
                 raise LeaseLost
-            killed = OPERATION_ENDED(reason="the process that ran it was killed")
-            aborted = await operation_rows.abort_unfinished(connection, tenant.id, killed, now=now)
+            interrupted = OPERATION_ENDED(reason="the process that ran it was interrupted")
+            aborted = await operation_rows.abort_unfinished(
+                connection, tenant.id, interrupted, now=now
+            )
             for id_ in aborted:
                 await emit(
                     connection,
@@ -158,7 +160,7 @@ class Reconciler:
                     subject=TENANT,
                     kind="operation",
                     reason="Aborted",
-                    message=f"operation {id_} was cut off; looking at what it did",
+                    message=f"operation {id_} was interrupted; observing its effects",
                 )
             conditions = await condition_rows.load(connection, tenant.id)
             secrets = await SecretStore.load(connection, self._vault, tenant.id)
@@ -188,13 +190,13 @@ class Reconciler:
         return snapshot, session
 
     async def _release(self, lease: Lease, outcome: Outcome, *, stopping: bool) -> None:
-        if outcome in (Outcome.GONE, Outcome.LEFT):
+        if outcome in (Outcome.DELETED, Outcome.LEASE_LOST):
             return
         settings, now = self._settings, self._clock()
         due, priority, attempts = now + settings.resync, Priority.RESYNC, 0
         if stopping:
             due, priority, attempts = now, Priority.RETRY, lease.attempts
-        elif outcome is Outcome.AGAIN:
+        elif outcome is Outcome.RETRY:
             wait = backoff(
                 lease.attempts, base=settings.retry_base, cap=settings.retry_cap, rng=self._rng
             )

@@ -38,13 +38,13 @@ async def operation_log(
             try:
                 await write([line for line in batch if line is not None])
             except Exception:
-                # The work itself goes on, and so does its log once the database is there again.
+                # The operation continues, and so does its log when the database is back.
                 log.exception("log of an operation could not be written")
 
     writer = asyncio.create_task(drain())
     try:
         yield progress
     finally:
-        # After the lines that threads have already handed over.
+        # After the lines that threads have already submitted.
         loop.call_soon(queue.put_nowait, None)
         await writer

@@ -6,15 +6,15 @@ from enum import Enum
 
 
 class Outcome(Enum):
-    """How a pass ended, and when the next one comes."""
+    """How a pass ended; each member says when the next one is due."""
 
     SETTLED = "settled"
     """At the next resync."""
-    AGAIN = "again"
+    RETRY = "retry"
     """Soon."""
     STALLED = "stalled"
     """At the next resync, which repeats nothing that failed; the next apply repeats it."""
-    GONE = "gone"
+    DELETED = "deleted"
     """Never: the tenant is deleted."""
-    LEFT = "left"
+    LEASE_LOST = "lease lost"
     """Another worker holds the lease."""

@@ -1,7 +1,7 @@
-"""What a phase is: it observes, says which steps are missing, runs them, and removes what it made.
+"""The interface of a phase: observe, return the missing steps, run them, remove its resources.
 
-A phase is one file in `phases/`. Its row is all that others know of it; its ports come in
-through its constructor. Between phases nothing is handed on but the snapshot.
+A phase is one file in `phases/`. Other modules use only its row; its ports are arguments of its
+constructor. Phases share nothing but the snapshot.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.table import Row
 
 Verdicts = Mapping[str, Verdict]
-"""By subject. One on the tenant itself stands for what would be added up from the others; a
-subject without a verdict keeps its condition."""
+"""By subject. A verdict on the tenant itself replaces the aggregate of the others; a subject
+without a verdict keeps its condition."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do to one subject."""
+    """One change of one subject."""
 
     subject: str = TENANT
     operation: str | None = None
-    """What the operation is called in lists; None: nothing outside of our database is touched."""
-    upkeep: bool = False
-    """Whether it keeps up what is there, and is done for a paused tenant too."""
+    """Name of the operation in lists; None: no external system is changed."""
+    maintenance: bool = False
+    """Whether it maintains existing resources, and is run for a paused tenant too."""
 
 
 Observed = TypeVar("Observed")
-"""What a phase observes, in a type of its own."""
+"""The type of a phase's observation."""
 
 
 class Phase(ABC, Generic[Observed]):
     """A row of the table with the ports that it needs.
 
-    One object serves all tenants at once: what it observes is returned, never stored.
+    One object serves all tenants concurrently: observations are returned, never stored.
     """
 
     row: Row
@@ -54,20 +54,20 @@ class Phase(ABC, Generic[Observed]):
         """Return a verdict on each subject."""
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
-        """Return what is missing, one step per subject; they are run at the same time."""
+        """Return the missing changes, one step per subject; they are run concurrently."""
         del observed, snapshot
         return ()
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Do one step; raises Fault for what cannot be done now."""
+        """Run one step; raises Fault if it fails."""
         raise NotImplementedError(f"{self.row.name} has no steps")
 
     async def remove(self, snapshot: Snapshot, session: Session) -> None:
-        """Remove what the phase made for a tenant that is deleted; raises where something is left.
+        """Remove the phase's resources of a tenant that is deleted; raises if some remain.
 
-        Called for the phases in reverse order. Done already is fine.
+        Called for the phases in reverse order. Idempotent.
         """
 
 

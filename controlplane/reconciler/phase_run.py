@@ -35,7 +35,7 @@ class Result:
 async def run(
     phase: AnyPhase, snapshot: Snapshot, session: Session, allowed: Callable[[Step], bool]
 ) -> Result:
-    """Run one phase. Only LeaseLost and Stopping come out of it."""
+    """Run one phase. Raises only LeaseLost and Stopping."""
     if (cause := snapshot.unmet(phase.row, TENANT)) is not None:
         return Result({TENANT: cause})
     result = Result()
@@ -84,13 +84,13 @@ def as_fault(what: str) -> Iterator[None]:
 async def _converge(
     phase: AnyPhase, steps: Sequence[Step], snapshot: Snapshot, session: Session
 ) -> dict[str, Fault]:
-    """Run steps at the same time; return why some failed, by subject.
+    """Run steps concurrently; return the failures by subject.
 
-    None is cancelled when another fails: its thread would go on without its operation.
+    None is cancelled when another fails: its thread would continue without its operation.
     """
     slots = asyncio.Semaphore(CONCURRENT_STEPS)
 
-    async def one(step: Step) -> None:
+    async def run_step(step: Step) -> None:
         async with slots:
             with as_fault(f"phase {phase.row.name}"):
                 if step.operation is None:
@@ -102,10 +102,12 @@ async def _converge(
                 ) as progress:
                     await phase.converge(step, snapshot, session, progress)
 
-    ends = await asyncio.gather(*(one(step) for step in steps), return_exceptions=True)
-    for end in ends:
-        if isinstance(end, BaseException) and not isinstance(end, Fault):
-            raise end
+    results = await asyncio.gather(*(run_step(step) for step in steps), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, Fault):
+            raise result
     return {
-        step.subject: end for step, end in zip(steps, ends, strict=True) if isinstance(end, Fault)
+        step.subject: result
+        for step, result in zip(steps, results, strict=True)
+        if isinstance(result, Fault)
     }

@@ -1,4 +1,4 @@
-"""The ports that the reconciler drives; each has one real adapter and one in memory for tests."""
+"""The ports of the reconciler; each has one real adapter and an in-memory one for tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Literal, Protocol
 
 from blueprint.document import Blueprint
-from kit.faults import Code, Fault
+from kit.faults import Code, Fault, reason_of
 
 Progress = Callable[[str], None]
 """Takes one line for the operation's log; must be cheap and must not raise."""
@@ -16,7 +16,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ObservedAddress:
-    """An address as the cloud gave it; `ip` is None while the provider's portal has not yet."""
+    """An observed address; `ip` is None until the provider's portal has assigned one."""
 
     name: str
     ip: str | None
@@ -25,7 +25,7 @@ class ObservedAddress:
 
 @dataclass(frozen=True)
 class ObservedHost:
-    """A host as the cloud gave it."""
+    """An observed host."""
 
     name: str
     server_name: str
@@ -40,9 +40,9 @@ class ObservedHost:
 
 @dataclass(frozen=True)
 class Held:
-    """A zone whose records were left as they are in this run: its look-up failed, or it is missing.
+    """A zone whose records were not changed in this run: its look-up failed, or it is missing.
 
-    What needs it waits: its domain, and the purchase of a host whose own names stand in it.
+    Its domain waits, and the purchase of a host whose own names are in it.
     """
 
     zone: str
@@ -53,22 +53,22 @@ class Held:
     @property
     def reason(self) -> str:
         """The code as a condition's reason."""
-        return "".join(part.capitalize() for part in self.code.replace(".", "_").split("_"))
+        return reason_of(self.code)
 
 
 @dataclass(frozen=True)
 class CloudState:
-    """Outputs of a tenant's stack."""
+    """The observed state of a tenant's stack."""
 
     digest: str | None
-    """Digest of the blueprint that was applied last; None when nothing is there."""
+    """Digest of the blueprint that was applied last; None when there is none."""
     hosts: tuple[ObservedHost, ...] = ()
     records: Mapping[str, str] = field(default_factory=dict)
     """Record key to provider record id."""
     pending: tuple[str, ...] = ()
     """Names of addresses that wait for the provider's portal."""
     held: tuple[Held, ...] = ()
-    """Zones that were left as they are; while there is one, nothing is settled."""
+    """Zones that were not changed; while there is one, the stack is not settled."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class CloudPlan:
 
     changes: tuple[Change, ...]
     held: tuple[Held, ...] = ()
-    """Zones that it would leave as they are."""
+    """Zones that it would not change."""
 
 
 class CloudEngine(Protocol):
@@ -99,7 +99,7 @@ class CloudEngine(Protocol):
         """Read the stack's outputs; a stack that does not exist is an empty state."""
 
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
-        """Say what `up` would do."""
+        """Return what `up` would do."""
 
     def up(
         self,
@@ -109,10 +109,10 @@ class CloudEngine(Protocol):
         deadline: timedelta,
         fence: int | None = None,
     ) -> CloudState:
-        """Make it so. A pending address is reported in the state, not raised.
+        """Apply the blueprint. A pending address is reported in the state, not raised.
 
-        `fence` is the token of the lease that this is done under: no holder of a lower one buys
-        for the tenant any more.
+        `fence` is the token of the current lease: from now on no holder of a lower one can buy for
+        the tenant.
         """
 
     def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
@@ -121,9 +121,10 @@ class CloudEngine(Protocol):
     def destroy(
         self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
     ) -> None:
-        """Delete everything of the tenant and the stack itself. Done already is fine.
+        """Delete everything of the tenant and the stack itself. Idempotent.
 
-        Ends also what was bought by a run that was cut off before its state was written.
+        Also terminates servers that were bought in a run that was interrupted before its state was
+        written.
         """
 
 
@@ -140,7 +141,7 @@ class SubmissionUser:
 
 @dataclass(frozen=True)
 class HostSecrets:
-    """What the playbooks need and no document may hold; reaches the host by file only."""
+    """Secrets of the playbooks, which are in no document; passed to Ansible by file only."""
 
     ssh_private_key: str = field(repr=False)
     tls_certificates: Mapping[str, tuple[str, str]] = field(repr=False)
@@ -149,7 +150,7 @@ class HostSecrets:
 
 
 class Configurator(Protocol):
-    """Makes a host run what the blueprint says. All calls block; run them in a thread."""
+    """Configures a host by its blueprint. All calls block; run them in a thread."""
 
     def first_contact(
         self,
@@ -180,7 +181,7 @@ class Configurator(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the Internet sees, good or bad."""
+    """The result of one check from outside, good or bad."""
 
     subject: str
     """`host/mx1`, `address/mx1-2` or `domain/acme.example`."""

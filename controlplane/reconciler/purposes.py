@@ -1,4 +1,4 @@
-"""What each secret of a tenant is for; the purpose is also what it is sealed with."""
+"""Purposes of a tenant's secrets; each is part of the context that its secret is sealed with."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ CA = "ca"
 
 
 def dkim(domain: str) -> str:
-    """Return the purpose of a domain's DKIM key; `sender.directory.dkim_context` agrees."""
+    """Return the purpose of a domain's DKIM key; matches `sender.directory.dkim_context`."""
     return f"dkim/{domain}"
 
 
 def submission(address: str) -> str:
-    """Return the purpose of a submission password; `sender.directory.password_context` agrees."""
+    """Return the purpose of a submission password; matches `sender.directory.password_context`."""
     return f"submission/{address}"
 
 
 def submission_hash(address: str) -> str:
-    """Return the purpose of what the host knows of a submission password."""
+    """Return the purpose of the hash of a submission password, for the host."""
     return f"submission-hash/{address}"
 
 

@@ -1,4 +1,4 @@
-"""One pass over one tenant: the phases in order, or backwards where the tenant is deleted."""
+"""One pass over one tenant: the phases in order, or in reverse if the tenant is deleted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Pass:
         return await self._advance()
 
     async def _advance(self) -> Outcome:
-        """Run the phases in order; a subject that fails holds back only what needs it."""
+        """Run the phases in order; a subject that fails blocks only what depends on it."""
         for phase in self._phases:
             await self._session.guard()
             allowed = partial(self._is_allowed, phase.row)
@@ -51,7 +51,7 @@ class Pass:
         return outcome
 
     async def _remove(self) -> Outcome:
-        """Let the phases remove what they made, the last first, and then the tenant itself."""
+        """Remove the resources of the phases in reverse order, then the tenant itself."""
         try:
             for phase in reversed(self._phases):
                 await self._session.guard()
@@ -62,9 +62,9 @@ class Pass:
             log.warning("deletion failed", tenant=self._snapshot.tenant.name, error=fault.located)
             mark_failed(self._snapshot.conditions, fault)
             await self._save()
-            return Outcome.AGAIN if fault.retryable else Outcome.STALLED
+            return Outcome.RETRY if fault.retryable else Outcome.STALLED
         await self._session.delete_tenant()
-        return Outcome.GONE
+        return Outcome.DELETED
 
     async def _save(self) -> None:
         await self._session.save(self._snapshot.conditions)
@@ -75,8 +75,8 @@ class Pass:
         if tenant.deleting:
             return False
         if tenant.paused:
-            return step.upkeep and tenant.applied is not None
+            return step.maintenance and tenant.applied is not None
         if step.operation is None:
             return True
         failed_before = self._summary.stalled and self._snapshot.has_failed(row, step.subject)
-        return not self._summary.stops and not failed_before
+        return not self._summary.has_failed_permanently and not failed_before

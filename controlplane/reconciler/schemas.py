@@ -1,4 +1,4 @@
-"""What the API shows of the phases and of the types of conditions."""
+"""API schemas of phases and types of conditions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PhaseView(BaseModel):
 
     name: str
     condition: str
-    """Type of the condition that says how far it is."""
+    """Type of the condition that reports its progress."""
     about: str
     subjects: list[Kind]
     needs: list[str]
@@ -51,7 +51,7 @@ class ConditionTypeView(BaseModel):
 
     type: str
     about: str
-    """What it says when it is True."""
+    """What it means when it is True."""
     subjects: list[Kind]
     phase: str | None
     required: bool

@@ -61,7 +61,7 @@ class SecretStore:
         context = f"{self._tenant_id}/{purpose}"
         return self._vault.open(self.sealed(purpose), context=context).decode()
 
-    async def keep(
+    async def save(
         self,
         connection: AsyncConnection,
         made: Mapping[str, tuple[str, Mapping[str, Any]]],
@@ -69,7 +69,7 @@ class SecretStore:
         now: datetime,
     ) -> None:
         """Seal and write secrets (purpose to secret and public part), all or none."""
-        fresh = {
+        sealed_secrets = {
             purpose: Secret(
                 self._vault.seal(secret.encode(), context=f"{self._tenant_id}/{purpose}"), public
             )
@@ -85,7 +85,7 @@ class SecretStore:
                     "public": json.dumps(secret.public),
                     "now": now,
                 }
-                for purpose, secret in fresh.items()
+                for purpose, secret in sealed_secrets.items()
             ],
         )
-        self._secrets.update(fresh)
+        self._secrets.update(sealed_secrets)

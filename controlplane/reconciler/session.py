@@ -1,4 +1,4 @@
-"""What the holder of a tenant's lease may do: write, and run operations, under its fence."""
+"""Writes and operations of the holder of a tenant's lease, protected by its fencing token."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ log = structlog.get_logger()
 
 
 class LeaseLost(Exception):
-    """Another process reconciles this tenant now: no step may be begun here."""
+    """Another process reconciles this tenant now: no step may begin in this one."""
 
 
 class Stopping(Exception):
-    """This process ends, or the tenant was paused: the rest of the pass is left to the next."""
+    """This process ends, or the tenant was paused: the next pass does the rest."""
 
 
 class Session:
@@ -53,7 +53,7 @@ class Session:
     ) -> None:
         """`duration` is how long the lease holds without being extended.
 
-        `progressed` is called at every step, and at every line of an operation.
+        `progressed` is called at every step, and whenever lines of an operation are written.
         """
         self.clock = clock
         self._progressed = progressed
@@ -84,7 +84,7 @@ class Session:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction in which no other worker can take the tenant; raises LeaseLost.
 
-        So a process that slept for longer than its lease overwrites nothing.
+        So a process that was suspended for longer than its lease overwrites nothing.
         """
         async with self._database.begin(CONTROLLER) as connection:
             # First the tenant, then its schedule, as the API does: no deadlock.
@@ -100,12 +100,12 @@ class Session:
             yield connection
 
     async def save(self, conditions: Conditions) -> None:
-        """Write changed conditions, and an event for each status that moved."""
-        changed, moved = conditions.take_changes()
+        """Write changed conditions, and an event for each changed status."""
+        changed, transitions = conditions.take_changes()
         async with self.begin() as connection:
             await condition_rows.delete_others(connection, self._tenant.id, conditions.subjects)
             await condition_rows.save(connection, self._tenant.id, changed)
-            for condition in moved:
+            for condition in transitions:
                 await emit(
                     connection,
                     tenant_id=self._tenant.id,
@@ -124,14 +124,14 @@ class Session:
         hosts[host.name] = host
 
     async def set_observed(self) -> None:
-        """Write which document the pass has applied as far as it could."""
+        """Record the document that the pass has applied."""
         if self._tenant.paused or self._tenant.deleting:
             return
         async with self.begin() as connection:
             await repository.set_observed(connection, self._tenant)
 
     async def delete_tenant(self) -> None:
-        """Delete the tenant's row and all that hangs on it."""
+        """Delete the tenant's row and all dependent rows."""
         async with self.begin() as connection:
             await repository.delete(connection, self._tenant.id)
             await emit(
@@ -220,7 +220,7 @@ class Session:
     async def _renew(self) -> bool:
         """Extend the lease and the heartbeats of operations; False when it is lost.
 
-        An operation may be silent for long; the heartbeat of its row shows that its process lives.
+        An operation may be silent for long; the heartbeat of its row shows that its process runs.
         """
         now = self.clock()
         async with self._database.begin(CONTROLLER) as connection:
@@ -235,7 +235,7 @@ def _fault_of(error: Exception, phase: str) -> Fault:
     if isinstance(error, Fault):
         return error
     if isinstance(error, LeaseLost):
-        return OPERATION_ENDED(reason="another worker holds the tenant now")
+        return OPERATION_ENDED(reason="another worker has the tenant's lease now")
     if isinstance(error, Stopping):
         return OPERATION_ENDED(reason="the control plane was asked to stop")
     return FAILED(what=f"phase {phase}")

@@ -1,4 +1,4 @@
-"""What a pass knows of one tenant: its blueprint, and what was observed so far."""
+"""The data of one pass over one tenant: its blueprint, and the observations so far."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Snapshot:
     rows: Mapping[str, Row]
     """The table, by name of the phase."""
     accepted_generation: int
-    """The newest one; a paused tenant is kept up as it was applied before."""
+    """The newest one; a paused tenant is maintained at the generation applied last."""
     stops: Sequence[Stop]
     """The stops of mail that concern the tenant, the widest first."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
@@ -43,15 +43,15 @@ class Snapshot:
 
     @property
     def is_stalled(self) -> bool:
-        """Whether something failed for good, and was not applied again since."""
+        """Whether something failed permanently, and the document was not applied again since."""
         return self.has_status(TENANT, STALLED, Status.TRUE)
 
     def has_failed(self, row: Row, subject: str) -> bool:
-        """Return whether a phase failed on a subject of this very document."""
+        """Return whether a phase failed on a subject at the current generation."""
         return self.has_status(subject, row.condition, Status.FALSE)
 
     def has_status(self, subject: str, type_: str, status: Status) -> bool:
-        """Return whether a condition of this very document has a status."""
+        """Return whether a condition of the current generation has a status."""
         own = self.conditions.get(subject, type_)
         if own is None or own.observed_generation != self.tenant.generation:
             return False
@@ -70,7 +70,7 @@ class Snapshot:
             self.waiting.add((subject, row.condition))
 
     def unmet(self, row: Row, subject: str) -> Verdict | None:
-        """Return why a phase cannot go on with a subject; None when all that it needs is there."""
+        """Return why a phase cannot continue with a subject; None when its needs are met."""
         for need in row.needs:
             other = self.rows[need]
             holder = self._holder(other, subject)
@@ -91,9 +91,9 @@ class Snapshot:
         return None
 
     def _holder(self, row: Row, subject: str) -> str | None:
-        """Return the subject or the nearest one around it of which a phase has a verdict.
+        """Return the subject, or its nearest parent, for which a phase has a verdict.
 
-        The tenant stands for its parts only where the phase knows no parts.
+        The tenant represents its parts only if the phase has no verdicts on parts.
         """
         parent_of, kinds = self.parents, row.subjects
         current: str | None = subject

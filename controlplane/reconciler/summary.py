@@ -1,4 +1,4 @@
-"""What the verdicts of phases and parts add up to, for the tenant as a whole."""
+"""Aggregates the verdicts of phases and parts to conditions of the whole tenant."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from sender.schemas import Stop, StopScope
 
 
 class Summary:
-    """The conditions of one tenant in one pass, and what they mean for the next one."""
+    """The conditions of one tenant in one pass, and when the next pass is due."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.stalled = snapshot.is_stalled
-        """Whether something had failed for good before this pass, and the document is the same."""
+        """Whether something failed permanently before this pass, at the same generation."""
         self._snapshot = snapshot
         self._conditions = snapshot.conditions
         self._failures: list[tuple[str, Fault]] = []
@@ -45,15 +45,15 @@ class Summary:
         """Whether something is to be observed again soon."""
 
     @property
-    def stops(self) -> bool:
-        """Return whether something of the tenant as a whole failed for good: no more changes."""
+    def has_failed_permanently(self) -> bool:
+        """Return whether the tenant as a whole failed permanently: no more changes."""
         return any(at == TENANT and not fault.retryable for at, fault in self._failures)
 
     def begin(self) -> None:
-        """Set what holds before the first phase: flags, and what a new document changes."""
+        """Set the conditions before the first phase: flags, and the effects of a new document."""
         conditions, tenant = self._conditions, self._snapshot.tenant
         table = self._snapshot.table
-        conditions.begin({one: types_of(table, kind_of(one)) for one in self._snapshot.parents})
+        conditions.begin({part: types_of(table, kind_of(part)) for part in self._snapshot.parents})
         conditions.set(
             TENANT,
             PAUSED,
@@ -74,75 +74,75 @@ class Summary:
             mark_reconciling(conditions, "NewGeneration", message)
 
     def add(self, row: Row, result: Result) -> None:
-        """Turn what a phase observed, and what failed in it, into conditions."""
+        """Set conditions from what a phase observed, and from its failures."""
         self._failures += result.failures.items()
         verdicts: dict[str, Verdict] = {}
-        for one, observed in result.verdicts.items():
-            verdict = self._explained(observed, one, row, result)
+        for part, observed in result.verdicts.items():
+            verdict = self._with_cause(observed, part, row, result)
             if verdict is not None:
-                verdicts[one] = verdict
-        for one, failure in result.failures.items():
-            verdicts[one] = bad(failure.code.reason, failure.sentence)
+                verdicts[part] = verdict
+        for part, failure in result.failures.items():
+            verdicts[part] = bad(failure.code.reason, failure.sentence)
         if TENANT not in verdicts and not result.skipped:
-            verdicts[TENANT] = _added_up(verdicts)
-        for one, verdict in verdicts.items():
-            self._snapshot.set(one, row, verdict)
+            verdicts[TENANT] = _aggregate_parts(verdicts)
+        for part, verdict in verdicts.items():
+            self._snapshot.set(part, row, verdict)
             self._waits = self._waits or verdict.status is not Status.TRUE
-        self._sum_up_parts()
+        self._set_ready_of_parts()
 
     def conclude(self) -> Outcome:
-        """Set what all phases together have reached; return when the next pass comes."""
+        """Set the conditions of the whole tenant after all phases; return the outcome."""
         conditions = self._conditions
         missing, available = self._missing(), self._available()
         conditions.set(TENANT, SYNCED, missing or ok("Applied"))
         conditions.set(TENANT, AVAILABLE, available)
-        lacking = missing or (None if available.status is Status.TRUE else available)
-        conditions.set(TENANT, READY, lacking or ok("Ready", available.message))
-        lasting = [fault for _, fault in self._failures if not fault.retryable]
-        if self.stops or (lasting and len(lasting) == len(self._failures)):
-            mark_failed(conditions, lasting[0])
+        not_ready = missing or (None if available.status is Status.TRUE else available)
+        conditions.set(TENANT, READY, not_ready or ok("Ready", available.message))
+        permanent = [fault for _, fault in self._failures if not fault.retryable]
+        if self.has_failed_permanently or (permanent and len(permanent) == len(self._failures)):
+            mark_failed(conditions, permanent[0])
             return Outcome.STALLED
         if self.stalled and missing is not None:
             return Outcome.STALLED
         if missing is None or self._snapshot.tenant.paused or _waits_outside(missing):
             conditions.set(TENANT, RECONCILING, bad("Done", ""))
             conditions.set(TENANT, STALLED, bad("Done", ""))
-            return Outcome.AGAIN if self._waits and missing is None else Outcome.SETTLED
+            return Outcome.RETRY if self._waits and missing is None else Outcome.SETTLED
         mark_reconciling(conditions, missing.reason, missing.message)
-        return Outcome.AGAIN
+        return Outcome.RETRY
 
-    def _explained(self, verdict: Verdict, one: str, row: Row, result: Result) -> Verdict | None:
+    def _with_cause(self, verdict: Verdict, part: str, row: Row, result: Result) -> Verdict | None:
         """Return the verdict with its cause; None where the subject keeps its condition.
 
-        A failure of the tenant explains its parts that are not there, and what a phase needs
-        explains what it cannot observe. A skipped step says nothing new of its subject.
+        A failure of the tenant is the cause for missing parts, and an unmet need the cause for what
+        a phase cannot observe. A skipped step does not change its subject's condition.
         """
         if verdict.status is Status.TRUE:
             return verdict
-        if TENANT in result.skipped or one in result.skipped:
+        if TENANT in result.skipped or part in result.skipped:
             return None
-        failure = result.failures.get(one)
+        failure = result.failures.get(part)
         if failure is None and not verdict.waits:
             failure = result.failures.get(TENANT)
         if failure is not None:
             return bad(failure.code.reason, failure.sentence)
-        cause = None if verdict.waits else self._snapshot.unmet(row, one)
+        cause = None if verdict.waits else self._snapshot.unmet(row, part)
         if cause is not None and (cause.waits or verdict.status is Status.UNKNOWN):
             return cause
         return verdict
 
-    def _sum_up_parts(self) -> None:
+    def _set_ready_of_parts(self) -> None:
         """Set Ready of each host, address, domain and mailbox from its other conditions."""
-        for one in self._snapshot.parents:
-            if one == TENANT:
+        for part in self._snapshot.parents:
+            if part == TENANT:
                 continue
-            types = types_of(self._snapshot.table, kind_of(one))
-            own = [self._conditions.get(one, type_) for type_ in types if type_ != READY]
+            types = types_of(self._snapshot.table, kind_of(part))
+            own = [self._conditions.get(part, type_) for type_ in types if type_ != READY]
             wrong = next((c for c in own if c and c.status is not Status.TRUE), None)
-            self._conditions.set(one, READY, ok("Ready") if wrong is None else _verdict(wrong))
+            self._conditions.set(part, READY, ok("Ready") if wrong is None else _verdict(wrong))
 
     def _missing(self) -> Verdict | None:
-        """Return what keeps the last accepted document from being applied."""
+        """Return why the last accepted document is not applied yet."""
         for row in self._snapshot.table:
             own = self._conditions.get(TENANT, row.condition)
             if row.required and own is not None and own.status is not Status.TRUE:
@@ -161,10 +161,10 @@ class Summary:
         for row in self._snapshot.table:
             if not row.mail_flows:
                 continue
-            domains = [one for one in self._snapshot.parents if kind_of(one) is Kind.DOMAIN]
-            enabled = [one for one in domains if self._conditions.is_true(one, row.condition)]
-            stops = {one: stop for one in enabled if (stop := self._stop_of(one)) is not None}
-            waiting = [one for one in domains if one not in enabled or one in stops]
+            domains = [part for part in self._snapshot.parents if kind_of(part) is Kind.DOMAIN]
+            enabled = [part for part in domains if self._conditions.is_true(part, row.condition)]
+            stops = {part: stop for part in enabled if (stop := self._stop_of(part)) is not None}
+            waiting = [part for part in domains if part not in enabled or part in stops]
             if len(waiting) < len(domains):
                 return ok("MailFlows", f"waiting: {', '.join(waiting)}" if waiting else "")
             if stops:
@@ -175,7 +175,7 @@ class Summary:
         return bad("NoDomain", "no domain may send")
 
     def _stop_of(self, domain: str) -> Stop | None:
-        """Return the widest stop by which no mail leaves from a domain."""
+        """Return the widest stop that stops all mail of a domain."""
         addresses = [
             address.name
             for host in self._snapshot.blueprint.hosts
@@ -184,26 +184,26 @@ class Summary:
             and self._conditions.is_true(subject(Kind.ADDRESS, address.name), READY)
         ]
         of_addresses = {
-            one.name: one for one in self._snapshot.stops if one.scope is StopScope.ADDRESS
+            stop.name: stop for stop in self._snapshot.stops if stop.scope is StopScope.ADDRESS
         }
-        for one in self._snapshot.stops:
-            of_domain = one.scope is StopScope.DOMAIN and domain == f"{Kind.DOMAIN}/{one.name}"
-            if of_domain or one.scope in (StopScope.PLATFORM, StopScope.TENANT):
-                return one
+        for stop in self._snapshot.stops:
+            of_domain = stop.scope is StopScope.DOMAIN and domain == f"{Kind.DOMAIN}/{stop.name}"
+            if of_domain or stop.scope in (StopScope.PLATFORM, StopScope.TENANT):
+                return stop
         if addresses and all(name in of_addresses for name in addresses):
             return of_addresses[addresses[0]]
         return None
 
 
 def mark_reconciling(conditions: Conditions, reason: str, message: str) -> None:
-    """Set that work goes on: the tenant is neither stalled nor ready."""
+    """Set that work is in progress: the tenant is neither stalled nor ready."""
     conditions.set(TENANT, RECONCILING, ok(reason, message))
     conditions.set(TENANT, STALLED, bad("Progressing", ""))
     conditions.set(TENANT, READY, bad(reason, message))
 
 
 def mark_failed(conditions: Conditions, fault: Fault) -> None:
-    """Set that what failed is tried again, or that it stays so until the next apply."""
+    """Set that the failure is retried, or that the tenant is stalled until the next apply."""
     reason, message = fault.code.reason, fault.sentence
     if fault.retryable:
         mark_reconciling(conditions, reason, message)
@@ -213,12 +213,14 @@ def mark_failed(conditions: Conditions, fault: Fault) -> None:
     conditions.set(TENANT, READY, bad(reason, message))
 
 
-def _added_up(parts: Mapping[str, Verdict]) -> Verdict:
-    """Add up the verdicts of a phase. Where all hosts or all domains wait, the tenant waits."""
-    reason = next((one.reason for one in parts.values() if one.status is Status.TRUE), "Done")
+def _aggregate_parts(parts: Mapping[str, Verdict]) -> Verdict:
+    """Aggregate the verdicts of a phase. If all hosts or all domains wait, the tenant waits."""
+    reason = next(
+        (verdict.reason for verdict in parts.values() if verdict.status is Status.TRUE), "Done"
+    )
     whole = aggregate(parts.items(), reason)
     for kind in (Kind.HOST, Kind.DOMAIN):
-        own = [(one, verdict) for one, verdict in parts.items() if kind_of(one) is kind]
+        own = [(part, verdict) for part, verdict in parts.items() if kind_of(part) is kind]
         if own and whole.status is Status.TRUE:
             of_kind = aggregate(own, reason)
             whole = whole if of_kind.status is Status.TRUE else of_kind
@@ -226,7 +228,7 @@ def _added_up(parts: Mapping[str, Verdict]) -> Verdict:
 
 
 def _waits_outside(missing: Verdict) -> bool:
-    """Return whether no work of ours changes what is missing."""
+    """Return whether only an external action can change what is missing."""
     return missing.waits and missing.status is Status.UNKNOWN
 
 

@@ -12,17 +12,17 @@ from controlplane.reconciler.subjects import Kind
 
 @dataclass(frozen=True)
 class Row:
-    """What is public of a phase; it needs no port."""
+    """The description of a phase, without its ports."""
 
     name: str
     condition: str
-    """Type of the condition that says how far the phase is."""
+    """Type of the condition that reports the phase's progress."""
     about: str
-    """What the condition says when it is True, one sentence."""
+    """What the condition means when it is True, one sentence."""
     subjects: frozenset[Kind]
-    """What has a verdict of its own; the tenant's is added up from these."""
+    """Kinds with verdicts of their own; the tenant's is aggregated from these."""
     needs: tuple[str, ...] = ()
-    """Phases whose verdict on a subject must be True before anything is done to it."""
+    """Phases whose verdict on a subject must be True before it is changed."""
     required: bool = True
     """Whether the tenant is Ready only with this."""
     mail_flows: bool = False
@@ -37,16 +37,16 @@ class ConditionType:
     about: str
     subjects: tuple[Kind, ...]
     phase: str | None = None
-    """The phase that it is of; None: it adds others up, or is a flag."""
+    """Its phase; None: it aggregates others, or is a flag."""
     required: bool = False
     flag: bool = False
     """Whether its usual status is False."""
 
 
 def ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Return rows so that each comes after those that it needs, else as they were given.
+    """Return rows so that each comes after those that it needs, otherwise in the given order.
 
-    Raises ValueError for a repeated name or condition, an unknown need and a circle of needs.
+    Raises ValueError for a repeated name or condition, an unknown need and cyclic needs.
     """
     given = list(rows)
     for what in ("name", "condition"):
@@ -59,8 +59,8 @@ def ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
     sorter = TopologicalSorter({row.name: row.needs for row in given})
     try:
         sorter.prepare()
-    except CycleError as circle:
-        raise ValueError(f"phases need each other: {' -> '.join(circle.args[1])}") from None
+    except CycleError as cycle:
+        raise ValueError(f"phases need each other: {' -> '.join(cycle.args[1])}") from None
     done: list[Row] = []
     waiting: set[str] = set()
     while sorter.is_active():
@@ -73,7 +73,7 @@ def ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def condition_types(rows: Sequence[Row]) -> tuple[ConditionType, ...]:
-    """Return all types of conditions: what adds up, then phase by phase, then flags."""
+    """Return all types of conditions: aggregates, then phase by phase, then flags."""
     kinds = tuple(Kind)
     types = [ConditionType(READY, TENANT_READY, kinds)]
     types += [ConditionType(type_, about, (Kind.TENANT,)) for type_, about in SUMMARY.items()]

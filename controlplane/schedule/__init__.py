@@ -1,1 +1,1 @@
-"""Which tenant is reconciled next, and by whom."""
+"""Which tenant is reconciled next, and by which worker."""

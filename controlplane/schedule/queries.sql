@@ -1,10 +1,10 @@
--- name: hasten
+-- name: make_due
 update oltp.schedule
 set due_at = least(due_at, :now), priority = least(priority, :priority), requests = requests + 1,
     attempts = 0
 where tenant_id = :tenant_id
 
--- name: hasten_all
+-- name: make_all_due
 update oltp.schedule
 set due_at = least(due_at, :now), priority = least(priority, :priority), requests = requests + 1
 
@@ -30,7 +30,7 @@ update oltp.schedule set lease_until = :until
 where tenant_id = :tenant_id and token = :token and lease_owner is not null
 
 -- name: release
--- A request that came during the pass makes the tenant due at once.
+-- A request during the pass makes the tenant due at once.
 update oltp.schedule
 set lease_owner = null, lease_until = null,
     due_at = case when requests = :requests

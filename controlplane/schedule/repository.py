@@ -48,13 +48,13 @@ async def request_pass(
 ) -> None:
     """Request a pass now; a running one is followed by another."""
     values = {"tenant_id": tenant_id, "now": now, "priority": int(priority)}
-    if (await connection.execute(SQL.hasten, values)).rowcount == 0:
+    if (await connection.execute(SQL.make_due, values)).rowcount == 0:
         await connection.execute(SQL.add, values)
 
 
 async def request_pass_of_all(connection: AsyncConnection, *, now: datetime) -> None:
     """Make every tenant due now, after those that a user requested."""
-    await connection.execute(SQL.hasten_all, {"now": now, "priority": int(Priority.RESYNC)})
+    await connection.execute(SQL.make_all_due, {"now": now, "priority": int(Priority.RESYNC)})
 
 
 async def claim(
@@ -83,7 +83,7 @@ async def release(
     attempts: int,
     now: datetime,
 ) -> None:
-    """End a lease. `due_at` None: not before a request."""
+    """End a lease. `due_at` None: not due before the next request."""
     await connection.execute(
         SQL.release,
         {

@@ -1,4 +1,4 @@
-"""`/api/v1/stop`, `/start` and `/stops`: mail stops at once, and what is stopped is listed."""
+"""`/api/v1/stop`, `/start` and `/stops`: stop and start mail, and list stops."""
 
 from __future__ import annotations
 
@@ -28,31 +28,32 @@ router = APIRouter(tags=["stops"], route_class=GuardedRoute)
 
 
 @router.post("/stop", responses=responses(NOT_FOUND, TENANT_MISSING, OPERATORS_ONLY))
-async def stop_mail(wanted: StopRequest, request: Request, access: Writer) -> StopView:
-    """Stop mail of the platform, a tenant, a domain or an address; what waits stays queued."""
+async def stop_mail(body: StopRequest, request: Request, access: Writer) -> StopView:
+    """Stop mail of the platform, a tenant, a domain or an address; queued mail is retained."""
     async with access.begin() as connection:
         stopped, tenant = await service.stop(
-            connection, wanted, access, now=request.app.state.clock()
+            connection, body, access, now=request.app.state.clock()
         )
     return _view(stopped, {tenant.id: tenant.name} if tenant else {})
 
 
 @router.post("/start", responses=responses(NOT_FOUND, TENANT_MISSING, STOPPED_BY_OPERATOR))
-async def start_mail(wanted: StopRequest, request: Request, access: Writer) -> Started:
-    """Start mail again; what was held back is due at once."""
+async def start_mail(body: StopRequest, request: Request, access: Writer) -> Started:
+    """Start mail again; held messages are due at once."""
     async with access.begin() as connection:
-        changed, left, tenant = await service.start(
-            connection, wanted, access, now=request.app.state.clock()
+        changed, remaining, tenant = await service.start(
+            connection, body, access, now=request.app.state.clock()
         )
     names = {tenant.id: tenant.name} if tenant else {}
-    return Started(changed=changed, stops=[_view(stop, names) for stop in left])
+    return Started(changed=changed, stops=[_view(stop, names) for stop in remaining])
 
 
 @router.get("/stops", responses=responses(NOT_FOUND))
 async def list_stops(
     access: Reader,
     tenant: Annotated[
-        str | None, Query(description="only what holds back mail of this tenant", examples=["acme"])
+        str | None,
+        Query(description="only stops that concern mail of this tenant", examples=["acme"]),
     ] = None,
     cursor: IdCursor = None,
     limit: Limit = 20,

@@ -28,7 +28,7 @@ from sender.stops import Target
 
 
 @dataclass(frozen=True)
-class Named:
+class ResolvedTarget:
     """A target with its tenant, None for the platform."""
 
     target: Target
@@ -43,44 +43,44 @@ class Named:
 
 
 async def stop(
-    connection: AsyncConnection, wanted: StopRequest, access: Access, *, now: datetime
+    connection: AsyncConnection, request: StopRequest, access: Access, *, now: datetime
 ) -> tuple[Stop, TenantRow | None]:
     """Stop mail. A tenant's key does not replace an operator's stop of the same target."""
-    named = await _find(connection, wanted, access)
-    current = await stops.find(connection, named.target)
-    kept = current is not None and (
+    resolved = await _find(connection, request, access)
+    current = await stops.find(connection, resolved.target)
+    is_unchanged = current is not None and (
         (current.by_operator and not access.is_operator)
-        or (current.reason, current.actor) == (wanted.reason, access.owner)
+        or (current.reason, current.actor) == (request.reason, access.owner)
     )
-    if not kept:
+    if not is_unchanged:
         await stops.stop(
             connection,
-            named.target,
-            reason=wanted.reason,
+            resolved.target,
+            reason=request.reason,
             actor=access.owner,
             by_operator=access.is_operator,
             now=now,
         )
-        current = await stops.find(connection, named.target)
-        await _record(connection, named, "Stopped", wanted, access, now)
+        current = await stops.find(connection, resolved.target)
+        await _record(connection, resolved, "Stopped", request, access, now)
     assert current is not None  # noqa: S101 - written or read in this transaction
-    return current, named.tenant
+    return current, resolved.tenant
 
 
 async def start(
-    connection: AsyncConnection, wanted: StopRequest, access: Access, *, now: datetime
+    connection: AsyncConnection, request: StopRequest, access: Access, *, now: datetime
 ) -> tuple[bool, list[Stop], TenantRow | None]:
     """Start mail; return whether it was stopped, and the stops that still hold it back."""
-    named = await _find(connection, wanted, access)
-    current = await stops.find(connection, named.target)
+    resolved = await _find(connection, request, access)
+    current = await stops.find(connection, resolved.target)
     if current is not None:
         if current.by_operator and not access.is_operator:
             raise STOPPED_BY_OPERATOR(reason=current.reason)
-        await stops.start(connection, named.target)
-    remaining = await _remaining(connection, named.target)
+        await stops.start(connection, resolved.target)
+    remaining = await _remaining(connection, resolved.target)
     if current is not None:
-        await _record(connection, named, "Started", wanted, access, now)
-    return current is not None, remaining, named.tenant
+        await _record(connection, resolved, "Started", request, access, now)
+    return current is not None, remaining, resolved.tenant
 
 
 async def _remaining(connection: AsyncConnection, target: Target) -> list[Stop]:
@@ -92,33 +92,35 @@ async def _remaining(connection: AsyncConnection, target: Target) -> list[Stop]:
     return [stop for stop in current if stop.scope in (StopScope.PLATFORM, StopScope.TENANT)]
 
 
-async def _find(connection: AsyncConnection, wanted: StopRequest, access: Access) -> Named:
-    """Return the target of a request, as far as its key may see and stop it."""
-    name = wanted.name or ""
-    match wanted.scope:
+async def _find(
+    connection: AsyncConnection, request: StopRequest, access: Access
+) -> ResolvedTarget:
+    """Return the target of a request, if its key may see and stop it."""
+    name = request.name or ""
+    match request.scope:
         case StopScope.PLATFORM:
             if not access.is_operator:
                 raise OPERATORS_ONLY()
-            return Named(Target(StopScope.PLATFORM), None)
+            return ResolvedTarget(Target(StopScope.PLATFORM), None)
         case StopScope.TENANT:
             row = await tenants.find(connection, name)
-            return Named(Target(StopScope.TENANT, row.id), row)
+            return ResolvedTarget(Target(StopScope.TENANT, row.id), row)
         case StopScope.DOMAIN:
             owner = await tenant_rows.owner_of(connection, name.lower())
             if owner is None:
                 raise NOT_FOUND(kind="domain", name=name, plural="domains")
-            return Named(Target(StopScope.DOMAIN, owner.id, name.lower()), owner)
+            return ResolvedTarget(Target(StopScope.DOMAIN, owner.id, name.lower()), owner)
         case StopScope.ADDRESS:
-            row = await _tenant_of_address(connection, wanted, access)
-            return Named(Target(StopScope.ADDRESS, row.id, name), row)
+            row = await _tenant_of_address(connection, request, access)
+            return ResolvedTarget(Target(StopScope.ADDRESS, row.id, name), row)
 
 
 async def _tenant_of_address(
-    connection: AsyncConnection, wanted: StopRequest, access: Access
+    connection: AsyncConnection, request: StopRequest, access: Access
 ) -> TenantRow:
     row = None
-    if wanted.tenant is not None:
-        row = await tenants.find(connection, wanted.tenant)
+    if request.tenant is not None:
+        row = await tenants.find(connection, request.tenant)
     elif access.tenant_id is not None:
         row = await tenant_rows.get(connection, access.tenant_id)
     if row is None:
@@ -128,32 +130,32 @@ async def _tenant_of_address(
         for host in row.document.spec.hosts
         for index in range(1, host.addresses + 1)
     }
-    if wanted.name not in addresses:
-        raise NOT_FOUND(kind="address", name=wanted.name, plural="addresses")
+    if request.name not in addresses:
+        raise NOT_FOUND(kind="address", name=request.name, plural="addresses")
     return row
 
 
 async def _record(
     connection: AsyncConnection,
-    named: Named,
+    resolved: ResolvedTarget,
     reason: str,
-    wanted: StopRequest,
+    request: StopRequest,
     access: Access,
     now: datetime,
 ) -> None:
-    """Write the event, and let a pass set the condition Available."""
-    if named.tenant is None:
+    """Write the event, and request a pass, which sets the condition Available."""
+    if resolved.tenant is None:
         await request_pass_of_all(connection, now=now)
     else:
-        await request_pass(connection, named.tenant.id, Priority.USER, now=now)
+        await request_pass(connection, resolved.tenant.id, Priority.USER, now=now)
     await emit(
         connection,
-        tenant_id=named.tenant.id if named.tenant else None,
-        tenant=named.tenant.name if named.tenant else None,
+        tenant_id=resolved.tenant.id if resolved.tenant else None,
+        tenant=resolved.tenant.name if resolved.tenant else None,
         at=now,
-        subject=named.subject,
+        subject=resolved.subject,
         kind="mail",
         reason=reason,
-        message=wanted.reason,
+        message=request.reason,
         actor=access.owner,
     )

@@ -1,4 +1,4 @@
-"""`/api/v1/tenants`: desired state in, observed state out."""
+"""`/api/v1/tenants`: write the desired state, read the observed state."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ APPLIED = {
     },
 }
 LOCATED = {**APPLIED, "Location": {"schema": {"type": "string"}}}
-"""Headers of answers, for their description."""
+"""Headers of responses in the OpenAPI document."""
 
 
 def _checked(document: Document, request: Request) -> Tenant:
@@ -67,7 +67,7 @@ def _checked(document: Document, request: Request) -> Tenant:
 
 
 Checked = Annotated[Tenant, Depends(_checked)]
-"""The body, held to the rules across its fields."""
+"""The body, after the checks across its fields."""
 
 
 @router.post(
@@ -90,14 +90,14 @@ async def create_tenant(
     body, now = document.model_dump_json(by_alias=True), request.app.state.clock()
     async with access.begin() as connection:
         if idempotency_key is not None:
-            before = await idempotency.find(
+            stored = await idempotency.find(
                 connection, access.owner, idempotency_key, body, now=now
             )
-            if before is not None:
-                again = Response(before.body, before.status, media_type="application/json")
-                again.headers["Idempotent-Replayed"] = "true"
-                _describe(again, document.metadata.name, 1, "created")
-                return again
+            if stored is not None:
+                replay = Response(stored.body, stored.status, media_type="application/json")
+                replay.headers["Idempotent-Replayed"] = "true"
+                _describe(replay, document.metadata.name, 1, "created")
+                return replay
         row = await service.create(connection, document, now=now)
         shown = service.view(row, [], request.app.state.platform)
         if idempotency_key is not None:
@@ -123,9 +123,9 @@ async def list_tenants(
 ) -> TenantPage:
     """List tenants by name; a tenant's key sees its own."""
     platform = request.app.state.platform
-    wanted = [(key, value) for key, _, value in (label.partition("=") for label in labels)]
+    pairs = [(key, value) for key, _, value in (label.partition("=") for label in labels)]
     async with access.begin() as connection:
-        rows = await repository.page(connection, after=cursor, labels=wanted, limit=limit + 1)
+        rows = await repository.page(connection, after=cursor, labels=pairs, limit=limit + 1)
         shown, following = paginate(rows, limit, lambda row: row.name)
         conditions_of = await conditions.load_all(connection, [row.id for row in shown])
     items = [service.view(row, conditions_of[row.id], platform) for row in shown]
@@ -140,7 +140,7 @@ async def get_tenant(
     async with access.begin() as connection:
         row = await service.find(connection, name)
         response.headers["ETag"] = etag(row.generation)
-        return await _shown(connection, row, request)
+        return await _view(connection, row, request)
 
 
 @router.put(
@@ -161,7 +161,7 @@ async def apply_tenant(
 ) -> TenantView:
     """Write a tenant's document; an operator's key creates the tenant where there is none.
 
-    The same document again changes nothing. `If-Match` with the ETag refuses the request when the
+    An equal document changes nothing. `If-Match` with the ETag refuses the request when the
     tenant was changed meanwhile, `If-None-Match: *` when it exists.
     """
     async with access.begin() as connection:
@@ -176,20 +176,20 @@ async def apply_tenant(
         if outcome == "created":
             response.status_code = 201
         _describe(response, name, row.generation, outcome)
-        return await _shown(connection, row, request)
+        return await _view(connection, row, request)
 
 
 @router.delete("/tenants/{name}", status_code=202, responses=responses(NOT_FOUND))
 async def delete_tenant(name: Name, request: Request, access: OperatorWriter) -> TenantView:
-    """Ask for a tenant to be deleted; it is gone when GET answers 404."""
+    """Request the deletion of a tenant; it is complete when GET returns 404."""
     async with access.begin() as connection:
         row = await service.delete(connection, name, now=request.app.state.clock())
-        return await _shown(connection, row, request)
+        return await _view(connection, row, request)
 
 
 @router.get("/tenants/{name}/blueprint", responses=responses(NOT_FOUND, KEYS_PENDING))
 async def get_blueprint(name: Name, request: Request, access: Reader) -> Blueprint:
-    """Return the rendered blueprint of the current generation; it holds no secret."""
+    """Return the rendered blueprint of the current generation; it contains no secret."""
     async with access.begin() as connection:
         row = await service.find(connection, name)
         return await service.blueprint_of(connection, row, request.app.state.platform)
@@ -197,7 +197,7 @@ async def get_blueprint(name: Name, request: Request, access: Reader) -> Bluepri
 
 @router.post("/blueprints")
 async def render_blueprint(access: Reader, document: Checked, request: Request) -> Blueprint:
-    """Render a document without keeping anything: what would exist, and what it would cost."""
+    """Render a document without storing it: the resources that would exist, and their cost."""
     async with access.begin() as connection:
         row = await repository.find(connection, document.metadata.name)
     check_limits(document, row.document if row else None)
@@ -210,14 +210,14 @@ async def render_blueprint(access: Reader, document: Checked, request: Request) 
 
 
 def _describe(response: Response, name: str, generation: int, outcome: Outcome) -> None:
-    """Say in headers what a request did."""
+    """Set the headers that describe the outcome of a request."""
     response.headers[OUTCOME] = outcome
     response.headers["ETag"] = etag(generation)
     if outcome == "created":
         response.headers["Location"] = f"/api/v1/tenants/{name}"
 
 
-async def _shown(
+async def _view(
     connection: AsyncConnection, row: repository.TenantRow, request: Request
 ) -> TenantView:
     return service.view(row, await conditions.load(connection, row.id), request.app.state.platform)

@@ -28,7 +28,7 @@ class StoredResponse:
 async def find(
     connection: AsyncConnection, owner: str, key: str, request: str, *, now: datetime
 ) -> StoredResponse | None:
-    """Return the response to a key; other requests with it wait until the transaction ends."""
+    """Return the response to a key; other requests with it wait for the transaction."""
     await connection.execute(
         SQL.lock_response, {"lock": AdvisoryLock.IDEMPOTENCY_KEY, "name": f"{owner}/{key}"}
     )
@@ -53,7 +53,7 @@ async def save(
     now: datetime,
 ) -> None:
     """Store the response to a key, and delete those that are too old."""
-    await connection.execute(SQL.forget_responses, {"since": now - LIFETIME})
+    await connection.execute(SQL.delete_expired_responses, {"since": now - LIFETIME})
     await connection.execute(
         SQL.save_response,
         {

@@ -1,4 +1,4 @@
-"""`/api/v1/tenants/{name}/pause` and `/resume`: changes stop, observation and mail go on."""
+"""`/api/v1/tenants/{name}/pause` and `/resume`: changes stop, observation and mail continue."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ class PauseRequest(BaseModel):
 
 @router.post("/tenants/{name}/pause", responses=responses(NOT_FOUND))
 async def pause_tenant(
-    name: Name, wanted: PauseRequest, request: Request, access: OperatorWriter
+    name: Name, body: PauseRequest, request: Request, access: OperatorWriter
 ) -> TenantView:
-    """Stop changing anything for a tenant. Observing, certificate renewal and mail go on."""
-    pause = Pause(wanted.reason, access.owner, request.app.state.clock())
-    return await _set(name, pause, wanted, request, access)
+    """Stop changing anything for a tenant. Observation, certificate renewal and mail continue."""
+    pause = Pause(body.reason, access.owner, request.app.state.clock())
+    return await _set(name, pause, body, request, access)
 
 
 @router.post("/tenants/{name}/resume", responses=responses(NOT_FOUND))
 async def resume_tenant(
-    name: Name, wanted: PauseRequest, request: Request, access: OperatorWriter
+    name: Name, body: PauseRequest, request: Request, access: OperatorWriter
 ) -> TenantView:
     """Apply a tenant's document again."""
-    return await _set(name, None, wanted, request, access)
+    return await _set(name, None, body, request, access)
 
 
 async def _set(
-    name: str, pause: Pause | None, wanted: PauseRequest, request: Request, access: Access
+    name: str, pause: Pause | None, body: PauseRequest, request: Request, access: Access
 ) -> TenantView:
     """Pause or resume; the same request again changes nothing."""
     now = request.app.state.clock()
@@ -67,7 +67,7 @@ async def _set(
                 subject=TENANT,
                 kind="pause",
                 reason="Paused" if pause else "Resumed",
-                message=wanted.reason,
+                message=body.reason,
                 actor=access.owner,
             )
             row = await service.find(connection, name)

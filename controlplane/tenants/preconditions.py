@@ -22,7 +22,7 @@ def etag(generation: int) -> str:
 
 @dataclass(frozen=True)
 class Precondition:
-    """What a request expects of the tenant that it changes; None expects nothing."""
+    """The preconditions of a request on the tenant that it changes; None: no condition."""
 
     if_match: str | None
     if_none_match: str | None

@@ -55,7 +55,7 @@ update oltp.tenants set public_keys = cast(:keys as jsonb) where id = :id
 update oltp.tenants set sending_since = :day where id = :id
 
 -- name: delete
--- Operations and events stay.
+-- Operations and events are retained.
 delete from oltp.tenants where id = :id
 
 -- name: names
@@ -67,7 +67,7 @@ select tenant_id from oltp.domains where name = :domain
 -- name: release_domains
 delete from oltp.domains where tenant_id = :id and name <> all(:names)
 
--- name: take_domains
+-- name: claim_domains
 -- In order of name, so that two writers never deadlock.
 insert into oltp.domains (name, tenant_id)
 select name, :id from unnest(cast(:names as text[])) as name order by name
@@ -89,7 +89,7 @@ select pg_advisory_xact_lock(:lock, hashtext(:name))
 select request_hash, status, response::text as body from oltp.idempotency_keys
 where owner = :owner and key = :key and created_at > :since
 
--- name: forget_responses
+-- name: delete_expired_responses
 delete from oltp.idempotency_keys where created_at <= :since
 
 -- name: save_response

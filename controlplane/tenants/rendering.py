@@ -1,4 +1,4 @@
-"""Renders a stored tenant, for its pass and for the API alike."""
+"""Renders a stored tenant, for both the reconciler and the API."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SQL = Queries(__file__, text)
 
 @dataclass(frozen=True)
 class Pause:
-    """The reason why a tenant is not changed. The same request later is an equal pause."""
+    """The reason why a tenant is not changed. A repeated request is an equal pause."""
 
     reason: str
     actor: str
@@ -77,7 +77,7 @@ async def get(connection: AsyncConnection, id_: UUID) -> TenantRow | None:
 
 
 async def lock(connection: AsyncConnection, id_: UUID) -> None:
-    """Lock a tenant against writes of others until the transaction ends."""
+    """Lock a tenant against other writers until the transaction ends."""
     await connection.execute(SQL.lock, {"id": id_, "name": None})
 
 
@@ -176,18 +176,18 @@ async def owner_of(connection: AsyncConnection, domain: str) -> TenantRow | None
 
 async def names(connection: AsyncConnection, ids: Iterable[UUID | None]) -> dict[UUID, str]:
     """Return the names of tenants by their ids."""
-    wanted = [id_ for id_ in set(ids) if id_ is not None]
-    rows = await connection.execute(SQL.names, {"ids": wanted})
+    tenant_ids = [id_ for id_ in set(ids) if id_ is not None]
+    rows = await connection.execute(SQL.names, {"ids": tenant_ids})
     return {row.id: row.name for row in rows}
 
 
-async def own_domains(
+async def claim_domains(
     connection: AsyncConnection, tenant_id: UUID, names: Sequence[str]
 ) -> list[str]:
-    """Make exactly these domains the tenant's; return those that belong to another tenant."""
+    """Assign exactly these domains to the tenant; return those that belong to another tenant."""
     values = {"id": tenant_id, "names": list(names)}
     await connection.execute(SQL.release_domains, values)
-    await connection.execute(SQL.take_domains, values)
+    await connection.execute(SQL.claim_domains, values)
     own = set(await connection.scalars(SQL.domains_of, {"id": tenant_id}))
     return [name for name in names if name not in own]
 

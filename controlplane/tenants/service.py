@@ -37,7 +37,7 @@ Outcome = Literal["created", "configured", "unchanged"]
 
 
 async def find(connection: AsyncConnection, name: str, *, for_update: bool = False) -> TenantRow:
-    """Return a tenant; one that the key may not see does not exist for it."""
+    """Return a tenant; one that the key may not see is not found."""
     row = await repository.find(connection, name, for_update=for_update)
     if row is None:
         raise NOT_FOUND(kind="tenant", name=name, plural="tenants")
@@ -61,7 +61,7 @@ async def apply(
     may_create: bool,
     now: datetime,
 ) -> tuple[TenantRow, Outcome]:
-    """Write a tenant's document, of a new tenant too; the same one again changes nothing."""
+    """Write the document of an existing or new tenant; an equal document changes nothing."""
     if document.metadata.name != name:
         raise TENANT_WRONG_NAME(actual=document.metadata.name, name=name)
     row = await repository.find(connection, name, for_update=True)
@@ -69,9 +69,9 @@ async def apply(
         raise NOT_FOUND(kind="tenant", name=name, plural="tenants")
     expected.check(name, row)
     if row is None:
-        if (made := await _insert(connection, document, now=now)) is not None:
-            return made, "created"
-        # Another request created it meanwhile.
+        if (created := await _insert(connection, document, now=now)) is not None:
+            return created, "created"
+        # Another request has created it in the meantime.
         row = await find(connection, name, for_update=True)
         expected.check(name, row)
     return await _replace(connection, row, document, now=now)
@@ -83,7 +83,7 @@ async def _insert(
     row = await repository.insert(connection, uuid7(), document, now=now)
     if row is not None:
         check_limits(document, None)
-        await _take_domains(connection, row.id, document)
+        await _claim_domains(connection, row.id, document)
         await request_pass(connection, row.id, Priority.USER, now=now)
         await _record(connection, row.id, row.name, now, "Created", "generation 1")
     return row
@@ -94,7 +94,7 @@ async def _replace(
 ) -> tuple[TenantRow, Outcome]:
     """Write a new specification.
 
-    After a change of the cloud from outside, applying the same document requests its repair: a
+    After an external change of the cloud, applying the same document requests its repair by a
     new generation.
     """
     if row.deleting:
@@ -104,7 +104,7 @@ async def _replace(
             await request_pass(connection, row.id, Priority.USER, now=now)
         return row, "unchanged"
     check_limits(document, row.document)
-    await _take_domains(connection, row.id, document)
+    await _claim_domains(connection, row.id, document)
     row = await repository.replace(connection, row, document, now)
     await request_pass(connection, row.id, Priority.USER, now=now)
     await _record(connection, row.id, row.name, now, "Configured", f"generation {row.generation}")
@@ -129,7 +129,7 @@ async def delete(connection: AsyncConnection, name: str, *, now: datetime) -> Te
 async def blueprint_of(
     connection: AsyncConnection, row: TenantRow, platform: Platform
 ) -> Blueprint:
-    """Render the current generation, and record its digest as one of ours."""
+    """Render the current generation, and record its digest."""
     domains = {domain.name for domain in row.document.spec.domains}
     if row.public_keys is None or domains - row.public_keys.dkim.keys():
         raise KEYS_PENDING(name=row.name)
@@ -140,7 +140,7 @@ async def blueprint_of(
 
 
 def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> TenantView:
-    """Return what the API shows of a tenant."""
+    """Return a tenant as the API shows it."""
     return TenantView(
         id=row.id,
         name=row.name,
@@ -156,9 +156,9 @@ def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> Ten
     )
 
 
-async def _take_domains(connection: AsyncConnection, tenant_id: UUID, document: Tenant) -> None:
+async def _claim_domains(connection: AsyncConnection, tenant_id: UUID, document: Tenant) -> None:
     names = [domain.name for domain in document.spec.domains]
-    taken = set(await repository.own_domains(connection, tenant_id, names))
+    taken = set(await repository.claim_domains(connection, tenant_id, names))
     if taken:
         violations = tuple(
             DOMAIN_TAKEN.violation(path=f"spec.domains[{index}].name", domain=name)

@@ -1,10 +1,10 @@
-"""Faults of records and mail ports as seen from outside."""
+"""Faults of records and mail ports, as observed from outside."""
 
 from __future__ import annotations
 
 from kit.faults import Actor, Table
 
-FAULTS = Table("verification", "What the Internet sees of records and mail ports")
+FAULTS = Table("verification", "Records and mail ports as observed from the Internet")
 
 LOOKUP_FAILED = FAULTS.code(
     "dns.lookup_failed",
@@ -19,11 +19,11 @@ NOT_DELEGATED = FAULTS.code(
     "dns.not_delegated",
     message="zone {zone} is not delegated to any name server",
     remedy="{remedy}",
-    cause="The registrar of the domain names no name servers for it, or not for long enough.",
+    cause="The registrar of the domain lists no name servers for it, or only recently.",
     example={
         "zone": "acme.example",
         "remedy": "enter the name servers that Cloudflare shows for acme.example at its "
-        "registrar; a new delegation can take a day to be seen",
+        "registrar; a new delegation can take a day to become visible",
     },
     retryable=True,
 )
@@ -31,7 +31,7 @@ MISSING = FAULTS.code(
     "dns.missing",
     message="{record} does not exist at {server}",
     remedy="{remedy}",
-    cause="A record that should exist is not there, or not everywhere yet.",
+    cause="A record that should exist is missing, or not on all servers yet.",
     example={
         "record": "acme.example MX",
         "server": "the recursive name server",
@@ -41,22 +41,22 @@ MISSING = FAULTS.code(
 )
 DIFFERENT = FAULTS.code(
     "dns.different",
-    message="{record} at {server} is {actual}, not {wanted}",
+    message="{record} at {server} is {actual}, not {expected}",
     remedy="{remedy}",
     cause="A record has other content than it should, or older content is still cached.",
     example={
         "record": "acme.example MX",
         "server": "ns1.acme.example (198.51.100.7)",
         "actual": "10 mail.other.example",
-        "wanted": "10 mx1-1.acme.example",
-        "remedy": "wait: it is written in the next pass; if it stays, find out what changes it",
+        "expected": "10 mx1-1.acme.example",
+        "remedy": "wait: the next pass writes it; if it persists, find out what changes it",
     },
     retryable=True,
 )
 SEVERAL_SPF = FAULTS.code(
     "dns.several_spf",
-    message="{record} at {server}: {count} SPF records, so that none counts: {actual}",
-    remedy="delete all SPF records of {name} but: {wanted}",
+    message="{record} at {server}: {count} SPF records, so receivers ignore all of them: {actual}",
+    remedy="delete all SPF records of {name} except: {expected}",
     cause="Receivers ignore all SPF records where a name has more than one (RFC 7208 4.5).",
     example={
         "record": "acme.example TXT",
@@ -64,7 +64,7 @@ SEVERAL_SPF = FAULTS.code(
         "count": 2,
         "actual": "v=spf1 -all, v=spf1 include:out.mx1.acme.example ~all",
         "name": "acme.example",
-        "wanted": "v=spf1 include:out.mx1.acme.example ~all",
+        "expected": "v=spf1 include:out.mx1.acme.example ~all",
     },
     retryable=True,
 )
@@ -84,9 +84,9 @@ PTR_DIFFERENT = FAULTS.code(
 )
 PTR_NOT_CONFIRMED = FAULTS.code(
     "dns.ptr_not_confirmed",
-    message="{name} does not lead back to {ip}",
-    remedy="give {name} an A record of {ip}; if it has one, wait until it is seen",
-    cause="The reverse name counts only if its own record leads back (RFC 1912 2.1).",
+    message="{name} does not resolve to {ip}",
+    remedy="give {name} an A record of {ip}; if it has one, wait until it is visible",
+    cause="A reverse name is valid only if its own record resolves to the address (RFC 1912 2.1).",
     example={"ip": "198.51.100.7", "name": "mx1-1.acme.example"},
     retryable=True,
     acts=Actor.OPERATOR,
@@ -105,7 +105,7 @@ WRONG_NAME = FAULTS.code(
     "smtp.wrong_name",
     message="{port}: the {part} has the name {actual}, not {name}",
     remedy="wait: the host is configured and checked again",
-    cause="The mail server of an address calls itself by another name (RFC 5321 4.1.1.1).",
+    cause="The mail server of an address greets with another name (RFC 5321 4.1.1.1).",
     example={
         "port": "198.51.100.7 port 587",
         "part": "banner",
@@ -144,7 +144,7 @@ OPEN_RELAY = FAULTS.code(
 )
 INBOUND_REFUSED = FAULTS.code(
     "smtp.inbound_refused",
-    message="{port}: does not take mail for {recipient}: {reason}",
+    message="{port}: does not accept mail for {recipient}: {reason}",
     remedy="wait: the host is configured and checked again",
     cause="The host refuses mail for one of the tenant's own addresses.",
     example={
@@ -159,7 +159,7 @@ UNCLEAR = FAULTS.code(
     "smtp.unclear",
     message="{port}: no clear answer: {reason}",
     remedy="wait: it is checked again",
-    cause="The host answered for now neither yes nor no, or the connection was lost.",
+    cause="The host responded with a temporary error, or the connection was lost.",
     example={"port": "198.51.100.7 port 25", "reason": "450 try again later"},
     retryable=True,
     acts=Actor.NOBODY,

@@ -15,15 +15,15 @@ from controlplane.verification.submission import Target, verify_port
 
 SUBMISSION = 587
 MAIL = 25
-AT_ONCE = 16
+CONCURRENT_CONNECTIONS = 16
 """Connections that are open at the same time."""
 
 
 class InternetVerifier:
-    """Asks for names and targets at ports from this machine.
+    """Looks up names and connects to mail ports from this machine.
 
-    `resolver` is `host[:port]`, None the machine's own; `source` is the own address that
-    connections to hosts come from.
+    `resolver` is `host[:port]`, None the machine's own; `source` is the local address of
+    connections to hosts.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class InternetVerifier:
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
         """Every record at the authoritative and at the recursive server; FCrDNS per address."""
         names = Names(self._resolver, authoritative_port=self._authoritative_port)
-        numbers = _numbers(state)
-        records = await verify_records(blueprint, numbers, names)
-        # Afterwards, when the zones' own servers have the host names.
-        return [*records, *await verify_reverse(blueprint, numbers, names)]
+        ips = _ips(state)
+        records = await verify_records(blueprint, ips, names)
+        # Afterwards, so that the zones' own servers already have the host names.
+        return [*records, *await verify_reverse(blueprint, ips, names)]
 
     async def verify_hosts(
         self, blueprint: Blueprint, state: CloudState, *, authority: str
@@ -57,22 +57,22 @@ class InternetVerifier:
         On port 25 of a primary address mail to the postmaster of its domains must be accepted.
         """
         trust = ssl.create_default_context(cadata=authority)
-        limit = asyncio.Semaphore(AT_ONCE)
+        limit = asyncio.Semaphore(CONCURRENT_CONNECTIONS)
 
         async def verify(target: Target) -> list[Finding]:
             async with limit:
                 return await verify_port(target, source=self._source)
 
-        targets = self._targets(blueprint, _numbers(state), trust)
+        targets = self._targets(blueprint, _ips(state), trust)
         results = await asyncio.gather(*(verify(target) for target in targets))
         return [finding for findings in results for finding in findings]
 
     def _targets(
-        self, blueprint: Blueprint, numbers: dict[str, str], trust: ssl.SSLContext
+        self, blueprint: Blueprint, ips: dict[str, str], trust: ssl.SSLContext
     ) -> Iterator[Target]:
         for host in blueprint.hosts:
             for address in host.addresses:
-                ip = numbers.get(address.name)
+                ip = ips.get(address.name)
                 if ip and address.sends_bulk:
                     yield Target(address, ip, self._submission_port, trust=trust)
                 if ip and address == host.primary:
@@ -81,6 +81,6 @@ class InternetVerifier:
                     yield Target(address, ip, self._mail_port, recipients=recipients)
 
 
-def _numbers(state: CloudState) -> dict[str, str]:
-    """Return the numbers of the addresses that have one, by name."""
+def _ips(state: CloudState) -> dict[str, str]:
+    """Return the IPs of the addresses that have one, by name."""
     return {a.name: a.ip for host in state.hosts for a in host.addresses if a.ip}

@@ -20,10 +20,10 @@ import dns.reversename
 from controlplane.verification.faults import LOOKUP_FAILED, NOT_DELEGATED
 
 TIMEOUT = 2.0
-"""Seconds for one question."""
+"""Seconds for one query."""
 TRIES = 2
-AT_ONCE = 16
-"""Questions that are open at the same time."""
+CONCURRENT_QUERIES = 16
+"""Queries that are open at the same time."""
 
 
 class Names:
@@ -35,11 +35,11 @@ class Names:
     def __init__(self, resolver: str | None, *, authoritative_port: int = 53) -> None:
         self._resolver = _resolver(resolver)
         self._port = authoritative_port
-        self._limit = asyncio.Semaphore(AT_ONCE)
+        self._limit = asyncio.Semaphore(CONCURRENT_QUERIES)
         self._servers: dict[str, asyncio.Task[dict[str, str]]] = {}
 
     async def recursive(self, name: str, type_: str) -> set[str]:
-        """Ask the recursive server; a name that does not exist has no data."""
+        """Query the recursive server; a name that does not exist has no data."""
         if self._resolver is None:
             reason = "this machine has no recursive name server"
             raise LOOKUP_FAILED(question=f"{name} {type_}", reason=reason)
@@ -55,17 +55,17 @@ class Names:
                 answers = "does not answer in time" if late else "gives no valid answer"
                 reason = f"the recursive name server {answers}"
                 raise LOOKUP_FAILED(question=f"{name} {type_}", reason=reason) from None
-        return {plain(item) for item in answer} if answer.rrset else set()
+        return {rdata_text(item) for item in answer} if answer.rrset else set()
 
     async def authoritative(self, zone: str, name: str, type_: str) -> dict[str, set[str]]:
-        """Ask all of the zone's own servers; return the answers of those that gave one, by name.
+        """Query all of the zone's own servers; return the answers by the name of the server.
 
         Raises NOT_DELEGATED for a zone without servers, LOOKUP_FAILED when none of them answers.
         """
         if zone not in self._servers:
             self._servers[zone] = asyncio.ensure_future(self._find_servers(zone))
         servers = await self._servers[zone]
-        answers = await asyncio.gather(*(self._ask(ip, name, type_) for ip in servers.values()))
+        answers = await asyncio.gather(*(self._query(ip, name, type_) for ip in servers.values()))
         answered = {
             server: answer
             for server, answer in zip(servers, answers, strict=True)
@@ -80,15 +80,15 @@ class Names:
         """Return the reverse names of an address."""
         return await self.recursive(str(dns.reversename.from_address(ip)).rstrip("."), "PTR")
 
-    async def _ask(self, ip: str, name: str, type_: str) -> set[str] | None:
-        """Ask one server; None when it does not answer or is not the zone's server after all."""
-        question = dns.message.make_query(f"{name}.", type_)
-        question.flags &= ~dns.flags.RD
+    async def _query(self, ip: str, name: str, type_: str) -> set[str] | None:
+        """Query one server; None when it does not answer or is not authoritative for the zone."""
+        query = dns.message.make_query(f"{name}.", type_)
+        query.flags &= ~dns.flags.RD
         async with self._limit:
             for _ in range(TRIES):
                 try:
                     answer, _ = await dns.asyncquery.udp_with_fallback(
-                        question, ip, timeout=TIMEOUT, port=self._port
+                        query, ip, timeout=TIMEOUT, port=self._port
                     )
                 except (dns.exception.DNSException, OSError):
                     continue
@@ -96,29 +96,29 @@ class Names:
                 # A lame server refers to others or answers from its cache, without authority.
                 if not definite or not answer.flags & dns.flags.AA:
                     return None
-                wanted = dns.rdatatype.from_text(type_)
-                sets = [rrset for rrset in answer.answer if rrset.rdtype == wanted]
-                return {plain(item) for rrset in sets for item in rrset}
+                expected_type = dns.rdatatype.from_text(type_)
+                sets = [rrset for rrset in answer.answer if rrset.rdtype == expected_type]
+                return {rdata_text(item) for rrset in sets for item in rrset}
         return None
 
     async def _find_servers(self, zone: str) -> dict[str, str]:
-        """Return the addresses of a zone's servers, by `name (number)`."""
+        """Return the addresses of a zone's servers, by `name (IP)`."""
         names = sorted(await self.recursive(zone, "NS"))
         if not names:
             remedy = (
                 f"enter the name servers that Cloudflare shows for {zone} at its registrar; "
-                "a new delegation can take a day to be seen"
+                "a new delegation can take a day to become visible"
             )
             raise NOT_DELEGATED(zone=zone, remedy=remedy)
-        numbers = await asyncio.gather(*(self.recursive(name, "A") for name in names))
+        ips_of_servers = await asyncio.gather(*(self.recursive(name, "A") for name in names))
         return {
             f"{name} ({ip})": ip
-            for name, ips in zip(names, numbers, strict=True)
+            for name, ips in zip(names, ips_of_servers, strict=True)
             for ip in sorted(ips)
         }
 
 
-def plain(item: dns.rdata.Rdata) -> str:
+def rdata_text(item: dns.rdata.Rdata) -> str:
     """Print record data: names lower-case without final dot, the strings of a TXT joined."""
     if item.rdtype == dns.rdatatype.TXT:
         return b"".join(item.strings).decode("ascii", "replace")  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Compares every wanted record with the answers of name servers."""
+"""Compares every expected record with the answers of name servers."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from controlplane.verification.names import Names
 from kit.faults import Fault
 
 SPF = "v=spf1"
-SHOWN = 200
-"""Characters of a wrong answer that a message repeats."""
+TEXT_LIMIT = 200
+"""Maximum characters of a wrong answer in a message."""
 
 
 async def verify_records(
-    blueprint: Blueprint, numbers: Mapping[str, str], names: Names
+    blueprint: Blueprint, ips: Mapping[str, str], names: Names
 ) -> list[Finding]:
-    """Look up each record whose content is known; returns two findings for a record at most."""
+    """Look up each record whose content is determined; returns at most two findings each."""
     hosts = _names_of_hosts(blueprint)
     results = await asyncio.gather(
         *(
-            _verify(_Wanted(record, _subject(record, hosts), _expected(record, numbers)), names)
+            _verify(_ExpectedRecord(record, _subject(record, hosts), _content(record, ips)), names)
             for record in blueprint.records
-            if record.address is None or record.address in numbers
+            if record.address is None or record.address in ips
         )
     )
     # All records of a zone that is not delegated have one fault: once per subject is enough.
@@ -36,22 +36,22 @@ async def verify_records(
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """A record, its subject, and its content as `names.plain` prints it."""
+class _ExpectedRecord:
+    """A record, its subject, and its content as `names.rdata_text` prints it."""
 
     record: Record
     subject: str
     content: str
 
     @property
-    def shown(self) -> str:
+    def name_and_type(self) -> str:
         return f"{self.record.name} {self.record.type}"
 
     @property
     def remedy(self) -> str | None:
-        """What the owner of a manual zone has to do; None where the platform writes the record."""
+        """Action for the owner of a manual zone; None if the platform writes the record."""
         if self.record.provider is Dns.MANUAL:
-            return f"set {self.shown} {self.content} where {self.record.zone} is hosted"
+            return f"set {self.name_and_type} {self.content} where {self.record.zone} is hosted"
         return None
 
     def check(self, check: str) -> str:
@@ -62,67 +62,72 @@ class _Wanted:
         return Finding.of(self.subject, self.check(check), fault, checked=checked)
 
 
-async def _verify(wanted: _Wanted, names: Names) -> list[Finding]:
-    """Ask the zone's own servers, and the recursive one only for records that are right there.
+async def _verify(expected: _ExpectedRecord, names: Names) -> list[Finding]:
+    """Query the zone's own servers, and the recursive one only for records that are right there.
 
-    A recursive server that is asked too early caches that a name does not exist.
+    A recursive server that is queried too early caches that a name does not exist.
     """
-    record = wanted.record
+    record = expected.record
     try:
         answers = await names.authoritative(record.zone, record.name, record.type)
-        for server, seen in answers.items():
-            remedy = "wait: it is written in the next pass; if it stays, find out what changes it"
-            if wrong := _compare(wanted, seen, "dns.authoritative", server, remedy):
+        for server, answer in answers.items():
+            remedy = "wait: the next pass writes it; if it persists, find out what changes it"
+            if wrong := _compare(expected, answer, "dns.authoritative", server, remedy):
                 return [wrong]
     except Fault as fault:
-        if wanted.remedy and fault.code is faults.NOT_DELEGATED:
-            fault = faults.NOT_DELEGATED(zone=record.zone, remedy=wanted.remedy)
-        return [wanted.finding("dns.authoritative", fault)]
-    findings = [_right(wanted, "dns.authoritative", "all name servers of its zone")]
+        if expected.remedy and fault.code is faults.NOT_DELEGATED:
+            fault = faults.NOT_DELEGATED(zone=record.zone, remedy=expected.remedy)
+        return [expected.finding("dns.authoritative", fault)]
+    findings = [_right(expected, "dns.authoritative", "all name servers of its zone")]
     resolver = "the recursive name server"
     try:
-        seen = await names.recursive(record.name, record.type)
+        answer = await names.recursive(record.name, record.type)
         remedy = f"wait {record.ttl} s: older answers are still cached"
-        wrong = _compare(wanted, seen, "dns.recursive", resolver, remedy)
-        return [*findings, wrong or _right(wanted, "dns.recursive", resolver)]
+        wrong = _compare(expected, answer, "dns.recursive", resolver, remedy)
+        return [*findings, wrong or _right(expected, "dns.recursive", resolver)]
     except Fault as fault:
-        return [*findings, wanted.finding("dns.recursive", fault)]
+        return [*findings, expected.finding("dns.recursive", fault)]
 
 
 def _compare(
-    wanted: _Wanted, seen: set[str], check: str, server: str, remedy: str
+    expected: _ExpectedRecord, answer: set[str], check: str, server: str, remedy: str
 ) -> Finding | None:
-    """Return the fault of an answer. Other records of the name are ignored, except for SPF."""
-    rivals = seen
-    if wanted.record.type is RecordType.TXT:
-        kind = wanted.content.split(maxsplit=1)[0].rstrip(";")
-        rivals = {text for text in seen if text.split(maxsplit=1)[:1] in ([kind], [f"{kind};"])}
-    actual = ", ".join(sorted(rivals))[:SHOWN]
-    at: dict[str, Any] = {"record": wanted.shown, "server": server}
-    if wanted.content.startswith(SPF) and len(rivals) > 1:
-        name, count = wanted.record.name, len(rivals)
+    """Return the finding of a wrong answer. Other records of the name are ignored, except SPF."""
+    candidates = answer
+    if expected.record.type is RecordType.TXT:
+        kind = expected.content.split(maxsplit=1)[0].rstrip(";")
+        candidates = {
+            text for text in answer if text.split(maxsplit=1)[:1] in ([kind], [f"{kind};"])
+        }
+    actual = ", ".join(sorted(candidates))[:TEXT_LIMIT]
+    fields: dict[str, Any] = {"record": expected.name_and_type, "server": server}
+    if expected.content.startswith(SPF) and len(candidates) > 1:
+        name, count = expected.record.name, len(candidates)
         fault = faults.SEVERAL_SPF(
-            **at, count=count, actual=actual, name=name, wanted=wanted.content
+            **fields, count=count, actual=actual, name=name, expected=expected.content
         )
-        return wanted.finding(check, fault)
-    if wanted.content in seen:
+        return expected.finding(check, fault)
+    if expected.content in answer:
         return None
-    at["remedy"] = wanted.remedy or remedy
-    if not rivals:
-        return wanted.finding(check, faults.MISSING(**at))
-    fault = faults.DIFFERENT(**at, actual=actual, wanted=wanted.content[:SHOWN])
-    return wanted.finding(check, fault)
+    fields["remedy"] = expected.remedy or remedy
+    if not candidates:
+        return expected.finding(check, faults.MISSING(**fields))
+    fault = faults.DIFFERENT(**fields, actual=actual, expected=expected.content[:TEXT_LIMIT])
+    return expected.finding(check, fault)
 
 
-def _right(wanted: _Wanted, check: str, server: str) -> Finding:
+def _right(expected: _ExpectedRecord, check: str, server: str) -> Finding:
     return Finding(
-        wanted.subject, wanted.check(check), True, f"{wanted.shown} is right at {server}"
+        expected.subject,
+        expected.check(check),
+        True,
+        f"{expected.name_and_type} is right at {server}",
     )
 
 
-def _expected(record: Record, numbers: Mapping[str, str]) -> str:
+def _content(record: Record, ips: Mapping[str, str]) -> str:
     if record.address is not None:
-        return numbers[record.address]
+        return ips[record.address]
     content = record.content or ""
     if record.type is RecordType.TXT:
         return content

@@ -15,11 +15,11 @@ CHECK = "fcrdns"
 
 
 async def verify_reverse(
-    blueprint: Blueprint, numbers: Mapping[str, str], names: Names
+    blueprint: Blueprint, ips: Mapping[str, str], names: Names
 ) -> list[Finding]:
-    """Return one finding for each address that has a number."""
-    addresses = [a for host in blueprint.hosts for a in host.addresses if a.name in numbers]
-    return list(await asyncio.gather(*(_verify(a, numbers[a.name], names) for a in addresses)))
+    """Return one finding for each address that has an IP."""
+    addresses = [a for host in blueprint.hosts for a in host.addresses if a.name in ips]
+    return list(await asyncio.gather(*(_verify(a, ips[a.name], names) for a in addresses)))
 
 
 async def _verify(address: Address, ip: str, names: Names) -> Finding:
@@ -27,12 +27,12 @@ async def _verify(address: Address, ip: str, names: Names) -> Finding:
     try:
         pointers = await names.pointer(ip)
         # Only where the reverse name is right, so that no early negative answer is cached.
-        back = await names.recursive(helo, "A") if pointers == {helo} else set()
+        forward = await names.recursive(helo, "A") if pointers == {helo} else set()
     except Fault as fault:
         return Finding.of(subject, CHECK, fault, checked=False)
     if pointers != {helo}:
         actual = ", ".join(sorted(pointers)) or "missing"
         return Finding.of(subject, CHECK, faults.PTR_DIFFERENT(ip=ip, actual=actual, name=helo))
-    if ip not in back:
+    if ip not in forward:
         return Finding.of(subject, CHECK, faults.PTR_NOT_CONFIRMED(ip=ip, name=helo))
     return Finding(subject, CHECK, True, f"{ip} and {helo} match")

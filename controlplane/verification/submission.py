@@ -22,7 +22,7 @@ OTHER_DOMAIN = "relay-test@example.com"
 
 @dataclass(frozen=True)
 class Target:
-    """One port of one address, and what is expected of it."""
+    """One port of one address, with the expected properties."""
 
     address: Address
     ip: str
@@ -34,12 +34,12 @@ class Target:
 
     @property
     def where(self) -> str:
-        """The port as findings name it."""
+        """The port as shown in findings."""
         return f"{self.ip} port {self.port}"
 
 
 async def verify_port(target: Target, *, source: str | None) -> list[Finding]:
-    """Verify one port; the first fault ends the dialogue."""
+    """Verify one port; the first fault ends the session."""
     subject, findings = f"address/{target.address.name}", list[Finding]()
     client = SMTP(
         hostname=target.ip,
@@ -59,7 +59,7 @@ async def verify_port(target: Target, *, source: str | None) -> list[Finding]:
             message = f"{target.where}: {await step(client, target)}"
             findings.append(Finding(subject, check, True, message))
     except Fault as fault:
-        # A temporary answer decides nothing.
+        # A temporary error is not conclusive.
         checked = fault.code is not faults.UNCLEAR
         findings.append(Finding.of(subject, check, fault, checked=checked))
     except (SMTPException, OSError) as error:
@@ -71,7 +71,7 @@ async def verify_port(target: Target, *, source: str | None) -> list[Finding]:
 
 
 async def _greet(client: SMTP, target: Target) -> str:
-    """The name in banner and EHLO answer is the address's own (RFC 5321 4.2 and 4.1.1.1)."""
+    """Verify that banner and EHLO response have the address's name (RFC 5321 4.2 and 4.1.1.1)."""
     try:
         greeting = await client.connect()
     except (SMTPException, OSError) as error:
@@ -86,7 +86,7 @@ async def _greet(client: SMTP, target: Target) -> str:
 
 
 async def _encrypt(client: SMTP, target: Target) -> str:
-    """STARTTLS works with a certificate of the tenant's authority for this name."""
+    """Verify STARTTLS with a certificate of the tenant's authority for this name."""
     if client.supports_extension("auth"):
         raise faults.WRONG_AUTH(port=target.where, reason="offers AUTH before encryption")
     helo = target.address.helo
@@ -95,7 +95,7 @@ async def _encrypt(client: SMTP, target: Target) -> str:
     try:
         await client.starttls(tls_context=target.trust, server_hostname=helo)
     except (SMTPException, OSError) as error:
-        reason = f"no encryption that the tenant's authority vouches for: {_reason(error)}"
+        reason = f"no TLS with a certificate of the tenant's authority: {_reason(error)}"
         raise faults.TLS_FAILED(port=target.where, reason=reason) from None
     return f"speaks TLS as {helo}"
 
@@ -110,7 +110,7 @@ async def _auth(client: SMTP, target: Target) -> str:
 async def _relay(client: SMTP, target: Target) -> str:
     """Try to relay without a login; only a permanent refusal is right.
 
-    The sender is empty, so that a refusal is about the recipient and not about the sender.
+    The sender is empty, so that a refusal concerns the recipient and not the sender.
     """
     try:
         await client.mail("")
@@ -124,7 +124,7 @@ async def _relay(client: SMTP, target: Target) -> str:
 
 
 async def _inbound(client: SMTP, target: Target) -> str:
-    """Ask for each recipient whether mail is accepted; none is sent."""
+    """Verify that mail is accepted for each recipient; none is sent."""
     await client.rset()
     await client.mail("")
     for recipient in target.recipients:

@@ -1,1 +1,1 @@
-"""The phases, one file each; none knows another. Who composes them is the composition root."""
+"""The phases, one file each and independent; the composition root assembles them."""

@@ -1,4 +1,4 @@
-"""Phase `activation`: what the sender's directory says that a tenant may use."""
+"""Phase `activation`: publishes in the sender's directory what a tenant may send from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sender.directory import (
 
 @dataclass(frozen=True)
 class Published:
-    """What the sender's directory holds."""
+    """The tenant's entry in the sender's directory."""
 
     entry: DirectoryEntry | None
     started: date
@@ -55,7 +55,7 @@ class Activation(Phase[Published]):
         return Published(entry, snapshot.tenant.sending_since or session.clock().date())
 
     def verdicts(self, observed: Published, snapshot: Snapshot) -> Verdicts:
-        """Return of each domain and its mailboxes whether mail may be sent from it."""
+        """Return for each domain and mailbox whether mail may be sent from it."""
         entry = observed.entry
         sending = {domain.name for domain in entry.domains if domain.verified} if entry else set()
         usable = any(address.ready for address in self._addresses(snapshot))
@@ -73,7 +73,7 @@ class Activation(Phase[Published]):
     def steps(self, observed: Published, snapshot: Snapshot) -> Sequence[Step]:
         """Publish what is verified, and only that."""
         is_current = observed.entry == self._entry(snapshot, observed.started)
-        return [] if is_current else [Step(upkeep=True)]
+        return [] if is_current else [Step(maintenance=True)]
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
@@ -91,9 +91,9 @@ class Activation(Phase[Published]):
     async def remove(self, snapshot: Snapshot, session: Session) -> None:
         """Stop sending before anything else is removed."""
         stopped = bad("Deleting", "the tenant is being deleted")
-        for one in snapshot.parents:
-            if one == TENANT or kind_of(one) in self.row.subjects:
-                snapshot.conditions.set(one, self.row.condition, stopped)
+        for name in snapshot.parents:
+            if name == TENANT or kind_of(name) in self.row.subjects:
+                snapshot.conditions.set(name, self.row.condition, stopped)
         async with session.begin() as connection:
             await withdraw(connection, tenant_id=snapshot.tenant.id)
 
@@ -125,7 +125,7 @@ class Activation(Phase[Published]):
     def _addresses(self, snapshot: Snapshot) -> tuple[SendingAddress, ...]:
         secrets = snapshot.secrets
         ca = secrets.public(purposes.CA)["certificate"]
-        numbers = {a.name: a.ip for host in snapshot.cloud.hosts for a in host.addresses}
+        ips = {a.name: a.ip for host in snapshot.cloud.hosts for a in host.addresses}
         return tuple(
             SendingAddress(
                 name=address.name,
@@ -138,11 +138,11 @@ class Activation(Phase[Published]):
             )
             for host in snapshot.blueprint.hosts
             for address in host.addresses
-            if address.sends_bulk and (ip := numbers.get(address.name))
+            if address.sends_bulk and (ip := ips.get(address.name))
         )
 
     def _may_send(self, snapshot: Snapshot, domain: Domain, usable: bool) -> Verdict:
-        """Return whether all that a domain needs to send is True."""
+        """Return whether all conditions that a domain needs to send are True."""
         unmet = snapshot.unmet(self.row, subject(Kind.DOMAIN, domain.name))
         if unmet is not None:
             return bad("DomainNotVerified", unmet.message, waits=unmet.waits)

@@ -25,16 +25,16 @@ from kit.faults import Fault
 
 log = structlog.get_logger()
 Settled = bool
-"""Whether our last operation brought the stack to this blueprint, to the end."""
+"""Whether our last operation applied this blueprint completely."""
 
 
 class Cloud(Phase[Settled]):
-    """Looks at the stack, and brings it to the blueprint when it is at another one."""
+    """Observes the stack, and updates it when another blueprint was applied last."""
 
     row = Row(
         name="cloud",
         condition="InfrastructureReady",
-        about="hosts, addresses and records are there at their providers",
+        about="hosts, addresses and records exist at their providers",
         subjects=frozenset({Kind.HOST, Kind.ADDRESS, Kind.DOMAIN}),
         needs=("keys",),
     )
@@ -47,8 +47,8 @@ class Cloud(Phase[Settled]):
     async def observe(self, snapshot: Snapshot, session: Session) -> Settled:
         """Read the stack's state; raises `cloud.foreign_update` for an unknown one.
 
-        Its digest alone does not say that all is done: it is written also where a resource failed,
-        and how a run by hand ended is not reported.
+        Its digest alone does not prove completion: it is written even if a resource failed, and the
+        outcome of a manual run is not reported.
         """
         snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
         await self._refuse_foreign(snapshot, session)
@@ -62,19 +62,19 @@ class Cloud(Phase[Settled]):
         return last == digest
 
     def verdicts(self, observed: Settled, snapshot: Snapshot) -> Verdicts:
-        """Return of each host, address and domain whether it exists."""
+        """Return for each host, address and domain whether it exists."""
         del observed
         state, blueprint = snapshot.cloud, snapshot.blueprint
         hosts = {host.name: host for host in state.hosts}
-        held = {one.zone: one for one in state.held}
+        held = {zone.zone: zone for zone in state.held}
         verdicts: dict[str, Verdict] = {}
         for host in blueprint.hosts:
             own = hosts.get(host.name)
             verdicts[subject(Kind.HOST, host.name)] = _host(host, own, held.get(host.zone))
-            numbers = {a.name: a.ip for a in own.addresses} if own else {}
+            ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
                 verdicts[subject(Kind.ADDRESS, address.name)] = _address(
-                    numbers.get(address.name), primary=address.index == 1
+                    ips.get(address.name), primary=address.index == 1
                 )
         for domain in blueprint.domains:
             records = [record for record in blueprint.records if record.domain == domain.name]
@@ -82,7 +82,7 @@ class Cloud(Phase[Settled]):
         return verdicts
 
     def steps(self, observed: Settled, snapshot: Snapshot) -> Sequence[Step]:
-        """Return one operation for all; where all is settled, only what writes new hosts down."""
+        """Return one operation for all; if all is settled, only a step that stores new hosts."""
         if observed:
             return [Step()] if _new_hosts(snapshot) else []
         return [Step(operation="update" if snapshot.cloud.digest else "create")]
@@ -90,7 +90,7 @@ class Cloud(Phase[Settled]):
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Run the engine, and write the rows of new machines, which have no host key yet."""
+        """Run the engine, and store new hosts, which have no host key yet."""
         if step.operation is not None:
             blueprint = snapshot.blueprint
             async with session.begin() as connection:
@@ -113,9 +113,9 @@ class Cloud(Phase[Settled]):
         """Delete everything; done when the stack's state is empty."""
         name = snapshot.tenant.name
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
-        if _is_something_left(snapshot.cloud):
+        if _has_resources(snapshot.cloud):
             await self._refuse_foreign(snapshot, session)
-        # Also where the state is empty: a run that was cut off may have bought what no state knows.
+        # Even if the state is empty: an interrupted run may have bought servers beside it.
         async with session.operation("delete", self.row.name, digest=None) as progress:
             await asyncio.to_thread(
                 self._engine.destroy,
@@ -125,11 +125,11 @@ class Cloud(Phase[Settled]):
                 fence=session.fence,
             )
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
-        if _is_something_left(snapshot.cloud):
+        if _has_resources(snapshot.cloud):
             raise NOT_GONE(tenant=name)
 
     async def _refuse_foreign(self, snapshot: Snapshot, session: Session) -> None:
-        """Raise for an unknown digest, unless the tenant was applied after it was reported."""
+        """Raise for an unknown digest, unless the tenant was applied after the report."""
         digest, conditions = snapshot.cloud.digest, snapshot.conditions
         if digest is None:
             return
@@ -138,10 +138,12 @@ class Cloud(Phase[Settled]):
         if ours:
             conditions.set(TENANT, DRIFTED, bad("AsApplied", ""))
             return
-        shown = conditions.get(TENANT, DRIFTED)
-        answered = shown is not None and shown.observed_generation < snapshot.tenant.generation
-        # After an apply it stays True until an update of ours succeeds.
-        if not (answered and conditions.is_true(TENANT, DRIFTED)):
+        reported = conditions.get(TENANT, DRIFTED)
+        acknowledged = (
+            reported is not None and reported.observed_generation < snapshot.tenant.generation
+        )
+        # After an apply the condition stays True until our next update succeeds.
+        if not (acknowledged and conditions.is_true(TENANT, DRIFTED)):
             fault = _foreign(snapshot, digest)
             conditions.set(TENANT, DRIFTED, ok("ForeignUpdate", fault.sentence))
             raise fault
@@ -157,16 +159,16 @@ def _foreign(snapshot: Snapshot, digest: str) -> Fault:
 
 
 def _new_hosts(snapshot: Snapshot) -> list[HostRow]:
-    """Return rows of machines in the blueprint that have none yet."""
+    """Return rows of existing hosts in the blueprint that have none yet."""
     planned = {host.name: host for host in snapshot.blueprint.hosts}
     return [
         HostRow(host.name, planned[host.name].incarnation, host.service_id, None, None)
         for host in snapshot.cloud.hosts
-        if host.name in planned and not _is_known(host, snapshot)
+        if host.name in planned and not _is_stored(host, snapshot)
     ]
 
 
-def _is_known(host: ObservedHost, snapshot: Snapshot) -> bool:
+def _is_stored(host: ObservedHost, snapshot: Snapshot) -> bool:
     row = snapshot.hosts.get(host.name)
     return row is not None and row.service_id == host.service_id
 
@@ -187,22 +189,23 @@ def _address(ip: str | None, *, primary: bool) -> Verdict:
 
 
 def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]) -> Verdict:
-    """Say whether a domain's records were written; those set by hand are not ours to write."""
+    """Return whether a domain's records were written, except for those that are set by hand."""
     ours = [record for record in records if record.provider is Dns.CLOUDFLARE]
     for record in ours:
         if (zone := held.get(record.zone)) is not None:
             message = f"zone/{zone.zone}: {zone.message}; {zone.remedy}"
             return bad(zone.reason, message, waits=True)
-    given = {a.name for host in state.hosts for a in host.addresses if a.ip}
+    assigned = {a.name for host in state.hosts for a in host.addresses if a.ip}
     missing = [
         record.key
         for record in ours
-        if record.key not in state.records and (record.address is None or record.address in given)
+        if record.key not in state.records
+        and (record.address is None or record.address in assigned)
     ]
     if missing:
         return bad("NotRecorded", f"not written yet: {', '.join(sorted(missing))}")
     return ok(PROVISIONED) if ours else ok("SetByHand")
 
 
-def _is_something_left(state: CloudState) -> bool:
+def _has_resources(state: CloudState) -> bool:
     return state.digest is not None or bool(state.hosts) or bool(state.records)

@@ -1,4 +1,4 @@
-"""Phase `configuration`: what runs on each host, by first contact once and playbooks since."""
+"""Phase `configuration`: configures each host, by one first contact and then by playbooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 
 Digests = dict[str, str]
-"""What is to be applied to each host that can be reached, by its name."""
+"""Digest of the desired configuration of each host that has an address, by its name."""
 
 
 class Configuration(Phase[Digests]):
@@ -35,7 +35,7 @@ class Configuration(Phase[Digests]):
     row = Row(
         name="configuration",
         condition="HostsConfigured",
-        about="hosts run what the blueprint says",
+        about="hosts run the configuration of the blueprint",
         subjects=frozenset({Kind.HOST}),
         needs=("keys", "cloud"),
     )
@@ -43,12 +43,12 @@ class Configuration(Phase[Digests]):
     def __init__(
         self, configurator: Configurator, *, root_password: Callable[[int], str | None]
     ) -> None:
-        """`root_password` asks the provider for the first password of a service; blocks."""
+        """`root_password` reads the initial password of a service from the provider; blocks."""
         self._configurator = configurator
         self._root_password = root_password
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Digests:
-        """Return what hosts should run, without connecting to them."""
+        """Return the desired configurations, without connecting to hosts."""
         del session
         by_name = {host.name: host for host in snapshot.cloud.hosts}
         return {
@@ -58,7 +58,7 @@ class Configuration(Phase[Digests]):
         }
 
     def verdicts(self, observed: Digests, snapshot: Snapshot) -> Verdicts:
-        """Return of each host whether its configuration was applied last."""
+        """Return for each host whether its configuration was applied last."""
         return {
             subject(Kind.HOST, host.name): _verdict(
                 observed.get(host.name), snapshot.hosts.get(host.name)
@@ -67,13 +67,13 @@ class Configuration(Phase[Digests]):
         }
 
     def steps(self, observed: Digests, snapshot: Snapshot) -> Sequence[Step]:
-        """Return the hosts that run another configuration, or none."""
+        """Return the hosts that run another configuration or none."""
         applied = {name: host.applied_digest for name, host in snapshot.hosts.items()}
         return [
             Step(
                 subject(Kind.HOST, name),
                 operation="configure",
-                upkeep=_is_renewal(applied[name], digest),
+                maintenance=_is_renewal(applied[name], digest),
             )
             for name, digest in observed.items()
             if name in applied and applied[name] != digest
@@ -157,16 +157,16 @@ def _secrets(snapshot: Snapshot, host: Host) -> HostSecrets:
 
 
 def _digest(snapshot: Snapshot, host: Host, observed_host: ObservedHost) -> str:
-    """Return what tells two configurations of a host apart, without opening a secret.
+    """Return the digest of a host's configuration, without opening a secret.
 
-    Its second half is of the certificates alone.
+    Its second half covers only the certificates.
     """
     certificates = [
         snapshot.secrets.public(purposes.certificate(address.helo))["certificate"]
         for address in host.addresses
     ]
-    numbers = [[address.name, address.ip] for address in observed_host.addresses]
-    content = [snapshot.blueprint.digest, observed_host.service_id, numbers]
+    ips = [[address.name, address.ip] for address in observed_host.addresses]
+    content = [snapshot.blueprint.digest, observed_host.service_id, ips]
     return f"{_hashed(content)}.{_hashed(certificates)}"
 
 

@@ -18,12 +18,12 @@ Findings = Sequence[Finding]
 
 
 class Dns(Phase[Findings]):
-    """Looks only: records are written by the cloud's phase, or by the owner of the zone."""
+    """Only observes: records are written by phase `cloud`, or by the owner of the zone."""
 
     row = Row(
         name="dns",
         condition="DnsReady",
-        about="name servers answer with every record, and each address's reverse name fits",
+        about="name servers return every record, and the reverse name of each address matches",
         subjects=frozenset({Kind.HOST, Kind.ADDRESS, Kind.DOMAIN}),
         needs=("cloud",),
     )
@@ -32,26 +32,26 @@ class Dns(Phase[Findings]):
         self._verifier = verifier
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Findings:
-        """Ask for every name."""
+        """Look up every name."""
         del session
         return await self._verifier.verify_dns(snapshot.blueprint, snapshot.cloud)
 
     def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:
-        """Return of each host, address and domain whether its names are right."""
+        """Return for each host, address and domain whether its names are right."""
         manual = {
             subject(Kind.DOMAIN, domain.name)
             for domain in snapshot.blueprint.domains
             if domain.dns is Provider.MANUAL
         }
-        given = {a.name for host in snapshot.cloud.hosts for a in host.addresses if a.ip}
+        assigned = {a.name for host in snapshot.cloud.hosts for a in host.addresses if a.ip}
         verdicts: dict[str, Verdict] = {}
-        for one in snapshot.parents:
-            kind, _, name = one.partition("/")
-            if one == TENANT or kind_of(one) not in self.row.subjects:
+        for part in snapshot.parents:
+            kind, _, name = part.partition("/")
+            if part == TENANT or kind_of(part) not in self.row.subjects:
                 continue
-            if kind == Kind.ADDRESS and name not in given:
-                verdicts[one] = unknown("WaitingForProvider", "the address has no number yet")
+            if kind == Kind.ADDRESS and name not in assigned:
+                verdicts[part] = unknown("WaitingForProvider", "the address has no IP yet")
                 continue
-            own = [finding for finding in observed if finding.subject == one]
-            verdicts[one] = verdict_of(own, "DnsVerified", waits=one in manual)
+            own = [finding for finding in observed if finding.subject == part]
+            verdicts[part] = verdict_of(own, "DnsVerified", waits=part in manual)
         return verdicts

@@ -1,4 +1,4 @@
-"""Phase `keys`: every secret of a tenant is made once, here, and sealed before anything uses it."""
+"""Phase `keys`: creates every secret of a tenant once, and seals it before it is used."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ from controlplane.tenants import repository
 
 DKIM_BITS = 2048
 
-Made = dict[str, tuple[str, Mapping[str, Any]]]
-"""Purpose to secret and its public side."""
+NewSecrets = dict[str, tuple[str, Mapping[str, Any]]]
+"""Purpose to secret and its public part."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A secret to make, with what it is made from."""
+    """A secret to create, and the value it is for."""
 
     purpose: str
     source: DomainSpec | Address | None
     renewal: bool = False
-    """Whether it takes the place of a certificate that ends soon."""
+    """Whether it replaces a certificate that expires soon."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """Secrets to make for a tenant that has some already."""
+class SecretsRequest:
+    """Secrets to create for a tenant, and its existing ones."""
 
     tenant: str
     missing: Sequence[Missing]
@@ -61,55 +61,57 @@ class Order:
     now: datetime
 
 
-def make_secrets(order: Order) -> Made:
-    """Make secrets; takes about a tenth of a second for each RSA key."""
-    made: Made = {}
-    for one in order.missing:
-        if one.purpose == SSH:
-            made[one.purpose] = _ssh_key(order.tenant)
-        elif one.purpose == CA:
-            root = create_ca(order.tenant, now=order.now)
-            made[one.purpose] = (root.private_key, {"certificate": root.certificate})
-        elif isinstance(one.source, DomainSpec):
-            made[one.purpose] = _dkim_key(one.source, order.now)
-        elif isinstance(one.source, Address) and one.purpose == submission(one.source.name):
-            made.update(_credential(one.source, order.tenant))
-        elif isinstance(one.source, Address):
-            leaf = issue(_authority(made, order.existing), one.source.helo, now=order.now)
-            made[one.purpose] = (leaf.private_key, {"certificate": leaf.certificate})
+def make_secrets(request: SecretsRequest) -> NewSecrets:
+    """Create secrets; takes about a tenth of a second for each RSA key."""
+    made: NewSecrets = {}
+    for secret in request.missing:
+        if secret.purpose == SSH:
+            made[secret.purpose] = _ssh_key(request.tenant)
+        elif secret.purpose == CA:
+            root = create_ca(request.tenant, now=request.now)
+            made[secret.purpose] = (root.private_key, {"certificate": root.certificate})
+        elif isinstance(secret.source, DomainSpec):
+            made[secret.purpose] = _dkim_key(secret.source, request.now)
+        elif isinstance(secret.source, Address) and secret.purpose == submission(
+            secret.source.name
+        ):
+            made.update(_credential(secret.source, request.tenant))
+        elif isinstance(secret.source, Address):
+            leaf = issue(_authority(made, request.existing), secret.source.helo, now=request.now)
+            made[secret.purpose] = (leaf.private_key, {"certificate": leaf.certificate})
     return made
 
 
 class Keys(Phase[Sequence[Missing]]):
-    """Makes what is missing, and renews certificates in time."""
+    """Creates missing secrets, and renews certificates in time."""
 
     row = Row(
         name="keys",
         condition="KeysReady",
-        about="all keys, certificates and credentials of the tenant are made and sealed",
+        about="all keys, certificates and credentials of the tenant exist and are sealed",
         subjects=frozenset({Kind.TENANT}),
     )
 
-    def __init__(self, make: Callable[[Order], Made] = make_secrets) -> None:
+    def __init__(self, make: Callable[[SecretsRequest], NewSecrets] = make_secrets) -> None:
         self._make = make
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Sequence[Missing]:
-        """Return what there is no secret for, or whose certificate ends soon."""
+        """Return missing secrets, and certificates that expire soon."""
         return _missing(snapshot, session.clock())
 
     def verdicts(self, observed: Sequence[Missing], snapshot: Snapshot) -> Verdicts:
         """Return whether all exist."""
         if observed:
-            names = ", ".join(one.purpose for one in observed)
-            return {TENANT: bad("KeysMissing", f"not made yet: {names}")}
+            names = ", ".join(secret.purpose for secret in observed)
+            return {TENANT: bad("KeysMissing", f"not created yet: {names}")}
         if _public(snapshot) != snapshot.tenant.public_keys:
-            return {TENANT: bad("KeysUnpublished", "the public halves are not written yet")}
+            return {TENANT: bad("KeysUnpublished", "the public keys are not stored yet")}
         return {TENANT: ok("KeysMade")}
 
     def steps(self, observed: Sequence[Missing], snapshot: Snapshot) -> Sequence[Step]:
-        """Return one step for all, also where only the list of domains is another."""
+        """Return one step for all, even if only the list of domains has changed."""
         if observed:
-            return [Step(operation="make", upkeep=all(one.renewal for one in observed))]
+            return [Step(operation="make", maintenance=all(secret.renewal for secret in observed))]
         if _public(snapshot) != snapshot.tenant.public_keys:
             return [Step()]
         return []
@@ -117,13 +119,15 @@ class Keys(Phase[Sequence[Missing]]):
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Make and keep what is missing, all or none; then the blueprint holds the public keys."""
+        """Create and store missing secrets, all or none; then the blueprint has the public keys."""
         now = session.clock()
-        order = Order(snapshot.tenant.name, _missing(snapshot, now), snapshot.secrets, now)
-        made = await asyncio.to_thread(self._make, order)
+        request = SecretsRequest(
+            snapshot.tenant.name, _missing(snapshot, now), snapshot.secrets, now
+        )
+        made = await asyncio.to_thread(self._make, request)
         async with session.begin() as connection:
             if made:
-                await snapshot.secrets.keep(connection, made, now=now)
+                await snapshot.secrets.save(connection, made, now=now)
             keys = _public(snapshot)
             await repository.set_public_keys(connection, snapshot.tenant.id, keys)
         for purpose in made:
@@ -135,12 +139,12 @@ class Keys(Phase[Sequence[Missing]]):
 def _missing(snapshot: Snapshot, now: datetime) -> list[Missing]:
     secrets = snapshot.secrets
     addresses = [address for host in snapshot.blueprint.hosts for address in host.addresses]
-    wanted = [Missing(SSH, None), Missing(CA, None)]
-    wanted += [Missing(submission(a.name), a) for a in addresses if a.sends_bulk]
-    missing = [one for one in wanted if secrets.find(one.purpose) is None]
+    required = [Missing(SSH, None), Missing(CA, None)]
+    required += [Missing(submission(a.name), a) for a in addresses if a.sends_bulk]
+    missing = [secret for secret in required if secrets.find(secret.purpose) is None]
     for domain in snapshot.tenant.document.spec.domains:
         key = secrets.find(dkim(domain.name))
-        if key is None or not _can_be_found(domain, key.public["selector"]):
+        if key is None or not _is_publishable(domain, key.public["selector"]):
             missing.append(Missing(dkim(domain.name), domain))
     for address in addresses:
         leaf = secrets.find(certificate(address.helo))
@@ -150,7 +154,7 @@ def _missing(snapshot: Snapshot, now: datetime) -> list[Missing]:
     return missing
 
 
-def _authority(made: Made, existing: SecretStore) -> Issued:
+def _authority(made: NewSecrets, existing: SecretStore) -> Issued:
     if CA in made:
         secret, public = made[CA]
         return Issued(certificate=public["certificate"], private_key=secret)
@@ -171,9 +175,9 @@ def _ssh_key(tenant: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def _dkim_key(domain: DomainSpec, now: datetime) -> tuple[str, Mapping[str, Any]]:
-    """Make an RSA key (RFC 8301: at least 1024 bits, 2048 fit into one record).
+    """Create an RSA key (RFC 8301: at least 1024 bits, 2048 fit into one record).
 
-    A manual zone's selector is a name that its owner set once; ours says when it was made.
+    A manual zone's selector is a name that its owner set once; ours contains the month.
     """
     key = rsa.generate_private_key(public_exponent=65537, key_size=DKIM_BITS)
     private = key.private_bytes(
@@ -189,12 +193,12 @@ def _dkim_key(domain: DomainSpec, now: datetime) -> tuple[str, Mapping[str, Any]
     return private.decode(), {"selector": selector, "public_key": encoded}
 
 
-def _can_be_found(domain: DomainSpec, selector: str) -> bool:
-    """Return whether a key has a record: a manual zone has CNAMEs for two selectors only."""
+def _is_publishable(domain: DomainSpec, selector: str) -> bool:
+    """Return whether a key can be published: a manual zone has CNAMEs for two selectors only."""
     return domain.dns is not Dns.MANUAL or selector in MANUAL_SELECTORS
 
 
-def _credential(address: Address, tenant: str) -> Made:
+def _credential(address: Address, tenant: str) -> NewSecrets:
     made = create_credential(address.name, tenant)
     public = {"username": made.username}
     return {
@@ -204,7 +208,7 @@ def _credential(address: Address, tenant: str) -> Made:
 
 
 def _public(snapshot: Snapshot) -> PublicKeys:
-    """Return the public halves of the keys, which are all there."""
+    """Return the public keys, all of which exist."""
     secrets = snapshot.secrets
     return PublicKeys(
         ssh=secrets.public(SSH)["ssh"],

@@ -20,7 +20,7 @@ Findings = Sequence[Finding]
 
 
 class Verification(Phase[Findings]):
-    """Looks at every host that ever ran what we configured; one that broke is configured again."""
+    """Checks every host that was ever configured; a failed one is configured again."""
 
     row = Row(
         name="verification",
@@ -34,7 +34,7 @@ class Verification(Phase[Findings]):
         self._verifier = verifier
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Findings:
-        """Connect to every address that has a number."""
+        """Connect to every address that has an IP."""
         del session
         authority = snapshot.secrets.public(CA)["certificate"]
         return await self._verifier.verify_hosts(
@@ -42,28 +42,31 @@ class Verification(Phase[Findings]):
         )
 
     def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:
-        """Return what was found of each address; a host has the worst of its addresses."""
+        """Return a verdict for each address; a host has the worst of its addresses."""
         verdicts: dict[str, Verdict] = {}
         for host in snapshot.blueprint.hosts:
-            own = {one: _verdict(one, observed) for one in _addresses(host)}
+            own = {address: _verdict(address, observed) for address in _addresses(host)}
             if not _was_configured(host, snapshot):
-                own = {one: unknown("NotConfigured", "nothing runs there yet") for one in own}
-            given = [part for part in own.items() if snapshot.unmet(self.row, part[0]) is None]
+                own = {
+                    address: unknown("NotConfigured", "the host is not configured yet")
+                    for address in own
+                }
+            assigned = [part for part in own.items() if snapshot.unmet(self.row, part[0]) is None]
             verdicts |= own
             verdicts[subject(Kind.HOST, host.name)] = aggregate(
-                given or list(own.items()), "Verified"
+                assigned or list(own.items()), "Verified"
             )
         return verdicts
 
     def steps(self, observed: Findings, snapshot: Snapshot) -> Sequence[Step]:
-        """Return hosts to configure again: one of their addresses was well and is not now."""
+        """Return hosts to configure again: a verified address of theirs now fails."""
         wrong = {finding.subject for finding in observed if finding.ok is False}
         broken = [
             host
             for host in snapshot.blueprint.hosts
             if any(
-                one in wrong and snapshot.conditions.is_true(one, self.row.condition)
-                for one in _addresses(host)
+                address in wrong and snapshot.conditions.is_true(address, self.row.condition)
+                for address in _addresses(host)
             )
         ]
         return [Step(subject(Kind.HOST, host.name)) for host in broken]
@@ -82,8 +85,8 @@ def _addresses(host: Host) -> list[str]:
     return [subject(Kind.ADDRESS, address.name) for address in host.addresses]
 
 
-def _verdict(one: str, observed: Findings) -> Verdict:
-    return verdict_of((finding for finding in observed if finding.subject == one), "Verified")
+def _verdict(address: str, observed: Findings) -> Verdict:
+    return verdict_of((finding for finding in observed if finding.subject == address), "Verified")
 
 
 def _was_configured(host: Host, snapshot: Snapshot) -> bool:

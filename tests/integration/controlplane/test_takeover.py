@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from controlplane.database import CONTROLLER, Database
 from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.outcome import Outcome
-from controlplane.reconciler.phases.keys import Keys, Made, Order, make_secrets
+from controlplane.reconciler.phases.keys import Keys, NewSecrets, SecretsRequest, make_secrets
 from controlplane.schedule.repository import claim
 from controlplane.verification.faults import MISSING, TLS_FAILED
 from kit.database import Role
@@ -71,7 +71,7 @@ async def test_keys_of_a_pass_that_lost_its_lease_are_not_written(
 ) -> None:
     await stepped.apply()
 
-    def make_and_wait(order: Order) -> Made:
+    def make_and_wait(order: SecretsRequest) -> NewSecrets:
         made = make_secrets(order)
         stepped.points("made")
         return made

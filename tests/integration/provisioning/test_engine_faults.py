@@ -15,7 +15,7 @@ import pytest
 from blueprint.document import Blueprint
 from controlplane.pulumi import faults
 from controlplane.pulumi.engine import PulumiEngine
-from controlplane.pulumi.owner import note_engine
+from controlplane.pulumi.owner import record_engine
 from controlplane.reconciler.faults import OPERATION_ENDED
 from kit.faults import Fault
 from kit.paths import checkout
@@ -115,7 +115,7 @@ def test_lock_of_a_dead_engine_of_ours_is_removed(
     cloud_engine.up(blueprint, print, deadline=DEADLINE)
     pid = dead_process()
     lock = write_lock(environment, pid=pid, host=socket.gethostname())
-    note_engine(root / "acme", pid, "1:0", "an-unused-mark")  # and then it was killed
+    record_engine(root / "acme", pid, "1:0", "an-unused-mark")  # and then it was killed
     assert cloud_engine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
     assert not lock.exists()
 
