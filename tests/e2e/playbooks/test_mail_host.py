@@ -58,13 +58,13 @@ class TestConfiguring:
 
     def test_run_shows_no_secret_in_any_line_or_event(self, mail_host, monkeypatch) -> None:
         events: list[str] = []
-        take = Events.take
+        handle = Events.handle
 
         def spy(self: Events, event: dict[str, Any]) -> bool:
             events.append(json.dumps(event, default=str))
-            return take(self, event)
+            return handle(self, event)
 
-        monkeypatch.setattr(Events, "take", spy)
+        monkeypatch.setattr(Events, "handle", spy)
         mail_host.configure()
         text = "\n".join([*mail_host.lines, *events])
         hidden = [one.password for one in mail_host.credentials.values()]

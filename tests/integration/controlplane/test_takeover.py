@@ -118,7 +118,7 @@ async def test_pass_without_a_lease_does_not_abort_the_operation_of_another_work
                 "'create', 'cloud', 1, 1, 'other', now(), now() from oltp.tenants"
             )
         )
-    assert await stepped.reconciler().reconcile(lease, asyncio.Event()) is Outcome.LEFT
+    assert await stepped.reconciler().reconcile(lease, asyncio.Event()) is Outcome.LEASE_LOST
     assert await stepped.operations() == [("create", None, None)]
 
 
