@@ -13,7 +13,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
         {
             "name": "keys",
             "condition": "KeysReady",
-            "about": "all keys of the tenant are made",
+            "about": "all keys of the tenant exist",
             "subjects": ["tenant"],
             "needs": [],
             "required": True,
@@ -22,7 +22,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "conditions": [
         {
             "type": "KeysReady",
-            "about": "all keys of the tenant are made",
+            "about": "all keys of the tenant exist",
             "subjects": ["tenant"],
             "phase": "keys",
             "required": True,

@@ -64,7 +64,7 @@ class SecretStore:
     async def save(
         self,
         connection: AsyncConnection,
-        made: Mapping[str, tuple[str, Mapping[str, Any]]],
+        created: Mapping[str, tuple[str, Mapping[str, Any]]],
         *,
         now: datetime,
     ) -> None:
@@ -73,7 +73,7 @@ class SecretStore:
             purpose: Secret(
                 self._vault.seal(secret.encode(), context=f"{self._tenant_id}/{purpose}"), public
             )
-            for purpose, (secret, public) in made.items()
+            for purpose, (secret, public) in created.items()
         }
         await connection.execute(
             SQL.save_secrets,

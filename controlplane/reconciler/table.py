@@ -88,4 +88,4 @@ def condition_types(rows: Sequence[Row]) -> tuple[ConditionType, ...]:
 
 def types_of(rows: Sequence[Row], kind: Kind) -> tuple[str, ...]:
     """Return the types of conditions that a subject of this kind has."""
-    return tuple(one.type for one in condition_types(rows) if kind in one.subjects)
+    return tuple(type_.type for type_ in condition_types(rows) if kind in type_.subjects)

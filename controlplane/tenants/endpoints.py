@@ -159,7 +159,7 @@ async def apply_tenant(
     request: Request,
     response: Response,
 ) -> TenantView:
-    """Write a tenant's document; an operator's key creates the tenant where there is none.
+    """Write a tenant's document; an operator's key creates a missing tenant.
 
     An equal document changes nothing. `If-Match` with the ETag refuses the request when the
     tenant was changed meanwhile, `If-None-Match: *` when it exists.

@@ -112,7 +112,7 @@ async def _replace(
 
 
 async def delete(connection: AsyncConnection, name: str, *, now: datetime) -> TenantRow:
-    """Request the deletion of a tenant; it stays visible until it is observed to be gone.
+    """Request the deletion of a tenant; it stays visible until all is observed to be deleted.
 
     A repeated request resumes a deletion that has stalled.
     """
@@ -176,8 +176,8 @@ async def _awaits_apply(connection: AsyncConnection, row: TenantRow) -> bool:
 async def _is_true(connection: AsyncConnection, row: TenantRow, *types: str) -> bool:
     """Return whether a condition of the tenant, of one of these types, is True."""
     return any(
-        one.subject == TENANT and one.type in types and one.status is Status.TRUE
-        for one in await conditions.load(connection, row.id)
+        condition.subject == TENANT and condition.type in types and condition.status is Status.TRUE
+        for condition in await conditions.load(connection, row.id)
     )
 
 

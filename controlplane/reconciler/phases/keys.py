@@ -63,23 +63,23 @@ class SecretsRequest:
 
 def make_secrets(request: SecretsRequest) -> NewSecrets:
     """Create secrets; takes about a tenth of a second for each RSA key."""
-    made: NewSecrets = {}
+    created: NewSecrets = {}
     for secret in request.missing:
         if secret.purpose == SSH:
-            made[secret.purpose] = _ssh_key(request.tenant)
+            created[secret.purpose] = _ssh_key(request.tenant)
         elif secret.purpose == CA:
             root = create_ca(request.tenant, now=request.now)
-            made[secret.purpose] = (root.private_key, {"certificate": root.certificate})
+            created[secret.purpose] = (root.private_key, {"certificate": root.certificate})
         elif isinstance(secret.source, DomainSpec):
-            made[secret.purpose] = _dkim_key(secret.source, request.now)
+            created[secret.purpose] = _dkim_key(secret.source, request.now)
         elif isinstance(secret.source, Address) and secret.purpose == submission(
             secret.source.name
         ):
-            made.update(_credential(secret.source, request.tenant))
+            created.update(_credential(secret.source, request.tenant))
         elif isinstance(secret.source, Address):
-            leaf = issue(_authority(made, request.existing), secret.source.helo, now=request.now)
-            made[secret.purpose] = (leaf.private_key, {"certificate": leaf.certificate})
-    return made
+            leaf = issue(_authority(created, request.existing), secret.source.helo, now=request.now)
+            created[secret.purpose] = (leaf.private_key, {"certificate": leaf.certificate})
+    return created
 
 
 class Keys(Phase[Sequence[Missing]]):
@@ -124,14 +124,14 @@ class Keys(Phase[Sequence[Missing]]):
         request = SecretsRequest(
             snapshot.tenant.name, _missing(snapshot, now), snapshot.secrets, now
         )
-        made = await asyncio.to_thread(self._make, request)
+        created = await asyncio.to_thread(self._make, request)
         async with session.begin() as connection:
-            if made:
-                await snapshot.secrets.save(connection, made, now=now)
+            if created:
+                await snapshot.secrets.save(connection, created, now=now)
             keys = _public(snapshot)
             await repository.set_public_keys(connection, snapshot.tenant.id, keys)
-        for purpose in made:
-            progress(f"made {purpose}")
+        for purpose in created:
+            progress(f"created {purpose}")
         snapshot.tenant = replace(snapshot.tenant, public_keys=keys)
         snapshot.blueprint = snapshot.render(keys)
 
@@ -154,9 +154,9 @@ def _missing(snapshot: Snapshot, now: datetime) -> list[Missing]:
     return missing
 
 
-def _authority(made: NewSecrets, existing: SecretStore) -> Issued:
-    if CA in made:
-        secret, public = made[CA]
+def _authority(created: NewSecrets, existing: SecretStore) -> Issued:
+    if CA in created:
+        secret, public = created[CA]
         return Issued(certificate=public["certificate"], private_key=secret)
     return Issued(certificate=existing.public(CA)["certificate"], private_key=existing.open(CA))
 
@@ -199,11 +199,11 @@ def _is_publishable(domain: DomainSpec, selector: str) -> bool:
 
 
 def _credential(address: Address, tenant: str) -> NewSecrets:
-    made = create_credential(address.name, tenant)
-    public = {"username": made.username}
+    credential = create_credential(address.name, tenant)
+    public = {"username": credential.username}
     return {
-        submission(address.name): (made.password, public),
-        submission_hash(address.name): (made.password_hash, public),
+        submission(address.name): (credential.password, public),
+        submission_hash(address.name): (credential.password_hash, public),
     }
 
 
