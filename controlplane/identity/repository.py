@@ -59,7 +59,7 @@ async def add_key(
 async def list_keys(
     connection: AsyncConnection, *, tenant_id: UUID | None, limit: int, after: str
 ) -> list[KeyRow]:
-    """Return keys in force by prefix, of one tenant where one is given."""
+    """Return active keys by prefix, of one tenant if one is given."""
     return await fetch_all(
         connection, SQL.list_in_force, _key, tenant_id=tenant_id, limit=limit, after=after
     )

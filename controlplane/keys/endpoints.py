@@ -14,7 +14,7 @@ from controlplane.identity.access import GuardedRoute, OperatorReader, OperatorW
 from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import KeyRow, add_key, list_keys, revoke_key
 from controlplane.keys.schemas import KeyPage, KeyRequest, KeyView, NewKeyView
-from controlplane.pagination import Limit, NameCursor, cut
+from controlplane.pagination import Limit, NameCursor, paginate
 from controlplane.problems import responses
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
@@ -26,24 +26,22 @@ Prefix = Annotated[
 
 
 @router.post("/keys", status_code=status.HTTP_201_CREATED, responses=responses(NOT_FOUND))
-async def create_api_key(
-    wanted: KeyRequest, request: Request, access: OperatorWriter
-) -> NewKeyView:
-    """Create a key of a tenant or an operator; it is readable in this answer only."""
-    scopes = sorted(set(wanted.scopes))
+async def create_api_key(body: KeyRequest, request: Request, access: OperatorWriter) -> NewKeyView:
+    """Create a key of a tenant or an operator; it is readable only in this response."""
+    scopes = sorted(set(body.scopes))
     if beyond := set(scopes) - access.scopes:
         raise SCOPE_MISSING(scope=min(beyond))
     key, now = create_key(request.app.state.pepper), request.app.state.clock()
     async with access.begin() as connection:
         row = None
-        if wanted.tenant is not None:
-            row = await tenants.find(connection, wanted.tenant)
+        if body.tenant is not None:
+            row = await tenants.find(connection, body.tenant)
         tenant_id = row.id if row else None
         await add_key(connection, key, tenant_id=tenant_id, scopes=scopes, now=now)
         await emit(
             connection,
             tenant_id=tenant_id,
-            tenant=wanted.tenant,
+            tenant=body.tenant,
             at=now,
             subject=f"key/{key.prefix}",
             kind="key",
@@ -52,7 +50,7 @@ async def create_api_key(
             actor=access.owner,
         )
     return NewKeyView(
-        prefix=key.prefix, tenant=wanted.tenant, scopes=scopes, created_at=now, key=key.secret
+        prefix=key.prefix, tenant=body.tenant, scopes=scopes, created_at=now, key=key.secret
     )
 
 
@@ -70,7 +68,7 @@ async def list_api_keys(
         tenant_id = None if tenant is None else (await tenants.find(connection, tenant)).id
         rows = await list_keys(connection, tenant_id=tenant_id, limit=limit + 1, after=cursor)
         names = await tenant_rows.names(connection, [row.tenant_id for row in rows])
-    shown, following = cut(rows, limit, lambda row: row.prefix)
+    shown, following = paginate(rows, limit, lambda row: row.prefix)
     return KeyPage(items=[_view(row, names) for row in shown], next=following)
 
 

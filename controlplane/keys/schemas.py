@@ -1,4 +1,4 @@
-"""What the API takes and shows of API keys."""
+"""API schemas of API keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controlplane.identity.keys import Scope
 from controlplane.schemas import Page
 
 EXAMPLE: dict[str, Any] = {"tenant": "acme", "scopes": ["messages:read", "messages:send"]}
-SHOWN: dict[str, Any] = EXAMPLE | {
+EXAMPLE_RESPONSE: dict[str, Any] = EXAMPLE | {
     "prefix": "pm_live_3fK9aQ2z",
     "created_at": "2026-11-24T12:10:00Z",
 }
@@ -31,10 +31,10 @@ class KeyRequest(BaseModel):
 class KeyView(BaseModel):
     """A key that is in force."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_RESPONSE]})
 
     prefix: str
-    """What is stored of the key in clear; events name it as their actor."""
+    """The part of the key that is stored in clear; events contain it as their actor."""
     tenant: str | None
     """Null: an operator's key."""
     scopes: list[Scope]
@@ -45,7 +45,7 @@ class NewKeyView(KeyView):
     """A key that was just created."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [SHOWN | {"key": "pm_live_3fK9aQ2z…"}]}
+        json_schema_extra={"examples": [EXAMPLE_RESPONSE | {"key": "pm_live_3fK9aQ2z…"}]}
     )
 
     key: str
@@ -55,4 +55,6 @@ class NewKeyView(KeyView):
 class KeyPage(Page[KeyView]):
     """Some keys, by prefix."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SHOWN], "next": None}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE], "next": None}]}
+    )

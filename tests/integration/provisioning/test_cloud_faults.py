@@ -321,7 +321,7 @@ MISTAKES = {
         "addresses: 1",
         "addresses: many",
         document.INVALID_VALUE,
-        {"key": "addresses", "value": "'many'", "wanted": ...},
+        {"key": "addresses", "value": "'many'", "remedy": ...},
         ":8:",
     ),
     "plan limit": Mistake(
