@@ -1,8 +1,8 @@
 """`make bench`: measures the main job; results in build/bench.json.
 
-Every figure is of this machine and this run. Ratios are against the named peer in the same run.
-The tenant that is measured is the bench's own: a sandbox that runs already is used, and no
-tenant of its is touched.
+Figures are valid for this machine and this run. Ratios compare with the named peer in the same run.
+The bench creates its own tenant. It uses a sandbox that runs already, without changing the tenants
+of that sandbox.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from tests.support.waiting import wait_for
 TENANT = "bench"
 RUNS = 5
 PAUSE_SECONDS = 0.001
-"""Between two questions whether what is measured has ended."""
+"""Between two polls for the end of a measured pass."""
 DEADLINE = timedelta(minutes=5)
 GOAL_READY = 180.0
-"""Seconds. Hosts of the lab boot from the bare base: the playbooks install all that runs there."""
+"""Seconds. Hosts of the lab boot from the bare base: the playbooks install everything else."""
 GOAL_MEMORY = 350.0
 """MB."""
 
@@ -54,8 +54,8 @@ class Figure:
 
 
 def main() -> None:
-    """Start a sandbox where none runs, measure, print and write."""
-    joined = local.is_up()
+    """Start a sandbox if none runs, measure, and print and store the results."""
+    was_up = local.is_up()
     figures: list[Figure] = []
     try:
         up.start()
@@ -65,7 +65,7 @@ def main() -> None:
         figures += without_change(environment)
         figures += memory()
     finally:
-        if joined:
+        if was_up:
             delete({**os.environ, **local.environment()})
         else:
             down.stop()
@@ -73,52 +73,52 @@ def main() -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
     for figure in figures:
-        against = f"  {figure.ratio:.2f} of {figure.peer}" if figure.ratio else ""
-        print(f"{figure.name:<44} {figure.value:>9.2f} {figure.unit}{against}")
+        comparison = f"  {figure.ratio:.2f} of {figure.peer}" if figure.ratio else ""
+        print(f"{figure.name:<44} {figure.value:>9.2f} {figure.unit}{comparison}")
 
 
 def to_ready(environment: dict[str, str]) -> list[Figure]:
-    """Measure from the tenant file to Ready, and each phase on the way."""
+    """Measure the time from `apply` to Ready, in total and by phase."""
     delete(environment)
     document = (checkout() / "tenants" / "acme.yaml").read_text().replace("acme", TENANT)
     started = time.monotonic()
-    penguin(environment, "apply", "-f", "-", typed=document)
+    penguin(environment, "apply", "-f", "-", stdin=document)
     penguin(environment, "wait", "tenant", TENANT, "--for=condition=Ready", "--timeout=600s")
-    whole = time.monotonic() - started
+    total = time.monotonic() - started
     goal = f"goal of {GOAL_READY:.0f} s from the bare base"
-    figures = [Figure("tenant file to Ready", whole, "s", goal, whole / GOAL_READY)]
-    lasted = {**by_conditions(environment), **by_operations(environment)}
-    return figures + [Figure(f"  phase {row.name}", lasted[row.name], "s") for row in ROWS]
+    figures = [Figure("tenant file to Ready", total, "s", goal, total / GOAL_READY)]
+    durations = {**by_conditions(environment), **by_operations(environment)}
+    return figures + [Figure(f"  phase {row.name}", durations[row.name], "s") for row in ROWS]
 
 
 def by_operations(environment: dict[str, str]) -> dict[str, float]:
-    """Add up the operations of each phase that writes them."""
-    lasted: dict[str, float] = {}
+    """Sum up the durations of the operations of each phase."""
+    durations: dict[str, float] = {}
     for operation in listed(environment, "operations"):
         phase, ended = str(operation["phase"]), moment(operation["finished_at"])
         seconds = (ended - moment(operation["started_at"])).total_seconds()
-        lasted[phase] = lasted.get(phase, 0) + seconds
-    return lasted
+        durations[phase] = durations.get(phase, 0) + seconds
+    return durations
 
 
 def by_conditions(environment: dict[str, str]) -> dict[str, float]:
-    """Return how long each phase lasted from the turn of the condition before it to its own.
+    """Return how long each phase durations: from the previous condition's transition to its own.
 
-    Those that write no operation are known by this alone.
+    For phases without operations this is the only measure.
     """
-    turned = {
+    transitions = {
         event["kind"].removesuffix("=True"): moment(event["at"])
         for event in listed(environment, "events")
         if event["subject"] == "tenant" and event["kind"].endswith("=True")
     }
     return {
-        row.name: (turned[row.condition] - turned[before.condition]).total_seconds()
+        row.name: (transitions[row.condition] - transitions[before.condition]).total_seconds()
         for before, row in pairwise(ROWS)
     }
 
 
 def without_change(environment: dict[str, str]) -> list[Figure]:
-    """Measure passes of a tenant that is Ready against `pulumi up` by hand."""
+    """Measure passes of a tenant that is Ready in comparison with `pulumi up` by hand."""
     command = ["pulumi", "up", "-s", TENANT, "--yes", "--skip-preview"]
     by_hand = fastest(lambda: timed(lambda: run(command, environment)))
     engine = PulumiEngine(
@@ -126,11 +126,11 @@ def without_change(environment: dict[str, str]) -> list[Figure]:
     )
     blueprint = Blueprint.model_validate_json(penguin(environment, "render", TENANT))
 
-    def ours() -> float:
+    def by_engine() -> float:
         return timed(lambda: engine.up(blueprint, lambda _: None, deadline=DEADLINE))
 
     peer = "pulumi up by hand"
-    engine_seconds, pass_seconds = fastest(ours), fastest(one_pass)
+    engine_seconds, pass_seconds = fastest(by_engine), fastest(one_pass)
     return [
         Figure("pulumi up without change, by hand", by_hand, "s"),
         Figure("the same by our engine", engine_seconds, "s", peer, engine_seconds / by_hand),
@@ -141,14 +141,14 @@ def without_change(environment: dict[str, str]) -> list[Figure]:
 def one_pass() -> float:
     """Make the tenant due and return how long the reconciler held it."""
     postgres, _ = servers()
-    look = (
+    query = (
         "select s.token, s.lease_owner is not null from oltp.schedule s "
         "join oltp.tenants t on t.id = s.tenant_id where t.name = %s"
     )
     with psycopg.connect(postgres.dsn("penguin"), autocommit=True) as admin:
 
         def state() -> tuple[int, bool]:
-            row = admin.execute(look, [TENANT]).fetchone()
+            row = admin.execute(query, [TENANT]).fetchone()
             assert row is not None
             return int(row[0]), bool(row[1])
 
@@ -177,16 +177,16 @@ def memory() -> list[Figure]:
 
 
 def is_fork_server(pid: int) -> bool:
-    """Tell the process that operations are forked from, and their workers, from the parts."""
+    """Return whether a process is the fork server or one of its workers."""
     return b"controlplane.pulumi.forks" in command(pid)
 
 
-def listed(environment: dict[str, str], what: str) -> list[dict[str, Any]]:
+def listed(environment: dict[str, str], kind: str) -> list[dict[str, Any]]:
     """Return the tenant's operations or events."""
-    found: list[dict[str, Any]] = json.loads(
-        penguin(environment, "get", what, "--tenant", TENANT, "-o", "json")
+    items: list[dict[str, Any]] = json.loads(
+        penguin(environment, "get", kind, "--tenant", TENANT, "-o", "json")
     )
-    return found
+    return items
 
 
 def moment(text: str) -> datetime:
@@ -195,36 +195,36 @@ def moment(text: str) -> datetime:
 
 
 def delete(environment: dict[str, str]) -> None:
-    """Delete the bench's tenant where there is one."""
+    """Delete the bench's tenant if it exists."""
     tenants = json.loads(penguin(environment, "get", "tenants", "-o", "json"))
     if TENANT in {tenant["name"] for tenant in tenants}:
         penguin(environment, "delete", "tenant", TENANT, "--yes", "--wait")
 
 
 def fastest(measure: Callable[[], float]) -> float:
-    """Return the seconds of the fastest of some runs: the least disturbed one."""
+    """Return the seconds of the fastest of RUNS runs."""
     return min(measure() for _ in range(RUNS))
 
 
-def timed(act: Callable[[], object]) -> float:
+def timed(action: Callable[[], object]) -> float:
     """Return the seconds that something takes."""
     started = time.monotonic()
-    act()
+    action()
     return time.monotonic() - started
 
 
-def penguin(environment: dict[str, str], *arguments: str, typed: str | None = None) -> str:
-    """Run one of our commands and return what it printed."""
-    return run([sys.executable, "-m", "cli.main", *arguments], environment, typed)
+def penguin(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> str:
+    """Run `penguin` and return its output."""
+    return run([sys.executable, "-m", "cli.main", *arguments], environment, stdin)
 
 
-def run(command: list[str], environment: dict[str, str], typed: str | None = None) -> str:
+def run(command: list[str], environment: dict[str, str], stdin: str | None = None) -> str:
     """Run a command in the checkout."""
     return subprocess.run(
         command,
         cwd=checkout(),
         env=environment,
-        input=typed,
+        input=stdin,
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -1,4 +1,4 @@
-"""The lab for tests: the one that runs already, or one that lives as long as this run."""
+"""The lab for tests: the running one, or one that is started for this test run."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests that start a lab of their own come first.
+    """Run tests that start their own lab first.
 
-    The fixture `lab` holds the machine's until the end of the run.
+    The fixture `lab` keeps the machine's lab until the end of the run.
     """
     with_lab = [item for item in items if HERE in item.path.parents]
     _sort(items, with_lab, lambda item: "lab" in item.fixturenames)
@@ -31,11 +31,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     _sort(items, steps, lambda item: item.reportinfo()[1] or 0)
 
 
-def _sort(items: list[pytest.Item], some: list[pytest.Item], key: Callable[..., int]) -> None:
-    """Sort some of the items into the places that they have."""
-    places = [index for index, item in enumerate(items) if item in some]
+def _sort(items: list[pytest.Item], selected: list[pytest.Item], key: Callable[..., int]) -> None:
+    """Sort the selected items among the positions that they occupy."""
+    positions = [index for index, item in enumerate(items) if item in selected]
     for index, item in zip(
-        places, sorted((items[index] for index in places), key=key), strict=True
+        positions, sorted((items[index] for index in positions), key=key), strict=True
     ):
         items[index] = item
 
@@ -47,13 +47,13 @@ def lab_directory() -> Path:
 
 @pytest.fixture(scope="session")
 def real_hosts(lab_directory: Path) -> None:
-    """Skip where no host can run; else build what hosts are made of, where that is missing.
+    """Skip if no host can run; else build the missing layers and packages of hosts.
 
-    One worker builds while it holds the machine's lab lock. The others do not start a lab before.
+    One worker builds while it holds the machine's lab lock. The others wait for it.
     """
-    lacking = check.missing(lab_directory)
-    if lacking is not None:
-        pytest.skip(f"real hosts cannot run here: {lacking}")
+    reason = check.missing(lab_directory)
+    if reason is not None:
+        pytest.skip(f"real hosts cannot run here: {reason}")
 
     def built_by_us() -> bool:
         directory = state_dir() / "building"
@@ -64,14 +64,14 @@ def real_hosts(lab_directory: Path) -> None:
         except Fault as fault:
             if fault.code is not TAKEN:
                 raise
-            return running(lab_directory) is not None  # that one has built it
+            return running(lab_directory) is not None  # the running lab has built them
         return True
 
-    def missing(message: str) -> None:
+    def fail_if_missing(message: str) -> None:
         raise LookupError(message)
 
     try:
-        _build(missing)
+        _build(fail_if_missing)
     except LookupError:
         wait_for(built_by_us, seconds=240)
 
@@ -85,11 +85,11 @@ def _build(progress: Callable[[str], None]) -> None:
 @pytest.fixture(scope="session")
 def lab(lab_directory: Path, real_hosts: None) -> Iterator[RunningLab]:
     """A running lab with real hosts."""
-    found = running(lab_directory)
-    if found is not None:
-        if found.level == "api":
-            pytest.skip(f"the lab that runs has no real hosts: {found.missing}")
-        yield found
+    existing = running(lab_directory)
+    if existing is not None:
+        if existing.level == "api":
+            pytest.skip(f"the lab that runs has no real hosts: {existing.missing}")
+        yield existing
         return
     journal = {"HOSTWINDS_JOURNAL": str(lab_directory / "journal.json")}
     yield control.start(lab_directory, journal, print, missing=None)

@@ -1,1 +1,1 @@
-"""What several groups of tests share."""
+"""Code shared by several groups of tests."""

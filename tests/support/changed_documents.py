@@ -1,4 +1,4 @@
-"""Documents with a few changes, most of them wrong, as hypothesis may make them."""
+"""A hypothesis strategy for documents with a few changes, most of them invalid."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def changed(
     patterns: Sequence[str],
     keys: Sequence[str],
 ) -> dict[str, Any]:
-    """Change, remove or add up to two values; texts also match `patterns`, at times nearly."""
+    """Change, remove or add up to two values; some texts match `patterns`, or nearly do."""
     texts = st.one_of(
         st.text(max_size=8),
-        st.sampled_from(patterns).flatmap(st.from_regex),  # at times with a line end behind
+        st.sampled_from(patterns).flatmap(st.from_regex),  # may end in a line break
         st.sampled_from(ODD_TEXTS),
     )
     values = st.one_of(

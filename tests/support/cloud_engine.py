@@ -1,7 +1,7 @@
-"""The double of the port `CloudEngine`: an engine with a state, and an account apart from it.
+"""A test double of the port `CloudEngine`: an engine with state, and a separate account.
 
-It is held to `tests/support/engine_conformance.py`, as the real engine is. What the account has is
-never read from the state: a run may end before its state is written, and people use the portal.
+It passes `tests/support/engine_conformance.py`, as the real engine does. The account is independent
+of the state: a run may end before its state is written, and people use the portal.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 
 @dataclass
 class Server:
-    """A VPS at the provider: its number, its main address, and further ones by name."""
+    """A VPS at the provider: its service id, its main address, and additional ones by name."""
 
     service_id: int
     main_ip: str
     free: list[str] = field(default_factory=list)
-    """Addresses that are not adopted."""
+    """Addresses that no resource has adopted."""
     adopted: dict[str, str] = field(default_factory=dict)
 
 
 class Account:
-    """What the providers have. `sells` lets the portal give each address as it is asked for."""
+    """Resources at the providers. With `sells`, the portal provides each requested address."""
 
     def __init__(self, zones: Collection[str] | None = None, *, sells: bool = True) -> None:
         self.zones = zones
-        """Those that can be looked up; None: every one."""
+        """Zones that can be looked up; None: all."""
         self.sells = sells
         self.withheld: set[str] = set()
-        """Names of addresses that the portal does not give yet."""
+        """Names of addresses that the portal does not provide yet."""
         self.servers: dict[str, Server] = {}
         self.bought: list[str] = []
         """Labels of servers, in the order of purchase."""
@@ -64,15 +64,15 @@ class Account:
         return self.servers[label]
 
     def sell_address(self, label: str) -> None:
-        """Do what a person does in the provider's portal."""
+        """Add an address, as a person does in the provider's portal."""
         self.servers[label].free.append(next(self._addresses))
 
     def end(self, label: str) -> None:
-        """End a server; idempotent."""
+        """Terminate a server; idempotent."""
         self.servers.pop(label, None)
 
     def address(self, label: str, name: str) -> str | None:
-        """Return a further address of a server by its name, adopting a free one."""
+        """Return an additional address of a server by its name, adopting a free one."""
         server = self.servers[label]
         if name not in server.adopted:
             if self.sells and name not in self.withheld:
@@ -85,7 +85,7 @@ class Account:
 class InMemoryEngine:
     """A `CloudEngine` that writes its state at the end of a run, as a checkpoint.
 
-    It reaches the points `before up`, `bought`, `after up`, `before destroy`, `after destroy`.
+    It passes the points `before up`, `bought`, `after up`, `before destroy`, `after destroy`.
     """
 
     def __init__(self, account: Account, points: Points | None = None) -> None:
@@ -95,29 +95,31 @@ class InMemoryEngine:
         self.ups = 0
         self.failures: list[Exception] = []
         """Raised by the next runs, in this order."""
-        self.keeps_after_destroy = 0
-        """How many deletions leave everything as it is."""
+        self.ignored_destroys = 0
+        """How many of the next `destroy` calls delete nothing."""
         self.lines: list[str] = []
-        """Shown by the next run, as its last ones."""
+        """Progress lines that the next run reports last."""
         self._at = points or Points()
         self._fences: dict[str, int] = {}
         self._journal: dict[str, str] = {}
-        """Label of a server that was ordered to its tenant."""
+        """Tenants by the label of an ordered server."""
 
     def state(self, tenant: str) -> CloudState:
         """Return the last checkpoint."""
         return self.stacks.get(tenant, CloudState(digest=None))
 
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
-        """Compare what a tenant is to have with its state."""
+        """Compare the desired resources of a tenant with its state."""
         state, held = self.state(blueprint.tenant), self._held(blueprint)
-        wanted = {host.name: INSTANCE for host in blueprint.hosts if host.zone not in held} | {
+        desired = {host.name: INSTANCE for host in blueprint.hosts if host.zone not in held} | {
             address.name: ADDRESS
             for host in blueprint.hosts
             for address in host.addresses[1:]
             if host.zone not in held
         }
-        wanted |= {record.key: RECORD for record in _ours(blueprint) if record.zone not in held}
+        desired |= {
+            record.key: RECORD for record in _managed_records(blueprint) if record.zone not in held
+        }
         present = {host.name: INSTANCE for host in state.hosts} | {
             address.name: ADDRESS
             for host in state.hosts
@@ -125,12 +127,12 @@ class InMemoryEngine:
             if address.ip is not None
         }
         present |= dict.fromkeys(state.records, RECORD)
-        kept = self._kept(blueprint, state, held)
-        changes = [Change("create", wanted[name], name) for name in wanted if name not in present]
+        retained = self._retained(blueprint, state, held)
+        changes = [Change("create", desired[name], name) for name in desired if name not in present]
         changes += [
             Change("delete", present[name], name)
             for name in present
-            if name not in wanted and name not in kept
+            if name not in desired and name not in retained
         ]
         for change in changes:
             progress(f"{change.name}: to {change.operation}")
@@ -144,7 +146,7 @@ class InMemoryEngine:
         deadline: timedelta,
         fence: int | None = None,
     ) -> CloudState:
-        """Make it so, but for what a held zone concerns and addresses that wait."""
+        """Apply a blueprint, except for held zones and pending addresses."""
         tenant = blueprint.tenant
         self._raise_fence(tenant, fence)
         self._at("before up")
@@ -152,27 +154,25 @@ class InMemoryEngine:
             raise self.failures.pop(0)
         self.ups += 1
         before, held = self.state(tenant), self._held(blueprint)
-        kept = self._kept(blueprint, before, held)
-        hosts = {host.name: host for host in before.hosts if host.name in kept}
+        retained = self._retained(blueprint, before, held)
+        hosts = {host.name: host for host in before.hosts if host.name in retained}
         for host in blueprint.hosts:
             if host.zone not in held and host.name not in hosts:
-                known = next((one for one in before.hosts if one.name == host.name), None)
-                hosts[host.name] = self._host(host, known, tenant, fence, progress)
-        numbers = {
-            address.name: address.ip for host in hosts.values() for address in host.addresses
-        }
-        records = {key: id_ for key, id_ in before.records.items() if key in kept}
-        for record in _ours(blueprint):
-            if record.zone not in held and (not record.address or numbers.get(record.address)):
+                existing = next((old for old in before.hosts if old.name == host.name), None)
+                hosts[host.name] = self._host(host, existing, tenant, fence, progress)
+        ips = {address.name: address.ip for host in hosts.values() for address in host.addresses}
+        records = {key: id_ for key, id_ in before.records.items() if key in retained}
+        for record in _managed_records(blueprint):
+            if record.zone not in held and (not record.address or ips.get(record.address)):
                 records[record.key] = before.records.get(record.key, f"id-of-{record.key}")
-        for one in before.hosts:
-            if hosts.get(one.name, one).server_name != one.server_name or one.name not in hosts:
-                self._end(one.server_name)
+        for old in before.hosts:
+            if old.name not in hosts or hosts[old.name].server_name != old.server_name:
+                self._end(old.server_name)
         self.stacks[tenant] = CloudState(
             digest=blueprint.digest,
             hosts=tuple(hosts.values()),
             records=records,
-            pending=tuple(name for name, ip in numbers.items() if ip is None),
+            pending=tuple(name for name, ip in ips.items() if ip is None),
             held=tuple(held.values()),
         )
         while self.lines:
@@ -181,7 +181,7 @@ class InMemoryEngine:
         return self.stacks[tenant]
 
     def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
-        """Return what is in the state and not in the account."""
+        """Return deletions of hosts that are in the state and not in the account."""
         gone = [
             Change("delete", INSTANCE, host.name)
             for host in self.state(tenant).hosts
@@ -192,11 +192,11 @@ class InMemoryEngine:
     def destroy(
         self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
     ) -> None:
-        """End what is in the state, and what was ordered and is in no state."""
+        """Delete the tenant's servers, also ordered ones that are in no state."""
         self._raise_fence(tenant, fence)
         self._at("before destroy")
-        if self.keeps_after_destroy:
-            self.keeps_after_destroy -= 1
+        if self.ignored_destroys:
+            self.ignored_destroys -= 1
             return
         for label in [label for label, owner in self._journal.items() if owner == tenant]:
             progress(f"{label}: deleted")
@@ -207,14 +207,14 @@ class InMemoryEngine:
     def _host(
         self,
         host: Host,
-        known: ObservedHost | None,
+        existing: ObservedHost | None,
         tenant: str,
         fence: int | None,
         progress: Progress,
     ) -> ObservedHost:
-        """Return a host as the state has it, as the account has it, or newly bought."""
+        """Return a host from the state, else from the account, else newly ordered."""
         label = host.server_name
-        if known is None or known.server_name != label:
+        if existing is None or existing.server_name != label:
             if label not in self.account.servers:
                 if fence is not None and fence < self._fences[tenant]:
                     raise SUPERSEDED(name=tenant)
@@ -223,18 +223,18 @@ class InMemoryEngine:
             progress(f"{host.name}: waiting until {label} is listed")
             self._at("bought")
             server = self.account.servers[label]
-            known = ObservedHost(host.name, label, server.service_id, ())
+            existing = ObservedHost(host.name, label, server.service_id, ())
             primary = server.main_ip
         else:
-            primary = known.primary_ip or ""
-        numbers = {address.name: address.ip for address in known.addresses}
+            primary = existing.primary_ip or ""
+        ips = {address.name: address.ip for address in existing.addresses}
         addresses = [ObservedAddress(host.primary.name, primary, host.primary.helo)]
         for address in host.addresses[1:]:
-            ip = numbers.get(address.name)
+            ip = ips.get(address.name)
             if ip is None and label in self.account.servers:
                 ip = self.account.address(label, address.name)
             addresses.append(ObservedAddress(address.name, ip, address.helo))
-        return ObservedHost(host.name, label, known.service_id, tuple(addresses))
+        return ObservedHost(host.name, label, existing.service_id, tuple(addresses))
 
     def _end(self, label: str) -> None:
         self.account.end(label)
@@ -245,23 +245,20 @@ class InMemoryEngine:
             self._fences[tenant] = max(fence, self._fences.get(tenant, 0))
 
     def _held(self, blueprint: Blueprint) -> dict[str, Held]:
-        known = self.account.zones
-        missing = {record.zone for record in _ours(blueprint)} - set(known or ())
+        if self.account.zones is None:
+            return {}
+        missing = {record.zone for record in _managed_records(blueprint)} - set(self.account.zones)
         faults = {zone: ZONE_NOT_FOUND(zone=zone) for zone in sorted(missing)}
-        return (
-            {}
-            if known is None
-            else {
-                zone: Held(zone, str(fault.code), fault.message, fault.remedy)
-                for zone, fault in faults.items()
-            }
-        )
+        return {
+            zone: Held(zone, str(fault.code), fault.message, fault.remedy)
+            for zone, fault in faults.items()
+        }
 
     @staticmethod
-    def _kept(blueprint: Blueprint, state: CloudState, held: Collection[str]) -> set[str]:
-        """Return the names of hosts, addresses and records that a held zone concerns."""
+    def _retained(blueprint: Blueprint, state: CloudState, held: Collection[str]) -> set[str]:
+        """Return the names of hosts, addresses and records of held zones."""
         hosts = {host.name for host in blueprint.hosts if host.zone in held}
-        records = {record.key for record in _ours(blueprint) if record.zone in held}
+        records = {record.key for record in _managed_records(blueprint) if record.zone in held}
         addresses = {
             address.name for host in state.hosts if host.name in hosts for address in host.addresses
         }
@@ -269,6 +266,6 @@ class InMemoryEngine:
         return (hosts & {host.name for host in state.hosts}) | records | addresses | of_hosts
 
 
-def _ours(blueprint: Blueprint) -> list[Record]:
-    """Return the records that the engine writes."""
+def _managed_records(blueprint: Blueprint) -> list[Record]:
+    """Return the records that the engine manages."""
     return [record for record in blueprint.records if record.provider is Dns.CLOUDFLARE]

@@ -1,4 +1,4 @@
-"""The command line as a person calls it, in this process or in one of its own."""
+"""Runs the command line, in this process or in a separate one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(*arguments: str, environment: Environment | None = None) -> int:
 def run_process(
     *arguments: str, environment: Mapping[str, str], seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `penguin` in a process of its own, without input."""
+    """Run `penguin` in a separate process, without input."""
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=checkout(),
@@ -42,15 +42,15 @@ def run_process(
 
 
 def environment_of(directory: Path) -> dict[str, str]:
-    """Return the environment for a state directory, with free ports and no setting of ours."""
-    outside = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
+    """Return the environment for a state directory, with free ports and without inherited settings."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
     ports = {"PENGUIN_API__PORT": "0", "PENGUIN_PUBLIC__PORT": "0"}
-    return {**outside, **ports, "PENGUIN_STATE_DIR": str(directory)}
+    return {**inherited, **ports, "PENGUIN_STATE_DIR": str(directory)}
 
 
 class Terminal(io.StringIO):
-    """A stream that a person watches, or types into."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
-        """Tell that it is a terminal."""
+        """Return True: this is a terminal."""
         return True

@@ -1,4 +1,4 @@
-"""What every configurator does: checks that the real one and its double are both held to."""
+"""Checks that every configurator must pass: the real one and its test double."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Surroundings(Protocol):
     password: str
 
     def stop_host(self) -> None:
-        """Let nothing answer at the host."""
+        """Make the host unreachable."""
 
     def reinstall(self) -> None:
         """Give the host another host key; it accepts the provider's password again."""
@@ -76,7 +76,7 @@ def check_first_contact_needs_the_password_once_and_returns_the_host_key(
     assert line.split()[0] == around.host.primary_ip
     assert len(line.split()) == 3
     assert calls.first_contact(None) == line
-    assert all(one.startswith(f"{around.host.name}: ") for one in calls.lines)
+    assert all(text.startswith(f"{around.host.name}: ") for text in calls.lines)
     assert around.password not in " ".join(calls.lines)
 
 
@@ -119,13 +119,13 @@ CHECKS: list[Callable[[Surroundings], None]] = [
     check_configure_of_a_host_with_another_key_touches_nothing,
     check_configure_of_a_host_that_refuses_our_key_ends,
 ]
-"""These need only the SSH of a host."""
+"""Checks that need only SSH access to a host."""
 
 
 def check_what_differs_is_changed_once(
     configure: Callable[[ObservedHost], int], host: ObservedHost
 ) -> None:
-    """Needs a host that runs; `configure` applies the blueprint to it as it was observed."""
+    """Needs a running host; `configure` applies the blueprint to an observed host."""
     *others, last = host.addresses
     without_last = replace(host, addresses=(*others, replace(last, ip=None)))
     configure(host)

@@ -1,4 +1,4 @@
-"""What every cloud engine does: checks that the real one and its double are both held to."""
+"""Checks that every cloud engine must pass: the real one and its test double."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Killed(BaseException):
 
 
 class Surroundings(Protocol):
-    """An engine, and what a person sees and does at the providers without it."""
+    """An engine, and direct access to the providers' accounts."""
 
     engine: CloudEngine
 
@@ -35,13 +35,13 @@ class Surroundings(Protocol):
         """Return the labels of the servers that were paid for."""
 
     def sell_address(self) -> None:
-        """Buy a further address for the only server, in the portal."""
+        """Buy an additional address for the only server, in the portal."""
 
     def end(self, label: str) -> None:
-        """End a server in the portal."""
+        """Terminate a server in the portal."""
 
     def hide_zone(self, zone: str) -> None:
-        """Let the look-up of a zone fail."""
+        """Make the look-up of a zone fail."""
 
 
 def one_host(*, addresses: int = 1, zone: str = "acme.example") -> Blueprint:
@@ -50,12 +50,12 @@ def one_host(*, addresses: int = 1, zone: str = "acme.example") -> Blueprint:
 
 
 def killed(line: str) -> None:
-    """Die after a server was ordered, before it is in a state."""
+    """Raise `Killed` after a server was ordered, before it is in a state."""
     if "is listed" in line:
         raise Killed
 
 
-def check_a_tenant_lives_from_nothing_to_nothing(around: Surroundings) -> None:
+def check_a_tenant_is_created_and_destroyed(around: Surroundings) -> None:
     engine, blueprint = around.engine, one_host(addresses=2)
     lines: list[str] = []
     assert engine.state("acme").digest is None
@@ -109,11 +109,11 @@ def check_a_host_whose_zone_is_missing_is_not_bought(around: Surroundings) -> No
     assert around.engine.state("acme") == state
 
 
-def check_a_zone_that_cannot_be_looked_up_keeps_what_stands(around: Surroundings) -> None:
+def check_a_zone_that_cannot_be_looked_up_keeps_its_resources(around: Surroundings) -> None:
     before = rendered(
         tenant("mx1@acme.example", "mx2@beta.example", domains="acme.example beta.example")
     )
-    stood = around.engine.up(before, print, deadline=DEADLINE)
+    original = around.engine.up(before, print, deadline=DEADLINE)
     around.hide_zone("acme.example")
     after = rendered(tenant("mx1@acme.example*2", domains="acme.example beta.example"))
 
@@ -122,10 +122,10 @@ def check_a_zone_that_cannot_be_looked_up_keeps_what_stands(around: Surroundings
 
     assert [held.zone for held in plan.held] == ["acme.example"]
     assert [held.zone for held in state.held] == ["acme.example"]
-    assert state.hosts == stood.hosts[:1]
-    assert around.servers() == [stood.hosts[0].server_name]
-    kept = {key: id_ for key, id_ in stood.records.items() if not key.startswith("mx2")}
-    assert state.records == kept
+    assert state.hosts == original.hosts[:1]
+    assert around.servers() == [original.hosts[0].server_name]
+    retained = {key: id_ for key, id_ in original.records.items() if not key.startswith("mx2")}
+    assert state.records == retained
 
 
 def check_what_a_killed_run_bought_is_found_and_not_bought_again(around: Surroundings) -> None:
@@ -148,7 +148,7 @@ def check_what_a_killed_run_bought_is_ended_with_its_tenant(around: Surroundings
     assert len(around.servers()) == 1
 
     def ended() -> bool:
-        """Destroy, as often as a pass would: what was just ordered may not be listed yet."""
+        """Destroy, repeatedly as passes do: a server just ordered may not be listed yet."""
         try:
             around.engine.destroy("acme", print, deadline=DEADLINE)
         except Fault as fault:
@@ -165,16 +165,16 @@ def check_a_server_that_was_ended_in_the_portal_is_seen_by_a_refresh_only(
     around: Surroundings,
 ) -> None:
     blueprint = one_host()
-    stood = around.engine.up(blueprint, print, deadline=DEADLINE)
+    original = around.engine.up(blueprint, print, deadline=DEADLINE)
     [label] = around.servers()
     around.end(label)
 
-    assert around.engine.state("acme") == stood
-    gone = {
+    assert around.engine.state("acme") == original
+    deletions = {
         (change.operation, change.name) for change in around.engine.refresh("acme", print).changes
     }
-    assert ("delete", "mx1") in gone
-    assert around.engine.up(blueprint, print, deadline=DEADLINE) == stood
+    assert ("delete", "mx1") in deletions
+    assert around.engine.up(blueprint, print, deadline=DEADLINE) == original
     assert around.bought() == [label]
     around.engine.destroy("acme", print, deadline=DEADLINE)
     assert around.engine.state("acme").hosts == ()

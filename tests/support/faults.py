@@ -1,6 +1,6 @@
 """Asserts that a user is shown a fault: on the command line, by the API, in a condition or row.
 
-`tests/unit/conventions/test_faults.py` finds by this module's functions which codes are tested.
+`tests/unit/conventions/test_faults.py` uses these functions to find which codes are tested.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def assert_shows(shown: Shown, code: Code, **values: object) -> None:
     """Assert that the text of a code is shown.
 
     `shown` is what the command line or Pulumi printed, a problem of the API or one of its `errors`,
-    a condition, an operation, a step in the life of a message, or a fault of a port's adapter.
-    Values that are not given are those of the reference's example, `...` matches any.
+    a condition, an operation, a decision about a message, or a fault of a port's adapter.
+    Values default to the example of the code; `...` matches any text.
     """
     message = _pattern(code.message, {**code.example, **values})
     remedy = _pattern(code.remedy, {**code.example, **values})
@@ -43,7 +43,7 @@ def fault_shown(code: Code, **values: object) -> Iterator[None]:
 
 
 def any_values(code: Code) -> dict[str, object]:
-    """Return values for `assert_shows` that stand for any."""
+    """Return values for `assert_shows` that match any text."""
     return dict.fromkeys(code.example, ...)
 
 
@@ -66,14 +66,14 @@ def _parts(shown: Shown, code: Code, message: str, remedy: str) -> list[tuple[st
         assert shown.code is code
         return [(shown.message, rf"\A{message}\Z"), (shown.remedy, rf"\A{remedy}\Z")]
     if isinstance(shown, str):
-        do = rf"(\n  at: [^\n]*)?\n  do: {remedy}" if remedy else ""
-        command_line = rf"error\[{name}\]: {message}{do}"
+        remedy_line = rf"(\n  at: [^\n]*)?\n  do: {remedy}" if remedy else ""
+        command_line = rf"error\[{name}\]: {message}{remedy_line}"
         return [(shown, rf"{command_line}|\[{name}\] {message}; do: {remedy}")]
     if "error_code" in shown:
         kind, texts = "error_code", ("error_message", "remedy")
     elif "detail" in shown:
         kind, texts = "code", ("detail", "remedy")
-    elif "." in str(shown["reason"]):  # a step in the life of a message
+    elif "." in str(shown["reason"]):  # a decision about a message
         assert shown["reason"] == code.name
         return [(str(shown["message"]), rf"\A{message}\Z")]
     else:
@@ -90,7 +90,7 @@ def _parts(shown: Shown, code: Code, message: str, remedy: str) -> list[tuple[st
 
 
 def _pattern(text: str, values: Mapping[str, object]) -> str:
-    """Return a format string as a regular expression; `...` fits anything."""
+    """Return a format string as a regular expression; `...` matches anything."""
     pattern = ""
     for literal, name, spec, _ in Formatter().parse(text):
         pattern += re.escape(literal)

@@ -1,4 +1,4 @@
-"""What a server says first."""
+"""The greeting of a TCP server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 
 
 def greeting(address: str, port: int, seconds: float = 1) -> bytes:
-    """Return the first bytes that a port sends; none where nothing answers."""
+    """Return the first bytes that a port sends; empty if nothing answers."""
     try:
         with socket.create_connection((address, port), seconds) as stream:
             return stream.recv(64)

@@ -1,4 +1,4 @@
-"""One more phase, as a new capability would bring it: its row, its steps, and nothing else."""
+"""An example of an additional phase: its row and its steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from controlplane.reconciler.table import Row
 
 
 class Greeting(Phase[Sequence[str]]):
-    """Greets each domain once its names are right."""
+    """Greets each domain once its DNS records are verified."""
 
     row = Row(
         name="greeting",
@@ -29,7 +29,7 @@ class Greeting(Phase[Sequence[str]]):
         self._at_removal = at_removal
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Sequence[str]:
-        return [one.name for one in snapshot.blueprint.domains if one.name not in self.greeted]
+        return [d.name for d in snapshot.blueprint.domains if d.name not in self.greeted]
 
     def verdicts(self, observed: Sequence[str], snapshot: Snapshot) -> Verdicts:
         return {

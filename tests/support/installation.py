@@ -1,4 +1,4 @@
-"""The installation that tests are of, and how its parts log in."""
+"""The installation that tests use, and its database logins."""
 
 from __future__ import annotations
 

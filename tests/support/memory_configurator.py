@@ -1,6 +1,6 @@
-"""The double of the port `Configurator`: hosts in memory.
+"""A test double of the port `Configurator`: hosts in memory.
 
-It is held to `tests/support/configurator_conformance.py`, as the real configurator is.
+It passes `tests/support/configurator_conformance.py`, as the real configurator does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PASSWORD = "first"
 
 
 class MemoryConfigurator:
-    """Hosts that are there, accept `PASSWORD`, and remember what is applied to them.
+    """Reachable hosts that accept `PASSWORD` and store the configuration applied to them.
 
     Points of a host `mx1`: `first contact with mx1`, `accepted by mx1`, `configuring mx1`,
     `configured mx1`.
@@ -30,7 +30,7 @@ class MemoryConfigurator:
         self.dead: set[str] = set()
         """Names of hosts that do not answer."""
         self.runs: list[str] = []
-        """Host names in the order of `configure` calls that ended well."""
+        """Host names in the order of `configure` calls that succeeded."""
         self._keys: dict[str, set[str]] = defaultdict(set)
         """Public and private keys that a server accepts, by its label."""
         self._applied: dict[str, str] = {}
@@ -39,7 +39,7 @@ class MemoryConfigurator:
         self._at = points or Points()
 
     def fail_next(self, host: str, fault: Fault) -> None:
-        """Let the next call for a host raise a fault."""
+        """Make the next call for a host raise a fault."""
         self._failures[host].append(fault)
 
     def reinstall(self, host: ObservedHost) -> None:
@@ -48,7 +48,7 @@ class MemoryConfigurator:
         self.remove_keys(host)
 
     def remove_keys(self, host: ObservedHost) -> None:
-        """Let a host accept no key."""
+        """Remove all accepted keys of a host."""
         self._keys.pop(host.server_name, None)
 
     def first_contact(
@@ -87,9 +87,9 @@ class MemoryConfigurator:
             raise HOST_KEY_CHANGED(where=f"host/{host.name}")
         if secrets.ssh_private_key not in self._keys[host.server_name]:
             raise SSH_REFUSED(reason="key", where=f"host/{host.name}")
-        wanted = host_variables(blueprint, host, secrets)
-        del wanted["digest"]
-        text = json.dumps([wanted, secret_variables(secrets)], sort_keys=True)
+        variables = host_variables(blueprint, host, secrets)
+        del variables["digest"]
+        text = json.dumps([variables, secret_variables(secrets)], sort_keys=True)
         self.runs.append(host.name)
         changed = int(self._applied.get(host.server_name) != text)
         self._applied[host.server_name] = text

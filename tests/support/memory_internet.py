@@ -1,6 +1,6 @@
-"""The double of the port `Verifier`: an Internet in which everything is right but what a test says.
+"""A test double of the port `Verifier`: all checks pass but those that a test sets to fail.
 
-It is held to `tests/support/verifier_conformance.py`, as the real verifier is.
+It passes `tests/support/verifier_conformance.py`, as the real verifier does.
 """
 
 from __future__ import annotations
@@ -17,37 +17,39 @@ from tests.support.points import Points
 
 
 class MemoryInternet:
-    """Observes what `wrong` and `dead` say, and everything else right.
+    """Reports the failures in `wrong` and `dead`, and success for all other checks.
 
-    It reaches the points `dns` and `verification`, each in a thread of its own.
+    It passes the points `dns` and `verification`, each in a separate thread.
     """
 
     def __init__(self, points: Points | None = None) -> None:
         self.wrong: dict[tuple[str, str], Code] = {}
-        """By subject and check."""
+        """Codes of failing checks, by subject and check."""
         self.dead: set[str] = set()
         """Names of hosts that do not answer."""
         self._at = points or Points()
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
-        """Check each record that the state holds or its owner sets, and each reverse name."""
+        """Check each managed or manual record, and each reverse name."""
         await asyncio.to_thread(self._at, "dns")
-        given = {address.name for host in state.hosts for address in host.addresses if address.ip}
-        found: list[Finding] = []
+        assigned = {
+            address.name for host in state.hosts for address in host.addresses if address.ip
+        }
+        findings: list[Finding] = []
         for record in blueprint.records:
-            if record.address is not None and record.address not in given:
+            if record.address is not None and record.address not in assigned:
                 continue
             address = record.key.partition("/")[0]
             subject = f"domain/{record.domain}" if record.domain else f"address/{address}"
             if record.provider is Dns.MANUAL:
-                found += self._check(subject, ("dns.manual",))
+                findings += self._check(subject, ("dns.manual",))
             elif record.key in state.records:
-                found += self._check(subject, ("dns.authoritative", "dns.recursive"))
+                findings += self._check(subject, ("dns.authoritative", "dns.recursive"))
             else:
-                found.append(Finding.of(subject, "dns.authoritative", MISSING.shown()))
-        for name in sorted(given):
-            found += self._check(f"address/{name}", ("fcrdns",))
-        return list(dict.fromkeys(found))
+                findings.append(Finding.of(subject, "dns.authoritative", MISSING.shown()))
+        for name in sorted(assigned):
+            findings += self._check(f"address/{name}", ("fcrdns",))
+        return list(dict.fromkeys(findings))
 
     async def verify_hosts(
         self, blueprint: Blueprint, state: CloudState, *, authority: str
@@ -55,8 +57,10 @@ class MemoryInternet:
         """Check the submission port of addresses for bulk, and port 25 of primary ones."""
         del authority
         await asyncio.to_thread(self._at, "verification")
-        given = {address.name for host in state.hosts for address in host.addresses if address.ip}
-        found: list[Finding] = []
+        assigned = {
+            address.name for host in state.hosts for address in host.addresses if address.ip
+        }
+        findings: list[Finding] = []
         for host in blueprint.hosts:
             for address in host.addresses:
                 checks: list[tuple[str, ...]] = []
@@ -64,21 +68,21 @@ class MemoryInternet:
                     checks.append(("smtp.banner", "smtp.tls", "smtp.auth", "smtp.relay"))
                 if address == host.primary:
                     checks.append(("smtp.banner", "smtp.relay", "smtp.inbound"))
-                for port in checks if address.name in given else ():
+                for port in checks if address.name in assigned else ():
                     subject = f"address/{address.name}"
                     if host.name in self.dead:
-                        found.append(Finding.of(subject, "smtp.banner", NO_BANNER.shown()))
+                        findings.append(Finding.of(subject, "smtp.banner", NO_BANNER.shown()))
                     else:
-                        found += self._check(subject, port)
-        return found
+                        findings += self._check(subject, port)
+        return findings
 
     def _check(self, subject: str, checks: Iterable[str]) -> list[Finding]:
-        """Return a finding for each check; the first that is wrong is the last."""
-        found: list[Finding] = []
+        """Return findings up to and including the first failed check."""
+        findings: list[Finding] = []
         for check in checks:
             code = self.wrong.get((subject, check))
             if code is not None:
                 checked = code not in (LOOKUP_FAILED, UNCLEAR)
-                return [*found, Finding.of(subject, check, code.shown(), checked=checked)]
-            found.append(Finding(subject, check, True, "right"))
-        return found
+                return [*findings, Finding.of(subject, check, code.shown(), checked=checked)]
+            findings.append(Finding(subject, check, True, "right"))
+        return findings

@@ -1,4 +1,4 @@
-"""Named points of the doubles, where a test lets something else happen meanwhile."""
+"""Named points in test doubles at which a test can run an action."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ class Killed(BaseException):
 
 
 class Points:
-    """Called by doubles with the name of each point that they reach."""
+    """Called by test doubles with the name of each point that they reach."""
 
     def __init__(self) -> None:
         self._actions: dict[str, Callable[[], object]] = {}
 
     def once(self, point: str, action: Callable[[], object]) -> None:
-        """Do something the next time that a point is reached, in the thread that reaches it."""
+        """Run an action the next time a point is reached, in the thread that reaches it."""
         self._actions[point] = action
 
     def kill(self, point: str) -> None:
-        """Let the process die the next time that a point is reached."""
+        """Raise `Killed` the next time a point is reached."""
 
         def die() -> None:
             raise Killed(point)

@@ -47,7 +47,7 @@ def suspended(*pids: int) -> Iterator[None]:
     """Keep processes from running.
 
     One that has ended stays a zombie while its parent is suspended: suspend the parent around
-    its children, and no identifier is gone, or another process's, when they go on.
+    its children, so that no PID disappears or is reused before they continue.
     """
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -59,12 +59,12 @@ def suspended(*pids: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def mentioning(directory: Path, *, apart: Sequence[str] = ()) -> dict[int, str]:
-    """Return the processes that know a directory: as argument, variable or working directory.
+def mentioning(directory: Path, *, excluded: Sequence[str] = ()) -> dict[int, str]:
+    """Return the processes that use a directory as argument, variable or working directory.
 
-    What is below it by a name in `apart` does not count.
+    Subdirectories named in `excluded` do not count.
     """
-    ignored = "".join(rf"(?!/{re.escape(name)}\b)" for name in apart)
+    ignored = "".join(rf"(?!/{re.escape(name)}\b)" for name in excluded)
     pattern = re.compile(f"{re.escape(str(directory))}{ignored}".encode())
     commands: dict[int, str] = {}
     for entry in PROC.glob("[0-9]*"):

@@ -16,7 +16,7 @@ from tests.support.waiting import wait_for
 
 @dataclass(frozen=True)
 class Server:
-    """A server as its customer knows it."""
+    """A server as its customer sees it."""
 
     service_id: int
     name: str
@@ -25,7 +25,7 @@ class Server:
 
 
 class Customer:
-    """Orders servers by the provider's API, and their further addresses in its portal."""
+    """Orders servers through the provider's API, and additional addresses in its portal."""
 
     def __init__(self, lab: RunningLab) -> None:
         self._http = httpx2.Client(base_url=lab.hostwinds_url, timeout=60)
@@ -41,7 +41,7 @@ class Customer:
 
     def order(self, name: str) -> Server:
         """Buy a server and wait until it runs."""
-        image = next(one for one in self.call("get_public_images") if "Debian" in one["name"])
+        image = next(i for i in self.call("get_public_images") if "Debian" in i["name"])
         self.call(
             "add_instance",
             template=image["uuid"],
@@ -53,20 +53,20 @@ class Customer:
         )
 
         def active() -> Any:
-            listed = [one for one in self.call("get_instances") if one["srvrname"] == name]
-            return next((one for one in listed if one["status"].lower() == "active"), None)
+            listed = [i for i in self.call("get_instances") if i["srvrname"] == name]
+            return next((i for i in listed if i["status"].lower() == "active"), None)
 
-        found = wait_for(active, seconds=60)
-        self._ordered.append(found["serviceid"])
-        return Server(found["serviceid"], name, found["main_ip"], found["password"])
+        instance = wait_for(active, seconds=60)
+        self._ordered.append(instance["serviceid"])
+        return Server(instance["serviceid"], name, instance["main_ip"], instance["password"])
 
     def attach(self, service_id: int) -> str:
-        """Buy a further address."""
+        """Buy an additional address."""
         answer = self._http.post("/_lab/portal/attach", json={"serviceid": service_id})
         return str(answer.raise_for_status().json()["address"])
 
     def close(self) -> None:
-        """End what was ordered."""
+        """Terminate the ordered servers."""
         for service_id in self._ordered:
             self.call("terminate", serviceid=service_id)
         self._http.close()

@@ -13,20 +13,20 @@ from tests.support.installation import INSTALLATION
 from tests.support.processes import command, tree
 
 FORKS = ForkServer()
-"""Of all tests in this process: to start one takes longer than to fork an operation from it."""
+"""Shared by all tests of this process: starting one takes longer than forking an operation."""
 
 
 def pulumi_engine(
     environment: Mapping[str, str], root: Path, *, installation: str = INSTALLATION
 ) -> PulumiEngine:
-    """Return an engine with a directory for its notes on operations."""
+    """Return an engine with a directory for its records of operations."""
     return PulumiEngine(installation=installation, environment=environment, root=root, forks=FORKS)
 
 
 def kill_engine() -> None:
-    """Kill the engine that this process runs, if it still does; its plugins go on for a moment."""
+    """Kill the engine that this process runs, if any; its plugins continue for a moment."""
     for pid in tree(os.getpid()):
-        # Before the children that it has just forked, which have its command line.
+        # `tree` yields it before its newly forked children, which have the same command line.
         if Path(command(pid).partition(b"\0")[0].decode()).name == "pulumi":
             os.kill(pid, signal.SIGKILL)
             return

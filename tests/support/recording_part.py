@@ -1,7 +1,7 @@
-"""A part for tests of the supervisor: it writes to a file what happens to it.
+"""A part for tests of the supervisor: it writes its lifecycle events to a file.
 
-Its settings are one line of JSON: `name`, `log`, and where wanted `gate` (a FIFO that holds up its
-end until the test opens it) and `deaf` (it does not end at SIGTERM).
+Its settings are one line of JSON: `name`, `log`, and optionally `gate` (a FIFO that delays
+its end until the test opens it) and `ignores_stop` (it does not end at SIGTERM).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def main() -> None:
 
     record("started")
     signal.sigwait({signal.SIGTERM})
-    record("asked")
-    if settings.get("deaf"):
+    record("stopping")
+    if settings.get("ignores_stop"):
         signal.pause()
     if settings.get("gate"):
         Path(settings["gate"]).read_text()

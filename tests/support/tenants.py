@@ -1,4 +1,4 @@
-"""Tenants as tests write them, and their rendered blueprints."""
+"""Tenant documents for tests, and their rendered blueprints."""
 
 from __future__ import annotations
 
@@ -22,18 +22,16 @@ spec:
 
 def tenant(*hosts: str, domains: str) -> str:
     """Return a tenant's text; a host is `name@zone`, or `name@zone*2` with two addresses."""
-    written = []
+    items = []
     for host in hosts:
-        name, _, place = host.partition("@")
-        zone, _, addresses = place.partition("*")
-        written.append(
-            f"{{name: {name}, size: business, zone: {zone}, addresses: {addresses or 1}}}"
-        )
-    return TEXT % (", ".join(written), ", ".join(f"{{name: {each}}}" for each in domains.split()))
+        name, _, location = host.partition("@")
+        zone, _, addresses = location.partition("*")
+        items.append(f"{{name: {name}, size: business, zone: {zone}, addresses: {addresses or 1}}}")
+    return TEXT % (", ".join(items), ", ".join(f"{{name: {domain}}}" for domain in domains.split()))
 
 
 def rendered(text: str, generation: int = 1, platform: Platform = PLATFORM) -> Blueprint:
-    """Render a tenant's text, with keys that are none."""
+    """Render a tenant's text, with placeholder keys."""
     [source] = load(text, file="tenant.yaml", platform=platform)
     keys = PublicKeys(
         ssh="ssh-ed25519 AAAA penguin",

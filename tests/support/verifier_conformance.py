@@ -1,4 +1,4 @@
-"""What every verifier does: checks that the real one and its double are both held to."""
+"""Checks that every verifier must pass: the real one and its test double."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Wrong = set[tuple[str, str, bool | None, Code | None]]
 
 
 class Surroundings(Protocol):
-    """A verifier, and what can go wrong with the names and ports that it checks.
+    """A verifier, and ways to break the names and ports that it checks.
 
-    The names and ports are those of `blueprint` and `state`, and right until they are changed.
+    The names and ports are those of `blueprint` and `state`, and correct until they are changed.
     """
 
     verifier: Verifier
@@ -44,23 +44,23 @@ class Surroundings(Protocol):
         """Delete the reverse name of an address."""
 
     def silence_name_servers(self) -> None:
-        """Let no name server give an answer."""
+        """Stop all name servers from answering."""
 
     def break_tls(self, address: str) -> None:
-        """Give the submission port of an address no certificate."""
+        """Remove the certificate of the submission port of an address."""
 
     def open_relay(self, address: str) -> None:
-        """Let the submission port of an address take mail for everybody."""
+        """Make the submission port of an address an open relay."""
 
     def defer(self, address: str) -> None:
-        """Let the submission port of an address defer every recipient."""
+        """Make the submission port of an address defer every recipient."""
 
     def stop_host(self) -> None:
-        """Let nothing answer at the host."""
+        """Make the host unreachable."""
 
 
 def one_host() -> Blueprint:
-    """Render a tenant with two addresses, and a domain of which we write no record."""
+    """Render a tenant with two addresses, and a domain with manual DNS."""
     text = tenant("mx1@acme.example*2", domains="acme.example manual.example")
     return rendered(text.replace("{name: manual", "{dns: manual, name: manual"))
 
@@ -107,7 +107,7 @@ async def check_broken_tls_is_reported_of_its_address_only(around: Surroundings)
     around.break_tls("mx1-2")
     assert await _wrong_ports(around) == {(BULK, "smtp.tls", False, TLS_FAILED)}
     checks = _checks(await _ports(around))
-    assert checks[BULK] == {"smtp.banner", "smtp.tls"}, "what comes after is not tried"
+    assert checks[BULK] == {"smtp.banner", "smtp.tls"}, "later checks are skipped"
 
 
 async def check_an_open_relay_is_reported(around: Surroundings) -> None:
@@ -115,7 +115,7 @@ async def check_an_open_relay_is_reported(around: Surroundings) -> None:
     assert await _wrong_ports(around) == {(BULK, "smtp.relay", False, OPEN_RELAY)}
 
 
-async def check_an_answer_for_now_is_unknown(around: Surroundings) -> None:
+async def check_a_temporary_reply_is_unknown(around: Surroundings) -> None:
     around.defer("mx1-2")
     assert await _wrong_ports(around) == {(BULK, "smtp.relay", None, UNCLEAR)}
 
@@ -128,7 +128,7 @@ async def check_a_host_that_does_not_answer_is_wrong_at_each_address(around: Sur
     }
 
 
-async def check_an_address_without_a_number_is_not_checked(around: Surroundings) -> None:
+async def check_an_address_without_an_ip_is_not_checked(around: Surroundings) -> None:
     [host] = around.state.hosts
     primary, bulk = host.addresses
     waiting = replace(host, addresses=(primary, replace(bulk, ip=None)))
@@ -146,17 +146,17 @@ CHECKS: list[Callable[[Surroundings], Awaitable[None]]] = [
     check_silent_name_servers_leave_everything_unknown,
     check_broken_tls_is_reported_of_its_address_only,
     check_an_open_relay_is_reported,
-    check_an_answer_for_now_is_unknown,
+    check_a_temporary_reply_is_unknown,
     check_a_host_that_does_not_answer_is_wrong_at_each_address,
-    check_an_address_without_a_number_is_not_checked,
+    check_an_address_without_an_ip_is_not_checked,
 ]
 
 
 async def _ports(around: Surroundings) -> list[Finding]:
-    found = await around.verifier.verify_hosts(
+    findings = await around.verifier.verify_hosts(
         around.blueprint, around.state, authority=around.authority
     )
-    return list(found)
+    return list(findings)
 
 
 async def _wrong_ports(around: Surroundings) -> Wrong:

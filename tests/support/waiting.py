@@ -1,4 +1,4 @@
-"""Waits for what no event announces; tests have no other pauses."""
+"""Polls conditions that have no event; tests sleep nowhere else."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ T = TypeVar("T")
 SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 NOT_YET = (httpx2.HTTPError, OSError, ValueError)
-"""What a question raises while its answer cannot be given."""
+"""Errors of a probe while its result is not available yet."""
 
 
-def wait_for(answer: Callable[[], T], *, seconds: float = SECONDS, longest_pause: float = 0.1) -> T:
-    """Return the first answer that is true; fails where there is none in time."""
+def wait_for(probe: Callable[[], T], *, seconds: float = SECONDS, longest_pause: float = 0.1) -> T:
+    """Return the first true result of a probe; fail if there is none in time."""
 
-    def given() -> T | None:
+    def attempt() -> T | None:
         try:
-            return answer()
+            return probe()
         except NOT_YET:
             return None
 
-    found = wait_until(given, seconds=seconds, longest_pause=longest_pause)
-    assert found, f"not within {seconds:.0f} s"
-    return found
+    result = wait_until(attempt, seconds=seconds, longest_pause=longest_pause)
+    assert result, f"not within {seconds:.0f} s"
+    return result
 
 
 async def reached(
-    answer: Callable[[], Awaitable[T]],
+    probe: Callable[[], Awaitable[T]],
     accepted: Callable[[T], bool] = bool,
     *,
     seconds: float = SECONDS,
 ) -> T:
-    """Return the first accepted answer; raises TimeoutError where there is none in time."""
+    """Return the first accepted result; raises TimeoutError if there is none in time."""
     async with asyncio.timeout(seconds):
-        while not accepted(found := await answer()):  # noqa: ASYNC110 - no event announces it
+        while not accepted(result := await probe()):  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(PAUSE_SECONDS)
-        return found
+        return result

@@ -18,16 +18,16 @@ from tests.support.command_line import run_process
 def test_demo_ends_with_an_authenticated_mail(real_hosts: None) -> None:
     was_up = local.is_up()
     done = run_process("demo", environment={**os.environ, "COLUMNS": "200"})
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
     for condition in ("DnsReady", "HostsConfigured", "Verified", "SendingEnabled", "Ready"):
-        assert re.search(rf"\b{condition}\b", said), said
+        assert re.search(rf"\b{condition}\b", output), output
     for verdict in ("dkim=pass", "spf=pass", "dmarc=pass"):
-        assert verdict in said, said
-    assert re.search(r"mx1-[23]\.acme\.example", said), said
-    assert "$48.97" in said
-    assert "make up" in said
-    assert "Traceback" not in said
+        assert verdict in output, output
+    assert re.search(r"mx1-[23]\.acme\.example", output), output
+    assert "$48.97" in output
+    assert "make up" in output
+    assert "Traceback" not in output
     assert local.is_up() == was_up
     if not was_up:
         assert local.control_plane_pid() is None

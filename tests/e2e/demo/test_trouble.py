@@ -1,4 +1,4 @@
-"""A tenant on real hosts comes right again after what happens to machines, bought once."""
+"""A tenant on real hosts recovers from failures, and nothing is bought twice."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ pytestmark = [
     pytest.mark.in_order,
 ]
 FILE = "tenants/acme.yaml"
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only listed
 until = partial(wait_for, seconds=120)
 
 
 @pytest.fixture(scope="module")
 def own_lab(real_hosts: None) -> Iterator[RunningLab]:
-    """A sandbox of this module's own."""
+    """A separate sandbox for this module."""
     if local.is_up():
-        pytest.skip("a sandbox runs here already; these tests need one that they may break")
+        pytest.skip("a sandbox runs already; these tests need one that they may break")
     up.start()
     yield required(local.lab_dir())
     down.stop()
@@ -74,16 +74,16 @@ def bought(lab: RunningLab) -> list[str]:
 
 
 def sent() -> dict[str, Any]:
-    said = penguin(
+    output = penguin(
         "send", "--from", "sales@acme.example", "--to", "alice@rcpt.example", "--subject", "Hello",
         "--text", "Hello", "--tenant", "acme", "--wait", "-o", "json",
     )  # fmt: skip
-    message: dict[str, Any] = json.loads(said)
+    message: dict[str, Any] = json.loads(output)
     return message
 
 
-def until_told(condition: str, *parts: str) -> None:
-    """Until the tenant's page says of a condition that it is False, with all of these words."""
+def until_reported(condition: str, *parts: str) -> None:
+    """Wait until `describe` shows a condition as False, with all of these texts."""
 
     def lines() -> list[str]:
         page = penguin("describe", "tenant", "acme").replace("\n        ", " ").splitlines()
@@ -93,7 +93,7 @@ def until_told(condition: str, *parts: str) -> None:
 
 
 def power(lab: RunningLab, action: str) -> None:
-    """Press a button in the provider's panel."""
+    """Run a power action of the provider's panel."""
     [server] = httpx2.get(f"{lab.hostwinds_url}/_lab/portal/servers", timeout=30).json()
     form = {"action": action, "API": lab.hostwinds_key, "serviceid": str(server["serviceid"])}
     httpx2.post(f"{lab.hostwinds_url}/cloud/api.php", data=form, timeout=60)
@@ -105,10 +105,12 @@ def test_host_that_never_boots_is_reported_and_not_ordered_again(own_lab: Runnin
     penguin("lab", "fault", "hostwinds", "never_boots")
     penguin("apply", "-f", FILE)
 
-    until_told(
+    until_reported(
         "InfrastructureReady", "HostwindsNotActive", "stack/acme/mx1", "ask Hostwinds' support"
     )
-    until(lambda: "hostwinds.not_active" in penguin("logs", "acme"))  # the newest may run still
+    until(
+        lambda: "hostwinds.not_active" in penguin("logs", "acme")
+    )  # the newest operation may still run
     assert bought(own_lab) == ["server"]
 
     power(own_lab, "boot")
@@ -144,7 +146,7 @@ def test_playbook_that_failed_half_way_goes_on_when_its_cause_is_corrected(
     [server] = httpx2.get(f"{own_lab.hostwinds_url}/_lab/portal/servers", timeout=30).json()
     disk = local.lab_dir() / leftovers.HOSTS / str(server["serviceid"]) / "m"
     obstacle = disk / "etc/dovecot/dovecot.conf"
-    right = obstacle.read_text()
+    original = obstacle.read_text()
     obstacle.unlink()
     (obstacle / "in the way").mkdir(parents=True)
     changed = tmp_path / "acme.yaml"
@@ -154,11 +156,13 @@ def test_playbook_that_failed_half_way_goes_on_when_its_cause_is_corrected(
     )
     penguin("apply", "-f", str(changed))
 
-    until_told("HostsConfigured", "HostsTaskFailed", "host/mx1", "dovecot.conf", "correct what the")
+    until_reported(
+        "HostsConfigured", "HostsTaskFailed", "host/mx1", "dovecot.conf", "correct what the"
+    )
     shutil.rmtree(obstacle)
     ready()
 
-    assert obstacle.read_text() == right
+    assert obstacle.read_text() == original
     runs = [o for o in operations(api) if o.phase == "configuration" and o.generation > 1]
     assert runs[0].outcome == "succeeded"
     assert runs[-1].error_code == "hosts.task_failed"
@@ -202,14 +206,14 @@ def test_tenant_that_is_deleted_leaves_no_server_and_no_record(own_lab: RunningL
 
 
 def down_leaves_nothing() -> None:
-    """End the sandbox and check that none of it is left on this machine."""
+    """Stop the sandbox and check that nothing of it remains on this machine."""
     dynamic = set(SHARED_MEMORY.glob("PostgreSQL.*"))
     pid_file = state_dir() / "postgres" / "data" / "postmaster.pid"
     segment = shared_memory.segment_of(pid_file.read_text())
     assert segment is not None
     down.stop()
-    others = ("engine", "test-servers")  # which other tests use at the same time
-    assert mentioning(state_dir(), apart=others) == {}
+    excluded = ("engine", "test-servers")  # which other tests use at the same time
+    assert mentioning(state_dir(), excluded=excluded) == {}
     assert clear_abandoned(default_root()) == 0
     assert leftovers.of(local.lab_dir()) == {}
     assert shared_memory.attached(segment) is None

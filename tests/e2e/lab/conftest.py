@@ -1,4 +1,4 @@
-"""What tests of the lab itself need: hosts as their provider sells them."""
+"""Fixtures for tests of the lab: hosts as the provider delivers them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def as_root() -> Callable[[str, str, str], str]:
             address, username="root", password=password, look_for_keys=False, allow_agent=False
         )
         with client:
-            _, output, errors = client.exec_command(command)
-            said: bytes = output.read() + errors.read()
-            return said.decode()
+            _, stdout, stderr = client.exec_command(command)
+            output: bytes = stdout.read() + stderr.read()
+            return output.decode()
 
     return execute

@@ -1,6 +1,6 @@
 """`lab down` leaves the machine as it was, however the lab ended.
 
-Runs in namespaces of its own, as if on a machine of its own: a lab that somebody uses stays alive.
+Each test runs in its own namespaces, so that a lab in use on this machine is not affected.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ exec unshare -m -n -C -p -f --kill-child --propagation private --mount-proc bash
 """
 
 FETCH = f"import urllib.request as web; web.urlopen('{repository.URL}Release', timeout=10)"
-"""What a guest does to get packages."""
+"""What a guest runs to fetch packages."""
 
-STORY = r"""
+SCRIPT = r"""
 groups=$0; state=$1; python=$2; how=$3
 mount -t tmpfs tmpfs /run; mkdir /run/lock /run/systemd; ip link set lo up
 around=$(dirname "$state")
-if [ "$how" = building ]; then  # by a bootstrap that mounts as the real one does, and stays there
+if [ "$how" = building ]; then  # by a bootstrap that mounts as the real one does, and does not end
   export PENGUIN_CACHE_DIR="$around/cache"; mkdir "$PENGUIN_CACHE_DIR"; mkfifo "$around/mounted"
   cat > "$around/mmdebstrap" <<END
 #!/bin/bash
@@ -44,19 +44,19 @@ fi
 umount "$groups"; mount -t cgroup2 cgroup2 "$groups"
 lab() { "$python" -m cli.main lab "$@"; }
 look() {
-  grep -v /test-servers/ /proc/self/mounts | sort  # another test may end its own meanwhile
+  grep -v /test-servers/ /proc/self/mounts | sort  # another test may stop its servers meanwhile
   ip -o link | cut -d: -f2; ip netns list; nft list tables; cat /proc/sys/net/ipv4/ip_forward
   find "$groups" -mindepth 1 -type d; find /run "$state" | grep -v lab.log
   if [ "$how" = building ]; then find "$PENGUIN_CACHE_DIR" -mindepth 3; fi
-  ps -e -o stat= -o comm= > "$around/processes"  # not into a pipe, whose ends it might see
+  ps -e -o stat= -o comm= > "$around/processes"  # not into a pipe, whose processes it might list
   grep -v ^Z "$around/processes" | cut -c5- | sort
 }
-at_work() {  # on the receiver's disk before it is booted
+chrooted() {  # into the receiver's disk before it is booted
   for process in /proc/[0-9]*; do
     [ "$(readlink "$process/root")" != "$state/lab/hosts/rcpt/m" ] || echo "${process#/proc/}"
   done
 }
-if [ "$how" = asked ]; then  # beside a firewall that lets nobody in
+if [ "$how" = regular ]; then  # with a firewall that admits nothing
   nft -f - <<'END'
 table inet strict {
   chain input {
@@ -74,12 +74,12 @@ case $how in
   booting) lab up & until [ -e "$state/lab/hosts/dns/console.log" ]; do kill -0 $!; done
     kill -9 -1 ;;
   preparing) lab up & up=$!
-    until pids=$(at_work) && [ -n "$pids" ] && kill -STOP $pids; do :; done
+    until pids=$(chrooted) && [ -n "$pids" ] && kill -STOP $pids; do :; done
     wait "$up" ;;
   *) lab up ;;
 esac
 case $how in
-  asked) ip netns exec lab-dns "$python" -c "$FETCH" ;;
+  regular) ip netns exec lab-dns "$python" -c "$FETCH" ;;
   daemon|preparing) kill -9 "$(sed -n 's/.*"process": "\([0-9]*\).*/\1/p' "$state/lab/lab.json")" ;;
   everything) kill -9 -1 ;;
   forgotten) kill -9 -1; rm /run/penguinmails-lab ;;
@@ -90,7 +90,7 @@ lab status -o json > "$around/status-after"
 look > "$around/after"
 diff "$around/before" "$around/after"
 case $how in
-  asked|booting) lab up ;;
+  regular|booting) lab up ;;
   *) lab up --api-only ;;
 esac
 lab down
@@ -98,7 +98,7 @@ lab down
 
 
 NETWORK = {"namespaces", "links", "mounts", "disks"}
-LEFT = {
+LEFTOVERS = {
     "daemon": {*NETWORK, "processes", "lock file"},
     "everything": {*NETWORK, "lock file"},
     "forgotten": NETWORK,
@@ -111,7 +111,7 @@ LEFT = {
 
 @pytest.fixture
 def state() -> Iterator[Path]:
-    """A state directory that can hold hosts, whose path has a space."""
+    """A state directory on a disk that can hold hosts, with a space in its path."""
     directory = state_dir() / "clean end" / str(os.getpid())
     (directory / "state").mkdir(parents=True)
     yield directory / "state"
@@ -119,14 +119,14 @@ def state() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    "how", ["asked", "daemon", "everything", "forgotten", "booting", "preparing", "building"]
+    "how", ["regular", "daemon", "everything", "forgotten", "booting", "preparing", "building"]
 )
 def test_lab_ended_leaves_nothing(how: str, state: Path, real_hosts: None) -> None:
-    # The layers are built by then: a machine of one's own has no network to build them from.
+    # `real_hosts` has built the layers: there is no network in the namespaces to build them.
     groups = cgroups.root().parent
     own = groups / f"labtest-{os.getpid()}-{how}"
     done = subprocess.run(
-        ["bash", "-ec", ISOLATE, own, STORY, groups, state, sys.executable, how],
+        ["bash", "-ec", ISOLATE, own, SCRIPT, groups, state, sys.executable, how],
         capture_output=True,
         text=True,
         check=False,
@@ -145,6 +145,6 @@ def test_lab_ended_leaves_nothing(how: str, state: Path, real_hosts: None) -> No
     before, after = (
         json.loads((state.parent / f"status-{when}").read_text()) for when in ("before", "after")
     )
-    assert before[0]["state"].startswith("running" if how == "asked" else "killed;")
-    assert LEFT.get(how, set()) <= {row["what"] for row in before}
+    assert before[0]["state"].startswith("running" if how == "regular" else "killed;")
+    assert LEFTOVERS.get(how, set()) <= {row["what"] for row in before}
     assert [row["state"] for row in after] == ["stopped"]

@@ -1,4 +1,4 @@
-"""Ordered servers are real hosts: they boot, let root in, lose power, and use what was bought."""
+"""Ordered servers are real hosts: they boot, admit root, lose power, and have what was bought."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def server(customer: Customer) -> Server:
 
 @pytest.fixture
 def root(server, as_root):
-    """Run a command on the server as root, by the password of the order."""
+    """Run a command on the server as root, with the password of the order."""
     return lambda command: as_root(server.address, server.password, command)
 
 

@@ -1,4 +1,4 @@
-"""The lab meets somebody else's network on this machine, in a network namespace of its own."""
+"""Another network of the machine conflicts with the lab's, in a separate network namespace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.commands import environment
 
 pytestmark = pytest.mark.hosts
 
-ASK = "from lab import network; print(network.rival())"
+CODE = "from lab import network; print(network.rival())"
 VETH = "ip link add {0} type veth peer name other; ip link set {0} up; ip link set other up"
 VPN = f"{VETH.format('tun0')}; ip addr add 198.18.0.1/16 dev tun0"
 ROUTE = f"{VETH.format('r0')}; ip route add 198.19.1.0/24 dev r0"
@@ -27,7 +27,7 @@ def test_route_into_the_addresses_of_the_lab_is_named(
     settings: str, named: str, real_hosts: None
 ) -> None:
     done = subprocess.run(
-        ["unshare", "-n", "sh", "-ec", f'{settings}\nexec "$0" -c "$1"', sys.executable, ASK],
+        ["unshare", "-n", "sh", "-ec", f'{settings}\nexec "$0" -c "$1"', sys.executable, CODE],
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""DNS from the root to the leaf, changed live, and a receiver that verifies what it gets."""
+"""DNS from the root to the leaf, with live changes, and a receiver that verifies mail."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Ask = Callable[[str, str], list[str]]
 
 @pytest.fixture(scope="module")
 def ask(lab: RunningLab) -> Ask:
-    """Ask the lab's resolver; no answer is an empty list."""
+    """Query the lab's resolver; without an answer, the list is empty."""
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers = [str(lab.resolver)]
 
     def ask(name: str, kind: str) -> list[str]:
         try:
-            return sorted(one.to_text() for one in resolver.resolve(name, kind, lifetime=5))
+            return sorted(record.to_text() for record in resolver.resolve(name, kind, lifetime=5))
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
 

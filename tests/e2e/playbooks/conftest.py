@@ -48,7 +48,7 @@ SSH_OPTIONS = [
 
 @dataclass(frozen=True)
 class MailHost:
-    """A host as the control plane knows it, with everything that may be done to it."""
+    """A host as the control plane sees it, with operations for tests."""
 
     blueprint: Blueprint
     observed: ObservedHost
@@ -83,8 +83,8 @@ class MailHost:
             progress=self.lines.append,
         )
 
-    def let_in(self, *people: dict[str, object]) -> None:
-        """Run the playbooks with accounts for these people."""
+    def set_accounts(self, *people: dict[str, object]) -> None:
+        """Run the playbooks with accounts for exactly these people."""
         self.configurator(base_users=list(people)).configure(
             self.blueprint,
             self.observed,
@@ -94,7 +94,7 @@ class MailHost:
         )
 
     def shell(self, command: str, user: str = "root") -> str:
-        """Run a command on the host by our key."""
+        """Run a command on the host, with the tenant's key."""
         with _key_file(self.secrets.ssh_private_key) as key:
             done = subprocess.run(
                 ["ssh", "-i", key, *SSH_OPTIONS, f"{user}@{self.observed.primary_ip}", command],
@@ -107,7 +107,7 @@ class MailHost:
 
     def submission(self, address: str, *, tls: bool = True) -> smtplib.SMTP:
         """A connection to the submission port of one address, certificate checked."""
-        target = next(one for one in self.observed.addresses if one.name == address)
+        target = next(a for a in self.observed.addresses if a.name == address)
         assert target.ip is not None
         client = smtplib.SMTP(timeout=20, source_address=(self.lab.sender_address or "", 0))
         client._host = target.helo  # type: ignore[attr-defined]
@@ -233,7 +233,7 @@ def ordered_host(lab: RunningLab, customer: Customer, server: Server) -> MailHos
 
 @dataclass(frozen=True)
 class Runs:
-    """How configuring went: against dead sources, mended after worse trouble, and once more."""
+    """Results of runs: with dead package sources, after an interrupted installation, and again."""
 
     broken: Fault
     first: int
@@ -247,7 +247,7 @@ apt-get -qq -o Dir::Etc::SourceList=/etc/apt/sources.list download postfix
 dpkg --unpack postfix_*.deb; dpkg --configure -a; dpkg-query -W -f '${db:Status-Status}' postfix
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d
 """
-"""As when the power fails while packages are installed: one lies there without what it needs."""
+"""Leaves a package without its dependencies, as a power failure during an installation does."""
 
 
 @pytest.fixture(scope="session")
@@ -269,7 +269,7 @@ def mail_host(ordered_host: MailHost, runs: Runs) -> MailHost:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message as the sink got it."""
+    """One message as the sink received it."""
 
     source: str
     helo: str
@@ -282,7 +282,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         helo = sender = ""
-        self._say("220 sink.example ESMTP")
+        self._reply("220 sink.example ESMTP")
         for raw in self.rfile:
             line = raw.decode().strip()
             verb = line[:4].upper()
@@ -291,39 +291,41 @@ class _Session(socketserver.StreamRequestHandler):
             elif verb == "MAIL":
                 sender = line[line.index("<") + 1 : line.index(">")]
             elif verb == "DATA":
-                self._say("354 go on")
+                self._reply("354 continue")
                 text = "".join(iter(lambda: self.rfile.readline().decode(), ".\r\n"))
-                self.server.take(Delivery(self.client_address[0], helo, sender, text))
-            self._say("221 bye" if verb == "QUIT" else "250 fine")
+                self.server.add(Delivery(self.client_address[0], helo, sender, text))
+            self._reply("221 bye" if verb == "QUIT" else "250 ok")
             if verb == "QUIT":
                 return
 
-    def _say(self, line: str) -> None:
+    def _reply(self, line: str) -> None:
         self.wfile.write(f"{line}\r\n".encode())
 
 
 class Sink(socketserver.ThreadingTCPServer):
-    """Takes mail on port 25 of this machine and remembers who brought it."""
+    """Accepts mail on port 25 of this machine and stores it with its client's address."""
 
     allow_reuse_address = True
     daemon_threads = True
 
     def __init__(self, address: str) -> None:
         super().__init__((address, 25), _Session)
-        self._taken: list[Delivery] = []
-        self._news = threading.Condition()
+        self._deliveries: list[Delivery] = []
+        self._added = threading.Condition()
 
-    def take(self, delivery: Delivery) -> None:
-        with self._news:
-            self._taken.append(delivery)
-            self._news.notify_all()
+    def add(self, delivery: Delivery) -> None:
+        with self._added:
+            self._deliveries.append(delivery)
+            self._added.notify_all()
 
     def wait_for(self, match: Callable[[Delivery], bool], seconds: float = 30) -> Delivery:
         """The first delivery that matches."""
-        with self._news:
-            found = self._news.wait_for(lambda: [one for one in self._taken if match(one)], seconds)
-        assert found, f"nothing that matches among {self._taken}"
-        return found[0]
+        with self._added:
+            matches = self._added.wait_for(
+                lambda: [d for d in self._deliveries if match(d)], seconds
+            )
+        assert matches, f"no match in {self._deliveries}"
+        return matches[0]
 
 
 @pytest.fixture

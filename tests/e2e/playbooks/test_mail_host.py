@@ -1,4 +1,4 @@
-"""A real host: configured twice, asked to send, to refuse, to reboot, and mended after trouble."""
+"""A real host: configured twice, sending, refusing, rebooting, and repaired after failures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MESSAGE = (
 
 
 def wait_for_port(address: str, port: int, seconds: float = 60) -> None:
-    """Wait until a server greets there."""
+    """Wait until a server sends its greeting."""
     wait_for(lambda: greeting(address, port, 5), seconds=seconds)
 
 
@@ -67,7 +67,7 @@ class TestConfiguring:
         monkeypatch.setattr(Events, "take", spy)
         mail_host.configure()
         text = "\n".join([*mail_host.lines, *events])
-        hidden = [one.password for one in mail_host.credentials.values()]
+        hidden = [c.password for c in mail_host.credentials.values()]
         hidden += [user.password_hash for user in mail_host.secrets.users]
         hidden += ["PRIVATE KEY"]
 
@@ -75,11 +75,11 @@ class TestConfiguring:
         assert not [secret for secret in hidden if secret in text]
 
     def test_secrets_on_the_host_are_readable_by_their_daemons_only(self, mail_host) -> None:
-        found = mail_host.shell(
+        output = mail_host.shell(
             "stat -c '%a %U:%G' /etc/postfix-*/tls.pem /etc/dovecot/egress-users"
         )
 
-        assert sorted(set(found.splitlines())) == ["600 root:root", "640 root:dovecot"]
+        assert sorted(set(output.splitlines())) == ["600 root:root", "640 root:dovecot"]
 
     def test_password_login_is_refused(self, mail_host) -> None:
         with pytest.raises(Fault) as caught:
@@ -94,15 +94,17 @@ class TestConfiguring:
 
     def test_people_removed_from_the_list_lose_access(self, mail_host) -> None:
         key = mail_host.blueprint.keys.ssh
-        mail_host.let_in({"name": "ann", "key": key, "sudo": True}, {"name": "bob", "key": key})
+        mail_host.set_accounts(
+            {"name": "ann", "key": key, "sudo": True}, {"name": "bob", "key": key}
+        )
         assert mail_host.shell("sudo -n id -un", user="ann") == "root\n"
         assert mail_host.shell("id -un; sudo -n id -un", user="bob") == "bob\n"
         mail_host.shell("mkdir -p .ssh; cp /etc/penguin/people/bob .ssh/authorized_keys", "bob")
 
-        mail_host.let_in({"name": "ann", "key": key})
+        mail_host.set_accounts({"name": "ann", "key": key})
         assert mail_host.shell("id -un", user="bob") == ""
         assert mail_host.shell("id -un; sudo -n id -un", user="ann") == "ann\n"
-        mail_host.let_in()
+        mail_host.set_accounts()
         assert mail_host.shell("id -un", user="ann") == ""
         assert mail_host.shell("id -un") == "root\n"
 
@@ -112,13 +114,13 @@ class TestSending:
     def test_mail_sent_leaves_from_its_address_under_its_name(
         self, mail_host, sink, address
     ) -> None:
-        expected = next(one for one in mail_host.observed.addresses if one.name == address)
+        expected = next(a for a in mail_host.observed.addresses if a.name == address)
         subject = f"leaves-{address}"
 
         with mail_host.login(address) as client:
             assert code_of(client, RETURN_PATH, f"bob@[{mail_host.lab.sender_address}]") == 250
             code, answer = client.data(MESSAGE.format(subject=subject))
-        delivery = sink.wait_for(lambda one: subject in one.text)
+        delivery = sink.wait_for(lambda d: subject in d.text)
 
         assert code == 250
         assert b"queued as" in answer
@@ -181,11 +183,11 @@ class TestReceiving:
         with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
             client.sendmail("", [RETURN_PATH], MESSAGE.format(subject="returned"))
 
-        found = mail_host.shell(
+        output = mail_host.shell(
             "for i in $(seq 50); do grep -rl 'Subject: returned' /var/mail/penguin/bounces/new "
             "&& break; sleep 0.2; done"
         )
-        assert found.strip()
+        assert output.strip()
 
     def test_egress_addresses_have_no_port_25(self, mail_host) -> None:
         with pytest.raises(OSError, match=r"timed out|refused"):

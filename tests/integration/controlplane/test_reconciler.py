@@ -267,7 +267,7 @@ class TestDelete:
         await stepped.apply()
         await stepped.step()
         await stepped.api.delete("/tenants/acme")
-        stepped.cloud.keeps_after_destroy = 1
+        stepped.cloud.ignored_destroys = 1
         await stepped.step()
         assert (await stepped.tenant())["deleting"]
         await stepped.until_quiet()

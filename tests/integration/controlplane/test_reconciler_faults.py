@@ -42,6 +42,6 @@ async def test_stack_that_is_not_empty_after_its_deletion_is_shown(
     await stepped.apply()
     await stepped.step()
     await stepped.api.delete("/tenants/acme")
-    stepped.cloud.keeps_after_destroy = 1
+    stepped.cloud.ignored_destroys = 1
     await stepped.step()
     assert_shows(await condition(stepped, "Reconciling"), NOT_GONE)

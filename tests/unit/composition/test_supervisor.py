@@ -1,4 +1,4 @@
-"""The supervisor stops parts in their order, waits as long as each may take, then kills."""
+"""The supervisor stops parts in order, waits for each until its deadline, then kills it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Run:
 
     @asynccontextmanager
     async def supervising(self, *children: Child) -> AsyncIterator[asyncio.Task[None]]:
-        """Run until all parts have started; at the end nothing runs any more."""
+        """Run until all parts have started; at the end nothing is running."""
         self.supervisor = Supervisor(children, self.stop)
         task = asyncio.create_task(self.supervisor.run())
         try:
@@ -78,15 +78,15 @@ async def test_supervisor_that_stops_stops_each_group_after_the_previous_one(
     ]
     async with run.supervising(*children) as task:
         run.stop.set()
-        await run.until("api asked", "public ended")
-        assert not {"reconciler asked", "sender asked"} & set(run.events)
+        await run.until("api stopping", "public ended")
+        assert not {"reconciler stopping", "sender stopping"} & set(run.events)
         await asyncio.to_thread(gate.write_text, "")
         await asyncio.wait_for(task, 30)
     assert run.events[-5:] == [
         "api ended",
-        "reconciler asked",
+        "reconciler stopping",
         "reconciler ended",
-        "sender asked",
+        "sender stopping",
         "sender ended",
     ]
 
@@ -94,19 +94,19 @@ async def test_supervisor_that_stops_stops_each_group_after_the_previous_one(
 async def test_part_past_its_deadline_is_killed_and_the_others_are_stopped(
     run: Run,
 ) -> None:
-    deaf = run.child("reconciler", timedelta(seconds=0.2), deaf=True)
-    async with run.supervising(run.child("api"), deaf, run.child("sender")) as task:
+    stuck = run.child("reconciler", timedelta(seconds=0.2), ignores_stop=True)
+    async with run.supervising(run.child("api"), stuck, run.child("sender")) as task:
         run.stop.set()
         await asyncio.wait_for(task, 30)
     assert "reconciler ended" not in run.events
-    assert run.events[-2:] == ["sender asked", "sender ended"]
+    assert run.events[-2:] == ["sender stopping", "sender ended"]
 
 
 async def test_supervisor_told_to_kill_waits_for_no_part(run: Run) -> None:
-    children = [run.child(name, deaf=True) for name in ("api", "reconciler", "sender")]
+    children = [run.child(name, ignores_stop=True) for name in ("api", "reconciler", "sender")]
     async with run.supervising(*children) as task:
         run.stop.set()
-        await run.until("api asked")
+        await run.until("api stopping")
         assert run.supervisor is not None
         run.supervisor.kill()
         await asyncio.wait_for(task, 30)
