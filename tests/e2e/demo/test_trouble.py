@@ -108,9 +108,8 @@ def test_host_that_never_boots_is_reported_and_not_ordered_again(own_lab: Runnin
     until_reported(
         "InfrastructureReady", "HostwindsNotActive", "stack/acme/mx1", "ask Hostwinds' support"
     )
-    until(
-        lambda: "hostwinds.not_active" in penguin("logs", "acme")
-    )  # the newest operation may still run
+    # The newest operation may still run.
+    until(lambda: "hostwinds.not_active" in penguin("logs", "acme"))
     assert bought(own_lab) == ["server"]
 
     power(own_lab, "boot")

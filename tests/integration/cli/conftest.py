@@ -1,4 +1,4 @@
-"""The commands in front of a real API on a real database."""
+"""Commands against a real API on a real database."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ spec:
 
 @dataclass
 class Plane:
-    """A running API, and its database, in which a test plays the reconciler."""
+    """A running API and its database, in which a test writes what a reconciler would."""
 
     url: str
     key: str
@@ -69,8 +69,8 @@ class Plane:
         with psycopg.connect(self.dsn) as admin:
             admin.execute(statement)
 
-    def delete_when_asked(self) -> None:
-        """Delete the tenant once its deletion was requested."""
+    def delete_when_requested(self) -> None:
+        """Wait until the tenant's deletion is requested, and delete it."""
 
         def deleted() -> bool:
             with psycopg.connect(self.dsn) as admin:
@@ -84,22 +84,22 @@ def plane(upgraded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     key = create_key(PEPPER)
     listener = listen("127.0.0.1", 0)
     ready = threading.Event()
-    loop_of: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
-    async def work() -> None:
+    async def serve() -> None:
         pools = Database.connect(upgraded, INSTALLATION, PASSWORDS, pool_size=2)
         async with pools.begin(OPERATOR) as connection:
             await add_key(
                 connection, key, tenant_id=None, scopes=tuple(Scope), now=datetime.now(UTC)
             )
         stop = asyncio.Event()
-        loop_of.append((asyncio.get_running_loop(), stop))
+        running.append((asyncio.get_running_loop(), stop))
         app = create_app(database=pools, platform=PLATFORM, pepper=PEPPER, phases=ROWS)
         await serve_http(app, listener, stop, ready.set)
         await pools.close()
 
-    log_to(tmp_path / "log" / "control-plane.jsonl")  # not where the commands print
-    thread = threading.Thread(target=asyncio.run, args=(work(),))
+    log_to(tmp_path / "log" / "control-plane.jsonl")  # not to the commands' output
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     assert ready.wait(20)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -107,7 +107,7 @@ def plane(upgraded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("PENGUIN_API_URL", url)
     monkeypatch.setenv("PENGUIN_API_KEY", key.secret)
     yield Plane(url, key.secret, upgraded)
-    loop, stop = loop_of[0]
+    loop, stop = running[0]
     loop.call_soon_threadsafe(stop.set)
     thread.join(20)
     structlog.reset_defaults()
@@ -115,13 +115,13 @@ def plane(upgraded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 @pytest.fixture
 def penguin() -> Callable[..., int]:
-    """Run the command line, which waits by `sleep`, and return its exit code."""
-    a_little = threading.Event()
+    """Run the command line, with `sleep` for its pauses, and return its exit code."""
+    pause = threading.Event()
 
     def penguin(
         *arguments: str, sleep: Callable[[float], object] | None = None, stdin: TextIO | None = None
     ) -> int:
-        wait = sleep or (lambda _: a_little.wait(0.02))
+        wait = sleep or (lambda _: pause.wait(0.02))
         return run(*arguments, environment=Environment(sleep=wait, stdin=stdin))
 
     return penguin

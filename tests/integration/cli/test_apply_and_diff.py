@@ -1,4 +1,4 @@
-"""What apply, diff and render print and change, in front of a real API."""
+"""Output and effects of apply, diff and render, against a real API."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_diff_shows_key_paths_resources_and_cost_and_exits_2(plane, penguin, fil
     assert "+ record mx1-3/A: mx1-3.acme.example A (the IPv4 address of mx1-3)\n" in output
     assert "monthly cost: $43.98 → $48.97 (+$4.99)\n" in output
     assert penguin("diff", "-f", str(file), "-o", "json") == 2
-    found = json.loads(capsys.readouterr().out)
-    assert found[0]["monthly_cost_usd_cents"] == {"before": 4398, "after": 4897}
+    changes = json.loads(capsys.readouterr().out)
+    assert changes[0]["monthly_cost_usd_cents"] == {"before": 4398, "after": 4897}
 
 
 def test_labels_are_compared_applied_shown_and_selected_by(plane, penguin, file, capsys):

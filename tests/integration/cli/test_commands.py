@@ -1,4 +1,4 @@
-"""What the other commands, and all of them, print, and how they exit, in front of a real API."""
+"""Output and exit codes of the other commands, against a real API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists and pages of resources, in front of a real API."""
+"""Lists and pages of resources, against a real API."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_get_lists_the_parts_of_tenants_and_describes_each(
     rows = capsys.readouterr().out.splitlines()[1:]
     assert [row.split()[:2] for row in rows] == [["acme", name] for name in names]
     assert penguin("get", kind, names[0], "-o", "json") == 0
-    one = json.loads(capsys.readouterr().out)
-    assert (one["tenant"], one["name"]) == ("acme", names[0])
+    resource = json.loads(capsys.readouterr().out)
+    assert (resource["tenant"], resource["name"]) == ("acme", names[0])
     assert penguin("describe", f"{kind}/{names[0]}") == 0
     assert f"{names[0]} of tenant acme" in capsys.readouterr().out
     assert penguin("get", kind, "nope") == 1
@@ -124,11 +124,11 @@ def test_get_with_watch_prints_rows_and_then_changes(plane, penguin, file, capsy
             raise KeyboardInterrupt from None
 
     assert penguin("get", "tenants", "-w", sleep=between_two_requests) == 130
-    header, before, after, gone = capsys.readouterr().out.splitlines()
+    header, before, after, deleted = capsys.readouterr().out.splitlines()
     assert header.split()[:2] == ["NAME", "READY"]
     assert before.split()[:2] == ["acme", "Unknown"]
     assert after.split()[:2] == ["acme", "True"]
-    assert gone == "tenant/acme is gone"
+    assert deleted == "tenant/acme is gone"
 
 
 def test_get_lists_stops_of_all_and_of_one_tenant(plane, penguin, file, capsys):

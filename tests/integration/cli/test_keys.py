@@ -1,4 +1,4 @@
-"""`penguin keys` in front of a real API."""
+"""`penguin keys` against a real API."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def test_key_of_an_operator_is_one_document(plane, penguin, capsys):
     assert f"{key['prefix']}  (operator)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("whose", [(), ("acme", "--operator")])
-def test_key_of_neither_or_both_is_refused(plane, penguin, capsys, whose):
-    assert penguin("keys", "create", *whose) == 1
+@pytest.mark.parametrize("arguments", [(), ("acme", "--operator")])
+def test_key_of_neither_or_both_is_refused(plane, penguin, capsys, arguments):
+    assert penguin("keys", "create", *arguments) == 1
     mistake = "a key belongs to a tenant or to an operator"
     remedy = "give the name of the tenant, or --operator"
     assert_shows(capsys.readouterr().err, faults.USAGE, mistake=mistake, remedy=remedy)

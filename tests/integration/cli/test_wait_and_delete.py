@@ -1,4 +1,4 @@
-"""What wait and delete print, and how they exit, in front of a real API."""
+"""Output and exit codes of wait and delete, against a real API."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def test_wait_shows_each_change_and_ends_with_the_condition(plane, penguin, file
     def between_two_requests(_: float) -> None:
         plane.set("DnsReady", "True", "RecordsFound", "all 12")
 
-    wanted = "--for=condition=DnsReady"
-    assert penguin("wait", "tenant", "acme", wanted, sleep=between_two_requests) == 0
+    option = "--for=condition=DnsReady"
+    assert penguin("wait", "tenant", "acme", option, sleep=between_two_requests) == 0
     *changes, end = capsys.readouterr().out.splitlines()
     assert changes[-1].partition(" s  ")[2] == "✓ DnsReady: all 12"
     assert end == "tenant/acme condition met: DnsReady"
@@ -55,10 +55,10 @@ def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, ca
     penguin("apply", "-f", str(file))
     assert penguin("delete", "tenant", "acme") == 1
     assert_shows(capsys.readouterr().err, faults.UNCONFIRMED)
-    gone = threading.Thread(target=plane.delete_when_asked)
-    gone.start()
+    deletion = threading.Thread(target=plane.delete_when_requested)
+    deletion.start()
     assert penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=20s") == 0
-    gone.join()
+    deletion.join()
     assert "tenant/acme deleted" in capsys.readouterr().out
     assert penguin("get", "tenant", "acme") == 1
     assert "error[resource.not_found]" in capsys.readouterr().err
@@ -83,8 +83,8 @@ def test_delete_answered_with_no_deletes_nothing(plane, penguin, file, capsys):
 def test_wait_interrupted_exits_with_130(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
 
-    def pressed(_: float) -> None:
+    def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    assert penguin("wait", "tenant", "acme", "--for=condition=Ready", sleep=pressed) == 130
+    assert penguin("wait", "tenant", "acme", "--for=condition=Ready", sleep=interrupt) == 130
     assert capsys.readouterr().err.endswith("interrupted\n")

@@ -60,9 +60,9 @@ def clock() -> Clock:
 @pytest.fixture
 async def pools(upgraded: str) -> AsyncIterator[Database]:
     """The pools of an upgraded database."""
-    made = Database.connect(upgraded, INSTALLATION, PASSWORDS, pool_size=3)
-    yield made
-    await made.close()
+    database = Database.connect(upgraded, INSTALLATION, PASSWORDS, pool_size=3)
+    yield database
+    await database.close()
 
 
 @pytest.fixture

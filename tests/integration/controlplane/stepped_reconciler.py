@@ -1,4 +1,4 @@
-"""A reconciler that a test steps by hand, with everything outside in memory."""
+"""A reconciler that a test runs pass by pass, with all external systems in memory."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from vault import KeyRing, Vault
 
 @dataclass
 class SteppedReconciler:
-    """A reconciler that is stepped by hand, and a client of the API beside it."""
+    """A reconciler that is run pass by pass, and a client of the API."""
 
     cloud: InMemoryEngine
     internet: MemoryInternet
     configurator: MemoryConfigurator
     points: Points
-    """Of the three doubles."""
+    """Points of the three test doubles."""
     clock: Clock
     api: httpx2.AsyncClient
     database: Database
     """As the test sees it."""
-    used: Database
+    reconciler_database: Database
     """As the reconciler sees it."""
     vault: Vault
     settings: ReconcilerSettings
@@ -49,7 +49,7 @@ class SteppedReconciler:
 
     def reconciler(self) -> Reconciler:
         return Reconciler(
-            database=self.used,
+            database=self.reconciler_database,
             vault=self.vault,
             platform=PLATFORM,
             phases=self.phases,
@@ -62,7 +62,7 @@ class SteppedReconciler:
         return await self.reconciler().step("test", asyncio.Event())
 
     def meanwhile(self, point: str, action: Callable[[], Awaitable[object]]) -> None:
-        """Run a coroutine in this test's event loop, once, while a double waits at a point."""
+        """Run a coroutine in this test's event loop, once, while a test double waits at a point."""
         loop = asyncio.get_running_loop()
 
         async def run() -> None:
@@ -74,7 +74,7 @@ class SteppedReconciler:
         self.points.once(point, wait)
 
     async def until_quiet(self, passes: int = 10) -> None:
-        """Run what becomes due within the next hours, up to a number of passes."""
+        """Run passes that become due within the next hour, up to a number of passes."""
         for _ in range(passes):
             self.clock.advance(minutes=6)
             if not await self.step():
@@ -83,9 +83,14 @@ class SteppedReconciler:
     async def tenant(self) -> dict[str, Any]:
         return dict((await self.api.get("/tenants/acme")).json())
 
+    async def shown_condition(self, type_: str, subject: str = "tenant") -> dict[str, Any]:
+        """Return a condition as the API shows it."""
+        conditions = (await self.tenant())["conditions"]
+        [condition] = [c for c in conditions if (c["subject"], c["type"]) == (subject, type_)]
+        return dict(condition)
+
     async def condition(self, type_: str, subject: str = "tenant") -> tuple[str, str]:
-        found = {(c["subject"], c["type"]): c for c in (await self.tenant())["conditions"]}
-        condition = found[subject, type_]
+        condition = await self.shown_condition(type_, subject)
         return condition["status"], condition["reason"]
 
     async def operations(self) -> list[tuple[str, str | None, str | None]]:
@@ -101,8 +106,8 @@ class SteppedReconciler:
         return {domain["name"]: domain["verified"] for domain in entry["domains"]}
 
     async def apply(self, **spec: Any) -> httpx2.Response:
-        known = await self.api.get("/tenants/acme")
-        if known.status_code == 404:
+        existing = await self.api.get("/tenants/acme")
+        if existing.status_code == 404:
             return await self.api.post("/tenants", json=document(**spec))
         return await self.api.put("/tenants/acme", json=document(**spec))
 
@@ -120,7 +125,7 @@ def stepped(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> Ste
         clock,
         operator,
         database=pools,
-        used=pools,
+        reconciler_database=pools,
         vault=Vault(KeyRing.create(tmp_path / "keys")),
         settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
         phases=standard(cloud, internet, configurator),

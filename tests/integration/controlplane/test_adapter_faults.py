@@ -1,4 +1,4 @@
-"""Faults that no adapter is made to raise in a test, as conditions and operations show them.
+"""Faults that no test provokes in an adapter, as conditions and operations show them.
 
 The others are raised by the real engine, Ansible and verifier in `tests/integration/provisioning`.
 """
@@ -23,30 +23,23 @@ ENGINE: dict[Code, str] = {
     pulumi.RECORD_QUOTA: "the emulated zone has room for every record",
     pulumi.RECORD_REFUSED: "the emulated zone takes every record of a blueprint",
     pulumi.PROGRAM: "is a defect",
-    pulumi.FAILED: "is what nothing is known of",
-    CLOUDFLARE_ERROR: "is repeated by the plugin for minutes first",
+    pulumi.FAILED: "is the code of unknown errors",
+    CLOUDFLARE_ERROR: "is retried by the plugin for minutes first",
     hostwinds.OUTCOME_UNKNOWN: "is looked up by the plugin at once, and shown in its log only",
     hostwinds.REFUSED: "the emulated account takes every order of a blueprint",
     hostwinds.SIZE_NOT_ON_OFFER: "every size of a document is on the emulated price list",
     hostwinds.SERVER_LOCKED: "needs a person who locks a server in the portal",
     hostwinds.POINTER_IMPORT: "only `pulumi import` by hand asks for it",
-    hostwinds.NOT_IN_EFFECT: "is waited for as long as a server may take to go",
+    hostwinds.NOT_IN_EFFECT: "is waited for until the deadline of a deletion",
     hostwinds.SEVERAL_SERVERS: "needs a person who gives two servers one name",
     hostwinds.VANISHED: "needs a person who ends a server in the portal",
     hostwinds.SUPERSEDED: "needs a second holder of the lease between two calls",
-    hostwinds.INTERRUPTED: "needs an end of the plugin between two calls",
+    hostwinds.INTERRUPTED: "needs the plugin to end between two calls",
     hostwinds.REPLACEMENT_NAME: "the blueprint gives a replacement another name",
     hostwinds.PENDING: "is a condition of its address, without a code",
     hostwinds.DEFECT: "is a defect",
 }
-"""Faults of an engine run to the reason why a double raises them here."""
-
-
-async def shown(stepped: SteppedReconciler, type_: str, subject: str = "tenant") -> dict[str, Any]:
-    """Return a condition as the API shows it."""
-    conditions = (await stepped.tenant())["conditions"]
-    [found] = [c for c in conditions if (c["subject"], c["type"]) == (subject, type_)]
-    return dict(found)
+"""Faults of an engine run, with the reason why a test double raises them."""
 
 
 async def last_operation(stepped: SteppedReconciler) -> dict[str, Any]:
@@ -66,7 +59,7 @@ async def test_fault_of_an_engine_run_is_shown(stepped: SteppedReconciler) -> No
         await apply_another(stepped, number)
         stepped.cloud.failures = [code.shown().at("stack/acme")]
         assert await stepped.step()
-        assert_shows(await shown(stepped, "InfrastructureReady"), code)
+        assert_shows(await stepped.shown_condition("InfrastructureReady"), code)
         assert_shows(await last_operation(stepped), code)
 
 
@@ -75,13 +68,13 @@ async def test_changed_host_key_is_shown(stepped: SteppedReconciler) -> None:
     await stepped.apply()
     stepped.configurator.fail_next("mx1", HOST_KEY_CHANGED.shown())
     assert await stepped.step()
-    assert_shows(await shown(stepped, "HostsConfigured", "host/mx1"), HOST_KEY_CHANGED)
+    assert_shows(await stepped.shown_condition("HostsConfigured", "host/mx1"), HOST_KEY_CHANGED)
     assert_shows(await last_operation(stepped), HOST_KEY_CHANGED)
 
 
 async def test_unconfirmed_reverse_name_is_shown(stepped: SteppedReconciler) -> None:
-    """A real name server without the address record of a host has a more general fault first."""
+    """With a real name server, a missing address record causes a more general fault first."""
     await stepped.apply()
     stepped.internet.wrong = {("address/mx1-2", "fcrdns"): PTR_NOT_CONFIRMED}
     assert await stepped.step()
-    assert_shows(await shown(stepped, "DnsReady", "address/mx1-2"), PTR_NOT_CONFIRMED)
+    assert_shows(await stepped.shown_condition("DnsReady", "address/mx1-2"), PTR_NOT_CONFIRMED)

@@ -95,5 +95,5 @@ def test_tenant_of_the_description_is_the_json_schema() -> None:
 
 
 def _without_null_default(values: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI leaves those out."""
+    """Remove null defaults, which FastAPI omits."""
     return {key: value for key, value in values.items() if (key, value) != ("default", None)}

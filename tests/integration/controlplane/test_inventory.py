@@ -1,4 +1,4 @@
-"""The lists of hosts, addresses, domains and mailboxes: complete, in order, and one's own."""
+"""The lists of hosts, addresses, domains and mailboxes: complete, in order, and limited to the key's tenant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.integration.controlplane.conftest import document
 KINDS = ("hosts", "addresses", "domains", "mailboxes")
 
 
-def boxes(*names: str) -> dict[str, Any]:
+def mailboxes(*names: str) -> dict[str, Any]:
     return {"mailboxes": [{"address": name} for name in names]}
 
 
@@ -26,11 +26,11 @@ async def tenants(operator: httpx2.AsyncClient) -> dict[str, str]:
         {"name": "mx2", "addresses": 1},
     ]
     documents = [
-        document("acme", hosts=hosts, **boxes("sales@acme.example", "info@acme.example")),
-        document("zoo", **boxes("sales@zoo.example")),
+        document("acme", hosts=hosts, **mailboxes("sales@acme.example", "info@acme.example")),
+        document("zoo", **mailboxes("sales@zoo.example")),
     ]
-    made = [(await operator.post("/tenants", json=each)).json() for each in documents]
-    return {tenant["name"]: tenant["id"] for tenant in made}
+    created = [(await operator.post("/tenants", json=body)).json() for body in documents]
+    return {tenant["name"]: tenant["id"] for tenant in created}
 
 
 async def listed(client: httpx2.AsyncClient, kind: str, **query: Any) -> list[dict[str, Any]]:
@@ -50,10 +50,10 @@ async def listed(client: httpx2.AsyncClient, kind: str, **query: Any) -> list[di
 async def test_addresses_of_all_tenants_are_listed_once_in_order_for_any_page_size(
     operator, tenants, limit
 ):
-    found = await listed(operator, "addresses", limit=limit)
+    parts = await listed(operator, "addresses", limit=limit)
     expected = [("acme", f"mx1-{n}") for n in range(1, 12)]
     expected += [("acme", "mx2-1"), ("zoo", "mx1-1"), ("zoo", "mx1-2")]
-    assert [(each["tenant"], each["name"]) for each in found] == expected
+    assert [(part["tenant"], part["name"]) for part in parts] == expected
 
 
 async def test_parts_of_each_kind_show_their_specification(operator, tenants):
@@ -62,8 +62,8 @@ async def test_parts_of_each_kind_show_their_specification(operator, tenants):
     assert (host["service_id"], host["conditions"]) == (None, [])
     [domain] = await listed(operator, "domains", tenant="zoo")
     assert (domain["name"], domain["dns"]) == ("zoo.example", "cloudflare")
-    [box] = await listed(operator, "mailboxes", tenant="zoo")
-    assert (box["name"], box["domain"], box["daily_cap"]) == (
+    [mailbox] = await listed(operator, "mailboxes", tenant="zoo")
+    assert (mailbox["name"], mailbox["domain"], mailbox["daily_cap"]) == (
         "sales@zoo.example",
         "zoo.example",
         50,
@@ -83,8 +83,8 @@ async def test_parts_of_each_kind_show_their_specification(operator, tenants):
 async def test_parts_filtered_by_name_have_that_name(
     operator, tenants, kind, name, tenants_with_it
 ):
-    found = await listed(operator, kind, name=name)
-    assert [(each["tenant"], each["name"]) for each in found] == [
+    parts = await listed(operator, kind, name=name)
+    assert [(part["tenant"], part["name"]) for part in parts] == [
         (tenant, name) for tenant in tenants_with_it
     ]
 
@@ -118,8 +118,8 @@ async def test_address_observed_shows_its_ip(operator, tenants, pools):
                 "where name = 'zoo'"
             )
         )
-    found = await listed(operator, "addresses", tenant="zoo")
-    assert [(address["name"], address["ip"]) for address in found] == [
+    parts = await listed(operator, "addresses", tenant="zoo")
+    assert [(address["name"], address["ip"]) for address in parts] == [
         ("mx1-1", "198.51.100.7"),
         ("mx1-2", None),
     ]
@@ -135,5 +135,5 @@ async def test_events_of_a_deleted_tenant_are_listed(operator, tenants, pools):
         await connection.execute(text("delete from oltp.tenants where name = 'zoo'"))
     answer = await operator.get("/events", params={"tenant": "zoo"})
     assert [event["reason"] for event in answer.json()["items"]] == ["Created"]
-    behind = {"tenant": "zoo", "cursor": answer.json()["next"]}
-    assert (await operator.get("/events", params=behind)).json()["items"] == []
+    query = {"tenant": "zoo", "cursor": answer.json()["next"]}
+    assert (await operator.get("/events", params=query)).json()["items"] == []

@@ -24,8 +24,8 @@ TABLES = ("domains", "hosts", "conditions", "operations", "operation_lines", "ev
 
 @pytest.fixture
 async def two(operator) -> tuple[UUID, UUID]:
-    made = [(await operator.post("/tenants", json=document(n))).json() for n in ("acme", "bob")]
-    return UUID(made[0]["id"]), UUID(made[1]["id"])
+    created = [(await operator.post("/tenants", json=document(n))).json() for n in ("acme", "bob")]
+    return UUID(created[0]["id"]), UUID(created[1]["id"])
 
 
 async def test_api_role_with_a_tenant_sees_its_rows_only(pools, two):
@@ -196,8 +196,8 @@ def test_upgrade_lets_a_role_without_login_log_in(database):
         upgrade(database, INSTALLATION, PASSWORDS)
         admin.execute(f"alter role {login(Role.API)} nologin")
     upgrade(database, INSTALLATION, PASSWORDS)
-    opened = role_dsn(database, login(API), PASSWORDS[API].get_secret_value())
-    with psycopg.connect(opened) as connection:
+    dsn = role_dsn(database, login(API), PASSWORDS[API].get_secret_value())
+    with psycopg.connect(dsn) as connection:
         assert connection.execute("select current_user").fetchone() == (login(API),)
 
 

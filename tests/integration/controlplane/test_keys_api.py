@@ -24,7 +24,7 @@ async def acme(operator: httpx2.AsyncClient) -> dict[str, Any]:
     return dict((await operator.post("/tenants", json=document())).json())
 
 
-def presenting(app: FastAPI, key: str) -> httpx2.AsyncClient:
+def client_with(app: FastAPI, key: str) -> httpx2.AsyncClient:
     """Return a client with a key."""
     return httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app),
@@ -42,7 +42,7 @@ async def created(client: httpx2.AsyncClient, tenant: str | None, *scopes: str) 
 async def test_key_of_a_tenant_sees_its_tenant_only(operator, acme, app: FastAPI) -> None:
     await operator.post("/tenants", json=document("beta"))
     key = await created(operator, "acme")
-    async with presenting(app, key["key"]) as tenant:
+    async with client_with(app, key["key"]) as tenant:
         names = [item["name"] for item in (await tenant.get("/tenants")).json()["items"]]
         assert names == ["acme"]
         assert_shows((await tenant.get("/keys")).json(), faults.OPERATORS_ONLY)
@@ -52,7 +52,7 @@ async def test_key_of_a_tenant_sees_its_tenant_only(operator, acme, app: FastAPI
 
 async def test_key_of_an_operator_sees_all_tenants(operator, acme, app: FastAPI) -> None:
     key = await created(operator, None, "tenants:read")
-    async with presenting(app, key["key"]) as other:
+    async with client_with(app, key["key"]) as other:
         assert len((await other.get("/tenants")).json()["items"]) == 1
         refused = await other.delete("/tenants/acme")
         assert_shows(refused.json(), faults.SCOPE_MISSING, scope="tenants:write")
@@ -92,7 +92,7 @@ async def test_keys_are_listed_in_pages_without_secrets(operator, acme) -> None:
 async def test_key_that_was_revoked_is_refused_and_recorded(operator, acme, app: FastAPI) -> None:
     key = await created(operator, "acme", "tenants:read")
     prefix = key["prefix"]
-    async with presenting(app, key["key"]) as tenant:
+    async with client_with(app, key["key"]) as tenant:
         assert (await tenant.get("/tenants")).status_code == 200
         assert (await operator.delete(f"/keys/{prefix}")).status_code == 204
         assert_shows((await tenant.get("/tenants")).json(), faults.KEY_INVALID)
@@ -121,5 +121,5 @@ async def test_key_of_the_settings_that_was_revoked_is_not_admitted_by_an_upgrad
     with psycopg.connect(upgraded) as admin:
         values = {"prefix": key["prefix"], "hash": b"hash", "scopes": ALL}
         admin.execute(SQL.admit_operator, values)
-    async with presenting(app, key["key"]) as other:
+    async with client_with(app, key["key"]) as other:
         assert_shows((await other.get("/tenants")).json(), faults.KEY_INVALID)

@@ -1,4 +1,4 @@
-"""Pausing a tenant through the API: who may, what is recorded, and what wakes the reconciler."""
+"""Pausing a tenant through the API: who may do it, what is recorded, and that the tenant becomes due."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ async def test_pause_changed_is_an_event_with_its_actor(operator, acme, clock):
     for _ in range(2):
         await operator.post("/tenants/acme/resume", json={"reason": "migrated"})
     events = (await operator.get("/events")).json()["items"]
-    found = [(e["reason"], e["message"]) for e in events if e["kind"] == "pause"]
-    assert found == [("Paused", WHY["reason"]), ("Resumed", "migrated")]
+    changes = [(e["reason"], e["message"]) for e in events if e["kind"] == "pause"]
+    assert changes == [("Paused", WHY["reason"]), ("Resumed", "migrated")]
     assert all(e["actor"].startswith("pm_live_") for e in events if e["kind"] == "pause")
 
 

@@ -1,4 +1,4 @@
-"""Every named query is one that PostgreSQL accepts with all migrations applied."""
+"""PostgreSQL accepts every named query once all migrations are applied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kit.queries import Queries
 from tests.support.queries import FILES
 
 PARAMETER = re.compile(r"%\((\w+)\)s")
-OF_THE_ENGINE = "create temporary table pulumi_state (key text primary key, data json)"
+ENGINE_TABLE = "create temporary table pulumi_state (key text primary key, data json)"
 
 
 def prepared(query: str) -> str:
@@ -22,14 +22,14 @@ def prepared(query: str) -> str:
     if not PARAMETER.search(query):
         query = str(text(query).compile(dialect=postgresql.dialect(paramstyle="pyformat")))
     numbers = dict(zip(dict.fromkeys(PARAMETER.findall(query)), count(1), strict=False))
-    return PARAMETER.sub(lambda found: f"${numbers[found[1]]}", query)
+    return PARAMETER.sub(lambda match: f"${numbers[match[1]]}", query)
 
 
 def test_queries_are_accepted_by_the_upgraded_database(upgraded: str) -> None:
     refused = {}
     with psycopg.connect(upgraded, autocommit=True) as connection:
         ensure_schema(connection)
-        connection.execute(OF_THE_ENGINE)
+        connection.execute(ENGINE_TABLE)
         for file in FILES:
             queries = Queries(str(file), str)
             for name in queries:

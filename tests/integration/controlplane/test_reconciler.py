@@ -1,4 +1,4 @@
-"""Passes on a real database, with everything outside in memory."""
+"""Passes on a real database, with all external systems in memory."""
 
 from __future__ import annotations
 
@@ -73,8 +73,10 @@ async def test_events_of_a_first_pass_come_in_the_order_of_phases(
     await stepped.step()
     events = (await stepped.api.get("/events", params={"limit": 1000})).json()["items"]
     kinds = [e["kind"] for e in events if e["subject"] == "tenant" and e["kind"].endswith("=True")]
-    wanted = ["InfrastructureReady", "DnsReady", "HostsConfigured", "Verified", "SendingEnabled"]
-    assert [kind for kind in kinds if kind[:-5] in wanted] == [f"{name}=True" for name in wanted]
+    expected = ["InfrastructureReady", "DnsReady", "HostsConfigured", "Verified", "SendingEnabled"]
+    assert [kind for kind in kinds if kind[:-5] in expected] == [
+        f"{name}=True" for name in expected
+    ]
     assert kinds[-1] == "Ready=True"
 
 
@@ -90,9 +92,9 @@ async def test_process_killed_at_any_point_is_followed_by_ready_with_one_purchas
 ) -> None:
     await stepped.apply()
     stepped.points.kill(point)
-    with pytest.raises(BaseException) as death:  # noqa: PT011 - a group or the death itself
+    with pytest.raises(BaseException) as raised:  # noqa: PT011 - a group or Killed itself
         await stepped.step()
-    assert death.group_contains(Killed) if isinstance(death.value, BaseExceptionGroup) else True
+    assert raised.group_contains(Killed) if isinstance(raised.value, BaseExceptionGroup) else True
     assert not await stepped.step(), "the lease of the dead process still holds"
     stepped.clock.advance(minutes=2)
     assert await stepped.step()
@@ -129,11 +131,11 @@ async def test_lasting_failure_is_observed_and_not_tried_again_before_the_next_a
     await stepped.step()
     assert await stepped.condition("Stalled") == ("True", "CloudflareUnauthorized")
     stepped.clock.advance(days=30)
-    assert await stepped.step(), "it is looked at"
+    assert await stepped.step(), "the tenant is observed"
     assert await stepped.operations() == [
         ("make", "succeeded", None),
         ("create", "failed", "cloudflare.unauthorized"),
-    ], "and what failed is not tried again"
+    ], "what failed is not tried again"
     assert await stepped.condition("Stalled") == ("True", "CloudflareUnauthorized")
     assert await stepped.condition("InfrastructureReady") == ("False", "CloudflareUnauthorized")
     assert (await stepped.apply()).headers["Penguin-Outcome"] == "configured"
@@ -192,8 +194,8 @@ async def test_domain_that_becomes_manual_gets_a_key_with_a_manual_selector(
     blueprint = (await stepped.api.get("/tenants/acme/blueprint")).json()
     selectors = {d["name"]: d["selector"] for d in blueprint["domains"]}
     assert selectors == {"acme.example": "pm202611", "acme-mail.example": "pm1"}
-    known = {r["name"] for r in blueprint["records"] if r["type"] == "CNAME"}
-    assert "pm1._domainkey.acme-mail.example" in known
+    aliases = {r["name"] for r in blueprint["records"] if r["type"] == "CNAME"}
+    assert "pm1._domainkey.acme-mail.example" in aliases
 
 
 async def test_domain_with_a_missing_record_does_not_send(stepped: SteppedReconciler) -> None:
@@ -274,8 +276,8 @@ class TestDelete:
         assert (await stepped.api.get("/tenants/acme")).status_code == 404
         assert stepped.cloud.state("acme") == CloudState(digest=None)
         async with stepped.database.begin(CONTROLLER) as connection:
-            left = await connection.execute(text("select * from directory.entries"))
-            assert left.all() == []
+            remaining = await connection.execute(text("select * from directory.entries"))
+            assert remaining.all() == []
 
     @pytest.mark.parametrize("point", ["before destroy", "after destroy"])
     async def test_deletion_whose_process_was_killed_goes_on(

@@ -1,9 +1,8 @@
-"""What the reconciler itself reports is shown in the tenant's conditions."""
+"""Faults of the reconciler itself are shown in the tenant's conditions."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from controlplane.reconciler.faults import FAILED, FOREIGN_UPDATE, NOT_GONE
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
@@ -12,17 +11,11 @@ from tests.support.faults import assert_shows
 __all__ = ["stepped"]
 
 
-async def condition(stepped: SteppedReconciler, type_: str) -> dict[str, Any]:
-    conditions = (await stepped.tenant())["conditions"]
-    [found] = [c for c in conditions if (c["subject"], c["type"]) == ("tenant", type_)]
-    return dict(found)
-
-
 async def test_unexpected_error_is_shown_without_its_details(stepped: SteppedReconciler) -> None:
     await stepped.apply()
     stepped.cloud.failures = [ZeroDivisionError("secret detail")]
     await stepped.step()
-    shown = await condition(stepped, "InfrastructureReady")
+    shown = await stepped.shown_condition("InfrastructureReady")
     assert_shows(shown, FAILED, what="phase cloud")
 
 
@@ -33,7 +26,7 @@ async def test_foreign_blueprint_is_shown_with_its_remedy(stepped: SteppedReconc
     stepped.cloud.stacks["acme"] = replace(state, digest="sha256:3f9a2c11ab7d" + "0" * 52)
     stepped.clock.advance(minutes=11)
     await stepped.step()
-    assert_shows(await condition(stepped, "InfrastructureReady"), FOREIGN_UPDATE)
+    assert_shows(await stepped.shown_condition("InfrastructureReady"), FOREIGN_UPDATE)
 
 
 async def test_stack_that_is_not_empty_after_its_deletion_is_shown(
@@ -44,4 +37,4 @@ async def test_stack_that_is_not_empty_after_its_deletion_is_shown(
     await stepped.api.delete("/tenants/acme")
     stepped.cloud.ignored_destroys = 1
     await stepped.step()
-    assert_shows(await condition(stepped, "Reconciling"), NOT_GONE)
+    assert_shows(await stepped.shown_condition("Reconciling"), NOT_GONE)

@@ -1,4 +1,4 @@
-"""Passes over a paused tenant: it is observed and kept up, and nothing is changed."""
+"""Passes over a paused tenant: it is observed and maintained, and no change is applied."""
 
 from __future__ import annotations
 

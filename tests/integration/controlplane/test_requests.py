@@ -27,7 +27,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def problem_of(answer: Any) -> dict[str, Any]:
-    """Return the problem that an answer is."""
+    """Return the problem document of an answer."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     problem: dict[str, Any] = answer.json()
     assert problem["status"] == answer.status_code
@@ -70,13 +70,13 @@ async def test_body_whose_media_type_names_an_encoding_is_accepted(operator) -> 
 async def test_large_body_is_refused_with_and_without_its_length(operator) -> None:
     large = b'{"a": "' + b"x" * DOCUMENT_LIMIT + b'"}'
 
-    async def unannounced() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
         yield large[:1000]
         yield large[1000:]
 
     with_length = await operator.post("/tenants", content=large, headers=JSON)
     assert_shows(problem_of(with_length), faults.TOO_LARGE)
-    without_length = await operator.post("/tenants", content=unannounced(), headers=JSON)
+    without_length = await operator.post("/tenants", content=chunks(), headers=JSON)
     assert_shows(problem_of(without_length), faults.TOO_LARGE)
 
 

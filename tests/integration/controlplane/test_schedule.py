@@ -17,11 +17,11 @@ LEASE = timedelta(seconds=60)
 
 @pytest.fixture
 async def three(operator, pools: Database, clock: Clock) -> dict[str, str]:
-    made = {}
+    ids = {}
     for name in ("a1", "b2", "c3"):
-        made[name] = (await operator.post("/tenants", json=document(name))).json()["id"]
+        ids[name] = (await operator.post("/tenants", json=document(name))).json()["id"]
         clock.advance(seconds=1)
-    return made
+    return ids
 
 
 async def take(pools: Database, clock: Clock, owner: str = "me") -> Lease | None:
@@ -94,6 +94,6 @@ async def test_release_without_a_due_time_waits_for_a_request(three, pools, cloc
     assert await take(pools, clock) is None
     async with pools.begin(CONTROLLER) as connection:
         await request_pass(connection, last.tenant_id, Priority.USER, now=clock())
-    found = await take(pools, clock)
-    assert found is not None
-    assert found.tenant_id == last.tenant_id
+    lease = await take(pools, clock)
+    assert lease is not None
+    assert lease.tenant_id == last.tenant_id

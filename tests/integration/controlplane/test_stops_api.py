@@ -209,6 +209,6 @@ async def test_stops_are_listed_in_pages(operator, acme):
         await operator.post("/stop", json=target | WHY)
     first = (await operator.get("/stops", params={"limit": 2})).json()
     last = (await operator.get("/stops", params={"limit": 2, "cursor": first["next"]})).json()
-    found = [stop["scope"] for page in (first, last) for stop in page["items"]]
-    assert found == ["platform", "domain", "tenant"]
+    scopes = [stop["scope"] for page in (first, last) for stop in page["items"]]
+    assert scopes == ["platform", "domain", "tenant"]
     assert last["next"] is None

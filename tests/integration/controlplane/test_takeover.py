@@ -1,4 +1,4 @@
-"""A process that lost its tenant, or its database for a moment: nothing is overwritten or lost."""
+"""A process that lost its lease, or its database briefly: nothing is overwritten or lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEADLINE = 30
 
 
 class Unsteady(Database):
-    """A database that can be away."""
+    """A database whose next transaction can be made to fail."""
 
     def __init__(self, real: Database) -> None:
         self._real = real
@@ -125,7 +125,7 @@ async def test_pass_without_a_lease_does_not_abort_the_operation_of_another_work
 async def test_lease_is_kept_while_the_database_fails_once(stepped: SteppedReconciler) -> None:
     database = Unsteady(stepped.database)
     stepped.settings = stepped.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
-    stepped.used = database
+    stepped.reconciler_database = database
     await stepped.apply()
 
     def fail_once() -> None:
@@ -161,7 +161,7 @@ async def test_worker_goes_on_after_the_database_failed(
     database, stop = Unsteady(stepped.database), asyncio.Event()
     database.failure = failure
     stepped.settings = stepped.settings.model_copy(update={"poll": timedelta(seconds=0.01)})
-    stepped.used = database
+    stepped.reconciler_database = database
     await stepped.apply()
 
     async def stop_reconciler() -> None:
@@ -177,7 +177,7 @@ async def test_operation_log_goes_on_after_lines_that_could_not_be_written(
     stepped: SteppedReconciler,
 ) -> None:
     database = Unsteady(stepped.database)
-    stepped.used = database
+    stepped.reconciler_database = database
     await stepped.apply()
     stepped.cloud.lines = ["half \ud800 and NUL \0", "the last one"]
 
@@ -230,7 +230,7 @@ class TestForeignUpdates:
         self, stepped: SteppedReconciler
     ) -> None:
         await self.drift(stepped)
-        ours = replace(
+        restored = replace(
             stepped.cloud.state("acme"), digest=(await self.blueprint(stepped))["digest"]
         )
         await stepped.api.delete("/tenants/acme")
@@ -239,7 +239,7 @@ class TestForeignUpdates:
         assert await stepped.condition("Stalled") == ("True", "CloudForeignUpdate")
         assert await stepped.condition("SendingEnabled") == ("False", "Deleting")
         stepped.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
-        stepped.cloud.stacks["acme"] = ours
+        stepped.cloud.stacks["acme"] = restored
         stepped.clock.advance(minutes=11)
         assert await stepped.step()
         assert await stepped.condition("Drifted") == ("False", "AsApplied")
@@ -254,13 +254,13 @@ class TestForeignUpdates:
 
     async def test_stack_restored_by_hand_is_no_drift(self, stepped: SteppedReconciler) -> None:
         await self.drift(stepped)
-        right = replace(
+        restored = replace(
             stepped.cloud.state("acme"), digest=(await self.blueprint(stepped))["digest"]
         )
         stepped.clock.advance(minutes=11)
         await stepped.step()
         assert await stepped.condition("Drifted") == ("True", "ForeignUpdate")
-        stepped.cloud.stacks["acme"] = right
+        stepped.cloud.stacks["acme"] = restored
         async with stepped.database.begin(CONTROLLER) as connection:
             await connection.execute(text("update oltp.schedule set due_at = '2000-01-01'"))
         await stepped.step()

@@ -32,10 +32,10 @@ async def create(operator: httpx2.AsyncClient, *args: Any, **spec: Any) -> dict[
 
 class TestCreate:
     async def test_tenant_created_is_returned_by_get(self, operator):
-        made = await create(operator)
-        assert made["generation"] == 1
-        seen = (await operator.get("/tenants/acme")).json()
-        assert seen["document"]["spec"]["hosts"][0]["addresses"] == 2
+        created = await create(operator)
+        assert created["generation"] == 1
+        read = (await operator.get("/tenants/acme")).json()
+        assert read["document"]["spec"]["hosts"][0]["addresses"] == 2
         events = (await operator.get("/events", params={"tenant": "acme"})).json()
         assert [event["reason"] for event in events["items"]] == ["Created"]
 
@@ -132,7 +132,7 @@ class TestCreate:
             engine = connection.engine.sync_engine
         headers = {"Idempotency-Key": "one"}
         event.listen(engine, "before_cursor_execute", killed)
-        with pytest.raises(BaseException):  # noqa: B017, PT011 - a group or the death itself
+        with pytest.raises(BaseException):  # noqa: B017, PT011 - a group or Killed itself
             await operator.post("/tenants", json=document(), headers=headers)
         event.remove(engine, "before_cursor_execute", killed)
         assert (await operator.get("/tenants")).json()["items"] == []
@@ -257,25 +257,25 @@ class TestLabels:
             ("b2", {"team": "mail"}),
             ("c3", {}),
         ):
-            wished = document(name)
-            wished["metadata"]["labels"] = labels
-            await operator.put(f"/tenants/{name}", json=wished)
+            desired = document(name)
+            desired["metadata"]["labels"] = labels
+            await operator.put(f"/tenants/{name}", json=desired)
 
-        async def found(*labels: str) -> list[str]:
+        async def names_with(*labels: str) -> list[str]:
             answer = await operator.get("/tenants", params={"label": list(labels)})
             return [item["name"] for item in answer.json()["items"]]
 
-        assert await found() == ["a1", "b2", "c3"]
-        assert await found("team=mail") == ["a1", "b2"]
-        assert await found("team=mail", "example.com/tier=gold") == ["a1"]
-        assert await found("team=mail", "team=web") == []
+        assert await names_with() == ["a1", "b2", "c3"]
+        assert await names_with("team=mail") == ["a1", "b2"]
+        assert await names_with("team=mail", "example.com/tier=gold") == ["a1"]
+        assert await names_with("team=mail", "team=web") == []
         assert (await operator.get("/tenants", params={"label": "team"})).status_code == 422
 
     async def test_label_malformed_is_refused_with_its_path(self, operator):
         wrong = document()
         wrong["metadata"]["labels"] = {"team": "no spaces", "-x": "y"}
         problem = (await operator.put("/tenants/acme", json=wrong)).json()
-        assert {each["path"] for each in problem["violations"]} == {
+        assert {violation["path"] for violation in problem["violations"]} == {
             "metadata.labels.team",
             "metadata.labels.-x",
         }
@@ -370,8 +370,8 @@ class TestEvents:
         async with pools.begin(CONTROLLER) as slow:
             await emit_event(slow, "first")
             second = asyncio.create_task(later())
-            while not second.done() and not await _somebody_waits(pools):
-                pass  # each request lets the other session run
+            while not second.done() and not await _a_session_waits(pools):
+                pass  # each query lets the other session run
             before = (await operator.get("/events")).json()
         await second
         after = (await operator.get("/events", params={"cursor": before["next"]})).json()
@@ -379,7 +379,7 @@ class TestEvents:
         assert reasons == ["Created", "first", "second"]
 
 
-async def _somebody_waits(pools: Database) -> bool:
+async def _a_session_waits(pools: Database) -> bool:
     async with pools.begin(OPERATOR) as connection:
         waiting = text("select 1 from pg_locks where locktype = 'advisory' and not granted")
         return (await connection.execute(waiting)).first() is not None

@@ -34,7 +34,7 @@ from .sink import HELO, USERNAME, Sink, running_sink
 KEY = rsa.generate_private_key(65537, 2048)
 TOKEN_KEY = "ab" * 32
 DEADLINE = 60
-"""Seconds after which a condition that never comes fails the test."""
+"""Seconds to wait for a condition before the test fails."""
 
 
 def engine_as(dsn: str, role: str) -> AsyncEngine:
@@ -56,16 +56,16 @@ async def api_engine(upgraded: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 async def sender_engine(upgraded: str) -> AsyncIterator[AsyncEngine]:
     """The sender's own engine."""
-    made = engine_as(upgraded, login(Role.SENDER))
-    yield made
-    await made.dispose()
+    engine = engine_as(upgraded, login(Role.SENDER))
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture
 async def operator_engine(upgraded: str) -> AsyncIterator[AsyncEngine]:
-    made = engine_as(upgraded, login(Role.OPERATOR))
-    yield made
-    await made.dispose()
+    engine = engine_as(upgraded, login(Role.OPERATOR))
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def tenant_transaction(engine: AsyncEngine, tenant_id: UUID):
 
 
 def mail(**changes: object) -> OutgoingMessage:
-    """A message that nothing is wrong with."""
+    """A valid message."""
     fields = {
         "from": "sales@acme.example",
         "to": "bob@rcpt.example",
@@ -191,7 +191,7 @@ def settings(upgraded: str, valkey: str, ring: Path) -> SenderSettings:
 
 @asynccontextmanager
 async def sending(settings: SenderSettings) -> AsyncIterator[None]:
-    """A sender process's work, inside this one."""
+    """Run the sender in this process."""
     stop = asyncio.Event()
     task = asyncio.create_task(daemon.run(settings, stop))
     try:

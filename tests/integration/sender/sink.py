@@ -1,4 +1,4 @@
-"""A mail host for tests: TLS by our own CA, login, and one fault at a time after the dot."""
+"""A mail host for tests: TLS with our own CA, login, and configurable replies after the dot."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ PASSWORD = "a long password"
 
 @dataclass
 class Sink:
-    """What came in, and how the next mails are answered."""
+    """Received mails, and the replies to the next ones."""
 
     ca_pem: str = ""
     port: int = 0
     password: str = PASSWORD
     mails: list[Envelope] = field(default_factory=list)
     answers: list[str | bytes] = field(default_factory=list)
-    """Answers to the next mails.
+    """Replies to the next mails.
 
-    `drop` closes the connection after the dot, `hang` waits for ever, `wait` until `released`.
+    `drop` closes the connection after the dot, `hang` never replies, `wait` replies once `released`.
 
-    Nothing that begins with 4 or 5 is kept.
+    Mails refused with 4 or 5 are not stored.
     """
     kill: tuple[int, Callable[[], None]] | None = None
-    """Called before the answer to the mail with this number."""
+    """Called before the reply to the mail with this number."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,8 +65,8 @@ class Sink:
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
-        good = (data.login, data.password) == (USERNAME.encode(), self.password.encode())
-        return AuthResult(success=good, handled=False)
+        valid = (data.login, data.password) == (USERNAME.encode(), self.password.encode())
+        return AuthResult(success=valid, handled=False)
 
     def bodies(self) -> list[bytes]:
         """The mails as bytes."""
@@ -74,12 +74,12 @@ class Sink:
 
 
 @asynccontextmanager
-async def running_sink(folder: Path) -> AsyncIterator[Sink]:
+async def running_sink(directory: Path) -> AsyncIterator[Sink]:
     """Run a sink on a free port of this machine, in the test's own loop."""
     now = SystemClock().now()
     ca = create_ca("acme", now=now)
     leaf = issue(ca, HELO, now=now)
-    chain = folder / "tls.pem"
+    chain = directory / "tls.pem"
     chain.write_text(leaf.private_key + leaf.certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)

@@ -1,4 +1,4 @@
-"""A server of our own goes away in the middle and comes back: every mail once, none lost."""
+"""Our servers restart while mail is sent: every mail is delivered once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_hand_overs_continue_after_a_restart_of_both_servers(
         await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
         await asyncio.to_thread(redis_server.stop)
         await asyncio.to_thread(postgres.stop)
-        sink.released.set()  # an answer that cannot be written down for now
+        sink.released.set()  # a reply that cannot be stored for now
         await asyncio.to_thread(postgres.start)
         await asyncio.to_thread(redis_server.start)
         for message_id in ids:

@@ -1,4 +1,4 @@
-"""Enqueueing: the caller's transaction, idempotency, and who sees what."""
+"""Enqueueing: the caller's transaction, idempotency, and visibility by tenant and role."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ class TestRowPolicies:
         insert = text(f"insert into {table} ({columns}) values ({values})")  # noqa: S608
         async with sender_engine.begin() as connection:
             await connection.execute(insert, {"tenant": tenant_id})
-        for seen_by, rows in ((tenant_id, 1), (UUID(str(uuid_utils.uuid7())), 0)):
-            async with tenant_transaction(api_engine, seen_by) as connection:
-                found = await connection.execute(text(f"select 1 from {table}"))  # noqa: S608
-                assert len(found.all()) == rows
+        for viewer, rows in ((tenant_id, 1), (UUID(str(uuid_utils.uuid7())), 0)):
+            async with tenant_transaction(api_engine, viewer) as connection:
+                visible = await connection.execute(text(f"select 1 from {table}"))  # noqa: S608
+                assert len(visible.all()) == rows
 
     @pytest.mark.parametrize(
         "table",

@@ -1,4 +1,4 @@
-"""From the queue to a mail host: once, in spite of everything, and never on a guess."""
+"""From the queue to a mail host: once, whatever fails, and not again if the outcome is unknown."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from .conftest import DEADLINE, KEY, TOKEN_KEY, reaches, sending
 from .sink import HELO
 
 
-def reasons(found: Explanation) -> list[str | None]:
-    return [decision.reason for decision in found.decisions]
+def reasons(explanation: Explanation) -> list[str | None]:
+    return [decision.reason for decision in explanation.decisions]
 
 
 async def test_message_is_delivered_once_and_explained(
@@ -44,19 +44,19 @@ async def test_message_is_delivered_once_and_explained(
     await publish(entry)
     message_id = await submit()
     async with sending(settings):
-        found = await reaches(sender_engine, message_id, State.ACCEPTED)
+        explanation = await reaches(sender_engine, message_id, State.ACCEPTED)
 
     assert len(sink.mails) == 1
     envelope = sink.mails[0]
     assert envelope.rcpt_tos == ["bob@rcpt.example"]
     assert envelope.mail_from.endswith("@b.acme.example")
-    told = Tokens(bytes.fromhex(TOKEN_KEY)).read_return_path(envelope.mail_from)
-    assert (told.job_id, told.ip) == (message_id, "127.0.0.1")
-    assert found.message.queue_id == "00001ABCDE"
-    assert found.message.address == "mx1-2"
-    kinds = [decision.kind for decision in found.decisions]
+    return_path = Tokens(bytes.fromhex(TOKEN_KEY)).read_return_path(envelope.mail_from)
+    assert (return_path.job_id, return_path.ip) == (message_id, "127.0.0.1")
+    assert explanation.message.queue_id == "00001ABCDE"
+    assert explanation.message.address == "mx1-2"
+    kinds = [decision.kind for decision in explanation.decisions]
     assert kinds == ["enqueued", "migrated", "handing_over", "outcome"]
-    assert found.decisions[2].details["helo"] == HELO
+    assert explanation.decisions[2].details["helo"] == HELO
 
     der = KEY.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -64,7 +64,7 @@ async def test_message_is_delivered_once_and_explained(
     record = b"v=DKIM1; p=" + b"".join(der.splitlines()[1:-1])
     assert dkim.verify(sink.bodies()[0], dnsfunc=lambda *_, **__: record)
     async with sender_engine.connect() as connection:
-        by_header = await explain(connection, found.message.message_id)
+        by_header = await explain(connection, explanation.message.message_id)
     assert by_header.message.id == message_id
 
 
@@ -104,8 +104,8 @@ class TestPolicy:
             )
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.CANCELLED)
-        assert found.message.reason == "suppressed"
+            explanation = await reaches(sender_engine, message_id, State.CANCELLED)
+        assert explanation.message.reason == "suppressed"
         assert sink.mails == []
 
     async def test_message_from_an_unverified_domain_is_held(
@@ -115,9 +115,9 @@ class TestPolicy:
         await publish(entry.model_copy(update={"domains": (domain,)}))
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.HELD)
-        assert found.message.reason == "domain_not_verified"
-        assert found.message.run_at > datetime.now(UTC)
+            explanation = await reaches(sender_engine, message_id, State.HELD)
+        assert explanation.message.reason == "domain_not_verified"
+        assert explanation.message.run_at > datetime.now(UTC)
         assert sink.mails == []
 
     @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ class TestPolicy:
             await stop(connection, target, reason="x", actor="pm_live", by_operator=True, now=now)
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.HELD)
-        assert found.message.reason == "stopped"
-        assert found.decisions[-1].message.startswith("mail is stopped for ")
+            explanation = await reaches(sender_engine, message_id, State.HELD)
+        assert explanation.message.reason == "stopped"
+        assert explanation.decisions[-1].message.startswith("mail is stopped for ")
         assert sink.mails == []
         async with operator_engine.begin() as connection:
             await start(connection, target)
@@ -164,7 +164,9 @@ class TestPolicy:
         async with sending(settings.model_copy(update={"lanes": 8})):
             done = [await reaches(sender_engine, i, State.ACCEPTED, State.HELD) for i in ids]
         assert len(sink.mails) == 3
-        held = [found.message for found in done if found.message.state is State.HELD]
+        held = [
+            explanation.message for explanation in done if explanation.message.state is State.HELD
+        ]
         assert len(held) == 5
         assert {message.reason for message in held} <= {"mailbox_cap_reached", "cap_race"}
 
@@ -177,9 +179,9 @@ class TestOurHost:
         sink.answers.append("451 4.3.0 try again")
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.ACCEPTED)
-        assert found.message.attempts == 2
-        assert "host_busy" in reasons(found)
+            explanation = await reaches(sender_engine, message_id, State.ACCEPTED)
+        assert explanation.message.attempts == 2
+        assert "host_busy" in reasons(explanation)
         assert len(sink.mails) == 1
 
     async def test_host_refusing_ends_in_an_infrastructure_bounce_without_suppression(
@@ -189,8 +191,8 @@ class TestOurHost:
         sink.answers.append("554 5.7.1 relay access denied")
         message_id = await submit()
         async with sending(settings.model_copy(update={"max_attempts": 1})):
-            found = await reaches(sender_engine, message_id, State.BOUNCED_INFRASTRUCTURE)
-        assert found.decisions[-1].details["reply"] == "554 5.7.1 relay access denied"
+            explanation = await reaches(sender_engine, message_id, State.BOUNCED_INFRASTRUCTURE)
+        assert explanation.decisions[-1].details["reply"] == "554 5.7.1 relay access denied"
         async with sender_engine.connect() as connection:
             rows = await connection.execute(text("select 1 from suppression.entries"))
             assert rows.first() is None
@@ -211,10 +213,10 @@ class TestOurHost:
         sink.answers.append("drop")
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.UNKNOWN)
+            explanation = await reaches(sender_engine, message_id, State.UNKNOWN)
             other = await submit(subject="the next one")
             await reaches(sender_engine, other, State.ACCEPTED)
-        assert found.message.reason == "answer_lost"
+        assert explanation.message.reason == "answer_lost"
         subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
         assert subjects == ["Hello", "the next one"]
 
@@ -233,8 +235,8 @@ class TestOurHost:
         await publish(entry.model_copy(update={"addresses": (address,)}))
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.DEFERRED)
-        assert found.message.reason == reason
+            explanation = await reaches(sender_engine, message_id, State.DEFERRED)
+        assert explanation.message.reason == reason
         assert sink.mails == []
 
     async def test_message_not_handed_over_in_time_expires(
@@ -261,8 +263,8 @@ class TestOurHost:
         await publish(entry.model_copy(update={"addresses": (address,)}))
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.DEFERRED)
-        assert_shows(found.decisions[-1].model_dump(), code)
+            explanation = await reaches(sender_engine, message_id, State.DEFERRED)
+        assert_shows(explanation.decisions[-1].model_dump(), code)
         assert sink.mails == []
 
     async def test_message_that_cannot_be_composed_is_cancelled(
@@ -272,9 +274,9 @@ class TestOurHost:
         message_id = await submit()
         wrong = settings.model_copy(update={"public_url": "https://app.example/>"})
         async with sending(wrong):
-            found = await reaches(sender_engine, message_id, State.CANCELLED)
+            explanation = await reaches(sender_engine, message_id, State.CANCELLED)
         reason = "the unsubscribe link is not an https address"
-        assert_shows(found.decisions[-1].model_dump(), COMPOSE_REFUSED, reason=reason)
+        assert_shows(explanation.decisions[-1].model_dump(), COMPOSE_REFUSED, reason=reason)
         assert sink.mails == []
 
 
@@ -325,8 +327,8 @@ class TestCrashes:
         async with sending(settings):
             await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.UNKNOWN)
-        assert found.message.reason == "worker_lost"
+            explanation = await reaches(sender_engine, message_id, State.UNKNOWN)
+        assert explanation.message.reason == "worker_lost"
         assert len(sink.mails) == 1
 
     @pytest.mark.parametrize("after", [1, 7, 20])
@@ -345,7 +347,7 @@ class TestCrashes:
             done = [await reaches(sender_engine, i, State.ACCEPTED, State.UNKNOWN) for i in ids]
         subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
         assert len(subjects) == len(set(subjects))
-        states = {found.message.subject: found.message.state for found in done}
+        states = {explanation.message.subject: explanation.message.state for explanation in done}
         assert set(states) - set(subjects) <= {
             subject for subject, state in states.items() if state is State.UNKNOWN
         }
@@ -362,7 +364,7 @@ asyncio.run(daemon.run(SenderSettings(), asyncio.Event()))
 
 
 def _environment(settings: SenderSettings) -> dict[str, str]:
-    """Return what a process of its own reads its settings from."""
+    """Return the environment of a separate process with these settings."""
     values = {
         f"PENGUIN_SENDER_{name.upper()}": str(
             value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -1,4 +1,4 @@
-"""What must not happen whatever goes wrong: a mail twice, a mail lost, a mail without a reason."""
+"""Failures: no mail is sent twice, lost, or left without a reason."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class TestAnswers:
         sink.answers.append(answer)
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.UNKNOWN, State.ACCEPTED)
+            explanation = await reaches(sender_engine, message_id, State.UNKNOWN, State.ACCEPTED)
             await reaches(sender_engine, await submit(subject="the next one"), State.ACCEPTED)
         expected = State.ACCEPTED if answer == "250" else State.UNKNOWN
-        assert found.message.state is expected
+        assert explanation.message.state is expected
         assert len(sink.mails) == 2
 
     async def test_reply_that_is_no_text_is_stored_escaped(
@@ -69,8 +69,8 @@ class TestAnswers:
         sink.answers.append(b"451 4.3.0 d\xe9j\xe0 \0 vu")
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.ACCEPTED)
-        [refused] = [step for step in found.decisions if step.reason == "host_busy"]
+            explanation = await reaches(sender_engine, message_id, State.ACCEPTED)
+        [refused] = [step for step in explanation.decisions if step.reason == "host_busy"]
         assert refused.details["reply"] == r"451 4.3.0 d\udce9j\udce0 \x00 vu"
 
 
@@ -81,7 +81,7 @@ class TestDatabase:
         lost: list[str] = []
 
         class Unlucky(Jobs):
-            """Hears nothing from the database, once at each of the two moments."""
+            """Loses the connection once before the dialogue and once after it."""
 
             async def begin(self, *arguments: Any) -> int | None:
                 attempt = await super().begin(*arguments)
@@ -100,10 +100,10 @@ class TestDatabase:
         await publish(entry)
         message_id = await submit()
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.ACCEPTED, State.UNKNOWN)
-        assert found.message.state is State.ACCEPTED
+            explanation = await reaches(sender_engine, message_id, State.ACCEPTED, State.UNKNOWN)
+        assert explanation.message.state is State.ACCEPTED
         assert lost == ["begin", "outcome"]
-        assert "database_lost" in [step.reason for step in found.decisions]
+        assert "database_lost" in [step.reason for step in explanation.decisions]
         assert len(sink.mails) == 1
 
     async def test_cap_used_by_another_worker_leaves_one_connection(
@@ -125,12 +125,12 @@ class TestDatabase:
                 await execute(
                     sender_engine,
                     "insert into queue.usage values ('mailbox', :subject, :day, 50)",
-                    subject=directory.mailbox_subject(entry_of.tenant_id, "sales@acme.example"),
+                    subject=directory.mailbox_subject(queued.tenant_id, "sales@acme.example"),
                     day=datetime.now(UTC).date(),
                 )
                 return await super().begin(*arguments)
 
-        entry_of = (await explained(sender_engine, message_id)).message
+        queued = (await explained(sender_engine, message_id)).message
         clock, lists = SystemClock(), Lists(queue, "late")
         worker = Worker(
             engine=single,
@@ -149,8 +149,8 @@ class TestDatabase:
         assert await worker.work_once(1)
         await worker.pool.close_idle(everything=True)
         await single.dispose()
-        found = await explained(sender_engine, message_id)
-        assert (found.message.state, found.message.reason) == (State.HELD, "cap_race")
+        explanation = await explained(sender_engine, message_id)
+        assert (explanation.message.state, explanation.message.reason) == (State.HELD, "cap_race")
 
     async def test_cap_of_zero_admits_nothing(self, sender_engine):
         counted = {"kind": "address", "subject": "198.18.0.1", "day": datetime.now(UTC).date()}
@@ -187,7 +187,7 @@ class TestClockSteps:
 
 
 class Tomorrow(SystemClock):
-    """A clock that somebody has set wrong."""
+    """A clock that is one day fast."""
 
     def now(self) -> datetime:
         return super().now() + timedelta(days=1)
@@ -210,10 +210,10 @@ class TestPoison:
         await publish(entry.model_copy(update={"domains": (*entry.domains, other)}))
         message_id = await submit(**{"from": "sales@other.example"})
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.DEFERRED)
+            explanation = await reaches(sender_engine, message_id, State.DEFERRED)
             await reaches(sender_engine, await submit(), State.ACCEPTED)
-        assert found.message.reason == "internal_error"
-        assert "its log holds the traceback" in found.decisions[-1].message
+        assert explanation.message.reason == "internal_error"
+        assert "its log holds the traceback" in explanation.decisions[-1].message
 
     async def test_message_stored_in_an_invalid_form_is_reported(
         self, settings, entry, publish, submit, upgraded, sender_engine
@@ -222,8 +222,8 @@ class TestPoison:
         message_id = await submit()
         await execute(sender_engine, """update queue.payloads set body = body || '{"new": 1}'""")
         async with sending(settings):
-            found = await reaches(sender_engine, message_id, State.DEFERRED)
-        assert found.message.reason == "internal_error"
+            explanation = await reaches(sender_engine, message_id, State.DEFERRED)
+        assert explanation.message.reason == "internal_error"
 
     async def test_element_malformed_is_dropped(
         self, settings, entry, publish, submit, sender_engine, queue
@@ -235,7 +235,7 @@ class TestPoison:
         assert await queue.keys("queue:email-sending:in-hand:*") == []
 
 
-class TestHands:
+class TestRecovery:
     async def test_elements_of_a_dead_worker_are_returned_and_of_a_living_one_kept(self, queue):
         dead, living = Lists(queue, "dead"), Lists(queue, "living")
         for lists in (dead, living):
@@ -277,10 +277,10 @@ class TestWaiting:
                 sender_engine, "update queue.jobs set run_at = now() where state = 'held'"
             )
             while True:
-                found = await reaches(sender_engine, message_id, State.HELD)
-                if found.message.run_at > before:
+                explanation = await reaches(sender_engine, message_id, State.HELD)
+                if explanation.message.run_at > before:
                     break
-        kinds = [step.kind for step in found.decisions]
+        kinds = [step.kind for step in explanation.decisions]
         assert kinds == ["enqueued", "migrated", "decided"]
 
     async def test_message_without_an_https_unsubscribe_link_waits_with_the_reason(
@@ -289,8 +289,8 @@ class TestWaiting:
         await publish(entry)
         message_id = await submit()
         async with sending(settings.model_copy(update={"public_url": "http://127.0.0.1:8400"})):
-            found = await reaches(sender_engine, message_id, State.HELD)
-        assert found.message.reason == "unsubscribe_not_https"
+            explanation = await reaches(sender_engine, message_id, State.HELD)
+        assert explanation.message.reason == "unsubscribe_not_https"
         assert sink.mails == []
 
     def test_attempts_by_default_outlast_the_lifetime(self):

@@ -24,17 +24,17 @@ TOKENS = Tokens(bytes(32))
 
 @pytest.fixture
 async def public(upgraded: str) -> AsyncIterator[AsyncEngine]:
-    """The login of the public endpoints."""
-    made = engine_as(upgraded, login(Role.PUBLIC))
-    yield made
-    await made.dispose()
+    """An engine with the login of the public endpoints."""
+    engine = engine_as(upgraded, login(Role.PUBLIC))
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture
 async def client(public: AsyncEngine) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(app=public_app(public, TOKENS))
-    async with httpx2.AsyncClient(transport=transport, base_url="https://app.example") as made:
-        yield made
+    async with httpx2.AsyncClient(transport=transport, base_url="https://app.example") as client:
+        yield client
 
 
 @pytest.mark.parametrize(
