@@ -30,7 +30,7 @@ ENGINE: dict[Code, str] = {
     hostwinds.SIZE_NOT_ON_OFFER: "every size of a document is on the emulated price list",
     hostwinds.SERVER_LOCKED: "needs a person who locks a server in the portal",
     hostwinds.POINTER_IMPORT: "only `pulumi import` by hand asks for it",
-    hostwinds.NOT_IN_EFFECT: "is waited for until the deadline of a deletion",
+    hostwinds.NOT_IN_EFFECT: "is waited for as long as a deletion may take",
     hostwinds.SEVERAL_SERVERS: "needs a person who gives two servers one name",
     hostwinds.VANISHED: "needs a person who ends a server in the portal",
     hostwinds.SUPERSEDED: "needs a second holder of the lease between two calls",

@@ -1,4 +1,4 @@
-"""The lists of hosts, addresses, domains and mailboxes: complete, in order, and limited to the key's tenant."""
+"""Lists of hosts, addresses, domains and mailboxes: complete, in order, of the key's tenant only."""
 
 from __future__ import annotations
 

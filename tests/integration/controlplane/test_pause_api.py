@@ -1,4 +1,4 @@
-"""Pausing a tenant through the API: who may do it, what is recorded, and that the tenant becomes due."""
+"""Pausing a tenant through the API: permissions, events, and that the tenant becomes due."""
 
 from __future__ import annotations
 

@@ -31,9 +31,8 @@ class Sink:
     answers: list[str | bytes] = field(default_factory=list)
     """Replies to the next mails.
 
-    `drop` closes the connection after the dot, `hang` never replies, `wait` replies once `released`.
-
-    Mails refused with 4 or 5 are not stored.
+    `drop` closes the connection after the dot, `hang` never replies, `wait` replies once
+    `released` is set. Mails refused with 4 or 5 are not stored.
     """
     kill: tuple[int, Callable[[], None]] | None = None
     """Called before the reply to the mail with this number."""

@@ -1,4 +1,4 @@
-"""Tenants as hypothesis may write them."""
+"""A hypothesis strategy for tenants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes of a tenant's file are reported with position and remedy."""
+"""Mistakes in a tenant's file are reported with position and remedy."""
 
 from __future__ import annotations
 
@@ -41,17 +41,21 @@ def test_mistakes_are_all_reported_with_their_lines() -> None:
         .replace("daily_cap: 50", "daily_cap: fifty")
         .replace("  region: us-west\n", "")
     )
-    found = {mistake.code.name: mistake for mistake in mistakes_of(text)}
-    assert set(found) == {"document.missing_key", "document.unknown_key", "document.invalid_value"}
-    unknown = found["document.unknown_key"]
+    by_code = {mistake.code.name: mistake for mistake in mistakes_of(text)}
+    assert set(by_code) == {
+        "document.missing_key",
+        "document.unknown_key",
+        "document.invalid_value",
+    }
+    unknown = by_code["document.unknown_key"]
     line = next(n for n, text_ in enumerate(text.splitlines(), 1) if "sice" in text_)
     assert (unknown.line, unknown.path, unknown.suggestion) == (
         line,
         "spec.hosts[0].sice",
         "size",
     )
-    assert found["document.invalid_value"].path == "spec.mailboxes[0].daily_cap"
-    assert found["document.missing_key"].path == "spec.region"
+    assert by_code["document.invalid_value"].path == "spec.mailboxes[0].daily_cap"
+    assert by_code["document.missing_key"].path == "spec.region"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +186,7 @@ def with_domains(plan: str, *names: str) -> Tenant:
 
 
 @pytest.mark.parametrize(
-    ("path", "place"),
+    ("path", "location"),
     [
         ("spec.domains[1].name", "acme.yaml:7:33 spec.domains[1].name"),
         ("spec.domains[1].dmarc", "acme.yaml:7:32 spec.domains[1].dmarc"),
@@ -190,7 +194,7 @@ def with_domains(plan: str, *names: str) -> Tenant:
         ("", "acme.yaml:1:1"),
     ],
 )
-def test_violation_of_another_check_gets_the_line_of_its_value(path: str, place: str) -> None:
+def test_violation_of_another_check_gets_the_line_of_its_value(path: str, location: str) -> None:
     text = """\
 apiVersion: penguinmails.dev/v1
 kind: Tenant
@@ -203,7 +207,7 @@ metadata: {name: acme}
 """
     (source,) = load(text, file="acme.yaml", platform=PLATFORM)
     violation = INVALID_VALUE.violation(path=path, key="x", value="y", wanted="z")
-    assert source.located(violation).where == place
+    assert source.located(violation).where == location
 
 
 SIX = with_domains("starter", *(f"d{n}.example" for n in range(5)))

@@ -1,4 +1,4 @@
-"""What follows from a tenant's document follows always, and from nothing else."""
+"""Rendering is deterministic and depends on the tenant's document alone."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def test_digest_differs_by_generation(document: dict[str, Any]) -> None:
 
 @given(tenants(), st.randoms(use_true_random=False))
 def test_reordered_document_has_the_same_names_and_records(
-    document: dict[str, Any], chance: random.Random
+    document: dict[str, Any], rng: random.Random
 ) -> None:
     shuffled = copy.deepcopy(document)
-    chance.shuffle(shuffled["spec"]["hosts"])
-    chance.shuffle(shuffled["spec"]["domains"])
+    rng.shuffle(shuffled["spec"]["hosts"])
+    rng.shuffle(shuffled["spec"]["domains"])
     before, after = rendered(document), rendered(shuffled)
     assert {host.name: host for host in before.hosts} == {h.name: h for h in after.hosts}
     assert {r.key: r for r in before.records} == {r.key: r for r in after.records}

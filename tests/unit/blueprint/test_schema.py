@@ -1,4 +1,4 @@
-"""The JSON Schema accepts what the loader accepts, but for the rules across fields."""
+"""The JSON Schema accepts what the loader accepts, except for the rules across fields."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ DOCUMENTS = changed(labelled(), PATTERNS, KEYS)
 
 
 def refusals(document: Any) -> set[Code]:
-    """Return the codes with which a file is refused, beyond those across fields."""
+    """Return the codes with which a file is refused, except those across fields."""
     try:
         load(yaml.safe_dump(document), file="x", platform=PLATFORM)
     except Fault as fault:

@@ -1,4 +1,4 @@
-"""What differs between documents, where the API is found, and how its refusals are read."""
+"""Differences of documents, the address of the API, and the reading of its errors."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def test_connect_without_a_context_says_to_run_init(state):
 def test_connect_with_a_local_control_plane_prefers_it_to_the_context(state):
     context = {"url": "http://far.example", "api_key": "key"}
     (state / "context.json").write_text(json.dumps(context))
-    here = {"process": own_identity(), "url": "http://127.0.0.1:8400"}
-    (state / "serve.json").write_text(json.dumps(here))
+    local = {"process": own_identity(), "url": "http://127.0.0.1:8400"}
+    (state / "serve.json").write_text(json.dumps(local))
     assert connect().url == "http://127.0.0.1:8400"
 
 
 def test_connect_after_a_killed_control_plane_uses_the_context(state):
     context = {"url": "http://far.example", "api_key": "key"}
     (state / "context.json").write_text(json.dumps(context))
-    dead = {"process": f"{os.getpid()}.1", "url": "http://127.0.0.1:8400"}
-    (state / "serve.json").write_text(json.dumps(dead))
+    ended = {"process": f"{os.getpid()}.1", "url": "http://127.0.0.1:8400"}
+    (state / "serve.json").write_text(json.dumps(ended))
     assert connect().url == "http://far.example"
 
 
@@ -139,8 +139,8 @@ def answer(status: int, **content: Any) -> httpx2.Response:
 
 
 def test_problem_of_an_answer_keeps_code_remedy_and_path():
-    found = PROBLEM | {"code": NOT_FOUND.name, "detail": "no acme", "remedy": "apply it"}
-    error = problem_of(answer(404, json=found))
+    problem = PROBLEM | {"code": NOT_FOUND.name, "detail": "no acme", "remedy": "apply it"}
+    error = problem_of(answer(404, json=problem))
     shown = (error.code.name, error.message, error.where, error.remedy)
     assert shown == (NOT_FOUND.name, "no acme", "/api/v1/tenants/acme", "apply it")
 
@@ -168,7 +168,9 @@ def test_duration_is_read_with_each_unit(text, expected):
 
 def tenant(*conditions: tuple[str, str, str, str], deleting: bool = False) -> TenantView:
     keys = ("type", "status", "reason", "message")
-    rows = [SHOWN["conditions"][0] | dict(zip(keys, each, strict=True)) for each in conditions]
+    rows = [
+        SHOWN["conditions"][0] | dict(zip(keys, condition, strict=True)) for condition in conditions
+    ]
     return TenantView.model_validate(SHOWN | {"deleting": deleting, "conditions": rows})
 
 

@@ -48,9 +48,12 @@ def test_page_of_a_true_condition_shows_its_message_only():
 
 
 def test_page_without_everything_leaves_out_flags_that_are_not_true():
-    found = [condition("Drifted", "False", "AsApplied"), condition("Stalled", "True", "NoRoom")]
-    assert page(*found) == ["  tenant", "    ! Stalled               NoRoom"]
-    assert len(page(*found, everything=True)) == 3
+    conditions = [
+        condition("Drifted", "False", "AsApplied"),
+        condition("Stalled", "True", "NoRoom"),
+    ]
+    assert page(*conditions) == ["  tenant", "    ! Stalled               NoRoom"]
+    assert len(page(*conditions, everything=True)) == 3
 
 
 def test_page_of_a_deletion_marks_it_as_in_progress():
@@ -62,11 +65,11 @@ def test_page_orders_subjects_and_types_as_the_control_plane_does():
         condition("Ready", "True", "Ready", subject="domain/a.example"),
         condition("Ready", "True", "Ready", subject="host/mx1"),
         condition("Verified", "True", "Verified"),
-        condition("Unheard", "True", "Of"),
+        condition("Unlisted", "True", "Reason"),
         condition("DnsReady", "True", "Found"),
     )
     assert [line.split()[-1] for line in lines] == [
-        "tenant", "DnsReady", "Verified", "Unheard", "host/mx1", "Ready", "domain/a.example",
+        "tenant", "DnsReady", "Verified", "Unlisted", "host/mx1", "Ready", "domain/a.example",
         "Ready",
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What is wrong with a document is printed by whatever reads it with `-f`."""
+"""Mistakes in a document are printed by every command that reads it with `-f`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.faults import assert_shows, printed
 
 ACME = (checkout() / "tenants" / "acme.yaml").read_text()
 HOST = "    - {name: mx1, size: business, addresses: 3, zone: acme.example}\n"
-ELEVEN = "".join(HOST.replace("mx1", f"mx{n}") for n in range(11))
+ELEVEN_HOSTS = "".join(HOST.replace("mx1", f"mx{n}") for n in range(11))
 LABELS = ".".join(["a" * 40] * 4)
 
 
@@ -34,12 +34,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("plan: business", "plan: gold", faults.INVALID_VALUE, {}),
         ("name: acme}", "name: customers}", faults.RESERVED_NAME, {}),
         ("region: us-west", "region: mars", faults.UNKNOWN_REGION, {}),
-        (
-            HOST,
-            "".join(HOST.replace("mx1", f"mx{n}") for n in range(11)),
-            faults.TOO_MANY_HOSTS,
-            {},
-        ),
+        (HOST, ELEVEN_HOSTS, faults.TOO_MANY_HOSTS, {}),
         ("zone: acme.example", "zone: x.example", faults.FOREIGN_ZONE, {}),
         ("acme-mail.example", "penguinmails.example", faults.PLATFORM_DOMAIN, {}),
         ("sales@acme.example", "sales@other.example", faults.FOREIGN_MAILBOX, {}),

@@ -1,4 +1,4 @@
-"""What holds for every command of every room."""
+"""Properties of every command of every room."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ WITHOUT_FORMAT = {
     "penguin serve": "runs until it is stopped",
     "penguin up": "shows its progress, and has no result but its exit code",
 }
-"""Commands that have no result to print as JSON, and why."""
+"""Commands that have no result to print as JSON, with the reason."""
 
 
 def every_command() -> dict[str, Any]:
-    """Return each command that does something, by what is typed for it."""
+    """Return each command that is not a group, by its full name."""
     group = command_line()
-    found = (leaves(f"penguin {name}", group.get_command(None, name)) for name in commands())  # type: ignore[arg-type]
-    return {path: command for each in found for path, command in each}
+    groups = (leaves(f"penguin {name}", group.get_command(None, name)) for name in commands())  # type: ignore[arg-type]
+    return {path: command for commands_of_group in groups for path, command in commands_of_group}
 
 
 COMMANDS = every_command()

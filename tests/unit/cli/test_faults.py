@@ -1,4 +1,4 @@
-"""What the client itself refuses, as the command line prints it."""
+"""Faults of the client itself, as the command line prints them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ACME = (checkout() / "tenants" / "acme.yaml").read_text()
 def penguin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Penguin:
-    """Run a command that fails, in an empty state directory; return what it says."""
+    """Run a command that fails, in an empty state directory; return its error output."""
     monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("PENGUIN_API_KEY", "key")
     monkeypatch.delenv("PENGUIN_API_URL", raising=False)
     monkeypatch.chdir(tmp_path)
 
-    def penguin_says(*arguments: str, **environment: str) -> str:
+    def penguin_errors(*arguments: str, **environment: str) -> str:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         assert run(*arguments) == 1
         return capsys.readouterr().err
 
-    return penguin_says
+    return penguin_errors
 
 
 @pytest.fixture

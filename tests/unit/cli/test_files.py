@@ -1,4 +1,4 @@
-"""Whatever `-f` names: every mistake of every file is found, and only what was named is read."""
+"""Files of `-f`: every mistake in every file is reported, and only the named files are read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def errors_of(*paths: str) -> list[tuple[str, str | None]]:
     with pytest.raises(Fault) as raised:
         files.read(list(paths))
-    return [(each.code.name, each.where) for each in raised.value.violations]
+    return [(violation.code.name, violation.where) for violation in raised.value.violations]
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_file_that_is_no_document_is_refused_beside_the_others(
 ) -> None:
     (directory / "x.yaml").write_bytes(content)
     (directory / "y.yaml").write_bytes(ACME.replace(b"plan:", b"plam:"))
-    found = errors_of(".")
-    assert found[0][0] == code
-    assert {found for found, _ in found[1:]} == {"document.unknown_key", "document.missing_key"}
+    errors = errors_of(".")
+    assert errors[0][0] == code
+    assert {name for name, _ in errors[1:]} == {"document.unknown_key", "document.missing_key"}
 
 
 def test_endless_file_is_refused_as_too_large() -> None:
@@ -78,13 +78,13 @@ def test_empty_file_name_is_refused(directory: Path, name: str) -> None:
 
 def test_directory_without_documents_and_missing_file_are_both_refused(directory: Path) -> None:
     (directory / "empty.yaml").mkdir()
-    found = errors_of("empty.yaml", "missing.yaml")
-    assert found == [("file.unreadable", "empty.yaml"), ("file.unreadable", "missing.yaml")]
+    errors = errors_of("empty.yaml", "missing.yaml")
+    assert errors == [("file.unreadable", "empty.yaml"), ("file.unreadable", "missing.yaml")]
 
 
 def test_standard_input_is_read_unless_it_is_closed(capsys: pytest.CaptureFixture[str]) -> None:
-    given = Environment(stdin=io.TextIOWrapper(io.BytesIO(ACME)))
-    assert run("render", "-f", "-", environment=given) == 0
+    environment = Environment(stdin=io.TextIOWrapper(io.BytesIO(ACME)))
+    assert run("render", "-f", "-", environment=environment) == 0
     assert json.loads(capsys.readouterr().out)["tenant"] == "acme"
     assert run("render", "-f", "-", environment=Environment(stdin=None)) == 1
     assert "error[file.unreadable]" in capsys.readouterr().err

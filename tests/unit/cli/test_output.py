@@ -1,4 +1,4 @@
-"""What others wrote is shown as they wrote it, and steers neither the table nor the terminal."""
+"""Foreign text is shown unchanged, and controls neither the table nor the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`penguin schema` prints what is published."""
+"""`penguin schema` prints the published file."""
 
 from __future__ import annotations
 

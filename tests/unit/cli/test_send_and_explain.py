@@ -1,4 +1,4 @@
-"""`penguin send` and `penguin explain` in front of an API that is served by a function."""
+"""`penguin send` and `penguin explain` against a fake API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REFUSED |= {"remedy": "use another", "retryable": False, "acts": "user"}
 
 
 class Api:
-    """Answers like the tenant API; the states are what a message goes through."""
+    """Answers like the tenant API; `states` are the successive states of a message."""
 
     def __init__(self, *states: str, decision: dict[str, Any] | None = None) -> None:
         self.states = list(states or ["accepted"])
@@ -56,7 +56,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def penguin(api: Api, *arguments: str) -> int:
-    """Run the command line in front of an API that does not let it wait."""
+    """Run the command line against a fake API, without pauses."""
     transport = httpx2.MockTransport(api.answer)
     return run(*arguments, environment=Environment(lambda _: None, transport))
 

@@ -1,4 +1,4 @@
-"""Tables fit the terminal and say what was cut; a pipe gets everything."""
+"""Tables fit the terminal and report what was cut; in a pipe they are complete."""
 
 from __future__ import annotations
 

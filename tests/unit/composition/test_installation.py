@@ -1,4 +1,4 @@
-"""The id that `penguin init` makes."""
+"""The installation id that `penguin init` creates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from composition.init import new_installation
 
 
 def test_installation_ids_differ_and_fit_every_name() -> None:
-    made = {new_installation() for _ in range(50)}
-    assert len(made) == 50
-    for installation in made:
+    ids = {new_installation() for _ in range(50)}
+    assert len(ids) == 50
+    for installation in ids:
         assert Platform(installation=installation, zone="a.example").installation == installation

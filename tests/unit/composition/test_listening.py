@@ -1,4 +1,4 @@
-"""The socket of the API: answers go out at once."""
+"""The socket of the API: responses are sent without delay."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from composition.listening import listen
 async def test_socket_listening_sends_small_answers_at_once() -> None:
     accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-    def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        taken = writer.get_extra_info("socket")
-        accepted.set_result(bool(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+    def check_option(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = writer.get_extra_info("socket")
+        accepted.set_result(bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
         writer.close()
 
     listener = listen("127.0.0.1", 0)
-    async with await asyncio.start_server(note, sock=listener):
+    async with await asyncio.start_server(check_option, sock=listener):
         _, writer = await asyncio.open_connection(*listener.getsockname())
         assert await accepted
         writer.close()

@@ -1,4 +1,4 @@
-"""Every body that the API takes: its JSON Schema accepts what its model accepts, and no more.
+"""Every body that the API takes: its JSON Schema accepts exactly what its model accepts.
 
 Rules across fields are in the descriptions, not in the schemas.
 """
@@ -40,7 +40,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
 }
-"""A valid body of each model but the tenant's, whose test is with its loader."""
+"""A valid body of each model except the tenant's, which is tested with its loader."""
 ACROSS_FIELDS = (
     "give text, html or both",
     "give the name of a tenant, domain or address; the platform has none",
@@ -54,12 +54,12 @@ def schema_of(model: type[BaseModel]) -> jsonschema_rs.Draft202012Validator:
 
 
 def accepts(model: type[BaseModel], body: Any) -> bool:
-    """Tell whether a model takes a body, rules across fields aside."""
+    """Return whether a model accepts a body, apart from rules across fields."""
     try:
         TypeAdapter(model).validate_python(body)
     except ValidationError as refused:
-        words = [str(error["msg"]).removeprefix("Value error, ") for error in refused.errors()]
-        return all(each in ACROSS_FIELDS for each in words)
+        messages = [str(error["msg"]).removeprefix("Value error, ") for error in refused.errors()]
+        return all(text in ACROSS_FIELDS for text in messages)
     return True
 
 

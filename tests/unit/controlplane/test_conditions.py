@@ -1,4 +1,4 @@
-"""Conditions: equal ones change nothing, contradictory pairs cannot be, parts add up."""
+"""Conditions: equal verdicts change nothing, and those of parts are aggregated."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_conditions_at_the_first_pass_are_all_unknown() -> None:
     conditions.begin({TENANT: TYPES})
     assert {c.type for c in conditions} == set(TYPES)
     assert {(c.status, c.reason) for c in conditions} == {(Status.UNKNOWN, NOT_YET_REPORTED)}
-    _, moved = conditions.take_changes()
-    assert moved == [], "no observation is no event"
+    _, transitions = conditions.take_changes()
+    assert transitions == [], "no observation is no event"
 
 
 def test_condition_set_to_the_same_verdict_changes_nothing() -> None:
@@ -61,9 +61,9 @@ def test_condition_with_another_reason_is_a_change_but_no_transition() -> None:
     before = conditions.get(TENANT, DNS)
     conditions.take_changes()
     conditions.set(TENANT, DNS, bad("DnsDifferent", "b"))
-    changed, moved = conditions.take_changes()
+    changed, transitions = conditions.take_changes()
     assert [c.reason for c in changed] == ["DnsDifferent"]
-    assert moved == []
+    assert transitions == []
     assert before is not None
     assert changed[0].last_transition_at == before.last_transition_at
 

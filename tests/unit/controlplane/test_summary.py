@@ -1,4 +1,4 @@
-"""Marks of a tenant: no order of them makes a contradiction."""
+"""Marks of a tenant are consistent in any order."""
 
 from __future__ import annotations
 

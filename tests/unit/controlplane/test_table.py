@@ -1,4 +1,4 @@
-"""The table of phases: order, types of conditions, and what is no table."""
+"""The table of phases: order, types of conditions, and invalid tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_phases_given_in_their_order_keep_it() -> None:
 
 def test_phase_given_too_early_comes_after_what_it_needs() -> None:
     rows = ordered([row("c", "b"), row("b", "a"), row("a"), row("d")])
-    assert [one.name for one in rows] == ["a", "b", "c", "d"]
+    assert [phase.name for phase in rows] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_phases_with_repeated_names_or_circles_are_refused(rows: list[Row], mess
 
 def test_condition_types_hold_sums_then_phases_then_flags() -> None:
     types = condition_types([row("a"), row("b", "a", subjects=DOMAIN)])
-    assert [one.type for one in types] == [
+    assert [t.type for t in types] == [
         "Ready", "Available", "Synced", "A", "B",
         "Reconciling", "Stalled", "Drifted", "Paused", "Deleting",
     ]  # fmt: skip
-    assert [one.type for one in types if one.flag] == [one.type for one in types[5:]]
+    assert [t.type for t in types if t.flag] == [t.type for t in types[5:]]
 
 
 def test_part_of_a_tenant_has_the_types_of_its_kind_only() -> None:

@@ -1,4 +1,4 @@
-"""What is written for readers is true: reference pages, targets of make, links between pages."""
+"""Documentation is up to date: reference pages, make targets, and links between pages."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 NOT_SHOWN: dict[str, str] = {
     "database.too_old": "needs a PostgreSQL of another version",
 }
-"""Code to the reason why no test meets it where a user does."""
+"""Codes that no test shows to a user, with the reason."""
 
 
 def test_codes_of_all_rooms_have_different_names() -> None:
@@ -63,7 +63,7 @@ def _asserted(path: Path) -> Iterator[Code]:
     """Yield the codes that a test file asserts to be shown.
 
     These are in the arguments of an assertion, or, where that takes a variable, in a table: a
-    decorator or a value of the module. What was executed is known at the end of a whole run only.
+    decorator or a value of the module. Executed assertions are known only after a complete run.
     """
     tree = ast.parse(path.read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _asserts(node)]
@@ -76,7 +76,9 @@ def _asserted(path: Path) -> Iterator[Code]:
     if by_variable:
         tables = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
         functions = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
-        yield from resolve.codes(*tables, *(d for each in functions for d in each.decorator_list))
+        yield from resolve.codes(
+            *tables, *(d for function in functions for d in function.decorator_list)
+        )
 
 
 def _asserts(call: ast.Call) -> bool:
@@ -88,7 +90,7 @@ class _Imports:
     """Finds the codes that expressions of a module name."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self._known = {
+        self._imported = {
             alias.asname or alias.name: (node.module, alias.name)
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and node.module
@@ -96,15 +98,15 @@ class _Imports:
         }
 
     def codes(self, *expressions: ast.AST) -> Iterator[Code]:
-        for node in (node for each in expressions for node in ast.walk(each)):
+        for node in (node for expression in expressions for node in ast.walk(expression)):
             if isinstance(node, ast.Name):
-                module, name = self._known.get(node.id, ("", ""))
+                module, name = self._imported.get(node.id, ("", ""))
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                package, module = self._known.get(node.value.id, ("", ""))
+                package, module = self._imported.get(node.value.id, ("", ""))
                 module, name = f"{package}.{module}", node.attr
             else:
                 continue
             if module.endswith(".faults"):
-                found = getattr(import_module(module), name, None)
-                if isinstance(found, Code):
-                    yield found
+                value = getattr(import_module(module), name, None)
+                if isinstance(value, Code):
+                    yield value

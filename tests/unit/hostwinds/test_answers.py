@@ -1,4 +1,4 @@
-"""Every shape of answer means one thing, and an odd one never means that nothing is there."""
+"""Every form of answer has one meaning, and an unexpected one is never an empty list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kit.faults import Code
 from tests.support.faults import fault_shown
 
 OK = {"result": "success", "action": "Invoice Paid", "message": "Invoice has been paid.<br>"}
-NO = {"result": "error", "action": "Add Instance", "message": "Location Id is invalid.<br>"}
+FAILED = {"result": "error", "action": "Add Instance", "message": "Location Id is invalid.<br>"}
 
 
 def test_bare_and_wrapped_answers_are_the_same() -> None:
@@ -30,9 +30,9 @@ def test_misprint_of_the_documentation_is_parsed(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "values"),
     [
-        (json.dumps([NO]), REFUSED, {"reason": "Location Id is invalid"}),
-        (json.dumps([{**NO, "ERROR": "342432"}]), REFUSED, {}),
-        (json.dumps([OK, NO]), OUTCOME_UNKNOWN, {"reason": ...}),
+        (json.dumps([FAILED]), REFUSED, {"reason": "Location Id is invalid"}),
+        (json.dumps([{**FAILED, "ERROR": "342432"}]), REFUSED, {}),
+        (json.dumps([OK, FAILED]), OUTCOME_UNKNOWN, {"reason": ...}),
         ('{"success": false}', REFUSED, {"reason": "no reason was given"}),
         ('[{"result":"error","message":"Not Authorized!"}]', UNAUTHORIZED, {}),
         ('{"message":"Not Authorized!<br>"}', UNAUTHORIZED, {}),
@@ -69,9 +69,9 @@ def test_unexpected_listing_is_not_an_empty_account(answer: Any) -> None:
 
 def test_new_instance_with_empty_fields_is_read() -> None:
     empty = dict.fromkeys(("main_ip", "ips", "status", "task_state", "locked", "cpu", "image"))
-    found = Instance.model_validate({"serviceid": "7", "srvrname": "a", **empty, "ram": ""})
-    assert (found.service_id, found.main_ip, found.addresses) == (7, "", ())
-    assert not found.is_active
+    instance = Instance.model_validate({"serviceid": "7", "srvrname": "a", **empty, "ram": ""})
+    assert (instance.service_id, instance.main_ip, instance.addresses) == (7, "", ())
+    assert not instance.is_active
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Answers to the engine before any call: mistakes, differences, replacements."""
+"""Responses to the engine without provider calls: mistakes, differences, replacements."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SERVER = {
 POINTER = {"serviceId": 1001, "address": "198.18.1.10", "hostname": "mx1.acme.example"}
 
 SERVICES: Any = None
-"""Of calls that must not reach the provider."""
+"""A placeholder in calls that must not reach the provider."""
 
 
 class Aborted(Exception):
@@ -61,7 +61,7 @@ def failing(error: Exception) -> HostwindsProvider:
     return HostwindsProvider(connect, lambda: None)
 
 
-PROVIDER = failing(AssertionError("a check calls nobody"))
+PROVIDER = failing(AssertionError("a check must not connect"))
 
 
 def urn(kind: str) -> str:
@@ -74,7 +74,7 @@ def struct(values: dict[str, Any]) -> struct_pb2.Struct:
 
 def check(kind: str, news: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str, str]:
     request = provider_pb2.CheckRequest(urn=urn(kind), news=struct(news), olds=struct(olds or {}))
-    return {each.property: each.reason for each in PROVIDER.Check(request, Call()).failures}
+    return {f.property: f.reason for f in PROVIDER.Check(request, Call()).failures}
 
 
 def diff(
@@ -83,8 +83,8 @@ def diff(
     request = provider_pb2.DiffRequest(
         urn=urn(kind), olds=struct(state), old_inputs=struct(inputs), news=struct(news)
     )
-    found: provider_pb2.DiffResponse = PROVIDER.Diff(request, Call())
-    return found
+    response: provider_pb2.DiffResponse = PROVIDER.Diff(request, Call())
+    return response
 
 
 def test_valid_inputs_are_accepted() -> None:
@@ -102,8 +102,8 @@ def test_mistakes_of_every_kind_are_reported_at_once() -> None:
         "colour": "red",
     }
     del news["location"]
-    found = check("Instance", {**news, "billingCycle": "daily"})
-    assert set(found) == {
+    failures = check("Instance", {**news, "billingCycle": "daily"})
+    assert set(failures) == {
         "serverName",
         "cpu",
         "ramMb",
@@ -115,17 +115,17 @@ def test_mistakes_of_every_kind_are_reported_at_once() -> None:
 
 
 def test_unknown_value_hides_no_other_mistake() -> None:
-    found = check("ReverseDns", {**POINTER, "address": UNKNOWN, "hostname": "mx1"})
-    assert set(found) == {"hostname"}
+    failures = check("ReverseDns", {**POINTER, "address": UNKNOWN, "hostname": "mx1"})
+    assert set(failures) == {"hostname"}
 
 
 @pytest.mark.parametrize("key", ["cpu", "ramMb", "diskGb", "location", "image"])
 def test_replacement_needs_another_name(key: str) -> None:
-    """Else the new one would adopt the old, which the engine then ends."""
+    """Otherwise the replacement would adopt the old server, which the engine then ends."""
     changed = {**SERVER, key: "Dallas" if isinstance(SERVER[key], str) else 4096}
-    found = check("Instance", changed, SERVER)
-    assert set(found) == {"serverName"}
-    assert key in found["serverName"]
+    failures = check("Instance", changed, SERVER)
+    assert set(failures) == {"serverName"}
+    assert key in failures["serverName"]
     assert check("Instance", {**changed, "serverName": "acme-mx1-3f9a2c-2"}, SERVER) == {}
     assert check("Instance", {**SERVER, "billingCycle": "annually"}, SERVER) == {}
 
@@ -144,16 +144,16 @@ def test_change_of_name_replaces_and_one_of_the_cycle_does_not() -> None:
 def test_pending_address_is_updated_and_unknown_meanwhile() -> None:
     inputs = {"serviceId": 1001, "name": "mx1-2"}
     state = {**inputs, "address": ""}
-    found = diff("SecondaryAddress", state, inputs, inputs)
-    assert found.changes == provider_pb2.DiffResponse.DIFF_SOME
-    assert list(found.replaces) == []
+    response = diff("SecondaryAddress", state, inputs, inputs)
+    assert response.changes == provider_pb2.DiffResponse.DIFF_SOME
+    assert list(response.replaces) == []
     request = provider_pb2.UpdateRequest(
         urn=urn("SecondaryAddress"), olds=struct(state), news=struct(inputs), preview=True
     )
     properties = PROVIDER.Update(request, Call()).properties
     assert properties["address"] == UNKNOWN
-    got = {**state, "address": "198.18.1.11"}
-    assert diff("SecondaryAddress", got, inputs, inputs).changes == (
+    assigned = {**state, "address": "198.18.1.11"}
+    assert diff("SecondaryAddress", assigned, inputs, inputs).changes == (
         provider_pb2.DiffResponse.DIFF_NONE
     )
 
@@ -161,9 +161,9 @@ def test_pending_address_is_updated_and_unknown_meanwhile() -> None:
 def test_address_is_released_before_its_replacement_is_requested() -> None:
     inputs = {"serviceId": 1001, "name": "mx1-2"}
     state = {**inputs, "address": "198.18.1.11"}
-    found = diff("SecondaryAddress", state, inputs, {**inputs, "serviceId": 1002})
-    assert list(found.replaces) == ["serviceId"]
-    assert found.deleteBeforeReplace
+    response = diff("SecondaryAddress", state, inputs, {**inputs, "serviceId": 1002})
+    assert list(response.replaces) == ["serviceId"]
+    assert response.deleteBeforeReplace
 
 
 def test_schema_has_every_property_with_its_type() -> None:
@@ -212,8 +212,8 @@ def test_server_that_is_not_active_is_kept_in_the_state() -> None:
             return self
 
         def instance(self, *_: Any) -> Any:
-            found = Instance.model_validate({"serviceid": 1001, "status": "BUILD"})
-            raise not_active(found, "still build")
+            instance = Instance.model_validate({"serviceid": 1001, "status": "BUILD"})
+            raise not_active(instance, "still build")
 
     call = Call()
     request = provider_pb2.CreateRequest(urn=urn("Instance"), properties=struct(SERVER))

@@ -1,4 +1,4 @@
-"""A code is an object: it prints every door's text, and cannot be declared half."""
+"""Fault codes: their text for each interface, and the checks of their declaration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file is the old one or the new one, whatever stops us on the way."""
+"""Writes are atomic: an interrupted one leaves the old file or the new one."""
 
 from __future__ import annotations
 

@@ -16,30 +16,30 @@ import sys
 from pathlib import Path
 from kit.locks import locked
 with locked(Path(sys.argv[1])):
-    print("mine", flush=True)
+    print("held", flush=True)
     sys.stdin.read()
 """
 
 
-@pytest.fixture(params=["directory", "file that is not there yet"])
+@pytest.fixture(params=["directory", "missing file"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path if request.param == "directory" else tmp_path / "below" / "lock"
 
 
 def test_lock_held_by_another_is_waited_for_and_taken_after_it(path: Path) -> None:
-    waits, had_it = Event(), Event()
+    waiting, acquired = Event(), Event()
 
     def second() -> None:
-        with locked(path, waits.set):
-            had_it.set()
+        with locked(path, waiting.set):
+            acquired.set()
 
     other = Thread(target=second)
-    with locked(path, waits.set):
-        assert not waits.is_set()
+    with locked(path, waiting.set):
+        assert not waiting.is_set()
         other.start()
-        assert waits.wait(10)
-        assert not had_it.is_set()
-    assert had_it.wait(10)
+        assert waiting.wait(10)
+        assert not acquired.is_set()
+    assert acquired.wait(10)
     other.join()
 
 
@@ -49,11 +49,11 @@ def test_lock_of_a_killed_process_is_free(path: Path) -> None:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout is not None
-        assert holder.stdout.readline() == "mine\n"
+        assert holder.stdout.readline() == "held\n"
         waited: list[str] = []
         holder.kill()
         holder.wait()
-        with locked(path, lambda: waited.append("waits")):
+        with locked(path, lambda: waited.append("waiting")):
             assert not waited
 
 

@@ -15,7 +15,7 @@ from kit.paths import Layout
 
 @pytest.fixture
 def root(tmp_path: Path) -> Layout:
-    """Root's layout on a machine of its own, of a checkout with a space in its path."""
+    """Root's layout on a separate machine, for a checkout with a space in its path."""
     (tmp_path / "my checkout").mkdir()
     return Layout(
         tmp_path / "my checkout",

@@ -25,21 +25,21 @@ def test_identity_of_a_living_process_stays(proc: Path) -> None:
     assert runs(first, proc)
 
 
-def test_identity_of_one_that_has_ended_is_none_before_and_after_its_parent_took_note(
+def test_identity_of_an_ended_process_is_none_before_and_after_its_parent_waited(
     proc: Path,
 ) -> None:
     waiting = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     with subprocess.Popen(waiting, stdin=subprocess.PIPE) as ended:
-        noted = identity(ended.pid, proc)
+        recorded = identity(ended.pid, proc)
         assert ended.stdin is not None
         ended.stdin.close()
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         assert identity(ended.pid, proc) is None
     assert identity(ended.pid, proc) is None
-    assert noted is not None
-    assert not runs(noted, proc)
+    assert recorded is not None
+    assert not runs(recorded, proc)
 
 
-@pytest.mark.parametrize("noted", ["", "1", "x.1", "1.", "-1.5", "{pid}.7"])
-def test_runs_is_false_for_a_number_that_another_process_has_now(proc: Path, noted: str) -> None:
-    assert not runs(noted.format(pid=os.getpid()), proc)
+@pytest.mark.parametrize("recorded", ["", "1", "x.1", "1.", "-1.5", "{pid}.7"])
+def test_runs_is_false_for_a_number_that_another_process_has_now(proc: Path, recorded: str) -> None:
+    assert not runs(recorded.format(pid=os.getpid()), proc)

@@ -1,4 +1,4 @@
-"""Layers are named by what they are made of, and a half-built one is never used."""
+"""Layers are named by their inputs, and a partially built one is never used."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def layers(tmp_path: Path, sources: Path) -> Layers:
     return Layers(tmp_path, print, sources=[sources], build_base=build)
 
 
-def build(place: Path) -> None:
-    (place / "root").mkdir()
+def build(directory: Path) -> None:
+    (directory / "root").mkdir()
 
 
 def test_layer_of_the_same_parts_is_built_once(tmp_path: Path, sources: Path) -> None:
@@ -74,7 +74,7 @@ def apt(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def usual(apt: Path) -> tuple[Path, Path]:
+def usual_files(apt: Path) -> tuple[Path, Path]:
     return apt / "sources.list.d" / "debian.sources", apt / "sources.list"
 
 
@@ -94,7 +94,7 @@ def test_sources_in_either_format_and_of_any_name_are_found(
     (apt / "sources.list.d/docker.list").write_text("deb http://d.example bookworm stable\n")
     (apt / "sources.list.d/database.list").write_text("deb http://p.example bookworm-pgdg main\n")
     (apt / name).write_text(text)
-    assert sources_file(usual(apt)) == apt / name
+    assert sources_file(usual_files(apt)) == apt / name
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,4 @@ def test_sources_in_either_format_and_of_any_name_are_found(
 def test_sources_of_another_debian_or_of_none_are_not_used(apt: Path, text: str) -> None:
     (apt / "sources.list").write_text(text)
     with pytest.raises(Fault, match="bookworm"):
-        sources_file(usual(apt))
+        sources_file(usual_files(apt))

@@ -1,4 +1,4 @@
-"""What is left is cleared also when a part does not end well; what is not ours stays."""
+"""Leftovers are removed even if a part fails to stop; other files stay."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_layers_half_built_are_removed_and_finished_ones_kept(tmp_path: Path) ->
     for name in ("layers/.base-1/root/etc", "layers/base-0/root", "repositories/.2", "other/x"):
         (tmp_path / "lab" / name).mkdir(parents=True)
     leftovers.forget_builds(tmp_path)
-    left = {str(place.relative_to(tmp_path)) for place in tmp_path.glob("lab/*/*")}
-    assert left == {"lab/layers/base-0", "lab/other/x"}
+    remaining = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("lab/*/*")}
+    assert remaining == {"lab/layers/base-0", "lab/other/x"}
 
 
 def test_disks_without_mounts_are_reported_as_left(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A lab holds its locks as long as it lives, and leaves its name when it is killed."""
+"""A lab holds its locks while it runs; a killed lab leaves its directory's name in them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_holder_of_a_lock_is_a_living_process(tmp_path: Path) -> None:
 
 
 def test_holder_is_no_process_with_another_file_of_the_same_number(tmp_path: Path) -> None:
-    """Numbers of files repeat on every file system, and `lab down` ends the holder."""
+    """Inode numbers repeat across file systems, and `lab down` ends the holder."""
     (tmp_path / OWN_LOCK).write_text(str(tmp_path))
     number = (tmp_path / OWN_LOCK).stat().st_ino
     locks = tmp_path / "locks"
@@ -67,8 +67,8 @@ def test_lock_of_the_machine_is_writable_by_root_only() -> None:
 
 
 @pytest.fixture
-def ours() -> RunningLab:
-    """What a lab says of itself that runs as this process."""
+def own_lab() -> RunningLab:
+    """The description of a lab that runs as this process."""
     return RunningLab(
         process=own_identity(),
         level="api",
@@ -79,19 +79,21 @@ def ours() -> RunningLab:
     )
 
 
-def test_lab_whose_process_number_was_reused_does_not_run(tmp_path: Path, ours: RunningLab) -> None:
-    ours.write(tmp_path)
+def test_lab_whose_process_number_was_reused_does_not_run(
+    tmp_path: Path, own_lab: RunningLab
+) -> None:
+    own_lab.write(tmp_path)
     assert running(tmp_path) is not None
-    ours.model_copy(update={"process": f"{os.getpid()}.1"}).write(tmp_path)
+    own_lab.model_copy(update={"process": f"{os.getpid()}.1"}).write(tmp_path)
     assert running(tmp_path) is None
 
 
 def test_holder_where_the_system_lists_no_locks_is_the_process_that_wrote_the_file(
-    tmp_path: Path, ours: RunningLab
+    tmp_path: Path, own_lab: RunningLab
 ) -> None:
     """Linux alone has /proc/locks."""
     locks = tmp_path / "no such file"
     (tmp_path / OWN_LOCK).touch()
     assert holder(tmp_path, locks) is None
-    ours.write(tmp_path)
+    own_lab.write(tmp_path)
     assert holder(tmp_path, locks) == os.getpid()

@@ -1,4 +1,4 @@
-"""The person in the portal buys what is waited for, and lets no failed purchase stop her."""
+"""The emulated operator of the portal buys requested addresses, and retries failed purchases."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ class Journal:
 
 
 class Provider:
-    """Sells nothing at first."""
+    """Raises each of `errors` before it sells an address."""
 
-    def __init__(self, *troubles: Exception) -> None:
-        self._troubles = list(troubles)
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
         self.sold = threading.Event()
 
     def server(self, _: str, __: int) -> SimpleNamespace:
         return SimpleNamespace(ips=["198.18.1.10"])
 
     def attach(self, _: int) -> str:
-        if self._troubles:
-            raise self._troubles.pop(0)
+        if self._errors:
+            raise self._errors.pop(0)
         self.sold.set()
         return "198.18.1.11"
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "error",
     [
         ProviderError("Portal", "No more addresses."),
         FAILED(part="`ip`", reason="no such namespace"),
     ],
 )
-def test_purchase_that_failed_is_tried_again(trouble: Exception) -> None:
-    provider = Provider(trouble, trouble)
+def test_purchase_that_failed_is_tried_again(error: Exception) -> None:
+    provider = Provider(error, error)
     operator = PortalOperator(
         cast("HostwindsAccount", provider), cast("Any", Journal), pause_seconds=0.001
     )

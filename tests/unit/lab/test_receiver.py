@@ -44,5 +44,5 @@ def test_sender_is_read_from_the_header_of_the_receiver() -> None:
         "\tby mx.rcpt.example (Postfix) with ESMTPS id 1\n"
         "Received: from [127.0.0.1] (x [198.18.0.1])\n\tby mx1-2.acme.example (Postfix)\n\nHi\n"
     )
-    said = "sent from 198.18.1.11, PTR mx1-2.acme.example, HELO mx1-2.acme.example"
-    assert sender_of(text) == said
+    expected = "sent from 198.18.1.11, PTR mx1-2.acme.example, HELO mx1-2.acme.example"
+    assert sender_of(text) == expected

@@ -1,4 +1,4 @@
-"""A tenant with one host, as the blueprint room would render it, and what the cloud gave for it."""
+"""A rendered tenant with one host, and the observed state of that host."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def blueprint() -> Blueprint:
 
 @pytest.fixture
 def observe() -> Callable[..., ObservedHost]:
-    """Give an observed host for a blueprint; `waiting` names addresses without a number."""
+    """Give an observed host for a blueprint; `waiting` names addresses without an IP."""
 
     def make(blueprint: Blueprint, *, waiting: tuple[str, ...] = ()) -> ObservedHost:
         host = blueprint.hosts[0]

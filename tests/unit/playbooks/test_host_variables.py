@@ -21,7 +21,7 @@ def test_address_that_sends_bulk_has_an_instance_with_its_logins(
 ) -> None:
     host = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))
 
-    assert [(one["address"], one["ip"], one["helo"]) for one in host["instances"]] == [
+    assert [(i["address"], i["ip"], i["helo"]) for i in host["instances"]] == [
         ("mx1-2", "198.18.1.11", "out2.mx1.acme.example"),
         ("mx1-3", "198.18.1.12", "out3.mx1.acme.example"),
     ]
@@ -39,8 +39,8 @@ def test_pending_address_is_left_out_and_nothing_else(
         blueprint, observe(blueprint, waiting=("mx1-3",)), make_secrets(blueprint)
     )
 
-    assert [one["address"] for one in host["instances"]] == ["mx1-2"]
-    assert [one["name"] for one in host["addresses"]] == ["mx1-1", "mx1-2"]
+    assert [instance["address"] for instance in host["instances"]] == ["mx1-2"]
+    assert [address["name"] for address in host["addresses"]] == ["mx1-1", "mx1-2"]
 
 
 def test_lone_address_sends_and_passes_its_domains_to_the_inbound_instance(

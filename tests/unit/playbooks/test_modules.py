@@ -1,4 +1,4 @@
-"""The playbooks' own modules: the same arguments twice change nothing the second time."""
+"""The playbooks' own modules: a second run with the same arguments changes nothing."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def running_units(playbooks: Path) -> ModuleType:
     return load(playbooks / "library" / "running_units.py")
 
 
-def entry(path: Path, **what: Any) -> dict[str, Any]:
-    given = {
+def entry(path: Path, **fields: Any) -> dict[str, Any]:
+    defaults = {
         "path": str(path),
         "content": None,
         "link": None,
@@ -42,7 +42,7 @@ def entry(path: Path, **what: Any) -> dict[str, Any]:
         "group": grp.getgrgid(os.getgid()).gr_name,
         "mode": "0640",
     }
-    return given | what
+    return defaults | fields
 
 
 def test_file_is_written_once_and_again_when_it_differs(
@@ -58,7 +58,7 @@ def test_file_is_written_once_and_again_when_it_differs(
     path.chmod(0o666)
     assert rendered_files.one(file, False) is not None
     assert path.stat().st_mode & 0o777 == 0o640
-    assert [one.name for one in tmp_path.iterdir()] == ["main.cf"]
+    assert [path.name for path in tmp_path.iterdir()] == ["main.cf"]
 
 
 def test_check_mode_reports_changes_and_makes_none(
@@ -88,11 +88,11 @@ def test_temporary_file_of_a_killed_run_is_removed_by_the_next(
     for name in (".penguin-abc123", ".penguin-77-tls.pem"):
         (tmp_path / name).write_text("half a private key")
     rendered_files.one(entry(tmp_path / "tls.pem", content="key\n"), False)
-    assert [one.name for one in tmp_path.iterdir()] == ["tls.pem"]
+    assert [path.name for path in tmp_path.iterdir()] == ["tls.pem"]
 
     (tmp_path / ".penguin-abc123").write_text("")
     rendered_files.one(entry(tmp_path / "localtime", link="/usr/share/zoneinfo/UTC"), False)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["localtime", "tls.pem"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["localtime", "tls.pem"]
 
 
 def test_unwanted_entries_are_removed_and_others_stay(
@@ -108,7 +108,7 @@ def test_unwanted_entries_are_removed_and_others_stay(
 
     assert len(rendered_files.prune(rule, False)) == 1
     assert rendered_files.prune(rule, False) == []
-    assert sorted(one.name for one in tmp_path.iterdir()) == [
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
         "postfix-egress-mx1-2",
         "postfix-policyd",
     ]

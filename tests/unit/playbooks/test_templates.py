@@ -1,4 +1,4 @@
-"""Templates as they come out for a host: the settings that sending depends on."""
+"""Templates rendered for a host: the settings that sending depends on."""
 
 from __future__ import annotations
 

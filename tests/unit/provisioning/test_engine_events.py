@@ -1,4 +1,4 @@
-"""What of the engine's output is shown."""
+"""The engine's output is shown without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands of the sandbox refuse."""
+"""Cases in which the commands of the sandbox fail."""
 
 from __future__ import annotations
 

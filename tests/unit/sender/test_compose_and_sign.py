@@ -1,4 +1,4 @@
-"""What leaves: headers as receivers want them, signed so that another implementation agrees."""
+"""Outgoing mail: the headers that receivers require, and a verifiable DKIM signature."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ def message(**changes: object) -> OutgoingMessage:
     return OutgoingMessage.model_validate(fields | {"text": "Hello Bob\n"} | changes)
 
 
-def written(made: OutgoingMessage, url: str = URL) -> bytes:
-    return compose(made, message_id="<1@acme.example>", tenant="acme", unsubscribe_url=url, now=NOW)
+def written(outgoing: OutgoingMessage, url: str = URL) -> bytes:
+    return compose(
+        outgoing, message_id="<1@acme.example>", tenant="acme", unsubscribe_url=url, now=NOW
+    )
 
 
 def parsed(raw: bytes) -> EmailMessage:
@@ -53,7 +55,7 @@ BODY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 def _decoded(value: str) -> str:
-    """Read a value as RFC 2047 says, and as no library does for us."""
+    """Decode a header value according to RFC 2047."""
     return str(make_header(decode_header(value.replace("\r\n", "").strip(" "))))
 
 
@@ -127,14 +129,14 @@ class TestCompose:
     def test_header_of_any_text_is_read_back_and_adds_no_field(
         self, text: str, name: str, recipient: str
     ) -> None:
-        made = message(subject=text, from_name=name, to_name=recipient)
-        raw = written(made)
+        outgoing = message(subject=text, from_name=name, to_name=recipient)
+        raw = written(outgoing)
         mail = message_from_bytes(raw, policy=policy.compat32)
         assert sorted(set(mail.keys())) == sorted(mail.keys())
         assert _decoded(mail["Subject"]) == text.strip(" ")
         for field, display, address in (
-            ("From", name, made.from_address),
-            ("To", recipient, made.to),
+            ("From", name, outgoing.from_address),
+            ("To", recipient, outgoing.to),
         ):
             phrase, _, spec = mail[field].replace("\r\n", "").rpartition(" ")
             assert spec.strip("<>") == address
@@ -172,7 +174,7 @@ class TestCompose:
 
 class TestSign:
     @pytest.mark.parametrize(
-        "made",
+        "outgoing",
         [
             message(),
             message(html="<p>" + "long " * 400 + "</p>"),
@@ -181,8 +183,10 @@ class TestSign:
             message(text=".dot\n..dots\n"),
         ],
     )
-    def test_signature_is_verified_by_another_implementation(self, made: OutgoingMessage) -> None:
-        assert verifies(SIGNER.sign(written(made), NOW))
+    def test_signature_is_verified_by_another_implementation(
+        self, outgoing: OutgoingMessage
+    ) -> None:
+        assert verifies(SIGNER.sign(written(outgoing), NOW))
 
     @given(text=BODY, html=st.none() | BODY)
     def test_signature_of_any_body_is_verified(self, text: str, html: str | None) -> None:

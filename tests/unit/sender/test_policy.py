@@ -119,7 +119,7 @@ def stop(scope: StopScope, name: str | None = None) -> Stop:
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("active", "words"),
     [
         (stop(StopScope.PLATFORM), "mail is stopped for the platform: complaints"),
         (stop(StopScope.TENANT), "mail is stopped for the tenant: complaints"),
@@ -129,22 +129,22 @@ def stop(scope: StopScope, name: str | None = None) -> Stop:
         ),
     ],
 )
-def test_stop_takes_precedence_over_other_reasons_to_wait(found: Stop, words: str) -> None:
+def test_stop_takes_precedence_over_other_reasons_to_wait(active: Stop, words: str) -> None:
     for entry in (ENTRY, None):
-        decision = decided(replace(SNAPSHOT, stops=(found,), entry=entry, mailbox_used=50))
+        decision = decided(replace(SNAPSHOT, stops=(active,), entry=entry, mailbox_used=50))
         assert (decision.verdict, decision.reason) == (Verdict.LATER, "stopped")
         assert decision.message == words
 
 
 def test_stop_of_a_domain_ignores_case() -> None:
     shouted = MESSAGE.model_copy(update={"from_address": "Sales@ACME.Example"})
-    found = stop(StopScope.DOMAIN, "acme.example")
-    assert decided(replace(SNAPSHOT, stops=(found,)), shouted).reason == "stopped"
+    active = stop(StopScope.DOMAIN, "acme.example")
+    assert decided(replace(SNAPSHOT, stops=(active,)), shouted).reason == "stopped"
 
 
 def test_stop_of_another_domain_holds_nothing() -> None:
-    found = stop(StopScope.DOMAIN, "other.example")
-    assert decided(replace(SNAPSHOT, stops=(found,))).verdict is Verdict.NOW
+    active = stop(StopScope.DOMAIN, "other.example")
+    assert decided(replace(SNAPSHOT, stops=(active,))).verdict is Verdict.NOW
 
 
 def test_suppression_takes_precedence() -> None:
@@ -172,8 +172,8 @@ class TestAddress:
         assert (decision.verdict, decision.reason) == (Verdict.LATER, "address_not_ready")
 
     def test_home_stopped_holds_its_mail(self) -> None:
-        found = stop(StopScope.ADDRESS, "mx1-3")
-        decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}, stops=(found,)))
+        active = stop(StopScope.ADDRESS, "mx1-3")
+        decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}, stops=(active,)))
         assert (decision.verdict, decision.reason) == (Verdict.LATER, "stopped")
         assert decision.message == "mail is stopped for address mx1-3: complaints"
 
@@ -208,8 +208,8 @@ class TestAddress:
 )
 def test_caps_are_never_exceeded(day: int, used: int, mailbox: int) -> None:
     now = datetime(2026, 11, 1, 23, 59, tzinfo=UTC) + timedelta(days=day - 1)
-    everywhere = {item.ip: used for item in ENTRY.addresses}
-    decision = decided(replace(SNAPSHOT, address_used=everywhere, mailbox_used=mailbox), now=now)
+    usage = {item.ip: used for item in ENTRY.addresses}
+    decision = decided(replace(SNAPSHOT, address_used=usage, mailbox_used=mailbox), now=now)
     if decision.verdict is Verdict.NOW:
         assert used < ADDRESS[ENTRY.warmup].cap(day)
         assert mailbox < min(50, MAILBOX[ENTRY.warmup].cap(day))

@@ -1,4 +1,4 @@
-"""Connections: one lane at a time, also while another looks whether its own still lives."""
+"""A connection is used by one lane at a time, also while another lane checks its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOBODY = SendingAddress(
 
 
 class Client:
-    """A connection that answers RSET when it is told what."""
+    """A connection that answers RSET once `answer` is set."""
 
     is_connected = True
 
@@ -57,7 +57,7 @@ async def test_session_is_used_by_one_lane_at_a_time() -> None:
     second = await pool.get(NOBODY, "password")
     assert second.client is alive
     dead.answer.set()
-    with pytest.raises(Unreachable):  # nothing is left for it, and nobody listens there
+    with pytest.raises(Unreachable):  # no session is left, and nothing listens at the port
         await first
 
 

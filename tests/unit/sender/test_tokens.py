@@ -1,4 +1,4 @@
-"""Tokens in return paths and links: they come back as they were, or not at all."""
+"""Tokens in return paths and links: they are read back unchanged, or refused."""
 
 from __future__ import annotations
 

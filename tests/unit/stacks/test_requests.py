@@ -1,4 +1,4 @@
-"""What the program asks for before it declares anything: failures are typed and show no secret."""
+"""Requests of the program before it declares resources: failures have codes and hide secrets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def answering() -> Iterator[Answering]:
-    """Give the address of a server that answers with these bytes, the last of them repeatedly."""
+    """Start a server that sends these responses, the last one repeatedly; return its address."""
     listeners = []
 
     def start(*answers: bytes) -> str:

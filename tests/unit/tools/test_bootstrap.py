@@ -1,4 +1,4 @@
-"""Set-up can be killed, repeated and run twice at once; the machine's own settings are kept."""
+"""Set-up can be killed, repeated and run twice at once; the machine's own settings stay."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFUSES = "exit 101\n"
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A Debian of its own that lacks `wanted`; `said` records the calls of apt and dpkg."""
+    """A Debian that lacks the command `wanted`; the file `calls` records calls of apt and dpkg."""
     (tmp_path / "bin").mkdir()
     for name in ("apt-get", "dpkg"):
         program(tmp_path, name, "")
@@ -43,15 +43,15 @@ def packages(machine: Path) -> Machine:
 
 
 def program(machine: Path, name: str, script: str) -> None:
-    """Put a command on the machine; it notes how it was called, and the policy at that moment."""
-    note = f'echo "{name} $*" >> {machine}/said; cat {machine}/policy-rc.d >> {machine}/seen'
-    place = machine / "bin" / name
-    place.write_text(f"#!/bin/sh\n{note}\n{script}\n")
-    place.chmod(0o755)
+    """Add a command to the machine that records its calls, and the policy at that time."""
+    record = f'echo "{name} $*" >> {machine}/calls; cat {machine}/policy-rc.d >> {machine}/policies'
+    path = machine / "bin" / name
+    path.write_text(f"#!/bin/sh\n{record}\n{script}\n")
+    path.chmod(0o755)
 
 
 def installing(machine: Path, then: str = "") -> None:
-    """Let apt-get install what is wanted."""
+    """Make apt-get install `wanted`."""
     wanted = machine / "bin" / "wanted"
     script = f'case "$*" in *wanted-package) : > {wanted}; chmod 755 {wanted}; {then};; esac'
     program(machine, "apt-get", script)
@@ -64,7 +64,7 @@ def test_packages_installed_start_no_daemon_and_the_policy_is_removed(
     packages.install()
     assert not packages.is_unready()
     assert not packages.policy.exists()
-    assert (machine / "seen").read_text().endswith(REFUSES)
+    assert (machine / "policies").read_text().endswith(REFUSES)
 
 
 def test_policy_of_the_machine_is_kept(machine: Path, packages: Machine) -> None:
@@ -104,14 +104,14 @@ def test_installation_interrupted_before_is_finished_first_also_with_a_dead_sour
     apt = machine / "bin" / "apt-get"
     apt.write_text(apt.read_text().replace('case "$*" in', 'case "$*" in update*) exit 100;;'))
     packages.install()
-    said = (machine / "said").read_text().splitlines()
-    assert [line.split()[:2] for line in said] == [
+    calls = (machine / "calls").read_text().splitlines()
+    assert [line.split()[:2] for line in calls] == [
         ["dpkg", "--force-confold"],
         ["apt-get", "update"],
         ["apt-get", "install"],
         ["apt-get", "install"],
     ]
-    assert [line.split()[-1] for line in said[2:]] == ["--fix-broken", "wanted-package"]
+    assert [line.split()[-1] for line in calls[2:]] == ["--fix-broken", "wanted-package"]
 
 
 def test_installation_that_fails_has_a_remedy(machine: Path, packages: Machine) -> None:
@@ -155,7 +155,7 @@ def test_set_ups_of_one_directory_run_one_after_the_other(tmp_path: Path) -> Non
 
 
 class Commands:
-    """Instead of the commands that make an environment; the call number `fails` fails."""
+    """Replaces the commands that create an environment; the call number `fails` fails."""
 
     def __init__(self, fails: int = 0) -> None:
         self.calls = 0
@@ -205,7 +205,7 @@ def test_project_that_changed_is_stale_and_the_environment_is_not(checkout: Path
 
 @pytest.fixture
 def restored_signals() -> Iterator[None]:
-    """The whole sets handlers; they are put back."""
+    """Restore the signal handlers, which `main` replaces."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():

@@ -66,17 +66,17 @@ def test_record_with_a_relative_name_is_compared_in_full() -> None:
 
 def test_record_changed_at_the_provider_is_read_as_changed() -> None:
     live = {"name": "acme.example", "type": "MX", "content": "evil.example", "ttl": 300}
-    seen = live_inputs({**MX, "comment": "pm:acme:mx"}, live | {"priority": 10, "comment": None})
-    assert seen == {**MX, "content": "evil.example"}
-    assert changed_fields(seen, {**MX, "comment": "pm:acme:mx"}) == ["content", "comment"]
+    inputs = live_inputs({**MX, "comment": "pm:acme:mx"}, live | {"priority": 10, "comment": None})
+    assert inputs == {**MX, "content": "evil.example"}
+    assert changed_fields(inputs, {**MX, "comment": "pm:acme:mx"}) == ["content", "comment"]
 
 
 def test_record_imported_is_read_whole_and_fits_its_program() -> None:
     data = {"flags": 0, "tag": "issue", "value": "ca.example"}
     live = {"name": "acme.example", "type": "CAA", "content": '0 issue "ca.example"', "ttl": 300}
-    seen = live_inputs({"zoneId": "z"}, live | {"data": data, "proxied": False})
+    inputs = live_inputs({"zoneId": "z"}, live | {"data": data, "proxied": False})
     program = record(type="CAA", data={"flags": 0.0, "tag": "issue", "value": "ca.example"})
-    assert changed_fields(seen, program) == []
+    assert changed_fields(inputs, program) == []
 
 
 def test_body_has_configured_fields_and_null_for_removed_ones() -> None:
