@@ -1,4 +1,4 @@
-"""Lists of hosts, addresses, domains and mailboxes: complete, in order, of the key's tenant only."""
+"""Lists of hosts, addresses, domains and mailboxes: complete, ordered, of the key's tenant only."""
 
 from __future__ import annotations
 

@@ -62,8 +62,8 @@ async def test_key_with_a_scope_beyond_its_creators_is_refused(
     acme, client_of: Callable[..., Any]
 ) -> None:
     writer = await client_of(scopes=(Scope.TENANTS_READ, Scope.TENANTS_WRITE))
-    wanted = {"tenant": "acme", "scopes": ["tenants:read", "messages:send"]}
-    refused = await writer.post("/keys", json=wanted)
+    request = {"tenant": "acme", "scopes": ["tenants:read", "messages:send"]}
+    refused = await writer.post("/keys", json=request)
     assert_shows(refused.json(), faults.SCOPE_MISSING, scope="messages:send")
     listed = (await writer.get("/keys", params={"tenant": "acme"})).json()
     assert listed == {"items": [], "next": None}

@@ -74,8 +74,8 @@ class TestCreate:
             )
 
         async def put(names: list[dict[str, str]], **spec: Any) -> tuple[int, str | None]:
-            wanted = document(plan="starter", domains=names, **spec)
-            answer = await operator.put("/tenants/acme", json=wanted)
+            desired = document(plan="starter", domains=names, **spec)
+            answer = await operator.put("/tenants/acme", json=desired)
             return answer.status_code, answer.headers.get("Penguin-Outcome")
 
         assert await put(names) == (200, "unchanged")

@@ -41,20 +41,20 @@ def files() -> dict[str, Path]:
 
 
 def test_code_is_replaced_only_where_it_is_listed(files: dict[str, Path]) -> None:
-    found = Counter(
+    modules = Counter(
         name
         for name, path in files.items()
         for call in calls(path)
         if call in ("monkeypatch.setattr", "patch.setattr")
     )
-    assert found == {name: count for name, (count, _) in REPLACED.items()}
+    assert modules == {name: count for name, (count, _) in REPLACED.items()}
 
 
 def test_only_one_helper_pauses(files: dict[str, Path]) -> None:
-    found = {
+    modules = {
         name
         for name, path in files.items()
         for call in calls(path)
         if call in ("time.sleep", "asyncio.sleep", "threading.Event().wait")
     }
-    assert found == {PAUSES}
+    assert modules == {PAUSES}

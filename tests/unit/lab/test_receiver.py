@@ -22,13 +22,13 @@ def lab_with_mail(tmp_path: Path) -> Path:
 
 
 def test_messages_received_are_listed_with_their_user(lab_with_mail: Path) -> None:
-    found = [(user, str(message["Subject"])) for user, _, message in messages(lab_with_mail)]
-    assert sorted(found) == [("alice", "S1"), ("alice", "S2")]
+    received = [(user, str(message["Subject"])) for user, _, message in messages(lab_with_mail)]
+    assert sorted(received) == [("alice", "S1"), ("alice", "S2")]
 
 
-@pytest.mark.parametrize("wanted", ["2@acme.example", "<2@acme.example>"])
-def test_message_id_with_or_without_brackets_is_found(lab_with_mail: Path, wanted: str) -> None:
-    assert "Text 2" in wait_for_message(lab_with_mail, wanted)
+@pytest.mark.parametrize("message_id", ["2@acme.example", "<2@acme.example>"])
+def test_message_id_with_or_without_brackets_is_found(lab_with_mail: Path, message_id: str) -> None:
+    assert "Text 2" in wait_for_message(lab_with_mail, message_id)
 
 
 def test_message_that_does_not_arrive_is_a_fault(lab_with_mail: Path) -> None:

@@ -31,9 +31,9 @@ def live(kind: str = "TXT", content: str = "x", **others: Any) -> dict[str, Any]
 
 
 def adopt(
-    wanted: Record, *existing: dict[str, Any], in_state: set[str] | None = None
+    desired: Record, *existing: dict[str, Any], in_state: set[str] | None = None
 ) -> dict[str, str]:
-    return adoptions("z1", [wanted], in_state or set(), lambda _: existing)
+    return adoptions("z1", [desired], in_state or set(), lambda _: existing)
 
 
 def test_marked_record_is_adopted_whatever_its_content() -> None:
@@ -54,7 +54,7 @@ def test_zone_whose_records_are_in_the_state_is_not_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "other"),
+    ("desired", "other"),
     [
         (record(), live(content='"v=spf1 include:other.example -all"')),
         (record("MX", "mx1.acme.example"), live("MX", "mail.other.example")),
@@ -63,10 +63,10 @@ def test_zone_whose_records_are_in_the_state_is_not_listed() -> None:
         (record(), live(content="v=spf1 -all", comment="pm:k3f9b:acme:acme.example/TXT")),
     ],
 )
-def test_conflicting_foreign_record_is_a_fault(wanted: Record, other: dict[str, Any]) -> None:
+def test_conflicting_foreign_record_is_a_fault(desired: Record, other: dict[str, Any]) -> None:
     record = f"{other['type']} acme.example ({other['content']})"
-    with fault_shown(FOREIGN_RECORD, record=record, key=wanted.key, mark=wanted.comment):
-        adopt(wanted, other)
+    with fault_shown(FOREIGN_RECORD, record=record, key=desired.key, mark=desired.comment):
+        adopt(desired, other)
 
 
 @pytest.mark.parametrize(

@@ -216,19 +216,19 @@ def restored_signals() -> Iterator[None]:
 class Broken(Machine):
     """A machine whose first step raises."""
 
-    trouble: BaseException = field(default_factory=KeyboardInterrupt)
+    failure: BaseException = field(default_factory=KeyboardInterrupt)
 
     def is_unready(self) -> bool:
-        raise self.trouble
+        raise self.failure
 
 
 def test_set_up_that_fails_prints_no_traceback(
     capsys: pytest.CaptureFixture[str], restored_signals: None
 ) -> None:
     denied = PermissionError(13, "Permission denied", "/usr/sbin/policy-rc.d")
-    assert bootstrap.main(Broken(trouble=denied)) == 1
+    assert bootstrap.main(Broken(failure=denied)) == 1
     assert "error[setup.failed]" in capsys.readouterr().err
-    assert bootstrap.main(Broken(trouble=KeyboardInterrupt())) == 130
+    assert bootstrap.main(Broken(failure=KeyboardInterrupt())) == 130
     assert "interrupted" in capsys.readouterr().err
 
 
