@@ -59,7 +59,7 @@ class Engine:
         }
 
 
-def is_here() -> bool:
+def is_installed() -> bool:
     """Tell whether this machine has a command of our version."""
     return _command() is not None
 
@@ -73,9 +73,9 @@ def find() -> Engine:
     return Engine(root, cli, _language_host(cli, root), _cloudflare_plugin(root))
 
 
-def obtain(progress: command.Progress) -> Engine:
+def install(progress: command.Progress) -> Engine:
     """Return the engine, downloading or building the command where it is missing."""
-    if not is_here() and command.download(progress) is None:
+    if not is_installed() and command.download(progress) is None:
         command.build(progress)
     return find()
 
