@@ -13,7 +13,7 @@ PARENT_CHECK_SECONDS = 2
 
 
 def serve_until_end(server: grpc.Server) -> None:
-    """Serve on a free loopback port until a signal or the engine's end; the caller stops the server."""
+    """Serve on a free loopback port until a signal, or until the engine has ended."""
     port = server.add_insecure_port("127.0.0.1:0")
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
