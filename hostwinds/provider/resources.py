@@ -137,7 +137,7 @@ class Instance(Resource):
     ) -> tuple[Properties, Properties] | None:
         """Return its address, if it exists.
 
-        The inputs of the state are kept: a label that was changed in the portal is no reason to
+        The inputs of the state are returned: a label that was changed in the portal is no reason to
         replace the server, and an offer may have more than was ordered.
         """
         server = services.client.instance(int(resource_id))
