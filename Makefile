@@ -22,8 +22,8 @@ up: setup ## Keep the demo's sandbox running: lab, servers, control plane
 	@$(PENGUIN) up
 
 .PHONY: down
-down: ## End the sandbox of `make up`; nothing of it is left
-	@if test -x $(PENGUIN); then $(PENGUIN) down; else echo "nothing is set up here"; fi
+down: ## Stop and remove the sandbox of `make up`
+	@if test -x $(PENGUIN); then $(PENGUIN) down; else echo "nothing is set up"; fi
 
 .PHONY: test
 test: setup ## Set up the same things and run all tests
@@ -54,7 +54,7 @@ docs: setup ## Write the reference pages from the code
 	@$(PY) -m sandbox.reference
 
 .PHONY: texts
-texts: setup ## Print every text that a user can meet, to read it as a whole
+texts: setup ## Print every text shown to users on one page, for review
 	@$(PY) -m sandbox.reference.texts
 
 .PHONY: lock

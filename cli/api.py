@@ -1,4 +1,4 @@
-"""The tenant API as the commands use it: answers are read by its schemas, refusals are raised."""
+"""Client of the tenant API: responses are validated by its schemas, errors are raised as faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sender.schemas import Explanation
 TIMEOUT = 30
 """Seconds."""
 PAGE = 100
-"""Items of a page; the API gives no more at once."""
+"""Items per page: the maximum of the API."""
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -33,7 +33,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def path_of(kind: str, name: str) -> str:
-    """Return the path of one of a kind, such as `tenants`; its name may hold any characters."""
+    """Return the path of a resource, of a kind such as `tenants`; its name is escaped."""
     if not name.strip():
         raise USAGE(mistake="the name is empty", remedy=f"see `penguin get {kind}`")
     return f"/{kind}/{quote(name.strip(), safe='')}"
@@ -46,7 +46,7 @@ def tenant_path(name: str) -> str:
 
 @dataclass(frozen=True)
 class Api:
-    """Speaks to `/api/v1` with one key."""
+    """A client of `/api/v1` with one key."""
 
     url: str
     key: str
@@ -77,23 +77,23 @@ class Api:
     def apply(self, tenant: Tenant) -> tuple[str, TenantView]:
         """Write a tenant's document; return created, configured or unchanged, and the tenant."""
         path = tenant_path(tenant.metadata.name)
-        answer = self._request("PUT", path, json=tenant.model_dump(mode="json", by_alias=True))
-        return answer.headers.get("Penguin-Outcome", ""), _read(answer, TenantView)
+        response = self._request("PUT", path, json=tenant.model_dump(mode="json", by_alias=True))
+        return response.headers.get("Penguin-Outcome", ""), _read(response, TenantView)
 
     def render(self, tenant: Tenant) -> Blueprint:
-        """Return the blueprint that the API derives from a tenant document, keeping nothing."""
+        """Return the blueprint that the API derives from a tenant document, without storing it."""
         return self.post("/blueprints", Blueprint, tenant.model_dump(mode="json", by_alias=True))
 
     def enqueue(self, message: Mapping[str, object], tenant: str | None = None) -> str:
         """Queue a message and return its id; a repeated request queues it once."""
-        answer = self._request(
+        response = self._request(
             "POST",
             "/messages",
             json=message,
             params={"tenant": tenant} if tenant else {},
             headers={"Idempotency-Key": str(uuid4())},
         )
-        return str(_read(answer, Queued).id)
+        return str(_read(response, Queued).id)
 
     def explain(self, message: str) -> Explanation:
         """Return a message with its history, by id or Message-ID."""
@@ -103,44 +103,44 @@ class Api:
         """Yield the items of all pages of a list."""
         cursor: dict[str, str] = {}
         while True:
-            answer = self.get(path, page, limit=PAGE, **query, **cursor)
-            yield from answer.items
-            if not answer.next:
+            response = self.get(path, page, limit=PAGE, **query, **cursor)
+            yield from response.items
+            if not response.next:
                 return
-            cursor = {"cursor": answer.next}
+            cursor = {"cursor": response.next}
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
-        """Yield the lines of a text as they come."""
+        """Yield the lines of a text as they arrive."""
         # An operation may be silent for long; only connecting has to be quick.
         timeout = httpx2.Timeout(TIMEOUT, read=None)
         try:
             with (
                 self._client(timeout) as client,
-                client.stream("GET", self._address(path), params=query) as answer,
+                client.stream("GET", self._address(path), params=query) as response,
             ):
-                if answer.is_error:
-                    answer.read()
-                    raise problem_of(answer)
-                yield from answer.iter_lines()
+                if response.is_error:
+                    response.read()
+                    raise problem_of(response)
+                yield from response.iter_lines()
         except httpx2.HTTPError as error:
             raise _unreachable(self.url, error) from None
 
     def _request(self, method: str, path: str, **content: Any) -> httpx2.Response:
         try:
             with self._client(TIMEOUT) as client:
-                answer = client.request(method, self._address(path), **content)
+                response = client.request(method, self._address(path), **content)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _unreachable(self.url, error) from None
-        if answer.is_error:
-            raise problem_of(answer)
-        return answer
+        if response.is_error:
+            raise problem_of(response)
+        return response
 
     def _client(self, timeout: float | httpx2.Timeout) -> httpx2.Client:
         return httpx2.Client(
             headers={"Authorization": f"Bearer {self.key}"},
             timeout=timeout,
             transport=self.transport,
-            # A proxy of the environment is for other machines, not for this one.
+            # No proxy for requests to this machine.
             trust_env=urlsplit(self.url).hostname not in LOOPBACK,
         )
 
@@ -149,31 +149,31 @@ class Api:
 
 
 def connect() -> Api:
-    """Return the API that is set, or runs here."""
+    """Return a client of the configured API, or of the one that runs on this machine."""
     return Api(*connection(), transport=environment().transport)
 
 
-def _read(answer: httpx2.Response, model: type[M]) -> M:
-    """Read an answer by its schema; a newer control plane may have more fields."""
+def _read(response: httpx2.Response, model: type[M]) -> M:
+    """Validate a response; a newer control plane may have more fields."""
     try:
-        return model.model_validate_json(answer.content, extra="ignore")
+        return model.model_validate_json(response.content, extra="ignore")
     except ValidationError:
-        raise FOREIGN_ANSWER(status=answer.status_code, where=answer.request.url) from None
+        raise FOREIGN_ANSWER(status=response.status_code, where=response.request.url) from None
 
 
-def problem_of(answer: httpx2.Response) -> Fault:
+def problem_of(response: httpx2.Response) -> Fault:
     """Read problem details (RFC 9457), with each of several violations."""
     try:
-        problem = ProblemDocument.model_validate_json(answer.content)
+        problem = ProblemDocument.model_validate_json(response.content)
     except ValidationError:
-        return FOREIGN_ANSWER(status=answer.status_code, where=answer.request.url)
+        return FOREIGN_ANSWER(status=response.status_code, where=response.request.url)
     return relayed(
         problem.code,
         problem.detail,
         problem.remedy,
         status=problem.status,
         violations=tuple(_violation(entry) for entry in problem.violations),
-    ).at(answer.request.url.path)
+    ).at(response.request.url.path)
 
 
 def _violation(entry: ProblemViolation) -> Violation:
@@ -183,5 +183,5 @@ def _violation(entry: ProblemViolation) -> Violation:
 
 def _unreachable(url: str, error: Exception) -> Fault:
     reasons = ((httpx2.TimeoutException, "no answer in time"), (httpx2.InvalidURL, "no such URL"))
-    words = next((text for kind, text in reasons if isinstance(error, kind)), "")
-    return UNREACHABLE(reason=str(error) or words or "the connection broke", where=url)
+    description = next((text for kind, text in reasons if isinstance(error, kind)), "")
+    return UNREACHABLE(reason=str(error) or description or "the connection broke", where=url)

@@ -1,4 +1,4 @@
-"""`penguin apply`: create tenants or change them to what files say."""
+"""`penguin apply`: create or update tenants from files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def apply(
     timeout: Annotated[str, typer.Option(help="for --wait, as 300s or 5m")] = "300s",
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Create tenants or change them to what the files say."""
+    """Create or update tenants from files."""
     limit = seconds(timeout)
     sources = files.read(filename)
     api = connect()
@@ -58,7 +58,7 @@ def apply(
 
 
 def _in_file(fault: Fault, source: Source) -> list[Violation]:
-    """Return what the API refuses, with the line of the file that it is about."""
+    """Return what the API refuses, with the line of the file that causes it."""
     if fault.violations:
         return [source.located(violation) for violation in fault.violations]
     return [source.located(Violation(fault.code, fault.message, fault.remedy))]

@@ -1,4 +1,4 @@
-"""What a shell completes: kinds, and names of resources of the control plane."""
+"""Shell completion: kinds, and names of resources of the control plane."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def resources(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def tenants(incomplete: str) -> list[str]:
     """Complete a tenant's name, with or without `tenant/` before it."""
-    head, slash, begun = incomplete.rpartition("/")
-    return [f"{head}{slash}{name}" for name in _names(TENANT) if name.startswith(begun)]
+    head, slash, prefix = incomplete.rpartition("/")
+    return [f"{head}{slash}{name}" for name in _names(TENANT) if name.startswith(prefix)]
 
 
 def _before(ctx: typer.Context) -> Sequence[str]:
@@ -36,23 +36,23 @@ def _before(ctx: typer.Context) -> Sequence[str]:
     return next(given, ())
 
 
-def _complete(before: Sequence[str], incomplete: str, begins: Sequence[str]) -> list[str]:
+def _complete(before: Sequence[str], incomplete: str, suggestions: Sequence[str]) -> list[str]:
     if before:
         kind = BY_WORD.get(before[0])
         return [name for name in _names(kind) if name.startswith(incomplete)] if kind else []
-    word, slash, begun = incomplete.partition("/")
+    word, slash, prefix = incomplete.partition("/")
     if not slash:
-        return [text for text in begins if text.startswith(word)]
+        return [text for text in suggestions if text.startswith(word)]
     kind = BY_WORD.get(word)
-    return [f"{word}/{name}" for name in _names(kind) if name.startswith(begun)] if kind else []
+    return [f"{word}/{name}" for name in _names(kind) if name.startswith(prefix)] if kind else []
 
 
 def _names(kind: Kind) -> list[str]:
-    """Return the names of a kind; none where no control plane answers."""
+    """Return the names of a kind; none when no control plane answers."""
     if kind in UNNAMED:
         return []
     try:
         resources = list(connect().pages(f"/{kind.plural}", kind.page))
     except Fault:
         return []
-    return [str(getattr(each, "name", None) or each.id) for each in resources]
+    return [str(getattr(item, "name", None) or item.id) for item in resources]

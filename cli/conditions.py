@@ -1,4 +1,4 @@
-"""Prints conditions: a mark, the type, and the reason and message unless all is well."""
+"""Prints conditions: a mark, the type, and for a problem its reason and message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def of_subject(
 
 
 def sentence(condition: ConditionView) -> str:
-    """Return reason and message, without a colon before nothing nor a reason that repeats."""
+    """Return reason and message; a reason that only repeats the type is left out."""
     reason = "" if condition.reason == condition.type else condition.reason
     return ": ".join(part for part in (reason, condition.message) if part)
 
@@ -44,13 +44,13 @@ class Types:
     def of(cls, listed: Sequence[ConditionTypeView]) -> Types:
         """Return the types that the API lists."""
         return cls(
-            tuple(one.type for one in listed),
-            tuple(one.type for one in listed if one.phase is not None),
-            frozenset(one.type for one in listed if one.flag),
+            tuple(entry.type for entry in listed),
+            tuple(entry.type for entry in listed if entry.phase is not None),
+            frozenset(entry.type for entry in listed if entry.flag),
         )
 
     def mark(self, condition: ConditionView) -> str:
-        """Return the sign of a condition: a flag that is True is no success."""
+        """Return the mark of a condition; a flag that is True is not a success."""
         if condition.type not in self.flags:
             return MARKS[condition.status]
         if condition.status != "True":
@@ -95,7 +95,7 @@ def read_types(api: Api) -> Types:
 
 
 def _others(condition: ConditionView, of_same_subject: Iterable[ConditionView]) -> set[str]:
-    """Return the messages of the other conditions of a subject, where there are any."""
+    """Return the messages of the other conditions of a subject."""
     return {c.message for c in of_same_subject if c is not condition} - {""}
 
 

@@ -1,4 +1,4 @@
-"""Where the API answers and by which key it is asked, found without a request."""
+"""Address and key of the API, determined without a request."""
 
 from __future__ import annotations
 
@@ -49,16 +49,19 @@ class Connection(NamedTuple):
 
 
 def connection() -> Connection:
-    """Return the API of the environment, else the one that runs here, else the context's."""
+    """Return the API that the environment names, else that of this machine, else the context's."""
     directory = state_dir()
-    context = _local(directory / CONTEXT, Context) or Context()
-    here = serving()
-    url = os.environ.get("PENGUIN_API_URL") or (here.url if here else context.url)
+    context = _read(directory / CONTEXT, Context) or Context()
+    local = serving()
+    url = os.environ.get("PENGUIN_API_URL") or (local.url if local else context.url)
     key = os.environ.get("PENGUIN_API_KEY") or context.api_key
     if not key:
         raise CONTEXT_MISSING(where=directory / CONTEXT)
     if not url:
-        raise UNREACHABLE(reason="none runs here, and no address is set", where=directory / SERVE)
+        raise UNREACHABLE(
+            reason="none runs on this machine, and no address is configured",
+            where=directory / SERVE,
+        )
     if not _is_address(url):
         raise CONTEXT_INVALID(
             part="address",
@@ -69,7 +72,7 @@ def connection() -> Connection:
     if not (key.isascii() and key.isprintable()):
         raise CONTEXT_INVALID(
             part="key",
-            reason="it holds characters that no key has",
+            reason="it contains characters that a key cannot have",
             remedy="copy it again, without quotes and line breaks",
             where="PENGUIN_API_KEY" if os.environ.get("PENGUIN_API_KEY") else directory / CONTEXT,
         )
@@ -77,13 +80,13 @@ def connection() -> Connection:
 
 
 def serving() -> Serving | None:
-    """Return what `serve.json` says of the control plane that runs here, None when none does."""
-    written = _local(state_dir() / SERVE, Serving)
-    # One that was killed could not remove the file.
+    """Return the content of `serve.json`, None when no control plane runs on this machine."""
+    written = _read(state_dir() / SERVE, Serving)
+    # A control plane that was killed has not removed the file.
     return written if written is not None and is_running(written.process) else None
 
 
-def _local(path: Path, model: type[M]) -> M | None:
+def _read(path: Path, model: type[M]) -> M | None:
     """Read a file of the state directory; None where it is missing or damaged."""
     try:
         return model.model_validate_json(path.read_bytes())

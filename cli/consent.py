@@ -1,4 +1,4 @@
-"""Asks a person before something that cannot be undone."""
+"""Asks for confirmation before something that cannot be undone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cli.faults import UNCONFIRMED
 
 
 def require_consent(question: str, command: str) -> None:
-    """Return when a person answers yes; `command` is what to repeat with `--yes`."""
+    """Return when the answer is yes; `command` is the command to repeat with `--yes`."""
     stdin = environment().stdin
     if stdin is None or not stdin.isatty():
         raise UNCONFIRMED(reason="standard input is not a terminal", command=command)

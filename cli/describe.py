@@ -39,8 +39,8 @@ def describe(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Show a tenant, host, address, domain, mailbox, message, operation or purchase."""
-    wanted, owner = named(words), tenant_option(of)
-    read = _reader(wanted, owner)
+    reference, tenant_name = named(words), tenant_option(of)
+    read = _reader(reference, tenant_name)
     if not watch:
         document = read()
         if output is Format.TABLE:
@@ -53,25 +53,25 @@ def describe(
         watch_one(read, lambda document: print_item(document, output))
 
 
-def _reader(wanted: Reference, owner: str | None) -> Callable[[], BaseModel]:
-    """Return what reads the whole of one resource."""
-    name = str(wanted.name)
-    if wanted.kind is TENANT:
+def _reader(reference: Reference, tenant_name: str | None) -> Callable[[], BaseModel]:
+    """Return a function that reads everything about one resource."""
+    name = str(reference.name)
+    if reference.kind is TENANT:
         return lambda: tenant.read(connect(), name)
-    if wanted.kind in PARTS:
-        return lambda: parts.read(connect(), wanted, owner)
-    if wanted.kind is MESSAGE:
+    if reference.kind in PARTS:
+        return lambda: parts.read(connect(), reference, tenant_name)
+    if reference.kind is MESSAGE:
         return lambda: connect().explain(name)
-    if wanted.kind in (OPERATION, PURCHASE):
-        return lambda: lists.documents(wanted, owner)[0]
+    if reference.kind in (OPERATION, PURCHASE):
+        return lambda: lists.documents(reference, tenant_name)[0]
     raise USAGE(
-        mistake=f"{wanted.kind.plural} cannot be described",
-        remedy=f"use `penguin get {wanted.kind.plural}`",
+        mistake=f"{reference.kind.plural} cannot be described",
+        remedy=f"use `penguin get {reference.kind.plural}`",
     )
 
 
 def _show_dated(document: BaseModel, *, everything: bool) -> None:
-    """Print one of several pages, below the time of the observation."""
+    """Print the time of the observation, then the page."""
     print(f"── {moment(datetime.now(UTC))}")
     _show(document, everything=everything)
     print(flush=True)

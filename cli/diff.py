@@ -54,7 +54,7 @@ def diff(filename: FilesOption, output: OutputOption = Format.TABLE) -> int:
             _print(difference)
     else:
         print_document(differences, output)
-    return CHANGED if any(each.document or each.blueprint for each in differences) else 0
+    return CHANGED if any(item.document or item.blueprint for item in differences) else 0
 
 
 def _compared(api: Api, source: Source) -> Difference:
@@ -94,7 +94,7 @@ def _print(difference: Difference) -> None:
 
 
 def _lines(change: Change) -> list[str]:
-    """Return the lines of one change; of a changed resource, one for each key."""
+    """Return the lines of one change: for a changed resource, one for each key."""
     if change.before is None:
         return [f"+ {change.what}: {_short(change.after)}"]
     if change.after is None:
@@ -108,7 +108,7 @@ def _lines(change: Change) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    """Return a value in one line; of hosts, addresses and records what identifies them."""
+    """Return a value in one line; of hosts, addresses and records the identifying fields."""
     if not isinstance(value, dict):
         return "none" if value is None else str(value)
     if "comment" in value:

@@ -1,4 +1,4 @@
-"""What commands use of the machine that they run on; tests give their own."""
+"""Clock, network and standard input of commands; tests inject their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 import httpx2
-from typer._click.globals import get_current_context  # typer carries its own click
+from typer._click.globals import get_current_context  # typer vendors click
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Prints what failed: code, message, place, remedy. Never a traceback.
+"""Prints errors: code, message, location, remedy. Never a traceback.
 
 Exit codes: 0 done, 1 failed, 130 interrupted. 2 belongs to `penguin diff`: something differs.
 """
@@ -58,12 +58,12 @@ def reported(log: Callable[[], Path]) -> Iterator[None]:
         print("interrupted", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except Exception:  # noqa: BLE001 - the outermost handler
-        show(INTERNAL(remedy=_recorded(log)))
+        show(INTERNAL(remedy=_log_exception(log)))
         raise SystemExit(FAILED) from None
 
 
-def _recorded(log: Callable[[], Path]) -> str:
-    """Append the current exception to the log; return what to do about it."""
+def _log_exception(log: Callable[[], Path]) -> str:
+    """Append the current exception to the log; return the remedy."""
     try:
         path = log()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,7 @@ def read(api: Api, tenant: str | None, *, follow: bool = False) -> Iterator[Even
 
 
 def sentence(event: EventView, *, with_subject: bool = True) -> str:
-    """Return what happened to whom, without a colon before nothing."""
+    """Return an event in one line: subject, kind, reason, message."""
     subject = f"{event.subject} " if with_subject else ""
     text = f"{subject}{event.kind} {event.reason}"
     return f"{text}: {event.message}" if event.message else text

@@ -64,9 +64,9 @@ def show(explanation: Explanation) -> None:
 
 def _head(message: MessageView) -> None:
     reason = f" ({reason_in_words(message.reason)})" if _has_reason(message) else ""
-    by = message.address or "-"
+    sent_from = message.address or "-"
     if message.queue_id:
-        by += f", there queued as {message.queue_id}"
+        sent_from += f", queued there as {message.queue_id}"
     rows = {
         "Message": message.id,
         "State": f"{in_words(message.state)}{reason}",
@@ -74,7 +74,7 @@ def _head(message: MessageView) -> None:
         "To": message.to,
         "Subject": message.subject,
         "Message-ID": message.message_id,
-        "Sent from": by,
+        "Sent from": sent_from,
         "Attempts": f"{message.attempts}, priority {message.priority}",
     }
     for title, value in rows.items():
@@ -89,9 +89,9 @@ def _what(decision: Decision) -> str:
     return head if not text or text == state else f"{head}: {text}"
 
 
-def _has_reason(of: MessageView | Decision) -> bool:
-    """Tell whether there is a reason beside the state."""
-    return bool(of.reason) and of.reason != of.state
+def _has_reason(item: MessageView | Decision) -> bool:
+    """Tell whether there is a reason that differs from the state."""
+    return bool(item.reason) and item.reason != item.state
 
 
 def _facts(details: Mapping[str, str | int | None]) -> str:

@@ -1,4 +1,4 @@
-"""What the client itself refuses; everything else that it shows comes from the API or a room."""
+"""Errors of the client itself; all others that it prints come from the API or from other rooms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USAGE = FAULTS.code(
 )
 STALE = FAULTS.code(
     "setup.stale",
-    message="the installation of `penguin` knows no command",
+    message="the installation of `penguin` has no commands",
     remedy="run `make setup`",
     cause="The package was installed before its commands were declared.",
     acts=Actor.OPERATOR,
@@ -85,9 +85,9 @@ WAIT_STALLED = FAULTS.code(
 )
 WAIT_UNSUPPORTED = FAULTS.code(
     "wait.unsupported",
-    message="{wanted} cannot become true here: {reason}",
+    message="{wanted} cannot become true in this installation: {reason}",
     remedy="wait for a condition that can, such as DnsReady",
-    cause="This installation cannot do what the condition needs.",
+    cause="This installation does not support what the condition needs.",
     example={"wanted": "Ready", "reason": "HostsUnavailable"},
 )
 NO_OPERATION = FAULTS.code(
@@ -100,7 +100,7 @@ UNCONFIRMED = FAULTS.code(
     "cli.unconfirmed",
     message="nothing was changed: {reason}",
     remedy="use `{command} --yes`",
-    cause="What cannot be undone needs an answer from a person, or --yes.",
+    cause="A command that cannot be undone needs a confirmation, or --yes.",
     example={
         "reason": "standard input is not a terminal",
         "command": "penguin delete tenant/acme",
@@ -131,14 +131,14 @@ REPEATED = FAULTS.code(
     "file.repeated",
     message="tenant {name} is also in {first}",
     remedy="keep one of the two",
-    cause="Two documents of one tenant would undo each other.",
+    cause="Two documents of one tenant would overwrite each other.",
     example={"name": "acme", "first": "tenants/acme.yaml"},
 )
 SETTINGS_INVALID = FAULTS.code(
     "settings.invalid",
     message="{reasons}",
-    remedy="correct the file, or the variable of the environment, which wins over it",
-    cause="A setting has a value that it cannot have; the value may be a secret and is not shown.",
+    remedy="correct the file, or the environment variable, which overrides it",
+    cause="A setting has an invalid value; the value may be a secret and is not shown.",
     example={"reasons": "PENGUIN_PLATFORM__ZONE: not a domain name"},
     acts=Actor.OPERATOR,
 )
@@ -152,5 +152,5 @@ def relayed(
     status: int | None = None,
     violations: tuple[Violation, ...] = (),
 ) -> Fault:
-    """Return a fault that the control plane declared and reported; its code is kept."""
+    """Return a fault that the control plane reported, under its original code."""
     return Fault(Code(name, "", "", "", status=status), message, remedy, violations=violations)

@@ -18,7 +18,7 @@ from kit.paths import state_dir
 
 ZONE = "penguinmails.example"
 SETTINGS = "settings.env"
-"""Of this machine's installation, in the state directory."""
+"""Settings of this machine's installation, in the state directory."""
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "standard input"
 
@@ -104,10 +104,10 @@ def _files(name: str) -> list[str]:
     path = Path(name)
     if not path.is_dir():
         return [name]
-    inside = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
-    if not inside:
-        raise _unreadable(name, "the directory holds no .yaml, .yml or .json file")
-    return [str(file) for file in inside]
+    documents = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+    if not documents:
+        raise _unreadable(name, "the directory contains no .yaml, .yml or .json file")
+    return [str(file) for file in documents]
 
 
 def _text(file: str) -> str:
@@ -128,8 +128,8 @@ def _raw(file: str) -> bytes:
             if stdin is None:
                 raise _unreadable(file, "it is closed")
             return stdin.buffer.read(MAX_BYTES + 1)
-        with Path(file).open("rb") as opened:
-            return opened.read(MAX_BYTES + 1)
+        with Path(file).open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unreadable(file, str(error.strerror)) from None
 

@@ -33,24 +33,24 @@ def get(
         ),
     ],
     tenant: TenantOption = None,
-    label: LabelOption = [],  # noqa: B006 - never changed
+    label: LabelOption = [],  # noqa: B006 - never mutated
     watch: WatchOption = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List resources, or show one: `get hosts`, `get host/mx1`, `get host mx1`."""
-    wanted, of = reference(words), tenant_option(tenant)
-    if label and (wanted.kind is not TENANT or wanted.name is not None or of is not None):
+    ref, of = reference(words), tenant_option(tenant)
+    if label and (ref.kind is not TENANT or ref.name is not None or of is not None):
         raise USAGE(
             mistake="only a list of tenants can be limited by labels",
             remedy="use `get tenants -l KEY=VALUE`",
         )
-    if watch and wanted.kind is EVENT:
+    if watch and ref.kind is EVENT:
         events.show(connect(), of, follow=True, output=output)
     elif watch:
-        watch_list(lambda: lists.documents(wanted, of, label), wanted.kind, output)
+        watch_list(lambda: lists.documents(ref, of, label), ref.kind, output)
     else:
-        resources = lists.documents(wanted, of, label)
+        resources = lists.documents(ref, of, label)
         if output is Format.TABLE:
-            print_rows([lists.row_of(each) for each in resources], wanted.kind.columns, output)
+            print_rows([lists.row_of(resource) for resource in resources], ref.kind.columns, output)
         else:
-            print_document(resources if wanted.name is None else resources[0], output)
+            print_document(resources if ref.name is None else resources[0], output)

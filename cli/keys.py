@@ -25,7 +25,7 @@ def create(
     ] = False,
     scope: Annotated[
         list[Scope], typer.Option("--scope", help="what it may do; repeatable; default: all")
-    ] = [],  # noqa: B006 - never changed
+    ] = [],  # noqa: B006 - never mutated
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Create a key of a tenant, or of an operator. It is shown only now."""

@@ -1,4 +1,4 @@
-"""The kinds of resources that `penguin get` and `penguin describe` know."""
+"""The kinds of resources that `penguin get` and `penguin describe` support."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from controlplane.tenants.schemas import TenantPage
 
 
 class Purchase(BaseModel):
-    """A purchase of the journal of this machine."""
+    """A purchase in the journal of this machine."""
 
     name: str
     opened_at: datetime
@@ -39,7 +39,7 @@ class Kind:
     page: type[Page[Any]]
     columns: tuple[str, ...]
     has_names: bool = True
-    """Whether one can be named on the command line."""
+    """Whether a single resource can be named on the command line."""
 
 
 TENANT = Kind(

@@ -1,4 +1,4 @@
-"""Reads the resources of a kind, and makes rows of a table."""
+"""Reads the resources of a kind, and converts them to rows of a table."""
 
 from __future__ import annotations
 
@@ -37,38 +37,38 @@ Row = dict[str, Any]
 
 
 def documents(
-    wanted: Reference, tenant: str | None, labels: Sequence[str] = ()
+    reference: Reference, tenant: str | None, labels: Sequence[str] = ()
 ) -> Sequence[BaseModel]:
     """Return one resource, or all of a kind, of one tenant or with labels where they are given."""
-    if wanted.kind is PURCHASE:
+    if reference.kind is PURCHASE:
         if tenant is not None:
             raise USAGE(mistake="purchases belong to no tenant", remedy="leave out --tenant")
-        return _local(wanted)
+        return _local(reference)
     api = connect()
-    if wanted.name is None:
-        return list(_all(api, wanted, tenant, labels))
-    if wanted.kind in PARTS:
-        return [part(api, wanted, tenant)]
-    if wanted.kind is MESSAGE:  # `penguin explain` shows its history
-        return [api.explain(wanted.name).message]
-    model = TenantView if wanted.kind is TENANT else OperationView
-    return [api.get(path_of(wanted.kind.plural, wanted.name), model)]
+    if reference.name is None:
+        return list(_all(api, reference, tenant, labels))
+    if reference.kind in PARTS:
+        return [part(api, reference, tenant)]
+    if reference.kind is MESSAGE:  # `penguin explain` shows its history
+        return [api.explain(reference.name).message]
+    model = TenantView if reference.kind is TENANT else OperationView
+    return [api.get(path_of(reference.kind.plural, reference.name), model)]
 
 
-def part(api: Api, wanted: Reference, tenant: str | None) -> Part:
-    """Return the one part of a tenant with a name; names of hosts are a tenant's own."""
-    query = {"name": wanted.name} | ({"tenant": tenant} if tenant else {})
-    parts: list[Part] = list(api.pages(f"/{wanted.kind.plural}", wanted.kind.page, **query))
+def part(api: Api, reference: Reference, tenant: str | None) -> Part:
+    """Return the part with a name, which is unique within a tenant only."""
+    query = {"name": reference.name} | ({"tenant": tenant} if tenant else {})
+    parts: list[Part] = list(api.pages(f"/{reference.kind.plural}", reference.kind.page, **query))
     if not parts:
-        raise _not_found(wanted)
+        raise _not_found(reference)
     if len(parts) > 1:
-        tenants = ", ".join(each.tenant for each in parts)
-        raise AMBIGUOUS(kind=wanted.kind.name, name=wanted.name, tenants=tenants)
+        tenants = ", ".join(item.tenant for item in parts)
+        raise AMBIGUOUS(kind=reference.kind.name, name=reference.name, tenants=tenants)
     return parts[0]
 
 
 def row_of(item: BaseModel) -> Row:
-    """Return what a table shows of a resource: its fields, readiness, cost, age, words."""
+    """Return the fields of a resource, and the columns that a table derives from them."""
     row: Row = plain(item)
     match item:
         case TenantView():
@@ -82,8 +82,8 @@ def row_of(item: BaseModel) -> Row:
         case OperationView():
             row["age"] = age(item.started_at)
         case MessageView():
-            words = {"state": in_words(item.state), "reason": reason_in_words(item.reason)}
-            row |= words | {"age": age(item.created_at)}
+            texts = {"state": in_words(item.state), "reason": reason_in_words(item.reason)}
+            row |= texts | {"age": age(item.created_at)}
         case EventView():
             message = ": ".join(text for text in (item.reason, item.message) if text)
             row |= {"at": moment(item.at), "message": message}
@@ -109,9 +109,9 @@ def _readiness(ready: ConditionView | None) -> Row:
 
 
 def _all(
-    api: Api, wanted: Reference, tenant: str | None, labels: Sequence[str]
+    api: Api, reference: Reference, tenant: str | None, labels: Sequence[str]
 ) -> Iterable[BaseModel]:
-    kind, query = wanted.kind, {"tenant": tenant} if tenant else {}
+    kind, query = reference.kind, {"tenant": tenant} if tenant else {}
     if kind is TENANT:
         if tenant:
             return [api.get(tenant_path(tenant), TenantView)]
@@ -126,7 +126,7 @@ def _all(
 
 
 def _messages(api: Api, tenant: str | None) -> Iterable[BaseModel]:
-    """Return messages; an operator's key has none of its own, so it sees each tenant's."""
+    """Return messages; an operator's key belongs to no tenant, so those of each tenant are read."""
     if tenant:
         return api.pages("/messages", MessagePage, tenant=tenant)
     try:
@@ -138,17 +138,17 @@ def _messages(api: Api, tenant: str | None) -> Iterable[BaseModel]:
     return [row for name in names for row in api.pages("/messages", MessagePage, tenant=name)]
 
 
-def _local(wanted: Reference) -> list[Purchase]:
-    """Read what is kept on this machine; an installation without it has none."""
-    entries = entry_points(group=LOCAL, name=wanted.kind.plural)
-    purchases = [Purchase.model_validate(one) for entry in entries for one in entry.load()()]
-    if wanted.name is None:
+def _local(reference: Reference) -> list[Purchase]:
+    """Read resources that are stored on this machine; not every installation has them."""
+    entries = entry_points(group=LOCAL, name=reference.kind.plural)
+    purchases = [Purchase.model_validate(item) for entry in entries for item in entry.load()()]
+    if reference.name is None:
         return purchases
-    named = [each for each in purchases if each.name == wanted.name]
+    named = [purchase for purchase in purchases if purchase.name == reference.name]
     if not named:
-        raise _not_found(wanted)
+        raise _not_found(reference)
     return named
 
 
-def _not_found(wanted: Reference) -> Fault:
-    return NOT_FOUND(kind=wanted.kind.name, name=wanted.name, plural=wanted.kind.plural)
+def _not_found(reference: Reference) -> Fault:
+    return NOT_FOUND(kind=reference.kind.name, name=reference.name, plural=reference.kind.plural)

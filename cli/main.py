@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 import typer
-from typer._click import (  # typer carries its own click
+from typer._click import (  # typer vendors click
     ClickException,
     Command,
     Context,
@@ -34,7 +34,7 @@ GROUP = "penguin.commands"
 
 @cache
 def commands() -> dict[str, EntryPoint]:
-    """Return the installed commands as the help orders them: the client's own come first."""
+    """Return the installed commands in the order of the help: the client's own come first."""
     ordered = sorted(
         entry_points(group=GROUP),
         key=lambda entry: (_room(entry) != __package__, _room(entry), entry.name),
@@ -47,14 +47,14 @@ def _room(entry: EntryPoint) -> str:
 
 
 def sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield the title of each room, and its commands with their lines."""
+    """Yield the title of each room, and its commands with their descriptions."""
     for room, entries in groupby(commands().values(), key=_room):
         rows = [(entry.name, _first_line(entry.module)[1]) for entry in entries]
         yield _first_line(room)[0], rows
 
 
 def _first_line(module: str) -> tuple[str, str]:
-    """Return the halves of a module's first line, without importing it."""
+    """Return both parts of a module's first line `TITLE: DESCRIPTION`, without importing it."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return module, ""
@@ -67,7 +67,7 @@ class Commands(TyperGroup):
     """Finds commands by entry points, so that `penguin --help` imports none of them."""
 
     def list_commands(self, ctx: Context) -> list[str]:
-        """Name all commands in the order of the help."""
+        """Return the names of all commands in the order of the help."""
         return list(commands())
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
@@ -79,7 +79,7 @@ class Commands(TyperGroup):
         group.rich_markup_mode = None
         command = typer.main.get_command(group)
         command.name = cmd_name
-        # Completion belongs to the whole, not to a command.
+        # Completion is an option of `penguin`, not of each command.
         command.params = [p for p in command.params if not str(p.name).endswith("_completion")]
         return command
 
@@ -125,13 +125,13 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
             status = FAILED
         except ClickException as error:
             raise _mistake(error) from None
-        if status == INTERRUPTED:  # what typer makes of Ctrl-C
+        if status == INTERRUPTED:  # typer's exit code for Ctrl-C
             raise KeyboardInterrupt
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _mistake(error: ClickException) -> Fault:
-    """Say what is wrong with the command line, and where its help is."""
+    """Return the fault of an invalid command line, with the command that prints its help."""
     context = error.ctx if isinstance(error, ClickUsageError) else None
     path = context.command_path if context else "penguin"
     message = error.format_message().replace("Value error, ", "").rstrip(".")

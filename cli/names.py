@@ -88,15 +88,15 @@ def reference(words: Sequence[str]) -> Reference:
 
 def named(words: Sequence[str]) -> Reference:
     """Read a reference to one resource."""
-    wanted = reference(words)
-    if not wanted.kind.has_names:
-        raise _unnamed(wanted.kind)
-    if wanted.name is None:
+    ref = reference(words)
+    if not ref.kind.has_names:
+        raise _unnamed(ref.kind)
+    if ref.name is None:
         raise USAGE(
-            mistake=f"the name of the {wanted.kind.name} is missing",
-            remedy=f"add one that `penguin get {wanted.kind.plural}` lists",
+            mistake=f"the name of the {ref.kind.name} is missing",
+            remedy=f"add one that `penguin get {ref.kind.plural}` lists",
         )
-    return wanted
+    return ref
 
 
 def _unnamed(kind: Kind) -> Fault:
@@ -110,10 +110,10 @@ def tenant_name(words: Sequence[str]) -> str:
     """Read the name of a tenant: `acme`, `tenant/acme` or `tenant acme`."""
     if len(words) == 1 and "/" not in words[0] and words[0] not in (TENANT.name, TENANT.plural):
         words = [TENANT.name, *words]
-    wanted = named(words)
-    if wanted.kind is not TENANT:
-        raise USAGE(mistake=f"{wanted} is not a tenant", remedy="use tenant/NAME")
-    return str(wanted.name)
+    ref = named(words)
+    if ref.kind is not TENANT:
+        raise USAGE(mistake=f"{ref} is not a tenant", remedy="use tenant/NAME")
+    return str(ref.name)
 
 
 def tenant_option(value: str | None) -> str | None:

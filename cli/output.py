@@ -28,12 +28,12 @@ ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def plain(document: object) -> Any:
-    """Return a document, also one that holds models, as JSON knows it."""
+    """Return a document, whose parts may be models, as plain JSON values."""
     return ANY.dump_python(document, mode="json", by_alias=True)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], format_: Format) -> None:
-    """Print a list. The table shows `columns`; JSON and YAML carry every key of each row."""
+    """Print a list. The table shows `columns`; JSON and YAML contain every key of each row."""
     if format_ is Format.TABLE:
         print_table(rows, columns)
     else:
@@ -49,7 +49,7 @@ def print_result(line: str, document: object, format_: Format) -> None:
 
 
 def progress_stream(format_: Format) -> TextIO:
-    """Return the stream for progress: standard error where standard output carries a document."""
+    """Return the stream for progress: standard error where standard output is for a document."""
     return sys.stdout if format_ is Format.TABLE else sys.stderr
 
 

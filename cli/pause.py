@@ -1,4 +1,4 @@
-"""`penguin pause`: stop changes for a tenant; observing, certificate renewal and mail go on."""
+"""`penguin pause`: stop a tenant's changes; observation, certificate renewal and mail continue."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import sys
 import time
 
 REPEAT = 30
-"""Seconds after which a log repeats the line of a step that goes on."""
+"""Seconds after which a log repeats the line of a step that is still running."""
 
 
 class ProgressLine:
@@ -21,7 +21,7 @@ class ProgressLine:
         self._written: tuple[str, float] = ("", self._started)
 
     def update(self, text: str) -> None:
-        """Show the progress; `text` without its figures names the step."""
+        """Show the progress; the part of `text` before two spaces names the step."""
         now = time.monotonic()
         step = text.split("  ")[0]
         is_new_step = self._log_steps and step != self._written[0]

@@ -19,7 +19,7 @@ def resume(
     reason: ReasonOption,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Apply what a paused tenant's document says."""
+    """Apply a paused tenant's document again."""
     name = tenant_name(tenant)
     resumed = connect().post(f"{tenant_path(name)}/resume", TenantView, {"reason": reason})
     print_result(f"tenant/{name} resumed", resumed, output)

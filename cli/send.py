@@ -32,7 +32,7 @@ def send(
     text: Annotated[str | None, typer.Option(help="the plain text")] = None,
     html: Annotated[str | None, typer.Option(help="the HTML alternative")] = None,
     file: Annotated[
-        Path | None, typer.Option("-f", "--file", help="an .eml file; options overrule it")
+        Path | None, typer.Option("-f", "--file", help="an .eml file; options override it")
     ] = None,
     tenant: TenantOption = None,
     priority: Annotated[int, typer.Option(help="1 to 1000, low is urgent")] = 100,
@@ -66,7 +66,7 @@ def send(
 
 
 def _settled(api: Api, message_id: str, timeout: float) -> MessageView:
-    """Return the message once its state is final, or when the time is over."""
+    """Return the message once its state is final, or at the timeout."""
     deadline = time.monotonic() + timeout
     with ProgressLine("sending", log_steps=False) as line:
         while True:
@@ -78,13 +78,13 @@ def _settled(api: Api, message_id: str, timeout: float) -> MessageView:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """Take addresses, subject and bodies out of a mail file."""
+    """Return addresses, subject and bodies of a mail file."""
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise UNREADABLE(reason=error.strerror, where=path) from None
     mail = message_from_bytes(raw, policy=policy.default)
-    assert isinstance(mail, EmailMessage)  # noqa: S101 - what this policy makes
+    assert isinstance(mail, EmailMessage)  # noqa: S101 - the class of this policy
     content: dict[str, object] = {}
     for key, header in (("from", "From"), ("to", "To"), ("reply_to", "Reply-To")):
         addresses: tuple[Any, ...] = mail[header].addresses if mail[header] is not None else ()

@@ -1,4 +1,4 @@
-"""`penguin start`: let mail leave again after `penguin stop`."""
+"""`penguin start`: resume outgoing mail after `penguin stop`."""
 
 from __future__ import annotations
 

@@ -11,16 +11,16 @@ WORDS = {
     State.BOUNCED_INFRASTRUCTURE: "bounced: infrastructure",
     State.BOUNCED_CONTENT: "bounced: content",
 }
-"""States whose names do not say by themselves what they mean to a person."""
+"""Wording of states whose names are not clear by themselves."""
 MOVING = {State.QUEUED, State.MIGRATED, State.HANDING_OVER, State.HELD, State.DEFERRED}
-"""States that the sender still changes by itself."""
+"""States that are not final."""
 
 
 def in_words(state: State) -> str:
-    """Return a state as people read it."""
+    """Return a state in words."""
     return WORDS.get(state, state.replace("_", " "))
 
 
 def reason_in_words(reason: str | None) -> str:
-    """Return a reason such as `warmup_cap_reached` as people read it."""
+    """Return a reason such as `warmup_cap_reached` in words."""
     return (reason or "").replace("_", " ")

@@ -1,4 +1,4 @@
-"""`penguin stop`: let no mail leave for the platform, a tenant, a domain or an address."""
+"""`penguin stop`: stop outgoing mail of the platform, a tenant, a domain or an address."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def stop(
 
 
 def request(target: Sequence[str], of: str | None) -> dict[str, str]:
-    """Return the target as the API takes it for a stop or a start."""
+    """Return the target as fields of the API's stop and start requests."""
     if list(target) == [PLATFORM]:
         return {"scope": PLATFORM}
     if target[0] == PLATFORM:

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal, with a note of what was cut; in a pipe every cell is whole."""
+"""Tables that fit the terminal, with a note of what was cut; in a pipe nothing is cut."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cli.terminal import printable, terminal_width
 
 GAP = "  "
 SHORTEST = 10
-"""Characters that a text keeps, its last one being `…`."""
+"""Minimum width of a text that is cut, with its final `…`."""
 TEXTS = {"message", "reason", "error_code", "from", "to", "subject", "helo", "state", "target"}
-"""Columns that may be cut; names, ids and figures are shown whole."""
+"""Columns that may be cut; names, ids and figures are shown in full."""
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -26,7 +26,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> No
 
 
 class Table:
-    """Rows laid out for a width; None: as wide as they are."""
+    """Rows laid out for a width; None: no limit."""
 
     def __init__(
         self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], limit: int | None

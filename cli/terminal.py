@@ -1,4 +1,4 @@
-"""The terminal: its width, and how long or foreign texts are printed on it."""
+"""The terminal: its width, and how long or untrusted texts are printed on it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def printable(text: object) -> str:
-    """Return a text in one line; control characters are replaced by a mark."""
+    """Return a text in one line; control characters are replaced by U+FFFD."""
     line = " ".join(str(text).splitlines())
     return "".join(c if c == "\t" or c.isprintable() else "\ufffd" for c in line)
 
 
 def wrapped(text: object, *, first: str = "", indent: str | None = None) -> str:
-    """Return a text that fits the terminal: `first` before its first line, `indent` before others.
+    """Wrap a text to the terminal, with `first` before line one and `indent` before the others.
 
     A word that is longer than a line stays whole, so that it can be copied.
     """

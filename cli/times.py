@@ -1,4 +1,4 @@
-"""Times as people read them: dates with the reader's clock, ages, durations."""
+"""Times for people: dates in local time, ages, durations."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def moment(at: datetime) -> str:
-    """Show a time by the reader's clock: 2026-11-27 22:31:05."""
+    """Return a time in local time: 2026-11-27 22:31:05."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def precise(at: datetime) -> str:
-    """Show a time to the millisecond."""
+    """Return a local time to the millisecond."""
     local = at.astimezone()
     return f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d}"
 
 
-def age(begun: datetime) -> str:
-    """Show how long ago something was: 12s, 5m, 3h, 2d."""
-    passed = int((datetime.now(UTC) - begun).total_seconds())
+def age(start: datetime) -> str:
+    """Return how long ago a time was: 12s, 5m, 3h, 2d."""
+    passed = int((datetime.now(UTC) - start).total_seconds())
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if passed >= 2 * size:
             return f"{passed // size}{unit}"

@@ -1,4 +1,4 @@
-"""`penguin wait`: watch a tenant's conditions until one holds."""
+"""`penguin wait`: wait until a condition of a tenant is True."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def wait(
     api = connect()
     if for_ == "delete":
         for_deletion(api, name, limit, output)
-        gone = {"kind": "tenant", "name": name, "outcome": "deleted"}
-        print_result(f"tenant/{name} deleted", gone, output)
+        result = {"kind": "tenant", "name": name, "outcome": "deleted"}
+        print_result(f"tenant/{name} deleted", result, output)
         return
     what, _, wanted = for_.partition("=")
     types = read_types(api).order
     if what != "condition" or wanted not in types:
         raise USAGE(
-            mistake=f"--for={for_} is no condition",
+            mistake=f"--for={for_} is not a condition",
             remedy=f"use delete, or condition= with one of {', '.join(types)}",
         )
     met = for_condition(api, name, wanted, limit, output)
@@ -102,7 +102,7 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
 
 
 def _observed(api: Api, name: str, limit: float) -> Iterator[TenantView]:
-    """Yield the tenant repeatedly until the time is over; a restart of the API does no harm."""
+    """Yield the tenant repeatedly until the time limit; a restart of the API is tolerated."""
     started = time.monotonic()
     yield api.get(tenant_path(name), TenantView)
     while time.monotonic() - started < limit:
@@ -139,7 +139,7 @@ def _reason(tenant: TenantView, wanted: str) -> str:
     if condition is not None:
         return sentence(condition)
     generation = tenant.generation
-    return f"no reconcile pass of generation {generation} yet; does a reconciler run?"
+    return f"no reconcile pass of generation {generation} yet; is a reconciler running?"
 
 
 def _timeout(name: str, wanted: str, reason: str, limit: float) -> Fault:
@@ -177,7 +177,7 @@ class Changes:
             self._begin(tenant)
         else:
             self._print_changes(tenant)
-        self._line.update(_doing(tenant, self._types.steps))
+        self._line.update(_current_step(tenant, self._types.steps))
 
     def end(self, tenant: TenantView) -> None:
         """Print the last changes; nothing when the condition was True from the start."""
@@ -190,11 +190,11 @@ class Changes:
             self._has_changed(condition)
         now = datetime.now().astimezone()
         self._write(f"{now:%Y-%m-%d %H:%M:%S}  tenant/{self._name}: waiting for {self._wanted}")
-        holding = [
+        already_true = [
             t for t in self._types.steps if _is_true(of_subject(tenant.conditions, "tenant", t))
         ]
-        if holding:
-            self._write(wrapped(", ".join(holding), first="  true already: "))
+        if already_true:
+            self._write(wrapped(", ".join(already_true), first="  true already: "))
 
     def _print_changes(self, tenant: TenantView) -> None:
         changed = [condition for condition in tenant.conditions if self._has_changed(condition)]
@@ -228,8 +228,8 @@ class Changes:
         print(text, file=self._stream, flush=True)
 
 
-def _doing(tenant: TenantView, types: Sequence[str]) -> str:
-    """Name the next condition that has to become True, with its reason."""
+def _current_step(tenant: TenantView, types: Sequence[str]) -> str:
+    """Return the next condition that has to become True, with its reason."""
     conditions = tenant.conditions
     steps = [type_ for type_ in types if not _is_true(of_subject(conditions, "tenant", type_))]
     type_ = "Deleting" if tenant.deleting else next(iter(steps), "Ready")

@@ -1,4 +1,4 @@
-"""Watches a list or a resource: what is there, then what changes."""
+"""Watches a list or a resource: prints its current state, then every change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def watch_list(read: Callable[[], Sequence[BaseModel]], kind: Kind, output: Format) -> None:
-    """Print rows as they come, change and go, until interrupted."""
+    """Print rows that are added, changed or removed, until interrupted."""
     seen: dict[Hashable, BaseModel] = {}
     is_first = True
     while True:

@@ -1,4 +1,4 @@
-"""`penguin db`: bring the database to this version."""
+"""`penguin db`: upgrade the database to this version."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ def upgrade(output: OutputOption = Format.TABLE) -> None:
     settings = Settings.read(state_dir())
     target = os.environ.get("PENGUIN_DATABASE__ADMIN_DSN") or database_dsn(settings)
     upgrade_schemas(target, settings.platform.installation, settings.database.passwords())
-    _admit(target, settings)
-    done = {"kind": "database", "outcome": "upgraded"}
-    print_result("the database is at this version", done, output)
+    _grant_access(target, settings)
+    result = {"kind": "database", "outcome": "upgraded"}
+    print_result("the database is at this version", result, output)
 
 
-def _admit(dsn: str, settings: Settings) -> None:
-    """Let the journal's role and the first operator in."""
+def _grant_access(dsn: str, settings: Settings) -> None:
+    """Grant the journal's role its rights, and register the first operator's key."""
     import psycopg
 
     from controlplane.identity.keys import Scope
-    from hostwinds.journal.postgres import admit
+    from hostwinds.journal.postgres import grant_rights
 
     with psycopg.connect(dsn, **connection_options("penguin-upgrade")) as connection:
-        admit(connection, role_name(settings.platform.installation, Role.JOURNAL))
+        grant_rights(connection, role_name(settings.platform.installation, Role.JOURNAL))
         if settings.api.operator_key_prefix:
             connection.execute(
-                SQL.admit_operator,
+                SQL.register_operator,
                 {
                     "prefix": settings.api.operator_key_prefix,
                     "hash": bytes.fromhex(settings.api.operator_key_hash),

@@ -14,7 +14,7 @@ from tools.pulumi.parts import VERSION, Kind
 
 ORIGINS = {
     Kind.OFFICIAL: "Pulumi's own distribution",
-    Kind.BUILT: "built here from Pulumi's published modules",
+    Kind.BUILT: "built on this machine from Pulumi's published modules",
     Kind.STAND_IN: "stand-in of this project: the official part is not on this machine",
 }
 
@@ -23,10 +23,10 @@ app = typer.Typer(help="The Pulumi engine of this machine.")
 
 @app.callback(invoke_without_command=True)
 def show(context: typer.Context, output: OutputOption = Format.TABLE) -> None:
-    """Say which command, language host and plugins are in use, and where each comes from."""
+    """Show which command, language host and plugins are in use, and where each comes from."""
     if context.invoked_subcommand:
         return
-    found = engine.find()
+    installed = engine.find()
     rows = [
         {
             "part": part.name,
@@ -35,7 +35,7 @@ def show(context: typer.Context, output: OutputOption = Format.TABLE) -> None:
             "origin": ORIGINS[part.kind],
             "path": str(part.path),
         }
-        for part in (found.cli, found.language, found.cloudflare)
+        for part in (installed.cli, installed.language, installed.cloudflare)
     ]
     print_rows(rows, ("part", "version", "origin", "path"), output)
 
@@ -43,15 +43,15 @@ def show(context: typer.Context, output: OutputOption = Format.TABLE) -> None:
 @app.command()
 def build(
     if_missing: Annotated[
-        bool, typer.Option("--if-missing", help="Say nothing when the engine is there")
+        bool, typer.Option("--if-missing", help="Print nothing when the engine is installed")
     ] = False,
 ) -> None:
     """Install the engine: from PATH, else a download, else a build (about 7 minutes)."""
-    if engine.is_here():
+    if engine.is_installed():
         if not if_missing:
             print(f"the Pulumi engine {VERSION} is ready")
         return
     started = time.monotonic()
     with ProgressLine("pulumi engine") as line:
-        engine.obtain(line.update)
+        engine.install(line.update)
     print(f"  ✓ pulumi engine  {time.monotonic() - started:.1f} s", flush=True)

@@ -13,7 +13,7 @@ LOG = Path("log") / "control-plane.jsonl"
 
 
 class _Sink:
-    """A file that loses lines when its disk is full, so that the work goes on."""
+    """A file that drops lines when its disk is full, instead of raising."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,10 +28,10 @@ class _Sink:
 
 
 def log_to(path: Path) -> None:
-    """Write all events there, mode 0600; libraries' warnings go to the same file."""
+    """Write all events to this file, mode 0600; libraries' warnings go to the same file."""
     import structlog
 
-    sink = cast("TextIO", _Sink(path))  # structlog calls nothing else
+    sink = cast("TextIO", _Sink(path))  # structlog uses no other method
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -1,4 +1,4 @@
-"""Codes of the composition root: what keeps an installation from being set up or served."""
+"""Errors of the composition root: setting up an installation, and running it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INIT_EXISTS = FAULTS.code(
     "init.exists",
     message="this installation is set up already",
     remedy="edit the file; to start over, remove it and everything beside it",
-    cause="`penguin init` makes settings and keys once.",
+    cause="`penguin init` creates settings and keys once.",
     acts=Actor.OPERATOR,
 )
 DATABASE_NOT_UPGRADED = FAULTS.code(
@@ -39,8 +39,8 @@ NO_ENGINE = FAULTS.code(
 )
 PORT_TAKEN = FAULTS.code(
     "serve.port_taken",
-    message="port {port} of {host} is taken",
-    remedy="stop the other program, or set {setting}__PORT (0 takes a free one)",
+    message="port {port} of {host} is in use",
+    remedy="stop the other program, or set {setting}__PORT (0 picks a free one)",
     cause="Another program listens at the address.",
     example={"port": 8400, "host": "127.0.0.1", "setting": "PENGUIN_API"},
     acts=Actor.OPERATOR,
@@ -70,7 +70,7 @@ NO_SUCH_PURCHASE = FAULTS.code(
     "hostwinds.no_such_purchase",
     message="there is no purchase named {name}",
     remedy="list the purchases with `penguin purchases --all`",
-    cause="The purchase journal holds no intent of that name.",
+    cause="The purchase journal contains no intent of that name.",
     example={"name": "acme-mx1-3f9a2c"},
     acts=Actor.OPERATOR,
 )

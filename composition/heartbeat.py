@@ -21,11 +21,11 @@ INTERVAL_SECONDS = 1.0
 log = structlog.get_logger()
 
 Trouble = Callable[[], Awaitable[str]]
-"""Returns in a few words what the part lacks; empty when nothing."""
+"""Returns a problem of the part in a few words; empty when there is none."""
 
 
-async def none() -> str:
-    """Return that nothing is lacking."""
+async def no_trouble() -> str:
+    """Return that there is no problem."""
     return ""
 
 
@@ -47,7 +47,7 @@ class Progress:
 
 
 async def event_loop_progress(progress: Progress) -> None:
-    """Record that the event loop runs, which answers all requests."""
+    """Record that the event loop, which answers all requests, is running."""
     while True:
         progress.tick("requests")
         await asyncio.sleep(INTERVAL_SECONDS)
@@ -58,14 +58,14 @@ async def beat(
     part: Part,
     progress: Progress,
     stop: asyncio.Event,
-    trouble: Trouble = none,
+    trouble: Trouble = no_trouble,
 ) -> None:
-    """Write the row of this part until `stop` is set, then remove it: it ended as asked."""
+    """Write the row of this part until `stop` is set, then remove it: the part ended normally."""
     instance = f"{socket.gethostname()}:{state_dir()}"
     failing = False
     while not stop.is_set():
         try:
-            words = await trouble()
+            problem = await trouble()
             async with engine.begin() as connection:
                 await heartbeats.write(
                     connection,
@@ -75,7 +75,7 @@ async def beat(
                         process=os.getpid(),
                         silent=0.0,
                         idle=progress.idle(),
-                        trouble=words,
+                        trouble=problem,
                     ),
                 )
             failing = False

@@ -1,4 +1,4 @@
-"""`penguin init`: make settings, master key and the first operator's key, once."""
+"""`penguin init`: create settings, master key and the first operator's key, once."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def init(
     ] = files.ZONE,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Make settings, master key, the first operator's key and the context; only you can read them.
+    """Create settings, master key, first operator's key and context, all with mode 0600.
 
     PENGUIN_DATABASE__DSN and PENGUIN_REDIS__URL of the environment, where set, go into the
-    settings; else the embedded servers serve. They hold passwords, so no option takes them.
+    settings; else the embedded servers are used. They contain passwords, so no option takes them.
     """
     from composition.settings import SETTINGS_FILE
     from controlplane.identity.keys import create_key
@@ -66,8 +66,8 @@ def init(
     text = "".join(f"{name}={json.dumps(value)}\n" for name, value in lines.items() if value)
     write(settings, text, mode=PRIVATE)
     if output is not Format.TABLE:
-        made = {"settings": settings, "master_key": ring, "context": directory / CONTEXT}
-        print_document({name: str(path) for name, path in made.items()}, output)
+        paths = {"settings": settings, "master_key": ring, "context": directory / CONTEXT}
+        print_document({name: str(path) for name, path in paths.items()}, output)
         return
     print(f"settings    {settings}")
     print(f"master key  {ring}   (back it up: without it no secret can be opened)")
@@ -76,7 +76,7 @@ def init(
 
 
 def new_installation() -> str:
-    """Return an id that no other installation in the same provider account has."""
+    """Return a random id, unique among the installations in one provider account."""
     letters = string.ascii_lowercase
     first = secrets.choice(letters)
     return first + "".join(secrets.choice(letters + string.digits) for _ in range(5))

@@ -15,7 +15,9 @@ INTERVAL = timedelta(seconds=2)
 log = structlog.get_logger()
 
 
-async def keep(servers: Sequence[Postgres | Valkey], interval: timedelta = INTERVAL) -> None:
+async def keep_running(
+    servers: Sequence[Postgres | Valkey], interval: timedelta = INTERVAL
+) -> None:
     """Restart servers that have died, until this task is cancelled.
 
     PostgreSQL ends itself when its disk is full in the middle of a write; it must run again as
@@ -24,14 +26,14 @@ async def keep(servers: Sequence[Postgres | Valkey], interval: timedelta = INTER
     logged: dict[Postgres | Valkey, str | None] = dict.fromkeys(servers)
     while True:
         for server in servers:
-            code = await asyncio.to_thread(_restarted, server)
+            code = await asyncio.to_thread(_restart_if_dead, server)
             if code != logged[server]:
                 logged[server] = code
                 log.warning("server", name=server.title, trouble=code or "ended")
         await asyncio.sleep(interval.total_seconds())
 
 
-def _restarted(server: Postgres | Valkey) -> str | None:
+def _restart_if_dead(server: Postgres | Valkey) -> str | None:
     """Start a server that does not run; return the code of the failure."""
     if server.pid() is not None:
         return None

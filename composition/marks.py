@@ -1,4 +1,4 @@
-"""Variables that mark our processes, so that what a killed one left is found and ended."""
+"""Environment variables that mark our processes, so that leftovers of a killed one can be ended."""
 
 from __future__ import annotations
 

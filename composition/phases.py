@@ -1,6 +1,6 @@
-"""The reconciler's table: each phase's row, and how it is made of adapters.
+"""The reconciler's table: each phase's row, and how it is constructed from adapters.
 
-The API, the reference and the bench read the rows; only the part `reconciler` makes the phases.
+The API, the reference and the bench read the rows; only the part `reconciler` creates the phases.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from controlplane.reconciler.table import Row
 
 @dataclass(frozen=True)
 class Adapters:
-    """What the phases drive."""
+    """What the phases control: engine, verification, configuration."""
 
     engine: CloudEngine
     verifier: Verifier

@@ -1,4 +1,4 @@
-"""One part as a process: settings by standard input, end by signal, heartbeat."""
+"""Runs a part as a process: settings from standard input, stop on a signal, heartbeat."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import structlog
 
 from cli.errors import reported
 from composition.event_log import LOG, log_to
-from composition.heartbeat import Progress, beat, none
+from composition.heartbeat import Progress, beat, no_trouble
 from composition.parts.settings import Part, PartSettings
 from controlplane.database import role_engine
 from kit.paths import state_dir
@@ -22,7 +22,7 @@ from kit.paths import state_dir
 S = TypeVar("S", bound=PartSettings)
 Work = Callable[[S, Progress, asyncio.Event], Awaitable[None]]
 LAST_HEARTBEAT_SECONDS = 2.0
-"""How long the end of a part waits for a database that hangs."""
+"""How long a part that ends waits for a hanging database."""
 
 
 def start(
@@ -50,8 +50,8 @@ async def _run(
     structlog.get_logger().info("starting", process=os.getpid(), settings=repr(settings))
     role, password = next(iter(settings.passwords.items()))
     engine = role_engine(settings.dsn, settings.login(role), password, pool_size=1)
-    asked = none if trouble is None else partial(trouble, settings)
-    writing = asyncio.create_task(beat(engine, part, progress, ended, asked))
+    check = no_trouble if trouble is None else partial(trouble, settings)
+    writing = asyncio.create_task(beat(engine, part, progress, ended, check))
     try:
         await work(settings, progress, stop)
     finally:

@@ -29,8 +29,8 @@ def show(
     if context.invoked_subcommand:
         return
     journal = journal_from_environment()
-    found = journal.intents() if everything else journal.waiting()
-    rows = [_row(intent) for intent in found]
+    intents = journal.intents() if everything else journal.waiting()
+    rows = [_row(intent) for intent in intents]
     print_rows(rows, ("name", "opened_at", "outcome"), output)
 
 

@@ -1,4 +1,4 @@
--- name: admit_operator
+-- name: register_operator
 insert into oltp.api_keys (prefix, hash, scopes, created_at)
 values (%(prefix)s, %(hash)s, %(scopes)s, now())
 on conflict do nothing

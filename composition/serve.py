@@ -22,6 +22,6 @@ def serve(
 
     chosen = list(dict.fromkeys(parts or Part))
     prepare(chosen)
-    # In place of this process: what a command line needs would stay in memory for months.
+    # Replaces this process, so that the memory of the command line is freed.
     command = [sys.executable, "-m", "composition.serving", *chosen]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted

@@ -22,7 +22,7 @@ from cli.errors import reported
 from composition import embedded
 from composition.event_log import LOG, log_to
 from composition.faults import DATABASE_NOT_UPGRADED, NO_ENGINE
-from composition.keeper import keep
+from composition.keeper import keep_running
 from composition.listening import listen
 from composition.parts.settings import (
     ROLES,
@@ -56,11 +56,11 @@ ENGINE_PREFIXES = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
 """Prefixes of the variables that an operation of the engine may see."""
 ENGINE_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR")
 NOT_UPGRADED = ("authentication failed", "does not exist", "is not permitted to log in")
-"""How PostgreSQL refuses a role or a database that `penguin db upgrade` makes."""
+"""How PostgreSQL refuses a role or a database that `penguin db upgrade` creates."""
 
 
 def main(parts: Collection[Part], reconciler: str = "composition.parts.reconciler") -> None:
-    """Run until SIGTERM. `reconciler` is the module of a part with adapters of its own."""
+    """Run until SIGTERM. `reconciler` is the module of that part."""
     with reported(lambda: state_dir() / "log" / "penguin.log"):
         settings = Settings.read(state_dir())
         log_to(state_dir() / LOG)
@@ -87,12 +87,12 @@ async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end)
-    keeping = asyncio.create_task(_keep_servers(settings, parts))
+    watching = asyncio.create_task(_keep_servers(settings, parts))
     announced = _announce(sockets)
     try:
         await supervisor.run()
     finally:
-        keeping.cancel()
+        watching.cancel()
         clear_abandoned(default_root())  # keys of a host, if the reconciler had to be killed
         _withdraw(announced)
 
@@ -100,13 +100,13 @@ async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -
 def _child(
     part: Part, settings: Settings, dsn: str, listener: socket.socket | None, reconciler: str
 ) -> Child:
-    given = _settings_of(part, settings, dsn, listener)
+    own = _settings_of(part, settings, dsn, listener)
     modules = {Part.RECONCILER: reconciler}
     limits = {Part.RECONCILER: settings.reconciler.stop_within, Part.SENDER: HAND_OVERS_END_WITHIN}
     return Child(
         name=part,
         module=modules.get(part, f"composition.parts.{part}"),
-        settings=given.model_dump_json().encode(),
+        settings=own.model_dump_json().encode(),
         stop_order=STOP_ORDER[part],
         stop_within=limits.get(part, REQUESTS_END_WITHIN),
         sockets=() if listener is None else (listener.fileno(),),
@@ -130,10 +130,12 @@ def _settings_of(
                 pool_size=settings.database.pool_size,
                 platform=settings.platform,
                 pepper=settings.api.pepper,
-                socket=_number(listener),
+                socket=_descriptor(listener),
             )
         case Part.PUBLIC:
-            return PublicPart(**login, token_key=settings.mail.token_key, socket=_number(listener))
+            return PublicPart(
+                **login, token_key=settings.mail.token_key, socket=_descriptor(listener)
+            )
         case Part.RECONCILER:
             return ReconcilerPart(
                 **login,
@@ -156,7 +158,7 @@ def _settings_of(
             )
 
 
-def _number(listener: socket.socket | None) -> int:
+def _descriptor(listener: socket.socket | None) -> int:
     assert listener is not None  # noqa: S101 - parts that listen have one
     return listener.fileno()
 
@@ -170,7 +172,7 @@ def without_login(dsn: str) -> str:
 
 
 def _engine_environment() -> dict[str, SecretStr]:
-    """Return what operations of the engine see: nothing but what they need."""
+    """Return the environment variables of engine operations: only those that they need."""
     names = [name for name in os.environ if name.startswith(ENGINE_PREFIXES)]
     names += [name for name in ENGINE_VARIABLES if name in os.environ]
     for name in ("PULUMI_BACKEND_URL", "PULUMI_HOME"):
@@ -187,10 +189,12 @@ def _sockets(settings: Settings, parts: Iterable[Part]) -> Iterable[tuple[Part, 
 
 
 def _announce(sockets: dict[Part, socket.socket]) -> str:
-    """Write where this control plane answers, unless another one that runs here has done so."""
+    """Write the addresses of this control plane, unless another one on this machine has done so."""
     if Part.API not in sockets:
         return ""
-    urls = {part: "http://{}:{}".format(*made.getsockname()) for part, made in sockets.items()}
+    urls = {
+        part: "http://{}:{}".format(*listener.getsockname()) for part, listener in sockets.items()
+    }
     announced = json.dumps(
         {"process": own_identity(), "url": urls[Part.API], "public_url": urls.get(Part.PUBLIC)}
     )
@@ -210,7 +214,7 @@ def _withdraw(announced: str) -> None:
 def prepare(parts: Collection[Part]) -> None:
     """Start the embedded servers that are needed, and check that the database is of this version.
 
-    Apart from `main`, whose process lives for months and has no use for a database's client.
+    Separate from `main`, whose long-running process does not load the database's client.
     """
     settings = Settings.read(state_dir())
     dsn = embedded.database_dsn(settings)
@@ -239,7 +243,7 @@ async def _keep_servers(settings: Settings, parts: Collection[Part]) -> None:
     used: list[Postgres | Valkey] = [postgres] if settings.database.dsn is None else []
     if settings.redis.url is None and Part.SENDER in parts:
         used.append(valkey)
-    await keep(used)
+    await keep_running(used)
 
 
 def _require_schema(settings: Settings, dsn: str, role: Role) -> None:
@@ -255,11 +259,11 @@ def _require_schema(settings: Settings, dsn: str, role: Role) -> None:
         ) as connection:
             connection.execute(SQL.check_schema)
     except psycopg.Error as error:
-        words = first_line(error)
+        reason = first_line(error)
         unreachable = isinstance(error, psycopg.OperationalError)
         if unreachable and not any(sign in str(error) for sign in NOT_UPGRADED):
-            raise DATABASE_UNAVAILABLE(reason=words) from None
-        raise DATABASE_NOT_UPGRADED(reason=words) from None
+            raise DATABASE_UNAVAILABLE(reason=reason) from None
+        raise DATABASE_NOT_UPGRADED(reason=reason) from None
 
 
 if __name__ == "__main__":

@@ -59,12 +59,12 @@ class ApiSettings(BaseModel):
 
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=0, le=65535)
-    """None: 8400, or any free one where that is taken; `serve.json` in the state directory says."""
+    """None: 8400, or any free one where that is in use, as `serve.json` shows."""
     pepper: SecretStr
     """Key of the hash of API keys."""
     operator_key_prefix: str = ""
-    """The first operator's key, let in by `penguin db upgrade`; the key itself is in the context
-    of the user who ran `penguin init`."""
+    """Of the first operator's key, which `penguin db upgrade` registers; the key itself is in the
+    context of the user who ran `penguin init`."""
     operator_key_hash: str = ""
     """Hexadecimal."""
 
@@ -74,7 +74,7 @@ class PublicSettings(BaseModel):
 
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=0, le=65535)
-    """None: 8401, or any free one where that is taken; `serve.json` in the state directory says."""
+    """None: 8401, or any free one where that is in use, as `serve.json` shows."""
 
 
 class VaultSettings(BaseModel):
@@ -88,20 +88,20 @@ class HostSettings(BaseModel):
     """What all hosts have in common."""
 
     sender_sources: tuple[str, ...] = ("127.0.0.1/32",)
-    """Networks (CIDR) of the sender and of verification: the only ones let in on port 587."""
+    """Networks (CIDR) of the sender and of verification: the only ones admitted to port 587."""
     ssh_sources: tuple[str, ...] = ("0.0.0.0/0",)
-    """Networks that may open SSH connections to hosts; must hold the control plane's own."""
+    """Networks that may open SSH connections to hosts; must include the control plane's own."""
     package_sources: tuple[str, ...] = ()
-    """Lines of a sources.list; empty: the sources that the image came with."""
+    """Lines of a sources.list; empty: the sources of the image."""
 
 
 class VerificationSettings(BaseModel):
-    """How the control plane looks at itself from outside."""
+    """Verification of hosts and DNS from outside."""
 
     resolver: str | None = None
     """Address of the recursive name server to ask; None: the machine's own."""
     source: str | None = None
-    """Own address that connections to hosts come from; None: whatever the system takes."""
+    """Source address of connections to hosts; None: chosen by the system."""
 
 
 class MailSettings(BaseModel):
@@ -112,7 +112,7 @@ class MailSettings(BaseModel):
     public_url: str = "http://127.0.0.1:8401"
     """Where `/u/{token}` is served to recipients."""
     helo: str | None = None
-    """What the sender calls itself towards our hosts; None: the machine's name."""
+    """HELO name of the sender at our hosts; None: the machine's name."""
 
 
 class Settings(BaseSettings):

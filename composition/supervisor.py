@@ -38,7 +38,7 @@ class Child:
     name: str
     module: str
     settings: bytes = field(repr=False)
-    """One line; it goes through a pipe, since other users can read arguments."""
+    """One line; sent through a pipe, since other users can read arguments."""
     stop_order: int
     """Parts with a lower number are stopped first; those with the same, together."""
     stop_within: timedelta
@@ -59,10 +59,10 @@ class Supervisor:
 
     async def run(self) -> None:
         """Run all until `stop`, then stop them in order; raises PARTS_DOWN when all are down."""
-        keeping = [asyncio.create_task(child.keep()) for child in self._children]
+        supervising = [asyncio.create_task(child.supervise()) for child in self._children]
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait(
-            {stopping, asyncio.create_task(_all(keeping))}, return_when=asyncio.FIRST_COMPLETED
+            {stopping, asyncio.create_task(_all(supervising))}, return_when=asyncio.FIRST_COMPLETED
         )
         stopping.cancel()
         if not self._stop.is_set():
@@ -70,7 +70,7 @@ class Supervisor:
         for number in sorted({child.stop_order for child in self._children}):
             group = [child for child in self._children if child.stop_order == number]
             await asyncio.gather(*(child.stop(self._kill) for child in group))
-        await asyncio.gather(*keeping)
+        await asyncio.gather(*supervising)
         for child in self._children:
             down_note(child.name).unlink(missing_ok=True)
 
@@ -95,7 +95,7 @@ class _Running:
     def stop_order(self) -> int:
         return self._child.stop_order
 
-    async def keep(self) -> None:
+    async def supervise(self) -> None:
         """Restart the child whenever it dies; return when it is stopped or left down."""
         down_note(self.name).unlink(missing_ok=True)
         deaths: list[float] = []
@@ -116,7 +116,7 @@ class _Running:
                 await asyncio.wait_for(self._stopping.wait(), backoff)
 
     async def _run(self) -> int:
-        """Run the child's process to its end, then kill whatever it has left running."""
+        """Run the child's process to its end, then kill the processes that it has left running."""
         mark = secrets.token_hex(8)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -128,7 +128,7 @@ class _Running:
             start_new_session=True,  # Ctrl-C reaches the supervisor only
         )
         self._process = process
-        assert process.stdin is not None  # noqa: S101 - it was asked for
+        assert process.stdin is not None  # noqa: S101 - a pipe, as requested above
         process.stdin.write(self._child.settings + b"\n")  # stays open until the supervisor ends
         if self._stopping.is_set():
             process.kill()

@@ -1,4 +1,4 @@
-"""Parses the API's several forms of an answer; tolerant of misprints, strict about failures."""
+"""Parses the API's response formats; tolerates malformed JSON, and is strict about failures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FORBIDDEN = "not authorized"
 
 
 def payload(text: str, action: str) -> Any:
-    """Return what a call answered: a list, an object, True, or the steps of a change.
+    """Return the result of a call: a list, an object, True, or the steps of a change.
 
     Raises UNAUTHORIZED, REFUSED, OUTCOME_UNKNOWN (an error after a step that was
     done) or UNREACHABLE (not JSON). Messages are matched by lower-cased fragments, since they
-    hold markup and misprints.
+    contain markup and misprints.
     """
     try:
         answer = json.loads(MISPRINT.sub('{"success":', text, count=1))
@@ -33,7 +33,7 @@ def payload(text: str, action: str) -> Any:
         return answer["success"]
     done: list[str] = []
     for step in answer if isinstance(answer, list) else [answer]:
-        _take(step, action, done)
+        _check_step(step, action, done)
     return answer
 
 
@@ -45,7 +45,7 @@ def succeeded(answer: Any) -> bool:
 
 
 def objects(answer: Any, action: str) -> list[dict[str, Any]]:
-    """Return a listing's objects, from a list or from an object that holds them by number.
+    """Return a listing's objects, from a list or from an object that contains them by number.
 
     Raises UNREACHABLE for anything else: an unexpected answer must not be read as an empty account.
     """
@@ -55,8 +55,8 @@ def objects(answer: Any, action: str) -> list[dict[str, Any]]:
     return items
 
 
-def _take(step: Any, action: str, done: list[str]) -> None:
-    """Note a step that was done; raise for one that was not."""
+def _check_step(step: Any, action: str, done: list[str]) -> None:
+    """Add a successful step to `done`; raise for a failed one."""
     text = str(step.get("message", "")) if isinstance(step, dict) else ""
     message = MARKUP.sub(" ", text).strip(" .!")
     if FORBIDDEN in message.lower():

@@ -35,7 +35,7 @@ ATTEMPTS = 3
 FIRST_PAUSE = 1.0
 SSH = 22
 OPEN_PROFILE = "default"
-"""The provider's own profile, which lets SSH in."""
+"""The provider's own profile, which admits SSH."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -105,7 +105,7 @@ class Client:
         return None if answer is None else _read_as(Instance, answer, "get_instance")
 
     def root_password(self, service_id: int) -> SecretStr:
-        """Return the root password that the provider made: for first contact, never kept."""
+        """Return the root password that the provider made: for first contact, never stored."""
         answer = self._instance(service_id)
         if answer is None:
             raise VANISHED(what=f"server {service_id}")
@@ -122,7 +122,7 @@ class Client:
         if isinstance(answer, dict) and "IP Addresses" in answer:
             items = objects(answer["IP Addresses"], "get_instance_ips")
             return [str(item["ip"]) for item in items if item.get("ip")]
-        # The documented form of this answer has fewer addresses than the object.
+        # The documented form of this response has fewer addresses than the object.
         instance = self.instance(service_id)
         if instance is None:
             return []
@@ -136,7 +136,7 @@ class Client:
         return [ip for ip in self.addresses(service_id) if ip != instance.main_ip]
 
     def price_list(self) -> list[PriceLine]:
-        """Return the sizes on offer, from either of the two shapes."""
+        """Return the sizes on offer, from either of the two formats."""
         action = "get_price_list"
         return [_read_as(PriceLine, item, action) for item in objects(self._read(action), action)]
 
@@ -148,7 +148,7 @@ class Client:
         """Return the name of a location by its id; empty when it is not on offer any more."""
         answer = objects(self._read("get_locations"), "get_locations")
         names = (
-            str(each.get("name")) for each in answer if str(each.get("id")) == str(location_id)
+            str(item.get("name")) for item in answer if str(item.get("id")) == str(location_id)
         )
         return next(names, "")
 
@@ -173,7 +173,7 @@ class Client:
         self._change("terminate", serviceid=service_id)
 
     def release_address(self, service_id: int, address: str) -> None:
-        """Release a secondary address, and read back that it is released."""
+        """Release a secondary address, and verify that it is released."""
         self._change("delete_ip", serviceid=service_id, ip=address)
         if address in self.addresses(service_id):
             what = f"it still has {address} after its release"
@@ -193,16 +193,16 @@ class Client:
         return _read_as(FirewallProfile, self._read(action, serviceid=service_id), action)
 
     def set_firewall(self, service_id: int, profile: str) -> None:
-        """Set the firewall profile, and read it back: one without SSH is undone and refused.
+        """Set the firewall profile, and read it back: one without SSH is reverted and refused.
 
-        A run that was cut off may have left such a profile; then the provider's own is set.
+        An interrupted run may have left such a profile; then the provider's own is set.
         """
         before = self.firewall(service_id)
         self._change("set_instance_firewall", serviceid=service_id, name=profile)
         after = self.firewall(service_id)
-        if not after.lets_in(SSH):
-            undone = before.name if before.lets_in(SSH) else OPEN_PROFILE
-            self._change("set_instance_firewall", serviceid=service_id, name=undone)
+        if not after.admits(SSH):
+            restored = before.name if before.admits(SSH) else OPEN_PROFILE
+            self._change("set_instance_firewall", serviceid=service_id, name=restored)
             raise FIREWALL_WITHOUT_SSH(profile=after.name)
         if after.name.lower() != profile.lower():
             what = f"it keeps firewall profile {after.name}"
@@ -265,9 +265,9 @@ class Client:
         try:
             response = self._http.post(self._url, data=form)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            late = isinstance(error, httpx2.TimeoutException)
-            words = "no answer in time" if late else first_line(error, "the connection broke")
-            reason = f"{words} at {self._url}"
+            timed_out = isinstance(error, httpx2.TimeoutException)
+            cause = "no answer in time" if timed_out else first_line(error, "the connection broke")
+            reason = f"{cause} at {self._url}"
             raise UNREACHABLE(action=action, reason=reason) from None
         reason = f"HTTP {response.status_code} from {self._url}"
         if response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:

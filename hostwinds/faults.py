@@ -17,7 +17,7 @@ class Unreachable(Fault):
 
 
 class OutcomeUnknown(Fault):
-    """A change was sent, and whether it was made is not known."""
+    """A change was sent, and it is not known whether it was made."""
 
 
 class Refused(Fault):
@@ -25,7 +25,7 @@ class Refused(Fault):
 
 
 class Pending(Fault):
-    """An address was requested and is not there yet."""
+    """An address was requested and does not exist yet."""
 
 
 class Unfinished(Fault):
@@ -98,14 +98,14 @@ SERVER_LOCKED = FAULTS.code(
 POINTER_IMPORT = FAULTS.code(
     "hostwinds.pointer_import",
     message="a PTR cannot be imported",
-    remedy="declare it; it is set once more",
+    remedy="declare it instead; it is set again",
     cause="The provider's API cannot read a PTR back.",
 )
 FIREWALL_WITHOUT_SSH = FAULTS.code(
     "hostwinds.firewall_without_ssh",
-    message="firewall profile {profile} does not let SSH in",
-    remedy="choose a firewall profile that lets port 22 in",
-    cause="The profile would lock the control plane out of the host; it was undone.",
+    message="firewall profile {profile} does not admit SSH",
+    remedy="choose a firewall profile that admits port 22",
+    cause="The profile would lock the control plane out of the host; it was reverted.",
     example={"profile": "smtp"},
     acts=Actor.OPERATOR,
 )
@@ -121,7 +121,7 @@ NOT_IN_EFFECT = FAULTS.code(
 NOT_ACTIVE = FAULTS.code(
     "hostwinds.not_active",
     message="server {service_id} ({name}) is {status}",
-    remedy="wait while it is being made; else ask Hostwinds' support: it is not ordered again",
+    remedy="wait while it is being created; else ask Hostwinds' support: it is not ordered again",
     cause="A server was bought and is not active: it takes long, or the provider gave up on it.",
     example={"service_id": 1001, "name": "k3f9a-acme-mx1-3f9a2c71be", "status": "still build"},
     retryable=True,
@@ -184,9 +184,9 @@ JOURNAL_UNAVAILABLE = FAULTS.code(
 )
 REPLACEMENT_NAME = FAULTS.code(
     "hostwinds.replacement_name",
-    message="a change of {changed} is another server, and needs another serverName",
+    message="a change of {changed} creates another server, which needs another serverName",
     remedy="give the host another name",
-    cause="A change makes another server, which would be taken for the one that it replaces.",
+    cause="The change creates another server, which would be mistaken for the replaced one.",
     example={"changed": "cpu, ramMb"},
 )
 PENDING = FAULTS.code(
@@ -212,7 +212,7 @@ DEFECT = FAULTS.code(
 
 def not_active(instance: Instance, status: str) -> Unfinished:
     """Return NOT_ACTIVE with the instance, which must not be forgotten."""
-    made = NOT_ACTIVE(service_id=instance.service_id, name=instance.name, status=status)
-    fault = Unfinished(NOT_ACTIVE, made.message, made.remedy)
+    template = NOT_ACTIVE(service_id=instance.service_id, name=instance.name, status=status)
+    fault = Unfinished(NOT_ACTIVE, template.message, template.remedy)
     fault.instance = instance
     return fault

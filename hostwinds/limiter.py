@@ -25,7 +25,7 @@ class Limiter(Protocol):
     """Limits the rate of requests."""
 
     def wait(self) -> None:
-        """Return when the next request may go out."""
+        """Return when the next request may be sent."""
 
 
 class FileLimiter:
@@ -57,10 +57,10 @@ class FileLimiter:
 
 
 def _next_slot(text: str, now: float) -> float:
-    """Return the next slot by what was written last: `<next slot> <time of writing>`.
+    """Return the next slot from the file's content: `<next slot> <time of writing>`.
 
-    A time of writing that is still to come is from a clock that was set back: that slot would stop
-    us for as long. Nothing readable is what a power failure leaves.
+    A time of writing in the future means that the clock was set back; the slot is ignored, since
+    it would block all requests until then. A power failure leaves content that cannot be parsed.
     """
     try:
         slot, written = map(float, text.split())

@@ -1,4 +1,4 @@
-"""The provider's objects, as far as they are used; unknown fields are ignored."""
+"""The provider's objects, with the fields in use; others are ignored."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Instance(BaseModel):
     @field_validator("image", mode="before")
     @classmethod
     def _image(cls, value: Any) -> Any:
-        """Take the name out of the object."""
+        """Return the name in the object."""
         return value.get("name", "") if isinstance(value, dict) else ""
 
     @field_validator("status")
@@ -87,7 +87,7 @@ class Rule(BaseModel):
     port_range_min: int | None = None
     port_range_max: int | None = None
 
-    def lets_in(self, port: int) -> bool:
+    def admits(self, port: int) -> bool:
         """Return whether the rule admits TCP connections over IPv4 to a port."""
         if self.direction.lower() != "ingress" or (self.ethertype or "IPv4").lower() != "ipv4":
             return False
@@ -104,6 +104,6 @@ class FirewallProfile(BaseModel):
     name: str
     rules: tuple[Rule, ...] = Field(alias="security_group_rules", default=())
 
-    def lets_in(self, port: int) -> bool:
+    def admits(self, port: int) -> bool:
         """Return whether any rule admits TCP connections over IPv4 to a port."""
-        return any(rule.lets_in(port) for rule in self.rules)
+        return any(rule.admits(port) for rule in self.rules)

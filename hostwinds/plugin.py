@@ -1,4 +1,4 @@
-"""Where the engine finds the provider: a launcher that runs it with this interpreter."""
+"""The launcher by which the engine runs the provider with this interpreter."""
 
 from __future__ import annotations
 

@@ -54,15 +54,15 @@ class Deadlines:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Deadlines:
         """Take `HOSTWINDS_POLL`, `HOSTWINDS_PROVISIONING_DEADLINE`, `HOSTWINDS_PORTAL_DEADLINE`."""
-        default = cls()
+        defaults = cls()
 
-        def seconds(name: str, otherwise: float) -> float:
-            return float(environment.get(f"HOSTWINDS_{name}", otherwise))
+        def seconds(name: str, default: float) -> float:
+            return float(environment.get(f"HOSTWINDS_{name}", default))
 
         return cls(
-            poll=seconds("POLL", default.poll),
-            provisioning=seconds("PROVISIONING_DEADLINE", default.provisioning),
-            portal=seconds("PORTAL_DEADLINE", default.portal),
+            poll=seconds("POLL", defaults.poll),
+            provisioning=seconds("PROVISIONING_DEADLINE", defaults.provisioning),
+            portal=seconds("PORTAL_DEADLINE", defaults.portal),
         )
 
 
@@ -91,53 +91,53 @@ class Buyer:
         an intent has no outcome after the longest provisioning time, VANISHED when its server is
         not in the account.
         """
-        intent = self._journal.find(order.name) or self._ordered(order, progress)
-        return self._active(self._appeared(intent, progress), progress)
+        intent = self._journal.find(order.name) or self._order(order, progress)
+        return self._wait_until_active(self._wait_until_listed(intent, progress), progress)
 
     def address(self, service_id: int, name: str, progress: Progress) -> str:
         """Return the address of this name, adopting one that was bought in the portal.
 
         Raises PENDING when none has appeared within the short deadline.
         """
-        key, shown = address_key(service_id, name), name.rpartition("/")[2]
+        key, label = address_key(service_id, name), name.rpartition("/")[2]
         intent, new = self._journal.open(key)
         if intent.outcome:
-            held = self._client.addresses(service_id)
-            if not held:
+            current = self._client.addresses(service_id)
+            if not current:
                 raise VANISHED(what=f"server {service_id}")
-            if intent.outcome in held:
+            if intent.outcome in current:
                 return intent.outcome
-            progress(f"{shown}: server {service_id} has lost {intent.outcome}")
+            progress(f"{label}: server {service_id} has lost {intent.outcome}")
             self._journal.close(key)
             intent, new = self._journal.open(key)
         if new:
             progress(
-                f"{shown}: one more address for server {service_id} must be bought in the portal"
+                f"{label}: one more address for server {service_id} must be bought in the portal"
             )
         deadline = self._clock() + timedelta(seconds=self._deadlines.portal)
         while True:
             secondary = self._client.secondary_addresses(service_id)
             adopted = self._journal.adopt(str(service_id), key, secondary)
             if adopted is not None:
-                progress(f"{shown}: adopted {adopted}")
+                progress(f"{label}: adopted {adopted}")
                 return adopted
             if self._clock() >= deadline:
-                raise PENDING(name=shown, service_id=service_id)
+                raise PENDING(name=label, service_id=service_id)
             self._pause(self._deadlines.poll)
 
     def end_instance(self, service_id: int, name: str, progress: Progress) -> None:
         """Terminate an instance, wait until it is gone, and close its purchase; idempotent.
 
-        A locked one is left: the platform locks no servers.
+        A locked server is not terminated: it was locked in the portal.
         """
         deadline = self._clock() + timedelta(seconds=self._deadlines.provisioning)
-        asked = False
+        requested = False
         while (server := self._client.instance(service_id)) is not None:
-            if not asked:
+            if not requested:
                 if server.locked:
                     raise SERVER_LOCKED(service_id=service_id, name=server.name)
                 self._client.terminate(service_id)
-                asked = True
+                requested = True
                 continue
             if self._clock() >= deadline:
                 what = "it is still there after its termination"
@@ -146,24 +146,26 @@ class Buyer:
             self._pause(self._deadlines.poll)
         for intent in self._journal.intents():
             if intent.key.startswith(f"{service_id}/"):
-                self._journal.close(intent.key)  # its addresses went with it
+                self._journal.close(intent.key)  # its addresses were released with it
         self._journal.close(name)
 
     def end_purchase(self, name: str, progress: Progress) -> None:
-        """End a server that is in the journal and in no state: its run was interrupted."""
+        """End a server that is in the journal but in no stack state: its run was interrupted."""
         intent = self._journal.find(name)
         if intent is None:
             return
         if intent.outcome is None:
-            intent = replace(intent, outcome=str(self._appeared(intent, progress).service_id))
+            intent = replace(
+                intent, outcome=str(self._wait_until_listed(intent, progress).service_id)
+            )
         self.end_instance(int(str(intent.outcome)), name, progress)
 
     def forget_address(self, service_id: int, name: str) -> None:
         """Delete the request of a released address."""
         self._journal.close(address_key(service_id, name))
 
-    def _ordered(self, order: Order, progress: Progress) -> Intent:
-        """Order, unless an instance of that name is there already (a journal that was lost)."""
+    def _order(self, order: Order, progress: Progress) -> Intent:
+        """Order, unless an instance of that name exists already (the journal was lost)."""
         line = cheapest(self._client.price_list(), order)
         template = self._client.image_id(order.image)
         location = self._client.location_id(order.location)
@@ -184,14 +186,14 @@ class Buyer:
                 location_id=location,
                 cycle=order.cycle,
             )
-        except OutcomeUnknown as lost:
-            progress(f"{lost}; checking whether it was bought")
+        except OutcomeUnknown as unknown:
+            progress(f"{unknown}; checking whether it was bought")
         except Fault:
             self._journal.close(order.name)  # a definite refusal: nothing was bought
             raise
         return intent
 
-    def _appeared(self, intent: Intent, progress: Progress) -> Instance:
+    def _wait_until_listed(self, intent: Intent, progress: Progress) -> Instance:
         """Wait until the instance is listed, whatever the order answered."""
         if intent.outcome is not None:
             server = self._client.instance(int(intent.outcome))
@@ -200,20 +202,20 @@ class Buyer:
             return server
         deadline = intent.opened_at + timedelta(seconds=self._deadlines.provisioning)
         while True:
-            alike = [each for each in self._client.instances() if each.name == intent.key]
-            if len(alike) > 1:
-                numbers = ", ".join(str(each.service_id) for each in alike)
+            matches = [server for server in self._client.instances() if server.name == intent.key]
+            if len(matches) > 1:
+                numbers = ", ".join(str(server.service_id) for server in matches)
                 raise SEVERAL_SERVERS(numbers=numbers, name=intent.key)
-            if alike:
-                self._journal.settle(intent.key, str(alike[0].service_id))
-                return alike[0]
+            if matches:
+                self._journal.settle(intent.key, str(matches[0].service_id))
+                return matches[0]
             if self._clock() >= deadline:
                 opened = f"{intent.opened_at:%Y-%m-%d %H:%M:%S}"
                 raise PURCHASE_AMBIGUOUS(name=intent.key, opened=opened)
             progress(f"waiting until {intent.key} is listed")
             self._pause(self._deadlines.poll)
 
-    def _active(self, instance: Instance, progress: Progress) -> Instance:
+    def _wait_until_active(self, instance: Instance, progress: Progress) -> Instance:
         deadline = self._clock() + timedelta(seconds=self._deadlines.provisioning)
         while not instance.is_active:
             if instance.has_failed:
@@ -222,10 +224,10 @@ class Buyer:
                 raise not_active(instance, f"still {instance.status}")
             progress(f"{instance.name}: {instance.status} {instance.task_state or ''}".strip())
             self._pause(self._deadlines.poll)
-            seen = self._client.instance(instance.service_id)
-            if seen is None:
+            current = self._client.instance(instance.service_id)
+            if current is None:
                 raise VANISHED(what=f"server {instance.service_id} ({instance.name})")
-            instance = seen
+            instance = current
         return instance
 
 
@@ -245,7 +247,7 @@ def check_fence(journal: Journal) -> None:
     """Refuse to buy when a later holder of the lease has taken over.
 
     `HOSTWINDS_FENCE` is `name:token`, set by the reconciler for each operation; by hand, where
-    Pulumi's own lock keeps others out, it is not set.
+    Pulumi's own lock excludes other runs, it is not set.
     """
     name, _, token = os.environ.get("HOSTWINDS_FENCE", "").partition(":")
     if name and journal.fence(name) > int(token):

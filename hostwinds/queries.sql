@@ -1,5 +1,5 @@
 -- name: take_slot
--- A time of writing that is still to come is from a clock that was set back.
+-- A time of writing in the future means that the clock was set back: the slot is ignored.
 update purchase.limiter
 set next_slot = %(interval)s * interval '1 second' + case
         when taken_at > clock_timestamp() then clock_timestamp()

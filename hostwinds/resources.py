@@ -10,15 +10,15 @@ from hostwinds import VERSION
 
 
 class _Resource(pulumi.CustomResource):
-    """Spells properties as Python does here and as the provider does on the wire."""
+    """Translates property names between snake case and the provider's camel case."""
 
     def translate_input_property(self, prop: str) -> str:
-        """`service_id` goes out as `serviceId`."""
+        """Return `serviceId` for `service_id`."""
         head, *rest = prop.split("_")
         return head + "".join(part.capitalize() for part in rest)
 
     def translate_output_property(self, prop: str) -> str:
-        """`serviceId` comes in as `service_id`."""
+        """Return `service_id` for `serviceId`."""
         return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in prop)
 
 

@@ -1,4 +1,4 @@
-"""The control groups below `lab`: they hold every process of a guest, so that none is missed."""
+"""The control groups below `lab`: each process of a guest is in one, so that none is missed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kit.waiting import wait_until
 from lab.faults import MACHINE_LACKS, REMAINS
 
 ROOT, BUILD, DISKS = "lab", "build", "disks"
-"""Of the whole lab, of what builds its layers, and of what prepares the disks of guests."""
+"""Names of the groups: the whole lab, building of layers, preparing of guests' disks."""
 MOUNTS = Path("/proc/self/mounts")
 KILL_SECONDS = 20.0
 """Within which killed processes must be gone."""
@@ -52,7 +52,7 @@ def pids_of_lab() -> list[int]:
 
 
 def kill(group: Path) -> None:
-    """End every process of a group and remove it; nothing happens where it is gone."""
+    """End every process of a group and remove the group; idempotent."""
     try:
         (group / "cgroup.kill").write_text("1")
         events = group / "cgroup.events"

@@ -1,4 +1,4 @@
-"""Says what this machine lacks to run real hosts; tries it out in throw-away namespaces."""
+"""Reports what this machine lacks to run real hosts; tests it in temporary namespaces."""
 
 from __future__ import annotations
 
@@ -48,31 +48,31 @@ nft add table bridge t 2>/dev/null || fail "nftables has no bridge family"
 
 def _attempt(*command: str) -> str | None:
     """Return what a failing command printed; None when it succeeded."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
-    if done.returncode == 0:
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    if result.returncode == 0:
         return None
-    return (done.stdout.strip() or done.stderr.strip() or "it failed").splitlines()[0]
+    return (result.stdout.strip() or result.stderr.strip() or "it failed").splitlines()[0]
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What is asked of a machine."""
+    """The properties of a machine that are checked."""
 
     system: str = field(default_factory=platform.system)
     is_root: bool = field(default_factory=lambda: os.geteuid() == 0)
     commands: Sequence[str] = COMMANDS
     attempt: Callable[..., str | None] = _attempt
-    """Runs a command; returns its complaint, None when it succeeded."""
+    """Runs a command; returns its error, None when it succeeded."""
     sources: Sequence[Path] = layers.SOURCES
     mounts: Path = cgroups.MOUNTS
     is_writable: Callable[[Path], bool] = lambda path: os.access(path, os.W_OK)
-    rival: Callable[[], str | None] = network.rival
+    conflicting_route: Callable[[], str | None] = network.conflicting_route
 
 
 def missing(directory: Path, machine: Machine | None = None) -> str | None:
-    """Return in one line what real hosts lack here, None when they can run.
+    """Return in one line what this machine lacks for real hosts, None when they can run.
 
-    `directory` will hold the hosts' disks; it is made. Takes less than 0.1 s.
+    `directory` is for the hosts' disks; it is created. Takes less than 0.1 s.
     """
     machine = machine or Machine()
     if machine.system != "Linux":
@@ -93,7 +93,7 @@ def missing(directory: Path, machine: Machine | None = None) -> str | None:
 
 
 def _settings_lack(machine: Machine) -> str | None:
-    """Return what the machine's own settings lack, which no namespace can try out."""
+    """Return what the machine's settings lack, which cannot be tested in a namespace."""
     try:
         groups = cgroups.root(machine.mounts).parent
         layers.sources_file(machine.sources)
@@ -101,6 +101,6 @@ def _settings_lack(machine: Machine) -> str | None:
         return str(error)
     if not machine.is_writable(groups):
         return f"control groups are read-only ({groups})"
-    if (route := machine.rival()) is not None:
+    if (route := machine.conflicting_route()) is not None:
         return f"the lab's addresses are in use on this machine: {route}"
     return None

@@ -19,18 +19,18 @@ def environment() -> dict[str, str]:
 
 def run(*command: str, stdin: str = "") -> str:
     """Run a program and return what it printed; raises FAILED."""
-    done = subprocess.run(
+    result = subprocess.run(
         command, input=stdin, capture_output=True, text=True, check=False, env=environment()
     )
-    if done.returncode != 0:
-        output = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    if result.returncode != 0:
+        output = (result.stderr.strip() or result.stdout.strip()).splitlines()
         errors = [line for line in output if "rror" in line] or output[-1:]
-        reason = errors[0] if errors else f"exit code {done.returncode}"
+        reason = errors[0] if errors else f"exit code {result.returncode}"
         raise FAILED(part=f"`{command[0]}`", reason=reason)
-    return done.stdout
+    return result.stdout
 
 
-def tried(*command: str) -> bool:
+def attempt(*command: str) -> bool:
     """Run a program whose failure means that there was nothing to do."""
-    done = subprocess.run(command, capture_output=True, check=False, env=environment())
-    return done.returncode == 0
+    result = subprocess.run(command, capture_output=True, check=False, env=environment())
+    return result.returncode == 0

@@ -27,7 +27,7 @@ START_SECONDS = 600.0
 STOP_SECONDS = 60.0
 LOG = "lab.log"
 SHOWN, ENDED = "· ", "! "
-"""Prefixes of the log's lines that are shown, and of the line with the reason of its end."""
+"""Prefixes of the log's progress lines, and of the line with the fault that ended the lab."""
 
 
 def start(
@@ -44,7 +44,7 @@ def start(
     Raises TAKEN or FAILED.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    # A second start waits for the first, or it would clear its log and file.
+    # A second start waits for the first, or it would remove the log and file of the first.
     with locked(directory, lambda: progress("waiting for another start")):
         lab = running(directory)
         if lab is not None:
@@ -83,7 +83,7 @@ def _wait(
     progress: Callable[[str], None],
     seconds: float,
 ) -> RunningLab:
-    """Pass the log's lines on until the lab runs."""
+    """Report the log's progress lines until the lab runs."""
     log = directory / LOG
     shown = 0
     deadline = time.monotonic() + seconds
@@ -95,18 +95,18 @@ def _wait(
         shown = len(lines)
         lab = running(directory)
         if lab is not None:
-            process.returncode = 0  # it goes on without us
+            process.returncode = 0  # it keeps running after this command
             return lab
         if process.poll() is not None:
             raise _failure(log.read_text(errors="replace").splitlines(), log)
         if time.monotonic() > deadline:
-            late = f"it took longer than {seconds:.0f} s"
-            raise FAILED(part="the start of the lab", reason=late, where=log)
+            reason = f"it took longer than {seconds:.0f} s"
+            raise FAILED(part="the start of the lab", reason=reason, where=log)
         time.sleep(0.05)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a lab whose start failed; `stop` clears what one that had to be killed leaves."""
+    """End a lab whose start failed; `stop` clears what a killed one leaves."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)
@@ -122,7 +122,7 @@ def stop(
     machine_lock: Path = MACHINE_LOCK,
     is_root: bool | None = None,
 ) -> bool:
-    """End the lab, and clear what a killed one left; False when there was nothing of either.
+    """End the lab, and clear what a killed one left; return False when there was neither.
 
     Returns when nothing of it is left on the machine. Raises REMAINS.
     """
@@ -146,7 +146,7 @@ def _clear_hosts(directory: Path, machine_lock: Path) -> bool:
     try:
         with alone(directory, machine_lock) as killed:
             leftovers.clear(*{killed or directory, directory})
-            leftovers.forget_builds(cache_dir())
+            leftovers.clear_builds(cache_dir())
     except Fault as fault:
         if fault.code is not TAKEN:
             raise
@@ -159,7 +159,7 @@ def _clear_own(directory: Path) -> bool:
     file, lock = directory / FILE, directory / OWN_LOCK
     left = file.exists() or lock.exists()
     if left:
-        with suppress(Fault), alone(directory, lock):  # else another one starts
+        with suppress(Fault), alone(directory, lock):  # unless another lab is starting
             file.unlink(missing_ok=True)
     return left
 

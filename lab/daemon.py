@@ -38,7 +38,7 @@ from lab.ports import Machines, Nameserver
 from lab.running import FILE, RunningLab
 
 LISTED_AFTER_SECONDS = 0.3
-"""Until the API lists a new server: never at once, as at the real one."""
+"""Until the API lists a new server: with a delay, as at the real provider."""
 CLOUDFLARE_TOKEN_LENGTH = 30
 """Bytes before encoding; Pulumi's plugin wants 40 to 80 characters."""
 
@@ -69,7 +69,7 @@ def run(stack: ExitStack, directory: Path, cache: Path, missing: str | None) -> 
     if missing is None:
         killed = stack.enter_context(alone(directory, MACHINE_LOCK))
         leftovers.clear(*{killed or directory, directory})
-        leftovers.forget_builds(cache)
+        leftovers.clear_builds(cache)
         internet = Internet(directory, cache, report)
         stack.callback(internet.stop)
         internet.start()
@@ -81,7 +81,7 @@ def run(stack: ExitStack, directory: Path, cache: Path, missing: str | None) -> 
     print(f"{SHOWN}ready", flush=True)
     read, write = os.pipe()
     os.set_blocking(write, False)
-    signal.set_wakeup_fd(write)  # `signal.pause` would miss a signal that another thread got
+    signal.set_wakeup_fd(write)  # `signal.pause` would miss a signal that another thread received
     while True:
         os.read(read, 1)
 
@@ -133,7 +133,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
 
 def _portal_route(operator: PortalOperator) -> Route:
     async def portal(request: Request) -> Response:
-        """Turn the operator's automatic mode on or off; answer which it is."""
+        """Turn the operator's automatic mode on or off; return its state."""
         if request.method == "POST":
             body = await request.json()
             (operator.automatic.set if body["automatic"] else operator.automatic.clear)()

@@ -12,14 +12,14 @@ from starlette.types import ASGIApp
 
 @dataclass(frozen=True)
 class RunningServer:
-    """An emulator that answers at `url`."""
+    """An emulator that is served at `url`."""
 
     url: str
     _server: uvicorn.Server
     _thread: threading.Thread
 
     def stop(self) -> None:
-        """Stop answering; returns when the thread has ended."""
+        """Stop serving; returns when the thread has ended."""
         self._server.should_exit = True
         self._thread.join()
 
@@ -31,15 +31,15 @@ def serve(app: ASGIApp, listener: socket.socket | None = None) -> RunningServer:
     """
     if listener is None:
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    # asyncio sets this only on sockets whose protocol is named; without it an answer takes 40 ms.
+    # asyncio sets this only on sockets with an explicit protocol; else a response takes 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    host, taken = listener.getsockname()
+    host, port = listener.getsockname()
     config = uvicorn.Config(
         app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, access_log=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(
-        target=server.run, kwargs={"sockets": [listener]}, name=f"emulator-{taken}", daemon=True
+        target=server.run, kwargs={"sockets": [listener]}, name=f"emulator-{port}", daemon=True
     )
     thread.start()
-    return RunningServer(f"http://{host}:{taken}", server, thread)
+    return RunningServer(f"http://{host}:{port}", server, thread)

@@ -1,4 +1,4 @@
-"""What can go wrong with the lab."""
+"""Errors of the lab."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ NOT_RUNNING = FAULTS.code(
 )
 TAKEN = FAULTS.code(
     "lab.taken",
-    message="another lab runs here, of {owner}",
-    remedy="end it there with `penguin lab down`, or use that one",
+    message="another lab is running on this machine, started from {owner}",
+    remedy="end it with `penguin lab down` in that checkout, or use it",
     cause="A machine has one lab with real hosts, and a checkout has one lab.",
     example={"owner": "/home/alice/penguinmails"},
     acts=Actor.OPERATOR,
 )
 REMAINS = FAULTS.code(
     "lab.remains",
-    message="{what} is left of the lab",
+    message="{what} of the lab could not be ended or removed",
     remedy="end or remove it by hand, then run `penguin lab down` again",
-    cause="Something outside the lab holds a part of it, or a process does not end.",
+    cause="Something outside the lab uses a part of it, or a process does not end.",
     example={"what": "process 4711"},
     acts=Actor.OPERATOR,
 )

@@ -34,8 +34,9 @@ exec systemd-nspawn -q -D "$root" -M "$name" --hostname="$host" \
   --system-call-filter='@keyring bpf' --register=no --keep-unit --console=pipe \
   --resolv-conf=off --timezone=off --link-journal=no -b
 """
-"""In a mount namespace of its own with version 2 control groups only, or nspawn would hand the
-guest the machine's mixed tree; in a group of its own, or guests would stop each other's units."""
+"""Boots in a mount namespace of its own that has version 2 control groups only: nspawn would pass
+the machine's mixed tree to the guest. Each guest has a group of its own: otherwise guests would
+stop each other's units."""
 
 
 class Guest:
@@ -57,12 +58,12 @@ class Guest:
         self._layers = layers
         self._machine = f"{network.PREFIX}{ident}"
         self._boots = 0
-        self._wanted = False
+        self._powered = False
         self._changed = threading.Condition()
         self._supervisor: threading.Thread | None = None
 
     def make(self) -> None:
-        """Make the disk, with a name and a host key of its own; it is not booted yet."""
+        """Create the disk, with a host name and a host key of its own; it is not booted yet."""
         upper, scratch = self._directory / "up", self._directory / "scratch"
         for path in (upper, scratch, self.root):
             path.mkdir(parents=True)
@@ -87,11 +88,11 @@ class Guest:
         return run(*enter, "sh", "-ec", script, *arguments, stdin=stdin)
 
     def boot(self) -> None:
-        """Switch it on; returns when SSH greets. Nothing happens to one that is on."""
-        if not self._wanted:
+        """Switch it on, unless it is on; returns when SSH answers."""
+        if not self._powered:
             if self._supervisor is not None:
                 self._supervisor.join()
-            self._wanted = True
+            self._powered = True
             self._supervisor = threading.Thread(
                 target=self._supervise, name=f"guest-{self._ident}", daemon=True
             )
@@ -107,7 +108,7 @@ class Guest:
         self._end(None)
 
     def reboot(self) -> None:
-        """Ask it to restart; returns when SSH greets again."""
+        """Ask it to restart; returns when SSH answers again."""
         with self._changed:
             before = self._boots
             os.kill(self._init(), signal.SIGINT)  # to systemd: Control-Alt-Delete was pressed
@@ -118,13 +119,13 @@ class Guest:
     def attach(self, address: str) -> None:
         """Permit a further address, and add it where the guest runs."""
         self.addresses.append(address)
-        if self._wanted:
+        if self._powered:
             network.permit(self._ident, address)
 
     def detach(self, address: str) -> None:
         """Remove an address."""
         self.addresses.remove(address)
-        if self._wanted:
+        if self._powered:
             network.forbid(self._ident, address)
 
     def destroy(self) -> None:
@@ -144,13 +145,13 @@ class Guest:
         try:
             self._run()
         finally:
-            self._wanted = False  # also after a failure: callers that wait return at once
+            self._powered = False  # also after a failure: callers that wait return at once
 
     def _run(self) -> None:
         """Boot it, and again as often as it asks for a reboot."""
         boot = ("unshare", "-m", "--propagation", "slave", "bash", "-ec", BOOT, cgroups.ROOT)
         with (self._directory / "console.log").open("ab") as console:
-            while self._wanted:
+            while self._powered:
                 namespace = network.connect(self._ident, self.addresses)
                 process = subprocess.Popen(
                     (*boot, self._machine, str(self.root), self.name, namespace),
@@ -164,27 +165,27 @@ class Guest:
                     self._changed.notify_all()
                 code = process.wait()
                 cgroups.kill(self._group)
-                # A real host loses rules and routes with its power: so the namespace goes too.
+                # A real host loses rules and routes with its power: the namespace is removed, too.
                 network.disconnect(self._ident, self.addresses)
                 if code != REBOOT:
                     return
 
-    def _end(self, how: signal.Signals | None) -> None:
+    def _end(self, request: signal.Signals | None) -> None:
         supervisor = self._supervisor
-        self._wanted = False
+        self._powered = False
         if supervisor is None:
             return
-        if how is not None and supervisor.is_alive():
+        if request is not None and supervisor.is_alive():
             for pid in cgroups.pids(self._group / "supervisor")[:1]:
                 with suppress(ProcessLookupError):  # it was about to end
-                    os.kill(pid, how)
+                    os.kill(pid, request)
             supervisor.join(STOP_DEADLINE)
         while supervisor.is_alive():
             cgroups.kill(self._group)
             supervisor.join(0.1)
 
     def _init(self) -> int:
-        """Return the guest's first process, as the machine counts."""
+        """Return the machine's process id of the guest's first process."""
         for pid in cgroups.pids(self._group / "payload"):
             status = Path(f"/proc/{pid}/status").read_text()
             line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
@@ -202,7 +203,7 @@ class Guest:
                         return
             except OSError:
                 pass  # not yet
-            if time.monotonic() > deadline or not self._wanted:
+            if time.monotonic() > deadline or not self._powered:
                 raise self._failed("does not answer on port 22")
             time.sleep(0.02)
 
@@ -212,5 +213,5 @@ class Guest:
 
 
 def _prepare(*command: str, stdin: str = "") -> str:
-    """Run a program that uses a disk in a control group, which the cleanup after a kill empties."""
+    """Run a program that uses a disk in a control group, which the cleanup after a kill ends."""
     return run(*cgroups.inside(cgroups.DISKS, *command), stdin=stdin)

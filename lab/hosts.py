@@ -20,7 +20,7 @@ class Hosts:
         self._guests: dict[int, Guest] = {}
 
     def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
-        """Boot a new host with its primary address; root may log in by this password."""
+        """Boot a new host with its primary address; root may log in with this password."""
         guest = Guest(self._directory, str(server_id), name, [address], [self._base])
         self._guests[server_id] = guest
         try:
@@ -50,7 +50,7 @@ class Hosts:
         }[action]()
 
     def destroy(self, server_id: int) -> None:
-        """End the host and remove its disk; nothing happens where it is gone."""
+        """End the host and remove its disk; idempotent."""
         guest = self._guests.pop(server_id, None)
         if guest is not None:
             guest.destroy()

@@ -9,12 +9,12 @@ from starlette.responses import JSONResponse, Response
 
 
 class Injection:
-    """The faults to come; `times` counts down to zero, -1 lasts until cleared."""
+    """The pending faults; `times` counts down to zero, -1 lasts until cleared."""
 
     def __init__(self, *names: str) -> None:
         """Accept these names only."""
         self._names = names
-        self._waiting: dict[str, int] = {}
+        self._pending: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def inject(self, name: str, times: int = 1) -> None:
@@ -22,25 +22,25 @@ class Injection:
         if name not in self._names:
             raise ValueError(f"{name} is not a fault; use one of: {', '.join(self._names)}")
         with self._lock:
-            self._waiting[name] = times
+            self._pending[name] = times
 
     def clear(self) -> None:
-        """Inject no fault any more."""
+        """Remove all pending faults."""
         with self._lock:
-            self._waiting.clear()
+            self._pending.clear()
 
-    def strikes(self, name: str) -> bool:
-        """Tell whether this request fails this way, and count it."""
+    def consume(self, name: str) -> bool:
+        """Tell whether this request fails this way, and count it down."""
         with self._lock:
-            left = self._waiting.get(name, 0)
-            if left > 0:
-                self._waiting[name] = left - 1
-            return left != 0
+            remaining = self._pending.get(name, 0)
+            if remaining > 0:
+                self._pending[name] = remaining - 1
+            return remaining != 0
 
     def active(self) -> dict[str, int]:
-        """Return the faults that are left, with their counts."""
+        """Return the pending faults, with their counts."""
         with self._lock:
-            return {name: left for name, left in self._waiting.items() if left}
+            return {name: remaining for name, remaining in self._pending.items() if remaining}
 
     async def endpoint(self, request: Request) -> Response:
         """Inject (`{"fault": name, "times": n}`), list, or clear faults."""

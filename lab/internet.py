@@ -1,4 +1,4 @@
-"""The lab's real side, all of it: network, hosts, DNS, package repository and receiver."""
+"""The lab's real infrastructure: network, hosts, DNS, package repository and receiver."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Report = Callable[[str, str], None]
 
 
 class Internet:
-    """Everything that needs root. `start` returns when DNS answers; mail is received later."""
+    """Everything that needs root. `start` returns when DNS answers; the receiver starts later."""
 
     machines: Hosts
     nameserver: KnotNameserver
@@ -49,7 +49,7 @@ class Internet:
 
     def start(self) -> None:
         """Build what is missing; start network, name server and repository."""
-        began = time.monotonic()
+        started = time.monotonic()
         layers = Layers(self._cache, lambda line: self._report("layers", line))
         base = layers.base()
         with ThreadPoolExecutor() as pool:
@@ -60,34 +60,32 @@ class Internet:
                 mail = layers.mail()
                 directory = packages.result()
             except BaseException:
-                cgroups.kill(
-                    cgroups.root() / cgroups.BUILD
-                )  # the other half of the work is not needed
+                cgroups.kill(cgroups.root() / cgroups.BUILD)  # the other build is not needed
                 raise
         self._layers = [mail, base]
-        began = self._done("layers and packages", began)
+        started = self._done("layers and packages", started)
         network.up()
-        began = self._done("network", began)
+        started = self._done("network", started)
         served = repository.app(directory)
         self._repository = serve(served, network.listener(repository.PORT))
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         self.nameserver = KnotNameserver(make(self._hosts, self._layers, secret), secret)
         self.nameserver.start()
         self.machines = Hosts(self._hosts, base)
-        self._done("name server and resolver", began)
+        self._done("name server and resolver", started)
 
     def receive(self, ready: Callable[[], None]) -> None:
-        """Begin to start the receiver; its thread calls `ready` once it verifies mail."""
+        """Start the receiver in a thread, which calls `ready` once mail is verified."""
         self._receiver = receiver = Receiver(self._hosts, self._layers)
 
         def work() -> None:
-            began = time.monotonic()
+            started = time.monotonic()
             try:
                 receiver.start(self.nameserver)
             except Fault as error:
                 self._report("receiver", f"failed: {error}")
             else:
-                self._done("receiver", began)
+                self._done("receiver", started)
                 ready()
 
         self._receiving = threading.Thread(target=work, name="receiver", daemon=True)
@@ -95,16 +93,16 @@ class Internet:
 
     def stop(self) -> None:
         """End everything and remove it from the machine, also when the end of a part fails."""
-        with ExitStack() as last_first:
-            last_first.callback(leftovers.forget_builds, self._cache)
-            last_first.callback(self._clear, self._directory)
+        with ExitStack() as cleanup:
+            cleanup.callback(leftovers.clear_builds, self._cache)
+            cleanup.callback(self._clear, self._directory)
             if self._repository is not None:
-                last_first.callback(self._repository.stop)
+                cleanup.callback(self._repository.stop)
             if hasattr(self, "nameserver"):
-                last_first.callback(self.nameserver.close)
+                cleanup.callback(self.nameserver.close)
             if hasattr(self, "machines"):
-                last_first.callback(self.machines.close)
-            last_first.callback(self._end_receiver)
+                cleanup.callback(self.machines.close)
+            cleanup.callback(self._end_receiver)
 
     def _end_receiver(self) -> None:
         if self._receiver is not None and self._receiving is not None:
@@ -112,7 +110,7 @@ class Internet:
             self._receiving.join()
             self._receiver.close()
 
-    def _done(self, part: str, began: float) -> float:
+    def _done(self, part: str, started: float) -> float:
         now = time.monotonic()
-        self._report(part, f"{now - began:.1f} s")
+        self._report(part, f"{now - started:.1f} s")
         return now

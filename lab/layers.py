@@ -1,4 +1,4 @@
-"""Golden root file systems for guests: built once, named by what they are made of."""
+"""Root file systems for guests: built once, named by a digest of their content."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BASE = (
     "gpgv",
     "less",
 )
-"""What the provider's Debian image holds; the playbooks install everything else."""
+"""The packages of the provider's Debian image; the playbooks install everything else."""
 MAIL = (
     "postfix",
     "postfix-pcre",
@@ -42,19 +42,19 @@ MAIL = (
     "unbound",
     "ssl-cert",
 )
-"""What the lab's own guests (DNS, receiver) need on top."""
+"""The packages that the lab's own guests (DNS, receiver) need in addition."""
 SERVICES = ("postfix", "dovecot", "rspamd", "redis-server", "knot", "unbound")
-"""Units that the packages enable; a guest enables those it wants."""
+"""Units that the packages enable; a guest enables those that it needs."""
 SUITE = "bookworm"
 FETCHING = "fetching"
 """File of a build: how packages are fetched."""
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 """Where Debian keeps its own sources; other files beside them are read after these."""
 ACQUIRE = re.compile(r"^Acquire::(https?|Retries|Force|Check-)", re.IGNORECASE)
-"""Lines of apt's configuration that say how packages are fetched: proxies above all."""
+"""Lines of apt's configuration about how packages are fetched: mainly proxies."""
 
 SSH = "PermitRootLogin yes\nPasswordAuthentication yes\n"
-"""A new VPS lets root in by the ordered password."""
+"""A new VPS admits root with the ordered password."""
 APT = "deb [trusted=yes] http://198.18.0.2:8099/ ./\n"
 """Nothing outside is reachable: the lab's own repository is the only source."""
 
@@ -91,7 +91,7 @@ cp ../sources etc/apt/sources.list
 class Layers:
     """The layers on this machine; `progress` reports the building of one.
 
-    `build_base` makes the root of a bare host in a directory.
+    `build_base` creates the root of a bare host in a directory.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Layers:
         return self._layer("base", made_of, self._build_base, "about 30 s")
 
     def mail(self) -> Path:
-        """Return the upper layer with mail and DNS servers; it lies on `base`."""
+        """Return the upper layer with mail and DNS servers; its lower layer is `base`."""
         base = self.base()
 
         def build(directory: Path) -> None:
@@ -128,25 +128,25 @@ class Layers:
         return self._layer("mail", made_of, build, "about 20 s")
 
     def _layer(
-        self, name: str, made_of: tuple[str, ...], build: Callable[[Path], None], takes: str
+        self, name: str, made_of: tuple[str, ...], build: Callable[[Path], None], duration: str
     ) -> Path:
         digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
         finished = self._directory / f"{name}-{digest}"
         if not finished.exists():
-            self._progress(f"building the {name} layer, {takes}, once on this machine")
+            self._progress(f"building the {name} layer, {duration}, once on this machine")
             building = self._directory / f".{name}-{digest}"
             shutil.rmtree(building, ignore_errors=True)  # what a killed build left
             building.mkdir(parents=True)
             build(building)
-            for left in ("scratch", "m", "sources", FETCHING):
-                _remove(building / left)
+            for part in ("scratch", "m", "sources", FETCHING):
+                _remove(building / part)
             building.rename(finished)
         return finished / "root"
 
     def _bootstrap(self, directory: Path) -> None:
         root = directory / "root"
         bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(BASE)}")
-        reach = (
+        options = (
             f"--aptopt={_fetching(directory)}",
             SUITE,
             str(root),
@@ -154,8 +154,8 @@ class Layers:
         )
         # It mounts the machine's /sys and /dev below the new root: in a namespace of its own, or a
         # killed build would leave them in the directory that is removed later.
-        apart = ("unshare", "-m", "--propagation", "private")
-        run(*cgroups.inside(cgroups.BUILD, *apart, *bootstrap, *reach))
+        namespace = ("unshare", "-m", "--propagation", "private")
+        run(*cgroups.inside(cgroups.BUILD, *namespace, *bootstrap, *options))
         (root / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
         for key in root.glob("etc/ssh/ssh_host_*"):
             key.unlink()

@@ -15,13 +15,13 @@ from lab.running import FILE
 HOSTS = "hosts"
 """Directory of the guests' disks below the lab's."""
 CACHE = "lab"
-"""Directory of layers and packages below the cache; what is not finished begins with a dot."""
+"""Directory of layers and packages below the cache; unfinished ones begin with a dot."""
 NSPAWN = Path("/run/systemd/nspawn")
 MOUNTS = Path("/proc/self/mounts")
 
 
 def of(directory: Path, machine_lock: Path = MACHINE_LOCK) -> dict[str, list[str]]:
-    """Return what a killed lab left, by kind; kinds of which nothing is left are not in it.
+    """Return what a killed lab left, by kind; kinds without leftovers are not in it.
 
     What exists once on the machine counts only while no lab runs: it may be another checkout's.
     """
@@ -36,11 +36,11 @@ def of(directory: Path, machine_lock: Path = MACHINE_LOCK) -> dict[str, list[str
             "processes": [str(pid) for pid in cgroups.pids_of_lab()],
             "lock file": [str(machine_lock)] if machine_lock.exists() else [],
         }
-    return {kind: found for kind, found in left.items() if found}
+    return {kind: items for kind, items in left.items() if items}
 
 
 def clear(*directories: Path) -> None:
-    """End guests and builds, then remove mounts, network and disks; nothing left is fine.
+    """End guests and builds, then remove mounts, network and disks; idempotent.
 
     Only for the holder of the machine's lab lock: it removes what any lab uses.
     """
@@ -54,7 +54,7 @@ def clear(*directories: Path) -> None:
         shutil.rmtree(path)
     for path in (NSPAWN / "propagate", NSPAWN / "locks", NSPAWN):
         with suppress(OSError):
-            path.rmdir()  # unless it holds something of a guest that is not the lab's
+            path.rmdir()  # unless it contains files of other guests
 
 
 def _remove_disks(directory: Path) -> None:
@@ -63,32 +63,32 @@ def _remove_disks(directory: Path) -> None:
     hosts = directory / HOSTS
     shutil.rmtree(hosts, ignore_errors=True)
     if hosts.exists():
-        raise REMAINS(what=f"the folder {hosts}")
+        raise REMAINS(what=f"the directory {hosts}")
     (directory / FILE).unlink(missing_ok=True)
 
 
-def forget_builds(cache: Path) -> None:
+def clear_builds(cache: Path) -> None:
     """Remove layers and packages that were not finished. Only for the machine lock's holder."""
     path = cache / CACHE
     for mounted in mounts(path):
         run("umount", str(mounted))  # or the removal would reach the machine's own /sys
-    for half in path.glob("*/.*"):
-        shutil.rmtree(half)
+    for unfinished in path.glob("*/.*"):
+        shutil.rmtree(unfinished)
 
 
 def unmount(path: Path) -> None:
-    """Unmount a guest's disk, and remove the lock that nspawn keeps of it."""
-    seen = path.stat()
+    """Unmount a guest's disk, and remove nspawn's lock of it."""
+    status = path.stat()
     run("umount", str(path))
-    (NSPAWN / "locks" / f"inode-{seen.st_dev}:{seen.st_ino}").unlink(missing_ok=True)
+    (NSPAWN / "locks" / f"inode-{status.st_dev}:{status.st_ino}").unlink(missing_ok=True)
 
 
 def mounts(directory: Path) -> list[Path]:
     """Return what is mounted below a directory, deepest first."""
-    places = []
+    paths = []
     # Without that file (not Linux) no host can have run.
     for line in MOUNTS.read_text().splitlines() if MOUNTS.exists() else ():
         path = Path(line.split()[1].replace("\\040", " "))
         if path.is_relative_to(directory):
-            places.append(path)
-    return sorted(places, key=lambda path: len(path.parts), reverse=True)
+            paths.append(path)
+    return sorted(paths, key=lambda path: len(path.parts), reverse=True)

@@ -13,10 +13,10 @@ from lab.faults import TAKEN
 from lab.running import running
 
 MACHINE_LOCK = Path("/run/penguinmails-lab")
-"""Of the lab with real hosts; it holds the directory of that lab and whose it is. Where root alone
-may write: the next lab clears the directory that it names."""
+"""Of the lab with real hosts; contains the lab's directory and checkout. Only root may write to its
+directory, since the next lab clears the directory that the file names."""
 OWN_LOCK = "lock"
-"""Of any lab, in its directory."""
+"""Lock file of any lab, in its directory."""
 LOCKS = Path("/proc/locks")
 
 
@@ -30,24 +30,24 @@ def alone(directory: Path, path: Path, owner: Path | None = None) -> Iterator[Pa
 
     def refuse() -> None:
         other = ""
-        with suppress(FileNotFoundError):  # it ends at this moment
-            _, other = _names(path.read_text())
+        with suppress(FileNotFoundError):  # the other lab is just ending
+            _, other = _parse(path.read_text())
         raise TAKEN(owner=other or "another checkout", where=path)
 
     with locked(path, refuse):
-        killed, _ = _names(path.read_text())
-        with path.open("r+b", buffering=0) as file:  # at no moment is there no name in it
+        killed, _ = _parse(path.read_text())
+        with path.open("r+b", buffering=0) as file:  # the file is never empty meanwhile
             file.write(f"{directory}\n{owner or checkout()}\n".encode())
             file.truncate()
         try:
             yield Path(killed) if killed else None
         finally:
-            path.unlink()  # a killed one cannot: its name stays for the next
+            path.unlink()  # a killed lab leaves it, for the next one to read
 
 
 def holder(directory: Path, locks: Path = LOCKS) -> int | None:
     """Return the process of the lab in `directory`, None when there is none."""
-    if not locks.exists():  # not Linux: only a lab that is up has written who it is
+    if not locks.exists():  # not Linux: only a started lab has written its process
         lab = running(directory)
         return lab.pid if lab and (directory / OWN_LOCK).exists() else None
     return holder_of(directory / OWN_LOCK, locks)
@@ -56,14 +56,14 @@ def holder(directory: Path, locks: Path = LOCKS) -> int | None:
 def holder_of(path: Path, locks: Path = LOCKS) -> int | None:
     """Return the process that holds a lock, None when there is none or no /proc/locks."""
     try:
-        seen, lines = path.stat(), locks.read_text().splitlines()
+        status, lines = path.stat(), locks.read_text().splitlines()
     except OSError:
         return None
     for line in lines:
         words = line.split()
-        if words[1] == "FLOCK" and words[5].endswith(f":{seen.st_ino}"):
+        if words[1] == "FLOCK" and words[5].endswith(f":{status.st_ino}"):
             pid = int(words[4])
-            if _has_open(pid, seen):
+            if _has_open(pid, status):
                 return pid
     return None
 
@@ -81,7 +81,7 @@ def _has_open(pid: int, file: os.stat_result) -> bool:
     return False
 
 
-def _names(text: str) -> tuple[str, str]:
+def _parse(text: str) -> tuple[str, str]:
     """Return the directory of a lab, and the checkout that it was started from."""
     directory, _, owner = text.partition("\n")
     return directory.strip(), owner.strip()

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from lab.commands import run, tried
+from lab.commands import attempt, run
 
 PREFIX = "lab-"
-"""Of every namespace of the lab."""
+"""Prefix of every namespace of the lab."""
 NAMES = Path("/run/netns")
 """Where ip keeps the names of namespaces."""
 NAMESPACE = f"{PREFIX}net"
@@ -21,9 +21,9 @@ BRIDGE = "labbr0"
 MACHINE_LINK = "lvmachine"
 """The machine's one link into the lab, and its other end at the bridge."""
 MACHINE = "198.18.0.1"
-"""The machine's address: what comes from the sender and from verification comes from here."""
+"""The machine's address: the source of connections of the sender and of verification."""
 SERVICES = "198.18.0.2"
-"""What guests ask for (packages) is here, inside: a firewall of the machine never sees it."""
+"""Address of services for guests (packages), inside: the machine's firewall does not apply."""
 CLONE_NEWNET = 0x40000000
 NETWORK = "198.18.0.0/15"
 LENGTH = 15
@@ -41,11 +41,11 @@ table bridge lab {{
   }}
 }}
 """
-"""A guest speaks from addresses that it bought, and to the lab only."""
+"""A guest sends only from addresses that it bought, and only to the lab."""
 
 
 def up() -> None:
-    """Make the bridge and the machine's link to it."""
+    """Create the bridge and the machine's link to it."""
     run("ip", "netns", "add", NAMESPACE)
     run("ip", "-n", NAMESPACE, "link", "add", BRIDGE, "type", "bridge")
     run("ip", "-n", NAMESPACE, "addr", "add", f"{SERVICES}/{LENGTH}", "dev", BRIDGE)
@@ -67,23 +67,25 @@ def listener(port: int) -> socket.socket:
                 raise OSError(ctypes.get_errno(), "the lab's namespace cannot be entered")
         return socket.create_server((SERVICES, port))
 
-    with ThreadPoolExecutor(max_workers=1) as entering:  # only this thread enters it, and ends
-        return entering.submit(make).result()
+    with ThreadPoolExecutor(
+        max_workers=1
+    ) as pool:  # only its thread enters the namespace, and ends
+        return pool.submit(make).result()
 
 
 def down() -> None:
-    """Remove every namespace and link of any lab; nothing left is fine."""
-    tried("ip", "link", "del", MACHINE_LINK)
+    """Remove every namespace and link of any lab; idempotent."""
+    attempt("ip", "link", "del", MACHINE_LINK)
     for name in namespaces():
-        tried("ip", "netns", "del", name)
+        attempt("ip", "netns", "del", name)
     if NAMES.exists() and not any(NAMES.iterdir()):
-        tried("umount", str(NAMES))  # ip mounts it at its first use, and would again
+        attempt("umount", str(NAMES))  # ip mounts it at its first use, and would again
         with suppress(OSError):
             NAMES.rmdir()  # unless another process has named one meanwhile
 
 
-def rival() -> str | None:
-    """Return a route of another program into the lab's network, as some VPN clients make them."""
+def conflicting_route() -> str | None:
+    """Return a route of another program into the lab's network, as some VPN clients create them."""
     for line in run("ip", "-4", "route", "show", "table", "all", "root", NETWORK).splitlines():
         if f"dev {MACHINE_LINK} " not in f"{line} ":
             return line.strip()
@@ -117,8 +119,8 @@ def connect(guest: str, addresses: Sequence[str]) -> str:
 
 def disconnect(guest: str, addresses: Sequence[str]) -> None:
     """Remove a guest's network, with everything it configured there."""
-    tried("ip", "-n", NAMESPACE, "link", "del", _port(guest))
-    tried("ip", "netns", "del", f"{PREFIX}{guest}")
+    attempt("ip", "-n", NAMESPACE, "link", "del", _port(guest))
+    attempt("ip", "netns", "del", f"{PREFIX}{guest}")
     _bought("delete", guest, addresses)
 
 
@@ -131,12 +133,12 @@ def permit(guest: str, address: str) -> None:
 def forbid(guest: str, address: str) -> None:
     """Remove an address from a running guest."""
     _bought("delete", guest, [address])
-    tried("ip", "-n", f"{PREFIX}{guest}", "addr", "del", f"{address}/{LENGTH}", "dev", "eth0")
+    attempt("ip", "-n", f"{PREFIX}{guest}", "addr", "del", f"{address}/{LENGTH}", "dev", "eth0")
 
 
 def _bought(change: str, guest: str, addresses: Sequence[str]) -> None:
-    for address in addresses:  # the machine may have cached who had it before
-        tried("ip", "neigh", "del", address, "dev", MACHINE_LINK)
+    for address in addresses:  # the machine may have cached its previous owner
+        attempt("ip", "neigh", "del", address, "dev", MACHINE_LINK)
     elements = ", ".join(f"{_port(guest)} . {address}" for address in addresses)
     rule = f"{change} element bridge lab bought {{ {elements} }}\n"
     run("ip", "netns", "exec", NAMESPACE, "nft", "-f", "-", stdin=rule)
@@ -149,5 +151,5 @@ def _mac(guest: str) -> str:
 
 
 def _port(guest: str) -> str:
-    """Name the guest's port at the bridge; the kernel allows 15 characters."""
+    """Return the name of the guest's port at the bridge; the kernel allows 15 characters."""
     return f"lv{guest}"

@@ -1,4 +1,4 @@
-"""The simulated person who buys the addresses in the provider's portal that tenants wait for."""
+"""Simulates the operator who buys requested addresses in the provider's portal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.3
 
 
 class PortalOperator:
-    """Reads the open requests of the purchase journal, and buys what they ask for."""
+    """Reads the open requests of the purchase journal, and buys the requested addresses."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class PortalOperator:
         self._journal = journal
         self._pause_seconds = pause_seconds
         self.automatic = threading.Event()
-        self._over = threading.Event()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="portal", daemon=True)
 
     def start(self) -> None:
@@ -37,10 +37,10 @@ class PortalOperator:
 
     def stop(self) -> None:
         """End; returns when the last purchase is done."""
-        self._over.set()
+        self._stopping.set()
         self._thread.join()
 
-    def buy_what_is_waited_for(self) -> list[str]:
+    def buy_requested(self) -> list[str]:
         """Buy one address for each open request that no free address can serve; return them."""
         open_requests: Counter[int] = Counter()
         for intent in self._journal().waiting():
@@ -48,8 +48,8 @@ class PortalOperator:
             if slash and group.isdigit():
                 open_requests[int(group)] += 1
         bought = []
-        for service, wanted in open_requests.items():
-            for _ in range(wanted - self._free(service)):
+        for service, count in open_requests.items():
+            for _ in range(count - self._free(service)):
                 bought.append(self._account.attach(service))  # noqa: PERF401 - each costs money
         return bought
 
@@ -63,8 +63,8 @@ class PortalOperator:
         return len([address for address in secondary if address not in adopted])
 
     def _work(self) -> None:
-        while not self._over.wait(self._pause_seconds):
+        while not self._stopping.wait(self._pause_seconds):
             if self.automatic.is_set():
                 # Without a journal there are no requests. A purchase that failed is tried again.
                 with suppress(ProviderError, Fault):
-                    self.buy_what_is_waited_for()
+                    self.buy_requested()

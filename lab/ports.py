@@ -1,4 +1,4 @@
-"""What the provider emulators need of hosts and name server; each also exists in memory."""
+"""Ports of the provider emulators to hosts and name server; each also has one in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Machines(Protocol):
     """The servers behind the Hostwinds emulator. Calls return when they have taken effect."""
 
     def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
-        """Boot a new host with its primary address; root may log in by this password."""
+        """Boot a new host with its primary address; root may log in with this password."""
 
     def attach(self, server_id: int, address: str) -> None:
         """Permit an additional address on the host's port and add it to the host."""
@@ -22,7 +22,7 @@ class Machines(Protocol):
         """Act on the power of a host; `cut` is without warning."""
 
     def destroy(self, server_id: int) -> None:
-        """End the host and remove its disk; nothing happens where it is gone."""
+        """End the host and remove its disk; idempotent."""
 
 
 class Nameserver(Protocol):

@@ -1,4 +1,4 @@
-"""The receiving server of the lab: Postfix, rspamd and Dovecot, which verify mail for real."""
+"""The receiving server of the lab: Postfix, rspamd and Dovecot, which really verify mail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ upstream "local" {{ default = yes; self_scan = yes; }}
     "milter_headers.conf": """use = ["authentication-results", "x-spam-status", "spam-header"];
 skip_local = false;
 """,
-    # To compile the whole list of public suffixes takes ten seconds; the lab has a few of them.
+    # Compiling the full list of public suffixes takes ten seconds; the lab needs only a few.
     "options.inc": f"""dns {{ nameserver = ["{RESOLVER}"]; timeout = 2s; retransmits = 2; }}
 url_tld = "/etc/rspamd/local.d/suffixes";
 """,
@@ -82,7 +82,7 @@ class Receiver:
 
     def __init__(self, directory: Path, layers: Sequence[Path]) -> None:
         self._guest = Guest(directory, IDENT, NAME, (ADDRESS,), layers)
-        self._over = threading.Event()
+        self._cancelled = threading.Event()
 
     def start(self, nameserver: Nameserver) -> None:
         """Publish the domain, boot, and wait until mail is verified."""
@@ -99,16 +99,16 @@ class Receiver:
         self._guest.inside_disk(PREPARE, "sh", *USERS)
         self._guest.boot()
         deadline = time.monotonic() + START_SECONDS
-        while not (_verifies() and _greets()):
+        while not (_answers_milter() and _answers_smtp()):
             if time.monotonic() > deadline:
                 logs = self._guest.root / "var/log"
                 raise FAILED(part="the receiver", reason="it does not accept mail", where=logs)
-            if self._over.wait(PAUSE_SECONDS):
+            if self._cancelled.wait(PAUSE_SECONDS):
                 return
 
     def cancel(self) -> None:
-        """Let a start in progress return soon."""
-        self._over.set()
+        """Interrupt a start in progress."""
+        self._cancelled.set()
         self._guest.cut()
 
     def close(self) -> None:
@@ -120,40 +120,40 @@ def messages(lab: Path) -> Iterator[tuple[str, Path, Message]]:
     """Yield (user, file, message) of all mail that arrived in the lab at this directory."""
     homes = lab / leftovers.HOSTS / IDENT / "m/home"
     for file in sorted(homes.glob("*/Maildir/new/*"), key=lambda path: path.stat().st_mtime):
-        with file.open("rb") as opened:
-            yield file.parts[-4], file, message_from_binary_file(opened, policy=default)
+        with file.open("rb") as stream:
+            yield file.parts[-4], file, message_from_binary_file(stream, policy=default)
 
 
 def wait_for_message(lab: Path, message_id: str, deadline: float = 30.0) -> str:
-    """Return the text of a message as the receiver filed it, headers of its checks included.
+    """Return the text of a message as the receiver stored it, headers of its checks included.
 
     `lab` is the lab's directory, `deadline` in seconds. Raises NO_MESSAGE.
     """
-    wanted = message_id.strip("<>")
+    expected = message_id.strip("<>")
 
-    def text() -> str | None:
+    def read() -> str | None:
         for _, file, message in messages(lab):
-            if str(message["Message-ID"]).strip("<>") == wanted:
+            if str(message["Message-ID"]).strip("<>") == expected:
                 return file.read_text(errors="replace")
         return None
 
-    if found := wait_until(text, seconds=deadline, longest_pause=PAUSE_SECONDS):
-        return found
+    if text := wait_until(read, seconds=deadline, longest_pause=PAUSE_SECONDS):
+        return text
     disk = lab / leftovers.HOSTS / IDENT / "m"
-    raise NO_MESSAGE(message_id=wanted, seconds=deadline, where=disk)
+    raise NO_MESSAGE(message_id=expected, seconds=deadline, where=disk)
 
 
 def sender_of(text: str) -> str:
-    """Return who sent a message to the receiver: address, PTR and HELO, as Postfix noted them."""
+    """Return who sent a message to the receiver: address, PTR and HELO, as Postfix saw them."""
     flat = " ".join(text.split())
-    found = re.search(rf"Received: from (\S+) \((\S+) \[([\d.]+)\]\)[^;]*? by {NAME} ", flat)
-    if found is None:
+    match = re.search(rf"Received: from (\S+) \((\S+) \[([\d.]+)\]\)[^;]*? by {NAME} ", flat)
+    if match is None:
         return "sent locally"
-    helo, pointer, address = found.groups()
+    helo, pointer, address = match.groups()
     return f"sent from {address}, PTR {pointer}, HELO {helo}"
 
 
-def _verifies() -> bool:
+def _answers_milter() -> bool:
     """Tell whether rspamd answers a milter's option negotiation; its port is open long before."""
     negotiation = struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF)
     try:
@@ -165,7 +165,7 @@ def _verifies() -> bool:
         return False
 
 
-def _greets() -> bool:
+def _answers_smtp() -> bool:
     try:
         with socket.create_connection((ADDRESS, 25), 0.2) as stream:
             stream.settimeout(2)

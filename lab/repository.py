@@ -1,4 +1,4 @@
-"""The package repository for hosts: what the playbooks install and the base layer lacks."""
+"""The package repository for hosts: what the playbooks install beyond the base layer."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class RunningLab(BaseModel):
     process: str
     """Its identity."""
     level: Literal["hosts", "api"]
-    """`api`: no real hosts; a tenant gets as far as `DnsReady`."""
+    """`api`: no real hosts; a tenant reaches `DnsReady` at most."""
     missing: str | None = None
     """What this machine lacks for real hosts."""
     hostwinds_url: str
@@ -59,7 +59,7 @@ class RunningLab(BaseModel):
         }
 
     def write(self, directory: Path) -> None:
-        """Write the file whole, mode 0600."""
+        """Write the file atomically, mode 0600."""
         files.write(directory / FILE, self.model_dump_json(indent=1), mode=files.PRIVATE)
 
 

@@ -26,30 +26,30 @@ TENANT = "acme"
 FILE = Path("tenants") / "acme.yaml"
 DEADLINE = "300s"
 ARRIVAL_SECONDS = 60.0
-"""That a mail may take from our host to the receiver's mailbox."""
+"""Time limit for a mail from our host to the receiver's mailbox."""
 RECEIVED = re.compile(r"from (?P<helo>\S+) \((?P<ptr>\S+) \[(?P<address>[\d.]+)\]\) .*Postfix")
-"""How Postfix records a client: name given, name resolved, address."""
+"""How Postfix records a client: HELO, name of the address, address."""
 
 
 SHOWN = (
     "Return-Path", "Received", "Authentication-Results", "List-Unsubscribe", "From", "To",
     "Subject", "Date", "Message-ID",
 )  # fmt: skip
-"""Headers of the received mail; `penguin lab inbox` shows it whole."""
+"""Headers of the received mail; `penguin lab inbox` shows all of it."""
 
 
 @app.command()
 def demo(api_only: up.ApiOnlyOption = False) -> None:
-    """Run the main job, then end what it started. A running sandbox is used and kept."""
+    """Run the main job, then end what it started. A running sandbox is used and left running."""
     with local.lock():
         _demo(api_only)
 
 
 def _demo(api_only: bool) -> None:
-    joined = local.is_up()
+    was_up = local.is_up()
     started = time.monotonic()
     try:
-        heading("the sandbox" + (" (joined: `make up` runs)" if joined else ""))
+        heading("the sandbox" + (" (joined: `make up` runs)" if was_up else ""))
         up.start(api_only=api_only)
         if local.level() == "hosts":
             _main_job()
@@ -58,7 +58,7 @@ def _demo(api_only: bool) -> None:
         say(f"\nDone in {time.monotonic() - started:.0f} s.")
         say("To try more: `make up` keeps this sandbox running, `make down` ends it.")
     finally:
-        if not joined:
+        if not was_up:
             heading("cleaning up")
             down.stop()
 
@@ -80,8 +80,8 @@ def _main_job() -> None:
 
 
 def _api_level(missing: str) -> None:
-    """Go as far as DNS where no host can run."""
-    say(f"Real hosts cannot run here: {missing}. The demo goes as far as DNS.")
+    """Run the demo up to DNS, where no host can run."""
+    say(f"Real hosts cannot run on this machine: {missing}. The demo ends after DNS.")
     environment = _apply()
     heading("the tenant becomes ready")
     arguments = ("--for=condition=DnsReady", f"--timeout={DEADLINE}")
@@ -91,7 +91,7 @@ def _api_level(missing: str) -> None:
 
 
 def _apply() -> dict[str, str]:
-    """Apply the file with the variables of the sandbox; return these."""
+    """Apply the file with the variables of the sandbox; return the variables."""
     environment = {**os.environ, **local.environment()}
     heading(f"$ penguin apply -f {FILE}")
     penguin(environment, "apply", "-f", str(FILE), shown=False)
@@ -104,18 +104,18 @@ def _send(environment: dict[str, str]) -> dict[str, str]:
     arguments += ["--subject", "Hello from acme", "--text", "Sent through acme's own host."]
     say(f"$ penguin send {' '.join(arguments[:4])} …")
     command = [*_command(), "send", *arguments, "--tenant", TENANT, "--wait", "-o", "json"]
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=checkout(), env=environment, stdout=subprocess.PIPE, text=True, check=False
     )
-    if done.returncode:
+    if result.returncode:
         raise COMMAND_FAILED(command="send")
-    message: dict[str, str] = json.loads(done.stdout)
+    message: dict[str, str] = json.loads(result.stdout)
     say(f"{message['state']}: {message['message_id']}")
     return message
 
 
 def _show_received(message_id: str) -> None:
-    """Print the mail, and the client that delivered it as the server saw it."""
+    """Print the mail, and the client that delivered it, as the server recorded it."""
     text = wait_for_message(local.lab_dir(), message_id, ARRIVAL_SECONDS)
     mail = message_from_string(text, policy=policy.default)
     for name in SHOWN:
@@ -123,20 +123,20 @@ def _show_received(message_id: str) -> None:
             say(wrapped(" ".join(str(value).split()), first=f"{name}: ", indent="    "))
     say(f"\n{mail.get_content().strip()}")
     for received in mail.get_all("Received", []):
-        seen = RECEIVED.search(" ".join(str(received).split()))
-        if seen:
-            say(f"\nsending address  {seen['address']}")
-            say(f"PTR              {seen['ptr']}")
-            say(f"HELO             {seen['helo']}")
+        match = RECEIVED.search(" ".join(str(received).split()))
+        if match:
+            say(f"\nsending address  {match['address']}")
+            say(f"PTR              {match['ptr']}")
+            say(f"HELO             {match['helo']}")
             return
 
 
 def penguin(environment: dict[str, str], *arguments: str, shown: bool = True) -> None:
-    """Run one command; its output is the demo's."""
+    """Run one command, and show its output."""
     if shown:
         say(f"$ penguin {' '.join(arguments)}")
-    done = subprocess.run([*_command(), *arguments], cwd=checkout(), env=environment, check=False)
-    if done.returncode:
+    result = subprocess.run([*_command(), *arguments], cwd=checkout(), env=environment, check=False)
+    if result.returncode:
         raise COMMAND_FAILED(command=arguments[0])
 
 

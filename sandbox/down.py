@@ -1,4 +1,4 @@
-"""`penguin down`: end the sandbox; nothing of it is left."""
+"""`penguin down`: stop and remove the sandbox."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from composition import embedded
 from kit.steps import step
 from sandbox import local
 
-app = typer.Typer(help="End the sandbox; nothing of it is left.")
+app = typer.Typer(help="Stop and remove the sandbox.")
 
 
 @app.command()
 def down() -> None:
-    """End control plane, lab and servers. Can be repeated."""
+    """Stop and remove control plane, lab and servers. Can be repeated."""
     stop()
 
 
 def stop() -> None:
-    """End everything in the order that lets each part finish its work."""
+    """Stop everything, in the order in which each part can finish its work."""
     with step("control plane ended"):
         local.stop_control_plane()
     with step("lab ended"):
         local.stop_lab()
     with step("servers ended"):
         embedded.stop_servers()
-        local.forget()
+        local.remove_data()

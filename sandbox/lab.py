@@ -25,12 +25,12 @@ from lab.running import RunningLab, required, running
 from sandbox import local
 
 app = typer.Typer(help="The lab: provider emulators, hosts, DNS.", no_args_is_help=True)
-zone_app = typer.Typer(help="Zones, as their owner sees them.", no_args_is_help=True)
+zone_app = typer.Typer(help="Zones of the Cloudflare account.", no_args_is_help=True)
 app.add_typer(zone_app, name="zone")
 
 TIMEOUT = 30
 ARRIVAL = 60
-"""Seconds that `inbox --wait` gives a message."""
+"""Seconds that `inbox --wait` waits for a message."""
 
 
 @app.command()
@@ -55,7 +55,7 @@ def up(
 
 @app.command()
 def down(output: OutputOption = Format.TABLE) -> None:
-    """End the lab; nothing of it is left. Can be repeated."""
+    """Stop the lab and remove everything that it created. Can be repeated."""
     line = "the lab has ended" if control.stop(local.lab_dir()) else "no lab was running"
     print_result(line, {"kind": "lab", "outcome": line}, output)
 
@@ -65,9 +65,9 @@ def status(output: OutputOption = Format.TABLE) -> None:
     """Show what runs, and what has been charged so far."""
     lab = running(local.lab_dir())
     if lab is None:
-        rows = _without_process()
+        rows = _leftover_rows()
     else:
-        ledger = _asked("GET", f"{lab.hostwinds_url}/_lab/ledger").json()
+        ledger = _request("GET", f"{lab.hostwinds_url}/_lab/ledger").json()
         charged = sum(float(line["usd"]) for line in ledger)
         rows = [
             {"what": "lab", "state": f"running at level {lab.level}", "address": None},
@@ -79,15 +79,15 @@ def status(output: OutputOption = Format.TABLE) -> None:
     print_rows(rows, ("what", "state", "address"), output)
 
 
-def _without_process() -> list[dict[str, Any]]:
-    """Say what a lab whose process is gone has left on this machine."""
+def _leftover_rows() -> list[dict[str, Any]]:
+    """Return what a lab whose process has ended left on this machine."""
     left = leftovers.of(local.lab_dir())
     state = "killed; `penguin lab down` removes what is left" if left else "stopped"
-    counted = [
-        {"what": kind, "state": f"{len(found)} left, such as {found[0]}", "address": None}
-        for kind, found in left.items()
+    rows = [
+        {"what": kind, "state": f"{len(items)} left, such as {items[0]}", "address": None}
+        for kind, items in left.items()
     ]
-    return [{"what": "lab", "state": state, "address": None}, *counted]
+    return [{"what": "lab", "state": state, "address": None}, *rows]
 
 
 def _guests(lab: RunningLab) -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ def logs(
         str | None, typer.Option(help="the console of a guest: dns, rcpt, or a server's number")
     ] = None,
 ) -> None:
-    """Print the lab's log, or a guest's."""
+    """Print the log of the lab or of a guest."""
     if guest is None:
         file = local.lab_dir() / control.LOG
         if not file.exists():
@@ -134,7 +134,7 @@ def logs(
 @app.command()
 def inbox(
     message_id: Annotated[
-        str | None, typer.Argument(help="show this message whole, as it was received")
+        str | None, typer.Argument(help="show all of this message, as it was received")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="until it has arrived")] = False,
     output: OutputOption = Format.TABLE,
@@ -177,12 +177,12 @@ def fault(
         raise USAGE(mistake=f"{provider} is not a provider", remedy="use hostwinds or cloudflare")
     url = f"{urls[provider]}/_lab/faults"
     if name == "clear":
-        answer = _asked("DELETE", url)
+        response = _request("DELETE", url)
     else:
-        answer = _asked("POST", url, {"fault": name, "times": times})
-    if answer.is_error:
-        raise USAGE(mistake=answer.json()["error"], remedy="use one of the names above")
-    print_document(answer.json(), output)
+        response = _request("POST", url, {"fault": name, "times": times})
+    if response.is_error:
+        raise USAGE(mistake=response.json()["error"], remedy="use one of the names above")
+    print_document(response.json(), output)
 
 
 @app.command()
@@ -197,13 +197,13 @@ def portal(
     """List servers and buy addresses, as a person does in the provider's portal."""
     base = required(local.lab_dir()).hostwinds_url
     if automatic is not None:
-        _asked("POST", f"{base}/_lab/portal", {"automatic": automatic})
+        _request("POST", f"{base}/_lab/portal", {"automatic": automatic})
     if server is not None:
-        bought = _asked("POST", f"{base}/_lab/portal/attach", {"serviceid": server})
-        if bought.is_error:
+        response = _request("POST", f"{base}/_lab/portal/attach", {"serviceid": server})
+        if response.is_error:
             remedy = "use one that `penguin lab portal` lists"
             raise USAGE(mistake=f"server {server} does not exist", remedy=remedy)
-    servers = _asked("GET", f"{base}/_lab/portal/servers").json()
+    servers = _request("GET", f"{base}/_lab/portal/servers").json()
     print_rows(servers, ("serviceid", "name", "status", "addresses"), output)
 
 
@@ -219,14 +219,14 @@ def zone_add(
 
 
 def add_zone(lab: RunningLab, name: str) -> None:
-    """Do both halves of what an owner does; a zone that is there is delegated only."""
-    answer = _asked("POST", f"{lab.cloudflare_url}/_lab/zones", {"name": name})
-    if answer.is_error:
-        raise USAGE(mistake=answer.json()["error"], remedy="give a full domain name")
+    """Add a zone and delegate it; an existing zone is only delegated."""
+    response = _request("POST", f"{lab.cloudflare_url}/_lab/zones", {"name": name})
+    if response.is_error:
+        raise USAGE(mistake=response.json()["error"], remedy="give a full domain name")
 
 
-def _asked(method: str, url: str, document: dict[str, Any] | None = None) -> httpx2.Response:
-    """Ask an emulator; a proxy of the environment is for other machines, not for this one."""
+def _request(method: str, url: str, document: dict[str, Any] | None = None) -> httpx2.Response:
+    """Send a request to an emulator, without a proxy."""
     try:
         return httpx2.request(method, url, json=document, timeout=TIMEOUT, trust_env=False)
     except httpx2.HTTPError as error:

@@ -35,19 +35,19 @@ from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tools.pulumi import engine
 
 ZONES = ("acme.example",)
-"""What the owners of the tenants in `tenants/` have at Cloudflare."""
+"""Zones at Cloudflare of the tenants in `tenants/`."""
 
 MADE_FOR_THE_LAB = "made-for-the-lab"
-"""In a state directory whose control plane is removed with the lab."""
-OF_THE_LAB = (
+"""File that marks a state directory whose control plane is removed with the lab."""
+LAB_FILES = (
     "settings.env", "master.keys", "context.json", "serve.json", "down", "postgres", "valkey",
     "pulumi",
 )  # fmt: skip
 TIMEOUT = 30
 STOP_SECONDS = 120.0
-"""More than all parts may take to end."""
+"""More than all parts need to end."""
 PASS_ENDS_SECONDS = 10
-"""That a pass is given to end: its hosts are removed with the lab."""
+"""Time for a pass to end: its hosts are removed with the lab."""
 
 Progress = Callable[[str], None]
 
@@ -58,13 +58,13 @@ def lab_dir() -> Path:
 
 
 def lock() -> AbstractContextManager[None]:
-    """Hold the lock of this checkout's sandbox; wait for a demo or start that has it."""
+    """Hold the lock of this checkout's sandbox; wait for a demo or start that holds it."""
     other = "  … waiting for another `make demo` or `make up` of this checkout"
     return locked(state_dir(), lambda: print(other, flush=True))
 
 
-def forget_ended() -> None:
-    """Remove the control plane of a lab that has ended: its hosts are gone.
+def remove_ended() -> None:
+    """Remove the control plane of a lab that has ended, since its hosts no longer exist.
 
     Raises OTHER_INSTALLATION where the settings are of an installation that was not made for a
     lab: its data stays.
@@ -76,14 +76,14 @@ def forget_ended() -> None:
     mark.touch()
     stop_control_plane()
     stop_servers()
-    forget()
+    remove_data()
 
 
-def forget() -> None:
+def remove_data() -> None:
     """Remove the data of a control plane that was made for the lab."""
     directory = state_dir()
     if (directory / MADE_FOR_THE_LAB).exists():
-        for name in OF_THE_LAB:
+        for name in LAB_FILES:
             path = directory / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -118,8 +118,8 @@ def wait_for_receiver() -> None:
         raise FAILED(part="the receiver", reason="it does not accept mail")
 
 
-def play_owner(zones: Sequence[str] = ZONES) -> None:
-    """Delegate zones as their owner does, and let the portal's operator buy what is waited for."""
+def prepare_providers(zones: Sequence[str] = ZONES) -> None:
+    """Delegate zones, and let the portal's operator buy the requested addresses."""
     lab = required(lab_dir())
     for zone in zones:
         httpx2.post(f"{lab.cloudflare_url}/_lab/zones", json={"name": zone}, timeout=TIMEOUT)
@@ -127,14 +127,14 @@ def play_owner(zones: Sequence[str] = ZONES) -> None:
 
 
 def prepare_control_plane() -> None:
-    """Make settings and keys once, and upgrade the database."""
+    """Create settings and keys once, and upgrade the database."""
     if not (state_dir() / SETTINGS_FILE).exists():
         penguin("init", "--platform-zone", PLATFORM_ZONE)
     penguin("db", "upgrade")
 
 
-def start_control_plane(changed: Mapping[str, str] | None = None) -> None:
-    """Start all parts in the background, unless they run; `changed` adds variables."""
+def start_control_plane(extra: Mapping[str, str] | None = None) -> None:
+    """Start all parts in the background, unless they run; `extra` adds variables."""
     if control_plane_pid() is not None:
         return
     (state_dir() / SERVE).unlink(missing_ok=True)
@@ -145,7 +145,7 @@ def start_control_plane(changed: Mapping[str, str] | None = None) -> None:
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=checkout(),
-            env={**os.environ, **environment(), **(changed or {})},
+            env={**os.environ, **environment(), **(extra or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -157,7 +157,7 @@ def start_control_plane(changed: Mapping[str, str] | None = None) -> None:
         process.kill()
     if control_plane_pid() is None:
         raise COMMAND_FAILED(command="serve", where=log)
-    process.returncode = 0  # it goes on without us
+    process.returncode = 0  # it keeps running after this command
 
 
 def stop_control_plane() -> None:
@@ -175,13 +175,13 @@ def stop_control_plane() -> None:
 
 def control_plane_pid() -> int | None:
     """Return the process that wrote `serve.json`, None when it does not run."""
-    announced = serving()
-    return announced.pid if announced else None
+    server = serving()
+    return server.pid if server else None
 
 
 def penguin(*arguments: str) -> None:
     """Run one of our commands; raises COMMAND_FAILED."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         cwd=checkout(),
         stdout=subprocess.DEVNULL,
@@ -189,8 +189,8 @@ def penguin(*arguments: str) -> None:
         text=True,
         check=False,
     )
-    if done.returncode:
-        print(done.stderr, end="", file=sys.stderr)
+    if result.returncode:
+        print(result.stderr, end="", file=sys.stderr)
         raise COMMAND_FAILED(command=arguments[0])
 
 
@@ -207,15 +207,15 @@ def environment() -> dict[str, str]:
     lab = required(lab_dir())
     backend = _login(Role.ENGINE).replace("postgresql://", "postgres://")
     plugin = write_launcher(state_dir() / "engine" / "plugins")
-    found = engine.find().environment(
+    engine_variables = engine.find().environment(
         state_dir() / "pulumi", {"hostwinds": (HOSTWINDS_VERSION, plugin)}
     )
     passphrase = state_dir() / "pulumi" / "passphrase"
     if not passphrase.exists():
         passphrase.touch(mode=0o600)  # outputs hold no secret, so nothing is encrypted by it
-    path = os.pathsep.join((str(Path(sys.executable).parent), found["PATH"]))
+    path = os.pathsep.join((str(Path(sys.executable).parent), engine_variables["PATH"]))
     return {
-        **found,
+        **engine_variables,
         "PATH": path,
         "PULUMI_BACKEND_URL": f"{backend}?sslmode=disable",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
@@ -237,13 +237,13 @@ def _login(role: Role) -> str:
 
 
 def client_environment() -> dict[str, str]:
-    """Return where the control plane answers and the operator's key: `penguin` and `pulumi up`."""
-    announced = serving()
+    """Return the variables of `penguin` and `pulumi up`: address of the API, operator's key."""
+    server = serving()
     try:
         key = json.loads((state_dir() / "context.json").read_text())["api_key"]
     except (OSError, ValueError, KeyError):
         return {}
-    return {"PENGUIN_API_URL": announced.url, "PENGUIN_API_KEY": key} if announced else {}
+    return {"PENGUIN_API_URL": server.url, "PENGUIN_API_KEY": key} if server else {}
 
 
 def _control_plane_environment(lab: RunningLab) -> dict[str, str]:
@@ -267,7 +267,7 @@ def is_up() -> bool:
     """Tell whether the sandbox of this checkout runs, or the lab of one whose control plane died.
 
     Raises LAB_ALONE for a lab that was started without a control plane: its
-    portal watches another purchase journal.
+    portal reads another purchase journal.
     """
     if running(lab_dir()) is None:
         return False

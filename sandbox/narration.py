@@ -9,5 +9,5 @@ def say(line: str) -> None:
 
 
 def heading(text: str) -> None:
-    """Begin a part."""
+    """Print the heading of a section."""
     say(f"\n── {text} {'─' * max(0, 76 - len(text))}")

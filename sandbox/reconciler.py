@@ -1,6 +1,6 @@
 """The part `reconciler` of a lab without hosts.
 
-A tenant gets as far as `DnsReady`; what comes after stays Unknown, with the reason.
+A tenant reaches `DnsReady`; all later conditions stay Unknown, with the reason.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ HOSTS_UNAVAILABLE = "HostsUnavailable"
 
 
 class WithoutHosts(Phase[None]):
-    """Stands for a phase that needs a host."""
+    """Replaces a phase that needs a host."""
 
     def __init__(self, row: Row, message: str) -> None:
         self.row = row
         self._verdict = unknown(HOSTS_UNAVAILABLE, message, waits=True)
 
     async def observe(self, snapshot: Snapshot, session: Session) -> None:
-        """Look at nothing."""
+        """Observe nothing."""
 
     def verdicts(self, observed: None, snapshot: Snapshot) -> Verdicts:
-        """Say why nothing comes here."""
+        """Return Unknown, with the reason, for every subject."""
         del observed
-        own = [one for one in snapshot.parents if kind_of(one) in self.row.subjects]
-        return dict.fromkeys([TENANT, *own], self._verdict)
+        subjects = [name for name in snapshot.parents if kind_of(name) in self.row.subjects]
+        return dict.fromkeys([TENANT, *subjects], self._verdict)
 
 
 def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
@@ -53,15 +53,15 @@ def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
         Cloud(engine(settings), deadline=settings.reconciler.cloud_deadline),
         Dns(RecordedVerifier()),
     ]
-    known = {phase.row.name for phase in real}
-    message = f"real hosts cannot run here: {lacks}"
-    return [*real, *(WithoutHosts(row, message) for row in ROWS if row.name not in known)]
+    names = {phase.row.name for phase in real}
+    message = f"real hosts cannot run on this machine: {lacks}"
+    return [*real, *(WithoutHosts(row, message) for row in ROWS if row.name not in names)]
 
 
 async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event) -> None:
-    """Reconcile with the emulated providers, as far as they know."""
+    """Reconcile with the emulated providers, up to DNS."""
     lab = running(state_dir() / "lab")
-    lacks = (lab.missing if lab else None) or "no lab runs here"
+    lacks = (lab.missing if lab else None) or "no lab is running"
     await reconcile(settings, phases(settings, lacks=lacks), progress, stop)
 
 

@@ -1,4 +1,4 @@
-"""A `Verifier` for machines that reach no name server: a record is there when it was written."""
+"""A `Verifier` for machines that reach no name server: a written record counts as present."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from blueprint.tenant import Dns
 from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.verification.faults import MISSING, UNCLEAR
 
-HERE = "the emulated Cloudflare, which is all that can be queried here"
+SOURCE = "the emulated Cloudflare, the only source without a name server"
 
 
 class RecordedVerifier:
     """Accepts what the stack has written; records that others set cannot be seen."""
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
-        """Compare the keys of the records with those that the stack holds."""
-        given = {a.name for host in state.hosts for a in host.addresses if a.ip}
-        found: list[Finding] = []
+        """Compare the keys of the records with those in the stack."""
+        bought = {a.name for host in state.hosts for a in host.addresses if a.ip}
+        findings: list[Finding] = []
         for domain in blueprint.domains:
             subject = f"domain/{domain.name}"
             if domain.dns is Dns.MANUAL:
                 remedy = "set the records that `penguin describe` shows"
-                fault = MISSING(record="a record to set by hand", server=HERE, remedy=remedy)
-                found.append(Finding.of(subject, "dns.recursive", fault))
+                fault = MISSING(record="a record to set by hand", server=SOURCE, remedy=remedy)
+                findings.append(Finding.of(subject, "dns.recursive", fault))
                 continue
-            wanted = {
+            expected = {
                 record.key
                 for record in blueprint.records
                 if record.domain == domain.name
                 and record.provider is Dns.CLOUDFLARE
-                and (record.address is None or record.address in given)
+                and (record.address is None or record.address in bought)
             }
-            missing = sorted(wanted - state.records.keys())
+            missing = sorted(expected - state.records.keys())
             if missing:
-                fault = MISSING(record=", ".join(missing), server=HERE, remedy="apply again")
-                found.append(Finding.of(subject, "dns.authoritative", fault))
+                fault = MISSING(record=", ".join(missing), server=SOURCE, remedy="apply again")
+                findings.append(Finding.of(subject, "dns.authoritative", fault))
             else:
-                found.append(Finding(subject, "dns.authoritative", True, "all are recorded"))
-        return found
+                findings.append(Finding(subject, "dns.authoritative", True, "all are recorded"))
+        return findings
 
     async def verify_hosts(
         self, blueprint: Blueprint, state: CloudState, *, authority: str
     ) -> Sequence[Finding]:
         """Report each address as not reachable."""
         del state, authority
-        fault = UNCLEAR(port="every port", reason="hosts cannot be reached from here")
+        fault = UNCLEAR(port="every port", reason="hosts cannot be reached from this machine")
         return [
             Finding.of(f"address/{address.name}", "smtp.banner", fault, checked=False)
             for host in blueprint.hosts

@@ -34,15 +34,15 @@ def up(api_only: ApiOnlyOption = False) -> None:
 
 
 def start(*, api_only: bool = False) -> None:
-    """Start every part in order; parts that run are kept."""
+    """Start every part in order; parts that run already are left running."""
     if not local.is_up():
-        local.forget_ended()
+        local.remove_ended()
     with step("servers"):
         embedded.start_servers()
     with step("settings and database"):
         local.prepare_control_plane()
     reason = "--api-only was given" if api_only else None
     local.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
-    local.play_owner()
+    local.prepare_providers()
     with step("control plane"):
         local.start_control_plane()

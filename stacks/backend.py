@@ -3,7 +3,7 @@
 The engine's own `stack export` costs half a second and 100 MB; a pass without change needs one
 row. Layout below `.pulumi/`: `stacks/<project>/<stack>.json[.gz]`,
 `locks/organization/<project>/<stack>/<id>.json`, `history/<project>/<stack>/…`. In PostgreSQL
-each file is a row whose key begins with the database's name and whose JSON holds the content in
+each file is a row whose key begins with the database's name and whose JSON contains the content in
 base64.
 """
 
@@ -45,7 +45,7 @@ class Files(Protocol):
         """List the files below a directory, sorted."""
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove files, as far as they exist."""
+        """Remove files; missing ones are ignored."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Stacks:
         """Return the resources of the last checkpoint in order, without those being deleted."""
         content = self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") or {}
         latest = (content.get("checkpoint") or {}).get("latest") or {}
-        return [one for one in latest.get("resources") or [] if not one.get("delete")]
+        return [row for row in latest.get("resources") or [] if not row.get("delete")]
 
     def locks(self, stack: str) -> list[Lock]:
         """Return the locks on a stack."""
@@ -119,7 +119,7 @@ def name_of(urn: str) -> str:
 
 
 def _update(key: str) -> str:
-    """Return what an update's files share of `acme-1795529172211549208.history.json.gz`."""
+    """Return the part that all files of an update share: `acme-1795529172211549208`."""
     return key.rsplit("/", 1)[-1].split(".", 1)[0]
 
 
@@ -139,7 +139,7 @@ class _Directory:
             raise STATE_UNREACHABLE(reason=error) from None
 
     def keys(self, prefix: str) -> list[str]:
-        """List the files of a directory, without the attributes that the store keeps of each."""
+        """List the files of a directory, without their attribute files."""
         directory = self._root / prefix
         names = sorted(file.name for file in directory.iterdir()) if directory.is_dir() else []
         return [prefix + name for name in names if not name.endswith(".attrs")]

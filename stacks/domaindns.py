@@ -16,33 +16,33 @@ ADOPTED_AS_IS = ("name", "content", "priority", "ttl", "proxied", "settings", "t
 
 @dataclass
 class ZoneRecordsArgs:
-    """Records of one zone, and the numbers of the addresses that they name."""
+    """Records of one zone, and the IPs of the addresses that they name."""
 
     zone_id: str
     records: Sequence[Record]
     addresses: Mapping[str, pulumi.Output[str]]
     imports: Mapping[str, str]
-    """Record key to `<zone id>/<record id>` of a record with our mark that the state lacks."""
+    """Record key to `<zone id>/<record id>` of a record with our mark that is not in the state."""
 
 
 class ZoneRecords(pulumi.ComponentResource):
-    """Each record is a child, named by its key. `made` maps key to resource."""
+    """Each record is a child, named by its key. `resources` maps key to resource."""
 
-    made: dict[str, cloudflare.DnsRecord]
+    resources: dict[str, cloudflare.DnsRecord]
 
     def __init__(
         self, name: str, args: ZoneRecordsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("penguin:index:ZoneRecords", name, {}, opts)
-        self.made = {}
+        self.resources = {}
         for record in args.records:
             content = args.addresses[record.address] if record.address else record.content
-            self.made[record.key] = cloudflare.DnsRecord(
+            self.resources[record.key] = cloudflare.DnsRecord(
                 record.key,
                 zone_id=args.zone_id,
                 name=record.name,
                 type=record.type,
-                content=_presented(record, content),
+                content=_quoted(record, content),
                 priority=record.priority,
                 ttl=record.ttl,
                 proxied=False,
@@ -60,7 +60,7 @@ class ZoneRecords(pulumi.ComponentResource):
         )
 
 
-def _presented(record: Record, content: pulumi.Input[str] | None) -> pulumi.Input[str] | None:
+def _quoted(record: Record, content: pulumi.Input[str] | None) -> pulumi.Input[str] | None:
     """Quote text as Cloudflare stores it: strings of at most 255 octets (RFC 1035)."""
     if record.type is not RecordType.TXT or not isinstance(content, str):
         return content

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from kit.faults import Actor, Table
 
-FAULTS = Table("stacks", "The Pulumi program, and what Cloudflare answers it")
+FAULTS = Table("stacks", "The Pulumi program, and its requests to Cloudflare")
 
 ZONE_NOT_FOUND = FAULTS.code(
     "dns.zone_not_found",
     message="zone {zone} is not in the Cloudflare account of this token",
     remedy="add the zone there, or give the token access to it",
-    cause="A domain's zone is missing, or the token does not reach it. Its records stay as they "
-    "are, and no host is bought whose names belong there; everything else goes on.",
+    cause="A domain's zone is missing, or the token has no access to it. Its records are not "
+    "changed, and no host with names in it is bought; everything else continues.",
     example={"zone": "acme.example"},
 )
 FOREIGN_RECORD = FAULTS.code(
@@ -31,8 +31,8 @@ ADOPTED = FAULTS.code(
     "dns.adopted",
     message="records with our mark that the state did not know are adopted: {records}",
     remedy="run it once more",
-    cause="The state was lost or restored. An adopted record is first taken as it stands; the next "
-    "run brings it to what the blueprint says. The control plane does that itself.",
+    cause="The state was lost or restored. An adopted record is first imported unchanged; the "
+    "next run updates it to the blueprint. The control plane does that by itself.",
     example={"records": "acme.example/MX, acme.example/SPF"},
 )
 CLOUDFLARE_UNAUTHORIZED = FAULTS.code(
@@ -83,13 +83,13 @@ NO_SOURCE = FAULTS.code(
     message="neither penguin:control-plane nor penguin:blueprint is set for this stack",
     remedy='run `eval "$(penguin lab env)"`, or `penguin render` and '
     "`pulumi config set penguin:blueprint PATH`",
-    cause="`pulumi up` by hand does not know which blueprint to take.",
+    cause="`pulumi up` by hand needs the source of the blueprint.",
 )
 BAD_BLUEPRINT = FAULTS.code(
     "stack.bad_blueprint",
     message="blueprint {source} cannot be read: {reason}",
     remedy="run `penguin render` of the same version as this program",
-    cause="The blueprint is missing, is no text, or was rendered by another version.",
+    cause="The blueprint is missing, is not text, or was rendered by another version.",
     example={"source": "acme.json", "reason": "2 fields are wrong"},
 )
 WRONG_TENANT = FAULTS.code(
@@ -108,7 +108,7 @@ NO_INSTALLATION = FAULTS.code(
 )
 CONTROL_PLANE_REFUSED = FAULTS.code(
     "stack.refused",
-    message="the control plane does not give the blueprint: {detail}",
+    message="the control plane does not return the blueprint: {detail}",
     remedy="{remedy}",
     cause="The control plane answered the request for the blueprint with an error.",
     example={

@@ -1,4 +1,4 @@
-"""A mail host: VPS, further addresses, firewall profile, and reverse DNS."""
+"""A mail host: VPS, secondary addresses, firewall profile, and reverse DNS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MailHostArgs:
 
 
 class MailHost(pulumi.ComponentResource):
-    """One VPS of a tenant. `addresses` maps the name of an address to its number."""
+    """One VPS of a tenant. `addresses` maps the name of an address to its IP."""
 
     addresses: dict[str, pulumi.Output[str]]
 
@@ -44,7 +44,7 @@ class MailHost(pulumi.ComponentResource):
     ) -> None:
         super().__init__("penguin:index:MailHost", name, {}, opts)
         host = args.host
-        inside = pulumi.ResourceOptions(parent=self)
+        options = pulumi.ResourceOptions(parent=self)
         self._host = host
         self.instance = Instance(
             name,
@@ -56,20 +56,20 @@ class MailHost(pulumi.ComponentResource):
                 location=host.location,
                 image=host.image,
             ),
-            inside,
+            options,
         )
         service = self.instance.service_id
-        Firewall(name, FirewallArgs(service_id=service, profile=host.firewall_profile), inside)
+        Firewall(name, FirewallArgs(service_id=service, profile=host.firewall_profile), options)
         self.addresses = {host.primary.name: self.instance.main_ip}
         for address in host.addresses[1:]:
-            further = SecondaryAddress(
+            secondary = SecondaryAddress(
                 address.name,
                 SecondaryAddressArgs(
                     service_id=service, name=purchase_name(host.server_name, address.name)
                 ),
-                inside,
+                options,
             )
-            self.addresses[address.name] = further.address
+            self.addresses[address.name] = secondary.address
         self.register_outputs({})
 
     def summary(self) -> dict[str, Any]:

@@ -32,13 +32,13 @@ def declare(blueprint: Blueprint) -> None:
     """Declare hosts, addresses, records, reverse DNS, and export what the control plane reads.
 
     Every zone is looked up before the first resource. One whose look-up fails is held: its records
-    and the hosts whose names stand there are neither changed nor deleted, and a new host of it is
+    and the hosts whose names are in it are neither changed nor deleted, and a new host of it is
     not bought. Everything else continues.
     """
     state = StackState.of(blueprint.tenant)
-    wanted = _by_zone(blueprint)
-    zones, held = _look_up(wanted, state.records())
-    kept = _kept(blueprint, state, held)
+    by_zone = _by_zone(blueprint)
+    zones, held = _look_up(by_zone, state.records())
+    retained = _retained(blueprint, state, held)
     for zone, fault in held.items():
         pulumi.log.warn(f"zone {zone} is held: {line(fault)}")
     adopted = sorted(key for zone in zones.values() for key in zone.imports)
@@ -47,36 +47,36 @@ def declare(blueprint: Blueprint) -> None:
     hosts = {
         host.name: MailHost(host.name, MailHostArgs(host))
         for host in blueprint.hosts
-        if host.zone not in held and host.name not in kept.hosts
+        if host.zone not in held and host.name not in retained.hosts
     }
     addresses = {name: ip for host in hosts.values() for name, ip in host.addresses.items()}
-    declared = {
+    components = {
         name: ZoneRecords(
             name,
             ZoneRecordsArgs(
                 zone.id,
-                [record for record in wanted[name] if not kept.leaves(record)],
+                [record for record in by_zone[name] if not retained.covers(record)],
                 addresses,
                 zone.imports,
             ),
         )
         for name, zone in zones.items()
     }
-    made: dict[str, pulumi.CustomResource] = {
-        key: record for zone in declared.values() for key, record in zone.made.items()
+    resources: dict[str, pulumi.CustomResource] = {
+        key: record for zone in components.values() for key, record in zone.resources.items()
     }
-    made |= state.redeclare(hosts=kept.hosts, records=kept.records, zones=declared)
+    resources |= state.redeclare(hosts=retained.hosts, records=retained.records, zones=components)
     forward: dict[str, list[pulumi.Resource]] = defaultdict(list)
     for record in blueprint.records:
-        if record.type is RecordType.A and record.address and record.key in made:
-            forward[record.address].append(made[record.key])
+        if record.type is RecordType.A and record.address and record.key in resources:
+            forward[record.address].append(resources[record.key])
     for host in hosts.values():
         host.declare_reverse_dns(forward)
     summaries = [host.summary() for host in hosts.values()]
-    before = [state.host_summary(name) for name in sorted(kept.hosts)]
+    previous = [state.host_summary(name) for name in sorted(retained.hosts)]
     pulumi.export("digest", blueprint.digest)
-    pulumi.export("hosts", summaries + [summary for summary in before if summary is not None])
-    pulumi.export("records", pulumi.Output.from_input(_ids(made)).apply(_present))
+    pulumi.export("hosts", summaries + [summary for summary in previous if summary is not None])
+    pulumi.export("records", pulumi.Output.from_input(_ids(resources)).apply(_present))
     pulumi.export("held", [_held(zone, fault) for zone, fault in held.items()])
 
 
@@ -89,24 +89,24 @@ class _Zone:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Retained:
     """Resources that are left unchanged: hosts by name, records by key."""
 
     hosts: Collection[str]
     records: Collection[str]
 
-    def leaves(self, record: Record) -> bool:
+    def covers(self, record: Record) -> bool:
         """Return whether a record is redeclared from the state, itself or with its host."""
         return record.key in self.records or _host_of(record.key) in self.hosts
 
 
 def _look_up(
-    wanted: Mapping[str, list[Record]], in_state: Collection[str]
+    by_zone: Mapping[str, list[Record]], in_state: Collection[str]
 ) -> tuple[dict[str, _Zone], dict[str, Fault]]:
     """Return the zones that were listed, and the faults of the others."""
     zones: dict[str, _Zone] = {}
     held: dict[str, Fault] = {}
-    for name, records in wanted.items():
+    for name, records in by_zone.items():
         try:
             id_ = find_zone(name)
             zones[name] = _Zone(id_, adoptions(id_, records, in_state))
@@ -115,20 +115,20 @@ def _look_up(
     return zones, held
 
 
-def _kept(blueprint: Blueprint, state: StackState, held: Collection[str]) -> _Kept:
+def _retained(blueprint: Blueprint, state: StackState, held: Collection[str]) -> _Retained:
     """Return the resources of held zones.
 
     Records in such a zone, in the state or in the blueprint; hosts whose names are in the zone, or
     that such a record names; and every record of such a host.
     """
-    wanted = {record.key for record in blueprint.records if record.zone in held}
+    keys = {record.key for record in blueprint.records if record.zone in held}
     records = state.records()
-    kept = {key for key, one in records.items() if one.parent in held or key in wanted}
-    named = {urn for key in kept for urn in records[key].dependencies}
+    retained = {key for key, row in records.items() if row.parent in held or key in keys}
+    named = {urn for key in retained for urn in records[key].dependencies}
     hosts = state.host_of(named) | {
         host.name for host in blueprint.hosts if host.zone in held and host.name in state.hosts()
     }
-    return _Kept(hosts, kept | {key for key in records if _host_of(key) in hosts})
+    return _Retained(hosts, retained | {key for key in records if _host_of(key) in hosts})
 
 
 def _host_of(key: str) -> str:
@@ -155,9 +155,9 @@ def _by_zone(blueprint: Blueprint) -> dict[str, list[Record]]:
     return dict(zones)
 
 
-def _ids(made: Mapping[str, pulumi.CustomResource]) -> dict[str, pulumi.Output[str | None]]:
+def _ids(resources: Mapping[str, pulumi.CustomResource]) -> dict[str, pulumi.Output[str | None]]:
     """Return the ids of records; None where the address does not exist yet."""
-    return {key: known_or_none(record.id) for key, record in made.items()}
+    return {key: known_or_none(record.id) for key, record in resources.items()}
 
 
 def _present(ids: Mapping[str, Any]) -> dict[str, str]:

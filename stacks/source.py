@@ -66,8 +66,8 @@ def _from_control_plane(url: str, tenant: str) -> str:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
             f"{url}/api/v1/tenants/{tenant}/blueprint", headers={"Authorization": f"Bearer {key}"}
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - as above
-            return str(answer.read().decode())
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - as above
+            return str(response.read().decode())
     except urllib.error.HTTPError as error:
         with error:
             problem = _problem(error)

@@ -18,7 +18,7 @@ from stacks import cloudflare
 from stacks.backend import INSTANCE, RECORD, STACK, Stacks, name_of
 
 VERSIONS = {"cloudflare": cloudflare.VERSION, "hostwinds": hostwinds.VERSION}
-"""Of the providers, as their SDKs ask for them."""
+"""Versions of the providers, as their SDKs request them."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,22 @@ class StackState:
 
     def records(self) -> dict[str, Resource]:
         """Return the DNS records by key; the parent is the zone."""
-        return {one.name: one for one in self._resources if one.type == RECORD}
+        return {row.name: row for row in self._resources if row.type == RECORD}
 
     def hosts(self) -> set[str]:
         """Return the names of the hosts that have been bought."""
-        return {one.name for one in self._resources if one.type == INSTANCE}
+        return {row.name for row in self._resources if row.type == INSTANCE}
 
     def host_of(self, urns: Collection[str]) -> set[str]:
         """Return the hosts that resources belong to."""
         hosts = self.hosts()
-        return {one.parent for one in self._resources if one.urn in urns and one.parent in hosts}
+        return {row.parent for row in self._resources if row.urn in urns and row.parent in hosts}
 
     def host_summary(self, name: str) -> Mapping[str, Any] | None:
         """Return the program's output about a host in its last run."""
-        stack = next((one for one in self._resources if one.type == STACK), None)
+        stack = next((row for row in self._resources if row.type == STACK), None)
         summaries = stack.outputs.get("hosts") if stack else None
-        return next((one for one in summaries or () if one["name"] == name), None)
+        return next((host for host in summaries or () if host["name"] == name), None)
 
     def redeclare(
         self,
@@ -75,28 +75,30 @@ class StackState:
     ) -> dict[str, pulumi.CustomResource]:
         """Declare all resources of these hosts, and these records, from the state.
 
-        `zones` holds the components of the zones that are declared; returns the records by key.
+        `zones` are the components of the declared zones; returns the records by key.
         """
         components: dict[str, pulumi.Resource] = dict(zones)
-        made: dict[str, pulumi.CustomResource] = {}
-        for one in self._resources:
-            kept = one.name in records if one.type == RECORD else one.parent in hosts
-            if not kept:
+        declared: dict[str, pulumi.CustomResource] = {}
+        for row in self._resources:
+            selected = row.name in records if row.type == RECORD else row.parent in hosts
+            if not selected:
                 continue
-            if one.parent not in components:
-                components[one.parent] = pulumi.ComponentResource(_component(one), one.parent, {})
-            depends = [made[urn] for urn in one.dependencies if urn in made]
-            made[one.urn] = pulumi.CustomResource(
-                one.type,
-                one.name,
-                dict(one.inputs),
+            if row.parent not in components:
+                components[row.parent] = pulumi.ComponentResource(_component(row), row.parent, {})
+            depends = [declared[urn] for urn in row.dependencies if urn in declared]
+            declared[row.urn] = pulumi.CustomResource(
+                row.type,
+                row.name,
+                dict(row.inputs),
                 pulumi.ResourceOptions(
-                    parent=components[one.parent],
+                    parent=components[row.parent],
                     depends_on=depends,
-                    version=VERSIONS[one.type.partition(":")[0]],
+                    version=VERSIONS[row.type.partition(":")[0]],
                 ),
             )
-        return {one.name: made[one.urn] for one in self.records().values() if one.urn in made}
+        return {
+            row.name: declared[row.urn] for row in self.records().values() if row.urn in declared
+        }
 
 
 def _resource(row: Mapping[str, Any]) -> Resource:

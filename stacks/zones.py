@@ -33,7 +33,7 @@ Live = Mapping[str, Any]
 
 
 def find_zone(zone: str) -> str:
-    """Return a zone's id; raises ZONE_NOT_FOUND, or the fault of Cloudflare."""
+    """Return a zone's id; raises ZONE_NOT_FOUND, or another fault of Cloudflare."""
     listed = _get("/zones", name=zone, match="all")
     if len(listed) != 1:
         raise ZONE_NOT_FOUND(zone=zone)
@@ -53,7 +53,7 @@ def list_records(zone_id: str) -> list[Live]:
 
 
 def _get(path: str, **query: object) -> list[Live]:
-    """Read a list; one failure that trying again can help does not hold a zone."""
+    """Read a list; a retryable failure is retried once before it holds a zone."""
     try:
         return _get_once(path, **query)
     except Fault as fault:
@@ -67,27 +67,27 @@ def _get_once(path: str, **query: object) -> list[Live]:
     """Read a list with the provider's own credentials from the environment."""
     base = (os.environ.get("CLOUDFLARE_BASE_URL") or API).rstrip("/")
     token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
-    asked = f"{path}?{urllib.parse.urlencode(query)}"
+    target = f"{path}?{urllib.parse.urlencode(query)}"
     try:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
-            f"{base}{asked}", headers={"Authorization": f"Bearer {token}"}
+            f"{base}{target}", headers={"Authorization": f"Bearer {token}"}
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - as above
-            body = json.load(answer)
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - as above
+            body = json.load(response)
     except urllib.error.HTTPError as error:
         error.close()
-        raise _refused(error.code, asked) from None
+        raise _refused(error.code, target) from None
     except (OSError, HTTPException, ValueError) as error:
         raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None
     result = body.get("result") if isinstance(body, dict) and body.get("success") is True else None
     if not isinstance(result, list):  # a refusal with status 200 must not be read as an empty list
-        raise CLOUDFLARE_ERROR(answer="no list", path=asked)
+        raise CLOUDFLARE_ERROR(answer="no list", path=target)
     return result
 
 
-def _refused(status: int, asked: str) -> Fault:
+def _refused(status: int, target: str) -> Fault:
     if status in (400, 401, 403):  # 400: the header is missing or malformed
-        return CLOUDFLARE_UNAUTHORIZED(status=status, path=asked)
+        return CLOUDFLARE_UNAUTHORIZED(status=status, path=target)
     if status == 429:
         return CLOUDFLARE_RATE_LIMITED()
-    return CLOUDFLARE_ERROR(answer=f"HTTP {status}", path=asked)
+    return CLOUDFLARE_ERROR(answer=f"HTTP {status}", path=target)

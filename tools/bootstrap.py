@@ -1,5 +1,5 @@
-"""Brings a fresh machine to where `penguin` runs; needs nothing but the Python it is run with
-and, of ours, what `kit` has of the standard library.
+"""Prepares a fresh machine for `penguin`; imports only the standard library, and modules of `kit`
+that do the same.
 
 Each step first checks whether its work is done, so a second run takes no time.
 """
@@ -37,7 +37,7 @@ COMMANDS_TO_PACKAGES = {
 }
 """What real lab hosts and the playbooks need from the distribution."""
 APT_LOCK_SECONDS = 300
-"""To wait for apt's lock: a fresh machine may be upgrading itself."""
+"""Time limit for apt's lock: a fresh machine may be upgrading itself."""
 REFUSE_STARTS = "#!/bin/sh\n# Of PenguinMails' set-up: no package starts a daemon.\nexit 101\n"
 FAILED, INTERRUPTED = 1, 130
 """Exit codes."""
@@ -55,7 +55,7 @@ def main(machine: Machine | None = None, environment: Environment | None = None)
     """Run all steps; print one line with its duration for each that had work to do."""
     machine, environment = machine or Machine(), environment or Environment()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(FAILED))  # so that every step tidies up
+        signal.signal(number, lambda *_: sys.exit(FAILED))  # so that every step cleans up
     try:
         check_python()
         with alone(CHECKOUT):
@@ -84,15 +84,15 @@ def main(machine: Machine | None = None, environment: Environment | None = None)
 def check_python() -> None:
     """Refuse an interpreter that is too old before anything is changed."""
     if sys.version_info < (3, 11):  # noqa: UP036 - this file runs with any Python
-        found = ".".join(map(str, sys.version_info[:3]))
-        raise SetupError(f"Python 3.11 or newer is needed, this is {found}", "install python3.11")
+        version = ".".join(map(str, sys.version_info[:3]))
+        raise SetupError(f"Python 3.11 or newer is needed, this is {version}", "install python3.11")
 
 
 @contextmanager
 def alone(directory: Path) -> Iterator[None]:
-    """Let one process at a time work on a directory; it is made when missing."""
+    """Let one process at a time work on a directory; it is created when missing."""
     directory.mkdir(parents=True, exist_ok=True)
-    waiting = "  … waiting for another set-up that runs here"
+    waiting = "  … waiting for another set-up of this machine"
     with locked(directory, lambda: print(waiting, flush=True)):
         yield
 
@@ -103,7 +103,7 @@ class Machine:
 
     is_root: bool = os.geteuid() == 0
     search: str = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
-    """Where commands are searched: root's own PATH may lack the sbin directories (after `su`)."""
+    """Search path of commands: root's own PATH may lack the sbin directories (after `su`)."""
     shared: Path = Path("/var/lib/penguinmails")
     """Of all checkouts of this machine; its lock is held while packages are installed."""
     policy: Path = Path("/usr/sbin/policy-rc.d")
@@ -112,7 +112,7 @@ class Machine:
     """Command to package."""
 
     def is_unready(self) -> bool:
-        """Tell whether packages are missing, or a set-up that was killed left its policy here."""
+        """Tell whether packages are missing, or a killed set-up left its policy."""
         return bool(self._missing()) or (self._can_install() and self._policy_is_ours())
 
     def install(self) -> None:
@@ -124,9 +124,9 @@ class Machine:
                 return  # another checkout was faster, or only the policy was left
             install = ["apt-get", "install", "-yqq", "--no-install-recommends"]
             install += ["-o", f"DPkg::Lock::Timeout={APT_LOCK_SECONDS}"]
-            # An installation that was cut off refuses everything else until it is finished, and
-            # dpkg cannot finish what lacks its dependencies. Whether these or the update work does
-            # not matter, as long as the packages can be installed in the end.
+            # An interrupted installation blocks all others until it is finished, and dpkg cannot
+            # finish packages without their dependencies. Failures of these commands and of the
+            # update do not matter, as long as the packages can be installed in the end.
             attempt(["dpkg", "--force-confold", "--configure", "-a"], environment)
             self._wait_for_apt()
             attempt(["apt-get", "update", "-qq"], environment)
@@ -161,9 +161,9 @@ class Machine:
 
     @contextmanager
     def _no_daemons(self) -> Iterator[None]:
-        """Refuse service starts while packages are installed; a policy of the machine's is kept.
+        """Refuse service starts while packages are installed; a policy of the machine stays.
 
-        The caller holds the machine's lock: a policy of ours that is here was left by a killed
+        The caller holds the machine's lock: an existing policy of ours was left by a killed
         set-up.
         """
         if self.policy.exists() and not self._policy_is_ours():
@@ -195,11 +195,11 @@ class Environment:
         self._project_digest = self.directory / ".project-digest"
 
     def is_stale(self) -> bool:
-        """Tell whether it is missing or was made from another lock file."""
+        """Tell whether it is missing or was created from another lock file."""
         return _differs(self._lock_digest, self._digest_of_lock())
 
     def make(self) -> None:
-        """Make it from the lock file, hashes checked."""
+        """Create it from the lock file, hashes checked."""
         remedy = "check that the package index can be reached, then run it again"
         make = [sys.executable, "-m", "venv", "--clear", str(self.directory)]
         self._run(make, None, "install python3-venv")
@@ -211,7 +211,7 @@ class Environment:
         return _differs(self._project_digest, self._digest_of_project())
 
     def install_project(self) -> None:
-        """Install ourselves from the checkout: a link to it, and the list of commands."""
+        """Install this project from the checkout: a link to it, and its commands."""
         remedy = "correct pyproject.toml, then run it again"
         self._pip(["--no-deps", "--no-build-isolation", "-e", str(self._checkout)], remedy)
         self._project_digest.write_text(self._digest_of_project())
@@ -221,7 +221,7 @@ class Environment:
         self._run([*pip, "-q", "--disable-pip-version-check", *arguments], None, remedy)
 
     def _digest_of_lock(self) -> str:
-        """Identify the locked dependencies, the interpreter and the checkout's path."""
+        """Return a digest of locked dependencies, interpreter and the checkout's path."""
         parts = (self._lock.read_bytes(), sys.version.encode(), str(self._checkout).encode())
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -234,7 +234,7 @@ def _differs(file: Path, digest: str) -> bool:
 
 
 def attempt(command: list[str], environment: dict[str, str]) -> None:
-    """Run a command silently whose failure does not matter."""
+    """Run a command silently, and ignore its failure."""
     null = subprocess.DEVNULL
     subprocess.run(command, cwd=CHECKOUT, env=environment, stdout=null, stderr=null, check=False)
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a server or the Pulumi engine of this machine."""
+"""Errors of the embedded servers and of the Pulumi engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNRESPONSIVE = FAULTS.code(
     "servers.unresponsive",
     message="{server} (process {pid}) does not {reaction}",
     remedy="read its log; `kill -KILL {pid}` ends it and loses no data, then start it again",
-    cause="The server's process lives and did not answer, or end when it was asked to, in time.",
+    cause="The server's process is running, but did not answer or stop in time.",
     example={"server": "Valkey", "pid": 4711, "reaction": "answer"},
     acts=Actor.OPERATOR,
 )
@@ -51,7 +51,7 @@ GO_MISSING = FAULTS.code(
     "engine.no_go",
     message="the Pulumi command {version} is not on this machine and Go is missing to build it",
     remedy="install Go 1.26 or newer, or put pulumi {version} on PATH",
-    cause="The command can be neither downloaded nor built here.",
+    cause="The command can be neither downloaded nor built on this machine.",
     example={"version": "3.259.0"},
     acts=Actor.OPERATOR,
 )

@@ -1,1 +1,1 @@
-"""What `penguin describe` and `penguin render` print for people."""
+"""The pages that `penguin describe` and `penguin render` print for people."""

@@ -23,7 +23,7 @@ def show(blueprint: Blueprint) -> None:
 
 
 def records(blueprint: Blueprint, provider: Dns) -> list[Record]:
-    """Return the records that a provider's zones hold, or that are set by hand."""
+    """Return the records of a DNS provider; those of `Dns.MANUAL` are set by hand."""
     return [record for record in blueprint.records if record.provider is provider]
 
 
@@ -56,7 +56,7 @@ def show_records(title: str, shown: Sequence[Record], *, whole: bool = False) ->
             value, is_cut = fit(value, room), True
         print(f"      {value}")
     if is_cut:
-        remedy = "values with … are cut; `penguin describe domain/NAME` shows them whole"
+        remedy = "values with … are cut; `penguin describe domain/NAME` shows them in full"
         print(wrapped(remedy, first="  (").rstrip() + ")")
 
 

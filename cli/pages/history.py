@@ -17,13 +17,13 @@ def show_conditions(types: Types, conditions: Sequence[ConditionView], *, everyt
     """Print conditions by subject."""
     print("\nConditions")
     if not conditions:
-        print("  none yet: no reconcile pass has run (does `penguin serve` run?)")
+        print("  none yet: no reconcile pass has run (is `penguin serve` running?)")
     for line in types.page(conditions, everything=everything):
         print(line)
 
 
 def show_operations(operations: Sequence[OperationView]) -> None:
-    """Print the latest operations with how they ended."""
+    """Print the latest operations with their outcomes."""
     if not operations:
         return
     print("\nOperations, newest first")

@@ -33,16 +33,16 @@ class PartDescription(BaseModel):
     events: list[EventView]
 
 
-def read(api: Api, wanted: Reference, tenant: str | None) -> PartDescription:
+def read(api: Api, reference: Reference, tenant: str | None) -> PartDescription:
     """Read the content of the page."""
-    part = lists.part(api, wanted, tenant)
-    owner = api.get(tenant_path(part.tenant), TenantView)
-    query = {"tenant": part.tenant, "subject": str(wanted), "latest": True, "limit": EVENTS}
+    part = lists.part(api, reference, tenant)
+    tenant_view = api.get(tenant_path(part.tenant), TenantView)
+    query = {"tenant": part.tenant, "subject": str(reference), "latest": True, "limit": EVENTS}
     return PartDescription(
         condition_types=api.get("/phases", PhaseTable).conditions,
         part=part,
-        tenant=owner,
-        blueprint=blueprint_of(api, owner),
+        tenant=tenant_view,
+        blueprint=blueprint_of(api, tenant_view),
         events=api.get("/events", EventPage, **query).items,
     )
 
@@ -124,9 +124,9 @@ def _mailbox(part: MailboxView, tenant: TenantView) -> dict[str, str]:
 
 
 def _show_records(blueprint: Blueprint, domain: str) -> None:
-    """Print a domain's records whole, so that they can be copied."""
-    own = [record for record in blueprint.records if record.domain == domain]
-    by_hand = [record for record in own if record.provider is Dns.MANUAL]
-    written = [record for record in own if record.provider is not Dns.MANUAL]
+    """Print a domain's records in full, so that they can be copied."""
+    records = [record for record in blueprint.records if record.domain == domain]
+    by_hand = [record for record in records if record.provider is Dns.MANUAL]
+    written = [record for record in records if record.provider is not Dns.MANUAL]
     pages.show_records("Records to set by hand, once", by_hand, whole=True)
     pages.show_records("Records written for it", written, whole=True)

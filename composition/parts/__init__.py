@@ -1,1 +1,1 @@
-"""The parts of a control plane: each runs in a process of its own, with what it needs alone."""
+"""The parts of a control plane: each in a process of its own, with only the settings it needs."""

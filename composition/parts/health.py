@@ -1,4 +1,4 @@
-"""What `/health` asks: the database, and the heartbeats of all parts on all machines."""
+"""Probes of `/health`: the database, and the heartbeats of all parts on all machines."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def probes(database: Database) -> Mapping[str, Probe]:
             return await read(connection)
 
     heartbeats = shared(read_all)
-    found: dict[str, Probe] = {part: partial(_of_part, part, heartbeats) for part in Part}
-    return {**found, "queue": partial(_of_queue, heartbeats)}
+    parts: dict[str, Probe] = {part: partial(_probe_part, part, heartbeats) for part in Part}
+    return {**parts, "queue": partial(_probe_queue, heartbeats)}
 
 
-async def _of_part(part: Part, heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
+async def _probe_part(part: Part, heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
     reason = down_reason(part)
     if reason:
         raise ProbeFailed(reason)
-    seen = [heartbeat for heartbeat in await heartbeats() if heartbeat.part == part]
-    if not seen:
+    reported = [heartbeat for heartbeat in await heartbeats() if heartbeat.part == part]
+    if not reported:
         raise ProbeFailed("no process has reported within the last hour")
-    problems = [problem for problem in map(_problem, seen) if problem]
+    problems = [problem for problem in map(_problem, reported) if problem]
     if problems:
         raise ProbeFailed("; ".join(problems))
-    return "1 process" if len(seen) == 1 else f"{len(seen)} processes"
+    return "1 process" if len(reported) == 1 else f"{len(reported)} processes"
 
 
-async def _of_queue(heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
-    troubles = {seen.trouble for seen in await heartbeats() if seen.part == Part.SENDER}
+async def _probe_queue(heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
+    troubles = {beat.trouble for beat in await heartbeats() if beat.part == Part.SENDER}
     if not troubles:
         raise ProbeFailed("no sender has reported within the last hour")
     if troubles != {""}:
@@ -52,11 +52,11 @@ async def _of_queue(heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) ->
     return "answers the sender"
 
 
-def _problem(seen: Heartbeat) -> str:
+def _problem(heartbeat: Heartbeat) -> str:
     """Return the problem of one process; empty when there is none."""
-    name = f"process {seen.process} on {seen.instance.partition(':')[0]}"
-    if seen.silent > SILENT_SECONDS:
-        return f"{name} has been silent for {seen.silent:.0f} s"
-    if seen.idle > IDLE_SECONDS[Part(seen.part)]:
-        return f"{name} has made no progress for {seen.idle:.0f} s"
+    name = f"process {heartbeat.process} on {heartbeat.instance.partition(':')[0]}"
+    if heartbeat.silent > SILENT_SECONDS:
+        return f"{name} has been silent for {heartbeat.silent:.0f} s"
+    if heartbeat.idle > IDLE_SECONDS[Part(heartbeat.part)]:
+        return f"{name} has made no progress for {heartbeat.idle:.0f} s"
     return ""

@@ -33,7 +33,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
 
 
 async def trouble(settings: SenderPart) -> str:
-    """Return that Redis does not answer, or nothing."""
+    """Return a problem with Redis; empty when there is none."""
     try:
         async with Redis.from_url(
             settings.redis_url.get_secret_value(),

@@ -16,7 +16,7 @@ from kit.database import Role, role_name
 Secret = Annotated[
     SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")
 ]
-"""Shown by no `repr`; in clear only in the JSON that goes through the pipe."""
+"""Hidden by `repr`; in clear text only in the JSON that is sent through the pipe."""
 
 
 class Part(StrEnum):

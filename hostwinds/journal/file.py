@@ -17,7 +17,7 @@ from kit.locks import locked
 
 
 class FileJournal:
-    """Rewrites the file whole, under a lock, synced before it returns."""
+    """Rewrites the whole file under a lock; every method returns after a sync."""
 
     def __init__(
         self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -27,7 +27,7 @@ class FileJournal:
 
     def open(self, key: str) -> tuple[Intent, bool]:
         """Write an intent, or return the existing one."""
-        with self._changing() as content:
+        with self._transaction() as content:
             new = key not in content["intents"]
             if new:
                 content["intents"][key] = {"opened_at": self._clock().isoformat(), "outcome": None}
@@ -49,23 +49,25 @@ class FileJournal:
 
     def settle(self, key: str, outcome: str) -> None:
         """Write the outcome of an intent."""
-        with self._changing() as content:
+        with self._transaction() as content:
             fresh = {"opened_at": self._clock().isoformat()}
             content["intents"].setdefault(key, fresh)["outcome"] = outcome
 
     def close(self, key: str) -> None:
         """Delete an intent."""
-        with self._changing() as content:
+        with self._transaction() as content:
             content["intents"].pop(key, None)
 
     def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
         """Assign a free candidate to an open intent of a group."""
-        with self._changing() as content:
-            mine = {k: e for k, e in content["intents"].items() if k.startswith(f"{group}/")}
-            if mine[key]["outcome"]:
-                return str(mine[key]["outcome"])
-            waiting = [k for k, entry in mine.items() if not entry["outcome"]]
-            owned = [entry["outcome"] for entry in mine.values() if entry["outcome"]]
+        with self._transaction() as content:
+            group_intents = {
+                k: e for k, e in content["intents"].items() if k.startswith(f"{group}/")
+            }
+            if group_intents[key]["outcome"]:
+                return str(group_intents[key]["outcome"])
+            waiting = [k for k, entry in group_intents.items() if not entry["outcome"]]
+            owned = [entry["outcome"] for entry in group_intents.values() if entry["outcome"]]
             chosen = assigned(waiting, owned, candidates).get(key)
             if chosen is not None:
                 content["intents"][key]["outcome"] = chosen
@@ -78,7 +80,7 @@ class FileJournal:
 
     def raise_fence(self, name: str, token: int) -> None:
         """Refuse purchases for `name` under a lower token from now on."""
-        with self._changing() as content:
+        with self._transaction() as content:
             content["fences"][name] = max(token, content["fences"].get(name, 0))
 
     def fence(self, name: str) -> int:
@@ -96,7 +98,7 @@ class FileJournal:
             raise self._unavailable("it is damaged; repair it or restore a copy") from None
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[str, Any]]:
+    def _transaction(self) -> Iterator[dict[str, Any]]:
         """Yield the content under the lock and write it back, unless the block raises."""
         try:
             with locked(self._path.with_name(f"{self._path.name}.lock")):
@@ -106,8 +108,8 @@ class FileJournal:
         except OSError as error:
             raise self._unavailable(error.strerror) from None
 
-    def _unavailable(self, why: str | None) -> Fault:
-        return JOURNAL_UNAVAILABLE(location=self._path, reason=why)
+    def _unavailable(self, reason: str | None) -> Fault:
+        return JOURNAL_UNAVAILABLE(location=self._path, reason=reason)
 
 
 def _intent(key: str, entry: dict[str, Any]) -> Intent:

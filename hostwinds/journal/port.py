@@ -16,7 +16,7 @@ class Intent:
     """The name of an instance, or `address_key`."""
     opened_at: datetime
     outcome: str | None = None
-    """Service id or address; None until it is known."""
+    """Service id or address; None while it is not known."""
 
 
 class Journal(Protocol):
@@ -41,7 +41,7 @@ class Journal(Protocol):
         """Delete an intent that bought nothing, or whose purchase has ended; idempotent."""
 
     def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
-        """Assign a candidate to an open intent `<group>/…` that no other of its group owns.
+        """Assign a candidate that no other intent of the group has to an open intent `<group>/…`.
 
         Open intents take free candidates in the order of their keys, so that the lower name gets
         the earlier address. Returns None where none is free.

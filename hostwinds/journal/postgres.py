@@ -20,7 +20,7 @@ CONNECTION = connection_options("penguin-journal", **LIMITS)
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
-    """Make the tables on first use, one process at a time: `if not exists` alone races."""
+    """Create the tables on first use, one process at a time: `if not exists` alone races."""
     if _value(connection.execute(SQL.has_schema)):
         return
     with connection.transaction():
@@ -28,8 +28,8 @@ def ensure_schema(connection: psycopg.Connection[Any]) -> None:
         connection.execute(SQL.create_schema)
 
 
-def admit(connection: psycopg.Connection[Any], role: str) -> None:
-    """Give a role the rights on the journal that a buyer needs."""
+def grant_rights(connection: psycopg.Connection[Any], role: str) -> None:
+    """Grant a role the rights on the journal that purchases need."""
     ensure_schema(connection)
     connection.execute(sql.SQL(SQL.create_rights).format(role=sql.Identifier(role)))
 

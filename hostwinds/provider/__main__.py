@@ -1,4 +1,4 @@
-"""Entry of `pulumi-resource-hostwinds ENGINE_ADDRESS`: prints its port, serves until ended."""
+"""Entry of `pulumi-resource-hostwinds ENGINE_ADDRESS`: prints its port, serves until stopped."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ GRACE_SECONDS = 5
 
 
 class Connection:
-    """One client and one journal for all calls, made when the first call needs them."""
+    """One client and one journal for all calls, created at the first call."""
 
     def __init__(self, engine: engine_pb2_grpc.EngineStub | None) -> None:
         self._engine = engine
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._made: tuple[Client, Buyer] | None = None
+        self._created: tuple[Client, Buyer] | None = None
 
     def services(self, urn: str) -> Services:
         """Return the services of a resource; its progress is shown under its name."""
         with self._lock:
-            if self._made is None:
+            if self._created is None:
                 client = Client.from_environment(pause=self._pause)
                 journal = journal_from_environment()
                 deadlines = Deadlines.from_environment()
-                self._made = client, Buyer(client, journal, deadlines, pause=self._pause)
-        return Services(*self._made, self._progress(urn))
+                self._created = client, Buyer(client, journal, deadlines, pause=self._pause)
+        return Services(*self._created, self._progress(urn))
 
     def stop(self) -> None:
         """Interrupt all waiting calls."""

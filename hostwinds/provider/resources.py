@@ -21,7 +21,7 @@ CYCLES = ("hourly", "monthly", "quarterly", "semiannually", "annually", "biennia
 
 
 class PartlyDone(Exception):
-    """The resource exists, but not as asked: its state is kept, and the next run updates it."""
+    """The resource exists, but not as requested: its state is stored; the next run updates it."""
 
     def __init__(self, resource_id: str, outputs: Properties, reason: Fault) -> None:
         super().__init__(reason)
@@ -46,9 +46,9 @@ class Resource(ABC):
     inputs: ClassVar[dict[str, type]]
     """Required inputs and their types."""
     replacing: ClassVar[tuple[str, ...]] = ()
-    """Inputs whose change makes another resource."""
+    """Inputs whose change creates another resource."""
     delete_first: ClassVar[bool] = False
-    """Whether a replacement's predecessor must go before it can be made."""
+    """Whether the old resource must be deleted before its replacement is created."""
     outputs: ClassVar[dict[str, type]] = {}
     """Outputs beside the inputs, and their types."""
 
@@ -56,7 +56,7 @@ class Resource(ABC):
         """Return why a value of the right type is invalid, None for a valid one."""
         return None
 
-    def clashes(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
+    def conflicts(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
         """Return (property, reason) for changes that cannot be made."""
         return []
 
@@ -73,7 +73,7 @@ class Resource(ABC):
     def update(
         self, resource_id: str, olds: Properties, news: Properties, services: Services
     ) -> Properties:
-        """Change it in place, or complete it, by making it again; return outputs."""
+        """Change or complete it in place, by creating it again; return outputs."""
         del resource_id, olds
         return self.create(news, services)[1]
 
@@ -83,7 +83,7 @@ class Resource(ABC):
 
 
 class Instance(Resource):
-    """A VPS. A change of size, location or system is another VPS with another name."""
+    """A VPS. A change of size, location or system creates another VPS, with another name."""
 
     token = "hostwinds:index:Instance"  # noqa: S105
     inputs: ClassVar[dict[str, type]] = {
@@ -99,22 +99,22 @@ class Instance(Resource):
     replacing = ("serverName", "cpu", "ramMb", "diskGb", "location", "image")
 
     def mistake(self, key: str, value: Any) -> str | None:
-        """Validate the name, which marks ownership, by what the API keeps unchanged."""
+        """Validate the billing cycle, and the name: characters that the API leaves unchanged."""
         if key == "serverName" and not SERVER_NAME.fullmatch(value):
             return "must be lower-case letters, digits and hyphens, 63 at most"
         if key == "billingCycle" and value not in CYCLES:
             return f"must be one of {', '.join(CYCLES)}"
         return None
 
-    def clashes(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
-        """Another server needs another name, or it would be taken for the one it replaces."""
+    def conflicts(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
+        """Another server needs another name, or it would be mistaken for the replaced one."""
         changed = [key for key in self.replacing if key in olds and olds[key] != news[key]]
         if not changed or "serverName" in changed:
             return []
         return [("serverName", line(REPLACEMENT_NAME(changed=", ".join(changed))))]
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
-        """Buy it, or adopt what was bought. One that is not active yet is kept in the state."""
+        """Buy it, or adopt what was bought. One that is not active yet is stored in the state."""
         order = Order(
             name=news["serverName"],
             cpu=int(news["cpu"]),
@@ -130,14 +130,14 @@ class Instance(Resource):
             service_id = unfinished.instance.service_id
             outputs = {"serviceId": service_id, "mainIp": ""}
             raise PartlyDone(str(service_id), outputs, unfinished) from None
-        return str(server.service_id), _facts(server)
+        return str(server.service_id), _outputs(server)
 
     def read(
         self, resource_id: str, state: Properties, services: Services
     ) -> tuple[Properties, Properties] | None:
         """Return its address, if it exists.
 
-        The inputs of the state are kept: a label that was changed in the portal is no reason to
+        The inputs of the state are returned: a label that was changed in the portal is no reason to
         replace the server, and an offer may have more than was ordered.
         """
         server = services.client.instance(int(resource_id))
@@ -145,10 +145,10 @@ class Instance(Resource):
             return None
         inputs = {key: state[key] for key in self.inputs if key in state}
         if not inputs:
-            return self._imported(server, services.client), _facts(server)
+            return self._imported(server, services.client), _outputs(server)
         if server.name != inputs.get("serverName"):
             services.progress(f"server {resource_id} is labelled {server.name} in the portal")
-        return inputs, _facts(server)
+        return inputs, _outputs(server)
 
     def update(
         self,
@@ -157,7 +157,7 @@ class Instance(Resource):
         news: Properties,
         services: Services,
     ) -> Properties:
-        """Set the billing cycle; after a partial failure, wait on for it to become active."""
+        """Set the billing cycle; after a partial failure, wait again until it is active."""
         outputs = self.create(news, services)[1]
         if olds.get("billingCycle") not in (None, news["billingCycle"]):
             services.client.set_billing_cycle(int(resource_id), news["billingCycle"])
@@ -181,7 +181,7 @@ class Instance(Resource):
         }
 
 
-def _facts(server: Server) -> Properties:
+def _outputs(server: Server) -> Properties:
     return {"serviceId": server.service_id, "mainIp": server.main_ip}
 
 
@@ -195,7 +195,7 @@ class SecondaryAddress(Resource):
     delete_first = True
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
-        """Request it and wait briefly; one that is not there yet is completed by a later run."""
+        """Request it and wait briefly; one that does not exist yet is completed by a later run."""
         service_id, name = int(news["serviceId"]), str(news["name"])
         resource_id = f"{service_id}/{name}"
         try:
@@ -224,14 +224,14 @@ class SecondaryAddress(Resource):
 
 
 class ReverseDns(Resource):
-    """The PTR of an address. The API cannot read it back, so it is what we set last."""
+    """The PTR of an address. The API cannot read it back: the state is the last value set."""
 
     token = "hostwinds:index:ReverseDns"  # noqa: S105
     inputs: ClassVar[dict[str, type]] = {"serviceId": int, "address": str, "hostname": str}
     replacing = ("serviceId", "address")
 
     def mistake(self, key: str, value: Any) -> str | None:
-        """An address in numbers, a full host name."""
+        """Validate the IPv4 address and the full host name."""
         if key == "address":
             try:
                 ipaddress.IPv4Address(value)
@@ -249,7 +249,7 @@ class ReverseDns(Resource):
     def read(
         self, resource_id: str, state: Properties, services: Services
     ) -> tuple[Properties, Properties] | None:
-        """It lives as long as its instance has the address."""
+        """Return the state; it exists as long as its instance has the address."""
         if "serviceId" not in state:
             raise POINTER_IMPORT()
         if resource_id not in services.client.addresses(int(state["serviceId"])):
@@ -257,7 +257,7 @@ class ReverseDns(Resource):
         return {key: state[key] for key in self.inputs}, {}
 
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
-        """Nothing: it goes with the address, and an empty name is not documented."""
+        """Do nothing: it disappears with the address, and the API documents no empty name."""
 
 
 class Firewall(Resource):
@@ -278,14 +278,14 @@ class Firewall(Resource):
         state: Properties,
         services: Services,
     ) -> tuple[Properties, Properties] | None:
-        """See which profile it has."""
+        """Return the profile that it has."""
         if services.client.instance(int(resource_id)) is None:
             return None
         profile = services.client.firewall(int(resource_id)).name
         return {"serviceId": int(resource_id), "profile": profile}, {}
 
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
-        """Nothing: an instance always has one, and this one lets us in."""
+        """Do nothing: an instance always has a profile, and this one admits SSH."""
 
 
 RESOURCES: dict[str, Resource] = {

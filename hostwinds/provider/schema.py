@@ -1,4 +1,4 @@
-"""The provider's Pulumi schema, made from the resources themselves."""
+"""The provider's Pulumi schema, generated from the resources."""
 
 from __future__ import annotations
 

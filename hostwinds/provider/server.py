@@ -27,7 +27,7 @@ Connect = Callable[[str], Services]
 
 
 class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
-    """One method for each step of a resource's life; credentials come from the environment."""
+    """One method for each step of a resource's lifecycle; credentials come from the environment."""
 
     def __init__(self, connect: Connect, cancel: Callable[[], None]) -> None:
         self._connect = connect
@@ -65,12 +65,12 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         failures = _mistakes(resource, news)
         if olds and not failures:
             known = {key: value for key, value in news.items() if value != UNKNOWN}
-            failures = resource.clashes(olds, {**olds, **known})
+            failures = resource.conflicts(olds, {**olds, **known})
         shown = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in failures]
         return provider_pb2.CheckResponse(inputs=request.news, failures=shown)
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Return which inputs differ, and whether that makes another resource.
+        """Return which inputs differ, and whether that creates another resource.
 
         One with incomplete outputs is updated; a refresh would hide it.
         """
@@ -90,7 +90,7 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Make a resource; in a preview its outputs stay unknown."""
+        """Create a resource; in a preview its outputs stay unknown."""
         resource = _resource(request.urn, context)
         news = _plain(request.properties)
         if request.preview:
@@ -135,7 +135,7 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
 
 @contextmanager
 def _reported(context: Any, news: Properties) -> Iterator[None]:
-    """Report faults to the engine; a partial failure keeps the resource's state."""
+    """Report faults to the engine; a partial failure includes the resource's state."""
     try:
         yield
     except PartlyDone as partly:
@@ -161,7 +161,7 @@ def _reported(context: Any, news: Properties) -> Iterator[None]:
 
 
 def _source_line(error: Exception) -> str:
-    """Name the last line that an unexpected error went through; its text may hold a secret."""
+    """Return where an unexpected error was raised; its text may contain a secret."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"
 
@@ -201,7 +201,7 @@ def _resource(urn: str, context: Any) -> Resource:
 
 
 def _plain(struct: struct_pb2.Struct) -> Properties:
-    """Return plain values; whole numbers come as float and are made int again."""
+    """Return plain values; whole numbers arrive as float and are converted to int."""
 
     def whole(value: Any) -> Any:
         return int(value) if isinstance(value, float) and value.is_integer() else value

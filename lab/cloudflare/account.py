@@ -31,7 +31,7 @@ class Zone:
 
 
 class CloudflareAccount:
-    """Everything behind one API token. Methods raise Refusal where the API would refuse."""
+    """The account of one API token. Methods raise Refusal where the API would refuse."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class CloudflareAccount:
     def zones(self) -> list[dict[str, Any]]:
         """List all zones."""
         with self._lock:
-            return [self._answer(zone) for zone in self._zones.values()]
+            return [self._zone_body(zone) for zone in self._zones.values()]
 
     def create_zone(self, name: str) -> dict[str, Any]:
         """Add a zone; it is pending until the owner delegates it."""
@@ -62,10 +62,10 @@ class CloudflareAccount:
             zone = Zone(uuid.uuid4().hex, name, self._now())
             self._nameserver.create_zone(name)
             self._zones[zone.id] = zone
-            return self._answer(zone)
+            return self._zone_body(zone)
 
     def register(self, name: str) -> None:
-        """Add a zone where it is missing, and point the parent at us."""
+        """Add a zone if it is missing, and delegate it to our name server."""
         with self._lock:
             if all(zone.name != name for zone in self._zones.values()):
                 self.create_zone(name)
@@ -74,7 +74,7 @@ class CloudflareAccount:
     def zone(self, zone_id: str) -> dict[str, Any]:
         """Return one zone."""
         with self._lock:
-            return self._answer(self._zone(zone_id))
+            return self._zone_body(self._zone(zone_id))
 
     def delete_zone(self, zone_id: str) -> None:
         """Remove a zone with its records."""
@@ -102,24 +102,24 @@ class CloudflareAccount:
             record = normalised(body, zone.name)
             _refuse_conflict(zone, record, None)
             now = self._now()
-            kept = {"id": uuid.uuid4().hex, **record, "created_on": now, "modified_on": now}
-            zone.records[kept["id"]] = kept
-            self._publish(zone, kept)
-            return kept
+            stored = {"id": uuid.uuid4().hex, **record, "created_on": now, "modified_on": now}
+            zone.records[stored["id"]] = stored
+            self._publish(zone, stored)
+            return stored
 
     def replace(self, zone_id: str, record_id: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Overwrite a record whole."""
+        """Replace a record."""
         with self._lock:
             zone = self._zone(zone_id)
             old = self._record(zone, record_id)
             record = normalised(body, zone.name)
             _refuse_conflict(zone, record, record_id)
-            kept = {**record, "id": record_id, "created_on": old["created_on"]}
-            kept["modified_on"] = self._now()
-            zone.records[record_id] = kept
+            stored = {**record, "id": record_id, "created_on": old["created_on"]}
+            stored["modified_on"] = self._now()
+            zone.records[record_id] = stored
             self._publish(zone, old)
-            self._publish(zone, kept)
-            return kept
+            self._publish(zone, stored)
+            return stored
 
     def change(self, zone_id: str, record_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """Overwrite some fields of a record."""
@@ -159,19 +159,19 @@ class CloudflareAccount:
             return done
 
     def _publish(self, zone: Zone, record: dict[str, Any]) -> None:
-        """Make the name server answer what the zone now holds for this name and type."""
-        alike = [
+        """Publish the zone's records of this name and type at the name server."""
+        rrset = [
             r
             for r in zone.records.values()
             if (r["name"], r["type"]) == (record["name"], record["type"])
         ]
-        ttl = min((r["ttl"] for r in alike), default=DEFAULT_TTL)
+        ttl = min((r["ttl"] for r in rrset), default=DEFAULT_TTL)
         self._nameserver.replace(
             zone.name,
             record["name"],
             record["type"],
             DEFAULT_TTL if ttl == 1 else ttl,
-            [plain_content(r) for r in alike],
+            [plain_content(r) for r in rrset],
         )
 
     def _zone(self, zone_id: str) -> Zone:
@@ -185,7 +185,7 @@ class CloudflareAccount:
             raise record_missing()
         return zone.records[record_id]
 
-    def _answer(self, zone: Zone) -> dict[str, Any]:
+    def _zone_body(self, zone: Zone) -> dict[str, Any]:
         active = self._nameserver.is_delegated(zone.name)
         return {
             "id": zone.id,
@@ -206,7 +206,7 @@ class CloudflareAccount:
 
 
 def _refuse_conflict(zone: Zone, record: dict[str, Any], own_id: str | None) -> None:
-    """Refuse twins, and an address beside an alias of the same name."""
+    """Refuse identical records, and other types beside a CNAME of the same name."""
     for other_id, other in zone.records.items():
         if other_id == own_id or other["name"] != record["name"]:
             continue
@@ -218,7 +218,7 @@ def _refuse_conflict(zone: Zone, record: dict[str, Any], own_id: str | None) -> 
             raise Refusal(81053, "An A, AAAA, or CNAME record with that host already exists.")
         if "NS" in kinds and len(kinds) > 1 and record["name"] != zone.name:
             raise Refusal(81056, "NS records with that host already exist.")
-        if other["type"] == record["type"] and _twin(other, record):
+        if other["type"] == record["type"] and _is_identical(other, record):
             raise identical()
     if record["type"] == "TXT":
         _refuse_too_much_text(zone, record, own_id)
@@ -234,6 +234,6 @@ def _refuse_too_much_text(zone: Zone, record: dict[str, Any], own_id: str | None
         raise Refusal(9011, f"TXT records of one name are limited to {TXT_TOTAL} characters.")
 
 
-def _twin(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    same_content = joined(str(one["content"])) == joined(str(other["content"]))
-    return same_content and one.get("priority") == other.get("priority")
+def _is_identical(record: dict[str, Any], other: dict[str, Any]) -> bool:
+    same_content = joined(str(record["content"])) == joined(str(other["content"]))
+    return same_content and record.get("priority") == other.get("priority")

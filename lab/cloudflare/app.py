@@ -1,4 +1,4 @@
-"""The HTTP face of the Cloudflare emulator: routes, authentication, envelope, paging, faults."""
+"""The HTTP API of the Cloudflare emulator: routes, authentication, envelope, paging, faults."""
 
 from __future__ import annotations
 
@@ -23,34 +23,40 @@ PREFIX = "/client/v4"
 
 def create_app(account: CloudflareAccount) -> Starlette:
     """Return the emulator of one account; faults at `/_lab/faults`."""
-    face = _Face(account)
+    endpoints = _Endpoints(account)
     routes = [
-        Route(f"{PREFIX}/user/tokens/verify", face.guarded(face.verify), methods=["GET"]),
-        Route(f"{PREFIX}/zones", face.guarded(face.zones), methods=["GET", "POST"]),
-        Route(f"{PREFIX}/zones/{{zone}}", face.guarded(face.zone), methods=["GET", "DELETE"]),
+        Route(f"{PREFIX}/user/tokens/verify", endpoints.guarded(endpoints.verify), methods=["GET"]),
+        Route(f"{PREFIX}/zones", endpoints.guarded(endpoints.zones), methods=["GET", "POST"]),
         Route(
-            f"{PREFIX}/zones/{{zone}}/activation_check", face.guarded(face.check), methods=["PUT"]
+            f"{PREFIX}/zones/{{zone}}", endpoints.guarded(endpoints.zone), methods=["GET", "DELETE"]
+        ),
+        Route(
+            f"{PREFIX}/zones/{{zone}}/activation_check",
+            endpoints.guarded(endpoints.check),
+            methods=["PUT"],
         ),
         Route(
             f"{PREFIX}/zones/{{zone}}/dns_records",
-            face.guarded(face.records),
+            endpoints.guarded(endpoints.records),
             methods=["GET", "POST"],
         ),
         Route(
-            f"{PREFIX}/zones/{{zone}}/dns_records/batch", face.guarded(face.batch), methods=["POST"]
+            f"{PREFIX}/zones/{{zone}}/dns_records/batch",
+            endpoints.guarded(endpoints.batch),
+            methods=["POST"],
         ),
         Route(
             f"{PREFIX}/zones/{{zone}}/dns_records/{{record}}",
-            face.guarded(face.record),
+            endpoints.guarded(endpoints.record),
             methods=["GET", "PUT", "PATCH", "DELETE"],
         ),
         Route("/_lab/faults", account.faults.endpoint, methods=["GET", "POST", "DELETE"]),
-        Route("/_lab/zones", face.register, methods=["POST"]),
+        Route("/_lab/zones", endpoints.register, methods=["POST"]),
     ]
     return Starlette(routes=routes)
 
 
-class _Face:
+class _Endpoints:
     def __init__(self, account: CloudflareAccount) -> None:
         self._account = account
 
@@ -60,13 +66,13 @@ class _Face:
         async def guard(request: Request) -> Response:
             try:
                 self._authenticate(request)
-                await self._trouble_before(request)
-                answer = await handler(request)
+                await self._inject_faults(request)
+                response = await handler(request)
             except Refusal as refusal:
                 return _refused(refusal)
-            if request.method != "GET" and self._account.faults.strikes("lost_answer"):
+            if request.method != "GET" and self._account.faults.consume("lost_answer"):
                 return _refused(Refusal(0, "the answer was lost", 520))
-            return answer
+            return response
 
         return guard
 
@@ -79,13 +85,13 @@ class _Face:
         if header != f"Bearer {self._account.token}":
             raise Refusal(9109, "Invalid access token", 403)
 
-    async def _trouble_before(self, request: Request) -> None:
+    async def _inject_faults(self, request: Request) -> None:
         faults = self._account.faults
-        if faults.strikes("slow"):
+        if faults.consume("slow"):
             await asyncio.sleep(2)
-        if faults.strikes("rate_limited"):
+        if faults.consume("rate_limited"):
             raise Refusal(10429, "Rate limited. Please wait and consider throttling.", 429)
-        if request.method != "GET" and faults.strikes("server_error"):
+        if request.method != "GET" and faults.consume("server_error"):
             raise Refusal(10000, "Internal error", 500)
 
     async def verify(self, request: Request) -> Response:
@@ -95,16 +101,16 @@ class _Face:
         if request.method == "POST":
             body = await request.json()
             return _answered(await run_in_threadpool(self._account.create_zone, body["name"]))
-        wanted = request.query_params
-        if wanted.get("name") in self._account.unreadable:
+        query = request.query_params
+        if query.get("name") in self._account.unreadable:
             raise Refusal(10000, "Internal error", 500)
-        found = [
+        zones = [
             zone
             for zone in await run_in_threadpool(self._account.zones)
-            if wanted.get("name") in (None, zone["name"])
-            and wanted.get("status") in (None, zone["status"])
+            if query.get("name") in (None, zone["name"])
+            and query.get("status") in (None, zone["status"])
         ]
-        return _page(found, request, default=20)
+        return _page(zones, request, default=20)
 
     async def zone(self, request: Request) -> Response:
         zone_id = request.path_params["zone"]
@@ -121,12 +127,12 @@ class _Face:
         if request.method == "POST":
             body = await request.json()
             return _answered(await run_in_threadpool(self._account.create, zone_id, body))
-        found = [
+        records = [
             record
             for record in await run_in_threadpool(self._account.records, zone_id)
             if _matches(record, request)
         ]
-        return _page(found, request, default=100)
+        return _page(records, request, default=100)
 
     async def batch(self, request: Request) -> Response:
         body = await request.json()
@@ -145,7 +151,7 @@ class _Face:
         return _answered(await run_in_threadpool(change, zone_id, record_id, body))
 
     async def register(self, request: Request) -> Response:
-        """Add a zone and delegate it: what its owner does here and at the registrar."""
+        """Add a zone and delegate it, as its owner does at Cloudflare and at the registrar."""
         name = str((await request.json())["name"]).rstrip(".").lower()
         if not NAME.fullmatch(name):
             return JSONResponse({"error": f"{name} is not a domain name"}, 400)
@@ -155,19 +161,19 @@ class _Face:
 
 FILTERS: dict[str, Callable[[str, str], bool]] = {
     "exact": str.__eq__,
-    "contains": lambda value, wanted: wanted in value,
+    "contains": lambda value, expected: expected in value,
     "startswith": str.startswith,
     "endswith": str.endswith,
 }
 
 
 def _matches(record: dict[str, Any], request: Request) -> bool:
-    for key, wanted in request.query_params.items():
-        field, _, how = key.partition(".")
+    for key, expected in request.query_params.items():
+        field, _, operator = key.partition(".")
         if field not in ("name", "content", "comment", "type"):
             continue
         value = str(record.get(field) or "")
-        if not FILTERS.get(how or "exact", str.__eq__)(value.lower(), wanted.lower()):
+        if not FILTERS.get(operator or "exact", str.__eq__)(value.lower(), expected.lower()):
             return False
     return True
 

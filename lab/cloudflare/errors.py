@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Refusal(Exception):
-    """The API answers no, with a code of its own and an HTTP status."""
+    """The API refuses a request, with a code of its own and an HTTP status."""
 
     def __init__(self, code: int, message: str, status: int = 400) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The rules for one record: what is refused, and how it is stored."""
+"""The rules for a record: validation, and the stored form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]+"
 
 
 def normalised(body: dict[str, Any], zone: str) -> dict[str, Any]:
-    """Return the record as it is kept and answered; raises Refusal."""
+    """Return the record as it is stored and returned; raises Refusal."""
     kind = str(body.get("type", "")).upper()
     if kind not in TYPES:
         raise Refusal(9004, f"Invalid record type {kind}.")
@@ -52,7 +52,7 @@ def normalised(body: dict[str, Any], zone: str) -> dict[str, Any]:
 
 
 def plain_content(record: dict[str, Any]) -> str:
-    """Return the content as the name server takes it: TXT unquoted and joined, MX with priority."""
+    """Return the content for the name server: TXT unquoted and joined, MX with priority."""
     content = str(record["content"])
     if record["type"] == "TXT":
         return joined(content)
@@ -95,7 +95,7 @@ def _content(kind: str, body: dict[str, Any], name: str) -> str:
 
 
 def _address(kind: str, content: str) -> str:
-    """Refuse short forms of IPv4, bring IPv6 to its canonical form."""
+    """Refuse short forms of IPv4, convert IPv6 to its canonical form."""
     version, code = (4, 9005) if kind == "A" else (6, 9006)
     try:
         address = ipaddress.ip_address(content)
@@ -107,7 +107,7 @@ def _address(kind: str, content: str) -> str:
 
 
 def _text(content: str) -> str:
-    """Keep short unquoted text as it came; quote and split the long, as the API does."""
+    """Return short unquoted text unchanged; quote and split long text, as the API does."""
     if content.startswith('"') and QUOTED.sub("", content).strip():
         raise Refusal(9010, "Quotes in TXT content are unbalanced.")
     if len(joined(content).encode()) > TXT_LIMIT:

@@ -1,4 +1,4 @@
-"""The emulated provider's account: servers, tasks that take their time, and the ledger."""
+"""The emulated provider's account: servers, tasks with a duration, and the ledger."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ POOL = IPv4Address("198.18.1.10")
 
 
 class ProviderError(Exception):
-    """A refusal, in the words of the API."""
+    """A refusal, with the message of the API."""
 
     def __init__(self, action: str, message: str, number: str | None = None) -> None:
         super().__init__(message)
@@ -61,7 +61,7 @@ class Server:
 
 
 class HostwindsAccount:
-    """Everything behind one API key. Every method is one short critical section."""
+    """The account of one API key. Every method is one short critical section."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class HostwindsAccount:
         self._lock = threading.RLock()
 
     def close(self) -> None:
-        """Wait for boots under way; nothing is booted afterwards."""
+        """Wait for running boots; nothing is booted afterwards."""
         self._boots.shutdown(wait=True, cancel_futures=True)
 
     def order(
@@ -118,7 +118,7 @@ class HostwindsAccount:
             )
             self._servers[server.serviceid] = server
             self._invoice("server", name, PRICES[rid]["monthly"])
-            if not self.faults.strikes("never_boots"):
+            if not self.faults.consume("never_boots"):
                 self.begin(server)
             return server.serviceid
 
@@ -159,7 +159,7 @@ class HostwindsAccount:
         """End a server; its addresses go back to the pool."""
         with self._lock:
             server = self.changeable("Terminate", service_id)
-            if self.faults.strikes("no_effect"):
+            if self.faults.consume("no_effect"):
                 return
             del self._servers[service_id]
         _wait_for_boot(server)
@@ -170,7 +170,7 @@ class HostwindsAccount:
             self._released += server.ips
 
     def power(self, action: str, service_id: int) -> None:
-        """Boot, shut down or reboot. One that never came up is booted as if it were new."""
+        """Boot, shut down or reboot. A server that has never booted is booted as if it were new."""
         server = self.changeable(action.title(), service_id)
         if server.booted is None:
             self.begin(server)
@@ -179,7 +179,7 @@ class HostwindsAccount:
         server.off = action == "shutdown"
 
     def attach(self, service_id: int) -> str:
-        """Sell a further address: what a person does in the portal."""
+        """Sell a secondary address, as through the portal."""
         with self._lock:
             server = self.server("Portal", service_id)
             address = self._released.pop(0) if self._released else next(self._addresses)
@@ -191,13 +191,13 @@ class HostwindsAccount:
         return address
 
     def release(self, service_id: int, address: str) -> None:
-        """Take a secondary address back."""
+        """Release a secondary address."""
         server = self.changeable("Delete IP", service_id)
         if address == server.main_ip:
             raise ProviderError("Delete IP", "The main IP can not be deleted.")
         if address not in server.ips:
             raise ProviderError("Delete IP", "IP is not assigned to this service.")
-        if self.faults.strikes("no_effect"):
+        if self.faults.consume("no_effect"):
             return
         self._machines.detach(service_id, address)
         self._nameserver.set_ptr(address, None)
@@ -217,7 +217,7 @@ class HostwindsAccount:
         server = self.changeable("Set Firewall", service_id)
         if name not in PROFILES:
             raise ProviderError("Set Firewall", "Firewall profile not found.")
-        if not self.faults.strikes("no_effect"):
+        if not self.faults.consume("no_effect"):
             server.profile = name
 
     def set_cycle(self, service_id: int, cycle: str) -> None:
@@ -248,6 +248,6 @@ class HostwindsAccount:
 
 
 def _wait_for_boot(server: Server) -> None:
-    """Return when the boot has ended, well or badly."""
+    """Return when the boot has ended, successfully or not."""
     if server.booted is not None:
         wait([server.booted])

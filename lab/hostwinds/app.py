@@ -1,4 +1,4 @@
-"""The HTTP face of the Hostwinds emulator: one route, odd answers, faults, and the portal."""
+"""The HTTP API of the Hostwinds emulator: one route, its quirks, faults, and the portal."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Form = dict[str, str]
 
 def create_app(account: HostwindsAccount) -> Starlette:
     """Return the emulator; faults, ledger and portal below `/_lab/`."""
-    face = _Face(account)
+    endpoints = _Endpoints(account)
     return Starlette(
         routes=[
-            Route("/cloud/api.php", face.call, methods=["GET", "POST"]),
+            Route("/cloud/api.php", endpoints.call, methods=["GET", "POST"]),
             Route("/_lab/faults", account.faults.endpoint, methods=["GET", "POST", "DELETE"]),
-            Route("/_lab/ledger", face.ledger, methods=["GET"]),
-            Route("/_lab/portal/servers", face.servers, methods=["GET"]),
-            Route("/_lab/portal/attach", face.attach, methods=["POST"]),
-            Route("/_lab/portal/change", face.change, methods=["POST"]),
+            Route("/_lab/ledger", endpoints.ledger, methods=["GET"]),
+            Route("/_lab/portal/servers", endpoints.servers, methods=["GET"]),
+            Route("/_lab/portal/attach", endpoints.attach, methods=["POST"]),
+            Route("/_lab/portal/change", endpoints.change, methods=["POST"]),
         ]
     )
 
 
-class _Face:
+class _Endpoints:
     def __init__(self, account: HostwindsAccount) -> None:
         self._account = account
         self._actions = _Actions(account)
@@ -43,13 +43,13 @@ class _Face:
         """Answer one action; HTTP 200 for nearly everything, errors included."""
         form = await _form(request)
         faults = self._account.faults
-        if faults.strikes("slow"):
+        if faults.consume("slow"):
             await asyncio.sleep(2)
-        if faults.strikes("server_error"):
+        if faults.consume("server_error"):
             return PlainTextResponse("Internal Server Error", 500)
-        if faults.strikes("not_json"):
+        if faults.consume("not_json"):
             return HTMLResponse("<html>Maintenance<br></html>")
-        if form.get("API") != self._account.key or faults.strikes("unauthorized"):
+        if form.get("API") != self._account.key or faults.consume("unauthorized"):
             return _answer([_step("error", "Authorization", "Not Authorized!")])
         action = form.get("action", "")
         handler: Callable[[Form], Any] | None = getattr(self._actions, action, None)
@@ -66,7 +66,7 @@ class _Face:
             return _answer([_step("error", action, f"{name.title()} is required.")])
         except ValueError:
             return _answer([_step("error", action, "A valid serviceid is required.")])
-        if action == "add_instance" and faults.strikes("lost_answer"):
+        if action == "add_instance" and faults.consume("lost_answer"):
             return _LostAnswer()
         return _answer(answer)
 
@@ -98,7 +98,7 @@ class _Face:
         return JSONResponse({"address": address})
 
     async def change(self, request: Request) -> Response:
-        """Lock, suspend or rename a server behind the API's back."""
+        """Lock, suspend or rename a server without the API."""
         body = await request.json()
         try:
             server = self._account.server("Portal", int(body["serviceid"]))
@@ -111,7 +111,7 @@ class _Face:
 
 
 class _LostAnswer(Response):
-    """Breaks the connection after the effect."""
+    """Breaks the connection after the action has taken effect."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await send(
@@ -121,7 +121,7 @@ class _LostAnswer(Response):
 
 
 class _Actions:
-    """The actions by their names; each takes the form and returns what is answered."""
+    """One method per action of the API; each takes the form and returns the response document."""
 
     def __init__(self, account: HostwindsAccount) -> None:
         self._account = account
@@ -158,7 +158,7 @@ class _Actions:
         cycle = form.get("billingcycle", "monthly")
         self._account.order(form["srvrname"], form["rid"], location, form["template"], cycle)
         paid = _step("success", "Invoice Paid", "Invoice has been paid.<br>")
-        if self._account.faults.strikes("late_error"):
+        if self._account.faults.consume("late_error"):
             return [paid, _step("error", "Add Instance", "Something went wrong.<br>")]
         return [paid, _step("success", "Add Instance", "Server is being Created!")]
 
@@ -252,7 +252,7 @@ def _answer(document: Any) -> Response:
 
 
 async def _form(request: Request) -> Form:
-    """Read the parameters from wherever they are."""
+    """Read the parameters from the query, a JSON body or a form."""
     if request.method == "GET":
         return dict(request.query_params)
     if request.headers.get("content-type", "").startswith("application/json"):

@@ -1,4 +1,4 @@
-"""What the emulated provider offers: sizes with prices, locations, images, firewall profiles."""
+"""The emulated catalogue: sizes with prices, locations, images, firewall profiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGES = [
 
 
 def _size(rid: int, name: str, cpu: int, ram: int, disk: int, monthly: str) -> dict[str, Any]:
-    """One line of the price list; sizes and prices are strings, as from the real one."""
+    """One line of the price list; sizes and prices are strings, as in the real API."""
     return {
         "id": str(rid),
         "name": name,

@@ -1,4 +1,4 @@
-"""Makes the DNS guest: Knot serves zones from the root down, unbound resolves for all guests."""
+"""Creates the DNS guest: Knot serves zones from the root down, unbound resolves for all guests."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ server:
     cache-max-ttl: 2
     cache-max-negative-ttl: 1
 """
-"""No validation (our root is unsigned), and a short memory, so that a change is seen at once."""
+"""No validation (our root is unsigned), and short cache times, so that changes appear at once."""
 
 HINTS = f". 3600000 NS {NAME}.\n{NAME}. 3600000 A {AUTHORITATIVE}\n"
 
@@ -65,11 +65,11 @@ chown -R knot:knot /var/lib/knot
 rm -f /etc/unbound/unbound.conf.d/root-auto-trust-anchor-file.conf
 systemctl enable -q knot unbound
 """
-"""Once its database exists knotd takes it for configuration: zones can be added live."""
+"""When its configuration database exists, knotd uses it, and zones can be added at run time."""
 
 
 def make(directory: Path, layers: Sequence[Path], secret: str) -> Guest:
-    """Make the guest, not booted yet; updates are signed by `secret` (base64)."""
+    """Create the guest, not booted yet; updates are signed by `secret` (base64)."""
     guest = Guest(directory, "dns", NAME, (AUTHORITATIVE, RESOLVER), layers)
     guest.make()
     etc = guest.root / "etc"

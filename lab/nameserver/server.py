@@ -26,13 +26,13 @@ from lab.nameserver.guest import AUTHORITATIVE, KEY, NAME, TTL
 
 ROOT = "."
 TOP = "example"
-"""The top level of every name in the lab; others are made when a zone needs one."""
+"""The top level of every name in the lab; others are created when a zone needs one."""
 REVERSE = ("18.198.in-addr.arpa", "19.198.in-addr.arpa")
 DEADLINE = 30.0
 PAUSE_SECONDS = 0.02
 TIMEOUT = 5.0
 TEXT_CHUNK = 255
-"""Bytes that one string of a TXT record holds."""
+"""Maximum bytes of one string in a TXT record."""
 
 CREATE = f"""
 for zone; do echo "conf-set zone[$zone]"; done | {{ echo conf-begin; cat; echo conf-commit; }} |
@@ -61,7 +61,7 @@ class KnotNameserver:
         self._lock = threading.RLock()
 
     def start(self) -> None:
-        """Boot, make all zones from the root down, and wait until the resolver sees it."""
+        """Boot, create all zones from the root down, and wait until the resolver answers."""
         self._guest.boot()
         deadline = time.monotonic() + DEADLINE
         if not wait_until(self._controllable, seconds=DEADLINE, longest_pause=PAUSE_SECONDS):
@@ -71,8 +71,10 @@ class KnotNameserver:
         self.replace(TOP, NAME, "A", TTL, [AUTHORITATIVE])
         for zone in (TOP, *REVERSE):
             self.delegate(zone)
-        rest = deadline - time.monotonic()
-        if not wait_until(lambda: self._resolves(NAME), seconds=rest, longest_pause=PAUSE_SECONDS):
+        remaining = deadline - time.monotonic()
+        if not wait_until(
+            lambda: self._resolves(NAME), seconds=remaining, longest_pause=PAUSE_SECONDS
+        ):
             raise _failed("the resolver does not answer")
 
     def close(self) -> None:
@@ -90,13 +92,13 @@ class KnotNameserver:
                 self._make(zone)
 
     def delegate(self, zone: str) -> None:
-        """Point the parent at us: what the owner does at the registrar."""
+        """Delegate the zone to us, as its owner does at the registrar."""
         with self._lock:
             self.replace(self._parent(zone), zone, "NS", TTL, [NAME])
             self._delegated.add(zone)
 
     def is_delegated(self, zone: str) -> bool:
-        """Say whether the parent points at us."""
+        """Tell whether the zone is delegated to us."""
         with self._lock:
             return zone in self._delegated
 
@@ -110,7 +112,7 @@ class KnotNameserver:
                 self._zones.discard(zone)
 
     def replace(self, zone: str, name: str, kind: str, ttl: int, rdata: Sequence[str]) -> None:
-        """Make the RRset (name, kind) hold just these; none removes it. TXT unquoted."""
+        """Replace the RRset (name, kind); no data removes it. TXT is unquoted."""
         update = dns.update.UpdateMessage(zone, keyring=self._keyring)
         owner = dns.name.from_text(name)
         update.delete(owner, kind)
@@ -134,7 +136,7 @@ class KnotNameserver:
         self._zones.update(zones)
 
     def _parent(self, zone: str) -> str:
-        """Return the closest zone above that we serve; the root at the latest."""
+        """Return the closest parent zone that we serve, at least the root."""
         rest = zone
         while rest := rest.partition(".")[2]:
             if rest in self._zones:

@@ -13,7 +13,7 @@ NOTICE = "<!-- Written by `make docs` from the code. -->\n\n"
 
 def pages() -> dict[str, str]:
     """Return every file of docs/reference by its name."""
-    written = {
+    texts = {
         "api.md": api.page(),
         "cli.md": commands.page(),
         "conditions.md": conditions.page(ROWS),
@@ -21,4 +21,4 @@ def pages() -> dict[str, str]:
         "tenant.md": tenant.page(),
     }
     schema = json.dumps(tenant_schema(), indent=2) + "\n"
-    return {name: NOTICE + text for name, text in written.items()} | {"tenant.schema.json": schema}
+    return {name: NOTICE + text for name, text in texts.items()} | {"tenant.schema.json": schema}

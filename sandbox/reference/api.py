@@ -32,7 +32,7 @@ def page() -> str:
             refusals = ", ".join(sorted(s for s in operation["responses"] if s >= "400"))
             text += f"| {method.upper()} | `{path}` | {about} | {refusals} |\n"
     return text + (
-        "\nBeside it, without a key, for mail clients: GET `/u/{token}` asks a person, "
+        "\nBeside it, without a key, for mail clients: GET `/u/{token}` shows a page that asks, "
         "POST `/u/{token}` unsubscribes (RFC 8058).\n"
     )
 

@@ -11,9 +11,9 @@ from cli.main import Commands, app, sections
 
 HEAD = """# Commands
 
-`penguin COMMAND --help` says the same. `-o table|json|yaml` chooses how a result is printed; with
-json and yaml progress goes to standard error, where errors (`error[code]`, place, remedy) always
-go. Tables and pages fit the terminal and say what was cut; a pipe gets every cell whole. A resource
+`penguin COMMAND --help` prints the same. `-o table|json|yaml` chooses how a result is printed; with
+json and yaml progress goes to standard error, as errors (`error[code]`, location, remedy) always
+do. Tables and pages fit the terminal and tell what was cut; in a pipe nothing is cut. A resource
 is named `host/mx1` or `host mx1`, a tenant `acme`, `tenant/acme` or `tenant acme`, everywhere.
 
 | Exit code | |
@@ -47,10 +47,10 @@ def command_line() -> Commands:
 
 def leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     """Yield every command that has no subcommand or does something without one, with its path."""
-    inside = getattr(command, "commands", None)
-    if inside is None or getattr(command, "invoke_without_command", False):
+    subcommands = getattr(command, "commands", None)
+    if subcommands is None or getattr(command, "invoke_without_command", False):
         yield path, command
-    for name, nested in (inside or {}).items():
+    for name, nested in (subcommands or {}).items():
         yield from leaves(f"{path} {name}", nested)
 
 

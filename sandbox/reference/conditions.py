@@ -10,7 +10,7 @@ HEAD = """# Phases and conditions
 
 The reconciler runs these phases in this order for every tenant; a deletion runs them backwards.
 A phase does nothing to a subject before the phases that it needs are done with it, and one that
-fails holds back only what needs it. `GET /api/v1/phases` answers with the same table.
+fails delays only what needs it. `GET /api/v1/phases` answers with the same table.
 
 | Phase | Condition | Subjects | Needs | Ready needs it |
 |---|---|---|---|---|
@@ -20,7 +20,7 @@ CONDITIONS = """
 
 A flag is usually False, every other condition becomes True.
 
-| Type | Subjects | Says when it is True |
+| Type | Subjects | Meaning when True |
 |---|---|---|
 """
 
@@ -34,8 +34,8 @@ def page(rows: Sequence[Row]) -> str:
         required = "yes" if row.required else "no"
         text += f"| `{row.name}` | `{row.condition}` | {kinds} | {needs} | {required} |\n"
     text += CONDITIONS
-    for one in condition_types(rows):
-        flag = " (flag)" if one.flag else ""
-        kinds = ", ".join(one.subjects)
-        text += f"| `{one.type}`{flag} | {kinds} | {one.about} |\n"
+    for condition in condition_types(rows):
+        flag = " (flag)" if condition.flag else ""
+        kinds = ", ".join(condition.subjects)
+        text += f"| `{condition.type}`{flag} | {kinds} | {condition.about} |\n"
     return text

@@ -42,7 +42,7 @@ TABLES = (
 
 HEAD = """# Error codes
 
-Codes are stable: scripts may rely on them. Each entry says why it happens, who has to act, whether
+Codes are stable: scripts may rely on them. Each entry tells why it happens, who has to act, whether
 doing the same again can help, and an example of its text: what happened, then what to do. The API
 answers with the status where one is given. The reason of a condition is the code in one word
 (`dns.foreign_record`: `DnsForeignRecord`).

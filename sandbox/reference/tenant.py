@@ -52,8 +52,8 @@ def page() -> str:
         text += "| Key | Type | Default | |\n|---|---|---|---|\n"
         for name, field in model.model_fields.items():
             default = "required" if field.is_required() else f"`{_default(field)}`"
-            words = " ".join((field.description or "").split()).rstrip(".")
-            about = "; ".join(filter(None, (words, _limits(field))))
+            description = " ".join((field.description or "").split()).rstrip(".")
+            about = "; ".join(filter(None, (description, _limits(field))))
             kind = _type(field.annotation)
             text += f"| `{field.alias or name}` | {kind} | {default} | {about} |\n"
     return text + _rules() + _catalogue()
@@ -89,15 +89,15 @@ def _catalogue() -> str:
 
 
 def _limits(field: Any) -> str:
-    """Say what a value must be beyond its type."""
+    """Return the limits of a value beyond its type."""
     limits: list[str] = []
     for rule in field.metadata + _inner_metadata(field.annotation):
         pattern = getattr(rule, "pattern", None)
         if pattern in PATTERNS:
             limits.insert(0, PATTERNS[pattern])
         limits += [
-            words.format(getattr(rule, key))
-            for key, words in LIMITS.items()
+            text.format(getattr(rule, key))
+            for key, text in LIMITS.items()
             if getattr(rule, key, None) is not None
         ]
     return ", ".join(limits)

@@ -1,4 +1,4 @@
-"""`make texts`: everything that a user can meet on one page, to be read as a whole."""
+"""`make texts`: prints every text shown to users on one page, for review."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOMS = (
     "kit",
 )
 SENTENCE = re.compile(r"[A-Za-z}…] [A-Za-z{`]")
-"""Words beside words; names, paths and formats have none."""
+"""Adjacent words; names, paths and formats have none."""
 SQL = re.compile(
     r"\b(select|insert into|update|delete from|create|grant|alter|where|values|order by|set)\b "
     r"|references |timestamptz|not null"
@@ -32,7 +32,7 @@ SQL = re.compile(
 UNSEEN_CALLS = {"text", "debug", "info", "warning", "error", "exception", "execute", "compile"}
 """Calls whose texts go to the database or to the log."""
 UNSEEN_FILES = ("migrations/", "reference/", "faults.py")
-"""Statements, this page itself, and codes, which have a part of their own."""
+"""SQL, this page itself, and codes, which have a section of their own."""
 
 
 def page() -> str:

@@ -60,7 +60,7 @@ def main() -> None:
     try:
         up.start()
         environment = {**os.environ, **local.environment()}
-        local.play_owner((f"{TENANT}.example",))
+        local.prepare_providers((f"{TENANT}.example",))
         figures += to_ready(environment)
         figures += without_change(environment)
         figures += memory()

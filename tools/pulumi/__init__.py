@@ -1,1 +1,1 @@
-"""Brings the Pulumi engine to this machine: found, downloaded, or built from published modules."""
+"""Installs the Pulumi engine: from PATH, a download, or a build of the published modules."""

@@ -12,15 +12,15 @@ BASE = "https://api.cloudflare.com/client/v4"
 
 
 RETRIES = 4
-"""Of one call after 408, 409, 429, 5xx and lost connections; the API can forbid them."""
-MOST_ZONES = 1000
+"""Retries of one call after 408, 409, 429, 5xx and lost connections; the API can disable them."""
+MAX_ZONES = 1000
 """Where a listing stops, as in Pulumi's plugin."""
 TOKEN_CODES = {6003, 6111, 9103, 9106, 9109, 10000}
 """Error codes that mean: the token is missing, malformed, unknown or not allowed to do this."""
 
 
 TOKEN = re.compile(r"[!-~]+")
-"""What fits into a header; Cloudflare itself reports any other mistake."""
+"""Characters of a header; Cloudflare itself reports any other mistake."""
 
 
 class ApiError(Exception):
@@ -28,7 +28,7 @@ class ApiError(Exception):
 
 
 class CloudflareApi:
-    """Zones and DNS records as plain dictionaries in the API's own spelling.
+    """Zones and DNS records as plain dictionaries with the API's field names.
 
     `base_url` and `token` default to `CLOUDFLARE_BASE_URL` and `CLOUDFLARE_API_TOKEN`, which
     Pulumi's plugin reads too.
@@ -55,7 +55,7 @@ class CloudflareApi:
         return self._call_or_none(f"/zones/{zone}/dns_records/{record}")
 
     def replace_record(self, zone: str, record: str, body: dict[str, Any]) -> dict[str, Any]:
-        """PUT a record whole."""
+        """PUT a record."""
         return self._call("put", f"/zones/{zone}/dns_records/{record}", body)
 
     def delete_record(self, zone: str, record: str) -> None:
@@ -101,7 +101,7 @@ class CloudflareApi:
         while batch := self._request("get", "/zones", None, {**query, "page": page}):
             zones += batch
             page += 1
-            if len(zones) >= MOST_ZONES:
+            if len(zones) >= MAX_ZONES:
                 break
         return zones
 
@@ -125,7 +125,7 @@ class CloudflareApi:
         if not self._token:
             raise ApiError("no API token: set CLOUDFLARE_API_TOKEN")
         if not TOKEN.fullmatch(self._token):  # the HTTP library's own message would show it
-            raise ApiError("no API token is like the one given: set CLOUDFLARE_API_TOKEN")
+            raise ApiError("the API token contains invalid characters: set CLOUDFLARE_API_TOKEN")
         options: dict[str, Any] = {"params": query} if query else {}
         arguments: dict[str, Any] = {"cast_to": object, "options": options}
         if method != "get":
@@ -133,9 +133,9 @@ class CloudflareApi:
         try:
             answer: Any = getattr(self._client, method)(path, **arguments)
         except cloudflare.NotFoundError as error:
-            raise _NotFoundError(_words(error)) from None
+            raise _NotFoundError(_message(error)) from None
         except cloudflare.APIStatusError as error:
-            raise ApiError(_words(error)) from None
+            raise ApiError(_message(error)) from None
         except cloudflare.APIConnectionError as error:
             cause = f": {error.__cause__}" if error.__cause__ else ""
             raise ApiError(f"cannot reach {self._base_url}{cause}") from None
@@ -146,12 +146,12 @@ class _NotFoundError(ApiError):
     """The record or zone does not exist."""
 
 
-def _words(error: cloudflare.APIStatusError) -> str:
-    """Return `81053 An A record … (HTTP 400)` for all errors of the answer."""
+def _message(error: cloudflare.APIStatusError) -> str:
+    """Return all errors of a response: `81053 An A record … (HTTP 400)`."""
     body = error.body if isinstance(error.body, dict) else {}
     errors = [entry for entry in body.get("errors") or [] if isinstance(entry, dict)]
-    for outer in list(errors):  # the old wrapper 1004 carries the cause in a chain
-        errors += [said for said in outer.get("error_chain") or [] if isinstance(said, dict)]
+    for outer in list(errors):  # the old wrapper 1004 has the cause in a chain
+        errors += [inner for inner in outer.get("error_chain") or [] if isinstance(inner, dict)]
     text = "; ".join(f"{entry.get('code')} {entry.get('message')}" for entry in errors)
     hint = ""
     if error.status_code < 500 and any(entry.get("code") in TOKEN_CODES for entry in errors):

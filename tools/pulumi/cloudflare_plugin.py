@@ -1,6 +1,6 @@
 """Stand-in for `pulumi-resource-cloudflare`: DNS records and zones through Cloudflare's own SDK.
 
-Used where Pulumi's plugin, a release download, cannot be had. It answers the tokens
+Used where Pulumi's plugin, a release download, is not available. It serves the tokens
 `cloudflare:index/dnsRecord:DnsRecord`, `cloudflare:index/zone:Zone` and the zone look-ups with the
 requests that Pulumi's plugin makes, so the program and its SDK stay unchanged.
 """
@@ -61,16 +61,16 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._api = CloudflareApi(retries=retries)
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Name the version that the SDK package asks for."""
+        """Return the version that the SDK package requests."""
         return plugin_pb2.PluginInfo(version=CLOUDFLARE_VERSION)
 
     def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Programs in Python never ask; code generation wants the official plugin."""
+        """Return a stub: Python programs never call it, code generation needs the real plugin."""
         schema = {"name": "cloudflare", "version": CLOUDFLARE_VERSION, "description": NOTICE}
         return provider_pb2.GetSchemaResponse(schema=json.dumps(schema))
 
     def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Take any configuration."""
+        """Accept any configuration."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -78,10 +78,10 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Take address and token, by default from the environment. Nothing is called yet."""
-        given = _plain(request.args)
+        """Set address and token, by default from the environment. Nothing is called yet."""
+        arguments = _plain(request.args)
         self._api = CloudflareApi(
-            given.get("baseUrl"), given.get("apiToken"), retries=self._retries
+            arguments.get("baseUrl"), arguments.get("apiToken"), retries=self._retries
         )
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
@@ -93,12 +93,12 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Report every mistake at once."""
         news = _plain(request.news)
-        found = zones.mistakes(news) if _is_zone(request) else mistakes(news)
+        violations = zones.mistakes(news) if _is_zone(request) else mistakes(news)
         if not _is_zone(request) and _token(request) != RECORD:
             raise ApiError(f"{_token(request)} needs Pulumi's own Cloudflare plugin")
         failures = [
-            provider_pb2.CheckFailure(property=key, reason=why)
-            for key, why in found
+            provider_pb2.CheckFailure(property=key, reason=reason)
+            for key, reason in violations
             if not unknown_in(news.get(key))
         ]
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
@@ -137,13 +137,13 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     @reported("read")
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """GET the record or zone; one that is gone has an empty answer. `<zone>/<id>` imports."""
-        planned, known = _plain(request.inputs), _plain(request.properties)
+        """GET the record or zone; one that is gone has an empty response. `<zone>/<id>` imports."""
+        planned, state = _plain(request.inputs), _plain(request.properties)
         zone, _, identity = request.id.rpartition("/")
         if _is_zone(request):
             live = self._api.zone(identity)
         else:
-            zone = zone or str(known.get("zoneId") or "")
+            zone = zone or str(state.get("zoneId") or "")
             if not zone:
                 raise ApiError(f"the id to import must be <zone id>/<record id>, not {request.id}")
             live = self._api.record(zone, identity)
@@ -187,18 +187,18 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
         arguments = _plain(request.args)
         if request.tok == "cloudflare:index/getZone:getZone":
             live = self._api.find_zone(arguments.get("zoneId"), arguments.get("filter") or {})
-            found = {**zones.state({}, live), "zoneId": live["id"]}
+            result = {**zones.state({}, live), "zoneId": live["id"]}
         elif request.tok == "cloudflare:index/getZones:getZones":
-            found = {"results": [zones.state({}, zone) for zone in self._api.zones(arguments)]}
+            result = {"results": [zones.state({}, zone) for zone in self._api.zones(arguments)]}
         else:
             raise ApiError(f"{request.tok} needs Pulumi's own Cloudflare plugin")
-        answer = provider_pb2.InvokeResponse()
-        getattr(answer, "return").CopyFrom(_struct({**arguments, **found}))
-        return answer
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(_struct({**arguments, **result}))
+        return response
 
 
 def _subject(request: Any) -> str:
-    """Name what a request is about: `TXT acme.example`, `zone acme.example`."""
+    """Return the subject of a request: `TXT acme.example`, `zone acme.example`."""
     fields = {field.name: value for field, value in request.ListFields()}
     for key in ("news", "properties", "args", "olds", "inputs"):
         values = _plain(fields[key]) if key in fields else {}
@@ -209,7 +209,7 @@ def _subject(request: Any) -> str:
 
 
 def _source_line(error: Exception) -> str:
-    """Return an unexpected error, and the line of ours that raised it."""
+    """Return an unexpected error, and the line that raised it."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
@@ -237,7 +237,7 @@ def _struct(value: dict[str, Any]) -> struct_pb2.Struct:
 
 
 def _state(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    """Return the outputs: the planned fields, and what only the API knows."""
+    """Return the outputs: the planned fields, and those that the API computes."""
     computed = {
         "createdOn": live.get("created_on"),
         "modifiedOn": live.get("modified_on"),
@@ -251,7 +251,7 @@ def _state(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve until the engine ends us."""
+    """Serve until the engine ends this process."""
     server = grpc.server(ThreadPoolExecutor(max_workers=32))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(CloudflareProvider(), server)
     print(NOTICE, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""When two DNS records mean the same, by Cloudflare's rules; pure functions on plain values."""
+"""Equivalence of DNS records by Cloudflare's rules; pure functions on plain values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECORD_FIELDS = {
     "settings": "settings",
     "privateRouting": "private_routing",
 }
-"""Pulumi's spelling to the API's; `zoneId` is part of the path."""
+"""Pulumi's property names to the API's; `zoneId` is part of the path."""
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Pulumi's marker of a value that a preview does not know yet."""
@@ -52,47 +52,47 @@ def mistakes(inputs: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def changed_fields(
-    old: dict[str, Any], new: dict[str, Any], *, names_are_answers: bool = False
+    old: dict[str, Any], new: dict[str, Any], *, with_live: bool = False
 ) -> list[str]:
     """Return the properties that differ in meaning.
 
-    `names_are_answers` is for comparing with an answer of the API, which spells a relative name in
-    full; between two wishes of a program `mx1` and `mx1.acme.example` are different names.
+    `with_live` is for a comparison with a response of the API, which has relative names in full;
+    between two inputs of a program `mx1` and `mx1.acme.example` are different names.
     """
     kind = str(new.get("type") or old.get("type") or "")
     differing = []
     for key in ("zoneId", *RECORD_FIELDS):
-        one, other = old.get(key), new.get(key)
-        same = UNKNOWN not in (one, other) and _meaning(key, kind, one) == _meaning(
-            key, kind, other
+        before, after = old.get(key), new.get(key)
+        same = UNKNOWN not in (before, after) and _meaning(key, kind, before) == _meaning(
+            key, kind, after
         )
-        if key == "name" and names_are_answers:
-            same = _same_name(_host(one), _host(other))
+        if key == "name" and with_live:
+            same = _same_name(_host(before), _host(after))
         if key == "ttl" and old.get("proxied") and new.get("proxied"):
-            same = True  # always 1 for these
+            same = True  # always 1 for proxied records
         if not same:
             differing.append(key)
     return differing
 
 
 def live_inputs(planned: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs that the live record amounts to, keeping our spelling where it agrees.
+    """Return the inputs of the live record, in the planned form where both mean the same.
 
-    `planned` is empty but for `zoneId` when a record is imported: then all that is there counts.
+    When a record is imported, `planned` has `zoneId` only, and all live fields are returned.
     """
-    seen: dict[str, Any] = {"zoneId": planned["zoneId"]}
+    current: dict[str, Any] = {"zoneId": planned["zoneId"]}
     for ours, api in RECORD_FIELDS.items():
         if live.get(api) not in (None, "", [], {}, False):
-            seen[ours] = camel(live[api])
-    if seen.get("type") in WITH_DATA and "content" not in planned and "data" in seen:
-        seen.pop("content", None)  # computed by Cloudflare
-    differs = set(changed_fields(planned, seen, names_are_answers=True))
-    kept = {key: value for key, value in planned.items() if key not in differs}
-    return {**kept, **{key: seen[key] for key in seen if key in differs}}
+            current[ours] = camel(live[api])
+    if current.get("type") in WITH_DATA and "content" not in planned and "data" in current:
+        current.pop("content", None)  # computed by Cloudflare
+    differs = set(changed_fields(planned, current, with_live=True))
+    unchanged = {key: value for key, value in planned.items() if key not in differs}
+    return {**unchanged, **{key: current[key] for key in current if key in differs}}
 
 
 def body(inputs: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return what the API takes: configured fields in its own spelling, null for removed ones."""
+    """Return the request body: configured fields under the API's names, null for removed ones."""
     sent: dict[str, Any] = {"proxied": False}
     for ours, api in RECORD_FIELDS.items():
         if inputs.get(ours) is not None:
@@ -116,7 +116,7 @@ def unquoted(text: str) -> str:
 
 
 def snake(value: Any) -> Any:
-    """Spell the keys of nested values as the API does, and whole numbers without a fraction."""
+    """Convert keys of nested values to the API's names, and whole numbers to integers."""
     if isinstance(value, dict):
         return {re.sub(r"(?<!^)([A-Z])", r"_\1", key).lower(): snake(v) for key, v in value.items()}
     if isinstance(value, list):
@@ -127,7 +127,7 @@ def snake(value: Any) -> Any:
 
 
 def camel(value: Any) -> Any:
-    """Spell the keys of nested values as Pulumi does."""
+    """Convert the keys of nested values to Pulumi's names."""
     if isinstance(value, dict):
         return {
             re.sub(r"_([a-z0-9])", lambda letter: letter[1].upper(), key): camel(v)
@@ -146,7 +146,7 @@ def _same_name(one: str, other: str) -> bool:
 
 
 def _host(value: Any) -> str:
-    """Return a host name as the API keeps it: lower case, Punycode, no dot at its end."""
+    """Return a host name as the API stores it: lower case, Punycode, no dot at its end."""
     text = str(value or "").rstrip(".").lower()
     try:
         return text if text.isascii() else text.encode("idna").decode()

@@ -1,4 +1,4 @@
-"""Zones between Pulumi's spelling and Cloudflare's; pure functions on plain values."""
+"""Converts zones between Pulumi's and Cloudflare's names; pure functions on plain values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tools.pulumi.cloudflare_records import camel, snake
 
 INPUTS = ("account", "name", "paused", "type", "vanityNameServers")
 FIXED = ("account", "name")
-"""What cannot be changed: another one is another zone."""
+"""Properties whose change creates another zone."""
 
 
 def mistakes(inputs: dict[str, Any]) -> list[tuple[str, str]]:
@@ -17,14 +17,14 @@ def mistakes(inputs: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def changed_fields(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Return the properties that differ; what the program leaves open is Cloudflare's to choose."""
+    """Return the properties that differ; Cloudflare chooses those that the program does not set."""
     return [key for key in INPUTS if new.get(key) is not None and old.get(key) != new.get(key)]
 
 
 def body(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return what a new zone is asked for with."""
-    kept: dict[str, Any] = {key: inputs[key] for key in FIXED if key in inputs}
-    return {**kept, "type": inputs.get("type") or "full"}
+    """Return the request body for a new zone."""
+    fixed: dict[str, Any] = {key: inputs[key] for key in FIXED if key in inputs}
+    return {**fixed, "type": inputs.get("type") or "full"}
 
 
 def changes(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -36,14 +36,14 @@ def changes(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def live_inputs(planned: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs that the live zone amounts to; all of them when it is imported."""
-    seen = camel(live)
-    account = seen.get("account") or {}
-    seen["account"] = {"id": account.get("id")}
-    wanted = tuple(planned) or ("account", "name", "type")
-    return {key: seen[key] for key in INPUTS if key in wanted and seen.get(key) is not None}
+    """Return the inputs of the live zone; all of them when it is imported."""
+    current = camel(live)
+    account = current.get("account") or {}
+    current["account"] = {"id": account.get("id")}
+    keys = tuple(planned) or ("account", "name", "type")
+    return {key: current[key] for key in INPUTS if key in keys and current.get(key) is not None}
 
 
 def state(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    """Return the outputs: what the API answers, without what it leaves empty."""
+    """Return the outputs: the non-empty fields of the API's response."""
     return {**{key: value for key, value in camel(live).items() if value is not None}, **inputs}

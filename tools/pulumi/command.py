@@ -34,7 +34,7 @@ VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 def on_path(search: str | None = None, ours: Collection[Path] = ()) -> Part | None:
     """Return the official command of our version, when it is on PATH (or on `search`).
 
-    A shell that uses an engine of ours has that on PATH too: what is below `ours` does not count.
+    A shell that uses an engine of ours has that on PATH too: commands below `ours` are ignored.
     """
     directories = [
         directory
@@ -52,7 +52,7 @@ def _is_our_version(program: Path) -> bool:
     environment = {"PATH": os.environ.get("PATH", ""), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     environment["HOME"] = os.environ.get("HOME", "/")
     try:
-        said = subprocess.run(
+        result = subprocess.run(
             [program, "version"],
             capture_output=True,
             text=True,
@@ -62,7 +62,7 @@ def _is_our_version(program: Path) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return said.stdout.strip() == f"v{VERSION}"
+    return result.stdout.strip() == f"v{VERSION}"
 
 
 def cached() -> Part | None:
@@ -74,14 +74,14 @@ def cached() -> Part | None:
     return None
 
 
-def download(progress: Progress, base: str = DOWNLOAD, silence: float = 5) -> Part | None:
-    """Fetch the official distribution; None where this machine cannot get it whole.
+def download(progress: Progress, base: str = DOWNLOAD, timeout: float = 5) -> Part | None:
+    """Fetch the official distribution; None where it cannot be downloaded completely.
 
-    `silence` is after how many seconds without data the server counts as unreachable.
+    `timeout` is the number of seconds without data after which the server counts as unreachable.
     """
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     url = f"{base}/pulumi-v{VERSION}-{platform.system().lower()}-{machine}.tar.gz"
-    with _alone("download"), _scratch("downloading-") as scratch:
+    with _exclusive("download"), _scratch("downloading-") as scratch:
         if (part := cached()) is not None:
             return part
         archive = scratch / "pulumi.tar.gz"
@@ -89,11 +89,11 @@ def download(progress: Progress, base: str = DOWNLOAD, silence: float = 5) -> Pa
         try:
             # The address is a constant of this file; a short time-out keeps closed networks quick.
             with (
-                urllib.request.urlopen(url, timeout=silence) as answer,  # noqa: S310
+                urllib.request.urlopen(url, timeout=timeout) as response,  # noqa: S310
                 archive.open("wb") as file,
             ):
                 progress("downloading the official distribution")
-                shutil.copyfileobj(answer, file)
+                shutil.copyfileobj(response, file)
             _unpack(archive, unpacked)
         except (OSError, EOFError, HTTPException, tarfile.TarError, zlib.error):
             return None
@@ -131,7 +131,7 @@ def build(progress: Progress) -> Part:
     go = shutil.which("go")
     if go is None:
         raise GO_MISSING(version=VERSION)
-    with _alone("build"):
+    with _exclusive("build"):
         part = cached()
         if part:
             return part
@@ -145,7 +145,7 @@ def build(progress: Progress) -> Part:
 
 
 def _compile(go: str, output: Path, progress: Progress, log: Path) -> None:
-    """Fetch exactly the modules that the command needs, then compile it package by package."""
+    """Fetch exactly the modules that the command needs, then compile the command."""
     tags = ["-tags", "osusergo,grpcnotrace"]
     progress("fetching Go modules (about a minute)")
     listing = [go, "list", "-deps", *tags, "-f", "{{.ImportPath}}", BUILD_PACKAGE]
@@ -206,21 +206,17 @@ def _replace(fresh: Path, target: Path) -> None:
     fresh.rename(target)
 
 
-def _made(directory: Path) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
-
-
 @contextmanager
 def _scratch(prefix: str) -> Iterator[Path]:
     """Yield a temporary directory, and remove those of killed runs. The caller holds the lock."""
-    directory = _made(cache_dir() / "engine")
-    for left in directory.glob(f"{prefix}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    directory = cache_dir() / "engine"
+    directory.mkdir(parents=True, exist_ok=True)
+    for abandoned in directory.glob(f"{prefix}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=directory, prefix=prefix) as scratch:
         yield Path(scratch)
 
 
-def _alone(what: str) -> AbstractContextManager[None]:
+def _exclusive(what: str) -> AbstractContextManager[None]:
     """Hold the lock of one kind of work; checkouts of one machine share the cache."""
     return locked(cache_dir() / "engine" / f"{what}.lock")

@@ -1,4 +1,4 @@
-"""Assembles an engine for this checkout: the command, a language host, a Cloudflare plugin."""
+"""Assembles the engine of this checkout: command, language host, Cloudflare plugin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Engine:
     def environment(
         self, home: Path, plugins: Mapping[str, tuple[str, Path]] | None = None
     ) -> dict[str, str]:
-        """Lay out `home` as PULUMI_HOME and return the variables that every call needs.
+        """Set up `home` as PULUMI_HOME and return the variables that every call needs.
 
         `plugins` maps further resource plugins to (version, executable). Backend, passphrase and
         provider credentials are the caller's.
@@ -53,13 +53,13 @@ class Engine:
             "PULUMI_DIY_BACKEND_GZIP": "true",
             "PULUMI_DISABLE_CHECKPOINT_BACKUPS": "true",
             "PULUMI_PARALLEL_DIFF": "true",
-            # An address that waits for the provider's portal holds back only itself.
+            # An address that waits for the provider's portal delays only itself.
             "PULUMI_CONTINUE_ON_ERROR": "true",
             "NO_COLOR": "1",
         }
 
 
-def is_here() -> bool:
+def is_installed() -> bool:
     """Tell whether this machine has a command of our version."""
     return _command() is not None
 
@@ -73,9 +73,9 @@ def find() -> Engine:
     return Engine(root, cli, _language_host(cli, root), _cloudflare_plugin(root))
 
 
-def obtain(progress: command.Progress) -> Engine:
+def install(progress: command.Progress) -> Engine:
     """Return the engine, downloading or building the command where it is missing."""
-    if not is_here() and command.download(progress) is None:
+    if not is_installed() and command.download(progress) is None:
         command.build(progress)
     return find()
 
@@ -89,7 +89,7 @@ def _root() -> Path:
 
 
 def _root_for(cli: Part) -> Path:
-    """Return a directory whose bin holds command and language host side by side.
+    """Return a directory whose `bin` contains command and language host side by side.
 
     The engine searches its language hosts beside its own real path. An official distribution has
     both; otherwise a link or copy of the command is put into a directory of this checkout.
@@ -108,10 +108,10 @@ def _same(copy: Path, original: Path) -> bool:
     """Tell whether `copy` is a second name or a faithful copy of `original`."""
     if not copy.exists():
         return False
-    one, other = copy.stat(), original.stat()
-    return copy.samefile(original) or (one.st_size, one.st_mtime_ns) == (
-        other.st_size,
-        other.st_mtime_ns,
+    ours, theirs = copy.stat(), original.stat()
+    return copy.samefile(original) or (ours.st_size, ours.st_mtime_ns) == (
+        theirs.st_size,
+        theirs.st_mtime_ns,
     )
 
 

@@ -1,7 +1,7 @@
 """Stand-in for `pulumi-language-python`: runs each program in a fresh interpreter.
 
 Used where the official language host, a release download, is not available. It serves
-`pulumirpc.LanguageRuntime`, prints its port, and hands a `Run` to `tools.pulumi.run_program`.
+`pulumirpc.LanguageRuntime`, prints its port, and passes a `Run` to `tools.pulumi.run_program`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Name the version; the suffix shows in `pulumi about`."""
+        """Return the version; the suffix is shown by `pulumi about`."""
         return plugin_pb2.PluginInfo(version=f"{VERSION}+penguinmails.stand-in")
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -62,19 +62,19 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Run the program; modules must not stay cached between a preview and its update."""
-        answer, child_end = os.pipe()  # apart from what the program prints
-        with os.fdopen(answer, "rb") as answers:
+        read_end, write_end = os.pipe()  # separate from the program's output
+        with os.fdopen(read_end, "rb") as responses:
             child = subprocess.Popen(
-                [sys.executable, "-m", "tools.pulumi.run_program", str(child_end)],
+                [sys.executable, "-m", "tools.pulumi.run_program", str(write_end)],
                 stdin=subprocess.PIPE,
-                pass_fds=(child_end,),
+                pass_fds=(write_end,),
             )
-            os.close(child_end)
+            os.close(write_end)
             self._running.add(child)
             context.add_callback(child.terminate)  # a cancelled call ends the program
             try:
                 child.communicate(request.SerializeToString())
-                response = answers.read()
+                response = responses.read()
             finally:
                 self._running.discard(child)
         if child.returncode or not response.endswith(ANSWERED):

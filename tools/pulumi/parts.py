@@ -1,4 +1,4 @@
-"""The parts of an engine, where each comes from."""
+"""The parts of an engine, and the origin of each."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from enum import StrEnum
 from pathlib import Path
 
 VERSION = "3.259.0"
-"""Of the CLI; equal to the pinned SDK."""
+"""Version of the CLI; equal to the pinned SDK."""
 CLOUDFLARE_VERSION = "6.17.0"
-"""Of the Cloudflare plugin; equal to the pinned pulumi-cloudflare, which asks for just this one."""
+"""Version of the Cloudflare plugin; equal to the pinned pulumi-cloudflare, which requires it."""
 
 
 ANSWERED = b"\n"
-"""The end of an interpreter's response: an empty response with it is a success."""
+"""Marks the end of an interpreter's response: an empty response with it is a success."""
 
 
 class Kind(StrEnum):
@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
     OFFICIAL = "official"
     BUILT = "built"
-    """Compiled here from Pulumi's published Go modules."""
+    """Compiled on this machine from Pulumi's published Go modules."""
     STAND_IN = "stand-in"
     """Written by this project, used while the official part is absent."""
 

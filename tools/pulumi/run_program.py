@@ -1,4 +1,4 @@
-"""Runs one Pulumi program for the language host: a RunRequest comes in, a RunResponse goes out."""
+"""Runs one Pulumi program for the language host: reads a RunRequest, writes a RunResponse."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from tools.pulumi.parts import ANSWERED
 
 
 def main() -> None:
-    """Read the request from standard input, answer on the descriptor that is the argument."""
-    answer_to = int(sys.argv.pop())  # the program sees no arguments
+    """Read the request from standard input, write the response to the descriptor given."""
+    descriptor = int(sys.argv.pop())  # the program sees no arguments
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends without a traceback
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the engine reports failed outputs
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     response = run(request)
     sys.stdout.flush()
-    with os.fdopen(answer_to, "wb") as answer:
-        answer.write(response.SerializeToString() + ANSWERED)
+    with os.fdopen(descriptor, "wb") as output:
+        output.write(response.SerializeToString() + ANSWERED)
 
 
 def run(request: Any) -> Any:
@@ -69,9 +69,8 @@ def run(request: Any) -> Any:
 def _response(error: BaseException, directory: Path) -> Any:
     """Return what ended the program, in one line; the traceback is in the debug log."""
     if isinstance(error, ResourceRegistrationFailed):
-        return language_pb2.RunResponse(
-            bail=True
-        )  # the engine has reported the resource's own error
+        # The engine has reported the error of the resource.
+        return language_pb2.RunResponse(bail=True)
     if isinstance(error, grpc.RpcError):
         if error.code() == grpc.StatusCode.UNAVAILABLE:
             return language_pb2.RunResponse()  # the engine is ending
@@ -89,7 +88,7 @@ def _response(error: BaseException, directory: Path) -> Any:
 
 
 def _source_line(error: BaseException, directory: Path) -> str:
-    """Name the last line of the program itself that the error went through."""
+    """Return the last line of the program itself in the error's traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(Path(frame.filename), directory)]
     return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
@@ -100,7 +99,7 @@ def _is_own(file: Path, directory: Path) -> bool:
 
 
 def _end(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what still waits, or it would complain when the interpreter ends."""
+    """Cancel pending tasks, which would otherwise print warnings when the interpreter ends."""
     waiting = asyncio.all_tasks(loop)
     for task in waiting:
         task.cancel()

@@ -13,13 +13,13 @@ PARENT_CHECK_SECONDS = 2
 
 
 def serve_until_end(server: grpc.Server) -> None:
-    """Serve on a free port of loopback; returns when it is over, for the caller to stop it."""
+    """Serve on a free loopback port until a signal, or until the engine has ended."""
     port = server.add_insecure_port("127.0.0.1:0")
-    over = threading.Event()
+    stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+        signal.signal(number, lambda *_: stopping.set())
     parent = os.getppid()
     server.start()
     print(port, flush=True)
-    while not over.wait(PARENT_CHECK_SECONDS) and os.getppid() == parent:
+    while not stopping.wait(PARENT_CHECK_SECONDS) and os.getppid() == parent:
         pass

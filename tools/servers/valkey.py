@@ -39,7 +39,7 @@ class Valkey(Server):
     def _clear_left_over(self) -> None:
         self._pid.unlink(missing_ok=True)
 
-    def _ask_to_end(self, pid: int) -> None:
+    def _request_stop(self, pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
 
     def _answers(self) -> bool:
@@ -49,14 +49,14 @@ class Valkey(Server):
             with redis.Redis.from_url(self.url(), socket_timeout=5) as client:
                 return bool(client.ping())
         except redis.AuthenticationError:
-            self._refused = True
+            self._password_refused = True
         except redis.RedisError:
             return False
         except OSError:  # no password file
-            self._refused = True
+            self._password_refused = True
         return False
 
-    def _noted_pid(self) -> int | None:
+    def _recorded_pid(self) -> int | None:
         try:
             return int(self._pid.read_text())
         except (OSError, ValueError):

@@ -12,7 +12,7 @@ from lab.commands import environment
 
 pytestmark = pytest.mark.hosts
 
-CODE = "from lab import network; print(network.rival())"
+CODE = "from lab import network; print(network.conflicting_route())"
 VETH = "ip link add {0} type veth peer name other; ip link set {0} up; ip link set other up"
 VPN = f"{VETH.format('tun0')}; ip addr add 198.18.0.1/16 dev tun0"
 ROUTE = f"{VETH.format('r0')}; ip route add 198.19.1.0/24 dev r0"

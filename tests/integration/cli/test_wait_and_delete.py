@@ -31,7 +31,7 @@ def test_wait_with_conditions_of_an_older_generation_times_out(plane, penguin, f
     plane.run("update oltp.tenants set generation = generation + 1")
     assert penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=0.1s") == 1
     output = capsys.readouterr().err
-    reason = "no reconcile pass of generation 2 yet; does a reconciler run?"
+    reason = "no reconcile pass of generation 2 yet; is a reconciler running?"
     assert_shows(output, faults.WAIT_TIMEOUT, seconds="0.1", reason=reason)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from controlplane import faults
 from controlplane.database import API, OPERATOR
 from controlplane.migrations import upgrade
-from hostwinds.journal.postgres import admit
+from hostwinds.journal.postgres import grant_rights
 from kit.database import Role, role_dsn, role_name
 from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows, printed
@@ -123,7 +123,7 @@ def test_role_of_engine_and_journal_has_rights_on_its_own_schema_only(
 ):
     upgrade(database, INSTALLATION, PASSWORDS)
     with psycopg.connect(database) as connection:
-        admit(connection, login(Role.JOURNAL))
+        grant_rights(connection, login(Role.JOURNAL))
         for right, schemas in (("usage", {"public"} | uses), ("create", creates)):
             rows = connection.execute(
                 "select nspname from pg_namespace where has_schema_privilege(%s, oid, %s) "

@@ -10,7 +10,7 @@ import pytest
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
-from hostwinds.journal.postgres import admit
+from hostwinds.journal.postgres import grant_rights
 from kit.database import Role, role_dsn
 from tests.support.installation import PASSWORDS, login
 from tests.support.pulumi_engine import pulumi_engine
@@ -30,7 +30,7 @@ def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> 
         return environment
     database = request.getfixturevalue("upgraded")
     with psycopg.connect(database) as admin:
-        admit(admin, login(Role.JOURNAL))
+        grant_rights(admin, login(Role.JOURNAL))
     state, journal = (
         role_dsn(database, login(role), PASSWORDS[role].get_secret_value())
         for role in (Role.ENGINE, Role.JOURNAL)

@@ -16,7 +16,7 @@ def test_demo_without_hosts_ends_at_dns_with_the_reason(servers_dir: Path) -> No
     done = run_process("demo", "--api-only", environment=environment_of(directory))
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
-    assert "Real hosts cannot run here" in output
+    assert "Real hosts cannot run on this machine" in output
     assert "condition met: DnsReady" in output
     assert "HostsUnavailable" in output
     assert "$48.97" in output

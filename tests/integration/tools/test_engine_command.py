@@ -142,7 +142,7 @@ class TestDownload:
     def test_download_from_a_silent_site_ends_soon(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            assert command.download(lambda _: None, base=url, silence=0.2) is None
+            assert command.download(lambda _: None, base=url, timeout=0.2) is None
 
 
 GO = """#!/bin/sh

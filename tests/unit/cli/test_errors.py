@@ -147,7 +147,7 @@ def test_help_lists_every_room_and_imports_none() -> None:
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    assert "Watch a tenant's conditions until one holds" in output
+    assert "Wait until a condition of a tenant is True" in output
     assert "Run API, public endpoints, reconciler and sender" in output
     assert "The main job on real parts" in output
     assert output.endswith("[]\n")

@@ -76,7 +76,7 @@ def test_client_without_a_key_says_where_to_get_one(
 
 
 def test_client_with_a_key_and_no_control_plane_says_so(penguin: Penguin) -> None:
-    reason = "none runs here, and no address is set"
+    reason = "none runs on this machine, and no address is configured"
     assert_shows(penguin("get", "hosts"), faults.UNREACHABLE, reason=reason)
 
 
@@ -88,7 +88,8 @@ def test_client_with_a_wrong_address_names_it(penguin: Penguin) -> None:
 def test_client_with_a_damaged_key_does_not_send_it(penguin: Penguin) -> None:
     output = penguin("get", "hosts", PENGUIN_API_URL="http://127.0.0.1:9", PENGUIN_API_KEY="a\nb")
     remedy = "copy it again, without quotes and line breaks"
-    values = {"part": "key", "reason": "it holds characters that no key has", "remedy": remedy}
+    reason = "it contains characters that a key cannot have"
+    values = {"part": "key", "reason": reason, "remedy": remedy}
     assert_shows(output, faults.CONTEXT_INVALID, **values)
 
 
@@ -110,7 +111,7 @@ def test_apply_of_a_missing_file_is_refused(penguin: Penguin) -> None:
 
 def test_apply_of_an_empty_folder_is_refused(penguin: Penguin, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    reason = "the directory holds no .yaml, .yml or .json file"
+    reason = "the directory contains no .yaml, .yml or .json file"
     assert_shows(penguin("apply", "-f", "empty"), faults.UNREADABLE, reason=reason)
 
 

@@ -90,4 +90,4 @@ def test_firewall_rule_of_ipv6_admits_no_ssh(rule: dict[str, Any], lets_in: bool
     ssh: dict[str, Any] = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp"}
     ssh |= {"port_range_min": 22, "port_range_max": 22, **rule}
     profile = FirewallProfile.model_validate({"name": "p", "security_group_rules": [ssh]})
-    assert profile.lets_in(22) is lets_in
+    assert profile.admits(22) is lets_in

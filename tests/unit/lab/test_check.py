@@ -25,7 +25,7 @@ def able(tmp_path: Path) -> Machine:
         sources=(sources,),
         mounts=mounts,
         is_writable=lambda _: True,
-        rival=lambda: None,
+        conflicting_route=lambda: None,
     )
 
 
@@ -43,7 +43,7 @@ def test_machine_that_lacks_nothing_can_run_hosts(able: Machine, tmp_path: Path)
         ({"sources": (Path("/none.sources"),)}, "lacks package sources of Debian bookworm"),
         ({"is_writable": lambda _: False}, "control groups are read-only (/sys/fs/cgroup)"),
         (
-            {"rival": lambda: "198.18.0.0/16 dev tun0"},
+            {"conflicting_route": lambda: "198.18.0.0/16 dev tun0"},
             "the lab's addresses are in use on this machine: 198.18.0.0/16 dev tun0",
         ),
     ],

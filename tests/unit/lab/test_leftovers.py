@@ -30,7 +30,7 @@ def test_internet_whose_part_fails_to_end_is_cleared(tmp_path: Path) -> None:
 def test_layers_half_built_are_removed_and_finished_ones_kept(tmp_path: Path) -> None:
     for name in ("layers/.base-1/root/etc", "layers/base-0/root", "repositories/.2", "other/x"):
         (tmp_path / "lab" / name).mkdir(parents=True)
-    leftovers.forget_builds(tmp_path)
+    leftovers.clear_builds(tmp_path)
     remaining = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("lab/*/*")}
     assert remaining == {"lab/layers/base-0", "lab/other/x"}
 

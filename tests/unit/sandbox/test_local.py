@@ -48,7 +48,7 @@ def test_inbox_at_api_level_is_refused(running: None) -> None:
 
 def test_installation_not_made_for_the_lab_is_not_removed(state: Path) -> None:
     (state / "settings.env").write_text("PENGUIN_API__PORT=1\n")
-    assert_shows(printed(local.forget_ended), OTHER_INSTALLATION)
+    assert_shows(printed(local.remove_ended), OTHER_INSTALLATION)
 
 
 def test_lab_without_control_plane_is_not_joined(running: None) -> None:
