@@ -34,7 +34,7 @@ RULES = (
     _rule(r"currently locked by|\[409\] Conflict", faults.LOCKED),
     # First, since an internal error of Cloudflare can have the code of a refused token, 10000.
     _rule(r"\(HTTP 5\d\d\)", program.CLOUDFLARE_ERROR),
-    _rule(r"\b(9109|9106|9103|10000|6003|6111)\b|no API token", program.CLOUDFLARE_UNAUTHORIZED),
+    _rule(r"\b(9109|9106|9103|10000|6003|6111)\b|\bAPI token\b", program.CLOUDFLARE_UNAUTHORIZED),
     _rule(r"failed to find exactly one result", program.ZONE_NOT_FOUND),
     _rule(
         r"\b(81053|81054|81055|81056|81057|81058)\b",

@@ -120,6 +120,6 @@ async def test_key_of_the_settings_that_was_revoked_is_not_admitted_by_an_upgrad
     await operator.delete(f"/keys/{key['prefix']}")
     with psycopg.connect(upgraded) as admin:
         values = {"prefix": key["prefix"], "hash": b"hash", "scopes": ALL}
-        admin.execute(SQL.admit_operator, values)
+        admin.execute(SQL.register_operator, values)
     async with client_with(app, key["key"]) as other:
         assert_shows((await other.get("/tenants")).json(), faults.KEY_INVALID)

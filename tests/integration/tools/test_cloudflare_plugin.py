@@ -197,7 +197,7 @@ class TestTrouble:
         self, emulator: RunningServer, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", f"{TOKEN}\nx")
-        with pytest.raises(Aborted, match="no API token") as caught:
+        with pytest.raises(Aborted, match="API token contains invalid characters") as caught:
             create(CloudflareProvider(), RECORD, host)
         assert TOKEN not in str(caught.value)
 

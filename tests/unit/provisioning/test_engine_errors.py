@@ -20,6 +20,8 @@ PENDING = Diagnostic("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2:
         ("cloudflare: create: 9109 Invalid token (HTTP 403)", program.CLOUDFLARE_UNAUTHORIZED),
         ("create: 81058 An identical record exists. (HTTP 400)", program.FOREIGN_RECORD),
         ("look up: cannot reach http://127.0.0.1:9", program.CLOUDFLARE_UNREACHABLE),
+        ("look up: no API token: set CLOUDFLARE_API_TOKEN", program.CLOUDFLARE_UNAUTHORIZED),
+        ("the API token contains invalid characters", program.CLOUDFLARE_UNAUTHORIZED),
         ("failed to find exactly one result", program.ZONE_NOT_FOUND),
     ],
 )
