@@ -24,7 +24,8 @@ def create(
         bool, typer.Option("--operator", help="a key of no tenant: for all of them")
     ] = False,
     scope: Annotated[
-        list[Scope], typer.Option("--scope", help="what it may do; repeatable; default: all")
+        list[Scope],
+        typer.Option("--scope", help="what it may do; repeatable; every scope if left out"),
     ] = [],  # noqa: B006 - never mutated
     output: OutputOption = Format.TABLE,
 ) -> None:

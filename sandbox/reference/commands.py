@@ -69,5 +69,5 @@ def _options(command: Any) -> list[Any]:
 
 def _about(option: Any) -> str:
     default = option.default
-    usual = "" if default in (None, False) or callable(default) else f"; default: {default}"
+    usual = "" if default in (None, False, []) or callable(default) else f"; default: {default}"
     return f"{option.help or ''}{'; required' if option.required else usual}".lstrip("; ")

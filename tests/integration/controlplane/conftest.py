@@ -39,6 +39,13 @@ def document(name: str = "acme", domain: str | None = None, **spec: Any) -> dict
     }
 
 
+async def create(operator: httpx2.AsyncClient, *args: Any, **spec: Any) -> dict[str, Any]:
+    """Create a tenant and return it."""
+    answer = await operator.post("/tenants", json=document(*args, **spec))
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
 class Clock:
     """A clock that moves by `advance` only."""
 
