@@ -13,14 +13,11 @@ from controlplane.reconciler.ports import CloudEngine
 from hostwinds.faults import INTERRUPTED, SUPERSEDED
 from kit.faults import Fault
 from tests.support.faults import fault_shown
+from tests.support.points import Killed
 from tests.support.tenants import rendered, tenant
 from tests.support.waiting import wait_for
 
 DEADLINE = timedelta(minutes=2)
-
-
-class Killed(BaseException):
-    """The process of a run died."""
 
 
 class Surroundings(Protocol):

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 
 class Killed(BaseException):
     """The process died: no handler runs, nothing more is written."""
+
+
+def killed() -> pytest.RaisesGroup[Killed]:
+    """Expect `Killed`, as itself or in the group of the tasks that it ended."""
+    return pytest.RaisesGroup(Killed, allow_unwrapped=True, flatten_subgroups=True)
 
 
 class Points:

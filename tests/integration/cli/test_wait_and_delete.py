@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 
+import pytest
+
 from cli import faults
 from tests.support.command_line import Terminal
 from tests.support.faults import assert_shows
@@ -35,20 +37,20 @@ def test_wait_with_conditions_of_an_older_generation_times_out(plane, penguin, f
     assert_shows(output, faults.WAIT_TIMEOUT, seconds="0.1", reason=reason)
 
 
-def test_wait_for_a_stalled_tenant_fails_at_once(plane, penguin, file, capsys):
-    penguin("apply", "-f", str(file))
-    plane.set("Stalled", "True", "CloudflareZoneMissing", "zone acme.example does not exist")
-    assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 1
-    reason = "CloudflareZoneMissing: zone acme.example does not exist"
-    assert_shows(capsys.readouterr().err, faults.WAIT_STALLED, reason=reason)
+STALLED = ("Stalled", "True", "CloudflareZoneMissing", "zone acme.example does not exist")
+NO_HOSTS = ("Ready", "Unknown", "HostsUnavailable", "real hosts cannot run here")
 
 
-def test_wait_where_hosts_cannot_run_fails_at_once(plane, penguin, file, capsys):
+@pytest.mark.parametrize(
+    ("condition", "code"), [(STALLED, faults.WAIT_STALLED), (NO_HOSTS, faults.WAIT_UNSUPPORTED)]
+)
+def test_wait_for_a_tenant_that_cannot_become_ready_fails_at_once(
+    plane, penguin, file, capsys, condition, code
+):
     penguin("apply", "-f", str(file))
-    plane.set("Ready", "Unknown", "HostsUnavailable", "real hosts cannot run here")
+    plane.set(*condition)
     assert penguin("wait", "tenant", "acme", "--for=condition=Ready") == 1
-    reason = "HostsUnavailable: real hosts cannot run here"
-    assert_shows(capsys.readouterr().err, faults.WAIT_UNSUPPORTED, reason=reason)
+    assert_shows(capsys.readouterr().err, code, reason=": ".join(condition[2:]))
 
 
 def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, capsys):

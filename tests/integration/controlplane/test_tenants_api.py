@@ -16,6 +16,7 @@ from controlplane.identity.keys import Scope
 from sender.faults import IDEMPOTENCY_MISMATCH
 from tests.integration.controlplane.conftest import create, document
 from tests.support.faults import assert_shows
+from tests.support.points import Killed, killed
 
 
 class TestCreate:
@@ -109,20 +110,17 @@ class TestCreate:
     async def test_creation_killed_before_its_response_is_stored_is_repeated_in_full(
         self, operator, pools
     ):
-        class Killed(BaseException):
-            pass
-
-        def killed(connection, cursor, statement, *_: Any) -> None:
+        def kill(connection, cursor, statement, *_: Any) -> None:
             if statement.startswith("insert into oltp.idempotency_keys"):
                 raise Killed
 
         async with pools.begin(OPERATOR) as connection:
             engine = connection.engine.sync_engine
         headers = {"Idempotency-Key": "one"}
-        event.listen(engine, "before_cursor_execute", killed)
-        with pytest.raises(BaseException):  # noqa: B017, PT011 - a group or Killed itself
+        event.listen(engine, "before_cursor_execute", kill)
+        with killed():
             await operator.post("/tenants", json=document(), headers=headers)
-        event.remove(engine, "before_cursor_execute", killed)
+        event.remove(engine, "before_cursor_execute", kill)
         assert (await operator.get("/tenants")).json()["items"] == []
         again = await operator.post("/tenants", json=document(), headers=headers)
         assert (again.status_code, "Idempotent-Replayed" in again.headers) == (201, False)

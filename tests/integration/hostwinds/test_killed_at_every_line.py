@@ -24,12 +24,9 @@ from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
 from lab.memory import MemoryMachines, MemoryNameserver
 from tests.integration.hostwinds.conftest import KEY, Clock
+from tests.support.points import Killed
 
 TRACED_PATHS = (str(purchase.__file__), str(Path(str(journal_package.__file__)).parent))
-
-
-class Killed(BaseException):
-    """Simulates that the process is killed."""
 
 
 def killed(tried: set[tuple[str, int]], act: Callable[[], object]) -> bool:

@@ -28,13 +28,10 @@ from hostwinds.purchase import Buyer, Deadlines, Order
 from lab.hostwinds.account import HostwindsAccount
 from tests.integration.hostwinds.conftest import Clock
 from tests.support.faults import assert_shows, fault_shown
+from tests.support.points import Killed
 
 ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 12")
 DEADLINES = Deadlines(poll=30, provisioning=1800, portal=60)
-
-
-class Killed(BaseException):
-    """Simulates that the process is killed."""
 
 
 @pytest.fixture

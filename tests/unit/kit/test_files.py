@@ -11,10 +11,7 @@ import pytest
 
 from kit import files
 from kit.launchers import write_launcher
-
-
-class Killed(BaseException):
-    """The process ends here."""
+from tests.support.points import Killed
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kit.processes import own_identity
 from lab.faults import TAKEN
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone, holder
 from lab.running import RunningLab, running
 from tests.support.faults import assert_shows, printed
+from tests.support.labs import lab_of_this_process
 
 
 def test_lock_held_by_another_checkout_names_it(tmp_path: Path) -> None:
@@ -69,14 +69,7 @@ def test_lock_of_the_machine_is_writable_by_root_only() -> None:
 @pytest.fixture
 def own_lab() -> RunningLab:
     """The description of a lab that runs as this process."""
-    return RunningLab(
-        process=own_identity(),
-        level="api",
-        hostwinds_url="",
-        hostwinds_key="",
-        cloudflare_url="",
-        cloudflare_token="",
-    )
+    return lab_of_this_process()
 
 
 def test_lab_whose_process_number_was_reused_does_not_run(

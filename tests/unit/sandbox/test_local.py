@@ -10,10 +10,10 @@ import pytest
 from cli.api import Api, connect
 from kit.processes import own_identity
 from lab.faults import NO_RECEIVER, NOT_RUNNING
-from lab.running import RunningLab
 from sandbox import demo, lab, local
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tests.support.faults import assert_shows, printed
+from tests.support.labs import lab_of_this_process
 
 
 @pytest.fixture(autouse=True)
@@ -25,16 +25,8 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def running() -> None:
     """A lab at API level."""
-    lab = RunningLab(
-        process=own_identity(),
-        level="api",
-        hostwinds_url="",
-        hostwinds_key="",
-        cloudflare_url="",
-        cloudflare_token="",
-    )
     local.lab_dir().mkdir(parents=True, exist_ok=True)
-    lab.write(local.lab_dir())
+    lab_of_this_process().write(local.lab_dir())
 
 
 def test_lab_command_without_a_lab_is_refused() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kit.faults import Code
 from tests.support.faults import assert_shows, printed
+from tests.support.points import Killed
 from vault import KeyRing, Vault, VaultError, faults
 
 
@@ -44,9 +45,6 @@ def test_key_ring_file_is_private_and_never_replaced(path: Path) -> None:
 def test_key_ring_interrupted_while_written_is_created_the_next_time(
     path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    class Killed(BaseException):
-        pass
-
     def killed(*_: object) -> None:
         raise Killed
 
