@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from blueprint.mail_address import OwnAddress
 from blueprint.tenant import (
     DOMAIN_PATTERN,
     DmarcPolicy,
@@ -14,7 +15,6 @@ from blueprint.tenant import (
     Document,
     DomainName,
     Label,
-    MailAddress,
     Size,
     TenantSpec,
     Warmup,
@@ -149,7 +149,7 @@ class Domain(Document):
 class Mailbox(Document):
     """One mailbox."""
 
-    address: MailAddress
+    address: OwnAddress
     domain: DomainName
     daily_cap: int
 

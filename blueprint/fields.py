@@ -17,8 +17,14 @@ CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029"
 """Control characters and line ends, for a character class of a pattern."""
 ONE_LINE = rf"^[^{CONTROLS}]*$"
 NOT_BLANK = rf"^[^{CONTROLS}]*[^{CONTROLS} ][^{CONTROLS}]*$"
-LOCAL_PART = r"^[^@]{1,64}@"
-"""RFC 5321 section 4.5.3.1.1."""
+
+
+class NotMatching(ValueError):
+    """A text is refused: what to write, and where it is clear, the text that was meant."""
+
+    def __init__(self, remedy: str, suggestion: str | None = None) -> None:
+        super().__init__(remedy)
+        self.suggestion = suggestion
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Matching:
 
         def check(text: str) -> str:
             if matches(text) is None:
-                raise ValueError(self.remedy)
+                raise NotMatching(self.remedy)
             return text
 
         return AfterValidator(check).__get_pydantic_core_schema__(source, handler)
@@ -58,5 +64,4 @@ def _whole(value: object) -> object:
 
 Whole = BeforeValidator(_whole)
 """Accepts 3.0 as 3, as JSON Schema does, for an integer that is otherwise strict."""
-ShortLocalPart = Matching(LOCAL_PART, "use at most 64 characters before the @")
 OneLine = Matching(ONE_LINE, "write it without control characters and line breaks")

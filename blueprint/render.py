@@ -10,6 +10,7 @@ from blueprint.catalogue import SIZES
 from blueprint.cost import cost_of
 from blueprint.digest import digest_of
 from blueprint.document import Blueprint, Domain, Host, Mailbox, PublicKeys, Record, Sending
+from blueprint.mail_address import domain_of
 from blueprint.platform import Platform
 from blueprint.tenant import DomainSpec, HostSpec, Tenant
 
@@ -46,7 +47,7 @@ def render(
         "mailboxes": tuple(
             Mailbox(
                 address=box.address,
-                domain=box.address.partition("@")[2],
+                domain=domain_of(box.address),
                 daily_cap=box.daily_cap,
             )
             for box in spec.mailboxes

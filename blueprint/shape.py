@@ -10,12 +10,12 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from blueprint.faults import INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY, Located, Path, dotted
+from blueprint.mail_address import meant_domain
 from blueprint.tenant import (
     DOMAIN_PATTERN,
     LABEL_KEY_PATTERN,
     LABEL_PATTERN,
     LABEL_VALUE_PATTERN,
-    MAIL_PATTERN,
 )
 
 WHOLE = "the document"
@@ -24,7 +24,6 @@ PATTERNS = {
     "beginning with a letter and not ending with a hyphen",
     DOMAIN_PATTERN: "a full domain name in lower case without a final dot, "
     "other letters in Punycode (xn--…)",
-    MAIL_PATTERN: "a mail address in lower case, such as sales@acme.example",
     LABEL_KEY_PATTERN: "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a "
     "letter or digit; a domain name and '/' may come before",
     LABEL_VALUE_PATTERN: "at most 63 letters, digits, '-', '_' and '.', beginning and ending with "
@@ -104,17 +103,12 @@ def _expected(detail: Detail) -> str:
 
 
 def _suggestion(detail: Detail) -> str | None:
-    """Return the probable domain name: without final dot, in lower case, in Punycode."""
-    text, pattern = detail["input"], str(detail.get("ctx", {}).get("pattern"))
-    if pattern != DOMAIN_PATTERN or not isinstance(text, str):
-        return None
-    try:
-        candidate = text.strip().rstrip(".").lower().encode("idna").decode()
-    except UnicodeError:
-        return None
-    # The standard library (IDNA 2003) maps a few letters that are distinct since IDNA 2008.
-    is_same_name = not set(text) & set("ßς\u200c\u200d")
-    return candidate if is_same_name and re.fullmatch(pattern, candidate) else None
+    """Return the text that was probably meant."""
+    text, rule = detail["input"], detail.get("ctx", {})
+    if rule.get("pattern") != DOMAIN_PATTERN or not isinstance(text, str):
+        return getattr(rule.get("error"), "suggestion", None)
+    candidate = meant_domain(text)
+    return candidate if candidate and re.fullmatch(DOMAIN_PATTERN, candidate) else None
 
 
 def abbreviated(value: object) -> str:

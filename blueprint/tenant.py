@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from blueprint.fields import Matching, ShortLocalPart, Whole
+from blueprint.fields import Matching, Whole
+from blueprint.mail_address import DOMAIN, OwnAddress
 
 API_VERSION = "penguinmails.dev/v1"
 
 LABEL_PATTERN = r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$"
-DOMAIN_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$"
-MAIL_PATTERN = r"^[a-z0-9_%+-]+(\.[a-z0-9_%+-]+)*@" + DOMAIN_PATTERN[1:]
+DOMAIN_PATTERN = f"^{DOMAIN.replace('A-Za-z', 'a-z')}$"
 LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"
 LABEL_KEY_PATTERN = (
     r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?"
@@ -27,9 +27,6 @@ Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
 
 DomainName = Annotated[str, Field(max_length=200, pattern=DOMAIN_PATTERN)]
 """A lower-case fully qualified domain name in Punycode, without the final dot (RFC 1035)."""
-
-MailAddress = Annotated[str, Field(max_length=254, pattern=MAIL_PATTERN), ShortLocalPart]
-"""A lower-case mailbox address (RFC 5321)."""
 
 LabelKey = Annotated[
     str,
@@ -118,7 +115,8 @@ class DomainSpec(Document):
 class MailboxSpec(Document):
     """One mailbox that people and campaigns send from."""
 
-    address: MailAddress
+    address: OwnAddress
+    """In any case; kept in lower case."""
     daily_cap: Annotated[int, Field(ge=1, le=500, strict=True), Whole] = 50
 
 

@@ -23,6 +23,7 @@ from blueprint.faults import (
     Path,
     dotted,
 )
+from blueprint.mail_address import domain_of
 from blueprint.naming import CUSTOMERS_LABEL, EGRESS_LABEL, RETURN_PATH_LABEL
 from blueprint.platform import Platform
 from blueprint.tenant import Dns, Tenant
@@ -114,7 +115,7 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
     boxes = tenant.spec.mailboxes
     yield from _repeated((b.address for b in boxes), ("spec", "mailboxes"), "address", "mailbox")
     for index, box in enumerate(boxes):
-        if box.address.partition("@")[2] not in names:
+        if domain_of(box.address) not in names:
             path = ("spec", "mailboxes", index, "address")
             yield _located(FOREIGN_MAILBOX, *path, address=box.address, domains=listed)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from blueprint.mail_address import folded
 from blueprint.tenant import Warmup
 from sender.clock import Clock, SystemClock
 from sender.database import SQL
@@ -100,7 +101,7 @@ def dkim_context(tenant_id: UUID, domain: str) -> str:
 
 def mailbox_subject(tenant_id: UUID, address: str) -> str:
     """Name a From address among the daily counters."""
-    return f"{tenant_id}/{address.lower()}"
+    return f"{tenant_id}/{folded(address)}"
 
 
 async def publish(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from blueprint.mail_address import domain_of
 from sender.database import SQL
 from sender.faults import MESSAGE_NOT_FOUND
 from sender.schemas import Decision, Explanation, MessageView, Stop
@@ -48,7 +49,7 @@ async def list_messages(
 async def _stops(connection: Connection, view: MessageView) -> list[Stop]:
     if view.finished_at is not None:
         return []
-    domain = view.from_address.rpartition("@")[2].lower()
+    domain = domain_of(view.from_address)
     rows = await connection.execute(
         SQL.stops_of_message, {"tenant_id": view.tenant_id, "domain": domain}
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
+from blueprint.mail_address import folded
 from blueprint.warmup import ADDRESS, MAILBOX
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, Snapshot
 from sender.schemas import OutgoingMessage, Stop, StopScope
@@ -84,7 +85,7 @@ def decide(
         return _never("domain_unknown", f"{message.from_domain} is not a domain of the tenant")
     if not domain.verified:
         return _later(again, "domain_not_verified", f"{domain.name} has not been verified")
-    mailbox_cap = _mailbox_cap(entry, message.from_address.lower(), now)
+    mailbox_cap = _mailbox_cap(entry, message.from_address, now)
     if snapshot.mailbox_used >= mailbox_cap:
         return _tomorrow(
             now,
@@ -150,7 +151,7 @@ def _next_in_turn(free: list[SendingAddress], snapshot: Snapshot) -> SendingAddr
 
 def _mailbox_cap(entry: DirectoryEntry, sender: str, now: datetime) -> int:
     warmed = MAILBOX[entry.warmup].cap(warmup_day(entry, now))
-    own = [box.daily_cap for box in entry.mailboxes if box.address.lower() == sender]
+    own = [box.daily_cap for box in entry.mailboxes if folded(box.address) == folded(sender)]
     return min([warmed, *own])
 
 

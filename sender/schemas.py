@@ -19,12 +19,9 @@ from pydantic import (
     field_validator,
 )
 
-from blueprint.fields import Matching, OneLine, ShortLocalPart, Whole
+from blueprint.fields import Matching, OneLine, Whole
+from blueprint.mail_address import MailAddress, domain_of
 
-ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-ADDRESS = rf"^{ATOM}(\.{ATOM})*@({LABEL}\.)+{LABEL}$"
-"""An ASCII address (RFC 5321 dot-string, domain in Punycode); nothing in it can end a header."""
 TIME = (
     r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
     r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
@@ -48,16 +45,6 @@ Time = Annotated[
     AwareDatetime,
     BeforeValidator(_written),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": TIME}),
-]
-MailAddress = Annotated[
-    str,
-    Field(max_length=254),
-    Matching(
-        ADDRESS,
-        "give a mail address such as bob@example.com, other letters in its domain "
-        "in Punycode (xn--…)",
-    ),
-    ShortLocalPart,
 ]
 Name = Annotated[str, Field(max_length=200), OneLine]
 Body = Annotated[
@@ -112,8 +99,8 @@ class OutgoingMessage(BaseModel):
 
     @property
     def from_domain(self) -> str:
-        """The domain that DKIM and the return path align with, lower case."""
-        return self.from_address.rpartition("@")[2].lower()
+        """The domain that DKIM and the return path align with."""
+        return domain_of(self.from_address)
 
 
 class StopScope(StrEnum):

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from blueprint.mail_address import folded
 from sender.database import SQL
 from sender.trail import Connection
 
@@ -18,12 +19,8 @@ class Reason(StrEnum):
 
 
 def recipient_hash(address: str) -> bytes:
-    """Return the SHA-256 of an address in the one form that we compare.
-
-    Case is folded in the local part too: no receiver of weight tells `Bob` from `bob`, and a
-    person who unsubscribed must not get mail because of a capital letter.
-    """
-    return hashlib.sha256(address.strip().lower().encode()).digest()
+    """Return the SHA-256 of an address in the form in which addresses are compared."""
+    return hashlib.sha256(folded(address).encode()).digest()
 
 
 async def suppress(

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
+from blueprint.mail_address import domain_of
 from blueprint.naming import host_of
 from blueprint.platform import Platform
 from controlplane.conditions import repository as condition_rows
@@ -102,7 +103,7 @@ def _mailboxes(listed: Listed) -> Iterable[MailboxView]:
     for box in listed.tenant.document.spec.mailboxes:
         yield MailboxView(
             **listed.common("mailbox", box.address),
-            domain=box.address.rpartition("@")[2],
+            domain=domain_of(box.address),
             daily_cap=box.daily_cap,
         )
 
@@ -126,6 +127,7 @@ async def page(
     """Return the parts behind a cursor, at most `limit`, and the cursor of the next page."""
     if tenant is not None:
         await service.find(connection, tenant)
+    name = name and name.lower()  # as DNS and our mailboxes, which ignore case
     start, _, last = cursor.partition("/")
     spec = {} if name is None else kind.fragment(name)
     parts: list[P] = []

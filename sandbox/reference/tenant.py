@@ -95,6 +95,8 @@ def _limits(field: Any) -> str:
         pattern = getattr(rule, "pattern", None)
         if pattern in PATTERNS:
             limits.insert(0, PATTERNS[pattern])
+        elif (remedy := getattr(rule, "remedy", None)) is not None:
+            limits.append(remedy)
         limits += [
             text.format(getattr(rule, key))
             for key, text in LIMITS.items()

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from blueprint.faults import ACROSS_FIELDS, FAULTS, INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY
 from blueprint.loading import load, parse
+from blueprint.mail_address import ADDRESS
 from blueprint.schema import tenant_schema
 from blueprint.tenant import (
     DOMAIN_PATTERN,
     LABEL_KEY_PATTERN,
     LABEL_PATTERN,
     LABEL_VALUE_PATTERN,
-    MAIL_PATTERN,
 )
 from kit.faults import Code, Fault
 from tests.support.changed_documents import changed
@@ -31,7 +31,7 @@ PATTERNS = (
     LABEL_KEY_PATTERN,
     LABEL_PATTERN,
     LABEL_VALUE_PATTERN,
-    MAIL_PATTERN,
+    ADDRESS,
 )
 KEYS = ("name", "labels", "zone", "api_version", "address")
 
@@ -98,7 +98,7 @@ def document_with(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
 
 
 LABELS = ("metadata", "labels")
-ADDRESS = ("spec", "mailboxes", 0, "address")
+MAILBOX = ("spec", "mailboxes", 0, "address")
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ ADDRESS = ("spec", "mailboxes", 0, "address")
         (("spec", "mailboxes", 0, "daily_cap"), 500.0, 501.0),
         (("spec", "hosts", 0, "name"), "mx1", "mx1\n"),
         (("spec", "hosts", 0, "zone"), None, ""),
-        (ADDRESS, f"{'a' * 64}@acme.example", f"{'a' * 65}@acme.example"),
-        (ADDRESS, "a.b@acme.example", "a..b@acme.example"),
+        (MAILBOX, f"{'a' * 64}@acme.example", f"{'a' * 65}@acme.example"),
+        (MAILBOX, "a.b@acme.example", "a..b@acme.example"),
         ((*LABELS, "team"), "", "a b"),
         ((*LABELS, "team"), "a" * 63, "a" * 64),
         ((*LABELS, "a" * 63), "x", 1),

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
 from controlplane.keys.schemas import KeyRequest
 from controlplane.stops.schemas import StopRequest
 from controlplane.tenants.pause import PauseRequest
 from sandbox.reference.api import description
-from sender.schemas import ADDRESS, TIME, OutgoingMessage
+from sender.schemas import TIME, OutgoingMessage
 from tests.support.changed_documents import changed
 
 MESSAGE = {

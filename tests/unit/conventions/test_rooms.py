@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((checkout() / "pyproject.toml").read_text())
 FIRST_PARTY = set(PROJECT["tool"]["mypy"]["packages"])
 MAY_USE: dict[str, set[str]] = {
     "kit": set(),
-    "blueprint": {"pydantic", "yaml"},
+    "blueprint": {"idna", "pydantic", "yaml"},
     "vault": {"cryptography"},
     "hostwinds": {"pydantic", "httpx2", "psycopg", "pulumi", "grpc", "google"},
     "stacks": {"pydantic", "psycopg", "pulumi", "pulumi_cloudflare"},

@@ -137,7 +137,8 @@ def test_stop_takes_precedence_over_other_reasons_to_wait(active: Stop, words: s
 
 
 def test_stop_of_a_domain_ignores_case() -> None:
-    shouted = MESSAGE.model_copy(update={"from_address": "Sales@ACME.Example"})
+    body = MESSAGE.model_dump(by_alias=True) | {"from": "Sales@ACME.Example"}
+    shouted = OutgoingMessage.model_validate(body)
     active = stop(StopScope.DOMAIN, "acme.example")
     assert decided(replace(SNAPSHOT, stops=(active,)), shouted).reason == "stopped"
 
