@@ -104,6 +104,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
     nameserver: Nameserver = MemoryNameserver() if internet is None else internet.nameserver
     key, token = secrets.token_hex(16), secrets.token_urlsafe(CLOUDFLARE_TOKEN_LENGTH)
     hostwinds = HostwindsAccount(machines, nameserver, key, show_after=LISTED_AFTER_SECONDS)
+    hostwinds.agenda.start()
     stack.callback(hostwinds.close)
     cloudflare = CloudflareAccount(nameserver, token)
     operator = PortalOperator(hostwinds, journal_from_environment)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ from kit.faults import Fault
 from lab import cgroups, leftovers, network
 from lab.commands import environment, run
 from lab.faults import FAILED
+from lab.ports import Rule
 
 REBOOT = 133
 """Exit code of nspawn when the guest asked to be booted again."""
@@ -116,6 +116,10 @@ class Guest:
                 raise self._failed("does not restart")
         self._wait_for_banner()
 
+    def protect(self, rules: Sequence[Rule]) -> None:
+        """Let only this through its port, whether it runs or not."""
+        network.protect(self._ident, rules)
+
     def attach(self, address: str) -> None:
         """Permit a further address, and add it where the guest runs."""
         self.addresses.append(address)
@@ -128,9 +132,17 @@ class Guest:
         if self._powered:
             network.forbid(self._ident, address)
 
+    def prefer(self, address: str) -> None:
+        """Make an address the first one."""
+        self.addresses.remove(address)
+        self.addresses.insert(0, address)
+        if self._powered:
+            network.prefer(self._ident, address)
+
     def destroy(self) -> None:
         """End it and remove its disk."""
         self.cut()
+        network.expose(self._ident)
         for path in leftovers.mounts(self._directory):
             leftovers.unmount(path)
         if self._directory.exists():
@@ -197,7 +209,7 @@ class Guest:
         deadline = time.monotonic() + BOOT_DEADLINE
         while True:
             try:
-                with socket.create_connection((self.addresses[0], 22), 0.1) as stream:
+                with network.connection(self._ident, 22, 0.1) as stream:
                     stream.settimeout(2)
                     if stream.recv(4) == b"SSH-":
                         return

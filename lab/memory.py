@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from lab.ports import Rule
+
 
 class MemoryMachines:
     """Servers that exist only as entries."""
@@ -13,6 +15,21 @@ class MemoryMachines:
         self.addresses: dict[int, list[str]] = {}
         self.passwords: dict[int, str] = {}
         self.powered: dict[int, bool] = {}
+        self.rules: dict[int, list[Rule]] = {}
+
+    def filter(self, server_id: int, rules: Sequence[Rule]) -> None:
+        """Record what the port lets pass."""
+        self.rules[server_id] = list(rules)
+
+    def set_password(self, server_id: int, password: str) -> None:
+        """Record the password."""
+        self.passwords[server_id] = password
+
+    def prefer(self, server_id: int, address: str) -> None:
+        """Put an address first."""
+        addresses = self.addresses[server_id]
+        addresses.remove(address)
+        addresses.insert(0, address)
 
     def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
         """Add a host."""
@@ -34,7 +51,7 @@ class MemoryMachines:
 
     def destroy(self, server_id: int) -> None:
         """Remove a host."""
-        for memory in (self.addresses, self.passwords, self.powered):
+        for memory in (self.addresses, self.passwords, self.powered, self.rules):
             memory.pop(server_id, None)
 
 

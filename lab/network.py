@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from lab.commands import attempt, run
+from lab.ports import Rule
 
 PREFIX = "lab-"
 """Prefix of every namespace of the lab."""
@@ -28,9 +29,23 @@ CLONE_NEWNET = 0x40000000
 NETWORK = "198.18.0.0/15"
 LENGTH = 15
 
+RECORD = "update @flows { ip saddr . meta l4proto . th sport . ip daddr . th dport } accept"
+FLOW_SECONDS = 900
+"""How long replies to the last packet of a connection pass."""
+
 RULES = f"""
 table bridge lab {{
   set bought {{ type ifname . ipv4_addr; }}
+  set flows {{
+    typeof ip saddr . meta l4proto . th sport . ip daddr . th dport
+    flags dynamic,timeout; timeout {FLOW_SECONDS}s; size 524288
+  }}
+  map incoming {{ type ifname : verdict; }}
+  map outgoing {{ type ifname : verdict; }}
+  chain replies {{
+    ip daddr . meta l4proto . th dport . ip saddr . th sport @flows accept
+    icmp type {{ echo-reply, destination-unreachable, time-exceeded }} accept
+  }}
   chain ports {{
     type filter hook prerouting priority 0; policy accept;
     iifname "{MACHINE_LINK}" accept
@@ -38,10 +53,22 @@ table bridge lab {{
     iifname . ip saddr != @bought counter drop
     iifname . arp saddr ip != @bought counter drop
     ip daddr != {NETWORK} counter drop
+    ether type arp accept
+    jump replies
+    iifname vmap @outgoing
+  }}
+  chain delivery {{
+    type filter hook postrouting priority 0; policy accept;
+    ether type != ip accept
+    jump replies
+    oifname vmap @incoming
   }}
 }}
 """
-"""A guest sends only from addresses that it bought, and only to the lab."""
+"""A guest sends only from addresses that it bought, and only to the lab. A guest with a firewall
+profile has a chain for each direction, which drops what the profile does not allow. The kernel
+may have no connection tracking on bridges: `flows` has the packets that a rule let pass, so that
+replies to them pass, too, and a rule that is removed also ends what it had let in."""
 
 
 def up() -> None:
@@ -61,16 +88,28 @@ def up() -> None:
 def listener(port: int) -> socket.socket:
     """Return a socket of this process that listens at SERVICES, inside the lab's namespace."""
 
-    def make() -> socket.socket:
-        with (NAMES / NAMESPACE).open() as namespace:
+    return _inside(NAMESPACE, lambda: socket.create_server((SERVICES, port)))
+
+
+def connection(guest: str, port: int, timeout: float) -> socket.socket:
+    """Return a connection from inside a guest to itself, where no rule applies."""
+    address = ("127.0.0.1", port)
+    return _inside(f"{PREFIX}{guest}", lambda: socket.create_connection(address, timeout))
+
+
+def _inside(name: str, make: Callable[[], socket.socket]) -> socket.socket:
+    """Make a socket of this process in a namespace; raises OSError."""
+
+    def enter() -> socket.socket:
+        with (NAMES / name).open() as namespace:
             if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "the lab's namespace cannot be entered")
-        return socket.create_server((SERVICES, port))
+                raise OSError(ctypes.get_errno(), f"namespace {name} cannot be entered")
+        return make()
 
     with ThreadPoolExecutor(
         max_workers=1
     ) as pool:  # only its thread enters the namespace, and ends
-        return pool.submit(make).result()
+        return pool.submit(enter).result()
 
 
 def down() -> None:
@@ -117,11 +156,51 @@ def connect(guest: str, addresses: Sequence[str]) -> str:
     return namespace
 
 
+def protect(guest: str, rules: Sequence[Rule]) -> None:
+    """Let only this, and replies, through a guest's port, from now on and after each boot."""
+    lines = []
+    for direction, title in (("ingress", "incoming"), ("egress", "outgoing")):
+        chain = f"{title}-{guest}"
+        lines += [f"add chain bridge lab {chain}", f"flush chain bridge lab {chain}"]
+        allowed = [_match(rule) for rule in rules if rule.direction == direction]
+        lines += [
+            f"add rule bridge lab {chain} {match}" for matches in allowed for match in matches
+        ]
+        lines += [f"add rule bridge lab {chain} counter drop"]
+        lines += [f'add element bridge lab {title} {{ "{_port(guest)}" : jump {chain} }}']
+    run("ip", "netns", "exec", NAMESPACE, "nft", "-f", "-", stdin="\n".join(lines) + "\n")
+
+
+def expose(guest: str) -> None:
+    """Remove a guest's rules; idempotent."""
+    for title in ("incoming", "outgoing"):
+        nft = ("ip", "netns", "exec", NAMESPACE, "nft")
+        attempt(*nft, "delete", "element", "bridge", "lab", title, f'{{ "{_port(guest)}" }}')
+        attempt(*nft, "delete", "chain", "bridge", "lab", f"{title}-{guest}")
+
+
+def _match(rule: Rule) -> list[str]:
+    """Return a rule in the language of nft, one line per protocol."""
+    ported = [rule.protocol] if rule.protocol in ("tcp", "udp") else []
+    if rule.protocol is None:
+        ported = ["tcp", "udp"]
+    lines = [f"meta l4proto {name} th dport {rule.first}-{rule.last} {RECORD}" for name in ported]
+    if rule.protocol in (None, "icmp"):
+        lines.append("meta l4proto icmp accept")
+    return lines
+
+
 def disconnect(guest: str, addresses: Sequence[str]) -> None:
     """Remove a guest's network, with everything it configured there."""
     attempt("ip", "-n", NAMESPACE, "link", "del", _port(guest))
     attempt("ip", "netns", "del", f"{PREFIX}{guest}")
     _bought("delete", guest, addresses)
+
+
+def prefer(guest: str, address: str) -> None:
+    """Let a running guest's connections come from an address, unless they are bound."""
+    route = f"route replace default via {MACHINE} src {address}"
+    run("ip", "-n", f"{PREFIX}{guest}", *route.split())
 
 
 def permit(guest: str, address: str) -> None:

@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from hostwinds.journal import Journal
 from kit.faults import Fault
-from lab.hostwinds.account import HostwindsAccount, ProviderError
+from lab.hostwinds.account import HostwindsAccount
+from lab.hostwinds.agenda import ProviderError
 
 PAUSE_SECONDS = 0.3
 """Between two checks of the open requests."""
@@ -56,7 +57,7 @@ class PortalOperator:
     def _free(self, service: int) -> int:
         """Count the secondary addresses of a server that no request has adopted yet."""
         try:
-            secondary = self._account.server("Portal", service).ips[1:]
+            secondary = self._account.server(None, service).ips[1:]
         except ProviderError:
             return 1 << 16  # the server is gone: nothing is bought for it
         adopted = self._journal().adopted(str(service))

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a server's port lets pass; replies to it pass as well."""
+
+    direction: str
+    """`ingress` or `egress`."""
+    protocol: str | None
+    """tcp, udp or icmp; None is every one."""
+    first: int
+    last: int
+    """Range of the destination's ports."""
 
 
 class Machines(Protocol):
@@ -12,11 +26,20 @@ class Machines(Protocol):
     def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
         """Boot a new host with its primary address; root may log in with this password."""
 
+    def filter(self, server_id: int, rules: Sequence[Rule]) -> None:
+        """Let only this pass through the host's port, at once and from its next boot on."""
+
+    def set_password(self, server_id: int, password: str) -> None:
+        """Set root's password on the running host."""
+
     def attach(self, server_id: int, address: str) -> None:
         """Permit an additional address on the host's port and add it to the host."""
 
     def detach(self, server_id: int, address: str) -> None:
-        """Remove an additional address."""
+        """Remove an address, not the only one."""
+
+    def prefer(self, server_id: int, address: str) -> None:
+        """Make an attached address the primary one."""
 
     def power(self, server_id: int, action: Literal["boot", "shutdown", "reboot", "cut"]) -> None:
         """Act on the power of a host; `cut` is without warning."""

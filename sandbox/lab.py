@@ -67,14 +67,13 @@ def status(output: OutputOption = Format.TABLE) -> None:
     if lab is None:
         rows = _leftover_rows()
     else:
-        ledger = _request("GET", f"{lab.hostwinds_url}/_lab/ledger").json()
-        charged = sum(float(line["usd"]) for line in ledger)
+        charges = _request("GET", f"{lab.hostwinds_url}/_lab/charges").json()
         rows = [
             {"what": "lab", "state": f"running at level {lab.level}", "address": None},
             {"what": "hostwinds", "state": "emulated", "address": lab.hostwinds_url},
             {"what": "cloudflare", "state": "emulated", "address": lab.cloudflare_url},
             *_guests(lab),
-            {"what": "charged", "state": f"{charged:.2f} USD a month", "address": None},
+            {"what": "charged", "state": f"{charges['usd_a_month']} USD a month", "address": None},
         ]
     print_rows(rows, ("what", "state", "address"), output)
 

@@ -31,7 +31,7 @@ class OverEmulators:
     def __init__(self, engine: CloudEngine, cloud: Cloud) -> None:
         cloud.cloudflare.create_zone("beta.example")
         # The first listing after an order is empty, on a busy machine too.
-        cloud.hostwinds.show_after = 2.0
+        cloud.hostwinds.settings.listed_after = 2.0
         self.engine = engine
         self._cloud = cloud
 

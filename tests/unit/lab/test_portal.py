@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from lab.faults import FAILED
-from lab.hostwinds.account import HostwindsAccount, ProviderError
+from lab.hostwinds.account import HostwindsAccount
+from lab.hostwinds.agenda import ProviderError
 from lab.portal import PortalOperator
 
 SERVICE = 721334
@@ -32,7 +33,7 @@ class Provider:
         self._errors = list(errors)
         self.sold = threading.Event()
 
-    def server(self, _: str, __: int) -> SimpleNamespace:
+    def server(self, _: None, __: int) -> SimpleNamespace:
         return SimpleNamespace(ips=["198.18.1.10"])
 
     def attach(self, _: int) -> str:
@@ -45,7 +46,7 @@ class Provider:
 @pytest.mark.parametrize(
     "error",
     [
-        ProviderError("Portal", "No more addresses."),
+        ProviderError(None, "No more addresses."),
         FAILED(part="`ip`", reason="no such namespace"),
     ],
 )
