@@ -4,65 +4,91 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.cloudflare.errors import Refusal, identical, record_missing, zone_missing
-from lab.cloudflare.records import TXT_TOTAL, joined, normalised, plain_content
+from lab.cloudflare import routing
+from lab.cloudflare.errors import Refusal, bad_body, out_of_reach, type_fixed, zone_missing
+from lab.cloudflare.limits import FREE, PLANS, REQUESTS, RateLimit
+from lab.cloudflare.records import ascii_name, normalised
+from lab.cloudflare.tokens import READ_WRITE, Permission, Tokens
+from lab.cloudflare.zone import Record, Zone, timestamp
 from lab.injection import Injection
 from lab.ports import Nameserver
 
-QUOTA = 200
+QUOTA = FREE.records
 """Records of a zone on the free plan, since September 2024."""
-DEFAULT_TTL = 300
-"""What `automatic` means, in seconds."""
-
-
-@dataclass
-class Zone:
-    """One zone and its records by id."""
-
-    id: str
-    name: str
-    created_on: str
-    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+EMAIL = "owner@lab.example"
+GLOBAL_KEY = "9a7806061c88ada191ed06f989cc3dac00000"
+NAME_SERVERS = ("ns1.lab.example", "ns2.lab.example")
+ALIASES = 8
+"""CNAMEs that are followed for the addresses of a flattened one."""
+BATCH = ("deletes", "patches", "puts", "posts")
+"""The parts of a batch, in the order in which they are done."""
+FAULTS = (
+    "lost_answer",
+    "old_wrapper",
+    "out_of_reach",
+    "rate_limited",
+    "read_error",
+    "refused_with_200",
+    "server_error",
+    "slow",
+)
+"""`lost_answer` breaks the connection after a write took effect; `server_error` is 500 before it,
+`read_error` 500 for a read; `refused_with_200` answers `success: false` with status 200;
+`old_wrapper` puts refusals into 1004 "DNS Validation Error"; `out_of_reach` is 403."""
 
 
 class CloudflareAccount:
-    """The account of one API token. Methods raise Refusal where the API would refuse."""
+    """One account. Methods raise Refusal where the API would refuse."""
 
     def __init__(
         self,
         nameserver: Nameserver,
         token: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        requests: int = REQUESTS,
     ) -> None:
+        """`token` has the rights that a control plane needs; `requests` are per five minutes."""
         self.token = token
-        self.faults = Injection("lost_answer", "rate_limited", "server_error", "slow")
+        self.id = uuid.uuid4().hex
+        self.name = "Lab"
+        self.faults = Injection(*FAULTS)
         self.unreadable: set[str] = set()
         """Names of zones whose look-up answers 500."""
+        self.tokens = Tokens(token, EMAIL, GLOBAL_KEY)
+        self.limit = RateLimit(clock, requests)
         self._nameserver = nameserver
         self._clock = clock
         self._zones: dict[str, Zone] = {}
+        self._removed: set[str] = set()
         self._lock = threading.RLock()
 
-    def zones(self) -> list[dict[str, Any]]:
-        """List all zones."""
-        with self._lock:
-            return [self._zone_body(zone) for zone in self._zones.values()]
+    def add_token(
+        self, permissions: Collection[Permission | str], zones: Collection[str] | None = None
+    ) -> str:
+        """Make a token with these permissions, for these zones or all; return its text."""
+        return self.tokens.add(permissions, zones)
 
-    def create_zone(self, name: str) -> dict[str, Any]:
+    def zones(self, permissions: Collection[str] = READ_WRITE) -> list[Record]:
+        """List all zones by name."""
+        with self._lock:
+            bodies = [self._body(zone, permissions) for zone in self._zones.values()]
+            return sorted(bodies, key=lambda body: str(body["name"]))
+
+    def create_zone(self, name: str, permissions: Collection[str] = READ_WRITE) -> Record:
         """Add a zone; it is pending until the owner delegates it."""
-        name = name.rstrip(".").lower()
+        name = ascii_name(name)
         with self._lock:
             if any(zone.name == name for zone in self._zones.values()):
                 raise Refusal(1061, f"{name} already exists.")
-            zone = Zone(uuid.uuid4().hex, name, self._now())
+            zone = Zone(uuid.uuid4().hex, name, self._clock())
             self._nameserver.create_zone(name)
             self._zones[zone.id] = zone
-            return self._zone_body(zone)
+            return self._body(zone, permissions)
 
     def register(self, name: str) -> None:
         """Add a zone if it is missing, and delegate it to our name server."""
@@ -71,10 +97,30 @@ class CloudflareAccount:
                 self.create_zone(name)
             self._nameserver.delegate(name)
 
-    def zone(self, zone_id: str) -> dict[str, Any]:
+    def zone(self, zone_id: str, permissions: Collection[str] = READ_WRITE) -> Record:
         """Return one zone."""
         with self._lock:
-            return self._zone_body(self._zone(zone_id))
+            return self._body(self._zone(zone_id), permissions)
+
+    def name_of(self, zone_id: str) -> str:
+        """Return the name of a zone."""
+        with self._lock:
+            return self._zone(zone_id).name
+
+    def change_zone(self, zone_id: str, body: Mapping[str, Any]) -> None:
+        """Change settings or the plan of a zone."""
+        with self._lock:
+            zone = self._zone(zone_id)
+            zone.paused = bool(body.get("paused", zone.paused))
+            zone.type = str(body.get("type", zone.type))
+            zone.vanity_name_servers = list(
+                body.get("vanity_name_servers", zone.vanity_name_servers)
+            )
+            if "plan" in body:
+                plan = PLANS.get(str((body["plan"] or {}).get("id")))
+                if plan is None:
+                    raise Refusal(1005, "Invalid plan identifier")
+                zone.plan = plan
 
     def delete_zone(self, zone_id: str) -> None:
         """Remove a zone with its records."""
@@ -82,158 +128,185 @@ class CloudflareAccount:
             zone = self._zone(zone_id)
             self._nameserver.delete_zone(zone.name)
             del self._zones[zone_id]
+            self._removed.add(zone_id)
 
-    def records(self, zone_id: str) -> list[dict[str, Any]]:
-        """List a zone's records."""
+    def records(self, zone_id: str, *, shadows: bool = False) -> list[Record]:
+        """List a zone's records, the oldest first; `shadows` adds what hides them."""
         with self._lock:
-            return list(self._zone(zone_id).records.values())
+            zone = self._zone(zone_id)
+            records = list(zone.records.values())
+            return [_with_shadow(zone, record) for record in records] if shadows else records
 
-    def record(self, zone_id: str, record_id: str) -> dict[str, Any]:
+    def record(self, zone_id: str, record_id: str) -> Record:
         """Return one record."""
         with self._lock:
-            return self._record(self._zone(zone_id), record_id)
+            return self._zone(zone_id).record(record_id)
 
-    def create(self, zone_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    def create(self, zone_id: str, body: Mapping[str, Any]) -> Record:
         """Add a record."""
-        with self._lock:
-            zone = self._zone(zone_id)
-            if len(zone.records) >= QUOTA:
-                raise Refusal(81045, "Record quota exceeded.")
-            record = normalised(body, zone.name)
-            _refuse_conflict(zone, record, None)
-            now = self._now()
-            stored = {"id": uuid.uuid4().hex, **record, "created_on": now, "modified_on": now}
-            zone.records[stored["id"]] = stored
-            self._publish(zone, stored)
-            return stored
+        with self._changing(zone_id) as zone:
+            return self._create(zone, body)
 
-    def replace(self, zone_id: str, record_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    def replace(self, zone_id: str, record_id: str, body: Mapping[str, Any]) -> Record:
         """Replace a record."""
-        with self._lock:
-            zone = self._zone(zone_id)
-            old = self._record(zone, record_id)
-            record = normalised(body, zone.name)
-            _refuse_conflict(zone, record, record_id)
-            stored = {**record, "id": record_id, "created_on": old["created_on"]}
-            stored["modified_on"] = self._now()
-            zone.records[record_id] = stored
-            self._publish(zone, old)
-            self._publish(zone, stored)
-            return stored
+        with self._changing(zone_id) as zone:
+            return self._replace(zone, record_id, body)
 
-    def change(self, zone_id: str, record_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    def change(self, zone_id: str, record_id: str, body: Mapping[str, Any]) -> Record:
         """Overwrite some fields of a record."""
-        with self._lock:
-            return self.replace(zone_id, record_id, {**self.record(zone_id, record_id), **body})
+        with self._changing(zone_id) as zone:
+            return self._change(zone, record_id, body)
 
     def delete(self, zone_id: str, record_id: str) -> None:
         """Remove a record."""
-        with self._lock:
-            zone = self._zone(zone_id)
-            old = self._record(zone, record_id)
-            del zone.records[record_id]
-            self._publish(zone, old)
+        with self._changing(zone_id) as zone:
+            self._delete(zone, record_id)
 
-    def batch(self, zone_id: str, body: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    def batch(self, zone_id: str, body: Mapping[str, Any]) -> dict[str, list[Record]]:
         """Do deletes, patches, puts and posts in this order, all or nothing."""
+        parts = {part: body.get(part) or [] for part in BATCH}
+        if any(not isinstance(items, list) for items in parts.values()):
+            raise bad_body()
+        if any(not isinstance(item, dict) for items in parts.values() for item in items):
+            raise bad_body()
+        with self._changing(zone_id) as zone:
+            if sum(map(len, parts.values())) > zone.plan.batch:
+                raise Refusal(9207, f"A batch is limited to {zone.plan.batch} operations.")
+            return {
+                "deletes": [self._delete(zone, _id(item)) for item in parts["deletes"]],
+                "patches": [self._change(zone, _id(item), item) for item in parts["patches"]],
+                "puts": [self._replace(zone, _id(item), item) for item in parts["puts"]],
+                "posts": [self._create(zone, item) for item in parts["posts"]],
+            }
+
+    def route_email(self, zone_id: str, *, enabled: bool, locked: bool = True) -> list[Record]:
+        """Enable Email Routing (its records replace the apex SPF), unlock it, or disable it."""
+        with self._changing(zone_id) as zone:
+            own = [r["id"] for r in zone.records.values() if r["meta"].get("email_routing")]
+            if not enabled:
+                return [zone.records.pop(record_id) for record_id in own]
+            meta = dict(routing.LOCKED if locked else routing.UNLOCKED)
+            if own:
+                for record_id in own:
+                    zone.records[record_id] = {**zone.records[record_id], "meta": meta}
+                return [zone.records[record_id] for record_id in own]
+            replaced = [
+                record["id"]
+                for record in zone.records.values()
+                if routing.is_apex_spf(record, zone.name)
+            ]
+            for record_id in replaced:
+                del zone.records[record_id]
+            made = [self._create(zone, body)["id"] for body in routing.bodies(zone.name)]
+            for record_id in made:
+                zone.records[record_id] = {**zone.records[record_id], "meta": meta}
+            return [zone.records[record_id] for record_id in made]
+
+    def routed_email(self, zone_id: str) -> list[Record]:
+        """Return the records of Email Routing."""
+        return [r for r in self.records(zone_id) if r["meta"].get("email_routing")]
+
+    @contextmanager
+    def _changing(self, zone_id: str) -> Iterator[Zone]:
+        """Change a zone's records and then what is served; a refusal undoes everything."""
         with self._lock:
             zone = self._zone(zone_id)
             before = dict(zone.records)
-            done: dict[str, list[Any]] = {"deletes": [], "patches": [], "puts": [], "posts": []}
             try:
-                for item in body.get("deletes") or []:
-                    done["deletes"].append(self.record(zone_id, item["id"]))
-                    self.delete(zone_id, item["id"])
-                for item in body.get("patches") or []:
-                    done["patches"].append(self.change(zone_id, item["id"], item))
-                for item in body.get("puts") or []:
-                    done["puts"].append(self.replace(zone_id, item["id"], item))
-                for item in body.get("posts") or []:
-                    done["posts"].append(self.create(zone_id, item))
-            except Refusal:
-                touched = {**zone.records, **before}
+                yield zone
+                self._publish(zone)
+            except BaseException:
                 zone.records = before
-                for record in touched.values():
-                    self._publish(zone, record)
                 raise
-            return done
+            for other in self._zones.values():
+                if other is not zone and any(r["type"] == "CNAME" for r in other.records.values()):
+                    self._publish(other)  # a flattened CNAME may name a host of the changed zone
 
-    def _publish(self, zone: Zone, record: dict[str, Any]) -> None:
-        """Publish the zone's records of this name and type at the name server."""
-        rrset = [
-            r
-            for r in zone.records.values()
-            if (r["name"], r["type"]) == (record["name"], record["type"])
-        ]
-        ttl = min((r["ttl"] for r in rrset), default=DEFAULT_TTL)
-        self._nameserver.replace(
-            zone.name,
-            record["name"],
-            record["type"],
-            DEFAULT_TTL if ttl == 1 else ttl,
-            [plain_content(r) for r in rrset],
-        )
+    def _create(self, zone: Zone, body: Mapping[str, Any]) -> Record:
+        if len(zone.records) >= zone.plan.quota(zone.created):
+            raise Refusal(81045, "Record quota exceeded.")
+        record = normalised(body, zone.name, zone.plan)
+        zone.refuse_conflict(record, None)
+        return self._store(zone, uuid.uuid4().hex, record, None)
+
+    def _replace(self, zone: Zone, record_id: str, body: Mapping[str, Any]) -> Record:
+        old = zone.changeable(record_id)
+        record = normalised(body, zone.name, zone.plan)
+        if record["type"] != old["type"]:
+            raise type_fixed()
+        zone.refuse_conflict(record, record_id)
+        return self._store(zone, record_id, {**record, "meta": old["meta"]}, old)
+
+    def _change(self, zone: Zone, record_id: str, body: Mapping[str, Any]) -> Record:
+        return self._replace(zone, record_id, {**zone.changeable(record_id), **body})
+
+    def _delete(self, zone: Zone, record_id: str) -> Record:
+        zone.changeable(record_id)
+        return zone.records.pop(record_id)
+
+    def _store(self, zone: Zone, record_id: str, record: Record, old: Record | None) -> Record:
+        """Keep a record, with its fields in the order in which the API answers them."""
+        now = timestamp(self._clock())
+        data = {"data": record.pop("data")} if "data" in record else {}
+        stored: Record = {"id": record_id, **record}
+        for text in ("comment", "tags"):
+            value = stored.pop(text)
+            stored[text] = value
+            if value:
+                unchanged = old is not None and old[text] == value
+                stored[f"{text}_modified_on"] = (
+                    old[f"{text}_modified_on"] if old is not None and unchanged else now
+                )
+        stored |= {**data, "created_on": old["created_on"] if old else now, "modified_on": now}
+        zone.records[record_id] = stored
+        return stored
+
+    def _publish(self, zone: Zone) -> None:
+        """Tell the name server what changed."""
+        wanted = zone.to_serve(self._addresses)
+        # First what goes: a CNAME cannot be added beside other records.
+        for key in [key for key in zone.served if key not in wanted]:
+            self._nameserver.replace(zone.name, *key, 0, [])
+            del zone.served[key]
+        for key, (ttl, contents) in wanted.items():
+            if zone.served.get(key) != (ttl, contents):
+                self._nameserver.replace(zone.name, *key, ttl, list(contents))
+                zone.served[key] = (ttl, contents)
+
+    def _addresses(self, name: str, kind: str) -> Sequence[str]:
+        """Return the addresses of a name in this account, through its aliases."""
+        records = [r for zone in self._zones.values() for r in zone.records.values()]
+        for _ in range(ALIASES):
+            own = [record for record in records if record["name"] == name]
+            alias = next((r["content"] for r in own if r["type"] == "CNAME"), None)
+            if alias is None:
+                return [r["content"] for r in own if r["type"] == kind]
+            name = alias
+        return ()
 
     def _zone(self, zone_id: str) -> Zone:
+        if zone_id in self._removed:
+            raise out_of_reach()
         if zone_id not in self._zones:
             raise zone_missing()
         return self._zones[zone_id]
 
-    @staticmethod
-    def _record(zone: Zone, record_id: str) -> dict[str, Any]:
-        if record_id not in zone.records:
-            raise record_missing()
-        return zone.records[record_id]
+    def _body(self, zone: Zone, permissions: Collection[str]) -> Record:
+        owner = {"id": self.id, "name": self.name}
+        return zone.body(self._status(zone), NAME_SERVERS, owner, permissions)
 
-    def _zone_body(self, zone: Zone) -> dict[str, Any]:
-        active = self._nameserver.is_delegated(zone.name)
-        return {
-            "id": zone.id,
-            "name": zone.name,
-            "status": "active" if active else "pending",
-            "paused": False,
-            "type": "full",
-            "development_mode": 0,
-            "name_servers": ["ns1.lab.example", "ns2.lab.example"],
-            "original_name_servers": None,
-            "created_on": zone.created_on,
-            "modified_on": zone.created_on,
-            "plan": {"id": "free", "name": "Free Website", "legacy_id": "free"},
-        }
-
-    def _now(self) -> str:
-        return self._clock().isoformat().replace("+00:00", "Z")
+    def _status(self, zone: Zone) -> str:
+        """Return `pending` until the zone is delegated, `moved` when the delegation has left."""
+        if self._nameserver.is_delegated(zone.name):
+            zone.activated = zone.activated or self._clock()
+            return "active"
+        return "moved" if zone.activated else "pending"
 
 
-def _refuse_conflict(zone: Zone, record: dict[str, Any], own_id: str | None) -> None:
-    """Refuse identical records, and other types beside a CNAME of the same name."""
-    for other_id, other in zone.records.items():
-        if other_id == own_id or other["name"] != record["name"]:
-            continue
-        kinds = {other["type"], record["type"]}
-        if "CNAME" in kinds and other["type"] != record["type"]:
-            code = 81053 if record["type"] == "CNAME" else 81054
-            raise Refusal(code, f"A {other['type']} record with that host already exists.")
-        if kinds == {"CNAME"}:
-            raise Refusal(81053, "An A, AAAA, or CNAME record with that host already exists.")
-        if "NS" in kinds and len(kinds) > 1 and record["name"] != zone.name:
-            raise Refusal(81056, "NS records with that host already exist.")
-        if other["type"] == record["type"] and _is_identical(other, record):
-            raise identical()
-    if record["type"] == "TXT":
-        _refuse_too_much_text(zone, record, own_id)
+def _with_shadow(zone: Zone, record: Record) -> Record:
+    cut = zone.shadowed_by(record)
+    return {**record, "meta": {**record["meta"], "shadowed_by": cut}} if cut else record
 
 
-def _refuse_too_much_text(zone: Zone, record: dict[str, Any], own_id: str | None) -> None:
-    texts = [
-        joined(str(other["content"]))
-        for other_id, other in zone.records.items()
-        if other_id != own_id and (other["name"], other["type"]) == (record["name"], "TXT")
-    ]
-    if sum(map(len, texts)) + len(joined(str(record["content"]))) > TXT_TOTAL:
-        raise Refusal(9011, f"TXT records of one name are limited to {TXT_TOTAL} characters.")
-
-
-def _is_identical(record: dict[str, Any], other: dict[str, Any]) -> bool:
-    same_content = joined(str(record["content"])) == joined(str(other["content"]))
-    return same_content and record.get("priority") == other.get("priority")
+def _id(item: Mapping[str, Any]) -> str:
+    return str(item.get("id", ""))

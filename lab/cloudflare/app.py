@@ -1,208 +1,305 @@
-"""The HTTP API of the Cloudflare emulator: routes, authentication, envelope, paging, faults."""
+"""The HTTP API of the Cloudflare emulator: routes, authentication, envelope, faults."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from kit.faults import Fault
+from lab.cloudflare import query
 from lab.cloudflare.account import CloudflareAccount
-from lab.cloudflare.errors import Refusal
-from lab.cloudflare.records import NAME
+from lab.cloudflare.bindfile import exported
+from lab.cloudflare.control import control_routes
+from lab.cloudflare.errors import Refusal, bad_body, internal, no_route, out_of_reach
+from lab.cloudflare.tokens import Permission, Token
 
-Handler = Callable[[Request], Awaitable[Response]]
+T = TypeVar("T")
+Handler = Callable[[Request, Token], Awaitable[Response]]
 PREFIX = "/client/v4"
+ZONE = f"{PREFIX}/zones/{{zone}}"
+RECORDS = f"{ZONE}/dns_records"
+ROUTING = f"{ZONE}/email/routing/dns"
+IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+SLOW_SECONDS = 2
+SOON = {"retry-after-ms": "1"}
+"""On injected failures: both SDKs repeat at once instead of after seconds or minutes."""
 
 
 def create_app(account: CloudflareAccount) -> Starlette:
-    """Return the emulator of one account; faults at `/_lab/faults`."""
-    endpoints = _Endpoints(account)
+    """Return the emulator of one account; controls are below `/_lab/`."""
+    api = _Api(account)
+    paths: dict[str, dict[str, Handler]] = {
+        f"{PREFIX}/user/tokens/verify": {"GET": api.verify},
+        f"{PREFIX}/zones": {"GET": api.list_zones, "POST": api.create_zone},
+        ZONE: {"GET": api.show_zone, "PATCH": api.change_zone, "DELETE": api.delete_zone},
+        f"{ZONE}/activation_check": {"PUT": api.check_activation},
+        RECORDS: {"GET": api.list_records, "POST": api.create_record},
+        f"{RECORDS}/batch": {"POST": api.batch},
+        f"{RECORDS}/export": {"GET": api.export},
+        f"{RECORDS}/{{record}}": {
+            "GET": api.show_record,
+            "PUT": api.replace_record,
+            "PATCH": api.change_record,
+            "DELETE": api.delete_record,
+        },
+        ROUTING: {
+            "GET": api.show_routing,
+            "POST": api.enable_routing,
+            "PATCH": api.unlock_routing,
+            "DELETE": api.disable_routing,
+        },
+    }
     routes = [
-        Route(f"{PREFIX}/user/tokens/verify", endpoints.guarded(endpoints.verify), methods=["GET"]),
-        Route(f"{PREFIX}/zones", endpoints.guarded(endpoints.zones), methods=["GET", "POST"]),
-        Route(
-            f"{PREFIX}/zones/{{zone}}", endpoints.guarded(endpoints.zone), methods=["GET", "DELETE"]
-        ),
-        Route(
-            f"{PREFIX}/zones/{{zone}}/activation_check",
-            endpoints.guarded(endpoints.check),
-            methods=["PUT"],
-        ),
-        Route(
-            f"{PREFIX}/zones/{{zone}}/dns_records",
-            endpoints.guarded(endpoints.records),
-            methods=["GET", "POST"],
-        ),
-        Route(
-            f"{PREFIX}/zones/{{zone}}/dns_records/batch",
-            endpoints.guarded(endpoints.batch),
-            methods=["POST"],
-        ),
-        Route(
-            f"{PREFIX}/zones/{{zone}}/dns_records/{{record}}",
-            endpoints.guarded(endpoints.record),
-            methods=["GET", "PUT", "PATCH", "DELETE"],
-        ),
-        Route("/_lab/faults", account.faults.endpoint, methods=["GET", "POST", "DELETE"]),
-        Route("/_lab/zones", endpoints.register, methods=["POST"]),
+        Route(path, _guarded(account, handlers), methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+        for path, handlers in paths.items()
     ]
-    return Starlette(routes=routes)
+    unknown = _guarded(account, {})
+
+    async def not_found(request: Request, _: Exception) -> Response:
+        return await unknown(request)
+
+    return Starlette(
+        routes=[*routes, *control_routes(account)], exception_handlers={404: not_found}
+    )
 
 
-class _Endpoints:
+def _guarded(
+    account: CloudflareAccount, handlers: Mapping[str, Handler]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Limit, check token and route, inject faults, and put refusals into the envelope."""
+
+    async def guard(request: Request) -> Response:
+        faults, writes = account.faults, request.method != "GET"
+        headers: dict[str, str] = {}
+        try:
+            wait = account.limit.count()
+            headers = account.limit.headers()
+            if wait:
+                headers["retry-after"] = str(wait)
+                raise _limited()
+            token = account.tokens.authenticated(request.headers)
+            if faults.consume("slow"):
+                await asyncio.sleep(SLOW_SECONDS)
+            if injected := _injected(account, writes=writes):
+                headers |= SOON
+                raise injected
+            handler = handlers.get(request.method)
+            identifiers = request.path_params.values()
+            if handler is None or not all(map(IDENTIFIER.fullmatch, identifiers)):
+                raise no_route(request.url.path.removeprefix(PREFIX))
+            if zone := request.path_params.get("zone"):
+                name = await run_in_threadpool(account.name_of, zone)
+                if not token.reaches(name):
+                    raise out_of_reach()
+            response = await handler(request, token)
+        except Fault:  # the name server behind us
+            return _refused(internal(), headers)
+        except Refusal as refusal:
+            wrapped = refusal.code != 10000 and faults.consume("old_wrapper")
+            return _refused(_wrapped(refusal) if wrapped else refusal, headers)
+        if writes and faults.consume("lost_answer"):
+            return _LostAnswer()
+        response.headers.update(headers)
+        return response
+
+    return guard
+
+
+def _injected(account: CloudflareAccount, *, writes: bool) -> Refusal | None:
+    """Return the failure that a test asked for."""
+    faults = account.faults
+    if faults.consume("rate_limited"):
+        return _limited()
+    if faults.consume("out_of_reach"):
+        return out_of_reach()
+    if faults.consume("refused_with_200"):
+        return Refusal(10000, "Internal error", 200)
+    if faults.consume("server_error" if writes else "read_error"):
+        return internal()
+    return None
+
+
+class _Api:
+    """One method for each method of a path."""
+
     def __init__(self, account: CloudflareAccount) -> None:
         self._account = account
 
-    def guarded(self, handler: Handler) -> Handler:
-        """Check the token, inject faults, and put refusals into the envelope."""
+    async def verify(self, request: Request, token: Token) -> Response:
+        message = {"code": 10000, "message": "This API Token is valid and active", "type": None}
+        return _answered({"id": token.id, "status": "active"}, messages=[message])
 
-        async def guard(request: Request) -> Response:
-            try:
-                self._authenticate(request)
-                await self._inject_faults(request)
-                response = await handler(request)
-            except Refusal as refusal:
-                return _refused(refusal)
-            if request.method != "GET" and self._account.faults.consume("lost_answer"):
-                return _refused(Refusal(0, "the answer was lost", 520))
-            return response
+    async def list_zones(self, request: Request, token: Token) -> Response:
+        token.require(Permission.ZONE_READ)
+        if request.query_params.get("name") in self._account.unreadable:
+            raise internal()
+        zones = await run_in_threadpool(self._account.zones, token.permissions)
+        reached = [zone for zone in zones if token.reaches(zone["name"])]
+        return _page(query.chosen_zones(reached, request.query_params), request, default=20)
 
-        return guard
+    async def create_zone(self, request: Request, token: Token) -> Response:
+        token.require(Permission.ZONE_EDIT)
+        body = await _document(request)
+        name, account = body.get("name"), body.get("account")
+        if not isinstance(account, dict) or account.get("id") != self._account.id:
+            raise out_of_reach()
+        if not isinstance(name, str) or "." not in name:
+            raise Refusal(1097, f"{name} is not a registered domain")
+        return _answered(await self._run(self._account.create_zone, name, token.permissions))
 
-    def _authenticate(self, request: Request) -> None:
-        header = request.headers.get("authorization", "")
-        if not header:
-            raise Refusal(9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers", 400)
-        if not re.fullmatch(r"Bearer \S+", header):
-            raise Refusal(6003, "Invalid request headers", 400)
-        if header != f"Bearer {self._account.token}":
-            raise Refusal(9109, "Invalid access token", 403)
+    async def show_zone(self, request: Request, token: Token) -> Response:
+        token.require(Permission.ZONE_READ)
+        zone = request.path_params["zone"]
+        return _answered(await self._run(self._account.zone, zone, token.permissions))
 
-    async def _inject_faults(self, request: Request) -> None:
-        faults = self._account.faults
-        if faults.consume("slow"):
-            await asyncio.sleep(2)
-        if faults.consume("rate_limited"):
-            raise Refusal(10429, "Rate limited. Please wait and consider throttling.", 429)
-        if request.method != "GET" and faults.consume("server_error"):
-            raise Refusal(10000, "Internal error", 500)
+    async def change_zone(self, request: Request, token: Token) -> Response:
+        token.require(Permission.ZONE_EDIT)
+        zone, body = request.path_params["zone"], await _document(request)
+        await self._run(self._account.change_zone, zone, body)
+        return _answered(await self._run(self._account.zone, zone, token.permissions))
 
-    async def verify(self, request: Request) -> Response:
-        return _answered({"id": "lab", "status": "active"})
+    async def delete_zone(self, request: Request, token: Token) -> Response:
+        token.require(Permission.ZONE_EDIT)
+        zone = request.path_params["zone"]
+        await self._run(self._account.delete_zone, zone)
+        return _answered({"id": zone})
 
-    async def zones(self, request: Request) -> Response:
-        if request.method == "POST":
-            body = await request.json()
-            return _answered(await run_in_threadpool(self._account.create_zone, body["name"]))
-        query = request.query_params
-        if query.get("name") in self._account.unreadable:
-            raise Refusal(10000, "Internal error", 500)
-        zones = [
-            zone
-            for zone in await run_in_threadpool(self._account.zones)
-            if query.get("name") in (None, zone["name"])
-            and query.get("status") in (None, zone["status"])
-        ]
-        return _page(zones, request, default=20)
+    async def check_activation(self, request: Request, token: Token) -> Response:
+        token.require(Permission.ZONE_EDIT)
+        return _answered({"id": request.path_params["zone"]})
 
-    async def zone(self, request: Request) -> Response:
-        zone_id = request.path_params["zone"]
-        if request.method == "DELETE":
-            await run_in_threadpool(self._account.delete_zone, zone_id)
-            return _answered({"id": zone_id})
-        return _answered(await run_in_threadpool(self._account.zone, zone_id))
+    async def list_records(self, request: Request, token: Token) -> Response:
+        token.require(Permission.DNS_READ)
+        zone = request.path_params["zone"]
+        shadows = request.query_params.get("include_shadow_metadata") == "true"
+        records = await run_in_threadpool(self._account.records, zone, shadows=shadows)
+        return _page(query.chosen_records(records, request.query_params), request, default=100)
 
-    async def check(self, request: Request) -> Response:
-        return _answered({"id": self._account.zone(request.path_params["zone"])["id"]})
+    async def create_record(self, request: Request, token: Token) -> Response:
+        token.require(Permission.DNS_WRITE)
+        zone, body = request.path_params["zone"], await _document(request)
+        return _answered(await self._run(self._account.create, zone, body))
 
-    async def records(self, request: Request) -> Response:
-        zone_id = request.path_params["zone"]
-        if request.method == "POST":
-            body = await request.json()
-            return _answered(await run_in_threadpool(self._account.create, zone_id, body))
-        records = [
-            record
-            for record in await run_in_threadpool(self._account.records, zone_id)
-            if _matches(record, request)
-        ]
-        return _page(records, request, default=100)
+    async def show_record(self, request: Request, token: Token) -> Response:
+        token.require(Permission.DNS_READ)
+        zone, record = request.path_params["zone"], request.path_params["record"]
+        return _answered(await self._run(self._account.record, zone, record))
 
-    async def batch(self, request: Request) -> Response:
-        body = await request.json()
-        zone_id = request.path_params["zone"]
-        return _answered(await run_in_threadpool(self._account.batch, zone_id, body))
+    async def replace_record(self, request: Request, token: Token) -> Response:
+        return await self._write(self._account.replace, request, token)
 
-    async def record(self, request: Request) -> Response:
-        zone_id, record_id = request.path_params["zone"], request.path_params["record"]
-        if request.method == "GET":
-            return _answered(await run_in_threadpool(self._account.record, zone_id, record_id))
-        if request.method == "DELETE":
-            await run_in_threadpool(self._account.delete, zone_id, record_id)
-            return _answered({"id": record_id})
-        change = self._account.replace if request.method == "PUT" else self._account.change
-        body = await request.json()
-        return _answered(await run_in_threadpool(change, zone_id, record_id, body))
+    async def change_record(self, request: Request, token: Token) -> Response:
+        return await self._write(self._account.change, request, token)
 
-    async def register(self, request: Request) -> Response:
-        """Add a zone and delegate it, as its owner does at Cloudflare and at the registrar."""
-        name = str((await request.json())["name"]).rstrip(".").lower()
-        if not NAME.fullmatch(name):
-            return JSONResponse({"error": f"{name} is not a domain name"}, 400)
-        await run_in_threadpool(self._account.register, name)
-        return JSONResponse({"name": name})
+    async def delete_record(self, request: Request, token: Token) -> Response:
+        token.require(Permission.DNS_WRITE)
+        zone, record = request.path_params["zone"], request.path_params["record"]
+        await self._run(self._account.delete, zone, record)
+        return _answered({"id": record})
 
+    async def batch(self, request: Request, token: Token) -> Response:
+        token.require(Permission.DNS_WRITE)
+        zone, body = request.path_params["zone"], await _document(request)
+        return _answered(await self._run(self._account.batch, zone, body))
 
-FILTERS: dict[str, Callable[[str, str], bool]] = {
-    "exact": str.__eq__,
-    "contains": lambda value, expected: expected in value,
-    "startswith": str.startswith,
-    "endswith": str.endswith,
-}
+    async def export(self, request: Request, token: Token) -> Response:
+        token.require(Permission.DNS_READ)
+        zone = request.path_params["zone"]
+        records = await run_in_threadpool(self._account.records, zone)
+        name = await run_in_threadpool(self._account.name_of, zone)
+        return PlainTextResponse(exported(name, records))
 
+    async def show_routing(self, request: Request, token: Token) -> Response:
+        token.require(Permission.ZONE_READ)
+        zone = request.path_params["zone"]
+        return _answered(await self._run(self._account.routed_email, zone))
 
-def _matches(record: dict[str, Any], request: Request) -> bool:
-    for key, expected in request.query_params.items():
-        field, _, operator = key.partition(".")
-        if field not in ("name", "content", "comment", "type"):
-            continue
-        value = str(record.get(field) or "")
-        if not FILTERS.get(operator or "exact", str.__eq__)(value.lower(), expected.lower()):
-            return False
-    return True
+    async def enable_routing(self, request: Request, token: Token) -> Response:
+        return await self._route(request, token, enabled=True, locked=True)
 
+    async def unlock_routing(self, request: Request, token: Token) -> Response:
+        return await self._route(request, token, enabled=True, locked=False)
 
-def _page(items: list[dict[str, Any]], request: Request, default: int) -> Response:
-    page = int(request.query_params.get("page", 1))
-    size = int(request.query_params.get("per_page", default))
-    chosen = items[(page - 1) * size : page * size]
-    info = {
-        "page": page,
-        "per_page": size,
-        "count": len(chosen),
-        "total_count": len(items),
-        "total_pages": -(-len(items) // size),
-    }
-    return _answered(chosen, result_info=info)
+    async def disable_routing(self, request: Request, token: Token) -> Response:
+        return await self._route(request, token, enabled=False, locked=False)
+
+    async def _route(
+        self, request: Request, token: Token, *, enabled: bool, locked: bool
+    ) -> Response:
+        token.require(Permission.SETTINGS_WRITE)
+        zone = request.path_params["zone"]
+        return _answered(
+            await run_in_threadpool(self._account.route_email, zone, enabled=enabled, locked=locked)
+        )
+
+    async def _write(
+        self, change: Callable[..., dict[str, Any]], request: Request, token: Token
+    ) -> Response:
+        token.require(Permission.DNS_WRITE)
+        zone, record = request.path_params["zone"], request.path_params["record"]
+        return _answered(await self._run(change, zone, record, await _document(request)))
+
+    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await run_in_threadpool(function, *arguments)
 
 
-def _answered(result: Any, **more: Any) -> Response:
-    envelope = {"result": result, "success": True, "errors": [], "messages": [], **more}
-    headers = {
-        "Ratelimit": '"default";r=1100;t=300',
-        "Ratelimit-Policy": '"default";q=1200;w=300',
-    }
-    return JSONResponse(envelope, headers=headers)
+class _LostAnswer(Response):
+    """Breaks the connection after the request has taken effect."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        start = {"status": 200, "headers": [(b"content-length", b"64")]}
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": b"{", "more_body": False})
 
 
-def _refused(refusal: Refusal) -> Response:
-    errors = [{"code": refusal.code, "message": str(refusal)}]
+async def _document(request: Request) -> dict[str, Any]:
+    """Return the JSON object of a body."""
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        raise bad_body() from None
+    if not isinstance(body, dict):
+        raise bad_body()
+    return body
+
+
+def _page(items: list[Any], request: Request, default: int) -> Response:
+    shown, info = query.page(items, request.query_params, default)
+    return _answered(shown, result_info=info)
+
+
+def _answered(result: Any, messages: Any = (), **more: Any) -> Response:
+    envelope = {"result": result, "success": True, "errors": [], "messages": list(messages)}
+    return JSONResponse(envelope | more)
+
+
+def _refused(refusal: Refusal, headers: Mapping[str, str]) -> Response:
+    error: dict[str, Any] = {"code": refusal.code, "message": str(refusal)}
+    if refusal.chain:
+        error["error_chain"] = [{"code": code, "message": text} for code, text in refusal.chain]
+    errors = [error, *({"code": code, "message": text} for code, text in refusal.more)]
     envelope = {"result": None, "success": False, "errors": errors, "messages": []}
-    # Clients must not retry an injected fault for minutes.
-    return JSONResponse(envelope, refusal.status, headers={"x-should-retry": "false"})
+    return JSONResponse(envelope, refusal.status, headers=dict(headers))
+
+
+def _wrapped(refusal: Refusal) -> Refusal:
+    """Return a refusal as it was answered before October 2024."""
+    chain = ((refusal.code, str(refusal)),)
+    return Refusal(1004, "DNS Validation Error", refusal.status, chain=chain)
+
+
+def _limited() -> Refusal:
+    text = (
+        "More than 1200 requests per 300 seconds reached. Please wait and consider throttling "
+        "your request speed"
+    )
+    return Refusal(10100, text, 429)

@@ -41,6 +41,7 @@ DISTRIBUTIONS = {
     "dns": "dnspython",
     "google": "protobuf",
     "grpc": "grpcio",
+    "lexicon": "dns-lexicon",
     "uuid_utils": "uuid-utils",
     "xdist": "pytest-xdist",
     "yaml": "pyyaml",

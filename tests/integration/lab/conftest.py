@@ -1,0 +1,55 @@
+"""A Cloudflare account behind its emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lab.cloudflare.account import CloudflareAccount
+from lab.cloudflare.app import create_app
+from lab.emulator_server import serve
+from lab.memory import MemoryNameserver
+
+TOKEN = "lab-token-of-forty-characters-0123456789"
+
+
+@pytest.fixture
+def nameserver() -> MemoryNameserver:
+    return MemoryNameserver()
+
+
+@pytest.fixture
+def cloudflare_account(nameserver: MemoryNameserver) -> CloudflareAccount:
+    return CloudflareAccount(nameserver, TOKEN)
+
+
+class Emulator:
+    """A server of the emulator that each test gets with an account of its own."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on to the current account's emulator."""
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[tuple[Emulator, str]]:
+    emulator = Emulator()
+    server = serve(emulator)
+    yield emulator, f"{server.url}/client/v4"
+    server.stop()
+
+
+@pytest.fixture
+def url(emulator: tuple[Emulator, str], cloudflare_account: CloudflareAccount) -> str:
+    server, address = emulator
+    server.app = create_app(cloudflare_account)
+    return address
+
+
+@pytest.fixture
+def zone(cloudflare_account: CloudflareAccount) -> str:
+    return str(cloudflare_account.create_zone("acme.example")["id"])
