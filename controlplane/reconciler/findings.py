@@ -9,7 +9,10 @@ from controlplane.reconciler.ports import Finding
 
 
 def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> Verdict:
-    """Aggregate findings of one subject: the first wrong one decides, then the first unknown."""
+    """Aggregate findings of one subject: the first wrong one decides, then the first unknown.
+
+    Where all are right, the message has their remarks.
+    """
     findings = list(own)
     for finding in findings:
         if finding.ok is False:
@@ -17,7 +20,8 @@ def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> V
     for finding in findings:
         if finding.ok is None:
             return unknown(_reason(finding), _sentence(finding))
-    return ok(reason)
+    remarks = dict.fromkeys(_sentence(finding) for finding in findings if finding.code is not None)
+    return ok(reason, ". ".join(remarks))
 
 
 def _reason(finding: Finding) -> str:

@@ -186,14 +186,16 @@ class Finding:
     subject: str
     """`host/mx1`, `address/mx1-2` or `domain/acme.example`."""
     check: str
-    """`dns.authoritative`, `dns.recursive`, `dns.manual`, `fcrdns`, `smtp.banner`, `smtp.tls`,
-    `smtp.auth`, `smtp.relay` or `smtp.inbound`."""
+    """`dns.authoritative`, `dns.recursive`, `dns.manual`, `dns.servers`, `fcrdns`, `smtp.banner`,
+    `smtp.tls`, `smtp.auth`, `smtp.relay` or `smtp.inbound`."""
     ok: bool | None
     """None: could not be checked."""
     message: str
     code: Code | None = None
-    """What is wrong, or why it could not be checked; None where it is right."""
+    """What is wrong, or why it could not be checked; of a right one: a remark."""
     remedy: str = ""
+    gone: bool = False
+    """Our key or host is not there, so mail fails from now on."""
 
     @classmethod
     def of(cls, subject: str, check: str, fault: Fault, *, checked: bool = True) -> Finding:

@@ -9,12 +9,122 @@ FAULTS = Table("verification", "Records and mail ports as observed from the Inte
 LOOKUP_FAILED = FAULTS.code(
     "dns.lookup_failed",
     message="{question} cannot be looked up: {reason}",
-    remedy="wait: the look-up is repeated",
-    cause="No name server gave a definite answer.",
-    example={"question": "acme.example MX", "reason": "the recursive name server does not answer"},
+    remedy="repair the name servers that are named, or wait: the look-up is repeated",
+    cause="No name server gave a definite answer, each for its own reason.",
+    example={
+        "question": "acme.example MX",
+        "reason": "ns1.acme.example (198.51.100.7) answers NOTAUTH",
+    },
     retryable=True,
     acts=Actor.NOBODY,
 )
+NO_ANSWER = FAULTS.code(
+    "dns.no_answer",
+    message="{server} does not answer about {question}: {reason}",
+    remedy="start the server, or remove it from the zone's name servers at the registrar; if it "
+    "answers others, open UDP port 53 to it from here",
+    cause="The name server is down, or its packets do not arrive.",
+    example={
+        "server": "ns2.acme.example (198.51.100.7)",
+        "question": "acme.example MX",
+        "reason": "nothing within 4 s",
+    },
+    retryable=True,
+)
+TCP_CLOSED = FAULTS.code(
+    "dns.tcp_closed",
+    message="{server} cannot be asked by TCP, and its answer about {question} is too long for UDP",
+    remedy="open TCP port 53 to it from here, as RFC 7766 demands of every network",
+    cause="A firewall admits DNS by UDP only, so long answers such as DKIM keys do not arrive.",
+    example={
+        "server": "ns1.acme.example (198.51.100.7)",
+        "question": "pm1._domainkey.acme.example TXT",
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+SERVER_FAILED = FAULTS.code(
+    "dns.server_failed",
+    message="{server} answers about {question} that it failed (SERVFAIL)",
+    remedy="wait; if it persists, find the reason in the log of that server: a recursive one "
+    "reports a failure of the zone's own servers this way",
+    cause="The name server could not load the zone, or reach the servers that know the answer.",
+    example={"server": "the recursive name server", "question": "acme.example MX"},
+    retryable=True,
+)
+REFUSED = FAULTS.code(
+    "dns.refused",
+    message="{server} refuses to answer about {question}",
+    remedy="set the zone up on that server, or remove it from the zone's name servers at the "
+    "registrar; a recursive server has to admit this machine",
+    cause="The name server does not serve the zone, or does not serve this machine.",
+    example={"server": "ns2.acme.example (198.51.100.7)", "question": "acme.example MX"},
+    retryable=True,
+)
+LAME = FAULTS.code(
+    "dns.lame",
+    message="{server} is not authoritative for {zone}",
+    remedy="set {zone} up on that server, or remove it from the zone's name servers at the "
+    "registrar",
+    cause="The registrar lists a name server that does not have the zone.",
+    example={"server": "ns2.acme.example (198.51.100.7)", "zone": "acme.example"},
+    retryable=True,
+)
+NO_ADDRESS = FAULTS.code(
+    "dns.server_without_address",
+    message="{server}, a name server of {zone}, has no address: {reason}",
+    remedy="give {server} an A record, or remove it from the name servers of {zone} at the "
+    "registrar",
+    cause="A name server's own name does not resolve, so nobody can ask it.",
+    example={
+        "server": "ns2.acme.example",
+        "zone": "acme.example",
+        "reason": "it has neither A nor AAAA",
+    },
+    retryable=True,
+)
+BOGUS = FAULTS.code(
+    "dns.bogus",
+    message="{question} has signatures that do not validate (DNSSEC): receivers that validate get "
+    "no answer",
+    remedy="remove the zone's DS record at its registrar, or replace it by one of the zone's "
+    "current key; waiting does not help",
+    cause="The DS record at the registrar fits no key of the zone, usually after a change of name "
+    "servers, or the signatures have expired.",
+    example={"question": "acme.example MX"},
+    retryable=True,
+)
+ALIAS_LOOP = FAULTS.code(
+    "dns.alias_loop",
+    message="the aliases (CNAME) of {name} lead in a circle or are too many",
+    remedy="let {name} be an alias of its target directly",
+    cause="A chain of CNAME records does not end.",
+    example={"name": "b.acme.example"},
+    retryable=True,
+)
+NO_RESOLVER = FAULTS.code(
+    "dns.no_resolver",
+    message="this machine has no recursive name server",
+    remedy="set PENGUIN_VERIFICATION__RESOLVER to the address of one",
+    cause="The machine's configuration names no name server, and the settings do not either.",
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+UNANSWERED = frozenset(
+    {
+        LOOKUP_FAILED,
+        NO_ANSWER,
+        TCP_CLOSED,
+        SERVER_FAILED,
+        REFUSED,
+        LAME,
+        NO_ADDRESS,
+        BOGUS,
+        ALIAS_LOOP,
+        NO_RESOLVER,
+    }
+)
+"""Nothing definite was answered: this is no statement about the records."""
 NOT_DELEGATED = FAULTS.code(
     "dns.not_delegated",
     message="zone {zone} is not delegated to any name server",
@@ -53,18 +163,77 @@ DIFFERENT = FAULTS.code(
     },
     retryable=True,
 )
-SEVERAL_SPF = FAULTS.code(
-    "dns.several_spf",
-    message="{record} at {server}: {count} SPF records, so receivers ignore all of them: {actual}",
-    remedy="delete all SPF records of {name} except: {expected}",
-    cause="Receivers ignore all SPF records where a name has more than one (RFC 7208 4.5).",
+SEVERAL = FAULTS.code(
+    "dns.several",
+    message="{record} at {server}: {count} {kind} records, so receivers use none: {actual}",
+    remedy="{remedy}",
+    cause="Receivers ignore all SPF, DMARC or DKIM records where a name has more than one "
+    "(RFC 7208 4.5, RFC 7489 6.6.3, RFC 6376 3.6.2.2).",
     example={
         "record": "acme.example TXT",
         "server": "the recursive name server",
         "count": 2,
+        "kind": "SPF",
         "actual": "v=spf1 -all, v=spf1 include:out.mx1.acme.example ~all",
-        "name": "acme.example",
-        "expected": "v=spf1 include:out.mx1.acme.example ~all",
+        "remedy": "merge them: v=spf1 a:out.mx1.acme.example -all",
+    },
+    retryable=True,
+)
+SPF_ERROR = FAULTS.code(
+    "dns.spf_error",
+    message="{record} at {server} cannot be evaluated (permerror): {reason}: {actual}",
+    remedy="{remedy}",
+    cause="An SPF record, or one that it includes, has a mistake or exceeds a limit of RFC 7208.",
+    example={
+        "record": "acme.example TXT",
+        "server": "the recursive name server",
+        "reason": "it takes more than 10 look-ups, the last for mx",
+        "actual": "v=spf1 include:spf.other.example mx ~all",
+        "remedy": "change acme.example TXT to v=spf1 a:out.mx1.acme.example ~all",
+    },
+    retryable=True,
+)
+SPF_REFUSES = FAULTS.code(
+    "dns.spf_refuses",
+    message="{record} at {server} does not let {ip} send: {reason}: {actual}",
+    remedy="{remedy}",
+    cause="The evaluation of an SPF record (RFC 7208) does not pass for an address of the tenant.",
+    example={
+        "record": "acme.example TXT",
+        "server": "the recursive name server",
+        "ip": "198.51.100.7",
+        "reason": "fail by -all of acme.example",
+        "actual": "v=spf1 mx -all",
+        "remedy": "change acme.example TXT to v=spf1 a:out.mx1.acme.example mx -all",
+    },
+    retryable=True,
+)
+DMARC_INVALID = FAULTS.code(
+    "dns.dmarc_invalid",
+    message="{record} at {server} is ignored by receivers: {reason}: {actual}",
+    remedy="{remedy}",
+    cause="The record is no DMARC record by its tags (RFC 7489 6.3).",
+    example={
+        "record": "_dmarc.acme.example TXT",
+        "server": "the recursive name server",
+        "reason": "its tag p= is none of none, quarantine, reject",
+        "actual": "v=DMARC1; p=monitor",
+        "remedy": "wait 300 s: older answers are still cached",
+    },
+    retryable=True,
+)
+DKIM_INVALID = FAULTS.code(
+    "dns.dkim_invalid",
+    message="{record} at {server} verifies no signature of ours: {reason}: {actual}",
+    remedy="{remedy}",
+    cause="The DKIM record has another key than the one that signs, or is not valid "
+    "(RFC 6376 3.6.1).",
+    example={
+        "record": "pm1._domainkey.acme.example TXT",
+        "server": "ns1.acme.example (198.51.100.7)",
+        "reason": "the key is revoked: p= is empty",
+        "actual": "v=DKIM1; p=",
+        "remedy": "wait: the next pass writes it; if it persists, find out what changes it",
     },
     retryable=True,
 )

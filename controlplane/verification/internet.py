@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from blueprint.document import Blueprint
 from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.verification.names import Names
+from controlplane.verification.queries import TIMEOUT
 from controlplane.verification.records import verify_records
 from controlplane.verification.reverse import verify_reverse
 from controlplane.verification.submission import Target, verify_port
@@ -23,7 +24,7 @@ class InternetVerifier:
     """Looks up names and connects to mail ports from this machine.
 
     `resolver` is `host[:port]`, None the machine's own; `source` is the local address of
-    connections to hosts.
+    connections to hosts. `query_timeout` is in seconds, for each of two tries.
     """
 
     def __init__(
@@ -32,18 +33,25 @@ class InternetVerifier:
         resolver: str | None = None,
         source: str | None = None,
         authoritative_port: int = 53,
+        query_timeout: float = TIMEOUT,
         submission_port: int = SUBMISSION,
         mail_port: int = MAIL,
     ) -> None:
         self._resolver = resolver
         self._source = source
         self._authoritative_port = authoritative_port
+        self._query_timeout = query_timeout
         self._submission_port = submission_port
         self._mail_port = mail_port
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
         """Every record at the authoritative and at the recursive server; FCrDNS per address."""
-        names = Names(self._resolver, authoritative_port=self._authoritative_port)
+        names = Names(
+            self._resolver,
+            authoritative_port=self._authoritative_port,
+            timeout=self._query_timeout,
+            zones={record.zone for record in blueprint.records},
+        )
         ips = _ips(state)
         records = await verify_records(blueprint, ips, names)
         # Afterwards, so that the zones' own servers already have the host names.

@@ -1,128 +1,158 @@
-"""Compares every expected record with the answers of name servers."""
+"""Compares every expected record with the answers of name servers, as receivers read them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 from blueprint.document import Blueprint, Record, RecordType
-from blueprint.tenant import Dns
 from controlplane.reconciler.ports import Finding
 from controlplane.verification import faults
+from controlplane.verification.judges import RIGHT, Expected, Judgement, View, judge
 from controlplane.verification.names import Names
+from controlplane.verification.queries import Answer
 from kit.faults import Fault
 
-SPF = "v=spf1"
-TEXT_LIMIT = 200
-"""Maximum characters of a wrong answer in a message."""
+AUTHORITATIVE, RECURSIVE, MANUAL, SERVERS = (
+    "dns.authoritative",
+    "dns.recursive",
+    "dns.manual",
+    "dns.servers",
+)
+RESOLVER = "the recursive name server"
 
 
 async def verify_records(
     blueprint: Blueprint, ips: Mapping[str, str], names: Names
 ) -> list[Finding]:
-    """Look up each record whose content is determined; returns at most two findings each."""
-    hosts = _names_of_hosts(blueprint)
-    results = await asyncio.gather(
-        *(
-            _verify(_ExpectedRecord(record, _subject(record, hosts), _content(record, ips)), names)
-            for record in blueprint.records
-            if record.address is None or record.address in ips
-        )
+    """Look up each record whose content is determined; returns at most two findings each.
+
+    A server that does not answer is a remark, as long as others of its zone do.
+    """
+    expected = _expected(blueprint, ips)
+    results = await asyncio.gather(*(_verify(record, names) for record in expected))
+    remarks = await asyncio.gather(
+        *(_remarks(subject, zone, names) for subject, zone in dict.fromkeys(map(_place, expected)))
     )
     # All records of a zone that is not delegated have one fault: once per subject is enough.
-    return list(dict.fromkeys(finding for findings in results for finding in findings))
+    return list(dict.fromkeys(finding for found in (*results, *remarks) for finding in found))
 
 
-@dataclass(frozen=True)
-class _ExpectedRecord:
-    """A record, its subject, and its content as `names.rdata_text` prints it."""
-
-    record: Record
-    subject: str
-    content: str
-
-    @property
-    def name_and_type(self) -> str:
-        return f"{self.record.name} {self.record.type}"
-
-    @property
-    def remedy(self) -> str | None:
-        """Action for the owner of a manual zone; None if the platform writes the record."""
-        if self.record.provider is Dns.MANUAL:
-            return f"set {self.name_and_type} {self.content} where {self.record.zone} is hosted"
-        return None
-
-    def check(self, check: str) -> str:
-        return "dns.manual" if self.record.provider is Dns.MANUAL else check
-
-    def finding(self, check: str, fault: Fault) -> Finding:
-        checked = fault.code is not faults.LOOKUP_FAILED
-        return Finding.of(self.subject, self.check(check), fault, checked=checked)
-
-
-async def _verify(expected: _ExpectedRecord, names: Names) -> list[Finding]:
-    """Query the zone's own servers, and the recursive one only for records that are right there.
+async def _verify(expected: Expected, names: Names) -> list[Finding]:
+    """Query the zone's own servers, and the recursive one only for records that work there.
 
     A recursive server that is queried too early caches that a name does not exist.
     """
     record = expected.record
+    name, type_ = str(record.name), str(record.type)
     try:
-        answers = await names.authoritative(record.zone, record.name, record.type)
-        for server, answer in answers.items():
-            remedy = "wait: the next pass writes it; if it persists, find out what changes it"
-            if wrong := _compare(expected, answer, "dns.authoritative", server, remedy):
-                return [wrong]
+        zone = await names.enclosing(record.zone)
+        answers = await names.authoritative(zone, name, type_)
+        own = await _judge_own(expected, {s.label: answer for s, answer in answers.items()}, names)
+        if not own.works:
+            return [_finding(expected, AUTHORITATIVE, own)]
     except Fault as fault:
-        if expected.remedy and fault.code is faults.NOT_DELEGATED:
-            fault = faults.NOT_DELEGATED(zone=record.zone, remedy=expected.remedy)
-        return [expected.finding("dns.authoritative", fault)]
-    findings = [_right(expected, "dns.authoritative", "all name servers of its zone")]
-    resolver = "the recursive name server"
+        return [_unanswered(expected, AUTHORITATIVE, fault)]
+    findings = [_finding(expected, AUTHORITATIVE, own)]
     try:
-        answer = await names.recursive(record.name, record.type)
-        remedy = f"wait {record.ttl} s: older answers are still cached"
-        wrong = _compare(expected, answer, "dns.recursive", resolver, remedy)
-        return [*findings, wrong or _right(expected, "dns.recursive", resolver)]
+        answer = await names.recursive(name, type_)
+        view = View(RESOLVER, names.recursive, is_cache=True)
+        cached = await judge(expected, answer, view)
+        # Whatever a cache still has, the zone itself has our key and host.
+        return [*findings, _finding(expected, RECURSIVE, replace(cached, gone=False))]
     except Fault as fault:
-        return [*findings, expected.finding("dns.recursive", fault)]
+        return [*findings, _unanswered(expected, RECURSIVE, fault)]
 
 
-def _compare(
-    expected: _ExpectedRecord, answer: set[str], check: str, server: str, remedy: str
-) -> Finding | None:
-    """Return the finding of a wrong answer. Other records of the name are ignored, except SPF."""
-    candidates = answer
-    if expected.record.type is RecordType.TXT:
-        kind = expected.content.split(maxsplit=1)[0].rstrip(";")
-        candidates = {
-            text for text in answer if text.split(maxsplit=1)[:1] in ([kind], [f"{kind};"])
-        }
-    actual = ", ".join(sorted(candidates))[:TEXT_LIMIT]
-    fields: dict[str, Any] = {"record": expected.name_and_type, "server": server}
-    if expected.content.startswith(SPF) and len(candidates) > 1:
-        name, count = expected.record.name, len(candidates)
-        fault = faults.SEVERAL_SPF(
-            **fields, count=count, actual=actual, name=name, expected=expected.content
+async def _judge_own(expected: Expected, answers: Mapping[str, Answer], names: Names) -> Judgement:
+    """Judge each different answer: the first wrong one counts. Gone is what no server has."""
+    judgements = []
+    for answer in dict.fromkeys(answers.values()):
+        servers = [server for server, given in answers.items() if given == answer]
+        label = "all its name servers" if len(servers) == len(answers) > 1 else servers[0]
+        judgements.append(await judge(expected, answer, View(label, names.nearest)))
+    wrong = [judgement for judgement in judgements if not judgement.works]
+    if not wrong:
+        return next((one for one in judgements if one.fault is not None), RIGHT)
+    is_gone = len(wrong) == len(judgements) and all(judgement.gone for judgement in wrong)
+    return replace(wrong[0], gone=is_gone)
+
+
+async def _remarks(subject: str, zone: str, names: Names) -> list[Finding]:
+    """Return the servers of a zone that did not answer; a zone that none did is a finding."""
+    try:
+        troubles = await names.troubles(await names.enclosing(zone))
+    except Fault:
+        return []
+    return [
+        Finding(subject, SERVERS, True, fault.message, fault.code, fault.remedy)
+        for fault in troubles
+    ]
+
+
+def _finding(expected: Expected, check: str, judgement: Judgement) -> Finding:
+    fault, subject = judgement.fault, expected.subject
+    own = MANUAL if expected.is_manual else check
+    if fault is None:
+        where = "all name servers of its zone" if check == AUTHORITATIVE else RESOLVER
+        return Finding(subject, own, True, f"{expected.name_and_type} is right at {where}")
+    found = Finding.of(subject, own, fault)
+    return replace(found, ok=judgement.works, gone=judgement.gone)
+
+
+def _unanswered(expected: Expected, check: str, fault: Fault) -> Finding:
+    """Return the finding of a look-up that ended in a fault."""
+    if expected.is_manual and fault.code is faults.NOT_DELEGATED:
+        zone = expected.record.zone
+        remedy = f"enter the name servers of {zone} at its registrar"
+        fault = faults.NOT_DELEGATED(zone=zone, remedy=remedy)
+    checked = fault.code not in faults.UNANSWERED
+    own = MANUAL if expected.is_manual else check
+    return Finding.of(expected.subject, own, fault, checked=checked)
+
+
+def _expected(blueprint: Blueprint, ips: Mapping[str, str]) -> list[Expected]:
+    """Return the records whose content is determined, each with what decides whether it works."""
+    records = [
+        record for record in blueprint.records if record.address is None or record.address in ips
+    ]
+    helos = {
+        ips[address.name]: address.helo
+        for host in blueprint.hosts
+        for address in host.addresses
+        if address.name in ips
+    }
+    hosts = _names_of_hosts(blueprint)
+    siblings: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        key = str(record.name), str(record.type)
+        siblings.setdefault(key, set()).add(_content(record, ips))
+    expected = [
+        Expected(
+            record=record,
+            subject=_subject(record, hosts),
+            content=_content(record, ips),
+            senders=_senders(record, helos),
+            own_ips=frozenset(ips.values()),
+            siblings=frozenset(siblings[str(record.name), str(record.type)]),
         )
-        return expected.finding(check, fault)
-    if expected.content in answer:
-        return None
-    fields["remedy"] = expected.remedy or remedy
-    if not candidates:
-        return expected.finding(check, faults.MISSING(**fields))
-    fault = faults.DIFFERENT(**fields, actual=actual, expected=expected.content[:TEXT_LIMIT])
-    return expected.finding(check, fault)
+        for record in records
+    ]
+    return [replace(one, targets=_targets(one, expected)) for one in expected]
 
 
-def _right(expected: _ExpectedRecord, check: str, server: str) -> Finding:
-    return Finding(
-        expected.subject,
-        expected.check(check),
-        True,
-        f"{expected.name_and_type} is right at {server}",
-    )
+def _senders(record: Record, helos: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the addresses that a record must let send: a HELO name only its own."""
+    if record.domain is not None:
+        return helos
+    return {ip: helo for ip, helo in helos.items() if helo == record.name}
+
+
+def _targets(alias: Expected, expected: list[Expected]) -> tuple[Expected, ...]:
+    if alias.record.type is not RecordType.CNAME:
+        return ()
+    return tuple(one for one in expected if one.record.name == alias.content)
 
 
 def _content(record: Record, ips: Mapping[str, str]) -> str:
@@ -134,6 +164,10 @@ def _content(record: Record, ips: Mapping[str, str]) -> str:
     if record.type is RecordType.MX:
         return f"{record.priority} {content}".lower()
     return content.lower()
+
+
+def _place(expected: Expected) -> tuple[str, str]:
+    return expected.subject, str(expected.record.zone)
 
 
 def _names_of_hosts(blueprint: Blueprint) -> dict[str, str]:

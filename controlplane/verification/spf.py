@@ -28,6 +28,7 @@ from controlplane.verification.spf_record import (
     parse,
     uses_macro,
 )
+from kit.faults import Fault
 
 LOOKUPS = 10
 """Terms of one evaluation that query the DNS (4.6.4)."""
@@ -37,12 +38,8 @@ NAMES = 10
 """Exchanges of an `mx`, and reverse names of an address, that are looked up (4.6.4)."""
 
 Lookup = Callable[[str, str], Awaitable[Sequence[dns.rdata.Rdata]]]
-"""Name and type → the data at the end of the aliases, empty where there is none. Raises
-Unanswered."""
-
-
-class Unanswered(Exception):
-    """A look-up got no definite answer; the message is the reason."""
+"""Name and type → the data at the end of the aliases, empty where there is none. Raises a fault
+where there is no definite answer."""
 
 
 class Result(StrEnum):
@@ -63,6 +60,8 @@ class Checked:
 
     result: Result
     reason: str = ""
+    unanswered: Fault | None = None
+    """Of a temperror: why a look-up got no definite answer."""
 
 
 class _Permanent(Exception):
@@ -78,8 +77,8 @@ async def check_host(ip: str, domain: str, sender: str, *, helo: str, lookup: Lo
     evaluation = _Evaluation(address, local or "postmaster", sender_domain or domain, helo, lookup)
     try:
         return await evaluation.check(domain)
-    except Unanswered as error:
-        return Checked(Result.TEMPERROR, str(error))
+    except Fault as fault:
+        return Checked(Result.TEMPERROR, str(fault), fault)
     except _Permanent as mistake:
         return Checked(Result.PERMERROR, str(mistake))
 
@@ -176,7 +175,7 @@ class _Evaluation:
         confirmed = []
         try:
             pointers = await self._query(reverse, "PTR")
-        except Unanswered:
+        except Fault:
             return []
         for pointer in pointers[:NAMES]:
             if not isinstance(pointer, dns.rdtypes.ANY.PTR.PTR):
@@ -184,7 +183,7 @@ class _Evaluation:
             name = pointer.target.to_text(omit_final_dot=True)
             try:
                 answer = await self.lookup(name, "A" if self.ip.version == 4 else "AAAA")
-            except Unanswered:
+            except Fault:
                 continue
             if self.ip in addresses(answer):
                 confirmed.append(name.lower())

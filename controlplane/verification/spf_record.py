@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import quote
@@ -158,3 +159,16 @@ def _check_macros(text: str, term: str) -> list[re.Match[str]]:
     if not _LITERAL.fullmatch(_MACRO.sub("", text)):
         raise SyntaxMistake(f"{term!r} contains an invalid character or macro")
     return list(_MACRO.finditer(text))
+
+
+def merged(texts: Sequence[str], ours: str) -> str:
+    """Return one record that lets out whom `texts` and `ours` let out; `all` stays the owner's."""
+    own = [term for term in ours.split()[1:] if not _ends(term)]
+    others = [term for text in texts for term in text.split()[1:]]
+    kept = [term for term in others if not _ends(term) and term not in own]
+    last = next((term for term in others if _ends(term)), ours.split()[-1])
+    return " ".join(["v=spf1", *own, *dict.fromkeys(kept), last])
+
+
+def _ends(term: str) -> bool:
+    return term.lower().lstrip("+-~?") == "all" or term.lower().startswith("redirect=")

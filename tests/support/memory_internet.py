@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
 from controlplane.reconciler.ports import CloudState, Finding
-from controlplane.verification.faults import LOOKUP_FAILED, MISSING, NO_BANNER, UNCLEAR
+from controlplane.verification.faults import MISSING, NO_BANNER, UNANSWERED, UNCLEAR
 from kit.faults import Code
 from tests.support.points import Points
 
@@ -82,7 +82,7 @@ class MemoryInternet:
         for check in checks:
             code = self.wrong.get((subject, check))
             if code is not None:
-                checked = code not in (LOOKUP_FAILED, UNCLEAR)
+                checked = code not in UNANSWERED | {UNCLEAR}
                 return [*findings, Finding.of(subject, check, code.shown(), checked=checked)]
             findings.append(Finding(subject, check, True, "right"))
         return findings

@@ -10,11 +10,11 @@ from typing import Protocol
 from blueprint.document import Blueprint
 from controlplane.reconciler.ports import CloudState, Finding, Verifier
 from controlplane.verification.faults import (
-    LOOKUP_FAILED,
     MISSING,
     NO_BANNER,
     OPEN_RELAY,
     PTR_DIFFERENT,
+    SERVER_FAILED,
     TLS_FAILED,
     UNCLEAR,
 )
@@ -100,7 +100,7 @@ async def check_silent_name_servers_leave_everything_unknown(around: Surrounding
     around.silence_name_servers()
     wrong = await _wrong_names(around)
     assert {subject for subject, *_ in wrong} == {OURS, MANUAL, PRIMARY, BULK}
-    assert {(ok, code) for _, _, ok, code in wrong} == {(None, LOOKUP_FAILED)}
+    assert {(ok, code) for _, _, ok, code in wrong} == {(None, SERVER_FAILED)}
 
 
 async def check_broken_tls_is_reported_of_its_address_only(around: Surroundings) -> None:

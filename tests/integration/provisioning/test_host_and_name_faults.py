@@ -31,14 +31,8 @@ from kit.paths import checkout
 from lab.memory import MemoryNameserver
 from sandbox.recorded_verifier import RecordedVerifier
 from tests.integration.playbooks.test_first_contact import PASSWORD, Host, SshPort
-from tests.integration.verification.conftest import (
-    HELO,
-    IP,
-    MailServer,
-    NameServer,
-    reverse,
-    serve_names,
-)
+from tests.integration.verification.conftest import HELO, MailServer
+from tests.integration.verification.name_server import IP, NameServer, presented, reverse
 from tests.support.faults import any_values, assert_shows
 from tests.support.memory_configurator import MemoryConfigurator
 
@@ -181,35 +175,23 @@ class Zones:
     def publish(self) -> None:
         """Serve all records as the provider has them."""
         names, memory = self.names, self._memory
-        names.silent.clear()
-        names.set_record("ns.lab.example", "A", IP)
+        names.trouble.clear()
+        names.serve_servers()
         for zone, records in memory.zones.items():
-            names.set_record(zone, "NS", "ns.lab.example.")
+            names.delegate(zone)
             for (name, kind), (_, contents) in records.items():
-                names.set_record(name, kind, *(_presented(kind, content) for content in contents))
+                names.set_record(name, kind, *(presented(kind, content) for content in contents))
         names.set_record(reverse(), "PTR", f"{memory.pointers[IP]}.")
-
-
-def _presented(kind: str, content: str) -> str:
-    if kind == "TXT":
-        return " ".join(f'"{content[at : at + 200]}"' for at in range(0, len(content), 200))
-    return f"{content}." if kind in ("MX", "CNAME") else content
 
 
 @pytest.fixture
 def zones(control_plane: ControlPlane, cloud: Cloud) -> Iterator[Zones]:
     """The zones of the tenant, empty until they are published."""
-    transport, names, tcp_server = control_plane.run(serve_names())
+    names = control_plane.run(NameServer.start())
     address = f"{IP}:{names.port}"
     control_plane.verifier = InternetVerifier(resolver=address, authoritative_port=names.port)
     yield Zones(names, cloud.nameserver)
-
-    async def close() -> None:
-        transport.close()
-        tcp_server.close()
-        await tcp_server.wait_closed()
-
-    control_plane.run(close())
+    control_plane.run(names.close())
 
 
 def add_spf(names: NameServer) -> None:
@@ -220,9 +202,13 @@ def add_spf(names: NameServer) -> None:
 NAME_FAULTS: list[tuple[Code, str, Callable[[NameServer], object]]] = [
     (verification.MISSING, DOMAIN, lambda names: names.set_record(*MX)),
     (verification.DIFFERENT, DOMAIN, lambda names: names.set_record(*MX, "10 elsewhere.example.")),
-    (verification.SEVERAL_SPF, DOMAIN, add_spf),
+    (verification.SEVERAL, DOMAIN, add_spf),
     (verification.NOT_DELEGATED, DOMAIN, lambda names: names.set_record("acme.example", "NS")),
-    (verification.LOOKUP_FAILED, DOMAIN, lambda names: names.silent.add("cached")),
+    (
+        verification.SERVER_FAILED,
+        DOMAIN,
+        lambda names: names.trouble.update(cached="servfail"),
+    ),
     (
         verification.PTR_DIFFERENT,
         ADDRESS,

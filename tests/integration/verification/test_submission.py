@@ -13,7 +13,8 @@ from controlplane.verification import InternetVerifier, faults
 from controlplane.verification.submission import OTHER_DOMAIN
 from kit.faults import Code
 
-from .conftest import IP, STATE, assert_shown
+from .conftest import STATE, assert_shown
+from .name_server import IP
 
 POSTMASTERS = ("postmaster@acme.example", "postmaster@manual.example")
 

@@ -17,10 +17,10 @@ from controlplane.reconciler.ports import (
 )
 from controlplane.verification import InternetVerifier
 from controlplane.verification.faults import (
-    LOOKUP_FAILED,
     MISSING,
     OPEN_RELAY,
     PTR_DIFFERENT,
+    SERVER_FAILED,
     TLS_FAILED,
     UNCLEAR,
 )
@@ -36,7 +36,8 @@ from tests.support.verifier_conformance import (
     one_host,
 )
 
-from .conftest import MailServer, NameServer, reverse, serve_names
+from .conftest import MailServer
+from .name_server import NameServer, reverse
 
 IPS = {"mx1-1": "127.0.0.1", "mx1-2": "127.0.0.2"}
 Check = Callable[[Surroundings], Awaitable[None]]
@@ -85,7 +86,7 @@ class OnServers:
         self._names.set_record(reverse(IPS[address]), "PTR")
 
     def silence_name_servers(self) -> None:
-        self._names.silent |= {"own", "cached"}
+        self._names.trouble = {"own": "servfail", "cached": "servfail"}
 
     def break_tls(self, address: str) -> None:
         self._submission.certified = "other.example"
@@ -122,9 +123,9 @@ class InMemory:
 
     def silence_name_servers(self) -> None:
         for subject in (OURS, MANUAL, PRIMARY, BULK):
-            self._internet.wrong[subject, "dns.authoritative"] = LOOKUP_FAILED
-            self._internet.wrong[subject, "fcrdns"] = LOOKUP_FAILED
-        self._internet.wrong[MANUAL, "dns.manual"] = LOOKUP_FAILED
+            self._internet.wrong[subject, "dns.authoritative"] = SERVER_FAILED
+            self._internet.wrong[subject, "fcrdns"] = SERVER_FAILED
+        self._internet.wrong[MANUAL, "dns.manual"] = SERVER_FAILED
 
     def break_tls(self, address: str) -> None:
         self._internet.wrong[f"address/{address}", "smtp.tls"] = TLS_FAILED
@@ -151,15 +152,13 @@ class Trusting(MemoryInternet):
 async def test_verifier_on_servers_conforms(
     mail: Callable[..., Awaitable[MailServer]], check: Check
 ) -> None:
-    transport, names, tcp_server = await serve_names()
+    names = await NameServer.start()
     submission = await mail(IPS["mx1-2"], "mx1-2.acme.example")
     inbound = await mail(IPS["mx1-1"], "mx1.acme.example")
     try:
         await check(OnServers(names, submission, inbound))
     finally:
-        transport.close()
-        tcp_server.close()
-        await tcp_server.wait_closed()
+        await names.close()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))

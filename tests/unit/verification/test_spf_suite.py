@@ -13,7 +13,8 @@ import dns.rdatatype
 import pytest
 import yaml
 
-from controlplane.verification.spf import Unanswered, check_host
+from controlplane.verification.faults import LOOKUP_FAILED
+from controlplane.verification.spf import check_host
 
 SUITE = Path(__file__).parent / "rfc7208-tests.yml"
 Zone = dict[str, list[Any]]
@@ -45,11 +46,11 @@ async def look_up(
 ) -> Sequence[dns.rdata.Rdata]:
     found: list[dns.rdata.Rdata] = []
     if not aliases:
-        raise Unanswered("loop of aliases")
+        raise LOOKUP_FAILED(question=name, reason="loop of aliases")
     for value in entries_of(zone, name, type_):
         if value == "TIMEOUT":
             if not found:
-                raise Unanswered("timeout")
+                raise LOOKUP_FAILED(question=name, reason="timeout")
             continue
         found.append(rdata(type_, value))
     for alias in [] if found else entries_of(zone, name, "CNAME"):

@@ -1,0 +1,275 @@
+"""Judges the answer for an expected record as a receiver of mail reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dns.name
+import dns.rdata
+import dns.rdtypes.ANY.MX
+
+from blueprint.document import Record, RecordType
+from blueprint.tenant import Dns
+from controlplane.verification import dmarc, faults
+from controlplane.verification.dkim_key import KeyMistake, published_key
+from controlplane.verification.names import texts
+from controlplane.verification.queries import Answer
+from controlplane.verification.spf import Result, check_host, txt_bytes
+from controlplane.verification.spf_record import is_spf, merged
+from kit.faults import Code, Fault
+
+TEXT_LIMIT = 200
+"""Maximum characters of a wrong answer in a message."""
+REPORTS = "._report._dmarc."
+"""In the name of a record that admits reports about other domains (RFC 7489 7.1)."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A record with its content as `names.texts` prints it, and what decides whether it works."""
+
+    record: Record
+    subject: str
+    content: str
+    senders: Mapping[str, str]
+    """The addresses that its SPF record must let send, with their HELO names."""
+    own_ips: frozenset[str]
+    """Every address of the tenant that is assigned."""
+    siblings: frozenset[str]
+    """Contents of all expected records of its name and type."""
+    targets: tuple[Expected, ...] = ()
+    """Of an alias: the expected records of its target."""
+
+    @property
+    def name_and_type(self) -> str:
+        """The record as messages name it."""
+        return f"{self.record.name} {self.record.type}"
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether the owner of the zone sets the record."""
+        return self.record.provider is Dns.MANUAL
+
+
+@dataclass(frozen=True)
+class View:
+    """Where an answer comes from, and look-ups of further names from there."""
+
+    server: str
+    lookup: Callable[[str, str], Awaitable[Answer]]
+    is_cache: bool = False
+    """Whether it may still answer with older data."""
+
+    def remedy(self, expected: Expected, answer: Answer) -> str:
+        """Return what to do about a record that is missing or has other content."""
+        record = expected.record
+        if self.is_cache:
+            return f"wait {answer.ttl} s: older answers are still cached"
+        if expected.is_manual:
+            return f"set {expected.name_and_type} {expected.content} where {record.zone} is hosted"
+        return "wait: the next pass writes it; if it persists, find out what changes it"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A fault is a mistake, or only a remark where the record works all the same."""
+
+    fault: Fault | None = None
+    works: bool = False
+    gone: bool = False
+    """Our key or host is not there: no receiver accepts the mail from now on."""
+
+
+RIGHT = Judgement(works=True)
+
+
+async def judge(expected: Expected, answer: Answer, view: View) -> Judgement:
+    """Judge one answer; raises a fault where a further look-up has no definite answer."""
+    match expected.record.type:
+        case RecordType.A:
+            return _judge_address(expected, answer, view)
+        case RecordType.MX:
+            return await _judge_exchange(expected, answer, view)
+        case RecordType.CNAME:
+            return await _judge_alias(expected, answer, view)
+    if is_spf(expected.content.encode()):
+        return await _judge_spf(expected, answer, view)
+    if dmarc.versioned([expected.content]):
+        return await _judge_dmarc(expected, answer, view)
+    if expected.content.startswith("v=DKIM1"):
+        return _judge_dkim(expected, answer, view)
+    found = texts(answer.data)
+    return RIGHT if expected.content in found else _other(expected, answer, view, found)
+
+
+def _judge_address(expected: Expected, answer: Answer, view: View) -> Judgement:
+    """Further addresses are a remark: they matter only where mail is delivered to the name."""
+    found = texts(answer.data)
+    if expected.content not in found:
+        return replace(_other(expected, answer, view, found), gone=True)
+    if set(found) <= expected.siblings:
+        return RIGHT
+    return replace(_other(expected, answer, view, found), works=True)
+
+
+async def _judge_exchange(expected: Expected, answer: Answer, view: View) -> Judgement:
+    """All exchanges with the best preference are ours, by name or by address (RFC 5321 5.1)."""
+    exchanges = [item for item in answer.data if isinstance(item, dns.rdtypes.ANY.MX.MX)]
+    best = min((item.preference for item in exchanges), default=0)
+    ours = {content.partition(" ")[2] for content in expected.siblings}
+    for item in exchanges:
+        name = item.exchange.to_text(omit_final_dot=True).lower()
+        if item.preference > best or name in ours:
+            continue
+        is_null = item.exchange == dns.name.root
+        ips = set() if is_null else set(texts((await view.lookup(name, "A")).data))
+        if not ips or not ips <= expected.own_ips:
+            return _other(expected, answer, view, texts(answer.data))
+    return RIGHT if exchanges else _other(expected, answer, view, [])
+
+
+async def _judge_alias(expected: Expected, answer: Answer, view: View) -> Judgement:
+    """An alias may lead over others; copies of the target's records work until they change."""
+    found = texts(answer.data)
+    name = str(expected.record.name)
+    if expected.content in found:
+        return RIGHT
+    if found and expected.content in (await view.lookup(name, "TXT")).aliases:
+        return RIGHT
+    copies = [
+        await judge(_renamed(target, name), await view.lookup(name, target.record.type), view)
+        for target in expected.targets
+    ]
+    wrong = _other(expected, answer, view, found)
+    if copies and all(copy.works for copy in copies):
+        return replace(wrong, works=True)
+    return replace(wrong, gone=any(copy.gone for copy in copies))
+
+
+def _renamed(expected: Expected, name: str) -> Expected:
+    return replace(expected, record=expected.record.model_copy(update={"name": name}))
+
+
+async def _judge_spf(expected: Expected, answer: Answer, view: View) -> Judgement:
+    """`check_host` passes for each of our addresses, whatever the text (RFC 7208)."""
+    name = str(expected.record.name)
+    records = [text for text in map(txt_bytes, answer.data) if is_spf(text)]
+    found = [text.decode("ascii", "replace") for text in records]
+    if not records:
+        return _other(expected, answer, view, [])
+    if len(records) > 1:
+        return _several(expected, view, "SPF", found, f"merge them: {_merged(expected, found)}")
+
+    async def lookup(asked: str, type_: str) -> Sequence[dns.rdata.Rdata]:
+        if (asked.lower(), type_) == (name, "TXT"):
+            return answer.data
+        return (await view.lookup(asked, type_)).data
+
+    for ip, helo in expected.senders.items():
+        checked = await check_host(ip, name, f"postmaster@{name}", helo=helo, lookup=lookup)
+        if checked.unanswered is not None:
+            raise checked.unanswered
+        if checked.result is Result.PASS:
+            continue
+        fields = {"actual": found[0][:TEXT_LIMIT], "remedy": view.remedy(expected, answer)}
+        if expected.is_manual:
+            fields["remedy"] = f"change {name} TXT to {_merged(expected, found)}"
+        if checked.result is Result.PERMERROR:
+            return _fault(expected, view, faults.SPF_ERROR, reason=checked.reason, **fields)
+        reason = f"{checked.result} by {checked.reason}"
+        return _fault(expected, view, faults.SPF_REFUSES, ip=ip, reason=reason, **fields)
+    return RIGHT
+
+
+def _merged(expected: Expected, found: Sequence[str]) -> str:
+    return merged(found if expected.is_manual else [], expected.content)
+
+
+async def _judge_dmarc(expected: Expected, answer: Answer, view: View) -> Judgement:
+    """Exactly one valid record, here or above; any policy will do (RFC 7489 6.6.3)."""
+    name = str(expected.record.name)
+    found = texts(answer.data)
+    records = dmarc.versioned(found)
+    if REPORTS in f".{name}":
+        return RIGHT if records else _other(expected, answer, view, found)
+    if not records:
+
+        async def lookup(asked: str) -> Sequence[str]:
+            return texts((await view.lookup(asked, "TXT")).data)
+
+        like = [text for text in found if "dmarc1" in text.lower()]
+        if like:
+            reason = "it does not begin with v=DMARC1;"
+            return _invalid(expected, answer, view, faults.DMARC_INVALID, like[0], reason)
+        name, records = await dmarc.organisational(name.removeprefix("_dmarc."), lookup)
+    if not records:
+        return _other(expected, answer, view, [])
+    if len(records) > 1:
+        return _several(expected, view, "DMARC", records, f"leave one of them at {name}")
+    try:
+        policy = dmarc.policy_of(records[0])
+    except dmarc.PolicyMistake as mistake:
+        return _invalid(expected, answer, view, faults.DMARC_INVALID, records[0], str(mistake))
+    if expected.is_manual or policy == dmarc.policy_of(expected.content):
+        return RIGHT
+    return replace(_other(expected, answer, view, records), works=True)
+
+
+def _judge_dkim(expected: Expected, answer: Answer, view: View) -> Judgement:
+    """One record, whose key is the one that signs; with several, verifiers take any."""
+    found = texts(answer.data)
+    if not found:
+        return replace(_other(expected, answer, view, []), gone=True)
+    ours = published_key(expected.content)
+    keys, mistakes = [], []
+    for text in found:
+        try:
+            keys.append(published_key(text))
+        except KeyMistake as mistake:
+            mistakes.append(str(mistake))
+    if len(found) > 1:
+        remedy = f"leave one of them: {expected.content}"
+        several = _several(expected, view, "DKIM", found, remedy)
+        return replace(several, gone=ours not in keys)
+    if ours in keys:
+        return RIGHT
+    reason = mistakes[0] if mistakes else "it has another key than the one that signs"
+    invalid = _invalid(expected, answer, view, faults.DKIM_INVALID, found[0], reason)
+    return replace(invalid, gone=True)
+
+
+def _other(expected: Expected, answer: Answer, view: View, found: Sequence[str]) -> Judgement:
+    """Return that a record is missing, or has the content that was found instead."""
+    remedy = view.remedy(expected, answer)
+    if not found:
+        return _fault(expected, view, faults.MISSING, remedy=remedy)
+    return _fault(
+        expected,
+        view,
+        faults.DIFFERENT,
+        remedy=remedy,
+        actual=", ".join(found)[:TEXT_LIMIT],
+        expected=expected.content[:TEXT_LIMIT],
+    )
+
+
+def _several(
+    expected: Expected, view: View, kind: str, found: Sequence[str], remedy: str
+) -> Judgement:
+    actual = ", ".join(found)[:TEXT_LIMIT]
+    return _fault(
+        expected, view, faults.SEVERAL, kind=kind, count=len(found), actual=actual, remedy=remedy
+    )
+
+
+def _invalid(
+    expected: Expected, answer: Answer, view: View, code: Code, actual: str, reason: str
+) -> Judgement:
+    remedy = view.remedy(expected, answer)
+    return _fault(expected, view, code, actual=actual[:TEXT_LIMIT], reason=reason, remedy=remedy)
+
+
+def _fault(wanted: Expected, view: View, code: Code, /, **fields: Any) -> Judgement:
+    return Judgement(code(record=wanted.name_and_type, server=view.server, **fields))
