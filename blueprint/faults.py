@@ -19,9 +19,20 @@ INVALID = FAULTS.code(
 SYNTAX = FAULTS.code(
     "document.syntax",
     message="the file cannot be read as YAML: {reason}",
-    remedy="correct the file; docs/reference/tenant.md shows its keys",
+    remedy="{remedy}",
     cause="The text is not YAML, is too large, or expands to too many values.",
-    example={"reason": "found character '\\t' that cannot start any token"},
+    example={"reason": "a quoted text has no end", "remedy": "add the closing quote"},
+)
+UNSUPPORTED = FAULTS.code(
+    "document.unsupported",
+    message="{construct} is not supported in a document",
+    remedy="{remedy}",
+    cause="YAML has more than documents need: tags of types, merge keys, keys that are no texts, "
+    "and characters that its versions read differently.",
+    example={
+        "construct": "the merge key <<",
+        "remedy": "write out the keys that it merges",
+    },
 )
 EMPTY = FAULTS.code(
     "document.empty",
@@ -50,6 +61,13 @@ MISSING_KEY = FAULTS.code(
     cause="A key without default is missing.",
     example={"key": "region"},
 )
+NO_VALUE = FAULTS.code(
+    "document.no_value",
+    message="{key} has no value",
+    remedy="write one",
+    cause="Nothing, or null, stands where a value is required.",
+    example={"key": "region"},
+)
 INVALID_VALUE = FAULTS.code(
     "document.invalid_value",
     message="{key} cannot be {value}",
@@ -57,8 +75,8 @@ INVALID_VALUE = FAULTS.code(
     cause="A value has the wrong type or form, or is out of range.",
     example={
         "key": "plan",
-        "value": "'gold'",
-        "remedy": "it should be 'starter', 'professional', 'business' or 'enterprise'",
+        "value": "gold",
+        "remedy": "it should be starter, professional, business or enterprise",
     },
 )
 

@@ -16,6 +16,7 @@ from pydantic import (
 CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029"
 """Control characters and line ends, for a character class of a pattern."""
 ONE_LINE = rf"^[^{CONTROLS}]*$"
+MAX_DIGITS = 12
 NOT_BLANK = rf"^[^{CONTROLS}]*[^{CONTROLS} ][^{CONTROLS}]*$"
 
 
@@ -59,7 +60,21 @@ class Matching:
 
 
 def _whole(value: object) -> object:
+    if isinstance(value, str):
+        raise NotMatching(*_number_meant(value))
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _number_meant(text: str) -> tuple[str, str | None]:
+    """Return what to write in place of a text, and the number if there is only one reading."""
+    decimal = "write a whole number in decimal digits, without quotes"
+    digits = text.replace("_", "").removeprefix("+")
+    if re.fullmatch("0[0-7]{1,9}", digits):
+        return f"write {int(digits)}, or {int(digits, 8)} where an octal number is meant", None
+    for pattern, base in (("(0|[1-9][0-9]{0,9})", 10), ("0o[0-7]{1,9}", 8), ("0x[0-9a-fA-F]+", 16)):
+        if re.fullmatch(pattern, digits) and len(digits) <= MAX_DIGITS:
+            return decimal, str(int(digits, base))
+    return decimal, None
 
 
 Whole = BeforeValidator(_whole)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -30,41 +32,69 @@ PATTERNS = {
     "a letter or digit, or an empty text",
 }
 MAPPING = "a mapping: keys with their values below it or in braces"
+LIST = "a list: items below it, each after a hyphen, or in brackets"
+WHOLE_NUMBER = "a whole number in decimal digits"
 TIME = "a time with its offset from UTC, such as 2026-11-24T12:00:00Z"
+ID = "an id such as 0199b1c2-0000-7000-8000-000000000001"
 SHAPES = {
     "model_type": MAPPING,
     "model_attributes_type": MAPPING,
     "dict_type": MAPPING,
-    "tuple_type": "a list: items below it, each after a hyphen, or in brackets",
-    "string_type": "a text; quote it if it looks like a number, a date or a yes",
-    "string_too_long": "a text of at most {max_length} characters",
-    "int_type": "a whole number without quotes",
+    "tuple_type": LIST,
+    "list_type": LIST,
+    "set_type": LIST,
+    "frozen_set_type": LIST,
     "too_short": "a list with at least one item",
+    "too_long": "a list of at most {max_length} items",
+    "string_type": "a text",
+    "string_too_short": "a text of at least {min_length} characters",
+    "string_too_long": "a text of at most {max_length} characters",
+    "string_unicode": "a text of Unicode characters, without single surrogates",
+    "int_type": WHOLE_NUMBER,
+    "int_parsing": WHOLE_NUMBER,
+    "int_parsing_size": WHOLE_NUMBER,
+    "int_from_float": WHOLE_NUMBER,
+    "finite_number": WHOLE_NUMBER,
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "enum": "{expected}",
+    "literal_error": "{expected}",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "uuid_type": ID,
+    "uuid_parsing": ID,
     "datetime_type": TIME,
     "datetime_parsing": TIME,
     "datetime_from_date_parsing": TIME,
+    "datetime_object_invalid": TIME,
     "timezone_aware": TIME,
 }
 """By pydantic's type of error; braces are filled from its context."""
+OTHER = "as the reference of the document or of the API describes it"
 
 Detail = Mapping[str, Any]
 
 
-def violations(details: Sequence[Detail], model: type[BaseModel]) -> list[Located]:
-    """Return pydantic's errors for `model` as violations of the document."""
+def violations(
+    details: Sequence[Detail], model: type[BaseModel], words: Mapping[Path, str] | None = None
+) -> list[Located]:
+    """Return pydantic's errors for `model` as violations of the document.
+
+    `words` are values as they stand in a file.
+    """
     # A list whose items are wrong is also "too short" to pydantic; that is redundant.
     inner = {tuple(detail["loc"][:n]) for detail in details for n in range(1, len(detail["loc"]))}
     return [
-        _violation(detail, model)
+        _violation(detail, model, words or {})
         for detail in details
         if detail["type"] != "too_short" or tuple(detail["loc"]) not in inner
     ]
 
 
-def _violation(detail: Detail, model: type[BaseModel]) -> Located:
+def _violation(detail: Detail, model: type[BaseModel], words: Mapping[Path, str]) -> Located:
     path: Path = tuple(detail["loc"])
-    key = path[-1] if path else WHOLE
-    if key == "[key]":  # pydantic adds this for the key of a mapping
+    key = _key(path)
+    if path and path[-1] == "[key]":  # pydantic adds this for the key of a mapping
         path = path[:-1]
         key = f"a key of {path[-2]}"
     if detail["type"] == "extra_forbidden":
@@ -73,7 +103,7 @@ def _violation(detail: Detail, model: type[BaseModel]) -> Located:
         return path, UNKNOWN_KEY.violation(
             path=dotted(path),
             suggestion=nearest[0] if nearest else None,
-            key=key,
+            key=key or '""',
             remedy=f"did you mean {nearest[0]}?" if nearest else f"use one of: {', '.join(valid)}",
         )
     if detail["type"] == "missing":
@@ -83,9 +113,15 @@ def _violation(detail: Detail, model: type[BaseModel]) -> Located:
         path=dotted(path),
         suggestion=suggestion,
         key=key,
-        value=abbreviated(detail["input"]),
+        value=abbreviated(words.get(path) or as_json(detail["input"])),
         remedy=_expected(detail) + (f"; did you mean {suggestion}?" if suggestion else ""),
     )
+
+
+def _key(path: Path) -> str:
+    """Return the last key of a path with the indices after it: `hosts[0]`."""
+    keys = [index for index, step in enumerate(path) if isinstance(step, str)]
+    return dotted(path[keys[-1] if keys else 0 :]) or WHOLE
 
 
 def _expected(detail: Detail) -> str:
@@ -97,8 +133,9 @@ def _expected(detail: Detail) -> str:
         pattern = str(rule["pattern"])
         expected = PATTERNS.get(pattern, f"a text like {pattern}")
     else:
-        text = str(detail["msg"]).removeprefix("Input should be ")
-        expected = SHAPES[kind].format(**rule) if kind in SHAPES else text
+        expected = SHAPES.get(kind, OTHER).format(**rule)
+    if kind in ("enum", "literal_error"):
+        expected = expected.replace("'", "")
     return f"it should be {expected}"
 
 
@@ -111,9 +148,15 @@ def _suggestion(detail: Detail) -> str | None:
     return candidate if candidate and re.fullmatch(DOMAIN_PATTERN, candidate) else None
 
 
-def abbreviated(value: object) -> str:
-    """Print a value, truncated if it is long."""
-    text = repr(value)
+def as_json(value: object) -> str:
+    """Return a value as it is written in JSON."""
+    if isinstance(value, float) and math.isinf(value):
+        return "such a large number"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def abbreviated(text: str) -> str:
+    """Return a text, truncated if it is long."""
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
 
 from blueprint.fields import Matching, Whole
 from blueprint.mail_address import DOMAIN, OwnAddress
@@ -41,6 +42,41 @@ class Document(BaseModel):
     """Base of all models that are read from or written to a document: frozen, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Written(Document):
+    """Base of what people write: a key without a value is left out, as in Kubernetes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_null(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        return {key: value for key, value in data.items() if value is not None or key not in known}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: Any, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        required = schema.get("required", ())
+        properties = schema.get("properties", {})
+        schema["properties"] = {
+            name: inner if name in required else _or_null(inner)
+            for name, inner in properties.items()
+        }
+        return schema
+
+
+def _or_null(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """Let the schema of a key that may be left out accept null."""
+    if "anyOf" in schema:
+        return schema
+    annotations = {"title", "description", "default"}
+    about = {key: value for key, value in schema.items() if key in annotations}
+    rest = {key: value for key, value in schema.items() if key not in about}
+    return {"anyOf": [rest, {"type": "null"}], **about}
 
 
 class Plan(StrEnum):
@@ -83,7 +119,7 @@ class Warmup(StrEnum):
     AGGRESSIVE = "aggressive"
 
 
-class Metadata(Document):
+class Metadata(Written):
     """What identifies a document."""
 
     name: Label
@@ -93,7 +129,7 @@ class Metadata(Document):
     """For selecting tenants, such as `team: mail`; keys and values follow Kubernetes' rules."""
 
 
-class HostSpec(Document):
+class HostSpec(Written):
     """One VPS of the tenant."""
 
     name: Label
@@ -104,7 +140,7 @@ class HostSpec(Document):
     """Zone of its names: one of the tenant's Cloudflare domains; by default the platform's."""
 
 
-class DomainSpec(Document):
+class DomainSpec(Written):
     """One sending domain."""
 
     name: DomainName
@@ -114,7 +150,7 @@ class DomainSpec(Document):
     dmarc: DmarcPolicy = DmarcPolicy.NONE
 
 
-class MailboxSpec(Document):
+class MailboxSpec(Written):
     """One mailbox that people and campaigns send from."""
 
     address: OwnAddress
@@ -122,13 +158,13 @@ class MailboxSpec(Document):
     daily_cap: Annotated[int, Field(ge=1, le=500, strict=True), Whole] = 50
 
 
-class SendingSpec(Document):
+class SendingSpec(Written):
     """How the tenant's mail is sent."""
 
     warmup: Warmup = Warmup.STANDARD
 
 
-class TenantSpec(Document):
+class TenantSpec(Written):
     """The desired state of the tenant."""
 
     plan: Plan
@@ -139,7 +175,7 @@ class TenantSpec(Document):
     sending: SendingSpec = SendingSpec()
 
 
-class Tenant(Document):
+class Tenant(Written):
     """The document of a tenant."""
 
     api_version: Literal["penguinmails.dev/v1"] = Field(alias="apiVersion")

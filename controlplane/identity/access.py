@@ -18,6 +18,7 @@ from controlplane.database import API, OPERATOR, Database
 from controlplane.faults import KEY_INVALID, KEY_MISSING, OPERATORS_ONLY, SCOPE_MISSING
 from controlplane.identity.keys import Scope, matches, prefix_of
 from controlplane.identity.repository import find_key
+from controlplane.json_body import JsonRequest
 from controlplane.requests import require_json
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `pm_live_…`")
@@ -89,7 +90,7 @@ class GuardedRoute(APIRoute):
                 await guard.admit(request)
             if self.body_field is not None:
                 require_json(request.headers)
-            return await handle(request)
+            return await handle(JsonRequest(request.scope, request.receive))
 
         return guarded
 

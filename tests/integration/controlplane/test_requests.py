@@ -37,8 +37,10 @@ def problem_of(answer: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"", b"\xff", b"[" * 50_000, b'{"a": ' + b"9" * 5000 + b"}", b"{} {}"],
-    ids=["cut", "empty", "no UTF-8", "deep", "huge number", "two"],
+    [
+        *(b"{", b"", b"\xff", b"[" * 50_000, b"{} {}", b'{"a": 010}', b'{"a": NaN}'),
+        *(b'{"a": -Infinity}', '{"a": 1}'.encode("utf-16"), b"{'a': 1}", b'{"a": 1,}'),
+    ],
 )
 async def test_body_that_is_no_json_is_refused(operator, body: bytes) -> None:
     answer = await operator.post("/tenants", content=body, headers=JSON)
@@ -51,6 +53,56 @@ async def test_body_that_is_no_json_is_refused(operator, body: bytes) -> None:
 async def test_body_with_a_syntax_error_names_its_position(operator) -> None:
     answer = await operator.post("/tenants", content=b'{"a": }', headers=JSON)
     assert "at character 6" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ('{"kind": "Tenant", "kind": "Tenant"}', ["kind"]),
+        ('{"spec": {"plan": "starter", "region": "us-west", "plan": "enterprise"}}', ["spec.plan"]),
+        (
+            '{"spec": {"hosts": [{}, {"addresses": 1, "addresses": 8}]}}',
+            ["spec.hosts[1].addresses"],
+        ),
+    ],
+)
+async def test_key_that_is_repeated_in_a_body_is_refused(operator, text, paths) -> None:
+    answer = await operator.post("/tenants", content=text, headers=JSON)
+    assert_shows(problem_of(answer), INVALID, mistakes=...)
+    violations = answer.json()["violations"]
+    assert [(v["code"], v["path"]) for v in violations] == [
+        ("document.duplicate_key", path) for path in paths
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        ('"8"', "write a whole number in decimal digits, without quotes; did you mean 8?"),
+        ('"010"', "write 10, or 8 where an octal number is meant"),
+        ("true", "it should be a whole number in decimal digits"),
+        ("1.5", "it should be a whole number in decimal digits"),
+        ("1e400", "it should be a whole number in decimal digits"),
+        ("9" * 5000, "it should be a whole number in decimal digits"),
+        ("9" * 30, "it should be 32 or less"),
+        ("-1", "it should be 1 or more"),
+        ("[8]", "it should be a whole number in decimal digits"),
+        ("8.0", None),
+        ("80E-1", None),
+        ("null", None),
+    ],
+)
+async def test_number_of_a_body_is_what_json_calls_a_number(operator, written, remedy) -> None:
+    host = {"name": "mx1", "zone": "acme.example", "addresses": "@"}
+    text = json.dumps(document(hosts=[host])).replace('"@"', written)
+    answer = await operator.post("/tenants", content=text, headers=JSON)
+    if remedy is None:
+        (host,) = answer.json()["document"]["spec"]["hosts"]
+        assert host["addresses"] == (1 if written == "null" else 8)
+    else:
+        assert_shows(problem_of(answer), INVALID, mistakes="1 mistake")
+        (violation,) = answer.json()["violations"]
+        assert (violation["path"], violation["remedy"]) == ("spec.hosts[0].addresses", remedy)
 
 
 @pytest.mark.parametrize("kind", ["text/yaml", "application/x-www-form-urlencoded", None])

@@ -74,14 +74,6 @@ def test_mistakes_are_all_reported_with_their_lines() -> None:
         ("name: acme}", "name: customers}", "tenant.reserved_name", "metadata.name"),
         ("  plan: business", "  plan: gold", "document.invalid_value", "spec.plan"),
         ("plan: business", "plan: 2026-13-45", "document.invalid_value", "spec.plan"),
-        ("plan: business", "plan: !!python/name:os.system", "document.invalid_value", "spec.plan"),
-        ("plan: business", "plan: !ours x", "document.invalid_value", "spec.plan"),
-        (
-            "addresses: 3",
-            "addresses: !!int abc",
-            "document.invalid_value",
-            "spec.hosts[0].addresses",
-        ),
         (
             "addresses: 3",
             f"addresses: {'9' * 5000}",
@@ -109,12 +101,6 @@ def test_mistakes_are_all_reported_with_their_lines() -> None:
         ("kind: Tenant", "kind: Tenant\nkind: Tenant", "document.duplicate_key", "kind"),
         ("addresses: 3", "addresses: '3'", "document.invalid_value", "spec.hosts[0].addresses"),
         ("addresses: 3", "addresses: yes", "document.invalid_value", "spec.hosts[0].addresses"),
-        (
-            "daily_cap: 50",
-            "daily_cap: 5e1",
-            "document.invalid_value",
-            "spec.mailboxes[0].daily_cap",
-        ),
         ("sales@", "sa..les@", "document.invalid_value", "spec.mailboxes[0].address"),
         ("sales@", ".sales@", "document.invalid_value", "spec.mailboxes[0].address"),
         (
@@ -245,22 +231,6 @@ def test_document_that_adds_domains_beyond_its_plan_is_refused(before: Tenant | 
         check_limits(SIX, before)
     (violation,) = raised.value.violations
     assert (violation.code, violation.path) == (PLAN_LIMIT, "spec.domains")
-
-
-@pytest.mark.parametrize(
-    "value",
-    ["!!timestamp x", "!!bool x", "!!int ''", "!!float x", "!!binary é", "!!map x", "!!seq x"],
-)
-def test_tag_that_contradicts_its_text_is_refused(value: str) -> None:
-    (mistake,) = mistakes_of(ACME.replace("plan: business", f"plan: {value}"))
-    assert (mistake.code.name, mistake.path) == ("document.invalid_value", "spec.plan")
-
-
-@pytest.mark.timeout(20)
-def test_nested_aliases_are_limited() -> None:
-    rows = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]" for n in range(1, 20))]
-    (mistake,) = mistakes_of("\n".join(rows))
-    assert mistake.code.name == "document.syntax"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code", "values"),
     [
-        ("plan:", "\tplan:", faults.SYNTAX, {"reason": ...}),
+        ("us-west", "'us-west", faults.SYNTAX, {}),
+        ("plan:", "<<: {}\n  plan:", faults.UNSUPPORTED, {}),
+        ("region: us-west", "region:", faults.NO_VALUE, {}),
         (ACME, "# a comment\n", faults.EMPTY, {}),
         ("  plan:", "  plan: starter\n  plan:", faults.DUPLICATE_KEY, {}),
         ("plan:", "plam:", faults.UNKNOWN_KEY, {}),
