@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -13,11 +13,14 @@ from pydantic import (
     GetJsonSchemaHandler,
 )
 
+from kit.faults import Code
+
 CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029"
 """Control characters and line ends, for a character class of a pattern."""
 ONE_LINE = rf"^[^{CONTROLS}]*$"
 MAX_DIGITS = 12
 NOT_BLANK = rf"^[^{CONTROLS}]*[^{CONTROLS} ][^{CONTROLS}]*$"
+NO_NUL = r"^[^\u0000]*$"
 
 
 class NotMatching(ValueError):
@@ -26,6 +29,16 @@ class NotMatching(ValueError):
     def __init__(self, remedy: str, suggestion: str | None = None) -> None:
         super().__init__(remedy)
         self.suggestion = suggestion
+
+
+class RuleBroken(ValueError):
+    """A rule across the fields of a model is broken: its code, the field to change, the values."""
+
+    def __init__(self, code: Code, *path: str | int, **values: Any) -> None:
+        super().__init__(code.name)
+        self.code = code
+        self.path = path
+        self.values = values
 
 
 @dataclass(frozen=True)
@@ -80,3 +93,5 @@ def _number_meant(text: str) -> tuple[str, str | None]:
 Whole = BeforeValidator(_whole)
 """Accepts 3.0 as 3, as JSON Schema does, for an integer that is otherwise strict."""
 OneLine = Matching(ONE_LINE, "write it without control characters and line breaks")
+Text = Annotated[str, Matching(NO_NUL, "write it without NUL")]
+"""Any text that PostgreSQL can store; pydantic accepts no lone surrogates."""

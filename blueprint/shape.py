@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from blueprint.faults import INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY, Located, Path, dotted
+from blueprint.fields import RuleBroken
 from blueprint.mail_address import meant_domain
 from blueprint.tenant import (
     DOMAIN_PATTERN,
@@ -108,6 +109,10 @@ def _violation(detail: Detail, model: type[BaseModel], words: Mapping[Path, str]
         )
     if detail["type"] == "missing":
         return path, MISSING_KEY.violation(path=dotted(path), key=key)
+    error = detail.get("ctx", {}).get("error")
+    if isinstance(error, RuleBroken):
+        path += error.path
+        return path, error.code.violation(path=dotted(path), **error.values)
     suggestion = _suggestion(detail)
     return path, INVALID_VALUE.violation(
         path=dotted(path),

@@ -14,13 +14,6 @@ MALFORMED_JSON = FAULTS.code(
     example={"reason": "Expecting value at character 0"},
     status=400,
 )
-NUL = FAULTS.code(
-    "request.nul",
-    message="the URL contains a NUL character",
-    remedy="remove it",
-    cause="PostgreSQL stores no text with NUL, so no name contains one.",
-    status=400,
-)
 NO_SUCH_PATH = FAULTS.code(
     "request.no_such_path",
     message="this path does not exist",
@@ -175,6 +168,20 @@ STOPPED_BY_OPERATOR = FAULTS.code(
     status=403,
     acts=Actor.OPERATOR,
 )
+STOP_NAME = FAULTS.code(
+    "stop.name",
+    message="only a stop of the platform has no name",
+    remedy="give the name of the tenant, domain or address, and none for the platform",
+    cause="`scope` and `name` of a stop do not go together.",
+    status=422,
+)
+STOP_TENANT = FAULTS.code(
+    "stop.tenant",
+    message="only a stop of an address names a tenant",
+    remedy="leave `tenant` out",
+    cause="Tenants and domains are found by their names; addresses have the same in each tenant.",
+    status=422,
+)
 DATABASE_BUSY = FAULTS.code(
     "database.busy",
     message="another request locked the same rows",
@@ -236,3 +243,6 @@ INTERNAL = FAULTS.code(
     status=500,
     acts=Actor.OPERATOR,
 )
+
+ACROSS_FIELDS = (TENANT_MISSING, TENANT_WRONG_NAME, STOP_NAME, STOP_TENANT)
+"""Rules that need more than one value of a request, or its key: not in the JSON Schema."""

@@ -21,7 +21,6 @@ from controlplane.faults import (
     KEY_MISSING,
     MALFORMED_JSON,
     NOT_JSON,
-    NUL,
     SCOPE_MISSING,
     TOO_LARGE,
 )
@@ -82,7 +81,7 @@ def _common_errors(operation: dict[str, Any]) -> list[Code]:
         codes += [KEY_MISSING, KEY_INVALID, SCOPE_MISSING]
         codes += [DATABASE_UNAVAILABLE, DATABASE_FULL, DATABASE_BUSY]
     if operation.get("parameters"):
-        codes += [NUL, INVALID_REQUEST]
+        codes += [INVALID_REQUEST]
     if operation.get("requestBody"):
         codes += [MALFORMED_JSON, TOO_LARGE, NOT_JSON, INVALID]
     return codes

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from fastapi import Query
 
+from blueprint.fields import Text
+
 Row = TypeVar("Row")
 
 Limit = Annotated[int, Query(ge=1, le=100, description="items per page")]
@@ -18,7 +20,7 @@ IdCursor = Annotated[
     ),
 ]
 NameCursor = Annotated[
-    str, Query(description="`next` of the previous page", max_length=200, examples=["acme"])
+    Text, Query(description="`next` of the previous page", max_length=200, examples=["acme"])
 ]
 
 

@@ -1,11 +1,11 @@
-"""Limits of every request: size of the body, characters of the URL."""
+"""Limits of every request: size and type of the body."""
 
 from __future__ import annotations
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controlplane.faults import NOT_JSON, NUL, TOO_LARGE
+from controlplane.faults import NOT_JSON, TOO_LARGE
 from controlplane.problems import Refusal, problem_response
 from kit.faults import Fault
 
@@ -15,7 +15,7 @@ MESSAGE_LIMIT = 16 * 2**20
 
 
 class Limits:
-    """Middleware: refuses NUL in a path or query, and bodies that are too large."""
+    """Middleware: refuses bodies that are too large."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -45,8 +45,6 @@ def require_json(headers: Headers) -> None:
 
 
 def _refusal(scope: Scope, limit: int) -> Fault | None:
-    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-        return NUL()
     length = Headers(scope=scope).get("content-length", "0")
     if length.isdecimal() and int(length) > limit:
         return TOO_LARGE(limit=limit)

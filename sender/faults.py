@@ -21,6 +21,13 @@ IDEMPOTENCY_MISMATCH = FAULTS.code(
     cause="A key repeats one request; its body must stay the same for a day.",
     status=409,
 )
+NO_BODY = FAULTS.code(
+    "message.no_body",
+    message="the message has neither text nor html",
+    remedy="give `text`, `html` or both",
+    cause="A message needs at least one body.",
+    status=422,
+)
 COMPOSE_REFUSED = FAULTS.code(
     "compose.refused",
     message="the message cannot be written: {reason}",
@@ -28,3 +35,6 @@ COMPOSE_REFUSED = FAULTS.code(
     cause="A value of the message would break out of its header, or cannot be encoded.",
     example={"reason": "a header holds a line break"},
 )
+
+ACROSS_FIELDS = (NO_BODY,)
+"""Rules that need more than one value: not in the JSON Schema."""

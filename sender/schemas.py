@@ -14,13 +14,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
     WithJsonSchema,
-    field_validator,
+    model_validator,
 )
 
-from blueprint.fields import Matching, OneLine, Whole
+from blueprint.fields import NO_NUL, Matching, OneLine, RuleBroken, Whole
 from blueprint.mail_address import MailAddress, domain_of
+from sender.faults import NO_BODY
 
 TIME = (
     r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
@@ -50,7 +50,7 @@ Name = Annotated[str, Field(max_length=200), OneLine]
 Body = Annotated[
     str,
     Field(max_length=MAX_BODY),
-    Matching(r"^[^\u0000]*$", "remove NUL: mail servers do, which breaks the signature"),
+    Matching(NO_NUL, "remove NUL: mail servers do, which breaks the signature"),
 ]
 
 
@@ -82,7 +82,7 @@ class OutgoingMessage(BaseModel):
     reply_to: MailAddress | None = None
     subject: Annotated[str, Field(max_length=998), OneLine]
     text: Body | None = None
-    html: Annotated[Body | None, Field(validate_default=True)] = None
+    html: Body | None = None
     campaign: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,60}$")
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
     priority: Annotated[int, Field(ge=1, le=1000, strict=True), Whole] = 100
@@ -90,12 +90,11 @@ class OutgoingMessage(BaseModel):
     run_at: Time | None = None
     """Not before this moment; at once when null."""
 
-    @field_validator("html")
-    @classmethod
-    def _has_body(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and info.data.get("text", "") is None:
-            raise ValueError("give text, html or both")
-        return value
+    @model_validator(mode="after")
+    def _has_body(self) -> OutgoingMessage:
+        if self.text is None and self.html is None:
+            raise RuleBroken(NO_BODY)
+        return self
 
     @property
     def from_domain(self) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from blueprint.fields import Text
 from controlplane.events import repository
 from controlplane.events.schemas import EventPage
 from controlplane.faults import NOT_FOUND
@@ -19,8 +20,8 @@ router = APIRouter(tags=["events"], route_class=GuardedRoute)
 async def list_events(
     access: Reader,
     cursor: Annotated[int, Query(ge=0, lt=2**63, description="`next` of the previous page")] = 0,
-    tenant: Annotated[str | None, Query(examples=["acme"])] = None,
-    subject: Annotated[str | None, Query(examples=["host/mx1"])] = None,
+    tenant: Annotated[Text | None, Query(examples=["acme"])] = None,
+    subject: Annotated[Text | None, Query(examples=["host/mx1"])] = None,
     latest: Annotated[
         bool, Query(description="the newest events, instead of those after `cursor`")
     ] = False,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from blueprint.fields import Text
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import GuardedRoute, Reader
 from controlplane.inventory import service
@@ -25,10 +26,10 @@ class Selection:
         self,
         request: Request,
         access: Reader,
-        tenant: Annotated[str | None, Query(examples=["acme"])] = None,
-        name: Annotated[str | None, Query(description="only those of this name")] = None,
+        tenant: Annotated[Text | None, Query(examples=["acme"])] = None,
+        name: Annotated[Text | None, Query(description="only those of this name")] = None,
         cursor: Annotated[
-            str, Query(description="`next` of the previous page", max_length=300)
+            Text, Query(description="`next` of the previous page", max_length=300)
         ] = "",
         limit: Limit = 20,
     ) -> None:

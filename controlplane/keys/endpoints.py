@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, status
 
+from blueprint.fields import Text
 from controlplane.events.repository import emit
 from controlplane.faults import KEY_OF_REQUEST, NOT_FOUND, SCOPE_MISSING
 from controlplane.identity.access import GuardedRoute, OperatorReader, OperatorWriter
@@ -21,7 +22,7 @@ from controlplane.tenants import service as tenants
 
 router = APIRouter(tags=["keys"], route_class=GuardedRoute)
 Prefix = Annotated[
-    str, Path(description="the first 16 characters of the key", examples=["pm_live_3fK9aQ2z"])
+    Text, Path(description="the first 16 characters of the key", examples=["pm_live_3fK9aQ2z"])
 ]
 
 
@@ -58,7 +59,7 @@ async def create_api_key(body: KeyRequest, request: Request, access: OperatorWri
 async def list_api_keys(
     access: OperatorReader,
     tenant: Annotated[
-        str | None, Query(description="only keys of this tenant", examples=["acme"])
+        Text | None, Query(description="only keys of this tenant", examples=["acme"])
     ] = None,
     cursor: NameCursor = "",
     limit: Limit = 20,

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Header, Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from blueprint.fields import Text
 from controlplane.database import API
 from controlplane.faults import (
     NOT_FOUND,
@@ -26,7 +27,7 @@ from sender.schemas import Explanation, OutgoingMessage
 router = APIRouter(tags=["messages"], route_class=GuardedRoute)
 Message = Annotated[OutgoingMessage, Body(openapi_examples={"hello": {"value": EXAMPLE}})]
 TenantName = Annotated[
-    str | None, Query(description="the tenant that sends; for operators", examples=["acme"])
+    Text | None, Query(description="the tenant that sends; for operators", examples=["acme"])
 ]
 
 
@@ -39,7 +40,7 @@ async def send_message(
     message: Message,
     access: MessageSender,
     tenant: TenantName = None,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    idempotency_key: Annotated[Text | None, Header(min_length=1, max_length=200)] = None,
 ) -> Queued:
     """Queue one mail to one recipient."""
     async with access.begin() as connection:
@@ -77,7 +78,7 @@ async def list_messages(
     },
 )
 async def explain_message(
-    message_id: Annotated[str, Path(description="id or Message-ID", examples=[ID])],
+    message_id: Annotated[Text, Path(description="id or Message-ID", examples=[ID])],
     access: MessageReader,
 ) -> Explanation:
     """Show the state of a message, and every decision about it."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
+from blueprint.fields import Text
 from controlplane.faults import (
     NOT_FOUND,
     OPERATORS_ONLY,
@@ -52,7 +53,7 @@ async def start_mail(body: StopRequest, request: Request, access: Writer) -> Sta
 async def list_stops(
     access: Reader,
     tenant: Annotated[
-        str | None,
+        Text | None,
         Query(description="only stops that concern mail of this tenant", examples=["acme"]),
     ] = None,
     cursor: IdCursor = None,

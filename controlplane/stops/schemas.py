@@ -8,7 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
+from blueprint.fields import RuleBroken
 from controlplane.events.reasons import Reason
+from controlplane.faults import STOP_NAME, STOP_TENANT
 from controlplane.schemas import Page
 from sender.schemas import StopScope
 
@@ -50,9 +52,9 @@ class StopRequest(BaseModel):
     @model_validator(mode="after")
     def _is_consistent(self) -> StopRequest:
         if (self.name is None) != (self.scope is StopScope.PLATFORM):
-            raise ValueError("give the name of a tenant, domain or address; the platform has none")
+            raise RuleBroken(STOP_NAME, "name")
         if self.tenant is not None and self.scope is not StopScope.ADDRESS:
-            raise ValueError("give `tenant` only with an address")
+            raise RuleBroken(STOP_TENANT, "tenant")
         return self
 
 

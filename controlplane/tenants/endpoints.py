@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
-from pydantic import StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
+from blueprint.fields import Matching, Text
 from blueprint.loading import check, check_limits
 from blueprint.render import render
 from blueprint.tenant import Tenant
@@ -35,13 +35,13 @@ from sender.faults import IDEMPOTENCY_MISMATCH
 router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
 Document = Annotated[Tenant, Body(openapi_examples={"acme": {"value": EXAMPLE}})]
 IdempotencyKey = Annotated[
-    str | None, Header(min_length=1, max_length=200, examples=["acme-2026-11-24"])
+    Text | None, Header(min_length=1, max_length=200, examples=["acme-2026-11-24"])
 ]
 Labels = Annotated[
-    list[Annotated[str, StringConstraints(pattern="^[^=]+=")]],
+    list[Annotated[str, Matching(r"^[^=\u0000]+=[^\u0000]*$", "write `key=value`")]],
     Query(alias="label", description="`key=value` that the tenants have", examples=[["team=mail"]]),
 ]
-Name = Annotated[str, Path(description="the tenant's name", examples=["acme"])]
+Name = Annotated[Text, Path(description="the tenant's name", examples=["acme"])]
 OUTCOME = "Penguin-Outcome"
 ETAG = {
     "ETag": {

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
+from blueprint.fields import Text
 from controlplane.faults import TENANT_MOVED
 from controlplane.tenants.repository import TenantRow
 
@@ -45,10 +46,10 @@ def _lists(header: str, tag: str | None) -> bool:
 
 def _precondition(
     if_match: Annotated[
-        str | None, Header(description="only at this generation", examples=['"3"'])
+        Text | None, Header(description="only at this generation", examples=['"3"'])
     ] = None,
     if_none_match: Annotated[
-        str | None, Header(description="`*`: only create", examples=["*"])
+        Text | None, Header(description="`*`: only create", examples=["*"])
     ] = None,
 ) -> Precondition:
     return Precondition(if_match, if_none_match)

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import psycopg
 import pytest
-import structlog
 
 from cli.environment import Environment
-from composition.event_log import log_to
-from composition.listening import listen
-from composition.phases import ROWS
-from controlplane.app import create_app
-from controlplane.database import OPERATOR, Database
-from controlplane.identity.keys import Scope, create_key
-from controlplane.identity.repository import add_key
-from controlplane.service import serve_http
 from tests.support.command_line import run
-from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
+from tests.support.running_api import running_api
 from tests.support.waiting import wait_for
 
-PEPPER = b"pepper"
 FILE = """
 apiVersion: penguinmails.dev/v1
 kind: Tenant
@@ -81,36 +69,11 @@ class Plane:
 
 @pytest.fixture
 def plane(upgraded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
-    key = create_key(PEPPER)
-    listener = listen("127.0.0.1", 0)
-    ready = threading.Event()
-    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    async def serve() -> None:
-        pools = Database.connect(upgraded, INSTALLATION, PASSWORDS, pool_size=2)
-        async with pools.begin(OPERATOR) as connection:
-            await add_key(
-                connection, key, tenant_id=None, scopes=tuple(Scope), now=datetime.now(UTC)
-            )
-        stop = asyncio.Event()
-        running.append((asyncio.get_running_loop(), stop))
-        app = create_app(database=pools, platform=PLATFORM, pepper=PEPPER, phases=ROWS)
-        await serve_http(app, listener, stop, ready.set)
-        await pools.close()
-
-    log_to(tmp_path / "log" / "control-plane.jsonl")  # not to the commands' output
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    assert ready.wait(20)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("PENGUIN_API_URL", url)
-    monkeypatch.setenv("PENGUIN_API_KEY", key.secret)
-    yield Plane(url, key.secret, upgraded)
-    loop, stop = running[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(20)
-    structlog.reset_defaults()
+    with running_api(upgraded, tmp_path / "log") as (url, key):
+        monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
+        monkeypatch.setenv("PENGUIN_API_URL", url)
+        monkeypatch.setenv("PENGUIN_API_KEY", key)
+        yield Plane(url, key, upgraded)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from blueprint import faults as document_faults
 from controlplane import faults
 from controlplane.identity.keys import Scope
-from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND
+from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND, NO_BODY
 from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows
 
@@ -66,6 +66,13 @@ async def test_message_with_several_mistakes_lists_them(acme, client_of) -> None
     remedies = {error["path"]: error["remedy"] for error in problem["violations"]}
     assert remedies.keys() == {"to", "sbuject"}
     assert remedies["to"] == "write the whole address, such as bob@example.com"
+
+
+async def test_message_without_a_body_is_refused(acme, client_of) -> None:
+    client = await client_of(acme["id"])
+    answer = await client.post("/messages", json={**MESSAGE, "text": None})
+    [violation] = answer.json()["violations"]
+    assert_shows(violation, NO_BODY)
 
 
 async def test_message_of_an_operator_without_a_tenant_is_refused(acme, operator) -> None:

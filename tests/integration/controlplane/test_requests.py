@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Never
 
 import httpx2
@@ -24,6 +24,19 @@ from tests.support.faults import assert_shows
 from tests.support.installation import PLATFORM
 
 JSON = {"Content-Type": "application/json"}
+MESSAGE = {
+    "from": "sales@acme.example",
+    "from_name": "Sales",
+    "to": "bob@rcpt.example",
+    "to_name": "Bob",
+    "reply_to": "help@acme.example",
+    "subject": "Hello",
+    "text": "Hello Bob",
+    "html": "<p>Hello Bob</p>",
+    "campaign": "autumn",
+    "run_at": "2026-11-24T12:00:00Z",
+}
+STOP = {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "complaints"}
 
 
 def problem_of(answer: Any) -> dict[str, Any]:
@@ -140,10 +153,19 @@ async def test_large_body_is_refused_with_and_without_its_length(operator) -> No
         ("GET", "/events?tenant=%00"),
         ("DELETE", "/tenants/%00"),
         ("GET", "/tenants/%00/operations"),
+        ("GET", "/messages/%00"),
+        ("GET", "/messages?tenant=%00"),
+        ("GET", "/stops?tenant=a%00"),
+        ("GET", "/keys?cursor=%00"),
+        ("DELETE", "/keys/%00"),
+        ("GET", "/mailboxes?name=%00"),
+        ("GET", "/hosts?cursor=%00"),
     ],
 )
 async def test_nul_in_path_or_query_is_refused(operator, method: str, path: str) -> None:
-    assert_shows(problem_of(await operator.request(method, path)), faults.NUL)
+    problem = problem_of(await operator.request(method, path))
+    assert_shows(problem, faults.INVALID_REQUEST)
+    assert [violation["remedy"] for violation in problem["violations"]] == ["write it without NUL"]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +195,63 @@ async def test_lone_surrogates_are_refused_and_quoted_safely(operator) -> None:
         assert_shows(problem_of(answer), INVALID, mistakes=...)
     answer = await operator.get("/tenants/%ED%A0%80")
     assert_shows(problem_of(answer), faults.NOT_FOUND, name=...)
+
+
+def test_every_text_of_a_parameter_is_described_without_nul(app: FastAPI) -> None:
+    parameters = [
+        parameter
+        for path in app.openapi()["paths"].values()
+        for operation in path.values()
+        for parameter in operation.get("parameters", [])
+    ]
+    schemas = [form for parameter in parameters for form in _forms(parameter["schema"])]
+    texts = [schema for schema in schemas if schema.get("type") == "string"]
+    assert texts
+    assert [s for s in texts if not {"format", "enum", "pattern"} & s.keys()] == []
+
+
+def _forms(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    inner = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    if not inner:
+        yield schema
+    for form in inner:
+        yield from _forms(form)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "\udc00x"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/messages?tenant=acme", MESSAGE),
+        ("POST", "/stop", STOP),
+        ("POST", "/start", STOP),
+        ("POST", "/keys", {"tenant": "acme", "scopes": ["messages:read"]}),
+        ("POST", "/tenants/acme/pause", {"reason": "moved"}),
+        ("PUT", "/tenants/acme", document(mailboxes=[{"address": "sales@acme.example"}])),
+    ],
+)
+async def test_text_that_no_database_stores_is_refused_wherever_it_is(
+    operator, method: str, path: str, body: dict[str, Any], text: str
+) -> None:
+    assert (await operator.post("/tenants", json=document())).status_code == 201
+    for changed in _with_text(body, text):
+        content = json.dumps(changed).encode()
+        answer = await operator.request(method, path, content=content, headers=JSON)
+        assert_shows(problem_of(answer), INVALID, mistakes=...)
+
+
+def _with_text(value: Any, text: str) -> Iterator[Any]:
+    """Yield a body once for each of its values and keys, replaced by the text."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from ({**value, key: changed} for changed in _with_text(inner, text))
+            yield {**value, text: inner}
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            for changed in _with_text(inner, text):
+                yield [*value[:index], changed, *value[index + 1 :]]
+    else:
+        yield text
 
 
 async def test_wrong_method_names_the_allowed_ones(operator) -> None:

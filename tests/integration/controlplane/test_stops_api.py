@@ -154,9 +154,6 @@ async def test_stop_of_an_address_by_an_operator_needs_its_tenant(operator, acme
     [
         TENANT,
         TENANT | {"reason": " "},
-        {"scope": "tenant"} | WHY,
-        PLATFORM | {"name": "acme"} | WHY,
-        DOMAIN | {"tenant": "acme"} | WHY,
         {"scope": "everything"} | WHY,
         {"scope": "tenant", "name": "a\0b"} | WHY,
         {"scope": "tenant", "name": "\ud800"} | WHY,
@@ -167,6 +164,21 @@ async def test_stop_without_one_target_and_a_reason_is_refused(operator, acme, b
     headers = {"Content-Type": "application/json"}
     answer = await operator.post("/stop", content=json.dumps(body), headers=headers)
     assert answer.status_code == 422
+    assert (await operator.get("/stops")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"scope": "tenant"}, faults.STOP_NAME),
+        (PLATFORM | {"name": "acme"}, faults.STOP_NAME),
+        (DOMAIN | {"tenant": "acme"}, faults.STOP_TENANT),
+    ],
+)
+async def test_stop_whose_fields_do_not_go_together_is_refused(operator, acme, body, code):
+    answer = await operator.post("/stop", json=body | WHY)
+    [violation] = answer.json()["violations"]
+    assert_shows(violation, code)
     assert (await operator.get("/stops")).json()["items"] == []
 
 

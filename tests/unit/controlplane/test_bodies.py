@@ -15,10 +15,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
+from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
 from controlplane.stops.schemas import StopRequest
 from controlplane.tenants.pause import PauseRequest
 from sandbox.reference.api import description
+from sender import faults as message_faults
 from sender.schemas import TIME, OutgoingMessage
 from tests.support.changed_documents import changed
 
@@ -42,11 +44,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     PauseRequest: {"reason": "the provider is being migrated"},
 }
 """A valid body of each model except the tenant's, which is tested with its loader."""
-ACROSS_FIELDS = (
-    "give text, html or both",
-    "give the name of a tenant, domain or address; the platform has none",
-    "give `tenant` only with an address",
-)
+ACROSS_FIELDS = {code.name for code in (*faults.ACROSS_FIELDS, *message_faults.ACROSS_FIELDS)}
 TIMES = (TIME, r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:00:00Z")
 
 
