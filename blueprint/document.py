@@ -49,6 +49,17 @@ class Address(Document):
     """True where an egress instance runs: every egress address, or a host's only address."""
 
 
+class Firewall(Document):
+    """The provider's firewall in front of a host. Ports are `25/tcp`."""
+
+    profile: str
+    """Name of the profile that a person made in the provider's portal."""
+    inbound: tuple[str, ...]
+    """What the profile must let in: SSH, and what the playbooks open."""
+    outbound: tuple[str, ...]
+    """What it must let out: mail, names, packages."""
+
+
 class Host(Document):
     """One VPS with everything that is needed to order it."""
 
@@ -67,7 +78,7 @@ class Host(Document):
     """The provider's location name for the tenant's region."""
     image: str
     """The provider's name of the operating system image."""
-    firewall_profile: str
+    firewall: Firewall
     zone: DomainName
     """Its names are in this zone, or in the longest zone of the account that this name is in."""
     egress_name: HostName

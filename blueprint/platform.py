@@ -22,6 +22,7 @@ class Prices(Document):
     address: int = 499
 
 
+FIREWALL_PROFILE = "penguin-mail"
 OFFLINE = "offline"
 """The installation id where none is set up: a blueprint rendered with it cannot be applied."""
 
@@ -46,6 +47,7 @@ class Platform(Document):
     )
     """Our region to the provider's location name."""
     image: str = "Debian 12"
-    firewall_profile: str = "default"
-    """Must allow SSH: the profile `smtp` has no port 22."""
+    firewall_profile: Annotated[str, Field(min_length=1)] = FIREWALL_PROFILE
+    """Name of the firewall profile for hosts, made by the operator in the provider's portal. The
+    provider's own ones do not fit: `default` lets no mail in, `smtp` no SSH."""
     prices: Prices = Prices()

@@ -9,10 +9,24 @@ from blueprint import naming, records
 from blueprint.catalogue import SIZES
 from blueprint.cost import cost_of
 from blueprint.digest import digest_of
-from blueprint.document import Blueprint, Domain, Host, Mailbox, PublicKeys, Record, Sending
+from blueprint.document import (
+    Blueprint,
+    Domain,
+    Firewall,
+    Host,
+    Mailbox,
+    PublicKeys,
+    Record,
+    Sending,
+)
 from blueprint.mail_address import domain_of
 from blueprint.platform import Platform
 from blueprint.tenant import DomainSpec, HostSpec, Tenant
+
+INBOUND = ("22/tcp", "25/tcp", "587/tcp")
+"""What the playbooks open on a host (`firewall.nft.j2`)."""
+OUTBOUND = ("25/tcp", "53/tcp", "53/udp", "80/tcp", "443/tcp")
+"""Mail, names, packages."""
 
 
 def render(
@@ -72,7 +86,7 @@ def _host(tenant: Tenant, host: HostSpec, platform: Platform, incarnation: int) 
         disk_gb=size.disk_gb,
         location=platform.locations[tenant.spec.region],
         image=platform.image,
-        firewall_profile=platform.firewall_profile,
+        firewall=Firewall(profile=platform.firewall_profile, inbound=INBOUND, outbound=OUTBOUND),
         zone=naming.zone_of(host, tenant.spec.domains, platform),
         egress_name=naming.egress_name(base),
         addresses=naming.addresses_of(name, host, platform),

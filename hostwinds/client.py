@@ -14,7 +14,6 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from hostwinds.answers import objects, payload, succeeded
 from hostwinds.faults import (
-    FIREWALL_WITHOUT_SSH,
     NOT_IN_EFFECT,
     NOT_ON_OFFER,
     OUTCOME_UNKNOWN,
@@ -24,8 +23,9 @@ from hostwinds.faults import (
     Refused,
     Unreachable,
 )
+from hostwinds.firewall import Firewall, FirewallProfile, names
 from hostwinds.limiter import Limiter, limiter_from_environment
-from hostwinds.models import FirewallProfile, Instance, PriceLine
+from hostwinds.models import Instance, PriceLine
 from kit.faults import first_line
 
 URL = "https://clients.hostwinds.com/cloud/api.php"
@@ -33,9 +33,6 @@ TIMEOUT = httpx2.Timeout(60, connect=10)
 """Seconds."""
 ATTEMPTS = 3
 FIRST_PAUSE = 1.0
-SSH = 22
-OPEN_PROFILE = "default"
-"""The provider's own profile, which admits SSH."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -187,26 +184,25 @@ class Client:
         """Change how often an instance is paid for."""
         self._change("change_billing_cycle", serviceid=service_id, billingcycle=cycle)
 
-    def firewall(self, service_id: int) -> FirewallProfile:
-        """Return the firewall profile of an instance."""
+    def firewall_profiles(self) -> list[str]:
+        """List the names of the account's firewall profiles."""
+        action = "get_firewall_profiles"
+        content = self._read(action)
+        listed = list(names(content)) if isinstance(content, dict | list) else []
+        if not listed:
+            raise UNREACHABLE(action=action, reason="the answer has no names of profiles")
+        return listed
+
+    def firewall(self, service_id: int) -> Firewall:
+        """Return the firewall profiles of an instance, usually one."""
         action = "get_instance_firewall_profile"
-        return _read_as(FirewallProfile, self._read(action, serviceid=service_id), action)
+        content = self._read(action, serviceid=service_id)
+        items = content if isinstance(content, list) else [content]
+        return Firewall(tuple(_read_as(FirewallProfile, item, action) for item in items))
 
-    def set_firewall(self, service_id: int, profile: str) -> None:
-        """Set the firewall profile, and read it back: one without SSH is reverted and refused.
-
-        An interrupted run may have left such a profile; then the provider's own is set.
-        """
-        before = self.firewall(service_id)
-        self._change("set_instance_firewall", serviceid=service_id, name=profile)
-        after = self.firewall(service_id)
-        if not after.admits(SSH):
-            restored = before.name if before.admits(SSH) else OPEN_PROFILE
-            self._change("set_instance_firewall", serviceid=service_id, name=restored)
-            raise FIREWALL_WITHOUT_SSH(profile=after.name)
-        if after.name.lower() != profile.lower():
-            what = f"it keeps firewall profile {after.name}"
-            raise NOT_IN_EFFECT(service_id=service_id, what=what)
+    def choose_firewall(self, service_id: int, name: str) -> None:
+        """Choose a firewall profile by its whole name; what then applies must be read."""
+        self._change("set_instance_firewall", serviceid=service_id, name=name)
 
     def toggle_lock(self, service_id: int) -> None:
         """Toggle the lock of an instance; read `locked` first."""

@@ -101,12 +101,40 @@ POINTER_IMPORT = FAULTS.code(
     remedy="declare it instead; it is set again",
     cause="The provider's API cannot read a PTR back.",
 )
-FIREWALL_WITHOUT_SSH = FAULTS.code(
-    "hostwinds.firewall_without_ssh",
-    message="firewall profile {profile} does not admit SSH",
-    remedy="choose a firewall profile that admits port 22",
-    cause="The profile would lock the control plane out of the host; it was reverted.",
-    example={"profile": "smtp"},
+FIREWALL_PROFILE_MISSING = FAULTS.code(
+    "hostwinds.firewall_profile_missing",
+    message="the account has no firewall profile {profile}; it has: {offered}",
+    remedy="create {profile} in the Hostwinds portal (Cloud Control, Firewalls) with rules that "
+    "let {inbound} in and everything out",
+    cause="The provider drops what no rule of a server's firewall profile allows, its own profiles "
+    "do not let mail in, and profiles can be made in the portal only.",
+    example={
+        "profile": "penguin-mail",
+        "offered": "default, smtp, web",
+        "inbound": "22/tcp, 25/tcp, 587/tcp",
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+FIREWALL_PROFILE_AMBIGUOUS = FAULTS.code(
+    "hostwinds.firewall_profile_ambiguous",
+    message="several firewall profiles end in {profile}: {names}",
+    remedy="set PENGUIN_PLATFORM__FIREWALL_PROFILE to the whole name of one",
+    cause="The portal puts an identifier before the name of a profile, so it is found by the end "
+    "of its name.",
+    example={"profile": "mail", "names": "48213-mail, 48213-webmail"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+FIREWALL_PROFILE_LACKS = FAULTS.code(
+    "hostwinds.firewall_profile_lacks",
+    message="firewall profile {profile} does not let pass at server {service_id}: {lacks}",
+    remedy="add rules for it in the Hostwinds portal (Cloud Control, Firewalls), or set "
+    "PENGUIN_PLATFORM__FIREWALL_PROFILE to another profile",
+    cause="The rules of the profile were read back, and a mail host needs more. If the profile "
+    "before let more pass, it was restored.",
+    example={"profile": "web", "service_id": 1001, "lacks": "22/tcp in, 25/tcp in, 587/tcp in"},
+    retryable=True,
     acts=Actor.OPERATOR,
 )
 NOT_IN_EFFECT = FAULTS.code(

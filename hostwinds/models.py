@@ -74,36 +74,3 @@ class PriceLine(BaseModel):
     ram: int
     disk: int
     monthly: float
-
-
-class Rule(BaseModel):
-    """One rule of a firewall profile; a null range is every port."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    direction: str
-    ethertype: str | None = None
-    protocol: str | None = None
-    port_range_min: int | None = None
-    port_range_max: int | None = None
-
-    def admits(self, port: int) -> bool:
-        """Return whether the rule admits TCP connections over IPv4 to a port."""
-        if self.direction.lower() != "ingress" or (self.ethertype or "IPv4").lower() != "ipv4":
-            return False
-        if (self.protocol or "tcp").lower() != "tcp":
-            return False
-        return (self.port_range_min or 0) <= port <= (self.port_range_max or 65535)
-
-
-class FirewallProfile(BaseModel):
-    """A named set of rules."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str
-    rules: tuple[Rule, ...] = Field(alias="security_group_rules", default=())
-
-    def admits(self, port: int) -> bool:
-        """Return whether any rule admits TCP connections over IPv4 to a port."""
-        return any(rule.admits(port) for rule in self.rules)

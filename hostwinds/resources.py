@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -90,19 +91,26 @@ class ReverseDns(_Resource):
 
 @dataclass
 class FirewallArgs:
-    """The provider's firewall profile of an instance, by name."""
+    """The firewall profile of an instance, by name, and the ports that it must let pass."""
 
     service_id: pulumi.Input[int]
     profile: pulumi.Input[str]
+    """The name that it was given in the portal: the API puts an identifier before it."""
+    inbound: pulumi.Input[Sequence[str]]
+    """As `25/tcp`."""
+    outbound: pulumi.Input[Sequence[str]]
 
 
 class Firewall(_Resource):
     """The provider's firewall profile of an instance."""
 
+    applied: pulumi.Output[str]
+
     def __init__(
         self, name: str, args: FirewallArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("hostwinds:index:Firewall", name, _props(args, ()), _options(opts))
+        outputs = ("applied",)
+        super().__init__("hostwinds:index:Firewall", name, _props(args, outputs), _options(opts))
 
 
 def _props(args: object, outputs: tuple[str, ...]) -> dict[str, object]:

@@ -206,6 +206,30 @@ def portal(
     print_rows(servers, ("serviceid", "name", "status", "addresses"), output)
 
 
+@app.command()
+def profile(
+    name: Annotated[str | None, typer.Argument(help="make or change the profile")] = None,
+    port: Annotated[list[int] | None, typer.Option(help="TCP port that it lets in")] = None,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """List firewall profiles, or make one, as a person does in the provider's portal."""
+    lab = required(local.lab_dir())
+    if name is not None:
+        local.make_profile(lab, name, port or [])
+    profiles = _request("GET", f"{lab.hostwinds_url}/_lab/portal/profiles").json()
+    rows = [{"name": made["name"], "lets_in": _lets_in(made)} for made in profiles]
+    print_rows(rows, ("name", "lets_in"), output)
+
+
+def _lets_in(profile: dict[str, Any]) -> str:
+    rules = [rule for rule in profile["security_group_rules"] if rule["ethertype"] == "IPv4"]
+    return " ".join(
+        f"{rule['port_range_min']}/{rule['protocol']}"
+        for rule in rules
+        if rule["direction"] == "ingress"
+    )
+
+
 @zone_app.command("add")
 def zone_add(
     name: Annotated[str, typer.Argument(help="for instance acme.example")],

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import httpx2
 
+from blueprint.platform import FIREWALL_PROFILE
+from blueprint.render import INBOUND
 from cli.connection import SERVE, serving
 from composition import marks
 from composition.embedded import DATABASE, servers, stop_servers
@@ -119,11 +121,18 @@ def wait_for_receiver() -> None:
 
 
 def prepare_providers(zones: Sequence[str] = ZONES) -> None:
-    """Delegate zones, and let the portal's operator buy the requested addresses."""
+    """Delegate zones, make the firewall profile, let the portal's operator buy the addresses."""
     lab = required(lab_dir())
+    make_profile(lab, FIREWALL_PROFILE, [int(port.partition("/")[0]) for port in INBOUND])
     for zone in zones:
         httpx2.post(f"{lab.cloudflare_url}/_lab/zones", json={"name": zone}, timeout=TIMEOUT)
     httpx2.post(f"{lab.hostwinds_url}/_lab/portal", json={"automatic": True}, timeout=TIMEOUT)
+
+
+def make_profile(lab: RunningLab, name: str, ports: Sequence[int]) -> None:
+    """Make a firewall profile that lets TCP ports in, as a person does in the provider's portal."""
+    url = f"{lab.hostwinds_url}/_lab/portal/profiles"
+    httpx2.post(url, json={"name": name, "ports": list(ports)}, timeout=TIMEOUT)
 
 
 def prepare_control_plane() -> None:

@@ -43,6 +43,7 @@ def start(*, api_only: bool = False) -> None:
         local.prepare_control_plane()
     reason = "--api-only was given" if api_only else None
     local.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
-    local.prepare_providers()
+    with step("provider portals: zones, firewall profile"):
+        local.prepare_providers()
     with step("control plane"):
         local.start_control_plane()

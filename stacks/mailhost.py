@@ -59,7 +59,16 @@ class MailHost(pulumi.ComponentResource):
             options,
         )
         service = self.instance.service_id
-        Firewall(name, FirewallArgs(service_id=service, profile=host.firewall_profile), options)
+        Firewall(
+            name,
+            FirewallArgs(
+                service_id=service,
+                profile=host.firewall.profile,
+                inbound=list(host.firewall.inbound),
+                outbound=list(host.firewall.outbound),
+            ),
+            options,
+        )
         self.addresses = {host.primary.name: self.instance.main_ip}
         for address in host.addresses[1:]:
             secondary = SecondaryAddress(

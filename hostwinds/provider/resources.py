@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from hostwinds import firewall
 from hostwinds.client import Client
 from hostwinds.faults import POINTER_IMPORT, REPLACEMENT_NAME, Pending, Unfinished
 from hostwinds.models import Instance as Server
@@ -17,6 +18,7 @@ from kit.faults import Fault, line
 Properties = dict[str, Any]
 HOSTNAME = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 SERVER_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+PORT = re.compile(r"[1-9][0-9]{0,4}/(tcp|udp)")
 CYCLES = ("hourly", "monthly", "quarterly", "semiannually", "annually", "biennially", "triennially")
 
 
@@ -261,16 +263,30 @@ class ReverseDns(Resource):
 
 
 class Firewall(Resource):
-    """The provider's firewall profile of an instance."""
+    """The provider's firewall profile of an instance, with the ports that must pass."""
 
     token = "hostwinds:index:Firewall"  # noqa: S105
-    inputs: ClassVar[dict[str, type]] = {"serviceId": int, "profile": str}
+    inputs: ClassVar[dict[str, type]] = {
+        "serviceId": int,
+        "profile": str,
+        "inbound": list,
+        "outbound": list,
+    }
+    outputs: ClassVar[dict[str, type]] = {"applied": str}
+    """The whole name of the profile; empty where what applies lets too little pass."""
     replacing = ("serviceId",)
 
+    def mistake(self, key: str, value: Any) -> str | None:
+        """Validate the ports."""
+        if key in ("inbound", "outbound") and not all(PORT.fullmatch(str(port)) for port in value):
+            return "must be ports with protocols: 25/tcp"
+        return None
+
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
-        """Set it; one that locks us out is refused."""
-        services.client.set_firewall(int(news["serviceId"]), str(news["profile"]))
-        return str(int(news["serviceId"])), {}
+        """Set it; one that lets too little pass is refused."""
+        service_id, profile = int(news["serviceId"]), str(news["profile"])
+        applied = firewall.protect(services.client, service_id, profile, _needs(news))
+        return str(service_id), {"applied": applied}
 
     def read(
         self,
@@ -278,14 +294,21 @@ class Firewall(Resource):
         state: Properties,
         services: Services,
     ) -> tuple[Properties, Properties] | None:
-        """Return the profile that it has."""
+        """Judge what applies by its rules: names have identifiers, rules are changed later."""
         if services.client.instance(int(resource_id)) is None:
             return None
-        profile = services.client.firewall(int(resource_id)).name
-        return {"serviceId": int(resource_id), "profile": profile}, {}
+        current = services.client.firewall(int(resource_id))
+        imported = {"profile": current.name, "inbound": [], "outbound": []}
+        inputs = {"serviceId": int(resource_id)}
+        inputs |= {key: state.get(key, default) for key, default in imported.items()}
+        return inputs, {"applied": "" if current.lacks(_needs(inputs)) else current.name}
 
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
         """Do nothing: an instance always has a profile, and this one admits SSH."""
+
+
+def _needs(properties: Properties) -> firewall.Needs:
+    return firewall.Needs(tuple(properties["inbound"]), tuple(properties["outbound"]))
 
 
 RESOURCES: dict[str, Resource] = {

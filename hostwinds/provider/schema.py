@@ -8,7 +8,12 @@ from typing import Any
 from hostwinds import VERSION
 from hostwinds.provider.resources import RESOURCES, Resource
 
-TYPES = {str: "string", int: "integer", bool: "boolean"}
+TYPES: dict[type, dict[str, Any]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    bool: {"type": "boolean"},
+    list: {"type": "array", "items": {"type": "string"}},
+}
 
 
 def schema() -> str:
@@ -28,7 +33,7 @@ def schema() -> str:
 
 def _resource(resource: Resource) -> dict[str, Any]:
     inputs = {name: _property(resource, name, kind) for name, kind in resource.inputs.items()}
-    outputs = {name: {"type": TYPES[kind]} for name, kind in resource.outputs.items()}
+    outputs = {name: TYPES[kind] for name, kind in resource.outputs.items()}
     return {
         "description": (type(resource).__doc__ or "").strip(),
         "inputProperties": inputs,
@@ -39,7 +44,7 @@ def _resource(resource: Resource) -> dict[str, Any]:
 
 
 def _property(resource: Resource, name: str, kind: type) -> dict[str, Any]:
-    described: dict[str, Any] = {"type": TYPES[kind]}
+    described = dict(TYPES[kind])
     if name in resource.replacing:
         described["replaceOnChanges"] = True
     return described

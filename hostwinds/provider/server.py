@@ -178,6 +178,8 @@ def _mistakes(resource: Resource, news: Properties) -> list[tuple[str, str]]:
             failures.append((key, "must be a whole number above zero"))
         elif kind is str and not isinstance(value, str):
             failures.append((key, "must be text"))
+        elif kind is list and not isinstance(value, list):
+            failures.append((key, "must be a list"))
         elif (reason := resource.mistake(key, value)) is not None:
             failures.append((key, reason))
     return failures + [

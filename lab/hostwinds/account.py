@@ -6,7 +6,7 @@ import itertools
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from typing import Any, Literal
@@ -334,8 +334,13 @@ class HostwindsAccount:
         server.profiles = [*kept, name]
         self._filter(server)
 
-    def make_profile(self, name: str, ports: list[int], rules: list[dict[str, Any]]) -> str:
-        """Make or change a profile in the portal; return its name with the identifier."""
+    def make_profile(
+        self, name: str, ports: Sequence[int] = (), rules: Sequence[dict[str, Any]] = ()
+    ) -> str:
+        """Make or change a profile in the portal; return its name with the identifier.
+
+        TCP `ports` are let in and everything out, or `rules` are taken as they are.
+        """
         full = self.settings.profile_names.format(name=name)
         self.profiles.make(full, ports, rules)
         self._refilter(full)

@@ -11,10 +11,9 @@ from typing import Any
 from lab.ports import Rule
 
 READY = {
-    "default": (22, 25, 80, 443, 465, 587, 993, 995),
+    "default": (22, 80, 443),
     "smtp": (25, 465, 587, 993, 995),
     "web": (80, 443),
-    "custom": (22, 25, 465, 587, 993, 995),
 }
 """The provider's own profiles, with the TCP ports that they let in. There is no ready `custom`."""
 
@@ -25,11 +24,8 @@ class Profiles:
     def __init__(self) -> None:
         self._documents = {name: _document(name, *_open(*ports)) for name, ports in READY.items()}
 
-    def make(self, name: str, ports: Sequence[int], rules: Sequence[dict[str, Any]] = ()) -> None:
-        """Make a profile, or replace the rules of one: TCP ports let in, everything let out.
-
-        `rules` are taken as they are, instead of the ports.
-        """
+    def make(self, name: str, ports: Sequence[int], rules: Sequence[dict[str, Any]]) -> None:
+        """Make a profile or replace its rules: TCP ports in and everything out, or `rules`."""
         self._documents[name] = _document(name, *(rules or _open(*ports)))
 
     def remove(self, name: str) -> None:

@@ -54,6 +54,14 @@ def hostwinds_account(machines: MemoryMachines, clock: Clock) -> Iterator[Hostwi
 
 
 @pytest.fixture
+def server(hostwinds_account: HostwindsAccount, clock: Clock) -> int:
+    """A server that is listed."""
+    service = hostwinds_account.order("acme-mx1-abc123", "52", 12)
+    clock.pause(120)
+    return service
+
+
+@pytest.fixture
 def url(hostwinds_account: HostwindsAccount) -> Iterator[str]:
     server = serve(create_app(hostwinds_account))
     yield f"{server.url}/cloud/api.php"

@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from hostwinds.client import Client
 from hostwinds.faults import (
-    FIREWALL_WITHOUT_SSH,
     JOURNAL_UNAVAILABLE,
     NOT_IN_EFFECT,
     OUTCOME_UNKNOWN,
@@ -23,13 +22,6 @@ from kit.faults import Fault
 from lab.hostwinds.account import HostwindsAccount
 from tests.integration.hostwinds.conftest import KEY, Clock
 from tests.support.faults import assert_shows, fault_shown
-
-
-@pytest.fixture
-def server(hostwinds_account: HostwindsAccount, client: Client, clock: Clock) -> int:
-    service = hostwinds_account.order("acme-mx1-abc123", "52", 12)
-    clock.pause(120)
-    return service
 
 
 def test_new_server_is_listed_later(
@@ -74,32 +66,14 @@ def test_order_whose_answer_is_lost_has_an_unknown_outcome(
     assert [server.srvrname for server in hostwinds_account.all_servers()] == ["mx1"]
 
 
-def test_firewall_profile_without_ssh_is_undone_and_refused(client: Client, server: int) -> None:
-    with fault_shown(FIREWALL_WITHOUT_SSH):
-        client.set_firewall(server, "smtp")
-    assert client.firewall(server).name == "default"
-
-
-def test_firewall_profile_without_ssh_of_an_interrupted_run_is_not_restored(
-    client: Client, server: int, hostwinds_account: HostwindsAccount
-) -> None:
-    hostwinds_account.set_profile(server, "smtp")
-    with fault_shown(FIREWALL_WITHOUT_SSH, profile="web"):
-        client.set_firewall(server, "web")
-    assert client.firewall(server).name == "default"
-
-
-def test_change_without_effect_is_a_fault(
+def test_release_without_effect_is_a_fault(
     client: Client, server: int, hostwinds_account: HostwindsAccount
 ) -> None:
     secondary = hostwinds_account.attach(server)
-    hostwinds_account.set_profile(server, "default")
     hostwinds_account.faults.inject("no_effect", times=-1)
     unreleased = f"it still has {secondary} after its release"
     with fault_shown(NOT_IN_EFFECT, service_id=server, what=unreleased):
         client.release_address(server, secondary)
-    with fault_shown(NOT_IN_EFFECT, service_id=server, what="it keeps firewall profile default"):
-        client.set_firewall(server, "custom")
 
 
 def test_instance_that_does_not_exist_has_no_addresses(client: Client) -> None:

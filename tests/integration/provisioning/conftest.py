@@ -20,6 +20,7 @@ from lab.emulator_server import serve
 from lab.hostwinds.account import POOL, HostwindsAccount
 from lab.hostwinds.app import create_app as hostwinds_app
 from lab.memory import MemoryMachines, MemoryNameserver
+from tests.support.installation import PLATFORM
 from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine, find
 
@@ -65,6 +66,7 @@ def cloud(tmp_path: Path, first_address: IPv4Address) -> Iterator[Cloud]:
     hostwinds = HostwindsAccount(
         MemoryMachines(), nameserver, "key", show_after=0.1, first_address=first_address
     )
+    hostwinds.make_profile(PLATFORM.firewall_profile, [22, 25, 587])
     cloudflare = CloudflareAccount(nameserver, TOKEN)
     for zone in ZONES:
         cloudflare.create_zone(zone)

@@ -85,6 +85,18 @@ def with_lock(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     return lock.unlink
 
 
+def without_firewall_profile(control_plane: ControlPlane, cloud: Cloud) -> Repair:
+    name = PLATFORM.firewall_profile
+    cloud.hostwinds.remove_profile(name)
+    return lambda: cloud.hostwinds.make_profile(name, [22, 25, 587])
+
+
+def with_firewall_profile_for_web(control_plane: ControlPlane, cloud: Cloud) -> Repair:
+    name = PLATFORM.firewall_profile
+    cloud.hostwinds.make_profile(name, [22, 80, 443])
+    return lambda: cloud.hostwinds.make_profile(name, [22, 25, 587])
+
+
 def with_host_that_never_boots(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     cloud.hostwinds.faults.inject("never_boots")
     control_plane.environment["HOSTWINDS_PROVISIONING_DEADLINE"] = "1"
@@ -159,10 +171,27 @@ REPAIRED = {
         {"mark": "pm:k3f9a:acme:acme.example/SPF"},
         permanent=False,
     ),
-    "firewall profile without SSH": Case(
-        with_platform(firewall_profile="smtp"),
-        provider.FIREWALL_WITHOUT_SSH,
+    "no firewall profile": Case(
+        without_firewall_profile,
+        provider.FIREWALL_PROFILE_MISSING,
         where="stack/acme/mx1",
+        permanent=False,
+        bought=("server",),
+    ),
+    "firewall profile of the provider": Case(
+        with_platform(firewall_profile="default"),
+        provider.FIREWALL_PROFILE_LACKS,
+        {"profile": "default", "lacks": "25/tcp in, 587/tcp in"},
+        where="stack/acme/mx1",
+        permanent=False,
+        bought=("server",),
+    ),
+    "firewall profile that lets no mail in": Case(
+        with_firewall_profile_for_web,
+        provider.FIREWALL_PROFILE_LACKS,
+        {"profile": "48213-penguin-mail", "lacks": "25/tcp in, 587/tcp in"},
+        where="stack/acme/mx1",
+        permanent=False,
         bought=("server",),
     ),
 }

@@ -9,7 +9,7 @@ import pytest
 
 from hostwinds.answers import objects, payload, succeeded
 from hostwinds.faults import OUTCOME_UNKNOWN, REFUSED, UNAUTHORIZED, UNREACHABLE
-from hostwinds.models import FirewallProfile, Instance
+from hostwinds.models import Instance
 from kit.faults import Code
 from tests.support.faults import fault_shown
 
@@ -72,22 +72,3 @@ def test_new_instance_with_empty_fields_is_read() -> None:
     instance = Instance.model_validate({"serviceid": "7", "srvrname": "a", **empty, "ram": ""})
     assert (instance.service_id, instance.main_ip, instance.addresses) == (7, "", ())
     assert not instance.is_active
-
-
-@pytest.mark.parametrize(
-    ("rule", "lets_in"),
-    [
-        ({}, True),
-        ({"protocol": None, "port_range_min": None, "port_range_max": None}, True),
-        ({"port_range_min": 20, "port_range_max": 30}, True),
-        ({"port_range_min": 25, "port_range_max": 25}, False),
-        ({"ethertype": "IPv6"}, False),
-        ({"direction": "egress"}, False),
-        ({"protocol": "udp"}, False),
-    ],
-)
-def test_firewall_rule_of_ipv6_admits_no_ssh(rule: dict[str, Any], lets_in: bool) -> None:
-    ssh: dict[str, Any] = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp"}
-    ssh |= {"port_range_min": 22, "port_range_max": 22, **rule}
-    profile = FirewallProfile.model_validate({"name": "p", "security_group_rules": [ssh]})
-    assert profile.admits(22) is lets_in

@@ -12,11 +12,13 @@ from blueprint.document import (
     Blueprint,
     Cost,
     Domain,
+    Firewall,
     Host,
     PublicKeys,
     Role,
     Sending,
 )
+from blueprint.render import INBOUND, OUTBOUND
 from blueprint.tenant import DmarcPolicy, Dns, DomainSpec, HostSpec, Plan, Size, TenantSpec, Warmup
 from controlplane.reconciler.ports import (
     HostSecrets,
@@ -51,7 +53,7 @@ def _blueprint(count: int) -> Blueprint:
         disk_gb=50,
         location="Seattle",
         image="Debian 12",
-        firewall_profile="default",
+        firewall=Firewall(profile="penguin-mail", inbound=INBOUND, outbound=OUTBOUND),
         zone="acme.example",
         egress_name="out.mx1.acme.example",
         addresses=tuple(_address(index, count) for index in range(1, count + 1)),

@@ -168,6 +168,15 @@ def test_firewall_admits_only_the_sender_on_587(render: Render, blueprint: Bluep
     assert "ip daddr @egress ip saddr @senders tcp dport 587 accept" in rules
 
 
+def test_providers_firewall_is_asked_for_every_port_that_the_host_opens(
+    render: Render, blueprint: Blueprint
+) -> None:
+    rules = render(blueprint, "base", "firewall.nft.j2", base_sender_sources=["198.18.0.1/32"])
+
+    opened = {f"{port}/tcp" for port in re.findall(r"tcp dport (\d+) accept", rules)}
+    assert opened == set(blueprint.hosts[0].firewall.inbound)
+
+
 def test_firewall_without_a_sender_admits_no_one_on_587(
     render: Render, blueprint: Blueprint
 ) -> None:
