@@ -210,8 +210,10 @@ def permit(guest: str, address: str) -> None:
 
 
 def forbid(guest: str, address: str) -> None:
-    """Remove an address from a running guest."""
+    """Remove an address from a running guest; the kernel would remove its others with the first."""
     _bought("delete", guest, [address])
+    keep = "echo 1 > /proc/sys/net/ipv4/conf/eth0/promote_secondaries"
+    run("ip", "netns", "exec", f"{PREFIX}{guest}", "sh", "-ec", keep)
     attempt("ip", "-n", f"{PREFIX}{guest}", "addr", "del", f"{address}/{LENGTH}", "dev", "eth0")
 
 

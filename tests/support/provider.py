@@ -65,6 +65,20 @@ class Customer:
         answer = self._http.post("/_lab/portal/attach", json={"serviceid": service_id})
         return str(answer.raise_for_status().json()["address"])
 
+    def portal(self, control: str, **body: object) -> Any:
+        """Use a control of the portal: `change`, `profiles`."""
+        answer = self._http.post(f"/_lab/portal/{control}", json=body)
+        return answer.raise_for_status().json()
+
+    @contextmanager
+    def settings(self, **values: object) -> Iterator[None]:
+        """Set switches of the emulator, and restore all of them at the end."""
+        self._http.post("/_lab/settings", json=values).raise_for_status()
+        try:
+            yield
+        finally:
+            self._http.delete("/_lab/settings").raise_for_status()
+
     def close(self) -> None:
         """Terminate the ordered servers."""
         for service_id in self._ordered:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import shlex
+import socket
+from contextlib import suppress
 
+import paramiko
 import pytest
 
 from tests.support.greeting import greeting
@@ -36,6 +41,9 @@ class TestOrder:
     def test_server_uses_the_name_server_of_the_lab(self, lab, root) -> None:
         assert root("cat /etc/resolv.conf").split()[-1] == lab.resolver
 
+    def test_address_of_a_new_server_has_the_providers_name(self, server, root) -> None:
+        assert re.search(r"hwsrv-\d+\.hostwindsdns\.com", root(f"getent hosts {server.address}"))
+
 
 class TestAddresses:
     def test_address_that_was_bought_works_at_once_and_after_a_reboot(
@@ -54,6 +62,111 @@ class TestAddresses:
     def test_server_reaches_nothing_outside_of_the_lab(self, root) -> None:
         answer = root("timeout 2 bash -c 'exec 3<>/dev/tcp/192.0.2.2/22' || echo closed")
         assert "closed" in answer
+
+
+BANNER = """
+import socket
+with socket.create_server(("", 25)) as server:
+    while True:
+        stream, _ = server.accept()
+        stream.sendall(b"220 hello")
+        while stream.recv(64):
+            stream.sendall(b"250 again")
+"""
+"""Answers at port 25, and to whatever is sent on a connection."""
+MAIL = "lab-mail"
+
+
+def rule(direction: str, port: int | None = None) -> dict[str, object]:
+    names = {"protocol": "tcp" if port else None, "port_range_min": port, "port_range_max": port}
+    return {"direction": direction, "ethertype": "IPv4", "description": "", **names}
+
+
+class TestFirewall:
+    """The provider's firewall is in front of the server: what no rule allows does not pass."""
+
+    @pytest.fixture
+    def profile(self, server, customer):
+        """Choose a profile, of the account or of the provider."""
+
+        def choose(name: str) -> None:
+            made = customer.portal("profiles", name=MAIL, ports=[22, 25])
+            [whole] = [listed["name"] for listed in made if listed["name"].endswith(name)]
+            customer.call("set_instance_firewall", serviceid=server.service_id, name=whole)
+
+        choose("default")
+        yield choose
+        choose("default")
+
+    @pytest.fixture(autouse=True)
+    def listening(self, root, profile) -> None:
+        command = f"systemd-run --collect --unit=banner python3 -c {shlex.quote(BANNER)}"
+        root(f"systemctl is-active banner || {command}")
+        wait_for(lambda: root("ss -Hltn sport = :25"))
+
+    def test_new_server_lets_ssh_in_and_no_mail_also_after_a_reboot(self, customer, server) -> None:
+        assert greeting(server.address, 22)
+        assert not greeting(server.address, 25)
+        customer.call("reboot", serviceid=server.service_id)
+        assert greeting(server.address, 22)
+        assert not greeting(server.address, 25)
+
+    def test_profile_lets_pass_at_once_and_its_removal_ends_connections(
+        self, server, profile
+    ) -> None:
+        profile(MAIL)
+        with socket.create_connection((server.address, 25), 2) as stream:
+            assert stream.recv(64) == b"220 hello"
+            profile("web")
+            assert not greeting(server.address, 22)
+            stream.sendall(b"more")
+            stream.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                stream.recv(64)
+            profile(MAIL)
+            stream.settimeout(10)
+            assert stream.recv(64) == b"250 again"
+
+    def test_profile_without_a_rule_for_it_lets_nothing_out_but_replies(
+        self, server, root, customer, profile
+    ) -> None:
+        profile(MAIL)
+        asked = "timeout 2 getent hosts ns.lab.example >/dev/null; echo $?"
+        assert root(asked).strip() == "0"
+        rules = [rule("ingress", 22)]
+        customer.portal("profiles", name=MAIL, rules=rules)
+        assert root(asked).strip() == "124"
+        customer.portal("profiles", name=MAIL, rules=[*rules, rule("egress")])
+        assert root(asked).strip() == "0"
+
+
+class TestMoments:
+    def test_ordered_listed_active_reachable_and_password_are_five_moments(
+        self, customer, as_root
+    ) -> None:
+        name = f"lab-{secrets.token_hex(3)}"
+        with customer.settings(listed_after=1, active_after=1, reachable_after=2, password_after=2):
+            server = customer.order(name)
+            assert not greeting(server.address, 22, 0.2)
+            wait_for(lambda: greeting(server.address, 22, 0.2))
+            with pytest.raises(paramiko.AuthenticationException):
+                as_root(server.address, server.password, "true")
+
+            def hostname() -> str | None:
+                with suppress(paramiko.AuthenticationException):
+                    return as_root(server.address, server.password, "hostname").strip()
+                return None
+
+            assert wait_for(hostname) == name
+
+            old = server.address
+            customer.call("change_main_ip", serviceid=server.service_id)
+            new = customer.call("get_instance", serviceid=server.service_id)["main_ip"]
+            assert new != old
+            assert as_root(new, server.password, "hostname").strip() == name
+            assert not greeting(old, 22, 0.2)
+            customer.call("reboot", serviceid=server.service_id)
+            assert greeting(new, 22)
 
 
 class TestPower:
