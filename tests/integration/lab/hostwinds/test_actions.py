@@ -225,7 +225,7 @@ def test_main_address_moves_and_after_three_times_success_changes_nothing(
     hostwinds_account.settings.old_address = "kept"
     api("fix_isp_blocked", serviceid=1001, loc="ips")
     assert seen[-1] in instance(api)["ips"][1:]
-    assert hostwinds_account.charges()["usd_fees"] == "9.00"
+    assert hostwinds_account.charges()["usd_fees"] == "12.00"
 
 
 def test_upgrade_is_ordered_paid_applied_and_confirmed(
