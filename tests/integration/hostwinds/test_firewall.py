@@ -5,6 +5,7 @@ Its name comes from the portal, with an identifier; only its rules tell what it 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -18,7 +19,9 @@ from hostwinds.faults import (
     NOT_IN_EFFECT,
 )
 from hostwinds.firewall import Needs, protect
-from hostwinds.provider.resources import Firewall
+from hostwinds.journal.file import FileJournal
+from hostwinds.provider.resources import Firewall, Services
+from hostwinds.purchase import Buyer, Deadlines, Order
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.profiles import rule
 from lab.hostwinds.switches import Settings
@@ -146,6 +149,16 @@ def test_profile_that_does_not_exist_says_how_to_make_it(
     assert client.firewall(server).name == "default"
 
 
+def test_server_whose_profile_does_not_exist_is_not_bought(
+    hostwinds_account: HostwindsAccount, client: Client, tmp_path: Path
+) -> None:
+    buyer = Buyer(client, FileJournal(tmp_path / "journal"), Deadlines())
+    order = Order("acme-mx1-1", 1, 2048, 50, "Seattle", "Debian 12", "monthly", MAIL, INBOUND)
+    with fault_shown(FIREWALL_PROFILE_MISSING):
+        buyer.instance(order, print)
+    assert hostwinds_account.ledger == []
+
+
 def test_profiles_that_end_alike_are_not_chosen_among_unless_one_is_equal(
     hostwinds_account: HostwindsAccount, client: Client, server: int
 ) -> None:
@@ -166,10 +179,10 @@ def test_profile_that_is_not_set_is_no_success(
 
 
 def test_profile_whose_rules_are_changed_in_the_portal_is_set_and_judged_again(
-    hostwinds_account: HostwindsAccount, client: Client, server: int
+    hostwinds_account: HostwindsAccount, client: Client, server: int, tmp_path: Path
 ) -> None:
     hostwinds_account.make_profile(MAIL, PORTS)
-    services: Any = type("Services", (), {"client": client})
+    services = Services(client, Buyer(client, FileJournal(tmp_path / "j"), Deadlines()), print)
     inputs = {"serviceId": server, "profile": MAIL, "inbound": [*INBOUND], "outbound": [*OUTBOUND]}
     resource = Firewall()
     ident, outputs = resource.create(inputs, services)
