@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
@@ -102,6 +103,10 @@ class VerificationSettings(BaseModel):
     """Address of the recursive name server to ask; None: the machine's own."""
     source: str | None = None
     """Source address of connections to hosts; None: chosen by the system."""
+    looks: int = Field(default=3, ge=1)
+    """Wrong looks at records that were right, one in each pass, before they are taken for wrong."""
+    period: timedelta = timedelta(minutes=30)
+    """Time that has to be between the first of these looks and the last."""
 
 
 class MailSettings(BaseModel):
