@@ -17,6 +17,7 @@ def cost_of(tenant: Tenant, platform: Platform) -> Cost:
         items.append(
             CostItem(
                 item=f"{host.name}: VPS {host.size}",
+                host=host.name,
                 usd_cents=platform.prices.vps[host.size],
                 estimate=SIZES[host.size].price_is_estimate,
             )

@@ -180,6 +180,8 @@ class CostItem(Document):
 
     item: str
     """Example: `mx1: VPS business`, `mx1-2: IPv4 address`."""
+    host: Label | None = None
+    """The host whose server it is; None for an address."""
     usd_cents: int
     estimate: bool
     """True where the price comes from the settings and not from the provider's price list."""

@@ -74,3 +74,11 @@ NO_SUCH_PURCHASE = FAULTS.code(
     example={"name": "acme-mx1-3f9a2c"},
     acts=Actor.OPERATOR,
 )
+ORDERED_ALREADY = FAULTS.code(
+    "hostwinds.ordered_already",
+    message="{name} was ordered already",
+    remedy="see `penguin purchases --all`",
+    cause="A price is agreed to before the order.",
+    example={"name": "k3f9a-acme-mx1-3f9a2c71be"},
+    acts=Actor.OPERATOR,
+)

@@ -1,16 +1,32 @@
-"""`penguin purchases`: list purchases, and settle those whose outcome is not known."""
+"""`penguin purchases`: list purchases, agree to prices, settle those without a known outcome."""
 
 from __future__ import annotations
 
-import ipaddress
+import os
+import re
+import shlex
 from typing import Annotated, Any
 
 import typer
 
 from cli.faults import USAGE
 from cli.output import Format, OutputOption, print_result, print_rows
-from composition.faults import NO_SUCH_PURCHASE
-from hostwinds.journal import Intent, Journal, journal_from_environment
+from composition import dsn
+from composition.faults import NO_SUCH_PURCHASE, ORDERED_ALREADY
+from composition.settings import Settings
+from hostwinds.journal import (
+    Intent,
+    Journal,
+    close_server,
+    journal_at,
+    journal_from_environment,
+)
+from hostwinds.models import public_address
+from hostwinds.purchase import usd
+from kit.paths import state_dir
+
+PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,2})?", re.ASCII)
+COLUMNS = ("name", "opened_at", "outcome", "agreed_usd", "closed_at")
 
 app = typer.Typer(help="Purchases at the provider.")
 
@@ -21,17 +37,46 @@ NameArgument = Annotated[str, typer.Argument(help="as `penguin purchases --all` 
 def show(
     context: typer.Context,
     everything: Annotated[
-        bool, typer.Option("--all", help="also those whose outcome is known")
+        bool, typer.Option("--all", help="every row of the ledger, closed ones too")
     ] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """List the purchases without an outcome, oldest first, from the journal HOSTWINDS_JOURNAL."""
+    """List the purchases without an outcome, oldest first.
+
+    The journal is that of HOSTWINDS_JOURNAL, else that of the control plane of this machine.
+    """
     if context.invoked_subcommand:
         return
-    journal = journal_from_environment()
-    intents = journal.intents() if everything else journal.waiting()
-    rows = [_row(intent) for intent in intents]
-    print_rows(rows, ("name", "opened_at", "outcome"), output)
+    journal = _journal()
+    rows = [_row(intent) for intent in (journal.ledger() if everything else journal.waiting())]
+    print_rows(rows, COLUMNS if everything else COLUMNS[:3], output)
+
+
+@app.command()
+def env(output: OutputOption = Format.TABLE) -> None:
+    """Print HOSTWINDS_JOURNAL of this control plane, for `pulumi up` by hand."""
+    url = dsn.journal(Settings.read(state_dir()))
+    text = f"export HOSTWINDS_JOURNAL={shlex.quote(url)}"
+    print_result(text, {"HOSTWINDS_JOURNAL": url}, output)
+
+
+@app.command()
+def agree(
+    name: NameArgument,
+    price: Annotated[str, typer.Argument(help="USD a month, as 45.99")],
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Agree to a price, up to which a server may be ordered."""
+    if not PRICE.fullmatch(price):
+        raise USAGE(mistake=f"{price} is not a price", remedy="write US dollars as 45.99")
+    dollars, _, cents = price.partition(".")
+    journal = _journal()
+    if journal.agreed(name) is None:
+        raise NO_SUCH_PURCHASE(name=name, where="HOSTWINDS_JOURNAL")
+    if journal.find(name) is not None:
+        raise ORDERED_ALREADY(name=name)
+    agreed = usd(journal.agree(name, int(dollars) * 100 + int(cents.ljust(2, "0"))))
+    print_result(f"{name} may cost {agreed} a month", {"name": name, "agreed": agreed}, output)
 
 
 @app.command()
@@ -41,46 +86,58 @@ def settle(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Record what was bought, as the provider's portal shows it; the next pass adopts it."""
-    journal = journal_from_environment()
+    journal = _journal()
     _require(journal, name)
-    _require_outcome(name, outcome)
+    _require_outcome(journal, name, outcome)
     journal.settle(name, outcome)
     print_result(f"{name} is {outcome}", {"name": name, "outcome": outcome}, output)
 
 
 @app.command()
 def forget(name: NameArgument, output: OutputOption = Format.TABLE) -> None:
-    """Record that it was not bought, so that it is ordered again."""
-    journal = journal_from_environment()
+    """Record that it was not bought, or has ended, so that it is ordered again."""
+    journal = _journal()
     _require(journal, name)
-    journal.close(name)
+    close_server(journal, name)
     print_result(f"{name} may be bought again", {"name": name, "outcome": "forgotten"}, output)
 
 
 def listed() -> list[dict[str, Any]]:
     """Return every purchase, for `penguin get purchases`."""
-    return [_row(intent) for intent in journal_from_environment().intents()]
+    return [_row(intent) for intent in _journal().intents()]
+
+
+def _journal() -> Journal:
+    """Return the journal of the environment, else that of the control plane of this machine."""
+    if os.environ.get("HOSTWINDS_JOURNAL"):
+        return journal_from_environment()
+    return journal_at(dsn.journal(Settings.read(state_dir())))
 
 
 def _row(intent: Intent) -> dict[str, Any]:
-    opened_at = intent.opened_at.isoformat(timespec="seconds")
-    return {"name": intent.key, "opened_at": opened_at, "outcome": intent.outcome}
+    closed_at, agreed = intent.closed_at, intent.agreed_cents
+    return {
+        "name": intent.key,
+        "opened_at": intent.opened_at.isoformat(timespec="seconds"),
+        "outcome": intent.outcome if intent.ordered else "not ordered",
+        "agreed_usd": agreed if agreed is None else usd(agreed).removesuffix(" USD"),
+        "closed_at": closed_at and closed_at.isoformat(timespec="seconds"),
+    }
 
 
 def _require(journal: Journal, name: str) -> None:
-    if journal.find(name) is None:
+    if journal.find(name) is None and journal.agreed(name) is None:
         raise NO_SUCH_PURCHASE(name=name, where="HOSTWINDS_JOURNAL")
 
 
-def _require_outcome(name: str, outcome: str) -> None:
-    """Addresses are named `<service id>/<address name>`."""
+def _require_outcome(journal: Journal, name: str, outcome: str) -> None:
+    """Addresses are named `<service id>/<address name>`. No two purchases have one outcome."""
+    owners = [intent.key for intent in journal.intents() if intent.outcome == outcome]
+    if owners not in ([], [name]):
+        mistake = f"{outcome} is the outcome of {owners[0]}"
+        raise USAGE(mistake=mistake, remedy="use what the portal shows for this purchase")
     if "/" not in name:
-        if not outcome.isdecimal() or int(outcome) == 0:
+        if not (outcome.isascii() and outcome.isdecimal()) or int(outcome) == 0:
             raise USAGE(mistake=f"{outcome} is not a service id", remedy="use the portal's number")
-        return
-    try:
-        ipaddress.IPv4Address(outcome)
-    except ValueError:
-        raise USAGE(
-            mistake=f"{outcome} is not an IPv4 address", remedy="use four numbers"
-        ) from None
+    elif public_address(outcome) != outcome:
+        raise USAGE(mistake=f"{outcome} is not a public IPv4 address", remedy="use four numbers")

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import structlog
 from pydantic import SecretStr
@@ -20,6 +19,7 @@ from pydantic import SecretStr
 from cli.connection import SERVE, serving
 from cli.errors import reported
 from composition import embedded
+from composition.dsn import configured, journal, without_login
 from composition.event_log import LOG, log_to
 from composition.faults import DATABASE_NOT_UPGRADED, NO_ENGINE
 from composition.keeper import keep_running
@@ -74,7 +74,7 @@ def main(parts: Collection[Part], reconciler: str = "composition.parts.reconcile
 
 async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -> None:
     stop = asyncio.Event()
-    dsn = _database(settings)
+    dsn = configured(settings)
     sockets = dict(_sockets(settings, parts))
     children = [_child(part, settings, dsn, sockets.get(part), reconciler) for part in parts]
     structlog.get_logger().info("starting", parts=sorted(parts), settings=repr(settings))
@@ -145,7 +145,7 @@ def _settings_of(
                 hosts=settings.hosts,
                 verification=settings.verification,
                 reconciler=settings.reconciler,
-                engine=_engine_environment(),
+                engine=engine_environment(settings),
             )
         case Part.SENDER:
             return SenderPart(
@@ -163,22 +163,20 @@ def _descriptor(listener: socket.socket | None) -> int:
     return listener.fileno()
 
 
-def without_login(dsn: str) -> str:
-    """Return a database's URL without user and password."""
-    url = urlsplit(dsn)
-    netloc = url.netloc.rpartition("@")[2]
-    query = [(k, v) for k, v in parse_qsl(url.query) if k not in ("user", "password")]
-    return urlunsplit(url._replace(netloc=netloc, query=urlencode(query)))
+def engine_environment(settings: Settings) -> dict[str, SecretStr]:
+    """Return the environment variables of engine operations: only those that they need.
 
-
-def _engine_environment() -> dict[str, SecretStr]:
-    """Return the environment variables of engine operations: only those that they need."""
+    The purchase journal is always in this control plane's database, so that all replicas share it.
+    """
     names = [name for name in os.environ if name.startswith(ENGINE_PREFIXES)]
     names += [name for name in ENGINE_VARIABLES if name in os.environ]
     for name in ("PULUMI_BACKEND_URL", "PULUMI_HOME"):
         if not os.environ.get(name):
             raise NO_ENGINE(variable=name)
-    return {name: SecretStr(os.environ[name]) for name in names}
+    variables = {name: os.environ[name] for name in names} | {
+        "HOSTWINDS_JOURNAL": journal(settings)
+    }
+    return {name: SecretStr(value) for name, value in variables.items()}
 
 
 def _sockets(settings: Settings, parts: Iterable[Part]) -> Iterable[tuple[Part, socket.socket]]:
@@ -221,13 +219,6 @@ def prepare(parts: Collection[Part]) -> None:
     if Part.SENDER in parts:
         embedded.redis_url(settings)
     _require_schema(settings, dsn, ROLES[next(iter(parts))][0])
-
-
-def _database(settings: Settings) -> str:
-    if settings.database.dsn is not None:
-        return settings.database.dsn.get_secret_value()
-    postgres, _ = embedded.servers()
-    return postgres.dsn("penguin")
 
 
 def _redis(settings: Settings) -> str:

@@ -12,20 +12,19 @@ from typing import Any, Self, TypeVar
 import httpx2
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from hostwinds.answers import objects, payload, succeeded
+from hostwinds.answers import Answer
 from hostwinds.faults import (
     NOT_IN_EFFECT,
     NOT_ON_OFFER,
     OUTCOME_UNKNOWN,
     UNAUTHORIZED,
     UNREACHABLE,
-    VANISHED,
-    Refused,
+    UnknownService,
     Unreachable,
 )
-from hostwinds.firewall import Firewall, FirewallProfile, names
+from hostwinds.firewall import Firewall, FirewallProfile
 from hostwinds.limiter import Limiter, limiter_from_environment
-from hostwinds.models import Instance, PriceLine
+from hostwinds.models import Instance, host_address, public_address
 from kit.faults import first_line
 
 URL = "https://clients.hostwinds.com/cloud/api.php"
@@ -92,50 +91,52 @@ class Client:
         self._http.close()
 
     def instances(self) -> list[Instance]:
-        """List all instances of the account."""
-        action = "get_instances"
-        return [_read_as(Instance, item, action) for item in objects(self._read(action), action)]
+        """List all instances of the account.
 
-    def instance(self, service_id: int) -> Instance | None:
-        """Return one instance, None when the account does not have it."""
-        answer = self._instance(service_id)
-        return None if answer is None else _read_as(Instance, answer, "get_instance")
+        This call names no service: a refusal of one means that the key is not valid any more.
+        """
+        action = "get_instances"
+        try:
+            items = self._read(action).rows("serviceid")
+        except UnknownService as refusal:
+            raise UNAUTHORIZED(reason=refusal.message) from None
+        return [_read_as(Instance, item, action) for item in items]
+
+    def instance(self, service_id: int) -> Instance:
+        """Return one instance. UNKNOWN_SERVICE does not mean that it does not exist."""
+        return _read_as(Instance, self._instance(service_id), "get_instance")
 
     def root_password(self, service_id: int) -> SecretStr:
         """Return the root password that the provider made: for first contact, never stored."""
-        answer = self._instance(service_id)
-        if answer is None:
-            raise VANISHED(what=f"server {service_id}")
-        return SecretStr(str(answer.get("password", "")))
+        return SecretStr(str(self._instance(service_id).get("password", "")))
 
     def addresses(self, service_id: int) -> list[str]:
-        """List the IPv4 addresses of an instance; none when it does not exist."""
-        try:
-            answer = self._read("get_instance_ips", serviceid=service_id)
-        except Refused as refusal:
-            if _is_unknown_service(refusal):
-                return []
-            raise
-        if isinstance(answer, dict) and "IP Addresses" in answer:
-            items = objects(answer["IP Addresses"], "get_instance_ips")
-            return [str(item["ip"]) for item in items if item.get("ip")]
-        # The documented form of this response has fewer addresses than the object.
-        instance = self.instance(service_id)
-        if instance is None:
-            return []
-        return list(dict.fromkeys(filter(None, (instance.main_ip, *instance.addresses))))
+        """List the IPv4 addresses of an instance, each once."""
+        action = "get_instance_ips"
+        answer = self._read(action, serviceid=service_id)
+        listed: list[Any] = []
+        if not answer.is_list:
+            items = answer.found("IP Addresses")["IP Addresses"]
+            listed = [item.get("ip") for item in _objects(items, action)]
+        elif answer.rows("serviceid"):
+            # The documented form of this response has fewer addresses than the object.
+            instance = self.instance(service_id)
+            listed = [instance.main_ip, *instance.addresses]
+        addresses = list(dict.fromkeys(filter(None, map(host_address, listed))))
+        if not addresses:
+            raise UNREACHABLE(action=action, reason="the answer has no address of the server")
+        return addresses
 
     def secondary_addresses(self, service_id: int) -> list[str]:
-        """List the addresses beside the main one; none while that is not assigned."""
-        instance = self.instance(service_id)
-        if instance is None or not instance.main_ip:
+        """List the public addresses beside the main one; none while that is not assigned."""
+        main = self.instance(service_id).main_ip
+        if not main:
             return []
-        return [ip for ip in self.addresses(service_id) if ip != instance.main_ip]
+        return [ip for ip in self.addresses(service_id) if ip != main and public_address(ip)]
 
-    def price_list(self) -> list[PriceLine]:
-        """Return the sizes on offer, from either of the two formats."""
-        action = "get_price_list"
-        return [_read_as(PriceLine, item, action) for item in objects(self._read(action), action)]
+    def price_list(self) -> list[dict[str, Any]]:
+        """Return the lines of the price list as they are, from either of the two formats."""
+        return self._read("get_price_list").rows("rid")
 
     def location_id(self, name: str) -> int:
         """Return the id of a location by its name."""
@@ -143,7 +144,7 @@ class Client:
 
     def location_name(self, location_id: int) -> str:
         """Return the name of a location by its id; empty when it is not on offer any more."""
-        answer = objects(self._read("get_locations"), "get_locations")
+        answer = self._read("get_locations").rows("name")
         names = (
             str(item.get("name")) for item in answer if str(item.get("id")) == str(location_id)
         )
@@ -154,7 +155,11 @@ class Client:
         return str(self._by_name("get_public_images", name, "uuid", "image"))
 
     def order(self, *, name: str, template: str, rid: int, location_id: int, cycle: str) -> None:
-        """Buy an instance. Charges at once; OUTCOME_UNKNOWN means that it may have been bought."""
+        """Buy an instance. Charges at once.
+
+        OUTCOME_UNKNOWN and UNCLEAR mean that it may have been charged or bought; every other fault
+        that it was not.
+        """
         self._change(
             "add_instance",
             template=template,
@@ -186,18 +191,13 @@ class Client:
 
     def firewall_profiles(self) -> list[str]:
         """List the names of the account's firewall profiles."""
-        action = "get_firewall_profiles"
-        content = self._read(action)
-        listed = list(names(content)) if isinstance(content, dict | list) else []
-        if not listed:
-            raise UNREACHABLE(action=action, reason="the answer has no names of profiles")
-        return listed
+        return self._read("get_firewall_profiles").names()
 
     def firewall(self, service_id: int) -> Firewall:
         """Return the firewall profiles of an instance, usually one."""
         action = "get_instance_firewall_profile"
-        content = self._read(action, serviceid=service_id)
-        items = content if isinstance(content, list) else [content]
+        answer = self._read(action, serviceid=service_id)
+        items = answer.rows("name") if answer.is_list else [answer.found("name")]
         return Firewall(tuple(_read_as(FirewallProfile, item, action) for item in items))
 
     def choose_firewall(self, service_id: int, name: str) -> None:
@@ -208,19 +208,11 @@ class Client:
         """Toggle the lock of an instance; read `locked` first."""
         self._change("toggle_lock", serviceid=service_id)
 
-    def _instance(self, service_id: int) -> dict[str, Any] | None:
-        try:
-            answer = self._read("get_instance", serviceid=service_id)
-        except Refused as refusal:
-            if _is_unknown_service(refusal):
-                return None
-            raise
-        if not isinstance(answer, dict) or not answer:
-            raise UNREACHABLE(action="get_instance", reason="the answer is not an object")
-        return answer
+    def _instance(self, service_id: int) -> dict[str, Any]:
+        return self._read("get_instance", serviceid=service_id).found("serviceid")
 
     def _by_name(self, action: str, name: str, key: str, what: str) -> Any:
-        answer = objects(self._read(action), action)
+        answer = self._read(action).rows("name")
         for item in answer:
             if str(item.get("name", "")).lower() == name.lower():
                 if item.get(key) is None:
@@ -229,33 +221,34 @@ class Client:
         offered = ", ".join(sorted(str(item.get("name")) for item in answer))
         raise NOT_ON_OFFER(what=what, name=name, offered=offered)
 
-    def _read(self, action: str, **parameters: Any) -> Any:
+    def _read(self, action: str, **parameters: Any) -> Answer:
         """Call a read; a network failure is retried, three attempts in all."""
         pause = FIRST_PAUSE
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._call(action, parameters)
+                answer = self._call(action, parameters)
+                answer.check()
             except Unreachable:
                 if attempt == ATTEMPTS:
                     raise
                 # Jitter, so that callers do not all retry at the same time after an outage.
                 self._pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
                 pause *= 2
+            else:
+                return answer
         raise AssertionError
 
     def _change(self, action: str, **parameters: Any) -> None:
-        """Call a change; without a definite answer it raises OUTCOME_UNKNOWN."""
+        """Call a change, once; OUTCOME_UNKNOWN when no answer came, UNCLEAR when it was no yes."""
         try:
             answer = self._call(action, parameters)
         except Unreachable as error:
             raise OUTCOME_UNKNOWN(action=action, reason=error) from None
-        if not succeeded(answer):
-            raise OUTCOME_UNKNOWN(
-                action=action, reason="the answer says neither success nor failure"
-            )
+        answer.confirm()
 
-    def _call(self, action: str, parameters: dict[str, Any]) -> Any:
-        form = {"action": action, "API": self._key.get_secret_value()}
+    def _call(self, action: str, parameters: dict[str, Any]) -> Answer:
+        key = self._key.get_secret_value()
+        form = {"action": action, "API": key}
         form.update({name: str(value) for name, value in parameters.items()})
         self._limiter.wait()
         try:
@@ -265,17 +258,15 @@ class Client:
             cause = "no answer in time" if timed_out else first_line(error, "the connection broke")
             reason = f"{cause} at {self._url}"
             raise UNREACHABLE(action=action, reason=reason) from None
-        reason = f"HTTP {response.status_code} from {self._url}"
-        if response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
-            raise UNREACHABLE(action=action, reason=reason)
-        answer = payload(response.text, action)  # a refusal may come with a 4xx
-        if response.status_code >= httpx2.codes.MULTIPLE_CHOICES:
-            raise UNREACHABLE(action=action, reason=reason)
-        return answer
+        status = response.status_code
+        failure = "" if httpx2.codes.is_success(status) else f"HTTP {status} from {self._url}"
+        return Answer(response.text, action, key=key, failure=failure)
 
 
-def _is_unknown_service(refusal: Refused) -> bool:
-    return "valid serviceid" in str(refusal).lower()
+def _objects(value: Any, action: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise UNREACHABLE(action=action, reason="the answer is not a list of objects")
+    return value
 
 
 def _read_as(model: type[Model], answer: Any, action: str) -> Model:

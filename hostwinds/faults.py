@@ -24,6 +24,14 @@ class Refused(Fault):
     """The API refused the call."""
 
 
+class UnknownService(Fault):
+    """The API does not know a service with this key."""
+
+
+class Unclear(Fault):
+    """An answer that is neither a yes nor an error of the documented form."""
+
+
 class Pending(Fault):
     """An address was requested and does not exist yet."""
 
@@ -48,8 +56,7 @@ OUTCOME_UNKNOWN = FAULTS.code(
     "hostwinds.outcome_unknown",
     message="the outcome of {action} is not known: {reason}",
     remedy="wait; the next run first checks what exists",
-    cause="The connection broke after a change was sent, or the provider did a part of it, perhaps "
-    "charged for it, and refused the rest.",
+    cause="The connection broke after a change was sent.",
     example={"action": "add_instance", "reason": "no answer in time at https://api.example"},
     retryable=True,
     acts=Actor.NOBODY,
@@ -72,6 +79,27 @@ REFUSED = FAULTS.code(
     example={"action": "add_instance", "reason": "Location Id is invalid (ERROR 342432)"},
     acts=Actor.OPERATOR,
     raises=Refused,
+)
+UNCLEAR = FAULTS.code(
+    "hostwinds.unclear",
+    message="Hostwinds does not confirm {action}: {reason}",
+    remedy="act as the message says; it is tried again",
+    cause="The API answered in a form that it does not document, or did a part of a change and "
+    "refused the rest. Only a clear yes counts as one.",
+    example={"action": "set_rdns", "reason": "status: error; error: Insufficient funds"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+    raises=Unclear,
+)
+UNKNOWN_SERVICE = FAULTS.code(
+    "hostwinds.unknown_service",
+    message="Hostwinds does not know the server of {action} with this API key: {reason}",
+    remedy="check that HOSTWINDS_API_KEY is current and of the account that owns the server",
+    cause="The key was rotated or is of another account, or the server does not exist.",
+    example={"action": "get_instance", "reason": "A valid serviceid is required"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+    raises=UnknownService,
 )
 NOT_ON_OFFER = FAULTS.code(
     "hostwinds.not_on_offer",
@@ -158,11 +186,46 @@ NOT_ACTIVE = FAULTS.code(
 )
 PURCHASE_AMBIGUOUS = FAULTS.code(
     "hostwinds.purchase_ambiguous",
-    message="{name} was to be bought at {opened} UTC and has not shown up; it is not ordered again",
+    message="{name} was to be bought at {opened} UTC ({answer}) and has not shown up; it is not "
+    "ordered again",
     remedy="check the provider's portal: run `penguin purchases settle NAME SERVICE_ID` if it was "
     "bought, `penguin purchases forget NAME` if not",
     cause="A purchase has no outcome, and no server appeared within the time that an order takes.",
-    example={"name": "k3f9a-acme-mx1-3f9a2c71be", "opened": "2026-11-24 10:00:00"},
+    example={
+        "name": "k3f9a-acme-mx1-3f9a2c71be",
+        "opened": "2026-11-24 10:00:00",
+        "answer": "no answer is known",
+    },
+    acts=Actor.OPERATOR,
+)
+HALF_DONE = FAULTS.code(
+    "hostwinds.half_done",
+    message="{name} may have been charged: {answer}; it is not ordered again",
+    remedy="wait until the server shows up, or check the provider's portal: run `penguin purchases "
+    "settle NAME SERVICE_ID` if it was bought, `penguin purchases forget NAME` if not",
+    cause="The provider refused an order after a step that it had done, or answered in a form that "
+    "it does not document.",
+    example={
+        "name": "k3f9a-acme-mx1-3f9a2c71be",
+        "answer": "Hostwinds does not confirm add_instance: Invoice Paid: Invoice has been paid; "
+        "Not Authorized",
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+PRICE_NOT_AGREED = FAULTS.code(
+    "hostwinds.price_not_agreed",
+    message="{name} costs {asked} USD a month at Hostwinds, and {agreed} was agreed to; it is not "
+    "ordered",
+    remedy="an operator agrees with `penguin purchases agree {name} {asked}`",
+    cause="The provider's price is above the one that was shown when the tenant was applied, or "
+    "nobody has agreed to one.",
+    example={
+        "name": "k3f9a-acme-mx1-3f9a2c71be",
+        "asked": "45.99",
+        "agreed": "at most 38.99 USD",
+    },
+    retryable=True,
     acts=Actor.OPERATOR,
 )
 SEVERAL_SERVERS = FAULTS.code(
@@ -176,10 +239,20 @@ SEVERAL_SERVERS = FAULTS.code(
 VANISHED = FAULTS.code(
     "hostwinds.vanished",
     message="{what} is not in the account any more; it is not ordered again",
-    remedy="check that HOSTWINDS_API_KEY is of the right account; if the server was really ended, "
-    "`penguin purchases forget NAME` lets another be bought",
-    cause="A server of the purchase journal is not in the account.",
+    remedy="run `penguin purchases forget NAME` if another is to be bought",
+    cause="A server of the purchase journal was ended outside of PenguinMails.",
     example={"what": "server 1001 (k3f9a-acme-mx1-3f9a2c71be)"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+NOT_SHOWN = FAULTS.code(
+    "hostwinds.not_shown",
+    message="this API key shows neither server {service_id} ({name}) nor another of its account",
+    remedy="check that HOSTWINDS_API_KEY is current and of the account that bought it; if the "
+    "portal shows that the server has ended, run `penguin purchases forget {name}`",
+    cause="The key was rotated or is of another account, or the only server of the account was "
+    "ended. Nothing is changed or forgotten until one of them is certain.",
+    example={"service_id": 1001, "name": "k3f9a-acme-mx1-3f9a2c71be"},
     retryable=True,
     acts=Actor.OPERATOR,
 )
@@ -201,10 +274,21 @@ INTERRUPTED = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
+NO_JOURNAL = FAULTS.code(
+    "hostwinds.no_journal",
+    message="{problem}; nothing is bought without the purchase journal of the control plane",
+    remedy='run `eval "$(penguin purchases env)"` where `penguin init` was run, or set the '
+    "variable that it prints",
+    cause="All processes that buy from one account share one journal in a database; with two "
+    "journals a server would be bought twice.",
+    example={"problem": "HOSTWINDS_JOURNAL is not set"},
+    acts=Actor.OPERATOR,
+)
 JOURNAL_UNAVAILABLE = FAULTS.code(
     "hostwinds.journal_unavailable",
     message="the purchase journal ({location}) cannot be used: {reason}",
-    remedy="check HOSTWINDS_JOURNAL and that its database or disk has room and is reachable",
+    remedy="check HOSTWINDS_JOURNAL and that its database or disk has room and is reachable; "
+    "after an update run `penguin db upgrade`",
     cause="Without its journal nothing may be bought.",
     example={"location": "PostgreSQL", "reason": "connection refused"},
     retryable=True,

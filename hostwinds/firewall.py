@@ -6,7 +6,7 @@ they are made and changed in the portal only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -149,14 +149,3 @@ def protect(client: Profiles, service_id: int, wanted: str, needs: Needs) -> str
     elif not after.allows("ingress", SSH):
         client.choose_firewall(service_id, OPEN_PROFILE)
     raise FIREWALL_PROFILE_LACKS(profile=name, service_id=service_id, lacks=", ".join(lacks))
-
-
-def names(content: Any) -> Iterator[str]:
-    """Yield the names of get_firewall_profiles, whose format is not documented.
-
-    Accepts names, objects with a name, and an object that contains either by number.
-    """
-    for item in content.values() if isinstance(content, dict) else content:
-        name = item.get("name") if isinstance(item, dict) else item
-        if isinstance(name, str) and name:
-            yield name

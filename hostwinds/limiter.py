@@ -11,7 +11,7 @@ from typing import Protocol
 import psycopg
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
-from hostwinds.journal.choice import DEFAULT
+from hostwinds.journal.choice import POSTGRES, journal_location
 from hostwinds.journal.postgres import CONNECTION, ensure_schema, unavailable
 from kit.locks import locked
 from kit.queries import Queries
@@ -93,10 +93,10 @@ class PostgresLimiter:
 def limiter_from_environment(
     environment: Mapping[str, str] = os.environ, *, pause: Callable[[float], None] = time.sleep
 ) -> Limiter:
-    """Return the limiter beside the journal named by `HOSTWINDS_JOURNAL`."""
-    location = environment.get("HOSTWINDS_JOURNAL", "")
+    """Return the limiter beside the journal of `HOSTWINDS_JOURNAL`; raises NO_JOURNAL."""
+    location = journal_location(environment)
     rate = float(environment.get("HOSTWINDS_RATE", RATE))
-    if location.startswith(("postgres://", "postgresql://")):
+    if location.startswith(POSTGRES):
         return PostgresLimiter(location, rate, pause=pause)
-    base = Path(location) if location else Path.home() / DEFAULT
+    base = Path(location)
     return FileLimiter(base.with_name(f"{base.name}.limiter"), rate, pause=pause)

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+LAB = IPv4Network("198.18.0.0/15")
+"""Benchmarking (RFC 2544): what an emulated provider sells; no other one does."""
+
+
+def public_address(value: Any) -> str | None:
+    """Return a public unicast IPv4 address, None for anything else.
+
+    The provider's lists mix families; entries may be private, empty or have a prefix length.
+    """
+    address = host_address(value)
+    return None if address is None or IPv4Address(address).is_loopback else address
+
+
+def host_address(value: Any) -> str | None:
+    """Return an address by which a server is reached: a public one, or of this machine in a lab."""
+    try:
+        address = IPv4Address(value.strip() if isinstance(value, str) else "")
+    except ValueError:
+        return None
+    reachable = address.is_global or address in LAB or address.is_loopback
+    return str(address) if reachable and not address.is_multicast else None
 
 
 class Instance(BaseModel):
@@ -13,6 +36,8 @@ class Instance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     service_id: int = Field(alias="serviceid", gt=0)
+    account: str = Field(alias="userid", default="", coerce_numbers_to_str=True)
+    """The provider's number of the account that owns it."""
     name: str = Field(alias="srvrname", default="")
     main_ip: str = ""
     addresses: tuple[str, ...] = Field(alias="ips", default=())
@@ -35,11 +60,18 @@ class Instance(BaseModel):
             return data
         return {key: value for key, value in data.items() if value not in (None, "")}
 
+    @field_validator("main_ip", mode="before")
+    @classmethod
+    def _main_ip(cls, value: Any) -> Any:
+        """Take an address of another kind as not assigned yet."""
+        return host_address(value) or ""
+
     @field_validator("addresses", mode="before")
     @classmethod
     def _addresses(cls, value: Any) -> Any:
-        """Accept a list, or the comma-separated text of the short object."""
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+        """Accept a list, or the comma-separated text of the short object, of addresses."""
+        values = value.split(",") if isinstance(value, str) else value
+        return tuple(filter(None, map(host_address, values))) if isinstance(values, list) else ()
 
     @field_validator("image", mode="before")
     @classmethod
@@ -54,23 +86,10 @@ class Instance(BaseModel):
 
     @property
     def is_active(self) -> bool:
-        """Return whether it runs and no task is running."""
-        return self.status == "active" and not self.task_state
+        """Return whether it runs, has its address, and no task is running."""
+        return self.status == "active" and not self.task_state and bool(self.main_ip)
 
     @property
     def has_failed(self) -> bool:
         """Return whether it failed or is suspended."""
         return self.status in ("error", "suspended") or self.suspended
-
-
-class PriceLine(BaseModel):
-    """One line of the price list; sizes and prices come as strings."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    rid: int
-    name: str = ""
-    cpu: int
-    ram: int
-    disk: int
-    monthly: float

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from hostwinds.client import Client
 from hostwinds.faults import (
+    HALF_DONE,
     NOT_IN_EFFECT,
     PENDING,
+    PRICE_NOT_AGREED,
     PURCHASE_AMBIGUOUS,
     SERVER_LOCKED,
     SEVERAL_SERVERS,
@@ -19,10 +21,13 @@ from hostwinds.faults import (
     SUPERSEDED,
     VANISHED,
     OutcomeUnknown,
+    Unclear,
     not_active,
 )
-from hostwinds.journal.port import Intent, Journal, address_key
-from hostwinds.models import Instance, PriceLine
+from hostwinds.journal.port import Intent, Journal, address_key, close_server
+from hostwinds.models import Instance
+from hostwinds.presence import Presence
+from hostwinds.prices import Offer, read_prices
 from kit.faults import Fault
 
 Progress = Callable[[str], None]
@@ -75,9 +80,13 @@ class Buyer:
         journal: Journal,
         deadlines: Deadlines,
         *,
+        tolerance: int = 0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`tolerance` is how far a price may exceed the one that was agreed to; per cent."""
+        self.presence = Presence(client, journal)
+        self._tolerance = tolerance
         self._client = client
         self._journal = journal
         self._deadlines = deadlines
@@ -87,9 +96,8 @@ class Buyer:
     def instance(self, order: Order, progress: Progress) -> Instance:
         """Return the active instance with the order's name, buying it if it was not bought yet.
 
-        Raises NOT_ACTIVE with the instance when it is not active in time, PURCHASE_AMBIGUOUS when
-        an intent has no outcome after the longest provisioning time, VANISHED when its server is
-        not in the account.
+        Raises NOT_ACTIVE with the instance when it is not active in time, HALF_DONE or
+        PURCHASE_AMBIGUOUS when an intent has no certain outcome, VANISHED when its server is gone.
         """
         intent = self._journal.find(order.name) or self._order(order, progress)
         return self._wait_until_active(self._wait_until_listed(intent, progress), progress)
@@ -102,8 +110,8 @@ class Buyer:
         key, label = address_key(service_id, name), name.rpartition("/")[2]
         intent, new = self._journal.open(key)
         if intent.outcome:
-            current = self._client.addresses(service_id)
-            if not current:
+            current = self.presence.addresses(service_id)
+            if current is None:
                 raise VANISHED(what=f"server {service_id}")
             if intent.outcome in current:
                 return intent.outcome
@@ -116,8 +124,7 @@ class Buyer:
             )
         deadline = self._clock() + timedelta(seconds=self._deadlines.portal)
         while True:
-            secondary = self._client.secondary_addresses(service_id)
-            adopted = self._journal.adopt(str(service_id), key, secondary)
+            adopted = self._journal.adopt(str(service_id), key, self._candidates(service_id))
             if adopted is not None:
                 progress(f"{label}: adopted {adopted}")
                 return adopted
@@ -125,14 +132,29 @@ class Buyer:
                 raise PENDING(name=label, service_id=service_id)
             self._pause(self._deadlines.poll)
 
+    def _candidates(self, service_id: int) -> list[str]:
+        """List the further addresses of a server that no request has and no other server."""
+        secondary = self.presence.secondary_addresses(service_id)
+        if secondary is None:
+            raise VANISHED(what=f"server {service_id}")
+        adopted = self._journal.adopted(str(service_id))
+        free = [address for address in secondary if address not in adopted]
+        if not free:
+            return []
+        others = [server for server in self.presence.listed() if server.service_id != service_id]
+        taken = {address for other in others for address in (other.main_ip, *other.addresses)}
+        return [address for address in free if address not in taken]
+
     def end_instance(self, service_id: int, name: str, progress: Progress) -> None:
         """Terminate an instance, wait until it is gone, and close its purchase; idempotent.
 
         A locked server is not terminated: it was locked in the portal.
         """
+        if all(row.outcome != str(service_id) for row in self._journal.ledger()):
+            self._journal.settle(name, str(service_id))  # a person can forget it
         deadline = self._clock() + timedelta(seconds=self._deadlines.provisioning)
         requested = False
-        while (server := self._client.instance(service_id)) is not None:
+        while (server := self.presence.server(service_id)) is not None:
             if not requested:
                 if server.locked:
                     raise SERVER_LOCKED(service_id=service_id, name=server.name)
@@ -144,15 +166,13 @@ class Buyer:
                 raise NOT_IN_EFFECT(service_id=service_id, what=what)
             progress(f"{name}: waiting until server {service_id} is gone")
             self._pause(self._deadlines.poll)
-        for intent in self._journal.intents():
-            if intent.key.startswith(f"{service_id}/"):
-                self._journal.close(intent.key)  # its addresses were released with it
-        self._journal.close(name)
+        close_server(self._journal, name)
 
     def end_purchase(self, name: str, progress: Progress) -> None:
         """End a server that is in the journal but in no stack state: its run was interrupted."""
         intent = self._journal.find(name)
         if intent is None:
+            self._journal.close(name)  # its price was agreed to
             return
         if intent.outcome is None:
             intent = replace(
@@ -166,52 +186,83 @@ class Buyer:
 
     def _order(self, order: Order, progress: Progress) -> Intent:
         """Order, unless an instance of that name exists already (the journal was lost)."""
-        line = cheapest(self._client.price_list(), order)
+        offer = self._offer(order, progress)
         template = self._client.image_id(order.image)
         location = self._client.location_id(order.location)
-        if any(instance.name == order.name for instance in self._client.instances()):
+        if any(instance.name == order.name for instance in self.presence.listed()):
             return self._journal.open(order.name)[0]
-        intent, new = self._journal.open(order.name)
+        self.presence.require_reach()
+        agreed = self._require_agreement(order.name, offer)
+        intent, new = self._journal.open(order.name, ceiling=self._ceiling(agreed))
         if not new:
             return intent  # another process wrote it a moment ago and orders
-        progress(
-            f"ordering {order.name}: {line.name or line.rid} at {line.monthly:.2f} USD a month"
-        )
+        progress(f"ordering {order.name}: {offer.name or offer.rid} at {usd(offer.cents)} a month")
         try:
             check_fence(self._journal)
             self._client.order(
                 name=order.name,
                 template=template,
-                rid=line.rid,
+                rid=offer.rid,
                 location_id=location,
                 cycle=order.cycle,
             )
         except OutcomeUnknown as unknown:
             progress(f"{unknown}; checking whether it was bought")
-        except Fault:
-            self._journal.close(order.name)  # a definite refusal: nothing was bought
+        except Unclear as unclear:
+            self._journal.answer(order.name, unclear.message)
+            raise HALF_DONE(name=order.name, answer=unclear.message) from None
+        except Fault as refusal:  # a definite one: nothing was bought
+            self._journal.answer(order.name, refusal.message)
+            self._journal.close(order.name)
+            self._journal.agree(order.name, agreed)
             raise
         return intent
+
+    def _offer(self, order: Order, progress: Progress) -> Offer:
+        """Return the cheapest offer that has at least what the order asks for."""
+        offers, odd = read_prices(self._client.price_list(), order.cycle)
+        if odd:
+            progress(f"{order.name}: passed over lines of the price list: {'; '.join(odd)}")
+        for offer in offers:
+            enough = offer.ram_mb >= order.ram_mb and offer.disk_mb >= order.disk_gb * 1024
+            if enough and offer.cpu >= order.cpu:
+                return offer
+        raise SIZE_NOT_ON_OFFER(cpu=order.cpu, ram_mb=order.ram_mb, disk_gb=order.disk_gb)
+
+    def _require_agreement(self, name: str, offer: Offer) -> int:
+        """Return the price in cents that was agreed to, and covers the offer."""
+        agreed = self._journal.agreed(name) or self._journal.agree(name, 0)  # a person may raise it
+        if offer.cents > self._ceiling(agreed):
+            shown = "no price" if agreed == 0 else f"at most {usd(self._ceiling(agreed))}"
+            asked = usd(offer.cents).removesuffix(" USD")
+            raise PRICE_NOT_AGREED(name=name, asked=asked, agreed=shown)
+        return agreed
+
+    def _ceiling(self, agreed: int) -> int:
+        return agreed * (100 + self._tolerance) // 100
 
     def _wait_until_listed(self, intent: Intent, progress: Progress) -> Instance:
         """Wait until the instance is listed, whatever the order answered."""
         if intent.outcome is not None:
-            server = self._client.instance(int(intent.outcome))
+            server = self.presence.server(int(intent.outcome))
             if server is None:
                 raise VANISHED(what=f"server {intent.outcome} ({intent.key})")
             return server
         deadline = intent.opened_at + timedelta(seconds=self._deadlines.provisioning)
         while True:
-            matches = [server for server in self._client.instances() if server.name == intent.key]
+            matches = [server for server in self.presence.listed() if server.name == intent.key]
             if len(matches) > 1:
                 numbers = ", ".join(str(server.service_id) for server in matches)
                 raise SEVERAL_SERVERS(numbers=numbers, name=intent.key)
             if matches:
-                self._journal.settle(intent.key, str(matches[0].service_id))
+                self._journal.settle(intent.key, str(matches[0].service_id), matches[0].account)
                 return matches[0]
             if self._clock() >= deadline:
                 opened = f"{intent.opened_at:%Y-%m-%d %H:%M:%S}"
-                raise PURCHASE_AMBIGUOUS(name=intent.key, opened=opened)
+                answer = intent.answer or "no answer is known"
+                raise PURCHASE_AMBIGUOUS(name=intent.key, opened=opened, answer=answer)
+            if intent.answer:
+                raise HALF_DONE(name=intent.key, answer=intent.answer)
             progress(f"waiting until {intent.key} is listed")
             self._pause(self._deadlines.poll)
 
@@ -221,26 +272,21 @@ class Buyer:
             if instance.has_failed:
                 raise not_active(instance, instance.status)
             if self._clock() >= deadline:
-                raise not_active(instance, f"still {instance.status}")
+                has_address = instance.main_ip or instance.status != "active"
+                suffix = "" if has_address else " without a public IPv4 address"
+                raise not_active(instance, f"still {instance.status}{suffix}")
             progress(f"{instance.name}: {instance.status} {instance.task_state or ''}".strip())
             self._pause(self._deadlines.poll)
-            current = self._client.instance(instance.service_id)
+            current = self.presence.server(instance.service_id)
             if current is None:
                 raise VANISHED(what=f"server {instance.service_id} ({instance.name})")
             instance = current
         return instance
 
 
-def cheapest(lines: list[PriceLine], order: Order) -> PriceLine:
-    """Return the cheapest offer that has at least what the order asks for."""
-    fitting = [
-        line
-        for line in lines
-        if line.cpu >= order.cpu and line.ram >= order.ram_mb and line.disk >= order.disk_gb
-    ]
-    if not fitting:
-        raise SIZE_NOT_ON_OFFER(cpu=order.cpu, ram_mb=order.ram_mb, disk_gb=order.disk_gb)
-    return min(fitting, key=lambda line: (line.monthly, line.rid))
+def usd(cents: int) -> str:
+    """Format a price: 3899 is `38.99 USD`."""
+    return f"{cents // 100}.{cents % 100:02} USD"
 
 
 def check_fence(journal: Journal) -> None:

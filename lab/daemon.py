@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hostwinds.journal import journal_from_environment
+from hostwinds.journal import journal_at
 from kit.faults import Fault
 from kit.processes import own_identity
 from lab import leftovers, network, receiver, repository
@@ -107,7 +107,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
     hostwinds.agenda.start()
     stack.callback(hostwinds.close)
     cloudflare = CloudflareAccount(nameserver, token)
-    operator = PortalOperator(hostwinds, journal_from_environment)
+    operator = PortalOperator(hostwinds, lambda: journal_at(os.environ["HOSTWINDS_JOURNAL"]))
     operator.start()
     stack.callback(operator.stop)
     app = hostwinds_app(hostwinds)

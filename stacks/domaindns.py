@@ -42,7 +42,7 @@ class ZoneRecords(pulumi.ComponentResource):
                 zone_id=args.zone_id,
                 name=record.name,
                 type=record.type,
-                content=_quoted(record, content),
+                content=quoted(record, content),
                 priority=record.priority,
                 ttl=record.ttl,
                 proxied=False,
@@ -60,7 +60,7 @@ class ZoneRecords(pulumi.ComponentResource):
         )
 
 
-def _quoted(record: Record, content: pulumi.Input[str] | None) -> pulumi.Input[str] | None:
+def quoted(record: Record, content: pulumi.Input[str] | None) -> pulumi.Input[str] | None:
     """Quote text as Cloudflare stores it: strings of at most 255 octets (RFC 1035)."""
     if record.type is not RecordType.TXT or not isinstance(content, str):
         return content

@@ -9,13 +9,15 @@ from typing import Any
 
 import pulumi
 
-from blueprint.document import Blueprint, Record, RecordType
+from blueprint.document import Blueprint, Host, Record, RecordType
 from blueprint.tenant import Dns
 from blueprint.zones import is_within
+from hostwinds.journal import journal_from_environment
 from kit.faults import Fault, line
 from stacks.adoption import adoptions
 from stacks.domaindns import ZoneRecords, ZoneRecordsArgs
 from stacks.faults import ADOPTED
+from stacks.first_record import write_first
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
 from stacks.state import StackState
 from stacks.zones import Zone, find_zone
@@ -32,9 +34,10 @@ def run(source: Callable[[], Blueprint]) -> None:
 def declare(blueprint: Blueprint) -> None:
     """Declare hosts, addresses, records, reverse DNS, and export what the control plane reads.
 
-    Every zone is looked up before the first resource. One whose look-up fails is held: its records
-    and the hosts whose names are in it are neither changed nor deleted, and a new host of it is
-    not bought. Everything else continues.
+    Every zone is looked up before the first resource, and gets its first record. One where either
+    fails is held: its records and the hosts whose names are in it are neither changed nor deleted,
+    and a new host of it is not bought, neither is any while every domain is held. Everything else
+    continues.
     """
     state = StackState.of(blueprint.tenant)
     zones, held = _look_up(blueprint, state.records())
@@ -44,20 +47,28 @@ def declare(blueprint: Blueprint) -> None:
     adopted = sorted(key for zone in zones.values() for key in zone.imports)
     if adopted:
         pulumi.log.warn(line(ADOPTED(records=", ".join(adopted))))
-    hosts = {
-        host.name: MailHost(host.name, MailHostArgs(host))
+    declared = [
+        host
         for host in blueprint.hosts
         if host.zone not in held and host.name not in retained.hosts
-    }
+        if host.name in state.hosts() or _has_domain(blueprint, held)
+    ]
+    _agree(blueprint, declared)
+    hosts = {host.name: MailHost(host.name, MailHostArgs(host)) for host in declared}
     addresses = {name: ip for host in hosts.values() for name, ip in host.addresses.items()}
     components = {
         name: ZoneRecords(
             name,
             ZoneRecordsArgs(
                 zone.id,
-                [record for record in zone.records if not retained.covers(record)],
+                [
+                    record
+                    for record in zone.records
+                    if not retained.covers(record)
+                    and (record.address is None or record.address in addresses)
+                ],
                 addresses,
-                zone.imports,
+                {**zone.imports, **zone.written},
             ),
         )
         for name, zone in zones.items()
@@ -82,14 +93,14 @@ def declare(blueprint: Blueprint) -> None:
 
 @dataclass(frozen=True)
 class _Zone:
-    """A zone of the account, its records in the blueprint, and those to adopt.
-
-    `imports` maps record key to the id of a record with our mark.
-    """
+    """A zone of the account, and its records in the blueprint."""
 
     id: str
     records: list[Record]
     imports: Mapping[str, str]
+    """Record key to import id, of records with our mark that the state does not know."""
+    written: Mapping[str, str]
+    """The same of the one that this run has written itself."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +132,40 @@ def _look_up(
     zones: dict[str, _Zone] = {}
     for zone, records in found.items():
         try:
-            zones[zone.name] = _Zone(zone.id, records, adoptions(zone.id, records, in_state))
+            imports = adoptions(zone.id, records, in_state)
+            written = _write_first(zone.id, records, {*in_state, *imports})
+            zones[zone.name] = _Zone(zone.id, records, imports, written)
         except Fault as fault:
             held |= dict.fromkeys((record.zone for record in records), fault)
     return zones, held
+
+
+def _write_first(
+    zone_id: str, records: list[Record], present: Collection[str]
+) -> Mapping[str, str]:
+    return {} if pulumi.runtime.is_dry_run() else write_first(zone_id, records, present)
+
+
+def _has_domain(blueprint: Blueprint, held: Collection[str]) -> bool:
+    """Return whether mail can be sent from any domain; those of manual zones are not ours."""
+    ours = {domain.name for domain in blueprint.domains if domain.dns is Dns.CLOUDFLARE}
+    return not ours or any(
+        record.domain in ours and record.zone not in held for record in blueprint.records
+    )
+
+
+def _agree(blueprint: Blueprint, hosts: Collection[Host]) -> None:
+    """Write the prices that the blueprint shows into the purchase journal, before any order.
+
+    They are no inputs of the resources: another price is no change of a server.
+    """
+    journal = journal_from_environment()
+    if pulumi.runtime.is_dry_run():
+        return
+    shown = {item.host: item.usd_cents for item in blueprint.cost.items if item.host}
+    for host in hosts:
+        if host.name in shown:
+            journal.agree(host.server_name, shown[host.name])
 
 
 def _retained(

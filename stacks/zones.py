@@ -109,6 +109,23 @@ def list_records(zone_id: str) -> list[Live]:
         page += 1
 
 
+def create_record(zone_id: str, record: Mapping[str, Any]) -> Live:
+    """Write a record, and return it as the zone lists it afterwards.
+
+    The listing decides: an answer may be lost after the record was written. Raises the refusal.
+    """
+    path = f"/zones/{zone_id}/dns_records"
+    refusal = CLOUDFLARE_ERROR(answer="no record that it has accepted", path=path)
+    try:
+        _send(path, record)
+    except Fault as fault:
+        refusal = fault
+    for live in list_records(zone_id):
+        if (live.get("comment"), live["type"]) == (record["comment"], record["type"]):
+            return live
+    raise refusal
+
+
 def _get(path: str, **query: object) -> list[Live]:
     """Read a list; a retryable failure is retried once before it holds a zone."""
     try:
@@ -121,25 +138,35 @@ def _get(path: str, **query: object) -> list[Live]:
 
 
 def _get_once(path: str, **query: object) -> list[Live]:
-    """Read a list with the provider's own credentials from the environment."""
+    target = f"{path}?{urllib.parse.urlencode(query)}"
+    result = _send(target)
+    if not isinstance(result, list):
+        raise CLOUDFLARE_ERROR(answer="no list", path=target)
+    return result
+
+
+def _send(target: str, body: Mapping[str, Any] | None = None) -> Any:
+    """Return the result of a GET, or of a POST, with the provider's own credentials.
+
+    None for a refusal with status 200.
+    """
     base = (os.environ.get("CLOUDFLARE_BASE_URL") or API).rstrip("/")
     token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
-    target = f"{path}?{urllib.parse.urlencode(query)}"
     try:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
-            f"{base}{target}", headers={"Authorization": f"Bearer {token}"}
+            f"{base}{target}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - as above
-            body = json.load(response)
+            answer = json.load(response)
     except urllib.error.HTTPError as error:
         error.close()
         raise _refused(error.code, target) from None
     except (OSError, HTTPException, ValueError) as error:
         raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None
-    result = body.get("result") if isinstance(body, dict) and body.get("success") is True else None
-    if not isinstance(result, list):  # a refusal with status 200 must not be read as an empty list
-        raise CLOUDFLARE_ERROR(answer="no list", path=target)
-    return result
+    done = isinstance(answer, dict) and answer.get("success") is True
+    return answer.get("result") if done else None
 
 
 def _refused(status: int, target: str) -> Fault:

@@ -42,15 +42,16 @@ def terminate_untracked(
     """
     journal = journal_from_environment(environment)
     ids = [str(service_id) for service_id in in_state]
-    for intent in journal.intents():
-        ours = is_server_of(intent.key, installation, tenant)
-        if not ours or intent.outcome in ids:
+    for row in journal.ledger():
+        ours = is_server_of(row.key, installation, tenant)
+        if not ours or row.closed_at is not None or row.outcome in ids:
             continue
-        progress(f"{intent.key}: in no state; terminating it")
+        if row.ordered:
+            progress(f"{row.key}: in no state; terminating it")
         with Client.from_environment(environment) as client:
             deadlines = Deadlines.from_environment(environment)
             buyer = Buyer(client, journal, deadlines, pause=_interrupt)
-            buyer.end_purchase(intent.key, progress)
+            buyer.end_purchase(row.key, progress)
 
 
 def _interrupt(seconds: float) -> None:

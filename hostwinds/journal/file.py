@@ -1,4 +1,4 @@
-"""The journal in one JSON file: for `pulumi up` by hand without a control plane."""
+"""The journal in one JSON file: for an emulated provider, where a second one costs nothing."""
 
 from __future__ import annotations
 
@@ -25,58 +25,86 @@ class FileJournal:
         self._path = path
         self._clock = clock
 
-    def open(self, key: str) -> tuple[Intent, bool]:
-        """Write an intent, or return the existing one."""
+    def agree(self, key: str, cents: int) -> int:
+        """Write the price of a purchase that is not ordered yet."""
         with self._transaction() as content:
-            new = key not in content["intents"]
+            entry = content["intents"].setdefault(key, self._entry(ordered=False))
+            if not entry.get("ordered", True):
+                entry["agreed_cents"] = max(cents, entry.get("agreed_cents") or 0)
+            agreed = entry.get("agreed_cents")
+            return cents if agreed is None else int(agreed)
+
+    def agreed(self, key: str) -> int | None:
+        """Return the price that was agreed to."""
+        entry = self._read()["intents"].get(key)
+        return _intent(key, entry).agreed_cents if entry else None
+
+    def open(self, key: str, *, ceiling: int | None = None) -> tuple[Intent, bool]:
+        """Write an intent to order, or return the existing one."""
+        with self._transaction() as content:
+            entry = content["intents"].setdefault(key, self._entry(ordered=False))
+            new = not entry.get("ordered", True)
             if new:
-                content["intents"][key] = {"opened_at": self._clock().isoformat(), "outcome": None}
-            return _intent(key, content["intents"][key]), new
+                entry.update(self._entry(ordered=True), ceiling_cents=ceiling)
+            return _intent(key, entry), new
 
     def find(self, key: str) -> Intent | None:
-        """Return an intent."""
+        """Return an intent to order."""
         entry = self._read()["intents"].get(key)
-        return _intent(key, entry) if entry else None
+        intent = _intent(key, entry) if entry else None
+        return intent if intent is not None and intent.ordered else None
 
     def intents(self) -> list[Intent]:
-        """List all intents, oldest first."""
-        intents = [_intent(key, entry) for key, entry in self._read()["intents"].items()]
-        return sorted(intents, key=lambda intent: intent.opened_at)
+        """List all intents to order, oldest first."""
+        return [row for row in self.ledger() if row.ordered and row.closed_at is None]
 
     def waiting(self) -> list[Intent]:
-        """List the intents without an outcome, oldest first."""
+        """List the intents to order without an outcome, oldest first."""
         return [intent for intent in self.intents() if intent.outcome is None]
 
-    def settle(self, key: str, outcome: str) -> None:
+    def ledger(self) -> list[Intent]:
+        """List every row, oldest first."""
+        content = self._read()
+        rows = [*content["intents"].items(), *content.get("closed", ())]
+        intents = [_intent(key, entry) for key, entry in rows]
+        return sorted(intents, key=lambda intent: (intent.opened_at, intent.key))
+
+    def answer(self, key: str, text: str) -> None:
+        """Write what the provider said."""
+        with self._transaction() as content:
+            if key in content["intents"]:
+                content["intents"][key]["answer"] = text
+
+    def settle(self, key: str, outcome: str, account: str = "") -> None:
         """Write the outcome of an intent."""
         with self._transaction() as content:
-            fresh = {"opened_at": self._clock().isoformat()}
-            content["intents"].setdefault(key, fresh)["outcome"] = outcome
+            entry = content["intents"].setdefault(key, self._entry(ordered=True))
+            entry.update(outcome=outcome, ordered=True, account=account or entry.get("account", ""))
 
     def close(self, key: str) -> None:
-        """Delete an intent."""
+        """Date the end of a row."""
         with self._transaction() as content:
-            content["intents"].pop(key, None)
+            if entry := content["intents"].pop(key, None):
+                closed = {**entry, "closed_at": self._clock().isoformat()}
+                content.setdefault("closed", []).append([key, closed])
 
     def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
         """Assign a free candidate to an open intent of a group."""
         with self._transaction() as content:
-            group_intents = {
-                k: e for k, e in content["intents"].items() if k.startswith(f"{group}/")
-            }
-            if group_intents[key]["outcome"]:
-                return str(group_intents[key]["outcome"])
-            waiting = [k for k, entry in group_intents.items() if not entry["outcome"]]
-            owned = [entry["outcome"] for entry in group_intents.values() if entry["outcome"]]
+            intents = content["intents"]
+            if intents[key]["outcome"]:
+                return str(intents[key]["outcome"])
+            waiting = [k for k, e in intents.items() if _is_in(group, k) and not e["outcome"]]
+            owned = [entry["outcome"] for entry in intents.values() if entry["outcome"]]
             chosen = assigned(waiting, owned, candidates).get(key)
             if chosen is not None:
-                content["intents"][key]["outcome"] = chosen
+                intents[key]["outcome"] = chosen
             return chosen
 
     def adopted(self, group: str) -> list[str]:
         """List the outcomes of the settled intents of a group."""
         intents = self._read()["intents"].items()
-        return [e["outcome"] for k, e in intents if k.startswith(f"{group}/") and e["outcome"]]
+        return [e["outcome"] for k, e in intents if _is_in(group, k) and e["outcome"]]
 
     def raise_fence(self, name: str, token: int) -> None:
         """Refuse purchases for `name` under a lower token from now on."""
@@ -86,6 +114,9 @@ class FileJournal:
     def fence(self, name: str) -> int:
         """Return the highest token that was raised for `name`."""
         return int(self._read()["fences"].get(name, 0))
+
+    def _entry(self, *, ordered: bool) -> dict[str, Any]:
+        return {"opened_at": self._clock().isoformat(), "outcome": None, "ordered": ordered}
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -112,5 +143,11 @@ class FileJournal:
         return JOURNAL_UNAVAILABLE(location=self._path, reason=reason)
 
 
+def _is_in(group: str, key: str) -> bool:
+    return key.startswith(f"{group}/")
+
+
 def _intent(key: str, entry: dict[str, Any]) -> Intent:
-    return Intent(key, datetime.fromisoformat(entry["opened_at"]), entry["outcome"])
+    dates = {name: entry.get(name) for name in ("opened_at", "closed_at")}
+    read = {name: value and datetime.fromisoformat(value) for name, value in dates.items()}
+    return Intent(key=key, **{**entry, **read})

@@ -10,38 +10,67 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Intent:
-    """A purchase that was intended."""
+    """One row of the ledger: a purchase that was agreed to, intended, made, or ended."""
 
     key: str
     """The name of an instance, or `address_key`."""
     opened_at: datetime
+    """When it was ordered; until then, when its price was agreed to."""
     outcome: str | None = None
     """Service id or address; None while it is not known."""
+    ordered: bool = True
+    agreed_cents: int | None = None
+    """The price in US cents a month that somebody agreed to; None for an address."""
+    ceiling_cents: int | None = None
+    """The highest price at which it was ordered: the agreed one and the tolerance."""
+    account: str = ""
+    """The provider's number of the account that bought it; empty where it is not known."""
+    answer: str = ""
+    """What the provider said where the outcome of the order is not known."""
+    closed_at: datetime | None = None
 
 
 class Journal(Protocol):
-    """Durable before it returns; safe between processes."""
+    """Durable before it returns; safe between processes. Rows are closed, and never deleted.
 
-    def open(self, key: str) -> tuple[Intent, bool]:
-        """Write an intent, or return the existing one; the flag is True for a new one."""
+    A key has at most one row that is not closed: all methods but `ledger` see that one only.
+    """
+
+    def agree(self, key: str, cents: int) -> int:
+        """Write the price of a purchase that is not ordered yet; return the price agreed to.
+
+        A lower price than an earlier one changes nothing, neither does one after the order.
+        """
+
+    def agreed(self, key: str) -> int | None:
+        """Return the price that was agreed to, None where nobody has."""
+
+    def open(self, key: str, *, ceiling: int | None = None) -> tuple[Intent, bool]:
+        """Write an intent to order, or return the existing one; the flag is True for a new one."""
 
     def find(self, key: str) -> Intent | None:
-        """Return an intent."""
+        """Return an intent to order."""
 
     def intents(self) -> list[Intent]:
-        """List all intents, oldest first."""
+        """List all intents to order, oldest first."""
 
     def waiting(self) -> list[Intent]:
-        """List the intents without an outcome, oldest first."""
+        """List the intents to order without an outcome, oldest first."""
 
-    def settle(self, key: str, outcome: str) -> None:
+    def ledger(self) -> list[Intent]:
+        """List every row there ever was, oldest first."""
+
+    def answer(self, key: str, text: str) -> None:
+        """Write what the provider said about an order whose outcome is not known."""
+
+    def settle(self, key: str, outcome: str, account: str = "") -> None:
         """Write the outcome of an intent, also of one that was closed meanwhile."""
 
     def close(self, key: str) -> None:
-        """Delete an intent that bought nothing, or whose purchase has ended; idempotent."""
+        """Date the end of a row that bought nothing, or whose purchase has ended; idempotent."""
 
     def adopt(self, group: str, key: str, candidates: Sequence[str]) -> str | None:
-        """Assign a candidate that no other intent of the group has to an open intent `<group>/…`.
+        """Assign a candidate that no other intent has to an open intent `<group>/…`.
 
         Open intents take free candidates in the order of their keys, so that the lower name gets
         the earlier address. Returns None where none is free.
@@ -60,6 +89,16 @@ class Journal(Protocol):
 def address_key(service_id: int, name: str) -> str:
     """Return the key of an address of a service; `name` is unique among all that buy there."""
     return f"{service_id}/{name}"
+
+
+def close_server(journal: Journal, name: str) -> None:
+    """Close the row of a server, and those of its addresses, which end with it."""
+    row = journal.find(name)
+    if row is not None and row.outcome is not None:
+        for intent in journal.intents():
+            if intent.key.startswith(f"{row.outcome}/"):
+                journal.close(intent.key)
+    journal.close(name)
 
 
 def assigned(

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
-from kit.database import LIMITS, AdvisoryLock, connection_options
+from kit.database import LIMITS, AdvisoryLock, connection_options, storable
 from kit.faults import Fault, first_line
 from kit.queries import Queries
 
@@ -20,7 +20,7 @@ CONNECTION = connection_options("penguin-journal", **LIMITS)
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
-    """Create the tables on first use, one process at a time: `if not exists` alone races."""
+    """Create or expand the tables, one process at a time: `if not exists` alone races."""
     if _value(connection.execute(SQL.has_schema)):
         return
     with connection.transaction():
@@ -45,36 +45,56 @@ class PostgresJournal:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
-    def open(self, key: str) -> tuple[Intent, bool]:
-        """Write an intent, or return the existing one."""
+    def agree(self, key: str, cents: int) -> int:
+        """Write the price of a purchase that is not ordered yet."""
         with self._transaction() as connection:
-            new = connection.execute(SQL.open, {"key": key}).fetchone()
+            connection.execute(SQL.agree, {"key": key, "cents": cents})
+            row = _intents(connection.execute(SQL.find, {"key": key}))[0]
+        return cents if row.agreed_cents is None else row.agreed_cents
+
+    def agreed(self, key: str) -> int | None:
+        """Return the price that was agreed to."""
+        row = self._find(key)
+        return None if row is None else row.agreed_cents
+
+    def open(self, key: str, *, ceiling: int | None = None) -> tuple[Intent, bool]:
+        """Write an intent to order, or return the existing one."""
+        with self._transaction() as connection:
+            new = connection.execute(SQL.open, {"key": key, "ceiling": ceiling}).fetchone()
             intent = _intents(connection.execute(SQL.find, {"key": key}))[0]
         return intent, new is not None
 
     def find(self, key: str) -> Intent | None:
-        """Return an intent."""
-        with self._transaction() as connection:
-            intents = _intents(connection.execute(SQL.find, {"key": key}))
-        return intents[0] if intents else None
+        """Return an intent to order."""
+        row = self._find(key)
+        return row if row is not None and row.ordered else None
 
     def intents(self) -> list[Intent]:
-        """List all intents."""
-        with self._transaction() as connection:
-            return _intents(connection.execute(SQL.list, {"waiting": False}))
+        """List all intents to order, oldest first."""
+        return [row for row in self.ledger() if row.ordered and row.closed_at is None]
 
     def waiting(self) -> list[Intent]:
-        """List the intents without an outcome, oldest first."""
-        with self._transaction() as connection:
-            return _intents(connection.execute(SQL.list, {"waiting": True}))
+        """List the intents to order without an outcome, oldest first."""
+        return [intent for intent in self.intents() if intent.outcome is None]
 
-    def settle(self, key: str, outcome: str) -> None:
+    def ledger(self) -> list[Intent]:
+        """List every row, oldest first."""
+        with self._transaction() as connection:
+            return _intents(connection.execute(SQL.list))
+
+    def answer(self, key: str, text: str) -> None:
+        """Write what the provider said."""
+        with self._transaction() as connection:
+            connection.execute(SQL.answer, {"key": key, "text": storable(text)})
+
+    def settle(self, key: str, outcome: str, account: str = "") -> None:
         """Write the outcome of an intent."""
         with self._transaction() as connection:
-            connection.execute(SQL.settle, {"key": key, "outcome": outcome})
+            values = {"key": key, "outcome": outcome, "account": account}
+            connection.execute(SQL.settle, values)
 
     def close(self, key: str) -> None:
-        """Delete an intent."""
+        """Date the end of a row."""
         with self._transaction() as connection:
             connection.execute(SQL.close, {"key": key})
 
@@ -88,10 +108,11 @@ class PostgresJournal:
             if outcomes[key]:
                 return outcomes[key]
             waiting = [name for name, outcome in rows if outcome is None]
-            owned = [outcome for _, outcome in rows if outcome is not None]
+            owned = [str(outcome) for (outcome,) in connection.execute(SQL.outcomes)]
             chosen = assigned(waiting, owned, candidates).get(key)
             if chosen is not None:
-                connection.execute(SQL.settle, {"key": key, "outcome": chosen})
+                values = {"key": key, "outcome": chosen, "account": ""}
+                connection.execute(SQL.settle, values)
             return chosen
 
     def adopted(self, group: str) -> list[str]:
@@ -109,6 +130,11 @@ class PostgresJournal:
         """Return the highest token that was raised for `name`."""
         with self._transaction() as connection:
             return int(_value(connection.execute(SQL.fence, {"name": name})) or 0)
+
+    def _find(self, key: str) -> Intent | None:
+        with self._transaction() as connection:
+            rows = _intents(connection.execute(SQL.find, {"key": key}))
+        return rows[0] if rows else None
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[Any]]:

@@ -1,5 +1,9 @@
 -- name: has_schema
-select to_regclass('purchase.limiter') is not null
+-- The newest part of it. pg_attribute shows columns that this role may not read, too.
+select exists (
+    select from pg_attribute
+    where attrelid = to_regclass('purchase.intents') and attname = 'closed_at'
+)
 
 -- name: lock_schema
 select pg_advisory_xact_lock(%(lock)s)
@@ -11,6 +15,15 @@ create table if not exists purchase.intents (
     opened_at timestamptz not null default clock_timestamp(),
     outcome text
 );
+alter table purchase.intents
+    add column if not exists ordered boolean not null default true,
+    add column if not exists agreed_cents integer,
+    add column if not exists ceiling_cents integer,
+    add column if not exists account text not null default '',
+    add column if not exists answer text not null default '',
+    add column if not exists closed_at timestamptz;
+alter table purchase.intents drop constraint if exists intents_pkey;
+create unique index if not exists intents_open on purchase.intents (key) where closed_at is null;
 create table if not exists purchase.fences (
     name text primary key,
     token bigint not null
@@ -24,36 +37,61 @@ insert into purchase.limiter default values on conflict do nothing;
 
 -- name: create_rights
 grant usage on schema purchase to {role};
-grant select, insert, update, delete on purchase.intents, purchase.fences to {role};
+grant select, insert, update on purchase.intents, purchase.fences to {role};
+revoke delete on purchase.intents, purchase.fences from {role};
 grant select, update on purchase.limiter to {role};
 
+-- name: agree
+insert into purchase.intents (key, ordered, agreed_cents) values (%(key)s, false, %(cents)s)
+on conflict (key) where closed_at is null do update
+set agreed_cents = greatest(intents.agreed_cents, excluded.agreed_cents)
+where not intents.ordered
+
 -- name: open
-insert into purchase.intents (key) values (%(key)s) on conflict do nothing returning 1
+insert into purchase.intents (key, ceiling_cents) values (%(key)s, %(ceiling)s)
+on conflict (key) where closed_at is null do update
+set ordered = true, opened_at = clock_timestamp(), ceiling_cents = excluded.ceiling_cents
+where not intents.ordered
+returning 1
 
 -- name: find
-select key, opened_at, outcome from purchase.intents where key = %(key)s
+select
+    key, opened_at, outcome, ordered, agreed_cents, ceiling_cents, account, answer, closed_at
+from purchase.intents
+where key = %(key)s and closed_at is null
 
 -- name: list
-select key, opened_at, outcome from purchase.intents
-where outcome is null or not %(waiting)s
-order by opened_at
+select
+    key, opened_at, outcome, ordered, agreed_cents, ceiling_cents, account, answer, closed_at
+from purchase.intents
+order by opened_at, key
+
+-- name: answer
+update purchase.intents set answer = %(text)s where key = %(key)s and closed_at is null
 
 -- name: settle
-insert into purchase.intents (key, outcome) values (%(key)s, %(outcome)s)
-on conflict (key) do update set outcome = excluded.outcome
+insert into purchase.intents (key, outcome, account) values (%(key)s, %(outcome)s, %(account)s)
+on conflict (key) where closed_at is null do update
+set outcome = excluded.outcome,
+    ordered = true,
+    account = coalesce(nullif(excluded.account, ''), intents.account)
 
 -- name: close
-delete from purchase.intents where key = %(key)s
+update purchase.intents set closed_at = clock_timestamp()
+where key = %(key)s and closed_at is null
 
 -- name: lock_group
 select key, outcome from purchase.intents
-where starts_with(key, %(prefix)s)
+where starts_with(key, %(prefix)s) and closed_at is null
 order by key
 for update
 
+-- name: outcomes
+select outcome from purchase.intents where outcome is not null and closed_at is null
+
 -- name: adopted
 select outcome from purchase.intents
-where starts_with(key, %(prefix)s) and outcome is not null
+where starts_with(key, %(prefix)s) and outcome is not null and closed_at is null
 
 -- name: raise_fence
 insert into purchase.fences (name, token) values (%(name)s, %(token)s)

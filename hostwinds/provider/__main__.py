@@ -44,7 +44,9 @@ class Connection:
                 client = Client.from_environment(pause=self._pause)
                 journal = journal_from_environment()
                 deadlines = Deadlines.from_environment()
-                self._created = client, Buyer(client, journal, deadlines, pause=self._pause)
+                tolerance = int(os.environ.get("HOSTWINDS_PRICE_TOLERANCE", "0"))
+                buyer = Buyer(client, journal, deadlines, tolerance=tolerance, pause=self._pause)
+                self._created = client, buyer
         return Services(*self._created, self._progress(urn))
 
     def stop(self) -> None:

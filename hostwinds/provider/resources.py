@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from hostwinds import firewall
 from hostwinds.client import Client
 from hostwinds.faults import POINTER_IMPORT, REPLACEMENT_NAME, Pending, Unfinished
 from hostwinds.models import Instance as Server
+from hostwinds.models import host_address
 from hostwinds.purchase import Buyer, Order, Progress
 from kit.faults import Fault, line
 
@@ -142,7 +142,7 @@ class Instance(Resource):
         The inputs of the state are returned: a label that was changed in the portal is no reason to
         replace the server, and an offer may have more than was ordered.
         """
-        server = services.client.instance(int(resource_id))
+        server = services.buyer.presence.server(int(resource_id))
         if server is None:
             return None
         inputs = {key: state[key] for key in self.inputs if key in state}
@@ -212,7 +212,8 @@ class SecondaryAddress(Resource):
         """Return it, if the instance still has it."""
         service_id, _, name = resource_id.partition("/")
         address = str(state.get("address") or "")
-        if address and address not in services.client.addresses(int(service_id)):
+        present = services.buyer.presence.addresses(int(service_id))
+        if present is None or (address and address not in present):
             return None
         return {"serviceId": int(service_id), "name": name}, {"address": address}
 
@@ -220,7 +221,8 @@ class SecondaryAddress(Resource):
         """Release it to the provider's pool."""
         service_id, _, name = resource_id.partition("/")
         address = str(state.get("address") or "")
-        if address and address in services.client.addresses(int(service_id)):
+        present = services.buyer.presence.addresses(int(service_id)) if address else None
+        if address in (present or ()):
             services.client.release_address(int(service_id), address)
         services.buyer.forget_address(int(service_id), name)
 
@@ -234,11 +236,8 @@ class ReverseDns(Resource):
 
     def mistake(self, key: str, value: Any) -> str | None:
         """Validate the IPv4 address and the full host name."""
-        if key == "address":
-            try:
-                ipaddress.IPv4Address(value)
-            except ValueError:
-                return "must be an IPv4 address"
+        if key == "address" and host_address(value) != value:
+            return "must be a public IPv4 address"
         if key == "hostname" and not HOSTNAME.fullmatch(value):
             return "must be a full lower-case host name: mx1.acme.example"
         return None
@@ -254,7 +253,7 @@ class ReverseDns(Resource):
         """Return the state; it exists as long as its instance has the address."""
         if "serviceId" not in state:
             raise POINTER_IMPORT()
-        if resource_id not in services.client.addresses(int(state["serviceId"])):
+        if resource_id not in (services.buyer.presence.addresses(int(state["serviceId"])) or ()):
             return None
         return {key: state[key] for key in self.inputs}, {}
 
@@ -295,7 +294,7 @@ class Firewall(Resource):
         services: Services,
     ) -> tuple[Properties, Properties] | None:
         """Judge what applies by its rules: names have identifiers, rules are changed later."""
-        if services.client.instance(int(resource_id)) is None:
+        if services.buyer.presence.server(int(resource_id)) is None:
             return None
         current = services.client.firewall(int(resource_id))
         imported = {"profile": current.name, "inbound": [], "outbound": []}

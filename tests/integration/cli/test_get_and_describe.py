@@ -102,6 +102,7 @@ def test_negative_conditions_are_shown_only_when_true_or_with_all(plane, penguin
 
 
 def test_get_purchases_reads_the_local_journal(penguin, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOSTWINDS_API_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("HOSTWINDS_JOURNAL", str(tmp_path / "journal.json"))
     FileJournal(tmp_path / "journal.json").open("1001/mx1-2")
     assert penguin("get", "purchases") == 0

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from composition.faults import NO_SUCH_PURCHASE
+from composition.faults import NO_SUCH_PURCHASE, ORDERED_ALREADY
 from composition.purchases import app
+from hostwinds.client import Client
+from hostwinds.faults import NO_JOURNAL
+from hostwinds.journal import journal_at, journal_from_environment
 from hostwinds.journal.file import FileJournal
 from kit.faults import Fault
-from tests.support.faults import assert_shows, printed
+from kit.paths import checkout
+from tests.support.faults import assert_shows, fault_shown, printed
 
+from .conftest import Installation
+
+FILE = "HOSTWINDS_JOURNAL is a file, which no other machine shares"
 Penguin = Callable[..., Result]
 
 
 @pytest.fixture
 def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FileJournal:
+    monkeypatch.setenv("HOSTWINDS_API_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("HOSTWINDS_JOURNAL", str(tmp_path / "journal.json"))
     journal = FileJournal(tmp_path / "journal.json")
     for key in ("acme-mx1-3f9a2c", "1001/mx1-2", "beta-mx1-77d0a1"):
@@ -66,6 +78,10 @@ def test_purchase_that_is_forgotten_is_no_longer_listed(
         (("settle", "acme-mx9", "1001"), Fault),
         (("settle", "acme-mx1-3f9a2c", "mx1"), Fault),
         (("settle", "1001/mx1-2", "1001"), Fault),
+        (("settle", "1001/mx1-2", "2001:db8::7"), Fault),
+        (("settle", "1001/mx1-2", "10.0.0.5"), Fault),
+        (("settle", "acme-mx1-3f9a2c", "1002"), Fault),
+        (("settle", "acme-mx1-3f9a2c", "\u0661\u0660"), Fault),
     ],
 )
 def test_outcome_that_is_malformed_changes_nothing(
@@ -74,6 +90,120 @@ def test_outcome_that_is_malformed_changes_nothing(
     before = journal.intents()
     assert isinstance(purchases(*arguments).exception, kind)
     assert journal.intents() == before
+
+
+def test_closed_purchases_are_listed_with_their_dates(
+    purchases: Penguin, journal: FileJournal
+) -> None:
+    purchases("forget", "acme-mx1-3f9a2c")
+    rows = {row["name"]: row for row in json.loads(purchases("--all", "-o", "json").stdout)}
+    assert rows["acme-mx1-3f9a2c"]["closed_at"] is not None
+    assert rows["beta-mx1-77d0a1"]["closed_at"] is None
+    assert "acme-mx1-3f9a2c" not in names(purchases("-o", "json"))
+
+
+def test_addresses_of_a_forgotten_server_are_forgotten(
+    purchases: Penguin, journal: FileJournal
+) -> None:
+    purchases("settle", "acme-mx1-3f9a2c", "1001")
+    purchases("forget", "acme-mx1-3f9a2c")
+    assert [intent.key for intent in journal.intents()] == ["beta-mx1-77d0a1"]
+
+
+@pytest.mark.parametrize(("price", "cents"), [("45.99", 4599), ("46", 4600), ("45.9", 4590)])
+def test_higher_price_is_agreed_to(
+    purchases: Penguin, journal: FileJournal, price: str, cents: int
+) -> None:
+    journal.agree("acme-mx2-1c0ffe", 3899)
+    assert "may cost" in purchases("agree", "acme-mx2-1c0ffe", price).stdout
+    assert journal.agreed("acme-mx2-1c0ffe") == cents
+    rows = {row["name"]: row for row in json.loads(purchases("--all", "-o", "json").stdout)}
+    assert rows["acme-mx2-1c0ffe"]["outcome"] == "not ordered"
+    assert rows["acme-mx2-1c0ffe"]["agreed_usd"] == f"{cents / 100:.2f}"
+
+
+@pytest.mark.parametrize("price", ["", "-1", "1e3", "45,99", "45.999", "nan", "٤٥", "9999999"])
+def test_price_that_is_malformed_is_not_agreed_to(
+    purchases: Penguin, journal: FileJournal, price: str
+) -> None:
+    journal.agree("acme-mx2-1c0ffe", 3899)
+    refused = purchases("agree", "--", "acme-mx2-1c0ffe", price).exception
+    assert isinstance(refused, Fault)
+    assert journal.agreed("acme-mx2-1c0ffe") == 3899
+
+
+def test_price_of_a_purchase_that_was_ordered_is_refused(
+    purchases: Penguin, journal: FileJournal
+) -> None:
+    journal.agree("acme-mx2-1c0ffe", 3899)
+    journal.open("acme-mx2-1c0ffe")
+    refused = purchases("agree", "acme-mx2-1c0ffe", "45.99").exception
+    assert_shows(cast("Fault", refused), ORDERED_ALREADY, name="acme-mx2-1c0ffe")
+    refused = purchases("agree", "acme-mx9", "45.99").exception
+    assert_shows(cast("Fault", refused), NO_SUCH_PURCHASE, name="acme-mx9")
+
+
+def test_purchases_without_a_variable_are_those_of_the_control_plane(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """`penguin serve`, commands and runs by hand share the journal in its database."""
+    assert installation.run("db", "upgrade").returncode == 0
+    printed_url = installation.run("purchases", "env").stdout.strip()
+    [url] = shlex.split(printed_url.removeprefix("export HOSTWINDS_JOURNAL="))
+    journal_at(url).open("acme-mx1-3f9a2c")
+    assert "acme-mx1-3f9a2c" in installation.run("purchases").stdout
+    script = (
+        "from composition.serving import engine_environment as e; from kit.paths import state_dir;"
+        "from composition.settings import Settings as S;"
+        "print(e(S.read(state_dir()))['HOSTWINDS_JOURNAL'].get_secret_value())"
+    )
+    environment = {
+        **installation.environment,
+        "HOSTWINDS_JOURNAL": str(tmp_path / "journal.json"),
+        "PULUMI_BACKEND_URL": "file:///nowhere",
+        "PULUMI_HOME": "/nowhere",
+    }
+    served = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd=checkout(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert served.stdout.strip() == url
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({}, "HOSTWINDS_JOURNAL is not set"),
+        ({"HOSTWINDS_JOURNAL": " "}, "HOSTWINDS_JOURNAL is not set"),
+        ({"HOSTWINDS_JOURNAL": "/srv/journal.json"}, FILE),
+        (
+            {
+                "HOSTWINDS_JOURNAL": "/srv/journal.json",
+                "HOSTWINDS_API_URL": "https://clients.hostwinds.com/cloud/api.php",
+            },
+            FILE,
+        ),
+        (
+            {
+                "HOSTWINDS_JOURNAL": "/srv/journal.json",
+                "HOSTWINDS_API_URL": "https://localhost.example.com/cloud/api.php",
+            },
+            FILE,
+        ),
+    ],
+)
+def test_real_provider_needs_a_journal_in_a_database(
+    environment: dict[str, str], problem: str
+) -> None:
+    environment["HOSTWINDS_API_KEY"] = "key"
+    with fault_shown(NO_JOURNAL, problem=problem):
+        journal_from_environment(environment)
+    with fault_shown(NO_JOURNAL, problem=problem):
+        Client.from_environment(environment)
 
 
 def test_purchase_that_does_not_exist_is_refused(purchases: Penguin) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -15,7 +16,7 @@ from hostwinds.faults import (
     OUTCOME_UNKNOWN,
     REFUSED,
     UNAUTHORIZED,
-    VANISHED,
+    UNKNOWN_SERVICE,
 )
 from hostwinds.limiter import FileLimiter, Limiter, PostgresLimiter
 from kit.faults import Fault
@@ -50,10 +51,24 @@ def test_wrong_key_is_refused_without_showing_it(url: str, tmp_path: Path) -> No
     assert wrong not in str(caught.value) + repr(caught.value) + repr(client)
 
 
-def test_instance_that_does_not_exist_is_none(client: Client) -> None:
-    assert client.instance(4711) is None
-    with fault_shown(VANISHED, what="server 4711"):
-        client.root_password(4711)
+@pytest.mark.parametrize(
+    ("action", "call"),
+    [
+        ("get_instance", lambda client: client.instance(4711)),
+        ("get_instance", lambda client: client.root_password(4711)),
+        ("get_instance", lambda client: client.secondary_addresses(4711)),
+        ("get_instance_ips", lambda client: client.addresses(4711)),
+        ("get_instance_firewall_profile", lambda client: client.firewall(4711)),
+        ("delete_ip", lambda client: client.release_address(4711, "198.18.1.11")),
+        ("set_rdns", lambda client: client.set_pointer(4711, "198.18.1.11", "mx1.acme.example")),
+        ("terminate", lambda client: client.terminate(4711)),
+    ],
+)
+def test_unknown_server_is_about_the_key(
+    client: Client, action: str, call: Callable[[Client], object]
+) -> None:
+    with fault_shown(UNKNOWN_SERVICE, action=action, reason=...):
+        call(client)
 
 
 def test_order_whose_answer_is_lost_has_an_unknown_outcome(
@@ -74,10 +89,6 @@ def test_release_without_effect_is_a_fault(
     unreleased = f"it still has {secondary} after its release"
     with fault_shown(NOT_IN_EFFECT, service_id=server, what=unreleased):
         client.release_address(server, secondary)
-
-
-def test_instance_that_does_not_exist_has_no_addresses(client: Client) -> None:
-    assert client.addresses(4711) == client.secondary_addresses(4711) == []
 
 
 def test_main_address_release_is_refused(client: Client, server: int) -> None:

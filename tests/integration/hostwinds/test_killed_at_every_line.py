@@ -74,6 +74,8 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
         buyer = Buyer(client, journal, Deadlines(), clock=now, pause=clock.pause)
         order = Order(name, 1, 2048, 50, "Seattle", "Debian 12")
 
+        journal.agree(name, 999)
+
         def buy(buyer: Buyer = buyer, order: Order = order) -> object:
             return buyer.instance(order, lambda _: None)
 

@@ -9,6 +9,7 @@ import pytest
 
 from hostwinds.client import Client
 from hostwinds.faults import (
+    HALF_DONE,
     NOT_ACTIVE,
     NOT_IN_EFFECT,
     NOT_ON_OFFER,
@@ -31,6 +32,10 @@ from tests.support.faults import assert_shows, fault_shown
 from tests.support.points import Killed
 
 ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 12")
+LATE_ERROR = (
+    "Hostwinds does not confirm add_instance: "
+    "Invoice Paid: Invoice has been paid; Something went wrong"
+)
 DEADLINES = Deadlines(poll=30, provisioning=1800, portal=60)
 
 
@@ -42,6 +47,7 @@ def lines() -> list[str]:
 @pytest.fixture
 def buyer(client: Client, journal: Journal, clock: Clock) -> Buyer:
     start = datetime.now(UTC)
+    journal.agree(ORDER.name, 999)
     return Buyer(
         client,
         journal,
@@ -162,9 +168,13 @@ def test_instance_that_never_boots_is_reported_and_kept(
 
 
 def test_error_after_the_invoice_was_paid_is_no_refusal(
-    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
+    buyer: Buyer, hostwinds_account: HostwindsAccount, clock: Clock, lines: list[str]
 ) -> None:
     hostwinds_account.faults.inject("late_error")
+    for _ in range(2):
+        with fault_shown(HALF_DONE, name=ORDER.name, answer=LATE_ERROR):
+            buyer.instance(ORDER, lines.append)
+    clock.pause(120)
     assert buyer.instance(ORDER, lines.append).name == ORDER.name
     assert bought(hostwinds_account) == ["server"]
 
@@ -183,6 +193,7 @@ def test_server_missing_in_the_account_is_not_ordered_again(
             buyer.instance(ORDER, lines.append)
     assert bought(hostwinds_account) == ["server"]
     journal.close(ORDER.name)
+    journal.agree(ORDER.name, 999)
     buyer.instance(ORDER, lines.append)
     assert bought(hostwinds_account) == ["server", "server"]
 

@@ -11,7 +11,8 @@ import pytest
 from blueprint.document import Blueprint
 from blueprint.naming import server_name
 from controlplane.pulumi.engine import PulumiEngine
-from hostwinds.faults import INTERRUPTED, REPLACEMENT_NAME
+from hostwinds.faults import INTERRUPTED, NOT_SHOWN, REPLACEMENT_NAME
+from hostwinds.journal import close_server
 from hostwinds.journal.file import FileJournal
 from kit.faults import Fault
 from tests.support.faults import assert_shows
@@ -98,6 +99,13 @@ def test_tenant_whose_server_was_ended_in_the_portal_can_be_deleted(
     cloud.sell_addresses(1)
     cloud_engine.up(blueprint, print, deadline=DEADLINE)
     cloud.hostwinds.terminate(1001)
+    name = blueprint.hosts[0].server_name
+    for _ in range(2):  # the account is empty, which a wrong key shows, too
+        error = fails(lambda: cloud_engine.destroy("acme", print, deadline=DEADLINE))
+        assert_shows(error, NOT_SHOWN, service_id=1001, name=name)
+        assert [host.service_id for host in cloud_engine.state("acme").hosts] == [1001]
+        assert journal.find(name) is not None
+    close_server(journal, name)  # a person has looked: `penguin purchases forget`
     cloud_engine.destroy("acme", print, deadline=DEADLINE)
     assert cloud_engine.state("acme").hosts == ()
     assert all(not cloud.cloudflare.records(zone["id"]) for zone in cloud.cloudflare.zones())
