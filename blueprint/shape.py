@@ -38,6 +38,7 @@ WHOLE_NUMBER = "a whole number in decimal digits"
 TIME = "a time with its offset from UTC, such as 2026-11-24T12:00:00Z"
 ID = "an id such as 0199b1c2-0000-7000-8000-000000000001"
 SHAPES = {
+    "missing": "set",
     "model_type": MAPPING,
     "model_attributes_type": MAPPING,
     "dict_type": MAPPING,
@@ -119,7 +120,7 @@ def _violation(detail: Detail, model: type[BaseModel], words: Mapping[Path, str]
         suggestion=suggestion,
         key=key,
         value=abbreviated(words.get(path) or as_json(detail["input"])),
-        remedy=_expected(detail) + (f"; did you mean {suggestion}?" if suggestion else ""),
+        remedy=expected(detail) + (f"; did you mean {suggestion}?" if suggestion else ""),
     )
 
 
@@ -129,19 +130,19 @@ def _key(path: Path) -> str:
     return dotted(path[keys[-1] if keys else 0 :]) or WHOLE
 
 
-def _expected(detail: Detail) -> str:
-    """Return what a value should be, in terms of the document."""
+def expected(detail: Detail) -> str:
+    """Return what a value should be, without words of Python."""
     kind, rule = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(rule["error"])
     if kind == "string_pattern_mismatch":
         pattern = str(rule["pattern"])
-        expected = PATTERNS.get(pattern, f"a text like {pattern}")
+        shape = PATTERNS.get(pattern, f"a text like {pattern}")
     else:
-        expected = SHAPES.get(kind, OTHER).format(**rule)
+        shape = SHAPES.get(kind, OTHER).format(**rule)
     if kind in ("enum", "literal_error"):
-        expected = expected.replace("'", "")
-    return f"it should be {expected}"
+        shape = shape.replace("'", "")
+    return f"it should be {shape}"
 
 
 def _suggestion(detail: Detail) -> str | None:
