@@ -72,9 +72,9 @@ MISSING_KEY = FAULTS.code(
 NO_VALUE = FAULTS.code(
     "document.no_value",
     message="{key} has no value",
-    remedy="write one",
+    remedy="{remedy}",
     cause="Nothing, or null, stands where a value is required.",
-    example={"key": "region"},
+    example={"key": "region", "remedy": "write one"},
 )
 INVALID_VALUE = FAULTS.code(
     "document.invalid_value",

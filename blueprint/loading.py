@@ -53,7 +53,10 @@ def load(
     """
     sources: list[Source] = []
     violations: list[Violation] = []
-    for node in manifests.documents(notation.documents(text, file)):
+    documents = list(manifests.documents(notation.documents(text, file)))
+    if not documents:
+        raise notation.empty(file)
+    for node in documents:
         document = notation.plain(node)
         other = manifests.foreign(document.data)
         if other is not None and foreign is not None:
@@ -138,7 +141,7 @@ def _write_texts(document: Plain, details: list[Any]) -> bool:
 def _without_value(path: Path, violation: Violation, document: Plain) -> Violation:
     """Return the violation of a key that is there, but has no value."""
     if violation.code is MISSING_KEY and path in document.nodes:
-        return NO_VALUE.violation(path=violation.path, key=path[-1])
+        return NO_VALUE.violation(path=violation.path, key=path[-1], remedy="write one")
     return violation
 
 

@@ -11,7 +11,15 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from blueprint.faults import INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY, Located, Path, dotted
+from blueprint.faults import (
+    INVALID_VALUE,
+    MISSING_KEY,
+    NO_VALUE,
+    UNKNOWN_KEY,
+    Located,
+    Path,
+    dotted,
+)
 from blueprint.fields import RuleBroken
 from blueprint.mail_address import meant_domain
 from blueprint.tenant import (
@@ -114,6 +122,8 @@ def _violation(detail: Detail, model: type[BaseModel], words: Mapping[Path, str]
     if isinstance(error, RuleBroken):
         path += error.path
         return path, error.code.violation(path=dotted(path), **error.values)
+    if detail["input"] is None:
+        return path, NO_VALUE.violation(path=dotted(path), key=key, remedy=expected(detail))
     suggestion = _suggestion(detail)
     return path, INVALID_VALUE.violation(
         path=dotted(path),

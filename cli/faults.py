@@ -122,9 +122,9 @@ UNREADABLE = FAULTS.code(
 )
 NOT_TEXT = FAULTS.code(
     "file.not_text",
-    message="line {line} of the file is not text in UTF-8",
+    message="line {line} of the file is not text in UTF-8, UTF-16 or UTF-32",
     remedy="save the file as UTF-8",
-    cause="The file has another encoding, or is no text. UTF-16 and UTF-32 need a byte order mark.",
+    cause="The file has another encoding, or is no text.",
     example={"line": 1},
 )
 UNWRITABLE = FAULTS.code(

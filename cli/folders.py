@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -15,14 +15,6 @@ from kit.faults import Fault
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "standard input"
-ENCODINGS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-"""The encodings of YAML 1.2 by their byte order marks; without one it is UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +63,8 @@ def text_of(file: str) -> str:
     raw = _raw(file, MAX_BYTES)
     if len(raw) > MAX_BYTES:
         raise UNREADABLE(reason=f"it is larger than {MAX_BYTES} bytes", where=file)
-    encoding = next((name for mark, name in ENCODINGS.items() if raw.startswith(mark)), "utf-8")
     try:
-        return raw.decode(encoding)
+        return raw.decode(json.detect_encoding(raw))  # as YAML 1.2 section 5.2 defines it, too
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise NOT_TEXT(line=line, where=file) from None

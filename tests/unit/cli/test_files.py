@@ -46,6 +46,8 @@ def errors_of(*paths: str) -> list[tuple[str, str | None]]:
         ACME.decode().encode("utf-16"),
         b"\xfe\xff" + ACME.decode().encode("utf-16-be"),
         ACME.decode().encode("utf-32"),
+        ACME.decode().encode("utf-16-le"),
+        ACME.decode().encode("utf-16-be"),
     ],
 )
 def test_file_with_other_line_ends_or_a_byte_order_mark_is_read(
@@ -69,6 +71,8 @@ def test_file_with_other_line_ends_or_a_byte_order_mark_is_read(
         (b"apiVersion: penguinmails.dev/v1\nkind: Blueprint\n", "document.no_tenant"),
         (b"apiVersion: v1\nkind: List\nitems: [{kind: Secret}]\n", "document.no_tenant"),
         (b"just a text", "document.invalid_value"),
+        (b"[]", "document.empty"),
+        (b"apiVersion: v1\nkind: List\nitems: []\n", "document.empty"),
     ],
 )
 def test_named_file_that_is_no_document_is_refused_beside_the_others(
