@@ -120,6 +120,13 @@ UNREADABLE = FAULTS.code(
     cause="A file that an option names cannot be read.",
     example={"reason": "No such file or directory"},
 )
+NOT_TEXT = FAULTS.code(
+    "file.not_text",
+    message="line {line} of the file is not text in UTF-8, UTF-16 or UTF-32",
+    remedy="save the file as UTF-8",
+    cause="The file has another encoding, or is no text.",
+    example={"line": 1},
+)
 UNWRITABLE = FAULTS.code(
     "file.unwritable",
     message="the file cannot be written: {reason}",

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from blueprint import shape
 from blueprint.platform import Platform
 from cli.faults import SETTINGS_INVALID
 from composition.faults import SETTINGS_MISSING
@@ -153,7 +154,7 @@ class Settings(BaseSettings):
 def _invalid(file: Path, error: ValidationError) -> Fault:
     reasons = (
         f"PENGUIN_{'__'.join(str(step).upper() for step in detail['loc'])}: "
-        + str(detail["msg"]).removeprefix("Value error, ")
+        + shape.expected(detail)
         for detail in error.errors(include_url=False, include_input=False)
     )
     return SETTINGS_INVALID(reasons="; ".join(reasons), where=file)
