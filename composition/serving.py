@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import structlog
 from pydantic import SecretStr
@@ -37,7 +36,7 @@ from composition.supervisor import Child, Supervisor
 from controlplane.ansible.private_directory import clear_abandoned, default_root
 from controlplane.faults import DATABASE_UNAVAILABLE
 from kit import files
-from kit.database import LIMITS, Role, connection_options, role_name
+from kit.database import LIMITS, Role, connection_options, role_name, without_login
 from kit.faults import Fault, first_line
 from kit.paths import state_dir
 from kit.processes import own_identity
@@ -161,14 +160,6 @@ def _settings_of(
 def _descriptor(listener: socket.socket | None) -> int:
     assert listener is not None  # noqa: S101 - parts that listen have one
     return listener.fileno()
-
-
-def without_login(dsn: str) -> str:
-    """Return a database's URL without user and password."""
-    url = urlsplit(dsn)
-    netloc = url.netloc.rpartition("@")[2]
-    query = [(k, v) for k, v in parse_qsl(url.query) if k not in ("user", "password")]
-    return urlunsplit(url._replace(netloc=netloc, query=urlencode(query)))
 
 
 def _engine_environment() -> dict[str, SecretStr]:
