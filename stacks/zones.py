@@ -18,6 +18,7 @@ import idna
 from blueprint.mail_address import meant_domain
 from blueprint.zones import possible_zones
 from kit.faults import Fault
+from kit.web import without_redirects
 from stacks.faults import (
     CLOUDFLARE_ERROR,
     CLOUDFLARE_RATE_LIMITED,
@@ -129,7 +130,7 @@ def _get_once(path: str, **query: object) -> list[Live]:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
             f"{base}{target}", headers={"Authorization": f"Bearer {token}"}
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - as above
+        with without_redirects().open(request, timeout=TIMEOUT) as response:
             body = json.load(response)
     except urllib.error.HTTPError as error:
         error.close()
