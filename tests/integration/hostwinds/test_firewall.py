@@ -18,7 +18,9 @@ from hostwinds.faults import (
     NOT_IN_EFFECT,
 )
 from hostwinds.firewall import Needs, protect
-from hostwinds.provider.resources import Firewall
+from hostwinds.journal import Journal
+from hostwinds.provider.resources import Firewall, Services
+from hostwinds.purchase import Buyer, Deadlines
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.profiles import rule
 from lab.hostwinds.switches import Settings
@@ -166,10 +168,10 @@ def test_profile_that_is_not_set_is_no_success(
 
 
 def test_profile_whose_rules_are_changed_in_the_portal_is_set_and_judged_again(
-    hostwinds_account: HostwindsAccount, client: Client, server: int
+    hostwinds_account: HostwindsAccount, client: Client, server: int, journal: Journal
 ) -> None:
     hostwinds_account.make_profile(MAIL, PORTS)
-    services: Any = type("Services", (), {"client": client})
+    services = Services(client, Buyer(client, journal, Deadlines()), lambda _: None)
     inputs = {"serviceId": server, "profile": MAIL, "inbound": [*INBOUND], "outbound": [*OUTBOUND]}
     resource = Firewall()
     ident, outputs = resource.create(inputs, services)
