@@ -154,7 +154,7 @@ class TestMoments:
 
             def hostname() -> str | None:
                 with suppress(paramiko.AuthenticationException):
-                    return as_root(server.address, server.password, "hostname").strip()
+                    return str(as_root(server.address, server.password, "hostname")).strip()
                 return None
 
             assert wait_for(hostname) == name

@@ -44,10 +44,11 @@ def code_of(client: smtplib.SMTP, sender: str, recipient: str) -> int:
 
 def arrived(host: Any, text: str, directory: str) -> str:
     """Return the path of the mail with this text, once it is in a directory."""
-    return host.shell(
+    found = host.shell(
         f"for i in $(seq 50); do grep -rl '{text}' /var/mail/penguin/'{directory}'/new "
         "&& break; sleep 0.2; done"
-    ).strip()
+    )
+    return str(found).strip()
 
 
 class TestConfiguring:
