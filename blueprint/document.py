@@ -69,6 +69,7 @@ class Host(Document):
     """The provider's name of the operating system image."""
     firewall_profile: str
     zone: DomainName
+    """Its names are in this zone, or in the longest zone of the account that this name is in."""
     egress_name: HostName
     """Has one A record per address of the host; SPF records point here, so they never change."""
     addresses: tuple[Address, ...]
@@ -94,7 +95,8 @@ class Record(Document):
     key: str
     """Unique and stable within the tenant; Pulumi's resource name. Example: `acme.example/MX`."""
     zone: DomainName
-    """Zone of the record."""
+    """Zone of the record: `zone` of a domain of the document, else the longest zone of the account
+    that this name is in."""
     stack: Label | None
     """The Pulumi stack that writes it: its tenant's; None for a record that is set by hand."""
     provider: Dns
@@ -144,6 +146,8 @@ class Domain(Document):
     """HELO name of the primary address that takes the domain's mail."""
     selector: Label | None
     """DKIM selector in use; None while there is no key (offline render)."""
+    zone: DomainName | None = None
+    """Zone of its records, where the document names it."""
 
 
 class Mailbox(Document):
@@ -200,3 +204,8 @@ class Blueprint(Document):
     cost: Cost
     digest: str
     """`sha256:…` over the canonical JSON of everything else in this document."""
+
+    @property
+    def named_zones(self) -> frozenset[DomainName]:
+        """Return the zones that the document names; no larger zone takes their records."""
+        return frozenset(domain.zone for domain in self.domains if domain.zone is not None)

@@ -101,8 +101,22 @@ PLATFORM_DOMAIN = FAULTS.code(
     "tenant.platform_domain",
     message="{domain} belongs to the platform",
     remedy="use a domain of the tenant",
-    cause="A sending domain is the platform's zone or a subdomain of it.",
+    cause="A sending domain is one of the platform's names, is below one, or has one below it.",
     example={"domain": "penguinmails.example"},
+)
+PUBLIC_SUFFIX = FAULTS.code(
+    "tenant.public_suffix",
+    message="{domain} is a public suffix: its subdomains belong to different owners",
+    remedy="use a domain that the tenant registered",
+    cause="The Public Suffix List (publicsuffix.org) has the domain or zone.",
+    example={"domain": "co.uk"},
+)
+OUTSIDE_ZONE = FAULTS.code(
+    "tenant.outside_zone",
+    message="{domain} is not in zone {zone}",
+    remedy="leave zone out, or write the zone that {domain} is in",
+    cause="A domain's zone is the domain itself or one of its parents.",
+    example={"domain": "go.acme.example", "zone": "globex.example"},
 )
 FOREIGN_MAILBOX = FAULTS.code(
     "tenant.foreign_mailbox",
@@ -140,6 +154,8 @@ ACROSS_FIELDS = (
     TOO_MANY_HOSTS,
     FOREIGN_ZONE,
     PLATFORM_DOMAIN,
+    PUBLIC_SUFFIX,
+    OUTSIDE_ZONE,
     FOREIGN_MAILBOX,
     DUPLICATE,
     NAME_TOO_LONG,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 from blueprint.document import Address, Role
 from blueprint.platform import Platform
-from blueprint.tenant import DomainName, HostSpec
+from blueprint.tenant import DomainName, DomainSpec, HostSpec
 
 RETURN_PATH_LABEL = "b"
 EGRESS_LABEL = "out"
@@ -63,9 +64,12 @@ def base_name(tenant: str, host: HostSpec, platform: Platform) -> DomainName:
     return f"{host.name}.{tenant}.{platform.zone}"
 
 
-def zone_of(host: HostSpec, platform: Platform) -> DomainName:
-    """Return the zone of the host's records."""
-    return host.zone or platform.zone
+def zone_of(host: HostSpec, domains: Iterable[DomainSpec], platform: Platform) -> DomainName:
+    """Return the zone of the host's records, by which it is looked up: its domain's, if any."""
+    if host.zone is None:
+        return platform.zone
+    named = (domain.zone for domain in domains if domain.name == host.zone)
+    return next(named, None) or host.zone
 
 
 def address_name(host: str, index: int) -> str:

@@ -34,6 +34,9 @@ class Platform(Document):
     provider account. Created by `penguin init`; never changes."""
     zone: DomainName
     """The platform's own Cloudflare zone: hosts without a zone, targets of manual zones."""
+    names: tuple[DomainName, ...] = ()
+    """Further names of the platform, such as those of its API and website: no tenant's domain may
+    be one of them, in one of their zones or around one."""
     locations: dict[str, str] = Field(
         default_factory=lambda: {
             "us-west": "Seattle",

@@ -84,7 +84,7 @@ def domain_records(
 ) -> Iterator[Record]:
     """Yield the records of one sending domain; for a manual one, some in the platform's zone."""
     name = domain.name
-    zone = _Zone(platform.installation, tenant, name, domain.dns, name)
+    zone = _Zone(platform.installation, tenant, domain.zone or name, domain.dns, name)
     # Sorted, so that records which a customer has set by hand stay valid if the file is reordered.
     senders = " ".join(f"a:{name}" for name in sorted(host.egress_name for host in hosts))
     yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)

@@ -30,9 +30,7 @@ def render(
     """
     name, spec = tenant.metadata.name, tenant.spec
     counts = incarnations or {}
-    hosts = tuple(
-        _host(name, host, spec.region, platform, counts.get(host.name, 1)) for host in spec.hosts
-    )
+    hosts = tuple(_host(tenant, host, platform, counts.get(host.name, 1)) for host in spec.hosts)
     domains = tuple(_domain(domain, hosts, keys) for domain in spec.domains)
     fields = {
         "tenant": name,
@@ -60,38 +58,39 @@ def render(
     return draft.model_copy(update={"digest": digest_of(content)})
 
 
-def _host(tenant: str, host: HostSpec, region: str, platform: Platform, incarnation: int) -> Host:
-    size = SIZES[host.size]
-    base = naming.base_name(tenant, host, platform)
+def _host(tenant: Tenant, host: HostSpec, platform: Platform, incarnation: int) -> Host:
+    size, name = SIZES[host.size], tenant.metadata.name
+    base = naming.base_name(name, host, platform)
     return Host(
         name=host.name,
-        stack=tenant,
-        server_name=naming.server_name(platform.installation, tenant, host.name, incarnation),
+        stack=name,
+        server_name=naming.server_name(platform.installation, name, host.name, incarnation),
         incarnation=incarnation,
         size=host.size,
         cpu=size.cpu,
         ram_mb=size.ram_mb,
         disk_gb=size.disk_gb,
-        location=platform.locations[region],
+        location=platform.locations[tenant.spec.region],
         image=platform.image,
         firewall_profile=platform.firewall_profile,
-        zone=naming.zone_of(host, platform),
+        zone=naming.zone_of(host, tenant.spec.domains, platform),
         egress_name=naming.egress_name(base),
-        addresses=naming.addresses_of(tenant, host, platform),
+        addresses=naming.addresses_of(name, host, platform),
     )
 
 
 def _domain(domain: DomainSpec, hosts: tuple[Host, ...], keys: PublicKeys | None) -> Domain:
-    """Return a domain. Its mail goes to a host in its own zone, else to any of the tenant's.
+    """Return a domain. Its mail goes to a host below its own name, else to any of the tenant's.
 
     Of several hosts the first by name receives it, so the order of the document does not matter.
     """
-    own = [host for host in hosts if host.zone == domain.name]
+    own = [host for host in hosts if host.primary.helo.partition(".")[2] == domain.name]
     inbound_host = min(own or hosts, key=lambda host: host.name)
     key = keys.dkim.get(domain.name) if keys else None
     return Domain(
         name=domain.name,
         dns=domain.dns,
+        zone=domain.zone,
         dmarc=domain.dmarc,
         return_path=naming.return_path(domain.name),
         mail_host=inbound_host.primary.helo,

@@ -109,6 +109,8 @@ class DomainSpec(Document):
 
     name: DomainName
     dns: Dns = Dns.CLOUDFLARE
+    zone: DomainName | None = None
+    """Zone of its records; by default the longest zone of the account that the domain is in."""
     dmarc: DmarcPolicy = DmarcPolicy.NONE
 
 

@@ -14,8 +14,10 @@ from blueprint.faults import (
     FOREIGN_ZONE,
     NAME_COLLISION,
     NAME_TOO_LONG,
+    OUTSIDE_ZONE,
     PLAN_LIMIT,
     PLATFORM_DOMAIN,
+    PUBLIC_SUFFIX,
     RESERVED_NAME,
     TOO_MANY_HOSTS,
     UNKNOWN_REGION,
@@ -27,6 +29,7 @@ from blueprint.mail_address import domain_of
 from blueprint.naming import CUSTOMERS_LABEL, EGRESS_LABEL, RETURN_PATH_LABEL
 from blueprint.platform import Platform
 from blueprint.tenant import Dns, Tenant
+from blueprint.zones import is_public_suffix, is_within, occupied, overlap
 from kit.faults import Code
 
 SPF_LOOKUPS = 10
@@ -102,11 +105,18 @@ def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: AR
 
 
 def _domains(tenant: Tenant, platform: Platform) -> Iterator[Located]:
-    names = [domain.name for domain in tenant.spec.domains]
-    yield from _repeated(names, ("spec", "domains"), "name", "domain")
-    for index, name in enumerate(names):
-        if name == platform.zone or name.endswith(f".{platform.zone}"):
-            yield _located(PLATFORM_DOMAIN, "spec", "domains", index, "name", domain=name)
+    domains = tenant.spec.domains
+    yield from _repeated((d.name for d in domains), ("spec", "domains"), "name", "domain")
+    for index, domain in enumerate(domains):
+        name, zone, path = domain.name, domain.zone, ("spec", "domains", index)
+        if is_public_suffix(name):
+            yield _located(PUBLIC_SUFFIX, *path, "name", domain=name)
+        elif zone is not None and is_public_suffix(zone):
+            yield _located(PUBLIC_SUFFIX, *path, "zone", domain=zone)
+        elif zone is not None and not is_within(name, zone):
+            yield _located(OUTSIDE_ZONE, *path, "zone", domain=name, zone=zone)
+        elif any(overlap(occupied(domain), own) for own in (platform.zone, *platform.names)):
+            yield _located(PLATFORM_DOMAIN, *path, "name", domain=name)
 
 
 def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - as above

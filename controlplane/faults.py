@@ -160,7 +160,9 @@ DOMAIN_TAKEN = FAULTS.code(
     "domain.taken",
     message="domain {domain} cannot be used",
     remedy="use a domain of the tenant; ask the operator if it is yours",
-    cause="Each domain belongs to one tenant, and this one to another.",
+    cause="The domain is another tenant's, in a domain or zone of another tenant, or has one in "
+    "its own. A domain without `zone` whose records are written at Cloudflare counts as a whole "
+    "registered domain. What a tenant gives up is free when its records are gone.",
     example={"domain": "acme.example"},
     status=409,
 )

@@ -79,6 +79,8 @@ class AdvisoryLock(IntEnum):
     """Transactions with events commit one after the other."""
     IDEMPOTENCY_KEY = 0x70656E05
     """One request per idempotency key at a time; the second number is the key's hash."""
+    DOMAINS = 0x70656E06
+    """One claim at a time below a registered domain, whose hash is the second number."""
 
 
 def storable(text: str) -> str:

@@ -8,11 +8,19 @@ FAULTS = Table("stacks", "The Pulumi program, and its requests to Cloudflare")
 
 ZONE_NOT_FOUND = FAULTS.code(
     "dns.zone_not_found",
-    message="zone {zone} is not in the Cloudflare account of this token",
+    message="the Cloudflare account of this token has no zone {zone}",
     remedy="add the zone there, or give the token access to it",
     cause="A domain's zone is missing, or the token has no access to it. Its records are not "
     "changed, and no host with names in it is bought; everything else continues.",
-    example={"zone": "acme.example"},
+    example={"zone": "go.acme.example or acme.example"},
+)
+ZONE_AMBIGUOUS = FAULTS.code(
+    "dns.zone_ambiguous",
+    message="the token reaches {count} zones {zone}, and none is active",
+    remedy="delete all but one, or limit the token to one account",
+    cause="Several Cloudflare accounts may add the same zone; the one that it is delegated to "
+    "becomes active.",
+    example={"zone": "acme.example", "count": 2},
 )
 FOREIGN_RECORD = FAULTS.code(
     "dns.foreign_record",

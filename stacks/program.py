@@ -11,13 +11,14 @@ import pulumi
 
 from blueprint.document import Blueprint, Record, RecordType
 from blueprint.tenant import Dns
+from blueprint.zones import is_within
 from kit.faults import Fault, line
 from stacks.adoption import adoptions
 from stacks.domaindns import ZoneRecords, ZoneRecordsArgs
 from stacks.faults import ADOPTED
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
 from stacks.state import StackState
-from stacks.zones import find_zone
+from stacks.zones import Zone, find_zone
 
 
 def run(source: Callable[[], Blueprint]) -> None:
@@ -36,11 +37,10 @@ def declare(blueprint: Blueprint) -> None:
     not bought. Everything else continues.
     """
     state = StackState.of(blueprint.tenant)
-    by_zone = _by_zone(blueprint)
-    zones, held = _look_up(by_zone, state.records())
-    retained = _retained(blueprint, state, held)
-    for zone, fault in held.items():
-        pulumi.log.warn(f"zone {zone} is held: {line(fault)}")
+    zones, held = _look_up(blueprint, state.records())
+    retained = _retained(blueprint, state, zones, held)
+    for name, fault in held.items():
+        pulumi.log.warn(f"zone {name} is held: {line(fault)}")
     adopted = sorted(key for zone in zones.values() for key in zone.imports)
     if adopted:
         pulumi.log.warn(line(ADOPTED(records=", ".join(adopted))))
@@ -55,7 +55,7 @@ def declare(blueprint: Blueprint) -> None:
             name,
             ZoneRecordsArgs(
                 zone.id,
-                [record for record in by_zone[name] if not retained.covers(record)],
+                [record for record in zone.records if not retained.covers(record)],
                 addresses,
                 zone.imports,
             ),
@@ -82,9 +82,13 @@ def declare(blueprint: Blueprint) -> None:
 
 @dataclass(frozen=True)
 class _Zone:
-    """A zone of the account; `imports` maps record key to the id of a record with our mark."""
+    """A zone of the account, its records in the blueprint, and those to adopt.
+
+    `imports` maps record key to the id of a record with our mark.
+    """
 
     id: str
+    records: list[Record]
     imports: Mapping[str, str]
 
 
@@ -101,29 +105,46 @@ class _Retained:
 
 
 def _look_up(
-    by_zone: Mapping[str, list[Record]], in_state: Collection[str]
+    blueprint: Blueprint, in_state: Collection[str]
 ) -> tuple[dict[str, _Zone], dict[str, Fault]]:
-    """Return the zones that were listed, and the faults of the others."""
-    zones: dict[str, _Zone] = {}
+    """Return the zones that were listed, by name, and the faults of the other look-ups.
+
+    The names of a blueprint's zones are looked up: several may be in the same zone.
+    """
+    found: defaultdict[Zone, list[Record]] = defaultdict(list)
     held: dict[str, Fault] = {}
-    for name, records in by_zone.items():
+    for name, records in _by_zone(blueprint).items():
         try:
-            id_ = find_zone(name)
-            zones[name] = _Zone(id_, adoptions(id_, records, in_state))
+            found[find_zone(name, exact=name in blueprint.named_zones)] += records
         except Fault as fault:
             held[name] = fault
+    zones: dict[str, _Zone] = {}
+    for zone, records in found.items():
+        try:
+            zones[zone.name] = _Zone(zone.id, records, adoptions(zone.id, records, in_state))
+        except Fault as fault:
+            held |= dict.fromkeys((record.zone for record in records), fault)
     return zones, held
 
 
-def _retained(blueprint: Blueprint, state: StackState, held: Collection[str]) -> _Retained:
+def _retained(
+    blueprint: Blueprint, state: StackState, zones: Mapping[str, _Zone], held: Collection[str]
+) -> _Retained:
     """Return the resources of held zones.
 
     Records in such a zone, in the state or in the blueprint; hosts whose names are in the zone, or
-    that such a record names; and every record of such a host.
+    that such a record names; and every record of such a host. A name whose look-up failed may be
+    in any zone around it.
     """
     keys = {record.key for record in blueprint.records if record.zone in held}
+    found = {record.key: name for name, zone in zones.items() for record in zone.records}
     records = state.records()
-    retained = {key for key, row in records.items() if row.parent in held or key in keys}
+    retained = {
+        key
+        for key, row in records.items()
+        if key in keys
+        or (found.get(key) != row.parent and any(is_within(name, row.parent) for name in held))
+    }
     named = {urn for key in retained for urn in records[key].dependencies}
     hosts = state.host_of(named) | {
         host.name for host in blueprint.hosts if host.zone in held and host.name in state.hosts()
@@ -147,7 +168,7 @@ def _held(zone: str, fault: Fault) -> dict[str, str]:
 
 
 def _by_zone(blueprint: Blueprint) -> dict[str, list[Record]]:
-    """Group the records at Cloudflare by zone."""
+    """Group the records at Cloudflare by the name of their zone."""
     zones: dict[str, list[Record]] = defaultdict(list)
     for record in blueprint.records:
         if record.provider is Dns.CLOUDFLARE:

@@ -8,16 +8,22 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
+import idna
+
+from blueprint.mail_address import meant_domain
+from blueprint.zones import possible_zones
 from kit.faults import Fault
 from stacks.faults import (
     CLOUDFLARE_ERROR,
     CLOUDFLARE_RATE_LIMITED,
     CLOUDFLARE_UNAUTHORIZED,
     CLOUDFLARE_UNREACHABLE,
+    ZONE_AMBIGUOUS,
     ZONE_NOT_FOUND,
 )
 from stacks.requests import reason
@@ -32,12 +38,63 @@ Live = Mapping[str, Any]
 """A zone or a record as Cloudflare lists it."""
 
 
-def find_zone(zone: str) -> str:
-    """Return a zone's id; raises ZONE_NOT_FOUND, or another fault of Cloudflare."""
-    listed = _get("/zones", name=zone, match="all")
-    if len(listed) != 1:
-        raise ZONE_NOT_FOUND(zone=zone)
-    return str(listed[0]["id"])
+ACTIVE = "active"
+"""Status of a zone whose delegation Cloudflare has seen."""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone of the account; its name is in A-labels."""
+
+    id: str
+    name: str
+
+
+def find_zone(name: str, *, exact: bool = False) -> Zone:
+    """Return the longest zone of the account that a name is in, or with `exact` that zone only.
+
+    A zone that is not delegated to Cloudflare counts only where no other zone has the name: records
+    that were moved there would not be served. Raises ZONE_NOT_FOUND, ZONE_AMBIGUOUS, or another
+    fault of Cloudflare.
+    """
+    names = (name,) if exact else tuple(possible_zones(name))
+    waiting: list[Live] = []
+    for candidate in names:
+        listed = _named(candidate)
+        for zone in listed:
+            if zone.get("status") == ACTIVE:
+                return Zone(str(zone["id"]), candidate)
+        waiting = waiting or listed
+    if not waiting:
+        raise ZONE_NOT_FOUND(zone=" or ".join(names))
+    found = _a_labels(str(waiting[0]["name"]))
+    if len(waiting) > 1:
+        raise ZONE_AMBIGUOUS(zone=found, count=len(waiting))
+    return Zone(str(waiting[0]["id"]), found)
+
+
+def _named(name: str) -> list[Live]:
+    """List the zones of a name, in all accounts that the token reaches."""
+    for form in _forms(name):
+        listed = _get("/zones", name=form, match="all")
+        if same := [zone for zone in listed if _a_labels(str(zone.get("name"))) == name]:
+            return same
+    return []
+
+
+def _forms(name: str) -> Iterator[str]:
+    """Yield the forms that a zone can be listed by: Cloudflare writes its name in Unicode."""
+    yield name
+    try:
+        if (written := idna.decode(name)) != name:
+            yield written
+    except idna.IDNAError:
+        return
+
+
+def _a_labels(name: str) -> str:
+    """Return a zone's name in lower case and A-labels; one with an underscore has none."""
+    return meant_domain(name) or name.lower()
 
 
 def list_records(zone_id: str) -> list[Live]:

@@ -47,7 +47,7 @@ class Pass:
             await self._save()
         outcome = self._summary.conclude()
         await self._save()
-        await self._session.set_observed()
+        await self._session.set_observed(self._snapshot.domains_in_use)
         return outcome
 
     async def _remove(self) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from controlplane.reconciler.operation_log import operation_log
 from controlplane.reconciler.ports import Progress
 from controlplane.schedule.repository import Lease, renew
 from controlplane.tenants import repository
+from controlplane.tenants.claims import release
 from controlplane.tenants.repository import TenantRow
 from kit.faults import Fault
 
@@ -123,12 +124,17 @@ class Session:
             await host_rows.save(connection, self._tenant.id, host)
         hosts[host.name] = host
 
-    async def set_observed(self) -> None:
-        """Record the document that the pass has applied."""
+    async def set_observed(self, domains: Collection[str] | None) -> None:
+        """Record the document that the pass has applied, and the domains that are in use by it.
+
+        Other domains are free for other tenants; None: not known in this pass.
+        """
         if self._tenant.paused or self._tenant.deleting:
             return
         async with self.begin() as connection:
             await repository.set_observed(connection, self._tenant)
+            if domains is not None:
+                await release(connection, self._tenant.id, domains)
 
     async def delete_tenant(self) -> None:
         """Delete the tenant's row and all dependent rows."""

@@ -62,6 +62,17 @@ class Snapshot:
         """Every subject with the one that it is part of."""
         return parents(self.blueprint)
 
+    @property
+    def domains_in_use(self) -> set[str] | None:
+        """Return the domains of the blueprint and of records that exist.
+
+        None where the cloud was not observed as this blueprint left it.
+        """
+        if self.cloud.digest != self.blueprint.digest:
+            return None
+        written = {key.partition("/")[0] for key in self.cloud.records}
+        return written | {domain.name for domain in self.blueprint.domains}
+
     def set(self, subject: str, row: Row, verdict: Verdict) -> None:
         """Set the condition of a phase from its verdict."""
         self.conditions.set(subject, row.condition, verdict)

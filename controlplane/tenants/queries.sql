@@ -64,17 +64,53 @@ select id, name from oltp.tenants where id = any(:ids)
 -- name: owner_of
 select tenant_id from oltp.domains where name = :domain
 
--- name: release_domains
-delete from oltp.domains where tenant_id = :id and name <> all(:names)
-
--- name: claim_domains
--- In order of name, so that two writers never deadlock.
-insert into oltp.domains (name, tenant_id)
-select name, :id from unnest(cast(:names as text[])) as name order by name
-on conflict (name) do nothing
-
 -- name: domains_of
-select name from oltp.domains where tenant_id = :id
+select name, occupies from oltp.domains where tenant_id = :id
+
+-- name: lock_domains
+-- In order, so that two writers never deadlock.
+select pg_advisory_xact_lock(:lock, number)
+from (
+    select distinct hashtext(name) as number
+    from unnest(cast(:registered as text[])) as name order by number
+) as numbers
+
+-- name: show_domains
+-- Lets a tenant's key see whose domains are below these registered ones, until it is empty again.
+select set_config('app.claimed_domains', :registered, true)
+
+-- name: taken_domains
+-- Names contain no wildcard of `like`.
+select distinct claimed.name
+from unnest(
+    cast(:names as text[]), cast(:occupied as text[]), cast(:registered as text[])
+) as claimed (name, occupies, registered)
+join oltp.domains as other
+    on other.registered = claimed.registered and other.tenant_id <> :id
+where '.' || claimed.occupies like '%.' || other.occupies
+   or '.' || other.occupies like '%.' || claimed.occupies
+
+-- name: remove_domains
+delete from oltp.domains where tenant_id = :id and name = any(:names)
+
+-- name: insert_domains
+insert into oltp.domains (name, tenant_id, occupies, registered)
+select name, :id, occupies, registered
+from unnest(
+    cast(:names as text[]), cast(:occupied as text[]), cast(:registered as text[])
+) as claimed (name, occupies, registered)
+
+-- name: forget_domains
+-- A digest is recorded before the blueprint is applied.
+delete from oltp.domains where tenant_id = :id and name <> all(:names)
+  and not exists(select 1 from oltp.digests where tenant_id = :id)
+
+-- name: release_domains
+delete from oltp.domains as claimed
+using oltp.tenants as tenant
+where tenant.id = :id and claimed.tenant_id = :id and claimed.name <> all(:names)
+  and not tenant.document->'spec'->'domains'
+    @> jsonb_build_array(jsonb_build_object('name', claimed.name))
 
 -- name: add_digest
 insert into oltp.digests (tenant_id, digest) values (:id, :digest) on conflict do nothing

@@ -181,17 +181,6 @@ async def names(connection: AsyncConnection, ids: Iterable[UUID | None]) -> dict
     return {row.id: row.name for row in rows}
 
 
-async def claim_domains(
-    connection: AsyncConnection, tenant_id: UUID, names: Sequence[str]
-) -> list[str]:
-    """Assign exactly these domains to the tenant; return those that belong to another tenant."""
-    values = {"id": tenant_id, "names": list(names)}
-    await connection.execute(SQL.release_domains, values)
-    await connection.execute(SQL.claim_domains, values)
-    own = set(await connection.scalars(SQL.domains_of, {"id": tenant_id}))
-    return [name for name in names if name not in own]
-
-
 async def record_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> None:
     """Record that the control plane rendered a blueprint."""
     await connection.execute(SQL.add_digest, {"id": tenant_id, "digest": digest})

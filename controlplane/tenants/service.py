@@ -28,6 +28,7 @@ from controlplane.faults import (
 from controlplane.hosts import repository as host_rows
 from controlplane.schedule.repository import Priority, request_pass
 from controlplane.tenants import repository
+from controlplane.tenants.claims import claim
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
@@ -157,13 +158,12 @@ def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> Ten
 
 
 async def _claim_domains(connection: AsyncConnection, tenant_id: UUID, document: Tenant) -> None:
-    names = [domain.name for domain in document.spec.domains]
-    taken = set(await repository.claim_domains(connection, tenant_id, names))
+    taken = await claim(connection, tenant_id, document.spec.domains)
     if taken:
         violations = tuple(
-            DOMAIN_TAKEN.violation(path=f"spec.domains[{index}].name", domain=name)
-            for index, name in enumerate(names)
-            if name in taken
+            DOMAIN_TAKEN.violation(path=f"spec.domains[{index}].name", domain=domain.name)
+            for index, domain in enumerate(document.spec.domains)
+            if domain.name in taken
         )
         raise DOMAIN_TAKEN(domain=", ".join(sorted(taken)), violations=violations)
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from blueprint.document import Blueprint, Host, Record
 from blueprint.tenant import Dns
+from blueprint.zones import possible_zones
 from controlplane.reconciler.ports import (
     Change,
     CloudPlan,
@@ -247,12 +248,21 @@ class InMemoryEngine:
     def _held(self, blueprint: Blueprint) -> dict[str, Held]:
         if self.account.zones is None:
             return {}
-        missing = {record.zone for record in _managed_records(blueprint)} - set(self.account.zones)
+        missing = {
+            name
+            for name in {record.zone for record in _managed_records(blueprint)}
+            if not self._is_in_a_zone(name, blueprint)
+        }
         faults = {zone: ZONE_NOT_FOUND(zone=zone) for zone in sorted(missing)}
         return {
             zone: Held(zone, str(fault.code), fault.message, fault.remedy)
             for zone, fault in faults.items()
         }
+
+    def _is_in_a_zone(self, name: str, blueprint: Blueprint) -> bool:
+        """Return whether the account has a zone that a name is in."""
+        zones = [name] if name in blueprint.named_zones else possible_zones(name)
+        return any(zone in (self.account.zones or ()) for zone in zones)
 
     @staticmethod
     def _retained(blueprint: Blueprint, state: CloudState, held: Collection[str]) -> set[str]:

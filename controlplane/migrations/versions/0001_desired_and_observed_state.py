@@ -31,9 +31,14 @@ comment on column oltp.tenants.applied_document is 'of the observed generation';
 comment on column oltp.tenants.sending_since is 'first day of the warm-up (UTC)';
 create table oltp.domains (
     name text primary key,
-    tenant_id uuid not null references oltp.tenants on delete cascade
+    tenant_id uuid not null references oltp.tenants on delete cascade,
+    occupies text not null,
+    registered text not null
 );
+comment on column oltp.domains.occupies is 'nothing below it belongs to another tenant';
+comment on column oltp.domains.registered is 'the part of the name below a public suffix';
 create index on oltp.domains (tenant_id);
+create index on oltp.domains (registered);
 create table oltp.hosts (
     tenant_id uuid references oltp.tenants on delete cascade,
     name text not null,
@@ -211,6 +216,11 @@ def upgrade() -> None:
         _execute(f"grant select, insert, update, delete on oltp.{table} to {{controller}}")
         _open(table, "{controller}")
     _execute("grant usage on sequence oltp.fencing to {controller}")
+    # A tenant's claim is compared with those below the same registered domain, whoever has them.
+    _execute(
+        "create policy compared on oltp.domains for select to {api} using (registered = "
+        "any(string_to_array(current_setting('app.claimed_domains', true), ' ')))"
+    )
     _close("idempotency_keys")
     _execute("grant select, insert, update, delete on oltp.idempotency_keys to {operator}")
     _open("idempotency_keys", "{operator}")

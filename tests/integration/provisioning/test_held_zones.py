@@ -78,7 +78,10 @@ def test_missing_zone_of_three_domains_by_hand_holds_back_that_domain_only(
 
     shown = by_hand.up()
 
-    assert "[dns.zone_not_found] zone gamma.example" in shown
+    assert (
+        "[dns.zone_not_found] the Cloudflare account of this token has no zone gamma.example"
+        in shown
+    )
     assert cloud.bought() == ["server"]
     assert "MX beta.example" in records_of(cloud, "beta.example")
 

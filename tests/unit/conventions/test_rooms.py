@@ -16,10 +16,10 @@ PROJECT = tomllib.loads((checkout() / "pyproject.toml").read_text())
 FIRST_PARTY = set(PROJECT["tool"]["mypy"]["packages"])
 MAY_USE: dict[str, set[str]] = {
     "kit": set(),
-    "blueprint": {"idna", "pydantic", "yaml"},
+    "blueprint": {"idna", "publicsuffixlist", "pydantic", "yaml"},
     "vault": {"cryptography"},
     "hostwinds": {"pydantic", "httpx2", "psycopg", "pulumi", "grpc", "google"},
-    "stacks": {"pydantic", "psycopg", "pulumi", "pulumi_cloudflare"},
+    "stacks": {"idna", "pydantic", "psycopg", "pulumi", "pulumi_cloudflare"},
     "tools": {"pulumi", "cloudflare", "grpc", "google", "psutil", "psycopg", "redis"},
     "sender": {
         "aiosmtplib",

@@ -27,12 +27,13 @@ from stacks.faults import (
     NO_SOURCE,
     STATE_UNREACHABLE,
     WRONG_TENANT,
+    ZONE_AMBIGUOUS,
     ZONE_NOT_FOUND,
 )
 from stacks.program import run
 from stacks.source import PROJECT, blueprint_of
 from stacks.state import StackState
-from stacks.zones import find_zone, list_records
+from stacks.zones import Zone, find_zone, list_records
 from tests.support.faults import assert_shows, fault_shown
 from tests.support.installation import PLATFORM
 from tests.support.tenants import rendered, tenant
@@ -76,6 +77,10 @@ CUT_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
 ODD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
 EMPTY_BODY = b'{"success": true, "result": []}'
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(EMPTY_BODY) + EMPTY_BODY
+TWICE_BODY = b'{"success": true, "result": [%b, %b]}' % (
+    (b'{"id": "z1", "name": "acme.example", "status": "pending"}',) * 2
+)
+TWICE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(TWICE_BODY) + TWICE_BODY
 REFUSED_BODY = b'{"success": false, "result": []}'
 REFUSED = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(REFUSED_BODY) + REFUSED_BODY
 NO_HTTP = b"220 mx.example ESMTP\r\n"
@@ -134,14 +139,22 @@ def test_unexpected_answer_of_cloudflare_is_not_an_empty_list(
             list_records("z1")
 
 
+def test_zone_of_two_accounts_that_none_serves_is_not_guessed(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(TWICE))
+    with fault_shown(ZONE_AMBIGUOUS, zone="acme.example", count=2):
+        find_zone("acme.example")
+
+
 def test_look_up_that_failed_once_is_tried_again(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    zone = b'{"success": true, "result": [{"id": "z1"}]}'
+    zone = b'{"success": true, "result": [{"id": "z1", "name": "acme.example"}]}'
     right = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(zone) + zone
     for failure in (answered("500 Oops"), CUT_OFF):
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(failure, right))
-        assert find_zone("acme.example") == "z1"
+        assert find_zone("acme.example") == Zone("z1", "acme.example")
 
 
 def test_state_that_cannot_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

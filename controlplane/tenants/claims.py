@@ -1,0 +1,57 @@
+"""Claims of tenants on domains: none is in or around what another tenant occupies.
+
+A claim lasts until the records of its domain are gone, so a domain that is taken out of a document
+is free at once only where nothing was ever provisioned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from blueprint.tenant import DomainSpec
+from blueprint.zones import occupied, registrable
+from kit.database import AdvisoryLock
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
+
+
+async def claim(
+    connection: AsyncConnection, tenant_id: UUID, domains: Sequence[DomainSpec]
+) -> set[str]:
+    """Assign domains to a tenant, or return those that overlap with another tenant's.
+
+    Only what the tenant does not occupy yet is compared. Claims below the same registered domain
+    wait for each other's transaction, so of two concurrent ones the second sees the first.
+    """
+    own = {
+        row.name: row.occupies
+        for row in await connection.execute(SQL.domains_of, {"id": tenant_id})
+    }
+    added = [domain for domain in domains if own.get(domain.name) != occupied(domain)]
+    registered = [registrable(domain.name) for domain in added]
+    values = {
+        "id": tenant_id,
+        "names": [domain.name for domain in added],
+        "occupied": [occupied(domain) for domain in added],
+        "registered": registered,
+    }
+    await connection.execute(SQL.lock_domains, {**values, "lock": AdvisoryLock.DOMAINS})
+    await connection.execute(SQL.show_domains, {"registered": " ".join(registered)})
+    taken = set(await connection.scalars(SQL.taken_domains, values))
+    await connection.execute(SQL.show_domains, {"registered": ""})
+    if not taken:
+        await connection.execute(SQL.remove_domains, values)
+        await connection.execute(SQL.insert_domains, values)
+        wanted = [domain.name for domain in domains]
+        await connection.execute(SQL.forget_domains, {"id": tenant_id, "names": wanted})
+    return taken
+
+
+async def release(connection: AsyncConnection, tenant_id: UUID, in_use: Collection[str]) -> None:
+    """Free a tenant's domains that are neither in use nor in its current document."""
+    await connection.execute(SQL.release_domains, {"id": tenant_id, "names": sorted(in_use)})
