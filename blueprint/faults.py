@@ -40,6 +40,14 @@ EMPTY = FAULTS.code(
     remedy="write a document that begins with `apiVersion: penguinmails.dev/v1`",
     cause="The file is empty or holds only comments.",
 )
+NO_TENANT = FAULTS.code(
+    "document.no_tenant",
+    message="this is a document of another kind: {found}",
+    remedy="name a file whose documents have `apiVersion: penguinmails.dev/v1` and `kind: Tenant`",
+    cause="Only tenants are applied. A document of another kind is left out of a directory, and "
+    "refused where its file is named.",
+    example={"found": "v1 ConfigMap"},
+)
 DUPLICATE_KEY = FAULTS.code(
     "document.duplicate_key",
     message="the key {key} appears a second time",
@@ -64,9 +72,9 @@ MISSING_KEY = FAULTS.code(
 NO_VALUE = FAULTS.code(
     "document.no_value",
     message="{key} has no value",
-    remedy="write one",
+    remedy="{remedy}",
     cause="Nothing, or null, stands where a value is required.",
-    example={"key": "region"},
+    example={"key": "region", "remedy": "write one"},
 )
 INVALID_VALUE = FAULTS.code(
     "document.invalid_value",

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from blueprint import notation, shape, validation
-from blueprint.faults import MISSING_KEY, NO_VALUE, Located, Path, dotted, invalid
+from blueprint import manifests, notation, shape, validation
+from blueprint.faults import MISSING_KEY, NO_TENANT, NO_VALUE, Located, Path, dotted, invalid
 from blueprint.notation import MAX_BYTES, Plain
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
@@ -43,15 +43,30 @@ class Source:
         return _at_position(violation, self.nodes, self.file, paths[key])
 
 
-def load(text: str, *, file: str, platform: Platform) -> list[Source]:
+def load(
+    text: str, *, file: str, platform: Platform, foreign: list[str] | None = None
+) -> list[Source]:
     """Return the tenants of a file of one or more YAML documents.
 
-    Raises INVALID with the violations of all documents.
+    Documents of other programs are added to `foreign` by version and kind, or refused where it is
+    None. Raises INVALID with the violations of all documents.
     """
     sources: list[Source] = []
     violations: list[Violation] = []
-    for node in notation.documents(text, file):
+    documents = list(manifests.documents(notation.documents(text, file)))
+    if not documents:
+        raise notation.empty(file)
+    for node in documents:
         document = notation.plain(node)
+        other = manifests.foreign(document.data)
+        if other is not None and foreign is not None:
+            foreign.append(other)
+            continue
+        if other:
+            violations.append(
+                _at_position(NO_TENANT.violation(found=other), document.nodes, file, ())
+            )
+            continue
         tenant, located = _read(document, platform)
         violations += [
             _at_position(violation, document.nodes, file, path) for path, violation in located
@@ -126,7 +141,7 @@ def _write_texts(document: Plain, details: list[Any]) -> bool:
 def _without_value(path: Path, violation: Violation, document: Plain) -> Violation:
     """Return the violation of a key that is there, but has no value."""
     if violation.code is MISSING_KEY and path in document.nodes:
-        return NO_VALUE.violation(path=violation.path, key=path[-1])
+        return NO_VALUE.violation(path=violation.path, key=path[-1], remedy="write one")
     return violation
 
 

@@ -127,10 +127,15 @@ def documents(text: str, file: str) -> list[yaml.Node]:
         raise _syntax(file, "it is nested too deeply", f"use at most {MAX_DEPTH} levels") from None
     nodes = [node for node in nodes if not _is_empty(node)]
     if not nodes:
-        raise invalid([EMPTY.violation(file=file)])
+        raise empty(file)
     for node in nodes:
         _require_limits(node, file)
     return nodes
+
+
+def empty(file: str) -> Fault:
+    """Return the fault of a file without a document."""
+    return invalid([EMPTY.violation(file=file, line=1, column=1)])
 
 
 def plain(node: yaml.Node) -> Plain:
@@ -160,9 +165,8 @@ def _mapping(node: yaml.Node, path: Path, result: Plain) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
-            refused = _unsupported(
-                key_node, path, "a list or mapping as a key", "write a text as the key"
-            )
+            remedy = "write a text as the key, or a text that begins with [ or { in quotes"
+            refused = _unsupported(key_node, path, "a list or mapping as a key", remedy)
             result.violations.append((path, refused))
             continue
         key = str(key_node.value)

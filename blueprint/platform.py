@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core.core_schema import ValidationInfo
 
+from blueprint.mail_address import OwnAddress
 from blueprint.tenant import Document, DomainName, Size
+from blueprint.zones import is_within
 
 
 class Prices(Document):
@@ -38,6 +41,9 @@ class Platform(Document):
     names: tuple[DomainName, ...] = ()
     """Further names of the platform, such as those of its API and website: no tenant's domain may
     be one of them, in one of their zones or around one."""
+    dmarc_reports: OwnAddress | None = None
+    """Mailbox that takes DMARC reports (`rua=`), in the platform's zone, where each domain's
+    authorisation is written; without one no reports are asked for."""
     locations: dict[str, str] = Field(
         default_factory=lambda: {
             "us-west": "Seattle",
@@ -51,3 +57,12 @@ class Platform(Document):
     """Name of the firewall profile for hosts, made by the operator in the provider's portal. The
     provider's own ones do not fit: `default` lets no mail in, `smtp` no SSH."""
     prices: Prices = Prices()
+
+    @field_validator("dmarc_reports")
+    @classmethod
+    def _is_in_zone(cls, address: str | None, info: ValidationInfo) -> str | None:
+        zone = info.data.get("zone")
+        if address is not None and zone and not is_within(address.partition("@")[2], zone):
+            msg = f"it should be an address in {zone}: only there its authorisation can be written"
+            raise ValueError(msg)
+        return address

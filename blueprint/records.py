@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from blueprint import naming
-from blueprint.document import Domain, Host, PublicKeys, Record, RecordType
+from blueprint.document import Domain, Host, HostName, PublicKeys, Record, RecordType
 from blueprint.platform import Platform
 from blueprint.tenant import Dns, DomainName
 
 COMMENT_LIMIT = 100
 MX_PRIORITY = 10
+DMARC = "v=DMARC1"
+MAILTO = "@+"
+"""Characters of an address that a `mailto:` URI has as they are (RFC 6068)."""
 
 
 def ownership_comment(installation: str, tenant: str, key: str) -> str:
@@ -25,6 +29,11 @@ def ownership_comment(installation: str, tenant: str, key: str) -> str:
         return comment
     hashed = hashlib.sha256(comment.encode()).hexdigest()[:12]
     return f"{comment[: COMMENT_LIMIT - 13]}~{hashed}"
+
+
+def sender(egress_name: HostName) -> str:
+    """Return the term of an SPF record that lets a host send."""
+    return f"a:{egress_name}"
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ def host_records(tenant: str, host: Host, platform: Platform) -> Iterator[Record
     """Yield the records of one host: each address by its own name and by the egress name.
 
     A HELO name has an SPF record of its own: a bounce has no other sender (RFC 7208 section 2.3).
+    Mail to its postmaster (RFC 5321 section 4.5.1) goes to the primary address.
     """
     zone = _Zone(platform.installation, tenant, host.zone, Dns.CLOUDFLARE)
     for address in host.addresses:
@@ -73,6 +83,9 @@ def host_records(tenant: str, host: Host, platform: Platform) -> Iterator[Record
         yield zone.record(f"{own}/A", address.helo, RecordType.A, address=own)
         yield zone.record(f"{own}/out", host.egress_name, RecordType.A, address=own)
         yield zone.record(f"{own}/SPF", address.helo, RecordType.TXT, "v=spf1 a -all")
+        yield zone.record(
+            f"{own}/MX", address.helo, RecordType.MX, host.primary.helo, priority=MX_PRIORITY
+        )
 
 
 def domain_records(
@@ -86,18 +99,24 @@ def domain_records(
     name = domain.name
     zone = _Zone(platform.installation, tenant, domain.zone or name, domain.dns, name)
     # Sorted, so that records which a customer has set by hand stay valid if the file is reordered.
-    senders = " ".join(f"a:{name}" for name in sorted(host.egress_name for host in hosts))
+    senders = " ".join(sender(name) for name in sorted(host.egress_name for host in hosts))
     yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
     yield zone.record(f"{name}/SPF", name, RecordType.TXT, f"v=spf1 {senders} ~all")
-    policy = f"v=DMARC1; p={domain.dmarc}; rua=mailto:postmaster@{name}"
+    policy = f"{DMARC}; p={domain.dmarc}"
+    if platform.dmarc_reports is not None:
+        policy += f"; rua=mailto:{quote(platform.dmarc_reports, safe=MAILTO)}"
     yield zone.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy)
+    ours = _Zone(platform.installation, tenant, platform.zone, Dns.CLOUDFLARE, name)
+    if platform.dmarc_reports is not None:
+        authorised = f"{name}._report._dmarc.{platform.dmarc_reports.partition('@')[2]}"
+        yield ours.record(f"{name}/reports", authorised, RecordType.TXT, DMARC)
 
     def target(own: str) -> str:
         return naming.manual_target(own, platform) if domain.dns is Dns.MANUAL else own
 
     managed = zone
     if domain.dns is Dns.MANUAL:
-        managed = _Zone(platform.installation, tenant, platform.zone, Dns.CLOUDFLARE, name)
+        managed = ours
         dkim_names = [f"{selector}._domainkey.{name}" for selector in naming.MANUAL_SELECTORS]
         for own in (domain.return_path, *dkim_names):
             key = f"{name}/CNAME/{own.removesuffix('.' + name)}"

@@ -11,7 +11,15 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from blueprint.faults import INVALID_VALUE, MISSING_KEY, UNKNOWN_KEY, Located, Path, dotted
+from blueprint.faults import (
+    INVALID_VALUE,
+    MISSING_KEY,
+    NO_VALUE,
+    UNKNOWN_KEY,
+    Located,
+    Path,
+    dotted,
+)
 from blueprint.fields import RuleBroken
 from blueprint.mail_address import meant_domain
 from blueprint.tenant import (
@@ -38,6 +46,7 @@ WHOLE_NUMBER = "a whole number in decimal digits"
 TIME = "a time with its offset from UTC, such as 2026-11-24T12:00:00Z"
 ID = "an id such as 0199b1c2-0000-7000-8000-000000000001"
 SHAPES = {
+    "missing": "set",
     "model_type": MAPPING,
     "model_attributes_type": MAPPING,
     "dict_type": MAPPING,
@@ -113,13 +122,15 @@ def _violation(detail: Detail, model: type[BaseModel], words: Mapping[Path, str]
     if isinstance(error, RuleBroken):
         path += error.path
         return path, error.code.violation(path=dotted(path), **error.values)
+    if detail["input"] is None:
+        return path, NO_VALUE.violation(path=dotted(path), key=key, remedy=expected(detail))
     suggestion = _suggestion(detail)
     return path, INVALID_VALUE.violation(
         path=dotted(path),
         suggestion=suggestion,
         key=key,
         value=abbreviated(words.get(path) or as_json(detail["input"])),
-        remedy=_expected(detail) + (f"; did you mean {suggestion}?" if suggestion else ""),
+        remedy=expected(detail) + (f"; did you mean {suggestion}?" if suggestion else ""),
     )
 
 
@@ -129,19 +140,19 @@ def _key(path: Path) -> str:
     return dotted(path[keys[-1] if keys else 0 :]) or WHOLE
 
 
-def _expected(detail: Detail) -> str:
-    """Return what a value should be, in terms of the document."""
+def expected(detail: Detail) -> str:
+    """Return what a value should be, without words of Python."""
     kind, rule = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(rule["error"])
     if kind == "string_pattern_mismatch":
         pattern = str(rule["pattern"])
-        expected = PATTERNS.get(pattern, f"a text like {pattern}")
+        shape = PATTERNS.get(pattern, f"a text like {pattern}")
     else:
-        expected = SHAPES.get(kind, OTHER).format(**rule)
+        shape = SHAPES.get(kind, OTHER).format(**rule)
     if kind in ("enum", "literal_error"):
-        expected = expected.replace("'", "")
-    return f"it should be {expected}"
+        shape = shape.replace("'", "")
+    return f"it should be {shape}"
 
 
 def _suggestion(detail: Detail) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,9 +11,10 @@ import typer
 from blueprint.faults import invalid
 from blueprint.loading import Source
 from cli import files, wait
-from cli.api import connect
+from cli.api import Api, connect
 from cli.conditions import of_subject, sentence
-from cli.faults import UNREACHABLE
+from cli.dry_run import DryRun, on_client, on_server
+from cli.faults import UNREACHABLE, USAGE
 from cli.output import Format, OutputOption, print_document, progress_stream
 from cli.terminal import wrapped
 from cli.times import seconds
@@ -29,17 +32,51 @@ def apply(
     filename: FilesOption,
     until_ready: Annotated[bool, typer.Option("--wait", help="wait until they are Ready")] = False,
     timeout: Annotated[str, typer.Option(help="for --wait, as 300s or 5m")] = "300s",
+    dry_run: Annotated[
+        DryRun,
+        typer.Option(
+            help="store nothing. client: validate and render here; server: by the control plane, "
+            "within the plan. Whether domains are free is found at apply only"
+        ),
+    ] = DryRun.NONE,
+    recursive: Annotated[  # noqa: ARG001 - a habit from kubectl
+        bool, typer.Option("--recursive", "-R", help="always so: directories are read in depth")
+    ] = True,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Create or update tenants from files."""
     limit = seconds(timeout)
+    if until_ready and dry_run is not DryRun.NONE:
+        raise USAGE(mistake="a dry run changes nothing to wait for", remedy="leave out --wait")
     sources = files.read(filename)
+    if dry_run is DryRun.CLIENT:
+        _apply_each(sources, on_client, output)
+        return
     api = connect()
+    if dry_run is DryRun.SERVER:
+        _apply_each(sources, partial(on_server, api), output)
+        return
+    _apply_each(sources, partial(_apply, api), output)
+    for source in sources if until_ready else ():
+        wait.for_condition(api, source.name, "Ready", limit, output)
+        print(f"tenant/{source.name} condition met: Ready", file=progress_stream(output))
+
+
+def _apply(api: Api, source: Source) -> tuple[str, str]:
+    """Apply a document; return the outcome, and the line that tells it."""
+    outcome, tenant = api.apply(source.tenant)
+    return outcome, _result(source.name, outcome, tenant)
+
+
+def _apply_each(
+    sources: Sequence[Source], do: Callable[[Source], tuple[str, str]], output: Format
+) -> None:
+    """Do something with each document and print the outcome; then raise what was refused."""
     results: list[dict[str, str]] = []
     violations: list[Violation] = []
     for source in sources:
         try:
-            outcome, tenant = api.apply(source.tenant)
+            outcome, line = do(source)
         except Fault as fault:
             if fault.code is UNREACHABLE:
                 raise  # the next one would fail, too
@@ -47,14 +84,11 @@ def apply(
             continue
         results.append({"kind": "tenant", "name": source.name, "outcome": outcome})
         if output is Format.TABLE:
-            print(_result(source.name, outcome, tenant), flush=True)
+            print(line, flush=True)
     if output is not Format.TABLE:
         print_document(results, output)
     if violations:
         raise invalid(violations)
-    for source in sources if until_ready else ():
-        wait.for_condition(api, source.name, "Ready", limit, output)
-        print(f"tenant/{source.name} condition met: Ready", file=progress_stream(output))
 
 
 def _in_file(fault: Fault, source: Source) -> list[Violation]:

@@ -120,6 +120,34 @@ UNREADABLE = FAULTS.code(
     cause="A file that an option names cannot be read.",
     example={"reason": "No such file or directory"},
 )
+NOT_TEXT = FAULTS.code(
+    "file.not_text",
+    message="line {line} of the file is not text in UTF-8, UTF-16 or UTF-32",
+    remedy="save the file as UTF-8",
+    cause="The file has another encoding, or is no text.",
+    example={"line": 1},
+)
+HEADER_REFUSED = FAULTS.code(
+    "mail.header",
+    message="the header field {name} cannot be sent: {reason}",
+    remedy="{remedy}",
+    cause="A field of a mail file cannot be sent as it is, and nothing of a file is left out.",
+    example={
+        "name": "Cc",
+        "reason": "a message has one recipient",
+        "remedy": "send it once to each, without this field",
+    },
+)
+PART_REFUSED = FAULTS.code(
+    "mail.part",
+    message="the part {name} cannot be sent: {reason}",
+    remedy="remove it from the file, or attach it as a file",
+    cause="A part of a mail file cannot be sent as it is, and nothing of a file is left out.",
+    example={
+        "name": "multipart/signed",
+        "reason": "the mail is written anew, so its signature would not fit",
+    },
+)
 UNWRITABLE = FAULTS.code(
     "file.unwritable",
     message="the file cannot be written: {reason}",

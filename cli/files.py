@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from blueprint.faults import invalid
-from blueprint.loading import MAX_BYTES, Source, load
+from blueprint import shape
+from blueprint.faults import EMPTY, SYNTAX, UNSUPPORTED, invalid
+from blueprint.loading import Source, load
+from blueprint.manifests import GROUP
 from blueprint.platform import OFFLINE, Platform
-from cli.environment import environment
-from cli.faults import REPEATED, SETTINGS_INVALID, UNREADABLE, USAGE
+from cli.faults import NOT_TEXT, REPEATED, SETTINGS_INVALID, UNREADABLE, USAGE
+from cli.folders import documents_of, mentions, text_of
+from cli.terminal import printable
 from kit.faults import Fault, Violation
 from kit.paths import state_dir
 
 ZONE = "penguinmails.example"
 SETTINGS = "settings.env"
 """Settings of this machine's installation, in the state directory."""
-SUFFIXES = (".yaml", ".yml", ".json")
-STDIN = "standard input"
 
 
 class _Settings(BaseSettings):
@@ -49,7 +52,7 @@ def platform() -> Platform:
     except ValidationError as error:
         raise SETTINGS_INVALID(
             reasons="; ".join(
-                f"PENGUIN_{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}"
+                f"PENGUIN_{'__'.join(map(str, e['loc'])).upper()}: {shape.expected(e)}"
                 for e in error.errors(include_url=False, include_input=False)
             ),
             where=file,
@@ -67,26 +70,62 @@ def platform_of(zone: str) -> Platform:
         ) from None
 
 
+@dataclass
+class _Reading:
+    """What has been read so far."""
+
+    platform: Platform
+    sources: list[Source] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
+
+    def add(self, path: str) -> None:
+        """Read a file, or the files of a directory."""
+        found = documents_of(path)
+        self.left_out += found.left_out
+        before = len(self.sources) + len(self.violations)
+        for file in found.files:
+            real = os.path.realpath(file)
+            if real not in self.files:  # named twice, or by a link beside it
+                self.files.add(real)
+                self._add_file(file, in_directory=found.is_directory)
+        if found.is_directory and len(self.sources) + len(self.violations) == before:
+            raise UNREADABLE(
+                reason="no .yaml, .yml or .json file below it holds a tenant", where=path
+            )
+
+    def _add_file(self, file: str, *, in_directory: bool) -> None:
+        foreign: list[str] | None = [] if in_directory else None
+        try:
+            self.sources += load(text_of(file), file=file, platform=self.platform, foreign=foreign)
+        except Fault as fault:
+            violations = as_violations(fault)
+            if in_directory and _cannot_be_read(violations) and not mentions(file, GROUP):
+                foreign = ["no YAML document"]
+            else:
+                self.violations += violations
+        if foreign:
+            self.left_out.append(f"{file} ({foreign[0] or 'no apiVersion and kind'})")
+
+
 def read(paths: list[str]) -> list[Source]:
-    """Return all tenants of all paths; every violation of every file is reported together."""
-    sources: list[Source] = []
-    violations: list[Violation] = []
-    settings = platform()
+    """Return all tenants of all paths; every violation of every file is reported together.
+
+    What is left out of a directory is named on standard error.
+    """
+    reading = _Reading(platform())
     for path in paths:
         try:
-            files = _files(path)
+            reading.add(path)
         except Fault as fault:
-            violations += as_violations(fault)
-            continue
-        for file in files:
-            try:
-                sources += load(_text(file), file=file, platform=settings)
-            except Fault as fault:
-                violations += as_violations(fault)
-    violations += _repeated(sources)
+            reading.violations += as_violations(fault)
+    for entry in reading.left_out:
+        print(printable(f"left out: {entry}"), file=sys.stderr)
+    violations = [*reading.violations, *_repeated(reading.sources)]
     if violations:
         raise invalid(violations)
-    return sources
+    return reading.sources
 
 
 def as_violations(fault: Fault) -> tuple[Violation, ...]:
@@ -95,58 +134,19 @@ def as_violations(fault: Fault) -> tuple[Violation, ...]:
     return fault.violations or (alone,)
 
 
-def _files(name: str) -> list[str]:
-    """Return the files of a path: those of a directory, or the one that it names."""
-    if name == "-":
-        return [STDIN]
-    if not name.strip():  # else it would be the working directory
-        raise _unreadable("-f", "its value is empty")
-    path = Path(name)
-    if not path.is_dir():
-        return [name]
-    documents = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
-    if not documents:
-        raise _unreadable(name, "the directory contains no .yaml, .yml or .json file")
-    return [str(file) for file in documents]
-
-
-def _text(file: str) -> str:
-    raw = _raw(file)
-    if len(raw) > MAX_BYTES:
-        raise _unreadable(file, f"it is larger than {MAX_BYTES} bytes")
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise _unreadable(file, "it is not UTF-8 text") from None
-
-
-def _raw(file: str) -> bytes:
-    """Return the content of a file, cut one byte above the limit."""
-    try:
-        if file == STDIN:
-            stdin = environment().stdin
-            if stdin is None:
-                raise _unreadable(file, "it is closed")
-            return stdin.buffer.read(MAX_BYTES + 1)
-        with Path(file).open("rb") as stream:
-            return stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise _unreadable(file, str(error.strerror)) from None
-
-
-def _unreadable(file: str, reason: str) -> Fault:
-    return UNREADABLE(reason=reason, where=file)
+def _cannot_be_read(violations: Sequence[Violation]) -> bool:
+    """Return whether the text of a file is refused, before it is known whose it is."""
+    return violations[0].code in (SYNTAX, UNSUPPORTED, EMPTY, NOT_TEXT, UNREADABLE)
 
 
 def _repeated(sources: list[Source]) -> list[Violation]:
     """Return a violation for each further document of a tenant."""
     first: dict[str, Source] = {}
     return [
-        REPEATED.violation(
-            name=source.name,
-            first=first[source.name].file,
-            file=source.file,
-            path="metadata.name",
+        source.located(
+            REPEATED.violation(
+                name=source.name, first=first[source.name].file, path="metadata.name"
+            )
         )
         for source in sources
         if first.setdefault(source.name, source) is not source

@@ -22,6 +22,7 @@ from typer._click.exceptions import UsageError as ClickUsageError
 from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 
+from cli import habits
 from cli.environment import Environment
 from cli.errors import FAILED, INTERRUPTED, reported
 from cli.faults import STALE, USAGE
@@ -135,7 +136,7 @@ def _mistake(error: ClickException) -> Fault:
     context = error.ctx if isinstance(error, ClickUsageError) else None
     path = context.command_path if context else "penguin"
     message = error.format_message().replace("Value error, ", "").rstrip(".")
-    return USAGE(mistake=message, remedy=f"see `{path} --help`")
+    return USAGE(mistake=message, remedy=habits.remedy(error) or f"see `{path} --help`")
 
 
 if __name__ == "__main__":

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.api import Api, connect
 from cli.environment import environment
-from cli.faults import NOT_ACCEPTED, UNREADABLE, USAGE
+from cli.faults import NOT_ACCEPTED, USAGE
+from cli.mail.file import read
 from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, print_document
 from cli.progress import ProgressLine
@@ -44,14 +45,13 @@ def send(
 ) -> None:
     """Queue one mail to one recipient; with --wait exit 0 once our mail host has accepted it."""
     limit = seconds(timeout)
-    content = _read(file) if file is not None else {}
-    given = {"from": sender, "to": recipient, "subject": subject, "text": text, "html": html}
-    content |= {key: value for key, value in given.items() if value is not None}
+    options = {"from": sender, "to": recipient, "subject": subject, "text": text, "html": html}
+    given = {key: value for key, value in options.items() if value is not None}
+    content = given if file is None else _from_file(file, given)
     if missing := [f"--{key}" for key in ("from", "to", "subject") if key not in content]:
         raise USAGE(mistake=f"{', '.join(missing)} missing", remedy="see `penguin send --help`")
-    content |= {"priority": priority}
     api = connect()
-    message_id = api.enqueue(content, tenant_option(tenant))
+    message_id = api.enqueue({**content, "priority": priority}, tenant_option(tenant))
     message = _settled(api, message_id, limit) if wait else api.explain(message_id).message
     if output is Format.TABLE:
         print(f"{in_words(message.state)}: {message.id} {message.message_id}")
@@ -65,6 +65,14 @@ def send(
         )
 
 
+def _from_file(path: Path, given: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the message of a file, changed by options; name on stderr what is written anew."""
+    content, left_out = read(path, given)
+    if left_out:
+        print(f"written anew or left out: {', '.join(sorted(left_out))}", file=sys.stderr)
+    return {**content, **given}
+
+
 def _settled(api: Api, message_id: str, timeout: float) -> MessageView:
     """Return the message once its state is final, or at the timeout."""
     deadline = time.monotonic() + timeout
@@ -75,27 +83,3 @@ def _settled(api: Api, message_id: str, timeout: float) -> MessageView:
                 return message
             line.update(f"{in_words(message.state)} {reason_in_words(message.reason)}".rstrip())
             environment().sleep(POLL)
-
-
-def _read(path: Path) -> dict[str, object]:
-    """Return addresses, subject and bodies of a mail file."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UNREADABLE(reason=error.strerror, where=path) from None
-    mail = message_from_bytes(raw, policy=policy.default)
-    assert isinstance(mail, EmailMessage)  # noqa: S101 - the class of this policy
-    content: dict[str, object] = {}
-    for key, header in (("from", "From"), ("to", "To"), ("reply_to", "Reply-To")):
-        addresses: tuple[Any, ...] = mail[header].addresses if mail[header] is not None else ()
-        if len(addresses) == 1:
-            content[key] = addresses[0].addr_spec
-            if addresses[0].display_name and key != "reply_to":
-                content[f"{key}_name"] = addresses[0].display_name
-    if mail["Subject"] is not None:
-        content["subject"] = str(mail["Subject"])
-    for key, kind in (("text", "plain"), ("html", "html")):
-        part = mail.get_body(preferencelist=(kind,))
-        if part is not None:
-            content[key] = part.get_content()
-    return content

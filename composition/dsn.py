@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
 from composition import embedded
 from composition.settings import Settings
-from kit.database import Role, role_dsn, role_name
+from kit.database import Role, role_dsn, role_name, without_login
 
 
 def configured(settings: Settings) -> str:
@@ -15,14 +13,6 @@ def configured(settings: Settings) -> str:
         return settings.database.dsn.get_secret_value()
     postgres, _ = embedded.servers()
     return postgres.dsn(embedded.DATABASE)
-
-
-def without_login(dsn: str) -> str:
-    """Return a database's URL without user and password."""
-    url = urlsplit(dsn)
-    netloc = url.netloc.rpartition("@")[2]
-    query = [(k, v) for k, v in parse_qsl(url.query) if k not in ("user", "password")]
-    return urlunsplit(url._replace(netloc=netloc, query=urlencode(query)))
 
 
 def journal(settings: Settings) -> str:

@@ -39,7 +39,7 @@ def status(output: OutputOption = Format.TABLE) -> None:
                 "name": name,
                 "state": state,
                 "pid": pid,
-                "address": f"127.0.0.1:{server.port()}" if pid else None,
+                "address": server.address if pid else None,
                 "data": str(server.directory),
             }
         )

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from cli.connection import SERVE, serving
 from cli.errors import reported
 from composition import embedded
-from composition.dsn import configured, journal, without_login
+from composition.dsn import configured, journal
 from composition.event_log import LOG, log_to
 from composition.faults import DATABASE_NOT_UPGRADED, NO_ENGINE
 from composition.keeper import keep_running
@@ -37,7 +37,7 @@ from composition.supervisor import Child, Supervisor
 from controlplane.ansible.private_directory import clear_abandoned, default_root
 from controlplane.faults import DATABASE_UNAVAILABLE
 from kit import files
-from kit.database import LIMITS, Role, connection_options, role_name
+from kit.database import LIMITS, Role, connection_options, role_name, without_login
 from kit.faults import Fault, first_line
 from kit.paths import state_dir
 from kit.processes import own_identity

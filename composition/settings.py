@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from blueprint import shape
 from blueprint.platform import Platform
 from cli.faults import SETTINGS_INVALID
 from composition.faults import SETTINGS_MISSING
@@ -102,6 +104,10 @@ class VerificationSettings(BaseModel):
     """Address of the recursive name server to ask; None: the machine's own."""
     source: str | None = None
     """Source address of connections to hosts; None: chosen by the system."""
+    looks: int = Field(default=3, ge=1)
+    """Wrong looks at records that were right, one in each pass, before they are taken for wrong."""
+    period: timedelta = timedelta(minutes=30)
+    """Time that has to be between the first of these looks and the last."""
 
 
 class MailSettings(BaseModel):
@@ -148,7 +154,7 @@ class Settings(BaseSettings):
 def _invalid(file: Path, error: ValidationError) -> Fault:
     reasons = (
         f"PENGUIN_{'__'.join(str(step).upper() for step in detail['loc'])}: "
-        + str(detail["msg"]).removeprefix("Value error, ")
+        + shape.expected(detail)
         for detail in error.errors(include_url=False, include_input=False)
     )
     return SETTINGS_INVALID(reasons="; ".join(reasons), where=file)

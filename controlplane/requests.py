@@ -10,8 +10,8 @@ from controlplane.problems import Refusal, problem_response
 from kit.faults import Fault
 
 DOCUMENT_LIMIT = 2**20
-MESSAGE_LIMIT = 16 * 2**20
-"""Bytes of a body: text and HTML of a mail at their longest, escaped as JSON."""
+MESSAGE_LIMIT = 32 * 2**20
+"""Bytes of a body: text and HTML of a mail at their longest, escaped as JSON, and its files."""
 
 
 class Limits:

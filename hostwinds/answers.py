@@ -64,20 +64,20 @@ class Answer:
         return items
 
     def names(self) -> list[str]:
-        """Return the names of a list of names or of objects with one, by number or not.
+        """Return the names of a list, or of an object that has them by id; raises as `rows`.
 
-        Raises as `rows`; a list without any name is none.
+        An item is a name, or an object with a `name`.
         """
         self.check()
         content = self._content
-        items = list(content.values()) if isinstance(content, dict) else content
-        if not isinstance(items, list):
+        items = content if isinstance(content, list) else []
+        if isinstance(content, dict) and all(isinstance(item, dict) for item in content.values()):
+            items = list(content.values())
+        names = [item.get("name") if isinstance(item, dict) else item for item in items]
+        listed = [name for name in names if isinstance(name, str) and name]
+        if not listed:
             raise self._refusal()
-        found = [item.get("name") if isinstance(item, dict) else item for item in items]
-        names = [name for name in found if isinstance(name, str) and name]
-        if not names or len(names) < len(items):
-            raise self._refusal()
-        return names
+        return listed
 
     def found(self, *keys: str) -> dict[str, Any]:
         """Return an object that has one of the keys; raises as `rows`."""

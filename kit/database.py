@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum, unique
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
 """Session settings: time limits for a client that hangs."""
@@ -13,10 +13,13 @@ LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60
 def connection_options(application: str, **session: str) -> dict[str, Any]:
     """Return an application's connection options (libpq), with settings of its session.
 
-    The loss of the server is detected within about a minute.
+    The loss of the server is detected within about a minute. A server that requests the password in
+    clear text does not get it: ours has a SCRAM verifier, so it would be another one at the same
+    address.
     """
     options: dict[str, Any] = {
         "application_name": application,
+        "require_auth": "!password",
         "connect_timeout": 10,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
@@ -51,6 +54,15 @@ def role_dsn(dsn: str, login: str, password: str) -> str:
     server = url.netloc.rpartition("@")[2]
     account = f"{quote(login, safe='')}:{quote(password, safe='')}"
     return urlunsplit(url._replace(scheme="postgresql", netloc=f"{account}@{server}"))
+
+
+def without_login(dsn: str) -> str:
+    """Return a DSN without user and password."""
+    url = urlsplit(dsn)
+    query = [(k, v) for k, v in parse_qsl(url.query) if k not in ("user", "password")]
+    server = url.netloc.rpartition("@")[2]
+    # `urlunsplit` omits the slashes of a scheme it does not know where no server is named.
+    return f"{url.scheme}://{server}{url.path}" + (f"?{urlencode(query)}" if query else "")
 
 
 def role_name(installation: str, role: Role) -> str:

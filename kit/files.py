@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 PRIVATE = 0o600
 """Mode of a file with secrets: only its owner may read it."""
@@ -45,6 +47,42 @@ def copy(path: Path, original: Path) -> None:
             shutil.copy2(original, temporary)
 
 
+def open_new(path: Path, mode: int = PRIVATE) -> BinaryIO:
+    """Open a new file for writing, instead of any that exists; no link is followed."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    os.fchmod(descriptor, mode)  # regardless of the umask
+    return os.fdopen(descriptor, "wb")
+
+
+def directory(path: Path, owner: tuple[int, int], mode: int) -> None:
+    """Create a directory, or change an existing one, to this owner (user, group) and mode.
+
+    Raises OSError for a link: its target may be chosen by another account.
+    """
+    with suppress(FileExistsError):
+        path.mkdir()
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchown(descriptor, *owner)
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def read_foreign(path: Path, limit: int = 4096) -> str:
+    """Return the first bytes of a file in a directory of another account.
+
+    Follows no link and waits for no pipe; raises OSError for anything but a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            msg = f"not a regular file: {path}"
+            raise OSError(msg)
+        return file.read(limit).decode(errors="replace")
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield an unused path in the same directory; the file created there replaces `path`."""
@@ -59,9 +97,7 @@ def _temporary_file(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
     """Yield a synced file of this content in the same directory; it is removed afterwards."""
     temporary = _temporary_path(path)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)  # regardless of the umask
+        with open_new(temporary, mode) as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())

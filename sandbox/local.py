@@ -226,7 +226,7 @@ def environment() -> dict[str, str]:
     return {
         **engine_variables,
         "PATH": path,
-        "PULUMI_BACKEND_URL": f"{backend}?sslmode=disable",
+        "PULUMI_BACKEND_URL": backend,
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         **journal_environment(),
         **lab.environment(),

@@ -8,8 +8,9 @@ from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import format_datetime
 
+from sender.attachments import attach
 from sender.faults import COMPOSE_REFUSED
-from sender.headers import mailbox, unstructured
+from sender.headers import identifiers, mailbox, unstructured
 from sender.schemas import OutgoingMessage
 
 POLICY = policy.SMTP.clone(cte_type="7bit", raise_on_defect=True)
@@ -39,10 +40,14 @@ def compose(
             "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
             mailbox("From", message.from_address, message.from_name or ""),
             mailbox("To", message.to, message.to_name or ""),
-            mailbox("Reply-To", message.reply_to) if message.reply_to else "",
+            mailbox("Reply-To", message.reply_to, message.reply_to_name or "")
+            if message.reply_to
+            else "",
             unstructured("Subject", message.subject),
             f"Date: {format_datetime(now)}\r\n",
             f"Message-ID: {message_id}\r\n",
+            identifiers("In-Reply-To", [message.in_reply_to] if message.in_reply_to else []),
+            identifiers("References", message.references),
             f"Feedback-ID: {message.campaign or 'single'}:{tenant}:mail:penguinmails\r\n",
         ]
         return "".join(head).encode("ascii") + mail.as_bytes()
@@ -51,13 +56,14 @@ def compose(
 
 
 def _fill(mail: EmailMessage, message: OutgoingMessage) -> None:
-    """Set the body: text, HTML, or both as alternatives with the better one last."""
+    """Set the body: text, HTML, or both as alternatives with the better one last, then files."""
     if message.text is not None:
         mail.set_content(message.text)
         if message.html is not None:
             mail.add_alternative(message.html, subtype="html")
     elif message.html is not None:
         mail.set_content(message.html, subtype="html")
+    attach(mail, message.attachments)
 
 
 def _https(url: str) -> str:

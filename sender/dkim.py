@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 SIGNED = (
     "from", "to", "reply-to", "subject", "date", "message-id", "mime-version", "content-type",
     "content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post", "feedback-id",
+    "in-reply-to", "references",
 )  # fmt: skip
-OVERSIGNED = (*SIGNED, "cc", "sender", "in-reply-to", "references")
+OVERSIGNED = (*SIGNED, "cc", "sender")
 """Named once more than they occur, so that nobody can add a second one behind the signature."""
 SPACES = re.compile(rb"[ \t]+")
 FOLD = re.compile(rb"\r\n(?=[ \t])")

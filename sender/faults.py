@@ -28,6 +28,30 @@ NO_BODY = FAULTS.code(
     cause="A message needs at least one body.",
     status=422,
 )
+TOO_LARGE = FAULTS.code(
+    "message.too_large",
+    message="the parts of the message have {size} octets together, more than {limit}",
+    remedy="send large files as links",
+    cause="Text, HTML and attachments in base64 must fit into what mail servers take.",
+    example={"size": 15_000_001, "limit": 15_000_000},
+    status=422,
+)
+PICTURE_WITHOUT_HTML = FAULTS.code(
+    "message.picture_without_html",
+    message="the picture {content_id} is shown by no HTML",
+    remedy="give `html`, or leave `content_id` out to attach the picture as a file",
+    cause="A content id is what `cid:` in the HTML refers to.",
+    example={"content_id": "logo@acme.example"},
+    status=422,
+)
+SAME_PICTURE = FAULTS.code(
+    "message.same_picture",
+    message="two attachments have the content id {content_id}",
+    remedy="give each its own",
+    cause="The HTML could show only one of them.",
+    example={"content_id": "logo@acme.example"},
+    status=422,
+)
 COMPOSE_REFUSED = FAULTS.code(
     "compose.refused",
     message="the message cannot be written: {reason}",
@@ -36,5 +60,5 @@ COMPOSE_REFUSED = FAULTS.code(
     example={"reason": "a header holds a line break"},
 )
 
-ACROSS_FIELDS = (NO_BODY,)
+ACROSS_FIELDS = (NO_BODY, TOO_LARGE, PICTURE_WITHOUT_HTML, SAME_PICTURE)
 """Rules that need more than one value: not in the JSON Schema."""

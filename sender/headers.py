@@ -7,6 +7,7 @@ line breaks and all, and a long display name loses its quotes. Here nothing is p
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from email.header import Header
 
 LINE = 76
@@ -49,6 +50,11 @@ def mailbox(name: str, address: str, display: str = "") -> str:
         phrase = '"' + re.sub(r'(["\\])', r"\\\1", display) + '"'
     separator = " " if len(name) + len(phrase) + len(address) < LINE - 5 else "\r\n "
     return f"{name}: {phrase}{separator}<{address}>\r\n"
+
+
+def identifiers(name: str, ids: Sequence[str]) -> str:
+    """Return one field with Message-IDs, each on a line of its own; empty without any."""
+    return f"{name}: " + "\r\n ".join(ids) + "\r\n" if ids else ""
 
 
 def _plain(text: str) -> bool:

@@ -6,6 +6,7 @@ Each step leaves its row in the trail, within the same transaction.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,7 +53,10 @@ class Job:
 
     @cached_property
     def message(self) -> OutgoingMessage:
-        """The message; raises ValidationError for one that is none (any more)."""
+        """The message without the contents of its attachments.
+
+        Raises ValidationError for one that is none (any more).
+        """
         return OutgoingMessage.model_validate(self.body)
 
 
@@ -90,6 +94,19 @@ class Jobs:
             body=row.body,
             reason=row.reason,
         )
+
+    async def complete(self, job: Job) -> OutgoingMessage:
+        """Return a job's message with the contents of its attachments."""
+        if not job.message.attachments:
+            return job.message
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(SQL.attachments, {"job_id": job.id})
+        contents = [base64.b64encode(row.content).decode() for row in rows]
+        completed = tuple(
+            item.model_copy(update={"content": content})
+            for item, content in zip(job.message.attachments, contents, strict=True)
+        )
+        return job.message.model_copy(update={"attachments": completed})
 
     async def extend(self, ids: Sequence[UUID]) -> None:
         """Extend the leases of what is in hand."""

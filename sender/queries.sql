@@ -21,6 +21,12 @@ returning id
 -- name: insert_payload
 insert into queue.payloads (job_id, tenant_id, body) values (:job_id, :tenant_id, cast(:body as jsonb))
 
+-- name: insert_attachment
+insert into queue.attachments (job_id, tenant_id, number, content) values (:job_id, :tenant_id, :number, :content)
+
+-- name: attachments
+select content from queue.attachments where job_id = :job_id order by number
+
 -- name: find_enqueued
 select id, request_digest from queue.jobs where tenant_id = :tenant_id and idempotency_key = :idempotency_key
 

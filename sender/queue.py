@@ -33,8 +33,7 @@ async def enqueue(
     have `app.current_tenant_id` set to this tenant.
     """
     now = (clock or SystemClock()).now()
-    body = message.model_dump_json(by_alias=True, exclude_none=True)
-    digest = hashlib.sha256(body.encode()).digest()
+    digest = hashlib.sha256(_json(message).encode()).digest()
     job_id = UUID(str(uuid_utils.uuid7()))
     run_at = max(message.run_at or now, now)
     inserted = await connection.execute(
@@ -54,13 +53,27 @@ async def enqueue(
     if inserted.first() is None:
         return await _earlier(connection, tenant_id, idempotency_key, digest)
     await connection.execute(
-        SQL.insert_payload, {"job_id": job_id, "tenant_id": tenant_id, "body": body}
+        SQL.insert_payload,
+        {"job_id": job_id, "tenant_id": tenant_id, "body": _json(without_contents(message))},
     )
+    for number, item in enumerate(message.attachments):
+        row = {"job_id": job_id, "tenant_id": tenant_id, "number": number, "content": item.data}
+        await connection.execute(SQL.insert_attachment, row)
     await record(
         connection,
         [Step(job_id, tenant_id, now, "enqueued", State.QUEUED, f"queued for {message.to}")],
     )
     return job_id
+
+
+def without_contents(message: OutgoingMessage) -> OutgoingMessage:
+    """Return a message as it is listed and decided about: its files are stored apart."""
+    emptied = tuple(item.model_copy(update={"content": ""}) for item in message.attachments)
+    return message.model_copy(update={"attachments": emptied})
+
+
+def _json(message: OutgoingMessage) -> str:
+    return message.model_dump_json(by_alias=True, exclude_none=True)
 
 
 async def _earlier(connection: Connection, tenant_id: UUID, key: str | None, digest: bytes) -> UUID:

@@ -20,7 +20,8 @@ from pydantic import (
 
 from blueprint.fields import NO_NUL, Matching, OneLine, RuleBroken, Whole
 from blueprint.mail_address import MailAddress, domain_of
-from sender.faults import NO_BODY
+from sender.attachments import MOST_ATTACHMENTS, MOST_CONTENT, Attachment
+from sender.faults import NO_BODY, PICTURE_WITHOUT_HTML, SAME_PICTURE, TOO_LARGE
 
 TIME = (
     r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
@@ -54,6 +55,12 @@ Body = Annotated[
 ]
 
 
+MessageId = Annotated[
+    str,
+    Matching(r"^<[!-;=?-~]{1,248}>$", "write a Message-ID with its angle brackets"),
+]
+
+
 class State(StrEnum):
     """The state of a message."""
 
@@ -80,9 +87,16 @@ class OutgoingMessage(BaseModel):
     to: MailAddress
     to_name: Name | None = None
     reply_to: MailAddress | None = None
+    reply_to_name: Name | None = None
     subject: Annotated[str, Field(max_length=998), OneLine]
     text: Body | None = None
     html: Body | None = None
+    attachments: Annotated[tuple[Attachment, ...], Field(max_length=MOST_ATTACHMENTS)] = ()
+    """Files, and pictures that the HTML shows; with text and HTML at most 15 MB in base64."""
+    in_reply_to: MessageId | None = None
+    """The message that this one answers or follows."""
+    references: Annotated[tuple[MessageId, ...], Field(max_length=100)] = ()
+    """The thread, oldest first; ends with the message that this one follows."""
     campaign: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,60}$")
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
     priority: Annotated[int, Field(ge=1, le=1000, strict=True), Whole] = 100
@@ -94,6 +108,28 @@ class OutgoingMessage(BaseModel):
     def _has_body(self) -> OutgoingMessage:
         if self.text is None and self.html is None:
             raise RuleBroken(NO_BODY)
+        return self
+
+    @model_validator(mode="after")
+    def _fits(self) -> OutgoingMessage:
+        texts = (text.encode() for text in (self.text, self.html) if text is not None)
+        size = sum(map(len, texts)) + sum(len(item.content) for item in self.attachments)
+        if size > MOST_CONTENT:
+            raise RuleBroken(TOO_LARGE, size=size, limit=MOST_CONTENT)
+        return self
+
+    @model_validator(mode="after")
+    def _has_shown_pictures(self) -> OutgoingMessage:
+        seen: set[str] = set()
+        for index, item in enumerate(self.attachments):
+            if item.content_id is None:
+                continue
+            path = ("attachments", index, "content_id")
+            if self.html is None:
+                raise RuleBroken(PICTURE_WITHOUT_HTML, *path, content_id=item.content_id)
+            if item.content_id in seen:
+                raise RuleBroken(SAME_PICTURE, *path, content_id=item.content_id)
+            seen.add(item.content_id)
         return self
 
     @property

@@ -19,6 +19,8 @@ LINK_MAC_BYTES = 16
 LOCAL_PART_LIMIT = 64
 """RFC 5321 4.5.3.1.1."""
 KEY_BYTES = 32
+RETURN_PATH_FORM = r"b\+[a-z2-7]{48}"
+"""Regular expression of a return path's local part: base32 of message, address and MAC."""
 
 
 class TokenInvalid(ValueError):

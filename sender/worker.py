@@ -28,7 +28,7 @@ from sender.delivery import Outcome, Pool, Result, Session, Unreachable
 from sender.dkim import Signer
 from sender.jobs import Job, Jobs
 from sender.lists import Element, Lists
-from sender.schemas import State
+from sender.schemas import OutgoingMessage, State
 from sender.suppression import recipient_hash
 from sender.tokens import Tokens
 from vault import VaultError
@@ -141,7 +141,7 @@ class Worker:
             )
             return
         try:
-            mail = self._write(job, route)
+            mail = self._write(job, await self.jobs.complete(job), route)
             password = self._password(job, address)
         except VaultError as fault:
             await self._retry_later(job, fault.code.name, fault.message, address.name)
@@ -187,11 +187,11 @@ class Worker:
         self.pool.put(session)
         await self._finish(job, attempt, route.address, outcome)
 
-    def _write(self, job: Job, route: policy.Route) -> bytes:
+    def _write(self, job: Job, message: OutgoingMessage, route: policy.Route) -> bytes:
         now = self.clock.now()
         token = self.tokens.unsubscribe(job.tenant_id, recipient_hash(job.message.to))
         mail = compose(
-            job.message,
+            message,
             message_id=job.message_id,
             tenant=route.tenant,
             unsubscribe_url=f"{self.public_url.rstrip('/')}/u/{token}",

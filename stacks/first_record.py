@@ -5,10 +5,10 @@ A token that may only read passes every look-up.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from blueprint.document import Record
-from stacks.domaindns import quoted
+from blueprint.document import Record, RecordType
+from stacks.domaindns import strings
 from stacks.zones import create_record
 
 
@@ -17,21 +17,27 @@ def write_first(
 ) -> dict[str, str]:
     """Write the first record of a zone that is missing; return its key and import id.
 
-    `present` are the keys of records that exist. One whose content is an address waits for its
-    host. Returns nothing where no record is missing; raises a fault of Cloudflare.
+    `present` are the keys of records that exist. Returns nothing where no record is missing that
+    can be written before the hosts exist; raises a fault of Cloudflare.
     """
-    missing = (r for r in records if r.key not in present and r.content is not None)
-    record = next(missing, None)
-    if record is None:
+    texts = _independent_texts(records)
+    first = next(((record, text) for record, text in texts if record.key not in present), None)
+    if first is None:
         return {}
+    record, text = first
     fields = {
         "name": record.name,
         "type": record.type,
-        "content": quoted(record, record.content),
+        "content": strings(text),
         "ttl": record.ttl,
         "proxied": False,
         "comment": record.comment,
     }
-    if record.priority is not None:
-        fields["priority"] = record.priority
     return {record.key: f"{zone_id}/{create_record(zone_id, fields)['id']}"}
+
+
+def _independent_texts(records: Sequence[Record]) -> Iterator[tuple[Record, str]]:
+    """Yield the TXT records that name no host, which has no address before it is bought."""
+    for record in records:
+        if record.type is RecordType.TXT and record.content and " a:" not in record.content:
+            yield record, record.content

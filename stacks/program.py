@@ -9,13 +9,14 @@ from typing import Any
 
 import pulumi
 
-from blueprint.document import Blueprint, Host, Record, RecordType
+from blueprint.document import Blueprint, Host, Record
+from blueprint.records import sender
 from blueprint.tenant import Dns
 from blueprint.zones import is_within
 from hostwinds.journal import journal_from_environment
 from kit.faults import Fault, line
 from stacks.adoption import adoptions
-from stacks.domaindns import ZoneRecords, ZoneRecordsArgs
+from stacks.domaindns import ZoneRecords
 from stacks.faults import ADOPTED
 from stacks.first_record import write_first
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
@@ -47,40 +48,37 @@ def declare(blueprint: Blueprint) -> None:
     adopted = sorted(key for zone in zones.values() for key in zone.imports)
     if adopted:
         pulumi.log.warn(line(ADOPTED(records=", ".join(adopted))))
-    declared = [
+    ordered = [
         host
         for host in blueprint.hosts
         if host.zone not in held and host.name not in retained.hosts
         if host.name in state.hosts() or _has_domain(blueprint, held)
     ]
-    _agree(blueprint, declared)
-    hosts = {host.name: MailHost(host.name, MailHostArgs(host)) for host in declared}
+    _agree(blueprint, ordered)
+    hosts = {host.name: MailHost(host.name, MailHostArgs(host)) for host in ordered}
     addresses = {name: ip for host in hosts.values() for name, ip in host.addresses.items()}
     components = {
-        name: ZoneRecords(
-            name,
-            ZoneRecordsArgs(
-                zone.id,
-                [
-                    record
-                    for record in zone.records
-                    if not retained.covers(record)
-                    and (record.address is None or record.address in addresses)
-                ],
-                addresses,
-                {**zone.imports, **zone.written},
-            ),
-        )
+        name: ZoneRecords(name, zone.id, {**zone.imports, **zone.written})
         for name, zone in zones.items()
     }
-    resources: dict[str, pulumi.CustomResource] = {
-        key: record for zone in components.values() for key, record in zone.resources.items()
-    }
+    resources: dict[str, pulumi.CustomResource] = {}
     resources |= state.redeclare(hosts=retained.hosts, records=retained.records, zones=components)
-    forward: dict[str, list[pulumi.Resource]] = defaultdict(list)
-    for record in blueprint.records:
-        if record.type is RecordType.A and record.address and record.key in resources:
-            forward[record.address].append(resources[record.key])
+    declared = [
+        (components[name], record)
+        for name, zone in zones.items()
+        for record in zone.records
+        if not retained.covers(record) and (record.address is None or record.address in addresses)
+    ]
+    for zone, record in declared:
+        if record.address is not None:
+            resources[record.key] = zone.declare(record, addresses[record.address])
+    forward = _forward(blueprint, resources)
+    senders = _senders(blueprint, forward)
+    for zone, record in declared:
+        if record.content is not None:
+            content = _content(record.content, senders)
+            after = forward.get(_address_of(record.key), ())
+            resources[record.key] = zone.declare(record, content, after)
     for host in hosts.values():
         host.declare_reverse_dns(forward)
     summaries = [host.summary() for host in hosts.values()]
@@ -89,6 +87,49 @@ def declare(blueprint: Blueprint) -> None:
     pulumi.export("hosts", summaries + [summary for summary in previous if summary is not None])
     pulumi.export("records", pulumi.Output.from_input(_ids(resources)).apply(_present))
     pulumi.export("held", [_held(zone, fault) for zone, fault in held.items()])
+
+
+def _forward(
+    blueprint: Blueprint, resources: Mapping[str, pulumi.CustomResource]
+) -> dict[str, list[pulumi.CustomResource]]:
+    """Return the A records of each address."""
+    forward: defaultdict[str, list[pulumi.CustomResource]] = defaultdict(list)
+    for record in blueprint.records:
+        if record.address and record.key in resources:
+            forward[record.address].append(resources[record.key])
+    return forward
+
+
+def _senders(
+    blueprint: Blueprint, forward: Mapping[str, list[pulumi.CustomResource]]
+) -> dict[str, pulumi.Output[bool]]:
+    """Return by the term of an SPF record for a host whether its name has an address."""
+    return {
+        sender(host.egress_name): pulumi.Output.all(
+            *(
+                known_or_none(record.id)
+                for address in host.addresses
+                for record in forward.get(address.name, ())
+            )
+        ).apply(any)
+        for host in blueprint.hosts
+    }
+
+
+def _content(content: str, senders: Mapping[str, pulumi.Output[bool]]) -> pulumi.Input[str]:
+    """Return the content of a record, an SPF record without hosts whose names have no address.
+
+    They would be void look-ups, and the third makes the record an error (RFC 7208 section 4.6.4).
+    """
+    terms = content.split(" ")
+    listed = {term: exists for term, exists in senders.items() if term in terms}
+    if not listed:
+        return content
+
+    def without(exist: Mapping[str, bool]) -> str:
+        return " ".join(term for term in terms if exist.get(term, True))
+
+    return pulumi.Output.all(**listed).apply(without)
 
 
 @dataclass(frozen=True)
@@ -193,10 +234,15 @@ def _retained(
     return _Retained(hosts, retained | {key for key in records if _host_of(key) in hosts})
 
 
-def _host_of(key: str) -> str:
-    """Return the host of a record's key (`mx1-2/A`), empty for a domain's (`acme.example/MX`)."""
+def _address_of(key: str) -> str:
+    """Return the address of a record's key (`mx1-2/A`), empty for a domain's."""
     address = key.partition("/")[0]
-    return "" if "." in address else address.rpartition("-")[0]
+    return "" if "." in address else address
+
+
+def _host_of(key: str) -> str:
+    """Return the host of a record's key, empty for a domain's."""
+    return _address_of(key).rpartition("-")[0]
 
 
 def _held(zone: str, fault: Fault) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from blueprint.document import Blueprint
 from blueprint.platform import OFFLINE
+from kit.web import without_redirects
 from stacks.faults import (
     BAD_BLUEPRINT,
     CONTROL_PLANE_REFUSED,
@@ -66,7 +67,7 @@ def _from_control_plane(url: str, tenant: str) -> str:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
             f"{url}/api/v1/tenants/{tenant}/blueprint", headers={"Authorization": f"Bearer {key}"}
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - as above
+        with without_redirects().open(request, timeout=TIMEOUT) as response:
             return str(response.read().decode())
     except urllib.error.HTTPError as error:
         with error:

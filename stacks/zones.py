@@ -18,6 +18,7 @@ import idna
 from blueprint.mail_address import meant_domain
 from blueprint.zones import possible_zones
 from kit.faults import Fault
+from kit.web import without_redirects
 from stacks.faults import (
     CLOUDFLARE_ERROR,
     CLOUDFLARE_RATE_LIMITED,
@@ -158,7 +159,7 @@ def _send(target: str, body: Mapping[str, Any] | None = None) -> Any:
             None if body is None else json.dumps(body).encode(),
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - as above
+        with without_redirects().open(request, timeout=TIMEOUT) as response:
             answer = json.load(response)
     except urllib.error.HTTPError as error:
         error.close()

@@ -38,6 +38,24 @@ PASSWORD_REFUSED = FAULTS.code(
     example={"server": "PostgreSQL", "file": ".penguin/postgres/password"},
     acts=Actor.OPERATOR,
 )
+NO_ACCOUNT = FAULTS.code(
+    "servers.no_account",
+    message="the account {account} cannot be created: {reason}",
+    remedy="create a system account of that name without login, or set PENGUIN_DATABASE__DSN and "
+    "PENGUIN_REDIS__URL to servers of your own",
+    cause="Servers that root starts run as an account of their own, which is not on this machine.",
+    example={"account": "penguin-servers", "reason": "this machine has no useradd"},
+    acts=Actor.OPERATOR,
+)
+NOT_REACHABLE = FAULTS.code(
+    "servers.not_reachable",
+    message="the account {account} cannot reach {directory}",
+    remedy="set PENGUIN_STATE_DIR to a directory below one that every user may enter",
+    cause="The servers of root run as an account of their own, and a directory above their data is "
+    "closed to other users.",
+    example={"account": "penguin-servers", "directory": "/root/state/postgres"},
+    acts=Actor.OPERATOR,
+)
 
 ENGINE_MISSING = FAULTS.code(
     "engine.missing",

@@ -13,6 +13,7 @@ from composition.phases import Adapters, make_phases
 from composition.process import start
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.clock import now
+from controlplane.conditions.doubts import Patience
 from controlplane.database import Database
 from controlplane.hostwinds.root_password import root_password
 from controlplane.pulumi.engine import PulumiEngine
@@ -43,6 +44,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
             ),
             root_password=partial(root_password, environment=environment(settings)),
             cloud_deadline=settings.reconciler.cloud_deadline,
+            patience=Patience(settings.verification.looks, settings.verification.period),
         )
     )
 

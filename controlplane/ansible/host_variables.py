@@ -7,6 +7,7 @@ from typing import Any
 from blueprint.document import Blueprint
 from blueprint.document import Host as BlueprintHost
 from controlplane.reconciler.ports import HostSecrets, ObservedAddress, ObservedHost
+from sender.tokens import RETURN_PATH_FORM
 
 
 def host_variables(
@@ -30,6 +31,7 @@ def host_variables(
         "tenant": blueprint.tenant,
         "name": observed.name,
         "digest": blueprint.digest,
+        "return_path": RETURN_PATH_FORM,
         "root_keys": [_root_key(blueprint)],
         "primary": _address(primary),
         "addresses": [_address(address) for address in existing],
@@ -85,11 +87,13 @@ def _root_key(blueprint: Blueprint) -> str:
 def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, list[str]]:
     """Domains whose mail this host accepts, and the host's own names (RFC 5321, 4.5.1)."""
     domains = [domain for domain in blueprint.domains if domain.mail_host == planned.primary.helo]
-    names = {address.helo for address in planned.addresses} - {domain.name for domain in domains}
+    own = {domain.name for domain in domains}
+    names = {address.helo for address in planned.addresses} - own
     return {
         "domains": sorted(domain.name for domain in domains),
         "return_paths": sorted(domain.return_path for domain in domains),
         "names": sorted(names),
+        "mailboxes": sorted(box.address for box in blueprint.mailboxes if box.domain in own),
     }
 
 

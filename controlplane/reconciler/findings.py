@@ -1,11 +1,51 @@
-"""Aggregates findings of a verifier to a verdict."""
+"""Aggregates findings of a verifier to a verdict; what was True stays so in passing trouble."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from controlplane.conditions.model import Verdict, bad, ok, unknown
+from controlplane.conditions import doubts
+from controlplane.conditions.doubts import Doubt, Patience
+from controlplane.conditions.model import Status, Verdict, bad, ok, unknown
 from controlplane.reconciler.ports import Finding
+from controlplane.reconciler.session import Session
+from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.table import Row
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The findings of one look, and the doubts about subjects whose condition is True."""
+
+    findings: Sequence[Finding]
+    doubts: Mapping[str, Doubt]
+
+    def of(self, subject: str) -> list[Finding]:
+        """Return the findings of one subject."""
+        return [finding for finding in self.findings if finding.subject == subject]
+
+
+async def look(
+    findings: Sequence[Finding], row: Row, snapshot: Snapshot, session: Session
+) -> Looked:
+    """Record a look: which of the subjects that are True were wrong in it, or not answered."""
+    trusted = {
+        finding.subject
+        for finding in findings
+        if snapshot.conditions.is_true(finding.subject, row.condition)
+    }
+    wrong = {f.subject for f in findings if f.ok is False and f.subject in trusted}
+    unanswered = {f.subject for f in findings if f.ok is None and f.subject in trusted}
+    async with session.begin() as connection:
+        recorded = await doubts.record(
+            connection,
+            snapshot.tenant.id,
+            row.condition,
+            wrong=sorted(wrong),
+            unanswered=sorted(unanswered - wrong),
+        )
+    return Looked(findings, recorded)
 
 
 def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> Verdict:
@@ -22,6 +62,30 @@ def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> V
             return unknown(_reason(finding), _sentence(finding))
     remarks = dict.fromkeys(_sentence(finding) for finding in findings if finding.code is not None)
     return ok(reason, ". ".join(remarks))
+
+
+def held(
+    verdict: Verdict,
+    reason: str,
+    findings: Sequence[Finding],
+    doubt: Doubt | None,
+    patience: Patience,
+) -> Verdict:
+    """Return the verdict on a subject whose condition is True so far.
+
+    Nothing unanswered changes it. A wrong answer does when it persists, and at once where our key
+    or host is gone.
+    """
+    if verdict.status is Status.TRUE:
+        return verdict
+    if verdict.status is Status.UNKNOWN:
+        return ok(reason, f"not confirmed by the last look: {verdict.message}")
+    if doubt is None or patience.is_over(doubt) or any(finding.gone for finding in findings):
+        return verdict
+    minutes = int(doubt.age.total_seconds() // 60)
+    looks = f"look {doubt.looks} of {patience.looks}, {minutes} min after the first"
+    limit = f"{patience.period.total_seconds() / 60:g} min"
+    return ok(reason, f"wrong by {looks}, and taken for wrong after {limit}: {verdict.message}")
 
 
 def _reason(finding: Finding) -> str:

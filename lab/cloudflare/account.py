@@ -68,10 +68,13 @@ class CloudflareAccount:
         self._lock = threading.RLock()
 
     def add_token(
-        self, permissions: Collection[Permission | str], zones: Collection[str] | None = None
+        self,
+        permissions: Collection[Permission | str],
+        zones: Collection[str] | None = None,
+        read_only: Collection[str] = (),
     ) -> str:
         """Make a token with these permissions, for these zones or all; return its text."""
-        return self.tokens.add(permissions, zones)
+        return self.tokens.add(permissions, zones, read_only)
 
     def zones(self, permissions: Collection[str] = READ_WRITE) -> list[Record]:
         """List all zones by name."""

@@ -19,7 +19,14 @@ from lab.cloudflare import query
 from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.bindfile import exported
 from lab.cloudflare.control import control_routes
-from lab.cloudflare.errors import Refusal, bad_body, internal, no_route, out_of_reach
+from lab.cloudflare.errors import (
+    Refusal,
+    bad_body,
+    internal,
+    no_route,
+    not_permitted,
+    out_of_reach,
+)
 from lab.cloudflare.tokens import Permission, Token
 
 T = TypeVar("T")
@@ -100,6 +107,8 @@ def _guarded(
                 name = await run_in_threadpool(account.name_of, zone)
                 if not token.reaches(name):
                     raise out_of_reach()
+                if writes and name in token.read_only:
+                    raise not_permitted()
             response = await handler(request, token)
         except Fault:  # the name server behind us
             return _refused(internal(), headers)

@@ -37,10 +37,11 @@ class _Controls:
         return JSONResponse({"name": name})
 
     async def add_token(self, request: Request) -> Response:
-        """Make a token: `{"permissions": [...], "zones": [...]}`, the zones may be left out."""
+        """Make a token: `{"permissions": [...], "zones": [...], "read_only": [...]}`."""
         body = await request.json()
+        read_only = body.get("read_only", ())
         try:
-            token = self._account.add_token(body["permissions"], body.get("zones"))
+            token = self._account.add_token(body["permissions"], body.get("zones"), read_only)
         except ValueError as unknown:
             return JSONResponse({"error": str(unknown)}, 400)
         return JSONResponse({"token": token})

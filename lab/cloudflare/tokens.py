@@ -3,7 +3,8 @@
 A test makes a token by `account.add_token(READ_ONLY)`, or one for some zones by
 `account.add_token(READ_WRITE, zones={"acme.example"})`; both return the token's text. Over HTTP it
 is `POST /_lab/tokens` with `{"permissions": ["#dns_records:read", "#zone:read"], "zones": [...]}`,
-answered by `{"token": "..."}`; zones may be left out.
+answered by `{"token": "..."}`; zones may be left out. `read_only` names zones that refuse its
+writes.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Token:
     permissions: frozenset[Permission]
     zones: frozenset[str] | None = None
     """Names of the zones that it reaches; None: all of the account."""
+    read_only: frozenset[str] = frozenset()
+    """Names of zones that it may read and not write, whatever its permissions."""
     id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def reaches(self, zone: str) -> bool:
@@ -67,12 +70,16 @@ class Tokens:
         self._email, self._key = email, key
 
     def add(
-        self, permissions: Collection[Permission | str], zones: Collection[str] | None = None
+        self,
+        permissions: Collection[Permission | str],
+        zones: Collection[str] | None = None,
+        read_only: Collection[str] = (),
     ) -> str:
         """Make a token; raises ValueError for an unknown permission."""
         text = secrets.token_urlsafe(LENGTH)
         allowed = frozenset(Permission(permission) for permission in permissions)
-        self._tokens[text] = Token(allowed, None if zones is None else frozenset(zones))
+        reached = None if zones is None else frozenset(zones)
+        self._tokens[text] = Token(allowed, reached, frozenset(read_only))
         return text
 
     def authenticated(self, headers: Mapping[str, str]) -> Token:

@@ -3,7 +3,8 @@
 """Creates files, links and directories as specified, in one call.
 
 Writing is atomic (a new file in the same directory replaces the old one), so that a daemon reads
-either the old or the new content.
+either the old or the new content. Owner and mode are set by descriptor: in a directory of another
+account a name may become a link at any moment, which root must not follow.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ def _attributes_differ(path: Path, uid: int, gid: int, mode: int) -> bool:
     return (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) != (uid, gid, mode)
 
 
-def _apply_attributes(path: Path, uid: int, gid: int, mode: int) -> None:
-    os.chown(path, uid, gid)
-    path.chmod(mode)
+def _apply_attributes(descriptor: int, uid: int, gid: int, mode: int) -> None:
+    os.fchown(descriptor, uid, gid)
+    os.fchmod(descriptor, mode)
 
 
 def _read(path: Path) -> str | None:
@@ -73,8 +74,8 @@ def write_file(file: dict[str, Any], check: bool) -> dict[str, str] | None:
             with os.fdopen(handle, "w", encoding="utf-8") as target:
                 target.write(content)
                 target.flush()
+                _apply_attributes(target.fileno(), uid, gid, mode)
                 os.fsync(target.fileno())
-            _apply_attributes(temporary, uid, gid, mode)
             temporary.rename(path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
@@ -92,7 +93,11 @@ def make_directory(file: dict[str, Any], check: bool) -> dict[str, str] | None:
         return None
     if not check:
         path.mkdir(parents=True, exist_ok=True)
-        _apply_attributes(path, uid, gid, mode)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _apply_attributes(descriptor, uid, gid, mode)
+        finally:
+            os.close(descriptor)
     return _difference(path, "", "directory\n")
 
 

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
 from controlplane.reconciler.ports import CloudState, Finding
-from controlplane.verification.faults import MISSING, NO_BANNER, UNANSWERED, UNCLEAR
+from controlplane.verification.faults import (
+    DKIM_INVALID,
+    MISSING,
+    NO_BANNER,
+    UNANSWERED,
+    UNCLEAR,
+)
 from kit.faults import Code
 from tests.support.points import Points
 
@@ -83,6 +90,7 @@ class MemoryInternet:
             code = self.wrong.get((subject, check))
             if code is not None:
                 checked = code not in UNANSWERED | {UNCLEAR}
-                return [*findings, Finding.of(subject, check, code.shown(), checked=checked)]
+                finding = Finding.of(subject, check, code.shown(), checked=checked)
+                return [*findings, replace(finding, gone=code is DKIM_INVALID)]
             findings.append(Finding(subject, check, True, "right"))
         return findings

@@ -6,6 +6,8 @@ a rule that no schema expresses from a field whose schema is too wide.
 
 from __future__ import annotations
 
+from typing import Any
+
 import schemathesis
 from schemathesis.checks import CheckContext
 from schemathesis.core.transport import Response
@@ -29,7 +31,7 @@ ACROSS_FIELDS = {
 
 @schemathesis.check
 def data_of_the_schema_is_accepted(
-    context: CheckContext, response: Response, case: Case
+    context: CheckContext, response: Response, case: Case[Any]
 ) -> bool | None:
     """Fail where a single field of valid data is refused."""
     if response.status_code in (412, 422):

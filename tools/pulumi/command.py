@@ -6,27 +6,29 @@ import hashlib
 import os
 import platform
 import shutil
+import ssl
 import subprocess
 import tarfile
 import tempfile
-import urllib.request
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kit.locks import locked
 from kit.paths import cache_dir
+from kit.web import encrypted_only
 from tools.faults import BUILD_FAILED, GO_MISSING
-from tools.pulumi.parts import VERSION, Kind, Part
+from tools.pulumi.parts import CHECKSUMS, VERSION, Kind, Part
 
 Progress = Callable[[str], None]
 
 MODULES = Path(__file__).resolve().parent
 """Holds go.mod and go.sum of the wrapper module."""
-DOWNLOAD = "https://get.pulumi.com/releases/sdk"
+DOWNLOAD = "https://github.com/pulumi/pulumi/releases/download"
 BUILD_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
@@ -74,26 +76,44 @@ def cached() -> Part | None:
     return None
 
 
-def download(progress: Progress, base: str = DOWNLOAD, timeout: float = 5) -> Part | None:
-    """Fetch the official distribution; None where it cannot be downloaded completely.
+@dataclass(frozen=True)
+class Source:
+    """Where the official distribution comes from, and what it must be."""
 
-    `timeout` is the number of seconds without data after which the server counts as unreachable.
+    base: str = DOWNLOAD
+    checksums: Mapping[str, str] = field(default_factory=lambda: CHECKSUMS)
+    """SHA-256 by system and machine; nothing is downloaded for others."""
+    context: ssl.SSLContext | None = None
+    """Trust of the connection; None: the system's."""
+    timeout: float = 5
+    """Seconds without data after which the server counts as unreachable; a short time keeps closed
+    networks quick."""
+
+
+def download(progress: Progress, source: Source | None = None) -> Part | None:
+    """Fetch the official distribution; None where it cannot be had complete and unchanged.
+
+    No program of it runs before its checksum is known to be right.
     """
+    source = source or Source()
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    url = f"{base}/pulumi-v{VERSION}-{platform.system().lower()}-{machine}.tar.gz"
+    system = f"{platform.system().lower()}-{machine}"
+    if system not in source.checksums:
+        return None
+    url = f"{source.base}/v{VERSION}/pulumi-v{VERSION}-{system}.tar.gz"
     with _exclusive("download"), _scratch("downloading-") as scratch:
         if (part := cached()) is not None:
             return part
         archive = scratch / "pulumi.tar.gz"
         unpacked = scratch / "unpacked"
         try:
-            # The address is a constant of this file; a short time-out keeps closed networks quick.
-            with (
-                urllib.request.urlopen(url, timeout=timeout) as response,  # noqa: S310
-                archive.open("wb") as file,
-            ):
+            opener = encrypted_only(source.context)
+            with opener.open(url, timeout=source.timeout) as response, archive.open("wb") as file:
                 progress("downloading the official distribution")
                 shutil.copyfileobj(response, file)
+            if _digest(archive) != source.checksums[system]:
+                progress(f"the file at {url} is not the one that Pulumi published: not used")
+                return None
             _unpack(archive, unpacked)
         except (OSError, EOFError, HTTPException, tarfile.TarError, zlib.error):
             return None
@@ -104,6 +124,11 @@ def download(progress: Progress, base: str = DOWNLOAD, timeout: float = 5) -> Pa
         unpacked.rename(ready / "bin")
         _replace(ready, _downloaded())
     return cached()
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _unpack(archive: Path, directory: Path) -> None:

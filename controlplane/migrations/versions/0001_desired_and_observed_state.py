@@ -61,6 +61,15 @@ create table oltp.conditions (
     last_transition_at timestamptz not null,
     primary key (tenant_id, subject, type)
 );
+create table oltp.doubts (
+    tenant_id uuid not null references oltp.tenants on delete cascade,
+    subject text not null,
+    type text not null,
+    looks integer not null,
+    since timestamptz not null,
+    primary key (tenant_id, subject, type)
+);
+comment on table oltp.doubts is 'conditions that are True and were wrong at the last looks';
 create table oltp.operations (
     id uuid primary key,
     tenant_id uuid not null,
@@ -177,6 +186,7 @@ TENANT_TABLES = {
     "schedule": "select, update (due_at, priority, requests, attempts)",
     "digests": "select, insert",
     "secrets": None,
+    "doubts": None,
 }
 """What the API role may do within a tenant; None: nothing."""
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from blueprint.tenant import Dns as Provider
+from controlplane.conditions.doubts import Patience
 from controlplane.conditions.model import TENANT, Verdict, unknown
-from controlplane.reconciler.findings import verdict_of
+from controlplane.reconciler.findings import Looked, held, look, verdict_of
 from controlplane.reconciler.phase import Phase, Verdicts
-from controlplane.reconciler.ports import Finding, Verifier
+from controlplane.reconciler.ports import Verifier
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, kind_of, subject
 from controlplane.reconciler.table import Row
 
-Findings = Sequence[Finding]
+VERIFIED = "DnsVerified"
 
 
-class Dns(Phase[Findings]):
-    """Only observes: records are written by phase `cloud`, or by the owner of the zone."""
+class Dns(Phase[Looked]):
+    """Only observes: records are written by phase `cloud`, or by the owner of the zone.
+
+    What was verified stays so through trouble of name servers and passing mistakes.
+    """
 
     row = Row(
         name="dns",
@@ -28,15 +30,16 @@ class Dns(Phase[Findings]):
         needs=("cloud",),
     )
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(self, verifier: Verifier, patience: Patience) -> None:
         self._verifier = verifier
+        self._patience = patience
 
-    async def observe(self, snapshot: Snapshot, session: Session) -> Findings:
+    async def observe(self, snapshot: Snapshot, session: Session) -> Looked:
         """Look up every name."""
-        del session
-        return await self._verifier.verify_dns(snapshot.blueprint, snapshot.cloud)
+        findings = await self._verifier.verify_dns(snapshot.blueprint, snapshot.cloud)
+        return await look(findings, self.row, snapshot, session)
 
-    def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: Looked, snapshot: Snapshot) -> Verdicts:
         """Return for each host, address and domain whether its names are right."""
         manual = {
             subject(Kind.DOMAIN, domain.name)
@@ -52,6 +55,10 @@ class Dns(Phase[Findings]):
             if kind == Kind.ADDRESS and name not in assigned:
                 verdicts[part] = unknown("WaitingForProvider", "the address has no IP yet")
                 continue
-            own = [finding for finding in observed if finding.subject == part]
-            verdicts[part] = verdict_of(own, "DnsVerified", waits=part in manual)
+            own = observed.of(part)
+            verdict = verdict_of(own, VERIFIED, waits=part in manual)
+            if snapshot.conditions.is_true(part, self.row.condition):
+                doubt = observed.doubts.get(part)
+                verdict = held(verdict, VERIFIED, own, doubt, self._patience)
+            verdicts[part] = verdict
         return verdicts

@@ -24,5 +24,7 @@ def downgrade() -> None:
     """Drop everything but the version table's schema."""
     op.execute("drop schema directory cascade")
     op.execute("drop schema suppression cascade")
-    op.execute("drop table queue.events, queue.payloads, queue.usage, queue.jobs")
+    op.execute(
+        "drop table queue.events, queue.attachments, queue.payloads, queue.usage, queue.jobs"
+    )
     op.execute("drop sequence queue.lease_tokens")

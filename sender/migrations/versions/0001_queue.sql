@@ -59,6 +59,16 @@ create table queue.payloads (
     body jsonb not null
 );
 
+-- Apart from the body, which is read for every list and decision; most files are compressed already.
+create table queue.attachments (
+    job_id uuid not null references queue.jobs on delete cascade,
+    number integer not null,
+    tenant_id uuid not null,
+    content bytea not null,
+    primary key (job_id, number)
+);
+alter table queue.attachments alter column content set storage external;
+
 create table queue.events (
     id bigint generated always as identity primary key,
     job_id uuid not null references queue.jobs on delete cascade,
@@ -128,7 +138,7 @@ declare
     own text := 'tenant_id = nullif(current_setting(''app.current_tenant_id'', true), '''')::uuid';
 begin
     foreach tenant_table in array array[
-        'queue.jobs', 'queue.payloads', 'queue.events', 'directory.entries', 'directory.homes', 'suppression.entries'
+        'queue.jobs', 'queue.payloads', 'queue.attachments', 'queue.events', 'directory.entries', 'directory.homes', 'suppression.entries'
     ] loop
         execute format('alter table %s enable row level security', tenant_table);
         execute format('alter table %s force row level security', tenant_table);
@@ -160,7 +170,7 @@ $$;
 
 grant usage on schema queue, directory, suppression to {api}, {operator}, {controller}, {sender};
 
-grant select, insert on queue.jobs, queue.payloads, queue.events to {api};
+grant select, insert on queue.jobs, queue.payloads, queue.attachments, queue.events to {api};
 grant update (run_at) on queue.jobs to {api}, {operator};
 grant select on directory.homes to {api};
 grant select, insert, update, delete on directory.stops to {api};

@@ -26,6 +26,7 @@ from tests.support.command_line import run_process
 from tests.support.processes import connects_to, mentioning
 from tests.support.waiting import wait_for
 from tools.servers import shared_memory
+from tools.servers.process import Account
 
 pytestmark = [
     pytest.mark.hosts,
@@ -215,7 +216,7 @@ def down_leaves_nothing() -> None:
     assert mentioning(state_dir(), excluded=excluded) == {}
     assert clear_abandoned(default_root()) == 0
     assert leftovers.of(local.lab_dir()) == {}
-    assert shared_memory.attached(segment) is None
+    assert shared_memory.attached(segment, Account.for_servers().uid) is None
     assert set(SHARED_MEMORY.glob("PostgreSQL.*")) <= dynamic
 
 

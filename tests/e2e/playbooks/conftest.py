@@ -145,6 +145,7 @@ def _blueprint(public_key: str) -> Blueprint:
                 "region": "us-west",
                 "hosts": [{"name": "mx1", "addresses": ADDRESSES, "zone": "play.example"}],
                 "domains": [{"name": "play.example"}],
+                "mailboxes": [{"address": f"{name}@play.example"} for name in ("sales", "o'n/$1")],
             },
         },
         platform=PLATFORM,

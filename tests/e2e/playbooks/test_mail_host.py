@@ -22,7 +22,7 @@ from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 
-RETURN_PATH = "b+abc234@b.play.example"
+RETURN_PATH = f"b+{'abc234' * 8}@b.play.example"
 MESSAGE = (
     "From: Ann <ann@play.example>\r\nTo: bob@rcpt.example\r\nSubject: {subject}\r\n"
     "Message-ID: <{subject}@play.example>\r\n\r\nHello.\r\n"
@@ -40,6 +40,15 @@ def code_of(client: smtplib.SMTP, sender: str, recipient: str) -> int:
         if code != 250:
             return code
     return 250
+
+
+def arrived(host: Any, text: str, directory: str) -> str:
+    """Return the path of the mail with this text, once it is in a directory."""
+    found = host.shell(
+        f"for i in $(seq 50); do grep -rl '{text}' /var/mail/penguin/'{directory}'/new "
+        "&& break; sleep 0.2; done"
+    )
+    return str(found).strip()
 
 
 class TestConfiguring:
@@ -147,7 +156,14 @@ class TestSending:
             assert code_of(client, RETURN_PATH, "bob@rcpt.example") == 554
 
     @pytest.mark.parametrize(
-        "sender", ["ann@play.example", "b+abc234@b.foreign.example", "b@b.play.example", ""]
+        "sender",
+        [
+            "ann@play.example",
+            RETURN_PATH.replace("play", "foreign"),
+            "b+abc234@b.play.example",
+            "b@b.play.example",
+            "",
+        ],
     )
     def test_return_path_of_another_domain_is_refused(self, mail_host, sender) -> None:
         with mail_host.login("mx1-2") as client:
@@ -168,6 +184,11 @@ class TestReceiving:
             ("postmaster@play.example", 250),
             ("abuse@b.play.example", 250),
             ("postmaster@mx1-2.play.example", 250),
+            ("sales@play.example", 250),
+            ("Sales+Spring@play.example", 250),
+            ("o'n/$1@play.example", 250),
+            ("b+x@b.play.example", 550),
+            (RETURN_PATH.replace("b+", "b+a"), 550),
             ("nobody@play.example", 550),
             ("bob@rcpt.example", 554),
         ],
@@ -183,15 +204,59 @@ class TestReceiving:
         with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
             client.sendmail("", [RETURN_PATH], MESSAGE.format(subject="returned"))
 
-        output = mail_host.shell(
-            "for i in $(seq 50); do grep -rl 'Subject: returned' /var/mail/penguin/bounces/new "
-            "&& break; sleep 0.2; done"
+        assert arrived(mail_host, "returned", "bounces")
+        aged = (
+            "cd /var/mail/penguin/bounces/new; touch -d '15 days ago' *; touch -d '13 days ago' new"
         )
-        assert output.strip()
+        mail_host.shell(f"{aged}; systemd-tmpfiles --clean")
+        assert mail_host.shell("ls /var/mail/penguin/bounces/new") == "new\n"
+        assert mail_host.shell("systemctl is-active systemd-tmpfiles-clean.timer") == "active\n"
 
-    def test_egress_addresses_have_no_port_25(self, mail_host) -> None:
-        with pytest.raises(OSError, match=r"timed out|refused"):
-            socket.create_connection((mail_host.observed.addresses[1].ip, 25), 1)
+    @pytest.mark.parametrize(
+        ("mailbox", "directory"),
+        [("sales", "sales%40play.example"), ("o'n/$1", "o%27n%2F%241%40play.example")],
+    )
+    def test_mail_of_a_declared_mailbox_is_kept_in_its_own_directory(
+        self, mail_host, mailbox, directory
+    ) -> None:
+        subject = f"for-{directory}"
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+            recipient = f"{mailbox}@play.example"
+            client.sendmail("z@else.example", [recipient], MESSAGE.format(subject=subject))
+
+        assert arrived(mail_host, subject, f"people/{directory}")
+
+    @pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r"])
+    def test_message_hidden_in_another_stays_part_of_it(self, mail_host, end) -> None:
+        subject = f"smuggled-{end.hex()}"
+        hidden = b"MAIL FROM:<>\r\nRCPT TO:<abuse@play.example>\r\nDATA\r\nhidden\r\n"
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+            assert code_of(client, "z@else.example", "abuse@play.example") == 250
+            assert client.docmd("DATA")[0] == 354
+            client.send(f"Subject: {subject}\r\n\r\nfirst".encode() + end + hidden)
+            client.send(b"\r\n.\r\n")
+            assert client.getreply()[0] == 250
+            client.sock.settimeout(1)  # type: ignore[union-attr]  # it is connected
+            with pytest.raises(TimeoutError):
+                client.getreply()
+
+        assert arrived(mail_host, subject, "postmaster")
+        assert (
+            mail_host.shell(f"grep -rl '{subject}' /var/mail/penguin/postmaster/new | wc -l")
+            == "1\n"
+        )
+        assert mail_host.shell("cat /var/mail/penguin/postmaster/new/* | grep -c ^hidden") != "0\n"
+
+    def test_client_that_talks_before_its_turn_is_cut_off(self, mail_host) -> None:
+        with socket.create_connection((mail_host.observed.primary_ip, 25), 10) as stream:
+            stream.sendall(b"HELO x.example\r\nMAIL FROM:<>\r\n" * 2)
+            received = b"".join(iter(lambda: stream.recv(1000), b""))
+        assert b"5.5.0" in received
+        assert b"2.1.0" not in received
+
+    def test_egress_addresses_refuse_port_25_at_once(self, mail_host) -> None:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((mail_host.observed.addresses[1].ip, 25), 5)
 
 
 class TestTrouble:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 
+import pytest
 import yaml
 
 from cli import faults
@@ -130,3 +132,62 @@ def test_apply_beyond_the_plan_names_the_line_of_the_file(plane, penguin, file, 
     output = capsys.readouterr().err
     assert "error[tenant.plan_limit]" in output
     assert f"  at: {file}:9:3 spec.domains\n" in output
+
+
+@pytest.mark.parametrize("format_", ["yaml", "json"])
+@pytest.mark.parametrize(
+    "words", [("get", "tenant/acme"), ("get", "tenants"), ("describe", "tenant/acme")]
+)
+def test_apply_reads_what_get_and_describe_print(plane, penguin, file, capsys, format_, words):
+    other = file.with_name("other.yaml")
+    labels = "labels: {a: '010', b: 'yes', c: '2026-01-01', d: '1e3', e: 'null', f: '8', g: ''}"
+    text = (
+        file.read_text()
+        .replace("acme", "other")
+        .replace("{name: other}", f"{{name: other, {labels}}}")
+    )
+    other.write_text(text)
+    assert penguin("apply", "-f", str(file.parent)) == 0
+    capsys.readouterr()
+    assert penguin(*words, "-o", format_) == 0
+    printed = io.BytesIO(capsys.readouterr().out.encode())
+    assert penguin("apply", "-f", "-", stdin=io.TextIOWrapper(printed), sleep=None) == 0
+    names = ["acme"] if "tenant/acme" in words else ["acme", "other"]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("tenant/")]
+    assert [line.partition(",")[0] for line in lines] == [f"tenant/{n} unchanged" for n in names]
+
+
+def test_apply_reads_a_page_of_the_api_and_a_list_of_kubectl(plane, penguin, file, capsys):
+    document = yaml.safe_load(file.read_text())
+    for kind in ({"apiVersion": "v1", "kind": "List"}, {"next": None}):
+        file.write_text(json.dumps({**kind, "items": [document]}, indent="\t"))
+        assert penguin("apply", "-f", str(file)) == 0
+        document["spec"]["hosts"][0]["addresses"] = "8"
+        file.write_text(json.dumps({**kind, "items": [document]}))
+        assert penguin("apply", "-f", str(file)) == 1
+        document["spec"]["hosts"][0]["addresses"] = 2
+        assert "spec.hosts[0].addresses" in capsys.readouterr().err
+
+
+def test_dry_run_stores_nothing_and_tells_what_would_happen(plane, penguin, file, capsys):
+    cost = "$43.98 a month (server dry run)"
+    assert penguin("apply", "-f", str(file), "--dry-run=server") == 0
+    assert capsys.readouterr().out == f"tenant/acme created, {cost}\n"
+    assert penguin("get", "tenant/acme") == 1
+    assert penguin("apply", "-f", str(file), "-R", "--dry-run=none") == 0
+    capsys.readouterr()
+    assert penguin("apply", "-f", str(file), "--dry-run=server") == 0
+    assert capsys.readouterr().out == f"tenant/acme unchanged, {cost}\n"
+    file.write_text(file.read_text().replace("acme-mail.example", "mail.example"))
+    assert penguin("apply", "-f", str(file), "--dry-run", "server", "-o", "json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["outcome"] == "configured"
+    assert penguin("diff", "-f", str(file)) == 2
+    file.write_text(file.read_text().replace("business", "starter").replace("mail.e", "d.e"))
+    domains = "".join(f", {{name: d{n}.example}}" for n in range(6))
+    file.write_text(
+        file.read_text().replace("{name: acme.example}", "{name: acme.example}" + domains)
+    )
+    assert penguin("apply", "-f", str(file), "--dry-run=client") == 0
+    assert "valid, $" in capsys.readouterr().out
+    assert penguin("apply", "-f", str(file), "--dry-run=server") == 1
+    assert f"at: {file}:9:3 spec.domains" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,8 +108,9 @@ class Installation:
 
 
 @pytest.fixture
-def installation(tmp_path: Path, database: str) -> Iterator[Installation]:
-    initialized = Installation(tmp_path, database)
+def installation(servers_dir: Path, database: str) -> Iterator[Installation]:
+    directory = servers_dir / uuid.uuid4().hex[:6]  # the embedded servers' account can reach it
+    initialized = Installation(directory, database)
     assert initialized.run("init").returncode == 0
     yield initialized
-    Valkey(tmp_path / "valkey").stop()  # the embedded one, unless another is configured
+    Valkey(directory / "valkey").stop()  # the embedded one, unless another is configured

@@ -11,7 +11,14 @@ import pytest
 from blueprint import faults as document_faults
 from controlplane import faults
 from controlplane.identity.keys import Scope
-from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND, NO_BODY
+from sender.faults import (
+    IDEMPOTENCY_MISMATCH,
+    MESSAGE_NOT_FOUND,
+    NO_BODY,
+    PICTURE_WITHOUT_HTML,
+    SAME_PICTURE,
+    TOO_LARGE,
+)
 from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows
 
@@ -68,11 +75,27 @@ async def test_message_with_several_mistakes_lists_them(acme, client_of) -> None
     assert remedies["to"] == "write the whole address, such as bob@example.com"
 
 
-async def test_message_without_a_body_is_refused(acme, client_of) -> None:
+PICTURE = {"content": "AAAA", "content_id": "logo@acme.example"}
+HALF = {"content": "A" * 8_000_000}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "path"),
+    [
+        ({"text": None}, NO_BODY, ""),
+        ({"attachments": [PICTURE]}, PICTURE_WITHOUT_HTML, "attachments[0].content_id"),
+        ({"html": "x", "attachments": [PICTURE] * 2}, SAME_PICTURE, "attachments[1].content_id"),
+        ({"attachments": [HALF] * 2}, TOO_LARGE, ""),
+    ],
+)
+async def test_message_whose_fields_do_not_go_together_is_refused(
+    acme, client_of, changes, code, path
+) -> None:
     client = await client_of(acme["id"])
-    answer = await client.post("/messages", json={**MESSAGE, "text": None})
+    answer = await client.post("/messages", json=MESSAGE | changes)
     [violation] = answer.json()["violations"]
-    assert_shows(violation, NO_BODY)
+    assert_shows(violation, code, **({"size": ...} if code is TOO_LARGE else {}))
+    assert violation["path"] == path
 
 
 async def test_message_of_an_operator_without_a_tenant_is_refused(acme, operator) -> None:

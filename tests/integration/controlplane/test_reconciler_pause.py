@@ -7,7 +7,7 @@ from functools import partial
 from sqlalchemy import text
 
 from controlplane.database import CONTROLLER
-from controlplane.verification.faults import MISSING
+from controlplane.verification.faults import DKIM_INVALID
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 
 __all__ = ["stepped"]
@@ -68,7 +68,7 @@ async def test_paused_tenant_with_a_new_document_is_kept_up_as_it_was_applied(
     assert await stepped.condition("Available") == ("True", "MailFlows")
     assert await stepped.condition("Synced") == ("False", "Paused")
     assert stepped.cloud.ups == 1
-    stepped.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
+    stepped.internet.wrong["domain/acme.example", "dns.authoritative"] = DKIM_INVALID
     stepped.clock.advance(minutes=11)
     assert await stepped.step()
     assert await stepped.condition("SendingEnabled") == ("False", "DomainNotVerified")

@@ -22,7 +22,7 @@ from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phases.keys import Keys, NewSecrets, SecretsRequest, make_secrets
 from controlplane.schedule.repository import claim
-from controlplane.verification.faults import MISSING, TLS_FAILED
+from controlplane.verification.faults import DKIM_INVALID, TLS_FAILED
 from kit.database import Role
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.waiting import reached
@@ -238,12 +238,12 @@ class TestForeignUpdates:
         before = await stepped.operations()
         assert await stepped.condition("Stalled") == ("True", "CloudForeignUpdate")
         assert await stepped.condition("SendingEnabled") == ("False", "Deleting")
-        stepped.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
+        stepped.internet.wrong["domain/acme.example", "dns.authoritative"] = DKIM_INVALID
         stepped.cloud.stacks["acme"] = restored
         stepped.clock.advance(minutes=11)
         assert await stepped.step()
         assert await stepped.condition("Drifted") == ("False", "AsApplied")
-        assert await stepped.condition("DnsReady") == ("False", "DnsMissing")
+        assert await stepped.condition("DnsReady") == ("False", "DnsDkimInvalid")
         assert await stepped.condition("SendingEnabled") == ("False", "Deleting")
         assert await stepped.condition("Stalled") == ("True", "CloudForeignUpdate")
         assert await stepped.operations() == before

@@ -5,7 +5,6 @@ Its name comes from the portal, with an identifier; only its rules tell what it 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -19,7 +18,7 @@ from hostwinds.faults import (
     NOT_IN_EFFECT,
 )
 from hostwinds.firewall import Needs, protect
-from hostwinds.journal.file import FileJournal
+from hostwinds.journal import Journal
 from hostwinds.provider.resources import Firewall, Services
 from hostwinds.purchase import Buyer, Deadlines, Order
 from lab.hostwinds.account import HostwindsAccount
@@ -150,9 +149,9 @@ def test_profile_that_does_not_exist_says_how_to_make_it(
 
 
 def test_server_whose_profile_does_not_exist_is_not_bought(
-    hostwinds_account: HostwindsAccount, client: Client, tmp_path: Path
+    hostwinds_account: HostwindsAccount, client: Client, journal: Journal
 ) -> None:
-    buyer = Buyer(client, FileJournal(tmp_path / "journal"), Deadlines())
+    buyer = Buyer(client, journal, Deadlines())
     order = Order("acme-mx1-1", 1, 2048, 50, "Seattle", "Debian 12", "monthly", MAIL, INBOUND)
     with fault_shown(FIREWALL_PROFILE_MISSING):
         buyer.instance(order, print)
@@ -179,10 +178,10 @@ def test_profile_that_is_not_set_is_no_success(
 
 
 def test_profile_whose_rules_are_changed_in_the_portal_is_set_and_judged_again(
-    hostwinds_account: HostwindsAccount, client: Client, server: int, tmp_path: Path
+    hostwinds_account: HostwindsAccount, client: Client, server: int, journal: Journal
 ) -> None:
     hostwinds_account.make_profile(MAIL, PORTS)
-    services = Services(client, Buyer(client, FileJournal(tmp_path / "j"), Deadlines()), print)
+    services = Services(client, Buyer(client, journal, Deadlines()), lambda _: None)
     inputs = {"serviceId": server, "profile": MAIL, "inbound": [*INBOUND], "outbound": [*OUTBOUND]}
     resource = Firewall()
     ident, outputs = resource.create(inputs, services)

@@ -17,6 +17,7 @@ import pytest
 from composition.listening import listen
 from composition.phases import ROWS
 from controlplane.app import create_app
+from controlplane.conditions.doubts import Patience
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import NewKey, Scope, create_key
 from controlplane.identity.repository import add_key
@@ -107,7 +108,7 @@ class ControlPlane:
         phases: list[AnyPhase] = [
             Keys(),
             Cloud(engine, deadline=timedelta(minutes=5)),
-            Dns(self.verifier),
+            Dns(self.verifier, Patience()),
         ]
         if self.configurator is not None:
             phases = standard(

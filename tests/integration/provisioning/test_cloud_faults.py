@@ -349,7 +349,7 @@ MISTAKES = {
         "addresses: 1",
         "addresses: many",
         document.INVALID_VALUE,
-        {"key": "addresses", "value": "'many'", "remedy": ...},
+        {"key": "addresses", "value": "many", "remedy": ...},
         ":8:",
     ),
     "plan limit": Mistake(

@@ -92,7 +92,7 @@ class Installation:
                 **environment,
                 **self.environment,
                 "PATH": environment["PATH"],
-                "PULUMI_BACKEND_URL": f"{state}?sslmode=disable",
+                "PULUMI_BACKEND_URL": state,
                 "HOSTWINDS_JOURNAL": self.postgres.dsn("penguin"),
             },
             stdout=subprocess.DEVNULL,

@@ -37,7 +37,7 @@ def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> 
     )
     return {
         **environment,
-        "PULUMI_BACKEND_URL": f"{state.replace('postgresql://', 'postgres://')}?sslmode=disable",
+        "PULUMI_BACKEND_URL": state.replace("postgresql://", "postgres://"),
         "HOSTWINDS_JOURNAL": journal,
     }
 

@@ -14,6 +14,7 @@ from tests.support.command_line import environment_of, run_process
 from tests.support.processes import mentioning
 from tests.support.waiting import wait_for
 from tools.servers import Postgres, Valkey, shared_memory
+from tools.servers.process import Account
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -73,6 +74,6 @@ def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path
         output = sandbox.penguin("down")
     assert "control plane ended" in output
     assert sandbox.processes() == {}
-    assert shared_memory.attached(segment) is None
+    assert shared_memory.attached(segment, Account.for_servers().uid) is None
     assert Postgres(sandbox.directory / "postgres").pid() is None
     assert Valkey(sandbox.directory / "valkey").pid() is None

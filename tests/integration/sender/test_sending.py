@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import sys
 from datetime import UTC, datetime
-from email import message_from_bytes
+from email import message_from_bytes, policy
 
 import dkim
 import pytest
@@ -66,6 +67,42 @@ async def test_message_is_delivered_once_and_explained(
     async with sender_engine.connect() as connection:
         by_header = await explain(connection, explanation.message.message_id)
     assert by_header.message.id == message_id
+
+
+async def test_message_with_files_and_a_thread_arrives_whole(
+    settings, entry, publish, submit, sink, sender_engine
+):
+    await publish(entry)
+    picture, large = bytes(range(256)), os.urandom(3_000_000)
+    message_id = await submit(
+        html='<img src="cid:logo@acme.example">',
+        attachments=[
+            {
+                "content": base64.b64encode(picture).decode(),
+                "content_type": "image/png",
+                "content_id": "logo@acme.example",
+            },
+            {"content": base64.b64encode(large).decode(), "filename": "Grüße.bin"},
+        ],
+        in_reply_to="<1@rcpt.example>",
+        references=["<0@rcpt.example>", "<1@rcpt.example>"],
+    )
+    async with sending(settings):
+        await reaches(sender_engine, message_id, State.ACCEPTED)
+    [raw] = sink.bodies()
+    der = KEY.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    record = b"v=DKIM1; p=" + b"".join(der.splitlines()[1:-1])
+    assert dkim.verify(raw, dnsfunc=lambda *_, **__: record)
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert mail["In-Reply-To"] == "<1@rcpt.example>"
+    assert mail["References"] == "<0@rcpt.example> <1@rcpt.example>"
+    parts = {part.get_content_type(): part for part in mail.walk()}
+    assert parts["image/png"].get_content() == picture
+    assert parts["image/png"]["Content-ID"] == "<logo@acme.example>"
+    assert parts["application/octet-stream"].get_content() == large
+    assert parts["application/octet-stream"].get_filename() == "Grüße.bin"
 
 
 async def test_message_urgent_overtakes_others(

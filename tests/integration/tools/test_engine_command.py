@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import socket
+import ssl
 import tarfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from controlplane.authority.certificates import create_ca, issue
 from tests.support.faults import assert_shows, printed
 from tools import faults
 from tools.pulumi import command
-from tools.pulumi.parts import VERSION, Kind
+from tools.pulumi.parts import CHECKSUMS, VERSION, Kind, Part
 
 OURS = f"#!/bin/sh\necho v{VERSION}\n"
 OTHER = "#!/bin/sh\necho v3.1.0\n"
@@ -71,10 +75,15 @@ def distribution(script: str) -> bytes:
 
 
 class Site:
-    """A download site that answers every request with `body`, or its first `sent` bytes."""
+    """A download site that answers every request with `body`, or its first `sent` bytes.
 
-    def __init__(self) -> None:
+    `redirect` is where it sends its visitors instead; `checksum` is what they expect.
+    """
+
+    def __init__(self, directory: Path, *, encrypted: bool = True) -> None:
         self.body = b""
+        self.redirect = ""
+        self.checksum: str | None = None
         self.sent: int | None = None
         self.requested_paths: list[str] = []
         site = self
@@ -82,7 +91,10 @@ class Site:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 site.requested_paths.append(self.path)
-                self.send_response(200)
+                elsewhere = site.redirect and not self.path.startswith("/mirror/")
+                self.send_response(302 if elsewhere else 200)
+                if elsewhere:
+                    self.send_header("Location", site.redirect + self.path)
                 self.send_header("Content-Length", str(len(site.body)))
                 self.end_headers()
                 self.wfile.write(site.body[: site.sent])
@@ -91,9 +103,36 @@ class Site:
                 """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.context = ssl.create_default_context()
+        if encrypted:
+            self._encrypt(directory)
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        scheme = "https" if encrypted else "http"
+        self.url = f"{scheme}://localhost:{self._server.server_port}"
+
+    def _encrypt(self, directory: Path) -> None:
+        """Serve with a certificate that `context` trusts."""
+        ca = create_ca("test", now=datetime.now(UTC))
+        leaf = issue(ca, "localhost", now=datetime.now(UTC))
+        pem = directory / "site.pem"
+        pem.write_text(leaf.certificate + leaf.private_key)
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(pem)
+        self._server.socket = server.wrap_socket(self._server.socket, server_side=True)
+        self.context.load_verify_locations(cadata=ca.certificate)
+
+    def download(self, lines: list[str] | None = None) -> Part | None:
+        """Download from here, as if the distribution had this checksum (of `body` by default)."""
+        checksum = self.checksum or hashlib.sha256(self.body).hexdigest()
+        source = command.Source(
+            base=self.url,
+            checksums=dict.fromkeys(CHECKSUMS, checksum),
+            context=self.context,
+            timeout=2,
+        )
+        reported: list[str] = [] if lines is None else lines
+        return command.download(reported.append, source)
 
     def close(self) -> None:
         self._server.shutdown()
@@ -102,8 +141,16 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    site = Site()
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def plain_site(tmp_path: Path) -> Iterator[Site]:
+    """A site without encryption."""
+    site = Site(tmp_path, encrypted=False)
     yield site
     site.close()
 
@@ -111,38 +158,80 @@ def site() -> Iterator[Site]:
 class TestDownload:
     def test_download_keeps_the_whole_distribution(self, site: Site) -> None:
         site.body = distribution(OURS)
-        part = command.download(lambda _: None, base=site.url)
+        part = site.download()
         assert part is not None
         assert part == command.cached()
         assert part.kind is Kind.OFFICIAL
         assert (part.path.parent / "pulumi-language-python").exists()
-        assert site.requested_paths[0].startswith(f"/pulumi-v{VERSION}-linux-")
-        assert command.download(lambda _: None, base=site.url) == part
+        assert site.requested_paths[0].startswith(f"/v{VERSION}/pulumi-v{VERSION}-linux-")
+        assert site.download() == part
         assert len(site.requested_paths) == 1
+
+    def test_download_with_another_checksum_is_refused_before_it_runs(
+        self, site: Site, tmp_path: Path
+    ) -> None:
+        site.body = distribution(f"#!/bin/sh\ntouch {tmp_path}/ran\necho v{VERSION}\n")
+        site.checksum = hashlib.sha256(b"what Pulumi published").hexdigest()
+        lines: list[str] = []
+        assert site.download(lines) is None
+        assert command.cached() is None
+        assert not (tmp_path / "ran").exists()
+        assert "is not the one that Pulumi published" in lines[-1]
+
+    def test_download_is_never_plain(self, site: Site, plain_site: Site) -> None:
+        for one in (site, plain_site):
+            one.body = distribution(OURS)
+        assert plain_site.download() is None
+        site.redirect = plain_site.url
+        assert site.download() is None
+        assert plain_site.requested_paths == []
+        assert command.cached() is None
+
+    def test_download_that_is_redirected_to_an_encrypted_address_is_used(self, site: Site) -> None:
+        site.body = distribution(OURS)
+        site.redirect = f"{site.url}/mirror"
+        assert site.download() is not None
+        assert len(site.requested_paths) == 2
+
+    def test_download_from_a_site_with_an_unknown_certificate_is_not_used(self, site: Site) -> None:
+        site.body = distribution(OURS)
+        site.context = ssl.create_default_context()
+        assert site.download() is None
+        assert site.requested_paths == []
+
+    def test_every_system_has_a_checksum_of_its_own(self) -> None:
+        assert set(CHECKSUMS) == {"darwin-arm64", "darwin-x64", "linux-arm64", "linux-x64"}
+        assert len({value for value in CHECKSUMS.values() if len(value) == 64}) == 4
+
+    def test_system_without_a_checksum_downloads_nothing(self, site: Site) -> None:
+        source = command.Source(base=site.url, checksums={}, context=site.context)
+        assert command.download(lambda _: None, source) is None
+        assert site.requested_paths == []
 
     @pytest.mark.parametrize("script", [OTHER, "#!/no/such/interpreter\n"])
     def test_download_of_another_program_is_refused(self, site: Site, script: str) -> None:
         site.body = distribution(script)
-        assert command.download(lambda _: None, base=site.url) is None
+        assert site.download() is None
         assert command.cached() is None
 
     @pytest.mark.parametrize("sent", [0, 60])
     def test_download_that_is_incomplete_is_not_used(self, site: Site, sent: int) -> None:
         site.body, site.sent = distribution(OURS), sent
-        assert command.download(lambda _: None, base=site.url) is None
+        assert site.download() is None
         assert command.cached() is None
 
     def test_download_of_a_page_is_not_used(self, site: Site) -> None:
         site.body = b"<html>Please log in to this network</html>"
-        assert command.download(lambda _: None, base=site.url) is None
+        assert site.download() is None
 
     def test_download_without_connection_is_not_used(self) -> None:
-        assert command.download(lambda _: None, base="http://127.0.0.1:9") is None
+        source = command.Source(base="https://127.0.0.1:9")
+        assert command.download(lambda _: None, source) is None
 
     def test_download_from_a_silent_site_ends_soon(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            assert command.download(lambda _: None, base=url, timeout=0.2) is None
+            url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+            assert command.download(lambda _: None, command.Source(url, timeout=0.2)) is None
 
 
 GO = """#!/bin/sh

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import shutil
 import signal
 import socket
 import stat
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 import redis
 
+from kit.database import connection_options
 from kit.paths import state_dir
 from tests.support.faults import assert_shows, printed
 from tests.support.processes import suspended
 from tests.support.waiting import wait_for
 from tools import faults
 from tools.servers import Postgres, Valkey, shared_memory
-from tools.servers.process import is_running
+from tools.servers.process import ACCOUNT, Account, is_running
 
 
 @pytest.fixture
@@ -54,9 +59,7 @@ class TestPostgres:
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 row = connection.execute("select current_setting(%s)", [setting]).fetchone()
                 assert row == ("on",)
-        wrong_password_dsn = (
-            postgres.dsn().replace(":", ":wrong", 2).replace("postgresql:wrong", "postgresql:")
-        )
+        wrong_password_dsn = postgres.dsn().replace("//postgres:", "//postgres:wrong")
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(wrong_password_dsn)
 
@@ -71,13 +74,15 @@ class TestPostgres:
         lines = (postgres.directory / "data" / "postmaster.pid").read_text()
         segment = shared_memory.segment_of(lines)
         assert segment is not None
-        assert shared_memory.attached(segment)
+        owner = (postgres.directory / "data").stat().st_uid
+        assert shared_memory.attached(segment, owner)
+        assert shared_memory.attached(segment, owner + 1) is None
         with psycopg.connect(postgres.dsn()) as connection:  # other types stay in /dev/shm
             kind = connection.execute("show dynamic_shared_memory_type").fetchone()
         assert kind == ("mmap",)
         os.kill(pid, signal.SIGKILL)
         postgres.stop()
-        assert shared_memory.attached(segment) is None
+        assert shared_memory.attached(segment, owner) is None
 
     def test_postgres_killed_keeps_data_and_address(
         self, postgres: Postgres, directory: Path
@@ -97,14 +102,6 @@ class TestPostgres:
         assert postgres.dsn() == dsn
         with psycopg.connect(dsn) as connection:
             assert connection.execute("select n from kept").fetchone() == (7,)
-
-    def test_postgres_whose_port_is_in_use_takes_another(self, postgres: Postgres) -> None:
-        port = int(postgres.dsn().rsplit(":", 1)[1].split("/")[0])
-        postgres.stop()
-        with socket.create_server(("127.0.0.1", port)):
-            postgres.start()
-            assert f":{port}/" not in postgres.dsn()
-            assert postgres.is_healthy()
 
     def test_postgres_without_its_password_file_is_refused_and_stopped(
         self, postgres: Postgres, directory: Path
@@ -191,7 +188,7 @@ class TestValkey:
         with redis.Redis.from_url(valkey_alone.url()) as client:
             assert client.get("kept") == b"7"
             assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        stranger = redis.Redis.from_url(valkey_alone.url().replace("redis://:", "redis://:x"))
+        stranger = redis.Redis.from_url(valkey_alone.url().replace("unix://:", "unix://:x"))
         with stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
 
@@ -201,7 +198,9 @@ class TestValkey:
         url, pid = valkey_alone.url(), valkey_alone.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not is_running(pid, "valkey-server", directory / "valkey"), seconds=10)
+        wait_for(
+            lambda: not is_running(pid, "valkey-server", directory / "valkey" / "data"), seconds=10
+        )
         valkey_alone.start()
         assert valkey_alone.url() == url
 
@@ -239,3 +238,154 @@ class TestValkey:
 def test_state_directory_has_a_path_that_servers_accept() -> None:
     assert ":" not in str(state_dir())
     assert " " not in str(state_dir())
+
+
+AS_ACCOUNT = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root runs servers as another account"
+)
+
+
+@AS_ACCOUNT
+class TestAccount:
+    """What the servers' account can do harms nobody but the servers."""
+
+    @pytest.fixture
+    def outside(self, tmp_path: Path) -> Path:
+        """A file of root that links point to."""
+        file = tmp_path / "outside"
+        file.write_text("root's")
+        file.chmod(0o600)
+        tmp_path.chmod(0o755)
+        return file
+
+    @staticmethod
+    def as_account(script: str, *arguments: Path) -> None:
+        """Run a shell script as the account of the servers; its failures are what is wanted."""
+        command = ["/bin/sh", "-c", script, "sh", *map(str, arguments)]
+        subprocess.run(command, check=False, capture_output=True, **Account.for_servers().switch)
+
+    def test_servers_have_an_account_that_no_other_program_uses(
+        self, postgres: Postgres, valkey_alone: Valkey
+    ) -> None:
+        for server in (postgres, valkey_alone):
+            pid = server.pid()
+            assert pid is not None
+            users = psutil.Process(pid).uids()
+            assert {users.real, users.effective, users.saved} == {pwd.getpwnam(ACCOUNT).pw_uid}
+            assert psutil.Process(pid).gids().effective == grp.getgrnam(ACCOUNT).gr_gid
+            owner = server.directory.stat()
+            assert (owner.st_uid, stat.S_IMODE(owner.st_mode)) == (0, 0o711)
+
+    @pytest.mark.parametrize("kind", [Postgres, Valkey])
+    def test_links_of_the_account_are_never_followed(
+        self, directory: Path, outside: Path, kind: type[Postgres | Valkey]
+    ) -> None:
+        server = kind(directory / "server")
+        server.start()
+        server.stop()
+        plant = """
+        for name in lock password server.log command.log .initdb-password data.new pid socket
+        do rm -f "$1/$name"; ln -sfn "$2" "$1/$name"; done
+        mv "$1/data" "$1/moved"; ln -sfn "$2" "$1/data"
+        for name in pid postmaster.pid .s.PGSQL.5432.lock socket
+        do ln -sfn "$2" "$1/data/$name"; done
+        """
+        self.as_account(plant, server.directory, outside)
+        server.start()
+        try:
+            assert server.is_healthy()
+            assert outside.read_text() == "root's"
+            status = outside.stat()
+            assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 0, 0o600)
+        finally:
+            server.stop()
+        assert outside.exists()
+
+    @pytest.mark.parametrize("kind", [Postgres, Valkey])
+    def test_directory_of_an_earlier_version_is_taken_without_its_links(
+        self, directory: Path, outside: Path, kind: type[Postgres | Valkey]
+    ) -> None:
+        server = kind(directory / "server")
+        server.start()
+        server.stop()
+        subprocess.run(["chown", "-R", "nobody:nogroup", server.directory / "data"], check=True)
+        shutil.chown(server.directory, "nobody", "nogroup")
+        (server.directory / "data" / "planted").symlink_to(outside)
+        (server.directory / "data" / "of-root").write_text("")
+        for name in ("lock", "server.log", "command.log", ".initdb-password"):
+            (server.directory / name).unlink(missing_ok=True)
+            (server.directory / name).symlink_to(outside)
+        server.start()
+        try:
+            assert server.is_healthy()
+        finally:
+            server.stop()
+        assert outside.read_text() == "root's"
+        assert outside.stat().st_uid == 0
+        assert (server.directory / "data" / "of-root").stat().st_uid == 0
+
+    def test_pipe_instead_of_a_file_delays_nobody(self, directory: Path) -> None:
+        for server, name in (
+            (Postgres(directory / "a"), "postmaster.pid"),
+            (Valkey(directory / "b"), "pid"),
+        ):
+            server.start()
+            server.stop()
+            self.as_account('mkfifo "$1"', server.directory / "data" / name)
+            assert server.pid() is None
+            server.start()
+            server.stop()
+
+    def test_account_that_cannot_be_created_is_named(self) -> None:
+        shown = printed(lambda: Account.for_servers("no such:account"))
+        assert_shows(shown, faults.NO_ACCOUNT, account="no such:account", reason=...)
+        assert "useradd" in shown
+
+    def test_directory_that_the_account_cannot_reach_is_refused(self, directory: Path) -> None:
+        (directory / "closed").mkdir(parents=True, mode=0o700)
+        for server in (Postgres(directory / "closed" / "a"), Valkey(directory / "closed" / "b")):
+            shown = printed(server.start)
+            assert_shows(shown, faults.NOT_REACHABLE, directory=server.directory)
+
+    def test_process_of_another_account_is_no_server(self, valkey_alone: Valkey) -> None:
+        pid = valkey_alone.pid()
+        assert pid is not None
+        data = valkey_alone.directory / "data"
+        assert is_running(pid, "valkey-server", data)
+        os.chown(data, 0, 0)
+        assert not is_running(pid, "valkey-server", data)
+        os.chown(data, *Account.for_servers().owner)
+
+
+def test_servers_listen_at_no_port(postgres: Postgres, valkey_alone: Valkey) -> None:
+    for server in (postgres, valkey_alone):
+        pid = server.pid()
+        assert pid is not None
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        assert not [c for one in family for c in one.net_connections("inet")]
+        assert stat.S_IMODE((server.directory / "data").stat().st_mode) == 0o700
+
+
+def test_password_is_not_sent_in_clear_text(servers_dir: Path) -> None:
+    """A server that took the address of ours, and requests the password in clear text."""
+    received: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+
+        def answer() -> None:
+            stream, _ = taken.accept()
+            with stream:
+                request = stream.recv(1024)
+                if request[4:8] == b"\x04\xd2\x16\x2f":  # TLS?
+                    stream.sendall(b"N")
+                    stream.recv(1024)
+                stream.sendall(b"R\0\0\0\x08\0\0\0\x03")  # AuthenticationCleartextPassword
+                received.append(stream.recv(1024))
+
+        thief = threading.Thread(target=answer)
+        thief.start()
+        dsn = f"postgresql://postgres:secret-word@127.0.0.1:{taken.getsockname()[1]}/penguin"
+        with pytest.raises(psycopg.OperationalError, match="authentication method requirement"):
+            psycopg.connect(dsn, **connection_options("penguin-test"))
+        thief.join()
+    assert b"secret-word" not in b"".join(received)

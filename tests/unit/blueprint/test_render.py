@@ -115,6 +115,15 @@ def test_name_with_a_cname_has_no_other_record(document: dict[str, Any]) -> None
     assert not aliases & others
 
 
+@given(tenants())
+def test_every_helo_name_takes_mail_at_the_primary_address(document: dict[str, Any]) -> None:
+    blueprint = rendered(document)
+    exchanges = {r.name: r.content for r in blueprint.records if r.type is RecordType.MX}
+    for host in blueprint.hosts:
+        for address in host.addresses:
+            assert exchanges[address.helo] == host.primary.helo
+
+
 def test_marks_of_a_long_domain_differ() -> None:
     name = f"{'a' * 60}.{'b' * 60}.example"
     document = {

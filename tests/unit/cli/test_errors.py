@@ -79,7 +79,6 @@ def test_unexpected_exception_without_a_writable_log_shows_no_traceback(
     ("arguments", "message", "help_of"),
     [
         (["nope"], "No such command 'nope'", "penguin"),
-        (["diff"], "Missing option '--filename'", "penguin diff"),
         (["servers", "--nope"], "No such option: --nope", "penguin servers"),
         (["servers", "status", "-o", "xml"], "'xml' is not one of", "penguin servers status"),
     ],

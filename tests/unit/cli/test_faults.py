@@ -111,7 +111,7 @@ def test_apply_of_a_missing_file_is_refused(penguin: Penguin) -> None:
 
 def test_apply_of_an_empty_folder_is_refused(penguin: Penguin, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    reason = "the directory contains no .yaml, .yml or .json file"
+    reason = "no .yaml, .yml or .json file below it holds a tenant"
     assert_shows(penguin("apply", "-f", "empty"), faults.UNREADABLE, reason=reason)
 
 

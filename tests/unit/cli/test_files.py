@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from blueprint.faults import NO_TENANT
 from blueprint.loading import MAX_BYTES
 from cli import files
 from cli.environment import Environment
+from cli.faults import NOT_TEXT
 from kit.faults import Fault
 from kit.paths import checkout
 from tests.support.command_line import run
+from tests.support.faults import assert_shows
 
 ACME = (checkout() / "tenants" / "acme.yaml").read_bytes()
 
@@ -35,7 +38,17 @@ def errors_of(*paths: str) -> list[tuple[str, str | None]]:
 
 @pytest.mark.parametrize(
     "content",
-    [ACME, ACME.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + ACME, b"---\n" + ACME + b"---\n"],
+    [
+        ACME,
+        ACME.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + ACME,
+        b"---\n" + ACME + b"---\n",
+        ACME.decode().encode("utf-16"),
+        b"\xfe\xff" + ACME.decode().encode("utf-16-be"),
+        ACME.decode().encode("utf-32"),
+        ACME.decode().encode("utf-16-le"),
+        ACME.decode().encode("utf-16-be"),
+    ],
 )
 def test_file_with_other_line_ends_or_a_byte_order_mark_is_read(
     directory: Path, content: bytes
@@ -49,21 +62,124 @@ def test_file_with_other_line_ends_or_a_byte_order_mark_is_read(
     ("content", "code"),
     [
         (b"", "document.empty"),
-        (b"caf\xe9", "file.unreadable"),
-        (bytes(range(256)), "file.unreadable"),
-        (ACME.decode().encode("utf-16"), "file.unreadable"),
+        (b"a: b\n# caf\xe9", "file.not_text"),
+        (bytes(range(256)), "file.not_text"),
+        (ACME.decode().encode("utf-16")[:-1], "file.not_text"),
         (b"a: b\n" * MAX_BYTES, "file.unreadable"),
         (ACME.replace(b"\n  plan", b"\n\tplan"), "document.syntax"),
+        (b"apiVersion: v1\nkind: ConfigMap\n", "document.no_tenant"),
+        (b"apiVersion: penguinmails.dev/v1\nkind: Blueprint\n", "document.no_tenant"),
+        (b"apiVersion: v1\nkind: List\nitems: [{kind: Secret}]\n", "document.no_tenant"),
+        (b"just a text", "document.invalid_value"),
+        (b"[]", "document.empty"),
+        (b"apiVersion: v1\nkind: List\nitems: []\n", "document.empty"),
     ],
 )
-def test_file_that_is_no_document_is_refused_beside_the_others(
+def test_named_file_that_is_no_document_is_refused_beside_the_others(
     directory: Path, content: bytes, code: str
 ) -> None:
     (directory / "x.yaml").write_bytes(content)
     (directory / "y.yaml").write_bytes(ACME.replace(b"plan:", b"plam:"))
-    errors = errors_of(".")
+    errors = errors_of("x.yaml", "y.yaml")
     assert errors[0][0] == code
     assert {name for name, _ in errors[1:]} == {"document.unknown_key", "document.missing_key"}
+
+
+def test_file_in_another_encoding_names_its_line(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (directory / "x.yaml").write_bytes(b"caf\xe9: x\n")
+    assert run("render", "-f", "x.yaml") == 1
+    assert_shows(capsys.readouterr().err, NOT_TEXT)
+
+
+def test_document_of_another_kind_is_named_where_its_file_is(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (directory / "x.yaml").write_text("---\napiVersion: v1\nkind: ConfigMap\n")
+    assert run("render", "-f", "x.yaml") == 1
+    output = capsys.readouterr().err
+    assert_shows(output, NO_TENANT)
+    assert "at: x.yaml:2:1" in output
+
+
+FOREIGN: dict[str, str | bytes] = {
+    "README.md": "# Tenants",
+    ".github/workflows/ci.yml": "on: push",
+    ".git/config.yaml": ACME.decode(),
+    ".acme.yaml.swp.yaml": "\0",
+    "notes.txt": "apiVersion: penguinmails.dev/v1",
+    "kustomization.yaml": "resources: [acme.yaml]",
+    "Chart.yaml": "apiVersion: v2\nname: mail\nversion: 1.0.0",
+    "values.yaml": "replicas: 1",
+    "templates/x.yaml": "name: {{ .Values.name }}\n{{- end }}",
+    "package.json": '{"name": "x"}',
+    "tsconfig.json": "{ // no JSON\n}",
+    "list.json": "[1, 2]",
+    "app.yaml": "apiVersion: argoproj.io/v1alpha1\nkind: Application",
+    "capsule.yaml": "apiVersion: capsule.clastix.io/v1beta2\nkind: Tenant",
+    "rendered.yaml": "apiVersion: penguinmails.dev/v1\nkind: Blueprint",
+    "crds.yaml": "a: b\n" * MAX_BYTES,
+    "latin.yml": b"caf\xe9",
+    "empty.yaml": "# nothing\n---\n---\n",
+}
+
+
+def test_directory_is_read_as_a_gitops_repository(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in FOREIGN.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    nested = directory / "clusters" / "eu" / "tenants"
+    nested.mkdir(parents=True)
+    (nested / "acme.yml").write_bytes(ACME)
+    others = b"apiVersion: v1\nkind: Namespace\n---\n" + ACME.replace(b"acme", b"other")
+    (directory / "mixed.YAML").write_bytes(others)
+    (nested / "loop").symlink_to(directory)
+    (nested / "itself.yaml").symlink_to("itself.yaml")
+    (nested / "same.yaml").symlink_to("acme.yml")
+    assert run("apply", "-f", ".") == 1  # the link to itself cannot be read, and is named
+    assert "clusters/eu/tenants/itself.yaml" in capsys.readouterr().err
+    (nested / "itself.yaml").unlink()
+    sources = files.read([".", "mixed.YAML"])
+    assert [source.name for source in sources] == ["acme", "other"]
+    named = capsys.readouterr().err.splitlines()
+    silent = [name for name in FOREIGN if name.startswith(".") or name.endswith((".md", ".txt"))]
+    listed = {line.removeprefix("left out: ").partition(" (")[0] for line in named}
+    assert listed == {*FOREIGN.keys() - set(silent), "mixed.YAML", "clusters/eu/tenants/loop"}
+    assert len(named) == len(listed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"apiVersion: penguinmails.dev/v1\n", b""),
+        (b"kind: Tenant\n", b""),
+        (b"kind: Tenant", b"kind: Tennant"),
+        (b"kind: Tenant", b"kind: tenant"),
+        (b"penguinmails.dev/v1", b"penguinmail.dev/v1"),
+        (b"penguinmails.dev/v1", b"penguinmails.dev/v2"),
+        (b"penguinmails.dev/v1", b"v1"),
+        (b"  plan: business", b"  plan: business: x"),
+        (b"kind: Tenant", b"kind: Tenant # caf\xe9"),
+    ],
+)
+def test_tenant_with_a_mistake_is_not_left_out_of_a_directory(
+    directory: Path, change: tuple[bytes, bytes]
+) -> None:
+    assert change[0] in ACME
+    (directory / "acme.yaml").write_bytes(ACME.replace(*change, 1))
+    (directory / "other.yaml").write_bytes(ACME.replace(b"acme", b"other"))
+    assert [code for code, where in errors_of(".") if "acme.yaml" in str(where)]
+
+
+def test_address_of_the_web_names_the_command_that_reads_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("render", "-f", "https://files.example/acme.yaml") == 1
+    assert "curl https://files.example/acme.yaml | penguin apply -f -" in capsys.readouterr().err
 
 
 def test_endless_file_is_refused_as_too_large() -> None:

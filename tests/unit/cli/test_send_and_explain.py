@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from cli.environment import Environment
-from cli.faults import NOT_ACCEPTED
+from cli.faults import HEADER_REFUSED, NOT_ACCEPTED
 from controlplane.messages.schemas import EXAMPLE_RESPONSE, ID
 from tests.support.command_line import run
 from tests.support.faults import assert_shows
@@ -81,6 +81,31 @@ def test_send_with_wait_fails_when_the_message_is_not_accepted(capsys):
         reason="the sender has not taken it yet",
         id=ID,
     )
+
+
+def test_send_of_a_mail_file_sends_its_attachment_and_names_what_is_written_anew(tmp_path, capsys):
+    api = Api()
+    file = tmp_path / "mail.eml"
+    file.write_text(
+        "From: sales@acme.example\nTo: ann@rcpt.example\nSubject: Offer\nDate: today\n"
+        "Content-Type: application/pdf; name=offer.pdf\n\nPDF"
+    )
+    assert penguin(api, "send", "-f", str(file), "--text", "See the file") == 0
+    assert api.sent[0]["text"] == "See the file"
+    [attachment] = api.sent[0]["attachments"]
+    assert attachment["filename"] == "offer.pdf"
+    assert "written anew or left out: Date" in capsys.readouterr().err
+
+
+def test_send_of_a_mail_file_with_copies_queues_nothing(tmp_path, capsys):
+    api = Api()
+    file = tmp_path / "mail.eml"
+    file.write_text(
+        "From: sales@acme.example\nTo: ann@rcpt.example\nSubject: Hi\nCc: eve@rcpt.example\n\nHi"
+    )
+    assert penguin(api, "send", "-f", str(file)) == 1
+    assert_shows(capsys.readouterr().err, HEADER_REFUSED)
+    assert api.sent == []
 
 
 def test_send_of_a_mail_file_lets_options_override_it(tmp_path):

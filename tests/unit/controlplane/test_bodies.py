@@ -29,6 +29,17 @@ MESSAGE = {
     "from_name": "Sales",
     "to": "bob@rcpt.example",
     "reply_to": "help@acme.example",
+    "reply_to_name": "Help",
+    "in_reply_to": "<1@rcpt.example>",
+    "references": ["<1@rcpt.example>"],
+    "attachments": [
+        {
+            "content": "AAAA",
+            "content_type": 'text/csv; charset="utf-8"',
+            "filename": "a.csv",
+            "content_id": None,
+        }
+    ],
     "subject": "Hello",
     "text": "Hello Bob",
     "html": None,
@@ -85,6 +96,10 @@ def test_body_is_accepted_by_schema_and_model_or_by_none(model: type[BaseModel])
     check()
 
 
+def _file(**fields: object) -> dict[str, object]:
+    return {"content": "AAAA", **fields}
+
+
 @pytest.mark.parametrize(
     ("key", "good", "bad"),
     [
@@ -99,6 +114,13 @@ def test_body_is_accepted_by_schema_and_model_or_by_none(model: type[BaseModel])
         ("html", "<p>", "<p>\0"),
         ("to", f"{'a' * 64}@rcpt.example", f"{'a' * 65}@rcpt.example"),
         ("to", "bob@rcpt.example", "bob@rcpt.example\n"),
+        ("in_reply_to", "<1@x>", "<1@x>\r\nBcc: all@rcpt.example"),
+        ("references", ["<1@x>"] * 100, ["<1@x>"] * 101),
+        ("attachments", [{"content": "AAA="}] * 50, [{"content": "AAA="}] * 51),
+        ("attachments", [{"content": ""}], [{"content": "AAA"}]),
+        ("attachments", [_file(filename="a/ü b.pdf")], [_file(filename="a\n.pdf")]),
+        ("attachments", [_file(content_id="a")], [_file(content_id="<a>")]),
+        ("attachments", [_file(content_type="video/mp4")], [_file(content_type="message/rfc822")]),
         ("campaign", "a" * 60, "a" * 61),
         ("run_at", "2199-12-31T23:59:59.123456789-23:59", "2200-01-01T00:00:00Z"),
         ("run_at", "2026-11-24T12:00:00+02:00", "2026-11-24T12:00:00"),

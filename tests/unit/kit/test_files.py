@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,48 @@ def test_copy_replaces_a_file_by_a_second_name_of_the_original(tmp_path: Path) -
     files.copy(path, original)
     assert path.samefile(original)
     assert sorted(tmp_path.iterdir()) == [path, original]
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A file or directory that another account lets a link of its own point to."""
+    outside = tmp_path / "outside"
+    outside.write_text("ours")
+    outside.chmod(0o600)
+    return outside
+
+
+def test_writer_follows_no_link_that_another_account_has_placed(path: Path, outside: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
+    for name in (path, temporary):
+        name.symlink_to(outside)
+    files.write(path, "new", mode=files.READABLE)
+    assert (path.read_text(), path.is_symlink()) == ("new", False)
+    path.unlink()
+    path.symlink_to(outside)
+    with files.open_new(path) as file:
+        file.write(b"log")
+    assert (outside.read_text(), mode_of(outside)) == ("ours", 0o600)
+
+
+def test_directory_that_is_a_link_is_refused(path: Path, tmp_path: Path) -> None:
+    owner = (os.geteuid(), os.getegid())
+    for _ in range(2):
+        files.directory(path, owner, 0o700)
+    assert mode_of(path) == 0o700
+    (tmp_path / "target").mkdir(mode=0o755)
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with pytest.raises(OSError, match="link"):
+        files.directory(tmp_path / "link", owner, 0o700)
+    assert mode_of(tmp_path / "target") == 0o755
+
+
+def test_foreign_file_is_read_only_where_it_is_one(path: Path, outside: Path) -> None:
+    path.write_text("4711\nrest")
+    assert files.read_foreign(path, limit=4) == "4711"
+    path.unlink()
+    for place in (lambda: path.symlink_to(outside), lambda: os.mkfifo(path)):
+        place()
+        with pytest.raises(OSError, match=r"link|regular"):
+            files.read_foreign(path)
+        path.unlink()

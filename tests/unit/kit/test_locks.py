@@ -72,3 +72,15 @@ def test_lock_file_removed_by_its_holder_is_made_again(tmp_path: Path) -> None:
 
 def _refuse() -> None:
     raise RuntimeError("held")
+
+
+def test_lock_that_is_a_link_creates_no_file_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "nologin")
+    with pytest.raises(OSError, match="link"), locked(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "nologin").exists()
+
+
+def test_lock_that_is_created_can_be_held_by_its_owner_only(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"):
+        assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600

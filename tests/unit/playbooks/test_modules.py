@@ -82,6 +82,17 @@ def test_links_and_directories_are_created_once(rendered_files: ModuleType, tmp_
     assert (tmp_path / "localtime").is_symlink()
 
 
+def test_link_in_the_place_of_a_directory_is_not_followed(
+    rendered_files: ModuleType, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    target.mkdir(mode=0o755)
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(OSError, match="link"):
+        rendered_files.apply(entry(tmp_path / "link", state="directory", mode="0700"), False)
+    assert target.stat().st_mode & 0o777 == 0o755
+
+
 def test_temporary_file_of_a_killed_run_is_removed_by_the_next(
     rendered_files: ModuleType, tmp_path: Path
 ) -> None:

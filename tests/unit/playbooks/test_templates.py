@@ -8,14 +8,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import jinja2
 import pytest
 import yaml
 
-from blueprint.document import Blueprint
+from blueprint.document import Blueprint, Mailbox
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.reconciler.ports import HostSecrets, ObservedHost
+from sender.tokens import Tokens
 
 Render = Callable[..., str]
 
@@ -72,8 +74,11 @@ def test_instance_has_the_decided_settings(render: Render, blueprint: Blueprint)
         "enable_long_queue_ids": "yes",
         "in_flow_delay": "0",
         "maximal_queue_lifetime": "2d",
-        "bounce_queue_lifetime": "1d",
+        "bounce_queue_lifetime": "5d",
         "delay_warning_time": "0",
+        "initial_destination_concurrency": "1",
+        "smtp_destination_concurrency_limit": "2",
+        "smtp_transport_rate_delay": "5s",
         "mynetworks": "",
         "smtpd_relay_restrictions": "permit_sasl_authenticated, reject",
         "smtpd_tls_auth_only": "yes",
@@ -105,9 +110,12 @@ def test_login_owns_the_return_paths_of_its_tenant_only(
     def owner(address: str) -> list[str]:
         return [name for pattern, name in owners if pattern.search(address)]
 
-    assert owner("b+abc234@b.acme.example") == ["mx1-2.acme"]
-    assert owner("b+abc234@bxacme.example") == []
-    assert owner("b+abc234@b.acme.example.evil.example") == []
+    made = Tokens(bytes(32)).return_path(UUID(int=1), "198.18.1.11", "b.acme.example")
+    local = made.partition("@")[0]
+    assert owner(made) == owner(made.upper()) == ["mx1-2.acme"]
+    assert owner("b+abc234@b.acme.example") == []
+    assert owner(f"{local}@bxacme.example") == []
+    assert owner(f"{local}@b.acme.example.evil.example") == []
     assert owner("ceo@acme.example") == []
 
 
@@ -132,7 +140,7 @@ def test_lone_address_passes_its_domains_to_the_inbound_instance(
     alone = settings(render(make_blueprint(1), "egress", "main.cf.j2"))
     among_others = settings(render(make_blueprint(3), "egress", "main.cf.j2"))
 
-    assert "b.acme.example = smtp:[127.0.0.1]:10025" in alone["transport_maps"]
+    assert "b.acme.example = relay:[127.0.0.1]:10025" in alone["transport_maps"]
     assert "transport_maps" not in among_others
 
 
@@ -145,8 +153,90 @@ def test_inbound_instance_accepts_returned_mail_and_relays_nothing(
     assert main["smtpd_relay_restrictions"] == "reject_unauth_destination"
     assert main["mynetworks"] == ""
     assert "b.acme.example" in main["virtual_mailbox_domains"].split(", ")
-    assert r"/^b\+[^@]+@b\.acme\.example$/ bounces/" in mailboxes.splitlines()
+    assert r"/^b\+[a-z2-7]{48}@b\.acme\.example$/ bounces/" in mailboxes.splitlines()
     assert r"/^(postmaster|abuse)@acme\.example$/ postmaster/" in mailboxes.splitlines()
+
+
+MAILBOXES = (
+    ("sales@acme.example", "people/sales%40acme.example/"),
+    ("SALES+eu@acme.example", "people/sales%40acme.example/"),
+    ("o'neil$1@acme.example", "people/o%27neil%241%40acme.example/"),
+    ("a/b|c*@acme.example", "people/a%2Fb%7Cc%2A%40acme.example/"),
+    ("abuse@acme.example", "people/abuse%40acme.example/"),
+    ("postmaster@acme.example", "postmaster/"),
+    ("abuse@out2.mx1.acme.example", "postmaster/"),
+    (f"b+{'a' * 48}@b.acme.example", "bounces/"),
+    (f"B+{'Z' * 48}@B.ACME.EXAMPLE", "bounces/"),
+    (f"b+{'a' * 47}@b.acme.example", None),
+    (f"b+{'a' * 49}@b.acme.example", None),
+    (f"b+{'1' * 48}@b.acme.example", None),
+    ("b+x@b.acme.example", None),
+    ("salesx@acme.example", None),
+    ("xsales@acme.example", None),
+    ("sales@acmexexample", None),
+    ("ann@other.example", None),
+)
+
+
+def test_mailboxes_are_those_that_are_declared(render: Render, blueprint: Blueprint) -> None:
+    names = ("sales", "o'neil$1", "a/b|c*", "abuse")
+    declared = [
+        Mailbox(address=f"{name}@acme.example", domain="acme.example", daily_cap=10)
+        for name in names
+    ]
+    declared.append(Mailbox(address="ann@other.example", domain="other.example", daily_cap=10))
+    with_mailboxes = blueprint.model_copy(update={"mailboxes": tuple(declared)})
+    table = render(with_mailboxes, "inbound", "mailboxes.j2").splitlines()
+
+    def looked_up(address: str) -> str | None:
+        for rule in (line for line in table if not line.startswith("#")):
+            pattern, _, result = rule[1:].rpartition(f"{rule[0]} ")
+            if re.search(pattern, address, re.IGNORECASE):
+                return result
+        return None
+
+    assert {address: looked_up(address) for address, _ in MAILBOXES} == dict(MAILBOXES)
+
+
+@pytest.mark.parametrize("role", ["inbound", "egress"])
+def test_listener_takes_one_message_as_one_and_stops_before_the_disk_is_full(
+    render: Render, blueprint: Blueprint, role: str
+) -> None:
+    main = settings(render(blueprint, role, "main.cf.j2"))
+
+    assert main["smtpd_forbid_bare_newline"] == "normalize"
+    assert main["smtpd_forbid_bare_newline_exclusions"] == "$mynetworks"
+    assert main["mynetworks"] == ""
+    assert main["smtpd_forbid_unauth_pipelining"] == "yes"
+    assert int(main["queue_minfree"]) > 1.5 * int(main["message_size_limit"])
+
+
+def test_strangers_are_limited_and_their_bounces_are_removed(
+    render: Render, blueprint: Blueprint
+) -> None:
+    main = settings(render(blueprint, "inbound", "main.cf.j2"))
+    limits = {
+        "message_size_limit": "10485760",
+        "smtpd_client_connection_count_limit": "20",
+        "smtpd_client_connection_rate_limit": "50",
+        "smtpd_client_message_rate_limit": "100",
+        "smtpd_client_recipient_rate_limit": "200",
+        "smtpd_client_event_limit_exceptions": "127.0.0.1, 198.18.1.10",
+        "smtpd_recipient_limit": "50",
+    }
+    aged = render(blueprint, "inbound", "tmpfiles.conf.j2")
+
+    assert {key: main[key] for key in limits} == limits
+    assert "e /var/mail/penguin/bounces/new - - - m:14d" in aged.splitlines()
+
+
+def test_address_delivers_with_few_processes(render: Render, blueprint: Blueprint) -> None:
+    lines = render(blueprint, "egress", "master.cf.j2").splitlines()
+    others = render(blueprint, "inbound", "master.cf.j2").splitlines()
+    processes = {line.split()[0]: line.split()[6] for line in lines if " unix " in line}
+
+    assert (processes["smtp"], processes["relay"]) == ("5", "-")
+    assert [line.split()[6] for line in others if line.startswith("smtp ")] == ["-"]
 
 
 def test_list_of_instances_has_every_instance_once(render: Render, blueprint: Blueprint) -> None:
@@ -166,6 +256,7 @@ def test_firewall_admits_only_the_sender_on_587(render: Render, blueprint: Bluep
     assert "elements = { 198.18.0.1/32 }" in rules
     assert "ip daddr 198.18.1.10 tcp dport 25 accept" in rules
     assert "ip daddr @egress ip saddr @senders tcp dport 587 accept" in rules
+    assert "tcp dport { 25, 587 } counter reject with tcp reset" in rules
 
 
 def test_providers_firewall_is_asked_for_every_port_that_the_host_opens(

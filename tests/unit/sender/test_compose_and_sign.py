@@ -10,6 +10,7 @@ from email.message import EmailMessage
 
 import dkim
 import pytest
+import yaml
 from aiosmtplib.protocol import normalize_message_line_endings
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -18,10 +19,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kit.faults import Fault
+from kit.paths import checkout
+from sender.attachments import MOST_CONTENT
 from sender.compose import compose
 from sender.dkim import Signer, relaxed_body
 from sender.faults import COMPOSE_REFUSED
-from sender.schemas import OutgoingMessage
+from sender.schemas import MAX_BODY, OutgoingMessage
 from tests.support.faults import assert_shows
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -164,6 +167,13 @@ class TestCompose:
         with pytest.raises(ValidationError):
             message(to=address)
 
+    def test_message_at_its_largest_is_taken_by_the_hosts(self) -> None:
+        body, file = "€" * MAX_BODY, "A" * (MOST_CONTENT - 6 * MAX_BODY)
+        largest = message(text=body, html=body, attachments=[{"content": file}])
+        defaults = checkout() / "playbooks/roles/egress/defaults/main.yml"
+        limit = int(yaml.safe_load(defaults.read_text())["egress_message_size"])
+        assert MOST_CONTENT < len(written(largest)) < limit
+
     @pytest.mark.parametrize("url", ["http://a.example/u", "https://a.example/>\r\nX: y"])
     def test_unsubscribe_link_malformed_is_refused(self, url: str) -> None:
         with pytest.raises(Fault) as refused:
@@ -206,11 +216,22 @@ class TestSign:
         head, body = signed.split(b"\r\n\r\n", 1)
         assert not verifies(head + b"\r\nFrom: ceo@acme.example\r\n\r\n" + body)
 
-    @pytest.mark.parametrize("name", [b"List-Unsubscribe", b"Content-Type", b"Cc", b"To"])
+    @pytest.mark.parametrize(
+        "name", [b"List-Unsubscribe", b"Content-Type", b"Cc", b"To", b"In-Reply-To", b"References"]
+    )
     def test_signature_with_an_added_field_is_refused(self, name: bytes) -> None:
         signed = SIGNER.sign(written(message()), NOW)
         assert verifies(signed)
         assert not verifies(name + b": text/html\r\n" + signed)
+
+    def test_signature_of_a_thread_is_verified_and_covers_it(self) -> None:
+        outgoing = message(
+            in_reply_to="<2@x.example>", references=["<1@x.example>", "<2@x.example>"]
+        )
+        signed = SIGNER.sign(written(outgoing), NOW)
+        assert verifies(signed)
+        assert not verifies(signed.replace(b"<1@x.example>", b"<3@x.example>"))
+        assert not verifies(b"References: <4@x.example>\r\n" + signed)
 
     @pytest.mark.parametrize(
         "name", [b"feedback-id", b"list-unsubscribe", b"list-unsubscribe-post"]

@@ -1,0 +1,100 @@
+"""Finds and decodes the files of `-f`, in a directory as tools for GitOps do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from blueprint.loading import MAX_BYTES
+from cli.environment import environment
+from cli.faults import NOT_TEXT, UNREADABLE, USAGE
+from kit.faults import Fault
+
+SUFFIXES = (".yaml", ".yml", ".json")
+STDIN = "standard input"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of one path."""
+
+    files: tuple[str, ...]
+    is_directory: bool = False
+    left_out: tuple[str, ...] = ()
+    """What in a directory is not read although a person might expect it, with the reason."""
+
+
+def documents_of(name: str) -> Found:
+    """Return the files of a path: the one that it names, or those of a directory and below it.
+
+    Files of other types, and what is hidden (`.git`), are not documents. Directories behind links
+    are not followed, so no loop is endless.
+    """
+    if name == "-":
+        return Found((STDIN,))
+    if not name.strip():  # else it would be the working directory
+        raise UNREADABLE(reason="its value is empty", where="-f")
+    if re.match("https?://", name):
+        raise USAGE(
+            mistake=f"{name} is not a file", remedy=f"use `curl {name} | penguin apply -f -`"
+        )
+    if not Path(name).is_dir():
+        return Found((name,))
+    files: list[str] = []
+    links: list[str] = []
+    for directory, directories, names in os.walk(name, onerror=_refuse):
+        visible = sorted(entry for entry in directories if not entry.startswith("."))
+        at = Path(directory)
+        links += [f"{at / entry} (a link to a directory)" for entry in visible if _links(at, entry)]
+        directories[:] = [entry for entry in visible if not _links(at, entry)]
+        files += [
+            str(at / entry)
+            for entry in sorted(names)
+            if not entry.startswith(".") and entry.lower().endswith(SUFFIXES)
+        ]
+    return Found(tuple(sorted(files)), is_directory=True, left_out=tuple(links))
+
+
+def text_of(file: str) -> str:
+    """Return the text of a file, or of standard input."""
+    raw = _raw(file, MAX_BYTES)
+    if len(raw) > MAX_BYTES:
+        raise UNREADABLE(reason=f"it is larger than {MAX_BYTES} bytes", where=file)
+    try:
+        return raw.decode(json.detect_encoding(raw))  # as YAML 1.2 section 5.2 defines it, too
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise NOT_TEXT(line=line, where=file) from None
+
+
+def mentions(file: str, word: str) -> bool:
+    """Return whether a file cannot be searched, or contains a word in any encoding."""
+    try:
+        return word.encode() in _raw(file, MAX_BYTES).replace(b"\0", b"")
+    except Fault:
+        return True
+
+
+def _links(directory: Path, entry: str) -> bool:
+    return (directory / entry).is_symlink()
+
+
+def _refuse(error: OSError) -> None:
+    raise UNREADABLE(reason=str(error.strerror), where=error.filename) from None
+
+
+def _raw(file: str, limit: int) -> bytes:
+    """Return the content of a file, cut one byte above the limit."""
+    try:
+        if file == STDIN:
+            stdin = environment().stdin
+            if stdin is None:
+                raise UNREADABLE(reason="it is closed", where=file)
+            return stdin.buffer.read(limit + 1)
+        with Path(file).open("rb") as stream:
+            return stream.read(limit + 1)
+    except OSError as error:
+        raise UNREADABLE(reason=str(error.strerror), where=file) from None

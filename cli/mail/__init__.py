@@ -1,0 +1,1 @@
+"""Reads mail files: every header and part is sent, or refused by name."""

@@ -1,0 +1,150 @@
+"""A verified domain stays on through passing trouble, and goes off when a mistake persists."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from controlplane.database import CONTROLLER
+from controlplane.verification import faults
+from kit.faults import Code
+from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
+
+__all__ = ["stepped"]
+DOMAIN, ADDRESS = "domain/acme.example", "address/mx1-2"
+AUTHORITATIVE = (DOMAIN, "dns.authoritative")
+
+
+async def look(stepped: SteppedReconciler) -> str:
+    """Make one pass; return the status of the domain's records."""
+    stepped.clock.advance(minutes=11)
+    assert await stepped.step()
+    return (await stepped.condition("DnsReady", DOMAIN))[0]
+
+
+async def pass_time(stepped: SteppedReconciler, minutes: int) -> None:
+    """Let the time of the database pass, for doubts."""
+    query = "update oltp.doubts set since = since - make_interval(mins => :minutes)"
+    async with stepped.database.begin(CONTROLLER) as connection:
+        await connection.execute(text(query), {"minutes": minutes})
+
+
+async def doubts(stepped: SteppedReconciler) -> list[tuple[str, int]]:
+    query = "select subject, looks from oltp.doubts order by subject"
+    async with stepped.database.begin(CONTROLLER) as connection:
+        return [(row.subject, row.looks) for row in await connection.execute(text(query))]
+
+
+@pytest.fixture
+async def verified(stepped: SteppedReconciler) -> SteppedReconciler:
+    """A tenant whose domain sends."""
+    await stepped.apply()
+    await stepped.step()
+    assert await stepped.published() == {"acme.example": True}
+    return stepped
+
+
+async def test_wrong_answer_counts_after_three_looks_over_thirty_minutes(
+    verified: SteppedReconciler,
+) -> None:
+    verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
+    assert [await look(verified) for _ in range(4)] == ["True"] * 4
+    condition = await verified.shown_condition("DnsReady", DOMAIN)
+    assert "look 4 of 3, 0 min after the first" in condition["message"]
+    assert faults.MISSING.shown().message in condition["message"]
+    assert await verified.published() == {"acme.example": True}
+    await pass_time(verified, 29)
+    assert await look(verified) == "True"
+    await pass_time(verified, 1)
+    assert await look(verified) == "False"
+    assert await verified.condition("DnsReady", DOMAIN) == ("False", "DnsMissing")
+    assert await verified.published() == {"acme.example": False}
+    assert await look(verified) == "False"
+    verified.internet.wrong.clear()
+    assert await look(verified) == "True"
+    assert await verified.published() == {"acme.example": True}
+    assert await doubts(verified) == []
+
+
+async def test_two_looks_are_not_enough_however_far_apart(verified: SteppedReconciler) -> None:
+    verified.internet.wrong[AUTHORITATIVE] = faults.SPF_REFUSES
+    assert await look(verified) == "True"
+    await pass_time(verified, 24 * 60)
+    assert await look(verified) == "True"
+    assert await look(verified) == "False"
+
+
+async def test_right_answer_ends_a_doubt(verified: SteppedReconciler) -> None:
+    verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
+    assert [await look(verified) for _ in range(3)] == ["True"] * 3
+    await pass_time(verified, 40)
+    verified.internet.wrong.clear()
+    assert await look(verified) == "True"
+    assert (await verified.shown_condition("DnsReady", DOMAIN))["message"] == ""
+    verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
+    assert await look(verified) == "True"
+    assert await doubts(verified) == [(DOMAIN, 1)]
+
+
+@pytest.mark.parametrize("code", sorted(faults.UNANSWERED, key=str), ids=str)
+async def test_nothing_unanswered_turns_a_domain_off(
+    verified: SteppedReconciler, code: Code
+) -> None:
+    verified.internet.wrong[AUTHORITATIVE] = code
+    for _ in range(4):
+        assert await look(verified) == "True"
+        await pass_time(verified, 60)
+    condition = await verified.shown_condition("DnsReady", DOMAIN)
+    assert condition["message"].startswith("not confirmed by the last look: ")
+    assert await verified.published() == {"acme.example": True}
+    assert await verified.condition("Ready") == ("True", "Ready")
+
+
+async def test_look_without_an_answer_neither_counts_nor_ends_a_doubt(
+    verified: SteppedReconciler,
+) -> None:
+    verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
+    await look(verified)
+    verified.internet.wrong[AUTHORITATIVE] = faults.NO_ANSWER
+    await look(verified)
+    assert await doubts(verified) == [(DOMAIN, 1)]
+    verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
+    await look(verified)
+    assert await doubts(verified) == [(DOMAIN, 2)]
+
+
+async def test_key_that_is_gone_turns_the_domain_off_at_once(verified: SteppedReconciler) -> None:
+    verified.internet.wrong[AUTHORITATIVE] = faults.DKIM_INVALID
+    assert await look(verified) == "False"
+    assert await verified.published() == {"acme.example": False}
+
+
+async def test_reverse_name_that_changes_leaves_its_address_on_for_a_while(
+    verified: SteppedReconciler,
+) -> None:
+    verified.internet.wrong[ADDRESS, "fcrdns"] = faults.PTR_DIFFERENT
+    await look(verified)
+    assert await verified.condition("DnsReady", ADDRESS) == ("True", "DnsVerified")
+    assert await doubts(verified) == [(ADDRESS, 1)]
+
+
+@pytest.mark.parametrize("code", [faults.MISSING, faults.NO_ANSWER], ids=str)
+async def test_domain_that_was_never_verified_waits(stepped: SteppedReconciler, code: Code) -> None:
+    stepped.internet.wrong[AUTHORITATIVE] = code
+    await stepped.apply()
+    await stepped.step()
+    expected = "Unknown" if code in faults.UNANSWERED else "False"
+    assert await stepped.condition("DnsReady", DOMAIN) == (expected, code.reason)
+    assert await doubts(stepped) == []
+    assert await stepped.published() == {"acme.example": False}
+
+
+async def test_doubts_of_a_domain_end_with_it(stepped: SteppedReconciler) -> None:
+    await stepped.apply(domains=[{"name": "acme.example"}, {"name": "other.example"}])
+    await stepped.step()
+    stepped.internet.wrong["domain/other.example", "dns.authoritative"] = faults.MISSING
+    await look(stepped)
+    assert await doubts(stepped) == [("domain/other.example", 1)]
+    assert (await stepped.apply()).status_code == 200
+    await stepped.step()
+    assert await doubts(stepped) == []
