@@ -168,7 +168,7 @@ REPAIRED = {
     "foreign record": Case(
         with_foreign_record,
         program.FOREIGN_RECORD,
-        {"mark": "pm:k3f9a:acme:acme.example/SPF"},
+        {"remedy": ...},
         permanent=False,
     ),
     "no firewall profile": Case(

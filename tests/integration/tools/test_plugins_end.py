@@ -11,7 +11,7 @@ import pytest
 
 from kit.paths import checkout
 
-MODULES = ("hostwinds.provider", "tools.pulumi.cloudflare_plugin", "tools.pulumi.language_host")
+MODULES = ("hostwinds.provider", "tools.pulumi.cloudflare_gateway", "tools.pulumi.language_host")
 ENGINE = """
 import subprocess, sys, time
 plugin = subprocess.Popen([sys.executable, "-m", sys.argv[1]], stdout=subprocess.PIPE)
