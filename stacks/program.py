@@ -173,7 +173,7 @@ def _look_up(
     zones: dict[str, _Zone] = {}
     for zone, records in found.items():
         try:
-            imports = adoptions(zone.id, records, in_state)
+            imports = adoptions(zone, records, in_state)
             written = _write_first(zone.id, records, {*in_state, *imports})
             zones[zone.name] = _Zone(zone.id, records, imports, written)
         except Fault as fault:

@@ -43,7 +43,7 @@ DISK_FULL = FAULTS.code(
 RECORD_QUOTA = FAULTS.code(
     "dns.quota",
     message="the zone's record quota is exhausted: {reason}",
-    remedy="delete records of the zone, or choose a larger plan for it",
+    remedy="remove records that nothing uses from the zone, or choose a larger plan for it",
     cause="Cloudflare limits the number of records of a zone.",
     example={"reason": "81045 Record quota exceeded (HTTP 400)"},
 )

@@ -288,6 +288,7 @@ class TestRefusals:
             ("GET", "{records}/abc", None, (400, [7003, 7000])),
             ("GET", "{records}/batch", None, (400, [7003, 7000])),
             ("DELETE", "{records}", None, (400, [7003, 7000])),
+            ("OPTIONS", "{records}", None, (400, [7003, 7000])),
             ("GET", "/zones/{zone}/pagerules", None, (400, [7003, 7000])),
             ("GET", f"/zones/{UNKNOWN}", None, (404, [1001])),
             ("GET", f"{{records}}/{UNKNOWN}", None, (404, [81044])),

@@ -70,6 +70,13 @@ def with_foreign_record(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     return lambda: cloud.cloudflare.delete(zone["id"], record["id"])
 
 
+def with_email_routing(control_plane: ControlPlane, cloud: Cloud) -> Repair:
+    """Enable Email Routing, as the zone's owner does at Cloudflare."""
+    [zone] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
+    cloud.cloudflare.route_email(zone["id"], enabled=True)
+    return lambda: cloud.cloudflare.route_email(zone["id"], enabled=False)
+
+
 def with_rate_limit(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     cloud.cloudflare.faults.inject("rate_limited", times=-1)
     return cloud.cloudflare.faults.clear
@@ -168,7 +175,13 @@ REPAIRED = {
     "foreign record": Case(
         with_foreign_record,
         program.FOREIGN_RECORD,
-        {"mark": "pm:k3f9a:acme:acme.example/SPF"},
+        {"remedy": ...},
+        permanent=False,
+    ),
+    "Email Routing": Case(
+        with_email_routing,
+        program.EMAIL_ROUTING,
+        any_values(program.EMAIL_ROUTING),
         permanent=False,
     ),
     "no firewall profile": Case(
