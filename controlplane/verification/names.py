@@ -147,7 +147,7 @@ class Names:
             except Fault as fault:
                 failures.append(fault)
                 continue
-            if (reason := trouble(server, message)) is None:
+            if (reason := trouble(server, f"{name} {type_}", message)) is None:
                 return message
             failures.append(reason)
         raise next(iter(failures), faults.NO_RESOLVER())
@@ -225,7 +225,7 @@ class Names:
                 message = await self._ask(server, zone, "NS", 0)
             except Fault:
                 continue
-            if trouble(server, message) is None:
+            if trouble(server, f"{zone} NS", message) is None:
                 return texts(
                     [
                         item
@@ -257,7 +257,7 @@ class Names:
 
     async def _ask_own(self, server: Server, zone: str, name: str, type_: str) -> Answer:
         message = await self._ask(server, name, type_, 0)
-        if (reason := trouble(server, message)) is not None:
+        if (reason := trouble(server, f"{name} {type_}", message)) is not None:
             raise reason
         # A lame server refers to others or answers from its cache, without authority.
         if not message.flags & dns.flags.AA:
