@@ -44,6 +44,7 @@ RULES = (
         "look at the records of this name at Cloudflare, move the other one to another name or "
         "rename the host in the file, then apply it again",
     ),
+    _rule(r"\b81044\b", faults.RECORD_GONE),
     _rule(r"\b81045\b", faults.RECORD_QUOTA),
     _rule(r"\b10100\b|\b10429\b|\b429\b|rate limit", program.CLOUDFLARE_RATE_LIMITED),
     _rule(

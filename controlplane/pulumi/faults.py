@@ -47,6 +47,15 @@ RECORD_QUOTA = FAULTS.code(
     cause="Cloudflare limits the number of records of a zone.",
     example={"reason": "81045 Record quota exceeded (HTTP 400)"},
 )
+RECORD_GONE = FAULTS.code(
+    "dns.record_gone",
+    message="a record that is to be changed was deleted at Cloudflare: {reason}",
+    remedy="run `pulumi up --refresh`; the control plane does that by itself",
+    cause="Somebody deleted a record of ours, which the state still has. It is written again.",
+    example={"reason": "81044 Record does not exist. (HTTP 404)"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
 RECORD_REFUSED = FAULTS.code(
     "cloudflare.refused",
     message="Cloudflare refuses a record: {reason}",

@@ -40,7 +40,7 @@ from tools.pulumi.cloudflare_api import BASE
 from tools.pulumi.serving import PARENT_CHECK_SECONDS
 
 TIMEOUT = 60
-"""Seconds for one request; the SDKs give up after this time too."""
+"""Seconds for one request; no plugin waits longer."""
 LONGEST_WAIT = 60
 """Seconds of `retry-after` beyond which the SDKs do not obey it."""
 PASSED = ("authorization", "content-type", "user-agent", "x-auth-email", "x-auth-key")
@@ -88,14 +88,18 @@ class Gateway:
         return reply
 
     def _written_before(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply | None:
-        """Return the record that an earlier try has written, None when there is none."""
+        """Return the record that an earlier try has written, None when there is none.
+
+        Where that cannot be read, its failure is returned: the conflict may be with ourselves.
+        """
         wanted = json.loads(body)
         if not wanted.get("comment"):
             return None
         query = urlencode({"type": wanted["type"], "comment.exact": wanted["comment"]})
         reply = self.answer("GET", f"{path}?{query}", b"", headers)
-        listed = Answer.of(reply.status, reply.body).result if reply.status == 200 else ()
-        record = written(wanted, listed)
+        if reply.status != 200:
+            return reply
+        record = written(wanted, Answer.of(reply.status, reply.body).result)
         return None if record is None else _granted(record)
 
     def _ask(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Reply:

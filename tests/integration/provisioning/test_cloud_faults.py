@@ -171,7 +171,9 @@ REPAIRED = {
         {"url": UNREACHABLE_URL.rstrip("/"), "reason": ...},
         permanent=False,
     ),
-    "zone does not exist": Case(without_zone, program.ZONE_NOT_FOUND, permanent=False),
+    "zone does not exist": Case(
+        without_zone, program.ZONE_NOT_FOUND, {"zone": "acme.example"}, permanent=False
+    ),
     "foreign record": Case(
         with_foreign_record,
         program.FOREIGN_RECORD,

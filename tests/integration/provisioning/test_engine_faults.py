@@ -88,6 +88,24 @@ def test_website_at_the_apex_and_answers_that_are_lost_need_nobody(
     assert cloud.cloudflare.faults.active() == {}
 
 
+def test_record_that_somebody_deleted_is_written_again_by_a_change_of_it(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
+    state = cloud_engine.up(blueprint, print, deadline=DEADLINE)
+    [zone, _] = cloud.cloudflare.zones()
+    key = "acme.example/SPF"
+    cloud.cloudflare.delete(zone["id"], state.records[key])
+    records = tuple(
+        record.model_copy(update={"content": "v=spf1 -all"}) if record.key == key else record
+        for record in blueprint.records
+    )
+    changed = blueprint.model_copy(update={"records": records, "digest": "sha256:changed"})
+    lines: list[str] = []
+    state = cloud_engine.up(changed, lines.append, deadline=DEADLINE)
+    assert_shows("\n".join(lines), faults.RECORD_GONE, reason=...)
+    assert cloud.cloudflare.record(zone["id"], state.records[key])["content"] == '"v=spf1 -all"'
+
+
 def test_marked_record_is_adopted(
     cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:

@@ -121,6 +121,15 @@ def test_record_that_an_earlier_try_has_written_is_done(
     assert again.json()["result"] == account.records(records.split("/")[2])[0]
 
 
+def test_conflict_whose_record_cannot_be_read_is_no_refusal(
+    through: Through, account: CloudflareAccount, records: str
+) -> None:
+    account.create(records.split("/")[2], MARKED)
+    account.faults.inject("read_error")
+    assert through("POST", records, MARKED).status_code == 500
+    assert through("POST", records, MARKED).status_code == 200
+
+
 @pytest.mark.parametrize("existing", [
     {"comment": None}, {"comment": "pm:k3f9b:acme:acme.example/SPF"},
 ])  # fmt: skip

@@ -49,6 +49,7 @@ def test_diagnostic_of_cloudflares_plugin_has_the_programs_code(text: str, code:
     ("text", "code"),
     [
         ("create: 81045 Record quota exceeded. (HTTP 400)", faults.RECORD_QUOTA),
+        ("update: 81044 Record does not exist. (HTTP 404)", faults.RECORD_GONE),
         ("create: 9004 Invalid DNS record (HTTP 400)", faults.RECORD_REFUSED),
         ("create: 10429 too many requests", program.CLOUDFLARE_RATE_LIMITED),
         ("create: 10100 More than 1200 (HTTP 429)", program.CLOUDFLARE_RATE_LIMITED),
