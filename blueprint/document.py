@@ -100,6 +100,19 @@ class RecordType(StrEnum):
     CNAME = "CNAME"
 
 
+class Rule(StrEnum):
+    """What a record that its zone's owner sets has to be."""
+
+    EXACT = "exact"
+    """This record."""
+    ANY = "any"
+    """Any valid record of its kind; this one where there is none."""
+    MERGED = "merged"
+    """Its terms in the record of its kind; this one where there is none."""
+    RESERVED = "reserved"
+    """This record, for later: nothing uses it yet, so it is not checked."""
+
+
 class Record(Document):
     """One DNS record. An A record names the address whose IP becomes its content."""
 
@@ -126,6 +139,8 @@ class Record(Document):
     (Cloudflare's limit); unique like the key."""
     domain: DomainName | None = None
     """The sending domain that this record serves; None for records of a host."""
+    rule: Rule = Rule.EXACT
+    """Whether another record will do."""
 
 
 class Dkim(Document):
@@ -159,6 +174,8 @@ class Domain(Document):
     """DKIM selector in use; None while there is no key (offline render)."""
     zone: DomainName | None = None
     """Zone of its records, where the document names it."""
+    receives: bool = True
+    """Whether its mail comes to us: always where we write its records, else with mailboxes."""
 
 
 class Mailbox(Document):

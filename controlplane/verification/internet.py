@@ -62,7 +62,8 @@ class InternetVerifier:
     ) -> Sequence[Finding]:
         """Banner and TLS of each submission port, and a relay attempt that must be refused.
 
-        On port 25 of a primary address mail to the postmaster of its domains must be accepted.
+        On port 25 of a primary address mail to the postmaster of its domains must be accepted, or
+        of the return paths of those whose mail goes elsewhere.
         """
         trust = ssl.create_default_context(cadata=authority)
         limit = asyncio.Semaphore(CONCURRENT_CONNECTIONS)
@@ -84,7 +85,11 @@ class InternetVerifier:
                 if ip and address.sends_bulk:
                     yield Target(address, ip, self._submission_port, trust=trust)
                 if ip and address == host.primary:
-                    domains = [d.name for d in blueprint.domains if d.mail_host == address.helo]
+                    domains = [
+                        domain.name if domain.receives else domain.return_path
+                        for domain in blueprint.domains
+                        if domain.mail_host == address.helo
+                    ]
                     recipients = tuple(f"postmaster@{domain}" for domain in domains)
                     yield Target(address, ip, self._mail_port, recipients=recipients)
 

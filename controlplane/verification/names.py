@@ -16,6 +16,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
+from blueprint.zones import possible_zones, registrable
 from controlplane.verification import faults
 from controlplane.verification.queries import TIMEOUT, Answer, Server, ask, read, trouble
 from kit.faults import Fault
@@ -89,18 +90,19 @@ class Names:
         return answered
 
     async def enclosing(self, name: str) -> str:
-        """Return the zone that a name is in; raises NOT_DELEGATED where there is none."""
-        zone = name
-        while "." in zone:
+        """Return the zone that a name is in; raises NOT_DELEGATED where there is none.
+
+        The zone of a registry, such as `co.uk`, is none: it answers for domains that do not exist.
+        """
+        for zone in possible_zones(name):
             try:
                 await self._zone(zone)
             except Fault as fault:
                 if fault.code is not faults.NOT_DELEGATED:
                     raise
-                zone = zone.partition(".")[2]
             else:
                 return zone
-        raise _not_delegated(name)
+        raise _not_delegated(registrable(name))
 
     async def nearest(self, name: str, type_: str) -> Answer:
         """Query the own servers of a zone of ours, the recursive ones for every other name.

@@ -62,6 +62,7 @@ class Surroundings(Protocol):
 def one_host() -> Blueprint:
     """Render a tenant with two addresses, and a domain with manual DNS."""
     text = tenant("mx1@acme.example*2", domains="acme.example manual.example")
+    text += "  mailboxes: [{address: sales@manual.example}]"
     return rendered(text.replace("{name: manual", "{dns: manual, name: manual"))
 
 

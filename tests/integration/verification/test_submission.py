@@ -13,7 +13,7 @@ from controlplane.verification import InternetVerifier, faults
 from controlplane.verification.submission import OTHER_DOMAIN
 from kit.faults import Code
 
-from .conftest import STATE, assert_shown
+from .conftest import STATE, assert_shown, blueprint_of
 from .name_server import IP
 
 POSTMASTERS = ("postmaster@acme.example", "postmaster@manual.example")
@@ -91,6 +91,12 @@ async def test_certificate_of_another_authority_is_a_fault(ports, blueprint) -> 
 async def test_port_25_with_a_fault_has_its_finding(ports, blueprint, replies, expected) -> None:
     ports[1].replies |= replies
     assert wrong(await verify(ports, blueprint)) == [expected]
+
+
+async def test_domain_whose_mail_goes_elsewhere_need_not_be_accepted(ports) -> None:
+    accepted = ("postmaster@acme.example", "postmaster@b.manual.example")
+    ports[1].replies = dict.fromkeys(accepted, "250 OK")
+    assert wrong(await verify(ports, blueprint_of(mailboxes=False))) == []
 
 
 async def test_closed_port_is_a_fault(ports, blueprint) -> None:
