@@ -20,7 +20,7 @@ from stacks.domaindns import ZoneRecords
 from stacks.faults import ADOPTED
 from stacks.first_record import write_first
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
-from stacks.state import StackState
+from stacks.state import Resource, StackState
 from stacks.zones import Zone, find_zone
 
 
@@ -157,7 +157,7 @@ class _Retained:
 
 
 def _look_up(
-    blueprint: Blueprint, in_state: Collection[str]
+    blueprint: Blueprint, in_state: Mapping[str, Resource]
 ) -> tuple[dict[str, _Zone], dict[str, Fault]]:
     """Return the zones that were listed, by name, and the faults of the other look-ups.
 
@@ -174,17 +174,12 @@ def _look_up(
     for zone, records in found.items():
         try:
             imports = adoptions(zone, records, in_state)
-            written = _write_first(zone.id, records, {*in_state, *imports})
+            dry = pulumi.runtime.is_dry_run()
+            written = {} if dry else write_first(zone.id, records, in_state, imports)
             zones[zone.name] = _Zone(zone.id, records, imports, written)
         except Fault as fault:
             held |= dict.fromkeys((record.zone for record in records), fault)
     return zones, held
-
-
-def _write_first(
-    zone_id: str, records: list[Record], present: Collection[str]
-) -> Mapping[str, str]:
-    return {} if pulumi.runtime.is_dry_run() else write_first(zone_id, records, present)
 
 
 def _has_domain(blueprint: Blueprint, held: Collection[str]) -> bool:

@@ -26,6 +26,8 @@ class Resource:
     """One resource of the last checkpoint."""
 
     urn: str
+    id: str
+    """The provider's; empty for a component."""
     type: str
     name: str
     parent: str
@@ -106,6 +108,7 @@ def _resource(row: Mapping[str, Any]) -> Resource:
     inputs: Mapping[str, Any] = row.get("inputs") or {}
     return Resource(
         urn=str(row["urn"]),
+        id=str(row.get("id") or ""),
         type=str(row["type"]),
         name=name_of(str(row["urn"])),
         parent="" if STACK in parent else name_of(parent),
