@@ -13,7 +13,8 @@ from blueprint.document import Blueprint, Host, Record
 from blueprint.records import sender
 from blueprint.tenant import Dns
 from blueprint.zones import is_within
-from hostwinds.journal import journal_from_environment
+from hostwinds.faults import OTHER_JOURNAL
+from hostwinds.journal import Journal, journal_from_environment
 from kit.faults import Fault, line
 from stacks.adoption import adoptions
 from stacks.domaindns import ZoneRecords
@@ -41,6 +42,7 @@ def declare(blueprint: Blueprint) -> None:
     continues.
     """
     state = StackState.of(blueprint.tenant)
+    journal = _journal(blueprint.tenant, state)
     zones, held = _look_up(blueprint, state.records())
     retained = _retained(blueprint, state, zones, held)
     for name, fault in held.items():
@@ -54,7 +56,8 @@ def declare(blueprint: Blueprint) -> None:
         if host.zone not in held and host.name not in retained.hosts
         if host.name in state.hosts() or _has_domain(blueprint, held)
     ]
-    _agree(blueprint, ordered)
+    if not pulumi.runtime.is_dry_run():
+        _agree(blueprint, ordered, journal)
     hosts = {host.name: MailHost(host.name, MailHostArgs(host)) for host in ordered}
     addresses = {name: ip for host in hosts.values() for name, ip in host.addresses.items()}
     components = {
@@ -86,6 +89,7 @@ def declare(blueprint: Blueprint) -> None:
     pulumi.export("digest", blueprint.digest)
     pulumi.export("hosts", summaries + [summary for summary in previous if summary is not None])
     pulumi.export("records", pulumi.Output.from_input(_ids(resources)).apply(_present))
+    pulumi.export("journal", journal.identity())
     pulumi.export("held", [_held(zone, fault) for zone, fault in held.items()])
 
 
@@ -190,14 +194,19 @@ def _has_domain(blueprint: Blueprint, held: Collection[str]) -> bool:
     )
 
 
-def _agree(blueprint: Blueprint, hosts: Collection[Host]) -> None:
+def _journal(stack: str, state: StackState) -> Journal:
+    """Return the purchase journal; raises OTHER_JOURNAL if the last run had another one."""
+    journal, known = journal_from_environment(), state.journal()
+    if known not in (None, here := journal.identity()):
+        raise OTHER_JOURNAL(stack=stack, known=known, here=here)
+    return journal
+
+
+def _agree(blueprint: Blueprint, hosts: Collection[Host], journal: Journal) -> None:
     """Write the prices that the blueprint shows into the purchase journal, before any order.
 
     They are no inputs of the resources: another price is no change of a server.
     """
-    journal = journal_from_environment()
-    if pulumi.runtime.is_dry_run():
-        return
     shown = {item.host: item.usd_cents for item in blueprint.cost.items if item.host}
     for host in hosts:
         if host.name in shown:
