@@ -56,7 +56,12 @@ def list_all(path: str, **query: object) -> list[Live]:
 
 def create(path: str, body: Mapping[str, Any]) -> None:
     """POST a body, once; raises a fault of Cloudflare, also when the answer was lost."""
-    _ask(path, body)
+    _ask(path, body, method="POST")
+
+
+def change(path: str, body: Mapping[str, Any]) -> None:
+    """PATCH a body, once; raises a fault of Cloudflare, also when the answer was lost."""
+    _ask(path, body, method="PATCH")
 
 
 def _get(path: str, **query: object) -> _Page:
@@ -80,8 +85,10 @@ def _get_once(path: str, **query: object) -> _Page:
     raise CLOUDFLARE_ERROR(answer="no list", path=target)
 
 
-def _ask(target: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-    """Return the document of a granted GET or POST; raises what refuses it.
+def _ask(
+    target: str, body: Mapping[str, Any] | None = None, *, method: str = "GET"
+) -> Mapping[str, Any]:
+    """Return the document of a granted request; raises what refuses it.
 
     The provider's own credentials come from the environment.
     """
@@ -92,6 +99,7 @@ def _ask(target: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any
             f"{base}{target}",
             None if body is None else json.dumps(body).encode(),
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            method=method,
         )
         with without_redirects().open(request, timeout=TIMEOUT) as response:
             status, content = response.status, response.read()

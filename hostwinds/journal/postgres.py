@@ -45,6 +45,16 @@ class PostgresJournal:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
+    def identity(self) -> str:
+        """Return the id of this journal."""
+        with self._transaction() as connection:
+            return str(_value(connection.execute(SQL.identity)))
+
+    def replace(self, identity: str) -> None:
+        """Take the id of a journal that is lost."""
+        with self._transaction() as connection:
+            connection.execute(SQL.replace, {"identity": identity})
+
     def agree(self, key: str, cents: int) -> int:
         """Write the price of a purchase that is not ordered yet."""
         with self._transaction() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from blueprint.document import Blueprint
 from blueprint.naming import server_name
 from hostwinds import faults as provider
+from hostwinds.journal.file import FileJournal
 from hostwinds.journal.postgres import PostgresJournal
 from stacks.backend import Stacks
-from tests.support.faults import any_values, assert_shows
+from tests.support.faults import any_values, assert_shows, fault_shown
 from tests.support.installation import INSTALLATION
+from tests.support.pulumi_engine import pulumi_engine
 from tools.pulumi.engine import Engine
 
 from .by_hand import ByHand
@@ -20,6 +23,7 @@ from .conftest import Cloud
 from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
+DEADLINE = timedelta(minutes=2)
 NAME = server_name(INSTALLATION, "acme", "mx1", 1)
 ROSE = {"name": NAME, "asked": "45.99", "agreed": "at most 38.99 USD"}
 SAID = "Your account is on hold"
@@ -93,6 +97,26 @@ def test_run_by_hand_without_the_shared_journal_is_refused(
         assert refused.returncode != 0
         assert_shows(refused.stdout + refused.stderr, provider.NO_JOURNAL, problem=...)
     assert cloud.bought() == []
+
+
+def test_run_with_another_journal_than_the_last_one_is_refused(
+    environment: dict[str, str], blueprint: Blueprint, cloud: Cloud, tmp_path: Path
+) -> None:
+    """Such as by hand, with a journal of its own."""
+    pulumi_engine(environment, tmp_path / "one").up(blueprint, print, deadline=DEADLINE)
+    other = FileJournal(tmp_path / "other.json")
+    changed = {**environment, "HOSTWINDS_JOURNAL": str(tmp_path / "other.json")}
+    known = FileJournal(Path(environment["HOSTWINDS_JOURNAL"])).identity()
+    for run in ("preview", "up"):
+        engine = pulumi_engine(changed, tmp_path / "two")
+        with fault_shown(provider.OTHER_JOURNAL, stack="acme", known=known, here=other.identity()):
+            if run == "preview":
+                engine.preview(blueprint, print)
+            else:
+                engine.up(blueprint, print, deadline=DEADLINE)
+    other.replace(known)
+    pulumi_engine(changed, tmp_path / "two").up(blueprint, print, deadline=DEADLINE)
+    assert cloud.bought() == ["server"]
 
 
 def test_order_that_is_not_confirmed_is_shown_at_once_and_found_later(
