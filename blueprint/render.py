@@ -109,6 +109,7 @@ def _domain(domain: DomainSpec, hosts: tuple[Host, ...], keys: PublicKeys | None
         return_path=naming.return_path(domain.name),
         mail_host=inbound_host.primary.helo,
         selector=key.selector if key else None,
+        catch_all=domain.catch_all,
     )
 
 
