@@ -172,6 +172,8 @@ class Domain(Document):
     """HELO name of the primary address that takes the domain's mail."""
     selector: Label | None
     """DKIM selector in use; None while there is no key (offline render)."""
+    catch_all: OwnAddress | None = None
+    """The mailbox of all addresses of the domain that are not declared."""
     zone: DomainName | None = None
     """Zone of its records, where the document names it."""
     receives: bool = True

@@ -46,6 +46,7 @@ def render(
     counts = incarnations or {}
     hosts = tuple(_host(tenant, host, platform, counts.get(host.name, 1)) for host in spec.hosts)
     receiving = {domain_of(box.address) for box in spec.mailboxes}
+    receiving |= {domain.name for domain in spec.domains if domain.catch_all}
     domains = tuple(_domain(domain, hosts, keys, receiving) for domain in spec.domains)
     fields = {
         "tenant": name,
@@ -116,6 +117,7 @@ def _domain(
         mail_host=inbound_host.primary.helo,
         selector=key.selector if key else None,
         receives=domain.dns is Dns.CLOUDFLARE or domain.name in receiving,
+        catch_all=domain.catch_all,
     )
 
 

@@ -148,6 +148,9 @@ class DomainSpec(Written):
     zone: DomainName | None = None
     """Zone of its records; by default the longest zone of the account that the domain is in."""
     dmarc: DmarcPolicy = DmarcPolicy.NONE
+    catch_all: OwnAddress | None = None
+    """The mailbox of all addresses of the domain that are not declared: they may send, and count as
+    this mailbox."""
 
 
 class MailboxSpec(Written):

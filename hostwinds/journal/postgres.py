@@ -11,12 +11,12 @@ from psycopg import sql
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
-from kit.database import LIMITS, AdvisoryLock, connection_options, storable
+from kit.database import AdvisoryLock, connection_options, storable
 from kit.faults import Fault, first_line
 from kit.queries import Queries
 
 SQL = Queries(__file__, str)
-CONNECTION = connection_options("penguin-journal", **LIMITS)
+CONNECTION = connection_options("penguin-journal")
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
