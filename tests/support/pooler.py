@@ -8,20 +8,21 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
+from kit import files
 from tests.support.waiting import wait_for
-from tools.servers.process import free_port
+from tools.servers.process import Account
 
 SETTINGS = """
 [databases]
-* = host=127.0.0.1 port={server_port}
+* = host={server} port={port}
 [pgbouncer]
-listen_addr = 127.0.0.1
 listen_port = {port}
-unix_socket_dir =
+unix_socket_dir = {directory}
 auth_type = scram-sha-256
 auth_file = {users}
 pool_mode = transaction
@@ -33,18 +34,22 @@ default_pool_size = 2
 def running_pooler(dsn: str, passwords: Mapping[str, str], directory: Path) -> Iterator[str]:
     """Pool the connections of some logins, two sessions each; yield the DSN of the pooler.
 
-    `directory` can be entered by the account that PgBouncer runs as, since it refuses root.
+    `directory` gets the socket and the files of the pooler, which refuses to run as root.
     """
-    server = urlsplit(dsn)
-    port = free_port()
-    users, settings = directory / "users.txt", directory / "pgbouncer.ini"
+    account = Account.for_servers()
+    own = directory / "pooler"
+    files.directory(own, account.owner, 0o700)
+    server = conninfo_to_dict(dsn)
+    users, settings = own / "users.txt", own / "pgbouncer.ini"
     users.write_text("".join(f'"{name}" "{secret}"\n' for name, secret in passwords.items()))
-    settings.write_text(SETTINGS.format(server_port=server.port, port=port, users=users))
-    account = "nobody" if os.geteuid() == 0 else None
+    settings.write_text(
+        SETTINGS.format(server=server["host"], port=server["port"], directory=own, users=users)
+    )
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program is not None, "`make setup` installs PgBouncer"
-    process = subprocess.Popen([program, "-q", settings], user=account)
-    pooled = urlunsplit(server._replace(netloc=f"127.0.0.1:{port}"))
+    process = subprocess.Popen([program, "-q", settings], **account.switch)
+    query = urlencode({"host": own, "port": server["port"]})
+    pooled = f"postgresql:///{server['dbname']}?{query}"
     name, secret = next(iter(passwords.items()))
 
     def answers() -> bool:
