@@ -24,6 +24,7 @@ from hostwinds.faults import (
     Unclear,
     not_active,
 )
+from hostwinds.firewall import Needs, find
 from hostwinds.journal.port import Intent, Journal, address_key, close_server
 from hostwinds.models import Instance
 from hostwinds.presence import Presence
@@ -44,6 +45,10 @@ class Order:
     location: str
     image: str
     cycle: str = "monthly"
+    firewall_profile: str = ""
+    """Must exist: a server that can never get it is not bought. Empty: whatever it gets."""
+    inbound: tuple[str, ...] = ()
+    """What the profile is to let in, for the person who makes it."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +197,9 @@ class Buyer:
         if any(instance.name == order.name for instance in self.presence.listed()):
             return self._journal.open(order.name)[0]
         self.presence.require_reach()
+        if order.firewall_profile:
+            needs = Needs(order.inbound)
+            find(self._client.firewall_profiles(), order.firewall_profile, needs)
         agreed = self._require_agreement(order.name, offer)
         intent, new = self._journal.open(order.name, ceiling=self._ceiling(agreed))
         if not new:

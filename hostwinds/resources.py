@@ -35,6 +35,10 @@ class InstanceArgs:
     """The provider's name of the location."""
     image: pulumi.Input[str]
     """The provider's name of the operating system image."""
+    firewall_profile: pulumi.Input[str]
+    """Must exist before it is bought; `Firewall` sets it."""
+    inbound: pulumi.Input[Sequence[str]]
+    """What the profile is to let in, as `25/tcp`: for the message when it does not exist."""
     billing_cycle: pulumi.Input[str] = "monthly"
 
 

@@ -55,6 +55,8 @@ class MailHost(pulumi.ComponentResource):
                 disk_gb=host.disk_gb,
                 location=host.location,
                 image=host.image,
+                firewall_profile=host.firewall.profile,
+                inbound=list(host.firewall.inbound),
             ),
             options,
         )

@@ -96,6 +96,8 @@ class Instance(Resource):
         "location": str,
         "image": str,
         "billingCycle": str,
+        "firewallProfile": str,
+        "inbound": list,
     }
     outputs: ClassVar[dict[str, type]] = {"serviceId": int, "mainIp": str}
     replacing = ("serverName", "cpu", "ramMb", "diskGb", "location", "image")
@@ -106,7 +108,7 @@ class Instance(Resource):
             return "must be lower-case letters, digits and hyphens, 63 at most"
         if key == "billingCycle" and value not in CYCLES:
             return f"must be one of {', '.join(CYCLES)}"
-        return None
+        return _port_mistake(value) if key == "inbound" else None
 
     def conflicts(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
         """Another server needs another name, or it would be mistaken for the replaced one."""
@@ -125,6 +127,8 @@ class Instance(Resource):
             location=news["location"],
             image=news["image"],
             cycle=news["billingCycle"],
+            firewall_profile=news["firewallProfile"],
+            inbound=tuple(news["inbound"]),
         )
         try:
             server = services.buyer.instance(order, services.progress)
@@ -180,6 +184,8 @@ class Instance(Resource):
             "location": client.location_name(server.location_id),
             "image": server.image,
             "billingCycle": server.cycle,
+            "firewallProfile": client.firewall(server.service_id).name,
+            "inbound": [],
         }
 
 
@@ -277,9 +283,7 @@ class Firewall(Resource):
 
     def mistake(self, key: str, value: Any) -> str | None:
         """Validate the ports."""
-        if key in ("inbound", "outbound") and not all(PORT.fullmatch(str(port)) for port in value):
-            return "must be ports with protocols: 25/tcp"
-        return None
+        return _port_mistake(value) if key in ("inbound", "outbound") else None
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
         """Set it; one that lets too little pass is refused."""
@@ -304,6 +308,11 @@ class Firewall(Resource):
 
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
         """Do nothing: an instance always has a profile, and this one admits SSH."""
+
+
+def _port_mistake(ports: list[Any]) -> str | None:
+    valid = all(PORT.fullmatch(str(port)) for port in ports)
+    return None if valid else "must be ports with protocols: 25/tcp"
 
 
 def _needs(properties: Properties) -> firewall.Needs:

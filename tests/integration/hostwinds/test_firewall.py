@@ -20,7 +20,7 @@ from hostwinds.faults import (
 from hostwinds.firewall import Needs, protect
 from hostwinds.journal import Journal
 from hostwinds.provider.resources import Firewall, Services
-from hostwinds.purchase import Buyer, Deadlines
+from hostwinds.purchase import Buyer, Deadlines, Order
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.profiles import rule
 from lab.hostwinds.switches import Settings
@@ -146,6 +146,16 @@ def test_profile_that_does_not_exist_says_how_to_make_it(
     with fault_shown(FIREWALL_PROFILE_MISSING, profile="custom"):
         protect(client, server, "custom", NEEDS)
     assert client.firewall(server).name == "default"
+
+
+def test_server_whose_profile_does_not_exist_is_not_bought(
+    hostwinds_account: HostwindsAccount, client: Client, journal: Journal
+) -> None:
+    buyer = Buyer(client, journal, Deadlines())
+    order = Order("acme-mx1-1", 1, 2048, 50, "Seattle", "Debian 12", "monthly", MAIL, INBOUND)
+    with fault_shown(FIREWALL_PROFILE_MISSING):
+        buyer.instance(order, print)
+    assert hostwinds_account.ledger == []
 
 
 def test_profiles_that_end_alike_are_not_chosen_among_unless_one_is_equal(

@@ -191,7 +191,6 @@ REPAIRED = {
         provider.FIREWALL_PROFILE_MISSING,
         where="stack/acme/mx1",
         permanent=False,
-        bought=("server",),
     ),
     "firewall profile of the provider": Case(
         with_platform(firewall_profile="default"),

@@ -25,6 +25,8 @@ SERVER = {
     "location": "Seattle",
     "image": "Debian 12",
     "billingCycle": "monthly",
+    "firewallProfile": "penguin-mail",
+    "inbound": ["22/tcp", "25/tcp"],
 }
 POINTER = {"serviceId": 1001, "address": "198.18.1.10", "hostname": "mx1.acme.example"}
 
@@ -100,6 +102,8 @@ def test_mistakes_of_every_kind_are_reported_at_once() -> None:
         "ramMb": True,
         "diskGb": 0,
         "colour": "red",
+        "firewallProfile": "",
+        "inbound": ["smtp"],
     }
     del news["location"]
     failures = check("Instance", {**news, "billingCycle": "daily"})
@@ -111,7 +115,16 @@ def test_mistakes_of_every_kind_are_reported_at_once() -> None:
         "location",
         "billingCycle",
         "colour",
+        "firewallProfile",
+        "inbound",
     }
+
+
+@pytest.mark.parametrize("ports", ["22/tcp", ["22"], ["0/tcp"], [22], ["22/sctp"]])
+def test_ports_are_a_list_with_protocols(ports: object) -> None:
+    firewall = {"serviceId": 1001, "profile": "penguin-mail", "outbound": ["53/udp"]}
+    assert set(check("Firewall", {**firewall, "inbound": ports})) == {"inbound"}
+    assert check("Firewall", {**firewall, "inbound": ["22/tcp"]}) == {}
 
 
 def test_unknown_value_hides_no_other_mistake() -> None:
