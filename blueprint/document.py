@@ -7,23 +7,30 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from blueprint.fields import Matching
 from blueprint.mail_address import OwnAddress
 from blueprint.tenant import (
-    DOMAIN_PATTERN,
     DmarcPolicy,
     Dns,
     Document,
     DomainName,
+    FullName,
     Label,
     Size,
     TenantSpec,
     Warmup,
 )
 
-AddressName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?-[0-9]{1,2}$")]
+AddressName = Annotated[
+    str,
+    Matching(
+        r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?-[0-9]{1,2}$",
+        "write the name of an address, such as mx1-2",
+    ),
+]
 """A host's name and the number of the address on it: `mx1-2`."""
 
-HostName = Annotated[str, Field(pattern=DOMAIN_PATTERN)]
+HostName = Annotated[str, FullName]
 """A derived domain name, which may be longer than the `DomainName` it is derived from."""
 
 
