@@ -16,7 +16,8 @@ from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, Kind, Part
 
 LANGUAGE_HOST = "pulumi-language-python"
 CLOUDFLARE_PLUGIN = "pulumi-resource-cloudflare"
-MARK = "PenguinMails' launcher"
+MARK = "PenguinMails'"
+"""Begins the comment of each executable that we write in the place of Pulumi's."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,9 @@ def _cloudflare_plugin() -> Part:
 
 
 def _launcher(path: Path, module: str, arguments: Sequence[str] = ()) -> Path:
-    return write_launcher(path, module, arguments=arguments, comment=f"{MARK} of {path.name}")
+    return write_launcher(
+        path, module, arguments=arguments, comment=f"{MARK} launcher of {path.name}"
+    )
 
 
 def _is_launcher(path: Path) -> bool:

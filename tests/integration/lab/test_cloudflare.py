@@ -381,6 +381,14 @@ class TestRefusals:
         more = {**TXT, "name": "more", "comment": "c" * 500, "tags": ["b:2", "a"]}
         assert client("POST", records, more).json()["result"]["tags"] == ["a", "b:2"]
 
+    def test_zone_that_was_made_before_the_quota_fell_takes_more(self) -> None:
+        old = datetime(2024, 8, 31, tzinfo=UTC)
+        account = CloudflareAccount(MemoryNameserver(), TOKEN, lambda: old)
+        zone = account.create_zone("old.example")["id"]
+        for number in range(QUOTA + 1):
+            account.create(zone, {**TXT, "name": f"r{number}"})
+        assert len(account.records(zone)) == QUOTA + 1
+
 
 class TestServed:
     def test_records_of_one_name_reach_the_name_server_as_a_set(
