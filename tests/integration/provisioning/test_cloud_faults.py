@@ -397,11 +397,13 @@ def test_domain_of_another_tenant_is_refused_and_buys_nothing(
 ) -> None:
     penguin.apply(FILE)
     control_plane.reconcile()
-    control_plane.file.write_text(FILE.replace("name: acme}", "name: thief}"))
-    refused = penguin("apply", "-f", str(control_plane.file))
-    assert refused.status == 1
-    assert_shows(refused.err, DOMAIN_TAKEN)
-    assert f"at: {control_plane.file}" in refused.err
+    for name in ("acme.example", "go.acme.example"):
+        thief = FILE.replace("name: acme}", "name: thief}").replace("zone: acme.example", "zone: ~")
+        control_plane.file.write_text(thief.replace("name: acme.example,", f"name: {name},"))
+        refused = penguin("apply", "-f", str(control_plane.file))
+        assert refused.status == 1
+        assert_shows(refused.err, DOMAIN_TAKEN, domain=name)
+        assert f"at: {control_plane.file}" in refused.err
     assert DOMAIN_TAKEN.name in [e["code"] for e in control_plane.log if e["event"] == "refused"]
     control_plane.reconcile()
     assert cloud.bought() == ["server"]
