@@ -214,14 +214,15 @@ def test_listener_takes_one_message_as_one_and_stops_before_the_disk_is_full(
 def test_strangers_are_limited_and_their_bounces_are_removed(
     render: Render, blueprint: Blueprint
 ) -> None:
-    main = settings(render(blueprint, "inbound", "main.cf.j2"))
+    sources = ["198.18.0.1/32"]
+    main = settings(render(blueprint, "inbound", "main.cf.j2", base_sender_sources=sources))
     limits = {
         "message_size_limit": "10485760",
         "smtpd_client_connection_count_limit": "20",
         "smtpd_client_connection_rate_limit": "50",
         "smtpd_client_message_rate_limit": "100",
         "smtpd_client_recipient_rate_limit": "200",
-        "smtpd_client_event_limit_exceptions": "127.0.0.1, 198.18.1.10",
+        "smtpd_client_event_limit_exceptions": "127.0.0.1, 198.18.1.10, 198.18.0.1/32",
         "smtpd_recipient_limit": "50",
     }
     aged = render(blueprint, "inbound", "tmpfiles.conf.j2")
