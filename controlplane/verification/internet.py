@@ -64,7 +64,7 @@ class InternetVerifier:
 
         On port 25 of a primary address mail to everybody who may send from its domains must be
         accepted, and to their postmaster and abuse desk: receivers want From addresses that can be
-        answered. Where a domain's mail goes elsewhere, that of its return path.
+        answered.
         """
         trust = ssl.create_default_context(cadata=authority)
         limit = asyncio.Semaphore(CONCURRENT_CONNECTIONS)
@@ -95,9 +95,12 @@ class InternetVerifier:
 
 
 def _recipients(blueprint: Blueprint, domain: Domain) -> list[str]:
-    """Return the From addresses of a domain that gets its mail here, and what RFC 2142 asks for."""
+    """Return the From addresses of a domain, and those that RFC 2142 asks for.
+
+    Where mail of the domain goes elsewhere, its return path alone is ours.
+    """
+    own = [box.address for box in blueprint.mailboxes if box.domain == domain.name]
     name = domain.name if domain.receives else domain.return_path
-    own = [box.address for box in blueprint.mailboxes if box.domain == name]
     return list(dict.fromkeys([*own, f"postmaster@{name}", f"abuse@{name}"]))
 
 

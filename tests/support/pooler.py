@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from kit import files
 from tests.support.waiting import wait_for
-from tools.servers.process import Account
+from tools.servers.process import SEARCH, Account
 
 SETTINGS = """
 [databases]
@@ -45,7 +44,7 @@ def running_pooler(dsn: str, passwords: Mapping[str, str], directory: Path) -> I
     settings.write_text(
         SETTINGS.format(server=server["host"], port=server["port"], directory=own, users=users)
     )
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    program = shutil.which("pgbouncer", path=SEARCH)
     assert program is not None, "`make setup` installs PgBouncer"
     process = subprocess.Popen([program, "-q", settings], **account.switch)
     query = urlencode({"host": own, "port": server["port"]})
