@@ -85,7 +85,7 @@ def _root_key(blueprint: Blueprint) -> str:
     return blueprint.keys.ssh.strip()
 
 
-def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, list[str]]:
+def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
     """Domains whose mail this host accepts, and the host's own names (RFC 5321, 4.5.1)."""
     domains = [domain for domain in blueprint.domains if domain.mail_host == planned.primary.helo]
     own = {domain.name for domain in domains}
@@ -95,6 +95,11 @@ def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, list[str
         "return_paths": _return_paths(blueprint, domains),
         "names": sorted(names),
         "mailboxes": sorted(box.address for box in blueprint.mailboxes if box.domain in own),
+        "catch_alls": [
+            {"domain": domain.name, "mailbox": domain.catch_all}
+            for domain in sorted(domains, key=lambda domain: domain.name)
+            if domain.catch_all is not None
+        ],
     }
 
 
@@ -113,7 +118,7 @@ def _return_paths(blueprint: Blueprint, domains: Iterable[Domain]) -> list[str]:
 
 
 def _instance(
-    address: ObservedAddress, secrets: HostSecrets, inbound: dict[str, list[str]] | None
+    address: ObservedAddress, secrets: HostSecrets, inbound: dict[str, Any] | None
 ) -> dict[str, Any]:
     """One egress instance; `inbound` where port 25 of the same address is the inbound instance."""
     name = f"postfix-egress-{address.name}"

@@ -186,16 +186,36 @@ def test_mailboxes_are_those_that_are_declared(render: Render, blueprint: Bluepr
     ]
     declared.append(Mailbox(address="ann@other.example", domain="other.example", daily_cap=10))
     with_mailboxes = blueprint.model_copy(update={"mailboxes": tuple(declared)})
-    table = render(with_mailboxes, "inbound", "mailboxes.j2").splitlines()
+    table = render(with_mailboxes, "inbound", "mailboxes.j2")
+    assert {address: looked_up(table, address) for address, _ in MAILBOXES} == dict(MAILBOXES)
 
-    def looked_up(address: str) -> str | None:
-        for rule in (line for line in table if not line.startswith("#")):
-            pattern, _, result = rule[1:].rpartition(f"{rule[0]} ")
-            if re.search(pattern, address, re.IGNORECASE):
-                return result
-        return None
 
-    assert {address: looked_up(address) for address, _ in MAILBOXES} == dict(MAILBOXES)
+def looked_up(table: str, address: str) -> str | None:
+    """Look an address up in a table of regular expressions, as Postfix does."""
+    for rule in (line for line in table.splitlines() if line and not line.startswith("#")):
+        pattern, _, result = rule[1:].rpartition(f"{rule[0]} ")
+        if re.search(pattern, address, re.IGNORECASE):
+            return result
+    return None
+
+
+def test_catch_all_gets_what_no_other_mailbox_of_its_domain_gets(
+    render: Render, blueprint: Blueprint
+) -> None:
+    boxes = [
+        Mailbox(address=f"{name}@acme.example", domain="acme.example", daily_cap=10)
+        for name in ("sales", "all")
+    ]
+    domains = [
+        domain.model_copy(update={"catch_all": "all@acme.example"}) for domain in blueprint.domains
+    ]
+    changed = {"mailboxes": tuple(boxes), "domains": tuple(domains)}
+    table = render(blueprint.model_copy(update=changed), "inbound", "mailboxes.j2")
+    assert looked_up(table, "anybody@acme.example") == "people/all%40acme.example/"
+    assert looked_up(table, "sales+x@acme.example") == "people/sales%40acme.example/"
+    assert looked_up(table, "postmaster@acme.example") == "postmaster/"
+    assert looked_up(table, "b+x@b.acme.example") is None
+    assert looked_up(table, "anybody@sub.acme.example") is None
 
 
 @pytest.mark.parametrize("role", ["inbound", "egress"])
