@@ -63,7 +63,8 @@ def _named_values(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, It
     for index, host in enumerate(blueprint.hosts):
         yield ("spec", "hosts", index, "name"), host_records(name, host, platform)
     for index, domain in enumerate(blueprint.domains):
-        records = domain_records(name, domain, blueprint.hosts, None, platform)
+        receiving = domain.model_copy(update={"receives": True})  # with a mailbox, now or later
+        records = domain_records(name, receiving, blueprint.hosts, None, platform)
         yield ("spec", "domains", index, "name"), records
 
 

@@ -7,23 +7,30 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from blueprint.fields import Matching
 from blueprint.mail_address import OwnAddress
 from blueprint.tenant import (
-    DOMAIN_PATTERN,
     DmarcPolicy,
     Dns,
     Document,
     DomainName,
+    FullName,
     Label,
     Size,
     TenantSpec,
     Warmup,
 )
 
-AddressName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?-[0-9]{1,2}$")]
+AddressName = Annotated[
+    str,
+    Matching(
+        r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?-[0-9]{1,2}$",
+        "write the name of an address, such as mx1-2",
+    ),
+]
 """A host's name and the number of the address on it: `mx1-2`."""
 
-HostName = Annotated[str, Field(pattern=DOMAIN_PATTERN)]
+HostName = Annotated[str, FullName]
 """A derived domain name, which may be longer than the `DomainName` it is derived from."""
 
 
@@ -100,6 +107,19 @@ class RecordType(StrEnum):
     CNAME = "CNAME"
 
 
+class Rule(StrEnum):
+    """What a record that its zone's owner sets has to be."""
+
+    EXACT = "exact"
+    """This record."""
+    ANY = "any"
+    """Any valid record of its kind; this one where there is none."""
+    MERGED = "merged"
+    """Its terms in the record of its kind; this one where there is none."""
+    RESERVED = "reserved"
+    """This record, for later: nothing uses it yet, so it is not checked."""
+
+
 class Record(Document):
     """One DNS record. An A record names the address whose IP becomes its content."""
 
@@ -126,6 +146,8 @@ class Record(Document):
     (Cloudflare's limit); unique like the key."""
     domain: DomainName | None = None
     """The sending domain that this record serves; None for records of a host."""
+    rule: Rule = Rule.EXACT
+    """Whether another record will do."""
 
 
 class Dkim(Document):
@@ -157,8 +179,12 @@ class Domain(Document):
     """HELO name of the primary address that takes the domain's mail."""
     selector: Label | None
     """DKIM selector in use; None while there is no key (offline render)."""
+    catch_all: OwnAddress | None = None
+    """The mailbox of all addresses of the domain that are not declared."""
     zone: DomainName | None = None
     """Zone of its records, where the document names it."""
+    receives: bool = True
+    """Whether its mail comes to us: always where we write its records, else with mailboxes."""
 
 
 class Mailbox(Document):

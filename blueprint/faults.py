@@ -151,6 +151,13 @@ FOREIGN_MAILBOX = FAULTS.code(
     cause="A mailbox's domain is not listed in spec.domains.",
     example={"address": "sales@other.example", "domains": "acme-mail.example, acme.example"},
 )
+UNDECLARED_CATCH_ALL = FAULTS.code(
+    "tenant.undeclared_catch_all",
+    message="{address} is no mailbox of this tenant",
+    remedy="declare it in spec.mailboxes, or name one of: {mailboxes}",
+    cause="A domain's catch_all is not listed in spec.mailboxes.",
+    example={"address": "all@acme.example", "mailboxes": "sales@acme.example"},
+)
 DUPLICATE = FAULTS.code(
     "tenant.duplicate",
     message="{kind} {name} is listed a second time",
@@ -183,6 +190,7 @@ ACROSS_FIELDS = (
     PUBLIC_SUFFIX,
     OUTSIDE_ZONE,
     FOREIGN_MAILBOX,
+    UNDECLARED_CATCH_ALL,
     DUPLICATE,
     NAME_TOO_LONG,
     NAME_COLLISION,

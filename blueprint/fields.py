@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -43,13 +44,15 @@ class RuleBroken(ValueError):
 
 @dataclass(frozen=True)
 class Matching:
-    """A pattern for a text, with a description for messages.
+    """A pattern for a text, and what to write where it does not match.
 
     A field can have several; pydantic and JSON Schema support only one `pattern` per string.
+    `meant` returns the text that a wrong one probably means.
     """
 
     pattern: str
     remedy: str
+    meant: Callable[[str], str | None] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
         # Python's `$` also matches before a last line end; JSON Schema's does not.
@@ -57,7 +60,9 @@ class Matching:
 
         def check(text: str) -> str:
             if matches(text) is None:
-                raise NotMatching(self.remedy)
+                candidate = self.meant(text) if self.meant is not None else None
+                is_clear = candidate is not None and matches(candidate) is not None
+                raise NotMatching(self.remedy, candidate if is_clear else None)
             return text
 
         return AfterValidator(check).__get_pydantic_core_schema__(source, handler)

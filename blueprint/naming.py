@@ -16,8 +16,12 @@ CUSTOMERS_LABEL = "customers"
 LABEL_LIMIT = 59
 """Of a server's label without its incarnation; 63 in all."""
 SERVER_NAME = re.compile(r"((.+)-([0-9a-f]{10}))(?:-[0-9]{1,3})?")
+UNSUBSCRIBE_LABEL = "u"
+EXCHANGE_LABEL = "mx"
 MANUAL_SELECTORS = ("pm1", "pm2")
 """A manual zone has a CNAME to us for both; rotation alternates between them."""
+RESERVED_SELECTORS = ("mu1", "mu2")
+"""The same for the signatures of people's mail, once hosts make them."""
 
 
 def server_name(installation: str, tenant: str, host: str, incarnation: int) -> str:
@@ -106,6 +110,16 @@ def egress_name(base: DomainName) -> DomainName:
 def return_path(domain: DomainName) -> DomainName:
     """Return the domain of return paths, below the From domain so that SPF aligns (RFC 7489)."""
     return f"{RETURN_PATH_LABEL}.{domain}"
+
+
+def shared_egress_name(tenant: str, platform: Platform) -> DomainName:
+    """Return the name with one A record per address of a tenant, for SPF that owners write."""
+    return f"{EGRESS_LABEL}.{tenant}.{platform.zone}"
+
+
+def manual_exchange(domain: DomainName, platform: Platform) -> DomainName:
+    """Return the name of a manual zone's MX record, whichever host takes its mail."""
+    return manual_target(f"{EXCHANGE_LABEL}.{domain}", platform)
 
 
 def manual_target(name: str, platform: Platform) -> DomainName:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
-from pydantic_core.core_schema import ValidationInfo
+from pydantic import Field, ValidationInfo, field_validator
 
+from blueprint.fields import Matching
 from blueprint.mail_address import OwnAddress
 from blueprint.tenant import Document, DomainName, Size
 from blueprint.zones import is_within
@@ -33,7 +33,12 @@ OFFLINE = "offline"
 class Platform(Document):
     """Facts that are the same for all tenants."""
 
-    installation: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,7}$")]
+    installation: Annotated[
+        str,
+        Matching(
+            r"^[a-z][a-z0-9]{1,7}$", "write 2 to 8 lower-case letters and digits, a letter first"
+        ),
+    ]
     """Part of every name and comment at a provider, so that two installations can share one
     provider account. Created by `penguin init`; never changes."""
     zone: DomainName

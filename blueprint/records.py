@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from blueprint import naming
-from blueprint.document import Domain, Host, HostName, PublicKeys, Record, RecordType
+from blueprint.document import Domain, Host, HostName, PublicKeys, Record, RecordType, Rule
+from blueprint.mail_address import domain_of
 from blueprint.platform import Platform
 from blueprint.tenant import Dns, DomainName
 
 COMMENT_LIMIT = 100
 MX_PRIORITY = 10
 DMARC = "v=DMARC1"
+SELECTORS = (*naming.MANUAL_SELECTORS, *naming.RESERVED_SELECTORS)
+NO_KEY = "v=DKIM1; p="
+"""Of a selector that signs nothing (RFC 6376 section 3.6.1)."""
+NO_SENDER = "v=spf1 -all"
+"""Of a name that no mail is sent from."""
 MAILTO = "@+"
 """Characters of an address that a `mailto:` URI has as they are (RFC 6068)."""
 
@@ -55,6 +61,7 @@ class _Zone:
         *,
         address: str | None = None,
         priority: int | None = None,
+        rule: Rule = Rule.EXACT,
     ) -> Record:
         return Record(
             key=key,
@@ -68,6 +75,7 @@ class _Zone:
             priority=priority,
             comment=ownership_comment(self.installation, self.tenant, key),
             domain=self.domain,
+            rule=rule,
         )
 
 
@@ -88,6 +96,17 @@ def host_records(tenant: str, host: Host, platform: Platform) -> Iterator[Record
         )
 
 
+def shared_egress_records(
+    tenant: str, hosts: Iterable[Host], platform: Platform
+) -> Iterator[Record]:
+    """Yield the A records of the name that SPF records of manual zones have for all hosts."""
+    zone = _Zone(platform.installation, tenant, platform.zone, Dns.CLOUDFLARE)
+    name = naming.shared_egress_name(tenant, platform)
+    for host in hosts:
+        for address in host.addresses:
+            yield zone.record(f"{address.name}/all", name, RecordType.A, address=address.name)
+
+
 def domain_records(
     tenant: str,
     domain: Domain,
@@ -98,37 +117,86 @@ def domain_records(
     """Yield the records of one sending domain; for a manual one, some in the platform's zone."""
     name = domain.name
     zone = _Zone(platform.installation, tenant, domain.zone or name, domain.dns, name)
-    # Sorted, so that records which a customer has set by hand stay valid if the file is reordered.
-    senders = " ".join(sender(name) for name in sorted(host.egress_name for host in hosts))
-    yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
-    yield zone.record(f"{name}/SPF", name, RecordType.TXT, f"v=spf1 {senders} ~all")
-    policy = f"{DMARC}; p={domain.dmarc}"
-    if platform.dmarc_reports is not None:
-        policy += f"; rua=mailto:{quote(platform.dmarc_reports, safe=MAILTO)}"
-    yield zone.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy)
     ours = _Zone(platform.installation, tenant, platform.zone, Dns.CLOUDFLARE, name)
+    key = keys.dkim.get(name) if keys else None
+    public = {key.selector: f"v=DKIM1; k=rsa; p={key.public_key}"} if key else {}
+    if domain.dns is Dns.MANUAL:
+        yield from _set_by_owner(domain, zone, tenant, platform)
+        public = dict.fromkeys(SELECTORS if key else naming.RESERVED_SELECTORS, NO_KEY) | public
+        yield from _sending(
+            domain, ours, hosts, public, lambda own: naming.manual_target(own, platform)
+        )
+        unsubscribe = naming.manual_target(f"{naming.UNSUBSCRIBE_LABEL}.{name}", platform)
+        yield ours.record(f"{name}/u/SPF", unsubscribe, RecordType.TXT, NO_SENDER)
+        if domain.receives:
+            [host] = [host for host in hosts if host.primary.helo == domain.mail_host]
+            exchange = naming.manual_exchange(name, platform)
+            yield ours.record(f"{name}/mx/A", exchange, RecordType.A, address=host.primary.name)
+    else:
+        yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
+        yield zone.record(f"{name}/SPF", name, RecordType.TXT, _spf(hosts, "~all"))
+        policy = _dmarc(domain, platform)
+        yield zone.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy)
+        yield from _sending(domain, zone, hosts, public, lambda own: own)
     if platform.dmarc_reports is not None:
-        authorised = f"{name}._report._dmarc.{platform.dmarc_reports.partition('@')[2]}"
+        authorised = f"{name}._report._dmarc.{domain_of(platform.dmarc_reports)}"
         yield ours.record(f"{name}/reports", authorised, RecordType.TXT, DMARC)
 
-    def target(own: str) -> str:
-        return naming.manual_target(own, platform) if domain.dns is Dns.MANUAL else own
 
-    managed = zone
-    if domain.dns is Dns.MANUAL:
-        managed = ours
-        dkim_names = [f"{selector}._domainkey.{name}" for selector in naming.MANUAL_SELECTORS]
-        for own in (domain.return_path, *dkim_names):
-            key = f"{name}/CNAME/{own.removesuffix('.' + name)}"
-            yield zone.record(key, own, RecordType.CNAME, target(own))
-    return_path = target(domain.return_path)
-    yield managed.record(
-        f"{name}/b/MX", return_path, RecordType.MX, domain.mail_host, priority=MX_PRIORITY
-    )
-    yield managed.record(f"{name}/b/SPF", return_path, RecordType.TXT, f"v=spf1 {senders} -all")
-    dkim = keys.dkim.get(name) if keys else None
-    if dkim:
-        selector = f"{dkim.selector}._domainkey.{name}"
-        content = f"v=DKIM1; k=rsa; p={dkim.public_key}"
-        key = f"{name}/DKIM/{dkim.selector}"
-        yield managed.record(key, target(selector), RecordType.TXT, content)
+def _sending(
+    domain: Domain,
+    zone: _Zone,
+    hosts: tuple[Host, ...],
+    keys: Mapping[str, str],
+    at: Callable[[HostName], HostName],
+) -> Iterator[Record]:
+    """Yield what a domain needs for its bulk mail; `keys` are records by selector.
+
+    `at` returns where the record of a name is written.
+    """
+    name, path = domain.name, at(domain.return_path)
+    yield zone.record(f"{name}/b/MX", path, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
+    yield zone.record(f"{name}/b/SPF", path, RecordType.TXT, _spf(hosts, "-all"))
+    for selector, content in keys.items():
+        signed = at(f"{selector}._domainkey.{name}")
+        yield zone.record(f"{name}/DKIM/{selector}", signed, RecordType.TXT, content)
+
+
+def _set_by_owner(domain: Domain, zone: _Zone, tenant: str, platform: Platform) -> Iterator[Record]:
+    """Yield what the owner of a manual zone sets, once: every name that we will need.
+
+    Nothing of it replaces a record by which his other mail is sent or comes in.
+    """
+    name = domain.name
+
+    def alias(own: str, rule: Rule) -> Record:
+        target = naming.manual_target(f"{own}.{name}", platform)
+        key, kind = f"{name}/CNAME/{own}", RecordType.CNAME
+        return zone.record(key, f"{own}.{name}", kind, target, rule=rule)
+
+    yield alias(naming.RETURN_PATH_LABEL, Rule.EXACT)
+    for selector in naming.MANUAL_SELECTORS:
+        yield alias(f"{selector}._domainkey", Rule.EXACT)
+    policy = _dmarc(domain, platform)
+    yield zone.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy, rule=Rule.ANY)
+    if domain.receives:
+        exchange = naming.manual_exchange(name, platform)
+        yield zone.record(f"{name}/MX", name, RecordType.MX, exchange, priority=MX_PRIORITY)
+        spf = f"v=spf1 {sender(naming.shared_egress_name(tenant, platform))} ~all"
+        yield zone.record(f"{name}/SPF", name, RecordType.TXT, spf, rule=Rule.MERGED)
+    for selector in naming.RESERVED_SELECTORS:
+        yield alias(f"{selector}._domainkey", Rule.RESERVED)
+    yield alias(naming.UNSUBSCRIBE_LABEL, Rule.RESERVED)
+
+
+def _spf(hosts: Iterable[Host], otherwise: str) -> str:
+    """Return the SPF record of all hosts, sorted: the order of the document has no effect."""
+    terms = sorted(sender(host.egress_name) for host in hosts)
+    return " ".join(["v=spf1", *terms, otherwise])
+
+
+def _dmarc(domain: Domain, platform: Platform) -> str:
+    policy = f"{DMARC}; p={domain.dmarc}"
+    if platform.dmarc_reports is None:
+        return policy
+    return f"{policy}; rua=mailto:{quote(platform.dmarc_reports, safe=MAILTO)}"

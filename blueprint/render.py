@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import chain
 
 from blueprint import naming, records
@@ -21,7 +21,7 @@ from blueprint.document import (
 )
 from blueprint.mail_address import domain_of
 from blueprint.platform import Platform
-from blueprint.tenant import DomainSpec, HostSpec, Tenant
+from blueprint.tenant import Dns, DomainName, DomainSpec, HostSpec, Tenant
 
 INBOUND = ("22/tcp", "25/tcp", "587/tcp")
 """What the playbooks open on a host (`firewall.nft.j2`)."""
@@ -45,7 +45,9 @@ def render(
     name, spec = tenant.metadata.name, tenant.spec
     counts = incarnations or {}
     hosts = tuple(_host(tenant, host, platform, counts.get(host.name, 1)) for host in spec.hosts)
-    domains = tuple(_domain(domain, hosts, keys) for domain in spec.domains)
+    receiving = {domain_of(box.address) for box in spec.mailboxes}
+    receiving |= {domain.name for domain in spec.domains if domain.catch_all}
+    domains = tuple(_domain(domain, hosts, keys, receiving) for domain in spec.domains)
     fields = {
         "tenant": name,
         "generation": generation,
@@ -93,7 +95,12 @@ def _host(tenant: Tenant, host: HostSpec, platform: Platform, incarnation: int) 
     )
 
 
-def _domain(domain: DomainSpec, hosts: tuple[Host, ...], keys: PublicKeys | None) -> Domain:
+def _domain(
+    domain: DomainSpec,
+    hosts: tuple[Host, ...],
+    keys: PublicKeys | None,
+    receiving: Collection[DomainName],
+) -> Domain:
     """Return a domain. Its mail goes to a host below its own name, else to any of the tenant's.
 
     Of several hosts the first by name receives it, so the order of the document does not matter.
@@ -109,6 +116,8 @@ def _domain(domain: DomainSpec, hosts: tuple[Host, ...], keys: PublicKeys | None
         return_path=naming.return_path(domain.name),
         mail_host=inbound_host.primary.helo,
         selector=key.selector if key else None,
+        receives=domain.dns is Dns.CLOUDFLARE or domain.name in receiving,
+        catch_all=domain.catch_all,
     )
 
 
@@ -122,4 +131,6 @@ def _records(
     result = list(chain.from_iterable(records.host_records(name, host, platform) for host in hosts))
     for domain in domains:
         result += records.domain_records(name, domain, hosts, keys, platform)
+    if any(domain.dns is Dns.MANUAL and domain.receives for domain in domains):
+        result += records.shared_egress_records(name, hosts, platform)
     return tuple(result)

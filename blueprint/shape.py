@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -21,25 +20,8 @@ from blueprint.faults import (
     dotted,
 )
 from blueprint.fields import RuleBroken
-from blueprint.mail_address import meant_domain
-from blueprint.tenant import (
-    DOMAIN_PATTERN,
-    LABEL_KEY_PATTERN,
-    LABEL_PATTERN,
-    LABEL_VALUE_PATTERN,
-)
 
 WHOLE = "the document"
-PATTERNS = {
-    LABEL_PATTERN: "a name of at most 30 lower-case letters, digits and hyphens, "
-    "beginning with a letter and not ending with a hyphen",
-    DOMAIN_PATTERN: "a full domain name in lower case without a final dot, "
-    "other letters in Punycode (xn--…)",
-    LABEL_KEY_PATTERN: "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a "
-    "letter or digit; a domain name and '/' may come before",
-    LABEL_VALUE_PATTERN: "at most 63 letters, digits, '-', '_' and '.', beginning and ending with "
-    "a letter or digit, or an empty text",
-}
 MAPPING = "a mapping: keys with their values below it or in braces"
 LIST = "a list: items below it, each after a hyphen, or in brackets"
 WHOLE_NUMBER = "a whole number in decimal digits"
@@ -124,7 +106,7 @@ def _violation(detail: Detail, model: type[BaseModel], words: Mapping[Path, str]
         return path, error.code.violation(path=dotted(path), **error.values)
     if detail["input"] is None:
         return path, NO_VALUE.violation(path=dotted(path), key=key, remedy=expected(detail))
-    suggestion = _suggestion(detail)
+    suggestion = getattr(detail.get("ctx", {}).get("error"), "suggestion", None)
     return path, INVALID_VALUE.violation(
         path=dotted(path),
         suggestion=suggestion,
@@ -145,23 +127,10 @@ def expected(detail: Detail) -> str:
     kind, rule = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(rule["error"])
-    if kind == "string_pattern_mismatch":
-        pattern = str(rule["pattern"])
-        shape = PATTERNS.get(pattern, f"a text like {pattern}")
-    else:
-        shape = SHAPES.get(kind, OTHER).format(**rule)
+    shape = SHAPES.get(kind, OTHER).format(**rule)
     if kind in ("enum", "literal_error"):
         shape = shape.replace("'", "")
     return f"it should be {shape}"
-
-
-def _suggestion(detail: Detail) -> str | None:
-    """Return the text that was probably meant."""
-    text, rule = detail["input"], detail.get("ctx", {})
-    if rule.get("pattern") != DOMAIN_PATTERN or not isinstance(text, str):
-        return getattr(rule.get("error"), "suggestion", None)
-    candidate = meant_domain(text)
-    return candidate if candidate and re.fullmatch(DOMAIN_PATTERN, candidate) else None
 
 
 def as_json(value: object) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_v
 from pydantic.json_schema import JsonSchemaValue
 
 from blueprint.fields import Matching, Whole
-from blueprint.mail_address import DOMAIN, OwnAddress
+from blueprint.mail_address import DOMAIN, OwnAddress, meant_domain
 
 API_VERSION = "penguinmails.dev/v1"
 
@@ -23,18 +23,41 @@ LABEL_KEY_PATTERN = (
 LABEL_PREFIX_PATTERN = r"^([^/]{1,253}/)?[^/]+$"
 
 
-Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
+Label = Annotated[
+    str,
+    Matching(
+        LABEL_PATTERN,
+        "write a name of at most 30 lower-case letters, digits and hyphens, beginning with a "
+        "letter and not ending with a hyphen",
+    ),
+]
 """A lower-case RFC 1035 label of at most 30 characters: part of host and server names."""
 
-DomainName = Annotated[str, Field(max_length=200, pattern=DOMAIN_PATTERN)]
+FullName = Matching(
+    DOMAIN_PATTERN,
+    "write a full domain name in lower case without a final dot, other letters in Punycode (xn--…)",
+    meant_domain,
+)
+DomainName = Annotated[str, Field(max_length=200), FullName]
 """A lower-case fully qualified domain name in Punycode, without the final dot (RFC 1035)."""
 
 LabelKey = Annotated[
     str,
-    Field(pattern=LABEL_KEY_PATTERN),
+    Matching(
+        LABEL_KEY_PATTERN,
+        "write at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter "
+        "or digit; a domain name and '/' may come before",
+    ),
     Matching(LABEL_PREFIX_PATTERN, "use at most 253 characters before the /"),
 ]
-LabelValue = Annotated[str, Field(pattern=LABEL_VALUE_PATTERN)]
+LabelValue = Annotated[
+    str,
+    Matching(
+        LABEL_VALUE_PATTERN,
+        "write at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter "
+        "or digit, or an empty text",
+    ),
+]
 """Keys and values of `metadata.labels`, by the rules of Kubernetes."""
 
 
@@ -148,6 +171,9 @@ class DomainSpec(Written):
     zone: DomainName | None = None
     """Zone of its records; by default the longest zone of the account that the domain is in."""
     dmarc: DmarcPolicy = DmarcPolicy.NONE
+    catch_all: OwnAddress | None = None
+    """The mailbox of all addresses of the domain that are not declared: they may send, and count as
+    this mailbox."""
 
 
 class MailboxSpec(Written):

@@ -20,6 +20,7 @@ from blueprint.faults import (
     PUBLIC_SUFFIX,
     RESERVED_NAME,
     TOO_MANY_HOSTS,
+    UNDECLARED_CATCH_ALL,
     UNKNOWN_REGION,
     Located,
     Path,
@@ -128,6 +129,12 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
         if domain_of(box.address) not in names:
             path = ("spec", "mailboxes", index, "address")
             yield _located(FOREIGN_MAILBOX, *path, address=box.address, domains=listed)
+    addresses = [box.address for box in boxes]
+    for index, domain in enumerate(tenant.spec.domains):
+        if domain.catch_all is not None and domain.catch_all not in addresses:
+            path = ("spec", "domains", index, "catch_all")
+            named = ", ".join(addresses) or "none yet"
+            yield _located(UNDECLARED_CATCH_ALL, *path, address=domain.catch_all, mailboxes=named)
 
 
 def _repeated(values: Iterable[str], path: Path, key: str, kind: str) -> Iterator[Located]:

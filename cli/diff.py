@@ -9,13 +9,13 @@ import typer
 
 from blueprint.cost import dollars
 from blueprint.document import Record
+from blueprint.instructions import value_of
 from blueprint.loading import Source
 from cli import changes, files
 from cli.api import Api, connect, tenant_path
 from cli.apply import FilesOption
 from cli.changes import Change
 from cli.output import Format, OutputOption, plain, print_document
-from cli.pages.blueprint import value_of
 from cli.terminal import printable
 from controlplane.tenants.schemas import TenantView
 

@@ -44,18 +44,21 @@ def documents_of(name: str) -> Found:
     if not Path(name).is_dir():
         return Found((name,))
     files: list[str] = []
-    links: list[str] = []
+    left_out: list[str] = []
     for directory, directories, names in os.walk(name, onerror=_refuse):
         visible = sorted(entry for entry in directories if not entry.startswith("."))
         at = Path(directory)
-        links += [f"{at / entry} (a link to a directory)" for entry in visible if _links(at, entry)]
-        directories[:] = [entry for entry in visible if not _links(at, entry)]
-        files += [
-            str(at / entry)
-            for entry in sorted(names)
-            if not entry.startswith(".") and entry.lower().endswith(SUFFIXES)
-        ]
-    return Found(tuple(sorted(files)), is_directory=True, left_out=tuple(links))
+        links = [entry for entry in visible if (at / entry).is_symlink()]
+        left_out += [f"{at / entry} (a link to a directory)" for entry in links]
+        directories[:] = [entry for entry in visible if entry not in links]
+        for entry in names:
+            if entry.startswith(".") or not entry.lower().endswith(SUFFIXES):
+                continue
+            if (at / entry).exists() and not (at / entry).is_file():
+                left_out.append(f"{at / entry} (not a regular file)")  # reading one may never end
+            else:
+                files.append(str(at / entry))
+    return Found(tuple(sorted(files)), is_directory=True, left_out=tuple(sorted(left_out)))
 
 
 def text_of(file: str) -> str:
@@ -76,10 +79,6 @@ def mentions(file: str, word: str) -> bool:
         return word.encode() in _raw(file, MAX_BYTES).replace(b"\0", b"")
     except Fault:
         return True
-
-
-def _links(directory: Path, entry: str) -> bool:
-    return (directory / entry).is_symlink()
 
 
 def _refuse(error: OSError) -> None:

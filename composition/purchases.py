@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import uuid
 from typing import Annotated, Any
 
 import typer
@@ -100,6 +101,21 @@ def forget(name: NameArgument, output: OutputOption = Format.TABLE) -> None:
     _require(journal, name)
     close_server(journal, name)
     print_result(f"{name} may be bought again", {"name": name, "outcome": "forgotten"}, output)
+
+
+@app.command()
+def replace(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="as the condition shows it")],
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Let this journal take the place of one that is lost for good."""
+    try:
+        lost = str(uuid.UUID(identity))
+    except ValueError:
+        mistake = f"{identity} is not the id of a journal"
+        raise USAGE(mistake=mistake, remedy="use the one that the condition shows") from None
+    _journal().replace(lost)
+    print_result(f"this is journal {lost} now", {"journal": lost}, output)
 
 
 def listed() -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ from composition.supervisor import Child, Supervisor
 from controlplane.ansible.private_directory import clear_abandoned, default_root
 from controlplane.faults import DATABASE_UNAVAILABLE
 from kit import files
-from kit.database import LIMITS, Role, connection_options, role_name, without_login
+from kit.database import Role, connection_options, role_name, without_login
 from kit.faults import Fault, first_line
 from kit.paths import state_dir
 from kit.processes import own_identity
@@ -246,7 +246,7 @@ def _require_schema(settings: Settings, dsn: str, role: Role) -> None:
             without_login(dsn),
             user=role_name(settings.platform.installation, role),
             password=password,
-            **connection_options("penguin-serve", **LIMITS),
+            **connection_options("penguin-serve"),
         ) as connection:
             connection.execute(SQL.check_schema)
     except psycopg.Error as error:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint import shape
 from blueprint.platform import Platform
+from blueprint.tenant import DOMAIN_PATTERN
 from cli.faults import SETTINGS_INVALID
 from composition.faults import SETTINGS_MISSING
 from controlplane.settings import ReconcilerSettings
@@ -120,6 +124,12 @@ class MailSettings(BaseModel):
     helo: str | None = None
     """HELO name of the sender at our hosts; None: the machine's name."""
 
+    @field_validator("public_url")
+    @classmethod
+    def _is_url(cls, url: str) -> str:
+        urlsplit(url)  # raises for brackets without an address
+        return url
+
 
 class Settings(BaseSettings):
     """Everything; `repr` shows no secret."""
@@ -138,6 +148,15 @@ class Settings(BaseSettings):
     hosts: HostSettings = HostSettings()
     verification: VerificationSettings = VerificationSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
+
+    @model_validator(mode="after")
+    def _keep_public_name(self) -> Self:
+        """Keep the name of the public endpoints from tenants, as a name of the platform."""
+        host = urlsplit(self.mail.public_url).hostname or ""
+        if re.fullmatch(DOMAIN_PATTERN, host):
+            names = tuple(dict.fromkeys((*self.platform.names, host)))
+            self.platform = self.platform.model_copy(update={"names": names})
+        return self
 
     @classmethod
     def read(cls, state_dir: Path) -> Settings:

@@ -11,13 +11,11 @@ from pydantic import SecretStr
 from sqlalchemy import TextClause, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from kit.database import LIMITS, Role, connection_options, role_name
+from kit.database import Role, connection_options, role_name
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
 Row = TypeVar("Row")
-PLAN_CACHE = {"plan_cache_mode": "force_custom_plan"}
-"""List filters are parameters that may be null: a generic plan would not use an index."""
 
 API, OPERATOR, CONTROLLER = Role.API, Role.OPERATOR, Role.CONTROLLER
 
@@ -49,7 +47,7 @@ def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5
         max_overflow=2,
         pool_pre_ping=True,
         hide_parameters=True,  # they contain documents and sealed secrets, and errors are logged
-        connect_args=connection_options(login, **LIMITS, **PLAN_CACHE),
+        connect_args=connection_options(login),
     )
 
 

@@ -219,6 +219,14 @@ DATABASE_TOO_OLD = FAULTS.code(
     example={"version": 14},
     acts=Actor.OPERATOR,
 )
+DATABASE_POOLED = FAULTS.code(
+    "database.pooled",
+    message="the upgrade's connection goes through a pooler",
+    remedy="name PostgreSQL itself in PENGUIN_DATABASE__ADMIN_DSN",
+    cause="A pooler such as PgBouncer may change the session, and the upgrade holds a lock in it. "
+    "Everything else works through a pooler in transaction mode.",
+    acts=Actor.OPERATOR,
+)
 DATABASE_LOCKED = FAULTS.code(
     "database.locked",
     message="another session holds a lock that the upgrade needs",

@@ -284,6 +284,22 @@ NO_JOURNAL = FAULTS.code(
     example={"problem": "HOSTWINDS_JOURNAL is not set"},
     acts=Actor.OPERATOR,
 )
+OTHER_JOURNAL = FAULTS.code(
+    "hostwinds.other_journal",
+    message="the state of {stack} was written with purchase journal {known}, and HOSTWINDS_JOURNAL "
+    "is {here}; nothing is changed",
+    remedy='run `eval "$(penguin purchases env)"` where `penguin init` was run; if that journal is '
+    "lost for good, `penguin purchases replace {known}`",
+    cause="All runs of a stack share one purchase journal; with two, a server would be bought "
+    "twice.",
+    example={
+        "stack": "acme",
+        "known": "0f6d7c1e-6a0b-4e7e-9d5c-2f1f4a9b7c10",
+        "here": "7b1c2d3e-1111-4222-8333-444455556666",
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 JOURNAL_UNAVAILABLE = FAULTS.code(
     "hostwinds.journal_unavailable",
     message="the purchase journal ({location}) cannot be used: {reason}",

@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
-"""Session settings: time limits for a client that hangs."""
+"""Time limits for a client that hangs. `penguin db upgrade` stores them with each role: a pooler
+such as PgBouncer takes no settings of a session from a client."""
 
 
 def connection_options(application: str, **session: str) -> dict[str, Any]:
-    """Return an application's connection options (libpq), with settings of its session.
+    """Return an application's connection options (psycopg), with settings of its session.
 
     The loss of the server is detected within about a minute. A server that requests the password in
     clear text does not get it: ours has a SCRAM verifier, so it would be another one at the same
@@ -25,6 +26,9 @@ def connection_options(application: str, **session: str) -> dict[str, Any]:
         "keepalives_interval": 10,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
+        # A pooler may give each transaction another session, which knows no statement that an
+        # earlier one prepared.
+        "prepare_threshold": None,
     }
     if session:
         options["options"] = " ".join(f"-c {name}={value}" for name, value in session.items())

@@ -33,6 +33,7 @@ from lab.hostwinds.app import create_app as hostwinds_app
 from lab.internet import Internet
 from lab.lock import MACHINE_LOCK, OWN_LOCK, alone
 from lab.memory import MemoryMachines, MemoryNameserver
+from lab.nameserver.troubles import NameTroubles
 from lab.portal import PortalOperator
 from lab.ports import Machines, Nameserver
 from lab.running import FILE, RunningLab
@@ -112,8 +113,11 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
     stack.callback(operator.stop)
     app = hostwinds_app(hostwinds)
     app.router.routes.append(_portal_route(operator))
+    names = cloudflare_app(cloudflare)
+    if internet is not None:
+        names.router.routes.append(NameTroubles(internet.nameserver).route())
     with step("provider emulators"):
-        hostwinds_server, cloudflare_server = serve(app), serve(cloudflare_app(cloudflare))
+        hostwinds_server, cloudflare_server = serve(app), serve(names)
         stack.callback(hostwinds_server.stop)
         stack.callback(cloudflare_server.stop)
     lab = RunningLab(
@@ -128,6 +132,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
     if internet is not None:
         lab.resolver, lab.sender_address = RESOLVER, network.MACHINE
         lab.packages, lab.receiver = repository.URL, receiver.DOMAIN
+        lab.trust_anchor = internet.nameserver.trust_anchor
     cloudflare.register(lab.platform_zone)
     return lab
 

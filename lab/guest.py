@@ -120,6 +120,10 @@ class Guest:
         """Let only this through its port, whether it runs or not."""
         network.protect(self._ident, rules)
 
+    def expose(self) -> None:
+        """Let everything through its port."""
+        network.expose(self._ident)
+
     def attach(self, address: str) -> None:
         """Permit a further address, and add it where the guest runs."""
         self.addresses.append(address)

@@ -31,6 +31,8 @@ class RunningLab(BaseModel):
     platform_zone: str = PLATFORM_ZONE
     resolver: str | None = None
     """Address of the recursive resolver; None at API level."""
+    trust_anchor: str | None = None
+    """DS record of the lab's root, for resolvers of its own that validate."""
     sender_address: str | None = None
     """Address that submission comes from, as hosts see it."""
     packages: str | None = None

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from kit.database import LIMITS, connection_options
+from kit.database import connection_options
 from sender.clock import Clock, SystemClock
 from sender.database import sqlalchemy_url
 from sender.delivery import Pool
@@ -119,7 +119,7 @@ def engine_of(settings: SenderSettings) -> AsyncEngine:
     role = {"role": settings.role} if settings.role else {}
     return create_async_engine(
         sqlalchemy_url(settings.database_url.get_secret_value()),
-        connect_args=connection_options("penguin-sender", **LIMITS, **role),
+        connect_args=connection_options("penguin-sender", **role),
         hide_parameters=True,  # they hold addresses of people, and an error is logged
         pool_size=min(settings.lanes, 8) + 3,
         max_overflow=settings.lanes,

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from blueprint.mail_address import folded
+from blueprint.senders import mailbox_of
 from blueprint.tenant import Warmup
 from sender.clock import Clock, SystemClock
 from sender.database import SQL
@@ -50,6 +51,8 @@ class SendingDomain(_Frozen):
     sealed_dkim_key: str
     """PEM private key, sealed with the context `dkim_context(tenant_id, name)`."""
     verified: bool
+    catch_all: str | None = None
+    """The mailbox of all addresses of the domain that are not declared."""
 
 
 class SendingMailbox(_Frozen):
@@ -64,12 +67,21 @@ class DirectoryEntry(_Frozen):
 
     tenant: str
     """Name of the tenant; stands in Feedback-ID."""
+    generation: int = 1
+    """Of the document that this is from."""
     addresses: tuple[SendingAddress, ...]
     domains: tuple[SendingDomain, ...]
     mailboxes: tuple[SendingMailbox, ...] = ()
     warmup: Warmup = Warmup.STANDARD
     warmup_started: date
     """First UTC day of the warm-up."""
+
+    def mailbox_of(self, address: str) -> SendingMailbox | None:
+        """Return the mailbox that an address sends as; None: it may not send."""
+        boxes = {box.address: box for box in self.mailboxes}
+        catch_alls = {d.name: d.catch_all for d in self.domains if d.catch_all is not None}
+        name = mailbox_of(address, boxes, catch_alls)
+        return None if name is None else boxes.get(name)
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ class Snapshot:
     suppressed: str | None
     """Why the recipient is suppressed; None when he is not."""
     mailbox_used: int
-    """Hand-overs of the From address today (UTC)."""
+    """Hand-overs of the message's mailbox today (UTC)."""
     address_used: Mapping[str, int]
     """By IP: hand-overs today (UTC)."""
 
@@ -100,7 +112,7 @@ def dkim_context(tenant_id: UUID, domain: str) -> str:
 
 
 def mailbox_subject(tenant_id: UUID, address: str) -> str:
-    """Name a From address among the daily counters."""
+    """Name a mailbox among the daily counters."""
     return f"{tenant_id}/{folded(address)}"
 
 
@@ -136,33 +148,38 @@ async def withdraw(connection: Connection, *, tenant_id: UUID) -> None:
 
 
 async def load(
-    connection: Connection, *, tenant_id: UUID, mailbox: str, recipient: str, now: datetime
+    connection: Connection, *, tenant_id: UUID, sender: str, recipient: str, now: datetime
 ) -> Snapshot:
-    """Read the snapshot for one message."""
-    subject = mailbox_subject(tenant_id, mailbox)
+    """Read the snapshot for one message with its From address."""
     found = await connection.execute(
         SQL.load_snapshot,
         {
             "tenant_id": tenant_id,
-            "mailbox": subject,
             "recipient": recipient_hash(recipient),
-            "day": now.date(),
         },
     )
     row = found.one()
     entry = None if row.document is None else DirectoryEntry.model_validate(row.document)
     used: dict[str, int] = {}
+    mailbox_used = 0
     if entry is not None:
+        box = entry.mailbox_of(sender)
+        subject = "" if box is None else mailbox_subject(tenant_id, box.address)
         counted = await connection.execute(
-            SQL.address_usage,
-            {"day": now.date(), "subjects": [address.ip for address in entry.addresses]},
+            SQL.usage_today,
+            {
+                "day": now.date(),
+                "mailbox": subject,
+                "addresses": [address.ip for address in entry.addresses],
+            },
         )
         used = {line.subject: line.handed_over for line in counted}
+        mailbox_used = used.pop(subject, 0)
     return Snapshot(
         entry=entry,
         homes=row.homes,
         stops=tuple(Stop.model_validate(stop) for stop in row.stops),
         suppressed=row.suppressed,
-        mailbox_used=row.mailboxes.get(subject, 0),
+        mailbox_used=mailbox_used,
         address_used=used,
     )

@@ -52,6 +52,23 @@ SAME_PICTURE = FAULTS.code(
     example={"content_id": "logo@acme.example"},
     status=422,
 )
+FOREIGN_DOMAIN = FAULTS.code(
+    "message.foreign_domain",
+    message="{domain} is not a domain of the tenant",
+    remedy="send from one of: {domains}",
+    cause="The domain of From is not in spec.domains, so its mail could not be signed.",
+    example={"domain": "globex.example", "domains": "acme.example"},
+    status=422,
+)
+UNDECLARED_MAILBOX = FAULTS.code(
+    "message.undeclared_mailbox",
+    message="{address} is no mailbox of the tenant",
+    remedy="declare it in spec.mailboxes, or a catch_all of its domain; declared: {mailboxes}",
+    cause="From must be a mailbox that can get the answer: declared, a sub-address of a declared "
+    "one (sales+x@), or any address of a domain with a catch_all.",
+    example={"address": "offers@acme.example", "mailboxes": "sales@acme.example"},
+    status=422,
+)
 COMPOSE_REFUSED = FAULTS.code(
     "compose.refused",
     message="the message cannot be written: {reason}",
@@ -60,5 +77,12 @@ COMPOSE_REFUSED = FAULTS.code(
     example={"reason": "a header holds a line break"},
 )
 
-ACROSS_FIELDS = (NO_BODY, TOO_LARGE, PICTURE_WITHOUT_HTML, SAME_PICTURE)
-"""Rules that need more than one value: not in the JSON Schema."""
+ACROSS_FIELDS = (
+    NO_BODY,
+    TOO_LARGE,
+    PICTURE_WITHOUT_HTML,
+    SAME_PICTURE,
+    FOREIGN_DOMAIN,
+    UNDECLARED_MAILBOX,
+)
+"""Rules that need more than one value, or the tenant's document: not in the JSON Schema."""

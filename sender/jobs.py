@@ -42,6 +42,8 @@ class Job:
 
     id: UUID
     tenant_id: UUID
+    generation: int
+    """Of the tenant's document that the message was accepted under."""
     token: int
     attempts: int
     due_since: datetime
@@ -87,6 +89,7 @@ class Jobs:
         return Job(
             id=row.id,
             tenant_id=row.tenant_id,
+            generation=row.generation,
             token=element.token,
             attempts=row.attempt_count,
             due_since=row.expires_at - LIFETIME,
@@ -278,10 +281,10 @@ async def _settle_home(
 
 async def _count(connection: AsyncConnection, job: Job, route: policy.Route, now: datetime) -> bool:
     """Count the hand-over against today's caps; False when one is used up by now."""
-    mailbox = directory.mailbox_subject(job.tenant_id, job.message.from_address)
+    mailbox = directory.mailbox_subject(job.tenant_id, route.mailbox.address)
     counters = (
         ("address", route.address.ip, route.address_cap),
-        ("mailbox", mailbox, route.mailbox_cap),
+        ("mailbox", mailbox, route.mailbox.daily_cap),
     )
     for kind, subject, cap in counters:
         counted = await connection.execute(

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
-from blueprint.mail_address import folded
 from blueprint.warmup import ADDRESS, MAILBOX
-from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, Snapshot
+from sender.directory import (
+    DirectoryEntry,
+    SendingAddress,
+    SendingDomain,
+    SendingMailbox,
+    Snapshot,
+)
 from sender.schemas import OutgoingMessage, Stop, StopScope
 
 LOOK_AGAIN = timedelta(seconds=30)
@@ -40,7 +45,8 @@ class Route:
     address: SendingAddress
     domain: SendingDomain
     address_cap: int
-    mailbox_cap: int
+    mailbox: SendingMailbox
+    """The mailbox that the From address counts as, with its cap of today."""
     settles_home: bool
     """True when this address becomes the home of the From domain."""
     known: tuple[str, ...]
@@ -64,12 +70,14 @@ def decide(
     snapshot: Snapshot,
     message: OutgoingMessage,
     *,
+    generation: int,
     now: datetime,
     waited: timedelta = timedelta(),
 ) -> Decision:
     """Decide about one message at one moment. The same input always gives the same answer.
 
-    `waited` is how long ago the message could first have gone.
+    `generation` is that of the document that the message was accepted under; `waited` is how long
+    ago the message could first have gone.
     """
     again = now + min(max(LOOK_AGAIN, waited / PATIENCE), LOOK_AGAIN_AT_LAST)
     if snapshot.suppressed is not None:
@@ -81,18 +89,21 @@ def decide(
     if entry is None:
         return _later(again, "not_published", "no domain of the tenant has been activated yet")
     domain = _domain(entry, message.from_domain)
+    mailbox = entry.mailbox_of(message.from_address)
+    if (domain is None or mailbox is None) and generation > entry.generation:
+        words = f"generation {generation} of the tenant has not been applied yet"
+        return _later(again, "not_published", words)
     if domain is None:
         return _never("domain_unknown", f"{message.from_domain} is not a domain of the tenant")
+    if mailbox is None:
+        return _never("mailbox_unknown", f"{message.from_address} is no mailbox of the tenant")
     if not domain.verified:
         return _later(again, "domain_not_verified", f"{domain.name} has not been verified")
-    mailbox_cap = _mailbox_cap(entry, message.from_address, now)
-    if snapshot.mailbox_used >= mailbox_cap:
-        return _tomorrow(
-            now,
-            "mailbox_cap_reached",
-            f"{message.from_address} has reached its cap of {mailbox_cap} a day",
-        )
-    return _route(snapshot, entry, domain, mailbox_cap, now, again)
+    mailbox = _warmed(mailbox, entry, now)
+    if snapshot.mailbox_used >= mailbox.daily_cap:
+        words = f"{mailbox.address} has reached its cap of {mailbox.daily_cap} a day"
+        return _tomorrow(now, "mailbox_cap_reached", words)
+    return _route(snapshot, entry, domain, mailbox, now, again)
 
 
 def warmup_day(entry: DirectoryEntry, now: datetime) -> int:
@@ -104,7 +115,7 @@ def _route(
     snapshot: Snapshot,
     entry: DirectoryEntry,
     domain: SendingDomain,
-    mailbox_cap: int,
+    mailbox: SendingMailbox,
     now: datetime,
     again: datetime,
 ) -> Decision:
@@ -136,7 +147,7 @@ def _route(
             address=chosen,
             domain=domain,
             address_cap=cap,
-            mailbox_cap=mailbox_cap,
+            mailbox=mailbox,
             settles_home=home is None,
             known=tuple(address.name for address in entry.addresses),
         ),
@@ -149,10 +160,10 @@ def _next_in_turn(free: list[SendingAddress], snapshot: Snapshot) -> SendingAddr
     return min(free, key=lambda address: (homes[address.name], address.name))
 
 
-def _mailbox_cap(entry: DirectoryEntry, sender: str, now: datetime) -> int:
-    warmed = MAILBOX[entry.warmup].cap(warmup_day(entry, now))
-    own = [box.daily_cap for box in entry.mailboxes if folded(box.address) == folded(sender)]
-    return min([warmed, *own])
+def _warmed(mailbox: SendingMailbox, entry: DirectoryEntry, now: datetime) -> SendingMailbox:
+    """Return a mailbox with the cap of today: its own, or that of its warm-up."""
+    cap = min(MAILBOX[entry.warmup].cap(warmup_day(entry, now)), mailbox.daily_cap)
+    return mailbox.model_copy(update={"daily_cap": cap})
 
 
 def _domain(entry: DirectoryEntry, name: str) -> SendingDomain | None:

@@ -10,11 +10,11 @@ select id, scope, tenant_id, name, reason, actor, by_operator, since from direct
 -- name: enqueue
 -- A repeated request (same tenant, same key) changes nothing and returns no row.
 insert into queue.jobs (
-    id, tenant_id, priority, state, run_at, expires_at, message_id, idempotency_key, request_digest,
+    id, tenant_id, generation, priority, state, run_at, expires_at, message_id, idempotency_key, request_digest,
     created_at, updated_at)
 values (
-    :id, :tenant_id, :priority, 'queued', :run_at, :expires_at, :message_id, :idempotency_key, :request_digest,
-    :now, :now)
+    :id, :tenant_id, :generation, :priority, 'queued', :run_at, :expires_at, :message_id, :idempotency_key,
+    :request_digest, :now, :now)
 on conflict (tenant_id, idempotency_key) do nothing
 returning id
 
@@ -130,7 +130,7 @@ update queue.jobs as job
 set lease_owner = :owner, lease_until = :until
 from queue.payloads as payload
 where job.id = :id and job.lease_token = :token and job.state = 'migrated_to_redis' and payload.job_id = job.id
-returning job.id, job.tenant_id, job.attempt_count, job.expires_at, job.message_id, job.reason, payload.body
+returning job.id, job.tenant_id, job.generation, job.attempt_count, job.expires_at, job.message_id, job.reason, payload.body
 
 -- name: extend_leases
 update queue.jobs set lease_until = :until
@@ -201,13 +201,13 @@ select
      where tenant_id = :tenant_id) as homes,
     (select coalesce(json_agg(to_json(stop) order by array_position(array['platform', 'tenant', 'domain', 'address'], scope)), '[]')
      from directory.stops as stop where tenant_id is null or tenant_id = :tenant_id) as stops,
-    (select coalesce(json_object_agg(subject, handed_over), '{}') from queue.usage
-     where day = :day and kind = 'mailbox' and subject = :mailbox) as mailboxes,
     (select reason from suppression.entries
      where tenant_id = :tenant_id and recipient = :recipient) as suppressed
 
--- name: address_usage
-select subject, handed_over from queue.usage where kind = 'address' and day = :day and subject = any(:subjects)
+-- name: usage_today
+select subject, handed_over from queue.usage
+where day = :day
+  and ((kind = 'address' and subject = any(:addresses)) or (kind = 'mailbox' and subject = :mailbox))
 
 -- name: stop
 insert into directory.stops (id, scope, tenant_id, name, reason, actor, by_operator, since)

@@ -22,12 +22,14 @@ async def enqueue(
     connection: Connection,
     *,
     tenant_id: UUID,
+    generation: int,
     message: OutgoingMessage,
     idempotency_key: str | None,
     clock: Clock | None = None,
 ) -> UUID:
     """Queue one message in the caller's transaction and return its id.
 
+    `generation` is that of the tenant's document, which may not be published yet.
     The same key with the same message returns the id of the first request and queues nothing;
     with another message it raises IDEMPOTENCY_MISMATCH. For the API's role the transaction must
     have `app.current_tenant_id` set to this tenant.
@@ -41,6 +43,7 @@ async def enqueue(
         {
             "id": job_id,
             "tenant_id": tenant_id,
+            "generation": generation,
             "priority": message.priority,
             "run_at": run_at,
             "expires_at": run_at + LIFETIME,

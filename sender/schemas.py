@@ -97,7 +97,13 @@ class OutgoingMessage(BaseModel):
     """The message that this one answers or follows."""
     references: Annotated[tuple[MessageId, ...], Field(max_length=100)] = ()
     """The thread, oldest first; ends with the message that this one follows."""
-    campaign: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,60}$")
+    campaign: (
+        Annotated[
+            str,
+            Matching(r"^[A-Za-z0-9_-]{1,60}$", "write 1 to 60 letters, digits, '-' and '_'"),
+        ]
+        | None
+    ) = None
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
     priority: Annotated[int, Field(ge=1, le=1000, strict=True), Whole] = 100
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""

@@ -121,12 +121,14 @@ class Worker:
             snapshot = await directory.load(
                 connection,
                 tenant_id=job.tenant_id,
-                mailbox=job.message.from_address,
+                sender=job.message.from_address,
                 recipient=job.message.to,
                 now=now,
             )
         waited = now - job.due_since
-        return policy.decide(snapshot, job.message, now=now, waited=waited)
+        return policy.decide(
+            snapshot, job.message, generation=job.generation, now=now, waited=waited
+        )
 
     async def _send(self, job: Job, reason: str, route: policy.Route) -> None:
         address = route.address

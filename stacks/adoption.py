@@ -1,19 +1,24 @@
-"""Existing records of a zone: marked records are adopted, a conflicting foreign one is a fault."""
+"""Existing records of a zone: marked records are adopted, a foreign one in the way is a fault."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 from blueprint.document import Record, RecordType
-from stacks.faults import FOREIGN_RECORD
-from stacks.zones import Live, list_records
+from kit.faults import Fault
+from stacks.cloudflare_api import Live
+from stacks.faults import ALIAS_IN_THE_WAY, DELEGATED_AWAY, EMAIL_ROUTING, FOREIGN_RECORD
+from stacks.zones import Zone, list_records
 
 EXCLUSIVE_TAGS = ("v=spf1", "v=dkim1", "v=dmarc1")
 """A name must not have two TXT records that begin with the same tag."""
+ADDRESSES = ("A", "AAAA", "CNAME")
+"""Types of which Cloudflare keeps no CNAME beside another."""
 
 
 def adoptions(
-    zone_id: str,
+    zone: Zone,
     records: Sequence[Record],
     in_state: Collection[str],
     live_records: Callable[[str], Iterable[Live]] = list_records,
@@ -21,50 +26,99 @@ def adoptions(
     """Return record key to import id (`<zone id>/<record id>`) for marked records not in the state.
 
     `records` are those of one zone; `in_state` are the record keys of the state. A zone
-    whose records are all in the state is not listed. Raises FOREIGN_RECORD.
+    whose records are all in the state is not listed. Raises the fault of a record in the way.
     """
     missing = [record for record in records if record.key not in in_state]
-    live = list(live_records(zone_id)) if missing else []
-    existing = ((record, _existing(record, live)) for record in missing)
+    live = list(live_records(zone.id)) if missing else []
+    existing = ((record, _existing(record, live, zone.name)) for record in missing)
     return {
-        record.key: f"{zone_id}/{match['id']}" for record, match in existing if match is not None
+        record.key: f"{zone.id}/{match['id']}" for record, match in existing if match is not None
     }
 
 
-def _existing(record: Record, live: Iterable[Live]) -> Live | None:
-    """Return the existing record with the mark of `record`; raise for a conflicting foreign one."""
+def _existing(record: Record, live: Iterable[Live], apex: str) -> Live | None:
+    """Return the existing record with the mark of `record`; raise for one in the way."""
     marked = None
     for other in live:
+        if _hides_all_below(record, other, apex):
+            raise DELEGATED_AWAY(key=record.key, cut=_name(other), zone=apex)
         if other.get("comment") == record.comment and other["type"] == record.type:
             marked = other
-        elif _conflicts(record, other) and not _is_of_the_same_tenant(record, other):
-            content = str(other.get("content", ""))
-            raise FOREIGN_RECORD(
-                record=f"{other['type']} {other['name']} ({content[:80]})",
-                zone=record.zone,
-                key=record.key,
-                mark=record.comment,
-            )
+        elif not _is_of_the_same_tenant(record, other) and (fault := _fault(record, other, apex)):
+            raise fault
     return marked
 
 
-def _conflicts(record: Record, other: Live) -> bool:
-    if str(other["name"]).lower().rstrip(".") != record.name:
-        return False
-    if "CNAME" in (other["type"], record.type):
-        return True
-    if other["type"] != record.type:
+def _fault(record: Record, other: Live, apex: str) -> Fault | None:
+    """Return why a foreign record is in the way, None when both can be there."""
+    if _name(other) != record.name or not _conflicts(record, other, apex):
+        return None
+    shown: dict[str, Any] = {
+        "record": f"{other['type']} {_name(other)}",
+        "zone": apex,
+        "key": record.key,
+    }
+    if (other.get("meta") or {}).get("read_only"):
+        return EMAIL_ROUTING(**shown)
+    if other["type"] == "CNAME" and record.type not in ADDRESSES:
+        return ALIAS_IN_THE_WAY(**shown)
+    return FOREIGN_RECORD(**shown, remedy=_remedy(record))
+
+
+def _remedy(record: Record) -> str:
+    """Return what an owner can do without losing what uses the record."""
+    hand_over = f"hand it over by setting its comment to {record.comment} (it is overwritten then)"
+    if record.type in ADDRESSES:
+        return "move that record to another name at Cloudflare, or rename the host in the file"
+    if record.type is RecordType.MX:
+        return f"remove it when mail for {record.name} shall arrive here, or {hand_over}"
+    return f"merge its text into what is needed and remove it, or {hand_over}"
+
+
+def _conflicts(record: Record, other: Live, apex: str) -> bool:
+    kind = other["type"]
+    if record.type in ADDRESSES:
+        return kind in ADDRESSES and ("CNAME" in (kind, record.type) or kind == record.type)
+    if kind == "CNAME":
+        return _hides_its_name(other, apex)
+    if kind != record.type:
         return False
     if record.type is not RecordType.TXT:
         return True
-    content = str(other.get("content", "")).strip('"').lower()
-    return any(
-        content.startswith(tag) and (record.content or "").lower().startswith(tag)
-        for tag in EXCLUSIVE_TAGS
+    theirs, ours = _text(other.get("content")), _text(record.content)
+    return theirs == ours or any(
+        theirs.lower().startswith(tag) and ours.lower().startswith(tag) for tag in EXCLUSIVE_TAGS
     )
+
+
+def _hides_its_name(alias: Live, apex: str) -> bool:
+    """Return whether a CNAME hides the other records of its name.
+
+    One at the apex, or proxied, or flattened, is answered by addresses: the usual website beside
+    mail.
+    """
+    flattened = alias.get("proxied") or (alias.get("settings") or {}).get("flatten_cname")
+    return not flattened and _name(alias) != apex
+
+
+def _hides_all_below(record: Record, other: Live, apex: str) -> bool:
+    """Return whether an NS record below the apex delegates the name of `record` to others."""
+    cut = _name(other)
+    at_or_below = record.name == cut or record.name.endswith(f".{cut}")
+    return other["type"] == "NS" and cut != apex and at_or_below
 
 
 def _is_of_the_same_tenant(record: Record, other: Live) -> bool:
     """Return whether the other record is of the same tenant: the engine orders those."""
     tenant = ":".join(record.comment.split(":")[:3])
     return str(other.get("comment") or "").startswith(f"{tenant}:")
+
+
+def _name(live: Live) -> str:
+    return str(live["name"]).lower().rstrip(".")
+
+
+def _text(content: object) -> str:
+    """Return a TXT content without its quotes, joined."""
+    text = str(content or "")
+    return text.strip('"').replace('" "', "") if text.startswith('"') else text

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from kit.database import LIMITS, connection_options
+from kit.database import connection_options
 from kit.queries import Queries
 from stacks.faults import STATE_UNREACHABLE
 
@@ -32,7 +32,7 @@ INSTANCE = "hostwinds:index:Instance"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 """Types of resources."""
 COMPRESSED = b"\x1f\x8b"
-CONNECTION = connection_options("penguin-state", **LIMITS)
+CONNECTION = connection_options("penguin-state")
 
 
 class Files(Protocol):

@@ -25,15 +25,42 @@ ZONE_AMBIGUOUS = FAULTS.code(
 FOREIGN_RECORD = FAULTS.code(
     "dns.foreign_record",
     message="{record} in zone {zone} has no mark of this installation and conflicts with {key}",
-    remedy="delete it at Cloudflare, or hand it over by setting its comment to {mark}",
+    remedy="{remedy}",
     cause="A record without our mark has the name that a record of the tenant needs. The zone is "
     "held.",
     example={
-        "record": "TXT acme.example (v=spf1 -all)",
+        "record": "TXT acme.example",
         "zone": "acme.example",
         "key": "acme.example/SPF",
-        "mark": "pm:i3f9a2c:acme:acme.example/SPF",
+        "remedy": "merge its text into what is needed and remove it, or hand it over by setting "
+        "its comment to pm:i3f9a2c:acme:acme.example/SPF (it is overwritten then)",
     },
+)
+ALIAS_IN_THE_WAY = FAULTS.code(
+    "dns.alias_in_the_way",
+    message="{record} in zone {zone} hides {key}, which has the same name",
+    remedy="turn its proxy on at Cloudflare, or replace it by address records of the same target",
+    cause="A CNAME below the apex that is DNS only hides the other records of its name. One that "
+    "is proxied or at the apex is answered by addresses, and mail beside it works. The zone is "
+    "held.",
+    example={"record": "CNAME shop.acme.example", "zone": "acme.example", "key": "shop/MX"},
+)
+EMAIL_ROUTING = FAULTS.code(
+    "dns.email_routing",
+    message="{record} in zone {zone} is of Cloudflare's Email Routing and conflicts with {key}",
+    remedy="disable Email Routing of the zone at Cloudflare, or unlock its DNS records there and "
+    "remove this one",
+    cause="Email Routing locks its MX, SPF and DKIM records: nobody can change or delete them "
+    "while it is on. The zone is held, and nothing is written.",
+    example={"record": "MX acme.example", "zone": "acme.example", "key": "acme.example/MX"},
+)
+DELEGATED_AWAY = FAULTS.code(
+    "dns.delegated_away",
+    message="NS records at {cut} in zone {zone} delegate the name of {key} to other name servers",
+    remedy="remove these NS records at Cloudflare, or give the delegated part a zone of its own",
+    cause="Cloudflare stores records at or below a delegated name without an error and does not "
+    "serve them. The zone is held.",
+    example={"cut": "go.acme.example", "zone": "acme.example", "key": "go.acme.example/MX"},
 )
 ADOPTED = FAULTS.code(
     "dns.adopted",

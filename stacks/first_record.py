@@ -1,39 +1,43 @@
-"""Writes the first record of a zone before anything is bought: only a write proves the right to.
+"""Writes one record of each zone before the engine runs: only a write proves the right to.
 
-A token that may only read passes every look-up.
+A token that may only read passes every look-up. So nothing is bought for a zone that cannot be
+written, and a zone that fails later is held by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from blueprint.document import Record, RecordType
 from stacks.domaindns import strings
-from stacks.zones import create_record
+from stacks.state import Resource
+from stacks.zones import change_record, create_record
 
 
 def write_first(
-    zone_id: str, records: Sequence[Record], present: Collection[str]
+    zone_id: str,
+    records: Sequence[Record],
+    in_state: Mapping[str, Resource],
+    adopted: Collection[str],
 ) -> dict[str, str]:
     """Write the first record of a zone that is missing; return its key and import id.
 
-    `present` are the keys of records that exist. Returns nothing where no record is missing that
-    can be written before the hosts exist; raises a fault of Cloudflare.
+    Where none is missing and another is to be changed, one is written as it is. `adopted` are the
+    keys of records that the next run changes. Raises a fault of Cloudflare.
     """
-    texts = _independent_texts(records)
-    first = next(((record, text) for record, text in texts if record.key not in present), None)
-    if first is None:
-        return {}
-    record, text = first
-    fields = {
-        "name": record.name,
-        "type": record.type,
-        "content": strings(text),
-        "ttl": record.ttl,
-        "proxied": False,
-        "comment": record.comment,
-    }
-    return {record.key: f"{zone_id}/{create_record(zone_id, fields)['id']}"}
+    texts = [(record, text) for record, text in _independent_texts(records)]
+    for record, text in texts:
+        if record.key not in in_state and record.key not in adopted:
+            live = create_record(zone_id, _fields(record, text))
+            return {record.key: f"{zone_id}/{live['id']}"}
+    if any(_is_changed(record, in_state.get(record.key)) for record in records):
+        for record, text in texts:
+            row = in_state.get(record.key)
+            if row is not None and row.inputs.get("zoneId") == zone_id:
+                change_record(zone_id, row.id, _fields(record, text))
+                break
+    return {}
 
 
 def _independent_texts(records: Sequence[Record]) -> Iterator[tuple[Record, str]]:
@@ -41,3 +45,22 @@ def _independent_texts(records: Sequence[Record]) -> Iterator[tuple[Record, str]
     for record in records:
         if record.type is RecordType.TXT and record.content and " a:" not in record.content:
             yield record, record.content
+
+
+def _is_changed(record: Record, row: Resource | None) -> bool:
+    if row is None or record.content is None:
+        return False
+    is_text = record.type is RecordType.TXT
+    content = strings(record.content) if is_text else record.content
+    return (row.inputs.get("content"), row.inputs.get("priority")) != (content, record.priority)
+
+
+def _fields(record: Record, text: str) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "type": record.type,
+        "content": strings(text),
+        "ttl": record.ttl,
+        "proxied": False,
+        "comment": record.comment,
+    }

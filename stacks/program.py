@@ -13,14 +13,15 @@ from blueprint.document import Blueprint, Host, Record
 from blueprint.records import sender
 from blueprint.tenant import Dns
 from blueprint.zones import is_within
-from hostwinds.journal import journal_from_environment
+from hostwinds.faults import OTHER_JOURNAL
+from hostwinds.journal import Journal, journal_from_environment
 from kit.faults import Fault, line
 from stacks.adoption import adoptions
 from stacks.domaindns import ZoneRecords
 from stacks.faults import ADOPTED
 from stacks.first_record import write_first
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
-from stacks.state import StackState
+from stacks.state import Resource, StackState
 from stacks.zones import Zone, find_zone
 
 
@@ -41,6 +42,7 @@ def declare(blueprint: Blueprint) -> None:
     continues.
     """
     state = StackState.of(blueprint.tenant)
+    journal = _journal(blueprint.tenant, state)
     zones, held = _look_up(blueprint, state.records())
     retained = _retained(blueprint, state, zones, held)
     for name, fault in held.items():
@@ -54,7 +56,8 @@ def declare(blueprint: Blueprint) -> None:
         if host.zone not in held and host.name not in retained.hosts
         if host.name in state.hosts() or _has_domain(blueprint, held)
     ]
-    _agree(blueprint, ordered)
+    if not pulumi.runtime.is_dry_run():
+        _agree(blueprint, ordered, journal)
     hosts = {host.name: MailHost(host.name, MailHostArgs(host)) for host in ordered}
     addresses = {name: ip for host in hosts.values() for name, ip in host.addresses.items()}
     components = {
@@ -86,6 +89,7 @@ def declare(blueprint: Blueprint) -> None:
     pulumi.export("digest", blueprint.digest)
     pulumi.export("hosts", summaries + [summary for summary in previous if summary is not None])
     pulumi.export("records", pulumi.Output.from_input(_ids(resources)).apply(_present))
+    pulumi.export("journal", journal.identity())
     pulumi.export("held", [_held(zone, fault) for zone, fault in held.items()])
 
 
@@ -157,7 +161,7 @@ class _Retained:
 
 
 def _look_up(
-    blueprint: Blueprint, in_state: Collection[str]
+    blueprint: Blueprint, in_state: Mapping[str, Resource]
 ) -> tuple[dict[str, _Zone], dict[str, Fault]]:
     """Return the zones that were listed, by name, and the faults of the other look-ups.
 
@@ -173,18 +177,13 @@ def _look_up(
     zones: dict[str, _Zone] = {}
     for zone, records in found.items():
         try:
-            imports = adoptions(zone.id, records, in_state)
-            written = _write_first(zone.id, records, {*in_state, *imports})
+            imports = adoptions(zone, records, in_state)
+            dry = pulumi.runtime.is_dry_run()
+            written = {} if dry else write_first(zone.id, records, in_state, imports)
             zones[zone.name] = _Zone(zone.id, records, imports, written)
         except Fault as fault:
             held |= dict.fromkeys((record.zone for record in records), fault)
     return zones, held
-
-
-def _write_first(
-    zone_id: str, records: list[Record], present: Collection[str]
-) -> Mapping[str, str]:
-    return {} if pulumi.runtime.is_dry_run() else write_first(zone_id, records, present)
 
 
 def _has_domain(blueprint: Blueprint, held: Collection[str]) -> bool:
@@ -195,14 +194,19 @@ def _has_domain(blueprint: Blueprint, held: Collection[str]) -> bool:
     )
 
 
-def _agree(blueprint: Blueprint, hosts: Collection[Host]) -> None:
+def _journal(stack: str, state: StackState) -> Journal:
+    """Return the purchase journal; raises OTHER_JOURNAL if the last run had another one."""
+    journal, known = journal_from_environment(), state.journal()
+    if known not in (None, here := journal.identity()):
+        raise OTHER_JOURNAL(stack=stack, known=known, here=here)
+    return journal
+
+
+def _agree(blueprint: Blueprint, hosts: Collection[Host], journal: Journal) -> None:
     """Write the prices that the blueprint shows into the purchase journal, before any order.
 
     They are no inputs of the resources: another price is no change of a server.
     """
-    journal = journal_from_environment()
-    if pulumi.runtime.is_dry_run():
-        return
     shown = {item.host: item.usd_cents for item in blueprint.cost.items if item.host}
     for host in hosts:
         if host.name in shown:

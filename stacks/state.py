@@ -26,6 +26,8 @@ class Resource:
     """One resource of the last checkpoint."""
 
     urn: str
+    id: str
+    """The provider's; empty for a component."""
     type: str
     name: str
     parent: str
@@ -62,9 +64,16 @@ class StackState:
 
     def host_summary(self, name: str) -> Mapping[str, Any] | None:
         """Return the program's output about a host in its last run."""
-        stack = next((row for row in self._resources if row.type == STACK), None)
-        summaries = stack.outputs.get("hosts") if stack else None
+        summaries = self._outputs().get("hosts")
         return next((host for host in summaries or () if host["name"] == name), None)
+
+    def journal(self) -> str | None:
+        """Return the id of the purchase journal of its last run."""
+        return self._outputs().get("journal")
+
+    def _outputs(self) -> Mapping[str, Any]:
+        stack = next((row for row in self._resources if row.type == STACK), None)
+        return stack.outputs if stack else {}
 
     def redeclare(
         self,
@@ -106,6 +115,7 @@ def _resource(row: Mapping[str, Any]) -> Resource:
     inputs: Mapping[str, Any] = row.get("inputs") or {}
     return Resource(
         urn=str(row["urn"]),
+        id=str(row.get("id") or ""),
         type=str(row["type"]),
         name=name_of(str(row["urn"])),
         parent="" if STACK in parent else name_of(parent),

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any
 
 import idna
@@ -18,27 +11,10 @@ import idna
 from blueprint.mail_address import meant_domain
 from blueprint.zones import possible_zones
 from kit.faults import Fault
-from kit.web import without_redirects
-from stacks.faults import (
-    CLOUDFLARE_ERROR,
-    CLOUDFLARE_RATE_LIMITED,
-    CLOUDFLARE_UNAUTHORIZED,
-    CLOUDFLARE_UNREACHABLE,
-    ZONE_AMBIGUOUS,
-    ZONE_NOT_FOUND,
-)
-from stacks.requests import reason
+from stacks.cloudflare_api import Live, change, create, list_all
+from stacks.faults import CLOUDFLARE_ERROR, ZONE_AMBIGUOUS, ZONE_NOT_FOUND
 
-API = "https://api.cloudflare.com/client/v4"
 PAGE = 5000
-TIMEOUT = 30
-"""Seconds for one request."""
-RETRY_SECONDS = 0.5
-
-Live = Mapping[str, Any]
-"""A zone or a record as Cloudflare lists it."""
-
-
 ACTIVE = "active"
 """Status of a zone whose delegation Cloudflare has seen."""
 
@@ -77,7 +53,7 @@ def find_zone(name: str, *, exact: bool = False) -> Zone:
 def _named(name: str) -> list[Live]:
     """List the zones of a name, in all accounts that the token reaches."""
     for form in _forms(name):
-        listed = _get("/zones", name=form, match="all")
+        listed = list_all("/zones", name=form, match="all")
         if same := [zone for zone in listed if _a_labels(str(zone.get("name"))) == name]:
             return same
     return []
@@ -100,14 +76,7 @@ def _a_labels(name: str) -> str:
 
 def list_records(zone_id: str) -> list[Live]:
     """List the records of a zone."""
-    listed: list[Live] = []
-    page = 1
-    while True:
-        batch = _get(f"/zones/{zone_id}/dns_records", per_page=PAGE, page=page)
-        listed += batch
-        if len(batch) < PAGE:
-            return listed
-        page += 1
+    return list_all(f"/zones/{zone_id}/dns_records", per_page=PAGE)
 
 
 def create_record(zone_id: str, record: Mapping[str, Any]) -> Live:
@@ -118,7 +87,7 @@ def create_record(zone_id: str, record: Mapping[str, Any]) -> Live:
     path = f"/zones/{zone_id}/dns_records"
     refusal = CLOUDFLARE_ERROR(answer="no record that it has accepted", path=path)
     try:
-        _send(path, record)
+        create(path, record)
     except Fault as fault:
         refusal = fault
     for live in list_records(zone_id):
@@ -127,52 +96,6 @@ def create_record(zone_id: str, record: Mapping[str, Any]) -> Live:
     raise refusal
 
 
-def _get(path: str, **query: object) -> list[Live]:
-    """Read a list; a retryable failure is retried once before it holds a zone."""
-    try:
-        return _get_once(path, **query)
-    except Fault as fault:
-        if not fault.retryable:
-            raise
-    time.sleep(RETRY_SECONDS)
-    return _get_once(path, **query)
-
-
-def _get_once(path: str, **query: object) -> list[Live]:
-    target = f"{path}?{urllib.parse.urlencode(query)}"
-    result = _send(target)
-    if not isinstance(result, list):
-        raise CLOUDFLARE_ERROR(answer="no list", path=target)
-    return result
-
-
-def _send(target: str, body: Mapping[str, Any] | None = None) -> Any:
-    """Return the result of a GET, or of a POST, with the provider's own credentials.
-
-    None for a refusal with status 200.
-    """
-    base = (os.environ.get("CLOUDFLARE_BASE_URL") or API).rstrip("/")
-    token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
-    try:
-        request = urllib.request.Request(  # noqa: S310 - the operator's URL
-            f"{base}{target}",
-            None if body is None else json.dumps(body).encode(),
-            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-        )
-        with without_redirects().open(request, timeout=TIMEOUT) as response:
-            answer = json.load(response)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise _refused(error.code, target) from None
-    except (OSError, HTTPException, ValueError) as error:
-        raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None
-    done = isinstance(answer, dict) and answer.get("success") is True
-    return answer.get("result") if done else None
-
-
-def _refused(status: int, target: str) -> Fault:
-    if status in (400, 401, 403):  # 400: the header is missing or malformed
-        return CLOUDFLARE_UNAUTHORIZED(status=status, path=target)
-    if status == 429:
-        return CLOUDFLARE_RATE_LIMITED()
-    return CLOUDFLARE_ERROR(answer=f"HTTP {status}", path=target)
+def change_record(zone_id: str, record_id: str, record: Mapping[str, Any]) -> None:
+    """Write a record that exists; its type stays."""
+    change(f"/zones/{zone_id}/dns_records/{record_id}", record)

@@ -34,8 +34,9 @@ COMMANDS_TO_PACKAGES = {
     "unshare": "util-linux",
     "apt-ftparchive": "apt-utils",
     "openssl": "openssl",
+    "pgbouncer": "pgbouncer",
 }
-"""What real lab hosts and the playbooks need from the distribution."""
+"""What real lab hosts, the playbooks and the tests need from the distribution."""
 APT_LOCK_SECONDS = 300
 """Time limit for apt's lock: a fresh machine may be upgrading itself."""
 REFUSE_STARTS = "#!/bin/sh\n# Of PenguinMails' set-up: no package starts a daemon.\nexit 101\n"

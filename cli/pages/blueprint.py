@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from blueprint.cost import dollars
 from blueprint.document import Address, Blueprint, Cost, Host, Record
+from blueprint.instructions import Instruction, instructions, value_of
 from blueprint.tenant import Dns
 from cli.table import fit
 from cli.terminal import printable, width, wrapped
@@ -18,12 +19,12 @@ def show(blueprint: Blueprint) -> None:
     print(f"Digest:      {blueprint.digest}")
     show_hosts(blueprint.hosts)
     show_records("Records in zones at Cloudflare", records(blueprint, Dns.CLOUDFLARE))
-    show_records("Records to set by hand, once", records(blueprint, Dns.MANUAL))
+    show_instructions(instructions(blueprint))
     show_cost(blueprint.cost)
 
 
 def records(blueprint: Blueprint, provider: Dns) -> list[Record]:
-    """Return the records of a DNS provider; those of `Dns.MANUAL` are set by hand."""
+    """Return the records of a DNS provider."""
     return [record for record in blueprint.records if record.provider is provider]
 
 
@@ -42,30 +43,39 @@ def use_of(address: Address | AddressView) -> str:
     return "bulk mail" if address.sends_bulk else "people's mail"
 
 
+def show_instructions(shown: Sequence[Instruction], *, whole: bool = False) -> None:
+    """Print the records that the owner of a zone sets; see `show_records`."""
+    if not shown:
+        return
+    print("\nRecords to set by hand, once")
+    rows = [(one.name, one.type, one.value, one.note) for one in shown]
+    _show_rows(rows, whole=whole)
+
+
 def show_records(title: str, shown: Sequence[Record], *, whole: bool = False) -> None:
     """Print records; long values are cut to the terminal unless `whole`, with a note."""
     if not shown:
         return
     print(f"\n{title}")
+    rows = [(record.name, record.type, value_of(record), "") for record in shown]
+    _show_rows(rows, whole=whole)
+
+
+def _show_rows(rows: Iterable[tuple[str, str, str, str]], *, whole: bool) -> None:
+    """Print (name, type, value, note)."""
     is_cut = False
-    for record in shown:
-        print(f"  {record.name}  {record.type}")
-        value = printable(value_of(record))
+    for name, type_, value, note in rows:
+        print(f"  {name}  {type_}")
+        value = printable(value)
         room = width() - 6
         if not whole and len(value) > room:
             value, is_cut = fit(value, room), True
         print(f"      {value}")
+        if note:
+            print(wrapped(f"({note})", first=" " * 6))
     if is_cut:
         remedy = "values with … are cut; `penguin describe domain/NAME` shows them in full"
         print(wrapped(remedy, first="  (").rstrip() + ")")
-
-
-def value_of(record: Record) -> str:
-    """Return the value of a record."""
-    if record.address:
-        return f"(the IPv4 address of {record.address})"
-    priority = f"{record.priority} " if record.priority is not None else ""
-    return f"{priority}{record.content}"
 
 
 def show_cost(cost: Cost) -> None:

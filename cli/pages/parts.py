@@ -59,7 +59,9 @@ def show(description: PartDescription, *, everything: bool) -> None:
         types = Types.of(description.condition_types)
         show_conditions(types, conditions, everything=everything)
     if isinstance(part, DomainView):
-        _show_records(description.blueprint, part.name)
+        pages.show_instructions(part.set_by_hand, whole=True)
+        written = [r for r in description.blueprint.records if r.domain == part.name and r.stack]
+        pages.show_records("Records written for it", written, whole=True)
     show_events(description.events, with_subject=False)
 
 
@@ -121,12 +123,3 @@ def _mailbox(part: MailboxView, tenant: TenantView) -> dict[str, str]:
         "Cap": f"{part.daily_cap} mails a day",
         "Warm-up": f"{warmup}: from {curve.start} to {curve.target} a day in {curve.days} days",
     }
-
-
-def _show_records(blueprint: Blueprint, domain: str) -> None:
-    """Print a domain's records in full, so that they can be copied."""
-    records = [record for record in blueprint.records if record.domain == domain]
-    by_hand = [record for record in records if record.provider is Dns.MANUAL]
-    written = [record for record in records if record.provider is not Dns.MANUAL]
-    pages.show_records("Records to set by hand, once", by_hand, whole=True)
-    pages.show_records("Records written for it", written, whole=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from blueprint.document import Blueprint
-from blueprint.tenant import Dns
+from blueprint.instructions import instructions
 from blueprint.warmup import ADDRESS
 from cli.api import Api, tenant_path
 from cli.conditions import Types
@@ -69,8 +69,7 @@ def show(description: TenantDescription, *, everything: bool) -> None:
     types = Types.of(description.condition_types)
     show_conditions(types, description.tenant.conditions, everything=everything)
     pages.show_hosts(description.blueprint.hosts)
-    by_hand = pages.records(description.blueprint, Dns.MANUAL)
-    pages.show_records("Records to set by hand, once", by_hand)
+    pages.show_instructions(instructions(description.blueprint))
     pages.show_cost(description.blueprint.cost)
     show_operations(description.operations)
     show_events(description.events)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from blueprint.document import Blueprint
+from blueprint.document import Blueprint, Domain, RecordType
 from blueprint.document import Host as BlueprintHost
 from controlplane.reconciler.ports import HostSecrets, ObservedAddress, ObservedHost
 from sender.tokens import RETURN_PATH_FORM
@@ -84,21 +85,40 @@ def _root_key(blueprint: Blueprint) -> str:
     return blueprint.keys.ssh.strip()
 
 
-def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, list[str]]:
+def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
     """Domains whose mail this host accepts, and the host's own names (RFC 5321, 4.5.1)."""
     domains = [domain for domain in blueprint.domains if domain.mail_host == planned.primary.helo]
     own = {domain.name for domain in domains}
     names = {address.helo for address in planned.addresses} - own
     return {
-        "domains": sorted(domain.name for domain in domains),
-        "return_paths": sorted(domain.return_path for domain in domains),
+        "domains": sorted(domain.name for domain in domains if domain.receives),
+        "return_paths": _return_paths(blueprint, domains),
         "names": sorted(names),
         "mailboxes": sorted(box.address for box in blueprint.mailboxes if box.domain in own),
+        "catch_alls": [
+            {"domain": domain.name, "mailbox": domain.catch_all}
+            for domain in sorted(domains, key=lambda domain: domain.name)
+            if domain.catch_all is not None
+        ],
     }
 
 
+def _return_paths(blueprint: Blueprint, domains: Iterable[Domain]) -> list[str]:
+    """Return the domains of return paths, and where their aliases lead.
+
+    A sender may return mail to the target of an alias (RFC 1123 section 5.2.2).
+    """
+    paths = {domain.return_path for domain in domains}
+    targets = {
+        str(record.content)
+        for record in blueprint.records
+        if record.type is RecordType.CNAME and record.name in paths
+    }
+    return sorted(paths | targets)
+
+
 def _instance(
-    address: ObservedAddress, secrets: HostSecrets, inbound: dict[str, list[str]] | None
+    address: ObservedAddress, secrets: HostSecrets, inbound: dict[str, Any] | None
 ) -> dict[str, Any]:
     """One egress instance; `inbound` where port 25 of the same address is the inbound instance."""
     name = f"postfix-egress-{address.name}"

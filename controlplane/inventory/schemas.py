@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from blueprint.document import Role
+from blueprint.instructions import Instruction
 from blueprint.tenant import DmarcPolicy, Dns, Size
 from controlplane.schemas import Page
 from controlplane.tenants.schemas import ConditionView
@@ -48,7 +49,9 @@ ADDRESS = _example(
     helo="mx1-2.acme.example",
     sends_bulk=True,
 )
-DOMAIN = _example("domain/acme.example", name="acme.example", dns="cloudflare", dmarc="none")
+DOMAIN = _example(
+    "domain/acme.example", name="acme.example", dns="cloudflare", dmarc="none", set_by_hand=[]
+)
 MAILBOX = _example(
     "mailbox/sales@acme.example", name="sales@acme.example", domain="acme.example", daily_cap=50
 )
@@ -104,6 +107,8 @@ class DomainView(Part):
 
     dns: Dns
     dmarc: DmarcPolicy
+    set_by_hand: list[Instruction]
+    """Records that the owner of the zone sets, once; empty where the platform writes them."""
 
 
 class MailboxView(Part):

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
+from blueprint.instructions import instructions
 from blueprint.mail_address import domain_of
 from blueprint.naming import host_of
 from blueprint.platform import Platform
@@ -94,9 +95,14 @@ def _addresses(listed: Listed) -> Iterable[AddressView]:
 
 
 def _domains(listed: Listed) -> Iterable[DomainView]:
-    for domain in listed.tenant.document.spec.domains:
-        common = listed.common("domain", domain.name)
-        yield DomainView(**common, dns=domain.dns, dmarc=domain.dmarc)
+    blueprint = listed.blueprint
+    for domain in blueprint.domains:
+        yield DomainView(
+            **listed.common("domain", domain.name),
+            dns=domain.dns,
+            dmarc=domain.dmarc,
+            set_by_hand=instructions(blueprint, domain.name),
+        )
 
 
 def _mailboxes(listed: Listed) -> Iterable[MailboxView]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,9 +15,12 @@ from controlplane.faults import (
 )
 from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
 from controlplane.messages.schemas import EXAMPLE, EXPLAINED, ID, MessagePage, Queued
+from controlplane.messages.senders import require_mailbox
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
+from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
+from controlplane.tenants.repository import TenantRow
 from sender import explain
 from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND
 from sender.queue import enqueue
@@ -44,11 +46,16 @@ async def send_message(
 ) -> Queued:
     """Queue one mail to one recipient."""
     async with access.begin() as connection:
-        tenant_id = await _tenant_id(connection, access, tenant)
+        row = await _tenant(connection, access, tenant)
+    require_mailbox(row.document.spec, message)
     # Also for an operator the mail is queued with the tenant's rights only.
-    async with access.database.begin(API, tenant_id=tenant_id) as connection:
+    async with access.database.begin(API, tenant_id=row.id) as connection:
         id_ = await enqueue(
-            connection, tenant_id=tenant_id, message=message, idempotency_key=idempotency_key
+            connection,
+            tenant_id=row.id,
+            generation=row.generation,
+            message=message,
+            idempotency_key=idempotency_key,
         )
     return Queued(id=id_)
 
@@ -62,7 +69,7 @@ async def list_messages(
 ) -> MessagePage:
     """List a tenant's messages, newest first."""
     async with access.begin() as connection:
-        tenant_id = await _tenant_id(connection, access, tenant)
+        tenant_id = (await _tenant(connection, access, tenant)).id
         rows = await explain.list_messages(
             connection, tenant_id=tenant_id, before=cursor, limit=limit + 1
         )
@@ -86,9 +93,12 @@ async def explain_message(
         return await explain.explain(connection, message_id)
 
 
-async def _tenant_id(connection: AsyncConnection, access: Access, name: str | None) -> UUID:
+async def _tenant(connection: AsyncConnection, access: Access, name: str | None) -> TenantRow:
     if name is not None:
-        return (await tenants.find(connection, name)).id
-    if access.tenant_id is None:
+        return await tenants.find(connection, name)
+    row = None
+    if access.tenant_id is not None:
+        row = await tenant_rows.get(connection, access.tenant_id)
+    if row is None:
         raise TENANT_MISSING()
-    return access.tenant_id
+    return row

@@ -17,11 +17,12 @@ from sqlalchemy.exc import DBAPIError
 from controlplane.faults import (
     DATABASE_FULL,
     DATABASE_LOCKED,
+    DATABASE_POOLED,
     DATABASE_REFUSED,
     DATABASE_TOO_OLD,
     DATABASE_UNAVAILABLE,
 )
-from kit.database import AdvisoryLock, Role, connection_options, role_name
+from kit.database import LIMITS, AdvisoryLock, Role, connection_options, role_name
 from kit.faults import Fault, first_line
 from sender import migrations as sender
 
@@ -39,12 +40,13 @@ def upgrade(
 
     `dsn` needs a login that may create roles. `lock_timeout` is how long a revision waits for a
     table, and every query behind it as long. Raises DATABASE_UNAVAILABLE, DATABASE_TOO_OLD,
-    DATABASE_LOCKED, DATABASE_REFUSED or DATABASE_FULL.
+    DATABASE_POOLED, DATABASE_LOCKED, DATABASE_REFUSED or DATABASE_FULL.
     """
     try:
         with psycopg.connect(dsn, autocommit=True, **CONNECTION) as admin:
             if admin.info.server_version < 150000:
                 raise DATABASE_TOO_OLD(version=admin.info.server_version // 10000)
+            _require_own_session(admin)
             admin.execute("set lock_timeout = '30s'")
             admin.execute("select pg_advisory_lock(%(lock)s)", {"lock": AdvisoryLock.UPGRADE})
             _make_roles(admin, installation, passwords)
@@ -54,6 +56,13 @@ def upgrade(
         raise _refused(error) from None
     except DBAPIError as error:  # the same, from a revision
         raise _refused(error.orig) from None
+
+
+def _require_own_session(admin: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Refuse a pooler, which could give the lock of the upgrade to another client's session."""
+    row = admin.execute("select pg_backend_pid()").fetchone()
+    if row != (admin.info.backend_pid,):
+        raise DATABASE_POOLED()
 
 
 def _refused(error: BaseException | None) -> Fault:
@@ -87,6 +96,12 @@ def _make_roles(
                 name, sql.Literal(_scram(admin, login, secret))
             )
         )
+        for setting, value in LIMITS.items():
+            admin.execute(
+                sql.SQL("alter role {} set {} = {}").format(
+                    name, sql.Identifier(setting), sql.Literal(value)
+                )
+            )
     engine = sql.Identifier(role_name(installation, Role.ENGINE))
     database = sql.Identifier(admin.info.dbname)
     admin.execute(

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from blueprint.document import Blueprint
 from controlplane.pulumi.errors import Diagnostic, explain
 from controlplane.pulumi.events import Listener
-from controlplane.pulumi.faults import ENGINE_INCOMPLETE
+from controlplane.pulumi.faults import ENGINE_INCOMPLETE, RECORD_GONE
 from controlplane.pulumi.forks import ForkServer
 from controlplane.pulumi.job import MARK, Job, Kind
 from controlplane.pulumi.owner import clear_stale_locks
@@ -23,7 +23,7 @@ from controlplane.pulumi.state import cloud_state
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
 from kit import files
-from kit.faults import Fault
+from kit.faults import Fault, line
 from kit.leftovers import end_leftovers
 from kit.processes import own_identity
 from stacks.backend import Stacks
@@ -87,7 +87,14 @@ class PulumiEngine:
             self._take_over(tenant, progress)
             fenced = raise_fence(self._installation, tenant, fence, self._environment)
             kinds, listener = self._with_stack(tenant, "up"), Listener(progress)
-            self._run(tenant, kinds, listener, deadline, blueprint, fenced)
+            try:
+                self._run(tenant, kinds, listener, deadline, blueprint, fenced)
+            except Fault as fault:
+                if fault.code is not RECORD_GONE:
+                    raise
+                progress(line(fault))
+                listener = Listener(progress)
+                self._run(tenant, ("refreshed up",), listener, deadline, blueprint, fenced)
             if listener.adopted:  # adopted records are updated to the blueprint
                 self._run(tenant, ("up",), Listener(progress), deadline, blueprint, fenced)
             stacks = self._stacks()

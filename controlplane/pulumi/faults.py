@@ -43,9 +43,18 @@ DISK_FULL = FAULTS.code(
 RECORD_QUOTA = FAULTS.code(
     "dns.quota",
     message="the zone's record quota is exhausted: {reason}",
-    remedy="delete records of the zone, or choose a larger plan for it",
+    remedy="remove records that nothing uses from the zone, or choose a larger plan for it",
     cause="Cloudflare limits the number of records of a zone.",
     example={"reason": "81045 Record quota exceeded (HTTP 400)"},
+)
+RECORD_GONE = FAULTS.code(
+    "dns.record_gone",
+    message="a record that is to be changed was deleted at Cloudflare: {reason}",
+    remedy="run `pulumi up --refresh`; the control plane does that by itself",
+    cause="Somebody deleted a record of ours, which the state still has. It is written again.",
+    example={"reason": "81044 Record does not exist. (HTTP 404)"},
+    retryable=True,
+    acts=Actor.NOBODY,
 )
 RECORD_REFUSED = FAULTS.code(
     "cloudflare.refused",

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["init", "up", "preview", "refresh", "destroy", "remove"]
+Kind = Literal["init", "up", "refreshed up", "preview", "refresh", "destroy", "remove"]
 MARK = "PENGUIN_OPERATION"
 """Environment variable of all processes of one operation."""
 
 COMMANDS: dict[Kind, list[str]] = {
     "init": ["stack", "init"],
     "up": ["up", "--yes", "--skip-preview", "--json", "--stack"],
+    "refreshed up": ["up", "--yes", "--skip-preview", "--refresh", "--json", "--stack"],
     "preview": ["preview", "--json", "--stack"],
     "refresh": ["refresh", "--preview-only", "--json", "--stack"],
     "destroy": ["destroy", "--yes", "--skip-preview", "--refresh", "--json", "--stack"],

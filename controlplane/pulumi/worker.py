@@ -27,6 +27,8 @@ from controlplane.pulumi.owner import record_engine
 from kit.leftovers import end_leftovers
 from stacks.program import run
 
+WITH_PROGRAM = ("up", "refreshed up", "preview")
+"""Kinds that run the program."""
 PANIC = 2
 """Exit code of a Go program that failed without a chance to release its lock."""
 
@@ -56,7 +58,7 @@ def _end_with_caller(connection: Connection, mark: str) -> None:
 
 def _run(job: Job, kind: Kind, connection: Connection) -> int:
     arguments = [job.command, "--non-interactive", *COMMANDS[kind], job.tenant]
-    with _program(job) if kind in ("up", "preview") else _no_program() as client:
+    with _program(job) if kind in WITH_PROGRAM else _no_program() as client:
         engine = subprocess.Popen(
             [*arguments, *client],
             stdin=subprocess.DEVNULL,

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from blueprint.fields import RuleBroken
+from blueprint.fields import Matching, RuleBroken
 from controlplane.events.reasons import Reason
 from controlplane.faults import STOP_NAME, STOP_TENANT
 from controlplane.schemas import Page
@@ -31,7 +31,11 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
 }
 
 
-Name = Annotated[str, StringConstraints(max_length=253, pattern=r"^[A-Za-z0-9.-]+$")]
+Name = Annotated[
+    str,
+    Field(max_length=253),
+    Matching(r"^[A-Za-z0-9.-]+$", "write the name of a tenant, domain or address"),
+]
 
 
 class StopRequest(BaseModel):

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Iterator, Sequence
 
-from blueprint.document import Blueprint
+from blueprint.document import Blueprint, Domain
 from controlplane.reconciler.ports import CloudState, Finding
 from controlplane.verification.names import Names
 from controlplane.verification.queries import TIMEOUT
@@ -62,7 +62,9 @@ class InternetVerifier:
     ) -> Sequence[Finding]:
         """Banner and TLS of each submission port, and a relay attempt that must be refused.
 
-        On port 25 of a primary address mail to the postmaster of its domains must be accepted.
+        On port 25 of a primary address mail to everybody who may send from its domains must be
+        accepted, and to their postmaster and abuse desk: receivers want From addresses that can be
+        answered.
         """
         trust = ssl.create_default_context(cadata=authority)
         limit = asyncio.Semaphore(CONCURRENT_CONNECTIONS)
@@ -84,9 +86,22 @@ class InternetVerifier:
                 if ip and address.sends_bulk:
                     yield Target(address, ip, self._submission_port, trust=trust)
                 if ip and address == host.primary:
-                    domains = [d.name for d in blueprint.domains if d.mail_host == address.helo]
-                    recipients = tuple(f"postmaster@{domain}" for domain in domains)
+                    recipients = {
+                        domain.name: _recipients(blueprint, domain)
+                        for domain in blueprint.domains
+                        if domain.mail_host == address.helo
+                    }
                     yield Target(address, ip, self._mail_port, recipients=recipients)
+
+
+def _recipients(blueprint: Blueprint, domain: Domain) -> list[str]:
+    """Return the From addresses of a domain, and those that RFC 2142 asks for.
+
+    Where mail of the domain goes elsewhere, its return path alone is ours.
+    """
+    own = [box.address for box in blueprint.mailboxes if box.domain == domain.name]
+    name = domain.name if domain.receives else domain.return_path
+    return list(dict.fromkeys([*own, f"postmaster@{name}", f"abuse@{name}"]))
 
 
 def _ips(state: CloudState) -> dict[str, str]:

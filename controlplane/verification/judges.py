@@ -8,20 +8,26 @@ from typing import Any
 
 import dns.name
 import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
 import dns.rdtypes.ANY.MX
+import dns.rdtypes.ANY.TXT
 
 from blueprint.document import Record, RecordType
+from blueprint.records import NO_KEY
 from blueprint.tenant import Dns
 from controlplane.verification import dmarc, faults
 from controlplane.verification.dkim_key import KeyMistake, published_key
 from controlplane.verification.names import texts
 from controlplane.verification.queries import Answer
-from controlplane.verification.spf import Result, check_host, txt_bytes
+from controlplane.verification.spf import Lookup, Result, check_host, txt_bytes
 from controlplane.verification.spf_record import is_spf, merged
 from kit.faults import Code, Fault
 
 TEXT_LIMIT = 200
 """Maximum characters of a wrong answer in a message."""
+NOBODY = "192.0.2.1"
+"""An address that no host has (RFC 5737)."""
 REPORTS = "._report._dmarc."
 """In the name of a record that admits reports about other domains (RFC 7489 7.1)."""
 
@@ -67,8 +73,16 @@ class View:
         record = expected.record
         if self.is_cache:
             return f"wait {answer.ttl} s: older answers are still cached"
+        if expected.is_manual and record.type is RecordType.MX and answer.data:
+            return (
+                f"replace the MX records of {record.name} by {expected.content}, or remove its "
+                "mailboxes from the document: their mail must come here"
+            )
         if expected.is_manual:
-            return f"set {expected.name_and_type} {expected.content} where {record.zone} is hosted"
+            return (
+                f"set {expected.name_and_type} {expected.content} where {record.zone} is hosted; "
+                f"`penguin describe domain/{record.domain}` shows all records to set"
+            )
         return "wait: the next pass writes it; if it persists, find out what changes it"
 
 
@@ -98,7 +112,7 @@ async def judge(expected: Expected, answer: Answer, view: View) -> Judgement:
         return await _judge_spf(expected, answer, view)
     if dmarc.versioned([expected.content]):
         return await _judge_dmarc(expected, answer, view)
-    if expected.content.startswith("v=DKIM1"):
+    if expected.content.startswith("v=DKIM1") and expected.content != NO_KEY:
         return _judge_dkim(expected, answer, view)
     found = texts(answer.data)
     return RIGHT if expected.content in found else _other(expected, answer, view, found)
@@ -175,12 +189,31 @@ async def _judge_spf(expected: Expected, answer: Answer, view: View) -> Judgemen
             continue
         fields = {"actual": found[0][:TEXT_LIMIT], "remedy": view.remedy(expected, answer)}
         if expected.is_manual:
-            fields["remedy"] = f"change {name} TXT to {_merged(expected, found)}"
+            fields["remedy"] = await _change(name, _merged(expected, found), lookup)
         if checked.result is Result.PERMERROR:
             return _fault(expected, view, faults.SPF_ERROR, reason=checked.reason, **fields)
         reason = f"{checked.result} by {checked.reason}"
         return _fault(expected, view, faults.SPF_REFUSES, ip=ip, reason=reason, **fields)
     return RIGHT
+
+
+async def _change(name: str, text: str, lookup: Lookup) -> str:
+    """Return what the owner does, so that his other mail still passes: it may need more look-ups.
+
+    A sender that no term admits makes a receiver evaluate all of them.
+    """
+
+    async def changed(asked: str, type_: str) -> Sequence[dns.rdata.Rdata]:
+        if (asked.lower(), type_) != (name, "TXT"):
+            return await lookup(asked, type_)
+        chunks = [text[start : start + 255].encode() for start in range(0, len(text), 255)]
+        return [dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, chunks)]
+
+    checked = await check_host(NOBODY, name, f"postmaster@{name}", helo=name, lookup=changed)
+    change = f"change {name} TXT to {text}"
+    if checked.result is not Result.PERMERROR:
+        return change
+    return f"{change}; before that remove terms that are not needed, for {checked.reason}"
 
 
 def _merged(expected: Expected, found: Sequence[str]) -> str:
@@ -268,6 +301,8 @@ def _invalid(
     expected: Expected, answer: Answer, view: View, code: Code, actual: str, reason: str
 ) -> Judgement:
     remedy = view.remedy(expected, answer)
+    if expected.is_manual:
+        remedy = f"correct it; with {expected.content} it is valid"
     return _fault(expected, view, code, actual=actual[:TEXT_LIMIT], reason=reason, remedy=remedy)
 
 

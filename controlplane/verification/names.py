@@ -16,6 +16,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
+from blueprint.zones import possible_zones, registrable
 from controlplane.verification import faults
 from controlplane.verification.queries import TIMEOUT, Answer, Server, ask, read, trouble
 from kit.faults import Fault
@@ -89,18 +90,19 @@ class Names:
         return answered
 
     async def enclosing(self, name: str) -> str:
-        """Return the zone that a name is in; raises NOT_DELEGATED where there is none."""
-        zone = name
-        while "." in zone:
+        """Return the zone that a name is in; raises NOT_DELEGATED where there is none.
+
+        The zone of a registry, such as `co.uk`, is none: it answers for domains that do not exist.
+        """
+        for zone in possible_zones(name):
             try:
                 await self._zone(zone)
             except Fault as fault:
                 if fault.code is not faults.NOT_DELEGATED:
                     raise
-                zone = zone.partition(".")[2]
             else:
                 return zone
-        raise _not_delegated(name)
+        raise _not_delegated(registrable(name))
 
     async def nearest(self, name: str, type_: str) -> Answer:
         """Query the own servers of a zone of ours, the recursive ones for every other name.
@@ -147,7 +149,7 @@ class Names:
             except Fault as fault:
                 failures.append(fault)
                 continue
-            if (reason := trouble(server, message)) is None:
+            if (reason := trouble(server, f"{name} {type_}", message)) is None:
                 return message
             failures.append(reason)
         raise next(iter(failures), faults.NO_RESOLVER())
@@ -225,7 +227,7 @@ class Names:
                 message = await self._ask(server, zone, "NS", 0)
             except Fault:
                 continue
-            if trouble(server, message) is None:
+            if trouble(server, f"{zone} NS", message) is None:
                 return texts(
                     [
                         item
@@ -257,7 +259,7 @@ class Names:
 
     async def _ask_own(self, server: Server, zone: str, name: str, type_: str) -> Answer:
         message = await self._ask(server, name, type_, 0)
-        if (reason := trouble(server, message)) is not None:
+        if (reason := trouble(server, f"{name} {type_}", message)) is not None:
             raise reason
         # A lame server refers to others or answers from its cache, without authority.
         if not message.flags & dns.flags.AA:

@@ -120,9 +120,12 @@ def question_of(message: dns.message.Message) -> str:
     return f"{asked.name.to_text(omit_final_dot=True)} {dns.rdatatype.to_text(asked.rdtype)}"
 
 
-def trouble(server: Server, message: dns.message.Message) -> Fault | None:
-    """Return why the code of a response is no answer; None for a definite one."""
-    code, question = message.rcode(), question_of(message)
+def trouble(server: Server, question: str, message: dns.message.Message) -> Fault | None:
+    """Return why the code of a response is no answer; None for a definite one.
+
+    A server that refuses need not repeat the question.
+    """
+    code = message.rcode()
     if code in DEFINITE:
         return None
     if code == dns.rcode.SERVFAIL:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from blueprint.document import Blueprint, Record, RecordType
+from blueprint.document import Blueprint, Record, RecordType, Rule
+from blueprint.records import NO_SENDER
 from controlplane.reconciler.ports import Finding
 from controlplane.verification import faults
 from controlplane.verification.judges import RIGHT, Expected, Judgement, View, judge
@@ -115,7 +116,9 @@ def _unanswered(expected: Expected, check: str, fault: Fault) -> Finding:
 def _expected(blueprint: Blueprint, ips: Mapping[str, str]) -> list[Expected]:
     """Return the records whose content is determined, each with what decides whether it works."""
     records = [
-        record for record in blueprint.records if record.address is None or record.address in ips
+        record
+        for record in blueprint.records
+        if (record.address is None or record.address in ips) and record.rule is not Rule.RESERVED
     ]
     helos = {
         ips[address.name]: address.helo
@@ -144,6 +147,8 @@ def _expected(blueprint: Blueprint, ips: Mapping[str, str]) -> list[Expected]:
 
 def _senders(record: Record, helos: Mapping[str, str]) -> Mapping[str, str]:
     """Return the addresses that a record must let send: a HELO name only its own."""
+    if record.content == NO_SENDER:
+        return {}
     if record.domain is not None:
         return helos
     return {ip: helo for ip, helo in helos.items() if helo == record.name}

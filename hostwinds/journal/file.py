@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +25,16 @@ class FileJournal:
     ) -> None:
         self._path = path
         self._clock = clock
+
+    def identity(self) -> str:
+        """Return the id of this journal."""
+        with self._transaction() as content:
+            return str(content.setdefault("id", str(uuid.uuid4())))
+
+    def replace(self, identity: str) -> None:
+        """Take the id of a journal that is lost."""
+        with self._transaction() as content:
+            content["id"] = identity
 
     def agree(self, key: str, cents: int) -> int:
         """Write the price of a purchase that is not ordered yet."""

@@ -36,6 +36,12 @@ class Journal(Protocol):
     A key has at most one row that is not closed: all methods but `ledger` see that one only.
     """
 
+    def identity(self) -> str:
+        """Return the id of this journal, the same for all that share it."""
+
+    def replace(self, identity: str) -> None:
+        """Take the id of a journal that is lost."""
+
     def agree(self, key: str, cents: int) -> int:
         """Write the price of a purchase that is not ordered yet; return the price agreed to.
 

@@ -11,12 +11,12 @@ from psycopg import sql
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.port import Intent, assigned
-from kit.database import LIMITS, AdvisoryLock, connection_options, storable
+from kit.database import AdvisoryLock, connection_options, storable
 from kit.faults import Fault, first_line
 from kit.queries import Queries
 
 SQL = Queries(__file__, str)
-CONNECTION = connection_options("penguin-journal", **LIMITS)
+CONNECTION = connection_options("penguin-journal")
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
@@ -44,6 +44,16 @@ class PostgresJournal:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+
+    def identity(self) -> str:
+        """Return the id of this journal."""
+        with self._transaction() as connection:
+            return str(_value(connection.execute(SQL.identity)))
+
+    def replace(self, identity: str) -> None:
+        """Take the id of a journal that is lost."""
+        with self._transaction() as connection:
+            connection.execute(SQL.replace, {"identity": identity})
 
     def agree(self, key: str, cents: int) -> int:
         """Write the price of a purchase that is not ordered yet."""

@@ -1,9 +1,6 @@
 -- name: has_schema
--- The newest part of it. pg_attribute shows columns that this role may not read, too.
-select exists (
-    select from pg_attribute
-    where attrelid = to_regclass('purchase.intents') and attname = 'closed_at'
-)
+-- The newest part of it.
+select to_regclass('purchase.journal') is not null
 
 -- name: lock_schema
 select pg_advisory_xact_lock(%(lock)s)
@@ -24,6 +21,10 @@ alter table purchase.intents
     add column if not exists closed_at timestamptz;
 alter table purchase.intents drop constraint if exists intents_pkey;
 create unique index if not exists intents_open on purchase.intents (key) where closed_at is null;
+create table if not exists purchase.journal (
+    single boolean primary key default true check (single),
+    id uuid not null default gen_random_uuid()
+);
 create table if not exists purchase.fences (
     name text primary key,
     token bigint not null
@@ -38,8 +39,18 @@ insert into purchase.limiter default values on conflict do nothing;
 -- name: create_rights
 grant usage on schema purchase to {role};
 grant select, insert, update on purchase.intents, purchase.fences to {role};
+grant select, insert, update on purchase.journal to {role};
 revoke delete on purchase.intents, purchase.fences from {role};
 grant select, update on purchase.limiter to {role};
+
+-- name: identity
+insert into purchase.journal default values
+on conflict (single) do update set single = true
+returning id::text
+
+-- name: replace
+insert into purchase.journal (id) values (%(identity)s)
+on conflict (single) do update set id = excluded.id
 
 -- name: agree
 insert into purchase.intents (key, ordered, agreed_cents) values (%(key)s, false, %(cents)s)

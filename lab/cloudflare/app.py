@@ -75,7 +75,8 @@ def create_app(account: CloudflareAccount) -> Starlette:
         return await unknown(request)
 
     return Starlette(
-        routes=[*routes, *control_routes(account)], exception_handlers={404: not_found}
+        routes=[*routes, *control_routes(account)],
+        exception_handlers={404: not_found, 405: not_found},
     )
 
 

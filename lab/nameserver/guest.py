@@ -7,16 +7,20 @@ from pathlib import Path
 
 from lab.guest import RESOLVER, Guest
 
-AUTHORITATIVE = "198.18.0.54"
-NAME = "ns.lab.example"
+IDENT, NAME = "dns", "ns.lab.example"
+SERVERS = {"ns1.lab.example": "198.18.0.54", "ns2.lab.example": "198.18.0.55"}
+"""The name servers of every zone, as Cloudflare's API answers, parent and apex list them. Root, top
+levels and reverse zones have the first one only: trouble of the second is that of a customer."""
+FIRST, SECOND = SERVERS
 KEY = "lab."
-TTL = 60
+TRUST_ANCHOR = "etc/unbound/lab.ds"
+QUICK_FILE = "etc/unbound/unbound.conf.d/quick.conf"
 
 KNOT = f"""
 server:
     rundir: "/run/knot"
     user: knot:knot
-    listen: {AUTHORITATIVE}@53
+    listen: [{", ".join(f"{address}@53" for address in SERVERS.values())}]
 log:
   - target: stdout
     any: warning
@@ -31,6 +35,10 @@ acl:
     address: 198.18.0.0/15
     key: {KEY}
     action: [update, transfer]
+policy:
+  - id: lab
+    algorithm: ecdsap256sha256
+    single-type-signing: on
 template:
   - id: default
     storage: "/var/lib/knot"
@@ -46,35 +54,42 @@ server:
     outgoing-interface: {RESOLVER}
     access-control: 198.18.0.0/15 allow
     do-ip6: no
-    module-config: "iterator"
+    module-config: "validator iterator"
+    trust-anchor-file: "/{TRUST_ANCHOR}"
+    aggressive-nsec: no
     root-hints: "/etc/unbound/lab.hints"
     local-zone: "example." nodefault
     local-zone: "test." nodefault
     local-zone: "18.198.in-addr.arpa." nodefault
     local-zone: "19.198.in-addr.arpa." nodefault
+"""
+"""It validates by the key of the lab's root. A denial concerns one name, as at large resolvers."""
+QUICK = """server:
     cache-max-ttl: 2
     cache-max-negative-ttl: 1
 """
-"""No validation (our root is unsigned), and short cache times, so that changes appear at once."""
+"""Changes appear at once, although zones have the times to live of the world."""
 
-HINTS = f". 3600000 NS {NAME}.\n{NAME}. 3600000 A {AUTHORITATIVE}\n"
+HINTS = f". 3600000 NS {FIRST}.\n{FIRST}. 3600000 A {SERVERS[FIRST]}\n"
 
 PREPARE = """
 knotc -C /var/lib/knot/confdb conf-import /etc/knot/knot.conf >/dev/null
 chown -R knot:knot /var/lib/knot
 rm -f /etc/unbound/unbound.conf.d/root-auto-trust-anchor-file.conf
-systemctl enable -q knot unbound
+systemctl enable -q knot
 """
-"""When its configuration database exists, knotd uses it, and zones can be added at run time."""
+"""When its configuration database exists, knotd uses it, and zones can be added at run time. The
+resolver starts when the root has keys."""
 
 
 def make(directory: Path, layers: Sequence[Path], secret: str) -> Guest:
     """Create the guest, not booted yet; updates are signed by `secret` (base64)."""
-    guest = Guest(directory, "dns", NAME, (AUTHORITATIVE, RESOLVER), layers)
+    guest = Guest(directory, IDENT, NAME, (*SERVERS.values(), RESOLVER), layers)
     guest.make()
     etc = guest.root / "etc"
     (etc / "knot/knot.conf").write_text(KNOT.replace("SECRET", secret))
     (etc / "unbound/unbound.conf.d/lab.conf").write_text(UNBOUND)
     (etc / "unbound/lab.hints").write_text(HINTS)
+    (guest.root / QUICK_FILE).write_text(QUICK)
     guest.inside_disk(PREPARE)
     return guest

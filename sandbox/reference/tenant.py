@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from blueprint import tenant
 from blueprint.catalogue import PLANS, SIZES, UNLIMITED
 from blueprint.faults import ACROSS_FIELDS
-from blueprint.shape import PATTERNS
 from blueprint.warmup import ADDRESS, MAILBOX
 
 PLAN_NOTES = """
@@ -98,11 +97,8 @@ def _limits(field: Any) -> str:
     """Return the limits of a value beyond its type."""
     limits: list[str] = []
     for rule in field.metadata + _inner_metadata(field.annotation):
-        pattern = getattr(rule, "pattern", None)
-        if pattern in PATTERNS:
-            limits.insert(0, PATTERNS[pattern])
-        elif (remedy := getattr(rule, "remedy", None)) is not None:
-            limits.append(remedy)
+        if (remedy := getattr(rule, "remedy", None)) is not None:
+            limits.insert(0, remedy.removeprefix("write "))
         limits += [
             text.format(getattr(rule, key))
             for key, text in LIMITS.items()

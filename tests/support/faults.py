@@ -35,10 +35,10 @@ def assert_shows(shown: Shown, code: Code, **values: object) -> None:
 
 
 @contextmanager
-def fault_shown(code: Code, **values: object) -> Iterator[None]:
+def fault_shown(code: Code, **values: object) -> Iterator[pytest.ExceptionInfo[Fault]]:
     """Assert that the block ends in a fault with the text of a code."""
     with pytest.raises(Fault) as caught:
-        yield
+        yield caught
     assert_shows(caught.value, code, **values)
 
 

@@ -69,12 +69,16 @@ class MemoryInternet:
         }
         findings: list[Finding] = []
         for host in blueprint.hosts:
+            answers = host.primary.name in assigned and host.name not in self.dead
+            for domain in blueprint.domains if answers else ():
+                if domain.mail_host == host.primary.helo:
+                    findings += self._check(f"domain/{domain.name}", ("smtp.inbound",))
             for address in host.addresses:
                 checks: list[tuple[str, ...]] = []
                 if address.sends_bulk:
                     checks.append(("smtp.banner", "smtp.tls", "smtp.auth", "smtp.relay"))
                 if address == host.primary:
-                    checks.append(("smtp.banner", "smtp.relay", "smtp.inbound"))
+                    checks.append(("smtp.banner", "smtp.relay"))
                 for port in checks if address.name in assigned else ():
                     subject = f"address/{address.name}"
                     if host.name in self.dead:

@@ -10,6 +10,7 @@ from typing import Protocol
 from blueprint.document import Blueprint
 from controlplane.reconciler.ports import CloudState, Finding, Verifier
 from controlplane.verification.faults import (
+    INBOUND_REFUSED,
     MISSING,
     NO_BANNER,
     OPEN_RELAY,
@@ -55,6 +56,9 @@ class Surroundings(Protocol):
     def defer(self, address: str) -> None:
         """Make the submission port of an address defer every recipient."""
 
+    def refuse_mail(self, domain: str) -> None:
+        """Make the host refuse mail for the abuse desk of a domain."""
+
     def stop_host(self) -> None:
         """Make the host unreachable."""
 
@@ -62,6 +66,7 @@ class Surroundings(Protocol):
 def one_host() -> Blueprint:
     """Render a tenant with two addresses, and a domain with manual DNS."""
     text = tenant("mx1@acme.example*2", domains="acme.example manual.example")
+    text += "  mailboxes: [{address: sales@manual.example}]"
     return rendered(text.replace("{name: manual", "{dns: manual, name: manual"))
 
 
@@ -76,7 +81,9 @@ async def check_all_is_right_and_every_subject_is_checked(around: Surroundings) 
         BULK: {"dns.authoritative", "dns.recursive", "fcrdns"},
     }
     assert _checks(await _ports(around)) == {
-        PRIMARY: {"smtp.banner", "smtp.relay", "smtp.inbound"},
+        OURS: {"smtp.inbound"},
+        MANUAL: {"smtp.inbound"},
+        PRIMARY: {"smtp.banner", "smtp.relay"},
         BULK: {"smtp.banner", "smtp.tls", "smtp.auth", "smtp.relay"},
     }
 
@@ -120,6 +127,11 @@ async def check_a_temporary_reply_is_unknown(around: Surroundings) -> None:
     assert await _wrong_ports(around) == {(BULK, "smtp.relay", None, UNCLEAR)}
 
 
+async def check_mail_that_is_refused_is_reported_of_its_domain_only(around: Surroundings) -> None:
+    around.refuse_mail("manual.example")
+    assert await _wrong_ports(around) == {(MANUAL, "smtp.inbound", False, INBOUND_REFUSED)}
+
+
 async def check_a_host_that_does_not_answer_is_wrong_at_each_address(around: Surroundings) -> None:
     around.stop_host()
     assert await _wrong_ports(around) == {
@@ -147,6 +159,7 @@ CHECKS: list[Callable[[Surroundings], Awaitable[None]]] = [
     check_broken_tls_is_reported_of_its_address_only,
     check_an_open_relay_is_reported,
     check_a_temporary_reply_is_unknown,
+    check_mail_that_is_refused_is_reported_of_its_domain_only,
     check_a_host_that_does_not_answer_is_wrong_at_each_address,
     check_an_address_without_an_ip_is_not_checked,
 ]

@@ -8,11 +8,13 @@ from typing import Any
 
 import cloudflare
 
+from tools.pulumi.cloudflare_answers import Answer
+
 BASE = "https://api.cloudflare.com/client/v4"
 
 
 RETRIES = 4
-"""Retries of one call after 408, 409, 429, 5xx and lost connections; the API can disable them."""
+"""Retries of one call after 408, 409, 429, 5xx and lost connections, by the SDK."""
 MAX_ZONES = 1000
 """Where a listing stops, as in Pulumi's plugin."""
 TOKEN_CODES = {6003, 6111, 9103, 9106, 9109, 10000}
@@ -106,8 +108,8 @@ class CloudflareApi:
         return zones
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = self._request(method, path, body)
-        return result if isinstance(result, dict) else {}
+        result: dict[str, Any] = self._request(method, path, body)
+        return result
 
     def _call_or_none(self, path: str) -> dict[str, Any] | None:
         try:
@@ -131,29 +133,26 @@ class CloudflareApi:
         if method != "get":
             arguments["body"] = body
         try:
-            answer: Any = getattr(self._client, method)(path, **arguments)
-        except cloudflare.NotFoundError as error:
-            raise _NotFoundError(_message(error)) from None
+            document: Any = getattr(self._client, method)(path, **arguments)
         except cloudflare.APIStatusError as error:
-            raise ApiError(_message(error)) from None
+            answer = Answer(error.status_code, error.body if isinstance(error.body, dict) else None)
+            raise (_NotFoundError if answer.is_gone else ApiError)(_message(answer)) from None
         except cloudflare.APIConnectionError as error:
             cause = f": {error.__cause__}" if error.__cause__ else ""
             raise ApiError(f"cannot reach {self._base_url}{cause}") from None
-        return answer.get("result") if isinstance(answer, dict) else None
+        answer = Answer(200, document if isinstance(document, dict) else None)
+        if mistake := answer.mistake(method.upper(), path):
+            raise ApiError(mistake)
+        return answer.result
 
 
 class _NotFoundError(ApiError):
     """The record or zone does not exist."""
 
 
-def _message(error: cloudflare.APIStatusError) -> str:
-    """Return all errors of a response: `81053 An A record … (HTTP 400)`."""
-    body = error.body if isinstance(error.body, dict) else {}
-    errors = [entry for entry in body.get("errors") or [] if isinstance(entry, dict)]
-    for outer in list(errors):  # the old wrapper 1004 has the cause in a chain
-        errors += [inner for inner in outer.get("error_chain") or [] if isinstance(inner, dict)]
-    text = "; ".join(f"{entry.get('code')} {entry.get('message')}" for entry in errors)
+def _message(answer: Answer) -> str:
+    """Return all errors of a refusal: `81053 An A record … (HTTP 400)`."""
     hint = ""
-    if error.status_code < 500 and any(entry.get("code") in TOKEN_CODES for entry in errors):
+    if answer.status < 500 and not TOKEN_CODES.isdisjoint(answer.codes):
         hint = "; check CLOUDFLARE_API_TOKEN and its permissions (DNS write, zone read)"
-    return f"{text or 'no explanation'} (HTTP {error.status_code}){hint}"
+    return f"{answer.text() or 'no explanation'} (HTTP {answer.status}){hint}"

@@ -56,9 +56,10 @@ def reported(verb: str) -> Callable[[Handler], Handler]:
 class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
     """The calls that the engine makes for DNS records and zones."""
 
-    def __init__(self, *, retries: int = RETRIES) -> None:
+    def __init__(self, *, retries: int = RETRIES, api: type[CloudflareApi] = CloudflareApi) -> None:
         self._retries = retries
-        self._api = CloudflareApi(retries=retries)
+        self._make_api = api
+        self._api = api(retries=retries)
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return the version that the SDK package requests."""
@@ -80,7 +81,7 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Set address and token, by default from the environment. Nothing is called yet."""
         arguments = _plain(request.args)
-        self._api = CloudflareApi(
+        self._api = self._make_api(
             arguments.get("baseUrl"), arguments.get("apiToken"), retries=self._retries
         )
         return provider_pb2.ConfigureResponse(supportsPreview=True)
@@ -250,13 +251,18 @@ def _state(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
     return {**computed, **inputs}
 
 
-def main() -> None:
-    """Serve until the engine ends this process."""
+def serve(provider: CloudflareProvider) -> None:
+    """Serve a provider until the engine ends this process."""
     server = grpc.server(ThreadPoolExecutor(max_workers=32))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(CloudflareProvider(), server)
-    print(NOTICE, file=sys.stderr, flush=True)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     serve_until_end(server)
     server.stop(grace=None)
+
+
+def main() -> None:
+    """Serve the stand-in."""
+    print(NOTICE, file=sys.stderr, flush=True)
+    serve(CloudflareProvider())
 
 
 if __name__ == "__main__":

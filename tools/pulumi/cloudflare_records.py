@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Any
 
 RECORD_FIELDS = {
@@ -89,6 +90,13 @@ def live_inputs(planned: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]
     differs = set(changed_fields(planned, current, with_live=True))
     unchanged = {key: value for key, value in planned.items() if key not in differs}
     return {**unchanged, **{key: current[key] for key in current if key in differs}}
+
+
+def is_written(body: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Tell whether a live record has all that the body of a request asks for."""
+    planned = {ours: camel(body[api]) for ours, api in RECORD_FIELDS.items() if body.get(api)}
+    current = {ours: camel(live[api]) for ours, api in RECORD_FIELDS.items() if live.get(api)}
+    return planned.keys().isdisjoint(changed_fields(current, planned, with_live=True))
 
 
 def body(inputs: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, Kind, Part
 
 LANGUAGE_HOST = "pulumi-language-python"
 CLOUDFLARE_PLUGIN = "pulumi-resource-cloudflare"
-STAND_IN_MARK = "PenguinMails' stand-in"
+MARK = "PenguinMails'"
+"""Begins the comment of each executable that we write in the place of Pulumi's."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Engine:
     cli: Part
     language: Part
     cloudflare: Part
+    """The plugin that the gateway runs."""
+    gateway: Path
+    """The executable that the engine starts as the plugin (`tools.pulumi.cloudflare_gateway`)."""
 
     def environment(
         self, home: Path, plugins: Mapping[str, tuple[str, Path]] | None = None
@@ -36,7 +40,7 @@ class Engine:
         `plugins` maps further resource plugins to (version, executable). Backend, passphrase and
         provider credentials are the caller's.
         """
-        all_plugins = {"cloudflare": (self.cloudflare.version, self.cloudflare.path)}
+        all_plugins = {"cloudflare": (self.cloudflare.version, self.gateway)}
         all_plugins.update(plugins or {})
         for name, (version, executable) in all_plugins.items():
             directory = home / "plugins" / f"resource-{name}-v{version}"
@@ -70,7 +74,15 @@ def find() -> Engine:
     if cli is None:
         raise ENGINE_MISSING(version=VERSION)
     root = _root_for(cli)
-    return Engine(root, cli, _language_host(cli, root), _cloudflare_plugin(root))
+    plugin = _cloudflare_plugin()
+    return Engine(root, cli, _language_host(cli, root), plugin, gateway_to(plugin))
+
+
+def gateway_to(plugin: Part) -> Path:
+    """Write the executable that runs a Cloudflare plugin behind our gateway; return it."""
+    official = [str(plugin.path)] if plugin.kind is Kind.OFFICIAL else []
+    path = _root() / "plugins" / plugin.kind.value / CLOUDFLARE_PLUGIN
+    return _launcher(path, "tools.pulumi.cloudflare_gateway", official)
 
 
 def install(progress: command.Progress) -> Engine:
@@ -123,20 +135,21 @@ def _language_host(cli: Part, root: Path) -> Part:
     return Part(LANGUAGE_HOST, VERSION, Kind.STAND_IN, path)
 
 
-def _cloudflare_plugin(root: Path) -> Part:
+def _cloudflare_plugin() -> Part:
     home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
     official = home / "plugins" / f"resource-cloudflare-v{CLOUDFLARE_VERSION}" / CLOUDFLARE_PLUGIN
     if official.exists() and not _is_launcher(official):
         return Part(CLOUDFLARE_PLUGIN, CLOUDFLARE_VERSION, Kind.OFFICIAL, official)
-    path = _launcher(root / "plugins" / CLOUDFLARE_PLUGIN, "tools.pulumi.cloudflare_plugin")
-    return Part(CLOUDFLARE_PLUGIN, CLOUDFLARE_VERSION, Kind.STAND_IN, path)
+    stand_in = Path(__file__).with_name("cloudflare_plugin.py")
+    return Part(CLOUDFLARE_PLUGIN, CLOUDFLARE_VERSION, Kind.STAND_IN, stand_in)
 
 
-def _launcher(path: Path, module: str) -> Path:
-    comment = f"{STAND_IN_MARK} for {path.name}; used only where that is missing."
-    return write_launcher(path, module, comment=comment)
+def _launcher(path: Path, module: str, arguments: Sequence[str] = ()) -> Path:
+    return write_launcher(
+        path, module, arguments=arguments, comment=f"{MARK} launcher of {path.name}"
+    )
 
 
 def _is_launcher(path: Path) -> bool:
     with path.open("rb") as file:
-        return STAND_IN_MARK.encode() in file.read(4096)
+        return MARK.encode() in file.read(4096)

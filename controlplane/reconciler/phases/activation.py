@@ -103,6 +103,7 @@ class Activation(Phase[Published]):
         usable = any(address.ready for address in addresses)
         return DirectoryEntry(
             tenant=snapshot.tenant.name,
+            generation=blueprint.generation,
             addresses=addresses,
             domains=tuple(
                 SendingDomain(
@@ -111,6 +112,7 @@ class Activation(Phase[Published]):
                     selector=secrets.public(purposes.dkim(domain.name))["selector"],
                     sealed_dkim_key=secrets.sealed(purposes.dkim(domain.name)),
                     verified=self._may_send(snapshot, domain, usable).status is Status.TRUE,
+                    catch_all=domain.catch_all,
                 )
                 for domain in blueprint.domains
             ),

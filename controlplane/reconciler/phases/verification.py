@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from blueprint.document import Host
+from blueprint.document import Domain, Host
+from controlplane.conditions.doubts import Patience
 from controlplane.conditions.model import Verdict, aggregate, unknown
-from controlplane.reconciler.findings import verdict_of
+from controlplane.reconciler.findings import held, verdict_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Finding, Progress, Verifier
 from controlplane.reconciler.purposes import CA
@@ -17,6 +18,7 @@ from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 
 Findings = Sequence[Finding]
+VERIFIED = "Verified"
 
 
 class Verification(Phase[Findings]):
@@ -25,8 +27,9 @@ class Verification(Phase[Findings]):
     row = Row(
         name="verification",
         condition="Verified",
-        about="hosts greet by name, speak TLS and do not relay, as seen from outside",
-        subjects=frozenset({Kind.HOST, Kind.ADDRESS}),
+        about="hosts greet by name, speak TLS, do not relay, and accept mail for every From "
+        "address, as seen from outside",
+        subjects=frozenset({Kind.HOST, Kind.ADDRESS, Kind.DOMAIN}),
         needs=("keys", "cloud", "configuration"),
     )
 
@@ -42,21 +45,34 @@ class Verification(Phase[Findings]):
         )
 
     def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:
-        """Return a verdict for each address; a host has the worst of its addresses."""
+        """Return a verdict for each address and domain; a host has the worst of its addresses."""
         verdicts: dict[str, Verdict] = {}
         for host in snapshot.blueprint.hosts:
-            own = {address: _verdict(address, observed) for address in _addresses(host)}
-            if not _was_configured(host, snapshot):
-                own = {
-                    address: unknown("NotConfigured", "the host is not configured yet")
-                    for address in own
-                }
+            own = {
+                address: self._verdict(address, host, observed, snapshot)
+                for address in _addresses(host)
+            }
             assigned = [part for part in own.items() if snapshot.unmet(self.row, part[0]) is None]
             verdicts |= own
             verdicts[subject(Kind.HOST, host.name)] = aggregate(
-                assigned or list(own.items()), "Verified"
+                assigned or list(own.items()), VERIFIED
             )
+        for domain in snapshot.blueprint.domains:
+            receiving = _mail_host(domain, snapshot)
+            if receiving is not None:
+                name = subject(Kind.DOMAIN, domain.name)
+                verdicts[name] = self._verdict(name, receiving, observed, snapshot)
         return verdicts
+
+    def _verdict(self, part: str, host: Host, observed: Findings, snapshot: Snapshot) -> Verdict:
+        """Return what was seen of an address or domain; nothing unanswered turns it off."""
+        if not _was_configured(host, snapshot):
+            return unknown("NotConfigured", "the host is not configured yet")
+        own = [finding for finding in observed if finding.subject == part]
+        verdict = verdict_of(own, VERIFIED) if own else unknown("NotSeen", "it was not asked for")
+        if not snapshot.conditions.is_true(part, self.row.condition):
+            return verdict
+        return held(verdict, VERIFIED, own, None, Patience())
 
     def steps(self, observed: Findings, snapshot: Snapshot) -> Sequence[Step]:
         """Return hosts to configure again: a verified address of theirs now fails."""
@@ -65,8 +81,8 @@ class Verification(Phase[Findings]):
             host
             for host in snapshot.blueprint.hosts
             if any(
-                address in wrong and snapshot.conditions.is_true(address, self.row.condition)
-                for address in _addresses(host)
+                part in wrong and snapshot.conditions.is_true(part, self.row.condition)
+                for part in (*_addresses(host), *_domains(host, snapshot))
             )
         ]
         return [Step(subject(Kind.HOST, host.name)) for host in broken]
@@ -85,8 +101,18 @@ def _addresses(host: Host) -> list[str]:
     return [subject(Kind.ADDRESS, address.name) for address in host.addresses]
 
 
-def _verdict(address: str, observed: Findings) -> Verdict:
-    return verdict_of((finding for finding in observed if finding.subject == address), "Verified")
+def _domains(host: Host, snapshot: Snapshot) -> list[str]:
+    return [
+        subject(Kind.DOMAIN, domain.name)
+        for domain in snapshot.blueprint.domains
+        if domain.mail_host == host.primary.helo
+    ]
+
+
+def _mail_host(domain: Domain, snapshot: Snapshot) -> Host | None:
+    """Return the host that accepts mail of a domain."""
+    hosts = snapshot.blueprint.hosts
+    return next((host for host in hosts if host.primary.helo == domain.mail_host), None)
 
 
 def _was_configured(host: Host, snapshot: Snapshot) -> bool:

@@ -23,6 +23,7 @@ create sequence queue.lease_tokens;
 create table queue.jobs (
     id uuid primary key,
     tenant_id uuid not null,
+    generation bigint not null,
     priority smallint not null check (priority between 1 and 1000),
     state text not null check (state in (
         'queued', 'migrated_to_redis', 'held', 'handing_over', 'unknown', 'accepted', 'deferred',
@@ -44,6 +45,7 @@ create table queue.jobs (
     finished_at timestamptz,
     unique (tenant_id, idempotency_key)
 );
+comment on column queue.jobs.generation is 'of the tenant''s document that the message was accepted under';
 comment on column queue.jobs.message_id is 'Message-ID header with angle brackets; the same at every attempt';
 
 create index jobs_due on queue.jobs (priority, run_at, id) where state in ('queued', 'held', 'deferred');

@@ -83,6 +83,21 @@ class TestNames:
         zone.add(zone.name, "MX", f"mx2.{zone.name}", priority=20)
         assert ask(zone.name, "MX") == [f"10 mx1.{zone.name}.", f"20 mx2.{zone.name}."]
 
+    def test_record_that_is_given_by_its_data_is_answered(self, zone, ask) -> None:
+        service = {"priority": 1, "target": ".", "value": 'alpn="h2"'}
+        zone.add(f"web.{zone.name}", "HTTPS", "", data=service)
+        assert ask(f"web.{zone.name}", "HTTPS") == ['1 . alpn="h2"']
+        server = {"priority": 1, "weight": 2, "port": 465, "target": f"mx1.{zone.name}"}
+        zone.add(f"_submissions._tcp.{zone.name}", "SRV", "", data=server)
+        assert ask(f"_submissions._tcp.{zone.name}", "SRV") == [f"1 2 465 mx1.{zone.name}."]
+
+    def test_alias_at_the_apex_is_answered_by_addresses_beside_mail(self, zone, ask) -> None:
+        zone.add(f"web.{zone.name}", "A", "198.18.1.79")
+        zone.add(zone.name, "MX", f"mx1.{zone.name}", priority=10)
+        zone.add(zone.name, "CNAME", f"web.{zone.name}")
+        assert ask(zone.name, "A") == ["198.18.1.79"]
+        assert ask(zone.name, "MX") == [f"10 mx1.{zone.name}."]
+
     def test_name_outside_of_the_lab_does_not_exist(self, ask) -> None:
         assert ask("www.debian.org", "A") == []
 

@@ -170,8 +170,12 @@ def make_ssh_key() -> tuple[str, str]:
 
 @pytest.fixture(scope="session")
 def server(customer: Customer) -> Server:
-    """A server that runs, with nothing on it."""
-    return customer.order(f"play-{secrets.token_hex(3)}")
+    """A server that runs, with nothing on it; the provider's firewall lets mail in."""
+    server = customer.order(f"play-{secrets.token_hex(3)}")
+    profiles = customer.portal("profiles", name="play", ports=[22, 25, 587])
+    [whole] = [profile["name"] for profile in profiles if profile["name"].endswith("play")]
+    customer.call("set_instance_firewall", serviceid=server.service_id, name=whole)
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,36 @@ def test_get_lists_the_parts_of_tenants_and_describes_each(
     assert_shows(output, NOT_FOUND, kind=singular, name="nope", plural=kind)
 
 
+def test_domain_of_a_manual_zone_shows_its_owner_every_record_to_set(plane, penguin, file, capsys):
+    file.write_text(file.read_text().replace("sales@acme.example", "sales@acme-mail.example"))
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    assert penguin("get", "domain", "acme-mail.example", "-o", "json") == 0
+    listed = json.loads(capsys.readouterr().out)["set_by_hand"]
+    assert [(one["name"], one["type"], one["checked"]) for one in listed] == [
+        ("b.acme-mail.example", "CNAME", True),
+        ("pm1._domainkey.acme-mail.example", "CNAME", True),
+        ("pm2._domainkey.acme-mail.example", "CNAME", True),
+        ("_dmarc.acme-mail.example", "TXT", True),
+        ("acme-mail.example", "MX", True),
+        ("acme-mail.example", "TXT", True),
+        ("mu1._domainkey.acme-mail.example", "CNAME", False),
+        ("mu2._domainkey.acme-mail.example", "CNAME", False),
+        ("u.acme-mail.example", "CNAME", False),
+    ]
+    for words in (("domain/acme-mail.example",), ("tenant", "acme")):
+        assert penguin("describe", *words) == 0
+        shown = capsys.readouterr().out
+        for one in listed:
+            assert f"  {one['name']}  {one['type']}\n" in shown
+            assert one["value"] in shown
+            assert one["note"] in " ".join(shown.split())
+        assert penguin("describe", *words, "-o", "json") == 0
+        assert listed[-1]["value"] in capsys.readouterr().out
+    assert penguin("get", "domain", "acme.example", "-o", "json") == 0
+    assert json.loads(capsys.readouterr().out)["set_by_hand"] == []
+
+
 def test_describe_of_a_host_name_of_two_tenants_asks_for_the_tenant(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     other = file.with_name("zoo.yaml")

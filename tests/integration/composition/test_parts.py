@@ -105,7 +105,11 @@ class Work:
             engine = engine_as(self._dsn, self._api)
             async with tenant_transaction(engine, self._tenant) as connection:
                 await enqueue(
-                    connection, tenant_id=self._tenant, message=mail(), idempotency_key=None
+                    connection,
+                    tenant_id=self._tenant,
+                    generation=1,
+                    message=mail(),
+                    idempotency_key=None,
                 )
             await engine.dispose()
             await asyncio.wait_for(self._sink.arrived.wait(), SECONDS)

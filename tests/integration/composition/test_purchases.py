@@ -143,6 +143,13 @@ def test_price_of_a_purchase_that_was_ordered_is_refused(
     assert_shows(cast("Fault", refused), NO_SUCH_PURCHASE, name="acme-mx9")
 
 
+def test_journal_takes_the_place_of_a_lost_one(purchases: Penguin, journal: FileJournal) -> None:
+    lost = "0f6d7c1e-6a0b-4e7e-9d5c-2f1f4a9b7c10"
+    assert isinstance(purchases("replace", "lost").exception, Fault)
+    assert lost in purchases("replace", lost).stdout
+    assert journal.identity() == lost
+
+
 def test_purchases_without_a_variable_are_those_of_the_control_plane(
     installation: Installation, tmp_path: Path
 ) -> None:

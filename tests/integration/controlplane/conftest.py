@@ -23,7 +23,7 @@ START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def document(name: str = "acme", domain: str | None = None, **spec: Any) -> dict[str, Any]:
-    """A tenant's document with one host and one domain."""
+    """A tenant's document with one host, one domain and one mailbox."""
     domain = domain or f"{name}.example"
     return {
         "apiVersion": "penguinmails.dev/v1",
@@ -34,6 +34,7 @@ def document(name: str = "acme", domain: str | None = None, **spec: Any) -> dict
             "region": "us-west",
             "hosts": [{"name": "mx1", "size": "business", "addresses": 2, "zone": domain}],
             "domains": [{"name": domain}],
+            "mailboxes": [{"address": f"sales@{domain}"}],
             **spec,
         },
     }

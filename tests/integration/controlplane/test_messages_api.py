@@ -12,12 +12,14 @@ from blueprint import faults as document_faults
 from controlplane import faults
 from controlplane.identity.keys import Scope
 from sender.faults import (
+    FOREIGN_DOMAIN,
     IDEMPOTENCY_MISMATCH,
     MESSAGE_NOT_FOUND,
     NO_BODY,
     PICTURE_WITHOUT_HTML,
     SAME_PICTURE,
     TOO_LARGE,
+    UNDECLARED_MAILBOX,
 )
 from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows
@@ -96,6 +98,49 @@ async def test_message_whose_fields_do_not_go_together_is_refused(
     [violation] = answer.json()["violations"]
     assert_shows(violation, code, **({"size": ...} if code is TOO_LARGE else {}))
     assert violation["path"] == path
+
+
+@pytest.mark.parametrize(
+    "sender", ["sales@acme.example", "Sales+autumn@ACME.example", "any.thing@news.acme.example"]
+)
+async def test_message_from_a_mailbox_or_a_catch_all_is_queued(operator, client_of, sender) -> None:
+    domains = [
+        {"name": "acme.example"},
+        {"name": "news.acme.example", "catch_all": "sales@acme.example"},
+    ]
+    created = await operator.post("/tenants", json=document(domains=domains))
+    client = await client_of(created.json()["id"])
+    answer = await client.post("/messages", json=MESSAGE | {"from": sender})
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.parametrize(
+    ("sender", "code", "values"),
+    [
+        (
+            "sales@globex.example",
+            FOREIGN_DOMAIN,
+            {"domain": "globex.example", "domains": "acme.example"},
+        ),
+        ("sales@sub.acme.example", FOREIGN_DOMAIN, {"domain": "sub.acme.example"}),
+        ("offers@acme.example", UNDECLARED_MAILBOX, {}),
+        ("sales-x@acme.example", UNDECLARED_MAILBOX, {"address": "sales-x@acme.example"}),
+        ("+sales@acme.example", UNDECLARED_MAILBOX, {"address": "+sales@acme.example"}),
+    ],
+)
+async def test_message_that_may_never_be_sent_is_refused_at_once(
+    acme, operator, client_of, sender, code, values
+) -> None:
+    for client in (await client_of(acme["id"]), operator):
+        answer = await client.post(
+            "/messages", params={"tenant": "acme"}, json=MESSAGE | {"from": sender}
+        )
+        assert answer.status_code == 422
+        [violation] = answer.json()["violations"]
+        assert_shows(violation, code, **values)
+        assert violation["path"] == "from"
+    listed = await operator.get("/messages", params={"tenant": "acme"})
+    assert listed.json()["items"] == []
 
 
 async def test_message_of_an_operator_without_a_tenant_is_refused(acme, operator) -> None:

@@ -197,6 +197,31 @@ async def test_domain_that_becomes_manual_gets_a_key_with_a_manual_selector(
     assert "pm1._domainkey.acme-mail.example" in aliases
 
 
+async def test_domain_given_up_is_free_for_others_after_the_pass_that_removed_its_records(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply(domains=[{"name": "acme.example"}, {"name": "old.example"}])
+    await stepped.step()
+    other = document("bob", hosts=[{"name": "mx1"}], domains=[{"name": "go.old.example"}])
+
+    await stepped.apply()
+    assert (await stepped.api.post("/tenants", json=other)).status_code == 409
+    await stepped.step()
+    assert (await stepped.api.post("/tenants", json=other)).status_code == 201
+
+
+async def test_domain_given_up_is_not_free_while_the_removal_of_its_records_fails(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply(domains=[{"name": "acme.example"}, {"name": "old.example"}])
+    await stepped.step()
+    stepped.cloud.failures = [FAILED(reason="no")]
+    await stepped.apply()
+    await stepped.step()
+    other = document("bob", hosts=[{"name": "mx1"}], domains=[{"name": "old.example"}])
+    assert (await stepped.api.post("/tenants", json=other)).status_code == 409
+
+
 async def test_domain_with_a_missing_record_does_not_send(stepped: SteppedReconciler) -> None:
     stepped.internet.wrong["domain/acme.example", "dns.authoritative"] = MISSING
     await stepped.apply()

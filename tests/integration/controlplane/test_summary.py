@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from controlplane.ansible.faults import HOST_KEY_CHANGED
-from controlplane.verification.faults import MISSING
+from controlplane.verification.faults import INBOUND_REFUSED, MISSING, OPEN_RELAY, UNCLEAR
+from kit.faults import Code
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.greeting_phase import Greeting
@@ -64,15 +65,41 @@ async def test_available_without_a_verified_domain_is_false(stepped: SteppedReco
     assert await stepped.condition("Available") == ("False", "DomainNotVerified")
 
 
+@pytest.mark.parametrize(
+    ("subject", "check", "code", "before", "after"),
+    [
+        ("domain/acme.example", "smtp.inbound", INBOUND_REFUSED, "False", "False"),
+        ("domain/acme.example", "smtp.inbound", UNCLEAR, "False", "True"),
+        ("address/mx1-2", "smtp.banner", UNCLEAR, "False", "True"),
+        ("address/mx1-2", "smtp.relay", OPEN_RELAY, "False", "False"),
+    ],
+)
+async def test_domain_sends_after_its_mail_was_seen_to_arrive_and_nothing_unanswered_ends_it(
+    stepped: SteppedReconciler, subject: str, check: str, code: Code, before: str, after: str
+) -> None:
+    stepped.internet.wrong[subject, check] = code
+    await stepped.apply()
+    await stepped.step()
+    assert (await stepped.condition("Available"))[0] == before
+    del stepped.internet.wrong[subject, check]
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert await stepped.condition("Available") == ("True", "MailFlows")
+    stepped.internet.wrong[subject, check] = code
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert (await stepped.condition("Available"))[0] == after
+
+
 async def test_host_that_failed_for_good_is_not_tried_again_before_the_next_apply(
     stepped: SteppedReconciler,
 ) -> None:
     hosts = [{"name": name, "addresses": 2, "zone": "acme.example"} for name in ("mx1", "mx2")]
     await stepped.apply(hosts=hosts)
-    stepped.configurator.fail_next("mx1", HOST_KEY_CHANGED.shown())
+    stepped.configurator.fail_next("mx2", HOST_KEY_CHANGED.shown())
     await stepped.step()
     assert await stepped.condition("Stalled") == ("True", HOST_KEY_CHANGED.reason)
-    assert await stepped.condition("HostsConfigured", "host/mx2") == ("True", "Configured")
+    assert await stepped.condition("HostsConfigured", "host/mx1") == ("True", "Configured")
     assert await stepped.condition("Available") == ("True", "MailFlows")
     before = await stepped.operations()
     stepped.clock.advance(minutes=11)

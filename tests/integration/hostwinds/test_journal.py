@@ -80,6 +80,15 @@ def test_closed_rows_stay_in_the_ledger_with_their_dates(journal: Journal) -> No
         assert row.closed_at >= row.opened_at
 
 
+def test_journal_keeps_its_id(journal: Journal) -> None:
+    identity = journal.identity()
+    journal.open("acme-mx1")
+    assert journal.identity() == identity
+    lost = "0f6d7c1e-6a0b-4e7e-9d5c-2f1f4a9b7c10"
+    journal.replace(lost)
+    assert journal.identity() == lost
+
+
 def test_price_that_was_agreed_to_is_no_order(journal: Journal) -> None:
     assert journal.agreed("acme-mx1") is None
     assert journal.agree("acme-mx1", 999) == 999

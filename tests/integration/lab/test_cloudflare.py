@@ -288,6 +288,7 @@ class TestRefusals:
             ("GET", "{records}/abc", None, (400, [7003, 7000])),
             ("GET", "{records}/batch", None, (400, [7003, 7000])),
             ("DELETE", "{records}", None, (400, [7003, 7000])),
+            ("OPTIONS", "{records}", None, (400, [7003, 7000])),
             ("GET", "/zones/{zone}/pagerules", None, (400, [7003, 7000])),
             ("GET", f"/zones/{UNKNOWN}", None, (404, [1001])),
             ("GET", f"{{records}}/{UNKNOWN}", None, (404, [81044])),
@@ -379,6 +380,14 @@ class TestRefusals:
         assert owner("PATCH", f"/zones/{zone}", {"plan": {"id": PRO.id}}).status_code == 200
         more = {**TXT, "name": "more", "comment": "c" * 500, "tags": ["b:2", "a"]}
         assert client("POST", records, more).json()["result"]["tags"] == ["a", "b:2"]
+
+    def test_zone_that_was_made_before_the_quota_fell_takes_more(self) -> None:
+        old = datetime(2024, 8, 31, tzinfo=UTC)
+        account = CloudflareAccount(MemoryNameserver(), TOKEN, lambda: old)
+        zone = account.create_zone("old.example")["id"]
+        for number in range(QUOTA + 1):
+            account.create(zone, {**TXT, "name": f"r{number}"})
+        assert len(account.records(zone)) == QUOTA + 1
 
 
 class TestServed:

@@ -70,6 +70,13 @@ def with_foreign_record(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     return lambda: cloud.cloudflare.delete(zone["id"], record["id"])
 
 
+def with_email_routing(control_plane: ControlPlane, cloud: Cloud) -> Repair:
+    """Enable Email Routing, as the zone's owner does at Cloudflare."""
+    [zone] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
+    cloud.cloudflare.route_email(zone["id"], enabled=True)
+    return lambda: cloud.cloudflare.route_email(zone["id"], enabled=False)
+
+
 def with_rate_limit(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     cloud.cloudflare.faults.inject("rate_limited", times=-1)
     return cloud.cloudflare.faults.clear
@@ -164,11 +171,19 @@ REPAIRED = {
         {"url": UNREACHABLE_URL.rstrip("/"), "reason": ...},
         permanent=False,
     ),
-    "zone does not exist": Case(without_zone, program.ZONE_NOT_FOUND, permanent=False),
+    "zone does not exist": Case(
+        without_zone, program.ZONE_NOT_FOUND, {"zone": "acme.example"}, permanent=False
+    ),
     "foreign record": Case(
         with_foreign_record,
         program.FOREIGN_RECORD,
-        {"mark": "pm:k3f9a:acme:acme.example/SPF"},
+        {"remedy": ...},
+        permanent=False,
+    ),
+    "Email Routing": Case(
+        with_email_routing,
+        program.EMAIL_ROUTING,
+        any_values(program.EMAIL_ROUTING),
         permanent=False,
     ),
     "no firewall profile": Case(
@@ -382,11 +397,13 @@ def test_domain_of_another_tenant_is_refused_and_buys_nothing(
 ) -> None:
     penguin.apply(FILE)
     control_plane.reconcile()
-    control_plane.file.write_text(FILE.replace("name: acme}", "name: thief}"))
-    refused = penguin("apply", "-f", str(control_plane.file))
-    assert refused.status == 1
-    assert_shows(refused.err, DOMAIN_TAKEN)
-    assert f"at: {control_plane.file}" in refused.err
+    for name in ("acme.example", "go.acme.example"):
+        thief = FILE.replace("name: acme}", "name: thief}").replace("zone: acme.example", "zone: ~")
+        control_plane.file.write_text(thief.replace("name: acme.example,", f"name: {name},"))
+        refused = penguin("apply", "-f", str(control_plane.file))
+        assert refused.status == 1
+        assert_shows(refused.err, DOMAIN_TAKEN, domain=name)
+        assert f"at: {control_plane.file}" in refused.err
     assert DOMAIN_TAKEN.name in [e["code"] for e in control_plane.log if e["event"] == "refused"]
     control_plane.reconcile()
     assert cloud.bought() == ["server"]

@@ -71,6 +71,41 @@ def test_foreign_record_holds_its_zone_before_any_purchase(
     assert cloud_engine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
 
 
+def test_website_at_the_apex_and_answers_that_are_lost_need_nobody(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
+    """A proxied alias is served beside MX and TXT; a POST that the SDK repeats was granted."""
+    [zone, _] = cloud.cloudflare.zones()
+    site = {"name": "acme.example", "type": "CNAME", "content": "site.example", "ttl": 1}
+    website = cloud.cloudflare.create(zone["id"], site)
+    cloud.cloudflare.faults.inject("lost_answer", times=3)
+    state = cloud_engine.up(blueprint, print, deadline=DEADLINE)
+    assert (state.held, state.digest) == ((), blueprint.digest)
+    listed = cloud.cloudflare.records(zone["id"])
+    assert website in listed
+    marks = [record["comment"] for record in listed if record != website]
+    assert len(marks) == len(set(marks)) == len(state.records)
+    assert cloud.cloudflare.faults.active() == {}
+
+
+def test_record_that_somebody_deleted_is_written_again_by_a_change_of_it(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
+    state = cloud_engine.up(blueprint, print, deadline=DEADLINE)
+    [zone, _] = cloud.cloudflare.zones()
+    key = "acme.example/SPF"
+    cloud.cloudflare.delete(zone["id"], state.records[key])
+    records = tuple(
+        record.model_copy(update={"content": "v=spf1 -all"}) if record.key == key else record
+        for record in blueprint.records
+    )
+    changed = blueprint.model_copy(update={"records": records, "digest": "sha256:changed"})
+    lines: list[str] = []
+    state = cloud_engine.up(changed, lines.append, deadline=DEADLINE)
+    assert_shows("\n".join(lines), faults.RECORD_GONE, reason=...)
+    assert cloud.cloudflare.record(zone["id"], state.records[key])["content"] == '"v=spf1 -all"'
+
+
 def test_marked_record_is_adopted(
     cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
 ) -> None:

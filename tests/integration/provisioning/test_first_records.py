@@ -101,16 +101,26 @@ def test_zone_that_cannot_be_written_holds_back_what_needs_it(
 def test_zone_that_fails_later_holds_back_its_domain_only(
     environment: dict[str, str], cloud: Cloud, tmp_path: Path
 ) -> None:
+    """Records of both zones name the new host: one is changed in each, and others are added."""
+    cloud.cloudflare.create_zone("gamma.example")
     first = engine_with(environment, cloud.environment["CLOUDFLARE_API_TOKEN"], tmp_path)
-    first.up(rendered(tenant("mx1@acme.example", domains="acme.example")), print, deadline=DEADLINE)
-    token = cloud.cloudflare.add_token(READ_WRITE, read_only=["beta.example"])
-    later = tenant("mx1@acme.example", "mx2@acme.example", domains="acme.example beta.example")
+    before = tenant("mx1@acme.example", domains="acme.example beta.example")
+    first.up(rendered(before), print, deadline=DEADLINE)
+    unchanged = names_in(cloud, "beta.example")
+    token = cloud.cloudflare.add_token(READ_WRITE, read_only=["beta.example", "gamma.example"])
+    domains = "acme.example beta.example gamma.example"
+    later = tenant("mx1@acme.example", "mx2@acme.example", domains=domains)
     state = engine_with(environment, token, tmp_path).up(
         rendered(later, generation=2), print, deadline=DEADLINE
     )
-    assert [zone.zone for zone in state.held] == ["beta.example"]
+    assert {zone.zone for zone in state.held} == {"beta.example", "gamma.example"}
+    assert names_in(cloud, "beta.example") == unchanged
     assert {host.name for host in state.hosts} == {"mx1", "mx2"}
     assert cloud.bought() == ["server", "server"]
+    again = engine_with(environment, cloud.environment["CLOUDFLARE_API_TOKEN"], tmp_path)
+    blueprint = rendered(later, generation=2)
+    assert again.up(blueprint, print, deadline=DEADLINE).held == ()
+    assert again.preview(blueprint, print).changes == ()
 
 
 def test_record_whose_answer_was_lost_is_found_in_the_zone(

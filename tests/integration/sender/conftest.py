@@ -102,7 +102,11 @@ def submit(api_engine: AsyncEngine, tenant_id: UUID) -> Callable[..., Awaitable[
     async def submit(key: str | None = None, **changes: object) -> UUID:
         async with tenant_transaction(api_engine, tenant_id) as connection:
             return await enqueue(
-                connection, tenant_id=tenant_id, message=mail(**changes), idempotency_key=key
+                connection,
+                tenant_id=tenant_id,
+                generation=1,
+                message=mail(**changes),
+                idempotency_key=key,
             )
 
     return submit

@@ -25,7 +25,9 @@ async def test_message_of_a_rolled_back_transaction_is_not_queued(
     api_engine, sender_engine, tenant_id
 ):
     async with tenant_transaction(api_engine, tenant_id) as connection:
-        await enqueue(connection, tenant_id=tenant_id, message=mail(), idempotency_key=None)
+        await enqueue(
+            connection, tenant_id=tenant_id, generation=1, message=mail(), idempotency_key=None
+        )
         await connection.rollback()
     async with sender_engine.connect() as connection:
         assert (await connection.execute(text("select count(*) from queue.jobs"))).scalar() == 0
@@ -104,7 +106,13 @@ class TestRowPolicies:
     async def test_message_for_another_tenant_is_refused(self, api_engine, tenant_id):
         with pytest.raises(ProgrammingError, match="row-level security"):
             async with tenant_transaction(api_engine, UUID(str(uuid_utils.uuid7()))) as connection:
-                await enqueue(connection, tenant_id=tenant_id, message=mail(), idempotency_key=None)
+                await enqueue(
+                    connection,
+                    tenant_id=tenant_id,
+                    generation=1,
+                    message=mail(),
+                    idempotency_key=None,
+                )
 
     async def test_state_of_a_message_is_not_writable_by_the_api(
         self, api_engine, submit, tenant_id

@@ -69,6 +69,35 @@ async def test_message_is_delivered_once_and_explained(
     assert by_header.message.id == message_id
 
 
+async def test_message_whose_mailbox_was_removed_is_cancelled_and_explained(
+    settings, entry, publish, submit, sink, sender_engine
+):
+    message_id = await submit()
+    await publish(entry.model_copy(update={"mailboxes": ()}))
+    async with sending(settings):
+        explanation = await reaches(sender_engine, message_id, State.CANCELLED)
+    assert explanation.message.reason == "mailbox_unknown"
+    assert explanation.decisions[-1].message == "sales@acme.example is no mailbox of the tenant"
+    assert sink.mails == []
+
+
+async def test_cap_of_a_mailbox_holds_for_its_sub_addresses_and_its_catch_all(
+    settings, entry, publish, submit, sink, sender_engine
+):
+    domain = entry.domains[0].model_copy(update={"catch_all": "sales@acme.example"})
+    box = SendingMailbox(address="sales@acme.example", daily_cap=2)
+    await publish(entry.model_copy(update={"domains": (domain,), "mailboxes": (box,)}))
+    senders = ("sales@acme.example", "sales+x@acme.example", "any@acme.example", "b@acme.example")
+    ids = [await submit(**{"from": sender}) for sender in senders]
+    async with sending(settings):
+        states = [
+            (await reaches(sender_engine, id_, State.ACCEPTED, State.HELD)).message.state
+            for id_ in ids
+        ]
+    assert sorted(states) == [State.ACCEPTED, State.ACCEPTED, State.HELD, State.HELD]
+    assert len(sink.mails) == 2
+
+
 async def test_message_with_files_and_a_thread_arrives_whole(
     settings, entry, publish, submit, sink, sender_engine
 ):

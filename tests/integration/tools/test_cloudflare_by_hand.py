@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit.launchers import write_launcher
 from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.emulator_server import serve
 from lab.memory import MemoryNameserver
-from tools.pulumi.engine import Engine, find
+from tools.pulumi.engine import Engine, find, gateway_to
+from tools.pulumi.parts import CLOUDFLARE_VERSION, Kind, Part
 
 pytestmark = pytest.mark.engine
 
@@ -98,9 +101,31 @@ def account() -> CloudflareAccount:
 
 
 @pytest.fixture
-def shell(account: CloudflareAccount, tmp_path: Path) -> Iterator[Shell]:
+def engine() -> Engine:
+    return find()
+
+
+@pytest.fixture
+def shell(account: CloudflareAccount, engine: Engine, tmp_path: Path) -> Iterator[Shell]:
     server = serve(create_app(account))
-    yield Shell(find(), tmp_path, server.url)
+    yield Shell(engine, tmp_path, server.url)
+    server.stop()
+
+
+OFFICIAL = "pulumi's own"
+
+
+@pytest.fixture(params=["the stand-in", OFFICIAL])
+def any_plugin(
+    engine: Engine, account: CloudflareAccount, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Shell]:
+    """A shell whose engine uses the stand-in, or a plugin that behaves as Pulumi's own."""
+    if request.param == OFFICIAL:
+        path = write_launcher(tmp_path / "official", "tests.support.official_plugin")
+        part = Part("pulumi-resource-cloudflare", CLOUDFLARE_VERSION, Kind.OFFICIAL, path)
+        engine = replace(engine, cloudflare=part, gateway=gateway_to(part))
+    server = serve(create_app(account))
+    yield Shell(engine, tmp_path, server.url)
     server.stop()
 
 
@@ -156,3 +181,42 @@ def test_token_that_is_wrong_is_reported_with_a_remedy(shell: Shell) -> None:
     assert "cloudflare: look up zone acme.example: 9109" in done.stdout
     assert "check CLOUDFLARE_API_TOKEN" in done.stdout
     assert "w" * 40 not in done.stdout
+
+
+def test_refusal_with_status_200_is_no_reading_and_no_change(
+    any_plugin: Shell, account: CloudflareAccount
+) -> None:
+    """Else a refresh ends well with empty inputs, and the next `up` replaces all live records."""
+    any_plugin.write_records(host=HOST, policy=POLICY)
+    any_plugin.up()
+    before = records(account)
+
+    account.faults.inject("refused_with_200", times=-1)
+    for command in (("refresh", "--skip-preview"), ("destroy", "--skip-preview")):
+        refused = any_plugin.run(*command, "--yes")
+        assert refused.returncode != 0, refused.stdout
+        assert "10000 Internal error" in refused.stdout
+    account.faults.clear()
+
+    assert records(account) == before
+    any_plugin.up("--refresh", "--expect-no-changes")
+
+
+def test_answers_that_are_lost_and_records_that_others_deleted_need_nobody(
+    any_plugin: Shell, account: CloudflareAccount
+) -> None:
+    account.faults.inject("lost_answer")
+    any_plugin.write_records(policy=POLICY)
+    any_plugin.up()
+    [policy] = records(account)
+    assert policy["comment"] == POLICY["comment"]
+
+    changed = {**POLICY, "content": "v=spf1 -all"}
+    any_plugin.write_records(policy=changed)
+    account.faults.inject("lost_answer")
+    any_plugin.up()
+    assert [record["content"] for record in records(account)] == ["v=spf1 -all"]
+
+    account.delete(account.zones()[0]["id"], policy["id"])
+    done = any_plugin.run("destroy", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout

@@ -59,6 +59,7 @@ def test_engine_of_a_whole_distribution_has_no_stand_in(machine: Path) -> None:
     assert (current.language.path, current.language.kind) == (host, Kind.OFFICIAL)
     assert (current.cloudflare.path, current.cloudflare.kind) == (plugin, Kind.OFFICIAL)
     assert current.root == machine
+    assert str(plugin) in current.gateway.read_text()
 
 
 def test_engine_uses_official_parts_once_they_exist(machine: Path) -> None:
@@ -84,7 +85,8 @@ def test_environment_has_every_plugin_by_its_exact_version(machine: Path) -> Non
     plugins = machine / "own" / "plugins"
     hostwinds = plugins / "resource-hostwinds-v0.1.0" / "pulumi-resource-hostwinds"
     assert hostwinds.resolve() == ours
-    assert (plugins / f"resource-cloudflare-v{CLOUDFLARE_VERSION}").is_dir()
+    cloudflare = plugins / f"resource-cloudflare-v{CLOUDFLARE_VERSION}"
+    assert (cloudflare / "pulumi-resource-cloudflare").resolve() == current.gateway
     assert environment["PULUMI_HOME"] == str(machine / "own")
     assert environment["PATH"].startswith(f"{current.root}/bin:")
     assert environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"

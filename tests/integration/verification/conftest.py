@@ -49,6 +49,11 @@ def assert_shown(findings: Iterable[Finding]) -> None:
 
 @pytest.fixture
 def blueprint() -> Blueprint:
+    return blueprint_of(mailboxes=True)
+
+
+def blueprint_of(*, mailboxes: bool) -> Blueprint:
+    """Render a tenant with a domain of ours and a manual one, with or without mailboxes."""
     document = {
         "apiVersion": "penguinmails.dev/v1",
         "kind": "Tenant",
@@ -58,6 +63,7 @@ def blueprint() -> Blueprint:
             "region": "us-west",
             "hosts": [{"name": "mx1", "zone": "acme.example"}],
             "domains": [{"name": "acme.example"}, {"name": "manual.example", "dns": "manual"}],
+            "mailboxes": [{"address": "sales@manual.example"}] if mailboxes else [],
         },
     }
     dkim = {

@@ -139,6 +139,8 @@ class NameServer:
             return answer.to_wire()
         if trouble in CODES or (is_recursive and self._fails(name, question.flags)):
             answer.set_rcode(CODES.get(trouble, dns.rcode.SERVFAIL))
+            if trouble in ("servfail", "refused"):
+                answer.question.clear()  # as some servers do
             return answer.to_wire()
         if trouble in ("long", "no tcp") and not by_tcp:
             answer.flags |= dns.flags.TC

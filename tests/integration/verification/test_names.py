@@ -11,7 +11,7 @@ from controlplane.verification import InternetVerifier, faults
 from kit.faults import Code
 from tests.support.faults import any_values, assert_shows
 
-from .conftest import HELO, KEY, STATE, assert_shown, shown_by
+from .conftest import HELO, KEY, STATE, assert_shown, blueprint_of, shown_by
 from .name_server import IP, presented, reverse
 
 ACME, MANUAL, ADDRESS = "domain/acme.example", "domain/manual.example", "address/mx1-1"
@@ -300,15 +300,62 @@ async def test_record_missing_at_its_zone_is_not_asked_of_the_recursive_server(
 async def test_manual_record_is_shown_as_it_must_be_set(names, blueprint) -> None:
     names.set_record("manual.example", "MX")
     (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
-    assert finding.remedy == f"set manual.example MX 10 {HELO} where manual.example is hosted"
+    mx = "10 mx.manual.example.customers.penguinmails.example"
+    assert finding.remedy == (
+        f"set manual.example MX {mx} where manual.example is hosted; "
+        "`penguin describe domain/manual.example` shows all records to set"
+    )
+
+
+async def test_owner_is_never_told_to_add_our_mx_beside_his(names, blueprint) -> None:
+    for own in (["1 mx.elsewhere.example."], ["10 mx.elsewhere.example.", f"10 {HELO}."]):
+        names.set_record("manual.example", "MX", *own)
+        (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
+        assert finding.remedy == (
+            "replace the MX records of manual.example by 10 mx.manual.example.customers."
+            "penguinmails.example, or remove its mailboxes from the document: their mail must "
+            "come here"
+        )
+
+
+@pytest.mark.parametrize("policy", ["p=none", "p=quarantine; pct=10", "p=reject; sp=reject"])
+async def test_owner_without_mailboxes_here_keeps_his_mail_and_policy(names, policy) -> None:
+    names.set_record("manual.example", "MX", "1 mx.elsewhere.example.")
+    names.set_record("manual.example", "TXT", '"v=spf1 include:elsewhere.example -all"')
+    names.set_record("_dmarc.manual.example", "TXT", f'"v=DMARC1; {policy}"')
+    for label in ("u", "mu1._domainkey", "mu2._domainkey"):
+        names.set_record(f"{label}.manual.example", "CNAME")
+    assert wrong(findings := await verify(names, blueprint_of(mailboxes=False))) == set()
+    assert remarks(findings) == set()
+    names.set_record("pm2._domainkey.manual.example", "CNAME")
+    (finding,) = [f for f in await verify(names, blueprint_of(mailboxes=False)) if f.ok is False]
+    assert (finding.subject, finding.code) == (MANUAL, faults.MISSING)
+
+
+async def test_owner_with_an_invalid_policy_is_not_told_to_replace_it(names, blueprint) -> None:
+    names.set_record("_dmarc.manual.example", "TXT", '"v=DMARC1; p=rejct"')
+    (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
+    assert finding.code is faults.DMARC_INVALID
+    assert finding.remedy.startswith("correct it")
 
 
 async def test_owner_is_shown_his_spf_record_with_ours_added(names, blueprint) -> None:
     names.set_record("manual.example", "TXT", '"v=spf1 include:i0.example -all"')
     names.set_record("i0.example", "TXT", '"v=spf1 ip4:192.0.2.0/24 -all"')
     (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
-    merged = "v=spf1 a:out.mx1.acme.example include:i0.example -all"
+    merged = "v=spf1 a:out.acme.penguinmails.example include:i0.example -all"
     assert finding.remedy == f"change manual.example TXT to {merged}"
+
+
+async def test_owner_whose_spf_record_has_no_look_up_left_is_told_to_make_room(
+    names, blueprint
+) -> None:
+    for number in range(10):
+        names.set_record(f"i{number}.example", "TXT", '"v=spf1 ?all"')
+    includes = " ".join(f"include:i{number}.example" for number in range(10))
+    names.set_record("manual.example", "TXT", f'"v=spf1 {includes} -all"')
+    (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
+    assert "; before that remove terms that are not needed" in finding.remedy
 
 
 async def test_address_without_an_ip_is_not_looked_up(names, blueprint) -> None:

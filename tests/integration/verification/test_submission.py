@@ -7,23 +7,32 @@ from datetime import UTC, datetime
 
 import pytest
 
+from blueprint.document import Mailbox
 from controlplane.authority.certificates import create_ca
 from controlplane.reconciler.ports import Finding
 from controlplane.verification import InternetVerifier, faults
 from controlplane.verification.submission import OTHER_DOMAIN
 from kit.faults import Code
 
-from .conftest import STATE, assert_shown
+from .conftest import STATE, assert_shown, blueprint_of
 from .name_server import IP
 
-POSTMASTERS = ("postmaster@acme.example", "postmaster@manual.example")
+OWN = [
+    "sales@manual.example",
+    *(
+        f"{name}@{domain}"
+        for domain in ("acme.example", "manual.example")
+        for name in ("postmaster", "abuse")
+    ),
+]
+ACME, MANUAL = "domain/acme.example", "domain/manual.example"
 
 
 @pytest.fixture
 async def ports(mail):
     """A submission port and a port 25, both without faults."""
     submission, inbound = await mail(), await mail()
-    inbound.replies = dict.fromkeys(POSTMASTERS, "250 OK")
+    inbound.replies = dict.fromkeys(OWN, "250 OK")
     inbound.encrypts = False
     return submission, inbound
 
@@ -37,7 +46,11 @@ async def verify(ports, blueprint) -> list[Finding]:
 
 def wrong(findings: list[Finding]) -> list[tuple[str, bool | None, Code | None]]:
     assert_shown(findings)
-    assert all(f.subject == "address/mx1-1" and f.remedy for f in findings if not f.ok)
+    assert all(f.remedy for f in findings if not f.ok)
+    inbound = {ACME, MANUAL}
+    for finding in findings:
+        about = inbound if finding.check == "smtp.inbound" else {"address/mx1-1"}
+        assert finding.subject in about
     return [(f.check, f.ok, f.code) for f in findings if not f.ok]
 
 
@@ -50,6 +63,7 @@ async def test_right_host_passes_every_check(ports, blueprint) -> None:
         ("smtp.relay", True),
         ("smtp.banner", True),
         ("smtp.relay", True),
+        ("smtp.inbound", True),
         ("smtp.inbound", True),
     ]
 
@@ -84,13 +98,42 @@ async def test_certificate_of_another_authority_is_a_fault(ports, blueprint) -> 
     ("replies", "expected"),
     [
         ({OTHER_DOMAIN: "250 OK"}, ("smtp.relay", False, faults.OPEN_RELAY)),
-        ({POSTMASTERS[1]: "550 no"}, ("smtp.inbound", False, faults.INBOUND_REFUSED)),
-        ({POSTMASTERS[0]: "450 later"}, ("smtp.inbound", None, faults.UNCLEAR)),
+        ({OWN[3]: "550 no"}, ("smtp.inbound", False, faults.INBOUND_REFUSED)),
+        ({OWN[0]: "550 no"}, ("smtp.inbound", False, faults.INBOUND_REFUSED)),
+        ({OWN[1]: "450 later"}, ("smtp.inbound", None, faults.UNCLEAR)),
     ],
 )
 async def test_port_25_with_a_fault_has_its_finding(ports, blueprint, replies, expected) -> None:
     ports[1].replies |= replies
     assert wrong(await verify(ports, blueprint)) == [expected]
+
+
+async def test_domain_whose_mail_goes_elsewhere_need_not_be_accepted(ports) -> None:
+    accepted = [
+        f"{name}@{domain}"
+        for domain in ("acme.example", "b.manual.example")
+        for name in ("postmaster", "abuse")
+    ]
+    ports[1].replies = dict.fromkeys(accepted, "250 OK")
+    assert wrong(await verify(ports, blueprint_of(mailboxes=False))) == []
+
+
+async def test_every_from_address_must_receive_mail(ports, blueprint) -> None:
+    names = [f"person{number}@acme.example" for number in range(60)]
+    boxes = tuple(
+        Mailbox(address=name, domain="acme.example", daily_cap=10)
+        for name in (*names, "sales@acme.example")
+    )
+    with_mailboxes = blueprint.model_copy(update={"mailboxes": boxes})
+    ports[1].replies |= dict.fromkeys(names, "250 OK")
+
+    findings = await verify(ports, with_mailboxes)
+
+    [refused] = [f for f in findings if not f.ok]
+    assert (refused.subject, refused.code) == (ACME, faults.INBOUND_REFUSED)
+    assert "sales@acme.example" in refused.message
+    ports[1].replies["sales@acme.example"] = "250 OK"
+    assert wrong(await verify(ports, with_mailboxes)) == []
 
 
 async def test_closed_port_is_a_fault(ports, blueprint) -> None:

@@ -17,6 +17,7 @@ from controlplane.reconciler.ports import (
 )
 from controlplane.verification import InternetVerifier
 from controlplane.verification.faults import (
+    INBOUND_REFUSED,
     MISSING,
     OPEN_RELAY,
     PTR_DIFFERENT,
@@ -66,9 +67,11 @@ class OnServers:
         self.verifier = self._verifier(names, submission.port, inbound.port)
         names.serve(self.blueprint, IPS)
         inbound.replies = {
-            f"postmaster@{domain.name}": "250 OK" for domain in self.blueprint.domains
+            f"{name}@{domain.name}": "250 OK"
+            for domain in self.blueprint.domains
+            for name in ("postmaster", "abuse")
         }
-        self._names, self._submission = names, submission
+        self._names, self._submission, self._inbound = names, submission, inbound
 
     @staticmethod
     def _verifier(names: NameServer, submission_port: int, mail_port: int) -> Verifier:
@@ -96,6 +99,9 @@ class OnServers:
 
     def defer(self, address: str) -> None:
         self._submission.replies = {OTHER_DOMAIN: "450 later"}
+
+    def refuse_mail(self, domain: str) -> None:
+        self._inbound.replies[f"abuse@{domain}"] = "550 no such user"
 
     def stop_host(self) -> None:
         self.verifier = self._verifier(self._names, 1, 1)
@@ -135,6 +141,9 @@ class InMemory:
 
     def defer(self, address: str) -> None:
         self._internet.wrong[f"address/{address}", "smtp.relay"] = UNCLEAR
+
+    def refuse_mail(self, domain: str) -> None:
+        self._internet.wrong[f"domain/{domain}", "smtp.inbound"] = INBOUND_REFUSED
 
     def stop_host(self) -> None:
         self._internet.dead = {"mx1"}

@@ -40,6 +40,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("zone: acme.example", "zone: x.example", faults.FOREIGN_ZONE, {}),
         ("acme-mail.example", "penguinmails.example", faults.PLATFORM_DOMAIN, {}),
         ("sales@acme.example", "sales@other.example", faults.FOREIGN_MAILBOX, {}),
+        ("dmarc: none", "catch_all: all@acme.example", faults.UNDECLARED_CATCH_ALL, {}),
         (HOST, HOST + HOST, faults.DUPLICATE, {}),
         ("acme-mail.example", "b.acme.example", faults.NAME_COLLISION, {}),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,7 @@ def test_directory_is_read_as_a_gitops_repository(
     others = b"apiVersion: v1\nkind: Namespace\n---\n" + ACME.replace(b"acme", b"other")
     (directory / "mixed.YAML").write_bytes(others)
     (nested / "loop").symlink_to(directory)
+    os.mkfifo(nested / "pipe.yaml")
     (nested / "itself.yaml").symlink_to("itself.yaml")
     (nested / "same.yaml").symlink_to("acme.yml")
     assert run("apply", "-f", ".") == 1  # the link to itself cannot be read, and is named
@@ -148,7 +150,11 @@ def test_directory_is_read_as_a_gitops_repository(
     named = capsys.readouterr().err.splitlines()
     silent = [name for name in FOREIGN if name.startswith(".") or name.endswith((".md", ".txt"))]
     listed = {line.removeprefix("left out: ").partition(" (")[0] for line in named}
-    assert listed == {*FOREIGN.keys() - set(silent), "mixed.YAML", "clusters/eu/tenants/loop"}
+    assert listed == {
+        *FOREIGN.keys() - set(silent),
+        "mixed.YAML",
+        *(f"clusters/eu/tenants/{name}" for name in ("loop", "pipe.yaml")),
+    }
     assert len(named) == len(listed)
 
 

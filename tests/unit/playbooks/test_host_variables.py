@@ -11,6 +11,7 @@ import pytest
 from blueprint.document import Blueprint
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.reconciler.ports import HostSecrets, ObservedHost
+from tests.support.tenants import TEXT, rendered
 
 Observe = Callable[..., ObservedHost]
 Secrets = Callable[[Blueprint], HostSecrets]
@@ -64,6 +65,21 @@ def test_mail_is_accepted_only_for_domains_of_this_host(
     assert inbound["domains"] == ["acme.example"]
     assert inbound["return_paths"] == ["b.acme.example"]
     assert "out2.mx1.acme.example" in inbound["names"]
+
+
+def test_returned_mail_is_accepted_at_the_target_of_an_alias_too(
+    observe: Observe, make_secrets: Secrets
+) -> None:
+    domains = "{name: acme.example, dns: manual}, {name: other.example}"
+    aliased = rendered(TEXT % ("{name: mx1}", domains))
+    inbound = host_variables(aliased, observe(aliased), make_secrets(aliased))["inbound"]
+
+    assert inbound["domains"] == ["other.example"], "mail of the other goes to its owner's MX"
+    assert inbound["return_paths"] == [
+        "b.acme.example",
+        "b.acme.example.customers.penguinmails.example",
+        "b.other.example",
+    ]
 
 
 def test_host_variables_have_no_secret(

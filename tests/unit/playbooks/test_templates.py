@@ -186,16 +186,36 @@ def test_mailboxes_are_those_that_are_declared(render: Render, blueprint: Bluepr
     ]
     declared.append(Mailbox(address="ann@other.example", domain="other.example", daily_cap=10))
     with_mailboxes = blueprint.model_copy(update={"mailboxes": tuple(declared)})
-    table = render(with_mailboxes, "inbound", "mailboxes.j2").splitlines()
+    table = render(with_mailboxes, "inbound", "mailboxes.j2")
+    assert {address: looked_up(table, address) for address, _ in MAILBOXES} == dict(MAILBOXES)
 
-    def looked_up(address: str) -> str | None:
-        for rule in (line for line in table if not line.startswith("#")):
-            pattern, _, result = rule[1:].rpartition(f"{rule[0]} ")
-            if re.search(pattern, address, re.IGNORECASE):
-                return result
-        return None
 
-    assert {address: looked_up(address) for address, _ in MAILBOXES} == dict(MAILBOXES)
+def looked_up(table: str, address: str) -> str | None:
+    """Look an address up in a table of regular expressions, as Postfix does."""
+    for rule in (line for line in table.splitlines() if line and not line.startswith("#")):
+        pattern, _, result = rule[1:].rpartition(f"{rule[0]} ")
+        if re.search(pattern, address, re.IGNORECASE):
+            return result
+    return None
+
+
+def test_catch_all_gets_what_no_other_mailbox_of_its_domain_gets(
+    render: Render, blueprint: Blueprint
+) -> None:
+    boxes = [
+        Mailbox(address=f"{name}@acme.example", domain="acme.example", daily_cap=10)
+        for name in ("sales", "all")
+    ]
+    domains = [
+        domain.model_copy(update={"catch_all": "all@acme.example"}) for domain in blueprint.domains
+    ]
+    changed = {"mailboxes": tuple(boxes), "domains": tuple(domains)}
+    table = render(blueprint.model_copy(update=changed), "inbound", "mailboxes.j2")
+    assert looked_up(table, "anybody@acme.example") == "people/all%40acme.example/"
+    assert looked_up(table, "sales+x@acme.example") == "people/sales%40acme.example/"
+    assert looked_up(table, "postmaster@acme.example") == "postmaster/"
+    assert looked_up(table, "b+x@b.acme.example") is None
+    assert looked_up(table, "anybody@sub.acme.example") is None
 
 
 @pytest.mark.parametrize("role", ["inbound", "egress"])
@@ -214,14 +234,15 @@ def test_listener_takes_one_message_as_one_and_stops_before_the_disk_is_full(
 def test_strangers_are_limited_and_their_bounces_are_removed(
     render: Render, blueprint: Blueprint
 ) -> None:
-    main = settings(render(blueprint, "inbound", "main.cf.j2"))
+    sources = ["198.18.0.1/32"]
+    main = settings(render(blueprint, "inbound", "main.cf.j2", base_sender_sources=sources))
     limits = {
         "message_size_limit": "10485760",
         "smtpd_client_connection_count_limit": "20",
         "smtpd_client_connection_rate_limit": "50",
         "smtpd_client_message_rate_limit": "100",
         "smtpd_client_recipient_rate_limit": "200",
-        "smtpd_client_event_limit_exceptions": "127.0.0.1, 198.18.1.10",
+        "smtpd_client_event_limit_exceptions": "127.0.0.1, 198.18.1.10, 198.18.0.1/32",
         "smtpd_recipient_limit": "50",
     }
     aged = render(blueprint, "inbound", "tmpfiles.conf.j2")

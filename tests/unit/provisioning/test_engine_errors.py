@@ -10,6 +10,8 @@ from kit.faults import Code
 from stacks import faults as program
 from tests.support.faults import assert_shows
 
+GO = 'POST "http://127.0.0.1:1/zones/z/dns_records": '
+"""How Pulumi's own plugin begins an error; status and JSON follow."""
 PENDING = Diagnostic("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: no free address")
 
 
@@ -20,6 +22,17 @@ PENDING = Diagnostic("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2:
         ("cloudflare: create: 9109 Invalid token (HTTP 403)", program.CLOUDFLARE_UNAUTHORIZED),
         ("create: 81058 An identical record exists. (HTTP 400)", program.FOREIGN_RECORD),
         ("look up: cannot reach http://127.0.0.1:9", program.CLOUDFLARE_UNREACHABLE),
+        (
+            "create TXT a: cannot reach https://x: timed out (HTTP 502)",
+            program.CLOUDFLARE_UNREACHABLE,
+        ),
+        (
+            "create TXT a: refused with status 200: 10000 Internal error (HTTP 502)",
+            program.CLOUDFLARE_ERROR,
+        ),
+        (f"{GO}502 Bad Gateway {{'errors': [{{'code': 0}}]}}", program.CLOUDFLARE_ERROR),
+        (f"{GO}403 Forbidden {{'errors': [{{'code': 10000}}]}}", program.CLOUDFLARE_UNAUTHORIZED),
+        (f"{GO}400 Bad Request {{'errors': [{{'code': 81058}}]}}", program.FOREIGN_RECORD),
         ("look up: no API token: set CLOUDFLARE_API_TOKEN", program.CLOUDFLARE_UNAUTHORIZED),
         ("the API token contains invalid characters", program.CLOUDFLARE_UNAUTHORIZED),
         ("failed to find exactly one result", program.ZONE_NOT_FOUND),
@@ -36,8 +49,11 @@ def test_diagnostic_of_cloudflares_plugin_has_the_programs_code(text: str, code:
     ("text", "code"),
     [
         ("create: 81045 Record quota exceeded. (HTTP 400)", faults.RECORD_QUOTA),
+        ("update: 81044 Record does not exist. (HTTP 404)", faults.RECORD_GONE),
         ("create: 9004 Invalid DNS record (HTTP 400)", faults.RECORD_REFUSED),
         ("create: 10429 too many requests", program.CLOUDFLARE_RATE_LIMITED),
+        ("create: 10100 More than 1200 (HTTP 429)", program.CLOUDFLARE_RATE_LIMITED),
+        (f"{GO}400 Bad Request {{'errors': [{{'code': 9005}}]}}", faults.RECORD_REFUSED),
         ("no resource plugin 'hostwinds' found", faults.ENGINE_INCOMPLETE),
         ("incorrect passphrase", faults.PASSPHRASE),
         ("could not extend file: No space left on device", faults.DISK_FULL),

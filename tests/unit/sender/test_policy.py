@@ -62,7 +62,7 @@ SNAPSHOT = Snapshot(
 
 
 def decided(snapshot: Snapshot, message: OutgoingMessage = MESSAGE, now: datetime = NOW):
-    return decide(snapshot, message, now=now)
+    return decide(snapshot, message, generation=1, now=now)
 
 
 def test_message_without_obstacles_is_sent_now_and_settles_a_home() -> None:
@@ -83,6 +83,7 @@ def test_message_without_obstacles_is_sent_now_and_settles_a_home() -> None:
             Verdict.NEVER,
             "domain_unknown",
         ),
+        ({"entry": ENTRY.model_copy(update={"mailboxes": ()})}, Verdict.NEVER, "mailbox_unknown"),
         (
             {"entry": ENTRY.model_copy(
                 update={"domains": (ENTRY.domains[0].model_copy(update={"verified": False}),)}
@@ -103,6 +104,25 @@ def test_message_with_one_obstacle_gets_its_verdict(
 ) -> None:
     decision = decided(replace(SNAPSHOT, **change))
     assert (decision.verdict, decision.reason) == (verdict, reason)
+
+
+@pytest.mark.parametrize("removed", ["domains", "mailboxes"])
+def test_message_accepted_under_a_document_that_is_not_published_yet_waits(removed: str) -> None:
+    snapshot = replace(SNAPSHOT, entry=ENTRY.model_copy(update={removed: ()}))
+    decision = decide(snapshot, MESSAGE, generation=2, now=NOW)
+    assert (decision.verdict, decision.reason) == (Verdict.LATER, "not_published")
+
+
+@pytest.mark.parametrize("sender", ["sales+x@acme.example", "any@acme.example"])
+def test_message_of_a_sub_address_or_a_catch_all_counts_as_its_mailbox(sender: str) -> None:
+    domain = ENTRY.domains[0].model_copy(update={"catch_all": "sales@acme.example"})
+    snapshot = replace(SNAPSHOT, entry=ENTRY.model_copy(update={"domains": (domain,)}))
+    message = MESSAGE.model_copy(update={"from_address": sender})
+    decision = decided(snapshot, message)
+    assert decision.route is not None
+    assert decision.route.mailbox.address == "sales@acme.example"
+    capped = decided(replace(snapshot, mailbox_used=50), message)
+    assert capped.message == "sales@acme.example has reached its cap of 50 a day"
 
 
 def stop(scope: StopScope, name: str | None = None) -> Stop:
@@ -229,7 +249,7 @@ def test_caps_are_never_exceeded(day: int, used: int, mailbox: int) -> None:
     ],
 )
 def test_message_waiting_longer_is_decided_less_often(waited: timedelta, again: timedelta) -> None:
-    decision = decide(replace(SNAPSHOT, entry=None), MESSAGE, now=NOW, waited=waited)
+    decision = decide(replace(SNAPSHOT, entry=None), MESSAGE, generation=1, now=NOW, waited=waited)
     assert decision.until == NOW + again
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from blueprint.document import Record
 from stacks.adoption import adoptions
-from stacks.faults import FOREIGN_RECORD
+from stacks.faults import ALIAS_IN_THE_WAY, DELEGATED_AWAY, EMAIL_ROUTING, FOREIGN_RECORD
+from stacks.zones import Zone
 from tests.support.faults import fault_shown
+
+ACME = Zone("z1", "acme.example")
 
 
 def record(kind: str = "TXT", content: str = "v=spf1 -all") -> Record:
@@ -33,7 +37,7 @@ def live(kind: str = "TXT", content: str = "x", **others: Any) -> dict[str, Any]
 def adopt(
     desired: Record, *existing: dict[str, Any], in_state: set[str] | None = None
 ) -> dict[str, str]:
-    return adoptions("z1", [desired], in_state or set(), lambda _: existing)
+    return adoptions(ACME, [desired], in_state or set(), lambda _: existing)
 
 
 def test_marked_record_is_adopted_whatever_its_content() -> None:
@@ -50,23 +54,92 @@ def test_zone_whose_records_are_in_the_state_is_not_listed() -> None:
     def never(zone: str) -> list[dict[str, Any]]:
         pytest.fail(f"{zone} was listed")
 
-    assert adoptions("z1", [record()], {"acme.example/TXT"}, never) == {}
+    assert adoptions(ACME, [record()], {"acme.example/TXT"}, never) == {}
+
+
+MX = record("MX", "mx1.acme.example")
+ALIAS = live("CNAME", "shop.example", proxied=False, settings={"flatten_cname": False})
+LOCKED: dict[str, Any] = {"meta": {"email_routing": True, "read_only": True}}
+
+
+def below(other: dict[str, Any]) -> tuple[Record, dict[str, Any]]:
+    """Return an MX record and another one at a name below the apex."""
+    name = "shop.acme.example"
+    return MX.model_copy(update={"name": name}), {**other, "name": name}
 
 
 @pytest.mark.parametrize(
     ("desired", "other"),
     [
         (record(), live(content='"v=spf1 include:other.example -all"')),
-        (record("MX", "mx1.acme.example"), live("MX", "mail.other.example")),
+        (record(content="x-one"), live(content='"x-" "one"')),
+        (MX, live("MX", "mail.other.example")),
+        (MX, live("MX", "mail.other.example", meta={"email_routing": True})),
         (record("CNAME", "x.example"), live("A", "192.0.2.1")),
-        (record(), live("CNAME", "other.example")),
+        (record("A", "192.0.2.1"), ALIAS),
+        (record("A", "192.0.2.1"), live("A", "192.0.2.2")),
         (record(), live(content="v=spf1 -all", comment="pm:k3f9b:acme:acme.example/TXT")),
     ],
 )
-def test_conflicting_foreign_record_is_a_fault(desired: Record, other: dict[str, Any]) -> None:
-    record = f"{other['type']} acme.example ({other['content']})"
-    with fault_shown(FOREIGN_RECORD, record=record, key=desired.key, mark=desired.comment):
+def test_foreign_record_in_the_way_is_named_without_its_content(
+    desired: Record, other: dict[str, Any]
+) -> None:
+    shown = f"{other['type']} acme.example"
+    with fault_shown(FOREIGN_RECORD, record=shown, key=desired.key, remedy=...) as caught:
         adopt(desired, other)
+    assert other["content"] not in caught.value.sentence
+    assert ("remove" in caught.value.remedy) == (desired.type in ("MX", "TXT"))
+
+
+def test_alias_that_hides_mail_below_the_apex_is_kept_by_its_remedy() -> None:
+    desired, alias = below(ALIAS)
+    shown = {"record": "CNAME shop.acme.example", "key": desired.key}
+    with fault_shown(ALIAS_IN_THE_WAY, **shown) as caught:
+        adopt(desired, alias)
+    assert not re.search("delete|remove", caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("desired", "other"),
+    [
+        (MX, ALIAS),
+        (record(), ALIAS),
+        below({**ALIAS, "proxied": True}),
+        below({**ALIAS, "settings": {"flatten_cname": True}}),
+    ],
+)
+def test_alias_that_is_answered_by_addresses_is_not_in_the_way(
+    desired: Record, other: dict[str, Any]
+) -> None:
+    assert adopt(desired, other) == {}
+
+
+@pytest.mark.parametrize(
+    ("desired", "other"),
+    [
+        (MX, live("MX", "route1.mx.cloudflare.net", **LOCKED)),
+        (record(), live(content="v=spf1 include:_spf.mx.cloudflare.net ~all", **LOCKED)),
+    ],
+)
+def test_record_of_email_routing_is_told_how_to_unlock(
+    desired: Record, other: dict[str, Any]
+) -> None:
+    shown = {"record": f"{other['type']} acme.example", "key": desired.key}
+    with fault_shown(EMAIL_ROUTING, **shown):
+        adopt(desired, other)
+
+
+@pytest.mark.parametrize("cut", ["shop.acme.example", "acme.example"])
+def test_name_that_is_delegated_away_is_told_before_it_is_written(cut: str) -> None:
+    name = "go.shop.acme.example" if cut != "acme.example" else cut
+    desired = MX.model_copy(update={"name": name})
+    servers = {**live("NS", "ns1.other.example"), "name": cut}
+    if cut == ACME.name:  # of the zone itself
+        assert adopt(desired, servers) == {}
+        return
+    for existing in ((servers,), (live("MX", comment=desired.comment), servers)):
+        with fault_shown(DELEGATED_AWAY, cut=cut, key=desired.key):
+            adopt(desired, *existing)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +147,9 @@ def test_conflicting_foreign_record_is_a_fault(desired: Record, other: dict[str,
     [
         live(content="some-verification=1"),
         live("MX", "mail.other.example"),
+        live("MX", "route1.mx.cloudflare.net", **LOCKED),
+        live("A", "192.0.2.1", proxied=True),
+        live("CAA", '0 issue "ca.example"'),
         {**live(content="v=spf1 -all"), "name": "www.acme.example"},
         live(content="v=spf1 -all", comment="pm:k3f9a:acme:acme.example/old"),
     ],

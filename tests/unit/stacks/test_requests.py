@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -74,15 +75,6 @@ def answering() -> Iterator[Answering]:
 
 
 CUT_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
-ODD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
-EMPTY_BODY = b'{"success": true, "result": []}'
-EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(EMPTY_BODY) + EMPTY_BODY
-TWICE_BODY = b'{"success": true, "result": [%b, %b]}' % (
-    (b'{"id": "z1", "name": "acme.example", "status": "pending"}',) * 2
-)
-TWICE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(TWICE_BODY) + TWICE_BODY
-REFUSED_BODY = b'{"success": false, "result": []}'
-REFUSED = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(REFUSED_BODY) + REFUSED_BODY
 NO_HTTP = b"220 mx.example ESMTP\r\n"
 
 
@@ -104,9 +96,26 @@ def shown_by_hand(**values: str) -> str:
     return str(caught.value)
 
 
-def answered(status: str) -> bytes:
-    """Return a refusal of Cloudflare."""
-    return f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+def answered(status: str, document: object = None, headers: str = "") -> bytes:
+    """Return an answer of Cloudflare."""
+    body = b"" if document is None else json.dumps(document).encode()
+    return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def refused(status: str, code: int) -> bytes:
+    """Return a refusal with a code."""
+    return answered(status, {"success": False, "errors": [{"code": code}], "result": None})
+
+
+def page(*entries: object, pages: int = 1, success: object = True) -> bytes:
+    """Return a page of a list."""
+    info = {"page": 1, "total_pages": pages}
+    return answered("200 OK", {"success": success, "result": list(entries), "result_info": info})
+
+
+ZONE = {"id": "z1", "name": "acme.example"}
+PENDING = {**ZONE, "status": "pending"}
+OTHER_HOST = "Location: http://127.0.0.1:9/\r\n"
 
 
 @pytest.mark.parametrize(
@@ -114,12 +123,30 @@ def answered(status: str) -> bytes:
     [
         (CUT_OFF, CLOUDFLARE_UNREACHABLE, {"url": ..., "reason": ...}),
         (NO_HTTP, CLOUDFLARE_UNREACHABLE, {"url": ..., "reason": ...}),
-        (ODD, CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
-        (REFUSED, CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
+        (answered("200 OK", []), CLOUDFLARE_ERROR, {"answer": "HTTP 200", "path": ...}),
+        (page(success=False), CLOUDFLARE_ERROR, {"answer": "HTTP 200", "path": ...}),
+        (page(success="true"), CLOUDFLARE_ERROR, {"answer": "HTTP 200", "path": ...}),
+        (page("z1"), CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
+        (page({"id": "z1"}), CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
+        (
+            answered("200 OK", {"success": True, "result": []}),
+            CLOUDFLARE_ERROR,
+            {"answer": "no list", "path": ...},
+        ),
+        (refused("200 OK", 10000), CLOUDFLARE_ERROR, {"answer": "HTTP 200 10000", "path": ...}),
+        (refused("500 Oops", 10000), CLOUDFLARE_ERROR, {"answer": "HTTP 500 10000", "path": ...}),
+        (refused("400 Bad", 6003), CLOUDFLARE_UNAUTHORIZED, {"status": 400, "path": ...}),
+        (refused("400 Bad", 7003), CLOUDFLARE_ERROR, {"answer": "HTTP 400 7003", "path": ...}),
+        (
+            answered("302 Found", headers=OTHER_HOST),
+            CLOUDFLARE_ERROR,
+            {"answer": "HTTP 302", "path": ...},
+        ),
         (answered("500 Oops"), CLOUDFLARE_ERROR, {"answer": "HTTP 500", "path": ...}),
         (answered("403 Forbidden"), CLOUDFLARE_UNAUTHORIZED, {"status": 403, "path": ...}),
         (answered("429 Too Many"), CLOUDFLARE_RATE_LIMITED, {}),
-        (EMPTY, ZONE_NOT_FOUND, {"zone": "acme.example"}),
+        (page(), ZONE_NOT_FOUND, {"zone": "acme.example"}),
+        (page({**ZONE, "name": "www.acme.example"}), ZONE_NOT_FOUND, {"zone": "acme.example"}),
     ],
 )
 def test_unexpected_answer_of_cloudflare_is_not_an_empty_list(
@@ -142,7 +169,7 @@ def test_unexpected_answer_of_cloudflare_is_not_an_empty_list(
 def test_zone_of_two_accounts_that_none_serves_is_not_guessed(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(TWICE))
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(page(PENDING, PENDING)))
     with fault_shown(ZONE_AMBIGUOUS, zone="acme.example", count=2):
         find_zone("acme.example")
 
@@ -150,11 +177,26 @@ def test_zone_of_two_accounts_that_none_serves_is_not_guessed(
 def test_look_up_that_failed_once_is_tried_again(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    zone = b'{"success": true, "result": [{"id": "z1", "name": "acme.example"}]}'
-    right = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(zone) + zone
     for failure in (answered("500 Oops"), CUT_OFF):
-        monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(failure, right))
+        monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(failure, page(ZONE)))
         assert find_zone("acme.example") == Zone("z1", "acme.example")
+
+
+def test_list_ends_with_its_last_page_whatever_their_size(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("a.example", "b.example", "c.example")
+    pages = [page({"id": name, "name": name}, pages=3) for name in names]
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(*pages))
+    assert [record["name"] for record in list_records("z1")] == list(names)
+
+
+def test_zone_of_an_idn_is_found_by_its_name_in_unicode(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = page({"id": "z1", "name": "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example"})
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(found))
+    assert find_zone("xn--bcher-kva.example").id == "z1"
 
 
 def test_state_that_cannot_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

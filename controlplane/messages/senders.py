@@ -1,0 +1,32 @@
+"""Refuses at once what could never be sent: From is a mailbox that the tenant declares."""
+
+from __future__ import annotations
+
+from blueprint.faults import invalid
+from blueprint.senders import mailbox_of
+from blueprint.tenant import TenantSpec
+from kit.faults import Violation
+from sender.faults import FOREIGN_DOMAIN, UNDECLARED_MAILBOX
+from sender.schemas import OutgoingMessage
+
+
+def require_mailbox(spec: TenantSpec, message: OutgoingMessage) -> None:
+    """Raise the fault of a message whose From address may not send under a tenant's document."""
+    violation = _violation(spec, message)
+    if violation is not None:
+        raise invalid((violation,))
+
+
+def _violation(spec: TenantSpec, message: OutgoingMessage) -> Violation | None:
+    domains = sorted(domain.name for domain in spec.domains)
+    if message.from_domain not in domains:
+        return FOREIGN_DOMAIN.violation(
+            path="from", domain=message.from_domain, domains=", ".join(domains)
+        )
+    boxes = sorted(box.address for box in spec.mailboxes)
+    catch_alls = {d.name: d.catch_all for d in spec.domains if d.catch_all is not None}
+    if mailbox_of(message.from_address, boxes, catch_alls) is not None:
+        return None
+    return UNDECLARED_MAILBOX.violation(
+        path="from", address=message.from_address, mailboxes=", ".join(boxes) or "none"
+    )

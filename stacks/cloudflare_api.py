@@ -1,0 +1,137 @@
+"""The program's own requests to Cloudflare, before anything is declared.
+
+The body of an answer decides: granted is what says `success`, whatever the status is. Readings are
+repeated here and nowhere else, writes never.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+
+from kit.faults import Fault
+from kit.web import without_redirects
+from stacks.faults import (
+    CLOUDFLARE_ERROR,
+    CLOUDFLARE_RATE_LIMITED,
+    CLOUDFLARE_UNAUTHORIZED,
+    CLOUDFLARE_UNREACHABLE,
+)
+from stacks.requests import reason
+
+API = "https://api.cloudflare.com/client/v4"
+TIMEOUT = 30
+"""Seconds for one request."""
+RETRY_SECONDS = 0.5
+TOKEN_CODES = {6003, 6103, 6111, 9103, 9106, 9109, 10000}
+"""Codes of a refusal that concerns the token: missing, malformed, unknown, or without the right."""
+
+Live = Mapping[str, Any]
+"""A zone or a record as Cloudflare lists it."""
+
+
+@dataclass(frozen=True)
+class _Page:
+    entries: list[Live]
+    total: int
+    """How many pages there are."""
+
+
+def list_all(path: str, **query: object) -> list[Live]:
+    """Read all pages of a list; raises a fault of Cloudflare."""
+    page = _get(path, **query, page=1)
+    entries = page.entries
+    for number in range(2, page.total + 1):
+        entries += _get(path, **query, page=number).entries
+    return entries
+
+
+def create(path: str, body: Mapping[str, Any]) -> None:
+    """POST a body, once; raises a fault of Cloudflare, also when the answer was lost."""
+    _ask(path, body, method="POST")
+
+
+def change(path: str, body: Mapping[str, Any]) -> None:
+    """PATCH a body, once; raises a fault of Cloudflare, also when the answer was lost."""
+    _ask(path, body, method="PATCH")
+
+
+def _get(path: str, **query: object) -> _Page:
+    """Read a page; a retryable failure is retried once before it holds a zone."""
+    try:
+        return _get_once(path, **query)
+    except Fault as fault:
+        if not fault.retryable or fault.code is CLOUDFLARE_RATE_LIMITED:
+            raise
+    time.sleep(RETRY_SECONDS)
+    return _get_once(path, **query)
+
+
+def _get_once(path: str, **query: object) -> _Page:
+    target = f"{path}?{urllib.parse.urlencode(query)}"
+    document = _ask(target)
+    entries, info = document.get("result"), document.get("result_info")
+    total = info.get("total_pages") if isinstance(info, dict) else None
+    if isinstance(total, int) and isinstance(entries, list) and all(map(_is_named, entries)):
+        return _Page(entries, total)
+    raise CLOUDFLARE_ERROR(answer="no list", path=target)
+
+
+def _ask(
+    target: str, body: Mapping[str, Any] | None = None, *, method: str = "GET"
+) -> Mapping[str, Any]:
+    """Return the document of a granted request; raises what refuses it.
+
+    The provider's own credentials come from the environment.
+    """
+    base = (os.environ.get("CLOUDFLARE_BASE_URL") or API).rstrip("/")
+    token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
+    try:
+        request = urllib.request.Request(  # noqa: S310 - the operator's URL
+            f"{base}{target}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            method=method,
+        )
+        with without_redirects().open(request, timeout=TIMEOUT) as response:
+            status, content = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, content = error.code, error.read()
+    except (OSError, HTTPException, ValueError) as error:
+        raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None
+    document = _document(content)
+    if status < 300 and document.get("success") is True:
+        return document
+    raise _refused(status, document, target)
+
+
+def _refused(status: int, document: Mapping[str, Any], target: str) -> Fault:
+    codes = {error.get("code") for error in document.get("errors") or () if isinstance(error, dict)}
+    if status == 429 or 10100 in codes:
+        return CLOUDFLARE_RATE_LIMITED()
+    if status in (401, 403) or (400 <= status < 500 and not TOKEN_CODES.isdisjoint(codes)):
+        return CLOUDFLARE_UNAUTHORIZED(status=status, path=target)
+    shown = " ".join(["HTTP", str(status), *sorted(map(str, codes))])
+    return CLOUDFLARE_ERROR(answer=shown, path=target)
+
+
+def _document(content: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _is_named(entry: object) -> bool:
+    """Return whether an entry of a list is a zone or a record."""
+    return isinstance(entry, dict) and bool(entry.get("id") and entry.get("name"))

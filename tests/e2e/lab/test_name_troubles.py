@@ -1,0 +1,194 @@
+"""The name servers of the lab do what the world's do: late, absent, lame, cached, signed, bogus."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import httpx2
+import pytest
+
+from controlplane.verification import faults
+from controlplane.verification.names import Names, texts
+from controlplane.verification.queries import Answer
+from kit.faults import Code, Fault
+from lab.nameserver.guest import SERVERS
+from lab.running import RunningLab
+from tests.support.waiting import wait_for
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(120)]
+
+FIRST, SECOND = SERVERS.values()
+TEXT = "x" * 250
+
+
+class Zone:
+    """A delegated zone of the account with a long answer, and the switches of name servers."""
+
+    def __init__(self, lab: RunningLab) -> None:
+        self.name = f"t{secrets.token_hex(3)}.example"
+        self.resolver = str(lab.resolver)
+        headers = {"Authorization": f"Bearer {lab.cloudflare_token}"}
+        self._http = httpx2.Client(base_url=lab.cloudflare_url, headers=headers, timeout=30)
+        self._http.post("/_lab/zones", json={"name": self.name}).raise_for_status()
+        zones = self._http.get("/client/v4/zones", params={"name": self.name}).json()
+        [self.api] = zones["result"]
+        for number in range(6):
+            self.add(f"long.{self.name}", "TXT", f'"{number}{TEXT}"')
+
+    def add(self, name: str, kind: str, content: str) -> None:
+        body = {"name": name, "type": kind, "content": content, "ttl": 60}
+        url = f"/client/v4/zones/{self.api['id']}/dns_records"
+        self._http.post(url, json=body).raise_for_status()
+
+    def switch(self, fault: str, **options: Any) -> None:
+        self._http.post("/_lab/dns", json={"fault": fault, **options}).raise_for_status()
+
+    def refused(self, body: dict[str, Any]) -> str:
+        answer = self._http.post("/_lab/dns", json=body)
+        assert answer.status_code == 400
+        return str(answer.json()["error"])
+
+    def ask(
+        self, server: str, name: str, kind: str, flags: int = dns.flags.RD
+    ) -> dns.message.Message:
+        query = dns.message.make_query(name, kind, use_edns=True, payload=1232, flags=flags)
+        return dns.query.udp(query, server, timeout=10)
+
+    def names(self) -> Names:
+        """Look up as the control plane does."""
+        return Names(self.resolver, timeout=1)
+
+    def close(self) -> None:
+        self._http.delete("/_lab/dns").raise_for_status()
+        assert self._http.get("/_lab/dns").json() == []
+        self._http.close()
+
+
+@pytest.fixture
+def zone(lab: RunningLab) -> Iterator[Zone]:
+    zone = Zone(lab)
+    yield zone
+    zone.close()
+
+
+def own(zone: Zone) -> dict[str, Answer]:
+    answers = asyncio.run(zone.names().authoritative(zone.name, f"long.{zone.name}", "TXT"))
+    return {server.ip: answer for server, answer in answers.items()}
+
+
+def troubles(zone: Zone) -> set[Code]:
+    async def look() -> set[Code]:
+        names = zone.names()
+        await names.authoritative(zone.name, f"long.{zone.name}", "TXT")
+        return {fault.code for fault in await names.troubles(zone.name)}
+
+    return asyncio.run(look())
+
+
+def refusal(zone: Zone, name: str, kind: str) -> Code:
+    with pytest.raises(Fault) as caught:
+        asyncio.run(zone.names().recursive(name, kind))
+    return caught.value.code
+
+
+def test_api_parent_and_apex_have_the_same_two_servers(zone) -> None:
+    assert set(zone.api["name_servers"]) == set(SERVERS)
+    for ip in SERVERS.values():
+        apex = zone.ask(ip, zone.name, "NS", 0)
+        assert set(texts(list(apex.answer[0]))) == set(SERVERS)
+    assert set(own(zone)) == set(SERVERS.values())
+    assert troubles(zone) == set()
+
+
+def test_change_of_a_zone_that_lags_is_served_later(zone) -> None:
+    zone.switch("lag", zone=zone.name, seconds=2)
+    zone.add(f"late.{zone.name}", "A", "198.18.1.1")
+    assert zone.ask(FIRST, f"late.{zone.name}", "A", 0).rcode() == dns.rcode.NXDOMAIN
+    wait_for(lambda: bool(zone.ask(SECOND, f"late.{zone.name}", "A", 0).answer))
+
+
+def test_resolver_that_keeps_answers_keeps_a_denial_for_half_an_hour(zone) -> None:
+    zone.switch("caches")
+    denied = zone.ask(zone.resolver, f"new.{zone.name}", "A")
+    assert denied.rcode() == dns.rcode.NXDOMAIN
+    assert 1700 < denied.authority[0].ttl <= 1800
+    zone.add(f"new.{zone.name}", "A", "198.18.1.1")
+    assert zone.ask(FIRST, f"new.{zone.name}", "A", 0).answer
+    assert zone.ask(zone.resolver, f"new.{zone.name}", "A").rcode() == dns.rcode.NXDOMAIN
+    answer = asyncio.run(zone.names().recursive(f"new.{zone.name}", "A"))
+    assert answer.data == ()
+    assert 1700 < answer.ttl <= 1800
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("dead", faults.NO_ANSWER),
+        ("lame", faults.REFUSED),
+        ("nameless", faults.NO_ADDRESS),
+        ("no_tcp", faults.TCP_CLOSED),
+    ],
+)
+def test_trouble_of_servers_is_named_by_the_control_plane(zone, fault, code) -> None:
+    zone.switch(fault, zone=zone.name)
+    wait_for(lambda: found(zone) == {code})
+    if fault != "no_tcp":
+        assert zone.ask(zone.resolver, f"long.{zone.name}", "NS").rcode() == dns.rcode.NOERROR
+
+
+def found(zone: Zone) -> set[Code]:
+    """Return the troubles of a zone, whether others answer or not."""
+    try:
+        return troubles(zone)
+    except Fault as fault:
+        return {fault.code}
+
+
+def test_zone_that_is_lost_fails_and_a_missing_name_is_denied(zone) -> None:
+    zone.switch("servfail", zone=zone.name)
+    assert zone.ask(FIRST, zone.name, "SOA", 0).rcode() == dns.rcode.SERVFAIL
+    assert refusal(zone, f"other.{zone.name}", "A") is faults.SERVER_FAILED
+    assert zone.ask(zone.resolver, "none.example", "A").rcode() == dns.rcode.NXDOMAIN
+    assert found(zone) == {faults.SERVER_FAILED}
+
+
+def test_signed_zones_validate_from_the_root(zone, lab) -> None:
+    assert lab.trust_anchor.startswith(". IN DS ")
+    zone.switch("signed", zone=zone.name)
+    wait_for(lambda: bool(zone.ask(zone.resolver, zone.name, "SOA", RD_AD).flags & dns.flags.AD))
+    for name in (".", "example.org"):
+        assert zone.ask(zone.resolver, name, "SOA", RD_AD).flags & dns.flags.AD
+    zone.add(f"more.{zone.name}", "A", "198.18.1.1")
+    answer = zone.ask(zone.resolver, f"more.{zone.name}", "A", RD_AD)
+    assert answer.answer
+    assert answer.flags & dns.flags.AD
+
+
+RD_AD = dns.flags.RD | dns.flags.AD
+
+
+def test_ds_that_fits_no_key_fails_where_it_is_validated(zone) -> None:
+    zone.switch("bogus", zone=zone.name)
+    wait_for(lambda: zone.ask(zone.resolver, zone.name, "SOA").rcode() == dns.rcode.SERVFAIL)
+    assert zone.ask(zone.resolver, zone.name, "SOA", dns.flags.RD | dns.flags.CD).answer
+    assert set(own(zone)) == set(SERVERS.values())
+    assert refusal(zone, f"long.{zone.name}", "TXT") is faults.BOGUS
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"fault": "slow"}, "slow is not a trouble; use one of: bogus, caches, dead, "),
+        ({"fault": "bogus"}, "bogus needs a zone"),
+        ({}, "None is not a trouble"),
+    ],
+)
+def test_switch_that_does_not_exist_is_refused(zone, body, error) -> None:
+    assert error in zone.refused(body)

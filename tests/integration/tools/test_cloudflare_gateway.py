@@ -1,0 +1,234 @@
+"""The gateway before the Cloudflare plugin: what it lets pass, and what it makes of the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import httpx2
+import pytest
+
+from lab.cloudflare.account import CloudflareAccount
+from lab.cloudflare.app import create_app
+from lab.emulator_server import serve
+from lab.memory import MemoryNameserver
+from tools.pulumi import cloudflare_gateway
+
+TOKEN = "t" * 40
+MARKED = {
+    "name": "acme.example",
+    "type": "TXT",
+    "content": '"v=spf1 -all"',
+    "ttl": 300,
+    "proxied": False,
+    "comment": "pm:k3f9a:acme:acme.example/SPF",
+}
+UNKNOWN = "0" * 32
+
+
+class Through:
+    """Calls the API through a gateway, as a plugin does."""
+
+    def __init__(self, url: str) -> None:
+        server = cloudflare_gateway.serve(url)
+        self._close = [server.shutdown, server.server_close]
+        self._http = httpx2.Client(
+            base_url=f"http://127.0.0.1:{server.server_address[1]}",
+            headers={"authorization": f"Bearer {TOKEN}"},
+            trust_env=False,
+        )
+
+    def __call__(self, method: str, path: str, body: object = None) -> httpx2.Response:
+        """Return the answer."""
+        return self._http.request(method, path, json=body)
+
+    def close(self) -> None:
+        """End the gateway."""
+        for close in (self._http.close, *self._close):
+            close()
+
+
+@pytest.fixture
+def account() -> CloudflareAccount:
+    account = CloudflareAccount(MemoryNameserver(), TOKEN)
+    account.create_zone("acme.example")
+    return account
+
+
+@pytest.fixture
+def records(account: CloudflareAccount) -> str:
+    return f"/zones/{account.zones()[0]['id']}/dns_records"
+
+
+@pytest.fixture
+def through(account: CloudflareAccount) -> Iterator[Through]:
+    server = serve(create_app(account))
+    through = Through(f"{server.url}/client/v4")
+    yield through
+    through.close()
+    server.stop()
+
+
+def message(answer: httpx2.Response) -> str:
+    return str(answer.json()["errors"][0]["message"])
+
+
+def test_request_and_answer_pass_unchanged(
+    through: Through, account: CloudflareAccount, records: str
+) -> None:
+    made = through("POST", records, MARKED)
+    assert made.status_code == 200
+    record = account.records(records.split("/")[2])[0]
+    assert made.json()["result"] == record
+    path = f"{records}/{record['id']}"
+    assert through("GET", path).json()["result"] == record
+    changed = through("PUT", path, {**MARKED, "ttl": 600}).json()["result"]
+    assert changed["ttl"] == 600
+    assert through("GET", f"{records}?type=TXT").json()["result"] == [changed]
+    assert through("GET", "/zones?name=acme.example").json()["result"] == account.zones()
+    assert through("DELETE", path).json()["result"] == {"id": record["id"]}
+    refused = through("POST", records, {**MARKED, "ttl": 5})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, 9021)
+    assert refused.headers["ratelimit"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_refusal_with_status_200_is_a_failure_for_every_method(
+    through: Through, account: CloudflareAccount, records: str, method: str
+) -> None:
+    record = account.create(records.split("/")[2], MARKED)
+    path = records if method == "POST" else f"{records}/{record['id']}"
+    account.faults.inject("refused_with_200")
+    answer = through(method, path, None if method in ("GET", "DELETE") else MARKED)
+    assert answer.status_code == 502
+    assert message(answer) == "refused with status 200: 10000 Internal error"
+    assert answer.headers["x-should-retry"] == "false"
+    assert account.records(records.split("/")[2]) == [record]
+
+
+def test_record_that_an_earlier_try_has_written_is_done(
+    through: Through, account: CloudflareAccount, records: str
+) -> None:
+    account.faults.inject("lost_answer")
+    lost = through("POST", records, MARKED)
+    assert lost.status_code == 502
+    assert message(lost).startswith("cannot reach http://127.0.0.1")
+    assert "x-should-retry" not in lost.headers
+    again = through("POST", records, MARKED)
+    assert again.json()["result"] == account.records(records.split("/")[2])[0]
+
+
+def test_conflict_whose_record_cannot_be_read_is_no_refusal(
+    through: Through, account: CloudflareAccount, records: str
+) -> None:
+    account.create(records.split("/")[2], MARKED)
+    account.faults.inject("read_error")
+    assert through("POST", records, MARKED).status_code == 500
+    assert through("POST", records, MARKED).status_code == 200
+
+
+@pytest.mark.parametrize("existing", [
+    {"comment": None}, {"comment": "pm:k3f9b:acme:acme.example/SPF"},
+])  # fmt: skip
+def test_record_of_another_stays_a_conflict(
+    through: Through, account: CloudflareAccount, records: str, existing: dict[str, Any]
+) -> None:
+    account.create(records.split("/")[2], {**MARKED, **existing})
+    answer = through("POST", records, MARKED)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, 81058)
+
+
+def test_record_with_our_mark_and_another_value_is_not_done(
+    through: Through, account: CloudflareAccount, records: str
+) -> None:
+    account.create(records.split("/")[2], {**MARKED, "ttl": 600})
+    assert through("POST", records, MARKED).status_code == 400
+
+
+def test_record_that_is_gone_is_gone_for_reading_and_deleted_for_a_deletion(
+    through: Through, records: str
+) -> None:
+    path = f"{records}/{UNKNOWN}"
+    assert through("GET", path).status_code == 404
+    assert through("PUT", path, MARKED).status_code == 404
+    assert through("DELETE", path).json()["result"] == {"id": UNKNOWN}
+
+
+def test_zone_out_of_reach_is_not_gone(
+    through: Through, account: CloudflareAccount, records: str
+) -> None:
+    account.faults.inject("out_of_reach")
+    assert through("GET", f"{records}/{UNKNOWN}").status_code == 403
+
+
+Raw = Callable[[int, bytes, dict[str, str]], Through]
+
+
+@pytest.fixture
+def raw() -> Iterator[Raw]:
+    """A gateway to a server that answers every request alike."""
+    ends: list[Callable[[], None]] = []
+
+    def start(status: int, body: bytes, headers: dict[str, str]) -> Through:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                for name, value in {"content-length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as above
+                """Write nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=server.serve_forever).start()
+        through = Through(f"http://127.0.0.1:{server.server_address[1]}")
+        ends.extend((through.close, server.shutdown, server.server_close))
+        return through
+
+    yield start
+    for end in ends:
+        end()
+
+
+def granted(result: Any) -> bytes:
+    return json.dumps({"result": result, "success": True}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (200, b"<html>", {}),
+        (200, b"[]", {}),
+        (200, granted(None), {}),
+        (200, granted({}), {}),
+        (200, granted({"id": "x", "name": "a", "type": "", "content": "c"}), {}),
+        (200, json.dumps({"result": {"id": "x"}}).encode(), {}),
+        (204, b"", {}),
+        (302, b"", {"location": "http://127.0.0.1:9/"}),
+        (404, b"<html>", {}),
+        (404, json.dumps({"errors": [{"code": 7003, "message": "no route"}]}).encode(), {}),
+    ],
+)
+def test_answer_of_another_kind_is_neither_a_reading_nor_gone(
+    raw: Raw, status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    answer = raw(status, body, headers)("GET", f"/zones/{UNKNOWN}/dns_records/{UNKNOWN}")
+    assert (answer.status_code, answer.json()["result"]) == (502, None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "repeated"),
+    [({"retry-after": "300"}, False), ({"retry-after": "5"}, True), ({}, False)],
+)
+def test_block_that_lasts_is_not_repeated(
+    raw: Raw, headers: dict[str, str], repeated: bool
+) -> None:
+    body = json.dumps({"success": False, "errors": [{"code": 10100, "message": "x"}]}).encode()
+    answer = raw(429, body, headers)("GET", "/zones")
+    assert answer.status_code == 429
+    assert ("x-should-retry" not in answer.headers) is repeated

@@ -1,0 +1,214 @@
+"""Between the Cloudflare plugin, Pulumi's own or our stand-in, and Cloudflare's API.
+
+The engine starts this process as its Cloudflare plugin. It serves the API on loopback, judges every
+answer (`cloudflare_answers`), and runs the real plugin with that address in `CLOUDFLARE_BASE_URL`:
+
+- a refusal with status 200, or a result of another kind, becomes status 502: Pulumi's plugin reads
+  `result` alone, so that it would take an empty record for a reading;
+- a status 404 that does not say that the record is gone becomes 502 too: Pulumi's plugin forgets
+  the record at any 404;
+- a refused POST of a record that exists already, with our mark and the same content, is done: an
+  earlier try, whose answer was lost, has written it;
+- a DELETE of a record that is gone is done;
+- a refusal for too many requests that lasts longer than an SDK waits is not repeated.
+
+It repeats nothing itself: the plugin's SDK does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from kit.faults import first_line
+from kit.web import without_redirects
+from tools.pulumi import cloudflare_plugin
+from tools.pulumi.cloudflare_answers import CONFLICTS, RECORD, RECORDS, Answer, written
+from tools.pulumi.cloudflare_api import BASE
+from tools.pulumi.serving import PARENT_CHECK_SECONDS
+
+TIMEOUT = 60
+"""Seconds for one request; no plugin waits longer."""
+LONGEST_WAIT = 60
+"""Seconds of `retry-after` beyond which the SDKs do not obey it."""
+PASSED = ("authorization", "content-type", "user-agent", "x-auth-email", "x-auth-key")
+"""Headers of a request that are passed on."""
+RETURNED = ("ratelimit", "ratelimit-policy", "retry-after", "retry-after-ms", "cf-ray")
+"""Headers of an answer that are passed on."""
+NOT_REPEATED = {"x-should-retry": "false"}
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the plugin is answered."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Gateway:
+    """Passes requests on to Cloudflare at `upstream` and judges the answers."""
+
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream.rstrip("/")
+        self._open = without_redirects().open
+
+    def answer(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Return the answer to a request of the plugin."""
+        try:
+            reply = self._ask(method, target, body, headers)
+        except (OSError, HTTPException) as error:
+            return _failed(f"cannot reach {self._upstream}: {_reason(error)}", {})
+        answer, path = Answer.of(reply.status, reply.body), urlsplit(target).path
+        if reply.status < 400:
+            mistake = answer.mistake(method, path)
+            return reply if mistake is None else _failed(mistake, {**reply.headers, **NOT_REPEATED})
+        if reply.status == 404 and not answer.is_gone:
+            return _failed(answer.text() or "not found", {**reply.headers, **NOT_REPEATED})
+        if reply.status == 429 and not _is_short(reply.headers):
+            return Reply(reply.status, reply.body, {**reply.headers, **NOT_REPEATED})
+        if answer.is_gone and method == "DELETE" and RECORD.fullmatch(path):
+            return _granted({"id": path.rpartition("/")[2]})
+        if method == "POST" and RECORDS.fullmatch(path) and not CONFLICTS.isdisjoint(answer.codes):
+            return self._written_before(path, body, headers) or reply
+        return reply
+
+    def _written_before(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply | None:
+        """Return the record that an earlier try has written, None when there is none.
+
+        Where that cannot be read, its failure is returned: the conflict may be with ourselves.
+        """
+        wanted = json.loads(body)
+        if not wanted.get("comment"):
+            return None
+        query = urlencode({"type": wanted["type"], "comment.exact": wanted["comment"]})
+        reply = self.answer("GET", f"{path}?{query}", b"", headers)
+        if reply.status != 200:
+            return reply
+        record = written(wanted, Answer.of(reply.status, reply.body).result)
+        return None if record is None else _granted(record)
+
+    def _ask(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        request = urllib.request.Request(  # noqa: S310 - the operator's URL
+            self._upstream + target,
+            data=body or None,
+            method=method,
+            headers={name: headers[name] for name in PASSED if name in headers},
+        )
+        try:
+            with self._open(request, timeout=TIMEOUT) as response:
+                return Reply(response.status, response.read(), _returned(response.headers))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Reply(error.code, error.read(), _returned(error.headers))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.gateway = gateway
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        reply = self.server.gateway.answer(self.command, self.path, body, headers)
+        self.send_response(reply.status)
+        for name, value in {"content-type": JSON, **reply.headers}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - names of the library
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+        """Standard error is shown to the operator."""
+
+
+def serve(upstream: str) -> _Server:
+    """Serve a gateway on a free loopback port, in a thread."""
+    server = _Server(Gateway(upstream))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def main() -> None:
+    """Serve the gateway, and run the plugin that the first argument names, or the stand-in."""
+    server = serve(os.environ.get("CLOUDFLARE_BASE_URL") or BASE)
+    os.environ["CLOUDFLARE_BASE_URL"] = f"http://127.0.0.1:{server.server_address[1]}"
+    excluded = [os.environ.get(name) for name in ("no_proxy", "NO_PROXY")]
+    os.environ["no_proxy"] = ",".join(["127.0.0.1", *filter(None, excluded)])
+    if len(sys.argv) > 1 and sys.argv[1].startswith("/"):
+        sys.exit(_run(sys.argv[1:]))
+    cloudflare_plugin.main()
+
+
+def _run(command: list[str]) -> int:
+    """Run the plugin until it ends, a signal arrives, or the engine has ended."""
+    parent = os.getppid()
+    plugin = subprocess.Popen(command)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: plugin.terminate())
+    while True:
+        try:
+            return plugin.wait(PARENT_CHECK_SECONDS)
+        except subprocess.TimeoutExpired:
+            if os.getppid() != parent:
+                plugin.terminate()
+
+
+def _reason(error: Exception) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    return first_line(
+        cause if isinstance(cause, BaseException) else OSError(cause), "the answer broke off"
+    )
+
+
+def _returned(headers: Any) -> dict[str, str]:
+    return {name: headers[name] for name in RETURNED if headers.get(name)}
+
+
+def _is_short(headers: Mapping[str, str]) -> bool:
+    """Return whether the SDKs wait as long as the answer asks."""
+    if "retry-after-ms" in headers:
+        return True
+    seconds = headers.get("retry-after", "")
+    return seconds.isdecimal() and int(seconds) <= LONGEST_WAIT
+
+
+def _granted(result: Mapping[str, Any]) -> Reply:
+    envelope = {"result": result, "success": True, "errors": [], "messages": []}
+    return Reply(200, json.dumps(envelope).encode(), {})
+
+
+def _failed(reason: str, headers: Mapping[str, str]) -> Reply:
+    """Return a failure that no plugin takes for an answer."""
+    errors = [{"code": 0, "message": reason}]
+    envelope = {"result": None, "success": False, "errors": errors, "messages": []}
+    return Reply(502, json.dumps(envelope).encode(), dict(headers))
+
+
+if __name__ == "__main__":
+    main()
