@@ -43,16 +43,18 @@ class PortalOperator:
 
     def buy_requested(self) -> list[str]:
         """Buy one address for each open request that no free address can serve; return them."""
-        open_requests: Counter[int] = Counter()
-        for intent in self._journal().waiting():
-            group, slash, _ = intent.key.partition("/")
-            if slash and group.isdigit():
-                open_requests[int(group)] += 1
         bought = []
-        for service, count in open_requests.items():
-            for _ in range(count - self._free(service)):
+        for service in set(self._open_requests()):
+            free = self._free(service)
+            # The requests are counted afterwards: one that is served meanwhile is not bought for.
+            for _ in range(self._open_requests()[service] - free):
                 bought.append(self._account.attach(service))  # noqa: PERF401 - each costs money
         return bought
+
+    def _open_requests(self) -> Counter[int]:
+        """Count the requests that wait for an address, by server."""
+        groups = (intent.key.partition("/") for intent in self._journal().waiting())
+        return Counter(int(group) for group, slash, _ in groups if slash and group.isdigit())
 
     def _free(self, service: int) -> int:
         """Count the secondary addresses of a server that no request has adopted yet."""

@@ -59,3 +59,26 @@ def test_purchase_that_failed_is_tried_again(error: Exception) -> None:
     operator.start()
     assert provider.sold.wait(10)
     operator.stop()
+
+
+def test_request_that_is_served_while_they_are_counted_is_not_bought_for() -> None:
+    class Served(Journal):
+        """Two requests, of which one is served as soon as anything is asked."""
+
+        def __init__(self) -> None:
+            self.left = 2
+
+        def waiting(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(key=f"{SERVICE}/mx1-{n}") for n in range(self.left)]
+
+        def adopted(self, _: str) -> set[str]:
+            self.left = 1
+            return {"198.18.1.11"}
+
+    class Two(Provider):
+        def server(self, _: None, __: int) -> SimpleNamespace:
+            return SimpleNamespace(further=["198.18.1.11", "198.18.1.12"])
+
+    journal = Served()
+    operator = PortalOperator(cast("HostwindsAccount", Two()), cast("Any", lambda: journal))
+    assert operator.buy_requested() == []
