@@ -33,6 +33,8 @@ def init(
     PENGUIN_DATABASE__DSN and PENGUIN_REDIS__URL of the environment, where set, go into the
     settings; else the embedded servers are used. They contain passwords, so no option takes them.
     """
+    from blueprint.platform import FIREWALL_PROFILE
+    from blueprint.render import INBOUND
     from composition.settings import SETTINGS_FILE
     from controlplane.identity.keys import create_key
     from vault import KeyRing
@@ -72,6 +74,10 @@ def init(
     print(f"settings    {settings}")
     print(f"master key  {ring}   (back it up: without it no secret can be opened)")
     print(f"context     {directory / CONTEXT}   (your operator key)")
+    print(
+        f"provider    create firewall profile {FIREWALL_PROFILE} in the Hostwinds portal: "
+        f"{', '.join(INBOUND)} in, everything out"
+    )
     print("next: `penguin db upgrade`, then `penguin serve`")
 
 

@@ -14,7 +14,7 @@ NUMBER = re.compile(
 """`9.99`, `1,024 MB`, `$38.99`. `38,99` may be either and is no number."""
 MEGABYTES = {"MB": 1, "GB": 1024, "TB": 1024**2}
 LARGEST_IN_GB = 255
-"""The list names no unit: a size up to this is in GB, a larger one in MB."""
+"""The provider names no unit: a size up to this is in GB, a larger one in MB."""
 MONTHS = {
     "monthly": 1,
     "quarterly": 3,
@@ -37,6 +37,11 @@ class Offer:
     disk_mb: int
     cents: int
     """US cents a month, rounded up."""
+
+
+def in_megabytes(size: Decimal | int) -> int:
+    """Return a size that the provider gives without a unit."""
+    return int(size * MEGABYTES["GB" if size <= LARGEST_IN_GB else "MB"])
 
 
 class OddLine(Exception):
@@ -74,7 +79,7 @@ def _offer(line: Mapping[str, Any], cycle: str) -> Offer:
 
 def _megabytes(line: Mapping[str, Any], key: str) -> int:
     size, unit = _number(line, key)
-    return int(size * MEGABYTES[unit or ("GB" if size <= LARGEST_IN_GB else "MB")])
+    return int(size * MEGABYTES[unit]) if unit else in_megabytes(size)
 
 
 def _whole(line: Mapping[str, Any], key: str) -> int:

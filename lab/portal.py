@@ -57,11 +57,11 @@ class PortalOperator:
     def _free(self, service: int) -> int:
         """Count the secondary addresses of a server that no request has adopted yet."""
         try:
-            secondary = self._account.server(None, service).ips[1:]
+            further = self._account.server(None, service).further
         except ProviderError:
             return 1 << 16  # the server is gone: nothing is bought for it
         adopted = self._journal().adopted(str(service))
-        return len([address for address in secondary if address not in adopted])
+        return len([address for address in further if address not in adopted])
 
     def _work(self) -> None:
         while not self._stopping.wait(self._pause_seconds):

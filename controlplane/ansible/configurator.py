@@ -28,8 +28,8 @@ class ConfiguratorSettings:
     """Lines of a sources.list; empty: the image's own sources."""
     automatic_upgrades: bool | None = None
     """Whether the image upgrades itself; None: yes, unless `package_sources` are given."""
-    ssh_deadline: timedelta = timedelta(minutes=5)
-    """How long a new host may take until it answers on port 22."""
+    ssh_deadline: timedelta = timedelta(minutes=15)
+    """How long a new host may take until it answers on port 22 and lets root log in."""
     deadline: timedelta = timedelta(minutes=15)
     """How long one run of the playbooks may take."""
     private_root: Path | None = None

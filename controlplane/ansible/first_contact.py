@@ -22,6 +22,8 @@ BANNER_SECONDS = 5.0
 """How long a host may take to send its banner."""
 LOGIN_SECONDS = 20.0
 PAUSE_SECONDS = 0.5
+LOGIN_PAUSE_SECONDS = 5.0
+REPORT_SECONDS = 60.0
 INSTALL_KEY = """umask 077
 mkdir -p /root/.ssh
 touch /root/.ssh/authorized_keys
@@ -71,34 +73,24 @@ class FirstContact:
         Idempotent: a host that accepts `private_key` already needs no password; else the login with
         it is tried at the end. Raises UNREACHABLE or SSH_REFUSED.
         """
-        self._wait_for_banner(server, progress)
+        wait = _Wait(self._deadline, self._clock, self._pause, progress)
+        _wait_for_banner(server, wait)
         if private_key is not None:
             host_key = self._try_key(server, private_key, pinned=None)
             if host_key is not None:
                 progress(f"{server.name}: our key is accepted already")
                 return _known_host(server, host_key)
-        host_key = self._install(server, public_key, password)
+        while (host_key := self._install(server, public_key, password)) is None:
+            # A new server's SSH may answer minutes before its root password is in force.
+            if not wait.goes_on(
+                f"{server.name}: its root password is not accepted yet", LOGIN_PAUSE_SECONDS
+            ):
+                reason = f"the provider's root password is refused (within {self._deadline})"
+                raise _refused(server, reason)
         progress(f"{server.name}: our key is installed")
         if private_key is not None and self._try_key(server, private_key, pinned=host_key) is None:
             raise _refused(server, "our key is refused although it was installed")
         return _known_host(server, host_key)
-
-    def _wait_for_banner(self, server: SshServer, progress: Progress) -> None:
-        end = self._clock() + self._deadline.total_seconds()
-        reported = False
-        while True:
-            try:
-                _read_banner(server)
-            except OSError as error:
-                if self._clock() >= end:
-                    reason = f"{first_line(error)} (within {self._deadline})"
-                    raise UNREACHABLE(reason=reason, where=server.where) from None
-                if not reported:
-                    progress(f"{server.name}: waiting for SSH on {server.address}")
-                    reported = True
-                self._pause(PAUSE_SECONDS)
-            else:
-                return
 
     def _try_key(
         self, server: SshServer, private_key: str, *, pinned: paramiko.PKey | None
@@ -111,7 +103,10 @@ class FirstContact:
         except paramiko.AuthenticationException:
             return None
 
-    def _install(self, server: SshServer, public_key: str, password: str | None) -> paramiko.PKey:
+    def _install(
+        self, server: SshServer, public_key: str, password: str | None
+    ) -> paramiko.PKey | None:
+        """Install our key; return the host's key, None where the password is not accepted."""
         if password is None:
             raise _refused(server, "our key is not installed and there is no password")
         try:
@@ -120,7 +115,47 @@ class FirstContact:
                 connection.run(script, hide=True, in_stream=False)
                 return _host_key(connection)
         except paramiko.AuthenticationException:
-            raise _refused(server, "the provider's root password is refused") from None
+            return None
+
+
+class _Wait:
+    """The patience for one host, which reports every minute what it waits for."""
+
+    def __init__(
+        self,
+        deadline: timedelta,
+        clock: Callable[[], float],
+        pause: Callable[[float], None],
+        progress: Progress,
+    ) -> None:
+        self.deadline = deadline
+        self._clock = clock
+        self._pause = pause
+        self._progress = progress
+        self._end = clock() + deadline.total_seconds()
+        self._next_report = clock()
+
+    def goes_on(self, what: str, seconds: float) -> bool:
+        """Pause, and return True; False at the deadline."""
+        now = self._clock()
+        if now >= self._end:
+            return False
+        if now >= self._next_report:
+            self._progress(what)
+            self._next_report = now + REPORT_SECONDS
+        self._pause(min(seconds, self._end - now))
+        return True
+
+
+def _wait_for_banner(server: SshServer, wait: _Wait) -> None:
+    what = f"{server.name}: waiting for SSH on {server.address}"
+    while True:
+        try:
+            return _read_banner(server)
+        except OSError as error:
+            if not wait.goes_on(what, PAUSE_SECONDS):
+                reason = f"{first_line(error)} (within {wait.deadline})"
+                raise UNREACHABLE(reason=reason, where=server.where) from None
 
 
 @contextmanager

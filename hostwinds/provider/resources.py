@@ -12,6 +12,7 @@ from hostwinds.client import Client
 from hostwinds.faults import POINTER_IMPORT, REPLACEMENT_NAME, Pending, Unfinished
 from hostwinds.models import Instance as Server
 from hostwinds.models import host_address
+from hostwinds.prices import in_megabytes
 from hostwinds.purchase import Buyer, Order, Progress
 from kit.faults import Fault, line
 
@@ -179,7 +180,7 @@ class Instance(Resource):
         return {
             "serverName": server.name,
             "cpu": server.cpu,
-            "ramMb": server.ram,
+            "ramMb": in_megabytes(server.ram),
             "diskGb": server.disk,
             "location": client.location_name(server.location_id),
             "image": server.image,

@@ -233,6 +233,7 @@ class HostwindsAccount:
         with self._lock:
             server = self.server(None, service_id)
             address = self._sell()
+            server.coming.append(address)
             self._invoice("address", f"{server.srvrname} {address}", catalogue.ADDRESS_USD)
         self.agenda.after(self.settings.attached_after, lambda: self._attach(server, address))
         return address
@@ -241,6 +242,7 @@ class HostwindsAccount:
         server.wait_for_boot()
         self._machines.attach(server.serviceid, address)
         with self._lock:
+            server.coming.remove(address)
             server.ips.append(address)
 
     def attached(self, action: str | None, service_id: int, address: str) -> Server:
@@ -412,7 +414,7 @@ class HostwindsAccount:
         """Return what runs and costs by now, and what was invoiced at all."""
         with self._lock:
             servers = list(self._servers.values())
-            addresses = sum(len(server.ips) - 1 for server in servers)
+            addresses = sum(len(server.further) for server in servers)
             monthly = sum(float(server.monthly) for server in servers)
             monthly += addresses * float(catalogue.ADDRESS_USD)
             fees = [line for line in self.ledger if line["kind"] == "fee"]

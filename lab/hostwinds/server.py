@@ -44,6 +44,8 @@ class Server:
     open: bool = True
     """False: nothing reaches it, whatever its profiles say."""
     ips: list[str] = field(default_factory=list)
+    coming: list[str] = field(default_factory=list)
+    """Addresses that were bought and are not listed yet."""
     profiles: list[str] = field(default_factory=lambda: ["default"])
     moves: list[float] = field(default_factory=list)
     """When its main address was changed."""
@@ -54,6 +56,11 @@ class Server:
     locked: bool = False
     suspended: bool = False
     off: bool = False
+
+    @property
+    def further(self) -> list[str]:
+        """What was bought beside the main address, listed or not."""
+        return [*(address for address in self.ips if address != self.main_ip), *self.coming]
 
     def wait_for_boot(self) -> None:
         """Return when the boot has ended, successfully or not."""

@@ -130,8 +130,8 @@ class Settings(BaseModel):
     """`odd`: a custom line with a nested price, lines without price, size or readable number, a
     test line at 0, and texts with separators and units are among the plain ones."""
     price_list: Literal["object", "array"] = "object"
-    size_unit: Literal["GB", "MB"] = "MB"
-    """Unit of `ram` in the price list."""
+    size_unit: Literal["GB", "MB"] = "GB"
+    """Unit of `ram` in price list and instance objects; no source states it."""
 
     # Lists of addresses
     address_lists: Literal["plain", "mixed"] = "plain"

@@ -11,7 +11,7 @@ FORMS: dict[str, Any] = {
     "status_case": "lower",
     "price_lines": "odd",
     "price_list": "array",
-    "size_unit": "GB",
+    "size_unit": "MB",
     "address_lists": "mixed",
     "ips": "text",
     "profile_names": "hw_48213 {name}",

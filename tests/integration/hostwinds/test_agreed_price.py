@@ -95,7 +95,7 @@ def test_price_that_rose_after_the_order_changes_nothing(
     assert len(hostwinds_account.ledger) == 1
 
 
-@pytest.mark.parametrize("settings", [{}, {"size_unit": "GB"}, {"price_list": "array"}])
+@pytest.mark.parametrize("settings", [{}, {"size_unit": "MB"}, {"price_list": "array"}])
 def test_odd_lines_are_passed_over_and_named(
     buyer: Callable[..., Buyer],
     journal: Journal,

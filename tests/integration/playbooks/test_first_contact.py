@@ -148,9 +148,10 @@ def test_first_contact_uses_the_password_once_and_then_the_key(
 
 @pytest.mark.parametrize("password", ["wrong", None])
 def test_host_that_accepts_neither_password_nor_key_refuses(
-    ssh_port: SshPort, contact: FirstContact, password: str | None
+    ssh_port: SshPort, password: str | None
 ) -> None:
     private, public = make_key()
+    contact = FirstContact(deadline=timedelta(0))
 
     with pytest.raises(Fault) as caught:
         contact.install_key(
@@ -164,6 +165,29 @@ def test_host_that_accepts_neither_password_nor_key_refuses(
     assert_shows(caught.value, faults.SSH_REFUSED, reason=...)
     assert caught.value.where == "host/mx1"
     assert "wrong" not in str(caught.value)
+
+
+def test_password_that_is_not_in_force_yet_is_tried_again(host: Host, ssh_port: SshPort) -> None:
+    private, public = make_key()
+    host.accepts_passwords = False
+    now = [0.0]
+
+    def pause(seconds: float) -> None:
+        now[0] += seconds
+        host.accepts_passwords = now[0] > 100
+
+    contact = FirstContact(deadline=timedelta(minutes=15), clock=lambda: now[0], pause=pause)
+    lines: list[str] = []
+    contact.install_key(
+        SshServer("mx1", "127.0.0.1", ssh_port.port),
+        public_key=public,
+        private_key=private,
+        password=PASSWORD,
+        progress=lines.append,
+    )
+    assert now[0] == 105
+    assert lines.count("mx1: its root password is not accepted yet") == 2
+    assert lines[-1] == "mx1: our key is installed"
 
 
 def test_host_that_never_boots_is_unreachable_at_the_deadline() -> None:

@@ -92,7 +92,7 @@ def ssh_control_plane(
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (ansible.SSH_REFUSED, "the provider's root password is refused"),
+        (ansible.SSH_REFUSED, "the provider's root password is refused (within 0:00:01)"),
         (ansible.UNREACHABLE, "Connection refused (within 0:00:01)"),
     ],
 )

@@ -110,12 +110,9 @@ def test_tenant_gets_its_dns_and_every_fault_is_named(
     assert server.profiles == ["default", "hw_48213 penguin-mail"]
     assert cloud.nameserver.pointers[server.main_ip] == "mx1.acme.example"
 
-    account.settings.key = "rotated"
-    deleted = penguin("delete", "tenant", "acme", "--yes")
-    assert deleted.status == 0, deleted.err
-    control_plane.reconcile()
-    assert list(account.all_servers()) == [server]
-    account.settings.key = "valid"
-    control_plane.reconcile()
-    assert list(account.all_servers()) == []
+    for key, remaining in (("rotated", [server]), ("valid", [])):
+        account.switchboard.change({"key": key})
+        assert penguin("delete", "tenant", "acme", "--yes").status == 0
+        control_plane.reconcile()
+        assert list(account.all_servers()) == remaining
     assert account.charges()["usd_a_month"] == "0.00"
