@@ -131,7 +131,8 @@ def domain_records(
         if domain.receives:
             [host] = [host for host in hosts if host.primary.helo == domain.mail_host]
             exchange = naming.manual_exchange(name, platform)
-            yield ours.record(f"{name}/mx/A", exchange, RecordType.A, address=host.primary.name)
+            own = host.primary.name
+            yield ours.record(f"{own}/{name}", exchange, RecordType.A, address=own)
     else:
         yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
         yield zone.record(f"{name}/SPF", name, RecordType.TXT, _spf(hosts, "~all"))

@@ -274,6 +274,14 @@ INTERRUPTED = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
+BAD_NUMBER = FAULTS.code(
+    "hostwinds.bad_number",
+    message="{name} is {value}, which is no number from 0 on",
+    remedy="write it in decimal digits, as 10, or leave it out",
+    cause="A setting of the provider in the environment cannot be read.",
+    example={"name": "HOSTWINDS_PRICE_TOLERANCE", "value": "ten"},
+    acts=Actor.OPERATOR,
+)
 NO_JOURNAL = FAULTS.code(
     "hostwinds.no_journal",
     message="{problem}; nothing is bought without the purchase journal of the control plane",

@@ -13,6 +13,7 @@ import psycopg
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal.choice import POSTGRES, journal_location
 from hostwinds.journal.postgres import CONNECTION, ensure_schema, unavailable
+from hostwinds.numbers import number
 from kit.locks import locked
 from kit.queries import Queries
 
@@ -95,7 +96,7 @@ def limiter_from_environment(
 ) -> Limiter:
     """Return the limiter beside the journal of `HOSTWINDS_JOURNAL`; raises NO_JOURNAL."""
     location = journal_location(environment)
-    rate = float(environment.get("HOSTWINDS_RATE", RATE))
+    rate = number(environment, "HOSTWINDS_RATE", RATE) or RATE
     if location.startswith(POSTGRES):
         return PostgresLimiter(location, rate, pause=pause)
     base = Path(location)

@@ -27,6 +27,7 @@ from hostwinds.faults import (
 from hostwinds.firewall import Needs, find
 from hostwinds.journal.port import Intent, Journal, address_key, close_server
 from hostwinds.models import Instance
+from hostwinds.numbers import number
 from hostwinds.presence import Presence
 from hostwinds.prices import Offer, read_prices
 from kit.faults import Fault
@@ -67,7 +68,7 @@ class Deadlines:
         defaults = cls()
 
         def seconds(name: str, default: float) -> float:
-            return float(environment.get(f"HOSTWINDS_{name}", default))
+            return number(environment, f"HOSTWINDS_{name}", default)
 
         return cls(
             poll=seconds("POLL", defaults.poll),

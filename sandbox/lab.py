@@ -164,21 +164,29 @@ def inbox(
 
 @app.command()
 def fault(
-    provider: Annotated[str, typer.Argument(help="hostwinds or cloudflare")],
+    part: Annotated[str, typer.Argument(help="hostwinds, cloudflare or dns")],
     name: Annotated[str, typer.Argument(help="for instance lost_answer; `clear` ends all")],
     times: Annotated[int, typer.Option(help="for how many requests; -1: until cleared")] = 1,
+    zone: Annotated[str | None, typer.Option(help="of dns: the zone that is in trouble")] = None,
+    seconds: Annotated[float, typer.Option(help="of dns: how late changes are served")] = 0,
     output: OutputOption = Format.JSON,
 ) -> None:
-    """Make a provider's emulator fail."""
+    """Make a provider's emulator, or the name servers, fail."""
     lab = required(local.lab_dir())
-    urls = {"hostwinds": lab.hostwinds_url, "cloudflare": lab.cloudflare_url}
-    if provider not in urls:
-        raise USAGE(mistake=f"{provider} is not a provider", remedy="use hostwinds or cloudflare")
-    url = f"{urls[provider]}/_lab/faults"
-    if name == "clear":
-        response = _request("DELETE", url)
-    else:
-        response = _request("POST", url, {"fault": name, "times": times})
+    urls = {
+        "hostwinds": f"{lab.hostwinds_url}/_lab/faults",
+        "cloudflare": f"{lab.cloudflare_url}/_lab/faults",
+    }
+    if lab.resolver is not None:
+        urls["dns"] = f"{lab.cloudflare_url}/_lab/dns"
+    if part not in urls:
+        raise USAGE(mistake=f"{part} is not in this lab", remedy=f"use {' or '.join(urls)}")
+    body: dict[str, object] = {"fault": name, "times": times}
+    if part == "dns":
+        body = {"fault": name, "seconds": seconds} | ({"zone": zone} if zone else {})
+    response = (
+        _request("DELETE", urls[part]) if name == "clear" else _request("POST", urls[part], body)
+    )
     if response.is_error:
         raise USAGE(mistake=response.json()["error"], remedy="use one of the names above")
     print_document(response.json(), output)

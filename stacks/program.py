@@ -70,7 +70,7 @@ def declare(blueprint: Blueprint) -> None:
         (components[name], record)
         for name, zone in zones.items()
         for record in zone.records
-        if not retained.covers(record) and (record.address is None or record.address in addresses)
+        if not retained.covers(record) and _exists(record, hosts, addresses)
     ]
     for zone, record in declared:
         if record.address is not None:
@@ -91,6 +91,13 @@ def declare(blueprint: Blueprint) -> None:
     pulumi.export("records", pulumi.Output.from_input(_ids(resources)).apply(_present))
     pulumi.export("journal", journal.identity())
     pulumi.export("held", [_held(zone, fault) for zone, fault in held.items()])
+
+
+def _exists(record: Record, hosts: Collection[str], addresses: Collection[str]) -> bool:
+    """Return whether the host exists or is bought that a record belongs to or names."""
+    host = _host_of(record.key)
+    is_known = record.address is None or record.address in addresses
+    return is_known and (not host or host in hosts)
 
 
 def _forward(

@@ -16,6 +16,8 @@ from controlplane.verification.submission import Target, verify_port
 
 SUBMISSION = 587
 MAIL = 25
+ANYBODY = "anybody"
+"""A mailbox that no tenant declares: a domain with a catch-all accepts its mail too."""
 CONCURRENT_CONNECTIONS = 16
 """Connections that are open at the same time."""
 
@@ -100,6 +102,8 @@ def _recipients(blueprint: Blueprint, domain: Domain) -> list[str]:
     Where mail of the domain goes elsewhere, its return path alone is ours.
     """
     own = [box.address for box in blueprint.mailboxes if box.domain == domain.name]
+    if domain.catch_all is not None:
+        own.append(f"{ANYBODY}@{domain.name}")
     name = domain.name if domain.receives else domain.return_path
     return list(dict.fromkeys([*own, f"postmaster@{name}", f"abuse@{name}"]))
 

@@ -16,6 +16,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 from hostwinds.client import Client
 from hostwinds.faults import INTERRUPTED
 from hostwinds.journal import journal_from_environment
+from hostwinds.numbers import number
 from hostwinds.provider.resources import Services
 from hostwinds.provider.server import HostwindsProvider
 from hostwinds.purchase import Buyer, Deadlines, Progress
@@ -44,7 +45,7 @@ class Connection:
                 client = Client.from_environment(pause=self._pause)
                 journal = journal_from_environment()
                 deadlines = Deadlines.from_environment()
-                tolerance = int(os.environ.get("HOSTWINDS_PRICE_TOLERANCE", "0"))
+                tolerance = int(number(os.environ, "HOSTWINDS_PRICE_TOLERANCE", 0))
                 buyer = Buyer(client, journal, deadlines, tolerance=tolerance, pause=self._pause)
                 self._created = client, buyer
         return Services(*self._created, self._progress(urn))
@@ -76,8 +77,8 @@ def main() -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
     ending = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ending.set())
+    for code in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(code, lambda *_: ending.set())
     parent = os.getppid()
     server.start()
     print(port, flush=True)

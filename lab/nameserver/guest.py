@@ -9,23 +9,24 @@ from lab.guest import RESOLVER, Guest
 
 IDENT, NAME = "dns", "ns.lab.example"
 SERVERS = {"ns1.lab.example": "198.18.0.54", "ns2.lab.example": "198.18.0.55"}
-"""The name servers of every zone, as Cloudflare's API answers, parent and apex list them. Root, top
-levels and reverse zones have the first one only: trouble of the second is that of a customer."""
-FIRST, SECOND = SERVERS
+"""The name servers of customers' zones, as Cloudflare's API answers, parent and apex list them."""
+REGISTRY = {"a.registry.example": "198.18.0.56"}
+"""Those of the root, top levels and reverse zones: a zone exists when it is delegated there."""
+INSTANCES = {"customers": SERVERS, "registry": REGISTRY}
 KEY = "lab."
 TRUST_ANCHOR = "etc/unbound/lab.ds"
 QUICK_FILE = "etc/unbound/unbound.conf.d/quick.conf"
 
 KNOT = f"""
 server:
-    rundir: "/run/knot"
+    rundir: "/run/knot-INSTANCE"
     user: knot:knot
-    listen: [{", ".join(f"{address}@53" for address in SERVERS.values())}]
+    listen: [LISTEN]
 log:
   - target: stdout
     any: warning
 database:
-    storage: "/var/lib/knot"
+    storage: "/var/lib/knot/INSTANCE"
 key:
   - id: {KEY}
     algorithm: hmac-sha256
@@ -41,7 +42,7 @@ policy:
     single-type-signing: on
 template:
   - id: default
-    storage: "/var/lib/knot"
+    storage: "/var/lib/knot/INSTANCE"
     acl: upd
     zonefile-load: none
     zonefile-sync: -1
@@ -70,13 +71,27 @@ QUICK = """server:
 """
 """Changes appear at once, although zones have the times to live of the world."""
 
-HINTS = f". 3600000 NS {FIRST}.\n{FIRST}. 3600000 A {SERVERS[FIRST]}\n"
+HINTS = "".join(
+    f". 3600000 NS {name}.\n{name}. 3600000 A {address}\n" for name, address in REGISTRY.items()
+)
+UNIT = """[Service]
+Type=notify
+User=knot
+RuntimeDirectory=knot-%i
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+ExecStart=/usr/sbin/knotd -C /var/lib/knot/%i/confdb
+[Install]
+WantedBy=multi-user.target
+"""
 
 PREPARE = """
-knotc -C /var/lib/knot/confdb conf-import /etc/knot/knot.conf >/dev/null
+for instance; do
+  mkdir -p "/var/lib/knot/$instance"
+  knotc -C "/var/lib/knot/$instance/confdb" conf-import "/etc/knot/$instance.conf" >/dev/null
+  systemctl enable -q "lab-knot@$instance"
+done
 chown -R knot:knot /var/lib/knot
 rm -f /etc/unbound/unbound.conf.d/root-auto-trust-anchor-file.conf
-systemctl enable -q knot
 """
 """When its configuration database exists, knotd uses it, and zones can be added at run time. The
 resolver starts when the root has keys."""
@@ -84,12 +99,17 @@ resolver starts when the root has keys."""
 
 def make(directory: Path, layers: Sequence[Path], secret: str) -> Guest:
     """Create the guest, not booted yet; updates are signed by `secret` (base64)."""
-    guest = Guest(directory, IDENT, NAME, (*SERVERS.values(), RESOLVER), layers)
+    addresses = (*SERVERS.values(), *REGISTRY.values(), RESOLVER)
+    guest = Guest(directory, IDENT, NAME, addresses, layers)
     guest.make()
     etc = guest.root / "etc"
-    (etc / "knot/knot.conf").write_text(KNOT.replace("SECRET", secret))
+    (etc / "systemd/system/lab-knot@.service").write_text(UNIT)
+    for instance, servers in INSTANCES.items():
+        listen = ", ".join(f"{address}@53" for address in servers.values())
+        conf = KNOT.replace("INSTANCE", instance).replace("LISTEN", listen)
+        (etc / f"knot/{instance}.conf").write_text(conf.replace("SECRET", secret))
     (etc / "unbound/unbound.conf.d/lab.conf").write_text(UNBOUND)
     (etc / "unbound/lab.hints").write_text(HINTS)
     (guest.root / QUICK_FILE).write_text(QUICK)
-    guest.inside_disk(PREPARE)
+    guest.inside_disk(PREPARE, "sh", *INSTANCES)
     return guest

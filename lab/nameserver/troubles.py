@@ -13,9 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lab.guest import RESOLVER
-from lab.nameserver.guest import FIRST, SECOND, SERVERS
+from lab.nameserver.guest import SERVERS
 from lab.nameserver.server import TOP, TTL, KnotNameserver
 
+FIRST, SECOND = SERVERS
 LAME, NAMELESS = f"lame.{TOP}", f"nameless.{TOP}"
 """A server that does not have the zone (it is the resolver), and one without an address."""
 FOREIGN_DS = f"4711 13 2 {'00' * 32}"
@@ -36,9 +37,10 @@ class NameTroubles:
             "lame": partial(self._with_server, LAME),
             "nameless": partial(self._with_server, NAMELESS),
             "servfail": self._servfail,
+            "undelegated": self._undelegated,
         }
         """Of one zone: its DS fits no key; its second server does not have it, or has no address;
-        both servers lost it."""
+        both servers lost it; its parent does not delegate it."""
         self._of_all: dict[str, Callable[[], Undo]] = {
             "caches": self._caches,
             "dead": self._dead,
@@ -118,6 +120,10 @@ class NameTroubles:
     def _servfail(self, zone: str) -> Undo:
         self._nameserver.expire(zone)
         return partial(self._nameserver.load, zone)
+
+    def _undelegated(self, zone: str) -> Undo:
+        self._nameserver.undelegate(zone)
+        return partial(self._nameserver.delegate, zone)
 
     def _caches(self) -> Undo:
         self._nameserver.keep_answers(True)

@@ -43,8 +43,9 @@ def _clear_killed_runs(root: Path) -> None:
     """Stop and remove the servers of test runs that were killed."""
     for abandoned in root.iterdir() if root.exists() else ():
         if not Path(f"/proc/{abandoned.name}").exists():
-            Postgres(abandoned / "postgres").stop()
-            Valkey(abandoned / "valkey").stop()
+            for directory in (abandoned, *filter(Path.is_dir, abandoned.iterdir())):
+                Postgres(directory / "postgres").stop()
+                Valkey(directory / "valkey").stop()
             shutil.rmtree(abandoned, ignore_errors=True)  # another run may be doing the same
 
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import idna
+
 RECORD_FIELDS = {
     "name": "name",
     "type": "type",
@@ -68,7 +70,7 @@ def changed_fields(
             key, kind, after
         )
         if key == "name" and with_live:
-            same = _same_name(_host(before), _host(after))
+            same = _same_name(host_name(before), host_name(after))
         if key == "ttl" and old.get("proxied") and new.get("proxied"):
             same = True  # always 1 for proxied records
         if not same:
@@ -153,13 +155,18 @@ def _same_name(one: str, other: str) -> bool:
     return bool(short) and (short == "@" or long.startswith(short + "."))
 
 
-def _host(value: Any) -> str:
+def host_name(value: Any) -> str:
     """Return a host name as the API stores it: lower case, Punycode, no dot at its end."""
     text = str(value or "").rstrip(".").lower()
     try:
-        return text if text.isascii() else text.encode("idna").decode()
+        return ".".join(map(_a_label, text.split(".")))
     except UnicodeError:
         return text
+
+
+def _a_label(label: str) -> str:
+    """Return a label in Punycode (UTS 46); one in ASCII may have an underscore."""
+    return label if label.isascii() else idna.encode(label, uts46=True).decode()
 
 
 def _meaning(key: str, kind: str, value: Any) -> Any:
@@ -168,7 +175,7 @@ def _meaning(key: str, kind: str, value: Any) -> Any:
     if value in (None, "", [], {}):
         return None
     if key == "name":
-        return _host(value)
+        return host_name(value)
     if key == "content":
         return _content(kind, str(value))
     if key == "tags":
@@ -182,7 +189,7 @@ def _content(kind: str, content: str) -> str:
     if kind == "TXT":
         return unquoted(content)
     if kind in NAMED_CONTENT:
-        return _host(content)
+        return host_name(content)
     if kind == "AAAA":
         try:
             return str(ipaddress.IPv6Address(content))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.pulumi.cloudflare_records import camel, snake
+from tools.pulumi.cloudflare_records import camel, host_name, snake
 
 INPUTS = ("account", "name", "paused", "type", "vanityNameServers")
 FIXED = ("account", "name")
@@ -36,8 +36,14 @@ def changes(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def live_inputs(planned: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs of the live zone; all of them when it is imported."""
+    """Return the inputs of the live zone; all of them when it is imported.
+
+    A name stays as it was planned: Cloudflare writes `xn--…` in Unicode, and another name would
+    replace the zone.
+    """
     current = camel(live)
+    if "name" in planned and host_name(current.get("name")) == host_name(planned["name"]):
+        current["name"] = planned["name"]
     account = current.get("account") or {}
     current["account"] = {"id": account.get("id")}
     keys = tuple(planned) or ("account", "name", "type")

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from blueprint.document import Host, Record
+from blueprint.document import Blueprint, Record
 from blueprint.tenant import Dns
 from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Verdict, bad, ok
 from controlplane.hosts.repository import HostRow
@@ -70,7 +70,8 @@ class Cloud(Phase[Settled]):
         verdicts: dict[str, Verdict] = {}
         for host in blueprint.hosts:
             own = hosts.get(host.name)
-            verdicts[subject(Kind.HOST, host.name)] = _host(host, own, held.get(host.zone))
+            cause = held.get(host.zone) or _every_domain(blueprint, held)
+            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause)
             ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
                 verdicts[subject(Kind.ADDRESS, address.name)] = _address(
@@ -173,11 +174,17 @@ def _is_stored(host: ObservedHost, snapshot: Snapshot) -> bool:
     return row is not None and row.service_id == host.service_id
 
 
-def _host(host: Host, observed: ObservedHost | None, held: Held | None) -> Verdict:
+def _every_domain(blueprint: Blueprint, held: dict[str, Held]) -> Held | None:
+    """Return a cause where every domain is held: then no host is bought, whatever its zone is."""
+    ours = [domain.name for domain in blueprint.domains if domain.dns is Dns.CLOUDFLARE]
+    return held[ours[0]] if ours and all(name in held for name in ours) else None
+
+
+def _host(observed: ObservedHost | None, held: Held | None) -> Verdict:
     if observed is not None and observed.primary_ip:
         return ok(PROVISIONED, observed.primary_ip)
     if held is not None:
-        return bad(held.reason, f"{host.zone}: {held.message}; {held.remedy}")
+        return bad(held.reason, f"{held.zone}: {held.message}; {held.remedy}")
     return bad("NotProvisioned", "the provider has not finished it")
 
 

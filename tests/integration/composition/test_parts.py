@@ -184,7 +184,7 @@ def test_part_that_runs_holds_no_secret_of_another(
         passwords[Role.CONTROLLER].get_secret_value(): {"reconciler"},
         passwords[Role.SENDER].get_secret_value(): {"sender"},
         passwords[Role.ENGINE].get_secret_value(): set(),
-        passwords[Role.JOURNAL].get_secret_value(): set(),
+        passwords[Role.JOURNAL].get_secret_value(): {"reconciler"},
         settings.api.pepper.get_secret_value(): {"api"},
         settings.mail.token_key.get_secret_value(): {"public", "sender"},
         str(control_plane.directory / "master.keys"): {"reconciler", "sender"},

@@ -20,7 +20,7 @@ MANUAL = {"dns": "manual"}
 
 def of(name: str, *domains: dict[str, Any]) -> dict[str, Any]:
     """A tenant's document with these domains, and a host in the platform's zone."""
-    return document(name, hosts=[{"name": "mx1"}], domains=list(domains))
+    return document(name, hosts=[{"name": "mx1"}], domains=list(domains), mailboxes=[])
 
 
 def domain(name: str, **more: str) -> dict[str, str]:

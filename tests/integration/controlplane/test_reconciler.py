@@ -202,7 +202,9 @@ async def test_domain_given_up_is_free_for_others_after_the_pass_that_removed_it
 ) -> None:
     await stepped.apply(domains=[{"name": "acme.example"}, {"name": "old.example"}])
     await stepped.step()
-    other = document("bob", hosts=[{"name": "mx1"}], domains=[{"name": "go.old.example"}])
+    other = document(
+        "bob", hosts=[{"name": "mx1"}], domains=[{"name": "go.old.example"}], mailboxes=[]
+    )
 
     await stepped.apply()
     assert (await stepped.api.post("/tenants", json=other)).status_code == 409
@@ -218,7 +220,9 @@ async def test_domain_given_up_is_not_free_while_the_removal_of_its_records_fail
     stepped.cloud.failures = [FAILED(reason="no")]
     await stepped.apply()
     await stepped.step()
-    other = document("bob", hosts=[{"name": "mx1"}], domains=[{"name": "old.example"}])
+    other = document(
+        "bob", hosts=[{"name": "mx1"}], domains=[{"name": "old.example"}], mailboxes=[]
+    )
     assert (await stepped.api.post("/tenants", json=other)).status_code == 409
 
 

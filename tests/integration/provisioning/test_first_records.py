@@ -10,12 +10,14 @@ import pytest
 from controlplane.pulumi.engine import PulumiEngine
 from lab.cloudflare.tokens import READ_ONLY, READ_WRITE
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
+from tests.support.faults import any_values, assert_shows
 from tests.support.pulumi_engine import pulumi_engine
 from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine
 
 from .by_hand import ByHand
 from .conftest import Cloud
+from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=2)
@@ -152,3 +154,22 @@ def test_preview_writes_no_record(
     engine = engine_with(environment, cloud.environment["CLOUDFLARE_API_TOKEN"], tmp_path)
     engine.preview(rendered(tenant("mx1@acme.example", domains="acme.example")), print)
     assert names_in(cloud, "acme.example") == []
+
+
+def test_cause_is_shown_at_the_host_that_is_not_bought(
+    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine
+) -> None:
+    """The zone of its own names can be written, and that of the only domain cannot."""
+    usual = control_plane.environment["CLOUDFLARE_API_TOKEN"]
+    token = cloud.cloudflare.add_token(READ_WRITE, read_only=["acme.example"])
+    control_plane.environment["CLOUDFLARE_API_TOKEN"] = token
+    penguin.apply(FILE.replace(", zone: acme.example", ""))
+    control_plane.reconcile()
+    for subject in ("host/mx1", "domain/acme.example"):
+        condition = penguin.condition("InfrastructureReady", subject)
+        assert_shows(condition, CLOUDFLARE_UNAUTHORIZED, **any_values(CLOUDFLARE_UNAUTHORIZED))
+        assert "acme.example" in condition["message"]
+    assert cloud.bought() == []
+    control_plane.environment["CLOUDFLARE_API_TOKEN"] = usual
+    control_plane.reconcile()
+    assert cloud.bought() == ["server"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pulumi_engine import pulumi_engine
-from tests.support.tenants import rendered, tenant
+from tests.support.tenants import TEXT, rendered, tenant
 
 from .conftest import Cloud
 
@@ -60,6 +60,35 @@ def test_spf_names_a_host_from_its_first_address_on(
     engine.up(one, print, deadline=DEADLINE)
     found = records_of(cloud, *names)
     assert found["TXT acme.example"] == "v=spf1 a:out.mx1.acme.example ~all"
+
+
+def test_names_of_a_host_that_is_not_bought_are_not_written(
+    environment: dict[str, str], tmp_path: Path, cloud: Cloud
+) -> None:
+    engine = pulumi_engine(environment, tmp_path / "operations")
+    text = rendered(TEXT % ("{name: mx1}", "{name: gamma.example}"))
+
+    state = engine.up(text, print, deadline=DEADLINE)
+
+    assert (state.hosts, cloud.bought()) == ((), [])
+    assert [key for key in state.records if key.startswith("mx1-1/")] == []
+
+
+def test_names_that_an_owners_records_lead_to_stay_while_the_hosts_zone_is_held(
+    environment: dict[str, str], tmp_path: Path, cloud: Cloud
+) -> None:
+    engine = pulumi_engine(environment, tmp_path / "operations")
+    domains = "{name: acme.example}, {name: manual.example, dns: manual}"
+    text = TEXT % ("{name: mx1, zone: acme.example}", domains)
+    text += "  mailboxes: [{address: sales@manual.example}]"
+    before = engine.up(rendered(text), print, deadline=DEADLINE).records
+    assert {"mx1-1/manual.example", "mx1-1/all", "manual.example/DKIM/mu1"} <= set(before)
+
+    cloud.cloudflare.unreadable.add("acme.example")
+    held = engine.up(rendered(text, generation=2), print, deadline=DEADLINE)
+
+    assert [zone.zone for zone in held.held] == ["acme.example"]
+    assert held.records == before
 
 
 def test_helo_names_have_their_records_when_the_address_was_bought(

@@ -134,6 +134,11 @@ async def test_every_from_address_must_receive_mail(ports, blueprint) -> None:
     assert "sales@acme.example" in refused.message
     ports[1].replies["sales@acme.example"] = "250 OK"
     assert wrong(await verify(ports, with_mailboxes)) == []
+    everybody = [d.model_copy(update={"catch_all": names[0]}) for d in blueprint.domains[:1]]
+    with_catch_all = with_mailboxes.model_copy(update={"domains": tuple(everybody)})
+    assert wrong(await verify(ports, with_catch_all)) == [
+        ("smtp.inbound", False, faults.INBOUND_REFUSED)
+    ]
 
 
 async def test_closed_port_is_a_fault(ports, blueprint) -> None:

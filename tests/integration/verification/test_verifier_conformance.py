@@ -67,10 +67,12 @@ class OnServers:
         self.verifier = self._verifier(names, submission.port, inbound.port)
         names.serve(self.blueprint, IPS)
         inbound.replies = {
-            f"{name}@{domain.name}": "250 OK"
-            for domain in self.blueprint.domains
+            f"{name}@{domain}": "250 OK"
+            for own in self.blueprint.domains
+            for domain in (own.name, own.return_path)
             for name in ("postmaster", "abuse")
         }
+        inbound.replies |= {box.address: "250 OK" for box in self.blueprint.mailboxes}
         self._names, self._submission, self._inbound = names, submission, inbound
 
     @staticmethod
@@ -101,7 +103,8 @@ class OnServers:
         self._submission.replies = {OTHER_DOMAIN: "450 later"}
 
     def refuse_mail(self, domain: str) -> None:
-        self._inbound.replies[f"abuse@{domain}"] = "550 no such user"
+        for refused in (domain, f"b.{domain}"):
+            self._inbound.replies[f"abuse@{refused}"] = "550 no such user"
 
     def stop_host(self) -> None:
         self.verifier = self._verifier(self._names, 1, 1)

@@ -20,7 +20,7 @@ MAY_USE: dict[str, set[str]] = {
     "vault": {"cryptography"},
     "hostwinds": {"pydantic", "httpx2", "psycopg", "pulumi", "grpc", "google"},
     "stacks": {"idna", "pydantic", "psycopg", "pulumi", "pulumi_cloudflare"},
-    "tools": {"pulumi", "cloudflare", "grpc", "google", "psutil", "psycopg", "redis"},
+    "tools": {"idna", "pulumi", "cloudflare", "grpc", "google", "psutil", "psycopg", "redis"},
     "sender": {
         "aiosmtplib",
         "alembic",
