@@ -18,7 +18,7 @@ from controlplane.pulumi.faults import ENGINE_INCOMPLETE, RECORD_GONE
 from controlplane.pulumi.forks import ForkServer
 from controlplane.pulumi.job import MARK, Job, Kind
 from controlplane.pulumi.owner import clear_stale_locks
-from controlplane.pulumi.purchases import raise_fence, terminate_untracked
+from controlplane.pulumi.purchases import Untracked, raise_fence
 from controlplane.pulumi.state import cloud_state
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
@@ -121,12 +121,13 @@ class PulumiEngine:
             raise_fence(self._installation, tenant, fence, self._environment)
             hosts = self.state(tenant).hosts
             in_state = [host.service_id for host in hosts if host.service_id is not None]
-            terminate_untracked(self._installation, tenant, in_state, self._environment, progress)
-            if self._stacks().exists(tenant):
-                self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
-                # Servers that are no longer in the state, such as after a deletion in the portal.
-                terminate_untracked(self._installation, tenant, (), self._environment, progress)
-                self._stacks().prune(tenant, keep=0)
+            with Untracked(self._installation, tenant, self._environment) as untracked:
+                untracked.terminate(in_state, progress)
+                if self._stacks().exists(tenant):
+                    self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
+                    # Servers that are no longer in the state: they were deleted in the portal.
+                    untracked.terminate((), progress)
+                    self._stacks().prune(tenant, keep=0)
             shutil.rmtree(self._root / tenant, ignore_errors=True)
 
     def _stacks(self) -> Stacks:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
+from typing import Self
 
 from blueprint.naming import fence_name, is_server_of
 from controlplane.reconciler.ports import Progress
@@ -28,30 +30,55 @@ def raise_fence(
     return {"HOSTWINDS_FENCE": f"{name}:{token}"}
 
 
-def terminate_untracked(
-    installation: str,
-    tenant: str,
-    in_state: Collection[int],
-    environment: Environment,
-    progress: Progress,
-) -> None:
-    """Terminate servers that were bought for a tenant in an interrupted run and are in no state.
+class Untracked:
+    """Servers that were bought for a tenant and are in no state, during one visit to the provider.
 
-    `in_state` are the service ids of the state, whose servers the engine deletes. It does not
-    wait: for a server that is not listed or not gone yet it raises `hostwinds.interrupted`.
+    What the API key has shown before anything is deleted proves afterwards that it reaches the
+    account, so that a server which is gone is known to be.
     """
-    journal = journal_from_environment(environment)
-    ids = [str(service_id) for service_id in in_state]
-    for row in journal.ledger():
-        ours = is_server_of(row.key, installation, tenant)
-        if not ours or row.closed_at is not None or row.outcome in ids:
-            continue
-        if row.ordered:
-            progress(f"{row.key}: in no state; terminating it")
-        with Client.from_environment(environment) as client:
-            deadlines = Deadlines.from_environment(environment)
-            buyer = Buyer(client, journal, deadlines, pause=_interrupt)
-            buyer.end_purchase(row.key, progress)
+
+    def __init__(self, installation: str, tenant: str, environment: Environment) -> None:
+        self._installation = installation
+        self._tenant = tenant
+        self._environment = environment
+        self._journal = journal_from_environment(environment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "_client" in vars(self):
+            self._client.close()
+
+    def terminate(self, in_state: Collection[int], progress: Progress) -> None:
+        """Terminate those of an interrupted run, or that were deleted in the portal.
+
+        `in_state` are the service ids of the state, whose servers the engine deletes. It does not
+        wait: for a server that is not listed or not gone yet it raises `hostwinds.interrupted`.
+        """
+        open_rows = [
+            row
+            for row in self._journal.ledger()
+            if is_server_of(row.key, self._installation, self._tenant) and row.closed_at is None
+        ]
+        if any(row.outcome for row in open_rows):
+            self._buyer.presence.listed()
+        ids = [str(service_id) for service_id in in_state]
+        for row in open_rows:
+            if row.outcome in ids:
+                continue
+            if row.ordered:
+                progress(f"{row.key}: in no state; terminating it")
+            self._buyer.end_purchase(row.key, progress)
+
+    @cached_property
+    def _client(self) -> Client:
+        return Client.from_environment(self._environment)
+
+    @cached_property
+    def _buyer(self) -> Buyer:
+        deadlines = Deadlines.from_environment(self._environment)
+        return Buyer(self._client, self._journal, deadlines, pause=_interrupt)
 
 
 def _interrupt(seconds: float) -> None:

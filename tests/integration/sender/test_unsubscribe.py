@@ -78,9 +78,9 @@ async def test_post_suppresses_without_cookie_or_redirect(
     assert await suppressed(sender_engine) == [(tenant_id, recipient_hash("bob@rcpt.example"))]
 
 
-@pytest.mark.parametrize(("ending", "status"), [("2222", 404), ("%00", 400), ("", 404)])
-async def test_token_changed_is_refused(client, link, sender_engine, ending, status):
+@pytest.mark.parametrize("ending", ["2222", "%00", ""])
+async def test_token_changed_is_refused(client, link, sender_engine, ending):
     path = link[:-4] + ending
-    assert (await client.get(path)).status_code == status
-    assert (await client.post(path)).status_code == status
+    assert (await client.get(path)).status_code == 404
+    assert (await client.post(path)).status_code == 404
     assert await suppressed(sender_engine) == []
