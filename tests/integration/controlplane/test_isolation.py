@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
@@ -203,11 +204,11 @@ def test_upgrade_lets_a_role_without_login_log_in(database):
 
 def test_roles_of_another_installation_have_no_rights(database, postgres_server):
     upgrade(database, INSTALLATION, PASSWORDS)
-    other = f"{database}_other"
+    other = f"{urlsplit(database).path[1:]}_other"
     with psycopg.connect(database, autocommit=True) as admin:
-        admin.execute(f"create database {other.rpartition('/')[2]}")
+        admin.execute(f"create database {other}")
         try:
-            upgrade(other, "other", PASSWORDS)
+            upgrade(postgres_server.dsn(other), "other", PASSWORDS)
             for role in Role:
                 stranger = role_dsn(
                     database, role_name("other", role), PASSWORDS[role].get_secret_value()
@@ -218,4 +219,4 @@ def test_roles_of_another_installation_have_no_rights(database, postgres_server)
                 ):
                     connection.execute("select 1 from oltp.tenants")
         finally:
-            admin.execute(f"drop database {other.rpartition('/')[2]} with (force)")
+            admin.execute(f"drop database {other} with (force)")

@@ -371,13 +371,13 @@ async def test_hosts_of_which_one_never_answers_are_configured_at_the_same_time(
 
     def time_out() -> None:
         assert other_is_done.wait(30), "the other host waits for this one's deadline"
-        raise UNREACHABLE(reason="timed out", where="host/mx1")
+        raise UNREACHABLE(reason="timed out", where="host/mx2")
 
-    stepped.points.once("first contact with mx1", time_out)
-    stepped.points.once("configured mx2", other_is_done.set)
+    stepped.points.once("first contact with mx2", time_out)
+    stepped.points.once("configured mx1", other_is_done.set)
     await stepped.step()
-    assert await stepped.condition("HostsConfigured", "host/mx1") == ("False", UNREACHABLE.reason)
-    assert await stepped.condition("HostsConfigured", "host/mx2") == ("True", "Configured")
+    assert await stepped.condition("HostsConfigured", "host/mx2") == ("False", UNREACHABLE.reason)
+    assert await stepped.condition("HostsConfigured", "host/mx1") == ("True", "Configured")
     assert await stepped.condition("Available") == ("True", "MailFlows")
     ended = [o for o in await stepped.operations() if o[0] == "configure"]
     assert sorted(str(outcome) for _, outcome, _ in ended) == ["failed", "succeeded"]

@@ -68,8 +68,8 @@ class TestCreate:
             return answer.status_code, answer.headers.get("Penguin-Outcome")
 
         assert await put(names) == (200, "unchanged")
-        box = [{"address": "sales@acme.example"}]
-        assert await put(names, mailboxes=box) == (200, "configured")
+        boxes = [{"address": f"{name}@acme.example"} for name in ("sales", "support")]
+        assert await put(names, mailboxes=boxes) == (200, "configured")
         assert await put([*names, {"name": "g.example"}]) == (422, None)
         assert await put(names[:-1]) == (200, "configured")
         assert await put(names) == (422, None)

@@ -207,7 +207,9 @@ class TestPoison:
         other = entry.domains[0].model_copy(
             update={"name": "other.example", "sealed_dkim_key": sealed}
         )
-        await publish(entry.model_copy(update={"domains": (*entry.domains, other)}))
+        box = directory.SendingMailbox(address="sales@other.example", daily_cap=10)
+        changed = {"domains": (*entry.domains, other), "mailboxes": (*entry.mailboxes, box)}
+        await publish(entry.model_copy(update=changed))
         message_id = await submit(**{"from": "sales@other.example"})
         async with sending(settings):
             explanation = await reaches(sender_engine, message_id, State.DEFERRED)
