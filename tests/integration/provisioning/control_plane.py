@@ -70,6 +70,7 @@ class ControlPlane:
         self.platform = PLATFORM
         self.configurator: Configurator | None = None
         self.verifier: Verifier = MemoryInternet()
+        self.patience = Patience()
         self.root_password: Callable[[int], str | None] = lambda _: None
         self.log: list[Any] = []
         self.file = directory / "acme.yaml"
@@ -108,7 +109,7 @@ class ControlPlane:
         phases: list[AnyPhase] = [
             Keys(),
             Cloud(engine, deadline=timedelta(minutes=5)),
-            Dns(self.verifier, Patience()),
+            Dns(self.verifier, self.patience),
         ]
         if self.configurator is not None:
             phases = standard(

@@ -21,6 +21,7 @@ from controlplane.ansible import faults as ansible
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.ansible.first_contact import SshServer
 from controlplane.authority.certificates import create_ca
+from controlplane.conditions.doubts import Patience
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import CloudState, Finding, HostSecrets, ObservedHost
 from controlplane.verification import InternetVerifier
@@ -42,6 +43,8 @@ from .control_plane import FILE, CommandLine, ControlPlane
 pytestmark = pytest.mark.engine
 
 HOST, ADDRESS, DOMAIN = "host/mx1", "address/mx1-1", "domain/acme.example"
+RELAYED, UNDECIDED = {OTHER_DOMAIN: "250 OK"}, {OTHER_DOMAIN: "450 later"}
+ACCEPTED = ("postmaster@acme.example", "abuse@acme.example")
 MX = ("acme.example", "MX")
 SPF = ("acme.example", "TXT")
 
@@ -220,6 +223,7 @@ NAME_FAULTS: list[tuple[Code, str, Callable[[NameServer], object]]] = [
 def test_fault_of_a_name_is_shown_until_it_is_repaired(
     control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, zones: Zones
 ) -> None:
+    control_plane.patience = Patience(looks=1, period=timedelta())
     penguin.apply(FILE)
     control_plane.reconcile()
     for code, subject, cause in NAME_FAULTS:
@@ -267,18 +271,18 @@ class MailPorts(RecordedVerifier):
         for server in (self.submission, self.inbound):
             server.greeting = HELO
             server.encrypts, server.offers_auth, server.auth_in_clear = True, True, False
-            server.replies = {"postmaster@acme.example": "250 OK"}
+            server.replies = dict.fromkeys(ACCEPTED, "250 OK")
         self.inbound.encrypts = False
 
 
-PORT_FAULTS: list[tuple[Code, Callable[[MailPorts], object]]] = [
-    (verification.WRONG_NAME, lambda ports: setattr(ports.submission, "greeting", "x.example")),
-    (verification.TLS_FAILED, lambda ports: setattr(ports.submission, "encrypts", False)),
-    (verification.WRONG_AUTH, lambda ports: setattr(ports.submission, "auth_in_clear", True)),
-    (verification.WRONG_AUTH, lambda ports: setattr(ports.submission, "offers_auth", False)),
-    (verification.OPEN_RELAY, lambda ports: ports.inbound.replies.update({OTHER_DOMAIN: "250 OK"})),
-    (verification.UNCLEAR, lambda ports: ports.inbound.replies.update({OTHER_DOMAIN: "450 later"})),
-    (verification.INBOUND_REFUSED, lambda ports: ports.inbound.replies.clear()),
+PORT_FAULTS: list[tuple[Code, str, Callable[[MailPorts], object]]] = [
+    (verification.WRONG_NAME, ADDRESS, lambda on: setattr(on.submission, "greeting", "x.example")),
+    (verification.TLS_FAILED, ADDRESS, lambda on: setattr(on.submission, "encrypts", False)),
+    (verification.WRONG_AUTH, ADDRESS, lambda on: setattr(on.submission, "auth_in_clear", True)),
+    (verification.WRONG_AUTH, ADDRESS, lambda on: setattr(on.submission, "offers_auth", False)),
+    (verification.OPEN_RELAY, ADDRESS, lambda on: on.inbound.replies.update(RELAYED)),
+    (verification.UNCLEAR, ADDRESS, lambda on: on.inbound.replies.update(UNDECIDED)),
+    (verification.INBOUND_REFUSED, DOMAIN, lambda on: on.inbound.replies.clear()),
 ]
 
 
@@ -303,11 +307,11 @@ def test_fault_of_a_mail_port_is_shown_until_it_is_repaired(
         ]
 
     servers = control_plane.run(serve())
-    for code, cause in PORT_FAULTS:
+    for code, subject, cause in PORT_FAULTS:
         ports.repair()
         cause(ports)
         control_plane.reconcile()
-        assert_shows(penguin.condition("Verified", ADDRESS), code, **any_values(code))
+        assert_shows(penguin.condition("Verified", subject), code, **any_values(code))
     ports.repair()
     control_plane.reconcile()
     waited = penguin("wait", "tenant", "acme", "--for=condition=Verified", "--timeout=0s")
