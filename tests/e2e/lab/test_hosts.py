@@ -131,7 +131,7 @@ class TestFirewall:
         self, server, root, customer, profile
     ) -> None:
         profile(MAIL)
-        asked = "timeout 2 getent hosts ns.lab.example >/dev/null; echo $?"
+        asked = "timeout 2 getent hosts ns1.lab.example >/dev/null; echo $?"
         assert root(asked).strip() == "0"
         rules = [rule("ingress", 22)]
         customer.portal("profiles", name=MAIL, rules=rules)
