@@ -52,8 +52,10 @@ look() {
   grep -v ^Z "$around/processes" | cut -c5- | sort
 }
 chrooted() {  # into the receiver's disk before it is booted
-  for process in /proc/[0-9]*; do
-    [ "$(readlink "$process/root")" != "$state/lab/hosts/rcpt/m" ] || echo "${process#/proc/}"
+  local disk="$state/lab/hosts/rcpt/m"
+  for process in /proc/[0-9]*; do  # without a fork for most, or a loaded machine is too late
+    [ "$process/root" -ef "$disk" ] && [ "$(readlink "$process/root")" = "$disk" ] || continue
+    echo "${process#/proc/}"
   done
 }
 if [ "$how" = regular ]; then  # with a firewall that admits nothing
