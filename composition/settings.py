@@ -112,6 +112,9 @@ class VerificationSettings(BaseModel):
     """Wrong looks at records that were right, one in each pass, before they are taken for wrong."""
     period: timedelta = timedelta(minutes=30)
     """Time that has to be between the first of these looks and the last."""
+    echo_mx: str | None = Field(default=None, pattern=f"^$|{DOMAIN_PATTERN}")
+    """Mail server that replies to RCPT with what it sees of a client: each host tries by it whether
+    mail leaves its addresses. None: it is not tried."""
 
 
 class MailSettings(BaseModel):

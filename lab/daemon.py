@@ -132,6 +132,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
     if internet is not None:
         lab.resolver, lab.sender_address = RESOLVER, network.MACHINE
         lab.packages, lab.receiver = repository.URL, receiver.DOMAIN
+        lab.echo_mx = receiver.NAME
         lab.trust_anchor = internet.nameserver.trust_anchor
     cloudflare.register(lab.platform_zone)
     return lab

@@ -63,6 +63,19 @@ service lmtp {
 }
 """
 
+ECHO = """#!/bin/sh
+# Postfix's policy protocol: one attribute per line, an empty line ends a request.
+while IFS='=' read -r name value; do
+  case $name in
+    client_address) source=$value ;;
+    helo_name) helo=$value ;;
+    encryption_protocol) tls=$value ;;
+    '') printf 'action=550 5.7.1 source=%s helo=%s tls=%s\\n\\n' "$source" "$helo" "${tls:-none}" ;;
+  esac
+done
+"""
+"""Refuses mail to `echo@NAME` with what Postfix sees of the client (docs/operations.md)."""
+
 PREPARE = f"""
 for user; do useradd -m "$user"; done
 make-ssl-cert generate-default-snakeoil --force-overwrite
@@ -72,7 +85,11 @@ postconf -e compatibility_level=3.6 myhostname={NAME} mydestination={DOMAIN},loc
   mailbox_transport=lmtp:unix:private/dovecot-lmtp \\
   smtpd_tls_security_level=may smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem \\
   smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key \\
-  maillog_file=/var/log/mail.log local_recipient_maps=proxy:unix:passwd.byname
+  maillog_file=/var/log/mail.log local_recipient_maps=proxy:unix:passwd.byname \\
+  smtpd_restriction_classes=echo 'echo=check_policy_service unix:private/echo' \\
+  'smtpd_client_restrictions=check_recipient_access inline:{{echo@{NAME}=echo}}'
+postconf -M 'echo/unix=echo unix - n n - 0 spawn user=nobody argv=/usr/local/sbin/echo-mx'
+chmod 755 /usr/local/sbin/echo-mx
 systemctl enable -q redis-server rspamd dovecot postfix
 """
 
@@ -96,6 +113,7 @@ class Receiver:
         for name, text in RSPAMD.items():
             (etc / "rspamd/local.d" / name).write_text(text)
         (etc / "dovecot/local.conf").write_text(DOVECOT)
+        (self._guest.root / "usr/local/sbin/echo-mx").write_text(ECHO)
         self._guest.inside_disk(PREPARE, "sh", *USERS)
         self._guest.boot()
         deadline = time.monotonic() + START_SECONDS

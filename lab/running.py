@@ -39,6 +39,8 @@ class RunningLab(BaseModel):
     """URL of the package repository for hosts."""
     receiver: str | None = None
     """Domain whose mail arrives in the lab."""
+    echo_mx: str | None = None
+    """Its name as a mail server, which reports what it sees of a client."""
     receiver_ready: bool = False
     """It starts after everything else, and accepts no mail before."""
 

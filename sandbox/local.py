@@ -269,6 +269,7 @@ def _control_plane_environment(lab: RunningLab) -> dict[str, str]:
         "PENGUIN_MAIL__PUBLIC_URL": f"https://app.{lab.platform_zone}",
         "PENGUIN_VERIFICATION__RESOLVER": lab.resolver or "",
         "PENGUIN_VERIFICATION__SOURCE": lab.sender_address or "",
+        "PENGUIN_VERIFICATION__ECHO_MX": lab.echo_mx or "",
     }
 
 

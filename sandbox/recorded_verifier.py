@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
-from controlplane.reconciler.ports import CloudState, Finding
+from controlplane.reconciler.ports import CloudState, Finding, Login
 from controlplane.verification.faults import MISSING, UNCLEAR
 
 SOURCE = "the emulated Cloudflare, the only source without a name server"
@@ -42,10 +42,15 @@ class RecordedVerifier:
         return findings
 
     async def verify_hosts(
-        self, blueprint: Blueprint, state: CloudState, *, authority: str
+        self,
+        blueprint: Blueprint,
+        state: CloudState,
+        *,
+        authority: str,
+        logins: Mapping[str, Login],
     ) -> Sequence[Finding]:
         """Report each address as not reachable."""
-        del state, authority
+        del state, authority, logins
         fault = UNCLEAR(port="every port", reason="hosts cannot be reached from this machine")
         return [
             Finding.of(f"address/{address.name}", "smtp.banner", fault, checked=False)

@@ -12,6 +12,7 @@ from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import Adapters, make_phases
 from composition.process import start
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
+from controlplane.ansible.shell import OpenSsh
 from controlplane.clock import now
 from controlplane.conditions.doubts import Patience
 from controlplane.database import Database
@@ -33,6 +34,8 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
             verifier=InternetVerifier(
                 resolver=settings.verification.resolver or None,
                 source=settings.verification.source or None,
+                echo_mx=settings.verification.echo_mx or None,
+                shell=OpenSsh(),
             ),
             configurator=AnsibleConfigurator(
                 ConfiguratorSettings(
@@ -40,6 +43,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
                     sender_sources=settings.hosts.sender_sources,
                     ssh_sources=settings.hosts.ssh_sources,
                     package_sources=settings.hosts.package_sources,
+                    echo_mx=settings.verification.echo_mx or None,
                 )
             ),
             root_password=partial(root_password, environment=environment(settings)),

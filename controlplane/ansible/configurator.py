@@ -26,6 +26,8 @@ class ConfiguratorSettings:
     """Networks that may open SSH connections to hosts; must hold the control plane's own."""
     package_sources: tuple[str, ...] = ()
     """Lines of a sources.list; empty: the image's own sources."""
+    echo_mx: str | None = None
+    """The server by which hosts try whether mail leaves; None: it is not tried."""
     automatic_upgrades: bool | None = None
     """Whether the image upgrades itself; None: yes, unless `package_sources` are given."""
     ssh_deadline: timedelta = timedelta(minutes=15)
@@ -107,6 +109,7 @@ class AnsibleConfigurator:
             "base_package_sources": list(settings.package_sources),
             "base_sender_sources": list(settings.sender_sources),
             "base_ssh_sources": list(settings.ssh_sources),
+            "outbound_echo_mx": settings.echo_mx or "",
         }
         if settings.automatic_upgrades is not None:
             variables["base_automatic_upgrades"] = settings.automatic_upgrades

@@ -180,6 +180,14 @@ class Configurator(Protocol):
 
 
 @dataclass(frozen=True)
+class Login:
+    """How the control plane logs in at a host: as root, by the tenant's key, at one host key."""
+
+    known_host: str
+    private_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Finding:
     """The result of one check from outside, good or bad."""
 
@@ -187,7 +195,7 @@ class Finding:
     """`host/mx1`, `address/mx1-2` or `domain/acme.example`."""
     check: str
     """`dns.authoritative`, `dns.recursive`, `dns.manual`, `dns.servers`, `fcrdns`, `smtp.banner`,
-    `smtp.tls`, `smtp.auth`, `smtp.relay` or `smtp.inbound`."""
+    `smtp.tls`, `smtp.auth`, `smtp.relay`, `smtp.inbound` or `smtp.outbound`."""
     ok: bool | None
     """None: could not be checked."""
     message: str
@@ -196,6 +204,8 @@ class Finding:
     remedy: str = ""
     gone: bool = False
     """Our key or host is not there, so mail fails from now on."""
+    outdated: bool = False
+    """The host does not run the current configuration: it is configured again."""
 
     @classmethod
     def of(cls, subject: str, check: str, fault: Fault, *, checked: bool = True) -> Finding:
@@ -212,9 +222,15 @@ class Verifier(Protocol):
         """Every record at the authoritative and at the recursive server; FCrDNS per address."""
 
     async def verify_hosts(
-        self, blueprint: Blueprint, state: CloudState, *, authority: str
+        self,
+        blueprint: Blueprint,
+        state: CloudState,
+        *,
+        authority: str,
+        logins: Mapping[str, Login],
     ) -> Sequence[Finding]:
-        """Banner and TLS of each submission port, and a relay attempt that must be refused.
+        """Banner, TLS and a relay attempt at each port, and from each address mail that leaves.
 
-        `authority` is the tenant's own certificate authority (PEM), the only one trusted.
+        `authority` is the tenant's own certificate authority (PEM), the only one trusted. `logins`
+        has the hosts that were configured, by name: they are asked whether mail leaves.
         """

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from blueprint.document import Blueprint, Domain
-from controlplane.reconciler.ports import CloudState, Finding
+from controlplane.reconciler.ports import CloudState, Finding, Login
+from controlplane.verification.faults import NO_BANNER
+from controlplane.verification.hosts import Echo, Hosts, Shell
 from controlplane.verification.names import Names
 from controlplane.verification.queries import TIMEOUT
 from controlplane.verification.records import verify_records
@@ -26,7 +28,8 @@ class InternetVerifier:
     """Looks up names and connects to mail ports from this machine.
 
     `resolver` is `host[:port]`, None the machine's own; `source` is the local address of
-    connections to hosts. `query_timeout` is in seconds, for each of two tries.
+    connections to hosts. `query_timeout` is in seconds, for each of two tries. `echo_mx` is the
+    name of the server by which hosts try whether mail leaves, `shell` how they are asked.
     """
 
     def __init__(
@@ -38,6 +41,9 @@ class InternetVerifier:
         query_timeout: float = TIMEOUT,
         submission_port: int = SUBMISSION,
         mail_port: int = MAIL,
+        echo_mx: str | None = None,
+        echo_port: int = MAIL,
+        shell: Shell | None = None,
     ) -> None:
         self._resolver = resolver
         self._source = source
@@ -45,6 +51,9 @@ class InternetVerifier:
         self._query_timeout = query_timeout
         self._submission_port = submission_port
         self._mail_port = mail_port
+        self._echo_mx = echo_mx
+        self._echo_port = echo_port
+        self._shell = shell
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
         """Every record at the authoritative and at the recursive server; FCrDNS per address."""
@@ -60,24 +69,39 @@ class InternetVerifier:
         return [*records, *await verify_reverse(blueprint, ips, names)]
 
     async def verify_hosts(
-        self, blueprint: Blueprint, state: CloudState, *, authority: str
+        self,
+        blueprint: Blueprint,
+        state: CloudState,
+        *,
+        authority: str,
+        logins: Mapping[str, Login],
     ) -> Sequence[Finding]:
         """Banner and TLS of each submission port, and a relay attempt that must be refused.
 
         On port 25 of a primary address mail to everybody who may send from its domains must be
         accepted, and to their postmaster and abuse desk: receivers want From addresses that can be
-        answered.
+        answered. From each address mail has to leave.
         """
         trust = ssl.create_default_context(cadata=authority)
         limit = asyncio.Semaphore(CONCURRENT_CONNECTIONS)
+        hosts = Hosts(state, logins, self._echo(), self._shell)
 
         async def verify(target: Target) -> list[Finding]:
             async with limit:
-                return await verify_port(target, source=self._source)
+                found = await verify_port(target, source=self._source)
+                if target.trust is None and found[0].code is NO_BANNER:
+                    return await hosts.look(target, found)
+                return found
 
         targets = self._targets(blueprint, _ips(state), trust)
-        results = await asyncio.gather(*(verify(target) for target in targets))
-        return [finding for findings in results for finding in findings]
+        results = await asyncio.gather(hosts.outbound(), *(verify(target) for target in targets))
+        return [finding for findings in (*results[1:], results[0]) for finding in findings]
+
+    def _echo(self) -> Echo | None:
+        if self._echo_mx is None:
+            return None
+        names = Names(self._resolver, timeout=self._query_timeout)
+        return Echo(self._echo_mx, self._echo_port, names, self._source)
 
     def _targets(
         self, blueprint: Blueprint, ips: dict[str, str], trust: ssl.SSLContext

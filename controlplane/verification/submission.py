@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from socket import socket
 
 from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPException, SMTPResponseException
@@ -40,16 +41,22 @@ class Target:
         return f"{self.ip} port {self.port}"
 
 
-async def verify_port(target: Target, *, source: str | None) -> list[Finding]:
-    """Verify one port; the first fault ends the session."""
+async def verify_port(
+    target: Target, *, source: str | None = None, stream: socket | None = None
+) -> list[Finding]:
+    """Verify one port; the first fault ends the session.
+
+    `stream` is a connection to it by way of another machine; None: from here, from `source`.
+    """
     subject, findings = f"address/{target.address.name}", list[Finding]()
     client = SMTP(
-        hostname=target.ip,
-        port=target.port,
+        hostname=None if stream else target.ip,
+        port=None if stream else target.port,
+        sock=stream,
         timeout=TIMEOUT,
         start_tls=False,
         local_hostname="verification.invalid",
-        source_address=(source, 0) if source else None,
+        source_address=(source, 0) if source and not stream else None,
     )
     steps = [("smtp.banner", _greet), ("smtp.relay", _relay)]
     if target.trust is not None:

@@ -6,16 +6,18 @@ It passes `tests/support/verifier_conformance.py`, as the real verifier does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
-from controlplane.reconciler.ports import CloudState, Finding
+from controlplane.reconciler.ports import CloudState, Finding, Login
 from controlplane.verification.faults import (
     DKIM_INVALID,
     MISSING,
     NO_BANNER,
+    OUTBOUND_UNCLEAR,
+    OUTBOUND_UNREAD,
     UNANSWERED,
     UNCLEAR,
 )
@@ -59,10 +61,15 @@ class MemoryInternet:
         return list(dict.fromkeys(findings))
 
     async def verify_hosts(
-        self, blueprint: Blueprint, state: CloudState, *, authority: str
+        self,
+        blueprint: Blueprint,
+        state: CloudState,
+        *,
+        authority: str,
+        logins: Mapping[str, Login],
     ) -> Sequence[Finding]:
-        """Check the submission port of addresses for bulk, and port 25 of primary ones."""
-        del authority
+        """Check port 587 of addresses for bulk, port 25 of primary ones, and each way out."""
+        del authority, logins
         await asyncio.to_thread(self._at, "verification")
         assigned = {
             address.name for host in state.hosts for address in host.addresses if address.ip
@@ -85,7 +92,15 @@ class MemoryInternet:
                         findings.append(Finding.of(subject, "smtp.banner", NO_BANNER.shown()))
                     else:
                         findings += self._check(subject, port)
+                if address.name in assigned:
+                    findings += self._outbound(address.name, dead=host.name in self.dead)
         return findings
+
+    def _outbound(self, address: str, *, dead: bool) -> list[Finding]:
+        subject, check = f"address/{address}", "smtp.outbound"
+        if dead:
+            return [Finding.of(subject, check, OUTBOUND_UNREAD.shown(), checked=False)]
+        return self._check(subject, (check,))
 
     def _check(self, subject: str, checks: Iterable[str]) -> list[Finding]:
         """Return findings up to and including the first failed check."""
@@ -93,8 +108,11 @@ class MemoryInternet:
         for check in checks:
             code = self.wrong.get((subject, check))
             if code is not None:
-                checked = code not in UNANSWERED | {UNCLEAR}
+                checked = code not in UNANSWERED | {UNCLEAR, OUTBOUND_UNCLEAR, OUTBOUND_UNREAD}
                 finding = Finding.of(subject, check, code.shown(), checked=checked)
-                return [*findings, replace(finding, gone=code is DKIM_INVALID)]
+                return [
+                    *findings,
+                    replace(finding, gone=code is DKIM_INVALID, outdated=code is OUTBOUND_UNREAD),
+                ]
             findings.append(Finding(subject, check, True, "right"))
         return findings

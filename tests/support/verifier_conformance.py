@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from blueprint.document import Blueprint
-from controlplane.reconciler.ports import CloudState, Finding, Verifier
+from controlplane.reconciler.ports import CloudState, Finding, Login, Verifier
 from controlplane.verification.faults import (
     INBOUND_REFUSED,
     MISSING,
     NO_BANNER,
     OPEN_RELAY,
+    OUTBOUND_CLOSED,
+    OUTBOUND_UNREAD,
     PTR_DIFFERENT,
     SERVER_FAILED,
     TLS_FAILED,
@@ -37,6 +39,7 @@ class Surroundings(Protocol):
     blueprint: Blueprint
     state: CloudState
     authority: str
+    logins: Mapping[str, Login]
 
     def lose_record(self, domain: str) -> None:
         """Delete the MX record of a domain."""
@@ -58,6 +61,9 @@ class Surroundings(Protocol):
 
     def refuse_mail(self, domain: str) -> None:
         """Make the host refuse mail for the abuse desk of a domain."""
+
+    def close_outbound(self, address: str) -> None:
+        """Close outbound port 25 for an address."""
 
     def stop_host(self) -> None:
         """Make the host unreachable."""
@@ -83,8 +89,8 @@ async def check_all_is_right_and_every_subject_is_checked(around: Surroundings) 
     assert _checks(await _ports(around)) == {
         OURS: {"smtp.inbound"},
         MANUAL: {"smtp.inbound"},
-        PRIMARY: {"smtp.banner", "smtp.relay"},
-        BULK: {"smtp.banner", "smtp.tls", "smtp.auth", "smtp.relay"},
+        PRIMARY: {"smtp.banner", "smtp.relay", "smtp.outbound"},
+        BULK: {"smtp.banner", "smtp.tls", "smtp.auth", "smtp.relay", "smtp.outbound"},
     }
 
 
@@ -114,7 +120,7 @@ async def check_broken_tls_is_reported_of_its_address_only(around: Surroundings)
     around.break_tls("mx1-2")
     assert await _wrong_ports(around) == {(BULK, "smtp.tls", False, TLS_FAILED)}
     checks = _checks(await _ports(around))
-    assert checks[BULK] == {"smtp.banner", "smtp.tls"}, "later checks are skipped"
+    assert checks[BULK] == {"smtp.banner", "smtp.tls", "smtp.outbound"}, "later checks are skipped"
 
 
 async def check_an_open_relay_is_reported(around: Surroundings) -> None:
@@ -137,7 +143,16 @@ async def check_a_host_that_does_not_answer_is_wrong_at_each_address(around: Sur
     assert await _wrong_ports(around) == {
         (PRIMARY, "smtp.banner", False, NO_BANNER),
         (BULK, "smtp.banner", False, NO_BANNER),
+        (PRIMARY, "smtp.outbound", None, OUTBOUND_UNREAD),
+        (BULK, "smtp.outbound", None, OUTBOUND_UNREAD),
     }
+
+
+async def check_outbound_port_25_that_is_closed_is_reported_of_its_address_only(
+    around: Surroundings,
+) -> None:
+    around.close_outbound("mx1-2")
+    assert await _wrong_ports(around) == {(BULK, "smtp.outbound", False, OUTBOUND_CLOSED)}
 
 
 async def check_an_address_without_an_ip_is_not_checked(around: Surroundings) -> None:
@@ -161,13 +176,14 @@ CHECKS: list[Callable[[Surroundings], Awaitable[None]]] = [
     check_a_temporary_reply_is_unknown,
     check_mail_that_is_refused_is_reported_of_its_domain_only,
     check_a_host_that_does_not_answer_is_wrong_at_each_address,
+    check_outbound_port_25_that_is_closed_is_reported_of_its_address_only,
     check_an_address_without_an_ip_is_not_checked,
 ]
 
 
 async def _ports(around: Surroundings) -> list[Finding]:
     findings = await around.verifier.verify_hosts(
-        around.blueprint, around.state, authority=around.authority
+        around.blueprint, around.state, authority=around.authority, logins=around.logins
     )
     return list(findings)
 

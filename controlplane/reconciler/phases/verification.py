@@ -1,4 +1,4 @@
-"""Phase `verification`: banner, TLS and a relay attempt at each host, from outside."""
+"""Phase `verification`: each host's mail ports from outside, and its way out by port 25."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from controlplane.conditions.doubts import Patience
 from controlplane.conditions.model import Verdict, aggregate, unknown
 from controlplane.reconciler.findings import held, verdict_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import Finding, Progress, Verifier
-from controlplane.reconciler.purposes import CA
+from controlplane.reconciler.ports import Finding, Login, Progress, Verifier
+from controlplane.reconciler.purposes import CA, SSH
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
@@ -28,7 +28,7 @@ class Verification(Phase[Findings]):
         name="verification",
         condition="Verified",
         about="hosts greet by name, speak TLS, do not relay, and accept mail for every From "
-        "address, as seen from outside",
+        "address, as seen from outside; mail leaves from each address",
         subjects=frozenset({Kind.HOST, Kind.ADDRESS, Kind.DOMAIN}),
         needs=("keys", "cloud", "configuration"),
     )
@@ -39,9 +39,16 @@ class Verification(Phase[Findings]):
     async def observe(self, snapshot: Snapshot, session: Session) -> Findings:
         """Connect to every address that has an IP."""
         del session
-        authority = snapshot.secrets.public(CA)["certificate"]
+        secrets = snapshot.secrets
         return await self._verifier.verify_hosts(
-            snapshot.blueprint, snapshot.cloud, authority=authority
+            snapshot.blueprint,
+            snapshot.cloud,
+            authority=secrets.public(CA)["certificate"],
+            logins={
+                name: Login(host.host_key, secrets.open(SSH))
+                for name, host in snapshot.hosts.items()
+                if host.host_key is not None
+            },
         )
 
     def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:
@@ -75,15 +82,18 @@ class Verification(Phase[Findings]):
         return held(verdict, VERIFIED, own, None, Patience())
 
     def steps(self, observed: Findings, snapshot: Snapshot) -> Sequence[Step]:
-        """Return hosts to configure again: a verified address of theirs now fails."""
-        wrong = {finding.subject for finding in observed if finding.ok is False}
+        """Return hosts to configure again: outdated ones, or a verified address now fails."""
+        wrong = {
+            finding.subject
+            for finding in observed
+            if finding.ok is False
+            and snapshot.conditions.is_true(finding.subject, self.row.condition)
+        }
+        wrong |= {finding.subject for finding in observed if finding.outdated}
         broken = [
             host
             for host in snapshot.blueprint.hosts
-            if any(
-                part in wrong and snapshot.conditions.is_true(part, self.row.condition)
-                for part in (*_addresses(host), *_domains(host, snapshot))
-            )
+            if wrong.intersection((*_addresses(host), *_domains(host, snapshot)))
         ]
         return [Step(subject(Kind.HOST, host.name)) for host in broken]
 

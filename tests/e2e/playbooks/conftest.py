@@ -66,6 +66,7 @@ class MailHost:
                 playbooks=PLAYBOOKS,
                 sender_sources=(f"{self.lab.sender_address}/32",),
                 package_sources=(source or f"deb [trusted=yes] {self.lab.packages} ./",),
+                echo_mx=self.lab.echo_mx,
                 ssh_deadline=timedelta(seconds=30),
                 deadline=timedelta(minutes=3),
                 overrides=overrides,

@@ -14,7 +14,7 @@ from controlplane.ansible.faults import UNREACHABLE
 from controlplane.database import CONTROLLER
 from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.ports import CloudState
-from controlplane.verification.faults import MISSING, TLS_FAILED
+from controlplane.verification.faults import MISSING, OUTBOUND_UNREAD, TLS_FAILED
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.conftest import document
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
@@ -250,6 +250,22 @@ async def test_host_that_fails_verification_after_it_passed_is_configured_again(
     assert await stepped.condition("Verified", "address/mx1-2") == ("False", "SmtpTlsFailed")
     stepped.internet.wrong = {}
     stepped.clock.advance(minutes=6)
+    await stepped.step()
+    assert stepped.configurator.runs == ["mx1", "mx1"]
+    assert await stepped.condition("Ready") == ("True", "Ready")
+
+
+async def test_host_that_does_not_try_outbound_port_25_yet_is_configured_again_and_keeps_sending(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.step()
+    stepped.internet.wrong["address/mx1-2", "smtp.outbound"] = OUTBOUND_UNREAD
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert await stepped.condition("Verified", "address/mx1-2") == ("True", "Verified")
+    stepped.internet.wrong = {}
+    stepped.clock.advance(minutes=11)
     await stepped.step()
     assert stepped.configurator.runs == ["mx1", "mx1"]
     assert await stepped.condition("Ready") == ("True", "Ready")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from controlplane.ansible.faults import HOST_KEY_CHANGED
-from controlplane.verification.faults import INBOUND_REFUSED, MISSING, OPEN_RELAY, UNCLEAR
+from controlplane.verification.faults import (
+    INBOUND_REFUSED,
+    MISSING,
+    OPEN_RELAY,
+    OUTBOUND_CLOSED,
+    OUTBOUND_UNCLEAR,
+    OUTBOUND_UNREAD,
+    UNCLEAR,
+)
 from kit.faults import Code
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
@@ -72,6 +80,9 @@ async def test_available_without_a_verified_domain_is_false(stepped: SteppedReco
         ("domain/acme.example", "smtp.inbound", UNCLEAR, "False", "True"),
         ("address/mx1-2", "smtp.banner", UNCLEAR, "False", "True"),
         ("address/mx1-2", "smtp.relay", OPEN_RELAY, "False", "False"),
+        ("address/mx1-2", "smtp.outbound", OUTBOUND_CLOSED, "False", "False"),
+        ("address/mx1-2", "smtp.outbound", OUTBOUND_UNCLEAR, "False", "True"),
+        ("address/mx1-2", "smtp.outbound", OUTBOUND_UNREAD, "False", "True"),
     ],
 )
 async def test_domain_sends_after_its_mail_was_seen_to_arrive_and_nothing_unanswered_ends_it(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import IPv4Address
@@ -23,7 +23,7 @@ from controlplane.ansible.first_contact import SshServer
 from controlplane.authority.certificates import create_ca
 from controlplane.conditions.doubts import Patience
 from controlplane.reconciler.faults import OPERATION_ENDED
-from controlplane.reconciler.ports import CloudState, Finding, HostSecrets, ObservedHost
+from controlplane.reconciler.ports import CloudState, Finding, HostSecrets, Login, ObservedHost
 from controlplane.verification import InternetVerifier
 from controlplane.verification import faults as verification
 from controlplane.verification.submission import OTHER_DOMAIN
@@ -32,7 +32,7 @@ from kit.paths import checkout
 from lab.memory import MemoryNameserver
 from sandbox.recorded_verifier import RecordedVerifier
 from tests.integration.playbooks.test_first_contact import PASSWORD, Host, SshPort
-from tests.integration.verification.conftest import HELO, MailServer
+from tests.integration.verification.mail_server import HELO, MailServer
 from tests.integration.verification.name_server import IP, NameServer, presented, reverse
 from tests.support.faults import any_values, assert_shows
 from tests.support.memory_configurator import MemoryConfigurator
@@ -261,10 +261,15 @@ class MailPorts(RecordedVerifier):
         self.inbound = inbound
 
     async def verify_hosts(
-        self, blueprint: Blueprint, state: CloudState, *, authority: str
+        self,
+        blueprint: Blueprint,
+        state: CloudState,
+        *,
+        authority: str,
+        logins: Mapping[str, Login],
     ) -> Sequence[Finding]:
         ports = InternetVerifier(submission_port=self.submission.port, mail_port=self.inbound.port)
-        return await ports.verify_hosts(blueprint, state, authority=authority)
+        return await ports.verify_hosts(blueprint, state, authority=authority, logins=logins)
 
     def repair(self) -> None:
         """Remove the faults of both ports."""

@@ -11,7 +11,8 @@ from controlplane.verification import InternetVerifier, faults
 from kit.faults import Code
 from tests.support.faults import any_values, assert_shows
 
-from .conftest import HELO, KEY, STATE, assert_shown, blueprint_of, shown_by
+from .conftest import KEY, STATE, assert_shown, blueprint_of, shown_by
+from .mail_server import HELO
 from .name_server import IP, presented, reverse
 
 ACME, MANUAL, ADDRESS = "domain/acme.example", "domain/manual.example", "address/mx1-1"

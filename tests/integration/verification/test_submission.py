@@ -41,7 +41,8 @@ async def verify(ports, blueprint) -> list[Finding]:
     submission, inbound = ports
     verifier = InternetVerifier(submission_port=submission.port, mail_port=inbound.port)
     authority = submission.authority.certificate
-    return list(await verifier.verify_hosts(blueprint, STATE, authority=authority))
+    findings = await verifier.verify_hosts(blueprint, STATE, authority=authority, logins={})
+    return [finding for finding in findings if finding.check != "smtp.outbound"]
 
 
 def wrong(findings: list[Finding]) -> list[tuple[str, bool | None, Code | None]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from blueprint.document import Blueprint
 from controlplane.reconciler.ports import (
     CloudState,
     Finding,
+    Login,
     ObservedAddress,
     ObservedHost,
     Verifier,
@@ -20,6 +22,7 @@ from controlplane.verification.faults import (
     INBOUND_REFUSED,
     MISSING,
     OPEN_RELAY,
+    OUTBOUND_CLOSED,
     PTR_DIFFERENT,
     SERVER_FAILED,
     TLS_FAILED,
@@ -37,7 +40,8 @@ from tests.support.verifier_conformance import (
     one_host,
 )
 
-from .conftest import MailServer
+from .echo import EchoServer, LocalShell
+from .mail_server import MailServer
 from .name_server import NameServer, reverse
 
 IPS = {"mx1-1": "127.0.0.1", "mx1-2": "127.0.0.2"}
@@ -60,12 +64,23 @@ def applied(blueprint: Blueprint) -> CloudState:
 class OnServers:
     """The real verifier, with name and mail servers on this machine."""
 
-    def __init__(self, names: NameServer, submission: MailServer, inbound: MailServer) -> None:
+    def __init__(
+        self,
+        names: NameServer,
+        submission: MailServer,
+        inbound: MailServer,
+        echo: EchoServer,
+        directory: Path,
+    ) -> None:
         self.blueprint = one_host()
         self.state = applied(self.blueprint)
         self.authority = submission.authority.certificate
-        self.verifier = self._verifier(names, submission.port, inbound.port)
+        self.logins: Mapping[str, Login] = {"mx1": Login("key of the host", "key of the tenant")}
+        self._names, self._submission, self._inbound = names, submission, inbound
+        self._echo, self._shell = echo, LocalShell(self.state, echo, directory)
+        self.verifier = self._verifier(submission.port, inbound.port)
         names.serve(self.blueprint, IPS)
+        names.set_record(echo.mx, "A", "127.0.0.1")
         inbound.replies = {
             f"{name}@{domain}": "250 OK"
             for own in self.blueprint.domains
@@ -73,15 +88,16 @@ class OnServers:
             for name in ("postmaster", "abuse")
         }
         inbound.replies |= {box.address: "250 OK" for box in self.blueprint.mailboxes}
-        self._names, self._submission, self._inbound = names, submission, inbound
 
-    @staticmethod
-    def _verifier(names: NameServer, submission_port: int, mail_port: int) -> Verifier:
+    def _verifier(self, submission_port: int, mail_port: int) -> Verifier:
         return InternetVerifier(
-            resolver=f"127.0.0.1:{names.port}",
-            authoritative_port=names.port,
+            resolver=f"127.0.0.1:{self._names.port}",
+            authoritative_port=self._names.port,
             submission_port=submission_port,
             mail_port=mail_port,
+            echo_mx=self._echo.mx,
+            echo_port=self._echo.port,
+            shell=self._shell,
         )
 
     def lose_record(self, domain: str) -> None:
@@ -106,8 +122,12 @@ class OnServers:
         for refused in (domain, f"b.{domain}"):
             self._inbound.replies[f"abuse@{refused}"] = "550 no such user"
 
+    def close_outbound(self, address: str) -> None:
+        self._echo.closed = {IPS[address]}
+
     def stop_host(self) -> None:
-        self.verifier = self._verifier(self._names, 1, 1)
+        self._shell.dead.add("mx1")
+        self.verifier = self._verifier(1, 1)
 
 
 class InMemory:
@@ -117,6 +137,7 @@ class InMemory:
         self.blueprint = one_host()
         self.state = applied(self.blueprint)
         self.authority = ""
+        self.logins: Mapping[str, Login] = {}
         self._internet = kind()
         self.verifier: Verifier = self._internet
 
@@ -148,6 +169,9 @@ class InMemory:
     def refuse_mail(self, domain: str) -> None:
         self._internet.wrong[f"domain/{domain}", "smtp.inbound"] = INBOUND_REFUSED
 
+    def close_outbound(self, address: str) -> None:
+        self._internet.wrong[f"address/{address}", "smtp.outbound"] = OUTBOUND_CLOSED
+
     def stop_host(self) -> None:
         self._internet.dead = {"mx1"}
 
@@ -162,13 +186,13 @@ class Trusting(MemoryInternet):
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 async def test_verifier_on_servers_conforms(
-    mail: Callable[..., Awaitable[MailServer]], check: Check
+    mail: Callable[..., Awaitable[MailServer]], echo: EchoServer, tmp_path: Path, check: Check
 ) -> None:
     names = await NameServer.start()
     submission = await mail(IPS["mx1-2"], "mx1-2.acme.example")
     inbound = await mail(IPS["mx1-1"], "mx1.acme.example")
     try:
-        await check(OnServers(names, submission, inbound))
+        await check(OnServers(names, submission, inbound, echo, tmp_path))
     finally:
         await names.close()
 

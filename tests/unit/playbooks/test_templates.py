@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def render(
             undefined=jinja2.StrictUndefined,
         )
         environment.filters["regex_escape"] = re.escape
+        environment.filters["to_json"] = json.dumps
         variables: dict[str, Any] = {}
         for file in sorted(playbooks.glob("roles/*/defaults/main.yml")):
             variables |= yaml.safe_load(file.read_text())
@@ -268,6 +270,20 @@ def test_list_of_instances_has_every_instance_once(render: Render, blueprint: Bl
         "/etc/postfix-egress-mx1-3",
         "/etc/postfix-inbound",
     ]
+
+
+def test_host_tries_every_address_by_the_echo_mx(render: Render, blueprint: Blueprint) -> None:
+    echo = "echo.penguin.example"
+    tried = json.loads(render(blueprint, "outbound", "outbound.json.j2", outbound_echo_mx=echo))
+
+    assert (tried["mx"], tried["port"], tried["digest"]) == (echo, 25, blueprint.digest)
+    assert [(address["ip"], address["helo"]) for address in tried["addresses"]] == [
+        ("198.18.1.10", "mx1.acme.example"),
+        ("198.18.1.11", "out2.mx1.acme.example"),
+        ("198.18.1.12", "out3.mx1.acme.example"),
+    ]
+    without = json.loads(render(blueprint, "outbound", "outbound.json.j2"))
+    assert without["addresses"] == []
 
 
 def test_firewall_admits_only_the_sender_on_587(render: Render, blueprint: Blueprint) -> None:

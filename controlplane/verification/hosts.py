@@ -1,0 +1,229 @@
+"""What hosts of the tenant can see: whether mail leaves them, and port 25 of each other.
+
+Large clouds close outbound port 25, also for the control plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from socket import socket
+from typing import Protocol
+
+from aiosmtplib import SMTP
+from aiosmtplib.errors import SMTPException
+
+from controlplane.reconciler.ports import CloudState, Finding, Login, ObservedHost
+from controlplane.verification import faults
+from controlplane.verification.names import Names, texts
+from controlplane.verification.outbound import (
+    COMMAND,
+    Answers,
+    Report,
+    judge,
+    remark,
+    unread,
+)
+from controlplane.verification.submission import TIMEOUT, Target, verify_port
+from kit.faults import Fault
+
+WITNESSES = 2
+"""Other hosts that are asked about one that is not seen: more would take long when all are down."""
+NO_SUCH_COMMAND = 127
+"""A shell's status where a program does not exist (POSIX)."""
+
+
+class Shell(Protocol):
+    """Logs in at hosts. All calls block; run them in a thread. Raises a fault without a login."""
+
+    def run(self, host: ObservedHost, login: Login, command: str) -> tuple[int, str]:
+        """Run a command; return its status and its output."""
+
+    def tunnel(
+        self, host: ObservedHost, login: Login, ip: str, port: int
+    ) -> AbstractContextManager[socket]:
+        """Connect to a port by way of a host."""
+
+
+@dataclass(frozen=True)
+class Echo:
+    """The server that reports what it sees."""
+
+    mx: str
+    port: int
+    names: Names
+    source: str | None
+    """Source address of our own connections."""
+
+    async def answers(self) -> Answers:
+        """Return whether it answers the control plane, and offers encryption."""
+        client = SMTP(
+            port=self.port,
+            timeout=TIMEOUT,
+            start_tls=False,
+            local_hostname="verification.invalid",
+            source_address=(self.source, 0) if self.source else None,
+        )
+        try:
+            [ip, *_] = texts((await self.names.recursive(self.mx, "A")).data)
+            await client.connect(hostname=ip)
+            await client.ehlo()
+            return Answers(anybody=True, encrypted=client.supports_extension("starttls"))
+        except (SMTPException, OSError, Fault, ValueError):  # ValueError: it has no A record
+            return Answers()
+        finally:
+            client.close()
+
+
+class Hosts:
+    """The hosts of one tenant during one look."""
+
+    def __init__(
+        self,
+        state: CloudState,
+        logins: Mapping[str, Login],
+        echo: Echo | None,
+        shell: Shell | None,
+    ) -> None:
+        self._hosts = [host for host in state.hosts if host.primary_ip is not None]
+        self._logins = logins
+        self._echo = echo
+        self._shell = shell
+        self._asked: asyncio.Task[Answers] | None = None
+
+    async def outbound(self) -> list[Finding]:
+        """Return for each address whether mail leaves from it.
+
+        What is not right by a report that a host has kept is asked for again.
+        """
+        if self._echo is None:
+            fault = faults.OUTBOUND_UNSET()
+            return [
+                remark(f"address/{address.name}", fault)
+                for host in self._hosts
+                for address in host.addresses
+                if address.ip
+            ]
+        reports = await self._reports(self._hosts, f"{COMMAND} --last")
+        findings = await self._judged(reports, self._echo)
+        wrong = {finding.subject for finding in findings if not finding.ok}
+        again = [
+            host
+            for host in self._hosts
+            if isinstance(report := reports[host.name], Report)
+            and report.kept
+            and wrong.intersection(f"address/{address.name}" for address in host.addresses)
+        ]
+        if not again:
+            return findings
+        return await self._judged(reports | await self._reports(again, COMMAND), self._echo)
+
+    async def look(self, target: Target, found: list[Finding]) -> list[Finding]:
+        """Return what another host sees of a port 25 that is closed from here, else `found`.
+
+        Where the control plane cannot open port 25 anywhere, the last one to ask is the host
+        itself: what it sees counts for a first release, and turns nothing off.
+        """
+        own = [host for host in self._hosts if target.ip == host.primary_ip]
+        failures: list[str] = []
+        for host in [host for host in self._hosts if host not in own][:WITNESSES]:
+            seen = await self._seen_by(host, target, failures)
+            if seen is not None:
+                return seen
+        if self._echo is None or (await self._answers(self._echo)).anybody:
+            return found
+        for host in own:
+            seen = await self._seen_by(host, target, failures)
+            if seen is not None:
+                return [*seen, *_only_by_itself(seen, target)]
+        fault = faults.UNSEEN(port=target.where, reason="; ".join(failures))
+        subjects = [f"address/{target.address.name}", *(f"domain/{d}" for d in target.recipients)]
+        return [Finding.of(name, "smtp.banner", fault, checked=False) for name in subjects]
+
+    async def _seen_by(
+        self, host: ObservedHost, target: Target, failures: list[str]
+    ) -> list[Finding] | None:
+        """Verify a port by way of a host; None where that cannot be asked."""
+        ran = await self._run(host, "true")
+        if self._shell is None or isinstance(ran, str):
+            failures.append(f"{host.name}: {ran}")
+            return None
+        login = self._logins[host.name]
+        stack = ExitStack()
+        try:
+            tunnel = self._shell.tunnel(host, login, target.ip, target.port)
+            stream = await asyncio.to_thread(stack.enter_context, tunnel)
+            return await verify_port(target, stream=stream)
+        finally:
+            await asyncio.to_thread(stack.close)
+
+    async def _reports(
+        self, hosts: list[ObservedHost], command: str
+    ) -> dict[str, Report | tuple[str, bool]]:
+        """Ask hosts; a host without a report has the reason, and whether it is outdated."""
+
+        async def report(host: ObservedHost) -> Report | tuple[str, bool]:
+            ran = await self._run(host, command)
+            if isinstance(ran, str):
+                return ran, False
+            status, output = ran
+            if status == NO_SUCH_COMMAND:
+                return "the host does not try outbound port 25 yet", True
+            try:
+                return Report.model_validate_json(output)
+            except ValueError:
+                return f"{COMMAND} ended with {status} and without a report", False
+
+        names = [host.name for host in hosts]
+        return dict(zip(names, await asyncio.gather(*map(report, hosts)), strict=True))
+
+    async def _run(self, host: ObservedHost, command: str) -> tuple[int, str] | str:
+        """Run a command on a host; return status and output, or why it cannot be asked."""
+        login = self._logins.get(host.name)
+        if self._shell is None or login is None:
+            return "the host was not configured yet"
+        try:
+            return await asyncio.to_thread(self._shell.run, host, login, command)
+        except Fault as fault:
+            return fault.message
+
+    async def _answers(self, echo: Echo) -> Answers:
+        """Return whether the echo MX answers the control plane; it is asked once."""
+        if self._asked is None:
+            self._asked = asyncio.create_task(echo.answers())
+        return await self._asked
+
+    async def _judged(
+        self, reports: Mapping[str, Report | tuple[str, bool]], echo: Echo
+    ) -> list[Finding]:
+        results = [
+            r for report in reports.values() if isinstance(report, Report) for r in report.results
+        ]
+        answers = Answers.of(results)
+        if any(result.stage != "done" or result.tls is None for result in results):
+            answers |= await self._answers(echo)
+        return list(self._findings(reports, echo.mx, answers))
+
+    def _findings(
+        self, reports: Mapping[str, Report | tuple[str, bool]], mx: str, answers: Answers
+    ) -> Iterator[Finding]:
+        for host in self._hosts:
+            report = reports[host.name]
+            for address in host.addresses:
+                if address.ip is None:
+                    continue
+                if isinstance(report, Report):
+                    yield judge(address, report, mx, answers)
+                else:
+                    reason, outdated = report
+                    yield unread(address, reason, outdated=outdated)
+
+
+def _only_by_itself(seen: list[Finding], target: Target) -> list[Finding]:
+    """Return the remark on a port that is right, but was seen from nowhere else."""
+    if not all(finding.ok for finding in seen):
+        return []
+    fault = faults.SEEN_BY_ITSELF(port=target.where)
+    return [remark(f"address/{target.address.name}", fault, "smtp.banner")]
