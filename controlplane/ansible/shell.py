@@ -92,6 +92,6 @@ def _client(
         }
         pairs = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
         name, value = environment_mark(private)
-        environment = {name: value, "PATH": os.environ.get("PATH", "/usr/bin:/bin")}
+        environment = {**os.environ, name: value}  # with the mark of the part that started it
         ssh = ["ssh", "-F", "none", *pairs, *options, f"root@{host.primary_ip}"]
         yield ssh, environment
