@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from controlplane.conditions.doubts import Patience
+from controlplane.conditions.failures import FailureThreshold
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phases.activation import Activation
 from controlplane.reconciler.phases.cloud import Cloud
@@ -32,14 +32,14 @@ class Adapters:
     """Asks the provider for the first password of a service."""
     cloud_deadline: timedelta
     """For one operation of the engine."""
-    patience: Patience
+    threshold: FailureThreshold
     """Before records that were right are taken for wrong."""
 
 
 TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
     (Keys.row, lambda _: Keys()),
     (Cloud.row, lambda adapters: Cloud(adapters.engine, deadline=adapters.cloud_deadline)),
-    (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.patience)),
+    (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.threshold)),
     (
         Configuration.row,
         lambda adapters: Configuration(adapters.configurator, root_password=adapters.root_password),

@@ -13,7 +13,7 @@ from composition.parts.reconciler import engine, reconcile
 from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import ROWS
 from composition.process import start
-from controlplane.conditions.doubts import Patience
+from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import TENANT, unknown
 from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
 from controlplane.reconciler.phases.cloud import Cloud
@@ -52,7 +52,7 @@ def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
     real: list[AnyPhase] = [
         Keys(),
         Cloud(engine(settings), deadline=settings.reconciler.cloud_deadline),
-        Dns(RecordedVerifier(), Patience()),
+        Dns(RecordedVerifier(), FailureThreshold()),
     ]
     names = {phase.row.name for phase in real}
     message = f"real hosts cannot run on this machine: {lacks}"

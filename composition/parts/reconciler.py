@@ -14,7 +14,7 @@ from composition.process import start
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.ansible.shell import OpenSsh
 from controlplane.clock import now
-from controlplane.conditions.doubts import Patience
+from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import Database
 from controlplane.hostwinds.root_password import root_password
 from controlplane.pulumi.engine import PulumiEngine
@@ -48,7 +48,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
             ),
             root_password=partial(root_password, environment=environment(settings)),
             cloud_deadline=settings.reconciler.cloud_deadline,
-            patience=Patience(settings.verification.looks, settings.verification.period),
+            threshold=FailureThreshold(settings.verification.looks, settings.verification.period),
         )
     )
 

@@ -18,12 +18,12 @@ set status = excluded.status, reason = excluded.reason, message = excluded.messa
 -- name: delete_others
 delete from oltp.conditions where tenant_id = :tenant_id and subject <> all(:subjects)
 
--- name: doubt
-insert into oltp.doubts (tenant_id, subject, type, looks, since)
+-- name: count_failure
+insert into oltp.consecutive_failures (tenant_id, subject, type, looks, since)
 select :tenant_id, subject, :type, 1, now() from unnest(cast(:subjects as text[])) as subject
-on conflict (tenant_id, subject, type) do update set looks = oltp.doubts.looks + 1
+on conflict (tenant_id, subject, type) do update set looks = oltp.consecutive_failures.looks + 1
 returning subject, looks, now() - since as age
 
--- name: end_doubts
-delete from oltp.doubts
+-- name: end_failures
+delete from oltp.consecutive_failures
 where tenant_id = :tenant_id and type = :type and subject <> all(cast(:kept as text[]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from controlplane.conditions import doubts
-from controlplane.conditions.doubts import Doubt, Patience
+from controlplane.conditions import failures
+from controlplane.conditions.failures import Failures, FailureThreshold
 from controlplane.conditions.model import Status, Verdict, bad, ok, unknown
 from controlplane.reconciler.ports import Finding
 from controlplane.reconciler.session import Session
@@ -16,10 +16,10 @@ from controlplane.reconciler.table import Row
 
 @dataclass(frozen=True)
 class Looked:
-    """The findings of one look, and the doubts about subjects whose condition is True."""
+    """The findings of one look, and the consecutive failures of subjects that are True."""
 
     findings: Sequence[Finding]
-    doubts: Mapping[str, Doubt]
+    failures: Mapping[str, Failures]
 
     def of(self, subject: str) -> list[Finding]:
         """Return the findings of one subject."""
@@ -38,7 +38,7 @@ async def look(
     wrong = {f.subject for f in findings if f.ok is False and f.subject in trusted}
     unanswered = {f.subject for f in findings if f.ok is None and f.subject in trusted}
     async with session.begin() as connection:
-        recorded = await doubts.record(
+        recorded = await failures.record(
             connection,
             snapshot.tenant.id,
             row.condition,
@@ -68,8 +68,8 @@ def held(
     verdict: Verdict,
     reason: str,
     findings: Sequence[Finding],
-    doubt: Doubt | None,
-    patience: Patience,
+    failed: Failures | None,
+    threshold: FailureThreshold,
 ) -> Verdict:
     """Return the verdict on a subject whose condition is True so far.
 
@@ -80,11 +80,11 @@ def held(
         return verdict
     if verdict.status is Status.UNKNOWN:
         return ok(reason, f"not confirmed by the last look: {verdict.message}")
-    if doubt is None or patience.is_over(doubt) or any(finding.gone for finding in findings):
+    if failed is None or threshold.is_reached(failed) or any(finding.gone for finding in findings):
         return verdict
-    minutes = int(doubt.age.total_seconds() // 60)
-    looks = f"look {doubt.looks} of {patience.looks}, {minutes} min after the first"
-    limit = f"{patience.period.total_seconds() / 60:g} min"
+    minutes = int(failed.age.total_seconds() // 60)
+    looks = f"look {failed.looks} of {threshold.looks}, {minutes} min after the first"
+    limit = f"{threshold.period.total_seconds() / 60:g} min"
     return ok(reason, f"wrong by {looks}, and taken for wrong after {limit}: {verdict.message}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from composition.phases import Adapters, make_phases
-from controlplane.conditions.doubts import Patience
+from controlplane.conditions.failures import FailureThreshold
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import CloudEngine, Configurator, Verifier
 
@@ -26,6 +26,6 @@ def standard(
             configurator=configurator,
             root_password=root_password,
             cloud_deadline=timedelta(minutes=30),
-            patience=Patience(),
+            threshold=FailureThreshold(),
         )
     )

@@ -61,7 +61,7 @@ create table oltp.conditions (
     last_transition_at timestamptz not null,
     primary key (tenant_id, subject, type)
 );
-create table oltp.doubts (
+create table oltp.consecutive_failures (
     tenant_id uuid not null references oltp.tenants on delete cascade,
     subject text not null,
     type text not null,
@@ -69,7 +69,8 @@ create table oltp.doubts (
     since timestamptz not null,
     primary key (tenant_id, subject, type)
 );
-comment on table oltp.doubts is 'conditions that are True and were wrong at the last looks';
+comment on table oltp.consecutive_failures is
+    'conditions that are True and were wrong at the last looks';
 create table oltp.operations (
     id uuid primary key,
     tenant_id uuid not null,
@@ -186,7 +187,7 @@ TENANT_TABLES = {
     "schedule": "select, update (due_at, priority, requests, attempts)",
     "digests": "select, insert",
     "secrets": None,
-    "doubts": None,
+    "consecutive_failures": None,
 }
 """What the API role may do within a tenant; None: nothing."""
 

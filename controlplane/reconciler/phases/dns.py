@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blueprint.tenant import Dns as Provider
-from controlplane.conditions.doubts import Patience
+from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import TENANT, Verdict, unknown
 from controlplane.reconciler.findings import Looked, held, look, verdict_of
 from controlplane.reconciler.phase import Phase, Verdicts
@@ -30,9 +30,9 @@ class Dns(Phase[Looked]):
         needs=("cloud",),
     )
 
-    def __init__(self, verifier: Verifier, patience: Patience) -> None:
+    def __init__(self, verifier: Verifier, threshold: FailureThreshold) -> None:
         self._verifier = verifier
-        self._patience = patience
+        self._threshold = threshold
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Looked:
         """Look up every name."""
@@ -58,7 +58,7 @@ class Dns(Phase[Looked]):
             own = observed.of(part)
             verdict = verdict_of(own, VERIFIED, waits=part in manual)
             if snapshot.conditions.is_true(part, self.row.condition):
-                doubt = observed.doubts.get(part)
-                verdict = held(verdict, VERIFIED, own, doubt, self._patience)
+                failures = observed.failures.get(part)
+                verdict = held(verdict, VERIFIED, own, failures, self._threshold)
             verdicts[part] = verdict
         return verdicts

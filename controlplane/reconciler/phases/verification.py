@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from blueprint.document import Domain, Host
-from controlplane.conditions.doubts import Patience
+from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import Verdict, aggregate, unknown
 from controlplane.reconciler.findings import held, verdict_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
@@ -79,7 +79,7 @@ class Verification(Phase[Findings]):
         verdict = verdict_of(own, VERIFIED) if own else unknown("NotSeen", "it was not asked for")
         if not snapshot.conditions.is_true(part, self.row.condition):
             return verdict
-        return held(verdict, VERIFIED, own, None, Patience())
+        return held(verdict, VERIFIED, own, None, FailureThreshold())
 
     def steps(self, observed: Findings, snapshot: Snapshot) -> Sequence[Step]:
         """Return hosts to configure again: outdated ones, or a verified address now fails."""

@@ -17,7 +17,7 @@ import pytest
 from composition.listening import listen
 from composition.phases import ROWS
 from controlplane.app import create_app
-from controlplane.conditions.doubts import Patience
+from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import NewKey, Scope, create_key
 from controlplane.identity.repository import add_key
@@ -70,7 +70,7 @@ class ControlPlane:
         self.platform = PLATFORM
         self.configurator: Configurator | None = None
         self.verifier: Verifier = MemoryInternet()
-        self.patience = Patience()
+        self.threshold = FailureThreshold()
         self.root_password: Callable[[int], str | None] = lambda _: None
         self.log: list[Any] = []
         self.file = directory / "acme.yaml"
@@ -109,7 +109,7 @@ class ControlPlane:
         phases: list[AnyPhase] = [
             Keys(),
             Cloud(engine, deadline=timedelta(minutes=5)),
-            Dns(self.verifier, self.patience),
+            Dns(self.verifier, self.threshold),
         ]
         if self.configurator is not None:
             phases = standard(

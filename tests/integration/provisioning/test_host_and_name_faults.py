@@ -21,7 +21,7 @@ from controlplane.ansible import faults as ansible
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.ansible.first_contact import SshServer
 from controlplane.authority.certificates import create_ca
-from controlplane.conditions.doubts import Patience
+from controlplane.conditions.failures import FailureThreshold
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import CloudState, Finding, HostSecrets, Login, ObservedHost
 from controlplane.verification import InternetVerifier
@@ -223,7 +223,7 @@ NAME_FAULTS: list[tuple[Code, str, Callable[[NameServer], object]]] = [
 def test_fault_of_a_name_is_shown_until_it_is_repaired(
     control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, zones: Zones
 ) -> None:
-    control_plane.patience = Patience(looks=1, period=timedelta())
+    control_plane.threshold = FailureThreshold(looks=1, period=timedelta())
     penguin.apply(FILE)
     control_plane.reconcile()
     for code, subject, cause in NAME_FAULTS:

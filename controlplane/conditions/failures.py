@@ -17,7 +17,7 @@ SQL = Queries(__file__, text)
 
 
 @dataclass(frozen=True)
-class Doubt:
+class Failures:
     """Consecutive wrong looks at a subject; looks without an answer do not count."""
 
     looks: int
@@ -26,15 +26,15 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Patience:
+class FailureThreshold:
     """When a condition that is True becomes False: after both."""
 
     looks: int = 3
     period: timedelta = timedelta(minutes=30)
 
-    def is_over(self, doubt: Doubt) -> bool:
+    def is_reached(self, failures: Failures) -> bool:
         """Return whether a wrong answer is no passing one."""
-        return doubt.looks >= self.looks and doubt.age >= self.period
+        return failures.looks >= self.looks and failures.age >= self.period
 
 
 async def record(
@@ -44,17 +44,17 @@ async def record(
     *,
     wrong: Sequence[str],
     unanswered: Sequence[str],
-) -> dict[str, Doubt]:
-    """Count one look at each wrong subject, and return their doubts.
+) -> dict[str, Failures]:
+    """Count one look at each wrong subject, and return their failures.
 
     Those of unanswered subjects stay; all others end.
     """
     names = {"tenant_id": tenant_id, "type": type_}
     kept = [*wrong, *unanswered]
-    await connection.execute(SQL.end_doubts, {**names, "kept": kept})
-    rows = await fetch_all(connection, SQL.doubt, _doubt, **names, subjects=list(wrong))
+    await connection.execute(SQL.end_failures, {**names, "kept": kept})
+    rows = await fetch_all(connection, SQL.count_failure, _failures, **names, subjects=list(wrong))
     return dict(rows)
 
 
-def _doubt(subject: str, looks: int, age: timedelta) -> tuple[str, Doubt]:
-    return subject, Doubt(looks, age)
+def _failures(subject: str, looks: int, age: timedelta) -> tuple[str, Failures]:
+    return subject, Failures(looks, age)

@@ -23,14 +23,14 @@ async def look(stepped: SteppedReconciler) -> str:
 
 
 async def pass_time(stepped: SteppedReconciler, minutes: int) -> None:
-    """Let the time of the database pass, for doubts."""
-    query = "update oltp.doubts set since = since - make_interval(mins => :minutes)"
+    """Let the time of the database pass, for consecutive failures."""
+    query = "update oltp.consecutive_failures set since = since - make_interval(mins => :minutes)"
     async with stepped.database.begin(CONTROLLER) as connection:
         await connection.execute(text(query), {"minutes": minutes})
 
 
-async def doubts(stepped: SteppedReconciler) -> list[tuple[str, int]]:
-    query = "select subject, looks from oltp.doubts order by subject"
+async def failures(stepped: SteppedReconciler) -> list[tuple[str, int]]:
+    query = "select subject, looks from oltp.consecutive_failures order by subject"
     async with stepped.database.begin(CONTROLLER) as connection:
         return [(row.subject, row.looks) for row in await connection.execute(text(query))]
 
@@ -63,7 +63,7 @@ async def test_wrong_answer_counts_after_three_looks_over_thirty_minutes(
     verified.internet.wrong.clear()
     assert await look(verified) == "True"
     assert await verified.published() == {"acme.example": True}
-    assert await doubts(verified) == []
+    assert await failures(verified) == []
 
 
 async def test_two_looks_are_not_enough_however_far_apart(verified: SteppedReconciler) -> None:
@@ -74,7 +74,7 @@ async def test_two_looks_are_not_enough_however_far_apart(verified: SteppedRecon
     assert await look(verified) == "False"
 
 
-async def test_right_answer_ends_a_doubt(verified: SteppedReconciler) -> None:
+async def test_right_answer_ends_failures(verified: SteppedReconciler) -> None:
     verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
     assert [await look(verified) for _ in range(3)] == ["True"] * 3
     await pass_time(verified, 40)
@@ -83,7 +83,7 @@ async def test_right_answer_ends_a_doubt(verified: SteppedReconciler) -> None:
     assert (await verified.shown_condition("DnsReady", DOMAIN))["message"] == ""
     verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
     assert await look(verified) == "True"
-    assert await doubts(verified) == [(DOMAIN, 1)]
+    assert await failures(verified) == [(DOMAIN, 1)]
 
 
 @pytest.mark.parametrize("code", sorted(faults.UNANSWERED, key=str), ids=str)
@@ -100,17 +100,17 @@ async def test_nothing_unanswered_turns_a_domain_off(
     assert await verified.condition("Ready") == ("True", "Ready")
 
 
-async def test_look_without_an_answer_neither_counts_nor_ends_a_doubt(
+async def test_look_without_an_answer_neither_counts_nor_ends_failures(
     verified: SteppedReconciler,
 ) -> None:
     verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
     await look(verified)
     verified.internet.wrong[AUTHORITATIVE] = faults.NO_ANSWER
     await look(verified)
-    assert await doubts(verified) == [(DOMAIN, 1)]
+    assert await failures(verified) == [(DOMAIN, 1)]
     verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
     await look(verified)
-    assert await doubts(verified) == [(DOMAIN, 2)]
+    assert await failures(verified) == [(DOMAIN, 2)]
 
 
 async def test_key_that_is_gone_turns_the_domain_off_at_once(verified: SteppedReconciler) -> None:
@@ -125,7 +125,7 @@ async def test_reverse_name_that_changes_leaves_its_address_on_for_a_while(
     verified.internet.wrong[ADDRESS, "fcrdns"] = faults.PTR_DIFFERENT
     await look(verified)
     assert await verified.condition("DnsReady", ADDRESS) == ("True", "DnsVerified")
-    assert await doubts(verified) == [(ADDRESS, 1)]
+    assert await failures(verified) == [(ADDRESS, 1)]
 
 
 @pytest.mark.parametrize("code", [faults.MISSING, faults.NO_ANSWER], ids=str)
@@ -135,16 +135,16 @@ async def test_domain_that_was_never_verified_waits(stepped: SteppedReconciler, 
     await stepped.step()
     expected = "Unknown" if code in faults.UNANSWERED else "False"
     assert await stepped.condition("DnsReady", DOMAIN) == (expected, code.reason)
-    assert await doubts(stepped) == []
+    assert await failures(stepped) == []
     assert await stepped.published() == {"acme.example": False}
 
 
-async def test_doubts_of_a_domain_end_with_it(stepped: SteppedReconciler) -> None:
+async def test_failures_of_a_domain_end_with_it(stepped: SteppedReconciler) -> None:
     await stepped.apply(domains=[{"name": "acme.example"}, {"name": "other.example"}])
     await stepped.step()
     stepped.internet.wrong["domain/other.example", "dns.authoritative"] = faults.MISSING
     await look(stepped)
-    assert await doubts(stepped) == [("domain/other.example", 1)]
+    assert await failures(stepped) == [("domain/other.example", 1)]
     assert (await stepped.apply()).status_code == 200
     await stepped.step()
-    assert await doubts(stepped) == []
+    assert await failures(stepped) == []
