@@ -79,6 +79,15 @@ class Installation:
         assert row is not None
         return int(row[0])
 
+    def begin_log_segment(self) -> None:
+        """Let PostgreSQL create a file of its write-ahead log, for what it writes on a full disk.
+
+        It refuses a transaction without space for tables, and ends without space for its log.
+        """
+        with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
+            admin.execute("select pg_switch_wal()")
+            admin.execute("select pg_logical_emit_message(false, 'x', 'x')")
+
     @contextmanager
     def serving(self, environment: dict[str, str]) -> Iterator[None]:
         """Run all parts without hosts; state and journal are on the disk as well."""
@@ -141,6 +150,7 @@ def test_full_disk_is_shown_and_its_repair_needs_no_second_purchase(
     file = installation.directory / "acme.yaml"
     file.write_text(FILE)
 
+    installation.begin_log_segment()
     disk.fill()
     refused = penguin("apply", "-f", str(file))
     assert refused.status == 1
@@ -158,6 +168,7 @@ def test_full_disk_is_shown_and_its_repair_needs_no_second_purchase(
 
         def append(self, paid: dict[str, str]) -> None:
             super().append(paid)
+            installation.begin_log_segment()
             disk.fill()
             refused_before.append(installation.refused_writes_of_state())
 
