@@ -86,7 +86,7 @@ class Installation:
         """
         with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
             admin.execute("select pg_switch_wal()")
-            admin.execute("select pg_logical_emit_message(false, 'x', 'x')")
+            admin.execute("select pg_logical_emit_message(true, 'x', 'x')")  # commits, so flushes
 
     @contextmanager
     def serving(self, environment: dict[str, str]) -> Iterator[None]:
