@@ -6,8 +6,8 @@ parts beyond ASCII, which need SMTPUTF8 at every hop (RFC 6531); address literal
 which nobody outside can reply to; numeric top-level domains, which do not exist (RFC 3696 section
 2); names, comments and control characters beside the address. Lengths are those of section 4.5.3.1
 and of the path (RFC 3696, erratum 1690). The domain is kept in lower case, since DNS ignores case.
-The local part of somebody else's address is kept as written (section 2.4); two addresses are
-compared by `folded`.
+The local part of an address in a domain of others is kept as written (section 2.4); two addresses
+are compared by `folded`.
 """
 
 from __future__ import annotations

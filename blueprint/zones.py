@@ -48,7 +48,7 @@ def overlap(one: DomainName, other: DomainName) -> bool:
 
 
 def occupied(domain: DomainSpec) -> DomainName:
-    """Return the name below which nothing of a domain's zone can belong to somebody else.
+    """Return the name below which nothing of a domain's zone can belong to another owner.
 
     It is the zone of the document. Else records that we write may be in any zone of the account
     that the domain is in, so it is the registered domain; in a zone that others write, only the

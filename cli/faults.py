@@ -145,7 +145,7 @@ PART_REFUSED = FAULTS.code(
     cause="A part of a mail file cannot be sent as it is, and nothing of a file is left out.",
     example={
         "name": "multipart/signed",
-        "reason": "the mail is written anew, so its signature would not fit",
+        "reason": "the mail is composed again, so its signature would not fit",
     },
 )
 UNWRITABLE = FAULTS.code(

@@ -66,10 +66,10 @@ def send(
 
 
 def _from_file(path: Path, given: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the message of a file, changed by options; name on stderr what is written anew."""
+    """Return the message of a file, changed by options; name on stderr what is rewritten."""
     content, left_out = read(path, given)
     if left_out:
-        print(f"written anew or left out: {', '.join(sorted(left_out))}", file=sys.stderr)
+        print(f"rewritten or left out: {', '.join(sorted(left_out))}", file=sys.stderr)
     return {**content, **given}
 
 

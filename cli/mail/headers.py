@@ -23,7 +23,7 @@ IDENTIFIER = re.compile(r"<[^<>\s]+>")
 HARMLESS = ("encoded word inside quoted string", "missing trailing whitespace after encoded-word")
 """What mail programs write, and the library reads right."""
 OF_THE_MAIL = {"mime-version", "content-type", "content-transfer-encoding", "content-disposition"}
-"""They describe the body, which is written anew."""
+"""They describe the body, which is composed again."""
 LEFT_OUT = re.compile(
     "date|message-id|received|return-path|delivered-to|envelope-to|delivery-date|status|lines|"
     "dkim-signature|domainkey-signature|authentication-results|received-spf|arc-.*|"
@@ -31,7 +31,7 @@ LEFT_OUT = re.compile(
     "user-agent|thread-index|thread-topic|content-language|content-length|content-id|"
     "content-description|accept-language|autocrypt|mailer|x-.*"
 )
-"""Fields that every mail gets anew, traces of a delivery, and notes of mail programs."""
+"""Fields that are new in every mail, traces of a delivery, and notes of mail programs."""
 
 registry = HeaderRegistry()
 

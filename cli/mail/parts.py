@@ -18,10 +18,10 @@ from kit.faults import Fault
 
 CONTAINERS = ("multipart/mixed", "multipart/related", "multipart/alternative")
 WHY = {
-    "multipart/signed": "the mail is written anew, so its signature would not fit",
-    "multipart/encrypted": "the mail is written anew, and encrypted mail is no body of it",
-    "application/pkcs7-mime": "signed and encrypted mail (S/MIME) cannot be written anew",
-    "application/x-pkcs7-mime": "signed and encrypted mail (S/MIME) cannot be written anew",
+    "multipart/signed": "the mail is composed again, so its signature would not fit",
+    "multipart/encrypted": "the mail is composed again, which encrypted content does not allow",
+    "application/pkcs7-mime": "signed and encrypted mail (S/MIME) cannot be composed again",
+    "application/x-pkcs7-mime": "signed and encrypted mail (S/MIME) cannot be composed again",
     "message/rfc822": "a mail inside a mail must not be encoded (RFC 2046 section 5.2.1)",
 }
 BROKEN = {

@@ -64,7 +64,7 @@ LOAD = """
 knotc conf-begin >/dev/null; knotc conf-unset "zone[$0]" >/dev/null; knotc conf-commit >/dev/null
 knotc conf-begin >/dev/null; knotc conf-set "zone[$0]" >/dev/null; knotc conf-commit >/dev/null
 """
-"""A zone that is configured anew is loaded from the journal."""
+"""A zone that is configured again is loaded from the journal."""
 
 
 class Knot:

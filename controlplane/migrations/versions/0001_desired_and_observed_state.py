@@ -227,7 +227,7 @@ def upgrade() -> None:
         _execute(f"grant select, insert, update, delete on oltp.{table} to {{controller}}")
         _open(table, "{controller}")
     _execute("grant usage on sequence oltp.fencing to {controller}")
-    # A tenant's claim is compared with those below the same registered domain, whoever has them.
+    # A tenant's claim is compared with those below the same registered domain, of any tenant.
     _execute(
         "create policy compared on oltp.domains for select to {api} using (registered = "
         "any(string_to_array(current_setting('app.claimed_domains', true), ' ')))"

@@ -83,7 +83,7 @@ def test_send_with_wait_fails_when_the_message_is_not_accepted(capsys):
     )
 
 
-def test_send_of_a_mail_file_sends_its_attachment_and_names_what_is_written_anew(tmp_path, capsys):
+def test_send_of_a_mail_file_sends_its_attachment_and_names_what_is_rewritten(tmp_path, capsys):
     api = Api()
     file = tmp_path / "mail.eml"
     file.write_text(
@@ -94,7 +94,7 @@ def test_send_of_a_mail_file_sends_its_attachment_and_names_what_is_written_anew
     assert api.sent[0]["text"] == "See the file"
     [attachment] = api.sent[0]["attachments"]
     assert attachment["filename"] == "offer.pdf"
-    assert "written anew or left out: Date" in capsys.readouterr().err
+    assert "rewritten or left out: Date" in capsys.readouterr().err
 
 
 def test_send_of_a_mail_file_with_copies_queues_nothing(tmp_path, capsys):
