@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lab.cloudflare.account import CloudflareAccount
+from lab.cloudflare.account import EMAIL, GLOBAL_KEY, CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.emulator_server import serve
 from lab.memory import MemoryNameserver
+
+from .cloudflare_client import Client
 
 TOKEN = "lab-token-of-forty-characters-0123456789"
 
@@ -53,3 +55,28 @@ def url(emulator: tuple[Emulator, str], cloudflare_account: CloudflareAccount) -
 @pytest.fixture
 def zone(cloudflare_account: CloudflareAccount) -> str:
     return str(cloudflare_account.create_zone("acme.example")["id"])
+
+
+@pytest.fixture
+def account(cloudflare_account: CloudflareAccount) -> CloudflareAccount:
+    return cloudflare_account
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    client = Client(url, {"Authorization": f"Bearer {TOKEN}"})
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def owner(url: str) -> Iterator[Client]:
+    """The account's owner, with the global key."""
+    client = Client(url, {"X-Auth-Email": EMAIL, "X-Auth-Key": GLOBAL_KEY})
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def records(zone: str) -> str:
+    return f"/zones/{zone}/dns_records"
