@@ -216,7 +216,7 @@ class Buckets:
                 bucket.expected = 0
                 self._rounds.remove(bucket)
             else:
-                bucket.expected = max(bucket.expected, 2 * count)
+                bucket.expected = max(bucket.expected, GUESS)
 
     def failed(self, claims: Iterable[Claim]) -> None:
         """Take note of claims whose answer was lost: their buckets are read from the beginning."""

@@ -194,8 +194,9 @@ select id, begun_at is not null as is_unknown from gone
 -- Deleted where they are read; a bucket that they name is filled.
 with arrived as (
     delete from queue.arrivals where ctid = any(array(
-        select ctid from queue.arrivals where slot = any(%(slots)s) limit %(most)s for update skip locked))
-    returning tenant_id, bucket_id, priority, due_at, jobs
+        select ctid from queue.arrivals where number > %(after)s and slot = any(%(slots)s)
+        order by number limit %(most)s for update skip locked))
+    returning number, tenant_id, bucket_id, priority, due_at, jobs
 ), filled as (
     update queue.buckets set filled = true
     where id in (select bucket_id from arrived) and not filled
@@ -205,7 +206,7 @@ with arrived as (
     where tenants.tenant_id = arrived.tenant_id
 )
 select bucket_id, min(priority) as priority, min(due_at) as due_at, sum(jobs)::integer as jobs,
-    bool_or(priority is null) as is_changed
+    bool_or(priority is null) as is_changed, (select max(number) from arrived) as last
 from arrived where bucket_id is not null group by bucket_id
 
 -- name: buckets

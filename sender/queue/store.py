@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,8 @@ from sender.queue.buckets import START, Arrival, BucketRow, Claim, Position
 from sender.queue.model import Job, Outcome
 
 SQL: Queries[str] = Queries(__file__, str)
+SHARE = 20
+"""How many times longer than it takes to read all arrivals is waited before they are read again."""
 BATCH = 1000
 """Rows of one statement that tidies up."""
 
@@ -55,6 +58,8 @@ class Store:
         self._lease = lease
         self._worker = 0
         self._claims = 0
+        self._last = 0
+        self._next_whole = 0.0
 
     async def register(self, name: str) -> None:
         """Become a new worker; what an earlier one of this process holds is recovered."""
@@ -158,11 +163,23 @@ class Store:
         await self._run(SQL.due_jobs, {"slots": list(slots), "most": BATCH})
 
     async def arrivals(self, slots: Sequence[int]) -> list[Arrival]:
-        """Return what came since the last call."""
-        rows = await self._run(SQL.arrivals, {"slots": list(slots), "most": 10 * BATCH})
+        """Return what came since the last call.
+
+        Rows that were read stay in the index while an old transaction is open. So the whole index
+        is read only as often as that costs little; otherwise its end, where new rows are. What was
+        committed out of order is found by the next reading of the whole.
+        """
+        began = time.monotonic()
+        whole = began >= self._next_whole
+        after = 0 if whole else self._last - BATCH
+        values = {"slots": list(slots), "most": 10 * BATCH, "after": after}
+        rows = await self._run(SQL.arrivals, values)
+        if whole:
+            self._next_whole = began + (time.monotonic() - began) * SHARE
+        self._last = max(self._last, *(row[5] for row in rows)) if rows else self._last
         return [
             Arrival(id_, START if is_changed else (priority, due_at, UUID(int=0)), jobs, is_changed)
-            for id_, priority, due_at, jobs, is_changed in rows
+            for id_, priority, due_at, jobs, is_changed, _ in rows
         ]
 
     async def buckets(
