@@ -10,7 +10,7 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
-setup: ## Install what everything needs: packages, Python, Pulumi engine
+setup: ## Install what is needed: packages, Python, Pulumi engine
 	@python3 -m tools.bootstrap
 
 .PHONY: demo
@@ -50,7 +50,7 @@ bench: setup ## Measure against named peers; results in build/bench.json
 	@$(PY) -m tests.bench
 
 .PHONY: bench-queue
-bench-queue: setup ## Measure sender.queue beside other queues, which it installs below build/
+bench-queue: setup ## Measure the queue beside others, installed below build/
 	@$(PY) -m tests.bench.queue
 
 .PHONY: docs

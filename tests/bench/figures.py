@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from kit.paths import checkout
 
@@ -20,9 +21,9 @@ class Figure:
     ratio: float | None = None
 
 
-def store(figures: Sequence[Figure], prefix: str = "") -> None:
+def store(figures: Sequence[Figure], prefix: str = "", path: Path | None = None) -> None:
     """Replace the lines with this prefix and a colon in their names; without it, all others."""
-    path = checkout() / "build" / "bench.json"
+    path = path or checkout() / "build" / "bench.json"
     path.parent.mkdir(exist_ok=True)
     before = json.loads(path.read_text()) if path.exists() else []
     kept = [line for line in before if _prefix(line["name"]) != prefix]

@@ -99,7 +99,12 @@ class Queue(Contender):
         return client
 
     async def waiting(self) -> int:
-        query = "select count(*) from awa.jobs where state in ('available', 'running')"
+        # Its view of jobs does not show those that are claimed for a short time.
+        query = """
+            select (select sum(last_value) from pg_sequences
+                    where schemaname = 'awa' and sequencename like 'queue_enqueue_seq_%')
+                - (select count(*) from awa.jobs where state = 'completed')
+        """
         async with await psycopg.AsyncConnection.connect(self.url) as connection:
             row = await (await connection.execute(query)).fetchone()
             return int(row[0]) if row else 0

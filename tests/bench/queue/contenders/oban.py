@@ -46,7 +46,7 @@ class Queue(Contender):
     """Acknowledges in batches, each time before it claims."""
 
     title = distribution = "oban"
-    kill = "what is at risk, after 60 s (refresher.max_age) and a rescue (60 s)"
+    kill = "what is at risk, after 5 min (lifeline.rescue_after)"
     jobs = 12_000
 
     def settings(self, mode: Mode, concurrency: int) -> list[Setting]:
