@@ -137,9 +137,10 @@ async def listen(
 
 async def pace(contender: Contender, *, count: int, rate: float, layout: str) -> Any:
     """Enqueue at a steady rate jobs that carry the time; return the rate that was reached."""
-    began = time.monotonic()
-    sent = 0
+    sent = 1
     async with contender.producer(1, layout, "") as producer:
+        await producer.single(time.monotonic())
+        began = time.monotonic()
         while sent < count:
             due = min(count, int((time.monotonic() - began) * rate) + 1)
             if due - sent == 1:
@@ -159,8 +160,6 @@ async def waiting(contender: Contender) -> Any:
 STEPS: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {
     step.__name__: step for step in (describe, prepare, fill, enqueue, drain, listen, pace, waiting)
 }
-
-
 UNSTOPPED = ("drain", "listen")
 """Steps that leave a worker running: how it stops is not measured."""
 
