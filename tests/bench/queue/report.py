@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import mean, median
 
 from tests.bench.figures import Figure
 from tests.bench.queue.contender import Mode
@@ -72,8 +73,8 @@ def table(queues: Sequence[Measured]) -> Iterator[str]:
             for load in ("idle", "half")
         ]
         costs = results.costs
-        cells.append(f"{sum(c.wal for c in costs) / len(costs):,.0f} B" if costs else "")
-        cells.append(f"{sum(c.versions for c in costs) / len(costs):.1f}" if costs else "")
+        cells.append(f"{mean(cost.wal for cost in costs):,.0f} B" if costs else "")
+        cells.append(f"{mean(cost.versions for cost in costs):.1f}" if costs else "")
         seen = "" if results.repeated is None else f"{results.repeated} seen; "
         yield f"| {queue.facts['title']} | {' | '.join(cells)} | {seen}{queue.facts['kill']} |"
     yield ""
@@ -93,27 +94,45 @@ def title_of(queue: Measured) -> str:
 def goals(queues: Sequence[Measured]) -> Iterator[str]:
     """Yield a line for each goal."""
     for goal in GOALS:
+        name = f"{goal.name}, to {goal.rival or 'the best durable rival'}"
         found = compared(queues, goal.value, goal.rival)
         if found is None:
-            yield f"not measured   {goal.name}"
+            yield f"not measured   {name}"
             continue
         peer, ratio = found
         held = "holds         " if ratio >= goal.ratio else "DOES NOT HOLD "
-        yield f"{held} {goal.name}: {ratio:.2f} of {peer}, goal {goal.ratio}"
+        yield f"{held} {name}: {ratio:.2f} of {peer}, goal {goal.ratio}"
 
 
 def figures(queues: Sequence[Measured]) -> Iterator[Figure]:
     """Yield the lines of build/bench.json."""
-    values: dict[str, Value] = {DRAINS[mode]: _drained(*mode) for mode in MODES}
-    values |= {title: _enqueued(kind) for kind, title in KINDS.items()}
-    for queue in queues:
-        for name, value in values.items():
-            if (rate := value(queue.results)) is None:
-                continue
-            found = compared(queues, value) if queue.name == OURS else None
+    for goal in GOALS:
+        found = compared(queues, goal.value, goal.rival)
+        own = next((goal.value(queue.results) for queue in queues if queue.name == OURS), None)
+        if own is not None:
+            beside = f", beside {goal.rival}" if goal.rival else ""
             peer, ratio = found or (None, None)
-            title = f"queue: {name}, {queue.facts['title']}"
-            yield Figure(title, rate, "jobs/s", peer, ratio)
+            yield Figure(f"queue: {goal.name}, {OURS}{beside}", own, "jobs/s", peer, ratio)
+    for queue in queues:
+        for name, value, unit in others(queue):
+            yield Figure(f"queue: {name}, {queue.name}", value, unit)
+
+
+def others(queue: Measured) -> Iterator[tuple[str, float, str]]:
+    """Yield what has no goal: all of rivals, and the rest of ours."""
+    results = queue.results
+    for (kind, way), rates in results.enqueues.items():
+        if queue.name != OURS or way:
+            yield f"{KINDS[kind]}{way and f', {way}'}", median(rates), "jobs/s"
+    for mode, rates in results.drains.items():
+        if queue.name != OURS:
+            yield DRAINS[mode], median(rates), "jobs/s"
+    for load, (half, most) in results.delays.items():
+        yield f"delay, {load}, p50", half, "ms"
+        yield f"delay, {load}, p99", most, "ms"
+    if results.costs:
+        yield "WAL of a job", mean(cost.wal for cost in results.costs), "B"
+        yield "dead rows of a job", mean(cost.versions for cost in results.costs), ""
 
 
 def compared(

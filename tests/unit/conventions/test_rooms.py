@@ -120,11 +120,24 @@ def test_the_page_of_dependencies_lists_each_and_nothing_else() -> None:
     assert sorted(name for name in listed if name != "Package") == sorted(running | developing)
 
 
-def test_the_lock_file_has_a_hash_for_everything_and_names_no_index() -> None:
-    text = (checkout() / "requirements" / "lock.txt").read_text()
-    entries = [entry for entry in text.split("\n") if entry and not entry.startswith(" ")]
+def test_the_lock_file_has_all_that_is_declared() -> None:
     running, developing = declared()
-    assert running | developing <= {entry.partition("==")[0] for entry in entries}
-    assert all("==" in entry and entry.endswith("\\") for entry in entries)
-    lines = [line.strip() for line in text.splitlines() if line.startswith(" ")]
+    assert running | developing <= {entry.partition("==")[0] for entry in entries("lock.txt")}
+    assert measured() <= {entry.partition("==")[0] for entry in entries("bench-queue.txt")}
+
+
+@pytest.mark.parametrize("file", ["lock.txt", "bench-queue.txt"])
+def test_a_lock_file_has_a_hash_for_everything_and_names_no_index(file: str) -> None:
+    assert all("==" in entry and entry.endswith("\\") for entry in entries(file))
+    lines = [line.strip() for line in locked(file) if line.startswith(" ")]
     assert all(line.startswith("--hash=sha256:") for line in lines)
+
+
+def entries(file: str) -> list[str]:
+    """Return the lines of a lock file that name a package."""
+    return [line for line in locked(file) if line and not line.startswith(" ")]
+
+
+def locked(file: str) -> list[str]:
+    """Return the lines of a lock file."""
+    return (checkout() / "requirements" / file).read_text().splitlines()
