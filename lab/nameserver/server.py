@@ -13,8 +13,8 @@ import dns.query
 import dns.reversename
 
 from kit.waiting import wait_until
+from lab.agenda import Agenda
 from lab.guest import RESOLVER, Guest
-from lab.hostwinds.agenda import Agenda
 from lab.nameserver.guest import QUICK, QUICK_FILE, REGISTRY, SERVERS, TRUST_ANCHOR
 from lab.nameserver.knot import NS_TTL, PAUSE_SECONDS, Knot, failed
 from lab.ports import Rule
@@ -39,8 +39,7 @@ class KnotNameserver:
         self._delegated: set[str] = set()
         self._lock = threading.RLock()
         self._changes = Agenda(time.monotonic)
-        self.lag: dict[str, float] = {}
-        """Seconds from a change to its answer, by zone."""
+        self._lag: dict[str, float] = {}
 
     def start(self) -> None:
         """Boot, create all zones from the root down, and wait until the resolver answers."""
@@ -73,6 +72,10 @@ class KnotNameserver:
         """End the guest."""
         self._changes.stop()
         self._guest.destroy()
+
+    def has(self, zone: str) -> bool:
+        """Tell whether this is a zone of a customer."""
+        return zone in self._customers.zones
 
     def create_zone(self, zone: str) -> None:
         """Serve a zone, not yet delegated."""
@@ -124,7 +127,15 @@ class KnotNameserver:
         Where the zone lags, it is served that much later.
         """
         update = partial(self._of(zone).replace, zone, name, kind, ttl, list(rdata))
-        self._changes.after(self.lag.get(zone, 0), update)
+        self._changes.after(self._lag.get(zone, 0), update)
+
+    def set_lag(self, zone: str, seconds: float) -> None:
+        """Serve changes of a zone so much later from now on.
+
+        Earlier changes are served at once, so that none is overtaken by a later one.
+        """
+        self._lag[zone] = seconds
+        self._changes.run_all()
 
     def set_servers(self, zone: str, names: Sequence[str]) -> None:
         """Replace the name servers of a zone, in the zone and in its parent."""

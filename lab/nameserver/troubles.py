@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -57,7 +58,7 @@ class NameTroubles:
     def inject(self, name: str, zone: str | None = None, seconds: float = 0) -> None:
         """Switch a trouble on; raises ValueError for one that does not exist or lacks its zone.
 
-        `lag` is how many seconds later changes of a zone are served; `signed` stays.
+        `seconds` is how much later changes of a zone that lags are served; `signed` stays.
         """
         if name not in self.names:
             raise ValueError(f"{name} is not a trouble; use one of: {', '.join(self.names)}")
@@ -66,11 +67,15 @@ class NameTroubles:
             return
         if zone is None:
             raise ValueError(f"{name} needs a zone")
+        if not self._nameserver.has(zone):
+            raise ValueError(f"there is no zone {zone}")
         if name == "signed":
             self._nameserver.sign(zone)
         elif name == "lag":
-            self._nameserver.lag[zone] = seconds
-            self._begin((name, zone), lambda: partial(self._nameserver.lag.pop, zone, None))
+            if not 0 < seconds < math.inf:
+                raise ValueError("lag needs seconds")
+            self._nameserver.set_lag(zone, seconds)
+            self._begin((name, zone), lambda: partial(self._nameserver.set_lag, zone, 0))
         else:
             self._begin((name, zone), partial(self._of_zone[name], zone))
 
