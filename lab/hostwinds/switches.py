@@ -130,6 +130,8 @@ class Settings(BaseModel):
     """`odd`: a custom line with a nested price, lines without price, size or readable number, a
     test line at 0, and texts with separators and units are among the plain ones."""
     price_list: Literal["object", "array"] = "object"
+    catalogue: Literal["array", "by_id"] = "array"
+    """Form of the lists of locations and images, which no source gives."""
     size_unit: Literal["GB", "MB"] = "GB"
     """Unit of `ram` in price list and instance objects; no source states it."""
 

@@ -123,7 +123,7 @@ def test_profile_that_worked_is_restored_when_another_lets_less_pass(
 def test_profile_without_ssh_of_an_interrupted_run_is_not_restored(
     hostwinds_account: HostwindsAccount, client: Client, server: int
 ) -> None:
-    hostwinds_account.set_profile(server, "smtp")
+    hostwinds_account.set_profile(hostwinds_account.owned(server), "smtp")
     with fault_shown(FIREWALL_PROFILE_LACKS, profile="web", service_id=server, lacks=...):
         protect(client, server, "web", NEEDS)
     assert client.firewall(server).name == "default"

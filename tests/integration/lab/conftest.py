@@ -1,4 +1,4 @@
-"""A Cloudflare account behind its emulator."""
+"""A server for the emulator of each test, and a Cloudflare account behind its emulator."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Emulator:
 def emulator() -> Iterator[tuple[Emulator, str]]:
     emulator = Emulator()
     server = serve(emulator)
-    yield emulator, f"{server.url}/client/v4"
+    yield emulator, server.url
     server.stop()
 
 
@@ -49,7 +49,7 @@ def emulator() -> Iterator[tuple[Emulator, str]]:
 def url(emulator: tuple[Emulator, str], cloudflare_account: CloudflareAccount) -> str:
     server, address = emulator
     server.app = create_app(cloudflare_account)
-    return address
+    return f"{address}/client/v4"
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class OverEmulators:
 
     def end(self, label: str) -> None:
         [server] = [s for s in self._cloud.hostwinds.all_servers() if s.srvrname == label]
-        self._cloud.hostwinds.terminate(server.serviceid)
+        self._cloud.hostwinds.end(server.serviceid)
 
     def hide_zone(self, zone: str) -> None:
         self._cloud.cloudflare.unreadable.add(zone)
