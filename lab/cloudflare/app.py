@@ -6,27 +6,31 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from kit.faults import Fault
 from lab.cloudflare import query
-from lab.cloudflare.account import CloudflareAccount
+from lab.cloudflare.account import NAME_SERVERS, CloudflareAccount
 from lab.cloudflare.bindfile import exported
 from lab.cloudflare.control import control_routes
 from lab.cloudflare.errors import (
     Refusal,
     bad_body,
+    bad_file,
     internal,
     no_route,
-    not_permitted,
     out_of_reach,
+    wrong_kind,
 )
+from lab.cloudflare.limits import REQUESTS, WINDOW, Limited
 from lab.cloudflare.tokens import Permission, Token
 
 T = TypeVar("T")
@@ -52,6 +56,7 @@ def create_app(account: CloudflareAccount) -> Starlette:
         RECORDS: {"GET": api.list_records, "POST": api.create_record},
         f"{RECORDS}/batch": {"POST": api.batch},
         f"{RECORDS}/export": {"GET": api.export},
+        f"{RECORDS}/import": {"POST": api.import_file},
         f"{RECORDS}/{{record}}": {
             "GET": api.show_record,
             "PUT": api.replace_record,
@@ -89,12 +94,14 @@ def _guarded(
         faults, writes = account.faults, request.method != "GET"
         headers: dict[str, str] = {}
         try:
-            wait = account.limit.count()
-            headers = account.limit.headers()
-            if wait:
-                headers["retry-after"] = str(wait)
-                raise _limited()
+            try:
+                account.burst.count()
+                account.limit.count()
+            finally:
+                headers = account.limit.headers()
             token = account.tokens.authenticated(request.headers)
+            if faults.consume("dropped"):
+                return _Broken()
             if faults.consume("slow"):
                 await asyncio.sleep(SLOW_SECONDS)
             if injected := _injected(account, writes=writes):
@@ -106,18 +113,17 @@ def _guarded(
                 raise no_route(request.url.path.removeprefix(PREFIX))
             if zone := request.path_params.get("zone"):
                 name = await run_in_threadpool(account.name_of, zone)
-                if not token.reaches(name):
-                    raise out_of_reach()
-                if writes and name in token.read_only:
-                    raise not_permitted()
+                token.require_zone(name, writes=writes)
             response = await handler(request, token)
         except Fault:  # the name server behind us
             return _refused(internal(), headers)
+        except HTTPException:  # a form that cannot be read
+            return _refused(bad_body(), headers)
         except Refusal as refusal:
             wrapped = refusal.code != 10000 and faults.consume("old_wrapper")
             return _refused(_wrapped(refusal) if wrapped else refusal, headers)
         if writes and faults.consume("lost_answer"):
-            return _LostAnswer()
+            return _Broken()
         response.headers.update(headers)
         return response
 
@@ -128,7 +134,7 @@ def _injected(account: CloudflareAccount, *, writes: bool) -> Refusal | None:
     """Return the failure that a test asked for."""
     faults = account.faults
     if faults.consume("rate_limited"):
-        return _limited()
+        return Limited(REQUESTS, WINDOW, WINDOW)
     if faults.consume("out_of_reach"):
         return out_of_reach()
     if faults.consume("refused_with_200"):
@@ -162,8 +168,10 @@ class _Api:
         name, account = body.get("name"), body.get("account")
         if not isinstance(account, dict) or account.get("id") != self._account.id:
             raise out_of_reach()
-        if not isinstance(name, str) or "." not in name:
-            raise Refusal(1097, f"{name} is not a registered domain")
+        if not isinstance(name, str):
+            raise wrong_kind("name")
+        if body.get("type", "full") != "full":
+            raise wrong_kind("type")
         return _answered(await self._run(self._account.create_zone, name, token.permissions))
 
     async def show_zone(self, request: Request, token: Token) -> Response:
@@ -185,12 +193,14 @@ class _Api:
 
     async def check_activation(self, request: Request, token: Token) -> Response:
         token.require(Permission.ZONE_EDIT)
-        return _answered({"id": request.path_params["zone"]})
+        zone = request.path_params["zone"]
+        await self._run(self._account.check_activation, zone)
+        return _answered({"id": zone})
 
     async def list_records(self, request: Request, token: Token) -> Response:
         token.require(Permission.DNS_READ)
         zone = request.path_params["zone"]
-        shadows = request.query_params.get("include_shadow_metadata") == "true"
+        shadows = _with_shadows(request)
         records = await run_in_threadpool(self._account.records, zone, shadows=shadows)
         return _page(query.chosen_records(records, request.query_params), request, default=100)
 
@@ -202,7 +212,10 @@ class _Api:
     async def show_record(self, request: Request, token: Token) -> Response:
         token.require(Permission.DNS_READ)
         zone, record = request.path_params["zone"], request.path_params["record"]
-        return _answered(await self._run(self._account.record, zone, record))
+        shadows = _with_shadows(request)
+        return _answered(
+            await run_in_threadpool(self._account.record, zone, record, shadows=shadows)
+        )
 
     async def replace_record(self, request: Request, token: Token) -> Response:
         return await self._write(self._account.replace, request, token)
@@ -226,7 +239,21 @@ class _Api:
         zone = request.path_params["zone"]
         records = await run_in_threadpool(self._account.records, zone)
         name = await run_in_threadpool(self._account.name_of, zone)
-        return PlainTextResponse(exported(name, records))
+        return PlainTextResponse(exported(name, NAME_SERVERS, records))
+
+    async def import_file(self, request: Request, token: Token) -> Response:
+        token.require(Permission.DNS_WRITE)
+        async with request.form() as form:
+            file, proxied = form.get("file"), form.get("proxied", "false")
+            content = await file.read() if isinstance(file, UploadFile) else file
+        if content is None or proxied not in ("true", "false"):
+            raise wrong_kind("file" if content is None else "proxied")
+        try:
+            text = content.decode() if isinstance(content, bytes) else content
+        except UnicodeDecodeError:
+            raise bad_file("it is not UTF-8") from None
+        zone, run = request.path_params["zone"], self._account.import_file
+        return _answered(await run_in_threadpool(run, zone, text, proxied=proxied == "true"))
 
     async def show_routing(self, request: Request, token: Token) -> Response:
         token.require(Permission.ZONE_READ)
@@ -262,8 +289,8 @@ class _Api:
         return await run_in_threadpool(function, *arguments)
 
 
-class _LostAnswer(Response):
-    """Breaks the connection after the request has taken effect."""
+class _Broken(Response):
+    """Breaks the connection in the middle of the answer."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         start = {"status": 200, "headers": [(b"content-length", b"64")]}
@@ -272,14 +299,23 @@ class _LostAnswer(Response):
 
 
 async def _document(request: Request) -> dict[str, Any]:
-    """Return the JSON object of a body."""
+    """Return the JSON object of a body, whose texts can be written."""
     try:
-        body = json.loads(await request.body())
-    except ValueError:
+        body = json.loads(await request.body(), parse_constant=_not_json)
+        json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         raise bad_body() from None
     if not isinstance(body, dict):
         raise bad_body()
     return body
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _with_shadows(request: Request) -> bool:
+    return request.query_params.get("include_shadow_metadata") == "true"
 
 
 def _page(items: list[Any], request: Request, default: int) -> Response:
@@ -298,18 +334,10 @@ def _refused(refusal: Refusal, headers: Mapping[str, str]) -> Response:
         error["error_chain"] = [{"code": code, "message": text} for code, text in refusal.chain]
     errors = [error, *({"code": code, "message": text} for code, text in refusal.more)]
     envelope = {"result": None, "success": False, "errors": errors, "messages": []}
-    return JSONResponse(envelope, refusal.status, headers=dict(headers))
+    return JSONResponse(envelope, refusal.status, headers={**headers, **refusal.headers})
 
 
 def _wrapped(refusal: Refusal) -> Refusal:
     """Return a refusal as it was answered before October 2024."""
     chain = ((refusal.code, str(refusal)),)
     return Refusal(1004, "DNS Validation Error", refusal.status, chain=chain)
-
-
-def _limited() -> Refusal:
-    text = (
-        "More than 1200 requests per 300 seconds reached. Please wait and consider throttling "
-        "your request speed"
-    )
-    return Refusal(10100, text, 429)

@@ -11,7 +11,7 @@ import dns.exception
 import dns.name
 
 from lab.cloudflare import data as by_data
-from lab.cloudflare.errors import Refusal
+from lab.cloudflare.errors import Refusal, wrong_kind
 from lab.cloudflare.limits import Plan
 
 PROXIABLE = ("A", "AAAA", "CNAME")
@@ -32,6 +32,7 @@ NOT_PROXIABLE = tuple(
 )
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]+")
+LONGEST_NAME = 253
 CODES = {"A": 9005, "AAAA": 9006, "CNAME": 9007, "NS": 9008, "MX": 9009}
 """Codes of a wrong content; for other types it is chosen."""
 
@@ -61,7 +62,7 @@ def normalised(body: Mapping[str, Any], zone: str, plan: Plan) -> dict[str, Any]
     record |= {
         "proxiable": proxiable,
         "proxied": proxied,
-        "ttl": AUTOMATIC_TTL if proxied else _ttl(body.get("ttl", AUTOMATIC_TTL)),
+        "ttl": AUTOMATIC_TTL if proxied else _ttl(body.get("ttl", AUTOMATIC_TTL), plan),
         "settings": _settings(kind, body.get("settings")),
         "meta": {},
         "comment": _comment(body.get("comment"), plan),
@@ -125,7 +126,7 @@ def _name(given: object, zone: str) -> str:
         return zone
     if name != zone and not name.endswith(f".{zone}"):
         name = f"{name}.{zone}"
-    if len(name) > 253 or not NAME.fullmatch(name):
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
         raise Refusal(9000, "DNS name is invalid.")
     return name
 
@@ -178,7 +179,15 @@ def _text(content: str) -> str:
 
 
 def _split(text: str) -> list[str]:
-    return [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
+    """Split a text into strings of at most 255 octets, between characters."""
+    strings, size = [""], 0
+    for character in text:
+        size += len(character.encode())
+        if size > CHUNK:
+            strings.append("")
+            size = len(character.encode())
+        strings[-1] += character
+    return strings
 
 
 def _is_proxiable(kind: str, content: str) -> bool:
@@ -201,7 +210,11 @@ def _proxied(given: object, kind: str, *, proxiable: bool) -> bool:
 
 def _settings(kind: str, given: object) -> dict[str, Any]:
     own = {"flatten_cname": False} if kind == "CNAME" else {}
-    return {**own, **given} if isinstance(given, dict) else own
+    if given is None:
+        return own
+    if not isinstance(given, dict) or not all(isinstance(value, bool) for value in given.values()):
+        raise wrong_kind("settings")
+    return {**own, **given}
 
 
 def _comment(given: object, plan: Plan) -> str | None:
@@ -225,11 +238,11 @@ def _tags(given: object, plan: Plan) -> list[str]:
     return sorted(map(str, tags))
 
 
-def _ttl(given: object) -> int:
+def _ttl(given: object, plan: Plan) -> int:
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise Refusal(9022, "TTL must be a number, not a string.")
-    if given != AUTOMATIC_TTL and not 60 <= given <= 86400:
-        raise Refusal(9021, "Invalid TTL. Must be between 60 and 86400 seconds, or 1.")
+    if given != AUTOMATIC_TTL and not plan.ttl <= given <= 86400:
+        raise Refusal(9021, f"Invalid TTL. Must be between {plan.ttl} and 86400 seconds, or 1.")
     return int(given)
 
 
