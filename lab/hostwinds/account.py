@@ -343,6 +343,11 @@ class HostwindsAccount:
         server.profiles = [*kept, name]
         self._filter(server)
 
+    def suspend(self, server: Server, *, suspended: bool) -> None:
+        """Suspend a server, which nothing reaches then, or end that."""
+        server.suspended = suspended
+        self._filter(server)
+
     def make_profile(
         self, name: str, ports: Sequence[int] = (), rules: Sequence[dict[str, Any]] = ()
     ) -> str:
@@ -367,7 +372,8 @@ class HostwindsAccount:
                 self._filter(server)
 
     def _filter(self, server: Server) -> None:
-        rules = self.profiles.rules(server.profiles) if server.open else []
+        reachable = server.open and not server.suspended
+        rules = self.profiles.rules(server.profiles) if reachable else []
         self._machines.filter(server.serviceid, rules)
 
     # Money

@@ -9,6 +9,7 @@ from typing import Any
 from lab.hostwinds import catalogue, documents
 from lab.hostwinds.actions import Actions, Form, done, number, required
 from lab.hostwinds.errors import ProviderError
+from lab.hostwinds.switches import OWN_USERID
 
 HOST_NAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 """A full host name in lower case, as a PTR needs."""
@@ -72,7 +73,8 @@ class Networking(Actions):
         return self._later(action, message, lambda: self._account.power("reboot", service))
 
     def get_firewall_profiles(self, form: Form) -> Any:
-        names = self._account.profiles.names(own=self._settings.key == "valid")
+        is_own = self._settings.key == "valid" and self._settings.userid == OWN_USERID
+        names = self._account.profiles.names(own=is_own)
         objects = [{"id": f"profile-{name}", "name": name} for name in names]
         shown: Any = {
             "objects": objects,

@@ -84,8 +84,9 @@ class Portal:
         account = self._account
         server = account.owned(service_id)
         server.locked = bool(body.get("locked", server.locked))
-        server.suspended = bool(body.get("suspended", server.suspended))
         server.srvrname = str(body.get("name", server.srvrname))
+        if "suspended" in body:
+            account.suspend(server, suspended=bool(body["suspended"]))
         if "profile" in body:
             if body["profile"] not in account.profiles.names():
                 raise ProviderError(None, "Firewall profile not found.")

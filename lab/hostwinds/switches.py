@@ -71,6 +71,8 @@ ODD_BODIES: dict[str, Any] = {
 }
 """Bodies of other shapes, all with HTTP status 200: what billing systems of this kind answer."""
 
+OWN_USERID = 1
+"""The account whose portal this is."""
 Form = Literal["array", "text", "null"]
 
 
@@ -104,7 +106,7 @@ class Settings(BaseModel):
     """`rotated`: the catalogue answers; whatever concerns instances says that the serviceid is
     not valid, listings included. Some keys of other accounts answer the same. `expired`: every
     call is `Not Authorized!`."""
-    userid: int = 1
+    userid: int = OWN_USERID
     """The account that the key is of. Another number: its list is another one, and it is that
     account which an order charges."""
 

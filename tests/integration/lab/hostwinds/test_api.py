@@ -109,7 +109,9 @@ def test_instance_listed_shows_its_secrets(api: Api, hostwinds_account: Hostwind
     assert shown["configkey"]
 
 
-def test_instance_locked_or_suspended_refuses_changes(api: Api, base: str) -> None:
+def test_instance_locked_or_suspended_refuses_changes(
+    api: Api, base: str, machines: MemoryMachines
+) -> None:
     order(api)
     assert "locked" in api("toggle_lock", serviceid=1001)[0]["message"]
     assert "locked" in refusal(api("terminate", serviceid=1001))
@@ -117,6 +119,7 @@ def test_instance_locked_or_suspended_refuses_changes(api: Api, base: str) -> No
     change = {"serviceid": 1001, "suspended": True}
     assert httpx2.post(f"{base}/_lab/portal/change", json=change).status_code == 200
     assert "suspended" in refusal(api("terminate", serviceid=1001))
+    assert machines.rules[1001] == []
     assert api("get_instance", serviceid=1001)["success"]["status"] == "suspended"
 
 
