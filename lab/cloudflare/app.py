@@ -39,6 +39,7 @@ PREFIX = "/client/v4"
 ZONE = f"{PREFIX}/zones/{{zone}}"
 RECORDS = f"{ZONE}/dns_records"
 ROUTING = f"{ZONE}/email/routing/dns"
+NOTHING: Mapping[str, Any] = {}
 IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 SLOW_SECONDS = 2
 SOON = {"retry-after-ms": "1"}
@@ -160,7 +161,11 @@ class _Api:
             raise internal()
         zones = await run_in_threadpool(self._account.zones, token.permissions)
         reached = [zone for zone in zones if token.reaches(zone["name"])]
-        return _page(query.chosen_zones(reached, request.query_params), request, default=20)
+        chosen = query.chosen_zones(reached, request.query_params)
+        shown, info = query.page(chosen, request.query_params, default=20)
+        # Listings of zones have another order of keys than those of records.
+        order = ("page", "per_page", "total_pages", "count", "total_count")
+        return _answered(shown, early={"result_info": {key: info[key] for key in order}})
 
     async def create_zone(self, request: Request, token: Token) -> Response:
         token.require(Permission.ZONE_EDIT)
@@ -202,7 +207,9 @@ class _Api:
         zone = request.path_params["zone"]
         shadows = _with_shadows(request)
         records = await run_in_threadpool(self._account.records, zone, shadows=shadows)
-        return _page(query.chosen_records(records, request.query_params), request, default=100)
+        chosen = query.chosen_records(records, request.query_params)
+        shown, info = query.page(chosen, request.query_params, default=100)
+        return _answered(shown, result_info=info)
 
     async def create_record(self, request: Request, token: Token) -> Response:
         token.require(Permission.DNS_WRITE)
@@ -318,14 +325,11 @@ def _with_shadows(request: Request) -> bool:
     return request.query_params.get("include_shadow_metadata") == "true"
 
 
-def _page(items: list[Any], request: Request, default: int) -> Response:
-    shown, info = query.page(items, request.query_params, default)
-    return _answered(shown, result_info=info)
-
-
-def _answered(result: Any, messages: Any = (), **more: Any) -> Response:
-    envelope = {"result": result, "success": True, "errors": [], "messages": list(messages)}
-    return JSONResponse(envelope | more)
+def _answered(
+    result: Any, messages: Any = (), early: Mapping[str, Any] = NOTHING, **late: Any
+) -> Response:
+    told = {"success": True, "errors": [], "messages": list(messages)}
+    return JSONResponse({"result": result, **early, **told, **late})
 
 
 def _refused(refusal: Refusal, headers: Mapping[str, str]) -> Response:

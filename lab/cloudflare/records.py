@@ -32,6 +32,8 @@ NOT_PROXIABLE = tuple(
 )
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]+")
+HOST = re.compile(r"[a-z0-9_.-]+\.(?=[0-9-]*[a-z])[a-z0-9-]+")
+"""A host name, not an IPv4 address."""
 LONGEST_NAME = 253
 CODES = {"A": 9005, "AAAA": 9006, "CNAME": 9007, "NS": 9008, "MX": 9009}
 """Codes of a wrong content; for other types it is chosen."""
@@ -143,7 +145,7 @@ def _content(kind: str, given: object, name: str) -> str:
         if kind == "CNAME" and content == name:
             raise Refusal(9039, "CNAME content cannot reference itself.")
         null = kind == "MX" and content == "."
-        if not null and not re.fullmatch(r"[a-z0-9_.-]+\.[a-z0-9-]+", content):
+        if not null and not HOST.fullmatch(content):
             raise _wrong(kind)
         return content
     return given
