@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -33,7 +33,6 @@ from lab.cloudflare.errors import (
 from lab.cloudflare.limits import REQUESTS, WINDOW, Limited
 from lab.cloudflare.tokens import Permission, Token
 
-T = TypeVar("T")
 Handler = Callable[[Request, Token], Awaitable[Response]]
 PREFIX = "/client/v4"
 ZONE = f"{PREFIX}/zones/{{zone}}"
@@ -177,29 +176,31 @@ class _Api:
             raise wrong_kind("name")
         if body.get("type", "full") != "full":
             raise wrong_kind("type")
-        return _answered(await self._run(self._account.create_zone, name, token.permissions))
+        return _answered(
+            await run_in_threadpool(self._account.create_zone, name, token.permissions)
+        )
 
     async def show_zone(self, request: Request, token: Token) -> Response:
         token.require(Permission.ZONE_READ)
         zone = request.path_params["zone"]
-        return _answered(await self._run(self._account.zone, zone, token.permissions))
+        return _answered(await run_in_threadpool(self._account.zone, zone, token.permissions))
 
     async def change_zone(self, request: Request, token: Token) -> Response:
         token.require(Permission.ZONE_EDIT)
         zone, body = request.path_params["zone"], await _document(request)
-        await self._run(self._account.change_zone, zone, body)
-        return _answered(await self._run(self._account.zone, zone, token.permissions))
+        await run_in_threadpool(self._account.change_zone, zone, body)
+        return _answered(await run_in_threadpool(self._account.zone, zone, token.permissions))
 
     async def delete_zone(self, request: Request, token: Token) -> Response:
         token.require(Permission.ZONE_EDIT)
         zone = request.path_params["zone"]
-        await self._run(self._account.delete_zone, zone)
+        await run_in_threadpool(self._account.delete_zone, zone)
         return _answered({"id": zone})
 
     async def check_activation(self, request: Request, token: Token) -> Response:
         token.require(Permission.ZONE_EDIT)
         zone = request.path_params["zone"]
-        await self._run(self._account.check_activation, zone)
+        await run_in_threadpool(self._account.check_activation, zone)
         return _answered({"id": zone})
 
     async def list_records(self, request: Request, token: Token) -> Response:
@@ -214,7 +215,7 @@ class _Api:
     async def create_record(self, request: Request, token: Token) -> Response:
         token.require(Permission.DNS_WRITE)
         zone, body = request.path_params["zone"], await _document(request)
-        return _answered(await self._run(self._account.create, zone, body))
+        return _answered(await run_in_threadpool(self._account.create, zone, body))
 
     async def show_record(self, request: Request, token: Token) -> Response:
         token.require(Permission.DNS_READ)
@@ -233,13 +234,13 @@ class _Api:
     async def delete_record(self, request: Request, token: Token) -> Response:
         token.require(Permission.DNS_WRITE)
         zone, record = request.path_params["zone"], request.path_params["record"]
-        await self._run(self._account.delete, zone, record)
+        await run_in_threadpool(self._account.delete, zone, record)
         return _answered({"id": record})
 
     async def batch(self, request: Request, token: Token) -> Response:
         token.require(Permission.DNS_WRITE)
         zone, body = request.path_params["zone"], await _document(request)
-        return _answered(await self._run(self._account.batch, zone, body))
+        return _answered(await run_in_threadpool(self._account.batch, zone, body))
 
     async def export(self, request: Request, token: Token) -> Response:
         token.require(Permission.DNS_READ)
@@ -265,7 +266,7 @@ class _Api:
     async def show_routing(self, request: Request, token: Token) -> Response:
         token.require(Permission.ZONE_READ)
         zone = request.path_params["zone"]
-        return _answered(await self._run(self._account.routed_email, zone))
+        return _answered(await run_in_threadpool(self._account.routed_email, zone))
 
     async def enable_routing(self, request: Request, token: Token) -> Response:
         return await self._route(request, token, enabled=True, locked=True)
@@ -290,10 +291,7 @@ class _Api:
     ) -> Response:
         token.require(Permission.DNS_WRITE)
         zone, record = request.path_params["zone"], request.path_params["record"]
-        return _answered(await self._run(change, zone, record, await _document(request)))
-
-    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        return await run_in_threadpool(function, *arguments)
+        return _answered(await run_in_threadpool(change, zone, record, await _document(request)))
 
 
 class _Broken(Response):

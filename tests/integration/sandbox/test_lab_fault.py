@@ -158,6 +158,8 @@ def test_fault_of_a_provider_lasts_for_some_requests(
         (["dns", "lag", "--zone", ZONE, "--seconds", "-1"], "lag needs seconds"),
         (["cloudflare", "late_error"], "late_error is not a fault; use one of: dropped, "),
         (["hostwinds", "slow", "--zone", ZONE], "hostwinds has no zone and no seconds"),
+        (["cloudflare", "slow", "--times", "0"], "times is a number of requests, or -1"),
+        (["hostwinds", "slow", "--times", "-2"], "times is a number of requests, or -1"),
         (["mail", "slow"], "mail is not in this lab"),
     ],
 )
