@@ -40,6 +40,7 @@ class KnotNameserver:
         self._lock = threading.RLock()
         self._changes = Agenda(time.monotonic)
         self._lag: dict[str, float] = {}
+        self._alias_pointers = False
 
     def start(self) -> None:
         """Boot, create all zones from the root down, and wait until the resolver answers."""
@@ -180,11 +181,25 @@ class KnotNameserver:
         script = 'cat > "/$0"; systemctl restart unbound'
         self._guest.inside(script, QUICK_FILE, stdin="" if keep else QUICK)
 
+    def alias_pointers(self, alias: bool) -> None:
+        """Set reverse names behind an alias from now on, as for a part of a network (RFC 2317)."""
+        self._alias_pointers = alias
+
     def set_ptr(self, address: str, name: str | None) -> None:
         """Set or remove the PTR of an IPv4 address."""
         owner = dns.reversename.from_address(address).to_text(omit_final_dot=True)
         zone = next(zone for zone in REVERSE if owner.endswith(f".{zone}"))
-        self.replace(zone, owner, "PTR", TTL, [] if name is None else [name])
+        last, _, network = owner.partition(".")
+        behind = f"{last}.0-255.{network}"
+        pointers = [] if name is None else [name]
+        # First what goes: a CNAME and another record of its name exclude each other.
+        if self._alias_pointers:
+            self.replace(zone, owner, "PTR", TTL, [])
+            self.replace(zone, owner, "CNAME", TTL, [behind])
+            self.replace(zone, behind, "PTR", TTL, pointers)
+        else:
+            self.replace(zone, owner, "CNAME", TTL, [])
+            self.replace(zone, owner, "PTR", TTL, pointers)
 
     def _of(self, zone: str) -> Knot:
         """Return what serves a zone: the registry has the root, top levels and reverse zones."""

@@ -43,12 +43,13 @@ class NameTroubles:
         """Of one zone: its DS fits no key; its second server does not have it, or has no address;
         both servers lost it; its parent does not delegate it."""
         self._of_all: dict[str, Callable[[], Undo]] = {
+            "alias_pointers": self._alias_pointers,
             "caches": self._caches,
             "dead": self._dead,
             "no_tcp": self._no_tcp,
         }
-        """Of all zones: the resolver keeps answers as long as they say; the second server is off;
-        answers come by UDP only."""
+        """Of all zones: reverse names set from now on are behind aliases; the resolver keeps
+        answers as long as they say; the second server is off; answers come by UDP only."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -129,6 +130,10 @@ class NameTroubles:
     def _undelegated(self, zone: str) -> Undo:
         self._nameserver.undelegate(zone)
         return partial(self._nameserver.delegate, zone)
+
+    def _alias_pointers(self) -> Undo:
+        self._nameserver.alias_pointers(True)
+        return partial(self._nameserver.alias_pointers, False)
 
     def _caches(self) -> Undo:
         self._nameserver.keep_answers(True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
+from functools import partial
 
 import dns.exception
 import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rdatatype
+import dns.reversename
 import httpx2
 import pytest
 
@@ -196,6 +199,25 @@ def test_ds_that_fits_no_key_fails_where_it_is_validated(zone) -> None:
     assert zone.ask(zone.resolver, zone.name, "SOA", dns.flags.RD | dns.flags.CD).answer
     assert set(own(zone)) == set(SERVERS.values())
     assert refusal(zone, f"long.{zone.name}", "TXT") is faults.BOGUS
+
+
+def test_reverse_name_behind_an_alias_is_the_servers(zone, customer) -> None:
+    """RFC 2317."""
+    zone.switch("alias_pointers")
+    server = customer.order(f"lab-{secrets.token_hex(3)}")
+    owner = dns.reversename.from_address(server.address)
+    kinds = {rrset.rdtype for rrset in zone.ask(zone.resolver, str(owner), "PTR").answer}
+    assert kinds == {dns.rdatatype.CNAME, dns.rdatatype.PTR}
+    for switch in ("alias_pointers", "clear", "alias_pointers"):
+        zone.switch(switch)
+        helo = f"{secrets.token_hex(3)}.{zone.name}"
+        customer.call("set_rdns", serviceid=server.service_id, ip=server.address, rdns=helo)
+        wait_for(partial(has_pointer, zone, server.address, helo))
+
+
+def has_pointer(zone: Zone, address: str, name: str) -> bool:
+    """Return whether the control plane finds this reverse name, and no other."""
+    return asyncio.run(zone.names().pointer(address)) == {name}
 
 
 def test_zone_whose_delegation_ends_does_not_exist(zone) -> None:

@@ -116,6 +116,7 @@ def lab(
         (["bogus", "--zone", ZONE], f"set_ds {ZONE} ['4711 ", f"set_ds {ZONE} []"),
         (["lame", "--zone", ZONE], "replace example lame.example A", f"set_servers {ZONE}"),
         (["nameless", "--zone", ZONE], f"set_servers {ZONE}", f"set_servers {ZONE}"),
+        (["alias_pointers"], "alias_pointers True", "alias_pointers False"),
         (["caches"], "keep_answers True", "keep_answers False"),
         (["dead"], "detach 198.18.0.55", "attach 198.18.0.55"),
         (["no_tcp"], "close_tcp", "open_tcp"),
@@ -150,7 +151,7 @@ def test_fault_of_a_provider_lasts_for_some_requests(
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["dns", "slow"], "slow is not a trouble; use one of: bogus, caches, dead, lag, lame"),
+        (["dns", "slow"], "slow is not a trouble; use one of: alias_pointers, bogus, caches, dead"),
         (["dns", "bogus"], "bogus needs a zone"),
         (["dns", "bogus", "--zone", "none.example"], "there is no zone none.example"),
         (["dns", "lag", "--zone", ZONE], "lag needs seconds"),
