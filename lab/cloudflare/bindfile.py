@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -19,11 +19,17 @@ import dns.zonefile
 from lab.cloudflare import data as by_data
 from lab.cloudflare.errors import bad_file
 from lab.cloudflare.limits import FILE_SIZE
-from lab.cloudflare.records import AUTOMATIC_TTL, HOSTS, PROXIABLE, joined, plain_content
+from lab.cloudflare.records import (
+    AUTOMATIC_TTL,
+    HOSTS,
+    PROXIABLE,
+    plain_content,
+    quoted,
+    split_text,
+)
 
 PROXIED = "cf_tags=cf-proxied:"
-REMARK = re.compile(rf"(?P<comment>.*?)\s*(?:{PROXIED}(?P<proxied>true|false))?\s*")
-"""What stands behind a record."""
+"""Stands behind a record's comment."""
 NS_TTL = 86400
 
 
@@ -49,21 +55,28 @@ def parsed(text: str, zone: str, *, proxied: bool) -> list[dict[str, Any]]:
     """
     if len(text.encode()) > FILE_SIZE:
         raise bad_file(f"it is larger than {FILE_SIZE} bytes")
-    bodies = []
-    for rrset in _rrsets(text, zone):
-        name, kind = rrset.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(rrset.rdtype)
-        if kind == "SOA" or (kind, name.lower()) == ("NS", zone):
-            continue
-        for rdata in rrset:
-            body = {"name": name, "type": kind, "ttl": rrset.ttl, **dict(_fields(kind, rdata))}
-            remark = REMARK.fullmatch(rdata.rdcomment or "")
-            if remark is not None and remark["comment"].strip():
-                body["comment"] = remark["comment"].strip()
-            if kind in PROXIABLE:
-                said = remark["proxied"] if remark is not None else None
-                body["proxied"] = proxied if said is None else said == "true"
-            bodies.append(body)
-    return bodies
+    apex = dns.name.from_text(zone)
+    return [
+        _body(rrset, rdata, proxied=proxied)
+        for rrset in _rrsets(text, zone)
+        if rrset.rdtype != dns.rdatatype.SOA
+        and (rrset.rdtype, rrset.name) != (dns.rdatatype.NS, apex)
+        for rdata in rrset
+    ]
+
+
+def _body(rrset: dns.rrset.RRset, rdata: dns.rdata.Rdata, *, proxied: bool) -> dict[str, Any]:
+    kind = dns.rdatatype.to_text(rrset.rdtype)
+    body = {
+        "name": rrset.name.to_text(omit_final_dot=True),
+        "type": kind,
+        "ttl": rrset.ttl,
+        **_fields(kind, rdata.to_text(chunksize=0)),
+    }
+    remark, _, said = (rdata.rdcomment or "").partition(PROXIED)
+    if kind in PROXIABLE:
+        body["proxied"] = said.strip() == "true" if said else proxied
+    return {**body, "comment": remark.strip() or None}
 
 
 def _rrsets(text: str, zone: str) -> Sequence[dns.rrset.RRset]:
@@ -96,20 +109,17 @@ def _line(record: Mapping[str, Any]) -> str:
 def _content(record: Mapping[str, Any]) -> str:
     content = plain_content(record)
     if record["type"] == "TXT":
-        text = joined(record["content"]).replace("\\", "\\\\").replace('"', '\\"')
-        return " ".join(f'"{text[at : at + 255]}"' for at in range(0, len(text) or 1, 255))
+        return quoted(split_text(content))
     if record["type"] in HOSTS or record["type"] == "SRV":
         return content if content.endswith(".") else f"{content}."
     return content
 
 
-def _fields(kind: str, rdata: dns.rdata.Rdata) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of a record's body."""
-    text = rdata.to_text(chunksize=0)
+def _fields(kind: str, text: str) -> dict[str, Any]:
+    """Return what a body has of a record's content."""
     if kind in by_data.FORMS:
-        yield from by_data.read(kind, text).items()
-    elif kind == "MX":
+        return by_data.read(kind, text)
+    if kind == "MX":
         priority, content = text.split()
-        yield from (("priority", int(priority)), ("content", content))
-    else:
-        yield "content", text
+        return {"priority": int(priority), "content": content}
+    return {"content": text}

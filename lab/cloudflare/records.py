@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dns.exception
@@ -30,6 +30,7 @@ NOT_PROXIABLE = tuple(
     ipaddress.ip_network(network)
     for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "1.1.1.1/32")
 )
+ESCAPE = re.compile(rb"(?s)\\(?:(\d{3})|(.))")
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]+")
 HOST = re.compile(r"[a-z0-9_.-]+\.(?=[0-9-]*[a-z])[a-z0-9-]+")
@@ -117,7 +118,17 @@ def unicode_name(name: str) -> str:
 
 
 def _strings(text: str) -> list[str]:
-    return [re.sub(r"\\(.)", r"\1", string) for string in QUOTED.findall(text)]
+    return [_unescaped(string) for string in QUOTED.findall(text)]
+
+
+def _unescaped(string: str) -> str:
+    """Read the escapes of a zone file: a character, or an octet in three digits."""
+    try:
+        return ESCAPE.sub(
+            lambda found: bytes([int(found[1])]) if found[1] else found[2], string.encode()
+        ).decode()
+    except ValueError:
+        raise _wrong("TXT") from None
 
 
 def _name(given: object, zone: str) -> str:
@@ -168,19 +179,24 @@ def _wrong(kind: str) -> Refusal:
 
 def _text(content: str) -> str:
     """Return short unquoted text unchanged; quote and split long text, as the API does."""
-    quoted = content.startswith('"')
-    if quoted and QUOTED.sub("", content).strip():
+    is_quoted = content.startswith('"')
+    if is_quoted and QUOTED.sub("", content).strip():
         raise Refusal(9010, "Quotes in TXT content are unbalanced.")
-    strings = _strings(content) if quoted else [content]
-    split = [part for string in strings for part in _split(string)]
+    strings = _strings(content) if is_quoted else [content]
+    split = [part for string in strings for part in split_text(string)]
     if sum(len(part.encode()) + 1 for part in split) > TXT_WIRE:
         raise Refusal(9011, f"Content of a TXT record is limited to {TXT_WIRE} bytes.")
     if len(split) == len(strings):
         return content
-    return " ".join('"' + re.sub(r'(["\\])', r"\\\1", part) + '"' for part in split)
+    return quoted(split)
 
 
-def _split(text: str) -> list[str]:
+def quoted(strings: Iterable[str]) -> str:
+    """Write strings as a TXT content."""
+    return " ".join('"' + re.sub(r'(["\\])', r"\\\1", part) + '"' for part in strings)
+
+
+def split_text(text: str) -> list[str]:
     """Split a text into strings of at most 255 octets, between characters."""
     strings, size = [""], 0
     for character in text:

@@ -35,6 +35,7 @@ WRITTEN: list[Body] = [
     {**A, "name": "_443._tcp", "type": "TLSA", "data": ASSOCIATION},
     {**TXT, "name": "@", "content": "v=spf1 -all", "comment": "mine"},
     {**TXT, "name": "dkim", "content": "v=DKIM1; p=" + "A" * 400, "ttl": 1},
+    {**TXT, "name": "u", "content": "ü" * 200},
     {**TXT, "name": "q", "content": r'"say \"hi\""'},
 ]
 
