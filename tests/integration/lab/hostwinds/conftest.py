@@ -10,7 +10,7 @@ import pytest
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
 from lab.memory import MemoryMachines, MemoryNameserver
-from tests.integration.lab.conftest import Emulator
+from tests.support.emulator import Emulator
 from tests.support.families import dual_stack
 from tests.support.plain_http import plain_client
 
@@ -53,10 +53,9 @@ def hostwinds_account(
 
 
 @pytest.fixture
-def base(emulator: tuple[Emulator, str], hostwinds_account: HostwindsAccount) -> str:
-    server, address = emulator
-    server.app = create_app(hostwinds_account)
-    return address
+def base(emulator: Emulator, hostwinds_account: HostwindsAccount) -> str:
+    emulator.app = create_app(hostwinds_account)
+    return emulator.url
 
 
 @pytest.fixture
