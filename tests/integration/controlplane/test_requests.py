@@ -53,6 +53,8 @@ def problem_of(answer: Any) -> dict[str, Any]:
     [
         *(b"{", b"", b"\xff", b"[" * 50_000, b"{} {}", b'{"a": 010}', b'{"a": NaN}'),
         *(b'{"a": -Infinity}', '{"a": 1}'.encode("utf-16"), b"{'a': 1}", b'{"a": 1,}'),
+        *(b"[" * depth + b'{"a": 1, "a": 2}' + b"]" * depth for depth in (33, 500, 900, 960)),
+        b"[" + b"[]," * 100_000 + b"[]]",
     ],
 )
 async def test_body_that_is_no_json_is_refused(operator, body: bytes) -> None:
@@ -86,6 +88,15 @@ async def test_key_that_is_repeated_in_a_body_is_refused(operator, text, paths) 
     assert [(v["code"], v["path"]) for v in violations] == [
         ("document.duplicate_key", path) for path in paths
     ]
+
+
+async def test_body_with_very_many_mistakes_shows_a_part_of_them(operator) -> None:
+    keys = [f'"key{number}": 1' for number in range(20_000)]
+    for more in ([], keys):
+        text = "{" + ",".join(keys + more) + "}"
+        answer = await operator.post("/tenants", content=text, headers=JSON)
+        assert_shows(problem_of(answer), INVALID, mistakes="more than 100 mistakes")
+        assert len(answer.json()["violations"]) == 100
 
 
 @pytest.mark.parametrize(
