@@ -200,6 +200,17 @@ async def test_invalid_parameter_is_named(operator, path: str) -> None:
     assert answer.json()["violations"][0]["path"].split(".")[0] in ("query", "path")
 
 
+@pytest.mark.parametrize(
+    ("key", "limit"), [("", "at least 1 characters"), ("x" * 201, "at most 200 characters")]
+)
+async def test_length_of_a_header_is_described_as_that_of_a_text(operator, key, limit) -> None:
+    headers = {"Idempotency-Key": key}
+    answer = await operator.post("/tenants", json=document(), headers=headers)
+    [violation] = answer.json()["violations"]
+    assert violation["path"] == "header.idempotency-key"
+    assert violation["remedy"] == f"it should be a text of {limit}"
+
+
 async def test_lone_surrogates_are_refused_and_quoted_safely(operator) -> None:
     for body in (b'{"\\ud800": 1}', b'{"metadata": {"name": "\\ud800\\u0000"}}'):
         answer = await operator.post("/tenants", content=body, headers=JSON)
