@@ -363,6 +363,21 @@ OUTBOUND_DIFFERENT = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+OUTBOUND_INTERCEPTED = FAULTS.code(
+    "smtp.outbound_intercepted",
+    message="{ip}: {mx} answers others of ours with what it sees, and this address with: {reply}",
+    remedy="let the provider remove what answers in its place at outbound port 25; if {mx} itself "
+    "refuses the address, admit it there",
+    cause="A proxy for SMTP on the way answers instead of the echo MX, or the echo MX has a block "
+    "list.",
+    example={
+        "ip": "198.51.100.7",
+        "mx": "echo.penguin.example",
+        "reply": "554 outbound mail is disabled for this server",
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 OUTBOUND_IN_CLEAR = FAULTS.code(
     "smtp.outbound_in_clear",
     message="{ip}: the connection to {mx} is not encrypted, and that of others is",
@@ -372,12 +387,23 @@ OUTBOUND_IN_CLEAR = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+OUTBOUND_UNENCRYPTED = FAULTS.code(
+    "smtp.outbound_unencrypted",
+    message="{ip}: mail leaves, but the connection to {mx} is not encrypted",
+    remedy="let {mx} offer STARTTLS; if it does, remove what takes the offer out on the way",
+    cause="No connection of ours to the echo MX is encrypted: it offers no STARTTLS, or something "
+    "on the way of all of them removes the offer.",
+    example={"ip": "198.51.100.7", "mx": "echo.penguin.example"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 OUTBOUND_UNCLEAR = FAULTS.code(
     "smtp.outbound_unclear",
     message="{ip}: whether mail leaves is not known: {reason}",
-    remedy="check that the echo MX {mx} runs, has an A record and admits everybody to port 25 with "
-    "STARTTLS",
-    cause="The dialogue with the echo MX failed, and the echo MX answers nobody else of ours.",
+    remedy="check that the echo MX {mx} runs, has an A record, admits everybody to port 25 with "
+    "STARTTLS, and sees the addresses of its clients",
+    cause="The dialogue with the echo MX failed, and it answers nobody else of ours; or it is "
+    "behind something that hides the addresses of clients, such as a container's network.",
     example={
         "ip": "198.51.100.7",
         "mx": "echo.penguin.example",
