@@ -55,6 +55,7 @@ class SetupError(Exception):
 def main(machine: Machine | None = None, environment: Environment | None = None) -> int:
     """Run all steps; print one line with its duration for each that had work to do."""
     machine, environment = machine or Machine(), environment or Environment()
+    files.protect_new()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(FAILED))  # so that every step cleans up
     try:
@@ -204,7 +205,8 @@ class Environment:
         remedy = "check that the package index can be reached, then run it again"
         make = [sys.executable, "-m", "venv", "--clear", str(self.directory)]
         self._run(make, None, "install python3-venv")
-        self._pip(["--require-hashes", "-r", str(self._lock)], remedy)
+        # What a source package needs for its build would be fetched without a hash.
+        self._pip(["--require-hashes", "--only-binary=:all:", "-r", str(self._lock)], remedy)
         self._lock_digest.write_text(self._digest_of_lock())
 
     def project_is_stale(self) -> bool:

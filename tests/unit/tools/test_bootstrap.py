@@ -159,10 +159,12 @@ class Commands:
 
     def __init__(self, fails: int = 0) -> None:
         self.calls = 0
+        self.commands: list[list[str]] = []
         self._fails = fails
 
     def __call__(self, command: list[str], *_: object) -> None:
         self.calls += 1
+        self.commands.append(command)
         if "venv" in command:
             Path(command[-1]).mkdir(exist_ok=True)
         if self.calls == self._fails:
@@ -184,6 +186,17 @@ def test_environment_whose_creation_was_interrupted_is_made_again(checkout: Path
     assert environment.is_stale()
     environment.make()
     assert not environment.is_stale()
+
+
+def test_nothing_is_fetched_without_a_hash(checkout: Path) -> None:
+    """Neither a package, nor what the build of one needs."""
+    commands = Commands()
+    environment = Environment(checkout, commands)
+    environment.make()
+    environment.install_project()
+    locked, project = (command for command in commands.commands if "install" in command)
+    assert {"--require-hashes", "--only-binary=:all:"} <= set(locked)
+    assert {"--no-deps", "--no-build-isolation"} <= set(project)
 
 
 def test_environment_whose_lock_changed_is_stale(checkout: Path) -> None:
