@@ -60,11 +60,10 @@ class EchoServer(MailServer):
             peer = transport.get_extra_info("peername")[0]
             if peer in self.garbled:
                 protocol.tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # no certificate
-            if peer in self.greets:
-                transport.write(self.greets[peer])
-                transport.close()
-                return
+            transport.write(self.greets.get(peer, b""))
             made(transport)
+            if peer in self.greets:
+                transport.close()
             if peer in self.closed:
                 transport.abort()
 
