@@ -38,6 +38,7 @@ from tests.support.provider import Customer, Server
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 ADDRESSES = 3
+IDN = "xn--bcher-kva.example"
 DEAD_SOURCE = "deb [trusted=yes] http://127.0.0.1:9/ ./"
 SSH_OPTIONS = [
     *("-o", "StrictHostKeyChecking=no"),
@@ -145,8 +146,14 @@ def _blueprint(public_key: str) -> Blueprint:
                 "plan": "business",
                 "region": "us-west",
                 "hosts": [{"name": "mx1", "addresses": ADDRESSES, "zone": "play.example"}],
-                "domains": [{"name": "play.example"}],
-                "mailboxes": [{"address": f"{name}@play.example"} for name in ("sales", "o'n/$1")],
+                "domains": [
+                    {"name": "play.example"},
+                    {"name": IDN, "catch_all": f"all@{IDN}"},
+                ],
+                "mailboxes": [
+                    {"address": address}
+                    for address in ("sales@play.example", "o'n/$1@play.example", f"all@{IDN}")
+                ],
             },
         },
         platform=PLATFORM,

@@ -20,6 +20,8 @@ from tests.support.faults import assert_shows
 from tests.support.greeting import greeting
 from tests.support.waiting import wait_for
 
+from .conftest import IDN
+
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 
 RETURN_PATH = f"b+{'abc234' * 8}@b.play.example"
@@ -187,7 +189,17 @@ class TestReceiving:
             ("sales@play.example", 250),
             ("Sales+Spring@play.example", 250),
             ("o'n/$1@play.example", 250),
+            ("postmaster", 250),
+            (RETURN_PATH.upper(), 250),
+            (f"anybody@{IDN}", 250),
+            (f"a/../../b@{IDN}", 250),
             ("b+x@b.play.example", 550),
+            (f"b+x@b.{IDN}", 550),
+            ("root", 550),
+            ("bob%rcpt.example@play.example", 554),
+            (f"bob%rcpt.example@{IDN}", 554),
+            ("rcpt.example!bob@play.example", 554),
+            ("bob@rcpt.example@play.example", 554),
             (RETURN_PATH.replace("b+", "b+a"), 550),
             ("nobody@play.example", 550),
             ("bob@rcpt.example", 554),
@@ -199,6 +211,15 @@ class TestReceiving:
         with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
             client.ehlo("else.example")
             assert code_of(client, "z@else.example", recipient) == code
+
+    def test_domain_in_punycode_is_accepted_in_unicode_too(self, mail_host) -> None:
+        domain = IDN.encode().decode("idna")
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+            client.ehlo("else.example")
+            assert client.docmd("MAIL FROM:<> SMTPUTF8")[0] == 250
+            client.command_encoding = "utf-8"
+            for name, code in ((domain, 250), (f"b.{domain}", 550), (f"x.{domain}", 554)):
+                assert client.docmd(f"RCPT TO:<anybody@{name}>")[0] == code
 
     def test_mail_returned_is_kept(self, mail_host) -> None:
         with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
