@@ -75,15 +75,14 @@ class Cloud(Phase[Observed]):
         snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
         await self._refuse_foreign(snapshot, session)
         state, digest = snapshot.cloud, snapshot.blueprint.digest
-        if state.digest != digest or state.pending or state.held:
-            return Observed(settled=False)
         async with session.read() as connection:
             last = await operation_rows.last_applied_digest(
                 connection, snapshot.tenant.id, self.row.name
             )
-        if last != digest:
+        if state.digest != digest or last != digest:
             return Observed(settled=False)
-        return Observed(settled=True, closed=await self._closed(snapshot))
+        settled = not state.pending and not state.held
+        return Observed(settled, await self._closed(snapshot))
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return for each host, address and domain whether it exists."""

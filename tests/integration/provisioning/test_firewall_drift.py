@@ -44,10 +44,18 @@ def only_out(ports: list[int]) -> list[dict[str, Any]]:
     return [*inbound, *(rule("egress", "IPv4", "tcp", port, port) for port in ports)]
 
 
-@pytest.mark.parametrize("other", ["default", "smtp", "web"])
+@pytest.mark.parametrize(("other", "addresses"), [("default", 1), ("smtp", 1), ("web", 2)], ids=str)
 def test_profile_chosen_in_the_portal_is_replaced_by_ours(
-    control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, server: int, other: str
+    control_plane: ControlPlane,
+    cloud: Cloud,
+    penguin: CommandLine,
+    server: int,
+    other: str,
+    addresses: int,
 ) -> None:
+    """Also while an address waits for the portal."""
+    penguin.apply(FILE.replace("addresses: 1", f"addresses: {addresses}"))
+    control_plane.reconcile()
     cloud.hostwinds.set_profile(server, other)
     control_plane.reconcile()
     [shown] = cloud.hostwinds.all_servers()
