@@ -366,34 +366,18 @@ OUTBOUND_DIFFERENT = FAULTS.code(
 OUTBOUND_INTERCEPTED = FAULTS.code(
     "smtp.outbound_intercepted",
     message="{ip}: {mx} answers others of ours with what it sees, and this address with: {reply}",
-    remedy="let the provider remove what answers in its place at outbound port 25; if {mx} itself "
-    "refuses the address, admit it there",
-    cause="A proxy for SMTP on the way answers instead of the echo MX, or the echo MX has a block "
-    "list.",
-    example={
-        "ip": "198.51.100.7",
-        "mx": "echo.penguin.example",
-        "reply": "554 outbound mail is disabled for this server",
-    },
+    remedy="let the provider remove what answers in its place; if {mx} does, admit the address there",
+    cause="A proxy for SMTP answers instead of the echo MX, or the echo MX has a block list.",
+    example={"ip": "198.51.100.7", "mx": "echo.penguin.example", "reply": "554 mail is disabled"},
     retryable=True,
     acts=Actor.OPERATOR,
 )
 OUTBOUND_IN_CLEAR = FAULTS.code(
     "smtp.outbound_in_clear",
-    message="{ip}: the connection to {mx} is not encrypted, and that of others is",
-    remedy="remove what changes it on the way: a proxy for SMTP, or a firewall that inspects it",
-    cause="The echo MX offers STARTTLS to others; on the way from this address it gets lost.",
-    example={"ip": "198.51.100.7", "mx": "echo.penguin.example"},
-    retryable=True,
-    acts=Actor.OPERATOR,
-)
-OUTBOUND_UNENCRYPTED = FAULTS.code(
-    "smtp.outbound_unencrypted",
-    message="{ip}: mail leaves, but the connection to {mx} is not encrypted",
-    remedy="let {mx} offer STARTTLS; if it does, remove what takes the offer out on the way",
-    cause="No connection of ours to the echo MX is encrypted: it offers no STARTTLS, or something "
-    "on the way of all of them removes the offer.",
-    example={"ip": "198.51.100.7", "mx": "echo.penguin.example"},
+    message="{ip}: the connection to {mx} is not encrypted: {others}",
+    remedy="remove what hides STARTTLS on the way, such as a proxy for SMTP; or let {mx} offer it",
+    cause="The echo MX offers STARTTLS to none of ours, or it gets lost on the way from this one.",
+    example={"ip": "198.51.100.7", "mx": "echo.penguin.example", "others": "that of others is"},
     retryable=True,
     acts=Actor.OPERATOR,
 )

@@ -121,7 +121,7 @@ def judge(address: ObservedAddress, report: Report, mx: str, answers: Answers) -
         closed = faults.OUTBOUND_CLOSED(ip=ip, mx=mx, reason=result.reason)
         return Finding.of(subject, CHECK, closed)
     if result.stage == "tls" and answers.encrypted:
-        return Finding.of(subject, CHECK, faults.OUTBOUND_IN_CLEAR(ip=ip, mx=mx))
+        return _in_clear(subject, result, mx)
     return _unclear(subject, result, mx, f"{WORDS[result.stage]}: {result.reason}")
 
 
@@ -141,9 +141,9 @@ def _heard(subject: str, result: Result, mx: str, answers: Answers) -> Finding:
             return Finding.of(subject, CHECK, fault)
     if seen.get("tls", result.tls) in (None, "", "none"):
         if answers.encrypted or result.tls:
-            fault = faults.OUTBOUND_IN_CLEAR(ip=result.ip, mx=mx)
-            return Finding.of(subject, CHECK, fault)
-        return remark(subject, faults.OUTBOUND_UNENCRYPTED(ip=result.ip, mx=mx))
+            return _in_clear(subject, result, mx)
+        others = "nor is any other of ours"
+        return remark(subject, faults.OUTBOUND_IN_CLEAR(ip=result.ip, mx=mx, others=others))
     return Finding(subject, CHECK, True, f"{result.ip}: mail leaves as {result.helo}")
 
 
@@ -153,6 +153,11 @@ def _is_its_own_network(source: str, ip: str) -> bool:
     return any(
         ip_address(source) in network and ip_address(ip) not in network for network in PRIVATE
     )
+
+
+def _in_clear(subject: str, result: Result, mx: str) -> Finding:
+    fault = faults.OUTBOUND_IN_CLEAR(ip=result.ip, mx=mx, others="that of others is")
+    return Finding.of(subject, CHECK, fault)
 
 
 def _unclear(subject: str, result: Result, mx: str, reason: str) -> Finding:
