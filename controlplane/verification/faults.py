@@ -366,7 +366,7 @@ OUTBOUND_DIFFERENT = FAULTS.code(
 OUTBOUND_INTERCEPTED = FAULTS.code(
     "smtp.outbound_intercepted",
     message="{ip}: {mx} answers others of ours with what it sees, and this address with: {reply}",
-    remedy="let the provider remove what answers in its place; if {mx} does, admit the address there",
+    remedy="let the provider remove what answers in its place; if {mx} does, admit the address",
     cause="A proxy for SMTP answers instead of the echo MX, or the echo MX has a block list.",
     example={"ip": "198.51.100.7", "mx": "echo.penguin.example", "reply": "554 mail is disabled"},
     retryable=True,

@@ -14,6 +14,7 @@ import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -86,32 +87,36 @@ def _any_certificate() -> ssl.SSLContext:
     return context
 
 
-def report(config: dict[str, Any]) -> dict[str, Any]:
+def addresses_of(name: str) -> list[str]:
+    """Return the IPv4 addresses of a name, each once."""
+    found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def report(
+    config: dict[str, Any],
+    look_up: Callable[[str], list[str]] = addresses_of,
+    talk: Callable[..., dict[str, Any]] = dialogue,
+) -> dict[str, Any]:
     """Make a dialogue for each address, and another one where it failed."""
     addresses = config["addresses"]
 
     def work(address: dict[str, str]) -> dict[str, Any]:
         for target in targets:
-            result = dialogue(target, config, address)
+            result = talk(target, config, address)
             if result["stage"] == "done":
                 break
         return {**address, **result}
 
     try:
-        targets = _targets(config["mx"]) if addresses else []
+        found = look_up(config["mx"]) if addresses else []
+        targets = found[:MOST_TARGETS] if len(found) > 1 else found * TRIES
         with ThreadPoolExecutor(CONCURRENT_DIALOGUES) as pool:
             results = list(pool.map(work, addresses))
     except (OSError, ValueError) as error:
         failed = {"stage": "lookup", "reason": _reason(error)}
         results = [{**address, **failed} for address in addresses]
     return {"config": config, "at": int(time.time()), "kept": False, "results": results}
-
-
-def _targets(name: str) -> list[str]:
-    """Return the addresses to try, in this order: of a name, and IPv4 as those to bind."""
-    found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
-    unique = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    return unique[:MOST_TARGETS] if len(unique) > 1 else unique * TRIES
 
 
 def last(path: Path, config: dict[str, Any]) -> dict[str, Any] | None:
