@@ -124,7 +124,8 @@ class Hosts:
     async def outbound(self) -> list[Finding]:
         """Return for each address whether mail leaves from it.
 
-        What is not right by a report that a host has kept is asked for again.
+        Where one is not, reports that hosts have kept are not enough: what others are answered
+        has to be of the same time.
         """
         if self._echo is None:
             fault = faults.OUTBOUND_UNSET()
@@ -136,16 +137,10 @@ class Hosts:
             ]
         reports = await self._reports(self._hosts, f"{COMMAND} --last")
         findings = await self._judged(reports, self._echo)
-        wrong = {finding.subject for finding in findings if not finding.ok}
-        again = [
-            host
-            for host in self._hosts
-            if reports[host.name].may_be_kept
-            and wrong.intersection(f"address/{address.name}" for address in host.addresses)
-        ]
-        if not again:
+        kept = [host for host in self._hosts if reports[host.name].may_be_kept]
+        if not kept or all(finding.ok for finding in findings):
             return findings
-        return await self._judged(reports | await self._reports(again, COMMAND), self._echo)
+        return await self._judged(reports | await self._reports(kept, COMMAND), self._echo)
 
     async def look(self, target: Target, found: list[Finding]) -> list[Finding]:
         """Return what another host sees of a port 25 that is closed from here, else `found`.

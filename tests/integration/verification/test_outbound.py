@@ -254,7 +254,22 @@ async def test_kept_report_is_read_until_it_is_not_right(two: Two) -> None:
     report["results"][0] |= {"stage": "connect", "reason": "timed out"}
     kept.write_text(json.dumps(report))
     assert await two.outbound() == right
-    assert two.echo.dialogues == 3, "only the host with a wrong report was asked again"
+    assert two.echo.dialogues == 4, "both were asked again: one says whether the other is at fault"
+
+
+async def test_echo_mx_that_went_down_is_not_taken_for_a_closed_port(two: Two) -> None:
+    """A host that reported an hour ago is no witness."""
+    await two.outbound()
+    (two.shell.directory / "mx2.kept").unlink()
+    two.echo.closed = set(IPS)
+    assert await two.outbound() == {ONE: UNCLEAR, TWO: UNCLEAR}
+
+
+async def test_echo_mx_that_stopped_to_report_is_not_taken_for_a_proxy(two: Two) -> None:
+    await two.outbound()
+    (two.shell.directory / "mx2.kept").unlink()
+    two.echo.reply = "550 5.1.1 no such user"
+    assert await two.outbound() == {ONE: UNREPORTED, TWO: UNREPORTED}
 
 
 @pytest.mark.parametrize("change", ["digest", "age", "future", "garbage", "results"])
@@ -274,7 +289,8 @@ async def test_kept_report_does_not_outlive_a_change_or_its_time(two: Two, chang
 
     assert (await two.outbound())[ONE] == RIGHT
 
-    assert two.echo.dialogues == 3
+    asked_again = ("mx1", "mx2") if change == "results" else ("mx1",)  # it was read, and failed
+    assert two.echo.dialogues == 2 + len(asked_again)
 
 
 async def test_host_of_older_settings_is_unknown_and_outdated(two: Two) -> None:
