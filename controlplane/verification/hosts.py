@@ -216,7 +216,10 @@ class Hosts:
 
     async def _judged(self, reports: Mapping[str, Report | Unread], echo: Echo) -> list[Finding]:
         results = [
-            r for report in reports.values() if isinstance(report, Report) for r in report.results
+            result
+            for report in reports.values()
+            if isinstance(report, Report) and report.config.mx == echo.mx
+            for result in report.results
         ]
         answers = Answers.of(results)
         if any(result.tls is None or not reported(result.reply) for result in results):

@@ -265,6 +265,12 @@ async def test_echo_mx_that_went_down_is_not_taken_for_a_closed_port(two: Two) -
     assert await two.outbound() == {ONE: UNCLEAR, TWO: UNCLEAR}
 
 
+async def test_answer_of_another_echo_mx_says_nothing_of_this_one(two: Two) -> None:
+    two.shell.configs["mx1"]["mx"] = "127.0.0.1"
+    two.echo.closed = {IPS[1], "127.0.0.3"}
+    assert await two.outbound(source="127.0.0.3") == {ONE: UNREAD, TWO: UNCLEAR}
+
+
 async def test_echo_mx_that_stopped_to_report_is_not_taken_for_a_proxy(two: Two) -> None:
     await two.outbound()
     (two.shell.directory / "mx2.kept").unlink()
