@@ -74,6 +74,12 @@ class FirewallProfile(BaseModel):
     name: str
     rules: tuple[Rule, ...] = Field(alias="security_group_rules", default=())
 
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """PHP prints a list with gaps as an object, and may print none for an empty one."""
+        return tuple(value.values()) if isinstance(value, dict) else value or ()
+
 
 @dataclass(frozen=True)
 class Needs:

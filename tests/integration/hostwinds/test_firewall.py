@@ -17,7 +17,7 @@ from hostwinds.faults import (
     FIREWALL_PROFILE_MISSING,
     NOT_IN_EFFECT,
 )
-from hostwinds.firewall import Needs, protect
+from hostwinds.firewall import FirewallProfile, Needs, protect
 from hostwinds.journal import Journal
 from hostwinds.provider.resources import Firewall, Services
 from hostwinds.purchase import Buyer, Deadlines, Order
@@ -98,6 +98,15 @@ def test_profile_that_lets_too_little_pass_is_refused_with_what_is_missing(
         protect(client, server, MAIL, NEEDS)
     hostwinds_account.make_profile(MAIL, PORTS)
     assert protect(client, server, MAIL, NEEDS) == whole
+
+
+@pytest.mark.parametrize(
+    ("listed", "passes"),
+    [(None, False), ([], False), ({}, False), ("", False), ({"3": rules(25)[0]}, True)],
+)
+def test_rules_are_read_in_every_form_of_a_list(listed: Any, passes: bool) -> None:
+    profile = FirewallProfile.model_validate({"name": "x", "security_group_rules": listed})
+    assert any(one.allows("ingress", "25/tcp") for one in profile.rules) is passes
 
 
 @pytest.mark.parametrize(
