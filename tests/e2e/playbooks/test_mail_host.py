@@ -307,7 +307,7 @@ class TestTrouble:
         _, two, three = mail_host.observed.addresses
 
         def configure(host: ObservedHost) -> int:
-            changed = mail_host.configure(observed=host)
+            changed: int = mail_host.configure(observed=host)
             shown = mail_host.shell("postmulti -l; ls /etc; ss -ltn")
             assert (three.name in shown) == (host.addresses[-1].ip is not None)
             wait_for_port(two.ip, 587, 10)
