@@ -108,11 +108,12 @@ class CloudEngine(Protocol):
         *,
         deadline: timedelta,
         fence: int | None = None,
+        refreshed: bool = False,
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised.
 
         `fence` is the token of the current lease: from now on no holder of a lower one can buy for
-        the tenant.
+        the tenant. `refreshed` compares the state with the providers first.
         """
 
     def refresh(self, tenant: str, progress: Progress) -> CloudPlan:

@@ -363,21 +363,31 @@ OUTBOUND_DIFFERENT = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+OUTBOUND_INTERCEPTED = FAULTS.code(
+    "smtp.outbound_intercepted",
+    message="{ip}: {mx} answers others of ours with what it sees, and this address with: {reply}",
+    remedy="let the provider remove what answers in its place; if {mx} does, admit the address",
+    cause="A proxy for SMTP answers instead of the echo MX, or the echo MX has a block list.",
+    example={"ip": "198.51.100.7", "mx": "echo.penguin.example", "reply": "554 mail is disabled"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 OUTBOUND_IN_CLEAR = FAULTS.code(
     "smtp.outbound_in_clear",
-    message="{ip}: the connection to {mx} is not encrypted, and that of others is",
-    remedy="remove what changes it on the way: a proxy for SMTP, or a firewall that inspects it",
-    cause="The echo MX offers STARTTLS to others; on the way from this address it gets lost.",
-    example={"ip": "198.51.100.7", "mx": "echo.penguin.example"},
+    message="{ip}: the connection to {mx} is not encrypted: {others}",
+    remedy="remove what hides STARTTLS on the way, such as a proxy for SMTP; or let {mx} offer it",
+    cause="The echo MX offers STARTTLS to none of ours, or it gets lost on the way from this one.",
+    example={"ip": "198.51.100.7", "mx": "echo.penguin.example", "others": "that of others is"},
     retryable=True,
     acts=Actor.OPERATOR,
 )
 OUTBOUND_UNCLEAR = FAULTS.code(
     "smtp.outbound_unclear",
     message="{ip}: whether mail leaves is not known: {reason}",
-    remedy="check that the echo MX {mx} runs, has an A record and admits everybody to port 25 with "
-    "STARTTLS",
-    cause="The dialogue with the echo MX failed, and the echo MX answers nobody else of ours.",
+    remedy="check that the echo MX {mx} runs, has an A record, admits everybody to port 25 with "
+    "STARTTLS, and sees the addresses of its clients",
+    cause="The dialogue with the echo MX failed, and it answers nobody else of ours; or it is "
+    "behind something that hides the addresses of clients, such as a container's network.",
     example={
         "ip": "198.51.100.7",
         "mx": "echo.penguin.example",

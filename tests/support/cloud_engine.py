@@ -146,6 +146,7 @@ class InMemoryEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
+        refreshed: bool = False,
     ) -> CloudState:
         """Apply a blueprint, except for held zones and pending addresses."""
         tenant = blueprint.tenant

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 
-from blueprint.document import Blueprint, Record
+from blueprint.document import Blueprint, Firewall, Record
 from blueprint.tenant import Dns
 from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Verdict, bad, ok
 from controlplane.hosts.repository import HostRow
@@ -24,12 +25,23 @@ from controlplane.tenants import repository
 from kit.faults import Fault
 
 log = structlog.get_logger()
-Settled = bool
-"""Whether our last operation applied this blueprint completely."""
+REFRESH = "refresh"
+"""The operation that compares the state with the providers before it updates."""
 
 
-class Cloud(Phase[Settled]):
-    """Observes the stack, and updates it when another blueprint was applied last."""
+@dataclass(frozen=True)
+class Observed:
+    """What the stack's state and the provider's firewalls show."""
+
+    settled: bool
+    """Whether our last operation applied this blueprint completely."""
+    closed: Mapping[str, Fault] = field(default_factory=dict)
+    """What the firewall of a host does not let pass any more, by the host's name."""
+
+
+class Cloud(Phase[Observed]):
+    """Observes the stack, and updates it when another blueprint was applied last, or when somebody
+    changed a firewall in the provider's portal."""
 
     row = Row(
         name="cloud",
@@ -39,12 +51,22 @@ class Cloud(Phase[Settled]):
         needs=("keys",),
     )
 
-    def __init__(self, engine: CloudEngine, *, deadline: timedelta) -> None:
-        """`deadline` is for one operation of the engine."""
+    def __init__(
+        self,
+        engine: CloudEngine,
+        *,
+        firewall: Callable[[int, Firewall], Fault | None],
+        deadline: timedelta,
+    ) -> None:
+        """`firewall` returns what does not pass to a service and should; blocks.
+
+        `deadline` is for one operation of the engine.
+        """
         self._engine = engine
+        self._firewall = firewall
         self._deadline = deadline
 
-    async def observe(self, snapshot: Snapshot, session: Session) -> Settled:
+    async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read the stack's state; raises `cloud.foreign_update` for an unknown one.
 
         Its digest alone does not prove completion: it is written even if a resource failed, and the
@@ -53,17 +75,17 @@ class Cloud(Phase[Settled]):
         snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
         await self._refuse_foreign(snapshot, session)
         state, digest = snapshot.cloud, snapshot.blueprint.digest
-        if state.digest != digest or state.pending or state.held:
-            return False
         async with session.read() as connection:
             last = await operation_rows.last_applied_digest(
                 connection, snapshot.tenant.id, self.row.name
             )
-        return last == digest
+        if state.digest != digest or last != digest:
+            return Observed(settled=False)
+        settled = not state.pending and not state.held
+        return Observed(settled, await self._closed(snapshot))
 
-    def verdicts(self, observed: Settled, snapshot: Snapshot) -> Verdicts:
+    def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return for each host, address and domain whether it exists."""
-        del observed
         state, blueprint = snapshot.cloud, snapshot.blueprint
         hosts = {host.name: host for host in state.hosts}
         held = {zone.zone: zone for zone in state.held}
@@ -71,7 +93,8 @@ class Cloud(Phase[Settled]):
         for host in blueprint.hosts:
             own = hosts.get(host.name)
             cause = held.get(host.zone) or _every_domain(blueprint, held)
-            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause)
+            closed = observed.closed.get(host.name)
+            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause, closed)
             ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
                 verdicts[subject(Kind.ADDRESS, address.name)] = _address(
@@ -82,9 +105,11 @@ class Cloud(Phase[Settled]):
             verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
         return verdicts
 
-    def steps(self, observed: Settled, snapshot: Snapshot) -> Sequence[Step]:
+    def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
         """Return one operation for all; if all is settled, only a step that stores new hosts."""
-        if observed:
+        if observed.closed:
+            return [Step(operation=REFRESH)]
+        if observed.settled:
             return [Step()] if _new_hosts(snapshot) else []
         return [Step(operation="update" if snapshot.cloud.digest else "create")]
 
@@ -102,6 +127,7 @@ class Cloud(Phase[Settled]):
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
+                refreshed=step.operation == REFRESH,
             )
             for zone in snapshot.cloud.held:
                 log.warning(
@@ -128,6 +154,16 @@ class Cloud(Phase[Settled]):
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
         if _has_resources(snapshot.cloud):
             raise NOT_GONE(tenant=name)
+
+    async def _closed(self, snapshot: Snapshot) -> dict[str, Fault]:
+        planned = {host.name: host.firewall for host in snapshot.blueprint.hosts}
+        closed = {}
+        for host in snapshot.cloud.hosts:
+            if host.name in planned and host.service_id is not None:
+                fault = await asyncio.to_thread(self._firewall, host.service_id, planned[host.name])
+                if fault is not None:
+                    closed[host.name] = fault
+        return closed
 
     async def _refuse_foreign(self, snapshot: Snapshot, session: Session) -> None:
         """Raise for an unknown digest, unless the tenant was applied after the report."""
@@ -180,7 +216,9 @@ def _every_domain(blueprint: Blueprint, held: dict[str, Held]) -> Held | None:
     return held[ours[0]] if ours and all(name in held for name in ours) else None
 
 
-def _host(observed: ObservedHost | None, held: Held | None) -> Verdict:
+def _host(observed: ObservedHost | None, held: Held | None, closed: Fault | None) -> Verdict:
+    if closed is not None:
+        return bad(closed.code.reason, closed.sentence)
     if observed is not None and observed.primary_ip:
         return ok(PROVISIONED, observed.primary_ip)
     if held is not None:

@@ -101,6 +101,7 @@ class WithoutInventory(InMemoryEngine):
         *,
         deadline: timedelta,
         fence: int | None = None,
+        refreshed: bool = False,
     ) -> CloudState:
         try:
             return super().up(blueprint, progress, deadline=deadline, fence=fence)
