@@ -128,6 +128,14 @@ async def test_reverse_name_that_changes_leaves_its_address_on_for_a_while(
     assert await failures(verified) == [(ADDRESS, 1)]
 
 
+async def test_host_has_the_worst_of_its_addresses(stepped: SteppedReconciler) -> None:
+    stepped.internet.wrong[ADDRESS, "fcrdns"] = faults.PTR_DIFFERENT
+    await stepped.apply()
+    await stepped.step()
+    for part in (ADDRESS, "host/mx1"):
+        assert await stepped.condition("DnsReady", part) == ("False", faults.PTR_DIFFERENT.reason)
+
+
 @pytest.mark.parametrize("code", [faults.MISSING, faults.NO_ANSWER], ids=str)
 async def test_domain_that_was_never_verified_waits(stepped: SteppedReconciler, code: Code) -> None:
     stepped.internet.wrong[AUTHORITATIVE] = code
