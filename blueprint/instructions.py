@@ -14,7 +14,7 @@ class Instruction(Document):
     value: str
     """Content without quotes; of an MX record with its preference."""
     note: str
-    """What to do with records of the name that exist; empty where this one is simply set."""
+    """What to do with records of the name that exist."""
     checked: bool
     """Whether the domain waits for it."""
 
@@ -53,4 +53,4 @@ def _note(record: Record) -> str:
             return f"only where there is none: else write {term} after the v=spf1 of the one there"
     if record.type is RecordType.MX:
         return "in place of all others: mailboxes of the domain are in the document"
-    return ""
+    return "in place of all other records of the name, without a proxy"
