@@ -163,6 +163,22 @@ DIFFERENT = FAULTS.code(
     },
     retryable=True,
 )
+HIDDEN = FAULTS.code(
+    "dns.alias_hidden",
+    message="{record} does not exist at {server}: the name has addresses, {actual}",
+    remedy="{remedy}",
+    cause="A CNAME is answered by addresses, as a proxy or flattening of the zone's provider does, "
+    "or the name is in use for another service.",
+    example={
+        "record": "b.acme.example CNAME",
+        "server": "ns1.acme.example (198.51.100.7)",
+        "actual": "203.0.113.9",
+        "remedy": "set b.acme.example CNAME b.acme.example.customers.penguinmails.example in place "
+        "of the addresses of b.acme.example; if it is set already, turn off its proxy or "
+        "flattening",
+    },
+    retryable=True,
+)
 SEVERAL = FAULTS.code(
     "dns.several",
     message="{record} at {server}: {count} {kind} records, so receivers use none: {actual}",

@@ -41,8 +41,8 @@ class Expected:
     content: str
     senders: Mapping[str, str]
     """The addresses that its SPF record must let send, with their HELO names."""
-    own_ips: frozenset[str]
-    """Every address of the tenant that is assigned."""
+    exchange_ips: frozenset[str]
+    """Of an MX record: the addresses of its exchange, which alone take mail."""
     siblings: frozenset[str]
     """Contents of all expected records of its name and type."""
     targets: tuple[Expected, ...] = ()
@@ -73,17 +73,19 @@ class View:
         record = expected.record
         if self.is_cache:
             return f"wait {answer.ttl} s: older answers are still cached"
-        if expected.is_manual and record.type is RecordType.MX and answer.data:
-            return (
-                f"replace the MX records of {record.name} by {expected.content}, or remove its "
-                "mailboxes from the document: their mail must come here"
+        if not expected.is_manual:
+            return "wait: the next pass writes it; if it persists, find out what changes it"
+        change = f"set {expected.name_and_type} {expected.content} where {record.zone} is hosted"
+        if record.type is not RecordType.CNAME and answer.aliases:
+            change = (
+                f"replace the CNAME of {record.name}, beside which no other record can be, by "
+                f"records of its own, with {record.type} {expected.content} among them"
             )
-        if expected.is_manual:
-            return (
-                f"set {expected.name_and_type} {expected.content} where {record.zone} is hosted; "
-                f"`penguin describe domain/{record.domain}` shows all records to set"
-            )
-        return "wait: the next pass writes it; if it persists, find out what changes it"
+        elif record.type is RecordType.MX and answer.data:
+            change = f"replace the MX records of {record.name} by {expected.content}"
+        if record.type is RecordType.MX:
+            change += ", or remove its mailboxes from the document: their mail must come here"
+        return f"{change}; `penguin describe domain/{record.domain}` shows all records to set"
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ async def _judge_exchange(expected: Expected, answer: Answer, view: View) -> Jud
             continue
         is_null = item.exchange == dns.name.root
         ips = set() if is_null else set(texts((await view.lookup(name, "A")).data))
-        if not ips or not ips <= expected.own_ips:
+        if not ips or not ips <= expected.exchange_ips:
             return _other(expected, answer, view, texts(answer.data))
     return RIGHT if exchanges else _other(expected, answer, view, [])
 
@@ -159,7 +161,16 @@ async def _judge_alias(expected: Expected, answer: Answer, view: View) -> Judgem
     wrong = _other(expected, answer, view, found)
     if copies and all(copy.works for copy in copies):
         return replace(wrong, works=True)
-    return replace(wrong, gone=any(copy.gone for copy in copies))
+    wrong = replace(wrong, gone=any(copy.gone for copy in copies))
+    addresses = [] if found else texts((await view.lookup(name, "A")).data)
+    if not addresses:
+        return wrong
+    remedy = (
+        f"set {expected.name_and_type} {expected.content} in place of the addresses of {name}; if "
+        "it is set already, turn off its proxy or flattening"
+    )
+    fault = _fault(expected, view, faults.HIDDEN, actual=", ".join(addresses), remedy=remedy).fault
+    return replace(wrong, fault=fault)
 
 
 def _renamed(expected: Expected, name: str) -> Expected:
@@ -172,9 +183,13 @@ async def _judge_spf(expected: Expected, answer: Answer, view: View) -> Judgemen
     records = [text for text in map(txt_bytes, answer.data) if is_spf(text)]
     found = [text.decode("ascii", "replace") for text in records]
     if not records:
-        return _other(expected, answer, view, [])
+        like = [text for text in texts(answer.data) if "spf1" in text.lower()]
+        return _other(expected, answer, view, like)
     if len(records) > 1:
-        return _several(expected, view, "SPF", found, f"merge them: {_merged(expected, found)}")
+        remedy = f"keep only {expected.content}"
+        if expected.is_manual:
+            remedy = f"merge them: {merged(found, expected.content)}"
+        return _several(expected, view, "SPF", found, remedy)
 
     async def lookup(asked: str, type_: str) -> Sequence[dns.rdata.Rdata]:
         if (asked.lower(), type_) == (name, "TXT"):
@@ -189,7 +204,7 @@ async def _judge_spf(expected: Expected, answer: Answer, view: View) -> Judgemen
             continue
         fields = {"actual": found[0][:TEXT_LIMIT], "remedy": view.remedy(expected, answer)}
         if expected.is_manual:
-            fields["remedy"] = await _change(name, _merged(expected, found), lookup)
+            fields["remedy"] = await _change(name, merged(found, expected.content), lookup)
         if checked.result is Result.PERMERROR:
             return _fault(expected, view, faults.SPF_ERROR, reason=checked.reason, **fields)
         reason = f"{checked.result} by {checked.reason}"
@@ -213,41 +228,34 @@ async def _change(name: str, text: str, lookup: Lookup) -> str:
     change = f"change {name} TXT to {text}"
     if checked.result is not Result.PERMERROR:
         return change
-    return f"{change}; before that remove terms that are not needed, for {checked.reason}"
-
-
-def _merged(expected: Expected, found: Sequence[str]) -> str:
-    return merged(found if expected.is_manual else [], expected.content)
+    return f"{change}, and correct it or remove what is not needed: {checked.reason}"
 
 
 async def _judge_dmarc(expected: Expected, answer: Answer, view: View) -> Judgement:
-    """Exactly one valid record, here or above; any policy will do (RFC 7489 6.6.3)."""
-    name = str(expected.record.name)
+    """Exactly one valid record, here or at the registered domain; any policy will do."""
+    name = where = str(expected.record.name)
     found = texts(answer.data)
     records = dmarc.versioned(found)
     if REPORTS in f".{name}":
         return RIGHT if records else _other(expected, answer, view, found)
+    if not records and (where := dmarc.above(name)) != name:
+        records = dmarc.versioned(texts((await view.lookup(where, "TXT")).data))
     if not records:
-
-        async def lookup(asked: str) -> Sequence[str]:
-            return texts((await view.lookup(asked, "TXT")).data)
-
         like = [text for text in found if "dmarc1" in text.lower()]
         if like:
             reason = "it does not begin with v=DMARC1;"
             return _invalid(expected, answer, view, faults.DMARC_INVALID, like[0], reason)
-        name, records = await dmarc.organisational(name.removeprefix("_dmarc."), lookup)
-    if not records:
         return _other(expected, answer, view, [])
     if len(records) > 1:
-        return _several(expected, view, "DMARC", records, f"leave one of them at {name}")
+        return _several(expected, view, "DMARC", records, f"leave one of them at {where}")
     try:
         policy = dmarc.policy_of(records[0])
     except dmarc.PolicyMistake as mistake:
         return _invalid(expected, answer, view, faults.DMARC_INVALID, records[0], str(mistake))
-    if expected.is_manual or policy == dmarc.policy_of(expected.content):
+    own = records if where == name else []
+    if expected.is_manual or (own and policy == dmarc.policy_of(expected.content)):
         return RIGHT
-    return replace(_other(expected, answer, view, records), works=True)
+    return replace(_other(expected, answer, view, own), works=True)
 
 
 def _judge_dkim(expected: Expected, answer: Answer, view: View) -> Judgement:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from blueprint.document import Blueprint, Record, RecordType, Rule
 from blueprint.records import NO_SENDER
+from blueprint.zones import registrable
 from controlplane.reconciler.ports import Finding
 from controlplane.verification import faults
 from controlplane.verification.judges import RIGHT, Expected, Judgement, View, judge
@@ -105,7 +106,7 @@ def _finding(expected: Expected, check: str, judgement: Judgement) -> Finding:
 def _unanswered(expected: Expected, check: str, fault: Fault) -> Finding:
     """Return the finding of a look-up that ended in a fault."""
     if expected.is_manual and fault.code is faults.NOT_DELEGATED:
-        zone = expected.record.zone
+        zone = registrable(expected.record.zone)
         remedy = f"enter the name servers of {zone} at its registrar"
         fault = faults.NOT_DELEGATED(zone=zone, remedy=remedy)
     checked = fault.code not in faults.UNANSWERED
@@ -137,7 +138,7 @@ def _expected(blueprint: Blueprint, ips: Mapping[str, str]) -> list[Expected]:
             subject=_subject(record, hosts),
             content=_content(record, ips),
             senders=_senders(record, helos),
-            own_ips=frozenset(ips.values()),
+            exchange_ips=frozenset(siblings.get((str(record.content), "A"), ())),
             siblings=frozenset(siblings[str(record.name), str(record.type)]),
         )
         for record in records
