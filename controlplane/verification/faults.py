@@ -174,8 +174,7 @@ HIDDEN = FAULTS.code(
         "server": "ns1.acme.example (198.51.100.7)",
         "actual": "203.0.113.9",
         "remedy": "set b.acme.example CNAME b.acme.example.customers.penguinmails.example in place "
-        "of the addresses of b.acme.example; if it is set already, turn off its proxy or "
-        "flattening",
+        "of all other records of the name; if it is set already, turn off its proxy or flattening",
     },
     retryable=True,
 )

@@ -161,16 +161,14 @@ async def _judge_alias(expected: Expected, answer: Answer, view: View) -> Judgem
     wrong = _other(expected, answer, view, found)
     if copies and all(copy.works for copy in copies):
         return replace(wrong, works=True)
-    wrong = replace(wrong, gone=any(copy.gone for copy in copies))
-    addresses = [] if found else texts((await view.lookup(name, "A")).data)
-    if not addresses:
-        return wrong
-    remedy = (
-        f"set {expected.name_and_type} {expected.content} in place of the addresses of {name}; if "
-        "it is set already, turn off its proxy or flattening"
-    )
-    fault = _fault(expected, view, faults.HIDDEN, actual=", ".join(addresses), remedy=remedy).fault
-    return replace(wrong, fault=fault)
+    if not found and (addresses := texts((await view.lookup(name, "A")).data)):
+        remedy = (
+            f"set {expected.name_and_type} {expected.content} in place of all other records of the "
+            "name; if it is set already, turn off its proxy or flattening"
+        )
+        actual = ", ".join(addresses)
+        wrong = _fault(expected, view, faults.HIDDEN, actual=actual, remedy=remedy)
+    return replace(wrong, gone=any(copy.gone for copy in copies))
 
 
 def _renamed(expected: Expected, name: str) -> Expected:

@@ -50,7 +50,7 @@ async def test_wrong_answer_counts_after_three_looks_over_thirty_minutes(
     verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
     assert [await look(verified) for _ in range(4)] == ["True"] * 4
     condition = await verified.shown_condition("DnsReady", DOMAIN)
-    assert "look 4 of 3, 0 min after the first" in condition["message"]
+    assert "4 wrong looks in 0 min, taken for wrong after 3 in 30 min: " in condition["message"]
     assert faults.MISSING.shown().message in condition["message"]
     assert await verified.published() == {"acme.example": True}
     await pass_time(verified, 29)

@@ -96,7 +96,7 @@ async def test_alias_that_a_proxy_hides_is_named(names, blueprint) -> None:
     assert finding.code is faults.HIDDEN
     assert not finding.gone
     assert "turn off its proxy" in finding.remedy
-    assert_shows(shown_by(finding), finding.code, **any_values(finding.code))
+    assert_shows(shown_by(finding), faults.HIDDEN, **any_values(faults.HIDDEN))
 
 
 async def test_alias_may_lead_over_others_and_copies_are_a_remark(names, blueprint) -> None:
