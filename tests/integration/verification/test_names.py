@@ -167,6 +167,10 @@ MISTAKES_OF: dict[tuple[str, str], dict[str, tuple[list[str], Code]]] = {
         ),
         "DKIM for another hash": ([presented("TXT", f"h=sha1; p={KEY}")], faults.DKIM_INVALID),
         "DKIM for another service": ([presented("TXT", f"s=tlsrpt; p={KEY}")], faults.DKIM_INVALID),
+        "DKIM with a quotation mark in it": (
+            [presented("TXT", f"v=DKIM1; p={KEY[:99]}") + r'"\226\128\156"' + f'"{KEY[99:]}"'],
+            faults.DKIM_INVALID,
+        ),
         "DKIM that is not a tag list": (['"hello"'], faults.DKIM_INVALID),
         "two DKIM": (
             [presented("TXT", f"p={KEY}"), presented("TXT", f"p={OTHER_KEY}")],
