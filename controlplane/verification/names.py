@@ -255,7 +255,7 @@ class Names:
         try:
             answer = await _once(
                 self._asked,
-                (server.ip, name, type_),
+                (server.ip, zone, name, type_),
                 lambda: self._ask_own(server, zone, name, type_),
             )
         except Fault as fault:

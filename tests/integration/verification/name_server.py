@@ -45,6 +45,8 @@ class NameServer:
         """Zones whose signatures do not validate."""
         self.unreachable: set[str] = set()
         """Zones whose servers the recursive one does not reach."""
+        self.unserved: set[str] = set()
+        """Zones that their servers do not have: those have the zone above, and refer to themselves."""
         self.fails_once: set[str] = set()
         """Names about which the recursive server fails at the first question."""
         self.queries: list[tuple[str, str, str]] = []
@@ -156,7 +158,8 @@ class NameServer:
         if trouble == "lame":
             return answer.to_wire()
         servers = table.get((zone := _zone(table, name), "NS"), ())
-        if not is_recursive and servers and f"{NAMES[ip]}." not in servers:
+        serves = zone not in self.unserved and (not servers or f"{NAMES[ip]}." in servers)
+        if not is_recursive and not serves:
             referral = dns.rrset.from_text_list(f"{zone}.", 60, "IN", "NS", servers)
             answer.authority.append(referral)
             return answer.to_wire()

@@ -69,6 +69,13 @@ async def test_names_that_the_owner_delegated_to_others_are_asked_there(names, b
     assert (MANUAL, "dns.manual", None, faults.REFUSED) in wrong(await verify(names, blueprint))
 
 
+async def test_server_that_refers_to_itself_is_lame(names, blueprint) -> None:
+    names.delegate("_dmarc.manual.example")
+    names.unserved.add("_dmarc.manual.example")
+    findings = await verify(names, blueprint)
+    assert wrong(findings) == {(MANUAL, "dns.manual", None, faults.LAME)}
+
+
 async def test_domain_that_is_an_alias_to_another_zone_is_in_its_owners_zone(names, below) -> None:
     names.set_record("website.example", "NS", "ns9.lab.example.")
     names.set_record("go.manual.example", "CNAME", "website.example.")
