@@ -46,7 +46,7 @@ class NameServer:
         self.unreachable: set[str] = set()
         """Zones whose servers the recursive one does not reach."""
         self.unserved: set[str] = set()
-        """Zones that their servers do not have: those have the zone above, and refer to themselves."""
+        """Zones of which their servers have only the zone above, so they refer to themselves."""
         self.fails_once: set[str] = set()
         """Names about which the recursive server fails at the first question."""
         self.queries: list[tuple[str, str, str]] = []
