@@ -1,15 +1,13 @@
-"""DMARC records as receivers read them (RFC 7489 6.3 and 6.6.3, RFC 9989 4.10)."""
+"""DMARC records as receivers read them (RFC 7489 6.3 and 6.6.3)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from blueprint.zones import registrable
 from controlplane.verification.tag_list import TagMistake, parse
 
 POLICIES = ("none", "quarantine", "reject")
-LABEL = "_dmarc."
 _VERSION = re.compile(r"v[ \t]*=[ \t]*(?-i:DMARC1)[ \t]*(;|\Z)", re.IGNORECASE)
 _REPORT_ADDRESS = re.compile(r"(^|,)\s*mailto:[^@,\s]+@[^@,\s]+", re.IGNORECASE)
 
@@ -40,11 +38,3 @@ def policy_of(text: str) -> str:
     if _REPORT_ADDRESS.search(tags.get("rua", "")):
         return "none"
     raise PolicyMistake(f"its tag {wrong[0]}= is none of {', '.join(POLICIES)}")
-
-
-def above(name: str) -> str:
-    """Return where the policy is for a name without a DMARC record: at the registered domain.
-
-    Receivers by RFC 9989 also ask at the names between, those by RFC 7489 do not.
-    """
-    return f"{LABEL}{registrable(name.removeprefix(LABEL))}"

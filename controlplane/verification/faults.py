@@ -21,8 +21,9 @@ LOOKUP_FAILED = FAULTS.code(
 NO_ANSWER = FAULTS.code(
     "dns.no_answer",
     message="{server} does not answer about {question}: {reason}",
-    remedy="start the server, or remove it from the zone's name servers at the registrar; if it "
-    "answers others, open UDP port 53 to it from here",
+    remedy="start the server; if it answers others, open UDP port 53 to it from here; a zone's "
+    "server that is gone is removed at the registrar, a recursive one is replaced by "
+    "PENGUIN_VERIFICATION__RESOLVER",
     cause="The name server is down, or its packets do not arrive.",
     example={
         "server": "ns2.acme.example (198.51.100.7)",

@@ -16,6 +16,7 @@ import dns.rdtypes.ANY.TXT
 from blueprint.document import Record, RecordType
 from blueprint.records import NO_KEY
 from blueprint.tenant import Dns
+from blueprint.zones import inherited_policy
 from controlplane.verification import dmarc, faults
 from controlplane.verification.dkim_key import KeyMistake, published_key
 from controlplane.verification.names import texts
@@ -236,7 +237,7 @@ async def _judge_dmarc(expected: Expected, answer: Answer, view: View) -> Judgem
     records = dmarc.versioned(found)
     if REPORTS in f".{name}":
         return RIGHT if records else _other(expected, answer, view, found)
-    if not records and (where := dmarc.above(name)) != name:
+    if not records and (where := inherited_policy(name)) != name:
         records = dmarc.versioned(texts((await view.lookup(where, "TXT")).data))
     if not records:
         like = [text for text in found if "dmarc1" in text.lower()]
