@@ -53,7 +53,9 @@ async def _verify(expected: Expected, names: Names) -> list[Finding]:
         answers = await names.authoritative(zone, name, type_)
         own = await _judge_own(expected, {s.label: answer for s, answer in answers.items()}, names)
         if not own.works:
-            return [_finding(expected, AUTHORITATIVE, own)]
+            # A server that did not answer may still have our key or host.
+            is_gone = own.gone and not await names.troubles(zone)
+            return [_finding(expected, AUTHORITATIVE, replace(own, gone=is_gone))]
     except Fault as fault:
         return [_unanswered(expected, AUTHORITATIVE, fault)]
     findings = [_finding(expected, AUTHORITATIVE, own)]

@@ -237,6 +237,14 @@ async def test_key_that_only_one_server_has_is_not_gone(names, blueprint) -> Non
     assert "ns2.lab.example" in finding.message
 
 
+async def test_key_that_a_silent_server_may_have_is_not_gone(names, blueprint) -> None:
+    names.set_record(DKIM, "TXT")
+    names.trouble[SECOND] = "refused"
+    findings = await verify(names, blueprint)
+    assert wrong(findings) == {(ACME, "dns.authoritative", False, faults.MISSING)}
+    assert not any(f.gone for f in findings)
+
+
 async def test_key_that_a_cache_does_not_have_yet_is_not_gone(names, blueprint) -> None:
     del names.cached[DKIM, "TXT"]
     findings = await verify(names, blueprint)
