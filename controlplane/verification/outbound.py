@@ -11,7 +11,6 @@ from pydantic import BaseModel
 
 from controlplane.reconciler.ports import Finding, ObservedAddress
 from controlplane.verification import faults
-from kit.faults import Fault
 
 CHECK = "smtp.outbound"
 COMMAND = "/usr/local/sbin/penguin-outbound"
@@ -100,7 +99,7 @@ def _heard(subject: str, result: Result, mx: str, answers: Answers) -> Finding:
         return Finding.of(subject, CHECK, fault)
     if not {"source", "helo"} <= seen.keys():
         fault = faults.OUTBOUND_UNREPORTED(ip=result.ip, mx=mx, reply=result.reply)
-        return remark(subject, fault)
+        return Finding.remark(subject, CHECK, fault)
     return Finding(subject, CHECK, True, f"{result.ip}: mail leaves as {result.helo}")
 
 
@@ -109,8 +108,3 @@ def unread(address: ObservedAddress, reason: str, *, outdated: bool = False) -> 
     fault = faults.OUTBOUND_UNREAD(ip=address.ip, reason=reason)
     unknown = Finding.of(f"address/{address.name}", CHECK, fault, checked=False)
     return replace(unknown, outdated=outdated)
-
-
-def remark(subject: str, fault: Fault, check: str = CHECK) -> Finding:
-    """Return a finding that is right, with a remark."""
-    return Finding(subject, check, True, fault.message, fault.code, fault.remedy)

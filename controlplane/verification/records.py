@@ -89,10 +89,7 @@ async def _remarks(subject: str, zone: str, names: Names) -> list[Finding]:
         troubles = await names.troubles(await names.enclosing(zone))
     except Fault:
         return []
-    return [
-        Finding(subject, SERVERS, True, fault.message, fault.code, fault.remedy)
-        for fault in troubles
-    ]
+    return [Finding.remark(subject, SERVERS, fault) for fault in troubles]
 
 
 def _finding(expected: Expected, check: str, judgement: Judgement) -> Finding:
