@@ -170,6 +170,22 @@ async def test_owner_is_shown_his_spf_record_with_ours_added(names, blueprint) -
     assert finding.remedy == f"change manual.example TXT to {merged}"
 
 
+CORRECTED = {
+    ("manual.example", "TXT"): ['"v=spf1 -all"'],
+    ("_dmarc.manual.example", "TXT"): ['"v=DMARC1; p=x"'],
+    ("manual.example", "MX"): ["10 mx.elsewhere.example."],
+}
+
+
+@pytest.mark.parametrize("record", CORRECTED, ids=" ".join)
+async def test_owner_is_not_told_to_change_again_what_only_a_cache_still_has(
+    names, blueprint, record
+) -> None:
+    names.cached[record] = CORRECTED[record]
+    (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
+    assert finding.remedy == "wait 60 s: older answers are still cached"
+
+
 async def test_owner_whose_spf_record_has_no_look_up_left_is_told_to_make_room(
     names, blueprint
 ) -> None:
