@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, Protocol
 
@@ -214,6 +214,11 @@ class Finding:
         return cls(
             subject, check, False if checked else None, fault.message, fault.code, fault.remedy
         )
+
+    @classmethod
+    def remark(cls, subject: str, check: str, fault: Fault) -> Finding:
+        """Return the finding that something is right, with a remark."""
+        return replace(cls.of(subject, check, fault), ok=True)
 
 
 class Verifier(Protocol):

@@ -21,8 +21,9 @@ LOOKUP_FAILED = FAULTS.code(
 NO_ANSWER = FAULTS.code(
     "dns.no_answer",
     message="{server} does not answer about {question}: {reason}",
-    remedy="start the server, or remove it from the zone's name servers at the registrar; if it "
-    "answers others, open UDP port 53 to it from here",
+    remedy="start the server; if it answers others, open UDP port 53 to it from here; a zone's "
+    "server that is gone is removed at the registrar, a recursive one is replaced by "
+    "PENGUIN_VERIFICATION__RESOLVER",
     cause="The name server is down, or its packets do not arrive.",
     example={
         "server": "ns2.acme.example (198.51.100.7)",
@@ -160,6 +161,21 @@ DIFFERENT = FAULTS.code(
         "actual": "10 mail.other.example",
         "expected": "10 mx1-1.acme.example",
         "remedy": "wait: the next pass writes it; if it persists, find out what changes it",
+    },
+    retryable=True,
+)
+HIDDEN = FAULTS.code(
+    "dns.alias_hidden",
+    message="{record} does not exist at {server}: the name has addresses, {actual}",
+    remedy="{remedy}",
+    cause="A CNAME is answered by addresses, as a proxy or flattening of the zone's provider does, "
+    "or the name is in use for another service.",
+    example={
+        "record": "b.acme.example CNAME",
+        "server": "ns1.acme.example (198.51.100.7)",
+        "actual": "203.0.113.9",
+        "remedy": "set b.acme.example CNAME b.acme.example.customers.penguinmails.example in place "
+        "of all other records of the name; if it is set already, turn off its proxy or flattening",
     },
     retryable=True,
 )

@@ -19,11 +19,11 @@ from controlplane.reconciler.ports import CloudState, Finding, Login, ObservedHo
 from controlplane.verification import faults
 from controlplane.verification.names import Names, texts
 from controlplane.verification.outbound import (
+    CHECK,
     COMMAND,
     Answers,
     Report,
     judge,
-    remark,
     reported,
     unread,
 )
@@ -130,7 +130,7 @@ class Hosts:
         if self._echo is None:
             fault = faults.OUTBOUND_UNSET()
             return [
-                remark(f"address/{address.name}", fault)
+                Finding.remark(f"address/{address.name}", CHECK, fault)
                 for host in self._hosts
                 for address in host.addresses
                 if address.ip
@@ -245,4 +245,4 @@ def _only_by_itself(seen: list[Finding], target: Target) -> list[Finding]:
     if not all(finding.ok for finding in seen):
         return []
     fault = faults.SEEN_BY_ITSELF(port=target.where)
-    return [remark(f"address/{target.address.name}", fault, "smtp.banner")]
+    return [Finding.remark(f"address/{target.address.name}", "smtp.banner", fault)]

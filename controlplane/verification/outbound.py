@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field
 
 from controlplane.reconciler.ports import Finding, ObservedAddress
 from controlplane.verification import faults
-from kit.faults import Fault
 
 CHECK = "smtp.outbound"
 COMMAND = "/usr/local/sbin/penguin-outbound"
@@ -130,7 +129,7 @@ def _heard(subject: str, result: Result, mx: str, answers: Answers) -> Finding:
     seen = reported(result.reply)
     if not seen:
         fault = faults.OUTBOUND_UNREPORTED(ip=result.ip, mx=mx, reply=result.reply)
-        return remark(subject, fault)
+        return Finding.remark(subject, CHECK, fault)
     if _is_its_own_network(seen["source"], result.ip):
         return _unclear(subject, result, mx, f"it sees {seen['source']}, of a network of its own")
     for part, word, expected in (("address", "source", result.ip), ("HELO", "helo", result.helo)):
@@ -143,7 +142,9 @@ def _heard(subject: str, result: Result, mx: str, answers: Answers) -> Finding:
         if answers.encrypted or result.tls:
             return _in_clear(subject, result, mx)
         others = "nor is any other of ours"
-        return remark(subject, faults.OUTBOUND_IN_CLEAR(ip=result.ip, mx=mx, others=others))
+        return Finding.remark(
+            subject, CHECK, faults.OUTBOUND_IN_CLEAR(ip=result.ip, mx=mx, others=others)
+        )
     return Finding(subject, CHECK, True, f"{result.ip}: mail leaves as {result.helo}")
 
 
@@ -170,8 +171,3 @@ def unread(address: ObservedAddress, reason: str, *, outdated: bool = False) -> 
     fault = faults.OUTBOUND_UNREAD(ip=address.ip, reason=reason)
     unknown = Finding.of(f"address/{address.name}", CHECK, fault, checked=False)
     return replace(unknown, outdated=outdated)
-
-
-def remark(subject: str, fault: Fault, check: str = CHECK) -> Finding:
-    """Return a finding that is right, with a remark."""
-    return Finding(subject, check, True, fault.message, fault.code, fault.remedy)
