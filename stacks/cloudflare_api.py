@@ -21,9 +21,12 @@ from kit.faults import Fault
 from kit.web import without_redirects
 from stacks.faults import (
     CLOUDFLARE_ERROR,
+    CLOUDFLARE_GONE,
     CLOUDFLARE_RATE_LIMITED,
     CLOUDFLARE_UNAUTHORIZED,
     CLOUDFLARE_UNREACHABLE,
+    RECORD_QUOTA,
+    RECORD_REFUSED,
 )
 from stacks.requests import reason
 
@@ -33,6 +36,9 @@ TIMEOUT = 30
 RETRY_SECONDS = 0.5
 TOKEN_CODES = {6003, 6103, 6111, 9103, 9106, 9109, 10000}
 """Codes of a refusal that concerns the token: missing, malformed, unknown, or without the right."""
+
+GONE = {1001, 1002, 81044}
+"""Codes of an answer with status 404 that mean: the zone or record does not exist."""
 
 Live = Mapping[str, Any]
 """A zone or a record as Cloudflare lists it."""
@@ -118,9 +124,15 @@ def _refused(status: int, document: Mapping[str, Any], target: str) -> Fault:
     codes = {error.get("code") for error in document.get("errors") or () if isinstance(error, dict)}
     if status == 429 or 10100 in codes:
         return CLOUDFLARE_RATE_LIMITED()
+    if status == 404 and not GONE.isdisjoint(codes):
+        return CLOUDFLARE_GONE(path=target)
     if status in (401, 403) or (400 <= status < 500 and not TOKEN_CODES.isdisjoint(codes)):
         return CLOUDFLARE_UNAUTHORIZED(status=status, path=target)
     shown = " ".join(["HTTP", str(status), *sorted(map(str, codes))])
+    if 81045 in codes:
+        return RECORD_QUOTA(reason=f"{shown} to {target}")
+    if status == 400 and codes:
+        return RECORD_REFUSED(reason=f"{shown} to {target}")
     return CLOUDFLARE_ERROR(answer=shown, path=target)
 
 
@@ -133,5 +145,5 @@ def _document(content: bytes) -> Mapping[str, Any]:
 
 
 def _is_named(entry: object) -> bool:
-    """Return whether an entry of a list is a zone or a record."""
-    return isinstance(entry, dict) and bool(entry.get("id") and entry.get("name"))
+    """Return whether an entry of a list is a zone or a record; each has a type."""
+    return isinstance(entry, dict) and all(entry.get(key) for key in ("id", "name", "type"))

@@ -80,6 +80,9 @@ class Cloud(Phase[Settled]):
         for domain in blueprint.domains:
             records = [record for record in blueprint.records if record.domain == domain.name]
             verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
+        for name in held.keys() - {record.zone for record in blueprint.records}:
+            # Of records that are to be deleted: no domain of the document shows it.
+            verdicts[TENANT] = bad(held[name].reason, held[name].sentence)
         return verdicts
 
     def steps(self, observed: Settled, snapshot: Snapshot) -> Sequence[Step]:
@@ -102,6 +105,7 @@ class Cloud(Phase[Settled]):
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
+                forgotten=snapshot.tenant.forgotten_zones,
             )
             for zone in snapshot.cloud.held:
                 log.warning(
@@ -124,6 +128,7 @@ class Cloud(Phase[Settled]):
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
+                forgotten=snapshot.tenant.forgotten_zones,
             )
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
         if _has_resources(snapshot.cloud):
@@ -184,7 +189,7 @@ def _host(observed: ObservedHost | None, held: Held | None) -> Verdict:
     if observed is not None and observed.primary_ip:
         return ok(PROVISIONED, observed.primary_ip)
     if held is not None:
-        return bad(held.reason, f"{held.zone}: {held.message}; {held.remedy}")
+        return bad(held.reason, held.sentence)
     return bad("NotProvisioned", "the provider has not finished it")
 
 
@@ -200,8 +205,7 @@ def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]
     ours = [record for record in records if record.provider is Dns.CLOUDFLARE]
     for record in ours:
         if (zone := held.get(record.zone)) is not None:
-            message = f"zone/{zone.zone}: {zone.message}; {zone.remedy}"
-            return bad(zone.reason, message, waits=True)
+            return bad(zone.reason, zone.sentence, waits=True)
     assigned = {a.name for host in state.hosts for a in host.addresses if a.ip}
     missing = [
         record.key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -101,6 +101,7 @@ class WithoutInventory(InMemoryEngine):
         *,
         deadline: timedelta,
         fence: int | None = None,
+        forgotten: Collection[str] = (),
     ) -> CloudState:
         try:
             return super().up(blueprint, progress, deadline=deadline, fence=fence)

@@ -75,6 +75,59 @@ def test_name_in_no_zone_of_the_account_is_refused_with_the_zones_that_were_trie
         find_zone(name, exact=exact)
 
 
+def lost(cloud: Cloud, token: str) -> Lost:
+    """Write a record of the state in zone beta.example, then look for lost ones with a token."""
+    [zone] = [z for z in cloud.cloudflare.zones() if z["name"] == "beta.example"]
+    body = {"name": "beta.example", "type": "TXT", "content": "x", "comment": "ours"}
+    record = cloud.cloudflare.create(zone["id"], body)
+    row = Resource(
+        urn="urn",
+        id=record["id"],
+        type="record",
+        name="beta.example/SPF",
+        parent="beta.example",
+        inputs={"zoneId": zone["id"], "comment": "ours"},
+        outputs={},
+        dependencies=(),
+        is_forgotten=False,
+    )
+    os.environ["CLOUDFLARE_API_TOKEN"] = token
+    return find_lost({row.name: row}, (), prove_writable)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "rights", "code"),
+    [
+        (READ_WRITE, {}, None),
+        (READ_WRITE, {"zones": ["acme.example"]}, ZONE_OUT_OF_REACH),
+        (READ_WRITE, {"read_only": ["beta.example"]}, ZONE_OUT_OF_REACH),
+        (READ_ONLY, {}, ZONE_OUT_OF_REACH),
+        (READ_WRITE - {Permission.ZONE_READ}, {"read_only": ["beta.example"]}, UNAUTHORIZED),
+        (None, {}, UNAUTHORIZED),
+    ],
+)
+def test_zone_that_refuses_the_token_is_not_gone(
+    account: Cloud, permissions: Any, rights: dict[str, Any], code: Code | None
+) -> None:
+    account.cloudflare.create_zone("beta.example")
+    token = "x" * 40
+    if permissions is not None:
+        token = account.cloudflare.add_token(permissions, **rights)
+    found = lost(account, token)
+    assert found.gone == set()
+    assert [fault.code for fault in found.held.values()] == ([] if code is None else [code])
+    assert found.kept == ({"beta.example/SPF"} if code else set())
+
+
+@pytest.mark.parametrize("is_delegated", [True, False])
+def test_zone_is_gone_when_an_active_one_has_its_name(account: Cloud, is_delegated: bool) -> None:
+    """One that waits may be of another account, beside the active one that is out of reach."""
+    account.cloudflare.create_zone("beta.example")
+    [zone] = [z for z in account.cloudflare.zones() if z["name"] == "beta.example"]
+    found = lost(account, TOKEN)
+    assert not found.gone
+
+
 @pytest.mark.engine
 def test_subdomain_is_written_in_the_zone_around_it_and_waits_without_one(
     environment: dict[str, str], tmp_path: Path, cloud: Cloud

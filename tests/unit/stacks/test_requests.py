@@ -19,6 +19,7 @@ from kit.faults import Code, Fault
 from stacks.faults import (
     BAD_BLUEPRINT,
     CLOUDFLARE_ERROR,
+    CLOUDFLARE_GONE,
     CLOUDFLARE_RATE_LIMITED,
     CLOUDFLARE_UNAUTHORIZED,
     CLOUDFLARE_UNREACHABLE,
@@ -31,7 +32,7 @@ from stacks.faults import (
     ZONE_AMBIGUOUS,
     ZONE_NOT_FOUND,
 )
-from stacks.program import run
+from stacks.program import declare, run
 from stacks.source import PROJECT, blueprint_of
 from stacks.state import StackState
 from stacks.zones import Zone, find_zone, list_records
@@ -92,7 +93,7 @@ def shown_by_hand(**values: str) -> str:
     """Return what `pulumi up` shows of a source that gives no blueprint."""
     config: Any = Config(**values)
     with pytest.raises(pulumi.RunError) as caught:
-        run(lambda: blueprint_of(config, "acme"))
+        run(lambda: declare(blueprint_of(config, "acme")))
     return str(caught.value)
 
 
@@ -113,7 +114,7 @@ def page(*entries: object, pages: int = 1, success: object = True) -> bytes:
     return answered("200 OK", {"success": success, "result": list(entries), "result_info": info})
 
 
-ZONE = {"id": "z1", "name": "acme.example"}
+ZONE = {"id": "z1", "name": "acme.example", "type": "full"}
 PENDING = {**ZONE, "status": "pending"}
 OTHER_HOST = "Location: http://127.0.0.1:9/\r\n"
 
@@ -128,6 +129,7 @@ OTHER_HOST = "Location: http://127.0.0.1:9/\r\n"
         (page(success="true"), CLOUDFLARE_ERROR, {"answer": "HTTP 200", "path": ...}),
         (page("z1"), CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
         (page({"id": "z1"}), CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
+        (page({**ZONE, "type": None}), CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
         (
             answered("200 OK", {"success": True, "result": []}),
             CLOUDFLARE_ERROR,
@@ -145,6 +147,7 @@ OTHER_HOST = "Location: http://127.0.0.1:9/\r\n"
         (answered("500 Oops"), CLOUDFLARE_ERROR, {"answer": "HTTP 500", "path": ...}),
         (answered("403 Forbidden"), CLOUDFLARE_UNAUTHORIZED, {"status": 403, "path": ...}),
         (answered("429 Too Many"), CLOUDFLARE_RATE_LIMITED, {}),
+        (refused("404 Not Found", 1001), CLOUDFLARE_GONE, {"path": ...}),
         (page(), ZONE_NOT_FOUND, {"zone": "acme.example"}),
         (page({**ZONE, "name": "www.acme.example"}), ZONE_NOT_FOUND, {"zone": "acme.example"}),
     ],
@@ -186,7 +189,7 @@ def test_list_ends_with_its_last_page_whatever_their_size(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("a.example", "b.example", "c.example")
-    pages = [page({"id": name, "name": name}, pages=3) for name in names]
+    pages = [page({**ZONE, "name": name}, pages=3) for name in names]
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(*pages))
     assert [record["name"] for record in list_records("z1")] == list(names)
 
@@ -194,7 +197,7 @@ def test_list_ends_with_its_last_page_whatever_their_size(
 def test_zone_of_an_idn_is_found_by_its_name_in_unicode(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = page({"id": "z1", "name": "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example"})
+    found = page({**ZONE, "name": "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example"})
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(found))
     assert find_zone("xn--bcher-kva.example").id == "z1"
 
