@@ -117,10 +117,10 @@ def _ask(
     document = _document(content)
     if status < 300 and document.get("success") is True:
         return document
-    raise _refused(status, document, target)
+    raise _refused(status, document, target, is_write=body is not None)
 
 
-def _refused(status: int, document: Mapping[str, Any], target: str) -> Fault:
+def _refused(status: int, document: Mapping[str, Any], target: str, *, is_write: bool) -> Fault:
     codes = {error.get("code") for error in document.get("errors") or () if isinstance(error, dict)}
     if status == 429 or 10100 in codes:
         return CLOUDFLARE_RATE_LIMITED()
@@ -131,7 +131,7 @@ def _refused(status: int, document: Mapping[str, Any], target: str) -> Fault:
     shown = " ".join(["HTTP", str(status), *sorted(map(str, codes))])
     if 81045 in codes:
         return RECORD_QUOTA(reason=f"{shown} to {target}")
-    if status == 400 and codes:
+    if status == 400 and codes and is_write:
         return RECORD_REFUSED(reason=f"{shown} to {target}")
     return CLOUDFLARE_ERROR(answer=shown, path=target)
 

@@ -12,7 +12,7 @@ from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from kit.launchers import write_launcher
 from lab.cloudflare.tokens import READ_WRITE
-from stacks.faults import CLOUDFLARE_ERROR, ZONE_OUT_OF_REACH
+from stacks.faults import CLOUDFLARE_ERROR, FORGOTTEN, ZONE_OUT_OF_REACH
 from tests.support.faults import any_values, assert_shows, fault_shown
 from tests.support.pulumi_engine import pulumi_engine
 from tests.support.tenants import rendered, tenant
@@ -43,6 +43,11 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
 OFFICIAL = pytest.mark.parametrize("engine", ["pulumi's own"], indirect=True)
 
 
+def _remove(cloud: Cloud, name: str) -> None:
+    [zone] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == name]
+    cloud.cloudflare.delete_zone(zone["id"])
+
+
 class Tenant:
     """A tenant in the zones acme.example and beta.example, and the token of its next run."""
 
@@ -67,8 +72,7 @@ class Tenant:
 
     def remove_zone(self, name: str) -> None:
         """Remove a zone from the account."""
-        [zone] = [zone for zone in self._cloud.cloudflare.zones() if zone["name"] == name]
-        self._cloud.cloudflare.delete_zone(zone["id"])
+        _remove(self._cloud, name)
 
     def names_in(self, name: str) -> set[str]:
         """Return the names of a zone's records."""
@@ -127,7 +131,10 @@ def test_zone_that_was_added_again_takes_its_old_records_with_it(
     acme.up(rendered(BOTH))
     acme.remove_zone("acme.example")
     cloud.cloudflare.register("acme.example")
-    assert acme.up(rendered(BOTH)) == []
+    lines: list[str] = []
+    state = acme.engine.up(rendered(BOTH), lines.append, deadline=DEADLINE)
+    assert state.held == ()
+    assert_shows("\n".join(lines), FORGOTTEN, records=...)
     assert "acme.example" in acme.names_in("acme.example")
     assert acme.engine.preview(rendered(BOTH), print).changes == ()
     acme.remove_zone("acme.example")
@@ -176,18 +183,27 @@ def test_record_that_somebody_deleted_does_not_hold_its_zone(acme: Tenant, cloud
     assert names <= acme.names_in("acme.example")
 
 
-def test_deletion_that_is_held_names_the_zone_and_ends_by_a_command(
+def test_zone_is_named_at_the_tenant_until_a_command_gives_it_up(
     control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine
 ) -> None:
+    cloud.cloudflare.create_zone("beta.example")
+    penguin.apply(FILE.replace("dns: cloudflare}", "dns: cloudflare}, {name: beta.example}"))
+    control_plane.reconcile()
+    _remove(cloud, "beta.example")
     penguin.apply(FILE)
     control_plane.reconcile()
-    assert cloud.bought() == ["server"]
-    [zone] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
-    cloud.cloudflare.delete_zone(zone["id"])
+    shown = penguin.condition("InfrastructureReady")
+    assert_shows(shown, ZONE_OUT_OF_REACH, zone="beta.example", count=...)
+    file = str(control_plane.file)
+    assert penguin("apply", "-f", file, "--forget-zone", "beta.example").status == 0
+    control_plane.reconcile()
+    waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=0s")
+    assert waited.status == 0, waited.err
+
+    _remove(cloud, "acme.example")
     assert penguin("delete", "tenant", "acme", "--yes").status == 0
     control_plane.reconcile()
-    values = {"zone": "acme.example", "count": ...}
-    assert_shows(penguin.condition("Ready"), ZONE_OUT_OF_REACH, **values)
+    assert_shows(penguin.condition("Ready"), ZONE_OUT_OF_REACH, zone="acme.example", count=...)
     assert list(cloud.hostwinds.all_servers()) == []
     forgotten = penguin("delete", "tenant", "acme", "--yes", "--forget-zone", "acme.example")
     assert forgotten.status == 0, forgotten.err

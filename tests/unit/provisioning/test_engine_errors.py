@@ -31,9 +31,7 @@ PENDING = Diagnostic("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2:
             program.CLOUDFLARE_ERROR,
         ),
         (f"{GO}502 Bad Gateway {{'errors': [{{'code': 0}}]}}", program.CLOUDFLARE_ERROR),
-        ("create: refused with status 200: 81045 Quota (HTTP 502)", program.RECORD_QUOTA),
         ("refused with status 200: 81044 Gone (HTTP 502)", program.CLOUDFLARE_ERROR),
-        ("refused with status 200: 10100 More (HTTP 502)", program.CLOUDFLARE_RATE_LIMITED),
         ("refused with status 200: 81058 Same (HTTP 502)", program.FOREIGN_RECORD),
         (f"{GO}403 Forbidden {{'errors': [{{'code': 10000}}]}}", program.CLOUDFLARE_UNAUTHORIZED),
         (f"{GO}400 Bad Request {{'errors': [{{'code': 81058}}]}}", program.FOREIGN_RECORD),
@@ -53,6 +51,8 @@ def test_diagnostic_of_cloudflares_plugin_has_the_programs_code(text: str, code:
     ("text", "code"),
     [
         ("create: 81045 Record quota exceeded. (HTTP 400)", program.RECORD_QUOTA),
+        ("create: refused with status 200: 81045 Quota (HTTP 502)", program.RECORD_QUOTA),
+        ("refused with status 200: 10100 More (HTTP 502)", program.CLOUDFLARE_RATE_LIMITED),
         ("update: 81044 Record does not exist. (HTTP 404)", faults.RECORD_GONE),
         ("create: 9004 Invalid DNS record (HTTP 400)", program.RECORD_REFUSED),
         ("create: 10429 too many requests", program.CLOUDFLARE_RATE_LIMITED),

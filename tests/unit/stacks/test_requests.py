@@ -23,20 +23,24 @@ from stacks.faults import (
     CLOUDFLARE_RATE_LIMITED,
     CLOUDFLARE_UNAUTHORIZED,
     CLOUDFLARE_UNREACHABLE,
+    CONFIGURED_PROVIDER,
     CONTROL_PLANE_REFUSED,
     CONTROL_PLANE_UNREACHABLE,
     NO_INSTALLATION,
     NO_SOURCE,
+    RECORD_QUOTA,
+    RECORD_REFUSED,
     STATE_UNREACHABLE,
     WRONG_TENANT,
     ZONE_AMBIGUOUS,
     ZONE_NOT_FOUND,
+    ZONE_NOT_FULL,
 )
 from stacks.program import declare, run
-from stacks.source import PROJECT, blueprint_of
+from stacks.source import PROJECT, blueprint_of, refuse_configured_provider
 from stacks.state import StackState
-from stacks.zones import Zone, find_zone, list_records
-from tests.support.faults import assert_shows, fault_shown
+from stacks.zones import create_record, find_zone, list_records
+from tests.support.faults import any_values, assert_shows, fault_shown
 from tests.support.installation import PLATFORM
 from tests.support.tenants import rendered, tenant
 
@@ -87,6 +91,8 @@ class Config:
 
     def get(self, key: str) -> str | None:
         return self._values.get(key)
+
+    get_secret = get
 
 
 def shown_by_hand(**values: str) -> str:
@@ -169,6 +175,39 @@ def test_unexpected_answer_of_cloudflare_is_not_an_empty_list(
             list_records("z1")
 
 
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (refused("400 Bad", 9021), RECORD_REFUSED),
+        (refused("200 OK", 81045), RECORD_QUOTA),
+        (refused("403 Forbidden", 10000), CLOUDFLARE_UNAUTHORIZED),
+        (answered("200 OK", {"success": True, "result": {}}), CLOUDFLARE_ERROR),
+    ],
+)
+def test_record_that_the_zone_does_not_list_was_refused(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch, answer: bytes, code: Code
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(answer, page()))
+    with fault_shown(code, **any_values(code)):
+        create_record("z1", {"comment": "ours", "type": "TXT"})
+
+
+def test_zone_that_cloudflare_does_not_serve_is_not_written(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("partial", "secondary"):
+        other = page({**ZONE, "type": kind, "status": "active"})
+        monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(other))
+        with fault_shown(ZONE_NOT_FULL, zone="acme.example", type=kind):
+            find_zone("acme.example")
+    around = page({**ZONE, "name": "acme.example"})
+    monkeypatch.setenv(
+        "CLOUDFLARE_BASE_URL",
+        answering(page({**ZONE, "name": "go.acme.example", "type": "partial"}), around),
+    )
+    assert find_zone("go.acme.example").name == "acme.example"
+
+
 def test_zone_of_two_accounts_that_none_serves_is_not_guessed(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +221,7 @@ def test_look_up_that_failed_once_is_tried_again(
 ) -> None:
     for failure in (answered("500 Oops"), CUT_OFF):
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(failure, page(ZONE)))
-        assert find_zone("acme.example") == Zone("z1", "acme.example")
+        assert find_zone("acme.example").id == "z1"
 
 
 def test_list_ends_with_its_last_page_whatever_their_size(
@@ -211,6 +250,14 @@ def test_state_that_cannot_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_stack_without_a_source_is_shown() -> None:
     assert_shows(shown_by_hand(), NO_SOURCE)
+
+
+@pytest.mark.parametrize("key", ["baseUrl", "apiToken", "apiKey", "email"])
+def test_provider_that_the_stack_configures_is_refused(key: str) -> None:
+    config: Any = Config(**{key: "x"})
+    refuse_configured_provider(Config(account="x"))  # type: ignore[arg-type]  # stands for Pulumi's
+    with fault_shown(CONFIGURED_PROVIDER, key=f"cloudflare:{key}"):
+        refuse_configured_provider(config)
 
 
 def test_blueprint_of_another_tenant_is_shown(tmp_path: Path) -> None:
