@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
+from kit.cloudflare import BASE, Answer
 from kit.faults import Fault
 from kit.web import without_redirects
 from stacks.faults import (
@@ -30,16 +31,9 @@ from stacks.faults import (
 )
 from stacks.requests import reason
 
-API = "https://api.cloudflare.com/client/v4"
 TIMEOUT = 30
 """Seconds for one request."""
 RETRY_SECONDS = 0.5
-TOKEN_CODES = {6003, 6103, 6111, 9103, 9106, 9109, 10000}
-"""Codes of a refusal that concerns the token: missing, malformed, unknown, or without the right."""
-
-GONE = {1001, 1002, 81044}
-"""Codes of an answer with status 404 that mean: the zone or record does not exist."""
-
 Live = Mapping[str, Any]
 """A zone or a record as Cloudflare lists it."""
 
@@ -98,7 +92,7 @@ def _ask(
 
     The provider's own credentials come from the environment.
     """
-    base = (os.environ.get("CLOUDFLARE_BASE_URL") or API).rstrip("/")
+    base = (os.environ.get("CLOUDFLARE_BASE_URL") or BASE).rstrip("/")
     token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
     try:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
@@ -114,19 +108,19 @@ def _ask(
             status, content = error.code, error.read()
     except (OSError, HTTPException, ValueError) as error:
         raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None
-    document = _document(content)
-    if status < 300 and document.get("success") is True:
-        return document
-    raise _refused(status, document, target, is_write=body is not None)
+    answer = Answer.of(status, content)
+    if answer.is_granted:
+        return answer.document
+    raise _refused(answer, target, is_write=body is not None)
 
 
-def _refused(status: int, document: Mapping[str, Any], target: str, *, is_write: bool) -> Fault:
-    codes = {error.get("code") for error in document.get("errors") or () if isinstance(error, dict)}
+def _refused(answer: Answer, target: str, *, is_write: bool) -> Fault:
+    status, codes = answer.status, answer.codes
     if status == 429 or 10100 in codes:
         return CLOUDFLARE_RATE_LIMITED()
-    if status == 404 and not GONE.isdisjoint(codes):
+    if answer.is_gone:
         return CLOUDFLARE_GONE(path=target)
-    if status in (401, 403) or (400 <= status < 500 and not TOKEN_CODES.isdisjoint(codes)):
+    if status in (401, 403) or answer.concerns_token:
         return CLOUDFLARE_UNAUTHORIZED(status=status, path=target)
     shown = " ".join(["HTTP", str(status), *sorted(map(str, codes))])
     if 81045 in codes:
@@ -134,14 +128,6 @@ def _refused(status: int, document: Mapping[str, Any], target: str, *, is_write:
     if status == 400 and codes and is_write:
         return RECORD_REFUSED(reason=f"{shown} to {target}")
     return CLOUDFLARE_ERROR(answer=shown, path=target)
-
-
-def _document(content: bytes) -> Mapping[str, Any]:
-    try:
-        document = json.loads(content)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _is_named(entry: object) -> bool:
