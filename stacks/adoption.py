@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -17,8 +18,8 @@ from stacks.faults import (
 )
 from stacks.zones import Zone, list_records
 
-EXCLUSIVE_TAGS = ("v=spf1", "v=dkim1", "v=dmarc1")
-"""A name must not have two TXT records that begin with the same tag."""
+VERSION = re.compile(r"v=(spf1|dmarc1)(?=[\s;]|$)", re.IGNORECASE)
+"""Begins a TXT record of which a name must have only one."""
 ADDRESSES = ("A", "AAAA", "CNAME")
 """Types that say where a name leads; Cloudflare keeps no CNAME beside another of these."""
 
@@ -108,10 +109,15 @@ def _conflicts(record: Record, other: Live, apex: str) -> bool:
         return False
     if record.type is not RecordType.TXT:
         return True
+    if "._domainkey." in record.name:
+        return True  # a selector has one key, which need not begin with its version
     theirs, ours = _text(other.get("content")), _text(record.content)
-    return theirs == ours or any(
-        theirs.lower().startswith(tag) and ours.lower().startswith(tag) for tag in EXCLUSIVE_TAGS
-    )
+    return theirs == ours or (_version(theirs) == _version(ours) != "")
+
+
+def _version(text: str) -> str:
+    match = VERSION.match(text)
+    return match[0].lower() if match else ""
 
 
 def _hides_its_name(alias: Live, apex: str) -> bool:

@@ -79,6 +79,8 @@ def below(other: dict[str, Any]) -> tuple[Record, dict[str, Any]]:
     ("desired", "other"),
     [
         (record(), live(content='"v=spf1 include:other.example -all"')),
+        (record(), live(content='"V=SPF1" " -all"')),
+        (record(content="v=DMARC1; p=none"), live(content="v=DMARC1;p=reject")),
         (record(content="x-one"), live(content='"x-" "one"')),
         (MX, live("MX", "mail.other.example")),
         (MX, live("MX", "mail.other.example", meta={"email_routing": True})),
@@ -106,6 +108,13 @@ def test_alias_of_a_website_is_kept_by_its_remedy() -> None:
     with fault_shown(ALIAS_IN_THE_WAY, **shown) as caught:
         adopt(desired, alias)
     assert not re.search("delete|remove", caught.value.remedy)
+
+
+def test_selector_has_one_key_however_the_other_begins() -> None:
+    name = "pm202611._domainkey.acme.example"
+    desired = record(content="v=DKIM1; p=a").model_copy(update={"name": name})
+    with fault_shown(FOREIGN_RECORD, record=f"TXT {name}", key=desired.key, remedy=...):
+        adopt(desired, {**live(content="k=rsa; p=b"), "name": name})
 
 
 @pytest.mark.parametrize("name", ["_dmarc", "pm202611._domainkey", "b"])
@@ -187,6 +196,7 @@ def test_name_that_is_delegated_away_is_told_before_it_is_written(cut: str) -> N
     "other",
     [
         live(content="some-verification=1"),
+        live(content="v=spf10 -all"),
         live("MX", "mail.other.example"),
         live("MX", "route1.mx.cloudflare.net", **LOCKED),
         live("A", "192.0.2.1", proxied=True),
