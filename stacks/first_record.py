@@ -24,15 +24,16 @@ def write_first(
 ) -> None:
     """Write the first record of a zone that is missing; the engine finds it there.
 
-    Where none is missing and another is to be changed, one is written as it is. `in_state` are
-    records of this zone, `adopted` the keys of those that the next run changes. Raises a fault of
-    Cloudflare.
+    Where none is missing and another is to be changed or deleted, one is written as it is.
+    `in_state` are records of this zone, `adopted` the keys of those that the next run changes.
+    Raises a fault of Cloudflare.
     """
     for record, text in _independent_texts(records):
         if record.key not in in_state and record.key not in adopted:
             create_record(zone_id, _fields(record, text))
             return
-    if any(_is_changed(record, in_state.get(record.key)) for record in records):
+    deleted = in_state.keys() - {record.key for record in records}
+    if deleted or any(_is_changed(record, in_state.get(record.key)) for record in records):
         prove_writable(zone_id, in_state.values())
 
 
