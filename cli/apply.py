@@ -13,6 +13,7 @@ from blueprint.loading import Source
 from cli import files, wait
 from cli.api import Api, connect
 from cli.conditions import of_subject, sentence
+from cli.delete import ForgetOption, forget
 from cli.dry_run import DryRun, on_client, on_server
 from cli.faults import UNREACHABLE, USAGE
 from cli.output import Format, OutputOption, print_document, progress_stream
@@ -39,6 +40,7 @@ def apply(
             "within the plan. Whether domains are free is found at apply only"
         ),
     ] = DryRun.NONE,
+    forget_zone: ForgetOption = None,
     recursive: Annotated[  # noqa: ARG001 - a habit from kubectl
         bool, typer.Option("--recursive", "-R", help="always so: directories are read in depth")
     ] = True,
@@ -56,15 +58,16 @@ def apply(
     if dry_run is DryRun.SERVER:
         _apply_each(sources, partial(on_server, api), output)
         return
-    _apply_each(sources, partial(_apply, api), output)
+    _apply_each(sources, partial(_apply, api, forget_zone), output)
     for source in sources if until_ready else ():
         wait.for_condition(api, source.name, "Ready", limit, output)
         print(f"tenant/{source.name} condition met: Ready", file=progress_stream(output))
 
 
-def _apply(api: Api, source: Source) -> tuple[str, str]:
+def _apply(api: Api, forgotten: list[str] | None, source: Source) -> tuple[str, str]:
     """Apply a document; return the outcome, and the line that tells it."""
     outcome, tenant = api.apply(source.tenant)
+    forget(api, source.name, forgotten)
     return outcome, _result(source.name, outcome, tenant)
 
 

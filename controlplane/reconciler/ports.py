@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, Protocol
@@ -54,6 +54,11 @@ class Held:
     def reason(self) -> str:
         """The code as a condition's reason."""
         return reason_of(self.code)
+
+    @property
+    def sentence(self) -> str:
+        """The zone, what is wrong with it, and the remedy."""
+        return f"zone/{self.zone}: {self.message}; {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -109,18 +114,26 @@ class CloudEngine(Protocol):
         deadline: timedelta,
         fence: int | None = None,
         refreshed: bool = False,
+        forgotten: Collection[str] = (),
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised.
 
         `fence` is the token of the current lease: from now on no holder of a lower one can buy for
-        the tenant. `refreshed` compares the state with the providers first.
+        the tenant. `refreshed` compares the state with the providers first. `forgotten` are zones
+        of which an operator decided that their records are gone if the token does not reach them.
         """
 
     def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
         """Compare the state with the providers without changing either (drift)."""
 
     def destroy(
-        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+        self,
+        tenant: str,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+        forgotten: Collection[str] = (),
     ) -> None:
         """Delete everything of the tenant and the stack itself. Idempotent.
 

@@ -147,6 +147,7 @@ class InMemoryEngine:
         deadline: timedelta,
         fence: int | None = None,
         refreshed: bool = False,
+        forgotten: Collection[str] = (),
     ) -> CloudState:
         """Apply a blueprint, except for held zones and pending addresses."""
         tenant = blueprint.tenant
@@ -192,7 +193,13 @@ class InMemoryEngine:
         return CloudPlan(tuple(gone))
 
     def destroy(
-        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+        self,
+        tenant: str,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+        forgotten: Collection[str] = (),
     ) -> None:
         """Delete the tenant's servers, also ordered ones that are in no state."""
         self._raise_fence(tenant, fence)

@@ -103,6 +103,9 @@ class Cloud(Phase[Observed]):
         for domain in blueprint.domains:
             records = [record for record in blueprint.records if record.domain == domain.name]
             verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
+        for name in held.keys() - {record.zone for record in blueprint.records}:
+            # Of records that are to be deleted: no domain of the document shows it.
+            verdicts[TENANT] = bad(held[name].reason, held[name].sentence)
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
@@ -128,6 +131,7 @@ class Cloud(Phase[Observed]):
                 deadline=self._deadline,
                 fence=session.fence,
                 refreshed=step.operation == REFRESH,
+                forgotten=snapshot.tenant.forgotten_zones,
             )
             for zone in snapshot.cloud.held:
                 log.warning(
@@ -150,6 +154,7 @@ class Cloud(Phase[Observed]):
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
+                forgotten=snapshot.tenant.forgotten_zones,
             )
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
         if _has_resources(snapshot.cloud):
@@ -222,7 +227,7 @@ def _host(observed: ObservedHost | None, held: Held | None, closed: Fault | None
     if observed is not None and observed.primary_ip:
         return ok(PROVISIONED, observed.primary_ip)
     if held is not None:
-        return bad(held.reason, f"{held.zone}: {held.message}; {held.remedy}")
+        return bad(held.reason, held.sentence)
     return bad("NotProvisioned", "the provider has not finished it")
 
 
@@ -238,8 +243,7 @@ def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]
     ours = [record for record in records if record.provider is Dns.CLOUDFLARE]
     for record in ours:
         if (zone := held.get(record.zone)) is not None:
-            message = f"zone/{zone.zone}: {zone.message}; {zone.remedy}"
-            return bad(zone.reason, message, waits=True)
+            return bad(zone.reason, zone.sentence, waits=True)
     assigned = {a.name for host in state.hosts for a in host.addresses if a.ip}
     missing = [
         record.key

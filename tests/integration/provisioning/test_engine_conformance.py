@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -102,6 +102,7 @@ class WithoutInventory(InMemoryEngine):
         deadline: timedelta,
         fence: int | None = None,
         refreshed: bool = False,
+        forgotten: Collection[str] = (),
     ) -> CloudState:
         try:
             return super().up(blueprint, progress, deadline=deadline, fence=fence)

@@ -56,7 +56,7 @@ def test_profile_chosen_in_the_portal_is_replaced_by_ours(
     """Also while an address waits for the portal."""
     penguin.apply(FILE.replace("addresses: 1", f"addresses: {addresses}"))
     control_plane.reconcile()
-    cloud.hostwinds.set_profile(server, other)
+    cloud.hostwinds.set_profile(cloud.hostwinds.owned(server), other)
     control_plane.reconcile()
     [shown] = cloud.hostwinds.all_servers()
     assert shown.profiles == [f"48213-{MAIL}"]
@@ -118,11 +118,11 @@ def test_firewall_that_was_right_is_asked_for_twice_an_hour_and_a_wrong_one_each
     needed = Firewall(profile=MAIL, inbound=INBOUND, outbound=OUTBOUND)
     assert look(server, needed) is None
 
-    cloud.hostwinds.set_profile(server, "web")
+    cloud.hostwinds.set_profile(cloud.hostwinds.owned(server), "web")
     now[0] = INTERVAL - 1
     assert look(server, needed) is None
     now[0] = INTERVAL
     assert look(server, needed) is not None
 
-    cloud.hostwinds.set_profile(server, f"48213-{MAIL}")
+    cloud.hostwinds.set_profile(cloud.hostwinds.owned(server), f"48213-{MAIL}")
     assert look(server, needed) is None

@@ -13,6 +13,8 @@ from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from hostwinds.journal.postgres import grant_rights
 from kit.database import Role, role_dsn
+from stacks.faults import CONFIGURED_PROVIDER
+from tests.support.faults import assert_shows
 from tests.support.installation import PASSWORDS, login
 from tests.support.pooler import running_pooler
 from tests.support.pulumi_engine import pulumi_engine
@@ -98,6 +100,19 @@ def test_tenant_begun_by_hand_is_continued_by_the_reconciler(
     cloud.sell_addresses(1)
     assert reconciler.up(blueprint, print, deadline=DEADLINE).pending == ()
     assert cloud.bought() == ["server", "address"]
+
+
+def test_address_of_cloudflare_in_the_configuration_is_refused(
+    by_hand: ByHand, blueprint: Blueprint, cloud: Cloud, tmp_path: Path
+) -> None:
+    """It would lead round the gateway. A refresh uses the address of the last `up`."""
+    by_hand.init_stack(tmp_path / "elsewhere")
+    address = cloud.environment["CLOUDFLARE_BASE_URL"]
+    by_hand.configure(blueprint, f"cloudflare:baseUrl: {address}")
+    refused = by_hand.run("up", "--yes", "--skip-preview")
+    assert refused.returncode != 0
+    assert_shows(refused.stdout, CONFIGURED_PROVIDER, key="cloudflare:baseUrl")
+    assert cloud.bought() == []
 
 
 def test_pending_address_survives_refresh_and_preview_by_hand(
