@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 from starlette.requests import Request
 
 from blueprint.faults import DUPLICATE_KEY, Path, dotted, invalid
-from blueprint.notation import number
 from controlplane.faults import MALFORMED_JSON
 from controlplane.problems import Refusal
+from kit.numbers import number
 
 
 class JsonRequest(Request):
@@ -35,7 +35,11 @@ def parsed(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig")
         data = json.loads(
-            text, object_pairs_hook=unique, parse_constant=_refuse_constant, parse_int=number
+            text,
+            object_pairs_hook=unique,
+            parse_constant=_refuse_constant,
+            parse_int=number,
+            parse_float=number,
         )
     except UnicodeDecodeError:
         raise Refusal(MALFORMED_JSON(reason="it is not UTF-8")) from None

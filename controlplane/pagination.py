@@ -8,11 +8,11 @@ from uuid import UUID
 
 from fastapi import Query
 
-from blueprint.fields import Text
+from blueprint.fields import Count, Text
 
 Row = TypeVar("Row")
 
-Limit = Annotated[int, Query(ge=1, le=100, description="items per page")]
+Limit = Annotated[Count, Query(ge=1, le=100, description="items per page")]
 IdCursor = Annotated[
     UUID | None,
     Query(
