@@ -15,6 +15,7 @@ from kit.faults import Fault
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
+CHART = "Chart.yaml"
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,12 @@ def documents_of(name: str) -> Found:
     files: list[str] = []
     left_out: list[str] = []
     for directory, directories, names in os.walk(name, onerror=_refuse):
-        visible = sorted(entry for entry in directories if not entry.startswith("."))
         at = Path(directory)
+        if CHART in names:  # its templates are no documents, whatever they look like
+            left_out.append(f"{at} (a Helm chart; use `helm template` and `-f -`)")
+            directories.clear()
+            continue
+        visible = sorted(entry for entry in directories if not entry.startswith("."))
         links = [entry for entry in visible if (at / entry).is_symlink()]
         left_out += [f"{at / entry} (a link to a directory)" for entry in links]
         directories[:] = [entry for entry in visible if entry not in links]
