@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from blueprint import syntax
 from blueprint.faults import (
     DUPLICATE_KEY,
     EMPTY,
-    SYNTAX,
     UNSUPPORTED,
     Located,
     Path,
@@ -49,71 +48,6 @@ STRING = re.compile(r'("(?:[^"\\]|\\.)*")(?:([ \r\n]*)(:))?')
 PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 DIFFERENT_BREAK = re.compile("[\x85\u2028\u2029]")
 """Line breaks of YAML 1.1 that are ordinary characters in YAML 1.2."""
-MISLEADING = (
-    (re.compile("\u00a0"), "the character U+00A0 (a no-break space)", "write a space"),
-    (re.compile(r"(?<!\S)(//|/\*)"), "a comment of JavaScript", "begin comments with #"),
-)
-"""What the parser does not name where it stumbles."""
-
-SYNTAX_ERRORS = (
-    ("escape character|escape sequence", "an escape sequence is unknown", "write \\\\ for \\"),
-    (r"character '\\t'", "there is a tab where only spaces are allowed", "write spaces"),
-    (r"character '(.)'", "a text cannot begin with {0}", "write the text in quotes"),
-    ("undefined alias '(.*)'", "the alias *{0} has no anchor before it", "define &{0} first"),
-    ("duplicate anchor '(.*)'", "the anchor &{0} is defined twice", "rename one of the two"),
-    (
-        "while scanning an (alias|anchor)",
-        "the name of an {0} has other characters than letters, digits, - and _",
-        "write a text that begins with * or & in quotes",
-    ),
-    (
-        "undefined tag handle|a tag\\Z",
-        "a tag is not complete",
-        "write a text that begins with ! in quotes",
-    ),
-    (
-        "<block end>, but found '<(scalar|alias|anchor|tag)>'",
-        "a text continues after its closing quote",
-        "write all of it in quotes, with \\\" or '' for a quote in it",
-    ),
-    (
-        "sequence entries are not allowed|mapping keys are not allowed",
-        "an item of a list is not on a line of its own",
-        "begin a line with the hyphen",
-    ),
-    (
-        "mapping values are not allowed",
-        "there is a second key in a line, or a line is indented too far",
-        "write one key in a line, and a text that contains ': ' in quotes",
-    ),
-    ("could not find expected ':'", "a line has no colon after its key", "write `key: value`"),
-    (
-        "expected <block end>",
-        "a line is indented differently from those before it",
-        "indent the keys of a mapping alike, and the hyphens of a list alike",
-    ),
-    (
-        "expected ',' or|expected the node content|but got '(<stream end>|,)'",
-        "a bracket, brace or comma is missing or one too many",
-        "close every [ and {{ , and separate the items by single commas",
-    ),
-    (
-        "unexpected end of stream|unexpected document separator",
-        "a quoted text has no end",
-        "add the closing quote",
-    ),
-    (
-        "directive|document start|YAML document|tag handle|version number",
-        "a directive or separator is wrong",
-        "begin a further document with a line `---`, without directives",
-    ),
-    (
-        "a block scalar",
-        "a block text begins wrongly",
-        "write | or > alone in its line, and a text that begins with one of them in quotes",
-    ),
-)
-"""Messages of the parser, what they mean, and what to write."""
 
 
 @dataclass
@@ -139,25 +73,25 @@ class _Loader(yaml.SafeLoader):
 def documents(text: str, file: str) -> list[yaml.Node]:
     """Return the documents of a text that are not empty; raises INVALID."""
     if len(text.encode(errors="replace")) > MAX_BYTES:
-        raise _syntax(file, f"it is larger than {MAX_BYTES} bytes", "divide it")
+        raise syntax.not_readable(file, f"it is larger than {MAX_BYTES} bytes", "divide it")
     text = re.sub("^\ufeff+", "", text, flags=re.MULTILINE)  # also of files that were concatenated
-    lines = _Lines(text)
+    lines = syntax.Lines(text)
     if found := DIFFERENT_BREAK.search(text):
         character = f"the character U+{ord(found[0]):04X} (a line break in YAML 1.1)"
-        raise _refused(file, *lines.position(found.start()), character, "remove it")
+        raise syntax.not_supported(file, *lines.position(found.start()), character, "remove it")
     nodes: list[yaml.Node] = []
     for start, part in _parts(text):
         try:
             nodes += _composed(part, *lines.position(start))
         except yaml.MarkedYAMLError as error:
-            raise _of_parser(error, file, lines) from None
+            raise syntax.of_parser(error, file, lines) from None
         except yaml.reader.ReaderError as error:
             where = lines.position(start + error.position)
             character = f"the character U+{int(error.character):04X}"
-            raise _refused(file, *where, character, "remove it") from None
+            raise syntax.not_supported(file, *where, character, "remove it") from None
         except RecursionError:
             remedy = f"use at most {MAX_DEPTH} levels"
-            raise _syntax(file, "it is nested too deeply", remedy) from None
+            raise syntax.not_readable(file, "it is nested too deeply", remedy) from None
     if not nodes:
         raise empty(file)
     for node in nodes:
@@ -273,10 +207,11 @@ def _require_limits(top: yaml.Node, file: str) -> None:
         seen += 1
         if depth > MAX_DEPTH:
             remedy = f"use at most {MAX_DEPTH} levels"
-            raise _syntax(file, "it is nested too deeply", remedy, *position(node))
+            raise syntax.not_readable(file, "it is nested too deeply", remedy, *position(node))
         if seen > MAX_NODES:
             reason = f"with its aliases it has more than {MAX_NODES} values"
-            raise _syntax(file, reason, "write fewer values, without aliases", *position(node))
+            remedy = "write fewer values, without aliases"
+            raise syntax.not_readable(file, reason, remedy, *position(node))
         waiting += [(child, depth + 1) for child in _children(node)]
 
 
@@ -328,50 +263,3 @@ def _composed(text: str, line: int, column: int) -> list[yaml.Node]:
     finally:
         loader.dispose()
     return composed
-
-
-def _of_parser(error: yaml.MarkedYAMLError, file: str, lines: _Lines) -> Fault:
-    """Return a refusal of the parser in terms of the file."""
-    mark = error.problem_mark or error.context_mark
-    said = f"{error.problem or ''} {error.context or ''}"
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    for misleading, construct, remedy in MISLEADING:
-        for number in range(max(1, line - 1), line + 1):  # the parser may notice it in the next
-            if found := misleading.search(lines.line(number)):
-                return _refused(file, number, found.start() + 1, construct, remedy)
-    for pattern, reason, remedy in SYNTAX_ERRORS:
-        if found := re.search(pattern, said):
-            parts = found.groups(default="")
-            return _syntax(file, reason.format(*parts), remedy.format(*parts), line, column)
-    return _syntax(file, said.strip(), "see docs/reference/tenant.md for an example", line, column)
-
-
-def _syntax(
-    file: str, reason: str, remedy: str, line: int | None = 1, column: int | None = 1
-) -> Fault:
-    violation = SYNTAX.violation(file=file, line=line, column=column, reason=reason, remedy=remedy)
-    return invalid([violation])
-
-
-def _refused(file: str, line: int, column: int, construct: str, remedy: str) -> Fault:
-    violation = UNSUPPORTED.violation(
-        file=file, line=line, column=column, construct=construct, remedy=remedy
-    )
-    return invalid([violation])
-
-
-class _Lines:
-    """The lines of a text, counted from 1."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._starts = [0, *(found.end() for found in re.finditer("\r\n|\r|\n", text))]
-
-    def position(self, index: int) -> tuple[int, int]:
-        """Return line and column of a character."""
-        line = bisect_right(self._starts, index)
-        return line, index - self._starts[line - 1] + 1
-
-    def line(self, number: int) -> str:
-        """Return a line with its end."""
-        return self._text[slice(*[*self._starts, None][number - 1 : number + 1])]
