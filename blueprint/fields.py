@@ -130,8 +130,11 @@ def _flag(value: object) -> object:
 
 Whole = BeforeValidator(_whole)
 """Accepts 3.0 as 3, as JSON Schema does, for an integer that is otherwise strict."""
-Count = Annotated[int, Field(strict=True), BeforeValidator(_count)]
-"""A whole number of a setting, parameter or option, where only texts can be written."""
+WrittenWhole = BeforeValidator(_count)
+"""Reads a text, for an integer that is otherwise strict. Limits stand before it, else the JSON
+Schema does not have them."""
+Count = Annotated[int, Field(strict=True), WrittenWhole]
+"""A whole number of a setting or option, where only texts can be written."""
 Real = Annotated[float, Field(strict=True), BeforeValidator(_real)]
 """A number of a setting or option."""
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

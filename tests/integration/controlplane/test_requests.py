@@ -208,6 +208,14 @@ def numeric_parameters(app: FastAPI) -> dict[str, str]:
 async def test_number_of_a_parameter_is_what_json_calls_one(operator, app: FastAPI) -> None:
     parameters = numeric_parameters(app)
     assert {"/tenants?limit=", "/events?cursor=", "/events?latest="} <= parameters.keys()
+    described = [
+        parameter["schema"]
+        for operations in app.openapi()["paths"].values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["schema"].get("type") == "integer"
+    ]
+    assert all("minimum" in schema for schema in described)
     for path, kind in parameters.items():
         wrong = ("1", "yes", "True", "on") if kind == "boolean" else PYTHONIC
         remedy = "write true or false" if kind == "boolean" else "write "
