@@ -44,6 +44,7 @@ REMEDIES = (
     (r"\.\Z", "write the domain without a final dot"),
     (r"@[^.]*\Z", f"write the full domain name, such as {EXAMPLE}"),
     (r"\.[0-9]+\Z", "use a domain that exists: no top-level domain is a number"),
+    (rf"@(?!{DOMAIN}\Z)", "write a domain after the @: letters, digits and hyphens between dots"),
 )
 """What is wrong with an address that does not match, the most telling first; and what to write."""
 

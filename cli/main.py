@@ -135,6 +135,10 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
 
 def _mistake(error: ClickException) -> Fault:
     """Return the fault of an invalid command line, with the command that prints its help."""
+    from cli import options  # with pydantic, which `penguin --help` does not need
+
+    if refusal := options.refusal(error):
+        return USAGE(mistake=refusal.message, remedy=refusal.remedy)
     context = error.ctx if isinstance(error, ClickUsageError) else None
     path = context.command_path if context else "penguin"
     message = error.format_message().replace("Value error, ", "").rstrip(".")

@@ -26,7 +26,8 @@ from hostwinds.models import public_address
 from hostwinds.purchase import usd
 from kit.paths import state_dir
 
-PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,2})?", re.ASCII)
+PRICE = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,2})?")
+SERVICE_ID = re.compile("[1-9][0-9]*")
 COLUMNS = ("name", "opened_at", "outcome", "agreed_usd", "closed_at")
 
 app = typer.Typer(help="Purchases at the provider.")
@@ -153,7 +154,7 @@ def _require_outcome(journal: Journal, name: str, outcome: str) -> None:
         mistake = f"{outcome} is the outcome of {owners[0]}"
         raise USAGE(mistake=mistake, remedy="use what the portal shows for this purchase")
     if "/" not in name:
-        if not (outcome.isascii() and outcome.isdecimal()) or int(outcome) == 0:
+        if not SERVICE_ID.fullmatch(outcome):
             raise USAGE(mistake=f"{outcome} is not a service id", remedy="use the portal's number")
     elif public_address(outcome) != outcome:
         raise USAGE(mistake=f"{outcome} is not a public IPv4 address", remedy="use four numbers")

@@ -6,22 +6,21 @@ import re
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from blueprint import shape
+from blueprint.fields import Count, Duration, Matching
 from blueprint.platform import Platform
-from blueprint.tenant import DOMAIN_PATTERN
-from cli.faults import SETTINGS_INVALID
+from blueprint.tenant import DOMAIN_PATTERN, FullName
+from cli import settings
+from cli.settings import SETTINGS_FILE
 from composition.faults import SETTINGS_MISSING
 from controlplane.settings import ReconcilerSettings
 from kit.database import Role
-from kit.faults import Fault
 
-SETTINGS_FILE = "settings.env"
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -31,7 +30,7 @@ class DatabaseSettings(BaseModel):
     dsn: SecretStr | None = None
     """`postgresql://host/penguin`; empty: the embedded server. Its user is replaced by each role's
     except by `penguin db upgrade`, which needs one that may create roles."""
-    pool_size: int = Field(default=5, ge=1)
+    pool_size: Count = Field(default=5, ge=1)
     """Connections of each role of one process."""
     api_password: SecretStr
     operator_password: SecretStr
@@ -65,7 +64,7 @@ class ApiSettings(BaseModel):
     """The tenant API."""
 
     host: str = "127.0.0.1"
-    port: int | None = Field(default=None, ge=0, le=65535)
+    port: Count | None = Field(default=None, ge=0, le=65535)
     """None: 8400, or any free one where that is in use, as `serve.json` shows."""
     pepper: SecretStr
     """Key of the hash of API keys."""
@@ -80,7 +79,7 @@ class PublicSettings(BaseModel):
     """Endpoints without a key: `/u/{token}`."""
 
     host: str = "127.0.0.1"
-    port: int | None = Field(default=None, ge=0, le=65535)
+    port: Count | None = Field(default=None, ge=0, le=65535)
     """None: 8401, or any free one where that is in use, as `serve.json` shows."""
 
 
@@ -111,11 +110,11 @@ class VerificationSettings(BaseModel):
     of large receivers do."""
     source: str | None = None
     """Source address of connections to hosts; None: chosen by the system."""
-    looks: int = Field(default=3, ge=1)
+    looks: Count = Field(default=3, ge=1)
     """Wrong looks at records that were right, one in each pass, before they are taken for wrong."""
-    period: timedelta = Field(default=timedelta(minutes=30), ge=timedelta(0))
+    period: Duration = timedelta(minutes=30)
     """Time that has to be between the first of these looks and the last."""
-    echo_mx: str | None = Field(default=None, pattern=f"^$|{DOMAIN_PATTERN}")
+    echo_mx: Annotated[str, Matching(f"^$|{DOMAIN_PATTERN}", FullName.remedy)] | None = None
     """Mail server that replies to RCPT with what it sees of a client: each host tries by it whether
     mail leaves its addresses. None: it is not tried."""
 
@@ -157,7 +156,11 @@ class MailSettings(BaseModel):
     @field_validator("public_url")
     @classmethod
     def _is_url(cls, url: str) -> str:
-        urlsplit(url)  # raises for brackets without an address
+        try:
+            urlsplit(url)
+        except ValueError:  # brackets without an address
+            msg = "write a URL such as https://go.penguinmails.example"
+            raise ValueError(msg) from None
         return url
 
 
@@ -165,7 +168,7 @@ class Settings(BaseSettings):
     """Everything; `repr` shows no secret."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PENGUIN_", env_nested_delimiter="__", extra="ignore"
+        env_prefix=settings.PREFIX, env_nested_delimiter="__", extra="ignore"
     )
 
     platform: Platform
@@ -194,16 +197,4 @@ class Settings(BaseSettings):
         file = state_dir / SETTINGS_FILE
         if not file.exists():
             raise SETTINGS_MISSING(where=file)
-        try:
-            return cls(_env_file=file)
-        except ValidationError as error:
-            raise _invalid(file, error) from None
-
-
-def _invalid(file: Path, error: ValidationError) -> Fault:
-    reasons = (
-        f"PENGUIN_{'__'.join(str(step).upper() for step in detail['loc'])}: "
-        + shape.expected(detail)
-        for detail in error.errors(include_url=False, include_input=False)
-    )
-    return SETTINGS_INVALID(reasons="; ".join(reasons), where=file)
+        return settings.read(cls, file)

@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 from starlette.requests import Request
 
 from blueprint.faults import DUPLICATE_KEY, Path, dotted, invalid
-from blueprint.notation import MAX_DEPTH, MAX_NODES, number
+from blueprint.notation import MAX_DEPTH, MAX_NODES
 from controlplane.faults import MALFORMED_JSON
 from controlplane.problems import Refusal
+from kit.numbers import number
 
 TOO_MANY = f"it has more than {MAX_NODES} values"
 
@@ -40,7 +41,7 @@ def parsed(body: bytes) -> Any:
 
     numbers = count(1)
 
-    def counted(text: str) -> int | float:
+    def counted(text: str) -> int | float | None:
         if next(numbers) > MAX_NODES:  # at once: a body can have many millions
             raise _malformed(TOO_MANY)
         return number(text)
@@ -48,7 +49,11 @@ def parsed(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig")
         data = json.loads(
-            text, object_pairs_hook=unique, parse_constant=_refuse_constant, parse_int=counted
+            text,
+            object_pairs_hook=unique,
+            parse_constant=_refuse_constant,
+            parse_int=counted,
+            parse_float=counted,
         )
     except UnicodeDecodeError:
         raise _malformed("it is not UTF-8") from None

@@ -10,6 +10,7 @@ import httpx2
 import typer
 
 from cli.faults import USAGE
+from cli.options import real_number, whole_number
 from cli.output import (
     Format,
     OutputOption,
@@ -167,9 +168,13 @@ def inbox(
 def fault(
     part: Annotated[str, typer.Argument(help="hostwinds, cloudflare or dns")],
     name: Annotated[str, typer.Argument(help="for instance lost_answer; `clear` ends all")],
-    times: Annotated[int, typer.Option(help="for how many requests; -1: until cleared")] = 1,
+    times: Annotated[
+        int, typer.Option(parser=whole_number, help="for how many requests; -1: until cleared")
+    ] = 1,
     zone: Annotated[str | None, typer.Option(help="of dns: the zone that is in trouble")] = None,
-    seconds: Annotated[float, typer.Option(help="of dns: how late changes are served")] = 0,
+    seconds: Annotated[
+        float, typer.Option(parser=real_number, help="of dns: how late changes are served")
+    ] = 0,
     output: OutputOption = Format.JSON,
 ) -> None:
     """Make a provider's emulator, or the name servers, fail."""
@@ -204,7 +209,9 @@ def portal(
         bool | None,
         typer.Option("--automatic/--manual", help="buy what tenants wait for, or not"),
     ] = None,
-    server: Annotated[int | None, typer.Option(help="buy one address for this server")] = None,
+    server: Annotated[
+        int | None, typer.Option(parser=whole_number, help="buy one address for this server")
+    ] = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List servers and buy addresses, as a person does in the provider's portal."""
@@ -223,7 +230,9 @@ def portal(
 @app.command()
 def profile(
     name: Annotated[str | None, typer.Argument(help="make or change the profile")] = None,
-    port: Annotated[list[int] | None, typer.Option(help="TCP port that it lets in")] = None,
+    port: Annotated[
+        list[int] | None, typer.Option(parser=whole_number, help="TCP port that it lets in")
+    ] = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List firewall profiles, or make one, as a person does in the provider's portal."""
