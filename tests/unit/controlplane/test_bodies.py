@@ -18,6 +18,7 @@ from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
 from controlplane.stops.schemas import StopRequest
+from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
@@ -54,6 +55,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
+    ForgetRequest: {"zones": ["acme.example"]},
 }
 """A valid body of each model except the tenant's, which is tested with its loader."""
 ACROSS_FIELDS = {code.name for code in (*faults.ACROSS_FIELDS, *message_faults.ACROSS_FIELDS)}
