@@ -443,6 +443,7 @@ class TestDescription:
             "get /api/v1/stops",
             "post /api/v1/stop",
             "post /api/v1/start",
+            "post /api/v1/tenants/{name}/forget-zones",
             "get /api/v1/keys",
             "post /api/v1/keys",
             "delete /api/v1/keys/{prefix}",
