@@ -122,6 +122,8 @@ SERVER_LOCKED = FAULTS.code(
     remedy="unlock it in the Hostwinds portal if it is to be ended",
     cause="A server that is to be terminated was locked in the portal.",
     example={"service_id": 1001, "name": "k3f9a-acme-mx1-3f9a2c71be"},
+    retryable=True,
+    acts=Actor.OPERATOR,
 )
 POINTER_IMPORT = FAULTS.code(
     "hostwinds.pointer_import",
@@ -196,6 +198,7 @@ PURCHASE_AMBIGUOUS = FAULTS.code(
         "opened": "2026-11-24 10:00:00",
         "answer": "no answer is known",
     },
+    retryable=True,
     acts=Actor.OPERATOR,
 )
 HALF_DONE = FAULTS.code(
@@ -234,6 +237,18 @@ SEVERAL_SERVERS = FAULTS.code(
     remedy="end all but one of them in the Hostwinds portal",
     cause="The name is the mark of ownership, and several servers have it.",
     example={"numbers": "1001, 1002", "name": "k3f9a-acme-mx1-3f9a2c71be"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+NAMED_OTHERWISE = FAULTS.code(
+    "hostwinds.named_otherwise",
+    message="server {service_id} is named {label} and not {name}; it is not touched",
+    remedy="name it {name} in the Hostwinds portal if it is ours; else run `penguin purchases "
+    "settle {name} SERVICE_ID` with the right number, or end it in the portal and forget it",
+    cause="The name is the mark of ownership: the number of a purchase was settled wrongly, or the "
+    "server was renamed in the portal.",
+    example={"service_id": 1001, "label": "website", "name": "k3f9a-acme-mx1-3f9a2c71be"},
+    retryable=True,
     acts=Actor.OPERATOR,
 )
 VANISHED = FAULTS.code(

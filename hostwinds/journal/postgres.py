@@ -16,7 +16,8 @@ from kit.faults import Fault, first_line
 from kit.queries import Queries
 
 SQL = Queries(__file__, str)
-CONNECTION = connection_options("penguin-journal")
+CONNECTION = connection_options("penguin-journal", synchronous_commit="on")
+"""An intent must be on the disk before its order, whatever the server's default is."""
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:

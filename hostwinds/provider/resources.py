@@ -153,9 +153,10 @@ class Instance(Resource):
         inputs = {key: state[key] for key in self.inputs if key in state}
         if not inputs:
             return self._imported(server, services.client), _outputs(server)
+        main_ip = services.buyer.main_address(server, str(state.get("mainIp") or ""))
         if server.name != inputs.get("serverName"):
             services.progress(f"server {resource_id} is labelled {server.name} in the portal")
-        return inputs, _outputs(server)
+        return inputs, {**_outputs(server), "mainIp": main_ip}
 
     def update(
         self,
@@ -166,6 +167,9 @@ class Instance(Resource):
     ) -> Properties:
         """Set the billing cycle; after a partial failure, wait again until it is active."""
         outputs = self.create(news, services)[1]
+        if known := olds.get("mainIp"):
+            server = services.client.instance(int(resource_id))
+            outputs["mainIp"] = services.buyer.main_address(server, known)
         if olds.get("billingCycle") not in (None, news["billingCycle"]):
             services.client.set_billing_cycle(int(resource_id), news["billingCycle"])
         return outputs
