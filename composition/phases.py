@@ -17,15 +17,16 @@ from controlplane.reconciler.phases.configuration import Configuration
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.verification import Verification
-from controlplane.reconciler.ports import CloudEngine, Configurator, Verifier
+from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Verifier
 from controlplane.reconciler.table import Row
 
 
 @dataclass(frozen=True)
 class Adapters:
-    """What the phases control: engine, verification, configuration."""
+    """What the phases control: engine, provider, verification, configuration."""
 
     engine: CloudEngine
+    servers: Servers
     verifier: Verifier
     configurator: Configurator
     root_password: Callable[[int], str | None]
@@ -38,7 +39,10 @@ class Adapters:
 
 TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
     (Keys.row, lambda _: Keys()),
-    (Cloud.row, lambda adapters: Cloud(adapters.engine, deadline=adapters.cloud_deadline)),
+    (
+        Cloud.row,
+        lambda adapters: Cloud(adapters.engine, adapters.servers, deadline=adapters.cloud_deadline),
+    ),
     (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.threshold)),
     (
         Configuration.row,

@@ -80,13 +80,15 @@ class PulumiEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
+        refresh: bool = False,
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised."""
         tenant = blueprint.tenant
         with self._located(tenant):
             self._take_over(tenant, progress)
             fenced = raise_fence(self._installation, tenant, fence, self._environment)
-            kinds, listener = self._with_stack(tenant, "up"), Listener(progress)
+            kinds = self._with_stack(tenant, "refreshed up" if refresh else "up")
+            listener = Listener(progress)
             try:
                 self._run(tenant, kinds, listener, deadline, blueprint, fenced)
             except Fault as fault:
@@ -103,14 +105,6 @@ class PulumiEngine:
                 raise STATE_UNREACHABLE(reason=reason)
             stacks.prune(tenant, keep=HISTORY)
             return cloud_state(stacks.resources(tenant))
-
-    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
-        """Compare the state with the providers without changing either (drift)."""
-        listener = Listener(progress)
-        with self._located(tenant):
-            if self._stacks().exists(tenant):
-                self._run(tenant, ("refresh",), listener, READ_DEADLINE)
-        return CloudPlan(tuple(listener.changes.values()))
 
     def destroy(
         self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None

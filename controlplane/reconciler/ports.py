@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, Protocol
@@ -108,15 +108,13 @@ class CloudEngine(Protocol):
         *,
         deadline: timedelta,
         fence: int | None = None,
+        refresh: bool = False,
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised.
 
         `fence` is the token of the current lease: from now on no holder of a lower one can buy for
-        the tenant.
+        the tenant. With `refresh` the state takes over first what the providers have changed.
         """
-
-    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
-        """Compare the state with the providers without changing either (drift)."""
 
     def destroy(
         self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
@@ -126,6 +124,23 @@ class CloudEngine(Protocol):
         Also terminates servers that were bought in a run that was interrupted before its state was
         written.
         """
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server as the provider shows it."""
+
+    main_ip: str
+    """Empty while it has none."""
+    spam: tuple[str, ...] | None
+    """What the provider lists of its mail as spam; None: it was not asked yet."""
+
+
+class Servers(Protocol):
+    """The servers of the provider's account. The call blocks; run it in a thread."""
+
+    def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
+        """Return those of these servers that the provider shows; none when it does not answer."""
 
 
 @dataclass(frozen=True)

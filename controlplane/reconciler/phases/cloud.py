@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -13,23 +14,44 @@ from blueprint.tenant import Dns
 from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Verdict, bad, ok
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
-from controlplane.reconciler.faults import FOREIGN_UPDATE, NOT_GONE
+from controlplane.reconciler.faults import FOREIGN_UPDATE, MAIN_ADDRESS_MOVED, NOT_GONE
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import CloudEngine, CloudState, Held, ObservedHost, Progress
+from controlplane.reconciler.ports import (
+    CloudEngine,
+    CloudState,
+    Held,
+    ObservedHost,
+    Progress,
+    Server,
+    Servers,
+)
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.spam import report_spam
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from controlplane.tenants import repository
 from kit.faults import Fault
+from sender.directory import hold_back
 
 log = structlog.get_logger()
-Settled = bool
-"""Whether our last operation applied this blueprint completely."""
+REFRESH = "refresh"
+"""The operation that takes over what the provider has changed."""
 
 
-class Cloud(Phase[Settled]):
-    """Observes the stack, and updates it when another blueprint was applied last."""
+@dataclass(frozen=True)
+class Observed:
+    """The stack, compared with the blueprint and with the provider."""
+
+    settled: bool
+    """Whether our last operation applied this blueprint completely."""
+    moved: Mapping[str, str]
+    """The main address that the provider shows of hosts where the state has another one."""
+
+
+class Cloud(Phase[Observed]):
+    """Observes stack and servers; updates the stack when another blueprint was applied last, and
+    when the provider has changed a main address."""
 
     row = Row(
         name="cloud",
@@ -39,19 +61,28 @@ class Cloud(Phase[Settled]):
         needs=("keys",),
     )
 
-    def __init__(self, engine: CloudEngine, *, deadline: timedelta) -> None:
+    def __init__(self, engine: CloudEngine, servers: Servers, *, deadline: timedelta) -> None:
         """`deadline` is for one operation of the engine."""
         self._engine = engine
+        self._servers = servers
         self._deadline = deadline
 
-    async def observe(self, snapshot: Snapshot, session: Session) -> Settled:
-        """Read the stack's state; raises `cloud.foreign_update` for an unknown one.
-
-        Its digest alone does not prove completion: it is written even if a resource failed, and the
-        outcome of a manual run is not reported.
-        """
+    async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
+        """Read the stack's state; raises `cloud.foreign_update` for an unknown one."""
         snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
         await self._refuse_foreign(snapshot, session)
+        servers = await self._look(snapshot)
+        report_spam(servers, snapshot)
+        moved = _moved(servers, snapshot)
+        self._forget_former_addresses(moved, snapshot)
+        return Observed(await self._is_settled(snapshot, session), moved)
+
+    async def _is_settled(self, snapshot: Snapshot, session: Session) -> bool:
+        """Return whether our last operation applied this blueprint completely.
+
+        The state's digest alone does not prove that: it is written even if a resource failed, and
+        the outcome of a manual run is not reported.
+        """
         state, digest = snapshot.cloud, snapshot.blueprint.digest
         if state.digest != digest or state.pending or state.held:
             return False
@@ -61,9 +92,33 @@ class Cloud(Phase[Settled]):
             )
         return last == digest
 
-    def verdicts(self, observed: Settled, snapshot: Snapshot) -> Verdicts:
+    async def _look(self, snapshot: Snapshot) -> Mapping[str, Server]:
+        """Return the servers of hosts that the provider shows, by host."""
+        ids = {host.name: host.service_id for host in snapshot.cloud.hosts if host.service_id}
+        shown = await asyncio.to_thread(self._servers.look, ids.values()) if ids else {}
+        return {name: shown[id_] for name, id_ in ids.items() if id_ in shown}
+
+    def _forget_former_addresses(self, moved: Mapping[str, str], snapshot: Snapshot) -> None:
+        """Forget what was observed of an address at another IP, which it has lost or is losing."""
+        for host in snapshot.cloud.hosts:
+            for address in host.addresses:
+                name = subject(Kind.ADDRESS, address.name)
+                seen = snapshot.conditions.get(name, self.row.condition)
+                was_moved = seen is not None and seen.reason == MAIN_ADDRESS_MOVED.reason
+                if host.name in moved and address == host.addresses[0]:
+                    if not was_moved:
+                        snapshot.begin_again(name)
+                        verdict = _moved_address(host, moved[host.name])
+                        snapshot.conditions.set(name, self.row.condition, verdict)
+                elif was_moved or (
+                    seen is not None
+                    and seen.reason == PROVISIONED
+                    and address.ip not in (None, seen.message)
+                ):
+                    snapshot.begin_again(name)
+
+    def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return for each host, address and domain whether it exists."""
-        del observed
         state, blueprint = snapshot.cloud, snapshot.blueprint
         hosts = {host.name: host for host in state.hosts}
         held = {zone.zone: zone for zone in state.held}
@@ -77,14 +132,19 @@ class Cloud(Phase[Settled]):
                 verdicts[subject(Kind.ADDRESS, address.name)] = _address(
                     ips.get(address.name), primary=address.index == 1
                 )
+            if own is not None and host.name in observed.moved:
+                verdict = _moved_address(own, observed.moved[host.name])
+                verdicts[subject(Kind.ADDRESS, host.primary.name)] = verdict
         for domain in blueprint.domains:
             records = [record for record in blueprint.records if record.domain == domain.name]
             verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
         return verdicts
 
-    def steps(self, observed: Settled, snapshot: Snapshot) -> Sequence[Step]:
+    def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
         """Return one operation for all; if all is settled, only a step that stores new hosts."""
-        if observed:
+        if observed.moved:
+            return [Step(operation=REFRESH)]
+        if observed.settled:
             return [Step()] if _new_hosts(snapshot) else []
         return [Step(operation="update" if snapshot.cloud.digest else "create")]
 
@@ -93,15 +153,19 @@ class Cloud(Phase[Settled]):
     ) -> None:
         """Run the engine, and store new hosts, which have no host key yet."""
         if step.operation is not None:
-            blueprint = snapshot.blueprint
+            blueprint, tenant_id = snapshot.blueprint, snapshot.tenant.id
+            moved = _moved(await self._look(snapshot), snapshot)
+            primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
             async with session.begin() as connection:
-                await repository.record_digest(connection, snapshot.tenant.id, blueprint.digest)
+                await repository.record_digest(connection, tenant_id, blueprint.digest)
+                await hold_back(connection, tenant_id=tenant_id, addresses=primaries)
             snapshot.cloud = await asyncio.to_thread(
                 self._engine.up,
                 blueprint,
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
+                refresh=step.operation == REFRESH,
             )
             for zone in snapshot.cloud.held:
                 log.warning(
@@ -159,6 +223,17 @@ def _foreign(snapshot: Snapshot, digest: str) -> Fault:
     return FOREIGN_UPDATE(tenant=snapshot.tenant.name, digest=digest[:19], remedy=remedy)
 
 
+def _moved(servers: Mapping[str, Server], snapshot: Snapshot) -> dict[str, str]:
+    """Return the main address of servers where it is none of their addresses in the state."""
+    return {
+        host.name: servers[host.name].main_ip
+        for host in snapshot.cloud.hosts
+        if host.name in servers
+        and host.primary_ip
+        and servers[host.name].main_ip not in ("", *(address.ip for address in host.addresses))
+    }
+
+
 def _new_hosts(snapshot: Snapshot) -> list[HostRow]:
     """Return rows of existing hosts in the blueprint that have none yet."""
     planned = {host.name: host for host in snapshot.blueprint.hosts}
@@ -193,6 +268,11 @@ def _address(ip: str | None, *, primary: bool) -> Verdict:
         return ok(PROVISIONED, ip)
     message = "not bought in the provider's portal yet"
     return bad("WaitingForProvider", message, waits=not primary)
+
+
+def _moved_address(host: ObservedHost, new: str) -> Verdict:
+    fault = MAIN_ADDRESS_MOVED(host=host.name, old=host.primary_ip, new=new)
+    return bad(fault.code.reason, fault.sentence)
 
 
 def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]) -> Verdict:
