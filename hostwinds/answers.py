@@ -157,10 +157,11 @@ class Answer:
 
     @cached_property
     def _json(self) -> Any:
-        """The document; None where there is none."""
+        """The document, None where there is none; half characters are `?`, as they are no text."""
         try:
             text = self._text.removeprefix("\ufeff")
-            return json.loads(MISPRINT.sub('{"success":', text, count=1))
+            document = json.loads(MISPRINT.sub('{"success":', text, count=1))
+            return json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
         except (ValueError, RecursionError):
             return None
 

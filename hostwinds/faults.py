@@ -111,9 +111,10 @@ NOT_ON_OFFER = FAULTS.code(
 )
 SIZE_NOT_ON_OFFER = FAULTS.code(
     "hostwinds.size_not_on_offer",
-    message="no offer has {cpu} CPU, {ram_mb} MB and {disk_gb} GB",
-    remedy="choose a smaller size",
-    cause="No line of the provider's price list is large enough for the host.",
+    message="no line of the price list that can be read has {cpu} CPU, {ram_mb} MB and "
+    "{disk_gb} GB",
+    remedy="choose a smaller size; the operation's log names the lines that cannot be read",
+    cause="No line of the provider's price list is large enough for the host and has a price.",
     example={"cpu": 64, "ram_mb": 2048, "disk_gb": 50},
 )
 SERVER_LOCKED = FAULTS.code(

@@ -16,8 +16,7 @@ from kit.faults import Fault, first_line
 from kit.queries import Queries
 
 SQL = Queries(__file__, str)
-CONNECTION = connection_options("penguin-journal", synchronous_commit="on")
-"""An intent must be on the disk before its order, whatever the server's default is."""
+CONNECTION = connection_options("penguin-journal")
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
@@ -152,6 +151,7 @@ class PostgresJournal:
         try:
             with psycopg.connect(self._dsn, **CONNECTION) as connection:
                 ensure_schema(connection)
+                connection.execute(SQL.be_durable)
                 yield connection
         except psycopg.Error as error:
             raise unavailable(error) from None

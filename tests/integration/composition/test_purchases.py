@@ -37,7 +37,7 @@ with tenant as (
 )
 insert into oltp.schedule (tenant_id, due_at, priority) select id, 'infinity', 2 from tenant
 """
-FILE = "HOSTWINDS_JOURNAL is a file, which no other machine shares"
+FILE = "HOSTWINDS_JOURNAL is no postgresql:// URL, and no other machine shares a file"
 Penguin = Callable[..., Result]
 
 

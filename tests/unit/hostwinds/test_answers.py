@@ -130,6 +130,11 @@ def test_what_was_said_has_no_secret_and_no_markup(document: Any) -> None:
     assert "<" not in said
 
 
+def test_what_was_said_can_be_written_as_text() -> None:
+    said = answer('[{"result": "error", "message": "Payment \\ud83d declined"}]').said
+    assert said.encode() == b"Payment ? declined"
+
+
 def test_long_page_is_cut() -> None:
     assert len(answer("<p>" + "word " * 1000).said) <= 300
 
