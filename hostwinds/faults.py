@@ -132,6 +132,15 @@ POINTER_IMPORT = FAULTS.code(
     remedy="declare it instead; it is set again",
     cause="The provider's API cannot read a PTR back.",
 )
+ADDRESS_LOST = FAULTS.code(
+    "hostwinds.address_lost",
+    message="server {service_id} does not have {address} any more",
+    remedy="wait; the next run takes over the addresses that it has",
+    cause="An address was changed at the provider while its reverse name was to be set.",
+    example={"service_id": 1001, "address": "198.51.100.7"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
 FIREWALL_PROFILE_MISSING = FAULTS.code(
     "hostwinds.firewall_profile_missing",
     message="the account has no firewall profile {profile}; it has: {offered}",

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from blueprint.document import Blueprint
+from hostwinds.faults import ADDRESS_LOST
 from lab.hostwinds.server import Server
+from tests.support.faults import fault_shown
 from tests.support.memory_configurator import PASSWORD, MemoryConfigurator
 from tests.support.pulumi_engine import pulumi_engine
 
@@ -77,6 +79,27 @@ def test_address_of_the_pool_gets_names_profile_and_configuration(
     control_plane.reconcile()
     assert penguin.last_operation()["id"] == before
     assert_ready(penguin)
+
+
+def test_address_that_moved_while_its_zone_was_held_is_adopted_afterwards(
+    environment: dict[str, str], blueprint: Blueprint, cloud: Cloud, tmp_path: Path
+) -> None:
+    engine = pulumi_engine(environment, tmp_path / "operations")
+    engine.up(blueprint, print, deadline=DEADLINE)
+    cloud.cloudflare.unreadable.add("acme.example")
+    [server] = cloud.hostwinds.all_servers()
+    old = server.main_ip
+    cloud.hostwinds.move(1001)
+    with fault_shown(ADDRESS_LOST, service_id=1001, address=old):
+        engine.up(blueprint, print, deadline=DEADLINE, refresh=True)
+    state = engine.up(blueprint, print, deadline=DEADLINE)
+    assert [zone.zone for zone in state.held] == ["acme.example"]
+    cloud.cloudflare.unreadable.clear()
+    [host] = engine.up(blueprint, print, deadline=DEADLINE).hosts
+    assert addresses(cloud)["mx1.acme.example"] == {host.primary_ip}
+    assert host.primary_ip == server.main_ip != old
+    assert cloud.nameserver.pointers[server.main_ip] == "mx1.acme.example"
+    assert cloud.bought() == ["server"]
 
 
 def test_further_address_that_a_person_has_made_the_main_one_changes_nothing(
