@@ -119,6 +119,14 @@ def meant_domain(text: str) -> str | None:
         return None
 
 
+def unicode_domain(domain: str) -> str:
+    """Return a domain as a sender who uses SMTPUTF8 may write it (RFC 6531 3.7.1)."""
+    try:
+        return idna.decode(domain)
+    except UnicodeError:
+        return domain
+
+
 def _accepted(text: str) -> str:
     if not is_mail_address(text):
         raise NotMatching(remedy_of(text), meant_address(text))

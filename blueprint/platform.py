@@ -63,6 +63,12 @@ class Platform(Document):
     provider's own ones do not fit: `default` lets no mail in, `smtp` no SSH."""
     prices: Prices = Prices()
 
+    @field_validator("dmarc_reports", mode="before")
+    @classmethod
+    def _is_set(cls, address: object) -> object:
+        """A variable of the environment without a value is not set."""
+        return None if address == "" else address
+
     @field_validator("dmarc_reports")
     @classmethod
     def _is_in_zone(cls, address: str | None, info: ValidationInfo) -> str | None:

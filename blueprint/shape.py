@@ -127,6 +127,8 @@ def expected(detail: Detail) -> str:
     kind, rule = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(rule["error"])
+    if kind in ("too_short", "too_long") and isinstance(detail["input"], str):
+        kind = f"string_{kind}"  # pydantic no longer knows what a text is behind our own checks
     shape = SHAPES.get(kind, OTHER).format(**rule)
     if kind in ("enum", "literal_error"):
         shape = shape.replace("'", "")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from blueprint.document import Firewall
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phases.activation import Activation
@@ -19,6 +20,7 @@ from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.verification import Verification
 from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Verifier
 from controlplane.reconciler.table import Row
+from kit.faults import Fault
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Adapters:
     configurator: Configurator
     root_password: Callable[[int], str | None]
     """Asks the provider for the first password of a service."""
+    firewall: Callable[[int, Firewall], Fault | None]
+    """Asks the provider what its firewall does not let pass to a service."""
     cloud_deadline: timedelta
     """For one operation of the engine."""
     threshold: FailureThreshold
@@ -41,7 +45,12 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
     (Keys.row, lambda _: Keys()),
     (
         Cloud.row,
-        lambda adapters: Cloud(adapters.engine, adapters.servers, deadline=adapters.cloud_deadline),
+        lambda adapters: Cloud(
+            adapters.engine,
+            adapters.servers,
+            firewall=adapters.firewall,
+            deadline=adapters.cloud_deadline,
+        ),
     ),
     (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.threshold)),
     (

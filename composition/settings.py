@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -105,16 +106,42 @@ class VerificationSettings(BaseModel):
     """Verification of hosts and DNS from outside."""
 
     resolver: str | None = None
-    """Address of the recursive name server to ask; None: the machine's own."""
+    """Address of the recursive name server to ask, `192.0.2.53` or with a port `192.0.2.53:5353`,
+    `[2001:db8::53]:53`; None: the machine's own. It should validate signatures (DNSSEC), as those
+    of large receivers do."""
     source: str | None = None
     """Source address of connections to hosts; None: chosen by the system."""
     looks: int = Field(default=3, ge=1)
     """Wrong looks at records that were right, one in each pass, before they are taken for wrong."""
-    period: timedelta = timedelta(minutes=30)
+    period: timedelta = Field(default=timedelta(minutes=30), ge=timedelta(0))
     """Time that has to be between the first of these looks and the last."""
     echo_mx: str | None = Field(default=None, pattern=f"^$|{DOMAIN_PATTERN}")
     """Mail server that replies to RCPT with what it sees of a client: each host tries by it whether
     mail leaves its addresses. None: it is not tried."""
+
+    @field_validator("resolver")
+    @classmethod
+    def _is_server(cls, server: str | None) -> str | None:
+        parts = urlsplit(f"//{server}")
+        if server and (parts.port == 0 or not _is_ip(parts.hostname)):
+            msg = "it should be an IP address, with a port as 192.0.2.53:53 or [2001:db8::53]:53"
+            raise ValueError(msg)
+        return server
+
+    @field_validator("source")
+    @classmethod
+    def _is_address(cls, address: str | None) -> str | None:
+        if address and not _is_ip(address):
+            raise ValueError("it should be an IP address")
+        return address
+
+
+def _is_ip(text: str | None) -> bool:
+    try:
+        ip_address(text or "")
+    except ValueError:
+        return False
+    return True
 
 
 class MailSettings(BaseModel):

@@ -15,6 +15,7 @@ from composition.phases import ROWS
 from composition.process import start
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import TENANT, unknown
+from controlplane.hostwinds.firewall_look import FirewallLook
 from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
 from controlplane.reconciler.phases.cloud import Cloud
@@ -55,6 +56,7 @@ def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
         Cloud(
             engine(settings),
             HostwindsServers(environment(settings)),
+            firewall=FirewallLook(environment(settings)),
             deadline=settings.reconciler.cloud_deadline,
         ),
         Dns(RecordedVerifier(), FailureThreshold()),

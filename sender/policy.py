@@ -21,7 +21,7 @@ from sender.directory import (
 from sender.schemas import OutgoingMessage, Stop, StopScope
 
 LOOK_AGAIN = timedelta(seconds=30)
-"""How soon a message is looked at again that waits for somebody to change something."""
+"""How soon a message is looked at again that waits for a change."""
 LOOK_AGAIN_AT_LAST = timedelta(minutes=15)
 PATIENCE = 4
 """It is looked at again after this part of the time that it has waited: a big campaign of a tenant
@@ -188,7 +188,7 @@ def _later(again: datetime, reason: str, message: str) -> Decision:
 
 
 def _tomorrow(now: datetime, reason: str, message: str) -> Decision:
-    """Wait for the next UTC day, when the counters begin anew."""
+    """Wait for the next UTC day, when the counters begin at zero."""
     tomorrow = now.astimezone(UTC).date() + timedelta(days=1)
     return Decision(
         Verdict.LATER, reason, message, until=datetime.combine(tomorrow, time(), tzinfo=UTC)

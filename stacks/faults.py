@@ -113,6 +113,15 @@ STATE_UNREACHABLE = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+STATE_POOLED = FAULTS.code(
+    "cloud.state_pooled",
+    message="PULUMI_BACKEND_URL goes through a pooler, where the engine can get answers to other "
+    "queries than its own",
+    remedy="add binary_parameters=yes to its query, or name PostgreSQL itself",
+    cause="Pulumi's driver sends a query and its parameters in two steps, between which a pooler "
+    "such as PgBouncer may change the session; with the option, in one.",
+    acts=Actor.OPERATOR,
+)
 NO_SOURCE = FAULTS.code(
     "stack.no_source",
     message="neither penguin:control-plane nor penguin:blueprint is set for this stack",

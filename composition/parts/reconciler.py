@@ -16,6 +16,7 @@ from controlplane.ansible.shell import OpenSsh
 from controlplane.clock import now
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import Database
+from controlplane.hostwinds.firewall_look import FirewallLook
 from controlplane.hostwinds.root_password import root_password
 from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.pulumi.engine import PulumiEngine
@@ -49,6 +50,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
                 )
             ),
             root_password=partial(root_password, environment=environment(settings)),
+            firewall=FirewallLook(environment(settings)),
             cloud_deadline=settings.reconciler.cloud_deadline,
             threshold=FailureThreshold(settings.verification.looks, settings.verification.period),
         )

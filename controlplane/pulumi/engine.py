@@ -80,15 +80,15 @@ class PulumiEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
-        refresh: bool = False,
+        refreshed: bool = False,
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised."""
         tenant = blueprint.tenant
         with self._located(tenant):
             self._take_over(tenant, progress)
             fenced = raise_fence(self._installation, tenant, fence, self._environment)
-            kinds = self._with_stack(tenant, "refreshed up" if refresh else "up")
-            listener = Listener(progress)
+            kind: Kind = "refreshed up" if refreshed else "up"
+            kinds, listener = self._with_stack(tenant, kind), Listener(progress)
             try:
                 self._run(tenant, kinds, listener, deadline, blueprint, fenced)
             except Fault as fault:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, Protocol
 
@@ -108,12 +108,12 @@ class CloudEngine(Protocol):
         *,
         deadline: timedelta,
         fence: int | None = None,
-        refresh: bool = False,
+        refreshed: bool = False,
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised.
 
         `fence` is the token of the current lease: from now on no holder of a lower one can buy for
-        the tenant. With `refresh` the state takes over first what the providers have changed.
+        the tenant. `refreshed` takes over first what the providers have changed.
         """
 
     def destroy(
@@ -228,6 +228,11 @@ class Finding:
         return cls(
             subject, check, False if checked else None, fault.message, fault.code, fault.remedy
         )
+
+    @classmethod
+    def remark(cls, subject: str, check: str, fault: Fault) -> Finding:
+        """Return the finding that something is right, with a remark."""
+        return replace(cls.of(subject, check, fault), ok=True)
 
 
 class Verifier(Protocol):

@@ -162,7 +162,7 @@ class InMemoryEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
-        refresh: bool = False,
+        refreshed: bool = False,
     ) -> CloudState:
         """Apply a blueprint, except for held zones and pending addresses."""
         tenant = blueprint.tenant
@@ -172,7 +172,7 @@ class InMemoryEngine:
             raise self.failures.pop(0)
         self.ups += 1
         before, held = self.state(tenant), self._held(blueprint)
-        if refresh:
+        if refreshed:
             before = replace(before, hosts=tuple(map(self._refreshed, before.hosts)))
         retained = self._retained(blueprint, before, held)
         hosts = {host.name: host for host in before.hosts if host.name in retained}

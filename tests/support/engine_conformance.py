@@ -180,7 +180,7 @@ def check_a_main_address_that_has_moved_is_taken_over_by_a_refresh(around: Surro
     moved = around.move(blueprint.hosts[0].server_name)
     assert around.engine.up(blueprint, print, deadline=DEADLINE) == original
 
-    state = around.engine.up(blueprint, print, deadline=DEADLINE, refresh=True)
+    state = around.engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
 
     assert [host.primary_ip for host in state.hosts] == [moved]
     assert state.records == original.records

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
+from blueprint.document import Firewall
 from composition.phases import Adapters, make_phases
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import CloudEngine, Configurator, Server, Servers, Verifier
+from kit.faults import Fault
 
 
 class Unseen:
@@ -26,6 +28,7 @@ def standard(
     *,
     servers: Servers | None = None,
     root_password: Callable[[int], str | None] = lambda _: "first",
+    firewall: Callable[[int, Firewall], Fault | None] = lambda *_: None,
 ) -> list[AnyPhase]:
     """Return all phases."""
     return make_phases(
@@ -35,6 +38,7 @@ def standard(
             verifier=verifier,
             configurator=configurator,
             root_password=root_password,
+            firewall=firewall,
             cloud_deadline=timedelta(minutes=30),
             threshold=FailureThreshold(),
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 
-from blueprint.document import Blueprint, Record
+from blueprint.document import Blueprint, Firewall, Record
 from blueprint.tenant import Dns
 from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Verdict, bad, ok
 from controlplane.hosts.repository import HostRow
@@ -36,7 +36,7 @@ from sender.directory import hold_back
 
 log = structlog.get_logger()
 REFRESH = "refresh"
-"""The operation that takes over what the provider has changed."""
+"""The operation that compares the state with the providers before it updates."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ class Observed:
     """Whether our last operation applied this blueprint completely."""
     moved: Mapping[str, str]
     """The main address that the provider shows of hosts where the state has another one."""
+    closed: Mapping[str, Fault] = field(default_factory=dict)
+    """What the firewall of a host does not let pass any more, by the host's name."""
 
 
 class Cloud(Phase[Observed]):
-    """Observes stack and servers; updates the stack when another blueprint was applied last, and
-    when the provider has changed a main address."""
+    """Observes stack and servers; updates the stack when another blueprint was applied last, or
+    when a main address or a firewall was changed at the provider."""
 
     row = Row(
         name="cloud",
@@ -61,10 +63,21 @@ class Cloud(Phase[Observed]):
         needs=("keys",),
     )
 
-    def __init__(self, engine: CloudEngine, servers: Servers, *, deadline: timedelta) -> None:
-        """`deadline` is for one operation of the engine."""
+    def __init__(
+        self,
+        engine: CloudEngine,
+        servers: Servers,
+        *,
+        firewall: Callable[[int, Firewall], Fault | None],
+        deadline: timedelta,
+    ) -> None:
+        """`firewall` returns what does not pass to a service and should; blocks.
+
+        `deadline` is for one operation of the engine.
+        """
         self._engine = engine
         self._servers = servers
+        self._firewall = firewall
         self._deadline = deadline
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
@@ -75,22 +88,23 @@ class Cloud(Phase[Observed]):
         report_spam(servers, snapshot)
         moved = _moved(servers, snapshot)
         self._forget_former_addresses(moved, snapshot)
-        return Observed(await self._is_settled(snapshot, session), moved)
+        if not await self._is_applied(snapshot, session):
+            return Observed(settled=False, moved=moved)
+        settled = not snapshot.cloud.pending and not snapshot.cloud.held
+        return Observed(settled, moved, await self._closed(snapshot))
 
-    async def _is_settled(self, snapshot: Snapshot, session: Session) -> bool:
-        """Return whether our last operation applied this blueprint completely.
+    async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
+        """Return whether our last operation applied this blueprint.
 
         The state's digest alone does not prove that: it is written even if a resource failed, and
         the outcome of a manual run is not reported.
         """
         state, digest = snapshot.cloud, snapshot.blueprint.digest
-        if state.digest != digest or state.pending or state.held:
-            return False
         async with session.read() as connection:
             last = await operation_rows.last_applied_digest(
                 connection, snapshot.tenant.id, self.row.name
             )
-        return last == digest
+        return state.digest == digest == last
 
     async def _look(self, snapshot: Snapshot) -> Mapping[str, Server]:
         """Return the servers of hosts that the provider shows, by host."""
@@ -126,7 +140,8 @@ class Cloud(Phase[Observed]):
         for host in blueprint.hosts:
             own = hosts.get(host.name)
             cause = held.get(host.zone) or _every_domain(blueprint, held)
-            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause)
+            closed = observed.closed.get(host.name)
+            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause, closed)
             ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
                 verdicts[subject(Kind.ADDRESS, address.name)] = _address(
@@ -142,7 +157,7 @@ class Cloud(Phase[Observed]):
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
         """Return one operation for all; if all is settled, only a step that stores new hosts."""
-        if observed.moved:
+        if observed.moved or observed.closed:
             return [Step(operation=REFRESH)]
         if observed.settled:
             return [Step()] if _new_hosts(snapshot) else []
@@ -165,7 +180,7 @@ class Cloud(Phase[Observed]):
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
-                refresh=step.operation == REFRESH,
+                refreshed=step.operation == REFRESH,
             )
             for zone in snapshot.cloud.held:
                 log.warning(
@@ -192,6 +207,16 @@ class Cloud(Phase[Observed]):
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
         if _has_resources(snapshot.cloud):
             raise NOT_GONE(tenant=name)
+
+    async def _closed(self, snapshot: Snapshot) -> dict[str, Fault]:
+        planned = {host.name: host.firewall for host in snapshot.blueprint.hosts}
+        closed = {}
+        for host in snapshot.cloud.hosts:
+            if host.name in planned and host.service_id is not None:
+                fault = await asyncio.to_thread(self._firewall, host.service_id, planned[host.name])
+                if fault is not None:
+                    closed[host.name] = fault
+        return closed
 
     async def _refuse_foreign(self, snapshot: Snapshot, session: Session) -> None:
         """Raise for an unknown digest, unless the tenant was applied after the report."""
@@ -255,7 +280,9 @@ def _every_domain(blueprint: Blueprint, held: dict[str, Held]) -> Held | None:
     return held[ours[0]] if ours and all(name in held for name in ours) else None
 
 
-def _host(observed: ObservedHost | None, held: Held | None) -> Verdict:
+def _host(observed: ObservedHost | None, held: Held | None, closed: Fault | None) -> Verdict:
+    if closed is not None:
+        return bad(closed.code.reason, closed.sentence)
     if observed is not None and observed.primary_ip:
         return ok(PROVISIONED, observed.primary_ip)
     if held is not None:

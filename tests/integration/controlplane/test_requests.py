@@ -53,6 +53,8 @@ def problem_of(answer: Any) -> dict[str, Any]:
     [
         *(b"{", b"", b"\xff", b"[" * 50_000, b"{} {}", b'{"a": 010}', b'{"a": NaN}'),
         *(b'{"a": -Infinity}', '{"a": 1}'.encode("utf-16"), b"{'a': 1}", b'{"a": 1,}'),
+        *(b"[" * depth + b'{"a": 1, "a": 2}' + b"]" * depth for depth in (33, 500, 900, 960)),
+        b"[" + b"[]," * 100_000 + b"[]]",
     ],
 )
 async def test_body_that_is_no_json_is_refused(operator, body: bytes) -> None:
@@ -86,6 +88,15 @@ async def test_key_that_is_repeated_in_a_body_is_refused(operator, text, paths) 
     assert [(v["code"], v["path"]) for v in violations] == [
         ("document.duplicate_key", path) for path in paths
     ]
+
+
+async def test_body_with_very_many_mistakes_shows_a_part_of_them(operator) -> None:
+    keys = [f'"key{number}": 1' for number in range(20_000)]
+    for more in ([], keys):
+        text = "{" + ",".join(keys + more) + "}"
+        answer = await operator.post("/tenants", content=text, headers=JSON)
+        assert_shows(problem_of(answer), INVALID, mistakes="more than 100 mistakes")
+        assert len(answer.json()["violations"]) == 100
 
 
 @pytest.mark.parametrize(
@@ -187,6 +198,17 @@ async def test_invalid_parameter_is_named(operator, path: str) -> None:
     answer = await operator.get(path)
     assert_shows(problem_of(answer), faults.INVALID_REQUEST)
     assert answer.json()["violations"][0]["path"].split(".")[0] in ("query", "path")
+
+
+@pytest.mark.parametrize(
+    ("key", "limit"), [("", "at least 1 characters"), ("x" * 201, "at most 200 characters")]
+)
+async def test_length_of_a_header_is_described_as_that_of_a_text(operator, key, limit) -> None:
+    headers = {"Idempotency-Key": key}
+    answer = await operator.post("/tenants", json=document(), headers=headers)
+    [violation] = answer.json()["violations"]
+    assert violation["path"] == "header.idempotency-key"
+    assert violation["remedy"] == f"it should be a text of {limit}"
 
 
 async def test_lone_surrogates_are_refused_and_quoted_safely(operator) -> None:

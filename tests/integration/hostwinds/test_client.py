@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
 import psycopg
 import pytest
 from pydantic import SecretStr
@@ -22,7 +24,9 @@ from hostwinds.faults import (
 from hostwinds.limiter import FileLimiter, Limiter, PostgresLimiter
 from kit.faults import Fault
 from lab.hostwinds.account import HostwindsAccount
+from lab.hostwinds.app import create_app
 from tests.integration.hostwinds.conftest import KEY, Clock
+from tests.support.families import dual_stack
 from tests.support.faults import assert_shows, fault_shown
 
 
@@ -69,6 +73,24 @@ def test_unknown_server_is_about_the_key(
 ) -> None:
     with fault_shown(UNKNOWN_SERVICE, action=action, reason=...):
         call(client)
+
+
+def test_request_is_sent_over_ipv4_where_the_name_has_both_families(
+    hostwinds_account: HostwindsAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider refuses IPv6, and a resolver prefers it."""
+
+    def resolved(host: object, port: object, *_: object, **__: object) -> list[tuple[object, ...]]:
+        addresses = ((socket.AF_INET6, ("::1", port, 0, 0)), (socket.AF_INET, ("127.0.0.1", port)))
+        return [(family, socket.SOCK_STREAM, 6, "", address) for family, address in addresses]
+
+    with dual_stack(create_app(hostwinds_account)) as port:
+        monkeypatch.setattr(socket, "getaddrinfo", resolved)
+        url = f"http://clients.hostwinds.example:{port}/cloud/api.php"
+        call = {"action": "get_instances", "API": KEY}
+        assert "Not Authorized!" in httpx2.post(url, data=call, trust_env=False).text
+        with Client(url, SecretStr(KEY), FileLimiter(tmp_path / "limiter", rate=1000)) as client:
+            assert client.instances() == []
 
 
 def test_order_whose_answer_is_lost_has_an_unknown_outcome(

@@ -127,7 +127,7 @@ def test_listing_with_another_server_of_the_account_proves_that_one_is_gone(
     visit: Callable[[], Visit], bought: int, journal: Journal, hostwinds_account: HostwindsAccount
 ) -> None:
     visit().buy(NAMES[1])
-    hostwinds_account.terminate(bought)
+    hostwinds_account.end(bought)
     for name, act in GONE.items():
         assert act(visit()) is None, name
     for act in (MEMBERS["complete server"], MEMBERS["complete address"]):
@@ -146,14 +146,14 @@ def test_listing_with_a_foreign_name_of_the_same_account_proves_it(
 ) -> None:
     hostwinds_account.order("our-web-server", "52", 12)
     clock.pause(120)
-    hostwinds_account.terminate(bought)
+    hostwinds_account.end(bought)
     assert visit().read("Instance", str(bought), serverName=NAMES[0]) is None
 
 
 def test_empty_account_proves_nothing_until_a_person_has_looked(
     visit: Callable[[], Visit], bought: int, journal: Journal, hostwinds_account: HostwindsAccount
 ) -> None:
-    hostwinds_account.terminate(bought)
+    hostwinds_account.end(bought)
     for act in (*GONE.values(), MEMBERS["end server"], MEMBERS["buy another"]):
         with fault_shown(NOT_SHOWN, service_id=bought, name=NAMES[0]):
             act(visit())

@@ -19,6 +19,7 @@ from composition.phases import ROWS
 from controlplane.app import create_app
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import OPERATOR, Database
+from controlplane.hostwinds.firewall_look import FirewallLook
 from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.identity.keys import NewKey, Scope, create_key
 from controlplane.identity.repository import add_key
@@ -72,6 +73,7 @@ class ControlPlane:
         self.configurator: Configurator | None = None
         self.verifier: Verifier = MemoryInternet()
         self.threshold = FailureThreshold()
+        self.firewall = FirewallLook(self.environment, clock=lambda: self.clock().timestamp())
         self.root_password: Callable[[int], str | None] = lambda _: None
         self.log: list[Any] = []
         self.file = directory / "acme.yaml"
@@ -110,7 +112,7 @@ class ControlPlane:
         servers = HostwindsServers(self.environment)
         phases: list[AnyPhase] = [
             Keys(),
-            Cloud(engine, servers, deadline=timedelta(minutes=5)),
+            Cloud(engine, servers, firewall=self.firewall, deadline=timedelta(minutes=5)),
             Dns(self.verifier, self.threshold),
         ]
         if self.configurator is not None:

@@ -47,7 +47,7 @@ class OverEmulators:
 
     def end(self, label: str) -> None:
         [server] = [s for s in self._cloud.hostwinds.all_servers() if s.srvrname == label]
-        self._cloud.hostwinds.terminate(server.serviceid)
+        self._cloud.hostwinds.end(server.serviceid)
 
     def move(self, label: str) -> str:
         [server] = [s for s in self._cloud.hostwinds.all_servers() if s.srvrname == label]
@@ -109,10 +109,12 @@ class WithoutInventory(InMemoryEngine):
         *,
         deadline: timedelta,
         fence: int | None = None,
-        refresh: bool = False,
+        refreshed: bool = False,
     ) -> CloudState:
         try:
-            return super().up(blueprint, progress, deadline=deadline, fence=fence, refresh=refresh)
+            return super().up(
+                blueprint, progress, deadline=deadline, fence=fence, refreshed=refreshed
+            )
         finally:
             recorded = {host.server_name for host in self.state(blueprint.tenant).hosts}
             for label in set(self.account.servers) - recorded:

@@ -91,7 +91,7 @@ def test_address_that_moved_while_its_zone_was_held_is_adopted_afterwards(
     old = server.main_ip
     cloud.hostwinds.move(1001)
     with fault_shown(ADDRESS_LOST, service_id=1001, address=old):
-        engine.up(blueprint, print, deadline=DEADLINE, refresh=True)
+        engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
     state = engine.up(blueprint, print, deadline=DEADLINE)
     assert [zone.zone for zone in state.held] == ["acme.example"]
     cloud.cloudflare.unreadable.clear()
@@ -112,6 +112,6 @@ def test_further_address_that_a_person_has_made_the_main_one_changes_nothing(
     before = addresses(cloud)
     [secondary] = before["mx1-2.acme.example"]
     cloud.hostwinds.prefer(1001, secondary)
-    assert engine.up(blueprint, print, deadline=DEADLINE, refresh=True) == state
+    assert engine.up(blueprint, print, deadline=DEADLINE, refreshed=True) == state
     assert addresses(cloud) == before
     assert cloud.bought() == ["server", "address"]

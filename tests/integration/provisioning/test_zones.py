@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from blueprint.document import Blueprint
+from lab.cloudflare.limits import ENTERPRISE
 from stacks.faults import ZONE_NOT_FOUND
 from stacks.zones import find_zone
 from tests.support.faults import fault_shown
@@ -53,7 +54,7 @@ def test_zone_is_the_longest_one_that_is_delegated_to_the_account(
 ) -> None:
     for zone in zones:
         if zone not in ("acme.example", "+acme.example"):
-            account.cloudflare.create_zone(zone.removeprefix("+"))
+            account.cloudflare.create_zone(zone.removeprefix("+"), plan=ENTERPRISE)
         if zone.startswith("+"):
             account.nameserver.delegate(zone.removeprefix("+"))
     assert find_zone(name).name == found
@@ -115,7 +116,7 @@ def test_subdomain_is_written_in_the_zone_around_it_and_waits_without_one(
 def test_zone_of_the_document_is_used_although_a_longer_one_exists(
     environment: dict[str, str], tmp_path: Path, cloud: Cloud
 ) -> None:
-    cloud.cloudflare.create_zone("go.acme.example")
+    cloud.cloudflare.create_zone("go.acme.example", plan=ENTERPRISE)
     cloud.nameserver.delegate("go.acme.example")
     engine = pulumi_engine(environment, tmp_path / "operations")
     text = document(

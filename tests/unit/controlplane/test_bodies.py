@@ -21,7 +21,8 @@ from controlplane.stops.schemas import StopRequest
 from controlplane.tenants.pause import PauseRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
-from sender.schemas import TIME, OutgoingMessage
+from sender.attachments import MOST_CONTENT
+from sender.schemas import MAX_BODY, TIME, OutgoingMessage
 from tests.support.changed_documents import changed
 
 MESSAGE = {
@@ -111,6 +112,9 @@ def _file(**fields: object) -> dict[str, object]:
         ("subject", "", "Hi\u2028"),
         ("from_name", None, "Sales\x7f"),
         ("text", "a\r\nb\t", "a\0"),
+        ("text", "x" * MAX_BODY, "x" * (MAX_BODY + 1)),
+        ("html", "x" * MAX_BODY, "x" * (MAX_BODY + 1)),
+        ("attachments", [{"content": "A" * MOST_CONTENT}], [{"content": "A" * (MOST_CONTENT + 4)}]),
         ("html", "<p>", "<p>\0"),
         ("to", f"{'a' * 64}@rcpt.example", f"{'a' * 65}@rcpt.example"),
         ("to", "bob@rcpt.example", "bob@rcpt.example\n"),

@@ -34,7 +34,7 @@ MAY_USE: dict[str, set[str]] = {
         "structlog",
         "uuid_utils",
     },
-    "lab": {"dns", "pydantic", "starlette", "uvicorn"},
+    "lab": {"dns", "publicsuffixlist", "pydantic", "starlette", "uvicorn"},
 }
 DISTRIBUTIONS = {
     "dkim": "dkimpy",

@@ -200,7 +200,8 @@ def test_zone_of_an_idn_is_found_by_its_name_in_unicode(
 
 
 def test_state_that_cannot_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    for url in ("", "s3://bucket", "postgres://127.0.0.1:9/none"):
+    unreachable = "postgres://127.0.0.1:9/none"
+    for url in ("", "s3://bucket", unreachable, f"{unreachable}?no_such_option=1"):
         monkeypatch.setenv("PULUMI_BACKEND_URL", url)
         with fault_shown(STATE_UNREACHABLE, reason=...):
             StackState.of("acme")
