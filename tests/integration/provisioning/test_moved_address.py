@@ -60,7 +60,7 @@ def test_address_of_the_pool_gets_names_profile_and_configuration(
     assert set(addresses(cloud)) == {"mx1.acme.example", "out.mx1.acme.example"}
     account.switchboard.change({"old_address": old_address})
     account.move(server.serviceid)
-    account.set_profile(server.serviceid, "default")
+    account.set_profile(server, "default")
 
     control_plane.reconcile()
 
