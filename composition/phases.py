@@ -18,16 +18,17 @@ from controlplane.reconciler.phases.configuration import Configuration
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.verification import Verification
-from controlplane.reconciler.ports import CloudEngine, Configurator, Verifier
+from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Verifier
 from controlplane.reconciler.table import Row
 from kit.faults import Fault
 
 
 @dataclass(frozen=True)
 class Adapters:
-    """What the phases control: engine, verification, configuration."""
+    """What the phases control: engine, provider, verification, configuration."""
 
     engine: CloudEngine
+    servers: Servers
     verifier: Verifier
     configurator: Configurator
     root_password: Callable[[int], str | None]
@@ -45,7 +46,10 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
     (
         Cloud.row,
         lambda adapters: Cloud(
-            adapters.engine, firewall=adapters.firewall, deadline=adapters.cloud_deadline
+            adapters.engine,
+            adapters.servers,
+            firewall=adapters.firewall,
+            deadline=adapters.cloud_deadline,
         ),
     ),
     (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.threshold)),

@@ -24,7 +24,8 @@ class ReconcilerSettings(BaseModel):
     """Upper bound of every wait after a failure."""
     resync: Duration = timedelta(minutes=10)
     """How often a tenant that is Ready is observed."""
-    cloud_deadline: Duration = timedelta(minutes=20)
-    """How long one Pulumi operation may take."""
+    cloud_deadline: Duration = timedelta(minutes=75)
+    """How long one Pulumi operation may take: longer than a new server until it is listed (30
+    minutes) and active (30 more)."""
     stop_within: Duration = timedelta(seconds=60)
     """How long a pass may continue after SIGTERM before it is cancelled; the next one observes."""

@@ -16,6 +16,7 @@ from composition.process import start
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import TENANT, unknown
 from controlplane.hostwinds.firewall_look import FirewallLook
+from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
 from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.dns import Dns
@@ -54,6 +55,7 @@ def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
         Keys(),
         Cloud(
             engine(settings),
+            HostwindsServers(environment(settings)),
             firewall=FirewallLook(environment(settings)),
             deadline=settings.reconciler.cloud_deadline,
         ),

@@ -198,6 +198,7 @@ def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> 
         "ansible_ssh_common_args": " ".join(
             [
                 f"-o UserKnownHostsFile={known_hosts}",
+                f"-o HostKeyAlias={connection.name}",
                 "-o GlobalKnownHostsFile=/dev/null",
                 "-o StrictHostKeyChecking=yes",
                 "-o IdentitiesOnly=yes",

@@ -109,14 +109,6 @@ class PulumiEngine:
             stacks.prune(tenant, keep=HISTORY)
             return cloud_state(stacks.resources(tenant))
 
-    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
-        """Compare the state with the providers without changing either (drift)."""
-        listener = Listener(progress)
-        with self._located(tenant):
-            if self._stacks().exists(tenant):
-                self._run(tenant, ("refresh",), listener, READ_DEADLINE)
-        return CloudPlan(tuple(listener.changes.values()))
-
     def destroy(
         self,
         tenant: str,

@@ -119,12 +119,10 @@ class CloudEngine(Protocol):
         """Apply the blueprint. A pending address is reported in the state, not raised.
 
         `fence` is the token of the current lease: from now on no holder of a lower one can buy for
-        the tenant. `refreshed` compares the state with the providers first. `forgotten` are zones
-        of which an operator decided that their records are gone if the token does not reach them.
+        the tenant. `refreshed` takes over first what the providers have changed. `forgotten` are
+        zones of which an operator decided that their records are gone if the token does not reach
+        them.
         """
-
-    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
-        """Compare the state with the providers without changing either (drift)."""
 
     def destroy(
         self,
@@ -140,6 +138,23 @@ class CloudEngine(Protocol):
         Also terminates servers that were bought in a run that was interrupted before its state was
         written.
         """
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server as the provider shows it."""
+
+    main_ip: str
+    """Empty while it has none."""
+    spam: tuple[str, ...] | None
+    """What the provider lists of its mail as spam; None: it was not asked yet."""
+
+
+class Servers(Protocol):
+    """The servers of the provider's account. The call blocks; run it in a thread."""
+
+    def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
+        """Return those of these servers that the provider shows; none when it does not answer."""
 
 
 @dataclass(frozen=True)

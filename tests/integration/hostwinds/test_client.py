@@ -19,6 +19,7 @@ from hostwinds.faults import (
     REFUSED,
     UNAUTHORIZED,
     UNKNOWN_SERVICE,
+    UNREACHABLE,
 )
 from hostwinds.limiter import FileLimiter, Limiter, PostgresLimiter
 from kit.faults import Fault
@@ -60,7 +61,6 @@ def test_wrong_key_is_refused_without_showing_it(url: str, tmp_path: Path) -> No
     [
         ("get_instance", lambda client: client.instance(4711)),
         ("get_instance", lambda client: client.root_password(4711)),
-        ("get_instance", lambda client: client.secondary_addresses(4711)),
         ("get_instance_ips", lambda client: client.addresses(4711)),
         ("get_instance_firewall_profile", lambda client: client.firewall(4711)),
         ("delete_ip", lambda client: client.release_address(4711, "198.18.1.11")),
@@ -99,8 +99,17 @@ def test_order_whose_answer_is_lost_has_an_unknown_outcome(
     template = client.image_id("Debian 12")
     hostwinds_account.faults.inject("lost_answer")
     with fault_shown(OUTCOME_UNKNOWN, reason=...):
-        client.order(name="mx1", template=template, rid=52, location_id=12, cycle="monthly")
+        client.order(name="mx1", template=template, rid=52, location_id="12", cycle="monthly")
     assert [server.srvrname for server in hostwinds_account.all_servers()] == ["mx1"]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://", "https://hostwinds.invalid/"])
+def test_order_that_could_not_be_sent_has_a_known_outcome(url: str, tmp_path: Path) -> None:
+    with (
+        Client(url, SecretStr(KEY), FileLimiter(tmp_path / "l", 1000)) as client,
+        fault_shown(UNREACHABLE, action="add_instance", reason=...),
+    ):
+        client.order(name="mx1", template="t", rid=52, location_id="12", cycle="monthly")
 
 
 def test_release_without_effect_is_a_fault(
@@ -122,7 +131,7 @@ def test_main_address_release_is_refused(client: Client, server: int) -> None:
 def test_locked_server_is_not_terminated(
     client: Client, server: int, hostwinds_account: HostwindsAccount
 ) -> None:
-    client.toggle_lock(server)
+    hostwinds_account.server(None, server).locked = True
     with fault_shown(REFUSED, action="terminate", reason=...):
         client.terminate(server)
     assert [s.serviceid for s in hostwinds_account.all_servers()] == [server]

@@ -190,3 +190,33 @@ def test_server_that_a_person_has_forgotten_is_still_there_while_it_is_shown(
 ) -> None:
     close_server(journal, NAMES[0])
     assert visit().read("Instance", str(bought), serverName=NAMES[0]) is not None
+
+
+@pytest.mark.parametrize(("known", "gone"), [("1", False), ("2", True), ("", False)])
+def test_server_of_another_account_is_not_gone_for_a_key_of_the_second_one(
+    visit: Callable[[], Visit],
+    journal: Journal,
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    known: str,
+    gone: bool,
+) -> None:
+    """The key of account 2 lists a purchase that a person has settled without its account."""
+    hostwinds_account.settings.userid = 2
+    second = hostwinds_account.order(NAMES[1], "52", 12)
+    clock.pause(120)
+    for name, outcome, account in (
+        (NAMES[0], "7001", known),
+        (NAMES[1], str(second), ""),
+        (NAMES[2], "7002", "1"),
+        ("beta-mx1-0a1b2c", "7003", "2"),
+    ):
+        journal.open(name)
+        journal.settle(name, outcome, account)
+    visited = visit()
+    visited.buyer.presence.listed()
+    if gone:
+        assert visited.read("Instance", "7001", serverName=NAMES[0]) is None
+    else:
+        with fault_shown(NOT_SHOWN, service_id="7001", name=NAMES[0]):
+            visited.read("Instance", "7001", serverName=NAMES[0])
