@@ -22,7 +22,7 @@ from sender.clock import Clock
 from sender.database import SQL
 from sender.delivery import Outcome, Result
 from sender.lists import Element
-from sender.queue import LIFETIME
+from sender.outbox import LIFETIME
 from sender.schemas import OutgoingMessage, State
 from sender.trail import Step, record
 

@@ -23,7 +23,7 @@ from controlplane.tenants import service as tenants
 from controlplane.tenants.repository import TenantRow
 from sender import explain
 from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND
-from sender.queue import enqueue
+from sender.outbox import enqueue
 from sender.schemas import Explanation, OutgoingMessage
 
 router = APIRouter(tags=["messages"], route_class=GuardedRoute)

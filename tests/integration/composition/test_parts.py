@@ -26,7 +26,7 @@ from kit.database import Role
 from kit.processes import identity, is_running
 from sender import directory
 from sender.directory import DirectoryEntry
-from sender.queue import enqueue
+from sender.outbox import enqueue
 from tests.integration.conftest import fresh_database
 from tests.integration.controlplane.conftest import document
 from tests.integration.sender.conftest import (

@@ -22,7 +22,7 @@ from sender import daemon, directory
 from sender.database import sqlalchemy_url
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
 from sender.explain import explain
-from sender.queue import enqueue
+from sender.outbox import enqueue
 from sender.schemas import Explanation, OutgoingMessage, State
 from sender.settings import SenderSettings
 from tests.support.installation import login

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from kit.faults import Fault
 from sender import migrations
-from sender.queue import enqueue
+from sender.outbox import enqueue
 from tests.support.installation import INSTALLATION
 
 from .conftest import mail, tenant_transaction

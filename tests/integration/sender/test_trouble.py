@@ -25,7 +25,7 @@ from sender.delivery import Pool
 from sender.jobs import Jobs
 from sender.lists import Element, Lists
 from sender.migrator import Migrator
-from sender.queue import LIFETIME
+from sender.outbox import LIFETIME
 from sender.schemas import State
 from sender.settings import SenderSettings
 from sender.tokens import Tokens

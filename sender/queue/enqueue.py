@@ -1,0 +1,82 @@
+"""Enqueueing in the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from sender.queue.model import NewJob
+
+ENQUEUE = """
+select id, is_new, is_same from queue.enqueue(
+    %s, %s, %s::text[], %s::smallint[], %s::interval[], %s::interval[],
+    %s::bytea[], %s::bytea[], %s::bytea[])
+"""
+TOO_MANY = "QU409"
+"""SQLSTATE of the function's refusal."""
+
+
+class TooManyJobs(Exception):
+    """The tenant has as many jobs without an outcome as it may have; nothing was enqueued."""
+
+    def __init__(self, waiting: int, most: int) -> None:
+        """Carry the numbers: how many it has, and how many it may have."""
+        super().__init__(f"{waiting} of at most {most} jobs wait")
+        self.waiting = waiting
+        self.most = most
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What became of one job."""
+
+    id: UUID
+    is_new: bool
+    """False: its key had enqueued it before."""
+    is_same: bool
+    """False: the key came with another body before, and nothing was enqueued."""
+
+
+async def enqueue(
+    connection: psycopg.AsyncConnection[Any],
+    tenant_id: UUID,
+    jobs: Sequence[NewJob],
+    *,
+    urgent: bool = False,
+) -> list[Enqueued]:
+    """Enqueue jobs of one tenant in the caller's transaction; the answers have their order.
+
+    Raises TooManyJobs.
+    """
+    keys = [_octets(job.key) for job in jobs] if any(job.key for job in jobs) else None
+    digests = None if keys is None else [hashlib.sha256(job.body).digest() for job in jobs]
+    values = (
+        tenant_id,
+        urgent,
+        [job.bucket for job in jobs],
+        [job.priority for job in jobs],
+        [job.delay for job in jobs],
+        [job.life for job in jobs],
+        [job.body for job in jobs],
+        keys,
+        digests,
+    )
+    async with connection.cursor(binary=True) as cursor:
+        try:
+            await cursor.execute(ENQUEUE, values)
+        except psycopg.Error as error:
+            if error.sqlstate != TOO_MANY:
+                raise
+            numbers = json.loads(error.diag.message_detail or "{}")
+            raise TooManyJobs(numbers["waiting"], numbers["most"]) from error
+        return [Enqueued(*row) for row in await cursor.fetchall()]
+
+
+def _octets(key: str | None) -> bytes | None:
+    return None if key is None else hashlib.sha256(key.encode()).digest()[:16]

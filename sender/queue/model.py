@@ -1,0 +1,76 @@
+"""What callers enqueue, what handlers get, and what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+LIFE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job to enqueue."""
+
+    bucket: str
+    """Jobs of a bucket are held and released together."""
+    body: bytes
+    priority: int = 100
+    """1 to 1000; low is urgent. Orders the jobs of one tenant."""
+    delay: timedelta = timedelta()
+    """Until it is due, from the database's now."""
+    life: timedelta = LIFE
+    """From when it is due until it expires."""
+    key: str | None = None
+    """Idempotency key: within a tenant, the first job of a key is the only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job."""
+
+    id: UUID
+    tenant_id: UUID
+    bucket_id: int
+    token: int
+    """Of the claim; what is written under an older one has no effect."""
+    attempts: int
+    """Spent before this one."""
+    body: bytes
+
+
+class State(StrEnum):
+    """What became of an attempt."""
+
+    DONE = "done"
+    RETRY = "retry"
+    DEAD = "dead"
+    """Kept as a dead letter, for people."""
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """Nobody knows whether it had its effect: neither done nor tried again."""
+    RELEASED = "released"
+    """Not tried: it waits where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of an attempt."""
+
+    state: State
+    reason: str | None = None
+    """A stable code."""
+    words: str | None = None
+    """For people: what was answered."""
+    delay: timedelta = timedelta()
+    """Until a retry is due."""
+    spent: int = 1
+    """Attempts that it counts as; 0 when nothing was tried."""
+
+
+DONE = Outcome(State.DONE)
+RELEASED = Outcome(State.RELEASED, spent=0)
+EXPIRED = Outcome(State.EXPIRED, "expired", spent=0)

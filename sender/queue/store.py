@@ -1,0 +1,228 @@
+"""The queue's statements for one worker, each method one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncCursor
+from psycopg_pool import AsyncConnectionPool
+
+from kit.queries import Queries
+from sender.queue.buckets import START, Arrival, BucketRow, Claim, Position
+from sender.queue.model import Job, Outcome
+
+SQL: Queries[str] = Queries(__file__, str)
+SHARE = 20
+"""How many times longer than it takes to read all arrivals is waited before they are read again."""
+BATCH = 1000
+"""Rows of one statement that tidies up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job with its place in its bucket."""
+
+    job: Job
+    position: Position
+    is_expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The announcement of an effect that cannot be undone."""
+
+    job: Job
+    note: str | None
+    """What to know when the outcome is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What one exchange with the database brought."""
+
+    claimed: list[Claimed]
+    begun: set[UUID]
+    finished: set[UUID]
+
+
+class Store:
+    """Speaks for one worker, which has no id before `register`."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], lease: timedelta) -> None:
+        self._pool = pool
+        self._lease = lease
+        self._worker = 0
+        self._claims = 0
+        self._last = 0
+        self._next_whole = 0.0
+
+    async def register(self, name: str) -> None:
+        """Become a new worker; what an earlier one of this process holds is recovered."""
+        await self._run(SQL.bind_first)
+        rows = await self._run(SQL.register, {"name": name, "lease": self._lease})
+        self._worker, self._claims = rows[0][0], 0
+
+    async def renew(self, *, draining: bool) -> bool:
+        """Extend the lease; False when others have taken over by now."""
+        return bool(await self._run(SQL.renew, {"lease": self._lease, "draining": draining}))
+
+    async def leave(self) -> None:
+        """Give everything back."""
+        await self._run(SQL.leave)
+
+    async def take_slots(self) -> list[int]:
+        """Take this worker's share of the slots that have no owner; return the new ones."""
+        async with self._pool.connection() as connection:
+            await connection.execute(SQL.end_lost_workers)
+            rows = await connection.execute(SQL.take_slots, {"worker": self._worker})
+            return [row[0] for row in await rows.fetchall()]
+
+    async def surplus(self) -> int:
+        """Count the slots above this worker's share."""
+        rows = await self._run(SQL.surplus)
+        return int(rows[0][0] or 0) if rows else 0
+
+    async def give_slots(self, slots: Sequence[int]) -> None:
+        """Leave slots to others."""
+        await self._run(SQL.give_slots, {"slots": list(slots)})
+
+    def token(self) -> int:
+        """Return the token of the next claim; no other claim of any worker has it."""
+        self._claims += 1
+        return (self._worker << 32) + self._claims
+
+    async def exchange(
+        self,
+        outcomes: Sequence[tuple[Job, Outcome]],
+        intents: Sequence[Intent],
+        claims: Sequence[Claim],
+        token: int,
+    ) -> Exchanged:
+        """Write outcomes and intents, and claim jobs, in one transaction and round trip."""
+        claimed: list[Claimed] = []
+        begun: set[UUID] = set()
+        finished: set[UUID] = set()
+        async with (
+            self._pool.connection() as connection,
+            connection.pipeline(),
+            connection.cursor(binary=True) as first,
+            connection.cursor(binary=True) as second,
+            connection.cursor(binary=True) as third,
+        ):
+            if outcomes:
+                await _finish(first, outcomes)
+            if intents:
+                await second.execute(
+                    SQL.begin,
+                    {
+                        "ids": [intent.job.id for intent in intents],
+                        "tokens": [intent.job.token for intent in intents],
+                        "notes": [intent.note for intent in intents],
+                    },
+                )
+            if claims:
+                await self._claim(third, claims, token)
+            if outcomes:
+                finished = {row[0] for row in await first.fetchall()}
+            if intents:
+                begun = {row[0] for row in await second.fetchall()}
+            if claims:
+                claimed = [_claimed(row, token) for row in await third.fetchall()]
+        return Exchanged(claimed, begun, finished)
+
+    async def _claim(self, cursor: AsyncCursor[Any], claims: Sequence[Claim], token: int) -> None:
+        await cursor.execute(
+            SQL.claim,
+            {
+                "worker": self._worker,
+                "token": token,
+                "buckets": [claim.bucket.id for claim in claims],
+                "counts": [claim.most for claim in claims],
+                "priorities": [claim.bucket.position[0] for claim in claims],
+                "dues": [claim.bucket.position[1] for claim in claims],
+                "ids": [claim.bucket.position[2] for claim in claims],
+            },
+        )
+
+    async def release(self, tokens: Sequence[int]) -> None:
+        """Undo claims whose answer was lost."""
+        await self._run(SQL.release, {"tokens": list(tokens)})
+
+    async def recover(self, longest: timedelta, most_losses: int) -> int:
+        """Settle what workers left that are gone, or hold too long; return how many jobs."""
+        values = {"longest": longest, "most_losses": most_losses, "most": BATCH}
+        return len(await self._run(SQL.recover, values))
+
+    async def move_due(self, slots: Sequence[int]) -> None:
+        """Make scheduled jobs ready whose time has come."""
+        await self._run(SQL.due_jobs, {"slots": list(slots), "most": BATCH})
+
+    async def arrivals(self, slots: Sequence[int]) -> list[Arrival]:
+        """Return what came since the last call.
+
+        Rows that were read stay in the index while an old transaction is open. So the whole index
+        is read only as often as that costs little; otherwise its end, where new rows are. What was
+        committed out of order is found by the next reading of the whole.
+        """
+        began = time.monotonic()
+        whole = began >= self._next_whole
+        after = 0 if whole else self._last - BATCH
+        values = {"slots": list(slots), "most": 10 * BATCH, "after": after}
+        rows = await self._run(SQL.arrivals, values)
+        if whole:
+            self._next_whole = began + (time.monotonic() - began) * SHARE
+        self._last = max(self._last, *(row[5] for row in rows)) if rows else self._last
+        return [
+            Arrival(id_, START if is_changed else (priority, due_at, UUID(int=0)), jobs, is_changed)
+            for id_, priority, due_at, jobs, is_changed, _ in rows
+        ]
+
+    async def buckets(
+        self, *, ids: Sequence[int], slots: Sequence[int], since: datetime | None
+    ) -> tuple[list[BucketRow], datetime | None]:
+        """Return buckets by id, and those of slots whose hold ended after `since` (None: ever).
+
+        Also returns the time to give as `since` the next time.
+        """
+        values = {"ids": list(ids), "slots": list(slots), "since": since}
+        rows = await self._run(SQL.buckets, values)
+        return [BucketRow(*row[:5]) for row in rows], rows[0][5] if rows else since
+
+    async def age(self, ids: Sequence[int], ageing: timedelta) -> None:
+        """Move jobs one class up that have been due, and their buckets not held, for so long."""
+        await self._run(SQL.age, {"ids": list(ids), "ageing": ageing, "most": BATCH})
+
+    async def empty(self, ids: Sequence[int]) -> set[int]:
+        """Mark buckets as empty and return those that are."""
+        return {row[0] for row in await self._run(SQL.empty, {"ids": list(ids)})}
+
+    async def _run(self, query: str, values: dict[str, Any] | None = None) -> list[Any]:
+        async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            await cursor.execute(query, {"worker": self._worker, **(values or {})})
+            return await cursor.fetchall() if cursor.description else []
+
+
+async def _finish(cursor: AsyncCursor[Any], outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+    await cursor.execute(
+        SQL.finish,
+        {
+            "ids": [job.id for job, _ in outcomes],
+            "tokens": [job.token for job, _ in outcomes],
+            "states": [outcome.state.value for _, outcome in outcomes],
+            "reasons": [outcome.reason for _, outcome in outcomes],
+            "delays": [outcome.delay for _, outcome in outcomes],
+            "spent": [outcome.spent for _, outcome in outcomes],
+            "words": [outcome.words for _, outcome in outcomes],
+        },
+    )
+
+
+def _claimed(row: Sequence[Any], token: int) -> Claimed:
+    id_, bucket_id, priority, due_at, tenant_id, attempts, is_expired, body = row
+    job = Job(id_, tenant_id, bucket_id, token, attempts, body)
+    return Claimed(job, (priority, due_at, id_), is_expired)

@@ -1,0 +1,198 @@
+"""Several workers, and workers that end in every way: no job is lost, none begins twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from sender.queue import Attempt, Lost, NewJob, Settings, operations
+from tests.support.waiting import reached
+
+from .conftest import Queue, Seen
+
+SHORT = Settings(poll=0.01, lease=0.5)
+WORKER = Path(__file__).with_name("killed_worker.py")
+
+
+def tenants(count: int) -> list[UUID]:
+    """Tenants in different slots."""
+    return [UUID(int=(1 << 64) + n * 7 % 256) for n in range(count)]
+
+
+@contextmanager
+def process(queue: Queue, mode: str) -> Iterator[subprocess.Popen[str]]:
+    """A worker process that stops at a point and says so."""
+    arguments = [sys.executable, str(WORKER), queue.dsn, mode]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as worker:
+        try:
+            yield worker
+        finally:
+            worker.kill()
+
+
+async def said(worker: subprocess.Popen[str], word: str) -> None:
+    """Wait until a worker process prints a word."""
+    assert worker.stdout is not None
+    line = await asyncio.to_thread(worker.stdout.readline)
+    assert line.strip() == word
+
+
+async def test_workers_divide_tenants_and_call_the_handler_once_for_each_job(queue: Queue) -> None:
+    jobs = [await queue.put(*(NewJob("b", b"") for _ in range(20)), tenant=t) for t in tenants(40)]
+    calls: Counter[UUID] = Counter()
+    by_worker: dict[int, set[UUID]] = {1: set(), 2: set()}
+
+    def handler(number: int):
+        async def call(attempt: Attempt) -> None:
+            calls[attempt.job.id] += 1
+            by_worker[number].add(attempt.job.tenant_id)
+
+        return call
+
+    async def shared() -> bool:
+        rows = await queue.connection.execute(
+            "select count(distinct worker), count(worker) from queue.slots"
+        )
+        return await rows.fetchone() == (2, 256)
+
+    async with queue.working(handler(1)), queue.working(handler(2)):
+        await reached(shared)
+        await queue.emptied()
+    assert calls == {job: 1 for batch in jobs for job in batch}
+    assert by_worker[1].isdisjoint(by_worker[2])
+
+
+async def test_killed_worker_before_the_intent_leaves_its_jobs_to_the_next(queue: Queue) -> None:
+    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(10)))
+    with process(queue, "before") as worker:
+        await said(worker, "before")
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        assert (await queue.stats()).claimed == 5
+    seen = Seen()
+    await queue.work_off(seen)
+    assert sorted(seen.bodies) == [b"%d" % n for n in range(10)]
+    assert set(seen.attempts) == {0}
+    assert {await queue.state(job) for job in ids} == {("done", None, 1)}
+
+
+async def test_killed_worker_after_the_intent_leaves_an_unknown_outcome(queue: Queue) -> None:
+    job, *_ = await queue.put(*(NewJob("b", b"%d" % n) for n in range(10)))
+    with process(queue, "after") as worker:
+        await said(worker, "after")
+        worker.send_signal(signal.SIGKILL)
+    seen = Seen()
+    await queue.work_off(seen)
+    assert b"0" not in seen.bodies
+    assert len(seen.bodies) == 9
+    assert await queue.state(job) == ("unknown", "worker_lost", 0)
+    assert (await queue.stats()).unknown == 1
+    assert await operations.resolve(queue.connection, [job], had_effect=False) == {job}
+    await queue.work_off(seen)
+    assert seen.bodies[-1] == b"0"
+    assert await queue.state(job) == ("done", None, 1)
+
+
+async def test_stopped_worker_that_goes_on_can_begin_nothing_that_others_have(queue: Queue) -> None:
+    (job,) = await queue.put(NewJob("b", b"1"))
+    at_handler, go_on, refused = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(attempt: Attempt) -> None:
+        at_handler.set()
+        await go_on.wait()
+        try:
+            await attempt.begin()
+        except Lost:
+            refused.set()
+            raise
+
+    async with queue.working(slow, Settings(poll=0.01, lease=60)):
+        await at_handler.wait()
+        await queue.connection.execute("update queue.workers set lease_until = now()")
+        seen = Seen()
+        await queue.work_off(seen)
+        go_on.set()
+        await refused.wait()
+    assert seen.bodies == [b"1"]
+    assert await queue.state(job) == ("done", None, 1)
+
+
+async def test_outcome_that_comes_late_replaces_unknown(queue: Queue) -> None:
+    (job,) = await queue.put(NewJob("b", b"1"))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(attempt: Attempt) -> None:
+        await attempt.begin()
+        begun.set()
+        await go_on.wait()
+
+    async with queue.working(slow):
+        await begun.wait()
+        await queue.connection.execute("update queue.workers set lease_until = now()")
+        async with queue.working(Seen()):
+            await reached(queue.stats, lambda now: now.unknown == 1)
+        go_on.set()
+        await reached(queue.stats, lambda now: now.unknown == 0)
+    assert await queue.state(job) == ("done", None, 1)
+
+
+async def test_stop_gives_back_what_was_not_begun_with_its_attempt(queue: Queue) -> None:
+    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(30)))
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(attempt: Attempt) -> None:
+        running.set()
+        await go_on.wait()
+
+    async with queue.working(handler, Settings(concurrency=2, at_risk=20, poll=0.01)):
+        await running.wait()
+        await reached(queue.stats, lambda now: now.claimed == 20)
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+    now = await queue.stats()
+    assert (now.ready, now.claimed, now.unknown, now.workers) == (28, 0, 0, 0)
+    states = Counter([await queue.state(job) for job in ids])
+    assert states == {("done", None, 1): 2, ("queued", None, 0): 28}
+
+
+async def test_job_that_ends_its_workers_is_dead_after_some(queue: Queue) -> None:
+    (job,) = await queue.put(NewJob("b", b"poison"))
+    for _ in range(2):
+        with process(queue, "before") as worker:
+            await said(worker, "before")
+    await queue.work_off(Seen(), Settings(poll=0.01, most_losses=2))
+    assert await queue.state(job) == ("dead", "ends_its_worker", 0)
+
+
+async def test_broken_connections_lose_nothing_and_call_nothing_twice(queue: Queue) -> None:
+    ids = await queue.put(*(NewJob(f"b{n % 5}", b"%d" % n) for n in range(3000)))
+    calls: Counter[bytes] = Counter()
+    begun: Counter[bytes] = Counter()
+
+    async def handler(attempt: Attempt) -> None:
+        calls[attempt.job.body] += 1
+        await attempt.begin()
+        begun[attempt.job.body] += 1
+
+    async def more_than(least: int) -> bool:
+        return len(calls) > least
+
+    async with queue.working(handler):
+        for broken in range(20):
+            await reached(partial(more_than, broken * 100))
+            await queue.connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        await reached(queue.stats, lambda now: not (now.ready or now.scheduled or now.claimed))
+    assert set(begun.values()) == {1}
+    assert len(begun) + (await queue.stats()).unknown >= 3000
+    states = Counter([(await queue.state(job))[0] for job in ids])
+    assert states["done"] == len(begun)
