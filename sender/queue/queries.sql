@@ -150,7 +150,7 @@ select {slot}, tenant_id, bucket_id, min(priority), min(due_at), 0 from gone gro
 
 -- name: recover
 -- Jobs whose worker lost its lease, or which were held longer than any attempt may take. What was
--- not begun waits again, unless it ended too many workers; of the rest nobody knows.
+-- not begun waits again, unless it ended too many workers; the outcome of the rest is unknown.
 with gone as (
     delete from queue.claimed where id = any(array(
         select job.id from queue.claimed as job
