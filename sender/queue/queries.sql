@@ -155,7 +155,7 @@ with gone as (
     delete from queue.claimed where id = any(array(
         select job.id from queue.claimed as job
         left join queue.workers as worker on worker.id = job.worker and worker.lease_until > now()
-        where worker.id is null or job.claimed_at < now() - %(longest)s
+        where worker.id is null or job.claimed_at < now() - %(longest)s::interval
         limit %(most)s
         for update of job skip locked))
     returning *
@@ -230,7 +230,7 @@ with old as (
     select job.ctid as place, job.bucket_id, job.tenant_id
     from queue.ready as job join queue.buckets as bucket on bucket.id = job.bucket_id
     where job.bucket_id = any(%(ids)s) and job.priority > 1
-      and greatest(job.due_at, bucket.released_at) <= now() - %(ageing)s * (job.aged + 1)
+      and greatest(job.due_at, bucket.released_at) <= now() - %(ageing)s::interval * (job.aged + 1)
     limit %(most)s
     for update of job skip locked
 ), aged as (

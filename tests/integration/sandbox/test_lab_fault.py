@@ -155,7 +155,7 @@ def test_fault_of_a_provider_lasts_for_some_requests(
         (["dns", "bogus"], "bogus needs a zone"),
         (["dns", "bogus", "--zone", "none.example"], "there is no zone none.example"),
         (["dns", "lag", "--zone", ZONE], "lag needs seconds"),
-        (["dns", "lag", "--zone", ZONE, "--seconds", "nan"], "nan is no number of seconds"),
+        (["dns", "lag", "--zone", ZONE, "--seconds", "nan"], '--seconds cannot be "nan"'),
         (["dns", "lag", "--zone", ZONE, "--seconds", "-1"], "lag needs seconds"),
         (["cloudflare", "late_error"], "late_error is not a fault; use one of: dropped, "),
         (["hostwinds", "slow", "--zone", ZONE], "hostwinds has no zone and no seconds"),
