@@ -4,6 +4,11 @@ id, bucket_id, priority, due_at, tenant_id, expires_at
 -- part: slot
 get_byte(uuid_send(tenant_id), 15)
 
+-- name: enqueue
+select id, is_new, is_same from queue.enqueue(
+    %(tenant_id)s, %(urgent)s, %(buckets)s::text[], %(priorities)s::smallint[], %(delays)s::interval[],
+    %(lives)s::interval[], %(bodies)s::bytea[], %(keys)s::bytea[], %(digests)s::bytea[])
+
 -- name: register
 with slots as (
     insert into queue.slots (slot) select generate_series(0, 255) on conflict do nothing
