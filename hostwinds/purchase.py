@@ -87,7 +87,7 @@ class Buyer:
         journal: Journal,
         deadlines: Deadlines,
         *,
-        tolerance: int = 0,
+        tolerance: float = 0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -266,7 +266,7 @@ class Buyer:
         return agreed
 
     def _ceiling(self, agreed: int) -> int:
-        return agreed * (100 + self._tolerance) // 100
+        return int(agreed * (100 + self._tolerance) // 100)
 
     def _wait_until_listed(self, intent: Intent, progress: Progress) -> Instance:
         """Wait until the instance is listed, whatever the order answered."""

@@ -262,9 +262,12 @@ class Verifier(Protocol):
         *,
         authority: str,
         logins: Mapping[str, Login],
+        unchanged_for: timedelta,
     ) -> Sequence[Finding]:
         """Banner, TLS and a relay attempt at each port, and from each address mail that leaves.
 
         `authority` is the tenant's own certificate authority (PEM), the only one trusted. `logins`
         has the hosts that were configured, by name: they are asked whether mail leaves.
+        `unchanged_for` is the time since addresses or firewalls may have changed at the provider:
+        what was seen before does not count.
         """

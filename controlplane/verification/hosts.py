@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from socket import socket
 from typing import Protocol
 
@@ -114,18 +115,21 @@ class Hosts:
         logins: Mapping[str, Login],
         echo: Echo | None,
         shell: Shell | None,
+        unchanged_for: timedelta,
     ) -> None:
         self._hosts = [host for host in state.hosts if host.primary_ip is not None]
         self._logins = logins
         self._echo = echo
         self._shell = shell
+        self._unchanged_for = unchanged_for
         self._asked: asyncio.Task[Answers] | None = None
 
     async def outbound(self) -> list[Finding]:
         """Return for each address whether mail leaves from it.
 
-        Where one is not, reports that hosts have kept are not enough: what others are answered
-        has to be of the same time.
+        A report that a host has kept must be younger than the last change at the provider. Where
+        mail does not leave, kept ones are not enough: what others are answered has to be of the
+        same time.
         """
         if self._echo is None:
             fault = faults.OUTBOUND_UNSET()
@@ -135,7 +139,8 @@ class Hosts:
                 for address in host.addresses
                 if address.ip
             ]
-        reports = await self._reports(self._hosts, f"{COMMAND} --last")
+        young = f"--last {int(self._unchanged_for.total_seconds())}"
+        reports = await self._reports(self._hosts, f"{COMMAND} {young}")
         findings = await self._judged(reports, self._echo)
         kept = [host for host in self._hosts if reports[host.name].may_be_kept]
         if not kept or all(finding.ok for finding in findings):

@@ -15,7 +15,7 @@ from controlplane.verification import faults
 
 CHECK = "smtp.outbound"
 COMMAND = "/usr/local/sbin/penguin-outbound"
-"""Prints a new report; with `--last` the kept one, while it holds."""
+"""Prints a new report; with `--last SECONDS` the kept one, if it is so young and holds."""
 WORDS = {
     "lookup": "no A record is found",
     "connect": "no connection to port 25",

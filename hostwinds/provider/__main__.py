@@ -45,7 +45,7 @@ class Connection:
                 client = Client.from_environment(pause=self._pause)
                 journal = journal_from_environment()
                 deadlines = Deadlines.from_environment()
-                tolerance = int(number(os.environ, "HOSTWINDS_PRICE_TOLERANCE", 0))
+                tolerance = number(os.environ, "HOSTWINDS_PRICE_TOLERANCE", 0)
                 buyer = Buyer(client, journal, deadlines, tolerance=tolerance, pause=self._pause)
                 self._created = client, buyer
         return Services(*self._created, self._progress(urn))

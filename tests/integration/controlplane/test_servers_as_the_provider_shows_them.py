@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -159,3 +160,17 @@ async def test_spam_that_the_provider_lists_is_shown_and_stops_nothing(
     sending.clock.advance(minutes=11)
     assert await sending.step()
     assert await sending.condition("SpamListed") == ("False", "NothingListed")
+
+
+async def test_way_out_of_a_host_is_looked_at_as_it_is_since_the_last_change_at_the_provider(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.step()
+    assert stepped.internet.unchanged_for == timedelta(0)
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert stepped.internet.unchanged_for == timedelta(minutes=11)
+    await stepped.apply(hosts=[{**HOSTS[0], "addresses": 3}])
+    await stepped.step()
+    assert stepped.internet.unchanged_for == timedelta(0)

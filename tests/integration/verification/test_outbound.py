@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +56,9 @@ class Two:
     resolver: str
     mail_port: int
 
-    async def findings(self, **changes: object) -> list[Finding]:
+    async def findings(
+        self, *, unchanged_for: timedelta = timedelta.max, **changes: object
+    ) -> list[Finding]:
         options: dict[str, object] = {
             "resolver": self.resolver,
             "submission_port": CLOSED_PORT,
@@ -72,16 +76,17 @@ class Two:
                 self.state,
                 authority=authority,
                 logins={"mx1": login, "mx2": login},
+                unchanged_for=unchanged_for,
             )
         )
         assert_shown(findings)
         return findings
 
-    async def outbound(self, **changes: object) -> dict[str, tuple[bool | None, Code | None]]:
+    async def outbound(self, **changes: Any) -> dict[str, tuple[bool | None, Code | None]]:
         found = await self.findings(**changes)
         return {f.subject: (f.ok, f.code) for f in found if f.check == "smtp.outbound"}
 
-    async def port_25(self, **changes: object) -> set[tuple[str, str, bool | None, Code | None]]:
+    async def port_25(self, **changes: Any) -> set[tuple[str, str, bool | None, Code | None]]:
         """Return the findings about port 25 of mx2, and its domain."""
         found = await self.findings(**changes)
         return {
@@ -255,6 +260,13 @@ async def test_kept_report_is_read_until_it_is_not_right(two: Two) -> None:
     kept.write_text(json.dumps(report))
     assert await two.outbound() == right
     assert two.echo.dialogues == 4, "both were asked again: one says whether the other is at fault"
+
+
+async def test_kept_report_does_not_count_after_a_change_at_the_provider(two: Two) -> None:
+    await two.outbound()
+    two.echo.closed = {IPS[1]}
+    assert await two.outbound() == {ONE: RIGHT, TWO: RIGHT}
+    assert await two.outbound(unchanged_for=timedelta(0)) == {ONE: RIGHT, TWO: CLOSED}
 
 
 async def test_echo_mx_that_went_down_is_not_taken_for_a_closed_port(two: Two) -> None:

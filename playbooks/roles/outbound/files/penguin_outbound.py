@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Tries whether mail leaves from each address: an SMTP dialogue with the echo MX, without mail.
 
-Prints a report as JSON and keeps it for the next look. With `--last` the kept one is printed,
-unless it is older than an hour and a half or of another configuration.
+Prints a report as JSON and keeps it for the next look. With `--last SECONDS` the kept one is
+printed, unless it is older than that, or than an hour and a half, or of another configuration.
 """
 
 from __future__ import annotations
@@ -119,11 +119,11 @@ def report(
     return {"config": config, "at": int(time.time()), "kept": False, "results": results}
 
 
-def last(path: Path, config: dict[str, Any]) -> dict[str, Any] | None:
+def last(path: Path, config: dict[str, Any], max_age: int) -> dict[str, Any] | None:
     """Return the kept report while it is of this configuration and young enough."""
     try:
         kept = json.loads(path.read_text())
-        is_valid = kept["config"] == config and 0 <= time.time() - kept["at"] < MAX_AGE
+        is_valid = kept["config"] == config and 0 <= time.time() - kept["at"] < max_age
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return {**kept, "kept": True} if is_valid else None
@@ -139,12 +139,12 @@ def keep(path: Path, made: dict[str, Any]) -> None:
 def main() -> None:
     """Print the kept report or a new one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--last", action="store_true", help="print the kept report if it holds")
+    parser.add_argument("--last", type=int, metavar="SECONDS", help="print a kept report so young")
     parser.add_argument("--config", type=Path, default=Path("/etc/penguin/outbound.json"))
     parser.add_argument("--kept", type=Path, default=Path("/var/lib/penguin/outbound.json"))
     arguments = parser.parse_args()
     config = json.loads(arguments.config.read_text())
-    made = last(arguments.kept, config) if arguments.last else None
+    made = last(arguments.kept, config, min(arguments.last or 0, MAX_AGE))
     if made is None:
         made = report(config)
         print(json.dumps(made), flush=True)  # first, as a full disk keeps nothing
