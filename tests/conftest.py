@@ -23,8 +23,8 @@ structlog.configure(
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return two workers more than cores: tests wait for hosts, and for starting processes."""
-    return (os.cpu_count() or 1) + 2
+    """Return one worker more than cores: the worker with the lab mostly waits for hosts."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:

@@ -85,7 +85,7 @@ def bought(lab: RunningLab) -> list[str]:
 def sent() -> dict[str, Any]:
     output = penguin(
         "send", "--from", "sales@acme.example", "--to", "alice@rcpt.example", "--subject", "Hello",
-        "--text", "Hello", "--tenant", "acme", "--wait", "-o", "json",
+        "--text", "Hello", "--tenant", "acme", "--wait", "--timeout=240s", "-o", "json",
     )  # fmt: skip
     message: dict[str, Any] = json.loads(output)
     return message
