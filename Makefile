@@ -37,7 +37,7 @@ unit: setup ## Run the tests that need no server, engine or host
 lint: setup ## Check style, types and the rules between rooms
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy
+	@MYPY_CACHE_DIR="$$($(PY) -c 'from kit.paths import cache_dir; print(cache_dir() / "mypy")')" $(PY) -m mypy
 	@.venv/bin/lint-imports
 
 .PHONY: format

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from kit.faults import Fault, Table, Violation
 
@@ -197,6 +198,8 @@ ACROSS_FIELDS = (
 )
 """Rules that need more than one value, or the platform's settings: not in the JSON Schema."""
 
+MOST_SHOWN = 100
+"""Violations of one document; a large body can have many thousands."""
 Path = tuple[str | int, ...]
 """Keys and indices from the top of a document: `("spec", "hosts", 0, "size")`."""
 Located = tuple[Path, Violation]
@@ -212,7 +215,9 @@ def dotted(path: Path) -> str:
 
 
 def invalid(violations: Iterable[Violation]) -> Fault:
-    """Return the fault of a document with all its violations."""
-    all_ = tuple(violations)
-    count = "1 mistake" if len(all_) == 1 else f"{len(all_)} mistakes"
-    return INVALID(mistakes=count, violations=all_)
+    """Return the fault of a document with its violations, at most `MOST_SHOWN`."""
+    found = tuple(islice(violations, MOST_SHOWN + 1))
+    if len(found) > MOST_SHOWN:
+        return INVALID(mistakes=f"more than {MOST_SHOWN} mistakes", violations=found[:-1])
+    count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
+    return INVALID(mistakes=count, violations=found)

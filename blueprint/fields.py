@@ -5,21 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
 )
 
 from kit.faults import Code
+from kit.numbers import number
 
 CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029"
 """Control characters and line ends, for a character class of a pattern."""
 ONE_LINE = rf"^[^{CONTROLS}]*$"
 MAX_DIGITS = 12
+DURATION = re.compile(
+    r"P(?!\Z)([0-9]+D)?(T(?!\Z)([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?", re.ASCII
+)
+FLAGS = {"true": True, "false": False}
 NOT_BLANK = rf"^[^{CONTROLS}]*[^{CONTROLS} ][^{CONTROLS}]*$"
 NO_NUL = r"^[^\u0000]*$"
 
@@ -79,14 +86,16 @@ class Matching:
 
 def _whole(value: object) -> object:
     if isinstance(value, str):
-        raise NotMatching(*_number_meant(value))
+        remedy, meant = _number_meant(value)
+        quoted = ", without quotes" if number(value) is not None else ""
+        raise NotMatching(f"{remedy}{quoted}", meant)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _number_meant(text: str) -> tuple[str, str | None]:
     """Return what to write in place of a text, and the number if there is only one reading."""
-    decimal = "write a whole number in decimal digits, without quotes"
-    digits = text.replace("_", "").removeprefix("+")
+    decimal = "write a whole number in decimal digits"
+    digits = text.strip().replace("_", "").removeprefix("+")
     if re.fullmatch("0[0-7]{1,9}", digits):
         return f"write {int(digits)}, or {int(digits, 8)} where an octal number is meant", None
     for pattern, base in (("(0|[1-9][0-9]{0,9})", 10), ("0o[0-7]{1,9}", 8), ("0x[0-9a-fA-F]+", 16)):
@@ -95,8 +104,43 @@ def _number_meant(text: str) -> tuple[str, str | None]:
     return decimal, None
 
 
+def _count(value: object) -> object:
+    read = number(value) if isinstance(value, str) else None
+    return _whole(value if read is None else read)
+
+
+def _real(value: object) -> object:
+    read = number(value) if isinstance(value, str) else value
+    if read is None:
+        raise NotMatching("write a number in decimal digits, such as 0.5")
+    return read
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta) or (isinstance(value, str) and DURATION.fullmatch(value)):
+        return value
+    raise NotMatching("write a duration such as PT30M or PT0.5S")
+
+
+def _flag(value: object) -> object:
+    if isinstance(value, str) and value not in FLAGS:
+        raise NotMatching("write true or false")
+    return FLAGS[value] if isinstance(value, str) else value
+
+
 Whole = BeforeValidator(_whole)
 """Accepts 3.0 as 3, as JSON Schema does, for an integer that is otherwise strict."""
+WrittenWhole = BeforeValidator(_count)
+"""Reads a text, for an integer that is otherwise strict. Limits stand before it, else the JSON
+Schema does not have them."""
+Count = Annotated[int, Field(strict=True), WrittenWhole]
+"""A whole number of a setting or option, where only texts can be written."""
+Real = Annotated[float, Field(strict=True), BeforeValidator(_real)]
+"""A number of a setting or option."""
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""A duration of a setting, as ISO 8601 writes it."""
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
+"""A truth value of a parameter."""
 OneLine = Matching(ONE_LINE, "write it without control characters and line breaks")
 Text = Annotated[str, Matching(NO_NUL, "write it without NUL")]
 """Any text that PostgreSQL can store; pydantic accepts no lone surrogates."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blueprint.document import Blueprint, Record, RecordType, Rule
 from blueprint.tenant import Dns, Document, DomainName
+from blueprint.zones import inherited_policy
 
 
 class Instruction(Document):
@@ -14,7 +15,7 @@ class Instruction(Document):
     value: str
     """Content without quotes; of an MX record with its preference."""
     note: str
-    """What to do with records of the name that exist; empty where this one is simply set."""
+    """What to do with records of the name that exist."""
     checked: bool
     """Whether the domain waits for it."""
 
@@ -47,10 +48,12 @@ def _note(record: Record) -> str:
         case Rule.RESERVED:
             return "for later use; not checked yet"
         case Rule.ANY:
-            return "only where there is none: any valid DMARC record will do, whatever its policy"
+            above = inherited_policy(record.name)
+            where = "" if above == record.name else f", neither here nor at {above}"
+            return f"only where there is none{where}: any valid one will do, whatever its policy"
         case Rule.MERGED:
             term = (record.content or "").split(" ")[1]
             return f"only where there is none: else write {term} after the v=spf1 of the one there"
     if record.type is RecordType.MX:
         return "in place of all others: mailboxes of the domain are in the document"
-    return ""
+    return "in place of all other records of the name, without a proxy"

@@ -10,7 +10,16 @@ import yaml
 from pydantic import ValidationError
 
 from blueprint import manifests, notation, shape, validation
-from blueprint.faults import MISSING_KEY, NO_TENANT, NO_VALUE, Located, Path, dotted, invalid
+from blueprint.faults import (
+    MISSING_KEY,
+    NO_TENANT,
+    NO_VALUE,
+    UNSUPPORTED,
+    Located,
+    Path,
+    dotted,
+    invalid,
+)
 from blueprint.notation import MAX_BYTES, Plain
 from blueprint.platform import Platform
 from blueprint.tenant import Tenant
@@ -19,6 +28,8 @@ from kit.faults import Violation
 __all__ = ["MAX_BYTES", "Source", "check", "check_limits", "load", "parse"]
 
 Nodes = Mapping[Path, yaml.Node]
+SOPS = "sops"
+"""The key that `sops` adds to a file whose values it encrypts."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,10 @@ def check_limits(tenant: Tenant, current: Tenant | None) -> None:
 
 def _read(document: Plain, platform: Platform) -> tuple[Tenant | None, list[Located]]:
     """Return the tenant of a document, and what is wrong with it."""
+    if isinstance(document.data, dict) and SOPS in document.data:
+        remedy = "use `sops -d FILE | penguin apply -f -`"
+        encrypted = UNSUPPORTED.violation(path=SOPS, construct="encryption by SOPS", remedy=remedy)
+        return None, [((SOPS,), encrypted)]
     try:
         tenant = Tenant.model_validate(document.data)
     except ValidationError as error:

@@ -44,6 +44,7 @@ REMEDIES = (
     (r"\.\Z", "write the domain without a final dot"),
     (r"@[^.]*\Z", f"write the full domain name, such as {EXAMPLE}"),
     (r"\.[0-9]+\Z", "use a domain that exists: no top-level domain is a number"),
+    (rf"@(?!{DOMAIN}\Z)", "write a domain after the @: letters, digits and hyphens between dots"),
 )
 """What is wrong with an address that does not match, the most telling first; and what to write."""
 
@@ -117,6 +118,14 @@ def meant_domain(text: str) -> str | None:
         return idna.encode(text.strip(), uts46=True, std3_rules=True).decode().rstrip(".")
     except UnicodeError:
         return None
+
+
+def unicode_domain(domain: str) -> str:
+    """Return a domain as a sender who uses SMTPUTF8 may write it (RFC 6531 3.7.1)."""
+    try:
+        return idna.decode(domain)
+    except UnicodeError:
+        return domain
 
 
 def _accepted(text: str) -> str:

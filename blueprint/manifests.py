@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 from blueprint.tenant import API_VERSION
 
 GROUP = API_VERSION.partition("/")[0]
+KIND = "tenant"
+WORD = re.compile(r"[\w.]+")
 ALIKE = 0.85
 """Similarity of two names of which one is a misspelling of the other."""
 RENDERED = "Blueprint"
@@ -31,6 +34,16 @@ def documents(nodes: Iterable[yaml.Node]) -> Iterator[yaml.Node]:
             yield keys["document"]
         else:
             yield node
+
+
+def may_have_tenant(text: str) -> bool:
+    """Return whether a text can hold a tenant, also a misspelled one; quicker than reading it."""
+    return any(_is_alike(word, GROUP) or _is_alike(word, KIND) for word in set(WORD.findall(text)))
+
+
+def _is_alike(word: str, name: str) -> bool:
+    matcher = difflib.SequenceMatcher(None, word.lower(), name)
+    return matcher.real_quick_ratio() > ALIKE and matcher.ratio() > ALIKE
 
 
 def _keys(node: yaml.Node | None) -> dict[str, yaml.Node]:
@@ -54,8 +67,6 @@ def foreign(data: Any) -> str | None:
         return ""
     version, kind = (str(data.get(key) or "") for key in ("apiVersion", "kind"))
     group, slash, _ = version.partition("/")
-    is_ours = difflib.SequenceMatcher(None, group, GROUP).ratio() > ALIKE
-    is_tenant = difflib.SequenceMatcher(None, kind.lower(), "tenant").ratio() > ALIKE
-    if (is_ours and kind != RENDERED) or (is_tenant and not slash):
+    if (_is_alike(group, GROUP) and kind != RENDERED) or (_is_alike(kind, KIND) and not slash):
         return None
     return f"{version} {kind}".strip()

@@ -47,6 +47,13 @@ def is_server_of(name: str, installation: str, tenant: str) -> bool:
     return label == server_name(installation, tenant, host, 1)
 
 
+def tenant_of(name: str, installation: str) -> str | None:
+    """Return the tenant whose host has a label, None for the label of another server."""
+    parts = name.removeprefix(f"{installation}-").split("-")
+    prefixes = ("-".join(parts[:length]) for length in range(1, len(parts)))
+    return next((part for part in prefixes if is_server_of(name, installation, part)), None)
+
+
 def _short_hash(*parts: str) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
 

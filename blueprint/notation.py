@@ -15,77 +15,39 @@ from typing import Any
 
 import yaml
 
+from blueprint import syntax
 from blueprint.faults import (
     DUPLICATE_KEY,
     EMPTY,
-    SYNTAX,
     UNSUPPORTED,
     Located,
     Path,
     dotted,
     invalid,
 )
+from kit import numbers
 from kit.faults import Fault, Violation
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_NODES = 100_000
 """Nested aliases can expand a short file to more values than fit into memory."""
-MAX_DIGITS = 20
 
 TAG = "tag:yaml.org,2002:"
 TEXT, NULL, BOOL, NUMBER = (f"{TAG}{name}" for name in ("str", "null", "bool", "float"))
 SCALARS = {
     NULL: re.compile(r"(~|null|Null|NULL|)\Z"),
     BOOL: re.compile(r"(true|false)\Z"),
-    NUMBER: re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z"),
+    NUMBER: numbers.NUMBER,
 }
 """How a plain word is written that is no text: as JSON does, and null as YAML 1.2 does."""
 NUMBERS = (NUMBER, f"{TAG}int")
 
+STRING = re.compile(r'("(?:[^"\\]|\\.)*")(?:([ \r\n]*)(:))?')
+"""A text of JSON, with the colon after it where it is a key."""
+PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 DIFFERENT_BREAK = re.compile("[\x85\u2028\u2029]")
 """Line breaks of YAML 1.1 that are ordinary characters in YAML 1.2."""
-
-SYNTAX_ERRORS = (
-    ("escape character|escape sequence", "an escape sequence is unknown", "write \\\\ for \\"),
-    (r"character '\\t'", "there is a tab where only spaces are allowed", "write spaces"),
-    (r"character '(.)'", "a text cannot begin with {0}", "write the text in quotes"),
-    ("undefined alias '(.*)'", "the alias *{0} has no anchor before it", "define &{0} first"),
-    ("duplicate anchor '(.*)'", "the anchor &{0} is defined twice", "rename one of the two"),
-    (
-        "sequence entries are not allowed|mapping keys are not allowed",
-        "an item of a list is not on a line of its own",
-        "begin a line with the hyphen",
-    ),
-    (
-        "mapping values are not allowed",
-        "there is a second key in a line, or a line is indented too far",
-        "write one key in a line, and a text that contains ': ' in quotes",
-    ),
-    ("could not find expected ':'", "a line has no colon after its key", "write `key: value`"),
-    (
-        "expected <block end>",
-        "a line is indented differently from those before it",
-        "indent the keys of a mapping alike, and the hyphens of a list alike",
-    ),
-    (
-        "expected ',' or|expected the node content|but got '(<stream end>|,)'",
-        "a bracket, brace or comma is missing or one too many",
-        "close every [ and {{ , and separate the items by single commas",
-    ),
-    (
-        "unexpected end of stream|unexpected document separator",
-        "a quoted text has no end",
-        "add the closing quote",
-    ),
-    (
-        "directive|document start|YAML document|tag handle|version number",
-        "a directive or separator is wrong",
-        "begin a further document with a line `---`, without directives",
-    ),
-    ("chomping|indentation indicators", "a block text begins wrongly", "write | or > alone"),
-)
-"""Messages of the parser, what they mean, and what to write."""
 
 
 @dataclass
@@ -111,21 +73,25 @@ class _Loader(yaml.SafeLoader):
 def documents(text: str, file: str) -> list[yaml.Node]:
     """Return the documents of a text that are not empty; raises INVALID."""
     if len(text.encode(errors="replace")) > MAX_BYTES:
-        raise _syntax(file, f"it is larger than {MAX_BYTES} bytes", "divide it")
-    text = re.sub(r"^\ufeff(?=---)", "", text, flags=re.MULTILINE)  # files that were concatenated
+        raise syntax.not_readable(file, f"it is larger than {MAX_BYTES} bytes", "divide it")
+    text = re.sub("^\ufeff+", "", text, flags=re.MULTILINE)  # also of files that were concatenated
+    lines = syntax.Lines(text)
     if found := DIFFERENT_BREAK.search(text):
         character = f"the character U+{ord(found[0]):04X} (a line break in YAML 1.1)"
-        raise _refused(file, *_position(text, found.start()), character, "remove it")
-    try:
-        nodes = list(yaml.compose_all(_without_tabs(text), _Loader))
-    except yaml.MarkedYAMLError as error:
-        raise _of_parser(error, file) from None
-    except yaml.reader.ReaderError as error:
-        character = f"the character U+{int(error.character):04X}"
-        raise _refused(file, *_position(text, error.position), character, "remove it") from None
-    except RecursionError:
-        raise _syntax(file, "it is nested too deeply", f"use at most {MAX_DEPTH} levels") from None
-    nodes = [node for node in nodes if not _is_empty(node)]
+        raise syntax.not_supported(file, *lines.position(found.start()), character, "remove it")
+    nodes: list[yaml.Node] = []
+    for start, part in _parts(text):
+        try:
+            nodes += _composed(part, *lines.position(start))
+        except yaml.MarkedYAMLError as error:
+            raise syntax.of_parser(error, file, lines) from None
+        except yaml.reader.ReaderError as error:
+            where = lines.position(start + error.position)
+            character = f"the character U+{int(error.character):04X}"
+            raise syntax.not_supported(file, *where, character, "remove it") from None
+        except RecursionError:
+            remedy = f"use at most {MAX_DEPTH} levels"
+            raise syntax.not_readable(file, "it is nested too deeply", remedy) from None
     if not nodes:
         raise empty(file)
     for node in nodes:
@@ -166,49 +132,54 @@ def _mapping(node: yaml.Node, path: Path, result: Plain) -> dict[str, Any]:
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
             remedy = "write a text as the key, or a text that begins with [ or { in quotes"
-            refused = _unsupported(key_node, path, "a list or mapping as a key", remedy)
-            result.violations.append((path, refused))
+            compound = _unsupported(key_node, path, "a list or mapping as a key", remedy)
+            result.violations.append((path, compound))
             continue
         key = str(key_node.value)
         inner = (*path, key)
-        if key == "<<":
-            what = "the merge key <<"
-            refused = _unsupported(key_node, inner, what, "write out the keys that it merges")
+        if refused := _refused_key(key_node, inner, is_repeated=key in mapping):
             result.violations.append((inner, refused))
-            continue
-        if key in mapping:
-            line, column = position(key_node)
-            repeated = DUPLICATE_KEY.violation(
-                path=dotted(inner), line=line, column=column, key=key
-            )
-            result.violations.append((inner, repeated))
             continue
         result.nodes[inner] = key_node
         mapping[key] = _value(value_node, inner, result)
     return mapping
 
 
+def _refused_key(node: yaml.ScalarNode, path: Path, *, is_repeated: bool) -> Violation | None:
+    """Return why a key is not read; `path` ends with it."""
+    if path[-1] == "<<":
+        return _unsupported(node, path, "the merge key <<", "write out the keys that it merges")
+    if _kind(node) is None:
+        return _tag(node, path)
+    if is_repeated:
+        line, column = position(node)
+        return DUPLICATE_KEY.violation(path=dotted(path), line=line, column=column, key=path[-1])
+    return None
+
+
 def _scalar(node: yaml.ScalarNode, path: Path, result: Plain) -> Any:
-    text = str(node.value)
+    # In JSON `\ud83d\ude00` is one character, in YAML two that do not exist.
+    text, kind = PAIR.sub(_character, str(node.value)), _kind(node)
     if node.style is None:
         result.words[path] = text
-    if node.tag == TEXT:
-        return text
-    kind = NUMBER if node.tag in NUMBERS else node.tag
-    if kind not in SCALARS or not SCALARS[kind].match(text):
+    if kind is None:
         result.violations.append((path, _tag(node, path)))
-        return None
-    if kind == NULL:
-        return None
     if kind == BOOL:
         return text == "true"
-    return number(text)
+    if kind == NUMBER:
+        return numbers.number(text)
+    return text if kind == TEXT else None
 
 
-def number(text: str) -> int | float:
-    """Return a number that JSON allows; a very large one as the nearest float, or as infinite."""
-    is_small_integer = len(text) <= MAX_DIGITS and re.fullmatch("-?[0-9]+", text)
-    return int(text) if is_small_integer else float(text)
+def _character(pair: re.Match[str]) -> str:
+    return pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
+
+def _kind(node: yaml.ScalarNode) -> str | None:
+    """Return the tag by which a word or text is read; None where its own is for something else."""
+    kind = NUMBER if node.tag in NUMBERS else str(node.tag)
+    is_read = kind == TEXT or (kind in SCALARS and SCALARS[kind].match(node.value))
+    return kind if is_read else None
 
 
 def _tag(node: yaml.Node, path: Path) -> Violation:
@@ -223,9 +194,9 @@ def _unsupported(node: yaml.Node, path: Path, construct: str, remedy: str) -> Vi
     )
 
 
-def _is_empty(node: yaml.Node | None) -> bool:
+def _is_empty(node: yaml.Node) -> bool:
     """Return whether nothing is between two separators, as after a last `---`."""
-    return node is None or (isinstance(node, yaml.ScalarNode) and node.tag == NULL)
+    return isinstance(node, yaml.ScalarNode) and node.tag == NULL
 
 
 def _require_limits(top: yaml.Node, file: str) -> None:
@@ -236,14 +207,15 @@ def _require_limits(top: yaml.Node, file: str) -> None:
         seen += 1
         if depth > MAX_DEPTH:
             remedy = f"use at most {MAX_DEPTH} levels"
-            raise _syntax(file, "it is nested too deeply", remedy, *position(node))
+            raise syntax.not_readable(file, "it is nested too deeply", remedy, *position(node))
         if seen > MAX_NODES:
             reason = f"with its aliases it has more than {MAX_NODES} values"
-            raise _syntax(file, reason, "write fewer values, without aliases", *position(node))
-        waiting += [(part, depth + 1) for part in _parts(node)]
+            remedy = "write fewer values, without aliases"
+            raise syntax.not_readable(file, reason, remedy, *position(node))
+        waiting += [(child, depth + 1) for child in _children(node)]
 
 
-def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
         for pair in node.value:
             yield from pair
@@ -251,47 +223,43 @@ def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
         yield from node.value
 
 
-def _without_tabs(text: str) -> str:
-    """Return JSON that is indented by tabs with spaces instead, which the parser insists on.
+def _parts(text: str) -> list[tuple[int, str]]:
+    """Return the start of each text of JSON, as `jq` prints several, or of YAML, with the text."""
+    parts: list[tuple[int, str]] = []
+    start, value = 0, _after_space(text, 0)
+    while text[value : value + 1] in ("{", "["):
+        try:
+            _, end = json.JSONDecoder().raw_decode(text, value)
+        except (ValueError, RecursionError):
+            break
+        parts.append((start, _as_yaml(text[start:end])))
+        start, value = end, _after_space(text, end)
+    return parts if value == len(text) and parts else [(0, text)]
 
-    In a text of JSON a tab stands between values only.
+
+def _as_yaml(value: str) -> str:
+    """Return a text of JSON as the parser needs it: no tabs, and each colon beside its key.
+
+    Lines and columns of values stay the same.
     """
-    if "\t" not in text or text.lstrip("\ufeff \t\r\n")[:1] not in ("{", "["):
-        return text
+    return STRING.sub(r"\1\3\2", value.replace("\t", " "))
+
+
+def _after_space(text: str, start: int) -> int:
+    found = re.compile("[\ufeff \t\r\n]*").match(text, start)
+    return found.end() if found else start
+
+
+def _composed(text: str, line: int, column: int) -> list[yaml.Node]:
+    """Return the documents of a text that begins at this position and are not empty."""
+    loader = _Loader(text)
+    loader.line, loader.column = line - 1, column - 1
+    composed: list[yaml.Node] = []
     try:
-        json.loads(text.removeprefix("\ufeff"))
-    except (ValueError, RecursionError):
-        return text
-    return text.replace("\t", " ")
-
-
-def _of_parser(error: yaml.MarkedYAMLError, file: str) -> Fault:
-    """Return a refusal of the parser in terms of the file."""
-    mark = error.problem_mark or error.context_mark
-    said = f"{error.problem or ''} {error.context or ''}"
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    for pattern, reason, remedy in SYNTAX_ERRORS:
-        if found := re.search(pattern, said):
-            parts = found.groups(default="")
-            return _syntax(file, reason.format(*parts), remedy.format(*parts), line, column)
-    return _syntax(file, said.strip(), "see docs/reference/tenant.md for an example", line, column)
-
-
-def _syntax(
-    file: str, reason: str, remedy: str, line: int | None = 1, column: int | None = 1
-) -> Fault:
-    violation = SYNTAX.violation(file=file, line=line, column=column, reason=reason, remedy=remedy)
-    return invalid([violation])
-
-
-def _refused(file: str, line: int, column: int, construct: str, remedy: str) -> Fault:
-    violation = UNSUPPORTED.violation(
-        file=file, line=line, column=column, construct=construct, remedy=remedy
-    )
-    return invalid([violation])
-
-
-def _position(text: str, index: int) -> tuple[int, int]:
-    """Return line and column of a character, from 1."""
-    before = re.split("\r\n|\r|\n", text[:index])
-    return len(before), len(before[-1]) + 1
+        while loader.check_node():
+            node = loader.get_node()
+            if node is not None and not _is_empty(node):
+                composed.append(node)
+    finally:
+        loader.dispose()
+    return composed

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from blueprint.fields import Matching
+from blueprint.fields import Count, Matching
 from blueprint.mail_address import OwnAddress
 from blueprint.tenant import Document, DomainName, Size
 from blueprint.zones import is_within
+
+VPS = {Size.STARTER: 999, Size.PROFESSIONAL: 1899, Size.BUSINESS: 3899}
+
+
+def _of_all_sizes(prices: dict[Size, int]) -> dict[Size, int]:
+    return VPS | prices
 
 
 class Prices(Document):
     """Monthly prices at the provider in US cents; set by the operator."""
 
-    vps: dict[Size, int] = Field(
-        default_factory=lambda: {
-            Size.STARTER: 999,
-            Size.PROFESSIONAL: 1899,
-            Size.BUSINESS: 3899,
-        }
-    )
-    address: int = 499
+    vps: Annotated[dict[Size, Annotated[Count, Field(ge=0)]], AfterValidator(_of_all_sizes)] = VPS
+    address: Annotated[Count, Field(ge=0)] = 499
 
 
 FIREWALL_PROFILE = "penguin-mail"
@@ -62,6 +62,12 @@ class Platform(Document):
     """Name of the firewall profile for hosts, made by the operator in the provider's portal. The
     provider's own ones do not fit: `default` lets no mail in, `smtp` no SSH."""
     prices: Prices = Prices()
+
+    @field_validator("dmarc_reports", mode="before")
+    @classmethod
+    def _is_set(cls, address: object) -> object:
+        """A variable of the environment without a value is not set."""
+        return None if address == "" else address
 
     @field_validator("dmarc_reports")
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -47,6 +46,8 @@ SHAPES = {
     "int_parsing_size": WHOLE_NUMBER,
     "int_from_float": WHOLE_NUMBER,
     "finite_number": WHOLE_NUMBER,
+    "greater_than": "more than {gt}",
+    "less_than": "less than {lt}",
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
     "enum": "{expected}",
@@ -85,17 +86,17 @@ def violations(
 
 def _violation(detail: Detail, model: type[BaseModel], words: Mapping[Path, str]) -> Located:
     path: Path = tuple(detail["loc"])
-    key = _key(path)
+    key, written = _key(path), words.get(path)
     if path and path[-1] == "[key]":  # pydantic adds this for the key of a mapping
         path = path[:-1]
         key = f"a key of {path[-2]}"
     if detail["type"] == "extra_forbidden":
         valid = _valid_keys(model, path[:-1])
-        nearest = difflib.get_close_matches(str(key), valid, n=1, cutoff=0.5)
+        nearest = difflib.get_close_matches(str(key), valid, n=1, cutoff=0.7)
         return path, UNKNOWN_KEY.violation(
             path=dotted(path),
             suggestion=nearest[0] if nearest else None,
-            key=key or '""',
+            key=key if key.isprintable() and key else json.dumps(key),
             remedy=f"did you mean {nearest[0]}?" if nearest else f"use one of: {', '.join(valid)}",
         )
     if detail["type"] == "missing":
@@ -106,13 +107,12 @@ def _violation(detail: Detail, model: type[BaseModel], words: Mapping[Path, str]
         return path, error.code.violation(path=dotted(path), **error.values)
     if detail["input"] is None:
         return path, NO_VALUE.violation(path=dotted(path), key=key, remedy=expected(detail))
-    suggestion = getattr(detail.get("ctx", {}).get("error"), "suggestion", None)
     return path, INVALID_VALUE.violation(
         path=dotted(path),
-        suggestion=suggestion,
+        suggestion=getattr(error, "suggestion", None),
         key=key,
-        value=abbreviated(words.get(path) or as_json(detail["input"])),
-        remedy=expected(detail) + (f"; did you mean {suggestion}?" if suggestion else ""),
+        value=abbreviated(written or as_json(detail["input"])),
+        remedy=expected(detail),
     )
 
 
@@ -123,10 +123,13 @@ def _key(path: Path) -> str:
 
 
 def expected(detail: Detail) -> str:
-    """Return what a value should be, without words of Python."""
+    """Return what a value should be, and the one that is probably meant."""
     kind, rule = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
-        return str(rule["error"])
+        suggestion = getattr(rule["error"], "suggestion", None)
+        return str(rule["error"]) + (f"; did you mean {suggestion}?" if suggestion else "")
+    if kind in ("too_short", "too_long") and isinstance(detail["input"], str):
+        kind = f"string_{kind}"  # pydantic no longer knows what a text is behind our own checks
     shape = SHAPES.get(kind, OTHER).format(**rule)
     if kind in ("enum", "literal_error"):
         shape = shape.replace("'", "")
@@ -135,8 +138,6 @@ def expected(detail: Detail) -> str:
 
 def as_json(value: object) -> str:
     """Return a value as it is written in JSON."""
-    if isinstance(value, float) and math.isinf(value):
-        return "such a large number"
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -9,6 +9,8 @@ from publicsuffixlist import PublicSuffixList
 
 from blueprint.tenant import Dns, DomainName, DomainSpec
 
+DMARC_LABEL = "_dmarc."
+
 
 @cache
 def _public_suffixes() -> PublicSuffixList:
@@ -26,6 +28,15 @@ def registrable(name: DomainName) -> DomainName:
     No zone that the name is in can be larger. A public suffix is returned as it is.
     """
     return str(_public_suffixes().privatesuffix(name) or name)
+
+
+def inherited_policy(name: str) -> str:
+    """Return the name of the DMARC record that counts where `_dmarc.…` has none.
+
+    It is at the registered domain. Receivers by RFC 9989 (4.10) also ask at the names between,
+    those by RFC 7489 (6.6.3) do not.
+    """
+    return f"{DMARC_LABEL}{registrable(name.removeprefix(DMARC_LABEL))}"
 
 
 def possible_zones(name: DomainName) -> Iterator[DomainName]:

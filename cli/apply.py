@@ -8,18 +8,17 @@ from typing import Annotated
 
 import typer
 
-from blueprint.faults import invalid
 from blueprint.loading import Source
 from cli import files, wait
 from cli.api import Api, connect
 from cli.conditions import of_subject, sentence
+from cli.delete import ForgetOption, forget
 from cli.dry_run import DryRun, on_client, on_server
-from cli.faults import UNREACHABLE, USAGE
+from cli.faults import USAGE
 from cli.output import Format, OutputOption, print_document, progress_stream
 from cli.terminal import wrapped
 from cli.times import seconds
 from controlplane.tenants.schemas import TenantView
-from kit.faults import Fault, Violation
 
 app = typer.Typer()
 FilesOption = Annotated[
@@ -36,9 +35,10 @@ def apply(
         DryRun,
         typer.Option(
             help="store nothing. client: validate and render here; server: by the control plane, "
-            "within the plan. Whether domains are free is found at apply only"
+            "which also checks the plan, and that domains are free"
         ),
     ] = DryRun.NONE,
+    forget_zone: ForgetOption = None,
     recursive: Annotated[  # noqa: ARG001 - a habit from kubectl
         bool, typer.Option("--recursive", "-R", help="always so: directories are read in depth")
     ] = True,
@@ -56,46 +56,32 @@ def apply(
     if dry_run is DryRun.SERVER:
         _apply_each(sources, partial(on_server, api), output)
         return
-    _apply_each(sources, partial(_apply, api), output)
+    _apply_each(sources, partial(_apply, api, forget_zone), output)
     for source in sources if until_ready else ():
         wait.for_condition(api, source.name, "Ready", limit, output)
         print(f"tenant/{source.name} condition met: Ready", file=progress_stream(output))
 
 
-def _apply(api: Api, source: Source) -> tuple[str, str]:
+def _apply(api: Api, forgotten: list[str] | None, source: Source) -> tuple[str, str]:
     """Apply a document; return the outcome, and the line that tells it."""
     outcome, tenant = api.apply(source.tenant)
+    forget(api, source.name, forgotten)
     return outcome, _result(source.name, outcome, tenant)
 
 
 def _apply_each(
     sources: Sequence[Source], do: Callable[[Source], tuple[str, str]], output: Format
 ) -> None:
-    """Do something with each document and print the outcome; then raise what was refused."""
+    """Do something with each document, and print the outcomes, also where one is refused."""
     results: list[dict[str, str]] = []
-    violations: list[Violation] = []
-    for source in sources:
-        try:
-            outcome, line = do(source)
-        except Fault as fault:
-            if fault.code is UNREACHABLE:
-                raise  # the next one would fail, too
-            violations += _in_file(fault, source)
-            continue
-        results.append({"kind": "tenant", "name": source.name, "outcome": outcome})
-        if output is Format.TABLE:
-            print(line, flush=True)
-    if output is not Format.TABLE:
-        print_document(results, output)
-    if violations:
-        raise invalid(violations)
-
-
-def _in_file(fault: Fault, source: Source) -> list[Violation]:
-    """Return what the API refuses, with the line of the file that causes it."""
-    if fault.violations:
-        return [source.located(violation) for violation in fault.violations]
-    return [source.located(Violation(fault.code, fault.message, fault.remedy))]
+    try:
+        for name, outcome, line in files.each(sources, lambda source: (source.name, *do(source))):
+            results.append({"kind": "tenant", "name": name, "outcome": outcome})
+            if output is Format.TABLE:
+                print(line, flush=True)
+    finally:
+        if output is not Format.TABLE:
+            print_document(results, output)
 
 
 def _result(name: str, outcome: str, tenant: TenantView) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import wait
-from cli.api import connect, tenant_path
+from cli.api import Api, connect, tenant_path
 from cli.consent import require_consent
 from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
@@ -15,6 +15,14 @@ from cli.times import seconds
 from controlplane.tenants.schemas import TenantView
 
 app = typer.Typer()
+ForgetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--forget-zone",
+        metavar="ZONE",
+        help="give up the records in a zone that the Cloudflare token does not reach any more",
+    ),
+]
 
 
 @app.command()
@@ -23,6 +31,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     until_gone: Annotated[bool, typer.Option("--wait", help="wait until it is gone")] = False,
     timeout: Annotated[str, typer.Option(help="for --wait, as 300s or 5m")] = "300s",
+    forget_zone: ForgetOption = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Delete a tenant: its mail stops, its servers and records are removed."""
@@ -33,6 +42,7 @@ def delete(
     if not yes:
         question = f"Delete tenant {name}, its servers, addresses, records and queued mail?"
         require_consent(question, f"penguin delete tenant/{name}")
+    forget(api, name, forget_zone)
     api.delete(tenant_path(name))
     result = {"kind": "tenant", "name": name, "outcome": "deleting"}
     if output is Format.TABLE or not until_gone:
@@ -40,3 +50,9 @@ def delete(
     if until_gone:
         wait.for_deletion(api, name, limit, output)
         print_result(f"tenant/{name} deleted", result | {"outcome": "deleted"}, output)
+
+
+def forget(api: Api, name: str, zones: list[str] | None) -> None:
+    """Give up records of a tenant, if zones are named."""
+    if zones:
+        api.post(f"{tenant_path(name)}/forget-zones", TenantView, {"zones": zones})

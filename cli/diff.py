@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import typer
@@ -48,12 +49,15 @@ def diff(filename: FilesOption, output: OutputOption = Format.TABLE) -> int:
     """Compare files with the control plane. Exit code 0: nothing differs; 2: something does."""
     sources = files.read(filename)
     api = connect()
-    differences = [_compared(api, source) for source in sources]
-    if output is Format.TABLE:
-        for difference in differences:
-            _print(difference)
-    else:
-        print_document(differences, output)
+    differences: list[Difference] = []
+    try:
+        for difference in files.each(sources, partial(_compared, api)):
+            differences.append(difference)
+            if output is Format.TABLE:
+                _print(difference)
+    finally:
+        if output is not Format.TABLE:
+            print_document(differences, output)
     return CHANGED if any(item.document or item.blueprint for item in differences) else 0
 
 

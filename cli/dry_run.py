@@ -7,7 +7,7 @@ from enum import StrEnum
 from blueprint.cost import dollars
 from blueprint.loading import Source
 from blueprint.render import render
-from cli import files
+from cli import settings
 from cli.api import Api, tenant_path
 from controlplane.tenants.schemas import TenantView
 
@@ -22,7 +22,7 @@ class DryRun(StrEnum):
 
 def on_client(source: Source) -> tuple[str, str]:
     """Render a document on this machine; return the outcome, and the line that tells it."""
-    blueprint = render(source.tenant, platform=files.platform(), keys=None, generation=1)
+    blueprint = render(source.tenant, platform=settings.platform(), keys=None, generation=1)
     cost = dollars(blueprint.cost.usd_cents)
     return "valid", f"tenant/{source.name} valid, {cost} a month (client dry run)"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
@@ -9,6 +10,8 @@ from typing import Annotated
 import typer
 
 from cli.api import connect
+from cli.faults import USAGE
+from cli.kinds import BY_WORD, MESSAGE
 from cli.output import Format, OutputOption, print_document
 from cli.states import in_words, reason_in_words
 from cli.stop import stop_line
@@ -36,6 +39,11 @@ def explain(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Show the state of a message, and every decision about it."""
+    if re.split("[./]", message)[0] in BY_WORD.keys() - {MESSAGE.name, MESSAGE.plural}:
+        raise USAGE(
+            mistake=f"{message} is not a message",
+            remedy="use `penguin schema tenant` for the fields of a document",
+        )
     explanation = connect().explain(message.removeprefix("message/"))
     if output is Format.TABLE:
         show(explanation)

@@ -127,6 +127,13 @@ NOT_TEXT = FAULTS.code(
     cause="The file has another encoding, or is no text.",
     example={"line": 1},
 )
+MAIL_REFUSED = FAULTS.code(
+    "mail.file",
+    message="the file cannot be sent: {reason}",
+    remedy="save one mail as a file of its own",
+    cause="A mail file holds several mails, is too large, or is damaged.",
+    example={"reason": "it holds several mails (mbox)"},
+)
 HEADER_REFUSED = FAULTS.code(
     "mail.header",
     message="the header field {name} cannot be sent: {reason}",

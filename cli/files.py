@@ -4,70 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from pydantic import ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from blueprint import shape
 from blueprint.faults import EMPTY, SYNTAX, UNSUPPORTED, invalid
 from blueprint.loading import Source, load
-from blueprint.manifests import GROUP
-from blueprint.platform import OFFLINE, Platform
-from cli.faults import NOT_TEXT, REPEATED, SETTINGS_INVALID, UNREADABLE, USAGE
-from cli.folders import documents_of, mentions, text_of
+from blueprint.manifests import GROUP, may_have_tenant
+from blueprint.platform import Platform
+from cli.faults import NOT_TEXT, REPEATED, UNREACHABLE, UNREADABLE
+from cli.folders import STDIN, documents_of, mentions, shown, text_of
+from cli.settings import platform
 from cli.terminal import printable
 from kit.faults import Fault, Violation
-from kit.paths import state_dir
 
-ZONE = "penguinmails.example"
-SETTINGS = "settings.env"
-"""Settings of this machine's installation, in the state directory."""
-
-
-class _Settings(BaseSettings):
-    """The platform as a client without a control plane configures it."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="PENGUIN_", env_nested_delimiter="__", extra="ignore"
-    )
-
-    platform: Platform = Platform(installation=OFFLINE, zone=ZONE)
-
-    @field_validator("platform", mode="before")
-    @classmethod
-    def _with_defaults(cls, given: object) -> object:
-        """Add what a client without an installation need not set."""
-        if not isinstance(given, dict):
-            return given
-        return {"installation": OFFLINE, "zone": ZONE, **given}
-
-
-def platform() -> Platform:
-    """Return the platform of this installation's settings, else the default one."""
-    file = state_dir() / SETTINGS
-    try:
-        return _Settings(_env_file=file if os.access(file, os.R_OK) else None).platform
-    except ValidationError as error:
-        raise SETTINGS_INVALID(
-            reasons="; ".join(
-                f"PENGUIN_{'__'.join(map(str, e['loc'])).upper()}: {shape.expected(e)}"
-                for e in error.errors(include_url=False, include_input=False)
-            ),
-            where=file,
-        ) from None
-
-
-def platform_of(zone: str) -> Platform:
-    """Return the default platform with another zone."""
-    try:
-        return Platform(installation=OFFLINE, zone=zone)
-    except ValidationError:
-        raise USAGE(
-            mistake=f"{zone} cannot be the platform's zone",
-            remedy="give a full domain name in lower case, such as penguinmails.example",
-        ) from None
+T = TypeVar("T")
 
 
 @dataclass
@@ -86,7 +37,7 @@ class _Reading:
         self.left_out += found.left_out
         before = len(self.sources) + len(self.violations)
         for file in found.files:
-            real = os.path.realpath(file)
+            real = file if file == STDIN else os.path.realpath(file)
             if real not in self.files:  # named twice, or by a link beside it
                 self.files.add(real)
                 self._add_file(file, in_directory=found.is_directory)
@@ -98,11 +49,15 @@ class _Reading:
     def _add_file(self, file: str, *, in_directory: bool) -> None:
         foreign: list[str] | None = [] if in_directory else None
         try:
-            self.sources += load(text_of(file), file=file, platform=self.platform, foreign=foreign)
+            text = text_of(file)
+            if in_directory and not may_have_tenant(text):
+                self.left_out.append(f"{file} (no tenant)")
+                return
+            self.sources += load(text, file=shown(file), platform=self.platform, foreign=foreign)
         except Fault as fault:
             violations = as_violations(fault)
             if in_directory and _cannot_be_read(violations) and not mentions(file, GROUP):
-                foreign = ["no YAML document"]
+                foreign = [violations[0].message]
             else:
                 self.violations += violations
         if foreign:
@@ -126,6 +81,26 @@ def read(paths: list[str]) -> list[Source]:
     if violations:
         raise invalid(violations)
     return reading.sources
+
+
+def each(sources: Sequence[Source], do: Callable[[Source], T]) -> Iterator[T]:
+    """Do something with each document; raise at the end what was refused, with its lines.
+
+    What a control plane that does not answer refuses, it refuses for the others, too.
+    """
+    violations: list[Violation] = []
+    for source in sources:
+        try:
+            result = do(source)
+        except Fault as fault:
+            if fault.code is UNREACHABLE:
+                raise
+            refused = fault.violations or (Violation(fault.code, fault.message, fault.remedy),)
+            violations += [source.located(violation) for violation in refused]
+        else:
+            yield result
+    if violations:
+        raise invalid(violations)
 
 
 def as_violations(fault: Fault) -> tuple[Violation, ...]:

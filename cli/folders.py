@@ -14,7 +14,8 @@ from cli.faults import NOT_TEXT, UNREADABLE, USAGE
 from kit.faults import Fault
 
 SUFFIXES = (".yaml", ".yml", ".json")
-STDIN = "standard input"
+STDIN = "-"
+CHART = "Chart.yaml"
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ def documents_of(name: str) -> Found:
     Files of other types, and what is hidden (`.git`), are not documents. Directories behind links
     are not followed, so no loop is endless.
     """
-    if name == "-":
+    if name == STDIN:
         return Found((STDIN,))
     if not name.strip():  # else it would be the working directory
         raise UNREADABLE(reason="its value is empty", where="-f")
-    if re.match("https?://", name):
+    if re.match("https?://", name, re.IGNORECASE):
         raise USAGE(
             mistake=f"{name} is not a file", remedy=f"use `curl {name} | penguin apply -f -`"
         )
@@ -46,8 +47,12 @@ def documents_of(name: str) -> Found:
     files: list[str] = []
     left_out: list[str] = []
     for directory, directories, names in os.walk(name, onerror=_refuse):
-        visible = sorted(entry for entry in directories if not entry.startswith("."))
         at = Path(directory)
+        if CHART in names:  # its templates are no documents, whatever they look like
+            left_out.append(f"{at} (a Helm chart; use `helm template` and `-f -`)")
+            directories.clear()
+            continue
+        visible = sorted(entry for entry in directories if not entry.startswith("."))
         links = [entry for entry in visible if (at / entry).is_symlink()]
         left_out += [f"{at / entry} (a link to a directory)" for entry in links]
         directories[:] = [entry for entry in visible if entry not in links]
@@ -63,20 +68,20 @@ def documents_of(name: str) -> Found:
 
 def text_of(file: str) -> str:
     """Return the text of a file, or of standard input."""
-    raw = _raw(file, MAX_BYTES)
+    raw = _raw(file)
     if len(raw) > MAX_BYTES:
-        raise UNREADABLE(reason=f"it is larger than {MAX_BYTES} bytes", where=file)
+        raise UNREADABLE(reason=f"it is larger than {MAX_BYTES} bytes", where=shown(file))
     try:
         return raw.decode(json.detect_encoding(raw))  # as YAML 1.2 section 5.2 defines it, too
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise NOT_TEXT(line=line, where=file) from None
+        raise NOT_TEXT(line=line, where=shown(file)) from None
 
 
 def mentions(file: str, word: str) -> bool:
     """Return whether a file cannot be searched, or contains a word in any encoding."""
     try:
-        return word.encode() in _raw(file, MAX_BYTES).replace(b"\0", b"")
+        return word.encode() in _raw(file).replace(b"\0", b"")
     except Fault:
         return True
 
@@ -85,15 +90,20 @@ def _refuse(error: OSError) -> None:
     raise UNREADABLE(reason=str(error.strerror), where=error.filename) from None
 
 
-def _raw(file: str, limit: int) -> bytes:
+def shown(file: str) -> str:
+    """Return the name of a file as messages have it."""
+    return "standard input" if file == STDIN else file
+
+
+def _raw(file: str) -> bytes:
     """Return the content of a file, cut one byte above the limit."""
     try:
         if file == STDIN:
             stdin = environment().stdin
             if stdin is None:
-                raise UNREADABLE(reason="it is closed", where=file)
-            return stdin.buffer.read(limit + 1)
+                raise UNREADABLE(reason="it is closed", where=shown(file))
+            return stdin.buffer.read(MAX_BYTES + 1)
         with Path(file).open("rb") as stream:
-            return stream.read(limit + 1)
+            return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UNREADABLE(reason=str(error.strerror), where=file) from None

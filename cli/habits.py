@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from typer._click.exceptions import ClickException, NoSuchOption  # typer vendors click
+from typer._click.exceptions import ClickException, NoSuchOption, UsageError  # typer vendors it
 
 APPLY = "use `penguin apply -f FILE`"
 EDIT = (
@@ -14,6 +14,10 @@ EDIT = (
 TENANTS = "use --tenant NAME; without it a list has all tenants that the key may see"
 CONNECTION = "set PENGUIN_API_URL and PENGUIN_API_KEY"
 NO_FORCE = "leave it out: no command has to be forced"
+ALONE = "leave it out"
+PRUNE = "use `penguin delete tenant/NAME` for each tenant that is no longer wanted"
+DEPTH = "leave it out: directories are always read in depth"
+EACH = "name each file, or their directory, by a -f of its own"
 DRY_RUN = "use `penguin diff -f FILE`, or `penguin apply --dry-run=server -f FILE`"
 FORMAT = "use -o json and `jq`"
 BY_NAME = "name the resource, such as tenant/NAME"
@@ -25,6 +29,15 @@ COMMANDS = {
     "edit": EDIT,
     "patch": EDIT,
     "set": EDIT,
+    "update": APPLY,
+    "deploy": APPLY,
+    "reconcile": "use `penguin apply -f FILE`, which also asks for another pass",
+    "undo": "use `penguin apply -f FILE` with the earlier document",
+    "rollback": "use `penguin apply -f FILE` with the earlier document",
+    "history": "use `penguin events NAME`",
+    "watch": "use `penguin get KIND -w`",
+    "suspend": "use `penguin pause NAME`",
+    "export": "use `penguin get tenants -o yaml`",
     "scale": EDIT,
     "autoscale": EDIT,
     "label": EDIT,
@@ -36,6 +49,8 @@ COMMANDS = {
     "kustomize": "use `kustomize build DIRECTORY | penguin apply -f -`",
     "destroy": "use `penguin delete tenant/NAME`",
     "uninstall": "use `penguin delete tenant/NAME`",
+    "remove": "use `penguin delete tenant/NAME`",
+    "rm": "use `penguin delete tenant/NAME`",
     "list": "use `penguin get tenants`",
     "ls": "use `penguin get tenants`",
     "show": "use `penguin describe tenant/NAME`",
@@ -73,7 +88,10 @@ OPTIONS = {
     "--server-side": "leave it out: every apply is done by the control plane",
     "--force-conflicts": NO_FORCE,
     "--overwrite": NO_FORCE,
-    "--prune": "use `penguin delete tenant/NAME` for each tenant that is no longer wanted",
+    **dict.fromkeys(("--prune", "--prune-allowlist", "--prune-whitelist", "--applyset"), PRUNE),
+    **dict.fromkeys(("-R", "--recursive"), DEPTH),
+    **dict.fromkeys(("--field-manager", "--save-config", "--record", "--request-timeout"), ALONE),
+    **dict.fromkeys(("--show-managed-fields", "--chunk-size", "--show-kind", "--export"), ALONE),
     "--validate": "leave it out: every document is validated",
     "--dry-run": DRY_RUN,
     "--grace-period": "leave it out: queued mail is dropped, and servers are removed at once",
@@ -91,13 +109,29 @@ OPTIONS = {
     "-s": CONNECTION,
     "--server": CONNECTION,
     "--token": CONNECTION,
+    **dict.fromkeys(("--user", "--cluster", "--as"), CONNECTION),
     "--auto-approve": "use --yes",
+    "--yes": "leave it out: this command does not ask",
+    "-y": "leave it out: this command does not ask",
+    "-i": "leave it out: without --yes it asks",
+    "--interactive": "leave it out: without --yes it asks",
+    "--previous": "use `penguin get operations` and `penguin logs ID`",
+    "-p": "use `penguin get operations` and `penguin logs ID`",
+    "--since-time": "use `penguin events NAME`",
+    "--version": "use `penguin version`",
+    "-h": "use --help",
+    "-v": "leave it out: progress and errors are always printed",
+    "--verbose": "leave it out: progress and errors are always printed",
 }
 FORMATS = {
     "wide": "use -o table, which shows what fits the terminal, or -o yaml, which shows all",
     "name": "use `-o json | jq -r '.[].name'`",
+    "kyaml": "use -o yaml",
     **dict.fromkeys(("jsonpath", "go-template", "template", "custom-columns"), FORMAT),
 }
+"""By the beginning of the format."""
+READERS = ("apply", "diff")
+"""Commands with no argument but the files of `-f`."""
 
 
 def remedy(error: ClickException) -> str | None:
@@ -107,8 +141,13 @@ def remedy(error: ClickException) -> str | None:
         return OPTIONS.get(error.option_name)
     if found := re.search(r"No such command '([^']*)'", message):
         return COMMANDS.get(found[1])
-    if found := re.search(r"'(?:--output'.*?)'(\w[\w-]*)", message):
-        return FORMATS.get(found[1])
+    if found := re.search("'-o': .*?'([^']*)'", message):
+        return next((ours for name, ours in FORMATS.items() if found[1].startswith(name)), None)
+    if found := re.search(r"Option '(.*)' does not take a value", message):
+        return f"write {found[1]} alone, or leave it out"
     if "'--dry-run' requires an argument" in message:
         return "write --dry-run=client or --dry-run=server"
-    return "name files by -f" if "Missing option '--filename'" in message else None
+    if "Missing option '--filename'" in message:
+        return "name files by -f"
+    reads_files = isinstance(error, UsageError) and error.ctx and error.ctx.info_name in READERS
+    return EACH if reads_files and "extra argument" in message else None

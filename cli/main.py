@@ -26,6 +26,7 @@ from cli import habits
 from cli.environment import Environment
 from cli.errors import FAILED, INTERRUPTED, reported
 from cli.faults import STALE, USAGE
+from kit import files
 from kit.faults import Fault
 from kit.paths import state_dir
 
@@ -108,6 +109,7 @@ def root() -> None:
 
 def main(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> None:
     """Run the command line; every failure ends as a message with a remedy."""
+    files.protect_new()
     with reported(lambda: state_dir() / "log" / "penguin.log"):
         if not commands():
             raise STALE(where=sys.prefix)
@@ -133,6 +135,10 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
 
 def _mistake(error: ClickException) -> Fault:
     """Return the fault of an invalid command line, with the command that prints its help."""
+    from cli import options  # with pydantic, which `penguin --help` does not need
+
+    if refusal := options.refusal(error):
+        return USAGE(mistake=refusal.message, remedy=refusal.remedy)
     context = error.ctx if isinstance(error, ClickUsageError) else None
     path = context.command_path if context else "penguin"
     message = error.format_message().replace("Value error, ", "").rstrip(".")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from blueprint.manifests import GROUP
 from cli import completing
 from cli.faults import USAGE
 from cli.kinds import BY_WORD, KINDS, TENANT, Kind
@@ -63,7 +64,7 @@ class Reference:
 def reference(words: Sequence[str]) -> Reference:
     """Read `hosts`, `host/mx1` or `host mx1`."""
     word, slash, rest = words[0].partition("/") if words else ("", "", "")
-    kind = BY_WORD.get(word)
+    kind = BY_WORD.get(word.lower().removesuffix(f".{GROUP}"))
     if kind is None:
         raise USAGE(
             mistake=f"{word} is not a kind of resource"

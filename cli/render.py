@@ -9,7 +9,7 @@ import typer
 
 from blueprint import render as rendering
 from blueprint.document import Blueprint
-from cli import files
+from cli import files, settings
 from cli.api import connect, tenant_path
 from cli.faults import UNWRITABLE, USAGE
 from cli.names import OptionalTenantArgument, TenantOption, tenant_of
@@ -50,7 +50,8 @@ def _rendered(tenant: str | None, filename: str | None) -> Blueprint:
         raise USAGE(
             mistake=f"{filename} has {len(sources)} tenants", remedy="name a file with a single one"
         )
-    return rendering.render(sources[0].tenant, platform=files.platform(), keys=None, generation=1)
+    platform = settings.platform()
+    return rendering.render(sources[0].tenant, platform=platform, keys=None, generation=1)
 
 
 def _write(path: Path, text: str) -> None:

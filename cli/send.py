@@ -15,6 +15,7 @@ from cli.environment import environment
 from cli.faults import NOT_ACCEPTED, USAGE
 from cli.mail.file import read
 from cli.names import TenantOption, tenant_option
+from cli.options import whole_number
 from cli.output import Format, OutputOption, print_document
 from cli.progress import ProgressLine
 from cli.states import MOVING, in_words, reason_in_words
@@ -36,7 +37,9 @@ def send(
         Path | None, typer.Option("-f", "--file", help="an .eml file; options override it")
     ] = None,
     tenant: TenantOption = None,
-    priority: Annotated[int, typer.Option(help="1 to 1000, low is urgent")] = 100,
+    priority: Annotated[
+        int, typer.Option(parser=whole_number, help="1 to 1000, low is urgent")
+    ] = 100,
     wait: Annotated[
         bool, typer.Option("--wait", help="wait until the mail host has accepted it")
     ] = False,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 from cli.faults import USAGE
+from kit.numbers import number
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -32,7 +32,8 @@ def age(start: datetime) -> str:
 
 def seconds(text: str) -> float:
     """Read a duration such as 300s, 5m or 1h."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if match is None:
+    unit = text[-1:] if text[-1:] in UNITS else ""
+    value = number(text.removesuffix(unit))
+    if value is None or value < 0:
         raise USAGE(mistake=f"{text} is not a duration", remedy="write 300s or 5m")
-    return float(match[1]) * UNITS[match[2] or "s"]
+    return float(value) * UNITS[unit or "s"]

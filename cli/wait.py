@@ -48,9 +48,10 @@ def wait(
         result = {"kind": "tenant", "name": name, "outcome": "deleted"}
         print_result(f"tenant/{name} deleted", result, output)
         return
-    what, _, wanted = for_.partition("=")
+    what, _, condition = for_.partition("=")
     types = read_types(api).order
-    if what != "condition" or wanted not in types:
+    wanted = {type_.lower(): type_ for type_ in types}.get(condition.lower().removesuffix("=true"))
+    if what != "condition" or wanted is None:
         raise USAGE(
             mistake=f"--for={for_} is not a condition",
             remedy=f"use delete, or condition= with one of {', '.join(types)}",

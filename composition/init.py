@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from cli import files
 from cli.connection import CONTEXT
 from cli.output import Format, OutputOption, print_document
+from cli.settings import SETTINGS_FILE, ZONE, platform_of
 from composition.faults import INIT_EXISTS
 from kit.database import Role
 from kit.files import PRIVATE, write
@@ -23,9 +23,7 @@ app = typer.Typer(help="Set this installation up, once.")
 
 @app.command()
 def init(
-    platform_zone: Annotated[
-        str, typer.Option(help="The platform's own Cloudflare zone")
-    ] = files.ZONE,
+    platform_zone: Annotated[str, typer.Option(help="The platform's own Cloudflare zone")] = ZONE,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Create settings, master key, first operator's key and context, all with mode 0600.
@@ -35,11 +33,10 @@ def init(
     """
     from blueprint.platform import FIREWALL_PROFILE
     from blueprint.render import INBOUND
-    from composition.settings import SETTINGS_FILE
     from controlplane.identity.keys import create_key
     from vault import KeyRing
 
-    files.platform_of(platform_zone)
+    platform_of(platform_zone)
     directory = state_dir()
     settings = directory / SETTINGS_FILE
     if settings.exists():

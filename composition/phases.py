@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from blueprint.document import Firewall
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phases.activation import Activation
@@ -17,19 +18,23 @@ from controlplane.reconciler.phases.configuration import Configuration
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.verification import Verification
-from controlplane.reconciler.ports import CloudEngine, Configurator, Verifier
+from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Verifier
 from controlplane.reconciler.table import Row
+from kit.faults import Fault
 
 
 @dataclass(frozen=True)
 class Adapters:
-    """What the phases control: engine, verification, configuration."""
+    """What the phases control: engine, provider, verification, configuration."""
 
     engine: CloudEngine
+    servers: Servers
     verifier: Verifier
     configurator: Configurator
     root_password: Callable[[int], str | None]
     """Asks the provider for the first password of a service."""
+    firewall: Callable[[int, Firewall], Fault | None]
+    """Asks the provider what its firewall does not let pass to a service."""
     cloud_deadline: timedelta
     """For one operation of the engine."""
     threshold: FailureThreshold
@@ -38,7 +43,15 @@ class Adapters:
 
 TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
     (Keys.row, lambda _: Keys()),
-    (Cloud.row, lambda adapters: Cloud(adapters.engine, deadline=adapters.cloud_deadline)),
+    (
+        Cloud.row,
+        lambda adapters: Cloud(
+            adapters.engine,
+            adapters.servers,
+            firewall=adapters.firewall,
+            deadline=adapters.cloud_deadline,
+        ),
+    ),
     (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.threshold)),
     (
         Configuration.row,

@@ -26,7 +26,8 @@ from hostwinds.models import public_address
 from hostwinds.purchase import usd
 from kit.paths import state_dir
 
-PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,2})?", re.ASCII)
+PRICE = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,2})?")
+SERVICE_ID = re.compile("[1-9][0-9]*")
 COLUMNS = ("name", "opened_at", "outcome", "agreed_usd", "closed_at")
 
 app = typer.Typer(help="Purchases at the provider.")
@@ -77,6 +78,7 @@ def agree(
     if journal.find(name) is not None:
         raise ORDERED_ALREADY(name=name)
     agreed = usd(journal.agree(name, int(dollars) * 100 + int(cents.ljust(2, "0"))))
+    _wake(name)
     print_result(f"{name} may cost {agreed} a month", {"name": name, "agreed": agreed}, output)
 
 
@@ -86,11 +88,12 @@ def settle(
     outcome: Annotated[str, typer.Argument(help="service id of the server, or the address")],
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Record what was bought, as the provider's portal shows it; the next pass adopts it."""
+    """Record what was bought, as the provider's portal shows it; its tenant goes on at once."""
     journal = _journal()
     _require(journal, name)
     _require_outcome(journal, name, outcome)
     journal.settle(name, outcome)
+    _wake(name)
     print_result(f"{name} is {outcome}", {"name": name, "outcome": outcome}, output)
 
 
@@ -100,6 +103,7 @@ def forget(name: NameArgument, output: OutputOption = Format.TABLE) -> None:
     journal = _journal()
     _require(journal, name)
     close_server(journal, name)
+    _wake(name)
     print_result(f"{name} may be bought again", {"name": name, "outcome": "forgotten"}, output)
 
 
@@ -130,6 +134,12 @@ def _journal() -> Journal:
     return journal_at(dsn.journal(Settings.read(state_dir())))
 
 
+def _wake(name: str) -> None:
+    from composition.wake import wake_tenant_of  # the libraries of the database take time
+
+    wake_tenant_of(name)
+
+
 def _row(intent: Intent) -> dict[str, Any]:
     closed_at, agreed = intent.closed_at, intent.agreed_cents
     return {
@@ -147,13 +157,20 @@ def _require(journal: Journal, name: str) -> None:
 
 
 def _require_outcome(journal: Journal, name: str, outcome: str) -> None:
-    """Addresses are named `<service id>/<address name>`. No two purchases have one outcome."""
+    """Addresses are named `<service id>/<address name>`. No two purchases have one outcome.
+
+    What the provider has confirmed is not written over, since it would run on unseen.
+    """
+    row = journal.find(name)
+    if row is not None and row.account and row.outcome not in (None, outcome):
+        mistake = f"{name} is {row.outcome} at the provider"
+        raise USAGE(mistake=mistake, remedy="`penguin purchases forget` it first if it has ended")
     owners = [intent.key for intent in journal.intents() if intent.outcome == outcome]
     if owners not in ([], [name]):
         mistake = f"{outcome} is the outcome of {owners[0]}"
         raise USAGE(mistake=mistake, remedy="use what the portal shows for this purchase")
     if "/" not in name:
-        if not (outcome.isascii() and outcome.isdecimal()) or int(outcome) == 0:
+        if not SERVICE_ID.fullmatch(outcome):
             raise USAGE(mistake=f"{outcome} is not a service id", remedy="use the portal's number")
     elif public_address(outcome) != outcome:
         raise USAGE(mistake=f"{outcome} is not a public IPv4 address", remedy="use four numbers")

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from blueprint import shape
+from blueprint.fields import Count, Duration, Matching
 from blueprint.platform import Platform
-from blueprint.tenant import DOMAIN_PATTERN
-from cli.faults import SETTINGS_INVALID
+from blueprint.tenant import DOMAIN_PATTERN, FullName
+from cli import settings
+from cli.settings import SETTINGS_FILE
 from composition.faults import SETTINGS_MISSING
 from controlplane.settings import ReconcilerSettings
 from kit.database import Role
-from kit.faults import Fault
 
-SETTINGS_FILE = "settings.env"
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -30,7 +30,7 @@ class DatabaseSettings(BaseModel):
     dsn: SecretStr | None = None
     """`postgresql://host/penguin`; empty: the embedded server. Its user is replaced by each role's
     except by `penguin db upgrade`, which needs one that may create roles."""
-    pool_size: int = Field(default=5, ge=1)
+    pool_size: Count = Field(default=5, ge=1)
     """Connections of each role of one process."""
     api_password: SecretStr
     operator_password: SecretStr
@@ -64,7 +64,7 @@ class ApiSettings(BaseModel):
     """The tenant API."""
 
     host: str = "127.0.0.1"
-    port: int | None = Field(default=None, ge=0, le=65535)
+    port: Count | None = Field(default=None, ge=0, le=65535)
     """None: 8400, or any free one where that is in use, as `serve.json` shows."""
     pepper: SecretStr
     """Key of the hash of API keys."""
@@ -79,7 +79,7 @@ class PublicSettings(BaseModel):
     """Endpoints without a key: `/u/{token}`."""
 
     host: str = "127.0.0.1"
-    port: int | None = Field(default=None, ge=0, le=65535)
+    port: Count | None = Field(default=None, ge=0, le=65535)
     """None: 8401, or any free one where that is in use, as `serve.json` shows."""
 
 
@@ -105,16 +105,42 @@ class VerificationSettings(BaseModel):
     """Verification of hosts and DNS from outside."""
 
     resolver: str | None = None
-    """Address of the recursive name server to ask; None: the machine's own."""
+    """Address of the recursive name server to ask, `192.0.2.53` or with a port `192.0.2.53:5353`,
+    `[2001:db8::53]:53`; None: the machine's own. It should validate signatures (DNSSEC), as those
+    of large receivers do."""
     source: str | None = None
     """Source address of connections to hosts; None: chosen by the system."""
-    looks: int = Field(default=3, ge=1)
+    looks: Count = Field(default=3, ge=1)
     """Wrong looks at records that were right, one in each pass, before they are taken for wrong."""
-    period: timedelta = timedelta(minutes=30)
+    period: Duration = timedelta(minutes=30)
     """Time that has to be between the first of these looks and the last."""
-    echo_mx: str | None = Field(default=None, pattern=f"^$|{DOMAIN_PATTERN}")
+    echo_mx: Annotated[str, Matching(f"^$|{DOMAIN_PATTERN}", FullName.remedy)] | None = None
     """Mail server that replies to RCPT with what it sees of a client: each host tries by it whether
     mail leaves its addresses. None: it is not tried."""
+
+    @field_validator("resolver")
+    @classmethod
+    def _is_server(cls, server: str | None) -> str | None:
+        parts = urlsplit(f"//{server}")
+        if server and (parts.port == 0 or not _is_ip(parts.hostname)):
+            msg = "it should be an IP address, with a port as 192.0.2.53:53 or [2001:db8::53]:53"
+            raise ValueError(msg)
+        return server
+
+    @field_validator("source")
+    @classmethod
+    def _is_address(cls, address: str | None) -> str | None:
+        if address and not _is_ip(address):
+            raise ValueError("it should be an IP address")
+        return address
+
+
+def _is_ip(text: str | None) -> bool:
+    try:
+        ip_address(text or "")
+    except ValueError:
+        return False
+    return True
 
 
 class MailSettings(BaseModel):
@@ -130,7 +156,11 @@ class MailSettings(BaseModel):
     @field_validator("public_url")
     @classmethod
     def _is_url(cls, url: str) -> str:
-        urlsplit(url)  # raises for brackets without an address
+        try:
+            urlsplit(url)
+        except ValueError:  # brackets without an address
+            msg = "write a URL such as https://go.penguinmails.example"
+            raise ValueError(msg) from None
         return url
 
 
@@ -138,7 +168,7 @@ class Settings(BaseSettings):
     """Everything; `repr` shows no secret."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PENGUIN_", env_nested_delimiter="__", extra="ignore"
+        env_prefix=settings.PREFIX, env_nested_delimiter="__", extra="ignore"
     )
 
     platform: Platform
@@ -167,16 +197,4 @@ class Settings(BaseSettings):
         file = state_dir / SETTINGS_FILE
         if not file.exists():
             raise SETTINGS_MISSING(where=file)
-        try:
-            return cls(_env_file=file)
-        except ValidationError as error:
-            raise _invalid(file, error) from None
-
-
-def _invalid(file: Path, error: ValidationError) -> Fault:
-    reasons = (
-        f"PENGUIN_{'__'.join(str(step).upper() for step in detail['loc'])}: "
-        + shape.expected(detail)
-        for detail in error.errors(include_url=False, include_input=False)
-    )
-    return SETTINGS_INVALID(reasons="; ".join(reasons), where=file)
+        return settings.read(cls, file)

@@ -23,6 +23,7 @@ from controlplane.reconciler.table import Row
 from controlplane.requests import Limits
 from controlplane.stops.endpoints import router as stops
 from controlplane.tenants.endpoints import router as tenants
+from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.pause import router as pause
 
 PREFIX = "/api/v1"
@@ -59,6 +60,7 @@ def create_app(
     for router in (
         tenants,
         pause,
+        forgetting,
         stops,
         keys,
         inventory,

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from fastapi import Query
 
-from blueprint.fields import Text
+from blueprint.fields import Text, WrittenWhole
 
 Row = TypeVar("Row")
 
-Limit = Annotated[int, Query(ge=1, le=100, description="items per page")]
+Limit = Annotated[int, Query(ge=1, le=100, strict=True, description="items per page"), WrittenWhole]
 IdCursor = Annotated[
     UUID | None,
     Query(

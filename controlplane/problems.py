@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -19,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from blueprint import shape
-from blueprint.faults import invalid
+from blueprint.faults import MOST_SHOWN, invalid
 from controlplane.faults import (
     DATABASE_BUSY,
     DATABASE_FULL,
@@ -133,7 +134,7 @@ def _invalid(request: Request, details: Iterable[Mapping[str, Any]]) -> Fault:
     """Return the fault of a body or of parameters that are not valid."""
     body: list[dict[str, Any]] = []
     parameters: list[Mapping[str, Any]] = []
-    for detail in details:
+    for detail in islice(details, MOST_SHOWN + 1):
         source, *path = detail["loc"]
         if detail["type"] == "json_invalid":
             return MALFORMED_JSON(reason=f"{detail['ctx']['error']} at character {path[-1]}")

@@ -6,23 +6,26 @@ from datetime import timedelta
 
 from pydantic import BaseModel, Field
 
+from blueprint.fields import Count, Duration
+
 
 class ReconcilerSettings(BaseModel):
     """How tenants are reconciled."""
 
-    workers: int = Field(default=2, ge=1)
+    workers: Count = Field(default=2, ge=1)
     """Tenants that are reconciled at the same time."""
-    poll: timedelta = timedelta(milliseconds=500)
+    poll: Duration = timedelta(milliseconds=500)
     """How often an idle worker checks for a tenant that is due."""
-    lease: timedelta = timedelta(seconds=60)
+    lease: Duration = timedelta(seconds=60)
     """How long a pass may be silent before another process takes the tenant over."""
-    retry_base: timedelta = timedelta(seconds=2)
+    retry_base: Duration = timedelta(seconds=2)
     """Upper bound of the first wait after a failure; doubles with each further one."""
-    retry_cap: timedelta = timedelta(minutes=5)
+    retry_cap: Duration = timedelta(minutes=5)
     """Upper bound of every wait after a failure."""
-    resync: timedelta = timedelta(minutes=10)
+    resync: Duration = timedelta(minutes=10)
     """How often a tenant that is Ready is observed."""
-    cloud_deadline: timedelta = timedelta(minutes=20)
-    """How long one Pulumi operation may take."""
-    stop_within: timedelta = timedelta(seconds=60)
+    cloud_deadline: Duration = timedelta(minutes=75)
+    """How long one Pulumi operation may take: longer than a new server until it is listed (30
+    minutes) and active (30 more)."""
+    stop_within: Duration = timedelta(seconds=60)
     """How long a pass may continue after SIGTERM before it is cancelled; the next one observes."""

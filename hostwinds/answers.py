@@ -21,7 +21,9 @@ NAMED_SECRET = re.compile(
 )
 """A secret in a sentence: `password: …`."""
 SECRETS = ("api", "password", "configkey")
-TROUBLE = ("error", "errors", "warning", "ERROR")
+TROUBLE = ("error", "errors", "warning", "warnings", "failed", "failure")
+AGREEING = ("success", "ok", "true", "1", "none", "")
+"""What further words of state in a step that says success may be."""
 FORBIDDEN = "not authorized"
 UNKNOWN = "valid serviceid"
 """Fragments of lower-cased messages, which contain markup and misprints."""
@@ -71,7 +73,9 @@ class Answer:
         self.check()
         content = self._content
         items = content if isinstance(content, list) else []
-        if isinstance(content, dict) and all(isinstance(item, dict) for item in content.values()):
+        if isinstance(content, dict) and (
+            all(isinstance(item, dict) for item in content.values()) or _is_numbered(content)
+        ):
             items = list(content.values())
         names = [item.get("name") if isinstance(item, dict) else item for item in items]
         listed = [name for name in names if isinstance(name, str) and name]
@@ -119,9 +123,10 @@ class Answer:
     def _refusal(self) -> Fault:
         """Return the fault of what is no yes; only errors are matched by further words."""
         said, steps = self.said, self._steps
-        if FORBIDDEN in said.lower():
+        is_error = bool(steps) and all(_result(step) == "error" for step in steps)
+        if said.lower() == FORBIDDEN or (is_error and FORBIDDEN in said.lower()):
             return UNAUTHORIZED(reason=said)
-        if not steps or any(_result(step) != "error" for step in steps):
+        if not is_error:
             return UNCLEAR(action=self._action, reason=said)
         if UNKNOWN in said.lower():
             return UNKNOWN_SERVICE(action=self._action, reason=said)
@@ -152,9 +157,11 @@ class Answer:
 
     @cached_property
     def _json(self) -> Any:
-        """The document; None where there is none."""
+        """The document, None where there is none; half characters are `?`, as they are no text."""
         try:
-            return json.loads(MISPRINT.sub('{"success":', self._text, count=1))
+            text = self._text.removeprefix("\ufeff")
+            document = json.loads(MISPRINT.sub('{"success":', text, count=1))
+            return json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
         except (ValueError, RecursionError):
             return None
 
@@ -164,7 +171,16 @@ def _result(step: Any) -> str:
 
 
 def _is_done(step: Any) -> bool:
-    return _result(step) == "success" and not any(step.get(key) for key in TROUBLE)
+    if _result(step) != "success":
+        return False
+    fields = {str(key).lower(): value for key, value in step.items()}
+    words = (str(fields.get(key, "")).lower() for key in ("success", "status"))
+    return not any(fields.get(key) for key in TROUBLE) and all(word in AGREEING for word in words)
+
+
+def _is_numbered(content: dict[str, Any]) -> bool:
+    """Return whether an object is a list whose items have numbers, as PHP writes some lists."""
+    return bool(content) and all(key.isdecimal() for key in content)
 
 
 def _parts(value: Any, name: str = "") -> Iterator[str]:

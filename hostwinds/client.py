@@ -24,14 +24,18 @@ from hostwinds.faults import (
 )
 from hostwinds.firewall import Firewall, FirewallProfile
 from hostwinds.limiter import Limiter, limiter_from_environment
-from hostwinds.models import Instance, host_address, public_address
-from kit.faults import first_line
+from hostwinds.models import Instance, host_address
+from kit.faults import Code, first_line
 
 URL = "https://clients.hostwinds.com/cloud/api.php"
 TIMEOUT = httpx2.Timeout(60, connect=10)
 """Seconds."""
 ATTEMPTS = 3
 FIRST_PAUSE = 1.0
+NOT_SENT = (
+    httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.InvalidURL, httpx2.UnsupportedProtocol
+)  # fmt: skip
+"""Errors before the first byte of a request."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -127,20 +131,13 @@ class Client:
             raise UNREACHABLE(action=action, reason="the answer has no address of the server")
         return addresses
 
-    def secondary_addresses(self, service_id: int) -> list[str]:
-        """List the public addresses beside the main one; none while that is not assigned."""
-        main = self.instance(service_id).main_ip
-        if not main:
-            return []
-        return [ip for ip in self.addresses(service_id) if ip != main and public_address(ip)]
-
     def price_list(self) -> list[dict[str, Any]]:
         """Return the lines of the price list as they are, from either of the two formats."""
         return self._read("get_price_list").rows("rid")
 
-    def location_id(self, name: str) -> int:
+    def location_id(self, name: str) -> str:
         """Return the id of a location by its name."""
-        return int(self._by_name("get_locations", name, "id", "location"))
+        return self._by_name("get_locations", name, "id", "location")
 
     def location_name(self, location_id: int) -> str:
         """Return the name of a location by its id; empty when it is not on offer any more."""
@@ -152,9 +149,9 @@ class Client:
 
     def image_id(self, name: str) -> str:
         """Return the template of an operating system image by its name."""
-        return str(self._by_name("get_public_images", name, "uuid", "image"))
+        return self._by_name("get_public_images", name, "uuid", "image")
 
-    def order(self, *, name: str, template: str, rid: int, location_id: int, cycle: str) -> None:
+    def order(self, *, name: str, template: str, rid: int, location_id: str, cycle: str) -> None:
         """Buy an instance. Charges at once.
 
         OUTCOME_UNKNOWN and UNCLEAR mean that it may have been charged or bought; every other fault
@@ -204,20 +201,26 @@ class Client:
         """Choose a firewall profile by its whole name; what then applies must be read."""
         self._change("set_instance_firewall", serviceid=service_id, name=name)
 
-    def toggle_lock(self, service_id: int) -> None:
-        """Toggle the lock of an instance; read `locked` first."""
-        self._change("toggle_lock", serviceid=service_id)
+    def spam(self, service_id: int) -> list[str]:
+        """List what the provider has filtered of an instance's mail, in its words."""
+        action = "get_smtp_filters"
+        answer = self._read(action, serviceid=service_id)
+        items = answer.rows("type") if answer.is_list else answer.found("spam")["spam"]
+        return [
+            ", ".join(f"{key} {value}" for key, value in item.items() if value not in (None, ""))
+            for item in _objects(items or [], action)
+        ]
 
     def _instance(self, service_id: int) -> dict[str, Any]:
         return self._read("get_instance", serviceid=service_id).found("serviceid")
 
-    def _by_name(self, action: str, name: str, key: str, what: str) -> Any:
+    def _by_name(self, action: str, name: str, key: str, what: str) -> str:
         answer = self._read(action).rows("name")
         for item in answer:
             if str(item.get("name", "")).lower() == name.lower():
                 if item.get(key) is None:
                     raise UNREACHABLE(action=action, reason=f"{what} {name} has no {key}")
-                return item[key]
+                return str(item[key])
         offered = ", ".join(sorted(str(item.get("name")) for item in answer))
         raise NOT_ON_OFFER(what=what, name=name, offered=offered)
 
@@ -239,14 +242,15 @@ class Client:
         raise AssertionError
 
     def _change(self, action: str, **parameters: Any) -> None:
-        """Call a change, once; OUTCOME_UNKNOWN when no answer came, UNCLEAR when it was no yes."""
-        try:
-            answer = self._call(action, parameters)
-        except Unreachable as error:
-            raise OUTCOME_UNKNOWN(action=action, reason=error) from None
-        answer.confirm()
+        """Call a change, once; UNREACHABLE when it was not sent.
 
-    def _call(self, action: str, parameters: dict[str, Any]) -> Answer:
+        OUTCOME_UNKNOWN when no answer came, UNCLEAR when it was no yes.
+        """
+        self._call(action, parameters, no_answer=OUTCOME_UNKNOWN).confirm()
+
+    def _call(
+        self, action: str, parameters: dict[str, Any], *, no_answer: Code = UNREACHABLE
+    ) -> Answer:
         key = self._key.get_secret_value()
         form = {"action": action, "API": key}
         form.update({name: str(value) for name, value in parameters.items()})
@@ -257,13 +261,16 @@ class Client:
             timed_out = isinstance(error, httpx2.TimeoutException)
             cause = "no answer in time" if timed_out else first_line(error, "the connection broke")
             reason = f"{cause} at {self._url}"
-            raise UNREACHABLE(action=action, reason=reason) from None
+            code = UNREACHABLE if isinstance(error, NOT_SENT) else no_answer
+            raise code(action=action, reason=reason) from None
         status = response.status_code
         failure = "" if httpx2.codes.is_success(status) else f"HTTP {status} from {self._url}"
         return Answer(response.text, action, key=key, failure=failure)
 
 
 def _objects(value: Any, action: str) -> list[dict[str, Any]]:
+    """Return the objects of a list, which PHP may have written as an object of numbers."""
+    value = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise UNREACHABLE(action=action, reason="the answer is not a list of objects")
     return value

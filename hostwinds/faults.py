@@ -111,9 +111,10 @@ NOT_ON_OFFER = FAULTS.code(
 )
 SIZE_NOT_ON_OFFER = FAULTS.code(
     "hostwinds.size_not_on_offer",
-    message="no offer has {cpu} CPU, {ram_mb} MB and {disk_gb} GB",
-    remedy="choose a smaller size",
-    cause="No line of the provider's price list is large enough for the host.",
+    message="no line of the price list that can be read has {cpu} CPU, {ram_mb} MB and "
+    "{disk_gb} GB",
+    remedy="choose a smaller size; the operation's log names the lines that cannot be read",
+    cause="No line of the provider's price list is large enough for the host and has a price.",
     example={"cpu": 64, "ram_mb": 2048, "disk_gb": 50},
 )
 SERVER_LOCKED = FAULTS.code(
@@ -122,12 +123,23 @@ SERVER_LOCKED = FAULTS.code(
     remedy="unlock it in the Hostwinds portal if it is to be ended",
     cause="A server that is to be terminated was locked in the portal.",
     example={"service_id": 1001, "name": "k3f9a-acme-mx1-3f9a2c71be"},
+    retryable=True,
+    acts=Actor.OPERATOR,
 )
 POINTER_IMPORT = FAULTS.code(
     "hostwinds.pointer_import",
     message="a PTR cannot be imported",
     remedy="declare it instead; it is set again",
     cause="The provider's API cannot read a PTR back.",
+)
+ADDRESS_LOST = FAULTS.code(
+    "hostwinds.address_lost",
+    message="server {service_id} does not have {address} any more",
+    remedy="wait; the next run takes over the addresses that it has",
+    cause="An address was changed at the provider while its reverse name was to be set.",
+    example={"service_id": 1001, "address": "198.51.100.7"},
+    retryable=True,
+    acts=Actor.NOBODY,
 )
 FIREWALL_PROFILE_MISSING = FAULTS.code(
     "hostwinds.firewall_profile_missing",
@@ -196,6 +208,7 @@ PURCHASE_AMBIGUOUS = FAULTS.code(
         "opened": "2026-11-24 10:00:00",
         "answer": "no answer is known",
     },
+    retryable=True,
     acts=Actor.OPERATOR,
 )
 HALF_DONE = FAULTS.code(
@@ -234,6 +247,18 @@ SEVERAL_SERVERS = FAULTS.code(
     remedy="end all but one of them in the Hostwinds portal",
     cause="The name is the mark of ownership, and several servers have it.",
     example={"numbers": "1001, 1002", "name": "k3f9a-acme-mx1-3f9a2c71be"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+NAMED_OTHERWISE = FAULTS.code(
+    "hostwinds.named_otherwise",
+    message="server {service_id} is named {label} and not {name}; it is not touched",
+    remedy="name it {name} in the Hostwinds portal if it is ours; else run `penguin purchases "
+    "settle {name} SERVICE_ID` with the right number, or end it in the portal and forget it",
+    cause="The name is the mark of ownership: the number of a purchase was settled wrongly, or the "
+    "server was renamed in the portal.",
+    example={"service_id": 1001, "label": "website", "name": "k3f9a-acme-mx1-3f9a2c71be"},
+    retryable=True,
     acts=Actor.OPERATOR,
 )
 VANISHED = FAULTS.code(

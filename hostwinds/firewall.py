@@ -23,6 +23,7 @@ SSH = "22/tcp"
 OPEN_PROFILE = "default"
 """The provider's own profile, which admits SSH, HTTP and HTTPS, and no mail."""
 ANY = ("none", "", "any", "all", "-1")
+EVERYWHERE = (None, "", "0.0.0.0/0", "::/0")
 NUMBERS = {"6": "tcp", "17": "udp", "1": "icmp"}
 
 
@@ -36,8 +37,11 @@ class Rule(BaseModel):
     protocol: str | None = None
     port_range_min: int | None = None
     port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    """Undocumented, and usual in OpenStack: where the other side may be."""
 
-    @field_validator("protocol", "port_range_min", "port_range_max", mode="before")
+    @field_validator("ethertype", "protocol", "port_range_min", "port_range_max", mode="before")
     @classmethod
     def _any(cls, value: Any) -> Any:
         return None if str(value).lower() in ANY else value
@@ -52,9 +56,14 @@ class Rule(BaseModel):
         number, _, protocol = port.partition("/")
         if self.direction.lower() != direction or (self.ethertype or "IPv4").lower() != "ipv4":
             return False
-        if self.protocol not in (None, protocol):
+        if self.protocol not in (None, protocol) or self._is_for_some_only:
             return False
-        return (self.port_range_min or 0) <= int(number) <= (self.port_range_max or 65535)
+        ends = [end for end in (self.port_range_min, self.port_range_max) if end is not None]
+        return not ends or min(ends) <= int(number) <= max(ends)
+
+    @property
+    def _is_for_some_only(self) -> bool:
+        return self.remote_ip_prefix not in EVERYWHERE or bool(self.remote_group_id)
 
 
 class FirewallProfile(BaseModel):
@@ -64,6 +73,12 @@ class FirewallProfile(BaseModel):
 
     name: str
     rules: tuple[Rule, ...] = Field(alias="security_group_rules", default=())
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """PHP prints a list with gaps as an object, and may print none for an empty one."""
+        return tuple(value.values()) if isinstance(value, dict) else value or ()
 
 
 @dataclass(frozen=True)

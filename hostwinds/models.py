@@ -33,10 +33,12 @@ def host_address(value: Any) -> str | None:
 class Instance(BaseModel):
     """One VPS. Holds neither root password nor configuration key."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, coerce_numbers_to_str=True
+    )
 
     service_id: int = Field(alias="serviceid", gt=0)
-    account: str = Field(alias="userid", default="", coerce_numbers_to_str=True)
+    account: str = Field(alias="userid", default="")
     """The provider's number of the account that owns it."""
     name: str = Field(alias="srvrname", default="")
     main_ip: str = ""
@@ -71,7 +73,14 @@ class Instance(BaseModel):
     def _addresses(cls, value: Any) -> Any:
         """Accept a list, or the comma-separated text of the short object, of addresses."""
         values = value.split(",") if isinstance(value, str) else value
+        values = list(values.values()) if isinstance(values, dict) else values
         return tuple(filter(None, map(host_address, values))) if isinstance(values, list) else ()
+
+    @field_validator("cpu", "ram", "disk", "location_id", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        """Take what is no number as not known: only an import needs these."""
+        return value if str(value).isdecimal() else 0
 
     @field_validator("image", mode="before")
     @classmethod

@@ -52,15 +52,6 @@ class Presence:
                 return None
             raise
 
-    def secondary_addresses(self, service_id: int) -> list[str] | None:
-        """List the addresses beside the main one, None when it is gone; raises NOT_SHOWN."""
-        try:
-            return self._client.secondary_addresses(service_id)
-        except UnknownService:
-            if self.server(service_id) is None:
-                return None
-            raise
-
     def require_reach(self) -> None:
         """Raise NOT_SHOWN if the key has shown no server of the journal, although it has some."""
         servers = [row for row in self._servers() if row.closed_at is None and row.outcome]
@@ -76,12 +67,21 @@ class Presence:
             raise NOT_SHOWN(service_id=service_id, name=name)
 
     def _reaches(self, outcome: str | None, account: str) -> bool:
-        """Return whether the key has shown a server, or another one of its account."""
-        if account and account in self._seen.values():
-            return True
+        """Return whether the key has shown a server, or another one of its account.
+
+        Where the account is not known, it is the only one of the ledger, or none is.
+        """
         rows = self._servers()
-        ours = {row.outcome for row in rows if not account or row.account in ("", account)}
-        return any(str(seen) in ours | {outcome} for seen in self._seen)
+        accounts = {row.account for row in rows if row.account}
+        if not account and len(accounts) == 1:
+            [account] = accounts
+        ours = {row.outcome for row in rows if row.account == account}
+        return any(
+            str(service_id) == outcome
+            or (bool(account) and shown == account)
+            or (not shown and str(service_id) in ours)
+            for service_id, shown in self._seen.items()
+        )
 
     def _servers(self) -> list[Intent]:
         return [row for row in self._journal.ledger() if "/" not in row.key]

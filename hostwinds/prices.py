@@ -64,7 +64,7 @@ def _offer(line: Mapping[str, Any], cycle: str) -> Offer:
         raise OddLine("it is a custom plan")
     if cycle not in MONTHS:
         raise OddLine(f"it has no {cycle} price")
-    cents = _number(line, cycle)[0] * 100 / MONTHS[cycle]
+    cents = _without_size(line, cycle) * 100 / MONTHS[cycle]
     if cents <= 0:
         raise OddLine(f"{cycle} is {_short(line.get(cycle))}")
     return Offer(
@@ -83,10 +83,17 @@ def _megabytes(line: Mapping[str, Any], key: str) -> int:
 
 
 def _whole(line: Mapping[str, Any], key: str) -> int:
-    number, _ = _number(line, key)
+    number = _without_size(line, key)
     if number != int(number) or number <= 0:
         raise OddLine(f"{key} is {_short(line.get(key))}")
     return int(number)
+
+
+def _without_size(line: Mapping[str, Any], key: str) -> Decimal:
+    number, unit = _number(line, key)
+    if unit:
+        raise OddLine(f"{key} is {_short(line.get(key))}")
+    return number
 
 
 def _number(line: Mapping[str, Any], key: str) -> tuple[Decimal, str]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hostwinds.client import Client
 from hostwinds.faults import (
     HALF_DONE,
+    NAMED_OTHERWISE,
     NOT_IN_EFFECT,
     PENDING,
     PRICE_NOT_AGREED,
@@ -26,7 +27,7 @@ from hostwinds.faults import (
 )
 from hostwinds.firewall import Needs, find
 from hostwinds.journal.port import Intent, Journal, address_key, close_server
-from hostwinds.models import Instance
+from hostwinds.models import Instance, public_address
 from hostwinds.numbers import number
 from hostwinds.presence import Presence
 from hostwinds.prices import Offer, read_prices
@@ -86,7 +87,7 @@ class Buyer:
         journal: Journal,
         deadlines: Deadlines,
         *,
-        tolerance: int = 0,
+        tolerance: float = 0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -116,10 +117,7 @@ class Buyer:
         key, label = address_key(service_id, name), name.rpartition("/")[2]
         intent, new = self._journal.open(key)
         if intent.outcome:
-            current = self.presence.addresses(service_id)
-            if current is None:
-                raise VANISHED(what=f"server {service_id}")
-            if intent.outcome in current:
+            if intent.outcome in self._addresses(service_id):
                 return intent.outcome
             progress(f"{label}: server {service_id} has lost {intent.outcome}")
             self._journal.close(key)
@@ -138,14 +136,33 @@ class Buyer:
                 raise PENDING(name=label, service_id=service_id)
             self._pause(self._deadlines.poll)
 
-    def _candidates(self, service_id: int) -> list[str]:
-        """List the further addresses of a server that no request has and no other server."""
-        secondary = self.presence.secondary_addresses(service_id)
-        if secondary is None:
+    def main_address(self, server: Instance, known: str) -> str:
+        """Return the main address of a server.
+
+        The known one stays it where a person has made an adopted one the main address: the server
+        has both, and mail leaves by either.
+        """
+        is_adopted = server.main_ip in self._journal.adopted(str(server.service_id))
+        keeps = is_adopted and known in self._addresses(server.service_id)
+        return known if keeps else server.main_ip
+
+    def _addresses(self, service_id: int) -> list[str]:
+        addresses = self.presence.addresses(service_id)
+        if addresses is None:
             raise VANISHED(what=f"server {service_id}")
+        return addresses
+
+    def _candidates(self, service_id: int) -> list[str]:
+        """List the further addresses of a server that no request has and no other server.
+
+        None while it has no main address, or an adopted one: which one is the former main address
+        is not known here.
+        """
+        addresses = [ip for ip in self._addresses(service_id) if public_address(ip)]
         adopted = self._journal.adopted(str(service_id))
-        free = [address for address in secondary if address not in adopted]
-        if not free:
+        main = self._client.instance(service_id).main_ip
+        free = [address for address in addresses if address not in (main, *adopted)]
+        if not free or not main or main in adopted:
             return []
         others = [server for server in self.presence.listed() if server.service_id != service_id]
         taken = {address for other in others for address in (other.main_ip, *other.addresses)}
@@ -162,6 +179,7 @@ class Buyer:
         requested = False
         while (server := self.presence.server(service_id)) is not None:
             if not requested:
+                _require_name(server, name)
                 if server.locked:
                     raise SERVER_LOCKED(service_id=service_id, name=server.name)
                 self._client.terminate(service_id)
@@ -248,7 +266,7 @@ class Buyer:
         return agreed
 
     def _ceiling(self, agreed: int) -> int:
-        return agreed * (100 + self._tolerance) // 100
+        return int(agreed * (100 + self._tolerance) // 100)
 
     def _wait_until_listed(self, intent: Intent, progress: Progress) -> Instance:
         """Wait until the instance is listed, whatever the order answered."""
@@ -256,6 +274,7 @@ class Buyer:
             server = self.presence.server(int(intent.outcome))
             if server is None:
                 raise VANISHED(what=f"server {intent.outcome} ({intent.key})")
+            _require_name(server, intent.key)
             return server
         deadline = intent.opened_at + timedelta(seconds=self._deadlines.provisioning)
         while True:
@@ -291,6 +310,12 @@ class Buyer:
                 raise VANISHED(what=f"server {instance.service_id} ({instance.name})")
             instance = current
         return instance
+
+
+def _require_name(server: Instance, name: str) -> None:
+    """Raise NAMED_OTHERWISE for a server that is not marked as ours: its number may be wrong."""
+    if server.name != name:
+        raise NAMED_OTHERWISE(service_id=server.service_id, label=server.name, name=name)
 
 
 def usd(cents: int) -> str:

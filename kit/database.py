@@ -35,6 +35,12 @@ def connection_options(application: str, **session: str) -> dict[str, Any]:
     return options
 
 
+def is_pooled(connection: Any) -> bool:
+    """Return whether a connection (psycopg) goes through a pooler, which may change its session."""
+    row = connection.execute("select pg_backend_pid()").fetchone()
+    return bool(row[0] != connection.info.backend_pid)
+
+
 class Role(StrEnum):
     """The database logins of an installation; row policies and privileges differ by role."""
 

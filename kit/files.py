@@ -16,6 +16,15 @@ PRIVATE = 0o600
 READABLE, EXECUTABLE = 0o644, 0o755
 
 
+def protect_new() -> None:
+    """Let nobody else write to what this process and its children create from now on.
+
+    Files with secrets have modes of their own; a generous umask would open programs and directories
+    that root uses.
+    """
+    os.umask(os.umask(0o077) | 0o022)
+
+
 def write(path: Path, content: str | bytes, *, mode: int = READABLE) -> None:
     """Write a file, or replace it in one step."""
     with _temporary_file(path, content, mode) as temporary:

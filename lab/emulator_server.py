@@ -33,7 +33,7 @@ def serve(app: ASGIApp, listener: socket.socket | None = None) -> RunningServer:
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     # asyncio sets this only on sockets with an explicit protocol; else a response takes 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    host, port = listener.getsockname()
+    host, port, *_ = listener.getsockname()
     config = uvicorn.Config(
         app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, access_log=False
     )
@@ -42,4 +42,5 @@ def serve(app: ASGIApp, listener: socket.socket | None = None) -> RunningServer:
         target=server.run, kwargs={"sockets": [listener]}, name=f"emulator-{port}", daemon=True
     )
     thread.start()
-    return RunningServer(f"http://{host}:{port}", server, thread)
+    name = f"[{host}]" if ":" in host else host
+    return RunningServer(f"http://{name}:{port}", server, thread)

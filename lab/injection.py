@@ -18,9 +18,11 @@ class Injection:
         self._lock = threading.Lock()
 
     def inject(self, name: str, times: int = 1) -> None:
-        """Let the next `times` requests fail this way; raises ValueError for other names."""
+        """Let the next `times` requests fail this way; raises ValueError for other values."""
         if name not in self._names:
             raise ValueError(f"{name} is not a fault; use one of: {', '.join(self._names)}")
+        if not isinstance(times, int) or times == 0 or times < -1:
+            raise ValueError("times is a number of requests, or -1")
         with self._lock:
             self._pending[name] = times
 
@@ -47,7 +49,7 @@ class Injection:
         if request.method == "POST":
             body = await request.json()
             try:
-                self.inject(body["fault"], body.get("times", 1))
+                self.inject(str(body.get("fault")), body.get("times", 1))
             except ValueError as unknown:
                 return JSONResponse({"error": str(unknown)}, 400)
         elif request.method == "DELETE":

@@ -75,10 +75,14 @@ class MemoryNameserver:
         """Tell whether the zone is delegated to us."""
         return zone in self.delegated
 
+    def undelegate(self, zone: str) -> None:
+        """Remove the delegation."""
+        self.delegated.discard(zone)
+
     def delete_zone(self, zone: str) -> None:
         """Remove a zone."""
         self.zones.pop(zone, None)
-        self.delegated.discard(zone)
+        self.undelegate(zone)
 
     def replace(self, zone: str, name: str, kind: str, ttl: int, rdata: Sequence[str]) -> None:
         """Record an RRset."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from hostwinds.journal import Journal
 from kit.faults import Fault
 from lab.hostwinds.account import HostwindsAccount
-from lab.hostwinds.agenda import ProviderError
+from lab.hostwinds.errors import ProviderError
 
 PAUSE_SECONDS = 0.3
 """Between two checks of the open requests."""
@@ -59,7 +59,7 @@ class PortalOperator:
     def _free(self, service: int) -> int:
         """Count the secondary addresses of a server that no request has adopted yet."""
         try:
-            further = self._account.server(None, service).further
+            further = self._account.owned(service).further
         except ProviderError:
             return 1 << 16  # the server is gone: nothing is bought for it
         adopted = self._journal().adopted(str(service))

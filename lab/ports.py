@@ -60,6 +60,9 @@ class Nameserver(Protocol):
     def is_delegated(self, zone: str) -> bool:
         """Tell whether the zone is delegated to us."""
 
+    def undelegate(self, zone: str) -> None:
+        """Remove the delegation of the zone."""
+
     def delete_zone(self, zone: str) -> None:
         """Stop serving a zone and remove its delegation."""
 

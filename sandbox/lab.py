@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import httpx2
 import typer
 
 from cli.faults import USAGE
+from cli.options import real_number, whole_number
 from cli.output import (
     Format,
     OutputOption,
@@ -166,9 +168,13 @@ def inbox(
 def fault(
     part: Annotated[str, typer.Argument(help="hostwinds, cloudflare or dns")],
     name: Annotated[str, typer.Argument(help="for instance lost_answer; `clear` ends all")],
-    times: Annotated[int, typer.Option(help="for how many requests; -1: until cleared")] = 1,
+    times: Annotated[
+        int, typer.Option(parser=whole_number, help="for how many requests; -1: until cleared")
+    ] = 1,
     zone: Annotated[str | None, typer.Option(help="of dns: the zone that is in trouble")] = None,
-    seconds: Annotated[float, typer.Option(help="of dns: how late changes are served")] = 0,
+    seconds: Annotated[
+        float, typer.Option(parser=real_number, help="of dns: how late changes are served")
+    ] = 0,
     output: OutputOption = Format.JSON,
 ) -> None:
     """Make a provider's emulator, or the name servers, fail."""
@@ -181,6 +187,10 @@ def fault(
         urls["dns"] = f"{lab.cloudflare_url}/_lab/dns"
     if part not in urls:
         raise USAGE(mistake=f"{part} is not in this lab", remedy=f"use {' or '.join(urls)}")
+    if part != "dns" and (zone or seconds):
+        raise USAGE(mistake=f"{part} has no zone and no seconds", remedy="use `--times`")
+    if not math.isfinite(seconds):
+        raise USAGE(mistake=f"{seconds} is no number of seconds", remedy="give one such as 60")
     body: dict[str, object] = {"fault": name, "times": times}
     if part == "dns":
         body = {"fault": name, "seconds": seconds} | ({"zone": zone} if zone else {})
@@ -188,7 +198,8 @@ def fault(
         _request("DELETE", urls[part]) if name == "clear" else _request("POST", urls[part], body)
     )
     if response.is_error:
-        raise USAGE(mistake=response.json()["error"], remedy="use one of the names above")
+        remedy = "see `penguin lab fault --help`"
+        raise USAGE(mistake=response.json()["error"], remedy=remedy)
     print_document(response.json(), output)
 
 
@@ -198,7 +209,9 @@ def portal(
         bool | None,
         typer.Option("--automatic/--manual", help="buy what tenants wait for, or not"),
     ] = None,
-    server: Annotated[int | None, typer.Option(help="buy one address for this server")] = None,
+    server: Annotated[
+        int | None, typer.Option(parser=whole_number, help="buy one address for this server")
+    ] = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List servers and buy addresses, as a person does in the provider's portal."""
@@ -217,7 +230,9 @@ def portal(
 @app.command()
 def profile(
     name: Annotated[str | None, typer.Argument(help="make or change the profile")] = None,
-    port: Annotated[list[int] | None, typer.Option(help="TCP port that it lets in")] = None,
+    port: Annotated[
+        list[int] | None, typer.Option(parser=whole_number, help="TCP port that it lets in")
+    ] = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List firewall profiles, or make one, as a person does in the provider's portal."""
@@ -241,19 +256,24 @@ def _lets_in(profile: dict[str, Any]) -> str:
 @zone_app.command("add")
 def zone_add(
     name: Annotated[str, typer.Argument(help="for instance acme.example")],
+    enterprise: Annotated[
+        bool, typer.Option("--enterprise", help="on the plan that takes a subdomain as a zone")
+    ] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Add a zone to the Cloudflare account and point its delegation there."""
-    add_zone(required(local.lab_dir()), name)
+    add_zone(required(local.lab_dir()), name, enterprise=enterprise)
     result = {"kind": "zone", "name": name, "outcome": "delegated"}
     print_result(f"{name} is delegated", result, output)
 
 
-def add_zone(lab: RunningLab, name: str) -> None:
+def add_zone(lab: RunningLab, name: str, *, enterprise: bool = False) -> None:
     """Add a zone and delegate it; an existing zone is only delegated."""
-    response = _request("POST", f"{lab.cloudflare_url}/_lab/zones", {"name": name})
+    body = {"name": name, "enterprise": enterprise}
+    response = _request("POST", f"{lab.cloudflare_url}/_lab/zones", body)
     if response.is_error:
-        raise USAGE(mistake=response.json()["error"], remedy="give a full domain name")
+        remedy = "give a registered domain, or add `--enterprise` for a subdomain"
+        raise USAGE(mistake=response.json()["error"], remedy=remedy)
 
 
 def _request(method: str, url: str, document: dict[str, Any] | None = None) -> httpx2.Response:

@@ -17,9 +17,10 @@ import httpx2
 from blueprint.platform import FIREWALL_PROFILE
 from blueprint.render import INBOUND
 from cli.connection import SERVE, serving
+from cli.settings import SETTINGS_FILE
 from composition import marks
 from composition.embedded import DATABASE, servers, stop_servers
-from composition.settings import SETTINGS_FILE, Settings
+from composition.settings import Settings
 from controlplane.ansible.private_directory import clear_abandoned, default_root
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher

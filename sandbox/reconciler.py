@@ -9,12 +9,14 @@ import asyncio
 from collections.abc import Sequence
 
 from composition.heartbeat import Progress
-from composition.parts.reconciler import engine, reconcile
+from composition.parts.reconciler import engine, environment, reconcile
 from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import ROWS
 from composition.process import start
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import TENANT, unknown
+from controlplane.hostwinds.firewall_look import FirewallLook
+from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
 from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.dns import Dns
@@ -51,7 +53,12 @@ def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
     """Return the phases up to `dns`, and a stand-in for each of the others."""
     real: list[AnyPhase] = [
         Keys(),
-        Cloud(engine(settings), deadline=settings.reconciler.cloud_deadline),
+        Cloud(
+            engine(settings),
+            HostwindsServers(environment(settings)),
+            firewall=FirewallLook(environment(settings)),
+            deadline=settings.reconciler.cloud_deadline,
+        ),
         Dns(RecordedVerifier(), FailureThreshold()),
     ]
     names = {phase.row.name for phase in real}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
@@ -48,9 +49,10 @@ class RecordedVerifier:
         *,
         authority: str,
         logins: Mapping[str, Login],
+        unchanged_for: timedelta,
     ) -> Sequence[Finding]:
         """Report each address as not reachable."""
-        del state, authority, logins
+        del state, authority, logins, unchanged_for
         fault = UNCLEAR(port="every port", reason="hosts cannot be reached from this machine")
         return [
             Finding.of(f"address/{address.name}", "smtp.banner", fault, checked=False)

@@ -1,4 +1,4 @@
-"""The sender as a process: migrator, reaper, heart-beat and lanes until somebody says stop.
+"""The sender as a process: migrator, reaper, heart-beat and lanes until it is stopped.
 
 PostgreSQL or Redis going away stops nothing for good: each loop logs it, waits and looks again.
 """

@@ -1,7 +1,7 @@
 """Hands a mail over by SMTP to the chosen egress address, and says exactly what is known after.
 
 The one question that matters is whether the mail may be tried again: a refusal or a failure before
-DATA says yes, a lost connection from DATA on says nobody knows.
+DATA says yes, a lost connection from DATA on leaves it unknown.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class Pool:
 
 @lru_cache(maxsize=1000)
 def _context(ca_pem: str) -> ssl.SSLContext:
-    """Trust the control plane's CA and nobody else."""
+    """Trust the control plane's CA only."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata=ca_pem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -39,6 +39,8 @@ class SendingAddress(_Frozen):
     """The control plane's CA certificate: the only one trusted for this address."""
     ready: bool = True
     """False holds the address back: its PTR, TLS or relay test has not passed."""
+    warmup_started: date | None = None
+    """First UTC day on which this IP was ready; None: it never was."""
 
 
 class SendingDomain(_Frozen):
@@ -75,6 +77,10 @@ class DirectoryEntry(_Frozen):
     warmup: Warmup = Warmup.STANDARD
     warmup_started: date
     """First UTC day of the warm-up."""
+
+    def warmup_start_of(self, address: SendingAddress) -> date:
+        """Return the first day of an address's warm-up: a later one than the tenant's, if new."""
+        return max(address.warmup_started or self.warmup_started, self.warmup_started)
 
     def mailbox_of(self, address: str) -> SendingMailbox | None:
         """Return the mailbox that an address sends as; None: it may not send."""
@@ -133,6 +139,18 @@ async def publish(
         },
     )
     return done.first() is not None
+
+
+async def hold_back(connection: Connection, *, tenant_id: UUID, addresses: Collection[str]) -> None:
+    """Let nothing be sent from some of a tenant's addresses until the next publication."""
+    entry = await find(connection, tenant_id=tenant_id) if addresses else None
+    if entry is not None:
+        held = tuple(
+            address.model_copy(update={"ready": address.ready and address.name not in addresses})
+            for address in entry.addresses
+        )
+        held_entry = entry.model_copy(update={"addresses": held})
+        await publish(connection, tenant_id=tenant_id, entry=held_entry)
 
 
 async def find(connection: Connection, *, tenant_id: UUID) -> DirectoryEntry | None:

@@ -18,7 +18,7 @@ SIGNED = (
     "in-reply-to", "references",
 )  # fmt: skip
 OVERSIGNED = (*SIGNED, "cc", "sender")
-"""Named once more than they occur, so that nobody can add a second one behind the signature."""
+"""Named once more than they occur, so that no second one can be added behind the signature."""
 SPACES = re.compile(rb"[ \t]+")
 FOLD = re.compile(rb"\r\n(?=[ \t])")
 LINE = 72

@@ -1,6 +1,6 @@
 """A claimed message in PostgreSQL: every step is written under its token, or not at all.
 
-Who claims a message anew raises its token, so what a slow worker still writes then changes nothing.
+Each claim raises the message's token, so that what a slow worker writes later changes nothing.
 Each step leaves its row in the trail, within the same transaction.
 """
 
@@ -72,7 +72,7 @@ class Jobs:
     clock: Clock
 
     async def take(self, element: Element) -> Job | None:
-        """Take a claimed job in hand; None when it is settled, or claimed anew."""
+        """Take a claimed job in hand; None when it is settled, or claimed again."""
         async with self.engine.begin() as connection:
             found = await connection.execute(
                 SQL.take,

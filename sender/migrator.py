@@ -40,7 +40,7 @@ class Migrator:
         self._lease = timedelta(seconds=lease)
 
     async def migrate(self) -> int:
-        """Claim a batch of due jobs, commit, push. A crash in between is mended by `reap`.
+        """Claim a batch of due jobs, commit, push. After a crash in between `reap` pushes it again.
 
         What waits in Redis is bounded: the order of priorities is kept in PostgreSQL.
         """
@@ -49,7 +49,7 @@ class Migrator:
         return await self._claim(SQL.claim_due, "migrated", "claimed for a worker")
 
     async def reap(self) -> int:
-        """Push again what was lost from Redis, give up what is too old, mark what nobody knows."""
+        """Push again what was lost from Redis, give up what is too old, mark unknown outcomes."""
         await self._abandon()
         await self._expire()
         await self._lists.recover()

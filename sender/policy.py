@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from blueprint.warmup import ADDRESS, MAILBOX
@@ -21,7 +21,7 @@ from sender.directory import (
 from sender.schemas import OutgoingMessage, Stop, StopScope
 
 LOOK_AGAIN = timedelta(seconds=30)
-"""How soon a message is looked at again that waits for somebody to change something."""
+"""How soon a message is looked at again that waits for a change."""
 LOOK_AGAIN_AT_LAST = timedelta(minutes=15)
 PATIENCE = 4
 """It is looked at again after this part of the time that it has waited: a big campaign of a tenant
@@ -106,9 +106,9 @@ def decide(
     return _route(snapshot, entry, domain, mailbox, now, again)
 
 
-def warmup_day(entry: DirectoryEntry, now: datetime) -> int:
-    """Return which day of the warm-up it is: 1 on the first, 0 or less before it."""
-    return (now.astimezone(UTC).date() - entry.warmup_started).days + 1
+def warmup_day(started: date, now: datetime) -> int:
+    """Return which day of a warm-up it is: 1 on the first, 0 or less before it."""
+    return (now.astimezone(UTC).date() - started).days + 1
 
 
 def _route(
@@ -131,12 +131,14 @@ def _route(
             return _later(again, "stopped", held.sentence)
         waiting = home.name if home is not None else "every address"
         return _later(again, "address_not_ready", f"{waiting} is not ready to send")
-    cap = ADDRESS[entry.warmup].cap(warmup_day(entry, now))
-    free = [address for address in usable if snapshot.address_used.get(address.ip, 0) < cap]
+    caps = {
+        address.name: ADDRESS[entry.warmup].cap(warmup_day(entry.warmup_start_of(address), now))
+        for address in usable
+    }
+    free = [a for a in usable if snapshot.address_used.get(a.ip, 0) < caps[a.name]]
     if not free:
-        return _tomorrow(
-            now, "warmup_cap_reached", f"every address has reached its cap of {cap} a day"
-        )
+        words = f"every address has reached its cap of at most {max(caps.values())} a day"
+        return _tomorrow(now, "warmup_cap_reached", words)
     chosen = home if home is not None and home in free else _next_in_turn(free, snapshot)
     return Decision(
         verdict=Verdict.NOW,
@@ -146,7 +148,7 @@ def _route(
             tenant=entry.tenant,
             address=chosen,
             domain=domain,
-            address_cap=cap,
+            address_cap=caps[chosen.name],
             mailbox=mailbox,
             settles_home=home is None,
             known=tuple(address.name for address in entry.addresses),
@@ -162,7 +164,8 @@ def _next_in_turn(free: list[SendingAddress], snapshot: Snapshot) -> SendingAddr
 
 def _warmed(mailbox: SendingMailbox, entry: DirectoryEntry, now: datetime) -> SendingMailbox:
     """Return a mailbox with the cap of today: its own, or that of its warm-up."""
-    cap = min(MAILBOX[entry.warmup].cap(warmup_day(entry, now)), mailbox.daily_cap)
+    day = warmup_day(entry.warmup_started, now)
+    cap = min(MAILBOX[entry.warmup].cap(day), mailbox.daily_cap)
     return mailbox.model_copy(update={"daily_cap": cap})
 
 
@@ -185,7 +188,7 @@ def _later(again: datetime, reason: str, message: str) -> Decision:
 
 
 def _tomorrow(now: datetime, reason: str, message: str) -> Decision:
-    """Wait for the next UTC day, when the counters begin anew."""
+    """Wait for the next UTC day, when the counters begin at zero."""
     tomorrow = now.astimezone(UTC).date() + timedelta(days=1)
     return Decision(
         Verdict.LATER, reason, message, until=datetime.combine(tomorrow, time(), tzinfo=UTC)

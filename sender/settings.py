@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from blueprint.fields import Count, Real
+
 
 class SenderSettings(BaseSettings):
     """What `sender.daemon.run` needs. Times are in seconds."""
@@ -26,19 +28,19 @@ class SenderSettings(BaseSettings):
     """Role to act as after the login, for a login that is only a member of it."""
     helo: str | None = None
     """What the sender calls itself towards our hosts; the machine's name when None."""
-    lanes: int = Field(default=8, ge=1, le=256)
+    lanes: Count = Field(default=8, ge=1, le=256)
     """Messages that are handled at the same time."""
-    batch: int = Field(default=100, ge=1, le=10_000)
-    poll: float = Field(default=0.2, gt=0)
+    batch: Count = Field(default=100, ge=1, le=10_000)
+    poll: Real = Field(default=0.2, gt=0)
     """Longest wait of an idle loop before it looks again."""
-    lease: float = Field(default=60, ge=0.1)
+    lease: Real = Field(default=60, ge=0.1)
     """How long a push to Redis, or a silent worker in a hand-over, is believed in."""
-    connect_timeout: float = Field(default=20, gt=0)
-    answer_timeout: float = Field(default=600, gt=0)
+    connect_timeout: Real = Field(default=20, gt=0)
+    answer_timeout: Real = Field(default=600, gt=0)
     """After the final dot (RFC 5321 4.5.3.2.6); shorter ones manufacture `unknown`."""
-    keep_alive: float = Field(default=30, ge=0)
+    keep_alive: Real = Field(default=30, ge=0)
     """How long an idle connection to an address is kept."""
-    max_attempts: int = Field(default=300, ge=1)
+    max_attempts: Count = Field(default=300, ge=1)
     """More than fit into a message's 48 hours: by default it is time that gives a message up."""
-    grace: float = Field(default=30, ge=0)
+    grace: Real = Field(default=30, ge=0)
     """How long a stop waits for hand-overs to end."""

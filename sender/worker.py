@@ -1,7 +1,7 @@
 """Takes one job at a time from Redis to its outcome; every step is checked in PostgreSQL first.
 
-`handing_over` is committed before the SMTP dialogue begins, with the connection already open, so
-that the moment in which a crash leaves nobody knowing is as short as the dialogue itself.
+`handing_over` is committed before the SMTP dialogue begins, with the connection already open: a
+crash leaves the outcome unknown only during the dialogue itself.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Worker:
     async def _handle(self, element: Element) -> None:
         job = await self.jobs.take(element)
         if job is None:
-            return  # settled by somebody else, or claimed anew under another token
+            return  # settled by another worker, or claimed again under another token
         try:
             await self._carry(job)
         except AWAY:
@@ -160,7 +160,7 @@ class Worker:
         try:
             await self._hand_over(job, reason, route, session, mail)
         except BaseException:
-            session.client.close()  # nobody knows how far its dialogue went
+            session.client.close()  # how far its dialogue went is unknown
             raise
 
     async def _hand_over(
@@ -170,11 +170,9 @@ class Worker:
         try:
             attempt = await self.jobs.begin(job, reason, route, return_path)
         except AWAY:
-            # Whether that was committed nobody knows; that nothing was said to the host we do.
-            attempt, words = (
-                job.attempts + 1,
-                "the database did not answer, nothing was sent",
-            )
+            # Whether that was committed is unknown; that nothing was sent is known.
+            attempt = job.attempts + 1
+            words = "the database did not answer, nothing was sent"
             outcome = Outcome(Result.REFUSED, "database_lost", words)
         else:
             if attempt is None:

@@ -2,7 +2,14 @@
 
 import pulumi
 
-from stacks.program import run
-from stacks.source import blueprint_of
+from stacks.program import declare, run
+from stacks.source import blueprint_of, refuse_configured_provider
 
-run(lambda: blueprint_of(pulumi.Config("penguin"), pulumi.get_stack()))
+
+def by_hand() -> None:
+    """Declare the tenant of this stack."""
+    refuse_configured_provider(pulumi.Config("cloudflare"))
+    declare(blueprint_of(pulumi.Config("penguin"), pulumi.get_stack()))
+
+
+run(by_hand)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from blueprint.document import Record, RecordType
 from kit.faults import Fault
 from stacks.cloudflare_api import Live
-from stacks.faults import ALIAS_IN_THE_WAY, DELEGATED_AWAY, EMAIL_ROUTING, FOREIGN_RECORD
+from stacks.faults import (
+    ALIAS_IN_THE_WAY,
+    DELEGATED_AWAY,
+    EMAIL_ROUTING,
+    FOREIGN_RECORD,
+    RECORD_QUOTA,
+)
 from stacks.zones import Zone, list_records
 
-EXCLUSIVE_TAGS = ("v=spf1", "v=dkim1", "v=dmarc1")
-"""A name must not have two TXT records that begin with the same tag."""
+VERSION = re.compile(r"v=(spf1|dmarc1)(?=[\s;]|$)", re.IGNORECASE)
+"""Begins a TXT record of which a name must have only one."""
 ADDRESSES = ("A", "AAAA", "CNAME")
-"""Types of which Cloudflare keeps no CNAME beside another."""
+"""Types that say where a name leads; Cloudflare keeps no CNAME beside another of these."""
 
 
 def adoptions(
@@ -26,14 +33,20 @@ def adoptions(
     """Return record key to import id (`<zone id>/<record id>`) for marked records not in the state.
 
     `records` are those of one zone; `in_state` are the record keys of the state. A zone
-    whose records are all in the state is not listed. Raises the fault of a record in the way.
+    whose records are all in the state is not listed. Raises the fault of a record in the way, or
+    of a zone that has no room for those that are missing.
     """
     missing = [record for record in records if record.key not in in_state]
     live = list(live_records(zone.id)) if missing else []
     existing = ((record, _existing(record, live, zone.name)) for record in missing)
-    return {
+    found = {
         record.key: f"{zone.id}/{match['id']}" for record, match in existing if match is not None
     }
+    more = len(missing) - len(found)
+    if zone.quota is not None and len(live) + more > zone.quota:
+        count = f"{zone.name} has {len(live)} of {zone.quota} records"
+        raise RECORD_QUOTA(reason=f"{count}, and {more} more are needed")
+    return found
 
 
 def _existing(record: Record, live: Iterable[Live], apex: str) -> Live | None:
@@ -61,34 +74,50 @@ def _fault(record: Record, other: Live, apex: str) -> Fault | None:
     if (other.get("meta") or {}).get("read_only"):
         return EMAIL_ROUTING(**shown)
     if other["type"] == "CNAME" and record.type not in ADDRESSES:
-        return ALIAS_IN_THE_WAY(**shown)
+        return ALIAS_IN_THE_WAY(**shown, remedy=_remedy_of_alias(record))
     return FOREIGN_RECORD(**shown, remedy=_remedy(record))
 
 
 def _remedy(record: Record) -> str:
     """Return what an owner can do without losing what uses the record."""
-    hand_over = f"hand it over by setting its comment to {record.comment} (it is overwritten then)"
     if record.type in ADDRESSES:
         return "move that record to another name at Cloudflare, or rename the host in the file"
-    if record.type is RecordType.MX:
-        return f"remove it when mail for {record.name} shall arrive here, or {hand_over}"
-    return f"merge its text into what is needed and remove it, or {hand_over}"
+    return (
+        f"{_keeping(record)}remove it, or hand it over by setting its comment to {record.comment} "
+        "(it is overwritten then)"
+    )
+
+
+def _remedy_of_alias(record: Record) -> str:
+    """Return what to do with a CNAME; that of a domain's own name usually leads to a website."""
+    if record.name == record.domain:
+        return "turn its proxy on at Cloudflare, or replace it by address records of its target"
+    return f"{_keeping(record)}remove it at Cloudflare"
+
+
+def _keeping(record: Record) -> str:
+    return f"to keep it, set `dns: manual` for {record.domain}, or " if record.domain else ""
 
 
 def _conflicts(record: Record, other: Live, apex: str) -> bool:
     kind = other["type"]
     if record.type in ADDRESSES:
-        return kind in ADDRESSES and ("CNAME" in (kind, record.type) or kind == record.type)
+        return kind in ADDRESSES  # an AAAA of somebody else would lead mail to his host
     if kind == "CNAME":
         return _hides_its_name(other, apex)
     if kind != record.type:
         return False
     if record.type is not RecordType.TXT:
         return True
+    if "._domainkey." in record.name:
+        return True  # a selector has one key, which need not begin with its version
     theirs, ours = _text(other.get("content")), _text(record.content)
-    return theirs == ours or any(
-        theirs.lower().startswith(tag) and ours.lower().startswith(tag) for tag in EXCLUSIVE_TAGS
-    )
+    return theirs == ours or (_version(theirs) == _version(ours) != "")
+
+
+def _version(text: str) -> str:
+    match = VERSION.match(text)
+    return match[0].lower() if match else ""
 
 
 def _hides_its_name(alias: Live, apex: str) -> bool:

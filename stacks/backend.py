@@ -21,9 +21,9 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from kit.database import connection_options
+from kit.database import connection_options, is_pooled
 from kit.queries import Queries
-from stacks.faults import STATE_UNREACHABLE
+from stacks.faults import STATE_POOLED, STATE_UNREACHABLE
 
 SQL = Queries(__file__, sql.SQL)
 PROJECT = "penguin"
@@ -60,7 +60,7 @@ class Lock:
 
 
 class Stacks:
-    """The stacks of a backend. Every method may raise STATE_UNREACHABLE."""
+    """The stacks of a backend. Every method may raise STATE_UNREACHABLE or STATE_POOLED."""
 
     def __init__(self, url: str) -> None:
         scheme = urlsplit(url).scheme
@@ -159,6 +159,8 @@ class _Rows:
         query = dict(parse_qsl(parts.query))
         self._prefix = parts.path.strip("/") + "/"
         self._table = sql.Identifier(query.pop("table", "pulumi_state"))
+        # An option of the engine's driver only.
+        self._is_safe_in_a_pool = query.pop("binary_parameters", "") == "yes"
         self._dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
 
     def read(self, key: str) -> bytes | None:
@@ -179,8 +181,10 @@ class _Rows:
     def _run(self, query: sql.SQL, **values: Any) -> list[tuple[Any, ...]]:
         try:
             with psycopg.connect(self._dsn, **CONNECTION) as connection:
+                if not self._is_safe_in_a_pool and is_pooled(connection):
+                    raise STATE_POOLED()
                 return connection.execute(query.format(table=self._table), values).fetchall()
         except psycopg.errors.UndefinedTable:  # no engine has written yet
             return []
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
             raise STATE_UNREACHABLE(reason=str(error).strip()) from None

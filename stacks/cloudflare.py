@@ -8,21 +8,14 @@ works.
 
 from __future__ import annotations
 
-import sys
 import warnings
-from importlib.util import find_spec, module_from_spec
 
-PACKAGE = "pulumi_cloudflare"
+from kit.packages import unexecuted
 
-spec = None if PACKAGE in sys.modules else find_spec(PACKAGE)
-if spec is not None:
-    sys.modules[PACKAGE] = module_from_spec(spec)
-with warnings.catch_warnings():
+with unexecuted("pulumi_cloudflare"), warnings.catch_warnings():
     warnings.simplefilter("ignore")  # about its own generated code
     from pulumi_cloudflare import _utilities
     from pulumi_cloudflare.dns_record import DnsRecord
-if spec is not None:
-    del sys.modules[PACKAGE]
 
 VERSION: str = _utilities.get_version()  # type: ignore[no-untyped-call]
 

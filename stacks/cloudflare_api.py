@@ -17,23 +17,23 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
+from kit.cloudflare import BASE, Answer
 from kit.faults import Fault
 from kit.web import without_redirects
 from stacks.faults import (
     CLOUDFLARE_ERROR,
+    CLOUDFLARE_GONE,
     CLOUDFLARE_RATE_LIMITED,
     CLOUDFLARE_UNAUTHORIZED,
     CLOUDFLARE_UNREACHABLE,
+    RECORD_QUOTA,
+    RECORD_REFUSED,
 )
 from stacks.requests import reason
 
-API = "https://api.cloudflare.com/client/v4"
 TIMEOUT = 30
 """Seconds for one request."""
 RETRY_SECONDS = 0.5
-TOKEN_CODES = {6003, 6103, 6111, 9103, 9106, 9109, 10000}
-"""Codes of a refusal that concerns the token: missing, malformed, unknown, or without the right."""
-
 Live = Mapping[str, Any]
 """A zone or a record as Cloudflare lists it."""
 
@@ -92,7 +92,7 @@ def _ask(
 
     The provider's own credentials come from the environment.
     """
-    base = (os.environ.get("CLOUDFLARE_BASE_URL") or API).rstrip("/")
+    base = (os.environ.get("CLOUDFLARE_BASE_URL") or BASE).rstrip("/")
     token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
     try:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
@@ -108,30 +108,28 @@ def _ask(
             status, content = error.code, error.read()
     except (OSError, HTTPException, ValueError) as error:
         raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None
-    document = _document(content)
-    if status < 300 and document.get("success") is True:
-        return document
-    raise _refused(status, document, target)
+    answer = Answer.of(status, content)
+    if answer.is_granted:
+        return answer.document
+    raise _refused(answer, target, is_write=body is not None)
 
 
-def _refused(status: int, document: Mapping[str, Any], target: str) -> Fault:
-    codes = {error.get("code") for error in document.get("errors") or () if isinstance(error, dict)}
+def _refused(answer: Answer, target: str, *, is_write: bool) -> Fault:
+    status, codes = answer.status, answer.codes
     if status == 429 or 10100 in codes:
         return CLOUDFLARE_RATE_LIMITED()
-    if status in (401, 403) or (400 <= status < 500 and not TOKEN_CODES.isdisjoint(codes)):
+    if answer.is_gone:
+        return CLOUDFLARE_GONE(path=target)
+    if status in (401, 403) or answer.concerns_token:
         return CLOUDFLARE_UNAUTHORIZED(status=status, path=target)
     shown = " ".join(["HTTP", str(status), *sorted(map(str, codes))])
+    if 81045 in codes:
+        return RECORD_QUOTA(reason=f"{shown} to {target}")
+    if status == 400 and codes and is_write:
+        return RECORD_REFUSED(reason=f"{shown} to {target}")
     return CLOUDFLARE_ERROR(answer=shown, path=target)
 
 
-def _document(content: bytes) -> Mapping[str, Any]:
-    try:
-        document = json.loads(content)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
 def _is_named(entry: object) -> bool:
-    """Return whether an entry of a list is a zone or a record."""
-    return isinstance(entry, dict) and bool(entry.get("id") and entry.get("name"))
+    """Return whether an entry of a list is a zone or a record; each has a type."""
+    return isinstance(entry, dict) and all(entry.get(key) for key in ("id", "name", "type"))

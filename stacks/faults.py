@@ -22,9 +22,18 @@ ZONE_AMBIGUOUS = FAULTS.code(
     "becomes active.",
     example={"zone": "acme.example", "count": 2},
 )
+ZONE_NOT_FULL = FAULTS.code(
+    "dns.zone_not_full",
+    message="zone {zone} is of type {type} at Cloudflare, which does not serve its records",
+    remedy="change it to a full setup at Cloudflare, or set `dns: manual` for its domains",
+    cause="Of a partial zone another provider's servers are asked, and a secondary one copies its "
+    "records from elsewhere. Nothing is written there.",
+    example={"zone": "acme.example", "type": "partial"},
+)
 FOREIGN_RECORD = FAULTS.code(
     "dns.foreign_record",
-    message="{record} in zone {zone} has no mark of this installation and conflicts with {key}",
+    message="{record} in zone {zone} does not have the mark of this tenant, and conflicts with "
+    "{key}",
     remedy="{remedy}",
     cause="A record without our mark has the name that a record of the tenant needs. The zone is "
     "held.",
@@ -32,18 +41,23 @@ FOREIGN_RECORD = FAULTS.code(
         "record": "TXT acme.example",
         "zone": "acme.example",
         "key": "acme.example/SPF",
-        "remedy": "merge its text into what is needed and remove it, or hand it over by setting "
-        "its comment to pm:i3f9a2c:acme:acme.example/SPF (it is overwritten then)",
+        "remedy": "to keep it, set `dns: manual` for acme.example, or remove it, or hand it over "
+        "by setting its comment to pm:i3f9a2c:acme:acme.example/SPF (it is overwritten then)",
     },
 )
 ALIAS_IN_THE_WAY = FAULTS.code(
     "dns.alias_in_the_way",
     message="{record} in zone {zone} hides {key}, which has the same name",
-    remedy="turn its proxy on at Cloudflare, or replace it by address records of the same target",
+    remedy="{remedy}",
     cause="A CNAME below the apex that is DNS only hides the other records of its name. One that "
     "is proxied or at the apex is answered by addresses, and mail beside it works. The zone is "
     "held.",
-    example={"record": "CNAME shop.acme.example", "zone": "acme.example", "key": "shop/MX"},
+    example={
+        "record": "CNAME shop.acme.example",
+        "zone": "acme.example",
+        "key": "shop.acme.example/MX",
+        "remedy": "turn its proxy on at Cloudflare, or replace it by address records of its target",
+    },
 )
 EMAIL_ROUTING = FAULTS.code(
     "dns.email_routing",
@@ -61,6 +75,35 @@ DELEGATED_AWAY = FAULTS.code(
     cause="Cloudflare stores records at or below a delegated name without an error and does not "
     "serve them. The zone is held.",
     example={"cut": "go.acme.example", "zone": "acme.example", "key": "go.acme.example/MX"},
+)
+RECORD_QUOTA = FAULTS.code(
+    "dns.quota",
+    message="the zone's record quota is exhausted: {reason}",
+    remedy="remove records that nothing uses from the zone, or choose a larger plan for it",
+    cause="Cloudflare limits the number of records of a zone by its plan: 200 on a free one (1000 "
+    "if it was made before September 2024), 3500 on a paid one, more by a contract. Nothing is "
+    "bought for a zone that has too little room.",
+    example={"reason": "penguin.example has 195 of 200 records, and 8 more are needed"},
+)
+ZONE_OUT_OF_REACH = FAULTS.code(
+    "dns.zone_out_of_reach",
+    message="the token may not change zone {zone}, where {count} records of this tenant are",
+    remedy="give the token DNS Write and Zone Read for it; if the zone was removed, or you remove "
+    "the records yourself, repeat `penguin delete` or `penguin apply` with --forget-zone {zone}",
+    cause="Records are to be deleted in a zone that the token does not reach any more, or may only "
+    "read. They are left as they are; everything else is deleted, servers too.",
+    example={"zone": "acme.example", "count": 8},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+FORGOTTEN = FAULTS.code(
+    "dns.forgotten",
+    message="records in zones that are gone are taken out of the state: {records}",
+    remedy="run it once more",
+    cause="Their zone was added to Cloudflare again, and is another one now, or a person has "
+    "decided that they are gone. The next run leaves them out; the control plane does that by "
+    "itself.",
+    example={"records": "acme.example/MX, acme.example/SPF"},
 )
 ADOPTED = FAULTS.code(
     "dns.adopted",
@@ -86,6 +129,15 @@ CLOUDFLARE_RATE_LIMITED = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
+CLOUDFLARE_GONE = FAULTS.code(
+    "cloudflare.gone",
+    message="Cloudflare does not know {path}",
+    remedy="wait; it is looked up again",
+    cause="A zone or a record was removed at Cloudflare since it was listed.",
+    example={"path": "/zones/023e105f4ecef8ad9ca31a8372d0c353/dns_records"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
 CLOUDFLARE_ERROR = FAULTS.code(
     "cloudflare.error",
     message="Cloudflare answers {answer} to {path}",
@@ -94,6 +146,13 @@ CLOUDFLARE_ERROR = FAULTS.code(
     example={"answer": "HTTP 500", "path": "/zones?name=acme.example"},
     retryable=True,
     acts=Actor.PROVIDER,
+)
+RECORD_REFUSED = FAULTS.code(
+    "cloudflare.refused",
+    message="Cloudflare refuses a record: {reason}",
+    remedy="change the tenant as the message says, then apply it again",
+    cause="Cloudflare does not accept a record of the blueprint.",
+    example={"reason": "9004 Invalid DNS record (HTTP 400)"},
 )
 CLOUDFLARE_UNREACHABLE = FAULTS.code(
     "cloudflare.unreachable",
@@ -113,12 +172,30 @@ STATE_UNREACHABLE = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+STATE_POOLED = FAULTS.code(
+    "cloud.state_pooled",
+    message="PULUMI_BACKEND_URL goes through a pooler, where the engine can get answers to other "
+    "queries than its own",
+    remedy="add binary_parameters=yes to its query, or name PostgreSQL itself",
+    cause="Pulumi's driver sends a query and its parameters in two steps, between which a pooler "
+    "such as PgBouncer may change the session; with the option, in one.",
+    acts=Actor.OPERATOR,
+)
 NO_SOURCE = FAULTS.code(
     "stack.no_source",
     message="neither penguin:control-plane nor penguin:blueprint is set for this stack",
     remedy='run `eval "$(penguin lab env)"`, or `penguin render` and '
     "`pulumi config set penguin:blueprint PATH`",
     cause="`pulumi up` by hand needs the source of the blueprint.",
+)
+CONFIGURED_PROVIDER = FAULTS.code(
+    "stack.configured_provider",
+    message="the configuration of this stack has {key}",
+    remedy="run `pulumi config rm {key}`, and set CLOUDFLARE_BASE_URL and CLOUDFLARE_API_TOKEN",
+    cause="Address and credentials of Cloudflare come from the environment: settings of the stack "
+    "would lead round the gateway that judges every answer, or use another token than the look-ups "
+    "before anything is bought.",
+    example={"key": "cloudflare:baseUrl"},
 )
 BAD_BLUEPRINT = FAULTS.code(
     "stack.bad_blueprint",

@@ -11,8 +11,9 @@ from typing import Any
 
 from blueprint.document import Record, RecordType
 from stacks.domaindns import strings
+from stacks.lost_zones import prove_writable
 from stacks.state import Resource
-from stacks.zones import change_record, create_record
+from stacks.zones import create_record
 
 
 def write_first(
@@ -20,24 +21,20 @@ def write_first(
     records: Sequence[Record],
     in_state: Mapping[str, Resource],
     adopted: Collection[str],
-) -> dict[str, str]:
-    """Write the first record of a zone that is missing; return its key and import id.
+) -> None:
+    """Write the first record of a zone that is missing; the engine finds it there.
 
-    Where none is missing and another is to be changed, one is written as it is. `adopted` are the
-    keys of records that the next run changes. Raises a fault of Cloudflare.
+    Where none is missing and another is to be changed or deleted, one is written as it is.
+    `in_state` are records of this zone, `adopted` the keys of those that the next run changes.
+    Raises a fault of Cloudflare.
     """
-    texts = [(record, text) for record, text in _independent_texts(records)]
-    for record, text in texts:
+    for record, text in _independent_texts(records):
         if record.key not in in_state and record.key not in adopted:
-            live = create_record(zone_id, _fields(record, text))
-            return {record.key: f"{zone_id}/{live['id']}"}
-    if any(_is_changed(record, in_state.get(record.key)) for record in records):
-        for record, text in texts:
-            row = in_state.get(record.key)
-            if row is not None and row.inputs.get("zoneId") == zone_id:
-                change_record(zone_id, row.id, _fields(record, text))
-                break
-    return {}
+            create_record(zone_id, _fields(record, text))
+            return
+    deleted = in_state.keys() - {record.key for record in records}
+    if deleted or any(_is_changed(record, in_state.get(record.key)) for record in records):
+        prove_writable(zone_id, in_state.values())
 
 
 def _independent_texts(records: Sequence[Record]) -> Iterator[tuple[Record, str]]:

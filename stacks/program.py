@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +18,18 @@ from hostwinds.journal import Journal, journal_from_environment
 from kit.faults import Fault, line
 from stacks.adoption import adoptions
 from stacks.domaindns import ZoneRecords
-from stacks.faults import ADOPTED
+from stacks.faults import ADOPTED, FORGOTTEN, ZONE_OUT_OF_REACH
 from stacks.first_record import write_first
+from stacks.lost_zones import Lost, find_lost, prove_writable
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
 from stacks.state import Resource, StackState
-from stacks.zones import Zone, find_zone
+from stacks.zones import Zone, find_zone, list_records
 
 
-def run(source: Callable[[], Blueprint]) -> None:
-    """Declare the blueprint of a source; a fault is shown by the engine in one line."""
+def run(program: Callable[[], None]) -> None:
+    """Run a program; a fault is shown by the engine in one line."""
     try:
-        declare(source())
+        program()
     except Fault as fault:
         raise pulumi.RunError(line(fault)) from None
 
@@ -45,11 +46,10 @@ def declare(blueprint: Blueprint) -> None:
     journal = _journal(blueprint.tenant, state)
     zones, held = _look_up(blueprint, state.records())
     retained = _retained(blueprint, state, zones, held)
-    for name, fault in held.items():
-        pulumi.log.warn(f"zone {name} is held: {line(fault)}")
-    adopted = sorted(key for zone in zones.values() for key in zone.imports)
-    if adopted:
-        pulumi.log.warn(line(ADOPTED(records=", ".join(adopted))))
+    lost = _find_lost(state, {zone.id for zone in zones.values()}, retained.records)
+    everything_held = lost.held | held
+    _warn(everything_held, {key for zone in zones.values() for key in zone.imports}, lost.gone)
+    retained = _Retained(retained.hosts, {*retained.records, *lost.gone, *lost.kept})
     ordered = [
         host
         for host in blueprint.hosts
@@ -60,12 +60,11 @@ def declare(blueprint: Blueprint) -> None:
         _agree(blueprint, ordered, journal)
     hosts = {host.name: MailHost(host.name, MailHostArgs(host)) for host in ordered}
     addresses = {name: ip for host in hosts.values() for name, ip in host.addresses.items()}
-    components = {
-        name: ZoneRecords(name, zone.id, {**zone.imports, **zone.written})
-        for name, zone in zones.items()
-    }
+    components = {name: ZoneRecords(name, zone.id, zone.imports) for name, zone in zones.items()}
     resources: dict[str, pulumi.CustomResource] = {}
-    resources |= state.redeclare(hosts=retained.hosts, records=retained.records, zones=components)
+    resources |= state.redeclare(
+        hosts=retained.hosts, records=retained.records, zones=components, gone=lost.gone
+    )
     declared = [
         (components[name], record)
         for name, zone in zones.items()
@@ -90,7 +89,45 @@ def declare(blueprint: Blueprint) -> None:
     pulumi.export("hosts", summaries + [summary for summary in previous if summary is not None])
     pulumi.export("records", pulumi.Output.from_input(_ids(resources)).apply(_present))
     pulumi.export("journal", journal.identity())
-    pulumi.export("held", [_held(zone, fault) for zone, fault in held.items()])
+    pulumi.export("held", [_held(zone, fault) for zone, fault in everything_held.items()])
+
+
+def retire(stack: str) -> None:
+    """Declare nothing of a tenant, so that the engine deletes everything, but for lost records.
+
+    Raises the fault of a zone that may be changed again soon, before anything is deleted.
+    """
+    state = StackState.of(stack)
+    lost = _find_lost(state)
+    for fault in lost.held.values():
+        if fault.code is not ZONE_OUT_OF_REACH:
+            raise fault
+    _warn(lost.held, (), lost.gone)
+    state.redeclare(hosts=(), records=lost.gone | lost.kept, zones={}, gone=lost.gone)
+    pulumi.export("held", [_held(zone, fault) for zone, fault in lost.held.items()])
+    pulumi.export("journal", state.journal())
+
+
+def _find_lost(
+    state: StackState, known: Collection[str] = (), retained: Collection[str] = ()
+) -> Lost:
+    """Find lost records among those that are in no known zone, and not retained anyway."""
+    records = {key: row for key, row in state.records().items() if key not in retained}
+    return find_lost(records, known, _read if pulumi.runtime.is_dry_run() else prove_writable)
+
+
+def _read(zone_id: str, rows: Iterable[Resource]) -> None:
+    """Prove that a zone can be read: a preview writes nothing."""
+    del rows
+    list_records(zone_id)
+
+
+def _warn(held: Mapping[str, Fault], adopted: Collection[str], gone: Collection[str]) -> None:
+    for name, fault in held.items():
+        pulumi.log.warn(f"zone {name} is held: {line(fault)}")
+    for code, keys in ((ADOPTED, adopted), (FORGOTTEN, gone)):
+        if keys:
+            pulumi.log.warn(line(code(records=", ".join(sorted(keys)))))
 
 
 def _exists(record: Record, hosts: Collection[str], addresses: Collection[str]) -> bool:
@@ -151,8 +188,6 @@ class _Zone:
     records: list[Record]
     imports: Mapping[str, str]
     """Record key to import id, of records with our mark that the state does not know."""
-    written: Mapping[str, str]
-    """The same of the one that this run has written itself."""
 
 
 @dataclass(frozen=True)
@@ -184,10 +219,13 @@ def _look_up(
     zones: dict[str, _Zone] = {}
     for zone, records in found.items():
         try:
-            imports = adoptions(zone, records, in_state)
-            dry = pulumi.runtime.is_dry_run()
-            written = {} if dry else write_first(zone.id, records, in_state, imports)
-            zones[zone.name] = _Zone(zone.id, records, imports, written)
+            own = {key: row for key, row in in_state.items() if row.zone_id == zone.id}
+            imports = adoptions(zone, records, own)
+            if not pulumi.runtime.is_dry_run():
+                write_first(zone.id, records, own, imports)
+            moved = in_state.keys() - own.keys()
+            imports = {key: id_ for key, id_ in imports.items() if key not in moved}
+            zones[zone.name] = _Zone(zone.id, records, imports)
         except Fault as fault:
             held |= dict.fromkeys((record.zone for record in records), fault)
     return zones, held

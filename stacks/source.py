@@ -17,6 +17,7 @@ from blueprint.platform import OFFLINE
 from kit.web import without_redirects
 from stacks.faults import (
     BAD_BLUEPRINT,
+    CONFIGURED_PROVIDER,
     CONTROL_PLANE_REFUSED,
     CONTROL_PLANE_UNREACHABLE,
     NO_INSTALLATION,
@@ -50,6 +51,16 @@ def blueprint_of(config: pulumi.Config, stack: str) -> Blueprint:
     if blueprint.installation == OFFLINE:
         raise NO_INSTALLATION(source=source)
     return blueprint
+
+
+def refuse_configured_provider(config: pulumi.Config) -> None:
+    """Refuse settings of the Cloudflare provider in the stack, `config` being its section.
+
+    They lead round the gateway, or let the engine use another token than this program.
+    """
+    for key in ("baseUrl", "apiToken", "apiKey", "email", "apiUserServiceKey"):
+        if config.get_secret(key) is not None:
+            raise CONFIGURED_PROVIDER(key=f"cloudflare:{key}")
 
 
 def _from_file(path: Path) -> str:

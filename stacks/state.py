@@ -36,6 +36,13 @@ class Resource:
     outputs: Mapping[str, Any]
     dependencies: tuple[str, ...]
     """URNs."""
+    is_forgotten: bool
+    """Whether the engine takes it out of the state without deleting it at the provider."""
+
+    @property
+    def zone_id(self) -> str:
+        """The id of a record's zone."""
+        return str(self.inputs["zoneId"])
 
 
 class StackState:
@@ -81,10 +88,12 @@ class StackState:
         hosts: Collection[str],
         records: Collection[str],
         zones: Mapping[str, pulumi.Resource],
+        gone: Collection[str] = (),
     ) -> dict[str, pulumi.CustomResource]:
         """Declare all resources of these hosts, and these records, from the state.
 
-        `zones` are the components of the declared zones; returns the records by key.
+        `zones` are the components of the declared zones; returns the records by key. Those that
+        are `gone` are taken out of the state by the next run that does not declare them.
         """
         components: dict[str, pulumi.Resource] = dict(zones)
         declared: dict[str, pulumi.CustomResource] = {}
@@ -103,6 +112,7 @@ class StackState:
                     parent=components[row.parent],
                     depends_on=depends,
                     version=VERSIONS[row.type.partition(":")[0]],
+                    retain_on_delete=row.type == RECORD and row.name in gone,
                 ),
             )
         return {
@@ -122,6 +132,7 @@ def _resource(row: Mapping[str, Any]) -> Resource:
         inputs={key: value for key, value in inputs.items() if not key.startswith("__")},
         outputs=row.get("outputs") or {},
         dependencies=tuple(row.get("dependencies") or ()),
+        is_forgotten=bool(row.get("retainOnDelete")),
     )
 
 

@@ -12,11 +12,17 @@ from blueprint.mail_address import meant_domain
 from blueprint.zones import possible_zones
 from kit.faults import Fault
 from stacks.cloudflare_api import Live, change, create, list_all
-from stacks.faults import CLOUDFLARE_ERROR, ZONE_AMBIGUOUS, ZONE_NOT_FOUND
+from stacks.faults import CLOUDFLARE_ERROR, ZONE_AMBIGUOUS, ZONE_NOT_FOUND, ZONE_NOT_FULL
 
 PAGE = 5000
 ACTIVE = "active"
 """Status of a zone whose delegation Cloudflare has seen."""
+QUOTAS = {"free": 200, "pro": 3500, "business": 3500}
+"""Records of a zone by its plan."""
+SMALLER_SINCE = "2024-09-01"
+"""Zones on the free plan that were made before hold more records."""
+FULL = "full"
+"""Type of a zone that Cloudflare's name servers are asked for."""
 
 
 @dataclass(frozen=True)
@@ -25,29 +31,46 @@ class Zone:
 
     id: str
     name: str
+    is_active: bool = True
+    """Whether it is delegated to Cloudflare: of a name, one zone at most is."""
+    quota: int | None = None
+    """How many records its plan allows; None: not known."""
 
 
 def find_zone(name: str, *, exact: bool = False) -> Zone:
     """Return the longest zone of the account that a name is in, or with `exact` that zone only.
 
     A zone that is not delegated to Cloudflare counts only where no other zone has the name: records
-    that were moved there would not be served. Raises ZONE_NOT_FOUND, ZONE_AMBIGUOUS, or another
-    fault of Cloudflare.
+    that were moved there would not be served. Those of a partial or secondary zone never are.
+    Raises ZONE_NOT_FOUND, ZONE_NOT_FULL, ZONE_AMBIGUOUS, or another fault of Cloudflare.
     """
     names = (name,) if exact else tuple(possible_zones(name))
     waiting: list[Live] = []
+    others: list[Live] = []
     for candidate in names:
         listed = _named(candidate)
-        for zone in listed:
+        full = [zone for zone in listed if zone["type"] == FULL]
+        for zone in full:
             if zone.get("status") == ACTIVE:
-                return Zone(str(zone["id"]), candidate)
-        waiting = waiting or listed
+                return Zone(str(zone["id"]), candidate, quota=_quota(zone))
+        waiting = waiting or full
+        others = others or listed
+    if others and not waiting:
+        raise ZONE_NOT_FULL(zone=_a_labels(str(others[0]["name"])), type=others[0]["type"])
     if not waiting:
         raise ZONE_NOT_FOUND(zone=" or ".join(names))
     found = _a_labels(str(waiting[0]["name"]))
     if len(waiting) > 1:
         raise ZONE_AMBIGUOUS(zone=found, count=len(waiting))
-    return Zone(str(waiting[0]["id"]), found)
+    return Zone(str(waiting[0]["id"]), found, is_active=False, quota=_quota(waiting[0]))
+
+
+def _quota(zone: Live) -> int | None:
+    """Return how many records a zone may have, None where that is agreed by contract."""
+    plan = str((zone.get("plan") or {}).get("legacy_id"))
+    if plan == "free" and str(zone.get("created_on")) < SMALLER_SINCE:
+        return 1000
+    return QUOTAS.get(plan)
 
 
 def _named(name: str) -> list[Live]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -40,6 +41,8 @@ COMMANDS_TO_PACKAGES = {
 APT_LOCK_SECONDS = 300
 """Time limit for apt's lock: a fresh machine may be upgrading itself."""
 REFUSE_STARTS = "#!/bin/sh\n# Of PenguinMails' set-up: no package starts a daemon.\nexit 101\n"
+BUILD_TOOL = "setuptools"
+"""Builds this project, and the locked packages that are published as source only."""
 FAILED, INTERRUPTED = 1, 130
 """Exit codes."""
 
@@ -55,6 +58,7 @@ class SetupError(Exception):
 def main(machine: Machine | None = None, environment: Environment | None = None) -> int:
     """Run all steps; print one line with its duration for each that had work to do."""
     machine, environment = machine or Machine(), environment or Environment()
+    files.protect_new()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(FAILED))  # so that every step cleans up
     try:
@@ -204,7 +208,12 @@ class Environment:
         remedy = "check that the package index can be reached, then run it again"
         make = [sys.executable, "-m", "venv", "--clear", str(self.directory)]
         self._run(make, None, "install python3-venv")
-        self._pip(["--require-hashes", "-r", str(self._lock)], remedy)
+        # Without isolation, since pip would fetch the tools of an isolated build without a hash.
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as tools:
+            tools.write(self._locked(BUILD_TOOL))
+            tools.flush()
+            self._pip(["--require-hashes", "--only-binary=:all:", "-r", tools.name], remedy)
+        self._pip(["--require-hashes", "--no-build-isolation", "-r", str(self._lock)], remedy)
         self._lock_digest.write_text(self._digest_of_lock())
 
     def project_is_stale(self) -> bool:
@@ -220,6 +229,14 @@ class Environment:
     def _pip(self, arguments: list[str], remedy: str) -> None:
         pip = [str(self.directory / "bin" / "python"), "-m", "pip", "install"]
         self._run([*pip, "-q", "--disable-pip-version-check", *arguments], None, remedy)
+
+    def _locked(self, package: str) -> str:
+        """Return the lines of one package, with its hashes."""
+        lines = rf"^{package}==(?:.*\\\n)*.*\n"
+        found = re.search(lines, self._lock.read_text(), re.MULTILINE)
+        if found is None:
+            raise SetupError(f"{self._lock} does not list {package}", "run `make lock`")
+        return found[0]
 
     def _digest_of_lock(self) -> str:
         """Return a digest of locked dependencies, interpreter and the checkout's path."""

@@ -56,6 +56,15 @@ NOT_REACHABLE = FAULTS.code(
     example={"account": "penguin-servers", "directory": "/root/state/postgres"},
     acts=Actor.OPERATOR,
 )
+FOREIGN_DIRECTORY = FAULTS.code(
+    "servers.foreign_directory",
+    message="{directory} belongs to the account {account}, which could put links in root's way",
+    remedy="run it as that account; or set PENGUIN_STATE_DIR to a directory of root, or give this "
+    "one to root after a look at what is in it",
+    cause="Root keeps passwords and programs in the state directory, and follows what is there.",
+    example={"directory": "/home/alice/state", "account": "alice"},
+    acts=Actor.OPERATOR,
+)
 
 ENGINE_MISSING = FAULTS.code(
     "engine.missing",

@@ -17,6 +17,20 @@ ALIASES = {
     "macintosh": "mac-roman",
 }
 """Labels that Python does not know."""
+MEANT = {
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5": "cp950",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+}
+"""What mail programs mean by a label: the larger charset of Windows (WHATWG's encodings)."""
+NO_CHARSETS = ("ascii", "idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape")
+"""Codecs of Python's own, and the charset that everything else contains."""
 UNLABELLED = "utf-8"
 """What is tried where a label is missing, unknown or ASCII: a text that is something else hardly
 ever decodes as UTF-8."""
@@ -31,13 +45,15 @@ def codec_of(label: str) -> str:
             codec = codecs.lookup(name)
         except (LookupError, ValueError):
             continue
-        if not codec._is_text_encoding or codec.name == "ascii":  # noqa: SLF001 - no public name
+        is_text = codec._is_text_encoding  # noqa: SLF001 - no public name
+        if not is_text or codec.name in NO_CHARSETS:
             break
-        # What calls itself ISO 8859-1 is Windows-1252 where the two differ (WHATWG's encodings).
-        return "cp1252" if codec.name == "iso8859-1" else codec.name
+        return MEANT.get(codec.name, codec.name)
     return UNLABELLED
 
 
 def decoded(raw: bytes, label: str) -> str:
     """Return a text; raises UnicodeError for bytes that are none in its charset."""
-    return raw.decode(codec_of(label)).removeprefix("\ufeff")
+    text = raw.decode(codec_of(label)).removeprefix("\ufeff")
+    text.encode()  # half a character, as UTF-7 can write it, is none
+    return text

@@ -9,7 +9,7 @@ def unflowed(text: str, *, delete_space: bool) -> str:
     """Return text whose paragraphs are one line each; quotes keep their marks."""
     lines: list[str] = []
     open_depth: int | None = None  # of the paragraph that the next line continues
-    for raw in text.splitlines():
+    for raw in text.removesuffix("\n").split("\n"):
         content = raw.lstrip(">")
         depth = len(raw) - len(content)
         content = content.removeprefix(" ")

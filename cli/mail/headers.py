@@ -20,16 +20,33 @@ FOLD = re.compile(r"(\r\n|\r|\n)[ \t]+")
 WORD = re.compile(r"=\?([^?*\s]*)(?:\*[^?\s]*)?\?([bBqQ])\?([^?\s]*)\?=")
 """An encoded word (RFC 2047), with a language perhaps (RFC 2231 section 5)."""
 IDENTIFIER = re.compile(r"<[^<>\s]+>")
-HARMLESS = ("encoded word inside quoted string", "missing trailing whitespace after encoded-word")
+COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|\(((?:\\.|[^()\\])*)\)')
+"""A comment with its text, or a quoted string, in which there is none."""
+FALLBACK = re.compile(
+    r';\s*(\w+)\s*=\s*("(?:\\.|[^"\\])*"|[^;"]*)(?=;|$)(?=.*;\s*\1\*)', re.IGNORECASE
+)
+"""A parameter in ASCII that stands before the same one in full: `filename=a.pdf; filename*=…`."""
+UNESCAPED = re.compile(r'\\(?!["\\])')
+"""A backslash of a path (of Windows), where it escapes nothing."""
+HARMLESS = (
+    "encoded word inside quoted string",
+    "missing trailing whitespace after encoded-word",
+    "end of header inside quoted string",
+    "duplicate parameter name; duplicate(s)",
+    "parameter entry with no content",
+    "Parameter contains name",
+    "Parameter marked as extended but",
+    "Quoted string value for extended parameter",
+    "Missing required charset/lang delimiters",
+)
 """What mail programs write, and the library reads right."""
-OF_THE_MAIL = {"mime-version", "content-type", "content-transfer-encoding", "content-disposition"}
-"""They describe the body, which is composed again."""
+OF_THE_BODY = ("mime-version", "content-type", "content-transfer-encoding", "content-disposition")
 LEFT_OUT = re.compile(
-    "date|message-id|received|return-path|delivered-to|envelope-to|delivery-date|status|lines|"
+    "date|message-id|received|return-path|delivered-to|envelope-to|delivery-date|status|lines|fcc|"
     "dkim-signature|domainkey-signature|authentication-results|received-spf|arc-.*|"
     "list-unsubscribe|list-unsubscribe-post|feedback-id|"
-    "user-agent|thread-index|thread-topic|content-language|content-length|content-id|"
-    "content-description|accept-language|autocrypt|mailer|x-.*"
+    "user-agent|thread-index|thread-topic|content-class|content-language|content-length|content-id|"
+    "content-description|accept-language|autocrypt|mailer|msip_labels|x-.*"
 )
 """Fields that are new in every mail, traces of a delivery, and notes of mail programs."""
 
@@ -46,11 +63,9 @@ def read(mail: EmailMessage, given: Mapping[str, object]) -> tuple[dict[str, Any
     seen: set[str] = set()
     for name, raw in mail.raw_items():
         key = name.lower()
-        if key in OF_THE_MAIL:
-            continue
         if key in READERS:
-            field, read_field = READERS[key]
-            if field not in given:
+            of_api, read_field = READERS[key]
+            if of_api not in given:
                 if key in seen:
                     raise refused(name, "it is there twice")
                 content |= read_field(name, text_of(name, raw))
@@ -96,10 +111,27 @@ def _checked(name: str, content: str) -> str:
     return padded
 
 
+def field(name: str, raw: object) -> Any:
+    """Return the library's reading of a structured field; raises HEADER_REFUSED if it loses some.
+
+    It is also how the library itself reads the fields that describe a part.
+    """
+    text = FALLBACK.sub("", text_of(name, raw))
+    if name.lower().startswith("content-"):
+        text = UNESCAPED.sub(r"\\\\", text)
+    header = _parsed(name, text)
+    for defect in header.defects:
+        if isinstance(defect, InvalidHeaderDefect) and not str(defect).startswith(HARMLESS):
+            raise refused(name, f"{text!r} is malformed")
+    return header
+
+
 def _parsed(name: str, text: str) -> Any:
-    """Return the library's reading of a field, if it has lost nothing of it."""
+    """Return the library's reading of a field whose characters it could decode."""
     try:
         header = registry(name, text)
+    except RecursionError:
+        raise
     except Exception:  # noqa: BLE001 - the library fails in many ways on what is no header
         raise refused(name, "it cannot be read") from None
     if "\ufffd" in str(header):
@@ -116,20 +148,28 @@ def _address(field: str) -> Callable[[str, str], dict[str, Any]]:
         content = {}
         for address in found:
             content[field] = address.addr_spec
-            if address.display_name:
-                content[f"{field}_name"] = address.display_name
+            if display := _display(name, text, address.display_name):
+                content[f"{field}_name"] = display
         return content
 
     return read_field
 
 
 def _addresses(name: str, text: str) -> tuple[Address, ...]:
-    header = _parsed(name, text)
-    for defect in header.defects:
-        if isinstance(defect, InvalidHeaderDefect) and str(defect) not in HARMLESS:
-            raise refused(name, f"{text!r} is no list of addresses")
+    header = field(name, text)
+    if any(group.display_name and group.addresses for group in header.groups):
+        raise refused(name, "a message has one recipient, and no group", "write the address alone")
     addresses: tuple[Address, ...] = header.addresses
     return addresses
+
+
+def _display(name: str, text: str, phrase: str) -> str:
+    """Return the name of an address, to which a comment belongs: `bob@example.com (Bob)`."""
+    found = [match[1] for match in COMMENT.finditer(text) if match[1] is not None]
+    if found and set("()") & set(COMMENT.sub("", text)):
+        raise refused(name, "there is a comment in a comment", "write the name in quotes")
+    comments = [str(_parsed("Subject", re.sub(r"\\(.)", r"\1", comment))) for comment in found]
+    return " ".join([phrase, *(f"({text})" for text in comments)] if phrase else comments).strip()
 
 
 def _subject(name: str, text: str) -> dict[str, Any]:
@@ -184,5 +224,6 @@ READERS: dict[str, tuple[str, Callable[[str, str], dict[str, Any]]]] = {
     "cc": ("cc", _nobody),
     "bcc": ("bcc", _nobody),
     "sender": ("sender", _sender),
+    **dict.fromkeys(OF_THE_BODY, ("", lambda *_: {})),
 }
 """By field: the API's field, and what reads it."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import errors
 from email.message import EmailMessage
+from html import unescape
 from typing import Any
+from urllib.parse import unquote
 
 from cli.faults import PART_REFUSED
-from cli.mail.charsets import decoded
+from cli.mail.charsets import codec_of, decoded
 from cli.mail.flowed import unflowed
 from kit.faults import Fault
 
+BODIES = {"text/plain": "text", "text/html": "html"}
 CONTAINERS = ("multipart/mixed", "multipart/related", "multipart/alternative")
 WHY = {
     "multipart/signed": "the mail is composed again, so its signature would not fit",
@@ -37,6 +40,8 @@ BROKEN = {
 SENT = ("type", "transfer-encoding", "disposition", "id")
 FIELDS = {"mime-version", *(f"content-{name}" for name in SENT)}
 """Header fields of a part that are sent, in whatever form."""
+SHOWN = re.compile(r"cid:([^\s\"'<>)]+)", re.IGNORECASE)
+"""A picture in HTML (RFC 2392)."""
 ENCODINGS = ("", "7bit", "8bit", "binary", "quoted-printable", "base64")
 
 
@@ -44,50 +49,76 @@ ENCODINGS = ("", "7bit", "8bit", "binary", "quoted-printable", "base64")
 class Body:
     """What was found in a mail."""
 
-    text: str | None = None
-    html: str | None = None
+    is_unicode: bool
+    """Whether the whole file was saved as Unicode, whatever charsets its parts name."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """By the fields of the API: `text`, `html`."""
+    is_choice: bool = False
+    """Whether the first of them is one of several alternatives."""
     attachments: list[dict[str, Any]] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
-    """Names of header fields of parts that a message does not have."""
+    """Names of what a message does not have: header fields of parts, parameters."""
 
     def content(self) -> dict[str, Any]:
         """Return the fields of the API."""
-        bodies = {"text": self.text, "html": self.html}
-        content: dict[str, Any] = {k: v for k, v in bodies.items() if v is not None}
-        if self.attachments:
-            content["attachments"] = [self._placed(item) for item in self.attachments]
-        return content
-
-    def _placed(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Return an attachment; only a picture that the HTML shows has a content id."""
-        shown = self.html is not None and f"cid:{item.get('content_id')}" in self.html
-        return item if shown else {k: v for k, v in item.items() if k != "content_id"}
+        if not self.attachments:
+            return dict(self.texts)
+        shown = {unquote(unescape(cid)) for cid in SHOWN.findall(self.texts.get("html", ""))}
+        for item in self.attachments:
+            if item.get("content_id") not in shown:  # then it is a file, and no picture
+                item.pop("content_id", None)
+        return {**self.texts, "attachments": self.attachments}
 
 
-def read(mail: EmailMessage) -> Body:
+def read(mail: EmailMessage, *, is_unicode: bool) -> Body:
     """Return text, HTML and attachments; raises PART_REFUSED."""
-    body = Body()
-    _read(mail, body, within="")
+    body = Body(is_unicode)
+    _read(mail, body, within=("",))
     return body
 
 
-def _read(part: EmailMessage, body: Body, within: str) -> None:
-    kind = part.get_content_type()
+def _read(part: EmailMessage, body: Body, within: tuple[str, ...]) -> None:
+    kind = _kind(part)
     for defect in part.defects:
         if type(defect) in BROKEN:
             raise _refused(part, BROKEN[type(defect)])
     if kind in CONTAINERS:
+        if (part.epilogue or "").strip():
+            raise _refused(part, "there is text after its last boundary, which nobody would see")
+        if (part.preamble or "").strip():
+            body.left_out.add("text before the first part")
         for inner in _children(part):
+            names = Counter(name.lower() for name in inner)
+            if any(names[name] > 1 for name in FIELDS):
+                raise _refused(inner, "one of its header fields is there twice")
             body.left_out |= {name for name in inner if name.lower() not in FIELDS}
-            _read(inner, body, within=kind)
-    elif kind in WHY or part.get_content_maintype() in ("multipart", "message"):
+            _read(inner, body, (*within, kind))
+    elif kind in WHY or kind.startswith(("multipart/", "message/")):
         raise _refused(part, WHY.get(kind, "a message has no such part"))
+    elif body.is_unicode and not _is_intact(part, kind):
+        raise _refused(part, "it has another charset than the file, which was saved as Unicode")
     elif _is_body(part, kind):
         _add_body(part, kind, body, within)
-    elif within == "multipart/alternative":
+    elif within[-1] == "multipart/alternative":
         raise _refused(part, "a message has text and HTML as alternatives, and no other")
     else:
         body.attachments.append(_attachment(part, kind, within))
+        notes = _parameters(part, "Content-Disposition").keys() - {"filename"}
+        body.left_out |= {f"{name} of Content-Disposition" for name in notes}
+
+
+def _kind(part: EmailMessage) -> str:
+    """Return the media type of a part; the library's `get_content_type` leaves comments in it."""
+    header = part["Content-Type"]
+    return str(part.get_default_type() if header is None else header.content_type)
+
+
+def _is_intact(part: EmailMessage, kind: str) -> bool:
+    """Return whether a part is still right in a file that was saved as Unicode."""
+    is_encoded = _encoding(part) in ("quoted-printable", "base64")
+    charset = codec_of(_parameters(part).get("charset", ""))
+    is_utf_8 = kind.startswith("text/") and charset == "utf-8"
+    return is_encoded or is_utf_8 or _bytes(part).isascii()
 
 
 def _children(part: EmailMessage) -> Iterator[EmailMessage]:
@@ -101,21 +132,22 @@ def _children(part: EmailMessage) -> Iterator[EmailMessage]:
 
 def _is_body(part: EmailMessage, kind: str) -> bool:
     is_file = part.get_content_disposition() == "attachment" or _filename(part)
-    return kind in ("text/plain", "text/html") and not is_file
+    return kind in BODIES and not is_file
 
 
-def _add_body(part: EmailMessage, kind: str, body: Body, within: str) -> None:
-    content = _text(part)
-    if kind == "text/html":
-        if body.html is not None:
-            raise _refused(part, "a message has one HTML body, and this is the second")
-        body.html = content
-    elif body.text is None:
-        body.text = content
-    elif body.html is None and within == "multipart/mixed":
-        body.text += content if body.text.endswith("\n") else f"\n{content}"
-    else:
-        raise _refused(part, "a message has one text beside its HTML, and this is the second")
+def _add_body(part: EmailMessage, kind: str, body: Body, within: tuple[str, ...]) -> None:
+    name, content = BODIES[kind], _text(part)
+    is_choice = "multipart/alternative" in within
+    if name in body.texts:
+        if [*body.texts, within[-1]] != ["text", "multipart/mixed"]:
+            raise _refused(part, f"it is the second {kind}, and a message has one of each kind")
+        before = body.texts[name]
+        content = f"{before}{content}" if before.endswith("\n") else f"{before}\n{content}"
+    elif body.texts and not (is_choice and body.is_choice):
+        raise _refused(part, "text and HTML of a message are alternatives, and these are not")
+    elif not body.texts:
+        body.is_choice = is_choice
+    body.texts[name] = content
 
 
 def _text(part: EmailMessage) -> str:
@@ -131,22 +163,19 @@ def _text(part: EmailMessage) -> str:
     return text
 
 
-def _attachment(part: EmailMessage, kind: str, within: str) -> dict[str, Any]:
+def _attachment(part: EmailMessage, kind: str, within: tuple[str, ...]) -> dict[str, Any]:
     parameters = {k: v for k, v in _parameters(part).items() if k not in ("name", "boundary")}
     written = "".join(f"; {key}={_quoted(value)}" for key, value in parameters.items())
     item = {
         "content": base64.b64encode(_bytes(part)).decode(),
         "content_type": kind + written,
     }
-    filename = _filename(part)
-    if filename:
-        if "\ufffd" in filename:
-            raise _refused(part, "characters of its file name cannot be decoded")
+    if filename := _filename(part):
         item["filename"] = filename
     content_id = str(part.get("Content-ID", "")).strip().removeprefix("<").removesuffix(">")
     if content_id:
         item["content_id"] = content_id
-    elif within == "multipart/related" and "Content-Location" in part:
+    elif within[-1] == "multipart/related" and "Content-Location" in part:
         raise _refused(part, "the HTML shows it by Content-Location, and a message by Content-ID")
     return item
 
@@ -160,25 +189,29 @@ def _filename(part: EmailMessage) -> str:
 def _parameters(part: EmailMessage, name: str = "Content-Type") -> dict[str, str]:
     """Return the parameters of a field, by their names in lower case."""
     header = part[name]
-    return {} if header is None else {k.lower(): str(v) for k, v in header.params.items()}
+    return {} if header is None else dict(header.params)
 
 
 def _quoted(value: str) -> str:
     return value if re.fullmatch(r"[A-Za-z0-9_.+-]+", value) else f'"{value}"'
 
 
+def _encoding(part: EmailMessage) -> str:
+    return str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+
+
 def _bytes(part: EmailMessage) -> bytes:
     """Return the content of a part, decoded without loss."""
-    encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+    encoding = _encoding(part)
     if encoding not in ENCODINGS:
         raise _refused(part, f"its Content-Transfer-Encoding {encoding} is unknown")
     if encoding != "base64":
         raw = part.get_payload(decode=True)
         return raw if isinstance(raw, bytes) else b""
-    content = re.sub(r"[ \t\r\n]", "", str(part.get_payload())).rstrip("=")
     try:
+        content = re.sub(r"[ \t\r\n]", "", str(part.get_payload())).rstrip("=")
         return base64.b64decode(content + "=" * (-len(content) % 4), validate=True)
-    except (binascii.Error, ValueError):
+    except (LookupError, TypeError, ValueError):  # the library decodes what is beyond ASCII
         raise _refused(part, "it is no base64") from None
 
 

@@ -16,7 +16,9 @@ from controlplane.ansible.shell import OpenSsh
 from controlplane.clock import now
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import Database
+from controlplane.hostwinds.firewall_look import FirewallLook
 from controlplane.hostwinds.root_password import root_password
+from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
@@ -31,6 +33,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
     return make_phases(
         Adapters(
             engine=engine(settings),
+            servers=HostwindsServers(environment(settings)),
             verifier=InternetVerifier(
                 resolver=settings.verification.resolver or None,
                 source=settings.verification.source or None,
@@ -47,6 +50,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
                 )
             ),
             root_password=partial(root_password, environment=environment(settings)),
+            firewall=FirewallLook(environment(settings)),
             cloud_deadline=settings.reconciler.cloud_deadline,
             threshold=FailureThreshold(settings.verification.looks, settings.verification.period),
         )

@@ -219,8 +219,8 @@ def _host_key(connection: fabric.Connection) -> paramiko.PKey:
 
 
 def _known_host(server: SshServer, key: paramiko.PKey) -> str:
-    name = server.address if server.port == 22 else f"[{server.address}]:{server.port}"
-    return f"{name} {key.get_name()} {key.get_base64()}"
+    """Return the key under the host's name: its address may change."""
+    return f"{server.name} {key.get_name()} {key.get_base64()}"
 
 
 def _refused(server: SshServer, reason: str) -> Fault:

@@ -7,6 +7,7 @@ from typing import Any
 
 from blueprint.document import Blueprint, Domain, RecordType
 from blueprint.document import Host as BlueprintHost
+from blueprint.mail_address import unicode_domain
 from controlplane.reconciler.ports import HostSecrets, ObservedAddress, ObservedHost
 from sender.tokens import RETURN_PATH_FORM
 
@@ -89,11 +90,15 @@ def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
     """Domains whose mail this host accepts, and the host's own names (RFC 5321, 4.5.1)."""
     domains = [domain for domain in blueprint.domains if domain.mail_host == planned.primary.helo]
     own = {domain.name for domain in domains}
-    names = {address.helo for address in planned.addresses} - own
-    return {
+    names = {
         "domains": sorted(domain.name for domain in domains if domain.receives),
         "return_paths": _return_paths(blueprint, domains),
-        "names": sorted(names),
+        "names": sorted({address.helo for address in planned.addresses} - own),
+    }
+    unicode = {name: unicode_domain(name) for listed in names.values() for name in listed}
+    return {
+        **names,
+        "unicode": {name: other for name, other in unicode.items() if other != name},
         "mailboxes": sorted(box.address for box in blueprint.mailboxes if box.domain in own),
         "catch_alls": [
             {"domain": domain.name, "mailbox": domain.catch_all}
@@ -133,7 +138,9 @@ def _instance(
             for user in secrets.users
             if user.address == address.name
         ],
-        "local_domains": inbound["domains"] + inbound["return_paths"] if inbound else [],
+        "local_domains": (
+            inbound["domains"] + inbound["return_paths"] + inbound["names"] if inbound else []
+        ),
     }
 
 

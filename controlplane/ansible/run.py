@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -198,6 +198,7 @@ def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> 
         "ansible_ssh_common_args": " ".join(
             [
                 f"-o UserKnownHostsFile={known_hosts}",
+                f"-o HostKeyAlias={connection.name}",
                 "-o GlobalKnownHostsFile=/dev/null",
                 "-o StrictHostKeyChecking=yes",
                 "-o IdentitiesOnly=yes",
@@ -207,8 +208,19 @@ def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> 
     }
     inventory = {"mail_hosts": {"hosts": {connection.name: host}}}
     write(private / "inventory" / "hosts.json", json.dumps(inventory), mode=PRIVATE)
-    write(variables / "host.json", json.dumps(playbook.variables), mode=PRIVATE)
-    write(variables / "secrets.json", json.dumps(playbook.secrets), mode=PRIVATE)
+    for name, values in (("host", playbook.variables), ("secrets", playbook.secrets)):
+        write(variables / f"{name}.json", json.dumps(_literal(values)), mode=PRIVATE)
+
+
+def _literal(value: Any) -> Any:
+    """Mark each text as no template: the local part of an address may be `{{secrets}}`."""
+    if isinstance(value, str):
+        return {"__ansible_unsafe": value}
+    if isinstance(value, Mapping):
+        return {key: _literal(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_literal(inner) for inner in value]
+    return value
 
 
 def _environment(private: Path, playbooks: Path) -> dict[str, str]:

@@ -84,6 +84,7 @@ def _client(
             "BatchMode": "yes",
             "ConnectTimeout": str(CONNECT_SECONDS),
             "GlobalKnownHostsFile": "/dev/null",
+            "HostKeyAlias": host.name,
             "IdentitiesOnly": "yes",
             "IdentityFile": str(key),
             "LogLevel": "ERROR",

@@ -18,6 +18,7 @@ RECONCILING = "Reconciling"
 STALLED = "Stalled"
 DRIFTED = "Drifted"
 PAUSED = "Paused"
+SPAM_LISTED = "SpamListed"
 DELETING = "Deleting"
 
 TENANT_READY = "mail flows and the last accepted document is applied; of a part: it is usable"
@@ -31,6 +32,7 @@ FLAGS = {
     STALLED: "failed steps are not retried until the document is applied again",
     DRIFTED: "the cloud was changed by another program or person",
     PAUSED: "an operator paused the tenant",
+    SPAM_LISTED: "the provider lists mail of the tenant's hosts as spam; nothing is stopped",
     DELETING: "the tenant is being deleted",
 }
 """Conditions of a tenant whose usual status is False."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from blueprint.fields import Text
+from blueprint.fields import Flag, Text, WrittenWhole
 from controlplane.events import repository
 from controlplane.events.schemas import EventPage
 from controlplane.faults import NOT_FOUND
@@ -19,13 +19,17 @@ router = APIRouter(tags=["events"], route_class=GuardedRoute)
 @router.get("/events", responses=responses(NOT_FOUND))
 async def list_events(
     access: Reader,
-    cursor: Annotated[int, Query(ge=0, lt=2**63, description="`next` of the previous page")] = 0,
+    cursor: Annotated[
+        int,
+        Query(ge=0, lt=2**63, strict=True, description="`next` of the previous page"),
+        WrittenWhole,
+    ] = 0,
     tenant: Annotated[Text | None, Query(examples=["acme"])] = None,
     subject: Annotated[Text | None, Query(examples=["host/mx1"])] = None,
     latest: Annotated[
-        bool, Query(description="the newest events, instead of those after `cursor`")
+        Flag, Query(description="the newest events, instead of those after `cursor`")
     ] = False,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, strict=True), WrittenWhole] = 100,
 ) -> EventPage:
     """List events after a cursor, or the latest."""
     async with access.begin() as connection:

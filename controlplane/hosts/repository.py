@@ -22,7 +22,7 @@ class HostRow:
     incarnation: int
     service_id: int | None
     host_key: str | None
-    """As in known_hosts, from first contact on."""
+    """As in known_hosts, under the host's name, from first contact on."""
     applied_digest: str | None
     """Of the last run of the playbooks."""
 

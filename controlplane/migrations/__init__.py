@@ -22,7 +22,7 @@ from controlplane.faults import (
     DATABASE_TOO_OLD,
     DATABASE_UNAVAILABLE,
 )
-from kit.database import LIMITS, AdvisoryLock, Role, connection_options, role_name
+from kit.database import LIMITS, AdvisoryLock, Role, connection_options, is_pooled, role_name
 from kit.faults import Fault, first_line
 from sender import migrations as sender
 
@@ -46,7 +46,8 @@ def upgrade(
         with psycopg.connect(dsn, autocommit=True, **CONNECTION) as admin:
             if admin.info.server_version < 150000:
                 raise DATABASE_TOO_OLD(version=admin.info.server_version // 10000)
-            _require_own_session(admin)
+            if is_pooled(admin):
+                raise DATABASE_POOLED()
             admin.execute("set lock_timeout = '30s'")
             admin.execute("select pg_advisory_lock(%(lock)s)", {"lock": AdvisoryLock.UPGRADE})
             _make_roles(admin, installation, passwords)
@@ -56,13 +57,6 @@ def upgrade(
         raise _refused(error) from None
     except DBAPIError as error:  # the same, from a revision
         raise _refused(error.orig) from None
-
-
-def _require_own_session(admin: psycopg.Connection[tuple[object, ...]]) -> None:
-    """Refuse a pooler, which could give the lock of the upgrade to another client's session."""
-    row = admin.execute("select pg_backend_pid()").fetchone()
-    if row != (admin.info.backend_pid,):
-        raise DATABASE_POOLED()
 
 
 def _refused(error: BaseException | None) -> Fault:

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 
+from blueprint.fields import Flag
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import Access, GuardedRoute, Reader
 from controlplane.operations import repository
@@ -65,7 +66,7 @@ async def get_operation(operation_id: OperationId, access: Reader) -> OperationV
     response_class=StreamingResponse,
 )
 async def get_log(
-    operation_id: OperationId, access: Reader, follow: bool = False
+    operation_id: OperationId, access: Reader, follow: Flag = False
 ) -> StreamingResponse:
     """Return the lines of an operation's log; with `follow` until it has finished."""
     await _find(access, operation_id)

@@ -48,6 +48,9 @@ where tenant_id = :tenant_id and phase = :phase
 order by id desc
 limit 1
 
+-- name: last_end
+select max(finished_at) from oltp.operations where tenant_id = :tenant_id and phase = :phase
+
 -- name: lines_after
 select number, at, line from oltp.operation_lines
 where operation_id = :id and number > :cursor

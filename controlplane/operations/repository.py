@@ -152,6 +152,13 @@ async def last_applied_digest(
     return str(last.digest) if last is not None and last.outcome == "succeeded" else None
 
 
+async def last_end(connection: AsyncConnection, tenant_id: UUID, phase: str) -> datetime | None:
+    """Return when a phase's newest operation that has ended did so; None: there was none."""
+    newest = await connection.execute(SQL.last_end, {"tenant_id": tenant_id, "phase": phase})
+    ended: datetime | None = newest.scalar_one()
+    return ended
+
+
 async def lines_after(
     connection: AsyncConnection, id_: UUID, cursor: int, *, limit: int = 1000
 ) -> list[LogLine]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
 from blueprint.document import Blueprint
-from controlplane.pulumi.errors import Diagnostic, explain
+from controlplane.pulumi.errors import Diagnostic, code_of, explain
 from controlplane.pulumi.events import Listener
 from controlplane.pulumi.faults import ENGINE_INCOMPLETE, RECORD_GONE
 from controlplane.pulumi.forks import ForkServer
@@ -28,6 +28,7 @@ from kit.leftovers import end_leftovers
 from kit.processes import own_identity
 from stacks.backend import Stacks
 from stacks.faults import STATE_UNREACHABLE
+from stacks.lost_zones import FORGOTTEN_ZONES
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
 """The worker serves the program, so the engine starts no language host of this runtime."""
@@ -80,23 +81,27 @@ class PulumiEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
+        refreshed: bool = False,
+        forgotten: Collection[str] = (),
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised."""
         tenant = blueprint.tenant
         with self._located(tenant):
             self._take_over(tenant, progress)
-            fenced = raise_fence(self._installation, tenant, fence, self._environment)
-            kinds, listener = self._with_stack(tenant, "up"), Listener(progress)
+            extra = raise_fence(self._installation, tenant, fence, self._environment)
+            extra |= _forgotten(forgotten)
+            kind: Kind = "refreshed up" if refreshed else "up"
+            kinds, listener = self._with_stack(tenant, kind), Listener(progress)
             try:
-                self._run(tenant, kinds, listener, deadline, blueprint, fenced)
+                self._run(tenant, kinds, listener, deadline, blueprint, extra)
             except Fault as fault:
                 if fault.code is not RECORD_GONE:
                     raise
                 progress(line(fault))
                 listener = Listener(progress)
-                self._run(tenant, ("refreshed up",), listener, deadline, blueprint, fenced)
-            if listener.adopted:  # adopted records are updated to the blueprint
-                self._run(tenant, ("up",), Listener(progress), deadline, blueprint, fenced)
+                self._run(tenant, ("refreshed up",), listener, deadline, blueprint, extra)
+            if listener.must_repeat:
+                self._run(tenant, ("up",), Listener(progress), deadline, blueprint, extra)
             stacks = self._stacks()
             if not stacks.exists(tenant):
                 reason = "the engine stores it in another layout"
@@ -104,18 +109,19 @@ class PulumiEngine:
             stacks.prune(tenant, keep=HISTORY)
             return cloud_state(stacks.resources(tenant))
 
-    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
-        """Compare the state with the providers without changing either (drift)."""
-        listener = Listener(progress)
-        with self._located(tenant):
-            if self._stacks().exists(tenant):
-                self._run(tenant, ("refresh",), listener, READ_DEADLINE)
-        return CloudPlan(tuple(listener.changes.values()))
-
     def destroy(
-        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+        self,
+        tenant: str,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+        forgotten: Collection[str] = (),
     ) -> None:
-        """Delete everything of the tenant and the stack itself. Idempotent."""
+        """Delete everything of the tenant and the stack itself. Idempotent.
+
+        Where records cannot be deleted, everything else is, and their fault is raised.
+        """
         with self._located(tenant):
             self._take_over(tenant, progress)
             raise_fence(self._installation, tenant, fence, self._environment)
@@ -124,9 +130,13 @@ class PulumiEngine:
             with Untracked(self._installation, tenant, self._environment) as untracked:
                 untracked.terminate(in_state, progress)
                 if self._stacks().exists(tenant):
-                    self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
+                    listener, extra = Listener(progress), _forgotten(forgotten)
+                    self._run(tenant, ("retire",), listener, deadline, extra=extra)
                     # Servers that are no longer in the state: they were deleted in the portal.
                     untracked.terminate((), progress)
+                    for held in listener.held:
+                        raise Fault(code_of(held.code), held.message, held.remedy)
+                    self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
                     self._stacks().prune(tenant, keep=0)
             shutil.rmtree(self._root / tenant, ignore_errors=True)
 
@@ -225,3 +235,8 @@ class PulumiEngine:
         except Fault as fault:
             fault.at(where)
             raise
+
+
+def _forgotten(zones: Collection[str]) -> dict[str, str]:
+    """Return the variable by which the program gets to know zones that a person gave up."""
+    return {FORGOTTEN_ZONES: " ".join(zones)}

@@ -33,20 +33,22 @@ def _rule(pattern: str, code: Code, remedy: str | None = None) -> _Rule:
 RULES = (
     _rule(r"currently locked by|\[409\] Conflict", faults.LOCKED),
     _rule(r"cannot reach", program.CLOUDFLARE_UNREACHABLE),
-    # Early, since an internal error of Cloudflare can have the code of a refused token, 10000.
-    # The second form is that of Pulumi's own plugin, followed by the answer's JSON.
-    _rule(r"\(HTTP 5\d\d\)|: 5\d\d [A-Z][a-z]+", program.CLOUDFLARE_ERROR),
-    _rule(r"\b(9109|9106|9103|10000|6003|6111)\b|\bAPI token\b", program.CLOUDFLARE_UNAUTHORIZED),
-    _rule(r"failed to find exactly one result", program.ZONE_NOT_FOUND),
+    # Refusals that the gateway answers with 502, as Cloudflare gave them with status 200.
     _rule(
         r"\b(81053|81054|81055|81056|81057|81058)\b",
         program.FOREIGN_RECORD,
         "look at the records of this name at Cloudflare, move the other one to another name or "
         "rename the host in the file, then apply it again",
     ),
+    _rule(r"\b81045\b", program.RECORD_QUOTA),
+    _rule(r"\b10100\b|\b10429\b", program.CLOUDFLARE_RATE_LIMITED),
+    # Early, since an internal error of Cloudflare can have the code of a refused token, 10000.
+    # The second form is that of Pulumi's own plugin, followed by the answer's JSON.
+    _rule(r"\(HTTP 5\d\d\)|: 5\d\d [A-Z][a-z]+", program.CLOUDFLARE_ERROR),
+    _rule(r"\b(9109|9106|9103|10000|6003|6111)\b|\bAPI token\b", program.CLOUDFLARE_UNAUTHORIZED),
+    _rule(r"failed to find exactly one result", program.ZONE_NOT_FOUND),
     _rule(r"\b81044\b", faults.RECORD_GONE),
-    _rule(r"\b81045\b", faults.RECORD_QUOTA),
-    _rule(r"\b10100\b|\b10429\b|\b429\b|rate limit", program.CLOUDFLARE_RATE_LIMITED),
+    _rule(r"\b429\b|rate limit", program.CLOUDFLARE_RATE_LIMITED),
     _rule(
         r"connection refused|connection reset|no such host|timed? ?out|"
         r"temporary failure in name resolution",
@@ -63,7 +65,7 @@ RULES = (
         r"failed to connect to `?.*database|could not connect|the database system is",
         program.STATE_UNREACHABLE,
     ),
-    _rule(r"\(HTTP 4\d\d\)|: 4\d\d [A-Z][a-z]+", faults.RECORD_REFUSED),
+    _rule(r"\(HTTP 4\d\d\)|: 4\d\d [A-Z][a-z]+", program.RECORD_REFUSED),
     _rule(r"python inline source runtime error", faults.PROGRAM),
     _rule("", faults.FAILED),
 )

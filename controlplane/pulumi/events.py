@@ -11,7 +11,7 @@ from controlplane.pulumi.errors import Diagnostic
 from controlplane.pulumi.state import held_zones
 from controlplane.reconciler.ports import Change, Held, Progress
 from stacks.backend import STACK, name_of
-from stacks.faults import ADOPTED
+from stacks.faults import ADOPTED, FORGOTTEN
 
 Event = Mapping[str, Any]
 Operation = Literal["create", "update", "replace", "delete", "import"]
@@ -52,7 +52,8 @@ class Listener:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     output: list[str] = field(default_factory=list)
     """Lines outside the event stream: start-up errors."""
-    adopted: bool = False
+    must_repeat: bool = False
+    """Whether the program prepared something that the next run completes."""
     held: tuple[Held, ...] = ()
 
     def handle(self, event: Event) -> None:
@@ -92,8 +93,8 @@ class Listener:
         severity = diagnostic.get("severity")
         if CONSEQUENCE in text:
             return
-        if f"[{ADOPTED}]" in text:
-            self.adopted = True
+        if f"[{ADOPTED}]" in text or f"[{FORGOTTEN}]" in text:
+            self.must_repeat = True
         if severity == "error":
             self.diagnostics.append(Diagnostic(name, text))
         if text and severity != "debug":

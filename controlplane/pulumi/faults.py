@@ -40,13 +40,6 @@ DISK_FULL = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
-RECORD_QUOTA = FAULTS.code(
-    "dns.quota",
-    message="the zone's record quota is exhausted: {reason}",
-    remedy="remove records that nothing uses from the zone, or choose a larger plan for it",
-    cause="Cloudflare limits the number of records of a zone.",
-    example={"reason": "81045 Record quota exceeded (HTTP 400)"},
-)
 RECORD_GONE = FAULTS.code(
     "dns.record_gone",
     message="a record that is to be changed was deleted at Cloudflare: {reason}",
@@ -55,13 +48,6 @@ RECORD_GONE = FAULTS.code(
     example={"reason": "81044 Record does not exist. (HTTP 404)"},
     retryable=True,
     acts=Actor.NOBODY,
-)
-RECORD_REFUSED = FAULTS.code(
-    "cloudflare.refused",
-    message="Cloudflare refuses a record: {reason}",
-    remedy="change the tenant as the message says, then apply it again",
-    cause="Cloudflare does not accept a record of the blueprint.",
-    example={"reason": "9004 Invalid DNS record (HTTP 400)"},
 )
 PROGRAM = FAULTS.code(
     "cloud.program",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["init", "up", "refreshed up", "preview", "refresh", "destroy", "remove"]
+Kind = Literal["init", "up", "refreshed up", "preview", "retire", "destroy", "remove"]
 MARK = "PENGUIN_OPERATION"
 """Environment variable of all processes of one operation."""
 
@@ -15,8 +15,8 @@ COMMANDS: dict[Kind, list[str]] = {
     "up": ["up", "--yes", "--skip-preview", "--json", "--stack"],
     "refreshed up": ["up", "--yes", "--skip-preview", "--refresh", "--json", "--stack"],
     "preview": ["preview", "--json", "--stack"],
-    "refresh": ["refresh", "--preview-only", "--json", "--stack"],
-    "destroy": ["destroy", "--yes", "--skip-preview", "--refresh", "--json", "--stack"],
+    "retire": ["up", "--yes", "--skip-preview", "--json", "--stack"],
+    "destroy": ["destroy", "--yes", "--skip-preview", "--json", "--stack"],
     "remove": ["stack", "rm", "--yes", "--force"],
 }
 """Arguments of each kind; the stack's name follows."""
@@ -29,7 +29,7 @@ class Job:
     kinds: tuple[Kind, ...]
     tenant: str
     blueprint: str | None
-    """JSON; None where no program is run."""
+    """JSON; None where none is applied."""
     command: str
     """Path of `pulumi`."""
     directory: Path

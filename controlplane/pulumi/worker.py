@@ -25,9 +25,9 @@ from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
 from controlplane.pulumi.owner import record_engine
 from kit.leftovers import end_leftovers
-from stacks.program import run
+from stacks.program import declare, retire, run
 
-WITH_PROGRAM = ("up", "refreshed up", "preview")
+WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
 """Kinds that run the program."""
 PANIC = 2
 """Exit code of a Go program that failed without a chance to release its lock."""
@@ -107,10 +107,9 @@ def _message(line: str) -> tuple[str, Any]:
 @contextmanager
 def _program(job: Job) -> Iterator[list[str]]:
     """Serve the program to the engine; yields the arguments that name its port."""
-    blueprint = Blueprint.model_validate_json(job.blueprint or "")
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(
-        LanguageServer(lambda: run(lambda: blueprint)), server
+        LanguageServer(lambda: run(lambda: _declare(job))), server
     )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -118,6 +117,13 @@ def _program(job: Job) -> Iterator[list[str]]:
         yield [f"--client=127.0.0.1:{port}", "--exec-kind", "auto.inline"]
     finally:
         server.stop(grace=None)
+
+
+def _declare(job: Job) -> None:
+    if job.blueprint is None:
+        retire(job.tenant)
+    else:
+        declare(Blueprint.model_validate_json(job.blueprint))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ OPERATION_ENDED = FAULTS.code(
     remedy="wait: the next run continues from the resources that exist",
     cause="It took longer than its deadline, the control plane was asked to stop, or its process "
     "was killed, for example by lack of memory. The operation's log shows the last step.",
-    example={"reason": "it took longer than 0:20:00"},
+    example={"reason": "it took longer than 1:15:00"},
     retryable=True,
     acts=Actor.NOBODY,
 )
@@ -36,6 +36,26 @@ FOREIGN_UPDATE = FAULTS.code(
         "remedy": "apply the tenant's file again to restore its specification",
     },
     acts=Actor.USER,
+)
+MAIN_ADDRESS_MOVED = FAULTS.code(
+    "cloud.main_address_moved",
+    message="the provider has given host {host} another main address, {new} instead of {old}",
+    remedy="wait: records, reverse name and host follow, and its warm-up begins at the first day",
+    cause="A person changed it in the provider's portal, or the provider did. The old address is "
+    "not used any more.",
+    example={"host": "mx1", "new": "198.51.100.9", "old": "198.51.100.7"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+SPAM_LISTED = FAULTS.code(
+    "cloud.spam_listed",
+    message="the provider lists mail of this tenant as spam: {entries}",
+    remedy="look into the provider's portal and the mail from it; `penguin stop tenant {tenant} "
+    "--reason …` stops the mail, which nothing else does",
+    cause="The list of the provider's filter for outgoing mail is not empty. It is shown, and the "
+    "tenant stays as it is.",
+    example={"tenant": "acme", "entries": "mx1: type outbound, created 2026-11-24 10:00:00"},
+    acts=Actor.OPERATOR,
 )
 NOT_GONE = FAULTS.code(
     "cloud.not_gone",

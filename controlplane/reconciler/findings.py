@@ -83,9 +83,9 @@ def held(
     if failed is None or threshold.is_reached(failed) or any(finding.gone for finding in findings):
         return verdict
     minutes = int(failed.age.total_seconds() // 60)
-    looks = f"look {failed.looks} of {threshold.looks}, {minutes} min after the first"
-    limit = f"{threshold.period.total_seconds() / 60:g} min"
-    return ok(reason, f"wrong by {looks}, and taken for wrong after {limit}: {verdict.message}")
+    limit = f"after {threshold.looks} in {threshold.period.total_seconds() / 60:g} min"
+    looks = f"{failed.looks} wrong looks in {minutes} min, taken for wrong {limit}"
+    return ok(reason, f"{looks}: {verdict.message}")
 
 
 def _reason(finding: Finding) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, Protocol
 
@@ -54,6 +54,11 @@ class Held:
     def reason(self) -> str:
         """The code as a condition's reason."""
         return reason_of(self.code)
+
+    @property
+    def sentence(self) -> str:
+        """The zone, what is wrong with it, and the remedy."""
+        return f"zone/{self.zone}: {self.message}; {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -108,24 +113,48 @@ class CloudEngine(Protocol):
         *,
         deadline: timedelta,
         fence: int | None = None,
+        refreshed: bool = False,
+        forgotten: Collection[str] = (),
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised.
 
         `fence` is the token of the current lease: from now on no holder of a lower one can buy for
-        the tenant.
+        the tenant. `refreshed` takes over first what the providers have changed. `forgotten` are
+        zones of which an operator decided that their records are gone if the token does not reach
+        them.
         """
 
-    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
-        """Compare the state with the providers without changing either (drift)."""
-
     def destroy(
-        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+        self,
+        tenant: str,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+        forgotten: Collection[str] = (),
     ) -> None:
         """Delete everything of the tenant and the stack itself. Idempotent.
 
         Also terminates servers that were bought in a run that was interrupted before its state was
         written.
         """
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server as the provider shows it."""
+
+    main_ip: str
+    """Empty while it has none."""
+    spam: tuple[str, ...] | None
+    """What the provider lists of its mail as spam; None: it was not asked yet."""
+
+
+class Servers(Protocol):
+    """The servers of the provider's account. The call blocks; run it in a thread."""
+
+    def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
+        """Return those of these servers that the provider shows; none when it does not answer."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +243,11 @@ class Finding:
             subject, check, False if checked else None, fault.message, fault.code, fault.remedy
         )
 
+    @classmethod
+    def remark(cls, subject: str, check: str, fault: Fault) -> Finding:
+        """Return the finding that something is right, with a remark."""
+        return replace(cls.of(subject, check, fault), ok=True)
+
 
 class Verifier(Protocol):
     """Checks names and hosts from outside."""
@@ -228,9 +262,12 @@ class Verifier(Protocol):
         *,
         authority: str,
         logins: Mapping[str, Login],
+        unchanged_for: timedelta,
     ) -> Sequence[Finding]:
         """Banner, TLS and a relay attempt at each port, and from each address mail that leaves.
 
         `authority` is the tenant's own certificate authority (PEM), the only one trusted. `logins`
         has the hosts that were configured, by name: they are asked whether mail leaves.
+        `unchanged_for` is the time since addresses or firewalls may have changed at the provider:
+        what was seen before does not count.
         """

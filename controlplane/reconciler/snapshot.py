@@ -6,12 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blueprint.document import Blueprint, PublicKeys
-from controlplane.conditions.model import STALLED, TENANT, Conditions, Status, Verdict
+from controlplane.conditions.model import (
+    NOT_YET_REPORTED,
+    STALLED,
+    TENANT,
+    Conditions,
+    Status,
+    Verdict,
+    unknown,
+)
 from controlplane.hosts.repository import HostRow
 from controlplane.reconciler.ports import CloudState
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.reconciler.subjects import Kind, kind_of, parents
-from controlplane.reconciler.table import Row
+from controlplane.reconciler.table import Row, types_of
 from controlplane.tenants.repository import TenantRow
 from sender.schemas import Stop
 
@@ -79,6 +87,11 @@ class Snapshot:
         self.waiting.discard((subject, row.condition))
         if verdict.waits:
             self.waiting.add((subject, row.condition))
+
+    def begin_again(self, subject: str) -> None:
+        """Forget what was observed of a subject: it is another one from now on."""
+        for type_ in types_of(self.table, kind_of(subject)):
+            self.conditions.set(subject, type_, unknown(NOT_YET_REPORTED, "not observed yet"))
 
     def unmet(self, row: Row, subject: str) -> Verdict | None:
         """Return why a phase cannot continue with a subject; None when its needs are met."""

@@ -6,7 +6,8 @@ is free at once only where nothing was ever provisioned.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -25,30 +26,48 @@ async def claim(
 ) -> set[str]:
     """Assign domains to a tenant, or return those that overlap with another tenant's.
 
-    Only what the tenant does not occupy yet is compared. Claims below the same registered domain
-    wait for each other's transaction, so of two concurrent ones the second sees the first.
+    Claims below the same registered domain wait for each other's transaction, so of two concurrent
+    ones the second sees the first.
     """
+    added = await _added(connection, tenant_id, domains)
+    await connection.execute(SQL.lock_domains, {**added, "lock": AdvisoryLock.DOMAINS})
+    taken = await _taken(connection, added)
+    if not taken:
+        await connection.execute(SQL.remove_domains, added)
+        await connection.execute(SQL.insert_domains, added)
+        wanted = [domain.name for domain in domains]
+        await connection.execute(SQL.forget_domains, {"id": tenant_id, "names": wanted})
+    return taken
+
+
+async def taken(
+    connection: AsyncConnection, tenant_id: UUID, domains: Sequence[DomainSpec]
+) -> set[str]:
+    """Return the domains that `claim` would refuse now."""
+    return await _taken(connection, await _added(connection, tenant_id, domains))
+
+
+async def _added(
+    connection: AsyncConnection, tenant_id: UUID, domains: Sequence[DomainSpec]
+) -> dict[str, Any]:
+    """Return the domains that a tenant does not occupy yet, as parameters of queries."""
     own = {
         row.name: row.occupies
         for row in await connection.execute(SQL.domains_of, {"id": tenant_id})
     }
     added = [domain for domain in domains if own.get(domain.name) != occupied(domain)]
-    registered = [registrable(domain.name) for domain in added]
-    values = {
+    return {
         "id": tenant_id,
         "names": [domain.name for domain in added],
         "occupied": [occupied(domain) for domain in added],
-        "registered": registered,
+        "registered": [registrable(domain.name) for domain in added],
     }
-    await connection.execute(SQL.lock_domains, {**values, "lock": AdvisoryLock.DOMAINS})
-    await connection.execute(SQL.show_domains, {"registered": " ".join(registered)})
-    taken = set(await connection.scalars(SQL.taken_domains, values))
+
+
+async def _taken(connection: AsyncConnection, added: Mapping[str, Any]) -> set[str]:
+    await connection.execute(SQL.show_domains, {"registered": " ".join(added["registered"])})
+    taken = set(await connection.scalars(SQL.taken_domains, added))
     await connection.execute(SQL.show_domains, {"registered": ""})
-    if not taken:
-        await connection.execute(SQL.remove_domains, values)
-        await connection.execute(SQL.insert_domains, values)
-        wanted = [domain.name for domain in domains]
-        await connection.execute(SQL.forget_domains, {"id": tenant_id, "names": wanted})
     return taken
 
 

@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
 from blueprint.fields import Matching, Text
-from blueprint.loading import check, check_limits
-from blueprint.render import render
+from blueprint.loading import check
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
 from controlplane.faults import (
@@ -195,18 +194,11 @@ async def get_blueprint(name: Name, request: Request, access: Reader) -> Bluepri
         return await service.blueprint_of(connection, row, request.app.state.platform)
 
 
-@router.post("/blueprints")
+@router.post("/blueprints", responses=responses(TENANT_DELETING, DOMAIN_TAKEN))
 async def render_blueprint(access: Reader, document: Checked, request: Request) -> Blueprint:
     """Render a document without storing it: the resources that would exist, and their cost."""
     async with access.begin() as connection:
-        row = await repository.find(connection, document.metadata.name)
-    check_limits(document, row.document if row else None)
-    return render(
-        document,
-        platform=request.app.state.platform,
-        keys=row.public_keys if row else None,
-        generation=row.generation + 1 if row else 1,
-    )
+        return await service.preview(connection, document, request.app.state.platform)
 
 
 def _describe(response: Response, name: str, generation: int, outcome: Outcome) -> None:

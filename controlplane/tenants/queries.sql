@@ -1,6 +1,6 @@
 -- part: tenants
 select id, name, generation, observed_generation, document, applied_document, deleting,
-    paused_at, paused_by, pause_reason, public_keys, sending_since, created_at, updated_at
+    paused_at, paused_by, pause_reason, forgotten_zones, public_keys, sending_since, created_at, updated_at
 from oltp.tenants
 
 -- name: find
@@ -42,6 +42,9 @@ select paused_at is not null from oltp.tenants where id = :id
 -- name: set_pause
 update oltp.tenants set paused_at = :since, paused_by = :actor, pause_reason = :reason
 where id = :id
+
+-- name: set_forgotten_zones
+update oltp.tenants set forgotten_zones = :zones where id = :id
 
 -- name: set_observed
 update oltp.tenants

@@ -49,6 +49,8 @@ class TenantRow:
     """The document of the observed generation."""
     deleting: bool
     paused: Pause | None
+    forgotten_zones: Sequence[str]
+    """Zones of which an operator decided that their records are gone, if they are out of reach."""
     public_keys: PublicKeys | None
     sending_since: date | None
     """First UTC day of the warm-up."""
@@ -132,6 +134,7 @@ async def insert(
         applied=None,
         deleting=False,
         paused=None,
+        forgotten_zones=(),
         public_keys=None,
         sending_since=None,
         created_at=now,
@@ -166,6 +169,13 @@ async def set_pause(connection: AsyncConnection, row: TenantRow, pause: Pause | 
     """Pause a tenant, or with None resume it; the generation stays."""
     columns = dict.fromkeys(("since", "actor", "reason")) if pause is None else vars(pause)
     await connection.execute(SQL.set_pause, {"id": row.id, **columns})
+
+
+async def set_forgotten_zones(
+    connection: AsyncConnection, row: TenantRow, zones: Iterable[str]
+) -> None:
+    """Record the zones that an operator gave up; the generation stays."""
+    await connection.execute(SQL.set_forgotten_zones, {"id": row.id, "zones": sorted(zones)})
 
 
 async def owner_of(connection: AsyncConnection, domain: str) -> TenantRow | None:

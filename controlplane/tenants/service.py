@@ -13,6 +13,7 @@ from blueprint.cost import cost_of
 from blueprint.document import Blueprint
 from blueprint.loading import check_limits
 from blueprint.platform import Platform
+from blueprint.render import render
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
 from controlplane.conditions.model import DRIFTED, READY, STALLED, TENANT, Condition, Status
@@ -27,8 +28,7 @@ from controlplane.faults import (
 )
 from controlplane.hosts import repository as host_rows
 from controlplane.schedule.repository import Priority, request_pass
-from controlplane.tenants import repository
-from controlplane.tenants.claims import claim
+from controlplane.tenants import claims, repository
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
@@ -112,6 +112,23 @@ async def _replace(
     return row, "configured"
 
 
+async def preview(connection: AsyncConnection, document: Tenant, platform: Platform) -> Blueprint:
+    """Render a document as the next generation; raises what a request to store it would raise."""
+    row = await repository.find(connection, document.metadata.name)
+    if row is not None and row.document != document and row.deleting:
+        raise TENANT_DELETING(name=row.name)
+    if row is None or row.document != document:
+        check_limits(document, row.document if row else None)
+        tenant_id = row.id if row else uuid7()
+        _require_free(document, await claims.taken(connection, tenant_id, document.spec.domains))
+    return render(
+        document,
+        platform=platform,
+        keys=row.public_keys if row else None,
+        generation=row.generation + 1 if row else 1,
+    )
+
+
 async def delete(connection: AsyncConnection, name: str, *, now: datetime) -> TenantRow:
     """Request the deletion of a tenant; it stays visible until all is observed to be deleted.
 
@@ -158,7 +175,10 @@ def view(row: TenantRow, conditions: list[Condition], platform: Platform) -> Ten
 
 
 async def _claim_domains(connection: AsyncConnection, tenant_id: UUID, document: Tenant) -> None:
-    taken = await claim(connection, tenant_id, document.spec.domains)
+    _require_free(document, await claims.claim(connection, tenant_id, document.spec.domains))
+
+
+def _require_free(document: Tenant, taken: set[str]) -> None:
     if taken:
         violations = tuple(
             DOMAIN_TAKEN.violation(path=f"spec.domains[{index}].name", domain=domain.name)

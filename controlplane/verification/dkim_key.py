@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from controlplane.verification.tag_list import TagMistake, parse, unfolded
 
@@ -33,7 +32,7 @@ def published_key(text: str) -> bytes:
         raise KeyMistake("the key is revoked: p= is empty")
     try:
         return base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise KeyMistake("its key is not valid Base64") from None
 
 

@@ -1,17 +1,15 @@
-"""The DMARC policy of a domain, as receivers read it (RFC 7489 6.3 and 6.6.3)."""
+"""DMARC records as receivers read them (RFC 7489 6.3 and 6.6.3)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from controlplane.verification.tag_list import TagMistake, parse
 
 POLICIES = ("none", "quarantine", "reject")
-_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(;|\Z)")
-
-Texts = Callable[[str], Awaitable[Sequence[str]]]
-"""Name → its TXT records."""
+_VERSION = re.compile(r"v[ \t]*=[ \t]*(?-i:DMARC1)[ \t]*(;|\Z)", re.IGNORECASE)
+_REPORT_ADDRESS = re.compile(r"(^|,)\s*mailto:[^@,\s]+@[^@,\s]+", re.IGNORECASE)
 
 
 class PolicyMistake(Exception):
@@ -33,28 +31,10 @@ def policy_of(text: str) -> str:
         tags = parse(text, lenient=True)
     except TagMistake as mistake:
         raise PolicyMistake(str(mistake)) from None
-    values = {name.lower(): value.lower() for name, value in tags.items()}
-    wrong = [
-        name
-        for name in ("p", "sp")
-        if values.get(name, "none" if name == "sp" else "") not in POLICIES
-    ]
+    policies = {"p": "", "sp": "none", "np": "none"} | tags
+    wrong = [name for name in ("p", "sp", "np") if policies[name].lower() not in POLICIES]
     if not wrong:
-        return values["p"]
-    if "mailto:" in values.get("rua", ""):
+        return policies["p"].lower()
+    if _REPORT_ADDRESS.search(tags.get("rua", "")):
         return "none"
     raise PolicyMistake(f"its tag {wrong[0]}= is none of {', '.join(POLICIES)}")
-
-
-async def organisational(domain: str, texts: Texts) -> tuple[str, list[str]]:
-    """Return where the policy of a domain without a record is found, and the records there.
-
-    The names above it are asked up to the last but one label (RFC 9989 4.10): no list of public
-    suffixes is needed.
-    """
-    name = domain
-    while name.count(".") > 1:
-        name = name.partition(".")[2]
-        if found := versioned(await texts(f"_dmarc.{name}")):
-            return name, found
-    return domain, []

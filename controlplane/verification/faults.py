@@ -21,8 +21,9 @@ LOOKUP_FAILED = FAULTS.code(
 NO_ANSWER = FAULTS.code(
     "dns.no_answer",
     message="{server} does not answer about {question}: {reason}",
-    remedy="start the server, or remove it from the zone's name servers at the registrar; if it "
-    "answers others, open UDP port 53 to it from here",
+    remedy="start the server; if it answers others, open UDP port 53 to it from here; a zone's "
+    "server that is gone is removed at the registrar, a recursive one is replaced by "
+    "PENGUIN_VERIFICATION__RESOLVER",
     cause="The name server is down, or its packets do not arrive.",
     example={
         "server": "ns2.acme.example (198.51.100.7)",
@@ -160,6 +161,21 @@ DIFFERENT = FAULTS.code(
         "actual": "10 mail.other.example",
         "expected": "10 mx1-1.acme.example",
         "remedy": "wait: the next pass writes it; if it persists, find out what changes it",
+    },
+    retryable=True,
+)
+HIDDEN = FAULTS.code(
+    "dns.alias_hidden",
+    message="{record} does not exist at {server}: the name has addresses, {actual}",
+    remedy="{remedy}",
+    cause="A CNAME is answered by addresses, as a proxy or flattening of the zone's provider does, "
+    "or the name is in use for another service.",
+    example={
+        "record": "b.acme.example CNAME",
+        "server": "ns1.acme.example (198.51.100.7)",
+        "actual": "203.0.113.9",
+        "remedy": "set b.acme.example CNAME b.acme.example.customers.penguinmails.example in place "
+        "of all other records of the name; if it is set already, turn off its proxy or flattening",
     },
     retryable=True,
 )
@@ -363,21 +379,31 @@ OUTBOUND_DIFFERENT = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+OUTBOUND_INTERCEPTED = FAULTS.code(
+    "smtp.outbound_intercepted",
+    message="{ip}: {mx} answers others of ours with what it sees, and this address with: {reply}",
+    remedy="let the provider remove what answers in its place; if {mx} does, admit the address",
+    cause="A proxy for SMTP answers instead of the echo MX, or the echo MX has a block list.",
+    example={"ip": "198.51.100.7", "mx": "echo.penguin.example", "reply": "554 mail is disabled"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 OUTBOUND_IN_CLEAR = FAULTS.code(
     "smtp.outbound_in_clear",
-    message="{ip}: the connection to {mx} is not encrypted, and that of others is",
-    remedy="remove what changes it on the way: a proxy for SMTP, or a firewall that inspects it",
-    cause="The echo MX offers STARTTLS to others; on the way from this address it gets lost.",
-    example={"ip": "198.51.100.7", "mx": "echo.penguin.example"},
+    message="{ip}: the connection to {mx} is not encrypted: {others}",
+    remedy="remove what hides STARTTLS on the way, such as a proxy for SMTP; or let {mx} offer it",
+    cause="The echo MX offers STARTTLS to none of ours, or it gets lost on the way from this one.",
+    example={"ip": "198.51.100.7", "mx": "echo.penguin.example", "others": "that of others is"},
     retryable=True,
     acts=Actor.OPERATOR,
 )
 OUTBOUND_UNCLEAR = FAULTS.code(
     "smtp.outbound_unclear",
     message="{ip}: whether mail leaves is not known: {reason}",
-    remedy="check that the echo MX {mx} runs, has an A record and admits everybody to port 25 with "
-    "STARTTLS",
-    cause="The dialogue with the echo MX failed, and the echo MX answers nobody else of ours.",
+    remedy="check that the echo MX {mx} runs, has an A record, admits everybody to port 25 with "
+    "STARTTLS, and sees the addresses of its clients",
+    cause="The dialogue with the echo MX failed, and it answers nobody else of ours; or it is "
+    "behind something that hides the addresses of clients, such as a container's network.",
     example={
         "ip": "198.51.100.7",
         "mx": "echo.penguin.example",

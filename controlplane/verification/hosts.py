@@ -8,22 +8,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from socket import socket
 from typing import Protocol
 
 from aiosmtplib import SMTP
-from aiosmtplib.errors import SMTPException
+from aiosmtplib.errors import SMTPException, SMTPRecipientRefused
 
 from controlplane.reconciler.ports import CloudState, Finding, Login, ObservedHost
 from controlplane.verification import faults
 from controlplane.verification.names import Names, texts
 from controlplane.verification.outbound import (
+    CHECK,
     COMMAND,
     Answers,
     Report,
     judge,
-    remark,
+    reported,
     unread,
 )
 from controlplane.verification.submission import TIMEOUT, Target, verify_port
@@ -58,7 +60,20 @@ class Echo:
     """Source address of our own connections."""
 
     async def answers(self) -> Answers:
-        """Return whether it answers the control plane, and offers encryption."""
+        """Return whether it answers the control plane, offers encryption, and reports."""
+        try:
+            ips = texts((await self.names.recursive(self.mx, "A")).data)
+        except Fault:
+            return Answers()
+        answers = Answers()
+        for ip in ips:
+            answers |= await self._ask(ip)
+            if answers.anybody:
+                break
+        return answers
+
+    async def _ask(self, ip: str) -> Answers:
+        answers = Answers()
         client = SMTP(
             port=self.port,
             timeout=TIMEOUT,
@@ -67,14 +82,28 @@ class Echo:
             source_address=(self.source, 0) if self.source else None,
         )
         try:
-            [ip, *_] = texts((await self.names.recursive(self.mx, "A")).data)
             await client.connect(hostname=ip)
             await client.ehlo()
-            return Answers(anybody=True, encrypted=client.supports_extension("starttls"))
-        except (SMTPException, OSError, Fault, ValueError):  # ValueError: it has no A record
-            return Answers()
+            answers = Answers(anybody=True, encrypted=client.supports_extension("starttls"))
+            await client.mail("")
+            response = await client.rcpt(f"echo@{self.mx}")
+            return replace(answers, reported=bool(reported(response.message)))
+        except SMTPRecipientRefused as refusal:
+            return replace(answers, reported=bool(reported(refusal.message)))
+        except (SMTPException, OSError):
+            return answers
         finally:
             client.close()
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Why a host has no report."""
+
+    reason: str
+    outdated: bool = False
+    may_be_kept: bool = False
+    """What was kept may be the cause."""
 
 
 class Hosts:
@@ -86,39 +115,37 @@ class Hosts:
         logins: Mapping[str, Login],
         echo: Echo | None,
         shell: Shell | None,
+        unchanged_for: timedelta,
     ) -> None:
         self._hosts = [host for host in state.hosts if host.primary_ip is not None]
         self._logins = logins
         self._echo = echo
         self._shell = shell
+        self._unchanged_for = unchanged_for
         self._asked: asyncio.Task[Answers] | None = None
 
     async def outbound(self) -> list[Finding]:
         """Return for each address whether mail leaves from it.
 
-        What is not right by a report that a host has kept is asked for again.
+        A report that a host has kept must be younger than the last change at the provider. Where
+        mail does not leave, kept ones are not enough: what others are answered has to be of the
+        same time.
         """
         if self._echo is None:
             fault = faults.OUTBOUND_UNSET()
             return [
-                remark(f"address/{address.name}", fault)
+                Finding.remark(f"address/{address.name}", CHECK, fault)
                 for host in self._hosts
                 for address in host.addresses
                 if address.ip
             ]
-        reports = await self._reports(self._hosts, f"{COMMAND} --last")
+        young = f"--last {int(self._unchanged_for.total_seconds())}"
+        reports = await self._reports(self._hosts, f"{COMMAND} {young}")
         findings = await self._judged(reports, self._echo)
-        wrong = {finding.subject for finding in findings if not finding.ok}
-        again = [
-            host
-            for host in self._hosts
-            if isinstance(report := reports[host.name], Report)
-            and report.kept
-            and wrong.intersection(f"address/{address.name}" for address in host.addresses)
-        ]
-        if not again:
+        kept = [host for host in self._hosts if reports[host.name].may_be_kept]
+        if not kept or all(finding.ok for finding in findings):
             return findings
-        return await self._judged(reports | await self._reports(again, COMMAND), self._echo)
+        return await self._judged(reports | await self._reports(kept, COMMAND), self._echo)
 
     async def look(self, target: Target, found: list[Finding]) -> list[Finding]:
         """Return what another host sees of a port 25 that is closed from here, else `found`.
@@ -159,22 +186,19 @@ class Hosts:
         finally:
             await asyncio.to_thread(stack.close)
 
-    async def _reports(
-        self, hosts: list[ObservedHost], command: str
-    ) -> dict[str, Report | tuple[str, bool]]:
-        """Ask hosts; a host without a report has the reason, and whether it is outdated."""
-
-        async def report(host: ObservedHost) -> Report | tuple[str, bool]:
+    async def _reports(self, hosts: list[ObservedHost], command: str) -> dict[str, Report | Unread]:
+        async def report(host: ObservedHost) -> Report | Unread:
             ran = await self._run(host, command)
             if isinstance(ran, str):
-                return ran, False
+                return Unread(ran)
             status, output = ran
             if status == NO_SUCH_COMMAND:
-                return "the host does not try outbound port 25 yet", True
+                return Unread("the host does not try outbound port 25 yet", outdated=True)
             try:
                 return Report.model_validate_json(output)
             except ValueError:
-                return f"{COMMAND} ended with {status} and without a report", False
+                reason = f"{COMMAND} ended with {status} and without a report"
+                return Unread(reason, may_be_kept=True)
 
         names = [host.name for host in hosts]
         return dict(zip(names, await asyncio.gather(*map(report, hosts)), strict=True))
@@ -195,19 +219,20 @@ class Hosts:
             self._asked = asyncio.create_task(echo.answers())
         return await self._asked
 
-    async def _judged(
-        self, reports: Mapping[str, Report | tuple[str, bool]], echo: Echo
-    ) -> list[Finding]:
+    async def _judged(self, reports: Mapping[str, Report | Unread], echo: Echo) -> list[Finding]:
         results = [
-            r for report in reports.values() if isinstance(report, Report) for r in report.results
+            result
+            for report in reports.values()
+            if isinstance(report, Report) and report.config.mx == echo.mx
+            for result in report.results
         ]
         answers = Answers.of(results)
-        if any(result.stage != "done" or result.tls is None for result in results):
+        if any(result.tls is None or not reported(result.reply) for result in results):
             answers |= await self._answers(echo)
         return list(self._findings(reports, echo.mx, answers))
 
     def _findings(
-        self, reports: Mapping[str, Report | tuple[str, bool]], mx: str, answers: Answers
+        self, reports: Mapping[str, Report | Unread], mx: str, answers: Answers
     ) -> Iterator[Finding]:
         for host in self._hosts:
             report = reports[host.name]
@@ -217,8 +242,7 @@ class Hosts:
                 if isinstance(report, Report):
                     yield judge(address, report, mx, answers)
                 else:
-                    reason, outdated = report
-                    yield unread(address, reason, outdated=outdated)
+                    yield unread(address, report.reason, outdated=report.outdated)
 
 
 def _only_by_itself(seen: list[Finding], target: Target) -> list[Finding]:
@@ -226,4 +250,4 @@ def _only_by_itself(seen: list[Finding], target: Target) -> list[Finding]:
     if not all(finding.ok for finding in seen):
         return []
     fault = faults.SEEN_BY_ITSELF(port=target.where)
-    return [remark(f"address/{target.address.name}", fault, "smtp.banner")]
+    return [Finding.remark(f"address/{target.address.name}", "smtp.banner", fault)]

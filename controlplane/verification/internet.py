@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from blueprint.document import Blueprint, Domain
 from controlplane.reconciler.ports import CloudState, Finding, Login
@@ -75,6 +76,7 @@ class InternetVerifier:
         *,
         authority: str,
         logins: Mapping[str, Login],
+        unchanged_for: timedelta,
     ) -> Sequence[Finding]:
         """Banner and TLS of each submission port, and a relay attempt that must be refused.
 
@@ -84,7 +86,7 @@ class InternetVerifier:
         """
         trust = ssl.create_default_context(cadata=authority)
         limit = asyncio.Semaphore(CONCURRENT_CONNECTIONS)
-        hosts = Hosts(state, logins, self._echo(), self._shell)
+        hosts = Hosts(state, logins, self._echo(), self._shell, unchanged_for)
 
         async def verify(target: Target) -> list[Finding]:
             async with limit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import dns.name
@@ -16,6 +17,7 @@ import dns.rdtypes.ANY.TXT
 from blueprint.document import Record, RecordType
 from blueprint.records import NO_KEY
 from blueprint.tenant import Dns
+from blueprint.zones import inherited_policy
 from controlplane.verification import dmarc, faults
 from controlplane.verification.dkim_key import KeyMistake, published_key
 from controlplane.verification.names import texts
@@ -41,8 +43,8 @@ class Expected:
     content: str
     senders: Mapping[str, str]
     """The addresses that its SPF record must let send, with their HELO names."""
-    own_ips: frozenset[str]
-    """Every address of the tenant that is assigned."""
+    exchange_ips: frozenset[str]
+    """Of an MX record: the addresses of its exchange, which alone take mail."""
     siblings: frozenset[str]
     """Contents of all expected records of its name and type."""
     targets: tuple[Expected, ...] = ()
@@ -67,23 +69,6 @@ class View:
     lookup: Callable[[str, str], Awaitable[Answer]]
     is_cache: bool = False
     """Whether it may still answer with older data."""
-
-    def remedy(self, expected: Expected, answer: Answer) -> str:
-        """Return what to do about a record that is missing or has other content."""
-        record = expected.record
-        if self.is_cache:
-            return f"wait {answer.ttl} s: older answers are still cached"
-        if expected.is_manual and record.type is RecordType.MX and answer.data:
-            return (
-                f"replace the MX records of {record.name} by {expected.content}, or remove its "
-                "mailboxes from the document: their mail must come here"
-            )
-        if expected.is_manual:
-            return (
-                f"set {expected.name_and_type} {expected.content} where {record.zone} is hosted; "
-                f"`penguin describe domain/{record.domain}` shows all records to set"
-            )
-        return "wait: the next pass writes it; if it persists, find out what changes it"
 
 
 @dataclass(frozen=True)
@@ -139,7 +124,7 @@ async def _judge_exchange(expected: Expected, answer: Answer, view: View) -> Jud
             continue
         is_null = item.exchange == dns.name.root
         ips = set() if is_null else set(texts((await view.lookup(name, "A")).data))
-        if not ips or not ips <= expected.own_ips:
+        if not ips or not ips <= expected.exchange_ips:
             return _other(expected, answer, view, texts(answer.data))
     return RIGHT if exchanges else _other(expected, answer, view, [])
 
@@ -159,6 +144,12 @@ async def _judge_alias(expected: Expected, answer: Answer, view: View) -> Judgem
     wrong = _other(expected, answer, view, found)
     if copies and all(copy.works for copy in copies):
         return replace(wrong, works=True)
+    if not found and (addresses := texts((await view.lookup(name, "A")).data)):
+        remedy = (
+            f"set {expected.name_and_type} {expected.content} in place of all other records of the "
+            "name; if it is set already, turn off its proxy or flattening"
+        )
+        wrong = _fault(expected, answer, view, faults.HIDDEN, addresses, remedy=remedy)
     return replace(wrong, gone=any(copy.gone for copy in copies))
 
 
@@ -172,9 +163,13 @@ async def _judge_spf(expected: Expected, answer: Answer, view: View) -> Judgemen
     records = [text for text in map(txt_bytes, answer.data) if is_spf(text)]
     found = [text.decode("ascii", "replace") for text in records]
     if not records:
-        return _other(expected, answer, view, [])
+        like = [text for text in texts(answer.data) if "spf1" in text.lower()]
+        return _other(expected, answer, view, like)
     if len(records) > 1:
-        return _several(expected, view, "SPF", found, f"merge them: {_merged(expected, found)}")
+        remedy = f"keep only {expected.content}"
+        if expected.is_manual:
+            remedy = f"merge them: {merged(found, expected.content)}"
+        return _several(expected, answer, view, "SPF", found, remedy)
 
     async def lookup(asked: str, type_: str) -> Sequence[dns.rdata.Rdata]:
         if (asked.lower(), type_) == (name, "TXT"):
@@ -187,13 +182,14 @@ async def _judge_spf(expected: Expected, answer: Answer, view: View) -> Judgemen
             raise checked.unanswered
         if checked.result is Result.PASS:
             continue
-        fields = {"actual": found[0][:TEXT_LIMIT], "remedy": view.remedy(expected, answer)}
+        remedy, reason = "", checked.reason
         if expected.is_manual:
-            fields["remedy"] = await _change(name, _merged(expected, found), lookup)
+            remedy = await _change(name, merged(found, expected.content), lookup)
+        wrong = partial(_fault, expected, answer, view)
         if checked.result is Result.PERMERROR:
-            return _fault(expected, view, faults.SPF_ERROR, reason=checked.reason, **fields)
-        reason = f"{checked.result} by {checked.reason}"
-        return _fault(expected, view, faults.SPF_REFUSES, ip=ip, reason=reason, **fields)
+            return wrong(faults.SPF_ERROR, found, remedy=remedy, reason=reason)
+        reason = f"{checked.result} by {reason}"
+        return wrong(faults.SPF_REFUSES, found, remedy=remedy, reason=reason, ip=ip)
     return RIGHT
 
 
@@ -213,41 +209,35 @@ async def _change(name: str, text: str, lookup: Lookup) -> str:
     change = f"change {name} TXT to {text}"
     if checked.result is not Result.PERMERROR:
         return change
-    return f"{change}; before that remove terms that are not needed, for {checked.reason}"
-
-
-def _merged(expected: Expected, found: Sequence[str]) -> str:
-    return merged(found if expected.is_manual else [], expected.content)
+    return f"{change}, and correct it or remove what is not needed: {checked.reason}"
 
 
 async def _judge_dmarc(expected: Expected, answer: Answer, view: View) -> Judgement:
-    """Exactly one valid record, here or above; any policy will do (RFC 7489 6.6.3)."""
-    name = str(expected.record.name)
+    """Exactly one valid record, here or at the registered domain; any policy will do."""
+    name = where = str(expected.record.name)
     found = texts(answer.data)
     records = dmarc.versioned(found)
     if REPORTS in f".{name}":
         return RIGHT if records else _other(expected, answer, view, found)
+    if not records and (where := inherited_policy(name)) != name:
+        records = dmarc.versioned(texts((await view.lookup(where, "TXT")).data))
     if not records:
-
-        async def lookup(asked: str) -> Sequence[str]:
-            return texts((await view.lookup(asked, "TXT")).data)
-
         like = [text for text in found if "dmarc1" in text.lower()]
         if like:
             reason = "it does not begin with v=DMARC1;"
             return _invalid(expected, answer, view, faults.DMARC_INVALID, like[0], reason)
-        name, records = await dmarc.organisational(name.removeprefix("_dmarc."), lookup)
-    if not records:
         return _other(expected, answer, view, [])
     if len(records) > 1:
-        return _several(expected, view, "DMARC", records, f"leave one of them at {name}")
+        remedy = f"leave one of them at {where}"
+        return _several(expected, answer, view, "DMARC", records, remedy)
     try:
         policy = dmarc.policy_of(records[0])
     except dmarc.PolicyMistake as mistake:
         return _invalid(expected, answer, view, faults.DMARC_INVALID, records[0], str(mistake))
-    if expected.is_manual or policy == dmarc.policy_of(expected.content):
+    own = records if where == name else []
+    if expected.is_manual or (own and policy == dmarc.policy_of(expected.content)):
         return RIGHT
-    return replace(_other(expected, answer, view, records), works=True)
+    return replace(_other(expected, answer, view, own), works=True)
 
 
 def _judge_dkim(expected: Expected, answer: Answer, view: View) -> Judgement:
@@ -264,7 +254,7 @@ def _judge_dkim(expected: Expected, answer: Answer, view: View) -> Judgement:
             mistakes.append(str(mistake))
     if len(found) > 1:
         remedy = f"leave one of them: {expected.content}"
-        several = _several(expected, view, "DKIM", found, remedy)
+        several = _several(expected, answer, view, "DKIM", found, remedy)
         return replace(several, gone=ours not in keys)
     if ours in keys:
         return RIGHT
@@ -275,36 +265,63 @@ def _judge_dkim(expected: Expected, answer: Answer, view: View) -> Judgement:
 
 def _other(expected: Expected, answer: Answer, view: View, found: Sequence[str]) -> Judgement:
     """Return that a record is missing, or has the content that was found instead."""
-    remedy = view.remedy(expected, answer)
     if not found:
-        return _fault(expected, view, faults.MISSING, remedy=remedy)
-    return _fault(
-        expected,
-        view,
-        faults.DIFFERENT,
-        remedy=remedy,
-        actual=", ".join(found)[:TEXT_LIMIT],
-        expected=expected.content[:TEXT_LIMIT],
-    )
+        return _fault(expected, answer, view, faults.MISSING)
+    wanted = expected.content[:TEXT_LIMIT]
+    return _fault(expected, answer, view, faults.DIFFERENT, found, expected=wanted)
 
 
 def _several(
-    expected: Expected, view: View, kind: str, found: Sequence[str], remedy: str
+    expected: Expected, answer: Answer, view: View, kind: str, found: Sequence[str], remedy: str
 ) -> Judgement:
-    actual = ", ".join(found)[:TEXT_LIMIT]
-    return _fault(
-        expected, view, faults.SEVERAL, kind=kind, count=len(found), actual=actual, remedy=remedy
-    )
+    fields = {"kind": kind, "count": len(found)}
+    return _fault(expected, answer, view, faults.SEVERAL, found, remedy=remedy, **fields)
 
 
 def _invalid(
     expected: Expected, answer: Answer, view: View, code: Code, actual: str, reason: str
 ) -> Judgement:
-    remedy = view.remedy(expected, answer)
-    if expected.is_manual:
-        remedy = f"correct it; with {expected.content} it is valid"
-    return _fault(expected, view, code, actual=actual[:TEXT_LIMIT], reason=reason, remedy=remedy)
+    remedy = f"correct it; with {expected.content} it is valid" if expected.is_manual else ""
+    return _fault(expected, answer, view, code, [actual], remedy=remedy, reason=reason)
 
 
-def _fault(wanted: Expected, view: View, code: Code, /, **fields: Any) -> Judgement:
-    return Judgement(code(record=wanted.name_and_type, server=view.server, **fields))
+def _fault(
+    wanted: Expected,
+    answer: Answer,
+    view: View,
+    code: Code,
+    found: Sequence[str] = (),
+    /,
+    *,
+    remedy: str = "",
+    **fields: Any,
+) -> Judgement:
+    """Return a mistake: what was found, and what to do, by default about another record."""
+    if view.is_cache:
+        remedy = f"wait {answer.ttl} s: older answers are still cached"
+    fault = code(
+        record=wanted.name_and_type,
+        server=view.server,
+        actual=", ".join(found)[:TEXT_LIMIT],
+        remedy=remedy or _remedy(wanted, answer),
+        **fields,
+    )
+    return Judgement(fault)
+
+
+def _remedy(expected: Expected, answer: Answer) -> str:
+    """Return what to do about a record that is missing or has other content at its zone."""
+    record = expected.record
+    if not expected.is_manual:
+        return "wait: the next pass writes it; if it persists, find out what changes it"
+    change = f"set {expected.name_and_type} {expected.content} where {record.zone} is hosted"
+    if record.type is not RecordType.CNAME and answer.aliases:
+        change = (
+            f"replace the CNAME of {record.name}, beside which no other record can be, by "
+            f"records of its own, with {record.type} {expected.content} among them"
+        )
+    elif record.type is RecordType.MX and answer.data:
+        change = f"replace the MX records of {record.name} by {expected.content}"
+    if record.type is RecordType.MX:
+        change += ", or remove its mailboxes from the document: their mail must come here"
+    return f"{change}; `penguin describe domain/{record.domain}` shows all records to set"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
-from blueprint.zones import possible_zones, registrable
+from blueprint.zones import is_within, possible_zones, registrable
 from controlplane.verification import faults
 from controlplane.verification.queries import TIMEOUT, Answer, Server, ask, read, trouble
 from kit.faults import Fault
@@ -87,6 +88,8 @@ class Names:
         }
         if not answered:
             raise _joined(f"{name} {type_}", list(found.troubles.values()))
+        if referrals := {answer.referral for answer in answered.values() if answer.referral}:
+            return await self.authoritative(max(referrals), name, type_)
         return answered
 
     async def enclosing(self, name: str) -> str:
@@ -110,7 +113,7 @@ class Names:
         A recursive server that is queried too early caches that a name does not exist.
         """
         for zone in self._own:
-            if f".{name}".endswith(f".{zone}"):
+            if is_within(name, zone):
                 try:
                     own = await self.enclosing(zone)
                 except Fault as fault:
@@ -133,9 +136,14 @@ class Names:
         try:
             return read(await self._ask_resolvers(name, type_))
         except Fault as fault:
-            if fault.code is faults.SERVER_FAILED:
-                raise await self._explained(fault, name, type_) from None
-            raise
+            if fault.code is not faults.SERVER_FAILED:
+                raise
+            explained = await self._explained(fault, name, type_)
+        if explained.code is faults.BOGUS:
+            # Signatures fail again; a failure that was a passing one does not.
+            with suppress(Fault):
+                return read(await self._ask_resolvers(name, type_))
+        raise explained
 
     async def _ask_resolvers(
         self, name: str, type_: str, *, validated: bool = True
@@ -182,8 +190,9 @@ class Names:
     async def _find_zone(self, zone: str) -> Zone:
         """Find the servers of a zone; signatures do not matter, as they are asked themselves."""
         try:
-            message = await self._ask_resolvers(zone, "NS", validated=False)
-            names = texts(read(message).data)
+            answer = read(await self._ask_resolvers(zone, "NS", validated=False))
+            # Behind an alias are the servers of another zone.
+            names = [] if answer.aliases else texts(answer.data)
         except Fault as fault:
             # None of the zone's servers answers the resolver: its parent says which they are.
             referred = await self._delegation(zone) if fault.code is faults.SERVER_FAILED else None
@@ -246,7 +255,7 @@ class Names:
         try:
             answer = await _once(
                 self._asked,
-                (server.ip, name, type_),
+                (server.ip, zone, name, type_),
                 lambda: self._ask_own(server, zone, name, type_),
             )
         except Fault as fault:
@@ -261,10 +270,12 @@ class Names:
         message = await self._ask(server, name, type_, 0)
         if (reason := trouble(server, f"{name} {type_}", message)) is not None:
             raise reason
-        # A lame server refers to others or answers from its cache, without authority.
-        if not message.flags & dns.flags.AA:
-            raise faults.LAME(server=server.label, zone=zone)
-        return read(message)
+        if message.flags & dns.flags.AA:
+            return read(message)
+        if (below := _referral(message, zone, name)) is not None:
+            return Answer(referral=below)
+        # A lame server refers to others or answers from its cache.
+        raise faults.LAME(server=server.label, zone=zone)
 
     async def _ask(self, server: Server, name: str, type_: str, flags: int) -> dns.message.Message:
         async with self._limit:
@@ -285,6 +296,17 @@ async def _once(
     if key not in tasks:
         tasks[key] = asyncio.create_task(make())
     return await tasks[key]
+
+
+def _referral(message: dns.message.Message, zone: str, name: str) -> str | None:
+    """Return the zone that is delegated in `zone` at or above `name`."""
+    cuts = [
+        rrset.name.to_text(omit_final_dot=True).lower()
+        for rrset in message.authority
+        if rrset.rdtype == dns.rdatatype.NS
+    ]
+    below = (cut for cut in cuts if cut != zone and is_within(cut, zone))
+    return next((cut for cut in below if is_within(name, cut)), None)
 
 
 def texts(data: Sequence[dns.rdata.Rdata]) -> list[str]:

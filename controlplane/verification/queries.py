@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dns.asyncquery
 import dns.exception
@@ -42,8 +42,10 @@ class Answer:
     """The name at the end."""
     aliases: tuple[str, ...] = ()
     """The targets on the way, the last one included."""
-    ttl: int = 0
+    ttl: int = field(default=0, compare=False)
     """Seconds for which a resolver keeps the answer, or that there is none (RFC 2308 5)."""
+    referral: str = ""
+    """The zone below, to whose servers the answer refers instead."""
 
 
 async def ask(

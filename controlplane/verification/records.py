@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from blueprint.document import Blueprint, Record, RecordType, Rule
 from blueprint.records import NO_SENDER
+from blueprint.zones import registrable
 from controlplane.reconciler.ports import Finding
 from controlplane.verification import faults
 from controlplane.verification.judges import RIGHT, Expected, Judgement, View, judge
@@ -52,7 +53,9 @@ async def _verify(expected: Expected, names: Names) -> list[Finding]:
         answers = await names.authoritative(zone, name, type_)
         own = await _judge_own(expected, {s.label: answer for s, answer in answers.items()}, names)
         if not own.works:
-            return [_finding(expected, AUTHORITATIVE, own)]
+            # A server that did not answer may still have our key or host.
+            is_gone = own.gone and not await names.troubles(zone)
+            return [_finding(expected, AUTHORITATIVE, replace(own, gone=is_gone))]
     except Fault as fault:
         return [_unanswered(expected, AUTHORITATIVE, fault)]
     findings = [_finding(expected, AUTHORITATIVE, own)]
@@ -86,10 +89,7 @@ async def _remarks(subject: str, zone: str, names: Names) -> list[Finding]:
         troubles = await names.troubles(await names.enclosing(zone))
     except Fault:
         return []
-    return [
-        Finding(subject, SERVERS, True, fault.message, fault.code, fault.remedy)
-        for fault in troubles
-    ]
+    return [Finding.remark(subject, SERVERS, fault) for fault in troubles]
 
 
 def _finding(expected: Expected, check: str, judgement: Judgement) -> Finding:
@@ -105,7 +105,7 @@ def _finding(expected: Expected, check: str, judgement: Judgement) -> Finding:
 def _unanswered(expected: Expected, check: str, fault: Fault) -> Finding:
     """Return the finding of a look-up that ended in a fault."""
     if expected.is_manual and fault.code is faults.NOT_DELEGATED:
-        zone = expected.record.zone
+        zone = registrable(expected.record.zone)
         remedy = f"enter the name servers of {zone} at its registrar"
         fault = faults.NOT_DELEGATED(zone=zone, remedy=remedy)
     checked = fault.code not in faults.UNANSWERED
@@ -137,7 +137,7 @@ def _expected(blueprint: Blueprint, ips: Mapping[str, str]) -> list[Expected]:
             subject=_subject(record, hosts),
             content=_content(record, ips),
             senders=_senders(record, helos),
-            own_ips=frozenset(ips.values()),
+            exchange_ips=frozenset(siblings.get((str(record.content), "A"), ())),
             siblings=frozenset(siblings[str(record.name), str(record.type)]),
         )
         for record in records

@@ -163,12 +163,30 @@ def _check_macros(text: str, term: str) -> list[re.Match[str]]:
 
 def merged(texts: Sequence[str], ours: str) -> str:
     """Return one record that lets out whom `texts` and `ours` let out; `all` stays the owner's."""
-    own = [term for term in ours.split()[1:] if not _ends(term)]
-    others = [term for text in texts for term in text.split()[1:]]
-    kept = [term for term in others if not _ends(term) and term not in own]
-    last = next((term for term in others if _ends(term)), ours.split()[-1])
-    return " ".join(["v=spf1", *own, *dict.fromkeys(kept), last])
+    own = [term for term in ours.split()[1:] if not _is_all(term)]
+    others = [term for text in texts for term in _effective(text.split()[1:])]
+    ends = [term for term in others if _is_all(term)]
+    redirects = [term for term in others if _is_redirect(term)]
+    if not ends and len(redirects) == 1:
+        ends, redirects = redirects, []
+    included = {term: f"include:{term.partition('=')[2]}" for term in redirects}
+    kept = [included.get(term, term) for term in others if term not in (*own, *ends)]
+    return " ".join(["v=spf1", *own, *dict.fromkeys(kept), (ends or ours.split()[-1:])[0]])
 
 
-def _ends(term: str) -> bool:
-    return term.lower().lstrip("+-~?") == "all" or term.lower().startswith("redirect=")
+def _effective(terms: Sequence[str]) -> Sequence[str]:
+    """Leave out what has no effect where there is an `all`: what follows it, and redirect (6.1)."""
+    end = next((index for index, term in enumerate(terms) if _is_all(term)), None)
+    if end is None:
+        return terms
+    kept = [term for term in terms[:end] if not _is_redirect(term)]
+    later = [term for term in terms[end + 1 :] if _MODIFIER.fullmatch(term)]
+    return [*kept, *(term for term in later if not _is_redirect(term)), terms[end]]
+
+
+def _is_all(term: str) -> bool:
+    return term.lower().lstrip("+-~?") == "all"
+
+
+def _is_redirect(term: str) -> bool:
+    return term.lower().startswith("redirect=")

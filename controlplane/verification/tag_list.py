@@ -12,7 +12,10 @@ class TagMistake(Exception):
 
 
 def parse(text: str, *, lenient: bool = False) -> dict[str, str]:
-    """Return the values by tag, in order; `lenient` ignores what is no tag. Raises TagMistake."""
+    """Return the values by tag, in order. Raises TagMistake.
+
+    `lenient` ignores what is no tag, and the case of names, which DKIM tells apart.
+    """
     tags: dict[str, str] = {}
     specs = text.split(";")
     if not specs[-1].strip():
@@ -23,9 +26,10 @@ def parse(text: str, *, lenient: bool = False) -> dict[str, str]:
             continue
         if tag is None:
             raise TagMistake(f"{spec.strip()!r} is no tag")
-        if tag[1] in tags:
-            raise TagMistake(f"the tag {tag[1]}= is there twice")
-        tags[tag[1]] = tag[2]
+        name = tag[1].lower() if lenient else tag[1]
+        if name in tags:
+            raise TagMistake(f"the tag {name}= is there twice")
+        tags[name] = tag[2]
     return tags
 
 

@@ -38,7 +38,9 @@ def journal_location(environment: Mapping[str, str]) -> str:
     if not location:
         raise NO_JOURNAL(problem="HOSTWINDS_JOURNAL is not set")
     if not location.startswith(POSTGRES) and not _is_emulated(environment):
-        raise NO_JOURNAL(problem="HOSTWINDS_JOURNAL is a file, which no other machine shares")
+        raise NO_JOURNAL(
+            problem="HOSTWINDS_JOURNAL is no postgresql:// URL, and no other machine shares a file"
+        )
     return location
 
 

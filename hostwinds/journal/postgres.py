@@ -151,6 +151,7 @@ class PostgresJournal:
         try:
             with psycopg.connect(self._dsn, **CONNECTION) as connection:
                 ensure_schema(connection)
+                connection.execute(SQL.be_durable)
                 yield connection
         except psycopg.Error as error:
             raise unavailable(error) from None

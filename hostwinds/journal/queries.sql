@@ -43,6 +43,10 @@ grant select, insert, update on purchase.journal to {role};
 revoke delete on purchase.intents, purchase.fences from {role};
 grant select, update on purchase.limiter to {role};
 
+-- name: be_durable
+-- An intent is on the disk before its order, whatever the default of the server is.
+set local synchronous_commit = on
+
 -- name: identity
 insert into purchase.journal default values
 on conflict (single) do update set single = true

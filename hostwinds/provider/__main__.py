@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import grpc
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
 from hostwinds.client import Client
 from hostwinds.faults import INTERRUPTED
 from hostwinds.journal import journal_from_environment
 from hostwinds.numbers import number
+from hostwinds.provider.protocol import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 from hostwinds.provider.resources import Services
 from hostwinds.provider.server import HostwindsProvider
 from hostwinds.purchase import Buyer, Deadlines, Progress
@@ -45,7 +45,7 @@ class Connection:
                 client = Client.from_environment(pause=self._pause)
                 journal = journal_from_environment()
                 deadlines = Deadlines.from_environment()
-                tolerance = int(number(os.environ, "HOSTWINDS_PRICE_TOLERANCE", 0))
+                tolerance = number(os.environ, "HOSTWINDS_PRICE_TOLERANCE", 0)
                 buyer = Buyer(client, journal, deadlines, tolerance=tolerance, pause=self._pause)
                 self._created = client, buyer
         return Services(*self._created, self._progress(urn))

@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 
 from hostwinds import firewall
 from hostwinds.client import Client
-from hostwinds.faults import POINTER_IMPORT, REPLACEMENT_NAME, Pending, Unfinished
+from hostwinds.faults import (
+    ADDRESS_LOST,
+    POINTER_IMPORT,
+    REPLACEMENT_NAME,
+    Pending,
+    Refused,
+    Unfinished,
+)
 from hostwinds.models import Instance as Server
 from hostwinds.models import host_address
 from hostwinds.prices import in_megabytes
@@ -120,6 +127,11 @@ class Instance(Resource):
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
         """Buy it, or adopt what was bought. One that is not active yet is stored in the state."""
+        server = self._bought(news, services)
+        return str(server.service_id), _outputs(server, server.main_ip)
+
+    @staticmethod
+    def _bought(news: Properties, services: Services) -> Server:
         order = Order(
             name=news["serverName"],
             cpu=int(news["cpu"]),
@@ -132,12 +144,11 @@ class Instance(Resource):
             inbound=tuple(news["inbound"]),
         )
         try:
-            server = services.buyer.instance(order, services.progress)
+            return services.buyer.instance(order, services.progress)
         except Unfinished as unfinished:
             service_id = unfinished.instance.service_id
             outputs = {"serviceId": service_id, "mainIp": ""}
             raise PartlyDone(str(service_id), outputs, unfinished) from None
-        return str(server.service_id), _outputs(server)
 
     def read(
         self, resource_id: str, state: Properties, services: Services
@@ -152,10 +163,10 @@ class Instance(Resource):
             return None
         inputs = {key: state[key] for key in self.inputs if key in state}
         if not inputs:
-            return self._imported(server, services.client), _outputs(server)
+            return self._imported(server, services.client), _outputs(server, server.main_ip)
         if server.name != inputs.get("serverName"):
             services.progress(f"server {resource_id} is labelled {server.name} in the portal")
-        return inputs, _outputs(server)
+        return inputs, _outputs(server, services.buyer.main_address(server, _known_main(state)))
 
     def update(
         self,
@@ -165,10 +176,10 @@ class Instance(Resource):
         services: Services,
     ) -> Properties:
         """Set the billing cycle; after a partial failure, wait again until it is active."""
-        outputs = self.create(news, services)[1]
+        server = self._bought(news, services)
         if olds.get("billingCycle") not in (None, news["billingCycle"]):
             services.client.set_billing_cycle(int(resource_id), news["billingCycle"])
-        return outputs
+        return _outputs(server, services.buyer.main_address(server, _known_main(olds)))
 
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
         """Terminate it and wait until it is gone."""
@@ -190,8 +201,12 @@ class Instance(Resource):
         }
 
 
-def _outputs(server: Server) -> Properties:
-    return {"serviceId": server.service_id, "mainIp": server.main_ip}
+def _outputs(server: Server, main_ip: str) -> Properties:
+    return {"serviceId": server.service_id, "mainIp": main_ip}
+
+
+def _known_main(state: Properties) -> str:
+    return str(state.get("mainIp") or "")
 
 
 class SecondaryAddress(Resource):
@@ -250,9 +265,15 @@ class ReverseDns(Resource):
         return None
 
     def create(self, news: Properties, services: Services) -> tuple[str, Properties]:
-        """Set it."""
-        services.client.set_pointer(int(news["serviceId"]), news["address"], news["hostname"])
-        return str(news["address"]), {}
+        """Set it; an address that the server has lost meanwhile is no refusal for good."""
+        service_id, address = int(news["serviceId"]), str(news["address"])
+        try:
+            services.client.set_pointer(service_id, address, news["hostname"])
+        except Refused:
+            if address in (services.buyer.presence.addresses(service_id) or ()):
+                raise
+            raise ADDRESS_LOST(service_id=service_id, address=address) from None
+        return address, {}
 
     def read(
         self, resource_id: str, state: Properties, services: Services

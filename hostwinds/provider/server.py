@@ -11,10 +11,10 @@ from typing import Any
 import grpc
 from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2
 from google.rpc import status_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from hostwinds import VERSION
 from hostwinds.faults import DEFECT
+from hostwinds.provider.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc
 from hostwinds.provider.resources import RESOURCES, PartlyDone, Properties, Resource, Services
 from hostwinds.provider.schema import schema
 from kit.faults import Fault, line

@@ -9,12 +9,21 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.cloudflare import routing
-from lab.cloudflare.errors import Refusal, bad_body, out_of_reach, type_fixed, zone_missing
-from lab.cloudflare.limits import FREE, PLANS, REQUESTS, RateLimit
+from lab.cloudflare import limits, routing
+from lab.cloudflare.bindfile import parsed
+from lab.cloudflare.errors import (
+    Refusal,
+    bad_body,
+    identical,
+    out_of_reach,
+    type_fixed,
+    wrong_kind,
+    zone_missing,
+)
+from lab.cloudflare.limits import FREE, PLANS, Plan, RateLimit
 from lab.cloudflare.records import ascii_name, normalised
 from lab.cloudflare.tokens import READ_WRITE, Permission, Tokens
-from lab.cloudflare.zone import Record, Zone, timestamp
+from lab.cloudflare.zone import Record, Zone, refuse_name, timestamp
 from lab.injection import Injection
 from lab.ports import Nameserver
 
@@ -28,6 +37,8 @@ ALIASES = 8
 BATCH = ("deletes", "patches", "puts", "posts")
 """The parts of a batch, in the order in which they are done."""
 FAULTS = (
+    "dropped",
+    "initializing",
     "lost_answer",
     "old_wrapper",
     "out_of_reach",
@@ -37,9 +48,10 @@ FAULTS = (
     "server_error",
     "slow",
 )
-"""`lost_answer` breaks the connection after a write took effect; `server_error` is 500 before it,
-`read_error` 500 for a read; `refused_with_200` answers `success: false` with status 200;
-`old_wrapper` puts refusals into 1004 "DNS Validation Error"; `out_of_reach` is 403."""
+"""`dropped` breaks the connection before a request takes effect, `lost_answer` after a write did;
+`server_error` is 500 before it, `read_error` 500 for a read; `refused_with_200` answers `success:
+false` with status 200; `old_wrapper` puts refusals into 1004 "DNS Validation Error"; `out_of_reach`
+is 403; a zone that is created with `initializing` stays so until an activation check."""
 
 
 class CloudflareAccount:
@@ -50,7 +62,7 @@ class CloudflareAccount:
         nameserver: Nameserver,
         token: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        requests: int = REQUESTS,
+        requests: int = limits.REQUESTS,
     ) -> None:
         """`token` has the rights that a control plane needs; `requests` are per five minutes."""
         self.token = token
@@ -60,7 +72,9 @@ class CloudflareAccount:
         self.unreadable: set[str] = set()
         """Names of zones whose look-up answers 500."""
         self.tokens = Tokens(token, EMAIL, GLOBAL_KEY)
-        self.limit = RateLimit(clock, requests)
+        self.limit = RateLimit(clock, requests, limits.WINDOW)
+        self.burst = RateLimit(clock, limits.BURST, limits.BURST_WINDOW)
+        self._imports = RateLimit(clock, limits.IMPORTS, limits.IMPORTS_WINDOW)
         self._nameserver = nameserver
         self._clock = clock
         self._zones: dict[str, Zone] = {}
@@ -82,23 +96,36 @@ class CloudflareAccount:
             bodies = [self._body(zone, permissions) for zone in self._zones.values()]
             return sorted(bodies, key=lambda body: str(body["name"]))
 
-    def create_zone(self, name: str, permissions: Collection[str] = READ_WRITE) -> Record:
+    def create_zone(
+        self, name: str, permissions: Collection[str] = READ_WRITE, *, plan: Plan = FREE
+    ) -> Record:
         """Add a zone; it is pending until the owner delegates it."""
         name = ascii_name(name)
         with self._lock:
+            refuse_name(name, plan)
             if any(zone.name == name for zone in self._zones.values()):
                 raise Refusal(1061, f"{name} already exists.")
-            zone = Zone(uuid.uuid4().hex, name, self._clock())
+            zone = Zone(uuid.uuid4().hex, name, self._clock(), plan)
+            zone.initializing = self.faults.consume("initializing")
             self._nameserver.create_zone(name)
             self._zones[zone.id] = zone
             return self._body(zone, permissions)
 
-    def register(self, name: str) -> None:
+    def register(self, name: str, *, plan: Plan = FREE) -> None:
         """Add a zone if it is missing, and delegate it to our name server."""
         with self._lock:
             if all(zone.name != name for zone in self._zones.values()):
-                self.create_zone(name)
+                self.create_zone(name, plan=plan)
             self._nameserver.delegate(name)
+
+    def undelegate(self, name: str) -> None:
+        """Let the delegation leave our name server, as its owner does at the registrar."""
+        self._nameserver.undelegate(name)
+
+    def check_activation(self, zone_id: str) -> None:
+        """Look for the delegation of a zone, as soon as it is initialized."""
+        with self._lock:
+            self._zone(zone_id).initializing = False
 
     def zone(self, zone_id: str, permissions: Collection[str] = READ_WRITE) -> Record:
         """Return one zone."""
@@ -114,16 +141,20 @@ class CloudflareAccount:
         """Change settings or the plan of a zone."""
         with self._lock:
             zone = self._zone(zone_id)
-            zone.paused = bool(body.get("paused", zone.paused))
-            zone.type = str(body.get("type", zone.type))
-            zone.vanity_name_servers = list(
-                body.get("vanity_name_servers", zone.vanity_name_servers)
-            )
-            if "plan" in body:
-                plan = PLANS.get(str((body["plan"] or {}).get("id")))
-                if plan is None:
-                    raise Refusal(1005, "Invalid plan identifier")
-                zone.plan = plan
+            paused = body.get("paused", zone.paused)
+            servers = body.get("vanity_name_servers", zone.vanity_name_servers)
+            plan = body.get("plan", {"id": zone.plan.id})
+            if not isinstance(paused, bool):
+                raise wrong_kind("paused")
+            if not isinstance(servers, list) or not all(isinstance(name, str) for name in servers):
+                raise wrong_kind("vanity_name_servers")
+            if body.get("type", zone.type) != zone.type:
+                raise wrong_kind("type")
+            if not isinstance(plan, dict) or str(plan.get("id")) not in PLANS:
+                raise Refusal(1005, "Invalid plan identifier")
+            zone.paused, zone.vanity_name_servers = paused, servers
+            zone.plan = PLANS[str(plan["id"])]
+            zone.modified = self._clock()
 
     def delete_zone(self, zone_id: str) -> None:
         """Remove a zone with its records."""
@@ -140,10 +171,12 @@ class CloudflareAccount:
             records = list(zone.records.values())
             return [_with_shadow(zone, record) for record in records] if shadows else records
 
-    def record(self, zone_id: str, record_id: str) -> Record:
-        """Return one record."""
+    def record(self, zone_id: str, record_id: str, *, shadows: bool = False) -> Record:
+        """Return one record; `shadows` adds what hides it."""
         with self._lock:
-            return self._zone(zone_id).record(record_id)
+            zone = self._zone(zone_id)
+            record = zone.record(record_id)
+            return _with_shadow(zone, record) if shadows else record
 
     def create(self, zone_id: str, body: Mapping[str, Any]) -> Record:
         """Add a record."""
@@ -167,20 +200,29 @@ class CloudflareAccount:
 
     def batch(self, zone_id: str, body: Mapping[str, Any]) -> dict[str, list[Record]]:
         """Do deletes, patches, puts and posts in this order, all or nothing."""
-        parts = {part: body.get(part) or [] for part in BATCH}
+        parts = {part: [] if body.get(part) is None else body[part] for part in BATCH}
         if any(not isinstance(items, list) for items in parts.values()):
             raise bad_body()
         if any(not isinstance(item, dict) for items in parts.values() for item in items):
             raise bad_body()
         with self._changing(zone_id) as zone:
             if sum(map(len, parts.values())) > zone.plan.batch:
-                raise Refusal(9207, f"A batch is limited to {zone.plan.batch} operations.")
+                message = f"A batch is limited to {zone.plan.batch} operations."
+                raise Refusal(9207, message)  # the code is chosen
             return {
                 "deletes": [self._delete(zone, _id(item)) for item in parts["deletes"]],
                 "patches": [self._change(zone, _id(item), item) for item in parts["patches"]],
                 "puts": [self._replace(zone, _id(item), item) for item in parts["puts"]],
                 "posts": [self._create(zone, item) for item in parts["posts"]],
             }
+
+    def import_file(self, zone_id: str, text: str, *, proxied: bool) -> dict[str, int]:
+        """Add the records of a zone file that are not there, all or none."""
+        self._imports.count()
+        with self._changing(zone_id) as zone:
+            bodies = parsed(text, zone.name, proxied=proxied)
+            added = sum(self._add_missing(zone, body) for body in bodies)
+            return {"recs_added": added, "total_records_parsed": len(bodies)}
 
     def route_email(self, zone_id: str, *, enabled: bool, locked: bool = True) -> list[Record]:
         """Enable Email Routing (its records replace the apex SPF), unlock it, or disable it."""
@@ -231,6 +273,16 @@ class CloudflareAccount:
         record = normalised(body, zone.name, zone.plan)
         zone.refuse_conflict(record, None)
         return self._store(zone, uuid.uuid4().hex, record, None)
+
+    def _add_missing(self, zone: Zone, body: Mapping[str, Any]) -> bool:
+        """Add a record; return False where there is an identical one."""
+        try:
+            self._create(zone, body)
+        except Refusal as refusal:
+            if refusal.code != identical().code:
+                raise
+            return False
+        return True
 
     def _replace(self, zone: Zone, record_id: str, body: Mapping[str, Any]) -> Record:
         old = zone.changeable(record_id)
@@ -300,6 +352,8 @@ class CloudflareAccount:
 
     def _status(self, zone: Zone) -> str:
         """Return `pending` until the zone is delegated, `moved` when the delegation has left."""
+        if zone.initializing:
+            return "initializing"
         if self._nameserver.is_delegated(zone.name):
             zone.activated = zone.activated or self._clock()
             return "active"

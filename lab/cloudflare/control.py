@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lab.cloudflare.account import CloudflareAccount
-from lab.cloudflare.records import NAME
+from lab.cloudflare.errors import Refusal
+from lab.cloudflare.limits import ENTERPRISE, FREE
 
 
 def control_routes(account: CloudflareAccount) -> list[Route]:
@@ -29,11 +30,20 @@ class _Controls:
         self._account = account
 
     async def register(self, request: Request) -> Response:
-        """Add a zone and delegate it, as its owner does at Cloudflare and at the registrar."""
-        name = str((await request.json())["name"]).rstrip(".").lower()
-        if not NAME.fullmatch(name):
-            return JSONResponse({"error": f"{name} is not a domain name"}, 400)
-        await run_in_threadpool(self._account.register, name)
+        """Add the zone `name` and delegate it, as its owner does at Cloudflare and the registrar.
+
+        `enterprise: true` is the plan that takes a subdomain; `delegated: false` ends a delegation.
+        """
+        body = await request.json()
+        name = str(body["name"]).rstrip(".").lower()
+        plan = ENTERPRISE if body.get("enterprise") else FREE
+        try:
+            if body.get("delegated", True):
+                await run_in_threadpool(self._account.register, name, plan=plan)
+            else:
+                await run_in_threadpool(self._account.undelegate, name)
+        except Refusal as refusal:
+            return JSONResponse({"error": str(refusal)}, 400)
         return JSONResponse({"name": name})
 
     async def add_token(self, request: Request) -> Response:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 import dns.exception
@@ -82,6 +85,7 @@ FORMS = {
     "URI": _form("weight", "target", '{weight} "{target}"'),
 }
 """By type. The priority of SRV and URI stands beside the content, not in it."""
+WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 
 
 def parsed(kind: str, given: object) -> dict[str, Any]:
@@ -110,6 +114,22 @@ def content_of(kind: str, fields: Data) -> str:
     return FORMS[kind].content.format(**fields).strip()
 
 
+def read(kind: str, text: str) -> dict[str, Any]:
+    """Return the fields of a body, `data` and for URI `priority`, from the text of a zone file.
+
+    The last field takes what is left: parameters, or a key in several parts.
+    """
+    keys = [key for _, key, _, _ in Formatter().parse(FORMS[kind].content) if key]
+    if kind in ("SRV", "URI"):
+        keys.insert(0, "priority")
+    words = [word.removesuffix("m") if kind == "LOC" else word for word in WORD.findall(text)]
+    last = len(keys) - 1
+    words = [*words[:last], " ".join(words[last:])]
+    fields = {key: _bare(word) for key, word in zip(keys, words, strict=True)}
+    beside = {"priority": int(fields.pop("priority"))} if kind == "URI" else {}
+    return {**beside, "data": fields}
+
+
 def refuse_what_dns_cannot_hold(kind: str, text: str) -> None:
     """Refuse a record whose presentation form the DNS does not accept.
 
@@ -127,13 +147,21 @@ def refuse_what_dns_cannot_hold(kind: str, text: str) -> None:
         raise Refusal(9007, f"Content for {kind} record is invalid: {error}") from None
 
 
+def _bare(word: str) -> str:
+    """Return a word without the quotes around it."""
+    is_one = len(word) > 1 and WORD.fullmatch(word)
+    return word[1:-1] if is_one and word.startswith('"') else word
+
+
 def _number(key: str, value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _invalid(key)
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _invalid(key) from None
+    if not math.isfinite(number):
+        raise _invalid(key)
     return int(number) if number.is_integer() else number
 
 

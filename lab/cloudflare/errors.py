@@ -21,6 +21,7 @@ class Refusal(Exception):
         self.status = status
         self.more = more
         self.chain = chain
+        self.headers: dict[str, str] = {}
 
 
 def record_missing() -> Refusal:
@@ -52,6 +53,35 @@ def no_route(path: str) -> Refusal:
 def bad_body() -> Refusal:
     """The body is no JSON, or of another kind."""
     return Refusal(6007, "Malformed JSON in request body")
+
+
+def wrong_kind(field: str) -> Refusal:
+    """The value of a field is of another kind; the code is chosen."""
+    return Refusal(6007, f"Invalid value of the field {field}")
+
+
+def not_registered(name: str) -> Refusal:
+    """The name is a public suffix, or none that could be registered."""
+    message = (
+        f"We were unable to identify {name} as a registered domain. Please ensure you are "
+        "providing the root domain and not any subdomains (e.g., example.com, not "
+        "subdomain.example.com)"
+    )
+    return Refusal(1099, message)
+
+
+def subdomain() -> Refusal:
+    """Only the plan Enterprise takes a subdomain as a zone."""
+    message = (
+        "Please ensure you are providing the root domain and not any subdomains (e.g., "
+        "example.com, not subdomain.example.com)"
+    )
+    return Refusal(1116, message)
+
+
+def bad_file(reason: str) -> Refusal:
+    """A zone file cannot be read, or is too large; the code is chosen."""
+    return Refusal(9208, f"The zone file cannot be imported: {reason}")
 
 
 def bad_query(name: str) -> Refusal:

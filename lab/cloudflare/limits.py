@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-WINDOW = timedelta(minutes=5)
-REQUESTS = 1200
-"""Requests of a user in a window, all tokens together."""
+from lab.cloudflare.errors import Refusal
+
+REQUESTS, WINDOW = 1200, timedelta(minutes=5)
+"""Of a user, all tokens together."""
+BURST, BURST_WINDOW = 200, timedelta(seconds=1)
+"""Of an address."""
+IMPORTS, IMPORTS_WINDOW = 3, timedelta(minutes=1)
+"""Zone files of a user."""
+FILE_SIZE = 256 * 1024
+"""Bytes of a zone file."""
 SMALLER_SINCE = datetime(2024, 9, 1, tzinfo=UTC)
 """Zones on the free plan that were made since then hold fewer records."""
 
@@ -27,6 +34,10 @@ class Plan:
     batch: int
     comment: int
     tags: int
+    ttl: int = 60
+    """The shortest, in seconds."""
+    subdomains: bool = False
+    """Whether a subdomain can be a zone of its own."""
 
     def quota(self, created: datetime) -> int:
         """Return how many records a zone may have."""
@@ -53,45 +64,67 @@ PRO = Plan(
     comment=500,
     tags=20,
 )
-PLANS = {plan.id: plan for plan in (FREE, PRO)}
+ENTERPRISE = replace(
+    PRO,
+    id="94f3b7b768b0458b56d2cac4fe5ec0f9",
+    name="Enterprise Website",
+    legacy_id="enterprise",
+    price=0,
+    ttl=30,
+    subdomains=True,
+)
+PLANS = {plan.id: plan for plan in (FREE, PRO, ENTERPRISE)}
+
+
+class Limited(Refusal):
+    """Too many requests; the answer says for how long."""
+
+    def __init__(self, requests: int, window: timedelta, wait: timedelta) -> None:
+        super().__init__(
+            10100,
+            f"More than {requests} requests per {_seconds(window)} seconds reached. Please wait "
+            "and consider throttling your request speed",
+            429,
+        )
+        self.headers = {"retry-after": str(_seconds(wait))}
 
 
 class RateLimit:
-    """Counts a user's requests; beyond the limit every call is refused for one window."""
+    """Counts requests; beyond the limit every call is refused for one window."""
 
-    def __init__(self, clock: Callable[[], datetime], requests: int = REQUESTS) -> None:
+    def __init__(self, clock: Callable[[], datetime], requests: int, window: timedelta) -> None:
         self._clock = clock
         self._limit = requests
+        self._window = window
         self._seen: deque[datetime] = deque()
         self._blocked_until: datetime | None = None
 
-    def count(self) -> int:
-        """Count a request; return for how many seconds the user is refused, 0 when it is not."""
+    def count(self) -> None:
+        """Count a request; raises Limited for one too many."""
         now = self._clock()
-        if self._blocked_until is not None and now < self._blocked_until:
-            return _seconds(self._blocked_until - now)
-        self._forget(now)
-        if len(self._seen) >= self._limit:
-            self._blocked_until = now + WINDOW
+        if self._blocked_until is None or now >= self._blocked_until:
+            self._blocked_until = None
+            self._forget(now)
+            if len(self._seen) < self._limit:
+                self._seen.append(now)
+                return
+            self._blocked_until = now + self._window
             self._seen.clear()
-            return _seconds(WINDOW)
-        self._blocked_until = None
-        self._seen.append(now)
-        return 0
+        raise Limited(self._limit, self._window, self._blocked_until - now)
 
     def headers(self) -> dict[str, str]:
         """Return the two headers of every answer."""
         now = self._clock()
         self._forget(now)
-        reset = _seconds(self._seen[0] + WINDOW - now) if self._seen else _seconds(WINDOW)
+        reset = _seconds(self._seen[0] + self._window - now if self._seen else self._window)
         remaining = 0 if self._blocked_until else self._limit - len(self._seen)
         return {
             "Ratelimit": f'"default";r={remaining};t={reset}',
-            "Ratelimit-Policy": f'"default";q={self._limit};w={_seconds(WINDOW)}',
+            "Ratelimit-Policy": f'"default";q={self._limit};w={_seconds(self._window)}',
         }
 
     def _forget(self, now: datetime) -> None:
-        while self._seen and self._seen[0] <= now - WINDOW:
+        while self._seen and self._seen[0] <= now - self._window:
             self._seen.popleft()
 
 

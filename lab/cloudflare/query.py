@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lab.cloudflare.errors import bad_query
@@ -11,6 +13,7 @@ from lab.cloudflare.records import ascii_name
 Item = Mapping[str, Any]
 Query = Mapping[str, str]
 Test = Callable[[str, str], bool]
+Filter = Callable[[Item], bool]
 
 OPERATORS: dict[str, Test] = {
     "exact": str.__eq__,
@@ -20,13 +23,16 @@ OPERATORS: dict[str, Test] = {
 }
 TEXTS = ("name", "content", "comment")
 RECORD_ORDERS = ("type", "name", "content", "ttl", "proxied")
+LARGEST_PAGE = 5_000_000
 ZONE_ORDERS = ("name", "status", "account.id", "account.name")
 
 
 def chosen_records(records: Sequence[Item], query: Query) -> list[Item]:
     """Return the records that a query asks for, by default by type, then name, newest first."""
     tests = [test for key, value in query.items() if (test := _record_test(key, value))]
-    matching = _matching(records, tests, query)
+    tests += _tag_tests(query)
+    found = [record for record in records if _is_found(record, query.get("search"))]
+    matching = _matching(found, tests, query)
     matching.reverse()
     newest_first = sorted(matching, key=lambda record: (record["type"], record["name"]))
     return _ordered(newest_first, query, RECORD_ORDERS)
@@ -53,14 +59,18 @@ def page(items: Sequence[Item], query: Query, default: int) -> tuple[list[Item],
     return shown, info
 
 
-def _matching(
-    items: Sequence[Item], tests: Sequence[Callable[[Item], bool]], query: Query
-) -> list[Item]:
-    match = query.get("match", "all")
-    if match not in ("any", "all"):
-        raise bad_query("match")
-    combine = any if match == "any" and tests else all
-    return [item for item in items if combine(test(item) for test in tests)]
+def _matching(items: Sequence[Item], tests: Sequence[Filter], query: Query) -> list[Item]:
+    test = _combined(tests, query, "match")
+    return [item for item in items if test(item)]
+
+
+def _combined(tests: Sequence[Filter], query: Query, parameter: str) -> Filter:
+    """Return a test of which all others must be right, or any where the parameter says so."""
+    choice = query.get(parameter, "all")
+    if choice not in ("any", "all"):
+        raise bad_query(parameter)
+    combine = any if choice == "any" and tests else all
+    return lambda item: combine(test(item) for test in tests)
 
 
 def _ordered(items: list[Item], query: Query, allowed: Sequence[str]) -> list[Item]:
@@ -81,7 +91,7 @@ def _field(item: Item, path: str) -> Any:
     return value
 
 
-def _record_test(key: str, expected: str) -> Callable[[Item], bool] | None:
+def _record_test(key: str, expected: str) -> Filter | None:
     """Return the test of one parameter, None for one that filters nothing."""
     field, _, operator = key.partition(".")
     wanted = expected.lower()
@@ -92,27 +102,39 @@ def _record_test(key: str, expected: str) -> Callable[[Item], bool] | None:
         if field == "name":
             wanted = ascii_name(expected)
         return lambda record: test(str(record[field] or "").lower(), wanted)
-    if field == "tag":
-        return lambda record: _has_tag(record["tags"], operator or "exact", wanted)
     if key == "type":
         return lambda record: str(record["type"]).lower() == wanted
     if key == "proxied":
+        if wanted not in ("true", "false"):
+            raise bad_query(key)
         return lambda record: record["proxied"] == (wanted == "true")
-    if key == "search":
-        return lambda record: any(wanted in str(record[text] or "").lower() for text in TEXTS)
     return None
 
 
-def _has_tag(tags: Sequence[str], operator: str, expected: str) -> bool:
+def _is_found(record: Item, text: str | None) -> bool:
+    """Tell whether a record has the text of `search`, which works apart from `match`."""
+    wanted = (text or "").lower()
+    return any(wanted in str(record[field] or "").lower() for field in TEXTS)
+
+
+def _tag_tests(query: Query) -> list[Filter]:
+    """Return one test of all parameters about tags, none where there are none."""
+    wanted = [(key, value.lower()) for key, value in query.items() if key.split(".")[0] == "tag"]
+    tests: list[Filter] = [partial(_has_tag, key.partition(".")[2], value) for key, value in wanted]
+    return [_combined(tests, query, "tag_match")] if tests else []
+
+
+def _has_tag(operator: str, expected: str, record: Item) -> bool:
     name, _, value = expected.partition(":")
-    values = {tag.lower().partition(":")[0]: tag.lower().partition(":")[2] for tag in tags}
+    parts = [tag.lower().partition(":") for tag in record["tags"]]
+    values = {tag: value for tag, _, value in parts}
     if operator in ("present", "absent"):
         return (name in values) == (operator == "present")
-    test = OPERATORS.get(operator)
+    test = OPERATORS.get(operator or "exact")
     return test is not None and name in values and test(values[name], value)
 
 
-def _zone_test(key: str, expected: str) -> Callable[[Item], bool] | None:
+def _zone_test(key: str, expected: str) -> Filter | None:
     if key in ("account.id", "account.name", "status"):
         return lambda zone: bool(_field(zone, key) == expected)
     field, _, operator = key.partition(".")
@@ -124,6 +146,6 @@ def _zone_test(key: str, expected: str) -> Callable[[Item], bool] | None:
 
 def _number(query: Query, name: str, default: int) -> int:
     text = query.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1:
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= LARGEST_PAGE:
         raise bad_query(name)
     return int(text)

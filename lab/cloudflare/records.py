@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dns.exception
 import dns.name
 
 from lab.cloudflare import data as by_data
-from lab.cloudflare.errors import Refusal
+from lab.cloudflare.errors import Refusal, wrong_kind
 from lab.cloudflare.limits import Plan
 
 PROXIABLE = ("A", "AAAA", "CNAME")
@@ -30,8 +30,12 @@ NOT_PROXIABLE = tuple(
     ipaddress.ip_network(network)
     for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "1.1.1.1/32")
 )
+ESCAPE = re.compile(rb"(?s)\\(?:(\d{3})|(.))")
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]+")
+HOST = re.compile(r"[a-z0-9_.-]+\.(?=[0-9-]*[a-z])[a-z0-9-]+")
+"""A host name, not an IPv4 address."""
+LONGEST_NAME = 253
 CODES = {"A": 9005, "AAAA": 9006, "CNAME": 9007, "NS": 9008, "MX": 9009}
 """Codes of a wrong content; for other types it is chosen."""
 
@@ -61,7 +65,7 @@ def normalised(body: Mapping[str, Any], zone: str, plan: Plan) -> dict[str, Any]
     record |= {
         "proxiable": proxiable,
         "proxied": proxied,
-        "ttl": AUTOMATIC_TTL if proxied else _ttl(body.get("ttl", AUTOMATIC_TTL)),
+        "ttl": AUTOMATIC_TTL if proxied else _ttl(body.get("ttl", AUTOMATIC_TTL), plan),
         "settings": _settings(kind, body.get("settings")),
         "meta": {},
         "comment": _comment(body.get("comment"), plan),
@@ -114,7 +118,17 @@ def unicode_name(name: str) -> str:
 
 
 def _strings(text: str) -> list[str]:
-    return [re.sub(r"\\(.)", r"\1", string) for string in QUOTED.findall(text)]
+    return [_unescaped(string) for string in QUOTED.findall(text)]
+
+
+def _unescaped(string: str) -> str:
+    """Read the escapes of a zone file: a character, or an octet in three digits."""
+    try:
+        return ESCAPE.sub(
+            lambda found: bytes([int(found[1])]) if found[1] else found[2], string.encode()
+        ).decode()
+    except ValueError:
+        raise _wrong("TXT") from None
 
 
 def _name(given: object, zone: str) -> str:
@@ -125,7 +139,7 @@ def _name(given: object, zone: str) -> str:
         return zone
     if name != zone and not name.endswith(f".{zone}"):
         name = f"{name}.{zone}"
-    if len(name) > 253 or not NAME.fullmatch(name):
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
         raise Refusal(9000, "DNS name is invalid.")
     return name
 
@@ -142,7 +156,7 @@ def _content(kind: str, given: object, name: str) -> str:
         if kind == "CNAME" and content == name:
             raise Refusal(9039, "CNAME content cannot reference itself.")
         null = kind == "MX" and content == "."
-        if not null and not re.fullmatch(r"[a-z0-9_.-]+\.[a-z0-9-]+", content):
+        if not null and not HOST.fullmatch(content):
             raise _wrong(kind)
         return content
     return given
@@ -165,20 +179,33 @@ def _wrong(kind: str) -> Refusal:
 
 def _text(content: str) -> str:
     """Return short unquoted text unchanged; quote and split long text, as the API does."""
-    quoted = content.startswith('"')
-    if quoted and QUOTED.sub("", content).strip():
+    is_quoted = content.startswith('"')
+    if is_quoted and QUOTED.sub("", content).strip():
         raise Refusal(9010, "Quotes in TXT content are unbalanced.")
-    strings = _strings(content) if quoted else [content]
-    split = [part for string in strings for part in _split(string)]
+    strings = _strings(content) if is_quoted else [content]
+    split = [part for string in strings for part in split_text(string)]
     if sum(len(part.encode()) + 1 for part in split) > TXT_WIRE:
         raise Refusal(9011, f"Content of a TXT record is limited to {TXT_WIRE} bytes.")
     if len(split) == len(strings):
         return content
-    return " ".join('"' + re.sub(r'(["\\])', r"\\\1", part) + '"' for part in split)
+    return quoted(split)
 
 
-def _split(text: str) -> list[str]:
-    return [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)] or [""]
+def quoted(strings: Iterable[str]) -> str:
+    """Write strings as a TXT content."""
+    return " ".join('"' + re.sub(r'(["\\])', r"\\\1", part) + '"' for part in strings)
+
+
+def split_text(text: str) -> list[str]:
+    """Split a text into strings of at most 255 octets, between characters."""
+    strings, size = [""], 0
+    for character in text:
+        size += len(character.encode())
+        if size > CHUNK:
+            strings.append("")
+            size = len(character.encode())
+        strings[-1] += character
+    return strings
 
 
 def _is_proxiable(kind: str, content: str) -> bool:
@@ -201,7 +228,11 @@ def _proxied(given: object, kind: str, *, proxiable: bool) -> bool:
 
 def _settings(kind: str, given: object) -> dict[str, Any]:
     own = {"flatten_cname": False} if kind == "CNAME" else {}
-    return {**own, **given} if isinstance(given, dict) else own
+    if given is None:
+        return own
+    if not isinstance(given, dict) or not all(isinstance(value, bool) for value in given.values()):
+        raise wrong_kind("settings")
+    return {**own, **given}
 
 
 def _comment(given: object, plan: Plan) -> str | None:
@@ -225,11 +256,11 @@ def _tags(given: object, plan: Plan) -> list[str]:
     return sorted(map(str, tags))
 
 
-def _ttl(given: object) -> int:
+def _ttl(given: object, plan: Plan) -> int:
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise Refusal(9022, "TTL must be a number, not a string.")
-    if given != AUTOMATIC_TTL and not 60 <= given <= 86400:
-        raise Refusal(9021, "Invalid TTL. Must be between 60 and 86400 seconds, or 1.")
+    if given != AUTOMATIC_TTL and not plan.ttl <= given <= 86400:
+        raise Refusal(9021, f"Invalid TTL. Must be between {plan.ttl} and 86400 seconds, or 1.")
     return int(given)
 
 

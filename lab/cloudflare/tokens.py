@@ -54,10 +54,15 @@ class Token:
         """Tell whether the token may see a zone."""
         return self.zones is None or zone in self.zones
 
-    def require(self, permission: Permission, zone: str | None = None) -> None:
-        """Refuse what the token may not do."""
-        if zone is not None and not self.reaches(zone):
+    def require_zone(self, zone: str, *, writes: bool) -> None:
+        """Refuse a zone that the token does not reach, or may not write to."""
+        if not self.reaches(zone):
             raise out_of_reach()
+        if writes and zone in self.read_only:
+            raise not_permitted()
+
+    def require(self, permission: Permission) -> None:
+        """Refuse what the token may not do."""
         if permission not in self.permissions:
             raise not_permitted()
 

@@ -8,16 +8,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from publicsuffixlist import PublicSuffixList
+
 from lab.cloudflare.errors import (
     Refusal,
     identical,
+    not_registered,
     read_only,
     record_missing,
+    subdomain,
 )
 from lab.cloudflare.limits import FREE, Plan
 from lab.cloudflare.records import (
     AUTOMATIC_TTL,
     DEFAULT_TTL,
+    LONGEST_NAME,
+    NAME,
     TXT_TOTAL,
     is_identical,
     joined,
@@ -33,6 +39,7 @@ Resolve = Callable[[str, str], Sequence[str]]
 EDGE = {"A": ("198.18.0.80",), "AAAA": ()}
 """What a proxied name resolves to: no host of the lab has it, as port 25 of the proxy is closed."""
 CNAME_EXCLUDES = ("A", "AAAA", "CNAME")
+SUFFIXES = PublicSuffixList()
 
 
 @dataclass
@@ -47,7 +54,9 @@ class Zone:
     paused: bool = False
     vanity_name_servers: list[str] = field(default_factory=list)
     records: dict[str, Record] = field(default_factory=dict)
+    initializing: bool = False
     activated: datetime | None = None
+    modified: datetime | None = None
     served: dict[tuple[str, str], RRset] = field(default_factory=dict)
     """What the name server has been told, by name and type."""
 
@@ -143,7 +152,7 @@ class Zone:
             "original_name_servers": None,
             "original_registrar": None,
             "original_dnshost": None,
-            "modified_on": timestamp(self.created),
+            "modified_on": timestamp(self.modified or self.created),
             "created_on": timestamp(self.created),
             "activated_on": timestamp(self.activated) if self.activated else None,
             "vanity_name_servers": self.vanity_name_servers,
@@ -194,6 +203,17 @@ class Zone:
                 yield from ((kind, address) for address in resolve(record["content"], kind))
         else:
             yield record["type"], plain_content(record)
+
+
+def refuse_name(name: str, plan: Plan) -> None:
+    """Refuse what cannot be a zone: other than a registered domain, on most plans."""
+    if not NAME.fullmatch(name) or name.startswith("*.") or len(name) > LONGEST_NAME:
+        raise not_registered(name)
+    registered = SUFFIXES.privatesuffix(name)
+    if registered is None:
+        raise not_registered(name)
+    if registered != name and not plan.subdomains:
+        raise subdomain()
 
 
 def timestamp(moment: datetime) -> str:

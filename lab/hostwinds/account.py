@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from typing import Any, Literal
 
+from lab.agenda import Agenda
 from lab.hostwinds import catalogue
-from lab.hostwinds.agenda import Agenda, ProviderError
+from lab.hostwinds.errors import ProviderError
 from lab.hostwinds.profiles import Profiles
 from lab.hostwinds.server import Server, Upgrade
 from lab.hostwinds.switches import FAULTS, Settings, Switchboard
@@ -42,7 +43,7 @@ class HostwindsAccount:
         self.settings = Settings(listed_after=show_after)
         self.switchboard = Switchboard(self.settings)
         self.faults = Injection(*FAULTS)
-        self.agenda = Agenda(clock)
+        self.agenda = Agenda(clock, ProviderError)
         self.profiles = Profiles()
         self.ledger: list[dict[str, Any]] = []
         """Every invoice."""
@@ -86,7 +87,7 @@ class HostwindsAccount:
                 raise ProviderError("Add Instance", "Resource Id is invalid.")
             service_id = next(self._ids)
             price = catalogue.monthly(rid, self.settings)
-            months = catalogue.MONTHS.get(cycle, 1)
+            months = catalogue.MONTHS[cycle]
             label = name or f"hwsrv-{service_id}"
             self._invoice("server", label, f"{float(price) * months:.2f}")
             if not delivered:
@@ -133,8 +134,9 @@ class HostwindsAccount:
             self.agenda.after(reachable + settings.password_after, lambda: self._unlock(server))
 
     def _open(self, server: Server) -> None:
-        server.open = True
-        self._filter(server)
+        if server.serviceid in self._servers:
+            server.open = True
+            self._filter(server)
 
     def _unlock(self, server: Server) -> None:
         if server.serviceid in self._servers:
@@ -145,17 +147,23 @@ class HostwindsAccount:
         with self._lock:
             return [server for server in self._servers.values() if self._shows(server)]
 
+    def owned(self, service_id: int, action: str | None = None) -> Server:
+        """Return a server as the portal knows it, whatever the key; raises ProviderError."""
+        server = self._servers.get(service_id)
+        if server is None:
+            raise unknown(action)
+        return server
+
     def server(self, action: str | None, service_id: int) -> Server:
-        """Return one server; raises ProviderError."""
+        """Return a server that the API shows to the key; raises ProviderError."""
         with self._lock:
-            server = self._servers.get(service_id)
-            if server is None or not self._shows(server) or self.settings.key == "rotated":
-                number = "721334" if action == "Upgrade Server" else None
-                raise ProviderError(action, "A valid serviceid is required.", number)
+            server = self.owned(service_id, action)
+            if not self._shows(server) or self.settings.key == "rotated":
+                raise unknown(action)
             return server
 
     def changeable(self, action: str | None, service_id: int) -> Server:
-        """Return a server that may be changed: neither locked nor suspended."""
+        """Return a server that the API may change: neither locked nor suspended."""
         server = self.server(action, service_id)
         if server.locked:
             raise ProviderError(action, "Service is locked.")
@@ -166,38 +174,36 @@ class HostwindsAccount:
     def _shows(self, server: Server) -> bool:
         return server.userid == self.settings.userid and server.visible_at <= self._clock()
 
-    def terminate(self, service_id: int) -> None:
-        """End a server; its addresses go back to the pool."""
-        self.changeable(None, service_id)
-        self.end(service_id)
-
     def end(self, service_id: int) -> None:
-        """End a server as in the portal; idempotent."""
+        """End a server; its addresses go back to the pool. Idempotent."""
         with self._lock:
             server = self._servers.pop(service_id, None)
         if server is None:
             return
         server.wait_for_boot()
         self._machines.destroy(service_id)
-        for address in server.ips:
+        with self._lock:
+            addresses = [*server.ips, *server.coming]
+            server.ips, server.coming = [], []
+        for address in addresses:
             self._take_back(address)
 
     def power(self, action: Power, service_id: int) -> None:
         """Boot, shut down or reboot. A server that has never booted is booted as if it were new."""
-        server = self.changeable(action.title(), service_id)
+        server = self.owned(service_id)
         if server.booted is None:
             self.begin(server)
             return
         server.wait_for_boot()
         self._machines.power(service_id, action)
         server.off = action == "shutdown"
-        if server.new_password is not None and action == "reboot":
+        if server.new_password is not None and action != "shutdown":
             server.password, server.new_password = server.new_password, None
             self._machines.set_password(service_id, server.password)
 
     def rebuild(self, service_id: int, *, template: str | None = None) -> None:
         """Throw the disk away and boot again, with another root password and host key."""
-        server = self.changeable("Reinstall Instance", service_id)
+        server = self.owned(service_id)
         server.wait_for_boot()
         self._machines.destroy(service_id)
         server.template = template or server.template
@@ -231,7 +237,7 @@ class HostwindsAccount:
     def attach(self, service_id: int) -> str:
         """Sell a secondary address, as through the portal; it appears after a while."""
         with self._lock:
-            server = self.server(None, service_id)
+            server = self.owned(service_id)
             address = self._sell()
             server.coming.append(address)
             self._invoice("address", f"{server.srvrname} {address}", catalogue.ADDRESS_USD)
@@ -240,6 +246,8 @@ class HostwindsAccount:
 
     def _attach(self, server: Server, address: str) -> None:
         server.wait_for_boot()
+        if address not in server.coming:
+            return  # the server has ended
         self._machines.attach(server.serviceid, address)
         with self._lock:
             server.coming.remove(address)
@@ -260,18 +268,21 @@ class HostwindsAccount:
         return server
 
     def release(self, service_id: int, address: str) -> None:
-        """Take a secondary address back into the pool."""
-        server = self.secondary("Delete IP", service_id, address)
-        self._machines.detach(service_id, address)
+        """Take an address back into the pool."""
+        server = self.owned(service_id)
         with self._lock:
+            if address not in server.ips:
+                return
             server.ips.remove(address)
+        self._machines.detach(service_id, address)
         self._take_back(address)
 
     def prefer(self, service_id: int, address: str) -> None:
         """Make an attached address the main one."""
-        server = self.attached(None, service_id, address)
-        self._machines.prefer(service_id, address)
-        server.main_ip = address
+        server = self.owned(service_id)
+        if address in server.ips:
+            self._machines.prefer(service_id, address)
+            server.main_ip = address
 
     def move(self, service_id: int) -> None:
         """Replace the main address by one of the pool, as a person may in the portal.
@@ -280,7 +291,7 @@ class HostwindsAccount:
         """
         settings, now = self.settings, self._clock()
         with self._lock:
-            server = self._servers[service_id]
+            server = self.owned(service_id)
             server.moves = [at for at in server.moves if at > now - settings.move_rest]
             if len(server.moves) >= settings.moves_in_a_row:
                 return
@@ -304,9 +315,8 @@ class HostwindsAccount:
             self._take_back(old)
         self._open(server)
 
-    def set_pointer(self, service_id: int, address: str, name: str) -> None:
+    def set_pointer(self, server: Server, address: str, name: str) -> None:
         """Set a PTR; name servers answer it after a while."""
-        server = self.attached("Set rDNS", service_id, address)
 
         def publish() -> None:
             if address in server.ips:
@@ -326,14 +336,16 @@ class HostwindsAccount:
 
     # Firewall
 
-    def set_profile(self, service_id: int, name: str) -> None:
+    def set_profile(self, server: Server, name: str) -> None:
         """Give a server a firewall profile, instead of its profiles or beside them."""
-        server = self.changeable("Set Instance Firewall Profile", service_id)
-        if name not in self.profiles.names():
-            raise ProviderError("Set Instance Firewall Profile", "Firewall profile not found.")
         adds = self.settings.set_firewall == "adds"
         kept = [profile for profile in server.profiles if adds and profile != name]
         server.profiles = [*kept, name]
+        self._filter(server)
+
+    def suspend(self, server: Server, *, suspended: bool) -> None:
+        """Suspend a server, which nothing reaches then, or end that."""
+        server.suspended = suspended
         self._filter(server)
 
     def make_profile(
@@ -360,48 +372,30 @@ class HostwindsAccount:
                 self._filter(server)
 
     def _filter(self, server: Server) -> None:
-        rules = self.profiles.rules(server.profiles) if server.open else []
+        reachable = server.open and not server.suspended
+        rules = self.profiles.rules(server.profiles) if reachable else []
         self._machines.filter(server.serviceid, rules)
 
     # Money
 
-    def set_cycle(self, service_id: int, cycle: str) -> None:
-        """Change how often a server is paid for."""
-        server = self.changeable("Change Billing Cycle", service_id)
-        if cycle == "hourly":
-            message = "Hourly products are disabled! Please contact customer service."
-            raise ProviderError("Change Billing Cycle", message)
-        server.cycle = cycle
-
-    def order_upgrade(self, service_id: int, rid: str) -> None:
+    def order_upgrade(self, server: Server, rid: str) -> None:
         """Write an order and an invoice; the server stays as it is."""
-        server = self.changeable("Upgrade Instance", service_id)
-        if server.upgrade is not None:
-            raise ProviderError("Upgrade Instance", "An upgrade order exists already.")
-        if rid not in catalogue.PLANS:
-            raise ProviderError("Upgrade Instance", "Resource Id is invalid.")
         more = float(catalogue.monthly(rid, self.settings)) - float(server.monthly)
         server.upgrade = Upgrade(next(self._ids), rid, server.rid, f"{max(more, 0):.2f}")
 
     def pay_upgrade(self, service_id: int) -> None:
         """Pay the invoice of an upgrade, as in the portal."""
-        server = self.server(None, service_id)
+        server = self.owned(service_id)
         if server.upgrade is not None and not server.upgrade.paid:
             server.upgrade.paid = True
             self._invoice("upgrade", server.srvrname, server.upgrade.usd)
 
-    def apply_upgrade(self, service_id: int) -> None:
+    def apply_upgrade(self, server: Server, upgrade: Upgrade) -> None:
         """Resize a server whose upgrade is paid."""
-        server = self.changeable("Upgrade Server", service_id)
-        if server.upgrade is not None:
-            server.upgrade.applied, server.rid = True, server.upgrade.rid
+        upgrade.applied, server.rid = True, upgrade.rid
 
-    def end_upgrade(self, action: str, service_id: int, *, keep: bool) -> None:
+    def end_upgrade(self, server: Server, upgrade: Upgrade, *, keep: bool) -> None:
         """Confirm or revert an upgrade."""
-        server = self.changeable(action, service_id)
-        upgrade = server.upgrade
-        if upgrade is None or not upgrade.applied:
-            raise ProviderError(action, "The instance is not resized.")
         server.rid = upgrade.rid if keep else upgrade.before
         server.monthly = catalogue.monthly(server.rid, self.settings) if keep else server.monthly
         server.upgrade = None
@@ -430,6 +424,12 @@ class HostwindsAccount:
     def _invoice(self, kind: str, what: str, amount: str) -> None:
         line = {"kind": kind, "what": what, "usd": amount, "userid": self.settings.userid}
         self.ledger.append(line)
+
+
+def unknown(action: str | None) -> ProviderError:
+    """Return the refusal of a serviceid."""
+    number = "721334" if action == "Upgrade Server" else None
+    return ProviderError(action, "A valid serviceid is required.", number)
 
 
 def default_pointer(address: str) -> str:

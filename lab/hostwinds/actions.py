@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lab.hostwinds.account import HostwindsAccount
-from lab.hostwinds.agenda import Effect, ProviderError
+from lab.agenda import Effect
+from lab.hostwinds.account import HostwindsAccount, unknown
+from lab.hostwinds.errors import ProviderError
 
 Form = dict[str, str]
 Action = Callable[[Form], Any]
 """Returns the answer of a read, or a Change."""
-CATALOGUE = ("get_locations", "get_public_images", "get_price_list", "get_firewall_profiles")
-"""Actions that a rotated key may still call."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,13 @@ def number(form: Form, action: str | None) -> int:
     try:
         return int(form["serviceid"])
     except (KeyError, ValueError):
-        code = "721334" if action == "Upgrade Server" else None
-        raise ProviderError(action, "A valid serviceid is required.", code) from None
+        raise unknown(action) from None
+
+
+def count(form: Form, name: str, default: int) -> int:
+    """Return an optional parameter that is a positive number; another value is ignored."""
+    text = form.get(name, "")
+    return int(text) if re.fullmatch("[1-9][0-9]{0,8}", text) else default
 
 
 def required(form: Form, action: str | None, name: str) -> str:

@@ -8,14 +8,15 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.actions import Action, Change, Form, step
-from lab.hostwinds.agenda import ProviderError
 from lab.hostwinds.billing import Billing
+from lab.hostwinds.errors import ProviderError
 from lab.hostwinds.instances import Instances
 from lab.hostwinds.networking import Networking
 from lab.hostwinds.portal import Portal
@@ -75,6 +76,7 @@ class Endpoint:
         source = request.client.host if request.client else ""
         return (
             form.get("API") == account.key
+            and ":" not in source  # the allow-list has IPv4 addresses only
             and settings.key != "expired"
             and (not settings.allowed_sources or source in settings.allowed_sources)
             and not (is_json and settings.json_bodies == "refused")
@@ -130,6 +132,19 @@ async def _form(request: Request) -> tuple[Form, bool]:
     if request.method == "GET":
         return dict(request.query_params), False
     if request.headers.get("content-type", "").startswith("application/json"):
-        return {key: str(value) for key, value in (await request.json()).items()}, True
-    async with request.form() as form:
-        return {key: str(value) for key, value in form.items()}, False
+        return _texts(await request.body()), True
+    try:
+        async with request.form() as form:
+            return {key: str(value) for key, value in form.items()}, False
+    except HTTPException:
+        return {}, False
+
+
+def _texts(body: bytes) -> Form:
+    """Return the parameters in a JSON object, none of another body."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    items = document.items() if isinstance(document, dict) else ()
+    return {key: str(value) for key, value in items}

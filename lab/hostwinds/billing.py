@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lab.hostwinds import catalogue, documents
 from lab.hostwinds.actions import Actions, Form, done, number, required
-from lab.hostwinds.agenda import ProviderError
-
-HOURLY = "Hourly products are disabled! Please contact customer service."
+from lab.hostwinds.errors import ProviderError
 
 
 class Billing(Actions):
     """One method per action."""
 
     def get_locations(self, form: Form) -> Any:
-        return documents.listing(self._account, catalogue.LOCATIONS)
+        return documents.offered(self._account, catalogue.LOCATIONS, "id")
 
     def get_public_images(self, form: Form) -> Any:
-        return documents.listing(self._account, catalogue.IMAGES)
+        return documents.offered(self._account, catalogue.IMAGES, "uuid")
 
     def get_price_list(self, form: Form) -> Any:
         return {"success": catalogue.price_list(self._settings)}
@@ -28,8 +27,7 @@ class Billing(Actions):
             return {}
         server = self._account.server("Get Billingcycle Prices", number(form, None))
         price = float(server.monthly)
-        months = {"monthly": 1, **catalogue.MONTHS}
-        return {cycle: f"{price * count:.2f}" for cycle, count in months.items()}
+        return {cycle: f"{price * count:.2f}" for cycle, count in catalogue.MONTHS.items()}
 
     def add_ssh_key(self, form: Form) -> Any:
         action = "Add Ssh Key"
@@ -42,19 +40,14 @@ class Billing(Actions):
 
     def change_billing_cycle(self, form: Form) -> Any:
         action = "Change Billing Cycle"
-        service = self._account.changeable(action, number(form, action)).serviceid
-        cycle = form.get("billingcycle") or "monthly"
-        if cycle == "hourly":
-            raise ProviderError(action, HOURLY)
-        if cycle not in ("monthly", *catalogue.MONTHS):
-            raise ProviderError(action, "The billing cycle is invalid.")
-        message = "Service has been upgraded!"
-        return done(action, message, lambda: self._account.set_cycle(service, cycle))
+        server = self._account.changeable(action, number(form, action))
+        cycle = catalogue.cycle(action, form.get("billingcycle") or "monthly")
+        return done(action, "Service has been upgraded!", lambda: setattr(server, "cycle", cycle))
 
     def upgrade_to_managed(self, form: Form) -> Any:
         action = "Upgrade to Managed"
         self._account.changeable(action, number(form, action))
-        raise ProviderError(action, HOURLY)
+        return catalogue.cycle(action, "hourly")
 
     def downgrade_to_unmanaged(self, form: Form) -> Any:
         action = "Downgrade to Unmanaged"
@@ -87,7 +80,7 @@ class Billing(Actions):
         return done(
             action,
             "Service has been upgraded!",
-            lambda: self._account.order_upgrade(server.serviceid, rid),
+            lambda: self._account.order_upgrade(server, rid),
         )
 
     def check_upgrade_reboot(self, form: Form) -> Any:
@@ -97,13 +90,11 @@ class Billing(Actions):
     def upgrade_server(self, form: Form) -> Any:
         action = "Upgrade Server"
         server = self._account.changeable(action, number(form, action))
-        if server.upgrade is None or not server.upgrade.paid:
+        upgrade = server.upgrade
+        if upgrade is None or not upgrade.paid:
             raise ProviderError(action, "The upgrade is not paid.")
-        return self._later(
-            action,
-            f"Server Server#{server.serviceid} is being upgraded.",
-            lambda: self._account.apply_upgrade(server.serviceid),
-        )
+        message = f"Server Server#{server.serviceid} is being upgraded."
+        return self._later(action, message, partial(self._account.apply_upgrade, server, upgrade))
 
     def confirm_upgrade(self, form: Form) -> Any:
         return self._end_upgrade("Confirm Upgrade", "Upgrade Confirmed!", form, keep=True)
@@ -113,10 +104,8 @@ class Billing(Actions):
 
     def _end_upgrade(self, action: str, message: str, form: Form, *, keep: bool) -> Any:
         server = self._account.changeable(action, number(form, action))
-        if server.upgrade is None or not server.upgrade.applied:
+        upgrade = server.upgrade
+        if upgrade is None or not upgrade.applied:
             raise ProviderError(action, "The instance is not resized.")
-        return done(
-            action,
-            message,
-            lambda: self._account.end_upgrade(action, server.serviceid, keep=keep),
-        )
+        effect = partial(self._account.end_upgrade, server, upgrade, keep=keep)
+        return done(action, message, effect)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.hostwinds.errors import ProviderError
 from lab.hostwinds.switches import Settings
 
 LOCATIONS = [
@@ -16,6 +17,7 @@ IMAGES = [
     {"uuid": "0c1b2a3d-ubuntu-2204", "name": "Ubuntu 22.04"},
 ]
 MONTHS = {
+    "monthly": 1,
     "quarterly": 3,
     "semiannually": 6,
     "annually": 12,
@@ -37,6 +39,16 @@ PLANS: dict[str, dict[str, Any]] = {
     )
 }
 """The fixed plans by `rid`."""
+
+
+def cycle(action: str, name: str) -> str:
+    """Return a billing cycle that can be chosen; raises ProviderError."""
+    if name == "hourly":
+        message = "Hourly products are disabled! Please contact customer service."
+        raise ProviderError(action, message)
+    if name not in MONTHS:
+        raise ProviderError(action, "The billing cycle is invalid.")
+    return name
 
 
 def monthly(rid: str, settings: Settings) -> str:
@@ -66,7 +78,6 @@ def _line(rid: str, settings: Settings) -> dict[str, Any]:
         "cpu": str(plan["cpu"]),
         "disk": str(plan["disk"]),
         "bandwidth": "2",
-        "monthly": price,
         **{cycle: f"{float(price) * count:.2f}" for cycle, count in MONTHS.items()},
         "mysort": int(rid),
         "current": 0,

@@ -10,6 +10,15 @@ from lab.hostwinds.server import Server
 
 TIME = "%Y-%m-%d %H:%M:%S"
 MEBIBYTES = 1024
+STATES = {
+    "ACTIVE": "active",
+    "BUILD": "building",
+    "ERROR": "error",
+    "RESIZED": "resized",
+    "SHUTOFF": "stopped",
+    "SUSPENDED": "suspended",
+}
+"""OpenStack's `vm_state` of each status."""
 
 
 def listing(account: HostwindsAccount, items: Any) -> Any:
@@ -17,11 +26,16 @@ def listing(account: HostwindsAccount, items: Any) -> Any:
     return items if account.settings.answers == "documented" else {"success": items}
 
 
+def offered(account: HostwindsAccount, items: list[dict[str, Any]], key: str) -> Any:
+    """Return a part of the catalogue in the form that the settings choose."""
+    by_key = account.settings.catalogue == "by_id"
+    return listing(account, {str(item[key]): item for item in items} if by_key else items)
+
+
 def instance(account: HostwindsAccount, server: Server) -> dict[str, Any]:
     """Return the instance object with every documented field, secrets included."""
     settings, number = account.settings, server.serviceid
     status, plan = account.status(server), catalogue.PLANS[server.rid]
-    building = status.upper() in ("BUILD", "REBUILD")
     created = server.created.strftime(TIME)
     image = next(image for image in catalogue.IMAGES if image["uuid"] == server.template)
     ram_mb = plan["ram_gb"] * MEBIBYTES
@@ -62,8 +76,8 @@ def instance(account: HostwindsAccount, server: Server) -> dict[str, Any]:
         "image": {"name": image["name"]},
         "ip_v6": _six(server),
         "flavor": {"ram": ram_mb, "vcpus": plan["cpu"], "disk": plan["disk"]},
-        "vm_state": settings.status_case.of("building" if building else "active"),
-        "task_state": server.task or ("spawning" if building else None),
+        "vm_state": settings.status_case.of(STATES[status.upper()]),
+        "task_state": "spawning" if is_building(account, server) else None,
         "image_ref": server.template,
         "ram": ram_mb if settings.size_unit == "MB" else plan["ram_gb"],
         "cpu": plan["cpu"],
@@ -75,6 +89,11 @@ def instance(account: HostwindsAccount, server: Server) -> dict[str, Any]:
         "power_state": 4 if server.off else 1,
         "host": "node-17",
     }
+
+
+def is_building(account: HostwindsAccount, server: Server) -> bool:
+    """Tell whether a server has not been ACTIVE yet."""
+    return account.status(server).upper() == "BUILD"
 
 
 def short(account: HostwindsAccount, server: Server) -> dict[str, Any]:

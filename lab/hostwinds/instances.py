@@ -6,8 +6,8 @@ from typing import Any
 
 from lab.hostwinds import catalogue, documents
 from lab.hostwinds.account import Power
-from lab.hostwinds.actions import Actions, Change, Form, done, number, required, step
-from lab.hostwinds.agenda import ProviderError
+from lab.hostwinds.actions import Actions, Change, Form, count, done, number, required, step
+from lab.hostwinds.errors import ProviderError
 
 ADD = "Add Instance"
 PAID = "Invoice Paid"
@@ -27,6 +27,7 @@ class Instances(Actions):
             raise ProviderError(ADD, "Template is invalid.")
         if form.get("rid") not in catalogue.PLANS:
             raise ProviderError(ADD, "Resource Id is invalid.")
+        cycle = catalogue.cycle(ADD, form.get("billingcycle") or "monthly")
         fails = self._account.fails
         if fails("payment_refused", "add_instance"):
             raise ProviderError(PAID, "The payment was declined.<br>")
@@ -38,13 +39,13 @@ class Instances(Actions):
             last = step("error", ADD, "Not Authorized!")
 
         def buy() -> None:
-            for _ in range(int(form.get("qty") or 1)):
+            for _ in range(count(form, "qty", 1)):
                 self._account.order(
                     form.get("srvrname", ""),
                     form["rid"],
                     location,
                     form["template"],
-                    form.get("billingcycle") or "monthly",
+                    cycle,
                     delivered=delivered,
                 )
 
@@ -70,7 +71,7 @@ class Instances(Actions):
             if form.get("search", "") in f"{server.srvrname} {' '.join(server.ips)}"
             and form.get("location_id", str(server.location_id)) == str(server.location_id)
         ]
-        page, limit = int(form.get("page") or 1), int(form.get("limit") or 100)
+        page, limit = count(form, "page", 1), count(form, "limit", 100)
         return documents.listing(self._account, found[(page - 1) * limit : page * limit])
 
     def check_serviceid(self, form: Form) -> Any:
@@ -100,7 +101,7 @@ class Instances(Actions):
 
     def terminate(self, form: Form) -> Any:
         service = self._account.changeable(None, number(form, None)).serviceid
-        return self._later(None, "Instance deleted", lambda: self._account.terminate(service))
+        return self._later(None, "Instance deleted", lambda: self._account.end(service))
 
     def recreate(self, form: Form) -> Any:
         server = self._account.changeable("Rercreate", number(form, "Rercreate"))
@@ -161,7 +162,9 @@ class Instances(Actions):
     def get_instance_maintenance(self, form: Form) -> Any:
         action = "Get Instance Maintenance"
         server = self._account.server(action, number(form, action))
-        return [step("success", action, "Server is being Created!")] if server.task else []
+        if not documents.is_building(self._account, server):
+            return []
+        return [step("success", action, "Server is being Created!")]
 
     def get_serial(self, form: Form) -> Any:
         return self._log("Get Serial", form)
@@ -178,7 +181,7 @@ class Instances(Actions):
 
     def _log(self, action: str, form: Form) -> Any:
         self._account.server(action, number(form, action))
-        draw = int(form.get("draw") or 0)
+        draw = count(form, "draw", 0)
         return {"success": {"draw": draw, "recordsTotal": 0, "recordsFiltered": 0, "data": []}}
 
     def _power(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import Any
 
 from lab.hostwinds import catalogue, documents
 from lab.hostwinds.actions import Actions, Form, done, number, required
-from lab.hostwinds.agenda import ProviderError
+from lab.hostwinds.errors import ProviderError
+from lab.hostwinds.switches import OWN_USERID
+
+HOST_NAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+"""A full host name in lower case, as a PTR needs."""
 
 
 class Networking(Actions):
@@ -21,8 +27,8 @@ class Networking(Actions):
         server = self._account.changeable(action, number(form, action))
 
         def effect() -> None:
-            self._account.charge(f"{action} {server.srvrname}", catalogue.ADDRESS_CHANGE_USD)
             self._account.move(server.serviceid)
+            self._account.charge(f"{action} {server.srvrname}", catalogue.ADDRESS_CHANGE_USD)
 
         message = "Main IP address changed successfully!"
         return done(action, message, effect, self._settings.move_after)
@@ -54,12 +60,11 @@ class Networking(Actions):
         action = "Set rDNS"
         address = required(form, action, "ip")
         name = form.get("rdns") or required(form, action, "rdata")
-        service = self._account.attached(action, number(form, action), address).serviceid
-        return done(
-            action,
-            "rDNS record updated.",
-            lambda: self._account.set_pointer(service, address, name),
-        )
+        if not HOST_NAME.fullmatch(name.lower()):
+            raise ProviderError(action, "The hostname is invalid.")
+        server = self._account.attached(action, number(form, action), address)
+        effect = partial(self._account.set_pointer, server, address, name)
+        return done(action, "rDNS record updated.", effect)
 
     def regenerate_networking(self, form: Form) -> Any:
         action = "Regenerate Networking"
@@ -68,7 +73,8 @@ class Networking(Actions):
         return self._later(action, message, lambda: self._account.power("reboot", service))
 
     def get_firewall_profiles(self, form: Form) -> Any:
-        names = self._account.profiles.names(own=self._settings.key == "valid")
+        is_own = self._settings.key == "valid" and self._settings.userid == OWN_USERID
+        names = self._account.profiles.names(own=is_own)
         objects = [{"id": f"profile-{name}", "name": name} for name in names]
         shown: Any = {
             "objects": objects,
@@ -85,15 +91,12 @@ class Networking(Actions):
 
     def set_instance_firewall(self, form: Form) -> Any:
         action = "Set Instance Firewall Profile"
-        service = self._account.changeable(action, number(form, action)).serviceid
+        server = self._account.changeable(action, number(form, action))
         name = required(form, action, "name")
         if name not in self._account.profiles.names():
             raise ProviderError(action, "Firewall profile not found.")
-        return done(
-            action,
-            "Instances firewall profile has been updated.",
-            lambda: self._account.set_profile(service, name),
-        )
+        effect = partial(self._account.set_profile, server, name)
+        return done(action, "Instances firewall profile has been updated.", effect)
 
     def get_smtp_filters(self, form: Form) -> Any:
         if form.get("serviceid"):

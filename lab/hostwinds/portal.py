@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lab.hostwinds.account import HostwindsAccount
-from lab.hostwinds.agenda import ProviderError
+from lab.hostwinds.errors import ProviderError
 
 
 class Portal:
@@ -82,12 +82,15 @@ class Portal:
 
     def _change(self, service_id: int, body: dict[str, Any]) -> None:
         account = self._account
-        server = account.server(None, service_id)
+        server = account.owned(service_id)
         server.locked = bool(body.get("locked", server.locked))
-        server.suspended = bool(body.get("suspended", server.suspended))
         server.srvrname = str(body.get("name", server.srvrname))
+        if "suspended" in body:
+            account.suspend(server, suspended=bool(body["suspended"]))
         if "profile" in body:
-            account.set_profile(service_id, body["profile"])
+            if body["profile"] not in account.profiles.names():
+                raise ProviderError(None, "Firewall profile not found.")
+            account.set_profile(server, body["profile"])
         if body.get("main_address") == "another":
             account.agenda.after(account.settings.move_after, lambda: account.move(service_id))
         if body.get("upgrade") == "paid":

@@ -51,7 +51,6 @@ class Server:
     """When its main address was changed."""
     new_password: str | None = None
     """In force after the next reboot."""
-    task: str | None = None
     upgrade: Upgrade | None = None
     locked: bool = False
     suspended: bool = False

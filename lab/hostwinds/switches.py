@@ -71,6 +71,8 @@ ODD_BODIES: dict[str, Any] = {
 }
 """Bodies of other shapes, all with HTTP status 200: what billing systems of this kind answer."""
 
+OWN_USERID = 1
+"""The account whose portal this is."""
 Form = Literal["array", "text", "null"]
 
 
@@ -104,7 +106,7 @@ class Settings(BaseModel):
     """`rotated`: the catalogue answers; whatever concerns instances says that the serviceid is
     not valid, listings included. Some keys of other accounts answer the same. `expired`: every
     call is `Not Authorized!`."""
-    userid: int = 1
+    userid: int = OWN_USERID
     """The account that the key is of. Another number: its list is another one, and it is that
     account which an order charges."""
 
@@ -130,6 +132,8 @@ class Settings(BaseModel):
     """`odd`: a custom line with a nested price, lines without price, size or readable number, a
     test line at 0, and texts with separators and units are among the plain ones."""
     price_list: Literal["object", "array"] = "object"
+    catalogue: Literal["array", "by_id"] = "array"
+    """Form of the lists of locations and images, which no source gives."""
     size_unit: Literal["GB", "MB"] = "GB"
     """Unit of `ram` in price list and instance objects; no source states it."""
 

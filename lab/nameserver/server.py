@@ -13,8 +13,8 @@ import dns.query
 import dns.reversename
 
 from kit.waiting import wait_until
+from lab.agenda import Agenda
 from lab.guest import RESOLVER, Guest
-from lab.hostwinds.agenda import Agenda
 from lab.nameserver.guest import QUICK, QUICK_FILE, REGISTRY, SERVERS, TRUST_ANCHOR
 from lab.nameserver.knot import NS_TTL, PAUSE_SECONDS, Knot, failed
 from lab.ports import Rule
@@ -39,8 +39,8 @@ class KnotNameserver:
         self._delegated: set[str] = set()
         self._lock = threading.RLock()
         self._changes = Agenda(time.monotonic)
-        self.lag: dict[str, float] = {}
-        """Seconds from a change to its answer, by zone."""
+        self._lag: dict[str, float] = {}
+        self._alias_pointers = False
 
     def start(self) -> None:
         """Boot, create all zones from the root down, and wait until the resolver answers."""
@@ -73,6 +73,10 @@ class KnotNameserver:
         """End the guest."""
         self._changes.stop()
         self._guest.destroy()
+
+    def has(self, zone: str) -> bool:
+        """Tell whether this is a zone of a customer."""
+        return zone in self._customers.zones
 
     def create_zone(self, zone: str) -> None:
         """Serve a zone, not yet delegated."""
@@ -124,7 +128,15 @@ class KnotNameserver:
         Where the zone lags, it is served that much later.
         """
         update = partial(self._of(zone).replace, zone, name, kind, ttl, list(rdata))
-        self._changes.after(self.lag.get(zone, 0), update)
+        self._changes.after(self._lag.get(zone, 0), update)
+
+    def set_lag(self, zone: str, seconds: float) -> None:
+        """Serve changes of a zone so much later from now on.
+
+        Earlier changes are served at once, so that none is overtaken by a later one.
+        """
+        self._lag[zone] = seconds
+        self._changes.run_all()
 
     def set_servers(self, zone: str, names: Sequence[str]) -> None:
         """Replace the name servers of a zone, in the zone and in its parent."""
@@ -169,11 +181,25 @@ class KnotNameserver:
         script = 'cat > "/$0"; systemctl restart unbound'
         self._guest.inside(script, QUICK_FILE, stdin="" if keep else QUICK)
 
+    def alias_pointers(self, alias: bool) -> None:
+        """Set reverse names behind an alias from now on, as for a part of a network (RFC 2317)."""
+        self._alias_pointers = alias
+
     def set_ptr(self, address: str, name: str | None) -> None:
         """Set or remove the PTR of an IPv4 address."""
         owner = dns.reversename.from_address(address).to_text(omit_final_dot=True)
         zone = next(zone for zone in REVERSE if owner.endswith(f".{zone}"))
-        self.replace(zone, owner, "PTR", TTL, [] if name is None else [name])
+        last, _, network = owner.partition(".")
+        behind = f"{last}.0-255.{network}"
+        pointers = [] if name is None else [name]
+        # First what goes: a CNAME and another record of its name exclude each other.
+        if self._alias_pointers:
+            self.replace(zone, owner, "PTR", TTL, [])
+            self.replace(zone, owner, "CNAME", TTL, [behind])
+            self.replace(zone, behind, "PTR", TTL, pointers)
+        else:
+            self.replace(zone, owner, "CNAME", TTL, [])
+            self.replace(zone, owner, "PTR", TTL, pointers)
 
     def _of(self, zone: str) -> Knot:
         """Return what serves a zone: the registry has the root, top levels and reverse zones."""

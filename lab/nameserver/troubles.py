@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -42,12 +43,13 @@ class NameTroubles:
         """Of one zone: its DS fits no key; its second server does not have it, or has no address;
         both servers lost it; its parent does not delegate it."""
         self._of_all: dict[str, Callable[[], Undo]] = {
+            "alias_pointers": self._alias_pointers,
             "caches": self._caches,
             "dead": self._dead,
             "no_tcp": self._no_tcp,
         }
-        """Of all zones: the resolver keeps answers as long as they say; the second server is off;
-        answers come by UDP only."""
+        """Of all zones: reverse names set from now on are behind aliases; the resolver keeps
+        answers as long as they say; the second server is off; answers come by UDP only."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -57,7 +59,7 @@ class NameTroubles:
     def inject(self, name: str, zone: str | None = None, seconds: float = 0) -> None:
         """Switch a trouble on; raises ValueError for one that does not exist or lacks its zone.
 
-        `lag` is how many seconds later changes of a zone are served; `signed` stays.
+        `seconds` is how much later changes of a zone that lags are served; `signed` stays.
         """
         if name not in self.names:
             raise ValueError(f"{name} is not a trouble; use one of: {', '.join(self.names)}")
@@ -66,11 +68,15 @@ class NameTroubles:
             return
         if zone is None:
             raise ValueError(f"{name} needs a zone")
+        if not self._nameserver.has(zone):
+            raise ValueError(f"there is no zone {zone}")
         if name == "signed":
             self._nameserver.sign(zone)
         elif name == "lag":
-            self._nameserver.lag[zone] = seconds
-            self._begin((name, zone), lambda: partial(self._nameserver.lag.pop, zone, None))
+            if not 0 < seconds < math.inf:
+                raise ValueError("lag needs seconds")
+            self._nameserver.set_lag(zone, seconds)
+            self._begin((name, zone), lambda: partial(self._nameserver.set_lag, zone, 0))
         else:
             self._begin((name, zone), partial(self._of_zone[name], zone))
 
@@ -124,6 +130,10 @@ class NameTroubles:
     def _undelegated(self, zone: str) -> Undo:
         self._nameserver.undelegate(zone)
         return partial(self._nameserver.delegate, zone)
+
+    def _alias_pointers(self) -> Undo:
+        self._nameserver.alias_pointers(True)
+        return partial(self._nameserver.alias_pointers, False)
 
     def _caches(self) -> Undo:
         self._nameserver.keep_answers(True)

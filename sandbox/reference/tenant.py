@@ -32,7 +32,7 @@ A YAML or JSON document; unknown keys are errors. Words are read as JSON has the
 written in decimal digits, a truth value is `true` or `false`, nothing is a date. A word such as
 `010`, `yes` or `2026-01-01` is a text where a text is wanted, and refused elsewhere. A key with
 nothing after it, or `null`, is left out. Aliases are read; tags of types, merge keys and repeated
-keys are refused.
+keys are refused. Several documents are separated by `---`; texts of JSON may follow one another.
 
 [tenant.schema.json](tenant.schema.json) is its
 JSON Schema (`penguin schema tenant` prints it). Editors with the YAML language server check a file

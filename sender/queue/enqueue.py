@@ -12,12 +12,8 @@ from uuid import UUID
 import psycopg
 
 from sender.queue.model import NewJob
+from sender.queue.store import SQL
 
-ENQUEUE = """
-select id, is_new, is_same from queue.enqueue(
-    %s, %s, %s::text[], %s::smallint[], %s::interval[], %s::interval[],
-    %s::bytea[], %s::bytea[], %s::bytea[])
-"""
 TOO_MANY = "QU409"
 """SQLSTATE of the function's refusal."""
 
@@ -56,20 +52,20 @@ async def enqueue(
     """
     keys = [_octets(job.key) for job in jobs] if any(job.key for job in jobs) else None
     digests = None if keys is None else [hashlib.sha256(job.body).digest() for job in jobs]
-    values = (
-        tenant_id,
-        urgent,
-        [job.bucket for job in jobs],
-        [job.priority for job in jobs],
-        [job.delay for job in jobs],
-        [job.life for job in jobs],
-        [job.body for job in jobs],
-        keys,
-        digests,
-    )
+    values = {
+        "tenant_id": tenant_id,
+        "urgent": urgent,
+        "buckets": [job.bucket for job in jobs],
+        "priorities": [job.priority for job in jobs],
+        "delays": [job.delay for job in jobs],
+        "lives": [job.life for job in jobs],
+        "bodies": [job.body for job in jobs],
+        "keys": keys,
+        "digests": digests,
+    }
     async with connection.cursor(binary=True) as cursor:
         try:
-            await cursor.execute(ENQUEUE, values)
+            await cursor.execute(SQL.enqueue, values)
         except psycopg.Error as error:
             if error.sqlstate != TOO_MANY:
                 raise

@@ -51,7 +51,7 @@ class State(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """Nobody knows whether it had its effect: neither done nor tried again."""
+    """Whether it had its effect is not known: neither done nor tried again."""
     RELEASED = "released"
     """Not tried: it waits where it was."""
 

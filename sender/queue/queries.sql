@@ -4,6 +4,11 @@ id, bucket_id, priority, due_at, tenant_id, expires_at
 -- part: slot
 get_byte(uuid_send(tenant_id), 15)
 
+-- name: enqueue
+select id, is_new, is_same from queue.enqueue(
+    %(tenant_id)s, %(urgent)s, %(buckets)s::text[], %(priorities)s::smallint[], %(delays)s::interval[],
+    %(lives)s::interval[], %(bodies)s::bytea[], %(keys)s::bytea[], %(digests)s::bytea[])
+
 -- name: register
 with slots as (
     insert into queue.slots (slot) select generate_series(0, 255) on conflict do nothing
@@ -150,12 +155,12 @@ select {slot}, tenant_id, bucket_id, min(priority), min(due_at), 0 from gone gro
 
 -- name: recover
 -- Jobs whose worker lost its lease, or which were held longer than any attempt may take. What was
--- not begun waits again, unless it ended too many workers; of the rest nobody knows.
+-- not begun waits again, unless it ended too many workers; the outcome of the rest is unknown.
 with gone as (
     delete from queue.claimed where id = any(array(
         select job.id from queue.claimed as job
         left join queue.workers as worker on worker.id = job.worker and worker.lease_until > now()
-        where worker.id is null or job.claimed_at < now() - %(longest)s
+        where worker.id is null or job.claimed_at < now() - %(longest)s::interval
         limit %(most)s
         for update of job skip locked))
     returning *
@@ -230,7 +235,7 @@ with old as (
     select job.ctid as place, job.bucket_id, job.tenant_id
     from queue.ready as job join queue.buckets as bucket on bucket.id = job.bucket_id
     where job.bucket_id = any(%(ids)s) and job.priority > 1
-      and greatest(job.due_at, bucket.released_at) <= now() - %(ageing)s * (job.aged + 1)
+      and greatest(job.due_at, bucket.released_at) <= now() - %(ageing)s::interval * (job.aged + 1)
     limit %(most)s
     for update of job skip locked
 ), aged as (

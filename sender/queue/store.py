@@ -158,6 +158,10 @@ class Store:
         values = {"longest": longest, "most_losses": most_losses, "most": BATCH}
         return len(await self._run(SQL.recover, values))
 
+    async def is_bound(self) -> bool:
+        """Return whether this is the database, in the life, that the queue belongs to."""
+        return bool((await self._run(SQL.is_bound))[0][0])
+
     async def move_due(self, slots: Sequence[int]) -> None:
         """Make scheduled jobs ready whose time has come."""
         await self._run(SQL.due_jobs, {"slots": list(slots), "most": BATCH})

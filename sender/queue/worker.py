@@ -120,6 +120,8 @@ class Worker:
     _work: asyncio.Event = field(default_factory=asyncio.Event)
     _look: asyncio.Event = field(default_factory=asyncio.Event)
     _draining: bool = False
+    _bound: bool = True
+    """False after a restore or a promotion, until people accept it: nothing is claimed."""
 
     def __post_init__(self) -> None:
         """Register nothing yet."""
@@ -230,6 +232,10 @@ class Worker:
         self._work.set()
 
     async def _tidy(self) -> None:
+        bound = await self._store.is_bound()
+        if bound != self._bound:
+            log.warning("queue.database_accepted" if bound else "queue.database_restored")
+            self._bound = bound
         longest = timedelta(seconds=self.settings.longest)
         await self._store.recover(longest, self.settings.most_losses)
         if self._doubtful:
@@ -268,7 +274,7 @@ class Worker:
                 await _pause(self._work, self.settings.poll)
 
     def _plan(self, ending: int) -> list[Claim]:
-        if self._draining:
+        if self._draining or not self._bound:
             return []
         free = self.settings.at_risk - self._held.total() - self._asked + ending
         return self._buckets.plan(max(free, 0), self.credit)

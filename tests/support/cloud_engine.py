@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from blueprint.document import Blueprint, Host, Record
@@ -23,6 +23,7 @@ from controlplane.reconciler.ports import (
     ObservedHost,
     Progress,
 )
+from controlplane.reconciler.ports import Server as Observed
 from hostwinds.faults import SUPERSEDED
 from stacks.faults import ZONE_NOT_FOUND
 from tests.support.points import Points
@@ -53,6 +54,8 @@ class Account:
         self.withheld: set[str] = set()
         """Names of addresses that the portal does not provide yet."""
         self.servers: dict[str, Server] = {}
+        self.spam: list[str] = []
+        """What the provider lists as spam, of each server."""
         self.bought: list[str] = []
         """Labels of servers, in the order of purchase."""
         self._numbers = itertools.count(1001)
@@ -67,6 +70,19 @@ class Account:
     def sell_address(self, label: str) -> None:
         """Add an address, as a person does in the provider's portal."""
         self.servers[label].free.append(next(self._addresses))
+
+    def move(self, label: str) -> str:
+        """Give a server another main address, as a person does in the portal; return it."""
+        self.servers[label].main_ip = next(self._addresses)
+        return self.servers[label].main_ip
+
+    def look(self, service_ids: Collection[int]) -> dict[int, Observed]:
+        """Return servers as the provider shows them."""
+        return {
+            server.service_id: Observed(server.main_ip, tuple(self.spam))
+            for server in self.servers.values()
+            if server.service_id in service_ids
+        }
 
     def end(self, label: str) -> None:
         """Terminate a server; idempotent."""
@@ -146,6 +162,8 @@ class InMemoryEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
+        refreshed: bool = False,
+        forgotten: Collection[str] = (),
     ) -> CloudState:
         """Apply a blueprint, except for held zones and pending addresses."""
         tenant = blueprint.tenant
@@ -155,6 +173,8 @@ class InMemoryEngine:
             raise self.failures.pop(0)
         self.ups += 1
         before, held = self.state(tenant), self._held(blueprint)
+        if refreshed:
+            before = replace(before, hosts=tuple(map(self._refreshed, before.hosts)))
         retained = self._retained(blueprint, before, held)
         hosts = {host.name: host for host in before.hosts if host.name in retained}
         for host in blueprint.hosts:
@@ -181,17 +201,14 @@ class InMemoryEngine:
         self._at("after up")
         return self.stacks[tenant]
 
-    def refresh(self, tenant: str, progress: Progress) -> CloudPlan:
-        """Return deletions of hosts that are in the state and not in the account."""
-        gone = [
-            Change("delete", INSTANCE, host.name)
-            for host in self.state(tenant).hosts
-            if host.server_name not in self.account.servers
-        ]
-        return CloudPlan(tuple(gone))
-
     def destroy(
-        self, tenant: str, progress: Progress, *, deadline: timedelta, fence: int | None = None
+        self,
+        tenant: str,
+        progress: Progress,
+        *,
+        deadline: timedelta,
+        fence: int | None = None,
+        forgotten: Collection[str] = (),
     ) -> None:
         """Delete the tenant's servers, also ordered ones that are in no state."""
         self._raise_fence(tenant, fence)
@@ -236,6 +253,15 @@ class InMemoryEngine:
                 ip = self.account.address(label, address.name)
             addresses.append(ObservedAddress(address.name, ip, address.helo))
         return ObservedHost(host.name, label, existing.service_id, tuple(addresses))
+
+    def _refreshed(self, host: ObservedHost) -> ObservedHost:
+        """Return a host with the main address that its server has now."""
+        server = self.account.servers.get(host.server_name)
+        if server is None:
+            return host
+        return replace(
+            host, addresses=(replace(host.addresses[0], ip=server.main_ip), *host.addresses[1:])
+        )
 
     def _end(self, label: str) -> None:
         self.account.end(label)

@@ -73,7 +73,7 @@ def check_first_contact_needs_the_password_once_and_returns_the_host_key(
 ) -> None:
     calls = Calls(around)
     line = calls.first_contact(around.password)
-    assert line.split()[0] == around.host.primary_ip
+    assert line.split()[0] == around.host.name
     assert len(line.split()) == 3
     assert calls.first_contact(None) == line
     assert all(text.startswith(f"{around.host.name}: ") for text in calls.lines)

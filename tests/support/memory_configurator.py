@@ -105,4 +105,4 @@ class MemoryConfigurator:
 
     def _host_key(self, host: ObservedHost) -> str:
         count = self._installed[host.server_name]
-        return f"{host.primary_ip} ssh-ed25519 AAAA-{host.server_name}-{count}"
+        return f"{host.name} ssh-ed25519 AAAA-{host.server_name}-{count}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
@@ -36,6 +37,8 @@ class MemoryInternet:
         """Codes of failing checks, by subject and check."""
         self.dead: set[str] = set()
         """Names of hosts that do not answer."""
+        self.unchanged_for = timedelta.max
+        """Since when the last look at hosts knew of no change at the provider."""
         self._at = points or Points()
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
@@ -67,9 +70,11 @@ class MemoryInternet:
         *,
         authority: str,
         logins: Mapping[str, Login],
+        unchanged_for: timedelta,
     ) -> Sequence[Finding]:
         """Check port 587 of addresses for bulk, port 25 of primary ones, and each way out."""
         del authority, logins
+        self.unchanged_for = unchanged_for
         await asyncio.to_thread(self._at, "verification")
         assigned = {
             address.name for host in state.hosts for address in host.addresses if address.ip

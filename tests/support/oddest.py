@@ -11,6 +11,7 @@ FORMS: dict[str, Any] = {
     "status_case": "lower",
     "price_lines": "odd",
     "price_list": "array",
+    "catalogue": "by_id",
     "size_unit": "MB",
     "address_lists": "mixed",
     "ips": "text",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Protocol
 
 from blueprint.document import Blueprint
@@ -183,7 +184,11 @@ CHECKS: list[Callable[[Surroundings], Awaitable[None]]] = [
 
 async def _ports(around: Surroundings) -> list[Finding]:
     findings = await around.verifier.verify_hosts(
-        around.blueprint, around.state, authority=around.authority, logins=around.logins
+        around.blueprint,
+        around.state,
+        authority=around.authority,
+        logins=around.logins,
+        unchanged_for=timedelta.max,
     )
     return list(findings)
 

@@ -6,21 +6,17 @@ import os
 import re
 from typing import Any
 
-import cloudflare
+from kit.cloudflare import BASE, Answer
+from kit.packages import absent
+from tools.pulumi.cloudflare_answers import mistake
 
-from tools.pulumi.cloudflare_answers import Answer
-
-BASE = "https://api.cloudflare.com/client/v4"
-
+with absent("httpx._main"):  # its command line: 0.2 s of every process where it is installed
+    import cloudflare
 
 RETRIES = 4
 """Retries of one call after 408, 409, 429, 5xx and lost connections, by the SDK."""
 MAX_ZONES = 1000
 """Where a listing stops, as in Pulumi's plugin."""
-TOKEN_CODES = {6003, 6111, 9103, 9106, 9109, 10000}
-"""Error codes that mean: the token is missing, malformed, unknown or not allowed to do this."""
-
-
 TOKEN = re.compile(r"[!-~]+")
 """Characters of a header; Cloudflare itself reports any other mistake."""
 
@@ -135,14 +131,14 @@ class CloudflareApi:
         try:
             document: Any = getattr(self._client, method)(path, **arguments)
         except cloudflare.APIStatusError as error:
-            answer = Answer(error.status_code, error.body if isinstance(error.body, dict) else None)
+            answer = Answer(error.status_code, error.body if isinstance(error.body, dict) else {})
             raise (_NotFoundError if answer.is_gone else ApiError)(_message(answer)) from None
         except cloudflare.APIConnectionError as error:
             cause = f": {error.__cause__}" if error.__cause__ else ""
             raise ApiError(f"cannot reach {self._base_url}{cause}") from None
-        answer = Answer(200, document if isinstance(document, dict) else None)
-        if mistake := answer.mistake(method.upper(), path):
-            raise ApiError(mistake)
+        answer = Answer(200, document if isinstance(document, dict) else {})
+        if (reason := mistake(answer, method.upper(), path)) is not None:
+            raise ApiError(reason)
         return answer.result
 
 
@@ -153,6 +149,6 @@ class _NotFoundError(ApiError):
 def _message(answer: Answer) -> str:
     """Return all errors of a refusal: `81053 An A record … (HTTP 400)`."""
     hint = ""
-    if answer.status < 500 and not TOKEN_CODES.isdisjoint(answer.codes):
+    if answer.concerns_token:
         hint = "; check CLOUDFLARE_API_TOKEN and its permissions (DNS write, zone read)"
     return f"{answer.text() or 'no explanation'} (HTTP {answer.status}){hint}"

@@ -32,11 +32,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from kit.cloudflare import BASE, Answer
 from kit.faults import first_line
 from kit.web import without_redirects
 from tools.pulumi import cloudflare_plugin
-from tools.pulumi.cloudflare_answers import CONFLICTS, RECORD, RECORDS, Answer, written
-from tools.pulumi.cloudflare_api import BASE
+from tools.pulumi.cloudflare_answers import CONFLICTS, RECORD, RECORDS, mistake, written
 from tools.pulumi.serving import PARENT_CHECK_SECONDS
 
 TIMEOUT = 60
@@ -75,8 +75,8 @@ class Gateway:
             return _failed(f"cannot reach {self._upstream}: {_reason(error)}", {})
         answer, path = Answer.of(reply.status, reply.body), urlsplit(target).path
         if reply.status < 400:
-            mistake = answer.mistake(method, path)
-            return reply if mistake is None else _failed(mistake, {**reply.headers, **NOT_REPEATED})
+            reason = mistake(answer, method, path)
+            return reply if reason is None else _failed(reason, {**reply.headers, **NOT_REPEATED})
         if reply.status == 404 and not answer.is_gone:
             return _failed(answer.text() or "not found", {**reply.headers, **NOT_REPEATED})
         if reply.status == 429 and not _is_short(reply.headers):

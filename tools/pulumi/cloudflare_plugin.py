@@ -17,12 +17,12 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tools.pulumi import cloudflare_zones as zones
 from tools.pulumi.cloudflare_api import RETRIES, ApiError, CloudflareApi
 from tools.pulumi.cloudflare_records import body, changed_fields, live_inputs, mistakes, unknown_in
 from tools.pulumi.parts import CLOUDFLARE_VERSION
+from tools.pulumi.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc
 from tools.pulumi.serving import serve_until_end
 
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"

@@ -14,9 +14,9 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 from tools.pulumi.parts import ANSWERED, VERSION
+from tools.pulumi.protocol import language_pb2, language_pb2_grpc, plugin_pb2
 from tools.pulumi.serving import serve_until_end
 
 NOTICE = "running with PenguinMails' stand-in for the Python language host"

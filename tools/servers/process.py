@@ -75,6 +75,14 @@ class Account:
         os.chown(directory, *self.owner, follow_symlinks=False)
 
 
+def account_name(uid: int) -> str:
+    """Return the name of an account, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 def _exists(account: str) -> bool:
     try:
         pwd.getpwnam(account)

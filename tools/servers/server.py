@@ -15,8 +15,14 @@ from kit import files
 from kit.faults import Fault
 from kit.locks import locked
 from kit.waiting import wait_until
-from tools.faults import DISK_FULL, PASSWORD_REFUSED, START_FAILED, UNRESPONSIVE
-from tools.servers.process import Account, is_running
+from tools.faults import (
+    DISK_FULL,
+    FOREIGN_DIRECTORY,
+    PASSWORD_REFUSED,
+    START_FAILED,
+    UNRESPONSIVE,
+)
+from tools.servers.process import Account, account_name, is_running
 
 REACTION_SECONDS = 30.0
 """How long a server may take to answer, or to stop."""
@@ -57,7 +63,8 @@ class Server(ABC):
     def start(self) -> None:
         """Start the server or adopt the one that is running; returns when it answers.
 
-        Raises DISK_FULL, NO_ACCOUNT, NOT_REACHABLE, PASSWORD_REFUSED, START_FAILED or UNRESPONSIVE.
+        Raises DISK_FULL, FOREIGN_DIRECTORY, NO_ACCOUNT, NOT_REACHABLE, PASSWORD_REFUSED,
+        START_FAILED or UNRESPONSIVE.
         """
         self._make_directory()
         try:
@@ -97,12 +104,19 @@ class Server(ABC):
     def _make_directory(self) -> None:
         """Create the directory, or take it from the account that owned it in earlier versions."""
         self.directory.parent.mkdir(parents=True, exist_ok=True)
+        self._refuse_foreign(self.directory.parent)
         taken = self.directory.exists() and self.directory.stat().st_uid != os.geteuid()
         files.directory(self.directory.resolve(), (os.geteuid(), os.getegid()), 0o711)
         if taken:
             for entry in self.directory.iterdir():
                 if entry.is_symlink():
                     entry.unlink()
+
+    @staticmethod
+    def _refuse_foreign(parent: Path) -> None:
+        owner = parent.stat().st_uid
+        if os.geteuid() == 0 and owner != 0:
+            raise FOREIGN_DIRECTORY(directory=parent, account=account_name(owner))
 
     def _make_password(self) -> None:
         if not self._password.exists():

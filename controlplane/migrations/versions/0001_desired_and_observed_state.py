@@ -21,6 +21,7 @@ create table oltp.tenants (
     paused_at timestamptz,
     paused_by text,
     pause_reason text,
+    forgotten_zones text[] not null default '{}',
     public_keys jsonb,
     sending_since date,
     created_at timestamptz not null,
@@ -28,6 +29,8 @@ create table oltp.tenants (
     check (num_nulls(paused_at, paused_by, pause_reason) in (0, 3))
 );
 comment on column oltp.tenants.applied_document is 'of the observed generation';
+comment on column oltp.tenants.forgotten_zones is
+    'given up by an operator, if the token does not reach them';
 comment on column oltp.tenants.sending_since is 'first day of the warm-up (UTC)';
 create table oltp.domains (
     name text primary key,

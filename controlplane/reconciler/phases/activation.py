@@ -34,6 +34,7 @@ class Published:
     entry: DirectoryEntry | None
     started: date
     """First day of the warm-up: today before it begins."""
+    today: date
 
 
 class Activation(Phase[Published]):
@@ -52,13 +53,14 @@ class Activation(Phase[Published]):
         """Read the entry as the sender does."""
         async with session.read() as connection:
             entry = await find(connection, tenant_id=snapshot.tenant.id)
-        return Published(entry, snapshot.tenant.sending_since or session.clock().date())
+        today = session.clock().date()
+        return Published(entry, snapshot.tenant.sending_since or today, today)
 
     def verdicts(self, observed: Published, snapshot: Snapshot) -> Verdicts:
         """Return for each domain and mailbox whether mail may be sent from it."""
         entry = observed.entry
         sending = {domain.name for domain in entry.domains if domain.verified} if entry else set()
-        usable = any(address.ready for address in self._addresses(snapshot))
+        usable = any(address.ready for address in self._addresses(observed, snapshot))
         domains: dict[str, Verdict] = {}
         for domain in snapshot.blueprint.domains:
             verdict = self._may_send(snapshot, domain, usable)
@@ -72,7 +74,7 @@ class Activation(Phase[Published]):
 
     def steps(self, observed: Published, snapshot: Snapshot) -> Sequence[Step]:
         """Publish what is verified, and only that."""
-        is_current = observed.entry == self._entry(snapshot, observed.started)
+        is_current = observed.entry == self._entry(observed, snapshot)
         return [] if is_current else [Step(maintenance=True)]
 
     async def converge(
@@ -80,13 +82,14 @@ class Activation(Phase[Published]):
     ) -> None:
         """Publish the entry; the warm-up begins with the first verified domain."""
         del step, progress
-        started = snapshot.tenant.sending_since or session.clock().date()
-        entry = self._entry(snapshot, started)
+        entry = self._entry(await self.observe(snapshot, session), snapshot)
         async with session.begin() as connection:
             await publish(connection, tenant_id=snapshot.tenant.id, entry=entry)
             verified = any(domain.verified for domain in entry.domains)
             if verified and snapshot.tenant.sending_since is None:
-                await repository.set_sending_since(connection, snapshot.tenant.id, started)
+                await repository.set_sending_since(
+                    connection, snapshot.tenant.id, entry.warmup_started
+                )
 
     async def remove(self, snapshot: Snapshot, session: Session) -> None:
         """Stop sending before anything else is removed."""
@@ -97,9 +100,9 @@ class Activation(Phase[Published]):
         async with session.begin() as connection:
             await withdraw(connection, tenant_id=snapshot.tenant.id)
 
-    def _entry(self, snapshot: Snapshot, started: date) -> DirectoryEntry:
+    def _entry(self, observed: Published, snapshot: Snapshot) -> DirectoryEntry:
         blueprint, secrets = snapshot.blueprint, snapshot.secrets
-        addresses = self._addresses(snapshot)
+        addresses = self._addresses(observed, snapshot)
         usable = any(address.ready for address in addresses)
         return DirectoryEntry(
             tenant=snapshot.tenant.name,
@@ -121,10 +124,13 @@ class Activation(Phase[Published]):
                 for box in blueprint.mailboxes
             ),
             warmup=blueprint.sending.warmup,
-            warmup_started=started,
+            warmup_started=observed.started,
         )
 
-    def _addresses(self, snapshot: Snapshot) -> tuple[SendingAddress, ...]:
+    def _addresses(self, observed: Published, snapshot: Snapshot) -> tuple[SendingAddress, ...]:
+        """Return the addresses for bulk mail. Another IP is warmed up from its first day on."""
+        published = observed.entry.addresses if observed.entry else ()
+        started = {(address.name, address.ip): address.warmup_started for address in published}
         secrets = snapshot.secrets
         ca = secrets.public(purposes.CA)["certificate"]
         ips = {a.name: a.ip for host in snapshot.cloud.hosts for a in host.addresses}
@@ -136,11 +142,14 @@ class Activation(Phase[Published]):
                 username=secrets.public(purposes.submission(address.name))["username"],
                 sealed_password=secrets.sealed(purposes.submission(address.name)),
                 ca_pem=ca,
-                ready=snapshot.unmet(self.row, subject(Kind.ADDRESS, address.name)) is None,
+                ready=ready,
+                warmup_started=started.get((address.name, ip))
+                or (observed.today if ready else None),
             )
             for host in snapshot.blueprint.hosts
             for address in host.addresses
             if address.sends_bulk and (ip := ips.get(address.name))
+            for ready in [snapshot.unmet(self.row, subject(Kind.ADDRESS, address.name)) is None]
         )
 
     def _may_send(self, snapshot: Snapshot, domain: Domain, usable: bool) -> Verdict:

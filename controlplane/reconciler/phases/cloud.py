@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 
-from blueprint.document import Blueprint, Record
+from blueprint.document import Blueprint, Firewall, Record
 from blueprint.tenant import Dns
 from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Verdict, bad, ok
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
-from controlplane.reconciler.faults import FOREIGN_UPDATE, NOT_GONE
+from controlplane.reconciler.faults import FOREIGN_UPDATE, MAIN_ADDRESS_MOVED, NOT_GONE
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import CloudEngine, CloudState, Held, ObservedHost, Progress
+from controlplane.reconciler.ports import (
+    CloudEngine,
+    CloudState,
+    Held,
+    ObservedHost,
+    Progress,
+    Server,
+    Servers,
+)
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
+from controlplane.reconciler.spam import report_spam
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from controlplane.tenants import repository
 from kit.faults import Fault
+from sender.directory import hold_back
 
 log = structlog.get_logger()
-Settled = bool
-"""Whether our last operation applied this blueprint completely."""
+REFRESH = "refresh"
+"""The operation that compares the state with the providers before it updates."""
 
 
-class Cloud(Phase[Settled]):
-    """Observes the stack, and updates it when another blueprint was applied last."""
+@dataclass(frozen=True)
+class Observed:
+    """The stack, compared with the blueprint and with the provider."""
+
+    settled: bool
+    """Whether our last operation applied this blueprint completely."""
+    moved: Mapping[str, str]
+    """The main address that the provider shows of hosts where the state has another one."""
+    closed: Mapping[str, Fault] = field(default_factory=dict)
+    """What the firewall of a host does not let pass any more, by the host's name."""
+
+
+class Cloud(Phase[Observed]):
+    """Observes stack and servers; updates the stack when another blueprint was applied last, or
+    when a main address or a firewall was changed at the provider."""
 
     row = Row(
         name="cloud",
@@ -39,31 +63,76 @@ class Cloud(Phase[Settled]):
         needs=("keys",),
     )
 
-    def __init__(self, engine: CloudEngine, *, deadline: timedelta) -> None:
-        """`deadline` is for one operation of the engine."""
+    def __init__(
+        self,
+        engine: CloudEngine,
+        servers: Servers,
+        *,
+        firewall: Callable[[int, Firewall], Fault | None],
+        deadline: timedelta,
+    ) -> None:
+        """`firewall` returns what does not pass to a service and should; blocks.
+
+        `deadline` is for one operation of the engine.
+        """
         self._engine = engine
+        self._servers = servers
+        self._firewall = firewall
         self._deadline = deadline
 
-    async def observe(self, snapshot: Snapshot, session: Session) -> Settled:
-        """Read the stack's state; raises `cloud.foreign_update` for an unknown one.
-
-        Its digest alone does not prove completion: it is written even if a resource failed, and the
-        outcome of a manual run is not reported.
-        """
+    async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
+        """Read the stack's state; raises `cloud.foreign_update` for an unknown one."""
         snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
         await self._refuse_foreign(snapshot, session)
+        servers = await self._look(snapshot)
+        report_spam(servers, snapshot)
+        moved = _moved(servers, snapshot)
+        self._forget_former_addresses(moved, snapshot)
+        if not await self._is_applied(snapshot, session):
+            return Observed(settled=False, moved=moved)
+        settled = not snapshot.cloud.pending and not snapshot.cloud.held
+        return Observed(settled, moved, await self._closed(snapshot))
+
+    async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
+        """Return whether our last operation applied this blueprint.
+
+        The state's digest alone does not prove that: it is written even if a resource failed, and
+        the outcome of a manual run is not reported.
+        """
         state, digest = snapshot.cloud, snapshot.blueprint.digest
-        if state.digest != digest or state.pending or state.held:
-            return False
         async with session.read() as connection:
             last = await operation_rows.last_applied_digest(
                 connection, snapshot.tenant.id, self.row.name
             )
-        return last == digest
+        return state.digest == digest == last
 
-    def verdicts(self, observed: Settled, snapshot: Snapshot) -> Verdicts:
+    async def _look(self, snapshot: Snapshot) -> Mapping[str, Server]:
+        """Return the servers of hosts that the provider shows, by host."""
+        ids = {host.name: host.service_id for host in snapshot.cloud.hosts if host.service_id}
+        shown = await asyncio.to_thread(self._servers.look, ids.values()) if ids else {}
+        return {name: shown[id_] for name, id_ in ids.items() if id_ in shown}
+
+    def _forget_former_addresses(self, moved: Mapping[str, str], snapshot: Snapshot) -> None:
+        """Forget what was observed of an address at another IP, which it has lost or is losing."""
+        for host in snapshot.cloud.hosts:
+            for address in host.addresses:
+                name = subject(Kind.ADDRESS, address.name)
+                seen = snapshot.conditions.get(name, self.row.condition)
+                was_moved = seen is not None and seen.reason == MAIN_ADDRESS_MOVED.reason
+                if host.name in moved and address == host.addresses[0]:
+                    if not was_moved:
+                        snapshot.begin_again(name)
+                        verdict = _moved_address(host, moved[host.name])
+                        snapshot.conditions.set(name, self.row.condition, verdict)
+                elif was_moved or (
+                    seen is not None
+                    and seen.reason == PROVISIONED
+                    and address.ip not in (None, seen.message)
+                ):
+                    snapshot.begin_again(name)
+
+    def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return for each host, address and domain whether it exists."""
-        del observed
         state, blueprint = snapshot.cloud, snapshot.blueprint
         hosts = {host.name: host for host in state.hosts}
         held = {zone.zone: zone for zone in state.held}
@@ -71,20 +140,29 @@ class Cloud(Phase[Settled]):
         for host in blueprint.hosts:
             own = hosts.get(host.name)
             cause = held.get(host.zone) or _every_domain(blueprint, held)
-            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause)
+            closed = observed.closed.get(host.name)
+            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause, closed)
             ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
                 verdicts[subject(Kind.ADDRESS, address.name)] = _address(
                     ips.get(address.name), primary=address.index == 1
                 )
+            if own is not None and host.name in observed.moved:
+                verdict = _moved_address(own, observed.moved[host.name])
+                verdicts[subject(Kind.ADDRESS, host.primary.name)] = verdict
         for domain in blueprint.domains:
             records = [record for record in blueprint.records if record.domain == domain.name]
             verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
+        for name in held.keys() - {record.zone for record in blueprint.records}:
+            # Of records that are to be deleted: no domain of the document shows it.
+            verdicts[TENANT] = bad(held[name].reason, held[name].sentence)
         return verdicts
 
-    def steps(self, observed: Settled, snapshot: Snapshot) -> Sequence[Step]:
+    def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
         """Return one operation for all; if all is settled, only a step that stores new hosts."""
-        if observed:
+        if observed.moved or observed.closed:
+            return [Step(operation=REFRESH)]
+        if observed.settled:
             return [Step()] if _new_hosts(snapshot) else []
         return [Step(operation="update" if snapshot.cloud.digest else "create")]
 
@@ -93,15 +171,20 @@ class Cloud(Phase[Settled]):
     ) -> None:
         """Run the engine, and store new hosts, which have no host key yet."""
         if step.operation is not None:
-            blueprint = snapshot.blueprint
+            blueprint, tenant_id = snapshot.blueprint, snapshot.tenant.id
+            moved = _moved(await self._look(snapshot), snapshot)
+            primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
             async with session.begin() as connection:
-                await repository.record_digest(connection, snapshot.tenant.id, blueprint.digest)
+                await repository.record_digest(connection, tenant_id, blueprint.digest)
+                await hold_back(connection, tenant_id=tenant_id, addresses=primaries)
             snapshot.cloud = await asyncio.to_thread(
                 self._engine.up,
                 blueprint,
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
+                refreshed=step.operation == REFRESH,
+                forgotten=snapshot.tenant.forgotten_zones,
             )
             for zone in snapshot.cloud.held:
                 log.warning(
@@ -124,10 +207,21 @@ class Cloud(Phase[Settled]):
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
+                forgotten=snapshot.tenant.forgotten_zones,
             )
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
         if _has_resources(snapshot.cloud):
             raise NOT_GONE(tenant=name)
+
+    async def _closed(self, snapshot: Snapshot) -> dict[str, Fault]:
+        planned = {host.name: host.firewall for host in snapshot.blueprint.hosts}
+        closed = {}
+        for host in snapshot.cloud.hosts:
+            if host.name in planned and host.service_id is not None:
+                fault = await asyncio.to_thread(self._firewall, host.service_id, planned[host.name])
+                if fault is not None:
+                    closed[host.name] = fault
+        return closed
 
     async def _refuse_foreign(self, snapshot: Snapshot, session: Session) -> None:
         """Raise for an unknown digest, unless the tenant was applied after the report."""
@@ -159,6 +253,17 @@ def _foreign(snapshot: Snapshot, digest: str) -> Fault:
     return FOREIGN_UPDATE(tenant=snapshot.tenant.name, digest=digest[:19], remedy=remedy)
 
 
+def _moved(servers: Mapping[str, Server], snapshot: Snapshot) -> dict[str, str]:
+    """Return the main address of servers where it is none of their addresses in the state."""
+    return {
+        host.name: servers[host.name].main_ip
+        for host in snapshot.cloud.hosts
+        if host.name in servers
+        and host.primary_ip
+        and servers[host.name].main_ip not in ("", *(address.ip for address in host.addresses))
+    }
+
+
 def _new_hosts(snapshot: Snapshot) -> list[HostRow]:
     """Return rows of existing hosts in the blueprint that have none yet."""
     planned = {host.name: host for host in snapshot.blueprint.hosts}
@@ -180,11 +285,13 @@ def _every_domain(blueprint: Blueprint, held: dict[str, Held]) -> Held | None:
     return held[ours[0]] if ours and all(name in held for name in ours) else None
 
 
-def _host(observed: ObservedHost | None, held: Held | None) -> Verdict:
+def _host(observed: ObservedHost | None, held: Held | None, closed: Fault | None) -> Verdict:
+    if closed is not None:
+        return bad(closed.code.reason, closed.sentence)
     if observed is not None and observed.primary_ip:
         return ok(PROVISIONED, observed.primary_ip)
     if held is not None:
-        return bad(held.reason, f"{held.zone}: {held.message}; {held.remedy}")
+        return bad(held.reason, held.sentence)
     return bad("NotProvisioned", "the provider has not finished it")
 
 
@@ -195,13 +302,17 @@ def _address(ip: str | None, *, primary: bool) -> Verdict:
     return bad("WaitingForProvider", message, waits=not primary)
 
 
+def _moved_address(host: ObservedHost, new: str) -> Verdict:
+    fault = MAIN_ADDRESS_MOVED(host=host.name, old=host.primary_ip, new=new)
+    return bad(fault.code.reason, fault.sentence)
+
+
 def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]) -> Verdict:
     """Return whether a domain's records were written, except for those that are set by hand."""
     ours = [record for record in records if record.provider is Dns.CLOUDFLARE]
     for record in ours:
         if (zone := held.get(record.zone)) is not None:
-            message = f"zone/{zone.zone}: {zone.message}; {zone.remedy}"
-            return bad(zone.reason, message, waits=True)
+            return bad(zone.reason, zone.sentence, waits=True)
     assigned = {a.name for host in state.hosts for a in host.addresses if a.ip}
     missing = [
         record.key

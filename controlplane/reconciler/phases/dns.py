@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blueprint.tenant import Dns as Provider
 from controlplane.conditions.failures import FailureThreshold
-from controlplane.conditions.model import TENANT, Verdict, unknown
+from controlplane.conditions.model import Verdict, aggregate, unknown
 from controlplane.reconciler.findings import Looked, held, look, verdict_of
 from controlplane.reconciler.phase import Phase, Verdicts
 from controlplane.reconciler.ports import Verifier
@@ -40,25 +40,34 @@ class Dns(Phase[Looked]):
         return await look(findings, self.row, snapshot, session)
 
     def verdicts(self, observed: Looked, snapshot: Snapshot) -> Verdicts:
-        """Return for each host, address and domain whether its names are right."""
+        """Return whether the names of each address and domain are right; a host has the worst."""
         manual = {
             subject(Kind.DOMAIN, domain.name)
             for domain in snapshot.blueprint.domains
             if domain.dns is Provider.MANUAL
         }
-        assigned = {a.name for host in snapshot.cloud.hosts for a in host.addresses if a.ip}
+        assigned = {
+            subject(Kind.ADDRESS, address.name)
+            for host in snapshot.cloud.hosts
+            for address in host.addresses
+            if address.ip
+        }
         verdicts: dict[str, Verdict] = {}
         for part in snapshot.parents:
-            kind, _, name = part.partition("/")
-            if part == TENANT or kind_of(part) not in self.row.subjects:
-                continue
-            if kind == Kind.ADDRESS and name not in assigned:
+            if kind_of(part) is Kind.ADDRESS and part not in assigned:
                 verdicts[part] = unknown("WaitingForProvider", "the address has no IP yet")
-                continue
-            own = observed.of(part)
-            verdict = verdict_of(own, VERIFIED, waits=part in manual)
-            if snapshot.conditions.is_true(part, self.row.condition):
-                failures = observed.failures.get(part)
-                verdict = held(verdict, VERIFIED, own, failures, self._threshold)
-            verdicts[part] = verdict
+            elif kind_of(part) in (Kind.ADDRESS, Kind.DOMAIN):
+                verdicts[part] = self._verdict(part, observed, snapshot, waits=part in manual)
+        for host in snapshot.blueprint.hosts:
+            own = [subject(Kind.ADDRESS, address.name) for address in host.addresses]
+            counted = [part for part in own if part in assigned] or own
+            worst = aggregate([(part, verdicts[part]) for part in counted], VERIFIED)
+            verdicts[subject(Kind.HOST, host.name)] = worst
         return verdicts
+
+    def _verdict(self, part: str, observed: Looked, snapshot: Snapshot, *, waits: bool) -> Verdict:
+        own = observed.of(part)
+        verdict = verdict_of(own, VERIFIED, waits=waits)
+        if not snapshot.conditions.is_true(part, self.row.condition):
+            return verdict
+        return held(verdict, VERIFIED, own, observed.failures.get(part), self._threshold)

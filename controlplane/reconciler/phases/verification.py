@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from blueprint.document import Domain, Host
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import Verdict, aggregate, unknown
+from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.findings import held, verdict_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Finding, Login, Progress, Verifier
@@ -38,8 +40,9 @@ class Verification(Phase[Findings]):
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Findings:
         """Connect to every address that has an IP."""
-        del session
         secrets = snapshot.secrets
+        async with session.read() as connection:
+            changed_at = await operation_rows.last_end(connection, snapshot.tenant.id, "cloud")
         return await self._verifier.verify_hosts(
             snapshot.blueprint,
             snapshot.cloud,
@@ -49,6 +52,7 @@ class Verification(Phase[Findings]):
                 for name, host in snapshot.hosts.items()
                 if host.host_key is not None
             },
+            unchanged_for=session.clock() - changed_at if changed_at is not None else timedelta.max,
         )
 
     def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:

@@ -1,4 +1,4 @@
--- Roles belong to the cluster: made here only where nobody has made them yet.
+-- Roles belong to the cluster: made here only where they are missing.
 do $$
 declare
     wanted text;

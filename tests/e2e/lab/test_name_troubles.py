@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 import dns.exception
 import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rdatatype
+import dns.reversename
 import httpx2
 import pytest
 
@@ -21,6 +23,7 @@ from controlplane.verification.queries import Answer
 from kit.faults import Code, Fault
 from lab.nameserver.guest import SERVERS
 from lab.running import RunningLab
+from tests.support.command_line import run
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(120)]
@@ -48,13 +51,12 @@ class Zone:
         url = f"/client/v4/zones/{self.api['id']}/dns_records"
         self._http.post(url, json=body).raise_for_status()
 
-    def switch(self, fault: str, **options: Any) -> None:
-        self._http.post("/_lab/dns", json={"fault": fault, **options}).raise_for_status()
+    def switch(self, fault: str, *options: str) -> None:
+        assert run("lab", "fault", "dns", fault, *options) == 0
 
-    def refused(self, body: dict[str, Any]) -> str:
-        answer = self._http.post("/_lab/dns", json=body)
-        assert answer.status_code == 400
-        return str(answer.json()["error"])
+    def trouble(self, fault: str, *options: str) -> None:
+        """Switch a trouble of this zone."""
+        self.switch(fault, "--zone", self.name, *options)
 
     def ask(
         self, server: str, name: str, kind: str, flags: int = dns.flags.RD
@@ -67,7 +69,7 @@ class Zone:
         return Names(self.resolver, timeout=1)
 
     def close(self) -> None:
-        self._http.delete("/_lab/dns").raise_for_status()
+        self.switch("clear")
         assert self._http.get("/_lab/dns").json() == []
         self._http.close()
 
@@ -109,10 +111,18 @@ def test_api_parent_and_apex_have_the_same_two_servers(zone) -> None:
 
 
 def test_change_of_a_zone_that_lags_is_served_later(zone) -> None:
-    zone.switch("lag", zone=zone.name, seconds=2)
+    zone.trouble("lag", "--seconds", "2")
     zone.add(f"late.{zone.name}", "A", "198.18.1.1")
     assert zone.ask(FIRST, f"late.{zone.name}", "A", 0).rcode() == dns.rcode.NXDOMAIN
     wait_for(lambda: bool(zone.ask(SECOND, f"late.{zone.name}", "A", 0).answer))
+
+
+def test_change_that_is_late_is_served_at_once_when_the_lag_ends(zone) -> None:
+    zone.trouble("lag", "--seconds", "600")
+    zone.add(f"late.{zone.name}", "A", "198.18.1.1")
+    assert zone.ask(FIRST, f"late.{zone.name}", "A", 0).rcode() == dns.rcode.NXDOMAIN
+    zone.switch("clear")
+    assert zone.ask(FIRST, f"late.{zone.name}", "A", 0).answer
 
 
 def test_resolver_that_keeps_answers_keeps_a_denial_for_half_an_hour(zone) -> None:
@@ -138,7 +148,7 @@ def test_resolver_that_keeps_answers_keeps_a_denial_for_half_an_hour(zone) -> No
     ],
 )
 def test_trouble_of_servers_is_named_by_the_control_plane(zone, fault, code) -> None:
-    zone.switch(fault, zone=zone.name)
+    zone.trouble(fault)
     wait_for(lambda: found(zone) == {code})
     wait_for(lambda: resolves(zone))
 
@@ -161,7 +171,7 @@ def found(zone: Zone) -> set[Code]:
 
 
 def test_zone_that_is_lost_fails_and_a_missing_name_is_denied(zone) -> None:
-    zone.switch("servfail", zone=zone.name)
+    zone.trouble("servfail")
     assert zone.ask(FIRST, zone.name, "SOA", 0).rcode() == dns.rcode.SERVFAIL
     assert refusal(zone, f"other.{zone.name}", "A") is faults.SERVER_FAILED
     assert zone.ask(zone.resolver, "none.example", "A").rcode() == dns.rcode.NXDOMAIN
@@ -170,7 +180,7 @@ def test_zone_that_is_lost_fails_and_a_missing_name_is_denied(zone) -> None:
 
 def test_signed_zones_validate_from_the_root(zone, lab) -> None:
     assert lab.trust_anchor.startswith(". IN DS ")
-    zone.switch("signed", zone=zone.name)
+    zone.trouble("signed")
     wait_for(lambda: bool(zone.ask(zone.resolver, zone.name, "SOA", RD_AD).flags & dns.flags.AD))
     for name in (".", "example.org"):
         assert zone.ask(zone.resolver, name, "SOA", RD_AD).flags & dns.flags.AD
@@ -184,15 +194,34 @@ RD_AD = dns.flags.RD | dns.flags.AD
 
 
 def test_ds_that_fits_no_key_fails_where_it_is_validated(zone) -> None:
-    zone.switch("bogus", zone=zone.name)
+    zone.trouble("bogus")
     wait_for(lambda: zone.ask(zone.resolver, zone.name, "SOA").rcode() == dns.rcode.SERVFAIL)
     assert zone.ask(zone.resolver, zone.name, "SOA", dns.flags.RD | dns.flags.CD).answer
     assert set(own(zone)) == set(SERVERS.values())
     assert refusal(zone, f"long.{zone.name}", "TXT") is faults.BOGUS
 
 
+def test_reverse_name_behind_an_alias_is_the_servers(zone, customer) -> None:
+    """RFC 2317."""
+    zone.switch("alias_pointers")
+    server = customer.order(f"lab-{secrets.token_hex(3)}")
+    owner = dns.reversename.from_address(server.address)
+    kinds = {rrset.rdtype for rrset in zone.ask(zone.resolver, str(owner), "PTR").answer}
+    assert kinds == {dns.rdatatype.CNAME, dns.rdatatype.PTR}
+    for switch in ("alias_pointers", "clear", "alias_pointers"):
+        zone.switch(switch)
+        helo = f"{secrets.token_hex(3)}.{zone.name}"
+        customer.call("set_rdns", serviceid=server.service_id, ip=server.address, rdns=helo)
+        wait_for(partial(has_pointer, zone, server.address, helo))
+
+
+def has_pointer(zone: Zone, address: str, name: str) -> bool:
+    """Return whether the control plane finds this reverse name, and no other."""
+    return asyncio.run(zone.names().pointer(address)) == {name}
+
+
 def test_zone_whose_delegation_ends_does_not_exist(zone) -> None:
-    zone.switch("undelegated", zone=zone.name)
+    zone.trouble("undelegated")
 
     def code() -> Code | None:
         try:
@@ -203,15 +232,3 @@ def test_zone_whose_delegation_ends_does_not_exist(zone) -> None:
 
     wait_for(lambda: code() is faults.NOT_DELEGATED)
     assert zone.ask(FIRST, zone.name, "SOA", 0).answer
-
-
-@pytest.mark.parametrize(
-    ("body", "error"),
-    [
-        ({"fault": "slow"}, "slow is not a trouble; use one of: bogus, caches, dead, "),
-        ({"fault": "bogus"}, "bogus needs a zone"),
-        ({}, "None is not a trouble"),
-    ],
-)
-def test_switch_that_does_not_exist_is_refused(zone, body, error) -> None:
-    assert error in zone.refused(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import smtplib
 import socketserver
@@ -23,6 +24,7 @@ from blueprint.document import Blueprint, PublicKeys
 from blueprint.loading import parse
 from blueprint.render import render
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
+from controlplane.ansible.run import Events
 from controlplane.authority.certificates import create_ca, issue
 from controlplane.authority.credentials import Credential, create_credential
 from controlplane.reconciler.ports import (
@@ -38,6 +40,7 @@ from tests.support.provider import Customer, Server
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 ADDRESSES = 3
+IDN = "xn--bcher-kva.example"
 DEAD_SOURCE = "deb [trusted=yes] http://127.0.0.1:9/ ./"
 SSH_OPTIONS = [
     *("-o", "StrictHostKeyChecking=no"),
@@ -60,14 +63,20 @@ class MailHost:
     lines: list[str] = field(default_factory=list)
     """Every progress line of every run."""
 
-    def configurator(self, source: str | None = None, **overrides: object) -> AnsibleConfigurator:
+    def configurator(
+        self,
+        source: str | None = None,
+        *,
+        patience: timedelta = timedelta(seconds=30),
+        **overrides: object,
+    ) -> AnsibleConfigurator:
         return AnsibleConfigurator(
             ConfiguratorSettings(
                 playbooks=PLAYBOOKS,
                 sender_sources=(f"{self.lab.sender_address}/32",),
                 package_sources=(source or f"deb [trusted=yes] {self.lab.packages} ./",),
                 echo_mx=self.lab.echo_mx,
-                ssh_deadline=timedelta(seconds=30),
+                ssh_deadline=patience,
                 deadline=timedelta(minutes=3),
                 overrides=overrides,
             )
@@ -145,8 +154,14 @@ def _blueprint(public_key: str) -> Blueprint:
                 "plan": "business",
                 "region": "us-west",
                 "hosts": [{"name": "mx1", "addresses": ADDRESSES, "zone": "play.example"}],
-                "domains": [{"name": "play.example"}],
-                "mailboxes": [{"address": f"{name}@play.example"} for name in ("sales", "o'n/$1")],
+                "domains": [
+                    {"name": "play.example"},
+                    {"name": IDN, "catch_all": f"all@{IDN}"},
+                ],
+                "mailboxes": [
+                    {"address": address}
+                    for address in ("sales@play.example", "o'n/$1@play.example", f"all@{IDN}")
+                ],
             },
         },
         platform=PLATFORM,
@@ -244,6 +259,8 @@ class Runs:
     broken: Fault
     first: int
     second: int
+    events: list[str]
+    """What Ansible reported."""
 
 
 CUT_OFF = """
@@ -261,9 +278,17 @@ def runs(ordered_host: MailHost) -> Runs:
     with pytest.raises(Fault) as broken:
         ordered_host.configure(DEAD_SOURCE)
     assert ordered_host.shell(CUT_OFF).endswith("unpacked")
-    return Runs(
-        broken=broken.value, first=ordered_host.configure(), second=ordered_host.configure()
-    )
+    events: list[str] = []
+    handle = Events.handle
+
+    def spy(self: Events, event: dict[str, object]) -> bool:
+        events.append(json.dumps(event, default=str))
+        return handle(self, event)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Events, "handle", spy)
+        first, second = ordered_host.configure(), ordered_host.configure()
+    return Runs(broken.value, first, second, events)
 
 
 @pytest.fixture

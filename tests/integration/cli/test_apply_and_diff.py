@@ -53,7 +53,16 @@ def test_apply_refused_by_the_api_names_the_line_and_applies_other_files(
     other_owner.write_text(file.read_text().replace("name: acme}", "name: other-owner}", 1))
     other = file.with_name("zoo.yaml")
     other.write_text(file.read_text().replace("acme", "zoo"))
-    assert penguin("apply", "-f", str(other_owner), "-f", str(other)) == 1
+    refused = ("-f", str(other_owner), "-f", str(other))
+    assert penguin("apply", *refused, "--dry-run=server") == 1
+    output = capsys.readouterr()
+    assert "tenant/zoo created, $" in output.out
+    assert f"at: {other_owner}:9:14 " in output.err
+    assert penguin("diff", *refused) == 1
+    output = capsys.readouterr()
+    assert "tenant/zoo is new" in output.out
+    assert f"at: {other_owner}:9:14 " in output.err
+    assert penguin("apply", *refused) == 1
     output = capsys.readouterr()
     assert "tenant/zoo created" in output.out
     assert (

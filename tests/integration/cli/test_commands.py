@@ -51,7 +51,7 @@ def test_results_of_commands_are_valid_json_and_yaml(plane, penguin, file, forma
     assert result_of("diff", "-f", str(file), code=2)
     assert result_of("apply", "-f", str(file)) == [done | {"outcome": "created"}]
     plane.set("DnsReady", "True", "RecordsFound")
-    assert result_of("wait", "tenant", "acme", "--for=condition=DnsReady")["name"] == "acme"
+    assert result_of("wait", "tenant", "acme", "--for=condition=dnsready=true")["name"] == "acme"
     assert result_of("get", "tenants")[0]["name"] == "acme"
     assert result_of("describe", "tenant", "acme")["tenant"]["name"] == "acme"
     assert result_of("render", "-f", str(file))["tenant"] == "acme"

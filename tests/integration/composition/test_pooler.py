@@ -12,8 +12,10 @@ import httpx2
 
 from controlplane.faults import DATABASE_POOLED
 from kit.database import Role, role_dsn
+from stacks.backend import Stacks
+from stacks.faults import STATE_POOLED
 from tests.integration.controlplane.conftest import document
-from tests.support.faults import assert_shows
+from tests.support.faults import assert_shows, fault_shown
 from tests.support.pooler import running_pooler
 
 from .conftest import Installation
@@ -52,6 +54,11 @@ def test_control_plane_behind_a_pooler_serves_each_tenant_its_own(
         names = [*keys] * (PARALLEL // 2)
         with ThreadPoolExecutor(PARALLEL) as threads:
             assert [*threads.map(requests, names)] == [{(202, name)} for name in names]
+        login = installation.login(Role.ENGINE)
+        state = role_dsn(pooled, login, logins[login])
+        with fault_shown(STATE_POOLED):
+            Stacks(state).exists("acme")
+        assert not Stacks(f"{state}&binary_parameters=yes").exists("acme")
         admin = role_dsn(pooled, "postgres", logins["postgres"])
         refused = installation.run("db", "upgrade", PENGUIN_DATABASE__ADMIN_DSN=admin)
     assert refused.returncode == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -10,22 +11,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
+from blueprint.naming import server_name
 from composition.faults import NO_SUCH_PURCHASE, ORDERED_ALREADY
 from composition.purchases import app
 from hostwinds.client import Client
 from hostwinds.faults import NO_JOURNAL
 from hostwinds.journal import journal_at, journal_from_environment
 from hostwinds.journal.file import FileJournal
+from hostwinds.journal.postgres import PostgresJournal
 from kit.faults import Fault
 from kit.paths import checkout
+from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows, fault_shown, printed
 
 from .conftest import Installation
 
-FILE = "HOSTWINDS_JOURNAL is a file, which no other machine shares"
+TENANT = """
+with tenant as (
+    insert into oltp.tenants (id, name, generation, document, created_at, updated_at)
+    values (gen_random_uuid(), 'acme-two', 1, %s, now(), now()) returning id
+)
+insert into oltp.schedule (tenant_id, due_at, priority) select id, 'infinity', 2 from tenant
+"""
+FILE = "HOSTWINDS_JOURNAL is no postgresql:// URL, and no other machine shares a file"
 Penguin = Callable[..., Result]
 
 
@@ -148,6 +160,41 @@ def test_journal_takes_the_place_of_a_lost_one(purchases: Penguin, journal: File
     assert isinstance(purchases("replace", "lost").exception, Fault)
     assert lost in purchases("replace", lost).stdout
     assert journal.identity() == lost
+
+
+@pytest.mark.parametrize("confirmed", ["", "1"])
+def test_number_that_the_provider_has_confirmed_is_not_written_over(
+    purchases: Penguin, journal: FileJournal, confirmed: str
+) -> None:
+    journal.settle("acme-mx1-3f9a2c", "1001", confirmed)
+    result = purchases("settle", "acme-mx1-3f9a2c", "1003")
+    assert isinstance(result.exception, Fault) is bool(confirmed)
+    assert journal.ledger()[0].outcome == ("1001" if confirmed else "1003")
+
+
+def test_tenant_of_a_purchase_is_woken(installation: Installation) -> None:
+    assert installation.run("db", "upgrade").returncode == 0
+    [number] = re.findall(
+        r'PENGUIN_PLATFORM__INSTALLATION="(\w+)"',
+        (installation.directory / "settings.env").read_text(),
+    )
+    label = server_name(number, "acme-two", "mx1", 1)
+    journal = PostgresJournal(installation.dsn)
+    with psycopg.connect(installation.dsn, autocommit=True) as connection:
+        connection.execute(TENANT, [json.dumps(document("acme-two"))])
+        for command in (
+            ("agree", label, "45.99"),
+            ("settle", label, "1001"),
+            ("settle", f"1001/{label}/mx1-2", "198.18.1.11"),
+            ("forget", label),
+        ):
+            journal.agree(label, 3899)
+            journal.open(f"1001/{label}/mx1-2")
+            connection.execute("update oltp.schedule set due_at = 'infinity'")
+            done = installation.run("purchases", *command)
+            assert (done.returncode, done.stderr) == (0, "")
+            due = connection.execute("select due_at <= now() from oltp.schedule").fetchall()
+            assert due == [(True,)], command
 
 
 def test_purchases_without_a_variable_are_those_of_the_control_plane(

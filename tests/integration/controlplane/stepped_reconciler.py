@@ -128,5 +128,5 @@ def stepped(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> Ste
         reconciler_database=pools,
         vault=Vault(KeyRing.create(tmp_path / "keys")),
         settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
-        phases=standard(cloud, internet, configurator),
+        phases=standard(cloud, internet, configurator, servers=cloud.account),
     )

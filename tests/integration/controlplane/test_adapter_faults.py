@@ -12,6 +12,7 @@ from controlplane.pulumi import faults as pulumi
 from controlplane.verification.faults import PTR_NOT_CONFIRMED
 from hostwinds import faults as hostwinds
 from kit.faults import Code
+from stacks import faults as program
 from stacks.faults import CLOUDFLARE_ERROR
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
@@ -20,8 +21,7 @@ __all__ = ["stepped"]
 
 ENGINE: dict[Code, str] = {
     pulumi.DISK_FULL: "needs a full disk: test_full_disk.py fills one below the adapter",
-    pulumi.RECORD_QUOTA: "the emulated zone has room for every record",
-    pulumi.RECORD_REFUSED: "the emulated zone takes every record of a blueprint",
+    program.RECORD_REFUSED: "the emulated zone takes every record of a blueprint",
     pulumi.PROGRAM: "is a defect",
     pulumi.FAILED: "is the code of unknown errors",
     CLOUDFLARE_ERROR: "is retried by the plugin for minutes first",

@@ -47,11 +47,12 @@ async def test_domain_in_or_around_another_tenants_is_refused_without_its_owner(
     operator, theirs, ours
 ):
     assert (await operator.post("/tenants", json=of("theirs", theirs))).status_code == 201
-    refused = await operator.post("/tenants", json=of("ours", domain("ours.example"), ours))
-    assert refused.status_code == 409
-    assert_shows(refused.json(), faults.DOMAIN_TAKEN, domain=ours["name"])
-    assert [v["path"] for v in refused.json()["violations"]] == ["spec.domains[1].name"]
-    assert "theirs" not in refused.text
+    for path in ("/blueprints", "/tenants"):
+        refused = await operator.post(path, json=of("ours", domain("ours.example"), ours))
+        assert refused.status_code == 409
+        assert_shows(refused.json(), faults.DOMAIN_TAKEN, domain=ours["name"])
+        assert [v["path"] for v in refused.json()["violations"]] == ["spec.domains[1].name"]
+        assert "theirs" not in refused.text
     assert (await operator.get("/tenants/ours")).status_code == 404
 
 
@@ -80,10 +81,14 @@ async def test_key_of_a_tenant_is_refused_domains_in_and_around_others(operator,
     client = await client_of(mine["id"])
     for name in ("acme.example", "x.go.acme.example", "go.acme.example"):
         desired = of("ours", domain("ours.example"), domain(name, **MANUAL))
-        refused = await client.put("/tenants/ours", json=desired)
-        assert_shows(refused.json(), faults.DOMAIN_TAKEN, domain=name)
-        assert "theirs" not in refused.text
+        for refused in (
+            await client.put("/tenants/ours", json=desired),
+            await client.post("/blueprints", json=desired),
+        ):
+            assert_shows(refused.json(), faults.DOMAIN_TAKEN, domain=name)
+            assert "theirs" not in refused.text
     own = of("ours", domain("ours.example"), domain("go.ours.example"), domain("x.go.ours.example"))
+    assert (await client.post("/blueprints", json=own)).status_code == 200
     assert (await client.put("/tenants/ours", json=own)).status_code == 200
     async with pools.begin(API, tenant_id=mine["id"]) as connection:
         sought = DomainSpec(name="x.go.acme.example")
@@ -120,6 +125,8 @@ async def test_tenant_that_overlaps_already_can_be_edited_but_not_extended(opera
     assert (await operator.put("/tenants/bob", json=of("bob", *spec))).status_code == 200
     more = of("bob", *spec, domain("to.acme.example"))
     assert (await operator.put("/tenants/bob", json=more)).status_code == 409
+    assert (await operator.post("/blueprints", json=more)).status_code == 409
+    assert (await operator.post("/blueprints", json=of("bob", *spec))).status_code == 200
 
 
 async def test_domain_given_up_is_free_when_its_records_are_gone(operator, pools):
@@ -143,6 +150,9 @@ async def test_domain_given_up_is_free_when_its_records_are_gone(operator, pools
 async def test_domain_of_a_deleted_tenant_is_free_when_the_tenant_is_gone(operator, pools):
     acme = await create(operator, "acme")
     await operator.delete("/tenants/acme")
+    changed = document("acme", plan="enterprise")
+    assert_shows((await operator.post("/blueprints", json=changed)).json(), faults.TENANT_DELETING)
+    assert (await operator.post("/blueprints", json=document("acme"))).status_code == 200
     thief = of("bob", domain("go.acme.example"))
     assert (await operator.post("/tenants", json=thief)).status_code == 409
     async with pools.begin(CONTROLLER) as connection:

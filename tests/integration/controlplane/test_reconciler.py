@@ -41,6 +41,7 @@ async def test_pass_over_a_new_tenant_makes_it_ready(stepped: SteppedReconciler)
         "Reconciling": "False",
         "Stalled": "False",
         "Drifted": "False",
+        "SpamListed": "False",
         "Paused": "False",
         "Deleting": "False",
     }

@@ -13,10 +13,10 @@ from hostwinds.journal import Journal
 from hostwinds.journal.file import FileJournal
 from hostwinds.journal.postgres import PostgresJournal
 from hostwinds.limiter import FileLimiter
-from lab.emulator_server import serve
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
 from lab.memory import MemoryMachines, MemoryNameserver
+from tests.support.emulator import Emulator, served
 
 KEY = "a-key-that-must-never-be-printed"
 
@@ -61,11 +61,16 @@ def server(hostwinds_account: HostwindsAccount, clock: Clock) -> int:
     return service
 
 
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    with served() as emulator:
+        yield emulator
+
+
 @pytest.fixture
-def url(hostwinds_account: HostwindsAccount) -> Iterator[str]:
-    server = serve(create_app(hostwinds_account))
-    yield f"{server.url}/cloud/api.php"
-    server.stop()
+def url(emulator: Emulator, hostwinds_account: HostwindsAccount) -> str:
+    emulator.app = create_app(hostwinds_account)
+    return f"{emulator.url}/cloud/api.php"
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 12")
 def buyer(client: Client, journal: Journal, clock: Clock) -> Callable[..., Buyer]:
     start = datetime.now(UTC)
 
-    def create(tolerance: int = 0) -> Buyer:
+    def create(tolerance: float = 0) -> Buyer:
         return Buyer(
             client,
             journal,
@@ -56,23 +56,33 @@ def test_price_that_rose_is_not_paid_until_somebody_agrees(
     assert row.account == "1"
 
 
-@pytest.mark.parametrize(("price", "is_bought"), [("10.98", True), ("10.99", False)])
+@pytest.mark.parametrize(
+    ("tolerance", "most", "price", "is_bought"),
+    [
+        (10, "10.98", "10.98", True),
+        (10, "10.98", "10.99", False),
+        (0.5, "10.03", "10.03", True),
+        (0.5, "10.03", "10.04", False),
+    ],
+)
 def test_price_within_the_tolerance_is_paid(
     buyer: Callable[..., Buyer],
     journal: Journal,
     hostwinds_account: HostwindsAccount,
+    tolerance: float,
+    most: str,
     price: str,
     is_bought: bool,
 ) -> None:
     journal.agree(ORDER.name, 999)
     hostwinds_account.settings.prices = {"52": price, "53": "99.00", "54": "99.00"}
     if is_bought:
-        buyer(tolerance=10).instance(ORDER, lambda _: None)
-        assert journal.ledger()[0].ceiling_cents == 1098
+        buyer(tolerance).instance(ORDER, lambda _: None)
+        assert journal.ledger()[0].ceiling_cents == round(float(most) * 100)
     else:
-        values = {"name": ORDER.name, "asked": price, "agreed": "at most 10.98 USD"}
+        values = {"name": ORDER.name, "asked": price, "agreed": f"at most {most} USD"}
         with fault_shown(PRICE_NOT_AGREED, **values):
-            buyer(tolerance=10).instance(ORDER, lambda _: None)
+            buyer(tolerance).instance(ORDER, lambda _: None)
     assert len(hostwinds_account.ledger) == is_bought
 
 

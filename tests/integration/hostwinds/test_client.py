@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
 import psycopg
 import pytest
 from pydantic import SecretStr
@@ -17,11 +19,14 @@ from hostwinds.faults import (
     REFUSED,
     UNAUTHORIZED,
     UNKNOWN_SERVICE,
+    UNREACHABLE,
 )
 from hostwinds.limiter import FileLimiter, Limiter, PostgresLimiter
 from kit.faults import Fault
 from lab.hostwinds.account import HostwindsAccount
+from lab.hostwinds.app import create_app
 from tests.integration.hostwinds.conftest import KEY, Clock
+from tests.support.families import dual_stack
 from tests.support.faults import assert_shows, fault_shown
 
 
@@ -56,7 +61,6 @@ def test_wrong_key_is_refused_without_showing_it(url: str, tmp_path: Path) -> No
     [
         ("get_instance", lambda client: client.instance(4711)),
         ("get_instance", lambda client: client.root_password(4711)),
-        ("get_instance", lambda client: client.secondary_addresses(4711)),
         ("get_instance_ips", lambda client: client.addresses(4711)),
         ("get_instance_firewall_profile", lambda client: client.firewall(4711)),
         ("delete_ip", lambda client: client.release_address(4711, "198.18.1.11")),
@@ -71,14 +75,41 @@ def test_unknown_server_is_about_the_key(
         call(client)
 
 
+def test_request_is_sent_over_ipv4_where_the_name_has_both_families(
+    hostwinds_account: HostwindsAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider refuses IPv6, and a resolver prefers it."""
+
+    def resolved(host: object, port: object, *_: object, **__: object) -> list[tuple[object, ...]]:
+        addresses = ((socket.AF_INET6, ("::1", port, 0, 0)), (socket.AF_INET, ("127.0.0.1", port)))
+        return [(family, socket.SOCK_STREAM, 6, "", address) for family, address in addresses]
+
+    with dual_stack(create_app(hostwinds_account)) as port:
+        monkeypatch.setattr(socket, "getaddrinfo", resolved)
+        url = f"http://clients.hostwinds.example:{port}/cloud/api.php"
+        call = {"action": "get_instances", "API": KEY}
+        assert "Not Authorized!" in httpx2.post(url, data=call, trust_env=False).text
+        with Client(url, SecretStr(KEY), FileLimiter(tmp_path / "limiter", rate=1000)) as client:
+            assert client.instances() == []
+
+
 def test_order_whose_answer_is_lost_has_an_unknown_outcome(
     client: Client, hostwinds_account: HostwindsAccount
 ) -> None:
     template = client.image_id("Debian 12")
     hostwinds_account.faults.inject("lost_answer")
     with fault_shown(OUTCOME_UNKNOWN, reason=...):
-        client.order(name="mx1", template=template, rid=52, location_id=12, cycle="monthly")
+        client.order(name="mx1", template=template, rid=52, location_id="12", cycle="monthly")
     assert [server.srvrname for server in hostwinds_account.all_servers()] == ["mx1"]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://", "https://hostwinds.invalid/"])
+def test_order_that_could_not_be_sent_has_a_known_outcome(url: str, tmp_path: Path) -> None:
+    with (
+        Client(url, SecretStr(KEY), FileLimiter(tmp_path / "l", 1000)) as client,
+        fault_shown(UNREACHABLE, action="add_instance", reason=...),
+    ):
+        client.order(name="mx1", template="t", rid=52, location_id="12", cycle="monthly")
 
 
 def test_release_without_effect_is_a_fault(
@@ -100,7 +131,7 @@ def test_main_address_release_is_refused(client: Client, server: int) -> None:
 def test_locked_server_is_not_terminated(
     client: Client, server: int, hostwinds_account: HostwindsAccount
 ) -> None:
-    client.toggle_lock(server)
+    hostwinds_account.server(None, server).locked = True
     with fault_shown(REFUSED, action="terminate", reason=...):
         client.terminate(server)
     assert [s.serviceid for s in hostwinds_account.all_servers()] == [server]

@@ -17,7 +17,7 @@ from hostwinds.faults import (
     FIREWALL_PROFILE_MISSING,
     NOT_IN_EFFECT,
 )
-from hostwinds.firewall import Needs, protect
+from hostwinds.firewall import FirewallProfile, Needs, protect
 from hostwinds.journal import Journal
 from hostwinds.provider.resources import Firewall, Services
 from hostwinds.purchase import Buyer, Deadlines, Order
@@ -58,6 +58,8 @@ def test_profile_of_the_portal_is_found_by_the_end_of_its_name(
         rules(22, protocol=None, port_range_min=None, port_range_max=None),
         rules(22, port_range_min=1, port_range_max=65535),
         [rule("ingress", "IPv4", "TCP", 20, 587), rule("egress", "IPv4", "any", None, None)],
+        rules(*PORTS, ethertype=None, remote_ip_prefix="0.0.0.0/0", remote_group_id=None),
+        rules(22, ethertype="any", port_range_min=None, port_range_max=None),
         [rule("ingress", "IPv4", "6", 20, 587), *(OPEN | {"protocol": p} for p in ("tcp", "udp"))],
     ],
 )
@@ -76,6 +78,10 @@ def test_profile_is_judged_by_what_its_rules_allow(
         (rules(22, 25, 465), "587/tcp in"),
         (rules(*PORTS, ethertype="IPv6"), "22/tcp in, 25/tcp in, 587/tcp in"),
         (rules(*PORTS, protocol="udp"), "22/tcp in, 25/tcp in, 587/tcp in"),
+        (rules(*PORTS, remote_ip_prefix="203.0.113.9/32"), "22/tcp in, 25/tcp in, 587/tcp in"),
+        (rules(*PORTS, remote_group_id="own"), "22/tcp in, 25/tcp in, 587/tcp in"),
+        (rules(22, 25, port_range_max=None), "587/tcp in"),
+        (rules(22, 587, port_range_min=None), "25/tcp in"),
         (rules(*PORTS)[:-1], ", ".join(f"{port} out" for port in OUTBOUND)),
         ([*rules(*PORTS)[:-1], OPEN | {"protocol": "tcp"}], "53/udp out"),
     ],
@@ -92,6 +98,15 @@ def test_profile_that_lets_too_little_pass_is_refused_with_what_is_missing(
         protect(client, server, MAIL, NEEDS)
     hostwinds_account.make_profile(MAIL, PORTS)
     assert protect(client, server, MAIL, NEEDS) == whole
+
+
+@pytest.mark.parametrize(
+    ("listed", "passes"),
+    [(None, False), ([], False), ({}, False), ("", False), ({"3": rules(25)[0]}, True)],
+)
+def test_rules_are_read_in_every_form_of_a_list(listed: Any, passes: bool) -> None:
+    profile = FirewallProfile.model_validate({"name": "x", "security_group_rules": listed})
+    assert any(one.allows("ingress", "25/tcp") for one in profile.rules) is passes
 
 
 @pytest.mark.parametrize(
@@ -123,7 +138,7 @@ def test_profile_that_worked_is_restored_when_another_lets_less_pass(
 def test_profile_without_ssh_of_an_interrupted_run_is_not_restored(
     hostwinds_account: HostwindsAccount, client: Client, server: int
 ) -> None:
-    hostwinds_account.set_profile(server, "smtp")
+    hostwinds_account.set_profile(hostwinds_account.owned(server), "smtp")
     with fault_shown(FIREWALL_PROFILE_LACKS, profile="web", service_id=server, lacks=...):
         protect(client, server, "web", NEEDS)
     assert client.firewall(server).name == "default"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE
 from hostwinds.journal import Journal
@@ -244,3 +245,11 @@ def test_fence_only_rises(journal: Journal) -> None:
     journal.raise_fence("acme", 7)
     journal.raise_fence("acme", 3)
     assert journal.fence("acme") == 7
+
+
+def test_intent_is_on_the_disk_whatever_the_default_of_the_server_is(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as admin:
+        name = sql.Identifier(admin.info.dbname)
+        admin.execute(sql.SQL("alter database {} set synchronous_commit = off").format(name))
+    with PostgresJournal(database)._transaction() as connection:
+        assert connection.execute("show synchronous_commit").fetchone() == ("on",)

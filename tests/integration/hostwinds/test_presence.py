@@ -127,7 +127,7 @@ def test_listing_with_another_server_of_the_account_proves_that_one_is_gone(
     visit: Callable[[], Visit], bought: int, journal: Journal, hostwinds_account: HostwindsAccount
 ) -> None:
     visit().buy(NAMES[1])
-    hostwinds_account.terminate(bought)
+    hostwinds_account.end(bought)
     for name, act in GONE.items():
         assert act(visit()) is None, name
     for act in (MEMBERS["complete server"], MEMBERS["complete address"]):
@@ -146,14 +146,14 @@ def test_listing_with_a_foreign_name_of_the_same_account_proves_it(
 ) -> None:
     hostwinds_account.order("our-web-server", "52", 12)
     clock.pause(120)
-    hostwinds_account.terminate(bought)
+    hostwinds_account.end(bought)
     assert visit().read("Instance", str(bought), serverName=NAMES[0]) is None
 
 
 def test_empty_account_proves_nothing_until_a_person_has_looked(
     visit: Callable[[], Visit], bought: int, journal: Journal, hostwinds_account: HostwindsAccount
 ) -> None:
-    hostwinds_account.terminate(bought)
+    hostwinds_account.end(bought)
     for act in (*GONE.values(), MEMBERS["end server"], MEMBERS["buy another"]):
         with fault_shown(NOT_SHOWN, service_id=bought, name=NAMES[0]):
             act(visit())
@@ -190,3 +190,33 @@ def test_server_that_a_person_has_forgotten_is_still_there_while_it_is_shown(
 ) -> None:
     close_server(journal, NAMES[0])
     assert visit().read("Instance", str(bought), serverName=NAMES[0]) is not None
+
+
+@pytest.mark.parametrize(("known", "gone"), [("1", False), ("2", True), ("", False)])
+def test_server_of_another_account_is_not_gone_for_a_key_of_the_second_one(
+    visit: Callable[[], Visit],
+    journal: Journal,
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    known: str,
+    gone: bool,
+) -> None:
+    """The key of account 2 lists a purchase that a person has settled without its account."""
+    hostwinds_account.settings.userid = 2
+    second = hostwinds_account.order(NAMES[1], "52", 12)
+    clock.pause(120)
+    for name, outcome, account in (
+        (NAMES[0], "7001", known),
+        (NAMES[1], str(second), ""),
+        (NAMES[2], "7002", "1"),
+        ("beta-mx1-0a1b2c", "7003", "2"),
+    ):
+        journal.open(name)
+        journal.settle(name, outcome, account)
+    visited = visit()
+    visited.buyer.presence.listed()
+    if gone:
+        assert visited.read("Instance", "7001", serverName=NAMES[0]) is None
+    else:
+        with fault_shown(NOT_SHOWN, service_id="7001", name=NAMES[0]):
+            visited.read("Instance", "7001", serverName=NAMES[0])

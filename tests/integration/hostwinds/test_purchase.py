@@ -10,6 +10,7 @@ import pytest
 from hostwinds.client import Client
 from hostwinds.faults import (
     HALF_DONE,
+    NAMED_OTHERWISE,
     NOT_ACTIVE,
     NOT_IN_EFFECT,
     NOT_ON_OFFER,
@@ -224,10 +225,10 @@ def test_purchase_is_closed_after_its_server_is_gone(
 
 
 def test_locked_server_is_not_ended(
-    buyer: Buyer, client: Client, hostwinds_account: HostwindsAccount, lines: list[str]
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
     service = buyer.instance(ORDER, lines.append).service_id
-    client.toggle_lock(service)
+    hostwinds_account.server(None, service).locked = True
     with fault_shown(SERVER_LOCKED, service_id=service, name=ORDER.name):
         buyer.end_instance(service, ORDER.name, lines.append)
     assert [server.serviceid for server in hostwinds_account.all_servers()] == [service]
@@ -256,6 +257,30 @@ def test_server_of_an_interrupted_run_is_ended(
     assert bought(hostwinds_account) == ["server"]
     assert list(hostwinds_account.all_servers()) == []
     assert journal.intents() == []
+
+
+def test_server_that_is_not_named_as_ours_is_neither_used_nor_ended(
+    buyer: Buyer,
+    journal: Journal,
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    lines: list[str],
+) -> None:
+    """A person has settled a purchase with the number of another server."""
+    foreign = hostwinds_account.order("our-website", "52", 12)
+    clock.pause(120)
+    journal.open(ORDER.name)
+    journal.settle(ORDER.name, str(foreign))
+    for act in (
+        lambda: buyer.instance(ORDER, lines.append),
+        lambda: buyer.end_purchase(ORDER.name, lines.append),
+        lambda: buyer.end_instance(foreign, ORDER.name, lines.append),
+    ):
+        with fault_shown(NAMED_OTHERWISE, service_id=..., label="our-website", name=ORDER.name):
+            act()
+    assert [server.serviceid for server in hostwinds_account.all_servers()] == [foreign]
+    hostwinds_account.server(None, foreign).srvrname = ORDER.name
+    assert buyer.instance(ORDER, lines.append).service_id == foreign
 
 
 def test_purchase_under_an_earlier_lease_is_refused(
@@ -298,6 +323,30 @@ def test_address_lost_by_the_server_is_requested_again(
         buyer.address(service, "mx1-2", lines.append)
     replacement = hostwinds_account.attach(service)
     assert buyer.address(service, "mx1-2", lines.append) == replacement
+
+
+def test_address_that_became_the_main_one_stays_what_it_was(
+    buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
+) -> None:
+    """A person may choose any address of the server in the portal."""
+    instance = buyer.instance(ORDER, lines.append)
+    service, main = instance.service_id, instance.main_ip
+    secondary = hostwinds_account.attach(service)
+    assert buyer.address(service, "mx1-2", lines.append) == secondary
+    hostwinds_account.prefer(service, secondary)
+    instance = buyer.instance(ORDER, lines.append)
+    assert instance.main_ip == secondary
+    assert buyer.main_address(instance, main) == main
+    assert buyer.address(service, "mx1-2", lines.append) == secondary
+    with fault_shown(PENDING, name="mx1-3", service_id=service):
+        buyer.address(service, "mx1-3", lines.append)  # not the former main address
+    hostwinds_account.prefer(service, main)
+    hostwinds_account.attach(service)
+    third = buyer.address(service, "mx1-3", lines.append)
+    assert third not in (main, secondary)
+    hostwinds_account.move(service)
+    moved = buyer.instance(ORDER, lines.append)
+    assert buyer.main_address(moved, main) == moved.main_ip not in (main, secondary, third)
 
 
 def test_main_address_is_never_adopted(

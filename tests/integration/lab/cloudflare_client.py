@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx2
+from tests.support.plain_http import plain_client
 
 Body = dict[str, Any]
 A: Body = {"name": "a", "type": "A", "content": "198.18.1.10", "ttl": 300}
@@ -18,7 +18,7 @@ class Client:
     """Calls the API without a client's own opinions."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
-        self._http = httpx2.Client(base_url=url, headers=headers, trust_env=False)
+        self._http = plain_client(url, headers)
 
     def __call__(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
         """Return the answer."""

@@ -1,16 +1,15 @@
-"""A Cloudflare account behind its emulator."""
+"""A server for the emulator of each test, and a Cloudflare account behind its emulator."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lab.cloudflare.account import EMAIL, GLOBAL_KEY, CloudflareAccount
 from lab.cloudflare.app import create_app
-from lab.emulator_server import serve
 from lab.memory import MemoryNameserver
+from tests.support.emulator import Emulator, served
 
 from .cloudflare_client import Client
 
@@ -27,29 +26,16 @@ def cloudflare_account(nameserver: MemoryNameserver) -> CloudflareAccount:
     return CloudflareAccount(nameserver, TOKEN)
 
 
-class Emulator:
-    """A server of the emulator that each test gets with an account of its own."""
-
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on to the current account's emulator."""
-        await self.app(scope, receive, send)
-
-
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[tuple[Emulator, str]]:
-    emulator = Emulator()
-    server = serve(emulator)
-    yield emulator, f"{server.url}/client/v4"
-    server.stop()
+def emulator() -> Iterator[Emulator]:
+    with served() as emulator:
+        yield emulator
 
 
 @pytest.fixture
-def url(emulator: tuple[Emulator, str], cloudflare_account: CloudflareAccount) -> str:
-    server, address = emulator
-    server.app = create_app(cloudflare_account)
-    return address
+def url(emulator: Emulator, cloudflare_account: CloudflareAccount) -> str:
+    emulator.app = create_app(cloudflare_account)
+    return f"{emulator.url}/client/v4"
 
 
 @pytest.fixture

@@ -195,6 +195,10 @@ class TestRefusals:
             ({**A, "content": 7}, 9005),
             ({**A, "type": "AAAA"}, 9006),
             ({**A, "type": "MX", "content": "1 2", "priority": 1}, 9009),
+            ({**A, "type": "MX", "content": "198.18.1.10", "priority": 1}, 9009),
+            ({**A, "name": "x", "type": "CNAME", "content": "198.18.1.10"}, 9007),
+            ({**A, "name": "x", "type": "CNAME", "content": "https://b.example"}, 9007),
+            ({**A, "settings": {"flatten_cname": 1}}, 6007),
             ({**A, "name": "x", "type": "CNAME", "content": "x.acme.example"}, 9039),
             ({**A, "ttl": 30}, 9021),
             ({**A, "ttl": "300"}, 9022),
@@ -207,6 +211,8 @@ class TestRefusals:
             ({**TXT, "comment": "a\nb"}, 9313),
             ({**TXT, "content": '"a" b"'}, 9010),
             ({**TXT, "content": '"a'}, 9010),
+            ({**TXT, "content": r'"\256"'}, 9007),
+            ({**TXT, "content": r'"\195"'}, 9007),
             ({**TXT, "content": "y" * 4081}, 9011),
             ({**TXT, "content": f'"{"y" * 254}" ' * 17}, 9011),
             ({**TXT, "name": "full", "content": "y" * 200}, 9011),
@@ -332,7 +338,9 @@ class TestServed:
         assert quoted["content"] == r'"say \"hi\"" " there"'
         long = account.create(zone, {**TXT, "name": "l", "content": '"' + "y" * 300 + '"'})
         assert long["content"] == f'"{"y" * 255}" "{"y" * 45}"'
+        account.create(zone, {**TXT, "name": "u", "content": r'"\195\188ber \065"'})
         answers = nameserver.zones["acme.example"]
+        assert answers["u.acme.example", "TXT"][1] == ("über A",)
         assert answers["q.acme.example", "TXT"][1] == ('say "hi" there',)
         assert answers["l.acme.example", "TXT"][1] == ("y" * 300,)
 

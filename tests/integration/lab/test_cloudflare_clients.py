@@ -45,17 +45,26 @@ REPLACEMENT = "_sip._udp.acme.example."
 SERVICE = {"priority": 1, "target": ".", "value": 'alpn="h2"'}
 SERVER = {"priority": 1, "weight": 2, "port": 5060, "target": "sip.acme.example"}
 ASSOCIATION = {"usage": 2, "selector": 1, "matching_type": 1, "certificate": FINGERPRINT}
+KEY = "AwEAAQ=="
+CERTIFICATE = {"type": 1, "key_tag": 1, "algorithm": 8, "certificate": KEY}
+ZONE_KEY = {"flags": 256, "protocol": 3, "algorithm": 8, "public_key": KEY}
+DIGEST = {"key_tag": 1, "algorithm": 8, "digest_type": 2, "digest": FINGERPRINT}
 SDK: dict[str, Change] = {
     "A": ({"content": "198.18.1.1"}, {"content": "198.18.1.2"}),
     "AAAA": ({"content": "2001:db8::1"}, {"content": "2001:db8::2"}),
     "CAA": changed("data", AUTHORITY, flags=128),
+    "CERT": changed("data", CERTIFICATE, key_tag=2),
     "CNAME": ({"content": "a.example"}, {"content": "b.example"}),
+    "DNSKEY": changed("data", ZONE_KEY, flags=257),
+    "DS": changed("data", DIGEST, key_tag=2),
     "HTTPS": changed("data", SERVICE, value='alpn="h3"'),
     "LOC": changed("data", LOCATION, altitude=3),
     "MX": ({"content": "mx.a.example", "priority": 5}, {"content": "mx.a.example", "priority": 6}),
     "NAPTR": changed("data", {**POINTER, "regex": "", "replacement": REPLACEMENT}, order=11),
     "NS": ({"content": "ns1.a.example"}, {"content": "ns2.a.example"}),
+    "OPENPGPKEY": ({"content": KEY}, {"content": f"AAAA{KEY}"}),
     "PTR": ({"content": "a.example"}, {"content": "b.example"}),
+    "SMIMEA": changed("data", ASSOCIATION, usage=3),
     "SRV": changed("data", SERVER, port=5061),
     "SSHFP": changed("data", {"algorithm": 3, "type": 2, "fingerprint": FINGERPRINT}, algorithm=4),
     "SVCB": changed(
@@ -63,16 +72,25 @@ SDK: dict[str, Change] = {
     ),
     "TLSA": changed("data", ASSOCIATION, usage=3),
     "TXT": ({"content": '"one"'}, {"content": '"two" "three"'}),
+    "URI": (
+        {"priority": 1, "data": {"weight": 2, "target": "https://a.example/"}},
+        {"priority": 2, "data": {"weight": 2, "target": "https://a.example/"}},
+    ),
 }
 CONTENTS = {
     "CAA": '0 issue "ca.example"',
+    "CERT": f"1 1 8 {KEY}",
+    "DNSKEY": f"256 3 8 {KEY}",
+    "DS": f"1 8 2 {FINGERPRINT}",
     "HTTPS": '1 . alpn="h2"',
     "LOC": "52 22 23.000 N 4 53 32.000 E 2.00m 1.00m 10000.00m 10.00m",
     "NAPTR": '10 20 "S" "SIP+D2U" "" _sip._udp.acme.example.',
+    "SMIMEA": f"2 1 1 {FINGERPRINT}",
     "SRV": "2 5060 sip.acme.example",
     "SSHFP": f"3 2 {FINGERPRINT}",
     "SVCB": "1 s.acme.example. port=1",
     "TLSA": f"2 1 1 {FINGERPRINT}",
+    "URI": '2 "https://a.example/"',
 }
 """The content that is computed from `data`; of HTTPS and SRV as recorded (cf-terraforming)."""
 

@@ -1,4 +1,4 @@
-"""The Cloudflare emulator: rights of tokens, lists, zones, batches, and failures."""
+"""The Cloudflare emulator: rights of tokens, lists, batches, and failures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from lab.cloudflare.account import EMAIL, CloudflareAccount
 from lab.cloudflare.app import create_app
-from lab.cloudflare.tokens import EVERYTHING, READ_ONLY, READ_WRITE, Permission
+from lab.cloudflare.limits import PRO
+from lab.cloudflare.tokens import READ_ONLY, READ_WRITE, Permission
 from lab.emulator_server import serve
 from lab.memory import MemoryNameserver
 
@@ -125,13 +126,10 @@ class TestLists:
     def test_pages_end_with_an_empty_one(self, client: Client, records: str) -> None:
         pages = [client("GET", records, per_page=3, page=page).json() for page in (1, 2, 3)]
         assert [len(page["result"]) for page in pages] == [3, 1, 0]
-        assert pages[2]["result_info"] == {
-            "page": 3,
-            "per_page": 3,
-            "count": 0,
-            "total_count": 4,
-            "total_pages": 2,
-        }
+        assert list(pages[2]) == ["result", "success", "errors", "messages", "result_info"]
+        assert list(pages[2]["result_info"].items()) == [
+            ("page", 3), ("per_page", 3), ("count", 0), ("total_count", 4), ("total_pages", 2)
+        ]  # fmt: skip
         empty = client("GET", records, name="none").json()
         assert (empty["result"], empty["result_info"]["total_pages"]) == ([], 1)
         assert empty["result_info"]["per_page"] == 100
@@ -142,6 +140,10 @@ class TestLists:
         for name in ("b.example", "a.example"):
             account.create_zone(name)
         listed = client("GET", "/zones", per_page=100).json()
+        assert list(listed) == ["result", "result_info", "success", "errors", "messages"]
+        assert list(listed["result_info"].items()) == [
+            ("page", 1), ("per_page", 100), ("total_pages", 1), ("count", 2), ("total_count", 2)
+        ]  # fmt: skip
         assert [zone["name"] for zone in listed["result"]] == ["a.example", "b.example"]
         assert client("GET", "/zones").json()["result_info"]["per_page"] == 20
         for query, expected in (
@@ -152,38 +154,45 @@ class TestLists:
         ):
             assert len(client("GET", "/zones", **query).json()["result"]) == expected
 
-    def test_zone_is_exported_as_a_file(
-        self, client: Client, account: CloudflareAccount, zone: str, records: str
-    ) -> None:
-        account.create(zone, A)
-        account.create(zone, {**TXT, "content": "x" * 300})
-        lines = client("GET", f"{records}/export").text.splitlines()
-        assert "a.acme.example.\t300\tIN\tA\t198.18.1.10" in lines
-        assert f't.acme.example.\t60\tIN\tTXT\t"{"x" * 255}" "{"x" * 45}"' in lines
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ({"tag.present": "A"}, "ab ax"),
+            ({"tag.absent": "b"}, "ax"),
+            ({"tag": "a:1"}, "ab"),
+            ({"tag.startswith": "a:x", "tag.present": "b"}, ""),
+            ({"tag.startswith": "a:x", "tag.present": "b", "tag_match": "any"}, "ab ax"),
+            ({"tag.present": "b", "name": "none", "match": "any"}, "ab"),
+            ({"search": "ab.", "type": "A", "match": "any"}, "ab"),
+        ],
+    )
+    def test_tags_match_apart_from_other_parameters(
+        self, client: Client, account: CloudflareAccount, owner: Client, zone: str, records: str,
+        query: dict[str, str], expected: str,
+    ) -> None:  # fmt: skip
+        owner("PATCH", f"/zones/{zone}", {"plan": {"id": PRO.id}})
+        for name, tags in (("ab", ["a:1", "b"]), ("ax", ["a:xy"])):
+            account.create(zone, {**A, "name": name, "tags": tags})
+        found = client("GET", records, **query).json()["result"]
+        assert " ".join(record["name"].partition(".")[0] for record in found) == expected
 
-
-class TestZones:
-    def test_zone_is_created_changed_and_removed_by_its_owner(
-        self,
-        client: Client,
-        owner: Client,
-        account: CloudflareAccount,
-        nameserver: MemoryNameserver,
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"per_page": "5000001"},
+            pytest.param({"per_page": "9" * 5000}, id="long"),
+            {"page": "0"},
+            {"match": "some"},
+            {"tag_match": "some", "tag": "a"},
+            {"direction": "up"},
+            {"order": "id"},
+            {"proxied": "perhaps"},
+        ],
+    )
+    def test_listing_that_is_asked_for_wrongly_is_refused(
+        self, client: Client, records: str, query: dict[str, str]
     ) -> None:
-        wanted = {"name": "new.example", "account": {"id": account.id}, "type": "full"}
-        assert client.codes("POST", "/zones", wanted) == (403, [10000])
-        created = owner("POST", "/zones", wanted).json()["result"]
-        assert (created["status"], created["permissions"]) == ("pending", sorted(EVERYTHING))
-        path = f"/zones/{created['id']}"
-        assert owner.codes("POST", "/zones", wanted) == (400, [1061])
-        nameserver.delegate("new.example")
-        assert owner("PUT", f"{path}/activation_check").json()["result"] == {"id": created["id"]}
-        assert client("GET", path).json()["result"]["status"] == "active"
-        nameserver.delegated.clear()
-        assert client("GET", path).json()["result"]["status"] == "moved"
-        assert owner("PATCH", path, {"paused": True}).json()["result"]["paused"] is True
-        assert owner("DELETE", path).json()["result"] == {"id": created["id"]}
-        assert client.codes("GET", path) == (403, [9109])
+        assert client("GET", records, **query).json()["errors"][0]["code"] == 1004
 
 
 class TestBatch:
@@ -224,6 +233,13 @@ class TestBatch:
         assert client.codes("POST", f"{records}/batch", {"posts": posts})[0] == 400
         assert account.records(zone) == []
 
+    @pytest.mark.parametrize("value", [{}, "", 0, False, [None], ["x"], {"name": "a"}])
+    @pytest.mark.parametrize("part", ["deletes", "patches", "puts", "posts"])
+    def test_part_that_is_no_list_of_objects_is_refused(
+        self, client: Client, records: str, part: str, value: object
+    ) -> None:
+        assert client.codes("POST", f"{records}/batch", {part: value}) == (400, [6007])
+
 
 class TestTrouble:
     def test_user_who_asks_too_often_is_refused_for_five_minutes(self) -> None:
@@ -240,6 +256,8 @@ class TestTrouble:
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert answers[2].headers["ratelimit"] == '"default";r=0;t=300'
         assert answers[3].headers["retry-after"] == "300"
+        message = answers[3].json()["errors"][0]["message"]
+        assert message.startswith("More than 3 requests per 300 seconds reached.")
         assert answers[3].json()["errors"][0]["code"] == 10100
         moments.append(now + timedelta(seconds=299))
         assert clients[0]("GET", "/zones").headers["retry-after"] == "1"
@@ -267,7 +285,30 @@ class TestTrouble:
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
         assert answer.json()["success"] is False
         assert answer.headers["retry-after-ms"] == "1"
+        assert ("retry-after" in answer.headers) is (status == 429)
         assert account.records(zone) == []
+
+    def test_address_that_asks_too_fast_is_refused_for_a_second(self) -> None:
+        moments = [datetime(2026, 11, 28, tzinfo=UTC)]
+        account = CloudflareAccount(MemoryNameserver(), TOKEN, lambda: moments[-1])
+        server = serve(create_app(account))
+        client = Client(f"{server.url}/client/v4", {"Authorization": f"Bearer {TOKEN}"})
+        statuses = [client("GET", "/zones").status_code for _ in range(201)]
+        assert statuses == [*[200] * 200, 429]
+        moments.append(moments[0] + timedelta(seconds=1))
+        assert client("GET", "/zones").status_code == 200
+        client.close()
+        server.stop()
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_request_that_is_dropped_has_no_effect(
+        self, client: Client, account: CloudflareAccount, zone: str, records: str, method: str
+    ) -> None:
+        account.faults.inject("dropped")
+        with pytest.raises(httpx2.TransportError):
+            client(method, records, A if method == "POST" else None)
+        assert account.records(zone) == []
+        assert client("POST", records, A).status_code == 200
 
     @pytest.mark.parametrize("fault", ["read_error", "refused_with_200"])
     def test_read_that_fails_is_no_empty_list(

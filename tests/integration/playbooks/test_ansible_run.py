@@ -47,7 +47,7 @@ class Run:
         play = {"hosts": "mail_hosts", "gather_facts": False, "tasks": list(tasks)}
         path = self._directory / "site.yml"
         path.write_text(json.dumps([play]))
-        variables = {"word": "shown"}
+        variables = {"word": "shown", **options.pop("variables", {})}
         if options.pop("local", True):
             variables |= {
                 "ansible_connection": "local",
@@ -110,6 +110,18 @@ def test_secret_is_in_no_line_argument_or_environment(run: Run, tmp_path: Path) 
     text = seen.read_bytes().decode(errors="replace")
     assert "ansible-playbook" in text
     assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["{{word}}@acme.example", "{{'/*'|fileglob}}@acme.example", "{%include'site.yml'%}@a.example"],
+)
+def test_text_that_a_tenant_wrote_is_no_template(run: Run, tmp_path: Path, address: str) -> None:
+    used = task("Use it", "copy", content="{{ box.address }}", dest=str(tmp_path / "used"))
+
+    run.tasks(used, variables={"box": {"address": address}})
+
+    assert (tmp_path / "used").read_text() == address
 
 
 def test_secret_of_a_failed_task_is_hidden(run: Run) -> None:

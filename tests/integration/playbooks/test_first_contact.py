@@ -140,7 +140,7 @@ def test_first_contact_uses_the_password_once_and_then_the_key(
     first, second = make(PASSWORD), make(None)
 
     assert first == second
-    assert first == f"[127.0.0.1]:{ssh_port.port} ssh-ed25519 {ssh_port.key.get_base64()}"
+    assert first == f"mx1 ssh-ed25519 {ssh_port.key.get_base64()}"
     assert host.passwords == [PASSWORD]
     assert len(host.scripts) == 1
     assert PASSWORD not in " ".join([*host.scripts, *lines])
@@ -238,4 +238,4 @@ def test_host_that_boots_late_is_waited_for(host: Host) -> None:
         for ssh_port in ssh_ports:
             ssh_port.close()
 
-    assert line.startswith(f"[127.0.0.1]:{port} ssh-ed25519 ")
+    assert line.startswith("mx1 ssh-ed25519 ")

@@ -19,10 +19,11 @@ class ByHand:
         self._document = directory / "acme.json"
         self._config = directory / "Pulumi.acme.yaml"
 
-    def configure(self, blueprint: Blueprint) -> None:
-        """Write a configuration of the stack that names this blueprint."""
+    def configure(self, blueprint: Blueprint, *more: str) -> None:
+        """Write a configuration of the stack that names this blueprint, and more lines."""
         self._document.write_text(blueprint.model_dump_json(by_alias=True))
-        self._config.write_text(f"config:\n  penguin:blueprint: {self._document}\n")
+        lines = [f"penguin:blueprint: {self._document}", *more]
+        self._config.write_text("config:\n" + "".join(f"  {line}\n" for line in lines))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `pulumi`."""

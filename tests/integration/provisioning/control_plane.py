@@ -19,6 +19,8 @@ from composition.phases import ROWS
 from controlplane.app import create_app
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import OPERATOR, Database
+from controlplane.hostwinds.firewall_look import FirewallLook
+from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.identity.keys import NewKey, Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.reconciler.loop import Reconciler
@@ -71,6 +73,7 @@ class ControlPlane:
         self.configurator: Configurator | None = None
         self.verifier: Verifier = MemoryInternet()
         self.threshold = FailureThreshold()
+        self.firewall = FirewallLook(self.environment, clock=lambda: self.clock().timestamp())
         self.root_password: Callable[[int], str | None] = lambda _: None
         self.log: list[Any] = []
         self.file = directory / "acme.yaml"
@@ -106,14 +109,19 @@ class ControlPlane:
     def reconciler(self) -> Reconciler:
         """Create a reconciler of the current parts; without a configurator, `dns` is last."""
         engine = pulumi_engine(self.environment, self._directory / "operations")
+        servers = HostwindsServers(self.environment)
         phases: list[AnyPhase] = [
             Keys(),
-            Cloud(engine, deadline=timedelta(minutes=5)),
+            Cloud(engine, servers, firewall=self.firewall, deadline=timedelta(minutes=5)),
             Dns(self.verifier, self.threshold),
         ]
         if self.configurator is not None:
             phases = standard(
-                engine, self.verifier, self.configurator, root_password=self.root_password
+                engine,
+                self.verifier,
+                self.configurator,
+                servers=servers,
+                root_password=self.root_password,
             )
         return Reconciler(
             database=self._database,

@@ -267,9 +267,12 @@ class MailPorts(RecordedVerifier):
         *,
         authority: str,
         logins: Mapping[str, Login],
+        unchanged_for: timedelta,
     ) -> Sequence[Finding]:
         ports = InternetVerifier(submission_port=self.submission.port, mail_port=self.inbound.port)
-        return await ports.verify_hosts(blueprint, state, authority=authority, logins=logins)
+        return await ports.verify_hosts(
+            blueprint, state, authority=authority, logins=logins, unchanged_for=unchanged_for
+        )
 
     def repair(self) -> None:
         """Remove the faults of both ports."""

@@ -181,3 +181,48 @@ def test_refresh_by_hand_forgets_nothing_for_a_key_of_another_account(
     assert_shows(refreshed.stdout, provider.NOT_SHOWN, name=NAME)
     assert [row["urn"] for row in state.resources("acme")] == before
     assert cloud.bought() == ["server"]
+
+
+def test_purchase_that_a_person_has_settled_continues_without_another_apply(
+    control_plane: ControlPlane,
+    cloud: Cloud,
+    penguin: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOSTWINDS_JOURNAL", control_plane.dsn)
+    control_plane.environment["HOSTWINDS_PROVISIONING_DEADLINE"] = "0"
+    cloud.hostwinds.faults.inject("not_delivered")
+    penguin.apply(FILE)
+    for _ in range(2):
+        control_plane.reconcile()
+        condition = penguin.condition("InfrastructureReady")
+        assert_shows(condition, provider.PURCHASE_AMBIGUOUS, name=NAME, opened=..., answer=...)
+    del control_plane.environment["HOSTWINDS_PROVISIONING_DEADLINE"]
+    assert penguin("purchases", "forget", NAME).status == 0
+    control_plane.reconcile()
+    assert_dns_is_ready(penguin)
+    assert cloud.bought() == ["server", "server"]  # the first one was paid and never delivered
+
+
+def test_server_of_another_name_is_not_adopted_by_a_wrong_number(
+    control_plane: ControlPlane,
+    cloud: Cloud,
+    penguin: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOSTWINDS_JOURNAL", control_plane.dsn)
+    website = cloud.hostwinds.order("our-website", "52", 12)
+    PostgresJournal(control_plane.dsn).open(NAME)
+    assert penguin("purchases", "settle", NAME, str(website)).status == 0
+    penguin.apply(FILE)
+    control_plane.reconcile()
+    condition = penguin.condition("InfrastructureReady")
+    values = {"service_id": website, "label": "our-website", "name": NAME}
+    assert_shows(condition, provider.NAMED_OTHERWISE, **values)
+    penguin("delete", "tenant", "acme", "--yes")
+    control_plane.reconcile()
+    assert_shows(penguin.condition("Ready"), provider.NAMED_OTHERWISE, **values)
+    assert penguin("purchases", "forget", NAME).status == 0
+    control_plane.reconcile()
+    assert penguin("get", "tenant", "acme").status == 1
+    assert [server.srvrname for server in cloud.hostwinds.all_servers()] == ["our-website"]

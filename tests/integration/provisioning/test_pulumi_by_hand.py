@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
 from hostwinds.journal.postgres import grant_rights
 from kit.database import Role, role_dsn
+from stacks.faults import CONFIGURED_PROVIDER
+from tests.support.faults import assert_shows
 from tests.support.installation import PASSWORDS, login
+from tests.support.pooler import running_pooler
 from tests.support.pulumi_engine import pulumi_engine
 from tools.pulumi.engine import Engine
 
@@ -24,22 +28,26 @@ DEADLINE = timedelta(minutes=2)
 
 
 @pytest.fixture
-def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> dict[str, str]:
-    """With state and journal in files, or in PostgreSQL under their own logins."""
+def environment(
+    request: pytest.FixtureRequest, environment: dict[str, str]
+) -> Iterator[dict[str, str]]:
+    """With state and journal in files, or in PostgreSQL behind a pooler."""
     if getattr(request, "param", "files") == "files":
-        return environment
+        yield environment
+        return
     database = request.getfixturevalue("upgraded")
     with psycopg.connect(database) as admin:
         grant_rights(admin, login(Role.JOURNAL))
-    state, journal = (
-        role_dsn(database, login(role), PASSWORDS[role].get_secret_value())
-        for role in (Role.ENGINE, Role.JOURNAL)
-    )
-    return {
-        **environment,
-        "PULUMI_BACKEND_URL": state.replace("postgresql://", "postgres://"),
-        "HOSTWINDS_JOURNAL": journal,
-    }
+    secrets = {role: PASSWORDS[role].get_secret_value() for role in (Role.ENGINE, Role.JOURNAL)}
+    logins = {login(role): secret for role, secret in secrets.items()}
+    with running_pooler(database, logins, request.getfixturevalue("servers_dir")) as pooled:
+        state, journal = (role_dsn(pooled, *account) for account in logins.items())
+        state = state.replace("postgresql://", "postgres://")
+        yield {
+            **environment,
+            "PULUMI_BACKEND_URL": f"{state}&binary_parameters=yes",
+            "HOSTWINDS_JOURNAL": journal,
+        }
 
 
 @pytest.fixture
@@ -57,7 +65,7 @@ def by_hand(
     return shell
 
 
-@pytest.mark.parametrize("environment", ["files", "postgres"], indirect=True)
+@pytest.mark.parametrize("environment", ["files", "pooler"], indirect=True)
 def test_tenant_of_the_reconciler_is_unchanged_by_hand_and_back(
     by_hand: ByHand,
     reconciler: PulumiEngine,
@@ -92,6 +100,19 @@ def test_tenant_begun_by_hand_is_continued_by_the_reconciler(
     cloud.sell_addresses(1)
     assert reconciler.up(blueprint, print, deadline=DEADLINE).pending == ()
     assert cloud.bought() == ["server", "address"]
+
+
+def test_address_of_cloudflare_in_the_configuration_is_refused(
+    by_hand: ByHand, blueprint: Blueprint, cloud: Cloud, tmp_path: Path
+) -> None:
+    """It would lead round the gateway. A refresh uses the address of the last `up`."""
+    by_hand.init_stack(tmp_path / "elsewhere")
+    address = cloud.environment["CLOUDFLARE_BASE_URL"]
+    by_hand.configure(blueprint, f"cloudflare:baseUrl: {address}")
+    refused = by_hand.run("up", "--yes", "--skip-preview")
+    assert refused.returncode != 0
+    assert_shows(refused.stdout, CONFIGURED_PROVIDER, key="cloudflare:baseUrl")
+    assert cloud.bought() == []
 
 
 def test_pending_address_survives_refresh_and_preview_by_hand(

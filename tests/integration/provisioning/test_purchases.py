@@ -98,7 +98,7 @@ def test_tenant_whose_server_was_ended_in_the_portal_can_be_deleted(
     cloud_engine.up(blueprint, print, deadline=DEADLINE)
     cloud.sell_addresses(1)
     cloud_engine.up(blueprint, print, deadline=DEADLINE)
-    cloud.hostwinds.terminate(1001)
+    cloud.hostwinds.end(1001)
     name = blueprint.hosts[0].server_name
     for _ in range(2):  # the account is empty, which a wrong key shows, too
         error = fails(lambda: cloud_engine.destroy("acme", print, deadline=DEADLINE))

@@ -36,7 +36,7 @@ def engine_of(environment: dict[str, str], tmp_path: Path) -> Callable[[str], Pu
         state = tmp_path / f"state-{installation}"
         state.mkdir(exist_ok=True)
         return pulumi_engine(
-            {**environment, "PULUMI_BACKEND_URL": f"file://{state}"},
+            {**environment, "PULUMI_BACKEND_URL": f"file://{state}?metadata=skip"},
             tmp_path / f"operations-{installation}",
             installation=installation,
         )

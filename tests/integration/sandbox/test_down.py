@@ -46,7 +46,7 @@ class Sandbox:
         )
 
 
-@pytest.mark.parametrize("moment", ["applied", "in the operation", "ready", "killed", "all killed"])
+@pytest.mark.parametrize("moment", ["in the operation", "ready", "killed", "all killed"])
 def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path) -> None:
     sandbox = Sandbox(servers_dir / moment.replace(" ", ""))
     try:

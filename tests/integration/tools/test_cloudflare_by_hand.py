@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,23 +55,18 @@ POLICY = {
 class Shell:
     """A shell in a project with a stack and a Cloudflare account."""
 
-    def __init__(self, engine: Engine, directory: Path, url: str) -> None:
+    def __init__(self, engine: Engine, directory: Path, url: str = "") -> None:
         self._program = engine.root / "bin" / "pulumi"
         self._project = directory / "project"
-        self._project.mkdir()
-        (self._project / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
-        (self._project / "__main__.py").write_text(PROGRAM)
-        (directory / "state").mkdir()
-        (directory / "passphrase").write_text("")
         self.environment = {
             **os.environ,
             **engine.environment(directory / "home"),
             "PULUMI_BACKEND_URL": f"file://{directory}/state",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory / "passphrase"),
+            "PULUMI_STACK": "acme",
             "CLOUDFLARE_BASE_URL": f"{url}/client/v4",
             "CLOUDFLARE_API_TOKEN": TOKEN,
         }
-        assert self.run("stack", "init", "acme").returncode == 0
 
     def write_records(self, **records: dict[str, Any]) -> None:
         (self._project / "records.json").write_text(json.dumps(records))
@@ -100,15 +96,35 @@ def account() -> CloudflareAccount:
     return account
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def engine() -> Engine:
     return find()
 
 
+@pytest.fixture(scope="module")
+def new_stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directories of a project whose stack has been made and is empty."""
+    directory = tmp_path_factory.mktemp("new")
+    for name in ("project", "state"):
+        (directory / name).mkdir()
+    (directory / "project/Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
+    (directory / "project/__main__.py").write_text(PROGRAM)
+    (directory / "passphrase").write_text("")
+    done = Shell(engine, directory).run("stack", "init", "acme")
+    assert done.returncode == 0, done.stdout
+    return directory
+
+
 @pytest.fixture
-def shell(account: CloudflareAccount, engine: Engine, tmp_path: Path) -> Iterator[Shell]:
+def directory(new_stack: Path, tmp_path: Path) -> Path:
+    """A copy for one test."""
+    return shutil.copytree(new_stack, tmp_path / "stack", symlinks=True)
+
+
+@pytest.fixture
+def shell(account: CloudflareAccount, engine: Engine, directory: Path) -> Iterator[Shell]:
     server = serve(create_app(account))
-    yield Shell(engine, tmp_path, server.url)
+    yield Shell(engine, directory, server.url)
     server.stop()
 
 
@@ -117,15 +133,15 @@ OFFICIAL = "pulumi's own"
 
 @pytest.fixture(params=["the stand-in", OFFICIAL])
 def any_plugin(
-    engine: Engine, account: CloudflareAccount, tmp_path: Path, request: pytest.FixtureRequest
+    engine: Engine, account: CloudflareAccount, directory: Path, request: pytest.FixtureRequest
 ) -> Iterator[Shell]:
     """A shell whose engine uses the stand-in, or a plugin that behaves as Pulumi's own."""
     if request.param == OFFICIAL:
-        path = write_launcher(tmp_path / "official", "tests.support.official_plugin")
+        path = write_launcher(directory / "official", "tests.support.official_plugin")
         part = Part("pulumi-resource-cloudflare", CLOUDFLARE_VERSION, Kind.OFFICIAL, path)
         engine = replace(engine, cloudflare=part, gateway=gateway_to(part))
     server = serve(create_app(account))
-    yield Shell(engine, tmp_path, server.url)
+    yield Shell(engine, directory, server.url)
     server.stop()
 
 

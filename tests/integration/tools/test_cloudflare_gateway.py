@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import httpx2
 import pytest
+from starlette.responses import Response
 
 from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app
-from lab.emulator_server import serve
 from lab.memory import MemoryNameserver
+from tests.support.emulator import Emulator, served
+from tests.support.plain_http import plain_client
 from tools.pulumi import cloudflare_gateway
 
 TOKEN = "t" * 40
@@ -34,12 +34,9 @@ class Through:
 
     def __init__(self, url: str) -> None:
         server = cloudflare_gateway.serve(url)
-        self._close = [server.shutdown, server.server_close]
-        self._http = httpx2.Client(
-            base_url=f"http://127.0.0.1:{server.server_address[1]}",
-            headers={"authorization": f"Bearer {TOKEN}"},
-            trust_env=False,
-        )
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        self._http = plain_client(address, {"authorization": f"Bearer {TOKEN}"})
+        self._close = [self._http.close, server.shutdown, server.server_close]
 
     def __call__(self, method: str, path: str, body: object = None) -> httpx2.Response:
         """Return the answer."""
@@ -47,7 +44,7 @@ class Through:
 
     def close(self) -> None:
         """End the gateway."""
-        for close in (self._http.close, *self._close):
+        for close in self._close:
             close()
 
 
@@ -63,13 +60,20 @@ def records(account: CloudflareAccount) -> str:
     return f"/zones/{account.zones()[0]['id']}/dns_records"
 
 
+@pytest.fixture(scope="module")
+def behind() -> Iterator[tuple[Emulator, Through]]:
+    """A server and the gateway before it, for all tests."""
+    with served() as emulator:
+        through = Through(f"{emulator.url}/client/v4")
+        yield emulator, through
+        through.close()
+
+
 @pytest.fixture
-def through(account: CloudflareAccount) -> Iterator[Through]:
-    server = serve(create_app(account))
-    through = Through(f"{server.url}/client/v4")
-    yield through
-    through.close()
-    server.stop()
+def through(behind: tuple[Emulator, Through], account: CloudflareAccount) -> Through:
+    emulator, through = behind
+    emulator.app = create_app(account)
+    return through
 
 
 def message(answer: httpx2.Response) -> str:
@@ -168,31 +172,15 @@ Raw = Callable[[int, bytes, dict[str, str]], Through]
 
 
 @pytest.fixture
-def raw() -> Iterator[Raw]:
+def raw(behind: tuple[Emulator, Through]) -> Raw:
     """A gateway to a server that answers every request alike."""
-    ends: list[Callable[[], None]] = []
 
-    def start(status: int, body: bytes, headers: dict[str, str]) -> Through:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(status)
-                for name, value in {"content-length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as above
-                """Write nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=server.serve_forever).start()
-        through = Through(f"http://127.0.0.1:{server.server_address[1]}")
-        ends.extend((through.close, server.shutdown, server.server_close))
+    def answer(status: int, body: bytes, headers: dict[str, str]) -> Through:
+        emulator, through = behind
+        emulator.app = Response(body, status, headers)
         return through
 
-    yield start
-    for end in ends:
-        end()
+    return answer
 
 
 def granted(result: Any) -> bytes:
@@ -206,7 +194,12 @@ def granted(result: Any) -> bytes:
         (200, b"[]", {}),
         (200, granted(None), {}),
         (200, granted({}), {}),
-        (200, granted({"id": "x", "name": "a", "type": "", "content": "c"}), {}),
+        (200, granted({"id": UNKNOWN, "name": "a", "type": "", "content": "c"}), {}),
+        (200, granted({"id": "f" * 32, "name": "a", "type": "A", "content": "c"}), {}),
+        (200, b"[" * 100_000, {}),
+        (404, b'{"errors": 5}', {}),
+        (404, b'{"errors": [{"code": [81044], "error_chain": 1}, null]}', {}),
+        (404, b'{"errors": [{"code": "81044"}]}', {}),
         (200, json.dumps({"result": {"id": "x"}}).encode(), {}),
         (204, b"", {}),
         (302, b"", {"location": "http://127.0.0.1:9/"}),

@@ -324,6 +324,20 @@ class TestAccount:
         assert outside.stat().st_uid == 0
         assert (server.directory / "data" / "of-root").stat().st_uid == 0
 
+    @pytest.mark.parametrize("kind", [Postgres, Valkey])
+    @pytest.mark.parametrize("owner", ["nobody", "4711"])
+    def test_state_directory_of_another_account_is_refused_and_stays_as_it_is(
+        self, directory: Path, outside: Path, kind: type[Postgres | Valkey], owner: str
+    ) -> None:
+        directory.mkdir()
+        (directory / "server").symlink_to(outside.parent)
+        subprocess.run(["chown", owner, directory], check=True)
+        before = outside.parent.stat()
+        shown = printed(kind(directory / "server").start)
+        assert_shows(shown, faults.FOREIGN_DIRECTORY, directory=directory, account=owner)
+        assert outside.parent.stat() == before
+        assert sorted(outside.parent.iterdir()) == [outside]
+
     def test_pipe_instead_of_a_file_delays_nobody(self, directory: Path) -> None:
         for server, name in (
             (Postgres(directory / "a"), "postmaster.pid"),

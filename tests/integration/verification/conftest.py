@@ -49,8 +49,11 @@ def blueprint() -> Blueprint:
     return blueprint_of(mailboxes=True)
 
 
-def blueprint_of(*, mailboxes: bool) -> Blueprint:
-    """Render a tenant with a domain of ours and a manual one, with or without mailboxes."""
+def blueprint_of(*, mailboxes: bool, manual: str = "manual.example", size: int = 1) -> Blueprint:
+    """Render a tenant with a domain of ours and a manual one, with or without mailboxes.
+
+    `size` is the number of addresses of its host.
+    """
     document = {
         "apiVersion": "penguinmails.dev/v1",
         "kind": "Tenant",
@@ -58,14 +61,12 @@ def blueprint_of(*, mailboxes: bool) -> Blueprint:
         "spec": {
             "plan": "business",
             "region": "us-west",
-            "hosts": [{"name": "mx1", "zone": "acme.example"}],
-            "domains": [{"name": "acme.example"}, {"name": "manual.example", "dns": "manual"}],
-            "mailboxes": [{"address": "sales@manual.example"}] if mailboxes else [],
+            "hosts": [{"name": "mx1", "zone": "acme.example", "addresses": size}],
+            "domains": [{"name": "acme.example"}, {"name": manual, "dns": "manual"}],
+            "mailboxes": [{"address": f"sales@{manual}"}] if mailboxes else [],
         },
     }
-    dkim = {
-        name: Dkim(selector="pm1", public_key=KEY) for name in ("acme.example", "manual.example")
-    }
+    dkim = {name: Dkim(selector="pm1", public_key=KEY) for name in ("acme.example", manual)}
     keys = PublicKeys(ssh="ssh-ed25519 AAAA", dkim=dkim)
     return render(parse(document, platform=PLATFORM), platform=PLATFORM, keys=keys, generation=1)
 

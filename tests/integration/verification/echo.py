@@ -34,6 +34,10 @@ class EchoServer(MailServer):
     """Addresses whose connections are cut off."""
     garbled: set[str] = field(default_factory=set)
     """Addresses whose encryption is broken on the way."""
+    replies_to: dict[str, str] = field(default_factory=dict)
+    """Instead of `reply`, by address: what something on the way answers."""
+    greets: dict[str, bytes] = field(default_factory=dict)
+    """Greetings by address that end the dialogue."""
     reply: str = "550 5.7.1 <echo>: Recipient rejected: source={source} helo={helo} tls={tls}"
     dialogues: int = 0
 
@@ -42,7 +46,9 @@ class EchoServer(MailServer):
     ) -> str:
         self.dialogues += 1
         peer, tls = session.peer, "TLSv1.3" if session.ssl else "none"
-        return self.reply.format(source=peer[0] if peer else "", helo=session.host_name, tls=tls)
+        source = peer[0] if peer else ""
+        reply = self.replies_to.get(source, self.reply)
+        return reply.format(source=source, helo=session.host_name, tls=tls)
 
     def protocol(self, directory: Path, loop: asyncio.AbstractEventLoop) -> SMTP:
         """Make the server's side of one connection, which is cut off if it is closed."""
@@ -54,7 +60,10 @@ class EchoServer(MailServer):
             peer = transport.get_extra_info("peername")[0]
             if peer in self.garbled:
                 protocol.tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # no certificate
+            transport.write(self.greets.get(peer, b""))
             made(transport)
+            if peer in self.greets:
+                transport.close()
             if peer in self.closed:
                 transport.abort()
 

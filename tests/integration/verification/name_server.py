@@ -28,7 +28,10 @@ Key = tuple[str, str]
 
 
 class NameServer:
-    """Answers for every zone: `own` as its authoritative servers, `cached` to recursive queries."""
+    """Answers for every zone: `own` as its authoritative servers, `cached` to recursive queries.
+
+    About a zone that is delegated to the other server only, a server refers to that one.
+    """
 
     def __init__(self) -> None:
         self.own: dict[Key, list[str]] = {}
@@ -42,6 +45,10 @@ class NameServer:
         """Zones whose signatures do not validate."""
         self.unreachable: set[str] = set()
         """Zones whose servers the recursive one does not reach."""
+        self.unserved: set[str] = set()
+        """Zones of which their servers have only the zone above, so they refer to themselves."""
+        self.fails_once: set[str] = set()
+        """Names about which the recursive server fails at the first question."""
         self.queries: list[tuple[str, str, str]] = []
         self.port = 0
         self._endpoints: list[asyncio.BaseTransport] = []
@@ -145,16 +152,26 @@ class NameServer:
         if trouble in ("long", "no tcp") and not by_tcp:
             answer.flags |= dns.flags.TC
             return answer.to_wire()
-        if not is_recursive and trouble != "lame":
-            answer.flags |= dns.flags.AA
         table = self.cached if is_recursive else {**self.own}
         if not is_recursive and ip == SECOND:
             table |= self.elsewhere
-        if trouble != "lame":
-            _fill(answer, table, name, type_, leaves_zone=is_recursive)
+        if trouble == "lame":
+            return answer.to_wire()
+        servers = table.get((zone := _zone(table, name), "NS"), ())
+        serves = zone not in self.unserved and (not servers or f"{NAMES[ip]}." in servers)
+        if not is_recursive and not serves:
+            referral = dns.rrset.from_text_list(f"{zone}.", 60, "IN", "NS", servers)
+            answer.authority.append(referral)
+            return answer.to_wire()
+        if not is_recursive:
+            answer.flags |= dns.flags.AA
+        _fill(answer, table, name, type_, leaves_zone=is_recursive)
         return answer.to_wire()
 
     def _fails(self, name: str, flags: int) -> bool:
+        if name in self.fails_once:
+            self.fails_once.remove(name)
+            return True
         failing = self.unreachable if flags & dns.flags.CD else self.bogus | self.unreachable
         return any(f".{name}".endswith(f".{zone}") for zone in failing)
 

@@ -10,7 +10,7 @@ from controlplane.verification import InternetVerifier, faults
 from kit.faults import Code
 from tests.support.faults import any_values, assert_shows
 
-from .conftest import STATE, shown_by
+from .conftest import STATE, blueprint_of, shown_by
 from .name_server import IP, NAMES, SECOND, NameServer
 from .test_names import ACME, ADDRESS, MANUAL, remarks, verify, wrong
 
@@ -110,6 +110,23 @@ async def test_bogus_zone_concerns_only_its_names(names, blueprint) -> None:
     assert {(s, ok, code) for s, _, ok, code in wrong(await verify(names, blueprint))} == {
         (MANUAL, None, faults.BOGUS)
     }
+
+
+async def test_failure_that_passes_is_no_broken_signature(names, blueprint) -> None:
+    names.fails_once.add("b.acme.example")
+    assert wrong(await verify(names, blueprint)) == set()
+
+
+async def test_owner_of_a_name_in_a_zone_is_told_to_delegate_the_zone(names) -> None:
+    below = blueprint_of(mailboxes=False, manual="go.manual.example")
+    names.serve(below, {"mx1-1": IP})
+    for zone in ("go.manual.example", "manual.example"):
+        names.set_record(zone, "NS")
+    own = [f for f in await verify(names, below) if f.subject == "domain/go.manual.example"]
+    [finding] = [f for f in own if not f.ok]
+    assert finding.code is faults.NOT_DELEGATED
+    assert finding.message == "zone manual.example is not delegated to any name server"
+    assert finding.remedy == "enter the name servers of manual.example at its registrar"
 
 
 async def test_zone_that_is_not_delegated_is_wrong(names, blueprint) -> None:

@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from controlplane.reconciler.ports import CloudState, Finding
+from controlplane.reconciler.ports import CloudState, Finding, ObservedAddress, ObservedHost
 from controlplane.verification import InternetVerifier, faults
 from kit.faults import Code
 from tests.support.faults import any_values, assert_shows
 
 from .conftest import KEY, STATE, assert_shown, blueprint_of, shown_by
 from .mail_server import HELO
-from .name_server import IP, presented, reverse
+from .name_server import IP, SECOND, presented, reverse
 
 ACME, MANUAL, ADDRESS = "domain/acme.example", "domain/manual.example", "address/mx1-1"
 SPF = '"v=spf1 a:out.mx1.acme.example ~all"'
@@ -75,6 +75,7 @@ FORMS = {
     ),
     "MX of another preference": ("acme.example", "MX", [f"7 {HELO.upper()}."]),
     "MX with a backup": ("acme.example", "MX", [f"10 {HELO}.", "20 backup.example."]),
+    "DKIM in testing": (DKIM, "TXT", [presented("TXT", f"v=DKIM1; t=y:s; p={KEY}")]),
     "MX by a name of our address": ("acme.example", "MX", ["10 out.mx1.acme.example."]),
     "PTR of two names that resolve": (reverse(), "PTR", [f"{HELO}.", "out.mx1.acme.example."]),
 }  # fmt: skip
@@ -100,7 +101,9 @@ MISTAKES_OF: dict[tuple[str, str], dict[str, tuple[list[str], Code]]] = {
     },
     ("acme.example", "TXT"): {
         "SPF missing": (['"google-site-verification=x"'], faults.MISSING),
-        "SPF of another version": (['"v=spf10 a:out.mx1.acme.example"'], faults.MISSING),
+        "SPF of another version": (['"v=spf10 a:out.mx1.acme.example"'], faults.DIFFERENT),
+        "SPF after a blank": ([f'" {SPF[1:]}'], faults.DIFFERENT),
+        "SPF in quotes": ([r'"\"v=spf1 a:out.mx1.acme.example ~all\""'], faults.DIFFERENT),
         "two SPF": ([SPF, '"V=SPF1 -all"'], faults.SEVERAL),
         "SPF of others": (['"v=spf1 ip4:192.0.2.1 ~all"'], faults.SPF_REFUSES),
         "SPF that lets nobody send": (['"v=spf1 -all"'], faults.SPF_REFUSES),
@@ -125,6 +128,18 @@ MISTAKES_OF: dict[tuple[str, str], dict[str, tuple[list[str], Code]]] = {
         "DMARC without policy": (['"v=DMARC1"'], faults.DMARC_INVALID),
         "DMARC of an unknown policy": (['"v=DMARC1; p=monitor"'], faults.DMARC_INVALID),
         "DMARC of an unknown policy below": (['"v=DMARC1; p=none; sp=x"'], faults.DMARC_INVALID),
+        "DMARC of an unknown policy of others": (
+            ['"v=DMARC1; p=none; np=x"'],
+            faults.DMARC_INVALID,
+        ),
+        "DMARC with an empty policy below": (['"v=DMARC1; p=none; sp="'], faults.DMARC_INVALID),
+        "DMARC with a policy and a comma": (['"v=DMARC1; p=none, rua"'], faults.DMARC_INVALID),
+        "DMARC with reports to nobody": (['"v=DMARC1; rua=mailto:"'], faults.DMARC_INVALID),
+        "DMARC in quotes": ([r'"\"v=DMARC1; p=none\""'], faults.DMARC_INVALID),
+        "DMARC with a tag twice, in another case": (
+            ['"v=DMARC1; P=none; p=reject"'],
+            faults.DMARC_INVALID,
+        ),
         "DMARC with a tag twice": (['"v=DMARC1; p=none; p=reject"'], faults.DMARC_INVALID),
     },
     ("_dmarc.manual.example", "TXT"): {
@@ -152,6 +167,10 @@ MISTAKES_OF: dict[tuple[str, str], dict[str, tuple[list[str], Code]]] = {
         ),
         "DKIM for another hash": ([presented("TXT", f"h=sha1; p={KEY}")], faults.DKIM_INVALID),
         "DKIM for another service": ([presented("TXT", f"s=tlsrpt; p={KEY}")], faults.DKIM_INVALID),
+        "DKIM with a quotation mark in it": (
+            [presented("TXT", f"v=DKIM1; p={KEY[:99]}") + r'"\226\128\156"' + f'"{KEY[99:]}"'],
+            faults.DKIM_INVALID,
+        ),
         "DKIM that is not a tag list": (['"hello"'], faults.DKIM_INVALID),
         "two DKIM": (
             [presented("TXT", f"p={KEY}"), presented("TXT", f"p={OTHER_KEY}")],
@@ -218,6 +237,14 @@ async def test_key_that_only_one_server_has_is_not_gone(names, blueprint) -> Non
     assert "ns2.lab.example" in finding.message
 
 
+async def test_key_that_a_silent_server_may_have_is_not_gone(names, blueprint) -> None:
+    names.set_record(DKIM, "TXT")
+    names.trouble[SECOND] = "refused"
+    findings = await verify(names, blueprint)
+    assert wrong(findings) == {(ACME, "dns.authoritative", False, faults.MISSING)}
+    assert not any(f.gone for f in findings)
+
+
 async def test_key_that_a_cache_does_not_have_yet_is_not_gone(names, blueprint) -> None:
     del names.cached[DKIM, "TXT"]
     findings = await verify(names, blueprint)
@@ -234,39 +261,33 @@ async def test_record_cached_with_older_content_says_how_long_to_wait(names, blu
     assert "wait 60 s" in next(f.remedy for f in findings if not f.ok)
 
 
-async def test_policy_of_the_domain_above_counts(names, blueprint) -> None:
-    domain = blueprint.domains[1].model_copy(update={"name": "go.manual.example"})
-    records = tuple(
-        record.model_copy(
-            update={
-                "name": str(record.name).replace("manual.example", "go.manual.example"),
-                "zone": record.zone.replace("manual.example", "go.manual.example"),
-                "domain": "go.manual.example",
-            }
-        )
-        for record in blueprint.records
-        if record.domain == "manual.example" and record.provider == "manual"
+async def test_mx_by_addresses_that_take_no_mail_is_wrong(names) -> None:
+    ips = {"mx1-1": IP, "mx1-2": SECOND}
+    names.serve(blueprint := blueprint_of(mailboxes=True, size=2), ips)
+    addresses = tuple(
+        ObservedAddress(address.name, ips[address.name], address.helo)
+        for address in blueprint.hosts[0].addresses
     )
-    names.serve(below := blueprint.model_copy(update={"records": records, "domains": (domain,)}),
-                {"mx1-1": IP})  # fmt: skip
-    names.set_record("_dmarc.go.manual.example", "TXT")
-    names.set_record("go.manual.example", "NS")  # a name in its owner's zone
-    assert wrong(await verify(names, below)) == set()
-    names.set_record("_dmarc.manual.example", "TXT")
-    assert {code for *_, code in wrong(await verify(names, below))} == {faults.MISSING}
+    state = CloudState("sha256:x", (ObservedHost("mx1", "acme-mx1", 1, addresses),))
+    assert wrong(await verify(names, blueprint, state)) == set()
+    for exchange in ("mx1-2.acme.example.", "out.mx1.acme.example."):
+        names.set_record("acme.example", "MX", f"10 {exchange}")
+        assert wrong(await verify(names, blueprint, state)) == {
+            (ACME, "dns.authoritative", False, faults.DIFFERENT)
+        }
 
 
-async def test_alias_may_lead_over_others_and_copies_are_a_remark(names, blueprint) -> None:
-    [target] = names.own["pm1._domainkey.manual.example", "CNAME"]
-    names.set_record("pm1._domainkey.manual.example", "CNAME", "keys.manual.example.")
-    names.set_record("keys.manual.example", "CNAME", target)
-    assert wrong(findings := await verify(names, blueprint)) == set()
-    assert remarks(findings) == set()
-    names.set_record("pm1._domainkey.manual.example", "CNAME")
-    copy = names.own[target.rstrip("."), "TXT"]
-    names.set_record("pm1._domainkey.manual.example", "TXT", *copy)
-    assert wrong(findings := await verify(names, blueprint)) == set()
-    assert remarks(findings) == {(MANUAL, faults.MISSING)}
+async def test_policy_that_is_only_inherited_is_a_remark_where_we_write_it(names) -> None:
+    below = blueprint_of(mailboxes=False)
+    renamed = tuple(
+        record.model_copy(update={"name": "_dmarc.go.acme.example"})
+        if record.name == "_dmarc.acme.example"
+        else record
+        for record in below.records
+    )
+    findings = await verify(names, below.model_copy(update={"records": renamed}))
+    assert wrong(findings) == set()
+    assert remarks(findings) == {(ACME, faults.MISSING)}
 
 
 async def test_further_address_is_a_remark(names, blueprint) -> None:
@@ -296,67 +317,6 @@ async def test_record_missing_at_its_zone_is_not_asked_of_the_recursive_server(
     await verify(names, blueprint)
     tables = {table for table, name, _ in names.queries if name == "_dmarc.acme.example"}
     assert tables == {"own"}
-
-
-async def test_manual_record_is_shown_as_it_must_be_set(names, blueprint) -> None:
-    names.set_record("manual.example", "MX")
-    (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
-    mx = "10 mx.manual.example.customers.penguinmails.example"
-    assert finding.remedy == (
-        f"set manual.example MX {mx} where manual.example is hosted; "
-        "`penguin describe domain/manual.example` shows all records to set"
-    )
-
-
-async def test_owner_is_never_told_to_add_our_mx_beside_his(names, blueprint) -> None:
-    for own in (["1 mx.elsewhere.example."], ["10 mx.elsewhere.example.", f"10 {HELO}."]):
-        names.set_record("manual.example", "MX", *own)
-        (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
-        assert finding.remedy == (
-            "replace the MX records of manual.example by 10 mx.manual.example.customers."
-            "penguinmails.example, or remove its mailboxes from the document: their mail must "
-            "come here"
-        )
-
-
-@pytest.mark.parametrize("policy", ["p=none", "p=quarantine; pct=10", "p=reject; sp=reject"])
-async def test_owner_without_mailboxes_here_keeps_his_mail_and_policy(names, policy) -> None:
-    names.set_record("manual.example", "MX", "1 mx.elsewhere.example.")
-    names.set_record("manual.example", "TXT", '"v=spf1 include:elsewhere.example -all"')
-    names.set_record("_dmarc.manual.example", "TXT", f'"v=DMARC1; {policy}"')
-    for label in ("u", "mu1._domainkey", "mu2._domainkey"):
-        names.set_record(f"{label}.manual.example", "CNAME")
-    assert wrong(findings := await verify(names, blueprint_of(mailboxes=False))) == set()
-    assert remarks(findings) == set()
-    names.set_record("pm2._domainkey.manual.example", "CNAME")
-    (finding,) = [f for f in await verify(names, blueprint_of(mailboxes=False)) if f.ok is False]
-    assert (finding.subject, finding.code) == (MANUAL, faults.MISSING)
-
-
-async def test_owner_with_an_invalid_policy_is_not_told_to_replace_it(names, blueprint) -> None:
-    names.set_record("_dmarc.manual.example", "TXT", '"v=DMARC1; p=rejct"')
-    (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
-    assert finding.code is faults.DMARC_INVALID
-    assert finding.remedy.startswith("correct it")
-
-
-async def test_owner_is_shown_his_spf_record_with_ours_added(names, blueprint) -> None:
-    names.set_record("manual.example", "TXT", '"v=spf1 include:i0.example -all"')
-    names.set_record("i0.example", "TXT", '"v=spf1 ip4:192.0.2.0/24 -all"')
-    (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
-    merged = "v=spf1 a:out.acme.penguinmails.example include:i0.example -all"
-    assert finding.remedy == f"change manual.example TXT to {merged}"
-
-
-async def test_owner_whose_spf_record_has_no_look_up_left_is_told_to_make_room(
-    names, blueprint
-) -> None:
-    for number in range(10):
-        names.set_record(f"i{number}.example", "TXT", '"v=spf1 ?all"')
-    includes = " ".join(f"include:i{number}.example" for number in range(10))
-    names.set_record("manual.example", "TXT", f'"v=spf1 {includes} -all"')
-    (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
-    assert "; before that remove terms that are not needed" in finding.remedy
 
 
 async def test_address_without_an_ip_is_not_looked_up(names, blueprint) -> None:

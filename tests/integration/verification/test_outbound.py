@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,8 @@ UNREAD = None, faults.OUTBOUND_UNREAD
 UNSET = True, faults.OUTBOUND_UNSET
 IN_CLEAR = False, faults.OUTBOUND_IN_CLEAR
 DIFFERENT = False, faults.OUTBOUND_DIFFERENT
+INTERCEPTED = False, faults.OUTBOUND_INTERCEPTED
+UNENCRYPTED = True, faults.OUTBOUND_IN_CLEAR
 UNREPORTED = True, faults.OUTBOUND_UNREPORTED
 RIGHT = True, None
 
@@ -52,7 +56,9 @@ class Two:
     resolver: str
     mail_port: int
 
-    async def findings(self, **changes: object) -> list[Finding]:
+    async def findings(
+        self, *, unchanged_for: timedelta = timedelta.max, **changes: object
+    ) -> list[Finding]:
         options: dict[str, object] = {
             "resolver": self.resolver,
             "submission_port": CLOSED_PORT,
@@ -70,16 +76,17 @@ class Two:
                 self.state,
                 authority=authority,
                 logins={"mx1": login, "mx2": login},
+                unchanged_for=unchanged_for,
             )
         )
         assert_shown(findings)
         return findings
 
-    async def outbound(self, **changes: object) -> dict[str, tuple[bool | None, Code | None]]:
+    async def outbound(self, **changes: Any) -> dict[str, tuple[bool | None, Code | None]]:
         found = await self.findings(**changes)
         return {f.subject: (f.ok, f.code) for f in found if f.check == "smtp.outbound"}
 
-    async def port_25(self, **changes: object) -> set[tuple[str, str, bool | None, Code | None]]:
+    async def port_25(self, **changes: Any) -> set[tuple[str, str, bool | None, Code | None]]:
         """Return the findings about port 25 of mx2, and its domain."""
         found = await self.findings(**changes)
         return {
@@ -130,6 +137,13 @@ async def test_mail_leaves_with_the_address_and_name_that_the_echo_mx_sees(two: 
         ("550 source={source} helo=other.example tls={tls}", DIFFERENT),
         ("550 source={source} helo= tls={tls}", DIFFERENT),
         ("550 source={source} helo={helo} tls=none", IN_CLEAR),
+        ("550 source=[::ffff:{source}], helo={helo}. tls={tls};", RIGHT),
+        ("550-what follows is seen of you\r\n550 source={source} helo={helo} tls={tls}", RIGHT),
+        ("550 source=172.17.0.1 helo={helo} tls={tls}", UNCLEAR),
+        ("550 source=::1 helo={helo} tls={tls}", UNCLEAR),
+        ("550 source= helo={helo} tls={tls}", UNREPORTED),
+        ("550 source=unknown helo={helo} tls={tls}", UNREPORTED),
+        ("550 source={source}", UNREPORTED),
         ("550 5.1.1 no such user", UNREPORTED),
         ("450 4.2.0 greylisted", UNREPORTED),
         ("250 OK", UNREPORTED),
@@ -141,6 +155,55 @@ async def test_reply_of_the_echo_mx_is_judged(
 ) -> None:
     two.echo.reply = reply
     assert await two.outbound() == {ONE: expected, TWO: expected}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("250 OK", INTERCEPTED),
+        ("550 outbound mail is disabled for this server", INTERCEPTED),
+        ("450 4.7.1 too many connections, try again", UNCLEAR),
+    ],
+)
+async def test_answer_of_something_on_the_way_is_no_echo(
+    two: Two, answer: str, expected: tuple[bool | None, Code]
+) -> None:
+    """A provider's proxy for port 25 answers in the place of the echo MX."""
+    two.echo.replies_to = {IPS[1]: answer}
+    assert await two.outbound() == {ONE: RIGHT, TWO: expected}
+
+
+@pytest.mark.parametrize(
+    ("greeting", "expected"),
+    [
+        (b"554 port 25 is blocked, contact support\r\n", INTERCEPTED),
+        (b"421 4.7.0 too many connections\r\n", UNCLEAR),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", UNCLEAR),
+    ],
+)
+async def test_greeting_that_refuses_is_no_open_port(
+    two: Two, greeting: bytes, expected: tuple[bool | None, Code]
+) -> None:
+    two.echo.greets = {IPS[1]: greeting}
+    assert await two.outbound() == {ONE: RIGHT, TWO: expected}
+    (two.shell.directory / "mx1.kept").unlink()
+    two.echo.greets = dict.fromkeys(IPS, greeting)
+    assert await two.outbound() == {ONE: UNCLEAR, TWO: UNCLEAR}
+
+
+async def test_proxy_in_front_of_all_hosts_is_known_by_what_the_control_plane_is_told(
+    two: Two,
+) -> None:
+    two.echo.replies_to = dict.fromkeys(IPS, "250 OK")
+    assert await two.outbound(source="127.0.0.3") == {ONE: INTERCEPTED, TWO: INTERCEPTED}
+
+
+async def test_control_plane_tries_every_address_of_the_echo_mx(
+    two: Two,
+) -> None:
+    two.names.set_record(two.echo.mx, "A", "127.0.0.9", "127.0.0.1")
+    two.echo.closed = set(IPS)
+    assert await two.outbound(source="127.0.0.3") == {ONE: CLOSED, TWO: CLOSED}
 
 
 async def test_address_that_is_cut_off_is_wrong_and_the_other_is_right(two: Two) -> None:
@@ -183,7 +246,7 @@ async def test_broken_encryption_is_wrong_where_others_are_offered_it(two: Two) 
 
 async def test_echo_mx_without_encryption_is_no_fault_of_a_host(two: Two) -> None:
     two.echo.encrypts = False
-    assert await two.outbound() == {ONE: RIGHT, TWO: RIGHT}
+    assert await two.outbound() == {ONE: UNENCRYPTED, TWO: UNENCRYPTED}
 
 
 async def test_kept_report_is_read_until_it_is_not_right(two: Two) -> None:
@@ -196,10 +259,38 @@ async def test_kept_report_is_read_until_it_is_not_right(two: Two) -> None:
     report["results"][0] |= {"stage": "connect", "reason": "timed out"}
     kept.write_text(json.dumps(report))
     assert await two.outbound() == right
-    assert two.echo.dialogues == 3, "only the host with a wrong report was asked again"
+    assert two.echo.dialogues == 4, "both were asked again: one says whether the other is at fault"
 
 
-@pytest.mark.parametrize("change", ["digest", "age", "future", "garbage"])
+async def test_kept_report_does_not_count_after_a_change_at_the_provider(two: Two) -> None:
+    await two.outbound()
+    two.echo.closed = {IPS[1]}
+    assert await two.outbound() == {ONE: RIGHT, TWO: RIGHT}
+    assert await two.outbound(unchanged_for=timedelta(0)) == {ONE: RIGHT, TWO: CLOSED}
+
+
+async def test_echo_mx_that_went_down_is_not_taken_for_a_closed_port(two: Two) -> None:
+    """A host that reported an hour ago is no witness."""
+    await two.outbound()
+    (two.shell.directory / "mx2.kept").unlink()
+    two.echo.closed = set(IPS)
+    assert await two.outbound() == {ONE: UNCLEAR, TWO: UNCLEAR}
+
+
+async def test_answer_of_another_echo_mx_says_nothing_of_this_one(two: Two) -> None:
+    two.shell.configs["mx1"]["mx"] = "127.0.0.1"
+    two.echo.closed = {IPS[1], "127.0.0.3"}
+    assert await two.outbound(source="127.0.0.3") == {ONE: UNREAD, TWO: UNCLEAR}
+
+
+async def test_echo_mx_that_stopped_to_report_is_not_taken_for_a_proxy(two: Two) -> None:
+    await two.outbound()
+    (two.shell.directory / "mx2.kept").unlink()
+    two.echo.reply = "550 5.1.1 no such user"
+    assert await two.outbound() == {ONE: UNREPORTED, TWO: UNREPORTED}
+
+
+@pytest.mark.parametrize("change", ["digest", "age", "future", "garbage", "results"])
 async def test_kept_report_does_not_outlive_a_change_or_its_time(two: Two, change: str) -> None:
     await two.outbound()
     kept = two.shell.directory / "mx1.kept"
@@ -208,13 +299,16 @@ async def test_kept_report_does_not_outlive_a_change_or_its_time(two: Two, chang
         two.shell.configs["mx1"]["digest"] = "sha256:of another firewall profile"
     elif change == "garbage":
         kept.write_text("[")
+    elif change == "results":
+        kept.write_text(json.dumps({**report, "results": [None]}))
     else:
         report["at"] += 3600 if change == "future" else -5401
         kept.write_text(json.dumps(report))
 
     assert (await two.outbound())[ONE] == RIGHT
 
-    assert two.echo.dialogues == 3
+    asked_again = ("mx1", "mx2") if change == "results" else ("mx1",)  # it was read, and failed
+    assert two.echo.dialogues == 2 + len(asked_again)
 
 
 async def test_host_of_older_settings_is_unknown_and_outdated(two: Two) -> None:

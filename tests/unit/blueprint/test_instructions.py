@@ -58,6 +58,15 @@ def test_mail_of_the_domain_is_asked_for_only_where_its_mailboxes_are_here() -> 
     assert "in place of all others" in notes["acme.example", "MX"]
     assert "whatever its policy" in notes["_dmarc.acme.example", "TXT"]
     assert notes["u.acme.example", "CNAME"] == "for later use; not checked yet"
+    assert "in place of all other records" in notes["b.acme.example", "CNAME"]
+
+
+def test_policy_above_is_not_lowered_by_a_record_below() -> None:
+    of = blueprint(more=", {name: go.acme.co.uk, dns: manual}")
+    [note] = [i.note for i in instructions(of, "go.acme.co.uk") if i.name.startswith("_dmarc.")]
+    assert "neither here nor at _dmarc.acme.co.uk" in note
+    [own] = [i.note for i in instructions(of, "acme.example") if i.name.startswith("_dmarc.")]
+    assert "neither" not in own
 
 
 def test_every_target_has_a_record_of_ours_that_is_true_now_and_later() -> None:

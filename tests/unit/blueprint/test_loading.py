@@ -73,19 +73,6 @@ def test_mistakes_are_all_reported_with_their_lines() -> None:
         ("name: mx1", "name: out", "tenant.reserved_name", "spec.hosts[0].name"),
         ("name: acme}", "name: customers}", "tenant.reserved_name", "metadata.name"),
         ("  plan: business", "  plan: gold", "document.invalid_value", "spec.plan"),
-        ("plan: business", "plan: 2026-13-45", "document.invalid_value", "spec.plan"),
-        (
-            "addresses: 3",
-            f"addresses: {'9' * 5000}",
-            "document.invalid_value",
-            "spec.hosts[0].addresses",
-        ),
-        (
-            "addresses: 3",
-            f"addresses: 0x{'f' * 5000}",
-            "document.invalid_value",
-            "spec.hosts[0].addresses",
-        ),
         (
             "  domains:",
             "    - {name: mx1-2, zone: acme.example}\n  domains:",
@@ -98,11 +85,6 @@ def test_mistakes_are_all_reported_with_their_lines() -> None:
             "tenant.name_collision",
             "spec.domains[1].name",
         ),
-        ("kind: Tenant", "kind: Tenant\nkind: Tenant", "document.duplicate_key", "kind"),
-        ("addresses: 3", "addresses: '3'", "document.invalid_value", "spec.hosts[0].addresses"),
-        ("addresses: 3", "addresses: yes", "document.invalid_value", "spec.hosts[0].addresses"),
-        ("sales@", "sa..les@", "document.invalid_value", "spec.mailboxes[0].address"),
-        ("sales@", ".sales@", "document.invalid_value", "spec.mailboxes[0].address"),
         (
             "acme-mail.example",
             "penguinmails.example",
@@ -231,24 +213,6 @@ def test_document_that_adds_domains_beyond_its_plan_is_refused(before: Tenant | 
         check_limits(SIX, before)
     (violation,) = raised.value.violations
     assert (violation.code, violation.path) == (PLAN_LIMIT, "spec.domains")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "# only a comment\n",
-        "\t",
-        "a: [",
-        "\x00",
-        "5",
-        "a: &x [*x]",
-        "[" * 5000,
-        "!!python/object:os.x {}",
-    ],
-)
-def test_text_that_is_no_document_is_refused(text: str) -> None:
-    assert {m.code.name.split(".")[0] for m in mistakes_of(text)} == {"document"}
 
 
 @given(st.text(max_size=200))

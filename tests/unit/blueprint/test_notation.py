@@ -64,9 +64,11 @@ def mistake_of(text: str) -> Violation:
         ("NaN", "in decimal digits", None),
         ("=", "in decimal digits", None),
         ("1.5", "it should be a whole number", None),
-        ("1e400", "it should be a whole number", None),
+        ("1e400", "32 or less", None),
         ("9" * 19, "32 or less", None),
-        ("9" * 5000, "it should be a whole number", None),
+        ("9" * 5000, "32 or less", None),
+        ("-1e400", "1 or more", None),
+        ("5\uff15", "in decimal digits", None),
         ("-1", "1 or more", None),
         ("0x" + "f" * 5000, "in decimal digits", None),
         ("[8]", "it should be a whole number", None),
@@ -142,6 +144,11 @@ def test_plain_word_is_the_text_that_stands_there_where_a_text_is_wanted(word: s
         ("team: mail", "team: !!float .inf", "document.unsupported"),
         ("team: mail", "team: !!null x", "document.unsupported"),
         ("team: mail", "team: !!map x", "document.unsupported"),
+        ("team: mail", "!ours team: mail", "document.unsupported"),
+        ("team: mail", "!!binary team: mail", "document.unsupported"),
+        ("team: mail", "~: mail", "document.invalid_value"),
+        ("spec:", "sops: {version: 3.9}\nspec:", "document.unsupported"),
+        ("plan:", "plan: enterprise\n  plan\u00a0:", "document.unknown_key"),
     ],
 )
 def test_construct_that_is_not_read_is_refused_by_name_once(old: str, new: str, code: str) -> None:
@@ -170,6 +177,16 @@ def test_key_with_nothing_below_it_is_as_good_as_left_out(nothing: str) -> None:
         (FILE.replace("us-west", "@us"), 8, "cannot begin with @", "in quotes"),
         (FILE.replace("us-west", "`us"), 8, "cannot begin with `", "in quotes"),
         (FILE.replace("us-west", '"\\q"'), 8, "escape sequence", "write \\\\"),
+        (FILE.replace("us-west", "*.example"), 8, "name of an alias", "in quotes"),
+        (FILE.replace("us-west", "& co"), 8, "name of an anchor", "in quotes"),
+        (FILE.replace("us-west", "!a!b c"), 8, "a tag is not complete", "in quotes"),
+        (FILE.replace("us-west", "!<x y"), 8, "a tag is not complete", "in quotes"),
+        (FILE.replace("us-west", "'it's'"), 8, "continues after its closing quote", "all of it"),
+        (FILE.replace("us-west", "| west"), 8, "block text", "alone in its line"),
+        (FILE.replace("us-west", "|0"), 8, "block text", "alone in its line"),
+        (FILE.replace("plan: ", "plan:\u00a0"), 7, "no-break space", "write a space"),
+        (FILE.replace("  plan", "\u00a0\u00a0plan"), 7, "no-break space", "write a space"),
+        ('{\n  // ours\n  "kind": "Tenant"}', 2, "comment of JavaScript", "with #"),
         (FILE.replace("us-west", "*x"), 8, "alias *x has no anchor", "define &x first"),
         (FILE.replace("us-west", "&a us-west").replace("mx1", "&a mx1"), 10, "&a", "rename"),
         (f"{FILE}x\n", 14, "no colon", "key: value"),
@@ -220,10 +237,12 @@ BODY = {
         json.dumps(BODY),
         json.dumps(BODY, indent="\t"),
         json.dumps(BODY, indent=2).replace("\n", "\r\n"),
+        json.dumps(BODY).replace('"kind":', '"kind"\n\t:\n').replace("/v1", "\\/v1"),
         f"\ufeff{json.dumps(BODY)}",
         f"\ufeff{FILE}",
         f"---\n{FILE}...\n",
         f"\ufeff---\n---\n{FILE}---\n# nothing\n",
+        f"# of another file\n\ufeff{FILE}",
         f"%YAML 1.2\n---\n{FILE}",
         f"%YAML 1.1\n---\n{FILE}",
         FILE.replace("\n", "\r\n"),
@@ -255,3 +274,20 @@ def test_alias_stands_for_the_value_of_its_anchor() -> None:
     assert tenant.metadata.name == "acme"
     text = FILE.replace("team: mail", "team: &t us-west").replace("region: us-west", "region: *t")
     assert read(text).spec.region == "us-west"
+
+
+@pytest.mark.parametrize("indent", [None, "\t"])
+@pytest.mark.parametrize("between", ["\n", "", "\n\n \t"])
+def test_texts_of_json_are_read_one_after_the_other(indent: str | None, between: str) -> None:
+    first, second = (json.dumps({**BODY, "metadata": {"name": n}}, indent=indent) for n in "ab")
+    sources = load(first + between + second, file="x", platform=PLATFORM)
+    assert [source.name for source in sources] == ["a", "b"]
+    wrong = second.replace('"mx1"', '"MX1"')
+    mistake = mistake_of(first + between + wrong)
+    lines = (first + between + wrong).splitlines()
+    assert lines[(mistake.line or 0) - 1][(mistake.column or 0) - 1 :].startswith('"name": "MX1"')
+
+
+def test_pair_of_surrogates_in_json_is_one_character() -> None:
+    mistake = mistake_of(json.dumps({**BODY, "kind": "\U0001f427"}))
+    assert mistake.message == 'kind cannot be "\U0001f427"'

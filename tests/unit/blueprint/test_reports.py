@@ -33,6 +33,7 @@ def test_no_reports_are_asked_for_by_default() -> None:
         "_dmarc.acme.example": "v=DMARC1; p=reject",
         "_dmarc.globex.example": "v=DMARC1; p=none",
     }
+    assert texts(platform("")) == texts(PLATFORM)
 
 
 @pytest.mark.parametrize(

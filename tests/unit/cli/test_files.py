@@ -111,9 +111,12 @@ FOREIGN: dict[str, str | bytes] = {
     ".acme.yaml.swp.yaml": "\0",
     "notes.txt": "apiVersion: penguinmails.dev/v1",
     "kustomization.yaml": "resources: [acme.yaml]",
-    "Chart.yaml": "apiVersion: v2\nname: mail\nversion: 1.0.0",
     "values.yaml": "replicas: 1",
     "templates/x.yaml": "name: {{ .Values.name }}\n{{- end }}",
+    "chart/Chart.yaml": "apiVersion: v2\nname: mail\nversion: 1.0.0",
+    "chart/templates/acme.yaml": "apiVersion: penguinmails.dev/v1\nkind: {{ .Values.kind }}",
+    "secret.enc.yaml": "apiVersion: v1\nkind: Secret\ndata: {a: ENC[x]}\nsops: {version: 3.9}",
+    "tenant.schema.json": '{"title": "Tenant", "$defs": {}}',
     "package.json": '{"name": "x"}',
     "tsconfig.json": "{ // no JSON\n}",
     "list.json": "[1, 2]",
@@ -150,8 +153,10 @@ def test_directory_is_read_as_a_gitops_repository(
     named = capsys.readouterr().err.splitlines()
     silent = [name for name in FOREIGN if name.startswith(".") or name.endswith((".md", ".txt"))]
     listed = {line.removeprefix("left out: ").partition(" (")[0] for line in named}
+    chart = {name for name in FOREIGN if name.startswith("chart/")}
     assert listed == {
-        *FOREIGN.keys() - set(silent),
+        *FOREIGN.keys() - set(silent) - chart,
+        "chart",
         "mixed.YAML",
         *(f"clusters/eu/tenants/{name}" for name in ("loop", "pipe.yaml")),
     }
@@ -186,6 +191,20 @@ def test_address_of_the_web_names_the_command_that_reads_it(
 ) -> None:
     assert run("render", "-f", "https://files.example/acme.yaml") == 1
     assert "curl https://files.example/acme.yaml | penguin apply -f -" in capsys.readouterr().err
+
+
+def test_file_that_is_called_as_standard_input_is_in_messages_is_read(directory: Path) -> None:
+    (directory / "standard input").write_bytes(ACME)
+    (source,) = files.read(["standard input"])
+    assert (source.name, source.file) == ("acme", "standard input")
+
+
+def test_foreign_file_of_a_directory_is_not_parsed(directory: Path) -> None:
+    crds = b"apiVersion: apiextensions.k8s.io/v1\n" + b"- a: {b: [c]}\n" * 60_000
+    (directory / "crds.yaml").write_bytes(crds)
+    (directory / "acme.yaml").write_bytes(ACME)
+    (source,) = files.read(["."])
+    assert source.name == "acme"
 
 
 def test_endless_file_is_refused_as_too_large() -> None:

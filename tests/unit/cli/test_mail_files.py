@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.faults import HEADER_REFUSED, PART_REFUSED, UNREADABLE
+from cli.faults import HEADER_REFUSED, MAIL_REFUSED, PART_REFUSED
 from cli.mail.file import read
 from sender.schemas import OutgoingMessage
 from tests.support.faults import fault_shown
@@ -94,12 +94,22 @@ def test_file_of_any_line_end_and_beginning_is_read(content: Send, raw: bytes) -
         (text("; charset=rot13", b"Hello"), "Hello"),
         (text("; charset=iso-8859-1", b"\x93Gr\xfc\xdfe\x94"), "“Grüße”"),
         (text("; charset=utf-16", b"//5IAGkA", "base64"), "Hi"),
+        (text("; charset=gb2312", "朱镕基".encode("gbk")), "朱镕基"),
+        (text("; charset=ks_c_5601-1987", "펲".encode("cp949")), "펲"),
+        (text("; charset=iso-2022-jp", "日本".encode("iso-2022-jp"), "7bit"), "日本"),
+        (text("; charset=shift_jis", "①".encode("cp932")), "①"),
+        (text("; charset=utf-7", b"Gr+APw-", "7bit"), "Grü"),
+        (text("; charset=unicode-escape", rb"\u00fc", "7bit"), r"\u00fc"),
+        (text("; charset=utf-8 (Unicode)", "Grüße".encode()), "Grüße"),
+        (b"\xef\xbb\xbf" + text("; charset=utf-8", "Grüße".encode()), "Grüße"),
+        (text("; format=flowed", b"a\x0cb \nc\n"), "a\x0cb c\n"),
         (HEAD + b"\n" + "Grüße".encode(), "Grüße"),
         (text("", b"Gr=C3=BC=C3=9Fe=\n =ZZ", "quoted-printable"), "Grüße =ZZ"),
         (text("", b"SGVs\n bG8", "base64"), "Hello"),
         (text("; format=flowed", b"a \nb\n> q \n> r\n-- \nMe\n"), "a b\n> q r\n-- \nMe\n"),
         (text("; format=flowed; delsp=yes", "日 \n本\n".encode()), "日本\n"),
         (multipart("mixed", TEXT_PART, TEXT_PART), "Hello\nHello"),
+        (multipart("mixed", b"", PDF), ""),
         (multipart("alternative", TEXT_PART, HTML_PART), "Hello"),
     ],
 )
@@ -119,6 +129,9 @@ def test_text_of_a_file_is_decoded(content: Send, raw: bytes, expected: str) -> 
         (b"=?cp-850?q?=81?=", "ü"),
         (b"=?x-unknown?q?=C3=BC?=", "ü"),
         (b"=?utf-8*de?q?=C3=BC?=", "ü"),
+        (b"=?gb2312?b?6UY=?=", "镕"),
+        (b"Re:=?utf-8?q?=C3=BC?=", "Re:ü"),
+        (b"=?utf-8?q?a b?=", "a b"),
     ],
 )
 def test_subject_of_a_file_is_decoded(content: Send, raw: bytes, expected: str) -> None:
@@ -131,6 +144,11 @@ def test_subject_of_a_file_is_decoded(content: Send, raw: bytes, expected: str) 
         (b'Reply-To: "Help, please" <h@acme.example>', {"reply_to_name": "Help, please"}),
         (b"Reply-To: =?utf-8?q?J=C3=B6rg?= <h@acme.example>", {"reply_to_name": "Jörg"}),
         (b'Reply-To: "=?utf-8?q?J=C3=B6rg?=" <h@acme.example>', {"reply_to_name": "Jörg"}),
+        (b"Reply-To: h@acme.example (Help Desk)", {"reply_to_name": "Help Desk"}),
+        (b"Reply-To: h@acme.example (=?utf-8?q?J=C3=B6rg?=)", {"reply_to_name": "Jörg"}),
+        (b"Reply-To: Help (Europe) <h@acme.example>", {"reply_to_name": "Help (Europe)"}),
+        (b'Reply-To: "Help (Europe)" <h@acme.example>', {"reply_to_name": "Help (Europe)"}),
+        ("Reply-To: Jörg <h@acme.example>".encode(), {"reply_to_name": "Jörg"}),
         (b"Cc:\nBcc: undisclosed-recipients:;", {}),
         (b"Sender: Sales@ACME.example", {}),
         (b"In-Reply-To: <1@x.example>", {"in_reply_to": "<1@x.example>"}),
@@ -140,6 +158,13 @@ def test_subject_of_a_file_is_decoded(content: Send, raw: bytes, expected: str) 
 def test_field_of_a_file_is_sent(content: Send, field: bytes, expected: dict[str, Any]) -> None:
     found = content(HEAD + field + b"\n\nHello")
     assert found | expected == found
+
+
+@pytest.mark.parametrize("cid", ["cid:logo@acme", "CID:logo%40acme", "cid:logo&#64;acme"])
+def test_picture_that_the_html_shows_keeps_its_id(content: Send, cid: str) -> None:
+    html = f"Content-Type: text/html\n\n<p style='background:url({cid})'>".encode()
+    [picture] = content(multipart("related", html, PICTURE))["attachments"]
+    assert picture["content_id"] == "logo@acme"
 
 
 def test_pictures_and_files_of_a_file_are_sent(content: Send) -> None:
@@ -165,11 +190,37 @@ def test_pictures_and_files_of_a_file_are_sent(content: Send) -> None:
         'filename="ü.pdf"'.encode(),
         b"filename*=utf-8''%C3%BC.pdf",
         b"filename*0*=utf-8''%C3%BC;\n filename*1=.pdf",
+        b"filename*=windows-1252''%FC.pdf",
+        b"filename=u.pdf; filename*=utf-8''%C3%BC.pdf",
+        b"filename=u.pdf; filename*0*=utf-8''%C3%BC; filename*1*=.pdf",
+        b'filename="=?utf-8?q?=C3=BC?= =?utf-8?q?=2Epdf?="',
+        b'filename="=?utf8mb4?q?=C3=BC=2Epdf?="; size=5;',
     ],
 )
 def test_name_of_a_file_in_any_form_is_read(content: Send, name: bytes) -> None:
     found = content(multipart("mixed", TEXT_PART, PDF.replace(b"filename=a.pdf", name)))
     assert found["attachments"][0]["filename"] == "ü.pdf"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"my offer.pdf",
+        b"it's.pdf",
+        b'"\xfc.pdf"',
+        b"a.pdf; filename*=utf-8''%FC",
+        b"a; filename*1=b",
+    ],
+)
+def test_name_of_a_file_that_would_be_lost_is_refused(content: Send, name: bytes) -> None:
+    with fault_shown(HEADER_REFUSED, name="Content-Disposition", reason=..., remedy=...):
+        content(multipart("mixed", TEXT_PART, PDF.replace(b"a.pdf", name)))
+
+
+def test_path_of_a_file_keeps_its_backslashes(content: Send) -> None:
+    part = PDF.replace(b"a.pdf", rb'"C:\Offers\a \"b\".pdf"')
+    found = content(multipart("mixed", TEXT_PART, part))
+    assert found["attachments"][0]["filename"] == r'C:\Offers\a "b".pdf'
 
 
 @pytest.mark.parametrize(
@@ -189,6 +240,13 @@ def test_name_of_a_file_in_any_form_is_read(content: Send, name: bytes) -> None:
         ("Subject", HEAD.replace(b"Hi", b"\xfc")),
         ("Subject", HEAD.replace(b"Hi", b"=?utf-8?q?=FF?=")),
         ("Subject", HEAD.replace(b"Hi", b"=?utf-8?b?!!?= offer")),
+        ("To", HEAD.replace(b"bob@rcpt.example", b"Friends: bob@rcpt.example;")),
+        ("To", HEAD.replace(b"bob@rcpt.example", b"bob@rcpt.example (a (b))")),
+        ("To", HEAD.replace(b"bob@rcpt.example", b'"Bob <bob@rcpt.example>')),
+        ("Subject", HEAD.replace(b"Hi", b"=?utf-7?q?+2AA-?=")),
+        ("Content-Type", text(" charset=utf-8", b"Hello")),
+        ("Content-Type", HEAD + b"Content-Type: text/html\nContent-Type: text/plain"),
+        ("Content-Type", HEAD + b"Content-Type: multipart/mixed; boundary=----=_Part\n\n------=_"),
         ("In-Reply-To", HEAD + b"In-Reply-To: your mail of Monday"),
         ("References", HEAD + b"References: <1@x> and others"),
         ("Disposition-Notification-To", HEAD + b"Disposition-Notification-To: sales@acme.example"),
@@ -212,7 +270,7 @@ def test_field_that_cannot_be_sent_is_refused_by_name(
         ("multipart/digest", multipart("digest", PLAIN)),
         ("text/calendar", multipart("alternative", TEXT_PART, CALENDAR)),
         ("text/html", multipart("mixed", HTML_PART, HTML_PART)),
-        ("text/plain", multipart("mixed", TEXT_PART, HTML_PART, TEXT_PART)),
+        ("text/plain", multipart("alternative", TEXT_PART, HTML_PART, TEXT_PART)),
         ("text/plain", text("", b"\xfc")),
         ("text/plain", text("; charset=utf-8", b"\xfc")),
         ("text/plain", text("", b"SGVsbG8=\n-- \na list's footer", "base64")),
@@ -220,10 +278,12 @@ def test_field_that_cannot_be_sent_is_refused_by_name(
         ("text/plain", HEAD + b"this is no field\n\nHello"),
         ("multipart/mixed", multipart("mixed", TEXT_PART)[:-8]),
         ("multipart/mixed", HEAD + b"Content-Type: multipart/mixed\n\nHello"),
-        (
-            "application/pdf '\\ufffd.pdf'",
-            multipart("mixed", TEXT_PART, PDF.replace(b"a.pdf", b'"\xfc.pdf"')),
-        ),
+        ("text/plain", text("; charset=utf-7", b"+2AA-", "7bit")),
+        ("text/plain", multipart("mixed", HTML_PART, TEXT_PART)),
+        ("text/html", multipart("mixed", TEXT_PART, HTML_PART)),
+        ("multipart/mixed", multipart("mixed", TEXT_PART) + b"-- \nour list\n"),
+        ("text/plain", multipart("mixed", b"Content-Type: text/plain\n" + TEXT_PART)),
+        ("text/plain", b"\xef\xbb\xbf" + text("; charset=windows-1252", "Grüße".encode())),
         (
             "image/png",
             multipart("related", HTML_PART, PICTURE.replace(b"ID: <", b"Location: <")),
@@ -235,20 +295,35 @@ def test_part_that_cannot_be_sent_is_refused_by_name(content: Send, name: str, r
         content(raw)
 
 
+def test_file_with_several_mails_is_refused(content: Send) -> None:
+    mail = b"From sales Mon Jan  1 00:00:00 2026\n" + PLAIN + b"\n"
+    assert content(mail + b"From now on\n")["text"] == "Hello\n\nFrom now on\n"
+    with fault_shown(MAIL_REFUSED, reason="it holds several mails (mbox)"):
+        content(mail + mail)
+
+
 def test_file_nested_too_deeply_is_refused(content: Send) -> None:
     levels = (
-        f"Content-Type: multipart/mixed; boundary=B{n}\n\n--B{n}\n".encode() for n in range(2000)
+        f"Content-Type: multipart/mixed; boundary=B{n}\n\n--B{n}\n".encode() for n in range(1100)
     )
-    with fault_shown(UNREADABLE, reason="its parts are nested too deeply"):
+    with fault_shown(MAIL_REFUSED, reason="its parts are nested too deeply"):
         content(HEAD + b"".join(levels))
 
 
 def test_fields_of_mail_programs_are_named(tmp_path: Path) -> None:
     path = tmp_path / "mail.eml"
     part = PDF.replace(b"Content-ID", b"")
+    part = part.replace(b"=a.pdf", b"=a.pdf; size=4")
     raw = multipart("mixed", TEXT_PART, b"Content-Description: A list\n" + part)
+    raw = raw.replace(b"\n\n--B", b"\n\nThis is a message in MIME format.\n--B", 1)
     path.write_bytes(b"Date: today\nX-Mailer: Outlook\n" + raw)
-    assert read(path, {})[1] == {"Date", "X-Mailer", "Content-Description"}
+    assert read(path, {})[1] == {
+        "Date",
+        "X-Mailer",
+        "Content-Description",
+        "size of Content-Disposition",
+        "text before the first part",
+    }
 
 
 def test_recipient_of_an_option_replaces_those_of_the_file(content: Send) -> None:

@@ -15,6 +15,8 @@ from kit.faults import Fault
         (["host/mx1"], "host/mx1"),
         (["host", "mx1"], "host/mx1"),
         (["hosts", "mx1"], "host/mx1"),
+        (["Hosts", "mx1"], "host/mx1"),
+        (["tenants.penguinmails.dev/acme"], "tenant/acme"),
         (["mailbox/sales@acme.example"], "mailbox/sales@acme.example"),
         (["purchase/1001/mx1-2"], "purchase/1001/mx1-2"),
         (["purchase", "1001/mx1-2"], "purchase/1001/mx1-2"),

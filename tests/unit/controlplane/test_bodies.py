@@ -18,10 +18,12 @@ from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
 from controlplane.stops.schemas import StopRequest
+from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
-from sender.schemas import TIME, OutgoingMessage
+from sender.attachments import MOST_CONTENT
+from sender.schemas import MAX_BODY, TIME, OutgoingMessage
 from tests.support.changed_documents import changed
 
 MESSAGE = {
@@ -53,6 +55,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
+    ForgetRequest: {"zones": ["acme.example"]},
 }
 """A valid body of each model except the tenant's, which is tested with its loader."""
 ACROSS_FIELDS = {code.name for code in (*faults.ACROSS_FIELDS, *message_faults.ACROSS_FIELDS)}
@@ -111,6 +114,9 @@ def _file(**fields: object) -> dict[str, object]:
         ("subject", "", "Hi\u2028"),
         ("from_name", None, "Sales\x7f"),
         ("text", "a\r\nb\t", "a\0"),
+        ("text", "x" * MAX_BODY, "x" * (MAX_BODY + 1)),
+        ("html", "x" * MAX_BODY, "x" * (MAX_BODY + 1)),
+        ("attachments", [{"content": "A" * MOST_CONTENT}], [{"content": "A" * (MOST_CONTENT + 4)}]),
         ("html", "<p>", "<p>\0"),
         ("to", f"{'a' * 64}@rcpt.example", f"{'a' * 65}@rcpt.example"),
         ("to", "bob@rcpt.example", "bob@rcpt.example\n"),

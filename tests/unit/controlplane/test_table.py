@@ -41,7 +41,7 @@ def test_condition_types_hold_sums_then_phases_then_flags() -> None:
     types = condition_types([row("a"), row("b", "a", subjects=DOMAIN)])
     assert [t.type for t in types] == [
         "Ready", "Available", "Synced", "A", "B",
-        "Reconciling", "Stalled", "Drifted", "Paused", "Deleting",
+        "Reconciling", "Stalled", "Drifted", "Paused", "SpamListed", "Deleting",
     ]  # fmt: skip
     assert [t.type for t in types if t.flag] == [t.type for t in types[5:]]
 

@@ -23,6 +23,7 @@ STATEMENT = re.compile(
 ELSEWHERE = {
     "composition/embedded.py": "creates the embedded server's databases",
     "controlplane/migrations/__init__.py": "creates roles and the schema",
+    "kit/database.py": "asks which session answers",
     "sender/migrations/env.py": "creates the schema of its versions",
     "tools/servers/postgres.py": "checks whether the server answers",
 }

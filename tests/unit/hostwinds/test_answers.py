@@ -25,10 +25,19 @@ def answer(document: Any, failure: str = "") -> Answer:
     return Answer(text, "add_instance", key=KEY, failure=failure)
 
 
-@pytest.mark.parametrize("steps", [[PAID, ADDED], [{"result": "success"}], [PAID]])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [PAID, ADDED],
+        [{"result": "success"}],
+        [PAID],
+        [{**ADDED, "serviceid": 1001, "ERROR": None, "error": "", "status": "Success"}],
+    ],
+)
 def test_change_is_confirmed_when_every_step_says_success(steps: Any) -> None:
     answer(steps).confirm()
     answer({"success": steps}).confirm()
+    answer(f"\ufeff{json.dumps(steps)}\n").confirm()
 
 
 @pytest.mark.parametrize(
@@ -59,6 +68,11 @@ HALF_DONE: list[tuple[Any, Any]] = [
     ([PAID, {"result": "warning", "message": "Low balance"}], ...),
     ([PAID, "text"], ...),
     ([{**PAID, "error": "Insufficient funds"}], ...),
+    ([{**PAID, "Error": "Insufficient funds"}], ...),
+    ([{**PAID, "warnings": ["Low balance"]}], ...),
+    ([{**PAID, "failed": True}], ...),
+    ([{**PAID, "success": False}], ...),
+    ([{**PAID, "status": "Payment declined"}], ...),
     ({"success": True}, "success: true"),
     ({"success": "true"}, "success: true"),
     ({"success": "false"}, "success: false"),
@@ -116,6 +130,11 @@ def test_what_was_said_has_no_secret_and_no_markup(document: Any) -> None:
     assert "<" not in said
 
 
+def test_what_was_said_can_be_written_as_text() -> None:
+    said = answer('[{"result": "error", "message": "Payment \\ud83d declined"}]').said
+    assert said.encode() == b"Payment ? declined"
+
+
 def test_long_page_is_cut() -> None:
     assert len(answer("<p>" + "word " * 1000).said) <= 300
 
@@ -153,6 +172,8 @@ NO_LISTING: list[tuple[Any, Code]] = [
     ('"text"', UNCLEAR),
     ({}, UNCLEAR),
     ({"success": {}}, UNCLEAR),
+    ({"success": {"error": "Not authorized to use this card"}}, UNCLEAR),
+    ([{"result": "pending", "message": "Not authorized to use this card"}], UNCLEAR),
     ({"success": False}, UNCLEAR),
     ({"success": True}, UNCLEAR),
     ({"success": [], "error": "busy"}, UNCLEAR),
@@ -169,6 +190,42 @@ def test_unexpected_listing_is_not_an_empty_account(document: Any, code: Code) -
     for read in (Answer.rows, Answer.found):
         with fault_shown(code, **any_values(code)):
             read(answer(document), "serviceid")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        ["default", "48213 mail"],
+        {"success": [{"name": "default"}, {"name": "48213 mail"}]},
+        {"success": {"7": "default", "9": "48213 mail"}},
+        {"a1": {"name": "default"}, "a2": {"name": "48213 mail"}},
+    ],
+)
+def test_names_are_read_from_each_form(document: Any) -> None:
+    assert answer(document).names() == ["default", "48213 mail"]
+
+
+@pytest.mark.parametrize("document", [{"error": "busy"}, {"success": {"message": "busy"}}, [], {}])
+def test_no_names_are_no_empty_list(document: Any) -> None:
+    with fault_shown(UNCLEAR, action="add_instance", reason=...):
+        answer(document).names()
+
+
+def test_instance_of_another_person_is_read_whatever_its_fields_are_like() -> None:
+    instance = Instance.model_validate(
+        {
+            "serviceid": "7",
+            "srvrname": 12345,
+            "userid": 9,
+            "cpu": "4 cores",
+            "ram": "8 GB",
+            "disk": 0.5,
+            "location_id": "sea-1",
+            "ips": {"1": "198.18.1.7", "3": "2001:db8::7"},
+        }
+    )
+    assert (instance.name, instance.account, instance.ram) == ("12345", "9", 0)
+    assert instance.addresses == ("198.18.1.7",)
 
 
 def test_new_instance_with_empty_fields_is_read() -> None:

@@ -37,6 +37,19 @@ def test_write_gives_content_and_mode_with_any_umask(path: Path, mode: int) -> N
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o022, 0o077])
+def test_what_is_made_is_open_to_no_other_writer_with_any_umask(path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        files.protect_new()
+        path.mkdir()
+        (path / "file").touch()
+    finally:
+        os.umask(before)
+    assert mode_of(path) == 0o777 & ~(mask | 0o022)
+    assert mode_of(path / "file") == 0o666 & ~(mask | 0o022)
+
+
 @pytest.mark.parametrize("point", ["fsync", "fchmod", "replace"])
 def test_write_interrupted_leaves_the_old_file(
     path: Path, monkeypatch: pytest.MonkeyPatch, point: str

@@ -10,7 +10,7 @@ import pytest
 
 from lab.faults import FAILED
 from lab.hostwinds.account import HostwindsAccount
-from lab.hostwinds.agenda import ProviderError
+from lab.hostwinds.errors import ProviderError
 from lab.portal import PortalOperator
 
 SERVICE = 721334
@@ -33,7 +33,7 @@ class Provider:
         self._errors = list(errors)
         self.sold = threading.Event()
 
-    def server(self, _: None, __: int) -> SimpleNamespace:
+    def owned(self, _: int) -> SimpleNamespace:
         return SimpleNamespace(further=[])
 
     def attach(self, _: int) -> str:
@@ -76,7 +76,7 @@ def test_request_that_is_served_while_they_are_counted_is_not_bought_for() -> No
             return {"198.18.1.11"}
 
     class Two(Provider):
-        def server(self, _: None, __: int) -> SimpleNamespace:
+        def owned(self, _: int) -> SimpleNamespace:
             return SimpleNamespace(further=["198.18.1.11", "198.18.1.12"])
 
     journal = Served()

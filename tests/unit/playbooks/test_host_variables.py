@@ -54,7 +54,7 @@ def test_lone_address_sends_and_passes_its_domains_to_the_inbound_instance(
     ]
 
     assert instance["ip"] == "198.18.1.10"
-    assert instance["local_domains"] == ["acme.example", "b.acme.example"]
+    assert instance["local_domains"] == ["acme.example", "b.acme.example", "mx1.acme.example"]
 
 
 def test_mail_is_accepted_only_for_domains_of_this_host(

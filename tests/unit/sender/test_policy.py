@@ -106,6 +106,25 @@ def test_message_with_one_obstacle_gets_its_verdict(
     assert (decision.verdict, decision.reason) == (verdict, reason)
 
 
+@pytest.mark.parametrize(
+    ("started", "first_day"),
+    [
+        (NOW.date(), NOW.date()),
+        (None, ENTRY.warmup_started),
+        (date(2026, 10, 1), date(2026, 11, 1)),
+    ],
+)
+def test_address_that_is_newer_than_the_tenant_has_a_warmup_of_its_own(
+    started: date | None, first_day: date
+) -> None:
+    new = ENTRY.model_copy(update={"addresses": (address(9, warmup_started=started),)})
+    decision = decided(replace(SNAPSHOT, entry=new))
+    assert decision.route is not None
+    assert decision.route.address_cap == ADDRESS[ENTRY.warmup].cap(
+        (NOW.date() - first_day).days + 1
+    )
+
+
 @pytest.mark.parametrize("removed", ["domains", "mailboxes"])
 def test_message_accepted_under_a_document_that_is_not_published_yet_waits(removed: str) -> None:
     snapshot = replace(SNAPSHOT, entry=ENTRY.model_copy(update={removed: ()}))

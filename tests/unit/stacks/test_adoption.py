@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from blueprint.document import Record
 from stacks.adoption import adoptions
-from stacks.faults import ALIAS_IN_THE_WAY, DELEGATED_AWAY, EMAIL_ROUTING, FOREIGN_RECORD
+from stacks.faults import (
+    ALIAS_IN_THE_WAY,
+    DELEGATED_AWAY,
+    EMAIL_ROUTING,
+    FOREIGN_RECORD,
+    RECORD_QUOTA,
+)
 from stacks.zones import Zone
 from tests.support.faults import fault_shown
 
@@ -72,12 +79,15 @@ def below(other: dict[str, Any]) -> tuple[Record, dict[str, Any]]:
     ("desired", "other"),
     [
         (record(), live(content='"v=spf1 include:other.example -all"')),
+        (record(), live(content='"V=SPF1" " -all"')),
+        (record(content="v=DMARC1; p=none"), live(content="v=DMARC1;p=reject")),
         (record(content="x-one"), live(content='"x-" "one"')),
         (MX, live("MX", "mail.other.example")),
         (MX, live("MX", "mail.other.example", meta={"email_routing": True})),
         (record("CNAME", "x.example"), live("A", "192.0.2.1")),
         (record("A", "192.0.2.1"), ALIAS),
         (record("A", "192.0.2.1"), live("A", "192.0.2.2")),
+        (record("A", "192.0.2.1"), live("AAAA", "2001:db8::1")),
         (record(), live(content="v=spf1 -all", comment="pm:k3f9b:acme:acme.example/TXT")),
     ],
 )
@@ -91,12 +101,52 @@ def test_foreign_record_in_the_way_is_named_without_its_content(
     assert ("remove" in caught.value.remedy) == (desired.type in ("MX", "TXT"))
 
 
-def test_alias_that_hides_mail_below_the_apex_is_kept_by_its_remedy() -> None:
+def test_alias_of_a_website_is_kept_by_its_remedy() -> None:
     desired, alias = below(ALIAS)
-    shown = {"record": "CNAME shop.acme.example", "key": desired.key}
+    desired = desired.model_copy(update={"domain": desired.name})
+    shown = {"record": "CNAME shop.acme.example", "key": desired.key, "remedy": ...}
     with fault_shown(ALIAS_IN_THE_WAY, **shown) as caught:
         adopt(desired, alias)
     assert not re.search("delete|remove", caught.value.remedy)
+
+
+def test_selector_has_one_key_however_the_other_begins() -> None:
+    name = "pm202611._domainkey.acme.example"
+    desired = record(content="v=DKIM1; p=a").model_copy(update={"name": name})
+    with fault_shown(FOREIGN_RECORD, record=f"TXT {name}", key=desired.key, remedy=...):
+        adopt(desired, {**live(content="k=rsa; p=b"), "name": name})
+
+
+@pytest.mark.parametrize("name", ["_dmarc", "pm202611._domainkey", "b"])
+def test_alias_to_another_service_is_told_how_to_keep_it(name: str) -> None:
+    """A proxy or addresses would be of no use: what the other service publishes is asked for."""
+    name = f"{name}.acme.example"
+    desired = record().model_copy(update={"name": name, "domain": "acme.example"})
+    with fault_shown(ALIAS_IN_THE_WAY, record=f"CNAME {name}", key=..., remedy=...) as caught:
+        adopt(desired, {**ALIAS, "name": name})
+    assert "`dns: manual` for acme.example" in caught.value.remedy
+    assert "proxy" not in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "other",
+    [live("MX", "mx.other.example"), live("TXT", "v=spf1 include:other.example -all")],
+)
+def test_record_of_the_owners_other_mail_is_told_how_to_keep_it(other: dict[str, Any]) -> None:
+    desired = record(other["type"]).model_copy(update={"domain": "acme.example"})
+    with fault_shown(FOREIGN_RECORD, record=..., key=..., remedy=...) as caught:
+        adopt(desired, other)
+    assert "to keep it, set `dns: manual` for acme.example" in caught.value.remedy
+
+
+def test_zone_without_room_for_what_is_missing_is_told_before_anything_is_written() -> None:
+    full = replace(ACME, quota=2)
+    others = [live("A", "192.0.2.1"), live("AAAA", "2001:db8::1")]
+    marked = live(comment=record().comment)
+    assert adoptions(full, [record()], set(), lambda _: others[:1]) == {}
+    assert adoptions(full, [record()], set(), lambda _: [*others, marked][1:]) != {}
+    with fault_shown(RECORD_QUOTA, reason="acme.example has 2 of 2 records, and 1 more are needed"):
+        adoptions(full, [record()], set(), lambda _: others)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +196,7 @@ def test_name_that_is_delegated_away_is_told_before_it_is_written(cut: str) -> N
     "other",
     [
         live(content="some-verification=1"),
+        live(content="v=spf10 -all"),
         live("MX", "mail.other.example"),
         live("MX", "route1.mx.cloudflare.net", **LOCKED),
         live("A", "192.0.2.1", proxied=True),

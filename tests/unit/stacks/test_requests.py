@@ -19,23 +19,28 @@ from kit.faults import Code, Fault
 from stacks.faults import (
     BAD_BLUEPRINT,
     CLOUDFLARE_ERROR,
+    CLOUDFLARE_GONE,
     CLOUDFLARE_RATE_LIMITED,
     CLOUDFLARE_UNAUTHORIZED,
     CLOUDFLARE_UNREACHABLE,
+    CONFIGURED_PROVIDER,
     CONTROL_PLANE_REFUSED,
     CONTROL_PLANE_UNREACHABLE,
     NO_INSTALLATION,
     NO_SOURCE,
+    RECORD_QUOTA,
+    RECORD_REFUSED,
     STATE_UNREACHABLE,
     WRONG_TENANT,
     ZONE_AMBIGUOUS,
     ZONE_NOT_FOUND,
+    ZONE_NOT_FULL,
 )
-from stacks.program import run
-from stacks.source import PROJECT, blueprint_of
+from stacks.program import declare, run
+from stacks.source import PROJECT, blueprint_of, refuse_configured_provider
 from stacks.state import StackState
-from stacks.zones import Zone, find_zone, list_records
-from tests.support.faults import assert_shows, fault_shown
+from stacks.zones import create_record, find_zone, list_records
+from tests.support.faults import any_values, assert_shows, fault_shown
 from tests.support.installation import PLATFORM
 from tests.support.tenants import rendered, tenant
 
@@ -87,12 +92,14 @@ class Config:
     def get(self, key: str) -> str | None:
         return self._values.get(key)
 
+    get_secret = get
+
 
 def shown_by_hand(**values: str) -> str:
     """Return what `pulumi up` shows of a source that gives no blueprint."""
     config: Any = Config(**values)
     with pytest.raises(pulumi.RunError) as caught:
-        run(lambda: blueprint_of(config, "acme"))
+        run(lambda: declare(blueprint_of(config, "acme")))
     return str(caught.value)
 
 
@@ -113,7 +120,7 @@ def page(*entries: object, pages: int = 1, success: object = True) -> bytes:
     return answered("200 OK", {"success": success, "result": list(entries), "result_info": info})
 
 
-ZONE = {"id": "z1", "name": "acme.example"}
+ZONE = {"id": "z1", "name": "acme.example", "type": "full"}
 PENDING = {**ZONE, "status": "pending"}
 OTHER_HOST = "Location: http://127.0.0.1:9/\r\n"
 
@@ -128,6 +135,7 @@ OTHER_HOST = "Location: http://127.0.0.1:9/\r\n"
         (page(success="true"), CLOUDFLARE_ERROR, {"answer": "HTTP 200", "path": ...}),
         (page("z1"), CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
         (page({"id": "z1"}), CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
+        (page({**ZONE, "type": None}), CLOUDFLARE_ERROR, {"answer": "no list", "path": ...}),
         (
             answered("200 OK", {"success": True, "result": []}),
             CLOUDFLARE_ERROR,
@@ -145,6 +153,7 @@ OTHER_HOST = "Location: http://127.0.0.1:9/\r\n"
         (answered("500 Oops"), CLOUDFLARE_ERROR, {"answer": "HTTP 500", "path": ...}),
         (answered("403 Forbidden"), CLOUDFLARE_UNAUTHORIZED, {"status": 403, "path": ...}),
         (answered("429 Too Many"), CLOUDFLARE_RATE_LIMITED, {}),
+        (refused("404 Not Found", 1001), CLOUDFLARE_GONE, {"path": ...}),
         (page(), ZONE_NOT_FOUND, {"zone": "acme.example"}),
         (page({**ZONE, "name": "www.acme.example"}), ZONE_NOT_FOUND, {"zone": "acme.example"}),
     ],
@@ -166,6 +175,39 @@ def test_unexpected_answer_of_cloudflare_is_not_an_empty_list(
             list_records("z1")
 
 
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (refused("400 Bad", 9021), RECORD_REFUSED),
+        (refused("200 OK", 81045), RECORD_QUOTA),
+        (refused("403 Forbidden", 10000), CLOUDFLARE_UNAUTHORIZED),
+        (answered("200 OK", {"success": True, "result": {}}), CLOUDFLARE_ERROR),
+    ],
+)
+def test_record_that_the_zone_does_not_list_was_refused(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch, answer: bytes, code: Code
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(answer, page()))
+    with fault_shown(code, **any_values(code)):
+        create_record("z1", {"comment": "ours", "type": "TXT"})
+
+
+def test_zone_that_cloudflare_does_not_serve_is_not_written(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("partial", "secondary"):
+        other = page({**ZONE, "type": kind, "status": "active"})
+        monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(other))
+        with fault_shown(ZONE_NOT_FULL, zone="acme.example", type=kind):
+            find_zone("acme.example")
+    around = page({**ZONE, "name": "acme.example"})
+    monkeypatch.setenv(
+        "CLOUDFLARE_BASE_URL",
+        answering(page({**ZONE, "name": "go.acme.example", "type": "partial"}), around),
+    )
+    assert find_zone("go.acme.example").name == "acme.example"
+
+
 def test_zone_of_two_accounts_that_none_serves_is_not_guessed(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,14 +221,14 @@ def test_look_up_that_failed_once_is_tried_again(
 ) -> None:
     for failure in (answered("500 Oops"), CUT_OFF):
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(failure, page(ZONE)))
-        assert find_zone("acme.example") == Zone("z1", "acme.example")
+        assert find_zone("acme.example").id == "z1"
 
 
 def test_list_ends_with_its_last_page_whatever_their_size(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("a.example", "b.example", "c.example")
-    pages = [page({"id": name, "name": name}, pages=3) for name in names]
+    pages = [page({**ZONE, "name": name}, pages=3) for name in names]
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(*pages))
     assert [record["name"] for record in list_records("z1")] == list(names)
 
@@ -194,13 +236,14 @@ def test_list_ends_with_its_last_page_whatever_their_size(
 def test_zone_of_an_idn_is_found_by_its_name_in_unicode(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = page({"id": "z1", "name": "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example"})
+    found = page({**ZONE, "name": "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example"})
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", answering(found))
     assert find_zone("xn--bcher-kva.example").id == "z1"
 
 
 def test_state_that_cannot_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    for url in ("", "s3://bucket", "postgres://127.0.0.1:9/none"):
+    unreachable = "postgres://127.0.0.1:9/none"
+    for url in ("", "s3://bucket", unreachable, f"{unreachable}?no_such_option=1"):
         monkeypatch.setenv("PULUMI_BACKEND_URL", url)
         with fault_shown(STATE_UNREACHABLE, reason=...):
             StackState.of("acme")
@@ -208,6 +251,14 @@ def test_state_that_cannot_be_read_is_shown(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_stack_without_a_source_is_shown() -> None:
     assert_shows(shown_by_hand(), NO_SOURCE)
+
+
+@pytest.mark.parametrize("key", ["baseUrl", "apiToken", "apiKey", "email"])
+def test_provider_that_the_stack_configures_is_refused(key: str) -> None:
+    config: Any = Config(**{key: "x"})
+    refuse_configured_provider(Config(account="x"))  # type: ignore[arg-type]  # stands for Pulumi's
+    with fault_shown(CONFIGURED_PROVIDER, key=f"cloudflare:{key}"):
+        refuse_configured_provider(config)
 
 
 def test_blueprint_of_another_tenant_is_shown(tmp_path: Path) -> None:

@@ -154,15 +154,31 @@ def test_set_ups_of_one_directory_run_one_after_the_other(tmp_path: Path) -> Non
     assert second.is_set()
 
 
+LOCK = """one==1 \\
+    --hash=sha256:1
+setuptools==1 \\
+    --hash=sha256:a \\
+    --hash=sha256:b
+zeta==1 \\
+    --hash=sha256:1
+"""
+
+
 class Commands:
     """Replaces the commands that create an environment; the call number `fails` fails."""
 
     def __init__(self, fails: int = 0) -> None:
         self.calls = 0
+        self.commands: list[list[str]] = []
+        self.files: list[str] = []
+        """Contents of the lists of requirements."""
         self._fails = fails
 
     def __call__(self, command: list[str], *_: object) -> None:
         self.calls += 1
+        self.commands.append(command)
+        if "-r" in command:
+            self.files.append(Path(command[command.index("-r") + 1]).read_text())
         if "venv" in command:
             Path(command[-1]).mkdir(exist_ok=True)
         if self.calls == self._fails:
@@ -172,7 +188,7 @@ class Commands:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
-    (tmp_path / "requirements" / "lock.txt").write_text("one==1\n")
+    (tmp_path / "requirements" / "lock.txt").write_text(LOCK)
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     return tmp_path
 
@@ -184,6 +200,28 @@ def test_environment_whose_creation_was_interrupted_is_made_again(checkout: Path
     assert environment.is_stale()
     environment.make()
     assert not environment.is_stale()
+
+
+def test_nothing_is_fetched_without_a_hash(checkout: Path) -> None:
+    """Neither a package, nor what the build of one needs."""
+    commands = Commands()
+    environment = Environment(checkout, commands)
+    environment.make()
+    environment.install_project()
+    tool, locked, project = (command for command in commands.commands if "install" in command)
+    assert {"--require-hashes", "--only-binary=:all:"} <= set(tool)
+    assert {"--require-hashes", "--no-build-isolation"} <= set(locked)
+    assert {"--no-deps", "--no-build-isolation"} <= set(project)
+    assert commands.files == [
+        "setuptools==1 \\\n    --hash=sha256:a \\\n    --hash=sha256:b\n",
+        LOCK,
+    ]
+
+
+def test_lock_without_what_builds_packages_is_refused(checkout: Path) -> None:
+    (checkout / "requirements" / "lock.txt").write_text("one==1\n")
+    with pytest.raises(bootstrap.SetupError, match="does not list setuptools"):
+        Environment(checkout, Commands()).make()
 
 
 def test_environment_whose_lock_changed_is_stale(checkout: Path) -> None:

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Tries whether mail leaves from each address: an SMTP dialogue with the echo MX, without mail.
 
-Prints a report as JSON and keeps it for the next look. With `--last` the kept one is printed,
-unless it is older than an hour and a half or of another configuration.
+Prints a report as JSON and keeps it for the next look. With `--last SECONDS` the kept one is
+printed, unless it is older than that, or than an hour and a half, or of another configuration.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,46 +22,49 @@ from typing import Any
 TIMEOUT = 10.0
 """Seconds for the connection and for each answer."""
 TRIES = 2
+"""Dialogues with the only address of the echo MX."""
+MOST_TARGETS = 3
+"""Dialogues where it has several, one with each."""
 CONCURRENT_DIALOGUES = 32
 MAX_AGE = 5400
 """Seconds for which a report is as good as a new one; the timer makes one every hour."""
 
 
-def dialogue(mx: str, port: int, ip: str, helo: str) -> dict[str, Any]:
+def dialogue(target: str, config: dict[str, Any], address: dict[str, str]) -> dict[str, Any]:
     """Talk to the echo MX from one address, up to RCPT (RFC 5321 3.3).
 
-    `stage` of the result is where it ended: `lookup`, `bind`, `connect`, `tls`, `dialogue`, or
-    `done` when the server gave its last answer, whatever this is.
+    `stage` of the result is where it ended: `bind`, `connect`, `tls`, `dialogue`, or `done` when
+    RCPT was answered, whatever the answer is.
     """
-    stage = "lookup"
+    ip, port = address["ip"], config["port"]
+    stage = "bind"
     try:
-        # The address of an A record, since the address to bind is IPv4.
-        target = socket.getaddrinfo(mx, port, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
-        stage = "bind"
         with socket.socket() as bound:
             bound.bind((ip, 0))
         stage = "connect"
-        client = smtplib.SMTP(str(target), port, helo, TIMEOUT, source_address=(ip, 0))
+        client = smtplib.SMTP(target, port, address["helo"], TIMEOUT, source_address=(ip, 0))
         stage = "dialogue"
-        reply = client.ehlo()
+        _require_yes(client.ehlo())
         if client.has_extn("starttls"):
             stage = "tls"
             started = client.starttls(context=_any_certificate())
             stage = "dialogue"
-            if not _is_positive(started):
-                raise smtplib.SMTPResponseException(*started)
+            _require_yes(started)
             client.ehlo()
         tls = client.sock.version() if isinstance(client.sock, ssl.SSLSocket) else None
-        if _is_positive(reply):
-            reply = client.mail("")
-        if _is_positive(reply):
-            reply = client.rcpt(f"echo@{mx}")
+        _require_yes(client.mail(""))
+        reply = client.rcpt(f"echo@{config['mx']}")
         client.close()  # the answers that count have arrived
-    except smtplib.SMTPConnectError as error:  # a greeting other than 220, which is an answer
-        return {"stage": "done", "reply": _reason(error), "tls": None}
+    except smtplib.SMTPConnectError as error:  # a greeting other than 220
+        return {"stage": "dialogue", "reason": _reason(error)}
     except (OSError, smtplib.SMTPException, ValueError) as error:
         return {"stage": stage, "reason": _reason(error)}
     return {"stage": "done", "reply": _text(*reply), "tls": tls}
+
+
+def _require_yes(reply: tuple[int, bytes]) -> None:
+    if not 200 <= reply[0] < 300:
+        raise smtplib.SMTPResponseException(*reply)
 
 
 def _reason(error: Exception) -> str:
@@ -75,10 +79,6 @@ def _text(code: int, text: bytes) -> str:
     return " ".join(f"{code} {text.decode('ascii', 'replace')}".split())[:500]
 
 
-def _is_positive(reply: tuple[int, bytes]) -> bool:
-    return 200 <= reply[0] < 300
-
-
 def _any_certificate() -> ssl.SSLContext:
     """Encryption as Postfix has it by default: without a check of who the server is."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -87,26 +87,43 @@ def _any_certificate() -> ssl.SSLContext:
     return context
 
 
-def report(config: dict[str, Any]) -> dict[str, Any]:
-    """Make a dialogue for each address, and a second one where the first failed."""
+def addresses_of(name: str) -> list[str]:
+    """Return the IPv4 addresses of a name, each once."""
+    found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def report(
+    config: dict[str, Any],
+    look_up: Callable[[str], list[str]] = addresses_of,
+    talk: Callable[..., dict[str, Any]] = dialogue,
+) -> dict[str, Any]:
+    """Make a dialogue for each address, and another one where it failed."""
+    addresses = config["addresses"]
 
     def work(address: dict[str, str]) -> dict[str, Any]:
-        for _ in range(TRIES):
-            result = dialogue(config["mx"], config["port"], address["ip"], address["helo"])
+        for target in targets:
+            result = talk(target, config, address)
             if result["stage"] == "done":
                 break
         return {**address, **result}
 
-    with ThreadPoolExecutor(CONCURRENT_DIALOGUES) as pool:
-        results = list(pool.map(work, config["addresses"]))
+    try:
+        found = look_up(config["mx"]) if addresses else []
+        targets = found[:MOST_TARGETS] if len(found) > 1 else found * TRIES
+        with ThreadPoolExecutor(CONCURRENT_DIALOGUES) as pool:
+            results = list(pool.map(work, addresses))
+    except (OSError, ValueError) as error:
+        failed = {"stage": "lookup", "reason": _reason(error)}
+        results = [{**address, **failed} for address in addresses]
     return {"config": config, "at": int(time.time()), "kept": False, "results": results}
 
 
-def last(path: Path, config: dict[str, Any]) -> dict[str, Any] | None:
+def last(path: Path, config: dict[str, Any], max_age: int) -> dict[str, Any] | None:
     """Return the kept report while it is of this configuration and young enough."""
     try:
         kept = json.loads(path.read_text())
-        is_valid = kept["config"] == config and 0 <= time.time() - kept["at"] < MAX_AGE
+        is_valid = kept["config"] == config and 0 <= time.time() - kept["at"] < max_age
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return {**kept, "kept": True} if is_valid else None
@@ -122,12 +139,12 @@ def keep(path: Path, made: dict[str, Any]) -> None:
 def main() -> None:
     """Print the kept report or a new one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--last", action="store_true", help="print the kept report if it holds")
+    parser.add_argument("--last", type=int, metavar="SECONDS", help="print a kept report so young")
     parser.add_argument("--config", type=Path, default=Path("/etc/penguin/outbound.json"))
     parser.add_argument("--kept", type=Path, default=Path("/var/lib/penguin/outbound.json"))
     arguments = parser.parse_args()
     config = json.loads(arguments.config.read_text())
-    made = last(arguments.kept, config) if arguments.last else None
+    made = last(arguments.kept, config, min(arguments.last or 0, MAX_AGE))
     if made is None:
         made = report(config)
         print(json.dumps(made), flush=True)  # first, as a full disk keeps nothing

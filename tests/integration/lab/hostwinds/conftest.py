@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx2
 import pytest
 
-from lab.emulator_server import serve
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
 from lab.memory import MemoryMachines, MemoryNameserver
+from tests.support.emulator import Emulator
+from tests.support.families import dual_stack
+from tests.support.plain_http import plain_client
 
 KEY = "the-key"
 Api = Callable[..., Any]
@@ -52,21 +53,30 @@ def hostwinds_account(
 
 
 @pytest.fixture
-def base(hostwinds_account: HostwindsAccount) -> Iterator[str]:
-    server = serve(create_app(hostwinds_account))
-    yield server.url
-    server.stop()
+def base(emulator: Emulator, hostwinds_account: HostwindsAccount) -> str:
+    emulator.app = create_app(hostwinds_account)
+    return emulator.url
 
 
 @pytest.fixture
-def api(base: str) -> Api:
+def both_families(hostwinds_account: HostwindsAccount) -> Iterator[int]:
+    """The port of an API that listens on both families of loopback."""
+    with dual_stack(create_app(hostwinds_account)) as port:
+        yield port
+
+
+@pytest.fixture
+def api(base: str) -> Iterator[Api]:
+    http = plain_client(base)
+
     def call(action: str, **parameters: Any) -> Any:
         form = {"action": action, "API": KEY, **parameters}
-        answer = httpx2.post(f"{base}/cloud/api.php", data=form)
+        answer = http.post("/cloud/api.php", data=form)
         assert answer.status_code == 200
         return answer.json()
 
-    return call
+    yield call
+    http.close()
 
 
 def order(api: Api, **more: Any) -> Any:

@@ -65,6 +65,11 @@ def instance(api: Api) -> Any:
     return api("get_instance", serviceid=1001)["success"]
 
 
+def instance_of(api: Api) -> Any:
+    """Return the server that was ordered last."""
+    return api("get_instances")["success"][-1]
+
+
 @pytest.fixture
 def server(api: Api, hostwinds_account: HostwindsAccount) -> None:
     """The server 1001 with a secondary address, booted."""
@@ -208,6 +213,73 @@ def test_changes_that_take_time_are_answered_before_they_are_seen(
     clock.now = 180
     assert api("get_instances")["success"] == []
     assert machines.addresses == {}
+
+
+def test_change_of_a_server_that_ended_meanwhile_does_nothing(
+    api: Api,
+    hostwinds_account: HostwindsAccount,
+    machines: MemoryMachines,
+    nameserver: MemoryNameserver,
+    server: None,
+    clock: Clock,
+) -> None:
+    moments = ("lands_after", "pointer_after", "attached_after", "move_after", "move_usable_after")
+    hostwinds_account.switchboard.change(dict.fromkeys(moments, 60))
+    api("set_rdns", serviceid=1001, ip=MAIN, rdns="mx1.acme.example")
+    api("set_main_ip", serviceid=1001, ip=SECONDARY)
+    api("delete_ip", serviceid=1001, ip=SECONDARY)
+    api("recreate", serviceid=1001)
+    api("regenerate_networking", serviceid=1001)
+    api("terminate", serviceid=1001)
+    api("change_main_ip", serviceid=1001)
+    hostwinds_account.attach(1001)
+    hostwinds_account.end(1001)
+    clock.now = 120
+    assert api("get_instances")["success"] == []
+    assert (machines.addresses, machines.rules) == ({}, {})
+    assert all(name.startswith("hwsrv-") for name in nameserver.pointers.values())
+    sold = [order(api) and instance_of(api)["main_ip"] for _ in range(3)]
+    assert sorted(sold) == [MAIN, SECONDARY, SPARE]
+
+
+def test_change_that_was_accepted_lands_although_the_key_is_rotated(
+    api: Api, hostwinds_account: HostwindsAccount, base: str, server: None, clock: Clock
+) -> None:
+    hostwinds_account.settings.lands_after = 60
+    api("terminate", serviceid=1001)
+    hostwinds_account.settings.key = "rotated"
+    portal = httpx2.post(f"{base}/_lab/portal/change", json={"serviceid": 1001, "name": "renamed"})
+    assert portal.status_code == 200
+    clock.now = 60
+    api("get_locations")
+    assert list(hostwinds_account.all_servers()) == []
+
+
+def test_password_that_was_changed_is_in_force_after_the_next_boot(
+    api: Api, machines: MemoryMachines, server: None
+) -> None:
+    for actions in (["reboot"], ["shutdown", "boot"]):
+        password = "-".join(actions)
+        api("change_password", serviceid=1001, password=password)
+        assert machines.passwords[1001] != password
+        for action in actions:
+            api(action, serviceid=1001)
+        assert instance(api)["password"] == machines.passwords[1001] == password
+
+
+def test_state_is_one_of_openstacks_words(
+    api: Api, base: str, hostwinds_account: HostwindsAccount, server: None
+) -> None:
+    assert instance(api)["vm_state"] == "active"
+    api("shutdown", serviceid=1001)
+    assert (instance(api)["status"], instance(api)["vm_state"]) == ("SHUTOFF", "stopped")
+    httpx2.post(f"{base}/_lab/portal/change", json={"serviceid": 1001, "suspended": True})
+    assert (instance(api)["status"], instance(api)["vm_state"]) == ("suspended", "suspended")
+    hostwinds_account.settings.active_after = 60
+    order(api)
+    assert api("get_instance", serviceid=1002)["success"]["vm_state"] == "building"
+    [step] = api("get_instance_maintenance", serviceid=1002)
+    assert step["message"] == "Server is being Created!"
 
 
 def test_main_address_moves_and_after_three_times_success_changes_nothing(

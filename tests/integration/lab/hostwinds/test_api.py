@@ -42,6 +42,41 @@ def test_error_is_answered_with_status_200(api: Api) -> None:
     assert refusal(api("get_instance")) == "A valid serviceid is required."
 
 
+@pytest.mark.parametrize(
+    "body", [b"{", b"[1]", b"null", b"\xff", pytest.param(b"[" * 100_000, id="deep")]
+)
+@pytest.mark.parametrize(
+    "kind", ["application/json", "multipart/form-data", "multipart/form-data; boundary=b"]
+)
+def test_body_that_cannot_be_read_has_no_key(base: str, kind: str, body: bytes) -> None:
+    answer = httpx2.post(f"{base}/cloud/api.php", content=body, headers={"content-type": kind})
+    assert answer.status_code == 200
+    assert refusal(answer.json()) == "Not Authorized!"
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "0", "1.5", pytest.param("9" * 5000, id="long"), ""])
+def test_parameter_that_is_no_number_is_ignored_or_refused(
+    api: Api, hostwinds_account: HostwindsAccount, value: str
+) -> None:
+    order(api, qty=value)
+    assert len(hostwinds_account.ledger) == 1
+    assert len(api("get_instance_ids", page=value, limit=value)["success"]) == 1
+    assert api("get_serial", serviceid=1001, draw=value)["success"]["data"] == []
+    assert refusal(api("get_instance", serviceid=value)) == "A valid serviceid is required."
+    assert refusal(order(api, location_id=value)) == "Location Id is invalid."
+
+
+def test_request_over_ipv6_is_not_authorized(
+    hostwinds_account: HostwindsAccount, both_families: int
+) -> None:
+    for host in ("127.0.0.1", "[::1]"):
+        call = {"action": "get_instances", "API": KEY}
+        answer = httpx2.post(f"http://{host}:{both_families}/cloud/api.php", data=call).json()
+        assert ("success" in answer) is (host == "127.0.0.1")
+    assert refusal(answer) == "Not Authorized!"
+    assert answer[0]["action"] == "Authorization"
+
+
 def test_order_is_charged_at_once_and_answered_without_an_id(
     api: Api, hostwinds_account: HostwindsAccount
 ) -> None:
@@ -55,6 +90,8 @@ def test_order_is_charged_at_once_and_answered_without_an_id(
     ]
     assert [line["usd"] for line in hostwinds_account.ledger] == ["9.99", "9.99"]
     assert refusal(order(api, location_id=1)) == "Location Id is invalid."
+    assert "Hourly" in refusal(order(api, billingcycle="hourly"))
+    assert "cycle" in refusal(order(api, billingcycle="yearly"))
     assert len(hostwinds_account.ledger) == 2
 
 
@@ -72,7 +109,9 @@ def test_instance_listed_shows_its_secrets(api: Api, hostwinds_account: Hostwind
     assert shown["configkey"]
 
 
-def test_instance_locked_or_suspended_refuses_changes(api: Api, base: str) -> None:
+def test_instance_locked_or_suspended_refuses_changes(
+    api: Api, base: str, machines: MemoryMachines
+) -> None:
     order(api)
     assert "locked" in api("toggle_lock", serviceid=1001)[0]["message"]
     assert "locked" in refusal(api("terminate", serviceid=1001))
@@ -80,6 +119,7 @@ def test_instance_locked_or_suspended_refuses_changes(api: Api, base: str) -> No
     change = {"serviceid": 1001, "suspended": True}
     assert httpx2.post(f"{base}/_lab/portal/change", json=change).status_code == 200
     assert "suspended" in refusal(api("terminate", serviceid=1001))
+    assert machines.rules[1001] == []
     assert api("get_instance", serviceid=1001)["success"]["status"] == "suspended"
 
 
@@ -93,7 +133,10 @@ def test_address_of_another_server_is_refused(
     ]
     assert "main" in refusal(api("delete_ip", serviceid=1001, ip=main))
     foreign = {"serviceid": 1001, "ip": "192.0.2.1", "rdns": "mx1.acme.example"}
-    assert "not assigned" in refusal(api("set_rdns", **foreign))
+    for action in ("set_rdns", "set_main_ip", "delete_ip"):
+        assert "not assigned" in refusal(api(action, **foreign))
+    for name in ("mx1", "mx 1.acme.example", "-.example", "198.18.1.10", "mx1.acme.example."):
+        assert "hostname" in refusal(api("set_rdns", serviceid=1001, ip=main, rdns=name))
     api("set_rdns", serviceid=1001, ip=secondary, rdns="mx1-2.acme.example")
     default = nameserver.pointers[main]
     assert nameserver.pointers[secondary] == "mx1-2.acme.example"

@@ -91,8 +91,11 @@ def test_key_of_another_account_lists_and_charges_that_account(
     api: Api, hostwinds_account: HostwindsAccount
 ) -> None:
     order(api)
+    hostwinds_account.make_profile("mail", [25])
     hostwinds_account.settings.userid = 2
     assert api("get_instances") == {"success": []}
+    listed = [profile["name"] for profile in api("get_firewall_profiles")["success"]]
+    assert listed == ["default", "smtp", "web"]
     assert refusal(api("get_instance", serviceid=1001)) == "A valid serviceid is required."
     order(api)
     assert [server["userid"] for server in api("get_instances")["success"]] == [2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,9 @@ import pytest
 from sender.queue import Attempt, Handler, Outcome, Settings, Worker, enqueue, install, worker_pool
 from sender.queue.model import NewJob
 from sender.queue.operations import Stats, stats
+from tests.integration.conftest import fresh_database
 from tests.support.waiting import reached
+from tools.servers import Postgres
 
 ACME = UUID("01990000-0000-7000-8000-00000000000a")
 GLOBEX = UUID("01990000-0000-7000-8000-00000000000b")
@@ -93,9 +95,17 @@ class Queue:
             await self.emptied()
 
 
+@pytest.fixture(scope="session")
+def queue_database(postgres_server: Postgres) -> Iterator[str]:
+    """The URL of a database with a queue, which the tests use in turn."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
 @pytest.fixture
-async def queue(database: str) -> AsyncIterator[Queue]:
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+async def queue(queue_database: str) -> AsyncIterator[Queue]:
+    async with await psycopg.AsyncConnection.connect(queue_database, autocommit=True) as connection:
         async with connection.transaction():
+            await connection.execute("drop schema if exists queue cascade")
             await install(connection)
-        yield Queue(database, connection)
+        yield Queue(queue_database, connection)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import threading
 import traceback
 from collections.abc import Callable
@@ -13,21 +15,15 @@ Effect = Callable[[], None]
 TICK_SECONDS = 0.1
 
 
-class ProviderError(Exception):
-    """A refusal, with the message of the API."""
-
-    def __init__(self, action: str | None, message: str, number: str | None = None) -> None:
-        super().__init__(message)
-        self.action = action
-        self.number = number
-
-
 class Agenda:
-    """Runs what is due, before each request and, where time passes by itself, in a thread."""
+    """Runs what is due, when it is asked to and, where time passes by itself, in a thread."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *refusals: type[Exception]) -> None:
+        """An effect that raises one of `refusals` is not possible any more, and does nothing."""
         self._clock = clock
-        self._effects: list[tuple[float, Effect]] = []
+        self._refusals = refusals
+        self._effects: list[tuple[float, int, Effect]] = []
+        self._count = itertools.count()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -38,17 +34,16 @@ class Agenda:
             effect()
             return
         with self._lock:
-            self._effects.append((self._clock() + seconds, effect))
+            due = self._clock() + seconds
+            heapq.heappush(self._effects, (due, next(self._count), effect))
 
     def run_due(self) -> None:
-        """Run what is due by now, the oldest first. One that is refused by now does nothing."""
-        with self._lock:
-            now = self._clock()
-            due = sorted((e for e in self._effects if e[0] <= now), key=lambda e: e[0])
-            self._effects = [e for e in self._effects if e[0] > now]
-        for _, effect in due:
-            with suppress(ProviderError):
-                effect()
+        """Run what is due by now, the oldest first."""
+        self._run(self._clock())
+
+    def run_all(self) -> None:
+        """Run everything, due or not, the oldest first."""
+        self._run(float("inf"))
 
     def start(self) -> None:
         """Let time pass by itself."""
@@ -60,6 +55,16 @@ class Agenda:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
+
+    def _run(self, now: float) -> None:
+        while (effect := self._next(now)) is not None:
+            with suppress(*self._refusals):
+                effect()
+
+    def _next(self, now: float) -> Effect | None:
+        with self._lock:
+            is_due = bool(self._effects) and self._effects[0][0] <= now
+            return heapq.heappop(self._effects)[-1] if is_due else None
 
     def _work(self) -> None:
         while not self._stopping.wait(TICK_SECONDS):

@@ -1,0 +1,27 @@
+"""Numbers as values of options: read by the rule of documents, refused with what to write."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from typer._click.exceptions import BadParameter, ClickException  # typer vendors click
+
+from blueprint import shape
+from blueprint.fields import Count, NotMatching, Real
+from kit.faults import Violation
+
+whole_number = TypeAdapter(Count).validate_python
+real_number = TypeAdapter(Real).validate_python
+"""For `parser=` of an option."""
+
+
+def refusal(error: ClickException) -> Violation | None:
+    """Return why one of these functions refused a value; None for any other error."""
+    cause = error.__cause__
+    if not isinstance(error, BadParameter) or not isinstance(cause, ValidationError):
+        return None
+    detail = cause.errors(include_url=False)[0]
+    reason = detail.get("ctx", {}).get("error")
+    if error.param is None or (reason is not None and not isinstance(reason, NotMatching)):
+        return None
+    ((_, violation),) = shape.violations([{**detail, "loc": (error.param.opts[0],)}], BaseModel)
+    return violation

@@ -1,0 +1,50 @@
+"""Looks at the provider's firewall in front of a host: people change it in the portal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from blueprint.document import Firewall
+from hostwinds.client import Client
+from hostwinds.faults import FIREWALL_PROFILE_LACKS
+from hostwinds.firewall import Needs
+from kit.faults import Fault
+
+log = structlog.get_logger()
+INTERVAL = 1800.0
+"""Seconds between two looks at a firewall that was right: each costs one of the few requests."""
+
+
+class FirewallLook:
+    """Asks the provider what passes to a server; blocks. Threads may share it."""
+
+    def __init__(
+        self, environment: Mapping[str, str], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._environment = environment
+        self._clock = clock
+        self._right: dict[tuple[int, Firewall], float] = {}
+        """When a firewall was last seen to be right."""
+
+    def __call__(self, service_id: int, firewall: Firewall) -> Fault | None:
+        """Return what does not pass and should; None also where the provider does not tell."""
+        key = service_id, firewall
+        if key in self._right and self._clock() - self._right[key] < INTERVAL:
+            return None
+        try:
+            with Client.from_environment(self._environment) as client:
+                current = client.firewall(service_id)
+        except Fault as fault:
+            log.warning("firewall not seen", service=service_id, code=str(fault.code))
+            return None
+        lacks = current.lacks(Needs(firewall.inbound, firewall.outbound))
+        if lacks:
+            self._right.pop(key, None)
+            return FIREWALL_PROFILE_LACKS(
+                profile=current.name, service_id=service_id, lacks=", ".join(lacks)
+            )
+        self._right[key] = self._clock()
+        return None

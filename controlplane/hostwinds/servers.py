@@ -1,0 +1,82 @@
+"""Looks at the servers of the account, for all tenants of this process together."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
+
+import structlog
+
+from controlplane.reconciler.ports import Server
+from hostwinds.client import Client
+from hostwinds.models import Instance
+from kit.faults import Fault
+
+log = structlog.get_logger()
+Answer = TypeVar("Answer")
+LISTING_SECONDS = 60.0
+"""How long a listing of the account is used, one without an answer too."""
+SPAM_SECONDS = 3600.0
+"""How long the answer about one server's spam is used."""
+SPAM_PAUSE_SECONDS = 10.0
+"""Least time between two questions about spam: orders come before them."""
+
+
+class HostwindsServers:
+    """The `Servers` of the reconciler: a listing a minute, one question about spam every ten
+    seconds."""
+
+    def __init__(
+        self, environment: Mapping[str, str], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._environment = environment
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._listed: dict[int, Instance] = {}
+        self._list_at = -math.inf
+        self._spam: dict[int, tuple[str, ...]] = {}
+        self._spam_at: dict[int, float] = {}
+        self._next_spam_at = -math.inf
+
+    def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
+        """Return those of these servers that the provider shows."""
+        with self._lock:
+            if self._clock() >= self._list_at:
+                self._list_at = self._clock() + LISTING_SECONDS
+                self._listed = self._ask(self._list) or {}
+            shown = [service_id for service_id in service_ids if service_id in self._listed]
+            self._ask_about_spam(shown)
+            return {
+                service_id: Server(self._listed[service_id].main_ip, self._spam.get(service_id))
+                for service_id in shown
+            }
+
+    def _ask_about_spam(self, service_ids: Collection[int]) -> None:
+        """Ask about the server whose answer is the oldest, if one is too old."""
+        now = self._clock()
+        due = [id_ for id_ in service_ids if now >= self._spam_at.get(id_, -math.inf)]
+        if not due or now < self._next_spam_at:
+            return
+        oldest = min(due, key=lambda id_: self._spam_at.get(id_, -math.inf))
+        self._next_spam_at, self._spam_at[oldest] = now + SPAM_PAUSE_SECONDS, now + SPAM_SECONDS
+        answer = self._ask(lambda client: client.spam(oldest))
+        if answer is None:
+            self._spam.pop(oldest, None)
+        else:
+            self._spam[oldest] = tuple(answer)
+
+    def _ask(self, question: Callable[[Client], Answer]) -> Answer | None:
+        """Ask the provider; None where there is no answer, which changes nothing."""
+        try:
+            with Client.from_environment(self._environment) as client:
+                return question(client)
+        except Fault as fault:
+            log.warning("servers not seen", code=str(fault.code), error=fault.message)
+            return None
+
+    @staticmethod
+    def _list(client: Client) -> dict[int, Instance]:
+        return {instance.service_id: instance for instance in client.instances()}

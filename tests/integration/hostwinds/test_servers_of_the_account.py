@@ -1,0 +1,98 @@
+"""The reconciler's look at the account: few requests, and no answer changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from controlplane.hostwinds.servers import HostwindsServers
+from controlplane.reconciler.ports import Server
+from lab.hostwinds.account import HostwindsAccount
+from tests.integration.hostwinds.conftest import KEY, Clock
+
+ENTRY = {"type": "outbound", "created": "2026-11-24 10:00:00", "invoice_id": None}
+
+
+@pytest.fixture
+def servers(url: str, tmp_path: Path, clock: Clock) -> HostwindsServers:
+    environment = {
+        "HOSTWINDS_API_URL": url,
+        "HOSTWINDS_API_KEY": KEY,
+        "HOSTWINDS_JOURNAL": str(tmp_path / "journal.json"),
+        "HOSTWINDS_RATE": "1000",
+    }
+    return HostwindsServers(environment, clock=clock)
+
+
+@pytest.fixture
+def three(hostwinds_account: HostwindsAccount, clock: Clock) -> Sequence[int]:
+    ids = [hostwinds_account.order(f"acme-mx{n}-abc123", "52", 12) for n in (1, 2, 3)]
+    clock.pause(120)
+    return ids
+
+
+def test_spam_is_asked_for_one_server_at_a_time_and_once_an_hour(
+    servers: HostwindsServers,
+    three: Sequence[int],
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+) -> None:
+    def look(type_: str) -> list[tuple[str, ...] | None]:
+        hostwinds_account.smtp_filters[:] = [{"type": type_}]
+        servers.look(three)
+        return [server.spam for server in servers.look(three).values()]
+
+    assert look("a") == [("type a",), None, None]
+    clock.pause(10)
+    assert look("b") == [("type a",), ("type b",), None]
+    clock.pause(10)
+    assert look("c") == [("type a",), ("type b",), ("type c",)]
+    clock.pause(3570)
+    assert look("d") == [("type a",), ("type b",), ("type c",)]
+    clock.pause(10)
+    assert look("e") == [("type e",), ("type b",), ("type c",)]
+
+
+def test_what_the_provider_lists_is_shown_in_its_words(
+    servers: HostwindsServers, three: Sequence[int], hostwinds_account: HostwindsAccount
+) -> None:
+    hostwinds_account.smtp_filters.append(ENTRY)
+    shown = servers.look(three[:1])[three[0]]
+    assert shown.spam == ("type outbound, created 2026-11-24 10:00:00",)
+
+
+@pytest.mark.parametrize("answers", ["live", "documented"])
+def test_main_address_is_that_of_the_last_minute(
+    servers: HostwindsServers,
+    three: Sequence[int],
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    answers: str,
+) -> None:
+    hostwinds_account.switchboard.change({"answers": answers, "address_lists": "mixed"})
+    before = servers.look(three)
+    hostwinds_account.move(three[0])
+    assert servers.look(three) == before
+    clock.pause(60)
+    [moved] = [s for s in hostwinds_account.all_servers() if s.serviceid == three[0]]
+    assert servers.look(three)[three[0]].main_ip == moved.main_ip != before[three[0]].main_ip
+
+
+@pytest.mark.parametrize("key", ["rotated", "expired"])
+def test_no_answer_is_no_change(
+    servers: HostwindsServers,
+    three: Sequence[int],
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    key: str,
+) -> None:
+    hostwinds_account.switchboard.change({"key": key})
+    assert servers.look(three) == {}
+    hostwinds_account.switchboard.restore()
+    clock.pause(60)
+    hostwinds_account.faults.inject("odd_read")
+    hostwinds_account.settings.only = "get_smtp_filters"
+    shown = servers.look(three[:1])
+    assert shown == {three[0]: Server(shown[three[0]].main_ip, None)}
