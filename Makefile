@@ -7,10 +7,10 @@ PENGUIN := .venv/bin/penguin
 
 .PHONY: help
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
-setup: ## Install what everything needs: packages, Python, Pulumi engine
+setup: ## Install what is needed: packages, Python, Pulumi engine
 	@python3 -m tools.bootstrap
 
 .PHONY: demo
@@ -49,6 +49,10 @@ format: setup ## Format the code and sort its imports
 bench: setup ## Measure against named peers; results in build/bench.json
 	@$(PY) -m tests.bench
 
+.PHONY: bench-queue
+bench-queue: setup ## Measure the queue beside others, installed below build/
+	@$(PY) -m tests.bench.queue
+
 .PHONY: docs
 docs: setup ## Write the reference pages from the code
 	@$(PY) -m sandbox.reference
@@ -61,6 +65,9 @@ texts: setup ## Print every text shown to users on one page, for review
 lock: setup ## Write requirements/lock.txt again from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --group dev pyproject.toml -o requirements/lock.txt
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate requirements/bench-queue.in \
+		-o requirements/bench-queue.txt
 
 .PHONY: clean
 clean: down ## Remove environment and build results; shared caches stay

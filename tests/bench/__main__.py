@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +26,7 @@ from composition.phases import ROWS
 from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
 from sandbox import down, local, up
+from tests.bench.figures import Figure, store
 from tests.support.installation import INSTALLATION
 from tests.support.processes import command, tree
 from tests.support.waiting import wait_for
@@ -40,17 +40,6 @@ GOAL_READY = 180.0
 """Seconds. Hosts of the lab boot from the bare base: the playbooks install everything else."""
 GOAL_MEMORY = 350.0
 """MB."""
-
-
-@dataclass
-class Figure:
-    """One line of the result."""
-
-    name: str
-    value: float
-    unit: str
-    peer: str | None = None
-    ratio: float | None = None
 
 
 def main() -> None:
@@ -69,9 +58,7 @@ def main() -> None:
             delete({**os.environ, **local.environment()})
         else:
             down.stop()
-    path = checkout() / "build" / "bench.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
+    store(figures)
     for figure in figures:
         comparison = f"  {figure.ratio:.2f} of {figure.peer}" if figure.ratio else ""
         print(f"{figure.name:<44} {figure.value:>9.2f} {figure.unit}{comparison}")

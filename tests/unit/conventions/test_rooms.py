@@ -38,6 +38,7 @@ MAY_USE: dict[str, set[str]] = {
     "lab": {"dns", "publicsuffixlist", "pydantic", "starlette", "uvicorn"},
 }
 DISTRIBUTIONS = {
+    "awa": "awa-pg",
     "dkim": "dkimpy",
     "dns": "dnspython",
     "google": "protobuf",
@@ -90,6 +91,12 @@ def declared() -> tuple[set[str], set[str]]:
     return ({_name(r) for r in running}, {_name(r) for r in developing})
 
 
+def measured() -> set[str]:
+    """Return what `make bench-queue` installs in environments of its own."""
+    lines = (checkout() / "requirements" / "bench-queue.in").read_text().splitlines()
+    return {_name(line) for line in lines if not line.startswith("#")}
+
+
 def _name(requirement: str) -> str:
     return requirement.partition("[")[0].partition("==")[0]
 
@@ -104,7 +111,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
     product = set().union(*(names[room] for room in FIRST_PARTY - {"tests"}))
     assert product <= running
     assert running - product == set(NOT_IMPORTED)
-    assert names["tests"] <= running | developing
+    assert names["tests"] <= running | developing | measured()
 
 
 def test_the_page_of_dependencies_lists_each_and_nothing_else() -> None:
@@ -115,11 +122,24 @@ def test_the_page_of_dependencies_lists_each_and_nothing_else() -> None:
     assert sorted(name for name in listed if name != "Package") == sorted(running | developing)
 
 
-def test_the_lock_file_has_a_hash_for_everything_and_names_no_index() -> None:
-    text = (checkout() / "requirements" / "lock.txt").read_text()
-    entries = [entry for entry in text.split("\n") if entry and not entry.startswith(" ")]
+def test_the_lock_file_has_all_that_is_declared() -> None:
     running, developing = declared()
-    assert running | developing <= {entry.partition("==")[0] for entry in entries}
-    assert all("==" in entry and entry.endswith("\\") for entry in entries)
-    lines = [line.strip() for line in text.splitlines() if line.startswith(" ")]
+    assert running | developing <= {entry.partition("==")[0] for entry in entries("lock.txt")}
+    assert measured() <= {entry.partition("==")[0] for entry in entries("bench-queue.txt")}
+
+
+@pytest.mark.parametrize("file", ["lock.txt", "bench-queue.txt"])
+def test_a_lock_file_has_a_hash_for_everything_and_names_no_index(file: str) -> None:
+    assert all("==" in entry and entry.endswith("\\") for entry in entries(file))
+    lines = [line.strip() for line in locked(file) if line.startswith(" ")]
     assert all(line.startswith("--hash=sha256:") for line in lines)
+
+
+def entries(file: str) -> list[str]:
+    """Return the lines of a lock file that name a package."""
+    return [line for line in locked(file) if line and not line.startswith(" ")]
+
+
+def locked(file: str) -> list[str]:
+    """Return the lines of a lock file."""
+    return (checkout() / "requirements" / file).read_text().splitlines()

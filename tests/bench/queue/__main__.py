@@ -1,0 +1,80 @@
+"""Runs all measurements in turns, so that a busy moment of the machine meets all queues."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from operator import methodcaller
+from pathlib import Path
+
+from tests.bench.figures import store
+from tests.bench.queue import environments, report
+from tests.bench.queue.measuring import MODES, Measured, StepFailed
+from tests.bench.queue.stores import Stores, running
+
+RIVALS = ("procrastinate", "pgqueuer", "awa", "saq_postgres", "saq_redis", "arq")
+NEWER_RIVALS = ("oban",)
+MINUTES = 20.0
+
+
+class Run:
+    """The queues of a run and its time limit."""
+
+    def __init__(self, stores: Stores, only: list[str], scale: float) -> None:
+        interpreters: dict[str, Path | None] = {report.OURS: Path(sys.executable)}
+        interpreters |= dict.fromkeys(RIVALS, environments.rivals())
+        interpreters |= dict.fromkeys(NEWER_RIVALS, environments.newer_rivals())
+        self.queues = []
+        self._deadline = time.monotonic() + 60 * MINUTES
+        for name, python in interpreters.items():
+            if only and name not in only:
+                continue
+            if python is None:
+                print(f"{name}: not run, no Python 3.12 or later is found")
+                continue
+            self.queues.append(Measured(name, python, stores, scale))
+
+    def all(self, what: str, measure: Callable[[Measured], None]) -> None:
+        """Measure something of each queue; a failure is kept beside the queue's results."""
+        for queue in self.queues:
+            if time.monotonic() > self._deadline:
+                queue.results.failures.append(f"{what}: no time was left")
+                continue
+            began = time.monotonic()
+            try:
+                measure(queue)
+            except StepFailed as failure:
+                queue.results.failures.append(f"{what}: {failure}")
+                print(f"{what}, {queue.name}: {failure}")
+            print(f"{what}, {queue.name}: {time.monotonic() - began:.1f} s", flush=True)
+
+
+def main() -> None:
+    """Measure, print and store."""
+    parser = argparse.ArgumentParser(prog="make bench-queue")
+    parser.add_argument("--only", action="append", default=[], help="name of a queue")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of jobs")
+    parser.add_argument("--repetitions", type=int, default=3)
+    arguments = parser.parse_args()
+    with running() as stores:
+        facts = stores.facts()
+        run = Run(stores, arguments.only, arguments.scale)
+        run.all("choose settings", Measured.choose)
+        for _ in range(arguments.repetitions):
+            for mode in MODES:
+                run.all("drain {} {}".format(*mode), methodcaller("drain", *mode))
+            run.all("enqueue", Measured.enqueue)
+        run.all("delay", Measured.delay)
+        run.all("kill", Measured.kill)
+    store(list(report.figures(run.queues)), "queue")
+    print(f"\n{os.cpu_count()} CPUs ({platform.machine()}), {facts}\n")
+    for line in (*report.table(run.queues), "", *report.goals(run.queues)):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One module for each measured queue; its class is named Queue."""
