@@ -38,7 +38,7 @@ class Run:
                 continue
             self.queues.append(Measured(name, python, stores, scale))
 
-    def all(self, what: str, measure: Callable[[Measured], None]) -> None:
+    def all(self, what: str, measure: Callable[[Measured], str]) -> None:
         """Measure something of each queue; a failure is kept beside the queue's results."""
         for queue in self.queues:
             if time.monotonic() > self._deadline:
@@ -46,11 +46,11 @@ class Run:
                 continue
             began = time.monotonic()
             try:
-                measure(queue)
+                found = measure(queue)
             except StepFailed as failure:
                 queue.results.failures.append(f"{what}: {failure}")
-                print(f"{what}, {queue.name}: {failure}")
-            print(f"{what}, {queue.name}: {time.monotonic() - began:.1f} s", flush=True)
+                found = str(failure)
+            print(f"{time.monotonic() - began:5.1f} s  {what}, {queue.name}: {found}", flush=True)
 
 
 def main() -> None:

@@ -21,6 +21,8 @@ from tests.bench.queue.stores import Costs, Stores
 MODES: list[tuple[Mode, int]] = [("equal", 16), ("equal", 64), ("own", 64)]
 LIMIT = 20.0
 """Seconds for one drain: a queue that does not finish is reported, and not counted."""
+TRIAL, TRIAL_LIMIT = 4, 8.0
+"""The part of a drain's jobs with which a setting is tried, and seconds for that."""
 SINGLES, PARALLEL, BATCH, BATCHES = 1_500, 4_000, 1_000, 20
 """Jobs that one producer and sixteen enqueue one by one; jobs of a batch; batches."""
 PRODUCERS = 16
@@ -88,29 +90,38 @@ class Measured:
             raise StepFailed(f"{step}: {(done.stderr.strip() or 'killed').splitlines()[-1]}")
         return json.loads(done.stdout.splitlines()[-1])
 
-    def choose(self) -> None:
-        """Try each setting once with half of the jobs, and keep the fastest of each mode."""
+    def choose(self) -> str:
+        """Try each setting once with some of the jobs, and keep the fastest of each mode."""
+        trial = self._jobs // TRIAL
         for place, (mode, concurrency) in enumerate(MODES):
             settings = self.facts["settings"][place]
             rates: list[float] = [0.0]
             if len(settings) > 1:
-                rates = [self._drained(concurrency, one, self._jobs // 2) or 0 for one in settings]
+                rates = [
+                    self._drained(concurrency, setting, trial, TRIAL_LIMIT) or 0
+                    for setting in settings
+                ]
             self.results.best[mode, concurrency] = settings[rates.index(max(rates))]
+        return str(list(self.results.best.values()))
 
-    def drain(self, mode: Mode, concurrency: int) -> None:
+    def drain(self, mode: Mode, concurrency: int) -> str:
         """Measure one drain, and its costs where the queue has its own batches."""
         setting = self.results.best[mode, concurrency]
         costs: list[Costs] = []
-        if rate := self._drained(concurrency, setting, self._jobs, costs):
-            self.results.drains[mode, concurrency].append(rate)
-            if mode == "own":
-                self.results.costs += costs
+        rate = self._drained(concurrency, setting, self._jobs, LIMIT, costs)
+        if rate is None:
+            return "not finished"
+        self.results.drains[mode, concurrency].append(rate)
+        if mode == "own":
+            self.results.costs += costs
+        return f"{rate:,.0f} jobs/s"
 
-    def enqueue(self) -> None:
+    def enqueue(self) -> str:
         """Measure the kinds of enqueueing, by each way."""
         counts = {"single": SINGLES, "parallel": PARALLEL}
         counts = {kind: max(100, int(count * self._scale)) for kind, count in counts.items()}
         batches = max(1, min(BATCHES, self.facts["jobs"] // BATCH))
+        rates = []
         for way in self.facts["ways"]:
             for kind, count, producers, size in (
                 ("single", counts["single"], 1, 1),
@@ -121,8 +132,10 @@ class Measured:
                 values = {"count": count, "producers": producers, "size": size, "way": way}
                 rate = self.step("enqueue", url=url, layout=self._layout(), **values)
                 self.results.enqueues[kind, way].append(rate)
+                rates.append(f"{rate:,.0f}")
+        return f"{', '.join(rates)} jobs/s"
 
-    def delay(self) -> None:
+    def delay(self) -> str:
         """Measure how long jobs wait for their handler, idle and at half of the drain's rate."""
         half = (self.results.rate("equal", 64) or 0) / 2
         for load, rate, seconds in (
@@ -132,8 +145,9 @@ class Measured:
             count = max(20, int(rate * seconds * min(1, self._scale)))
             if rate and (found := self._delayed(rate, count)):
                 self.results.delays[load] = found
+        return str(self.results.delays)
 
-    def kill(self) -> None:
+    def kill(self) -> str:
         """Kill a worker in the middle of a drain."""
         setting = self.results.best["own", 64]
         url = self._store(self._jobs, setting)
@@ -150,6 +164,7 @@ class Measured:
             self._stores.settled()
         left = self.step("waiting", url=url)
         self.results.repeated = handled - (self._jobs - left)
+        return f"{self.results.repeated} repeated"
 
     def _delayed(self, rate: float, count: int) -> tuple[float, float] | None:
         url, setting = self._store(0), self.results.best["equal", 64]
@@ -161,15 +176,20 @@ class Measured:
             output, _ = worker.communicate(timeout=2 * LIMIT)
         found = json.loads(output.splitlines()[-1])
         if "p50" not in found:
-            self._unfinished("latency", found["handled"], count)
+            self._unfinished("delay", found["handled"], count, LIMIT)
             return None
         return found["p50"], found["p99"]
 
     def _drained(
-        self, concurrency: int, setting: Setting, count: int, costs: list[Costs] | None = None
+        self,
+        concurrency: int,
+        setting: Setting,
+        count: int,
+        limit: float,
+        costs: list[Costs] | None = None,
     ) -> float | None:
         url = self._store(count, setting)
-        values = {"count": count, "concurrency": concurrency, "setting": setting, "limit": LIMIT}
+        values = {"count": count, "concurrency": concurrency, "setting": setting, "limit": limit}
         found: list[Costs] = []
         if self.facts["redis"]:
             drained = self.step("drain", url=url, **values)
@@ -177,14 +197,14 @@ class Measured:
             with self._stores.costs(found):
                 drained = self.step("drain", url=url, **values)
         if "rate" not in drained:
-            self._unfinished(f"drain with {setting}", drained["handled"], count)
+            self._unfinished(f"drain with {setting}", drained["handled"], count, limit)
             return None
         if costs is not None:
             costs += [Costs(one.wal / count, one.versions / count) for one in found]
         return float(drained["rate"])
 
-    def _unfinished(self, what: str, handled: int, count: int) -> None:
-        self.results.failures.append(f"{what}: {handled} of {count} after {LIMIT:.0f} s")
+    def _unfinished(self, what: str, handled: int, count: int, limit: float) -> None:
+        self.results.failures.append(f"{what}: {handled} of {count} after {limit:.0f} s")
 
     def _layout(self) -> str:
         return str(self.results.best["equal", 64].get("layout", ""))

@@ -40,7 +40,7 @@ class Queue(Contender):
     redis = True
     durable = False
     kill = "what is at risk, after job_timeout (300 s) and 10 s"
-    jobs = 1_500
+    jobs = 1_000
 
     def settings(self, mode: Mode, concurrency: int) -> list[Setting]:
         """Return the same for both modes: a job is claimed when it can begin."""

@@ -49,7 +49,7 @@ class Queue(Contender):
     title = "awa-pg"
     distribution = "awa-pg"
     kill = "what is at risk, 90 s later (heartbeat_staleness)"
-    jobs = 12_000
+    jobs = 8_000
 
     def settings(self, mode: Mode, concurrency: int) -> list[Setting]:
         """Return workers for each partition.
