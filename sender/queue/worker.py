@@ -65,11 +65,12 @@ class Lost(Exception):
 class Attempt:
     """A job in the hands of its handler."""
 
-    __slots__ = ("_worker", "job")
+    __slots__ = ("_worker", "has_begun", "job")
 
     def __init__(self, job: Job, worker: Worker) -> None:
         """Belong to a worker."""
         self.job = job
+        self.has_begun = False
         self._worker = worker
 
     async def begin(self, note: str | None = None) -> None:
@@ -78,6 +79,13 @@ class Attempt:
         Raises Lost.
         """
         await self._worker.begin(Intent(self.job, note))
+        self.has_begun = True
+
+    def broken_off(self, reason: str, words: str | None = None) -> Outcome:
+        """Return the outcome of a handler that did not return one."""
+        if self.has_begun:
+            return Outcome(State.UNKNOWN, reason, words)
+        return Outcome(State.RETRY, reason, words, delay(self.job.attempts + 1))
 
 
 Handler = Callable[[Attempt], Awaitable[Outcome | None]]
@@ -350,17 +358,17 @@ class Worker:
             task.add_done_callback(self._ended)
 
     async def _call(self, job: Job) -> None:
+        attempt = Attempt(job, self)
         try:
-            outcome = await self.handler(Attempt(job, self)) or DONE
+            outcome = await self.handler(attempt) or DONE
         except Lost:
             outcome = Outcome(State.RETRY, "intent_lost", delay=delay(1), spent=0)
         except asyncio.CancelledError:
-            outcome = Outcome(State.RETRY, "time_limit", delay=delay(job.attempts + 1))
+            is_untried = self._draining and not attempt.has_begun
+            outcome = RELEASED if is_untried else attempt.broken_off("time_limit")
         except Exception as error:
             log.exception("queue.handler_failed", job=str(job.id))
-            outcome = Outcome(
-                State.RETRY, "handler_failed", type(error).__name__, delay(job.attempts + 1)
-            )
+            outcome = attempt.broken_off("handler_failed", type(error).__name__)
         self._outcomes.append((job, outcome))
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -104,6 +104,24 @@ async def test_handler_beyond_its_time_limit_is_ended_and_tried_again(queue: Que
     assert await queue.state(job) == ("retry", "time_limit", 1)
 
 
+@pytest.mark.parametrize("reason", ["handler_failed", "time_limit"])
+async def test_handler_that_is_broken_off_after_its_intent_is_not_called_again(
+    queue: Queue, reason: str
+) -> None:
+    (job,) = await queue.put(NewJob("b", b"1"))
+
+    async def handler(attempt: Attempt) -> None:
+        await attempt.begin()
+        if reason == "handler_failed":
+            raise ValueError("after the effect, for all we know")
+        await asyncio.Event().wait()
+
+    await queue.work_off(handler, Settings(time_limit=0.1, poll=0.01))
+    assert await queue.state(job) == ("unknown", reason, 1)
+    assert (await queue.stats()).unknown == 1
+    assert await operations.resolve(queue.connection, [job], had_effect=True) == {job}
+
+
 async def test_dead_letter_is_listed_with_its_reason_and_can_be_replayed(queue: Queue) -> None:
     (job,) = await queue.put(NewJob("b", b"1"))
     await queue.work_off(Seen(Outcome(State.DEAD, "content", "554 no")))

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from sender.queue import Attempt, Lost, NewJob, Settings, operations
 from tests.support.waiting import reached
 
@@ -160,6 +162,26 @@ async def test_stop_gives_back_what_was_not_begun_with_its_attempt(queue: Queue)
     assert (now.ready, now.claimed, now.unknown, now.workers) == (28, 0, 0, 0)
     states = Counter([await queue.state(job) for job in ids])
     assert states == {("done", None, 1): 2, ("queued", None, 0): 28}
+
+
+@pytest.mark.parametrize(
+    ("begins", "state"), [(False, ("queued", None, 0)), (True, ("unknown", "time_limit", 1))]
+)
+async def test_stop_does_not_wait_for_a_handler_beyond_its_grace(
+    queue: Queue, *, begins: bool, state: tuple[str, str | None, int]
+) -> None:
+    (job,) = await queue.put(NewJob("b", b"1"))
+    running = asyncio.Event()
+
+    async def handler(attempt: Attempt) -> None:
+        if begins:
+            await attempt.begin()
+        running.set()
+        await asyncio.Event().wait()
+
+    async with queue.working(handler, Settings(poll=0.01, grace=0)):
+        await running.wait()
+    assert await queue.state(job) == state
 
 
 async def test_job_that_ends_its_workers_is_dead_after_some(queue: Queue) -> None:
