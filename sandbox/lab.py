@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from typing import Annotated, Any
 
@@ -189,8 +188,6 @@ def fault(
         raise USAGE(mistake=f"{part} is not in this lab", remedy=f"use {' or '.join(urls)}")
     if part != "dns" and (zone or seconds):
         raise USAGE(mistake=f"{part} has no zone and no seconds", remedy="use `--times`")
-    if not math.isfinite(seconds):
-        raise USAGE(mistake=f"{seconds} is no number of seconds", remedy="give one such as 60")
     body: dict[str, object] = {"fault": name, "times": times}
     if part == "dns":
         body = {"fault": name, "seconds": seconds} | ({"zone": zone} if zone else {})

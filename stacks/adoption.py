@@ -102,7 +102,7 @@ def _keeping(record: Record) -> str:
 def _conflicts(record: Record, other: Live, apex: str) -> bool:
     kind = other["type"]
     if record.type in ADDRESSES:
-        return kind in ADDRESSES  # an AAAA of somebody else would lead mail to his host
+        return kind in ADDRESSES  # a foreign AAAA would lead mail to another host
     if kind == "CNAME":
         return _hides_its_name(other, apex)
     if kind != record.type:

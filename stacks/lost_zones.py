@@ -64,7 +64,7 @@ def prove_writable(zone_id: str, rows: Iterable[Resource]) -> None:
         except Fault as fault:
             if fault.code is not CLOUDFLARE_GONE:
                 raise
-            continue  # deleted by somebody else, which proves nothing
+            continue  # deleted by another client, which proves nothing
         return
 
 

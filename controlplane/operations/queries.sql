@@ -49,7 +49,10 @@ order by id desc
 limit 1
 
 -- name: last_end
-select max(finished_at) from oltp.operations where tenant_id = :tenant_id and phase = :phase
+select finished_at from oltp.operations
+where tenant_id = :tenant_id and phase = :phase and finished_at is not null
+order by id desc
+limit 1
 
 -- name: lines_after
 select number, at, line from oltp.operation_lines

@@ -155,7 +155,7 @@ async def last_applied_digest(
 async def last_end(connection: AsyncConnection, tenant_id: UUID, phase: str) -> datetime | None:
     """Return when a phase's newest operation that has ended did so; None: there was none."""
     newest = await connection.execute(SQL.last_end, {"tenant_id": tenant_id, "phase": phase})
-    ended: datetime | None = newest.scalar_one()
+    ended: datetime | None = newest.scalar_one_or_none()
     return ended
 
 

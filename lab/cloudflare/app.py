@@ -326,8 +326,8 @@ def _with_shadows(request: Request) -> bool:
 def _answered(
     result: Any, messages: Any = (), early: Mapping[str, Any] = NOTHING, **late: Any
 ) -> Response:
-    told = {"success": True, "errors": [], "messages": list(messages)}
-    return JSONResponse({"result": result, **early, **told, **late})
+    envelope = {"success": True, "errors": [], "messages": list(messages)}
+    return JSONResponse({"result": result, **early, **envelope, **late})
 
 
 def _refused(refusal: Refusal, headers: Mapping[str, str]) -> Response:

@@ -76,7 +76,7 @@ async def release(connection: Connection, tenant_id: UUID, buckets: Sequence[str
 
 
 async def is_bound(connection: Connection) -> bool:
-    """Say whether this is the database, in the life, in which the last job was handed over."""
+    """Say whether database and timeline are those that the queue is bound to."""
     cursor = await connection.execute(SQL.is_bound)
     return bool((await cursor.fetchone() or (False,))[0])
 

@@ -5,8 +5,8 @@
 -- partitioned by the day of the id (UUID version 7), so that whole days are dropped.
 create schema if not exists queue;
 
--- Hand-over is bound to one life of one database: after a restore or a promotion, what was done since
--- the backup is not known here.
+-- The queue is bound to a database and its timeline: after a restore or a promotion, what was done
+-- since the backup is not known here.
 create table queue.identity (
     is_only boolean primary key default true check (is_only),
     system bigint not null,
@@ -229,33 +229,38 @@ end
 $$;
 select queue.make_partitions(2);
 
+create view queue.waiting_ids as
+select id from queue.ready
+union all select id from queue.scheduled
+union all select id from queue.claimed
+union all select id from queue.unknown;
+comment on view queue.waiting_ids is 'jobs whose body and record are still needed';
+
+-- Partitions of days that ended more than `keep` days ago.
+create function queue.closed_partitions(parent regclass, keep integer) returns regclass[] language sql stable as $$
+    select coalesce(array_agg(c.oid::regclass), '{}')
+    from pg_inherits join pg_class as c on c.oid = inhrelid
+    where inhparent = parent and c.relname ~ '_[0-9]{8}$'
+      and to_date(right(c.relname, 8), 'YYYYMMDD') < (now() at time zone 'UTC')::date - keep
+$$;
+
 -- Bodies of closed days; what still has no outcome is carried forward. `keep` is counted in days.
 create function queue.drop_bodies(keep integer) returns integer language plpgsql as $$
 declare
-    part record;
+    part regclass;
     dropped integer := 0;
 begin
-    for part in
-        select c.oid::regclass as name, to_date(right(c.relname, 8), 'YYYYMMDD') as day
-        from pg_inherits join pg_class as c on c.oid = inhrelid
-        where inhparent = 'queue.bodies'::regclass and c.relname ~ '_[0-9]{8}$'
-          and to_date(right(c.relname, 8), 'YYYYMMDD') < (now() at time zone 'UTC')::date - keep
-    loop
+    foreach part in array queue.closed_partitions('queue.bodies', keep) loop
         execute format(
             'insert into queue.carried_bodies (id, tenant_id, body)
              select body.id, body.tenant_id, body.body from %s as body
-             where body.id in (
-                 select id from queue.ready union all select id from queue.scheduled
-                 union all select id from queue.claimed union all select id from queue.unknown)
-             on conflict do nothing', part.name);
-        execute format('drop table %s', part.name);
+             where body.id in (select id from queue.waiting_ids)
+             on conflict do nothing', part);
+        execute format('drop table %s', part);
         dropped := dropped + 1;
     end loop;
     delete from queue.carried_bodies as body
-    where not exists (select from queue.ready where ready.id = body.id)
-      and not exists (select from queue.scheduled where scheduled.id = body.id)
-      and not exists (select from queue.claimed where claimed.id = body.id)
-      and not exists (select from queue.unknown where unknown.id = body.id);
+    where not exists (select from queue.waiting_ids as waiting where waiting.id = body.id);
     return dropped;
 end
 $$;
@@ -263,23 +268,16 @@ $$;
 -- Records of days of which no job waits.
 create function queue.drop_records(keep integer) returns integer language plpgsql as $$
 declare
-    part record;
+    part regclass;
     waiting boolean;
     dropped integer := 0;
 begin
-    for part in
-        select c.oid::regclass as name, to_date(right(c.relname, 8), 'YYYYMMDD') as day
-        from pg_inherits join pg_class as c on c.oid = inhrelid
-        where inhparent = 'queue.records'::regclass and c.relname ~ '_[0-9]{8}$'
-          and to_date(right(c.relname, 8), 'YYYYMMDD') < (now() at time zone 'UTC')::date - keep
-    loop
+    foreach part in array queue.closed_partitions('queue.records', keep) loop
         execute format(
-            'select exists (select from %s as record where record.id in (
-                 select id from queue.ready union all select id from queue.scheduled
-                 union all select id from queue.claimed union all select id from queue.unknown))',
-            part.name) into waiting;
+            'select exists (select from %s as record where record.id in (select id from queue.waiting_ids))',
+            part) into waiting;
         if not waiting then
-            execute format('drop table %s', part.name);
+            execute format('drop table %s', part);
             dropped := dropped + 1;
         end if;
     end loop;

@@ -159,7 +159,7 @@ class Store:
         return len(await self._run(SQL.recover, values))
 
     async def is_bound(self) -> bool:
-        """Return whether this is the database, in the life, that the queue belongs to."""
+        """Return whether database and timeline are those that the queue is bound to."""
         return bool((await self._run(SQL.is_bound))[0][0])
 
     async def move_due(self, slots: Sequence[int]) -> None:

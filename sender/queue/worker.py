@@ -162,8 +162,7 @@ class Worker:
 
     async def _drain(self) -> None:
         self._draining = True
-        while self._ahead:
-            self._outcomes.append((self._ahead.pop(), RELEASED))
+        self._give_back()
         if self._running:
             await asyncio.wait(list(self._running), timeout=self.settings.grace)
         for task in self._running:
@@ -171,8 +170,11 @@ class Worker:
         while self._asked or self._held.total():
             self._work.set()
             await asyncio.sleep(FLUSH)
-            while self._ahead:
-                self._outcomes.append((self._ahead.pop(), RELEASED))
+            self._give_back()
+
+    def _give_back(self) -> None:
+        while self._ahead:
+            self._outcomes.append((self._ahead.pop(), RELEASED))
 
     # The lease and the slots
 

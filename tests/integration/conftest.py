@@ -16,6 +16,7 @@ from psycopg import sql
 
 from controlplane.migrations import upgrade
 from kit.paths import state_dir
+from tests.support.emulator import Emulator, served
 from tests.support.installation import INSTALLATION, PASSWORDS
 from tools.servers import Postgres, Valkey
 
@@ -123,3 +124,10 @@ def valkey(valkey_server: Valkey) -> str:
     with redis.Redis.from_url(valkey_server.url()) as client:
         client.flushall()
     return valkey_server.url()
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """The server of a provider's emulator; tests set its application."""
+    with served() as emulator:
+        yield emulator

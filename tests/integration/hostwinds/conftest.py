@@ -16,7 +16,7 @@ from hostwinds.limiter import FileLimiter
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
 from lab.memory import MemoryMachines, MemoryNameserver
-from tests.support.emulator import Emulator, served
+from tests.support.emulator import Emulator
 
 KEY = "a-key-that-must-never-be-printed"
 
@@ -59,12 +59,6 @@ def server(hostwinds_account: HostwindsAccount, clock: Clock) -> int:
     service = hostwinds_account.order("acme-mx1-abc123", "52", 12)
     clock.pause(120)
     return service
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    with served() as emulator:
-        yield emulator
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from lab.cloudflare.account import EMAIL, GLOBAL_KEY, CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.memory import MemoryNameserver
-from tests.support.emulator import Emulator, served
+from tests.support.emulator import Emulator
 
 from .cloudflare_client import Client
 
@@ -24,12 +24,6 @@ def nameserver() -> MemoryNameserver:
 @pytest.fixture
 def cloudflare_account(nameserver: MemoryNameserver) -> CloudflareAccount:
     return CloudflareAccount(nameserver, TOKEN)
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    with served() as emulator:
-        yield emulator
 
 
 @pytest.fixture

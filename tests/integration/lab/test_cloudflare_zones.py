@@ -249,5 +249,7 @@ _dmarc  IN TXT ( "v=DMARC1;"
 
 def kept(record: Record) -> str:
     """Return what a zone file says of a record."""
-    told = {key: value for key, value in record.items() if key != "id" and not key.endswith("_on")}
-    return str({**told, "content": plain_content(record)})
+    fields = {
+        key: value for key, value in record.items() if key != "id" and not key.endswith("_on")
+    }
+    return str({**fields, "content": plain_content(record)})

@@ -1,4 +1,4 @@
-"""A firewall that somebody changes in the provider's portal is seen, and put right or named."""
+"""A firewall that is changed in the provider's portal is detected, and corrected or reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zones that their owner writes: what is right there, and what he is told to do."""
+"""Zones that their owner maintains: what is valid there, and which changes are requested."""
 
 from __future__ import annotations
 

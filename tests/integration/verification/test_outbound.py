@@ -57,9 +57,9 @@ class Two:
     mail_port: int
 
     async def findings(
-        self, *, unchanged_for: timedelta = timedelta.max, **changes: object
+        self, *, unchanged_for: timedelta = timedelta.max, **changes: Any
     ) -> list[Finding]:
-        options: dict[str, object] = {
+        options: dict[str, Any] = {
             "resolver": self.resolver,
             "submission_port": CLOSED_PORT,
             "mail_port": self.mail_port,
@@ -67,7 +67,7 @@ class Two:
             "echo_port": self.echo.port,
             "shell": self.shell,
         }
-        verifier = InternetVerifier(**{**options, **changes})  # type: ignore[arg-type]
+        verifier = InternetVerifier(**{**options, **changes})
         authority = self.inbound.authority.certificate
         login = Login("key of the host", "key of the tenant")
         findings = list(
