@@ -51,7 +51,7 @@ async def test_jobs_of_a_batch_run_in_order_of_priority_then_as_they_were_given(
     jobs = [NewJob("b", b"%d %d" % (p, n), priority=p) for n in range(20) for p in (200, 100, 10)]
     await queue.put(*jobs)
     seen = Seen()
-    await queue.work_off(seen, Settings(concurrency=1, poll=0.01))
+    await queue.work_off(seen, Settings(concurrency=1, exchanges=1, poll=0.01))
     assert seen.bodies == [b"%d %d" % (p, n) for p in (10, 100, 200) for n in range(20)]
 
 
