@@ -90,8 +90,8 @@ class Claim:
 Credit = Callable[[Bucket], int]
 """How many jobs of a bucket may be without an outcome at the same time."""
 Told = Callable[[int, int], None]
-"""Is told at once how many jobs of a bucket (by id) more or fewer are without an outcome, for a credit
-that several buckets share."""
+"""Is told at once how many jobs of a bucket (by id) more or fewer are without an outcome: for a
+credit that several buckets share."""
 
 
 def tell_nobody(_bucket_id: int, _jobs: int) -> None:

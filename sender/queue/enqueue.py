@@ -51,7 +51,9 @@ async def enqueue(
     Raises TooManyJobs.
     """
     keys = [_octets(job.key) for job in jobs] if any(job.key for job in jobs) else None
-    digests = None if keys is None else [job.digest or hashlib.sha256(job.body).digest() for job in jobs]
+    digests = (
+        None if keys is None else [job.digest or hashlib.sha256(job.body).digest() for job in jobs]
+    )
     values = {
         "tenant_id": tenant_id,
         "urgent": urgent,

@@ -29,4 +29,4 @@ class Settings:
     grace: float = 30.0
     """How long a stop waits for handlers."""
     expiry: float = 600.0
-    """Between two searches for jobs whose life ended while they waited; each reads all that wait."""
+    """Between two searches for jobs whose life ended while they waited; each reads all of them."""

@@ -104,7 +104,6 @@ def submit(api_engine: AsyncEngine, tenant_id: UUID) -> Callable[..., Awaitable[
             return await enqueue(
                 connection,
                 tenant_id=tenant_id,
-                generation=1,
                 message=mail(**changes),
                 idempotency_key=key,
             )
@@ -178,17 +177,17 @@ async def publish(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
 
 
 @pytest.fixture
-def settings(upgraded: str, valkey: str, ring: Path) -> SenderSettings:
+def settings(upgraded: str, ring: Path) -> SenderSettings:
     return SenderSettings(
         database_url=upgraded,
-        redis_url=valkey,
         key_ring=ring,
         token_key=TOKEN_KEY,
         public_url="https://app.penguinmails.example",
         role=login(Role.SENDER),
-        lanes=2,
+        concurrency=2,
         poll=0.02,
         lease=1,
+        expiry=0.1,
         grace=0.2,
     )
 

@@ -25,12 +25,10 @@ async def test_message_of_a_rolled_back_transaction_is_not_queued(
     api_engine, sender_engine, tenant_id
 ):
     async with tenant_transaction(api_engine, tenant_id) as connection:
-        await enqueue(
-            connection, tenant_id=tenant_id, generation=1, message=mail(), idempotency_key=None
-        )
+        await enqueue(connection, tenant_id=tenant_id, message=mail(), idempotency_key=None)
         await connection.rollback()
     async with sender_engine.connect() as connection:
-        assert (await connection.execute(text("select count(*) from queue.jobs"))).scalar() == 0
+        assert (await connection.execute(text("select count(*) from queue.records"))).scalar() == 0
 
 
 async def test_message_with_the_same_idempotency_key_is_queued_once(submit, sender_engine):
@@ -39,7 +37,7 @@ async def test_message_with_the_same_idempotency_key_is_queued_once(submit, send
     assert await submit("key-2") != first
     assert await submit() != await submit()
     async with sender_engine.connect() as connection:
-        assert (await connection.execute(text("select count(*) from queue.payloads"))).scalar() == 4
+        assert (await connection.execute(text("select count(*) from queue.bodies"))).scalar() == 4
 
 
 async def test_idempotency_key_with_another_message_is_refused(submit):
