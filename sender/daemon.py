@@ -19,7 +19,8 @@ from psycopg_pool import AsyncConnectionPool
 from kit.database import connection_options
 from sender.delivery import Pool
 from sender.dispatch.accounting import Accounting
-from sender.dispatch.sending import Opener, Sending
+from sender.dispatch.keys import CurrentVault, Opener
+from sender.dispatch.sending import Sending
 from sender.dispatch.store import SQL, DatabaseClock
 from sender.dispatch.tenants import Tenants
 from sender.policy import LOOK_AGAIN, Decision
@@ -27,7 +28,6 @@ from sender.queue import Settings, Worker
 from sender.queue.worker import AWAY
 from sender.settings import SenderSettings
 from sender.tokens import Tokens
-from vault import KeyRing, Vault
 
 CONNECTIONS = 5
 IDLE = 1.0
@@ -65,7 +65,7 @@ async def run(
         handler = Sending(
             tenants=tenants,
             pool=hosts,
-            vault=vault or Vault(KeyRing.load(settings.key_ring)),
+            vault=vault or CurrentVault(settings.key_ring),
             tokens=Tokens(bytes.fromhex(settings.token_key.get_secret_value())),
             public_url=settings.public_url,
             clock=clock,

@@ -87,7 +87,7 @@ class Accounting:
                 await _release_capped(connection, tenant_id)
         homes = [i for i in admitted if i.job.id not in refused and i.about.route.settles_home]
         if homes:
-            await _settle_homes(connection, homes)
+            await self._settle_homes(connection, homes)
         return refused
 
     async def _count(
@@ -125,6 +125,19 @@ class Accounting:
             counts = {"counts": list(changed.values())}
             await connection.execute(SQL.write_counters, _columns(changed) | counts)
         return refused
+
+    async def _settle_homes(
+        self, connection: AsyncConnection[Any], intents: Sequence[Intent]
+    ) -> None:
+        values = {
+            "tenant_ids": [intent.job.tenant_id for intent in intents],
+            "domains": [intent.about.route.domain.name for intent in intents],
+            "addresses": [intent.about.route.address.name for intent in intents],
+            "known": [json.dumps(intent.about.route.known) for intent in intents],
+        }
+        cursor = await connection.execute(SQL.settle_homes, values)
+        for tenant_id, domain, address in await cursor.fetchall():
+            self.tenants.settled(tenant_id, domain, address)
 
 
 def _columns(counters: Iterable[tuple[str, str, date | None]]) -> dict[str, list[Any]]:
@@ -175,16 +188,6 @@ async def _release_capped(connection: AsyncConnection[Any], tenant_id: UUID) -> 
     names = [bucket.name for bucket in held if bucket.reason in CAP_REASONS]
     if names:
         await operations.release(connection, tenant_id, names)
-
-
-async def _settle_homes(connection: AsyncConnection[Any], intents: Sequence[Intent]) -> None:
-    values = {
-        "tenant_ids": [intent.job.tenant_id for intent in intents],
-        "domains": [intent.about.route.domain.name for intent in intents],
-        "addresses": [intent.about.route.address.name for intent in intents],
-        "known": [json.dumps(intent.about.route.known) for intent in intents],
-    }
-    await connection.execute(SQL.settle_homes, values)
 
 
 async def _record(connection: AsyncConnection[Any], reports: Sequence[tuple[Job, Report]]) -> None:

@@ -72,6 +72,7 @@ where not exists (
     where home.tenant_id = new.tenant_id and home.domain = new.domain and new.known::jsonb ? home.address)
 order by tenant_id, domain
 on conflict (tenant_id, domain) do update set address = excluded.address, since = excluded.since
+returning tenant_id, domain, address
 
 -- name: record_events
 insert into mail.events (message_id, tenant_id, kind, state, reason, words, details)

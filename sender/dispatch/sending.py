@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Protocol
 
 import structlog
 
@@ -19,6 +18,7 @@ from sender.clock import Clock
 from sender.compose import compose
 from sender.delivery import Pool, Result, Session, Unreachable
 from sender.dispatch.accounting import Report, Reservation
+from sender.dispatch.keys import Opener
 from sender.dispatch.tenants import Tenants
 from sender.dkim import Signer
 from sender.outbox import bucket_of, decoded, message_id
@@ -45,13 +45,6 @@ WORDS = {
 """What `explain` says of a hand-over."""
 Facts = dict[str, str | int | None]
 log = structlog.get_logger(__name__)
-
-
-class Opener(Protocol):
-    """The vault's half that the sender needs."""
-
-    def open(self, sealed: str, *, context: str) -> bytes:
-        """Return the clear text, or raise when context or key do not fit."""
 
 
 @dataclass

@@ -118,8 +118,6 @@ class Tenants:
             sender,
             now=now,
         )
-        if decision.route is not None and decision.route.settles_home:
-            tenant.homes[decision.route.domain.name] = decision.route.address.name
         return (self.obstacle() or decision) if decision.route is not None else decision
 
     def credit(self, bucket: Bucket) -> int:
@@ -168,6 +166,11 @@ class Tenants:
         """Take note of today's counters."""
         self._new_day()
         self._used.update(counts)
+
+    def settled(self, tenant_id: UUID, domain: str, address: str) -> None:
+        """Take note of the home of a From domain."""
+        if tenant_id in self._known:
+            self._known[tenant_id].homes[domain] = address
 
     def reconsider(self, tenant_id: UUID, bucket: str) -> None:
         """Claim nothing of a bucket before it is decided about again, or held."""

@@ -362,7 +362,7 @@ class TestCrashes:
         await publish(entry)
         ids = [await submit(subject=f"mail {n}") for n in range(40)]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", PROCESS, env=_environment(settings)
+            sys.executable, "-c", PROCESS, env=environment_of(settings)
         )
         sink.kill = (after, process.kill)
         await asyncio.wait_for(process.wait(), DEADLINE)
@@ -387,7 +387,7 @@ asyncio.run(daemon.run(SenderSettings(), asyncio.Event()))
 """
 
 
-def _environment(settings: SenderSettings) -> dict[str, str]:
+def environment_of(settings: SenderSettings) -> dict[str, str]:
     """Return the environment of a separate process with these settings."""
     values = {
         f"PENGUIN_SENDER_{name.upper()}": str(
