@@ -12,8 +12,6 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from kit.database import connection_options
@@ -21,11 +19,11 @@ from sender.delivery import Pool
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
-from sender.dispatch.store import SQL, DatabaseClock
+from sender.dispatch.store import DatabaseClock
 from sender.dispatch.tenants import Tenants
+from sender.dispatch.upkeep import maintain
 from sender.policy import LOOK_AGAIN, Decision
 from sender.queue import Settings, Worker
-from sender.queue.worker import AWAY
 from sender.settings import SenderSettings
 from sender.tokens import Tokens
 
@@ -34,7 +32,6 @@ IDLE = 1.0
 """Seconds between two looks for idle connections to hosts."""
 STEPS = 5
 """Answers of a host in a dialogue, besides the one after the mail."""
-log = structlog.get_logger(__name__)
 Progress = Callable[[str], None]
 """Is called with the name of a loop at each of its iterations."""
 
@@ -93,25 +90,6 @@ async def run(
         await hosts.close_idle(everything=True)
 
 
-async def trouble(dsn: str) -> str:
-    """Return why nothing is sent, as the database has it; empty when there is no such problem."""
-    try:
-        async with await AsyncConnection.connect(
-            dsn, **connection_options("penguin-sender")
-        ) as one:
-            cursor = await one.execute(SQL.health)
-            is_read_only, is_other = await cursor.fetchone() or (False, False)
-    except AWAY:
-        return "PostgreSQL does not answer"
-    if is_read_only:
-        return "PostgreSQL is read-only"
-    return (
-        "the database was restored or promoted: nothing is sent until it is accepted"
-        if is_other
-        else ""
-    )
-
-
 def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
     """Return the sender's connections; open them with `async with`."""
     session = {"role": settings.role} if settings.role else {}
@@ -159,18 +137,13 @@ async def _close_idle(hosts: Pool, ended: asyncio.Event) -> None:
 async def _maintain(
     pool: AsyncConnectionPool[Any], settings: SenderSettings, ended: asyncio.Event
 ) -> None:
-    """Make the partitions of the next days, and drop those that are too old."""
-    days = {
-        "bodies": settings.keep_bodies,
-        "records": settings.keep_records,
-        "events": settings.keep_events,
-    }
     while not ended.is_set():
-        try:
-            async with pool.connection() as connection:
-                await connection.execute(SQL.maintain, days)
-        except AWAY as error:
-            log.warning("sender.not_maintained", error=str(error))
+        await maintain(
+            pool,
+            bodies=settings.keep_bodies,
+            records=settings.keep_records,
+            events=settings.keep_events,
+        )
         await _pause(ended, settings.maintenance)
 
 

@@ -10,7 +10,8 @@ from composition.heartbeat import Progress
 from composition.parts.settings import Part, SenderPart
 from composition.process import start
 from kit.database import Role, role_dsn
-from sender import daemon
+from sender.daemon import run
+from sender.dispatch import upkeep
 from sender.settings import SenderSettings
 
 
@@ -23,12 +24,12 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         public_url=settings.public_url,
         helo=settings.helo,
     )
-    await daemon.run(sender, stop, progress=progress.tick)
+    await run(sender, stop, progress=progress.tick)
 
 
 async def trouble(settings: SenderPart) -> str:
     """Return why nothing is sent; empty when there is no such problem."""
-    return await daemon.trouble(_dsn(settings))
+    return await upkeep.trouble(_dsn(settings))
 
 
 def _dsn(settings: SenderPart) -> str:

@@ -85,4 +85,4 @@ select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on' as
     not pg_is_in_recovery() and exists (select from queue.identity) and not queue.is_bound() as is_other
 
 -- name: maintain
-select mail.maintain(%(bodies)s, %(records)s, %(events)s)
+select mail.maintain(%(bodies)s, %(records)s, %(events)s) where pg_try_advisory_xact_lock(%(lock)s)

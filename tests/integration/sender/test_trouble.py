@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import text
 
-from sender import daemon, directory
+from sender import directory
 from sender.directory import SendingMailbox
 from sender.dispatch.store import DatabaseClock
+from sender.dispatch.upkeep import trouble
 from sender.outbox import encoded
 from sender.queue.retries import delay
 from sender.schemas import State, StopScope
@@ -105,13 +106,12 @@ class TestDatabase:
             await _set_read_only(admin, is_on=True)
             try:
                 sink.released.set()
-                trouble = partial(daemon.trouble, upgraded)
-                assert await reached(trouble) == "PostgreSQL is read-only"
+                assert await reached(partial(trouble, upgraded)) == "PostgreSQL is read-only"
             finally:
                 await _set_read_only(admin, is_on=False)
             await reaches(sender_engine, message_id, State.ACCEPTED)
             await reaches(sender_engine, other, State.ACCEPTED)
-        assert await daemon.trouble(upgraded) == ""
+        assert await trouble(upgraded) == ""
         assert len(sink.mails) == 2
 
     async def test_database_that_was_restored_stops_sending_and_is_reported(
@@ -122,7 +122,7 @@ class TestDatabase:
             await reaches(sender_engine, await submit(), State.ACCEPTED)
             await execute(sender_engine, "update queue.identity set timeline = timeline + 1")
             await submit()
-            assert "restored or promoted" in await daemon.trouble(upgraded)
+            assert "restored or promoted" in await trouble(upgraded)
         assert len(sink.mails) == 1
 
 
