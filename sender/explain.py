@@ -24,6 +24,7 @@ SETTLED = {
 WORDS = {
     State.EXPIRED: "expired before it was sent",
     State.UNKNOWN: "the sender ended during the hand-over; it is not sent again",
+    State.DEFERRED: "not tried to its end; it is tried again",
 }
 """What is said of an outcome that left no event."""
 
@@ -143,10 +144,12 @@ def _present(row: Row[Any], view: MessageView, told: list[Decision]) -> list[Dec
     if view.state is State.HANDING_OVER:
         words = f"hand-over to {view.address}"
         return [_now(view, row.begun_at, "handing_over", words, {"address": view.address})]
-    if view.finished_at is not None and view.state not in {decision.state for decision in told}:
-        words = WORDS.get(view.state, "")
-        return [_now(view, view.finished_at, "outcome", words, {"address": view.address})]
-    return []
+    last = told[-1] if told else None
+    is_told = last and last.state is view.state and view.reason in (None, last.reason)
+    if view.state is State.QUEUED or is_told:
+        return []
+    words = WORDS.get(view.state, "")
+    return [_now(view, row.changed_at, "outcome", words, {"address": view.address})]
 
 
 def _now(

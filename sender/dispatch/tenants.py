@@ -18,6 +18,7 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
+from pydantic import ValidationError
 
 from blueprint.mail_address import domain_of
 from sender import policy
@@ -79,7 +80,8 @@ class Tenants:
     obstacle: Callable[[], Decision | None] = lambda: None
     """Why no mail at all can be written; None: it can."""
     _known: OrderedDict[UUID, Tenant] = field(default_factory=OrderedDict)
-    _stops: tuple[Stop, ...] = ()
+    _stops: dict[UUID | None, list[Stop]] = field(default_factory=dict)
+    """By tenant; None: of the platform."""
     _used: dict[tuple[str, str], int] = field(default_factory=dict)
     """Hand-overs of today by kind and subject."""
     _day: date | None = None
@@ -280,10 +282,13 @@ class Tenants:
     async def _read_stops(self, connection: AsyncConnection[Any]) -> None:
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(SQL.stops)
-            self._stops = tuple(Stop.model_validate(row) for row in await cursor.fetchall())
+            stops = [Stop.model_validate(row) for row in await cursor.fetchall()]
+        self._stops = {}
+        for stop in stops:
+            self._stops.setdefault(stop.tenant_id, []).append(stop)
 
     def _stops_of(self, tenant_id: UUID) -> tuple[Stop, ...]:
-        return tuple(stop for stop in self._stops if stop.tenant_id in (None, tenant_id))
+        return (*self._stops.get(None, ()), *self._stops.get(tenant_id, ()))
 
     async def _load(self, connection: AsyncConnection[Any], ids: Collection[UUID]) -> None:
         """Read tenants and what they used of today's caps."""
@@ -307,10 +312,9 @@ class Tenants:
             self._known.popitem(last=False)
 
     def _tenant(self, row: Mapping[str, Any]) -> Tenant:
-        document = row["document"]
         return Tenant(
             id=row["tenant_id"],
-            entry=None if document is None else DirectoryEntry.model_validate(document),
+            entry=_entry(row["tenant_id"], row["document"]),
             revision=row["revision"],
             homes=row["homes"],
             stops=self._stops_of(row["tenant_id"]),
@@ -321,3 +325,14 @@ class Tenants:
         if today != self._day:
             self._used.clear()
             self._day = today
+
+
+def _entry(tenant_id: UUID, document: object) -> DirectoryEntry | None:
+    """Read an entry; one that this version cannot read holds the mail of its tenant alone."""
+    if document is None:
+        return None
+    try:
+        return DirectoryEntry.model_validate(document)
+    except ValidationError as error:
+        log.error("sender.entry_unreadable", tenant=str(tenant_id), error=str(error))  # noqa: TRY400 - the traceback says nothing more
+        return None

@@ -306,6 +306,23 @@ class TestOthers:
 async def _received(sink, count: int) -> bool:
     return len(sink.mails) >= count
 
+    async def test_directory_entry_that_cannot_be_read_holds_its_tenant_alone(
+        self, settings, entry, publish, submit, sink, sender_engine, ring, upgraded
+    ):
+        await publish(entry)
+        await publish(entry_of(GLOBEX, sink, ring), GLOBEX)
+        async with await psycopg.AsyncConnection.connect(upgraded, autocommit=True) as admin:
+            await admin.execute(
+                """update directory.entries set document = document || '{"new": 1}'
+                where tenant_id <> %s""",
+                (GLOBEX,),
+            )
+        message_id = await submit()
+        async with sending(settings):
+            await reaches(sender_engine, await submit(tenant=GLOBEX), State.ACCEPTED)
+            await reaches(sender_engine, message_id, State.HELD)
+        assert len(sink.mails) == 1
+
 
 class TestTime:
     async def test_clock_of_the_process_decides_nothing(self, upgraded):
