@@ -302,10 +302,6 @@ class TestOthers:
             assert await value(sender_engine, versions) == 1
             assert await value(sender_engine, "select count(*) from queue.ready") == 3000
 
-
-async def _received(sink, count: int) -> bool:
-    return len(sink.mails) >= count
-
     async def test_directory_entry_that_cannot_be_read_holds_its_tenant_alone(
         self, settings, entry, publish, submit, sink, sender_engine, ring, upgraded
     ):
@@ -322,6 +318,10 @@ async def _received(sink, count: int) -> bool:
             await reaches(sender_engine, await submit(tenant=GLOBEX), State.ACCEPTED)
             await reaches(sender_engine, message_id, State.HELD)
         assert len(sink.mails) == 1
+
+
+async def _received(sink, count: int) -> bool:
+    return len(sink.mails) >= count
 
 
 class TestTime:
