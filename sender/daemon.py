@@ -24,6 +24,7 @@ from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.policy import LOOK_AGAIN, Decision
 from sender.queue import Settings, Worker
+from sender.queue.install import PLANS
 from sender.settings import SenderSettings
 from sender.tokens import Tokens
 
@@ -92,7 +93,7 @@ async def run(
 
 def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
     """Return the sender's connections; open them with `async with`."""
-    session = {"role": settings.role} if settings.role else {}
+    session = {"role": settings.role, **PLANS} if settings.role else {}
     return AsyncConnectionPool(
         settings.database_url.get_secret_value(),
         min_size=CONNECTIONS,

@@ -84,5 +84,8 @@ from unnest(%(ids)s::uuid[], %(tenant_ids)s::uuid[], %(kinds)s::text[], %(states
 select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on' as is_read_only,
     not pg_is_in_recovery() and exists (select from queue.identity) and not queue.is_bound() as is_other
 
+-- name: allow_minutes
+set local statement_timeout = '10min'
+
 -- name: maintain
 select mail.maintain(%(bodies)s, %(records)s, %(events)s) where pg_try_advisory_xact_lock(%(lock)s)

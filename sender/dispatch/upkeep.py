@@ -23,6 +23,7 @@ async def maintain(
     values |= {"lock": AdvisoryLock.MAINTENANCE}
     try:
         async with pool.connection() as connection:
+            await connection.execute(SQL.allow_minutes)
             await connection.execute(SQL.maintain, values)
     except (Error, PoolTimeout) as error:  # or others use what would be dropped: another time
         log.warning("sender.not_maintained", error=str(error))

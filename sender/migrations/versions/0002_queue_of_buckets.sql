@@ -70,7 +70,8 @@ $$;
 
 -- Days are counted back from today. Waits for nobody: what others use is dropped the next time.
 create function mail.maintain(bodies integer, records integer, events integer) returns void
-language plpgsql security definer set search_path = pg_catalog set lock_timeout = '2s' as $$
+language plpgsql security definer set search_path = pg_catalog set lock_timeout = '2s'
+set enable_hashjoin = on set enable_mergejoin = on as $$
 declare
     part regclass;
 begin
@@ -212,6 +213,12 @@ begin
     end loop;
 end
 $$;
+
+-- The sender finds its rows by keys, however wrong the statistics of a queue are. Stored with the role: a
+-- pooler takes no settings of a session.
+alter role {sender} set enable_hashjoin = off;
+alter role {sender} set enable_mergejoin = off;
+alter role {sender} set jit = off;
 
 revoke execute on function mail.enqueue, mail.maintain from public;
 grant usage on schema mail to {api}, {operator}, {controller}, {sender};
