@@ -86,7 +86,6 @@ class ReconcilerPart(PartSettings):
 class SenderPart(PartSettings):
     """The sender."""
 
-    redis_url: Secret
     key_file: Path
     token_key: Secret
     public_url: str

@@ -4,17 +4,21 @@ from sender.queue.buckets import Bucket
 from sender.queue.enqueue import Enqueued, enqueue
 from sender.queue.install import install, worker_pool
 from sender.queue.model import Job, NewJob, Outcome, State
-from sender.queue.worker import Attempt, Handler, Lost, Settings, Worker
+from sender.queue.settings import Settings
+from sender.queue.store import Intent, Refused
+from sender.queue.worker import Attempt, Handler, Lost, Worker
 
 __all__ = [
     "Attempt",
     "Bucket",
     "Enqueued",
     "Handler",
+    "Intent",
     "Job",
     "Lost",
     "NewJob",
     "Outcome",
+    "Refused",
     "Settings",
     "State",
     "Worker",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 LIFE = timedelta(days=30)
@@ -25,6 +26,8 @@ class NewJob:
     """From when it is due until it expires."""
     key: str | None = None
     """Idempotency key: within a tenant, the first job of a key is the only one."""
+    digest: bytes | None = None
+    """Of what the key stands for, to tell a repetition from another request; None: of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,12 @@ class Outcome:
     """Until a retry is due."""
     spent: int = 1
     """Attempts that it counts as; 0 when nothing was tried."""
+    note: str | None = None
+    """Replaces the note of the intent in the record."""
+    life: timedelta | None = None
+    """The job expires so long from now, unless it expires earlier."""
+    about: Any = None
+    """For the hook of the worker."""
 
 
 DONE = Outcome(State.DONE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,17 @@ class Stats:
 
 
 @dataclass(frozen=True)
+class HeldBucket:
+    """A bucket whose jobs wait together."""
+
+    name: str
+    reason: str
+    words: str | None
+    until: datetime | None
+    """None: until it is released."""
+
+
+@dataclass(frozen=True)
 class DeadLetter:
     """A job that is not tried again by itself."""
 
@@ -63,9 +74,14 @@ async def hold(
     buckets: Sequence[str],
     until: datetime | None,
     reason: str,
+    words: str | None = None,
 ) -> int:
-    """Claim no job of the buckets before `until` (None: until released); return how many exist."""
-    values = {"tenant_id": tenant_id, "names": list(buckets), "until": until, "reason": reason}
+    """Claim no job of the buckets before `until` (None: until released); return how many exist.
+
+    `reason` is a stable code, `words` are for people.
+    """
+    values = {"tenant_id": tenant_id, "names": list(buckets), "until": until}
+    values |= {"reason": reason, "words": words}
     return len(await _ids(connection, SQL.hold, values))
 
 
@@ -73,6 +89,18 @@ async def release(connection: Connection, tenant_id: UUID, buckets: Sequence[str
     """End a hold; return how many of the buckets exist."""
     values = {"tenant_id": tenant_id, "names": list(buckets)}
     return len(await _ids(connection, SQL.release_buckets, values))
+
+
+async def held(connection: Connection, tenant_id: UUID) -> list[HeldBucket]:
+    """Return the buckets of a tenant that are held."""
+    async with connection.cursor(row_factory=class_row(HeldBucket)) as cursor:
+        await cursor.execute(SQL.held, {"tenant_id": tenant_id})
+        return await cursor.fetchall()
+
+
+async def holding_tenants(connection: Connection, slots: Collection[int]) -> set[UUID]:
+    """Return the tenants of some slots that have jobs in held buckets."""
+    return await _ids(connection, SQL.holding_tenants, {"slots": list(slots)})
 
 
 async def is_bound(connection: Connection) -> bool:

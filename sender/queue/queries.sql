@@ -95,20 +95,25 @@ returning job.id
 with outcome as materialized (
     select * from unnest(
         %(ids)s::uuid[], %(tokens)s::bigint[], %(states)s::text[], %(reasons)s::text[],
-        %(delays)s::interval[], %(spent)s::smallint[], %(words)s::text[])
-        as outcome (id, token, state, reason, delay, spent, words)
+        %(delays)s::interval[], %(spent)s::smallint[], %(words)s::text[], %(notes)s::text[], %(lives)s::interval[])
+        as outcome (id, token, state, reason, delay, spent, words, new_note, life)
 ), held as (
     delete from queue.claimed as job using outcome
     where job.id = outcome.id and job.token = outcome.token
-    returning job.*, outcome.state, outcome.reason, outcome.delay, outcome.spent, outcome.words
+    returning job.*, outcome.state, outcome.reason, outcome.delay, outcome.spent, outcome.words, outcome.new_note, outcome.life
 ), late as (
     delete from queue.unknown as job using outcome
     where job.id = outcome.id and job.token = outcome.token and outcome.state <> 'released'
-    returning job.*, outcome.state, outcome.reason as now_reason, outcome.delay, outcome.spent, outcome.words
-), gone as (
-    select {job}, token, note, attempts + spent as attempts, losses, state, reason, delay, words, 1 as waited from held
+    returning job.*, outcome.state, outcome.reason as now_reason, outcome.delay, outcome.spent, outcome.words,
+        outcome.new_note, outcome.life
+), ended as (
+    select {job}, life, token, new_note, note, attempts + spent as attempts, losses, state, reason, delay, words, 1 as waited from held
     union all
-    select {job}, token, note, attempts + spent, losses, state, now_reason, delay, words, 0 from late
+    select {job}, life, token, new_note, note, attempts + spent, losses, state, now_reason, delay, words, 0 from late
+), gone as (
+    select id, bucket_id, priority, due_at, tenant_id, least(expires_at, now() + life) as expires_at, token,
+        coalesce(new_note, note) as note, attempts, losses, state, reason, delay, words, waited
+    from ended
 ), again as (
     insert into queue.scheduled (slot, {job}, attempts, losses)
     select {slot}, id, bucket_id, priority, now() + delay, tenant_id, expires_at, attempts, losses
@@ -137,10 +142,15 @@ with outcome as materialized (
     from gone group by tenant_id
 ), recorded as (
     update queue.records as record
-    set state = gone.state, reason = gone.reason, attempts = gone.attempts, changed_at = now(), note = gone.note
+    set state = gone.state, reason = gone.reason, attempts = gone.attempts, changed_at = now(), note = gone.note,
+        due_at = case when gone.state = 'retry' then now() + gone.delay else record.due_at end, expires_at = gone.expires_at
     from gone where record.id = gone.id and gone.state <> 'released'
 )
 select id from gone
+
+-- name: refuse
+-- The caller's part of the transaction refused what was begun in it.
+update queue.claimed set begun_at = null where id = any(%(ids)s)
 
 -- name: release
 -- Back to where it was, as if it had not been claimed: a claim whose answer was lost.
@@ -260,9 +270,40 @@ with due as (
 insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
 select slot, tenant_id, bucket_id, min(priority), min(due_at), 0 from due group by slot, tenant_id, bucket_id
 
+-- name: expire
+-- What nobody claims, since its bucket is held, or is due too late.
+with old_ready as (
+    delete from queue.ready where ctid = any(array(
+        select ctid from queue.ready where expires_at <= now() limit %(most)s for update skip locked))
+    returning id, tenant_id, bucket_id
+), old_scheduled as (
+    delete from queue.scheduled where ctid = any(array(
+        select ctid from queue.scheduled where expires_at <= now() limit %(most)s for update skip locked))
+    returning id, tenant_id, bucket_id
+), old as (
+    select * from old_ready union all select * from old_scheduled
+), counted as (
+    insert into queue.arrivals (slot, tenant_id, jobs) select {slot}, tenant_id, -count(*) from old group by tenant_id
+)
+update queue.records as record
+set state = 'expired', reason = coalesce(bucket.reason, 'expired'), changed_at = now()
+from old join queue.buckets as bucket on bucket.id = old.bucket_id
+where record.id = old.id
+returning record.id
+
+-- name: held
+-- Buckets of a tenant that are held.
+select name, reason, words, case when isfinite(held_until) then held_until end as until
+from queue.buckets where tenant_id = %(tenant_id)s and held_until > now()
+
+-- name: holding_tenants
+select distinct tenant_id from queue.buckets where filled and held_until > now() and slot = any(%(slots)s)
+
 -- name: hold
 with held as (
-    update queue.buckets set held_until = coalesce(%(until)s::timestamptz, 'infinity'), reason = %(reason)s
+    update queue.buckets
+    set held_until = coalesce(%(until)s::timestamptz, 'infinity'), reason = %(reason)s, words = %(words)s,
+        held_at = case when held_until > now() and reason = %(reason)s then held_at else now() end
     where tenant_id = %(tenant_id)s and name = any(%(names)s)
     returning id, slot, tenant_id
 ), told as (
@@ -272,7 +313,7 @@ select id from held
 
 -- name: release_buckets
 with released as (
-    update queue.buckets set held_until = '-infinity', reason = null, released_at = now()
+    update queue.buckets set held_until = '-infinity', reason = null, words = null, released_at = now()
     where tenant_id = %(tenant_id)s and name = any(%(names)s)
     returning id, slot, tenant_id
 ), told as (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg_pool import AsyncConnectionPool
 
 from kit.queries import Queries
@@ -39,6 +39,18 @@ class Intent:
     job: Job
     note: str | None
     """What to know when the outcome is lost."""
+    about: Any = None
+    """For the hook of the worker."""
+
+
+class Refused(Exception):
+    """The hook of the worker refused the intent: nothing may be done."""
+
+    def __init__(self, reason: str, words: str) -> None:
+        """Carry a stable code, and words for people."""
+        super().__init__(words)
+        self.reason = reason
+        self.words = words
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +59,36 @@ class Exchanged:
 
     claimed: list[Claimed]
     begun: set[UUID]
+    refused: Mapping[UUID, Refused]
     finished: set[UUID]
+
+
+Hook = Callable[
+    [AsyncConnection[Any], Sequence[tuple[Job, Outcome]], Sequence[Intent]],
+    Awaitable[Mapping[UUID, Refused]],
+]
+"""What the user of the queue writes in the transaction of outcomes and intents. Gets those that are
+written, and returns the intents that it refuses, by job. Of several transactions one may be rolled
+back and repeated."""
+
+
+async def no_hook(
+    _connection: AsyncConnection[Any],
+    _outcomes: Sequence[tuple[Job, Outcome]],
+    _intents: Sequence[Intent],
+) -> Mapping[UUID, Refused]:
+    """Write nothing, refuse nothing."""
+    return {}
 
 
 class Store:
     """Speaks for one worker, which has no id before `register`."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], lease: timedelta) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[Any], lease: timedelta, hook: Hook = no_hook
+    ) -> None:
         self._pool = pool
+        self._hook = hook
         self._lease = lease
         self._worker = 0
         self._claims = 0
@@ -107,6 +141,7 @@ class Store:
         claimed: list[Claimed] = []
         begun: set[UUID] = set()
         finished: set[UUID] = set()
+        refused: Mapping[UUID, Refused] = {}
         async with (
             self._pool.connection() as connection,
             connection.pipeline(),
@@ -133,7 +168,15 @@ class Store:
                 begun = {row[0] for row in await second.fetchall()}
             if claims:
                 claimed = [_claimed(row, token) for row in await third.fetchall()]
-        return Exchanged(claimed, begun, finished)
+            if finished or begun:
+                refused = await self._hook(
+                    connection,
+                    [(job, outcome) for job, outcome in outcomes if job.id in finished],
+                    [intent for intent in intents if intent.job.id in begun],
+                )
+            if refused:
+                await connection.execute(SQL.refuse, {"ids": list(refused)})
+        return Exchanged(claimed, begun.difference(refused), refused, finished)
 
     async def _claim(self, cursor: AsyncCursor[Any], claims: Sequence[Claim], token: int) -> None:
         await cursor.execute(
@@ -161,6 +204,10 @@ class Store:
     async def is_bound(self) -> bool:
         """Return whether database and timeline are those that the queue is bound to."""
         return bool((await self._run(SQL.is_bound))[0][0])
+
+    async def expire(self) -> int:
+        """Settle jobs whose life ended while they waited; return how many."""
+        return len(await self._run(SQL.expire, {"most": BATCH}))
 
     async def move_due(self, slots: Sequence[int]) -> None:
         """Make scheduled jobs ready whose time has come."""
@@ -222,6 +269,8 @@ async def _finish(cursor: AsyncCursor[Any], outcomes: Sequence[tuple[Job, Outcom
             "delays": [outcome.delay for _, outcome in outcomes],
             "spent": [outcome.spent for _, outcome in outcomes],
             "words": [outcome.words for _, outcome in outcomes],
+            "notes": [outcome.note for _, outcome in outcomes],
+            "lives": [outcome.life for _, outcome in outcomes],
         },
     )
 

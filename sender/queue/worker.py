@@ -16,46 +16,23 @@ from typing import Any, TypeVar
 
 import structlog
 from psycopg import OperationalError
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from sender.queue.buckets import Bucket, Buckets, Claim, Credit
+from sender.queue.buckets import Bucket, Buckets, Claim, Credit, Told, tell_nobody
 from sender.queue.model import DONE, EXPIRED, RELEASED, Job, Outcome, State
 from sender.queue.retries import delay
-from sender.queue.store import Claimed, Intent, Store
+from sender.queue.settings import Settings
+from sender.queue.store import Claimed, Hook, Intent, Store, no_hook
 
-AWAY = (OperationalError, PoolTimeout, OSError)
-"""The database is not there, or gave up: waiting helps."""
+AWAY = (OperationalError, ReadOnlySqlTransaction, PoolTimeout, OSError)
+"""The database is not there, gave up, or is a standby: waiting helps."""
 FLUSH = 0.005
 """Seconds for which outcomes and intents wait for others."""
 LOOKS = 10
 """Looks for jobs for each look at the other workers."""
 Answer = TypeVar("Answer")
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a worker works; times are in seconds."""
-
-    concurrency: int = 64
-    """Handlers at the same time."""
-    at_risk: int = 200
-    """Jobs that are claimed and whose outcome is not in the database yet, at most."""
-    exchanges: int = 2
-    """Round trips to the database at the same time; of two, one may overtake the other."""
-    poll: float = 0.1
-    """Between two looks for jobs that came without a wake-up."""
-    lease: float = 30.0
-    time_limit: float = 60.0
-    """Of one call of the handler."""
-    longest: float = 900.0
-    """How long a job may be held: longer than any handler."""
-    ageing: float = 600.0
-    """A job that has been due for so long, without a hold, is moved one class up."""
-    most_losses: int = 5
-    """A job that so many workers were lost with is dead."""
-    grace: float = 30.0
-    """How long a stop waits for handlers."""
 
 
 class Lost(Exception):
@@ -73,12 +50,12 @@ class Attempt:
         self.has_begun = False
         self._worker = worker
 
-    async def begin(self, note: str | None = None) -> None:
+    async def begin(self, note: str | None = None, about: Any = None) -> None:
         """Commit the intent: if its outcome is lost from here on, the job is `unknown`.
 
-        Raises Lost.
+        Raises Lost, or Refused by the worker's hook, which gets `about`.
         """
-        await self._worker.begin(Intent(self.job, note))
+        await self._worker.begin(Intent(self.job, note, about))
         self.has_begun = True
 
     def broken_off(self, reason: str, words: str | None = None) -> Outcome:
@@ -106,7 +83,10 @@ class Worker:
     handler: Handler
     settings: Settings = field(default_factory=Settings)
     credit: Credit = unlimited
-    _buckets: Buckets = field(default_factory=Buckets)
+    told: Told = tell_nobody
+    hook: Hook = no_hook
+    progress: Callable[[], None] = lambda: None
+    """Is called at each look for jobs."""
     _slots: set[int] = field(default_factory=set)
     _leaving: set[int] = field(default_factory=set)
     """Slots that are given to others as soon as no job of theirs is held."""
@@ -128,12 +108,20 @@ class Worker:
     _work: asyncio.Event = field(default_factory=asyncio.Event)
     _look: asyncio.Event = field(default_factory=asyncio.Event)
     _draining: bool = False
+    _expired: float = 0.0
+    """When jobs were last searched whose life has ended."""
     _bound: bool = True
     """False after a restore or a promotion, until people accept it: nothing is claimed."""
 
     def __post_init__(self) -> None:
         """Register nothing yet."""
-        self._store = Store(self.pool, timedelta(seconds=self.settings.lease))
+        self._store = Store(self.pool, timedelta(seconds=self.settings.lease), self.hook)
+        self._buckets = Buckets(self.told)
+
+    @property
+    def slots(self) -> frozenset[int]:
+        """The slots whose tenants this worker serves."""
+        return frozenset(self._slots)
 
     def wake(self) -> None:
         """Look for jobs now: a hint that there are some."""
@@ -224,6 +212,7 @@ class Worker:
         looks = 0
         while not stop.is_set():
             self._look.clear()
+            self.progress()
             try:
                 if looks % LOOKS == 0:
                     await self._tidy()
@@ -254,6 +243,7 @@ class Worker:
             del self._doubtful[: len(tokens)]
         await self._share_slots()
         await self._age()
+        await self._expire()
         dry = self._buckets.dry()
         if dry:
             empty = await self._store.empty([bucket.id for bucket in dry])
@@ -261,6 +251,11 @@ class Worker:
             for bucket in dry:
                 if bucket.id not in empty:
                     self._buckets.reset(bucket)
+
+    async def _expire(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._expired >= self.settings.expiry and not await self._store.expire():
+            self._expired = now
 
     async def _age(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -319,6 +314,8 @@ class Worker:
                 continue
             if intent.job.id in done.begun:
                 written.set_result(None)
+            elif intent.job.id in done.refused:
+                written.set_exception(done.refused[intent.job.id])
             else:
                 written.set_exception(Lost())
         self._take(claims, done.claimed)

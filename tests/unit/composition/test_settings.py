@@ -149,7 +149,7 @@ SENDER = dict(numeric(SenderSettings, "PENGUIN_SENDER_"))
 def test_number_of_the_sender_is_what_json_calls_one(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    for name in ("DATABASE_URL", "REDIS_URL", "KEY_RING", "TOKEN_KEY", "PUBLIC_URL"):
+    for name in ("DATABASE_URL", "KEY_RING", "TOKEN_KEY", "PUBLIC_URL"):
         monkeypatch.setenv(f"PENGUIN_SENDER_{name}", "x")
     for written in PYTHONIC:
         monkeypatch.setenv(variable, written)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from sender.queue import Attempt, Lost, NewJob, Settings, operations
+from sender.queue import Attempt, Lost, NewJob, Outcome, Refused, Settings, State, operations
 from tests.support.waiting import reached
 
 from .conftest import Queue, Seen
@@ -125,6 +125,45 @@ async def test_stopped_worker_that_goes_on_can_begin_nothing_that_others_have(qu
         await refused.wait()
     assert seen.bodies == [b"1"]
     assert await queue.state(job) == ("done", None, 1)
+
+
+async def test_intent_of_a_claim_is_written_once(queue: Queue) -> None:
+    """Two that hold one claim cannot both begin."""
+    (job,) = await queue.put(NewJob("b", b"1"))
+    results: list[object] = []
+
+    async def handler(attempt: Attempt) -> None:
+        both = (attempt.begin("one"), attempt.begin("two"))
+        results.extend(await asyncio.gather(*both, return_exceptions=True))
+        results.extend(await asyncio.gather(attempt.begin(), return_exceptions=True))
+
+    await queue.work_off(handler)
+    assert sorted(type(result).__name__ for result in results) == ["Lost", "Lost", "NoneType"]
+    assert await queue.state(job) == ("done", None, 1)
+
+
+async def test_hook_refuses_intents_and_writes_with_outcomes(queue: Queue) -> None:
+    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(3)))
+    await queue.connection.execute("create table queue.seen (id uuid)")
+
+    async def hook(connection, outcomes, intents):
+        for job, _ in outcomes:
+            await connection.execute("insert into queue.seen values (%s)", (job.id,))
+        return {i.job.id: Refused("cap", "no") for i in intents if i.job.id == ids[1]}
+
+    async def handler(attempt: Attempt) -> Outcome | None:
+        try:
+            await attempt.begin()
+        except Refused as refusal:
+            return Outcome(State.CANCELLED, refusal.reason, spent=0)
+        return None
+
+    await queue.work_off(handler, hook=hook)
+    assert [await queue.state(id_) for id_ in ids] == [
+        ("done", None, 1), ("cancelled", "cap", 0), ("done", None, 1),
+    ]  # fmt: skip
+    rows = await queue.connection.execute("select id from queue.seen order by id")
+    assert await rows.fetchall() == [(id_,) for id_ in sorted(ids)]
 
 
 async def test_outcome_that_comes_late_replaces_unknown(queue: Queue) -> None:
