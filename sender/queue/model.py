@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 LIFE = timedelta(days=30)
@@ -41,6 +42,17 @@ class Job:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The announcement of an effect that cannot be undone."""
+
+    job: Job
+    note: str | None
+    """What to know when the outcome is lost."""
+    data: Any = None
+    """For the extension; a JSON value."""
+
+
 class State(StrEnum):
     """What became of an attempt."""
 
@@ -53,7 +65,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
     """Whether it had its effect is not known: neither done nor tried again."""
     RELEASED = "released"
-    """Not tried: it waits where it was."""
+    """Not tried: it waits where it was, or in `bucket`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,20 @@ class Outcome:
     """Until a retry is due."""
     spent: int = 1
     """Attempts that it counts as; 0 when nothing was tried."""
+    bucket: str | None = None
+    """With `retry` and `released`: the tenant's bucket in which it waits from now on."""
+    data: Any = None
+    """For the extension; a JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An attempt that is over."""
+
+    job: Job
+    outcome: Outcome
+    intent: Intent | None = None
+    """The last one."""
 
 
 DONE = Outcome(State.DONE)

@@ -35,7 +35,7 @@ with share as (
     select count(*) as slots from queue.slots where worker = %(worker)s
 )
 update queue.slots set worker = %(worker)s
-where slot = any(array(
+where exists (select from queue.workers where id = %(worker)s) and slot = any(array(
     select slot from queue.slots where worker is null order by slot
     limit greatest((select share.slots - mine.slots from share, mine), 0)
     for update skip locked))
@@ -89,6 +89,15 @@ from unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(notes)s::text[]) as intent 
 where job.id = intent.id and job.token = intent.token and job.begun_at is null and queue.is_bound()
 returning job.id
 
+-- name: begun
+select job.id
+from queue.claimed as job join unnest(%(ids)s::uuid[], %(tokens)s::bigint[]) as intent (id, token) using (id, token)
+where job.begun_at is not null
+
+-- name: refuse
+-- In the transaction of `begin`: its rows are locked.
+update queue.claimed set begun_at = null, note = null where id = any(%(ids)s)
+
 -- name: finish
 -- What is no longer held under its token is not written: another worker has it. An outcome that
 -- comes late replaces `unknown`.
@@ -106,9 +115,11 @@ with outcome as materialized (
     where job.id = outcome.id and job.token = outcome.token and outcome.state <> 'released'
     returning job.*, outcome.state, outcome.reason as now_reason, outcome.delay, outcome.spent, outcome.words
 ), gone as (
-    select {job}, token, note, attempts + spent as attempts, losses, state, reason, delay, words, 1 as waited from held
+    select {job}, token, note, attempts + spent as attempts, losses, state, reason, delay, words, 1 as waited,
+        begun_at is not null as has_begun
+    from held
     union all
-    select {job}, token, note, attempts + spent, losses, state, now_reason, delay, words, 0 from late
+    select {job}, token, note, attempts + spent, losses, state, now_reason, delay, words, 0, true from late
 ), again as (
     insert into queue.scheduled (slot, {job}, attempts, losses)
     select {slot}, id, bucket_id, priority, now() + delay, tenant_id, expires_at, attempts, losses
@@ -140,7 +151,7 @@ with outcome as materialized (
     set state = gone.state, reason = gone.reason, attempts = gone.attempts, changed_at = now(), note = gone.note
     from gone where record.id = gone.id and gone.state <> 'released'
 )
-select id from gone
+select id, has_begun from gone
 
 -- name: release
 -- Back to where it was, as if it had not been claimed: a claim whose answer was lost.
@@ -193,7 +204,10 @@ with gone as (
     select {slot}, tenant_id, -count(*)
     from gone where begun_at is not null or losses + 1 >= %(most_losses)s group by tenant_id
 )
-select id, begun_at is not null as is_unknown from gone
+select id, tenant_id, bucket_id, token, attempts,
+    case when begun_at is not null then 'unknown' when losses + 1 >= %(most_losses)s then 'dead' end as state,
+    case when begun_at is not null then 'worker_lost' else 'ends_its_worker' end as reason
+from gone
 
 -- name: arrivals
 -- Deleted where they are read; a bucket that they name is filled.
