@@ -2,7 +2,7 @@
 
 from sender.queue.attempts import Attempt, Handler, Lost, Refused
 from sender.queue.buckets import Bucket
-from sender.queue.enqueue import Enqueued, enqueue
+from sender.queue.enqueue import Enqueued, TooManyJobs, enqueue
 from sender.queue.extension import Batch, Extension
 from sender.queue.install import install, worker_pool
 from sender.queue.model import Intent, Job, NewJob, Outcome, Result, State
@@ -25,6 +25,7 @@ __all__ = [
     "Result",
     "Settings",
     "State",
+    "TooManyJobs",
     "Worker",
     "enqueue",
     "install",

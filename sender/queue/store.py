@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg_pool import AsyncConnectionPool
 
 from kit.queries import Queries
@@ -22,6 +23,11 @@ SHARE = 20
 """How many times longer than it takes to read all arrivals is waited before they are read again."""
 BATCH = 1000
 """Rows of one statement that tidies up."""
+NONE, LONGEST = timedelta(), timedelta(days=3650)
+"""Bounds of a delay."""
+MOST_SPENT = 1000
+LENGTH = 4000
+"""Characters of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Store:
 
     async def take_slots(self) -> list[int]:
         """Take this worker's share of the slots that have no owner; return the new ones."""
-        async with self._pool.connection() as connection:
+        async with self._connection() as connection:
             await connection.execute(SQL.end_lost_workers)
             rows = await connection.execute(SQL.take_slots, {"worker": self._worker})
             return [row[0] for row in await rows.fetchall()]
@@ -110,7 +116,7 @@ class Store:
         finished: dict[UUID, bool] = {}
         refused: Mapping[UUID, Outcome] = {}
         async with (
-            self._pool.connection() as connection,
+            self._connection() as connection,
             connection.pipeline(),
             connection.cursor(binary=True) as first,
             connection.cursor(binary=True) as second,
@@ -125,11 +131,13 @@ class Store:
                     {
                         "ids": [intent.job.id for intent in intents],
                         "tokens": [intent.job.token for intent in intents],
-                        "notes": [intent.note for intent in intents],
+                        "notes": [writable(intent.note) for intent in intents],
                     },
                 )
             if claims:
                 await self._claim(third, claims, token)
+            if self._extension is None:
+                await connection.commit()  # in the same round trip
             if results:
                 finished = dict(await first.fetchall())
             if intents:
@@ -173,7 +181,7 @@ class Store:
     async def recover(self, longest: timedelta, most_losses: int) -> int:
         """Settle what workers left that are gone, or hold too long; return how many jobs."""
         values = {"longest": longest, "most_losses": most_losses, "most": BATCH}
-        async with self._pool.connection() as connection:
+        async with self._connection() as connection:
             async with connection.cursor(binary=True) as cursor:
                 await cursor.execute(SQL.recover, values)
                 rows = await cursor.fetchall()
@@ -230,8 +238,17 @@ class Store:
         """Mark buckets as empty and return those that are."""
         return {row[0] for row in await self._run(SQL.empty, {"ids": list(ids)})}
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        async with self._pool.connection() as connection:
+            try:
+                yield connection
+            except errors.ReadOnlySqlTransaction:
+                await connection.close()  # to a server that is not the primary any more
+                raise
+
     async def _run(self, query: str, values: dict[str, Any] | None = None) -> list[Any]:
-        async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+        async with self._connection() as connection, connection.cursor(binary=True) as cursor:
             await cursor.execute(query, {"worker": self._worker, **(values or {})})
             return await cursor.fetchall() if cursor.description else []
 
@@ -246,18 +263,33 @@ async def _begun(connection: AsyncConnection[Any], intents: Sequence[Intent]) ->
 
 
 async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
+    moved = [one for one in results if one.outcome.bucket is not None]
+    if moved:
+        values = {
+            "sources": [one.job.bucket_id for one in moved],
+            "names": [writable(one.outcome.bucket) for one in moved],
+        }
+        await cursor.execute(SQL.make_buckets, values)
     await cursor.execute(
         SQL.finish,
         {
             "ids": [one.job.id for one in results],
             "tokens": [one.job.token for one in results],
             "states": [one.outcome.state.value for one in results],
-            "reasons": [one.outcome.reason for one in results],
-            "delays": [one.outcome.delay for one in results],
-            "spent": [one.outcome.spent for one in results],
-            "words": [one.outcome.words for one in results],
+            "reasons": [writable(one.outcome.reason) for one in results],
+            "delays": [min(max(one.outcome.delay, NONE), LONGEST) for one in results],
+            "spent": [min(max(one.outcome.spent, 0), MOST_SPENT) for one in results],
+            "words": [writable(one.outcome.words) for one in results],
+            "buckets": [writable(one.outcome.bucket) for one in results],
         },
     )
+
+
+def writable(text: str | None) -> str | None:
+    """Return a text that PostgreSQL accepts: whatever a host answered, the outcome is written."""
+    if text is None or (len(text) <= LENGTH and text.isascii() and "\0" not in text):
+        return text
+    return text[:LENGTH].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _claimed(row: Sequence[Any], token: int) -> Claimed:

@@ -260,7 +260,11 @@ class Worker:
         if self._draining or not self._bound:
             return []
         free = self.settings.at_risk - self._held.total() - self._asked + ending
-        claims = self._buckets.plan(max(free, 0), self.credit)
+        try:
+            claims = self._buckets.plan(max(free, 0), self.credit)
+        except Exception:  # of the user's function
+            log.exception("queue.credit_failed", worker=self.name)
+            return []
         self._asked += sum(claim.most for claim in claims)
         return claims
 
