@@ -26,7 +26,7 @@ from sender.directory import DirectoryEntry, Snapshot, mailbox_subject
 from sender.dispatch.store import SQL, DatabaseClock
 from sender.policy import Decision
 from sender.queue import Bucket, operations
-from sender.queue.worker import AWAY
+from sender.queue.outages import AWAY
 from sender.schemas import Stop
 
 KEPT = 5000
@@ -164,10 +164,12 @@ class Tenants:
             self._at_address[address] += jobs
             self._address_of[bucket_id] = address
 
-    def counted(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """Take note of today's counters."""
+    def counted(self, counts: Mapping[tuple[str, str, date], int]) -> None:
+        """Take note of counters."""
         self._new_day()
-        self._used.update(counts)
+        for (kind, subject, day), count in counts.items():
+            if day == self._day:
+                self._used[kind, subject] = count
 
     def settled(self, tenant_id: UUID, domain: str, address: str) -> None:
         """Take note of the home of a From domain."""
