@@ -10,7 +10,7 @@ from sender.queue.retries import delay
 
 
 class Lost(Exception):
-    """The job is another worker's by now: nothing may be done."""
+    """The job is another worker's by now, or has begun already: nothing may be done."""
 
 
 class Refused(Exception):
@@ -25,7 +25,7 @@ class Refused(Exception):
 class Attempt:
     """A job in the hands of its handler."""
 
-    __slots__ = ("_begin", "has_begun", "intent", "job")
+    __slots__ = ("_begin", "_is_beginning", "has_begun", "intent", "job")
 
     def __init__(self, job: Job, begin: Callable[[Intent], Awaitable[None]]) -> None:
         """Get what commits an intent."""
@@ -33,6 +33,7 @@ class Attempt:
         self.intent: Intent | None = None
         self.has_begun = False
         self._begin = begin
+        self._is_beginning = False
 
     async def begin(self, note: str | None = None, data: Any = None) -> None:
         """Commit the intent: if its outcome is lost from here on, the job is `unknown`.
@@ -40,9 +41,15 @@ class Attempt:
         Waits while the database is away. `data` is for the extension. Raises Lost, and Refused if
         there is an extension.
         """
-        self.intent = Intent(self.job, note, data)
-        await self._begin(self.intent)
-        self.has_begun = True
+        if self._is_beginning or self.has_begun:
+            raise Lost
+        self._is_beginning = True
+        try:
+            self.intent = Intent(self.job, note, data)
+            await self._begin(self.intent)
+            self.has_begun = True
+        finally:
+            self._is_beginning = False
 
     def broken_off(self, reason: str, words: str | None = None) -> Outcome:
         """Return the outcome of a handler that did not return one."""
