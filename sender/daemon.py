@@ -24,7 +24,7 @@ from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.policy import LOOK_AGAIN, Decision
 from sender.queue import Settings, Worker
-from sender.queue.install import PLANS
+from sender.queue.install import OPTIONS, REACH, WAIT
 from sender.settings import SenderSettings
 from sender.tokens import Tokens
 
@@ -77,7 +77,7 @@ async def run(
             _worker_settings(settings),
             credit=tenants.credit,
             told=tenants.told,
-            hook=Accounting(tenants),
+            extension=Accounting(tenants),
             progress=lambda: progress("queue"),
         )
         ended = asyncio.Event()
@@ -92,16 +92,19 @@ async def run(
 
 
 def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
-    """Return the sender's connections; open them with `async with`."""
-    session = {"role": settings.role, **PLANS} if settings.role else {}
+    """Return the sender's connections; open them with `async with`.
+
+    What the queue sets for its sessions is stored with the sender's role.
+    """
+    session = {"role": settings.role, **OPTIONS} if settings.role else {}
     return AsyncConnectionPool(
         settings.database_url.get_secret_value(),
         min_size=CONNECTIONS,
         max_size=CONNECTIONS,
         open=False,
-        timeout=settings.patience,
-        reconnect_timeout=settings.patience,
-        kwargs=connection_options("penguin-sender", **session),
+        timeout=WAIT,
+        reconnect_timeout=0,
+        kwargs=connection_options("penguin-sender", **session) | REACH,
     )
 
 

@@ -37,8 +37,6 @@ class SenderSettings(BaseSettings):
     """Between two looks for messages."""
     lease: Real = Field(default=30, ge=0.1)
     """After which a silent sender's messages are taken over."""
-    patience: Real = Field(default=5, gt=0)
-    """How long a connection to the database is waited for before it is asked for again."""
     connect_timeout: Real = Field(default=20, gt=0)
     answer_timeout: Real = Field(default=600, gt=0)
     """After the final dot (RFC 5321 4.5.3.2.6); shorter ones manufacture `unknown`."""

@@ -39,19 +39,18 @@ left join lateral (
 where suppressed.reason is not null or stop.id is not null
 
 -- name: open_counters
--- Null days are today. In one order everywhere, so that transactions wait for each other, not both ways.
+-- In one order everywhere, so that transactions wait for each other, not both ways.
 insert into mail.usage (kind, subject, day, handed_over)
-select distinct kind, subject, coalesce(day, (now() at time zone 'UTC')::date), 0
+select kind, subject, day, 0
 from unnest(%(kinds)s::text[], %(subjects)s::text[], %(days)s::date[]) as counter (kind, subject, day)
 order by 1, 2, 3
 on conflict do nothing
 
 -- name: lock_counters
-select kind, subject, day, handed_over, day = (now() at time zone 'UTC')::date as is_today
+select kind, subject, day, handed_over
 from mail.usage
 where (kind, subject, day) in (
-    select kind, subject, coalesce(day, (now() at time zone 'UTC')::date)
-    from unnest(%(kinds)s::text[], %(subjects)s::text[], %(days)s::date[]) as counter (kind, subject, day))
+    select kind, subject, day from unnest(%(kinds)s::text[], %(subjects)s::text[], %(days)s::date[]) as counter (kind, subject, day))
 order by kind, subject, day
 for update
 

@@ -7,7 +7,7 @@ needs none, and a crash leaves the outcome unknown only while the mail itself is
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -17,7 +17,7 @@ from sender import delivery, directory
 from sender.clock import Clock
 from sender.compose import compose
 from sender.delivery import Pool, Result, Session, Unreachable
-from sender.dispatch.accounting import Report, Reservation
+from sender.dispatch.accounting import Place, Report, reported
 from sender.dispatch.keys import Opener
 from sender.dispatch.tenants import Tenants
 from sender.dkim import Signer
@@ -26,8 +26,8 @@ from sender.policy import Route
 from sender.queue import Attempt, Job, Lost, Outcome, Refused
 from sender.queue import State as Queued
 from sender.queue.model import RELEASED
+from sender.queue.outages import AWAY
 from sender.queue.retries import delay
-from sender.queue.worker import AWAY
 from sender.schemas import OutgoingMessage, State
 from sender.suppression import recipient_hash
 from sender.tokens import Tokens
@@ -115,53 +115,58 @@ class Sending:
         mail: bytes,
     ) -> Outcome:
         job = attempt.job
-        place = Reservation(
-            recipient_hash(message.to),
-            route,
-            directory.mailbox_subject(job.tenant_id, route.mailbox.address),
-        )
+        place = self._place(job, message, route)
         try:
             done = await session.hand_over(
                 mail,
                 sender=self.tokens.return_path(job.id, route.address.ip, route.domain.return_path),
                 recipient=message.to,
                 answer_timeout=self.answer_timeout,
-                begin=lambda: attempt.begin(route.address.name, place),
+                begin=lambda: attempt.begin(route.address.name, asdict(place)),
             )
-        except Refused as refusal:
-            if refusal.reason == "suppressed":
-                return _cancelled(refusal.reason, refusal.words)
-            self.tenants.reconsider(job.tenant_id, bucket_of(message.from_address))
-            return RELEASED
-        return self._handed_over(job, route, place, done)
+        except Refused as refused:
+            if refused.outcome.state is Queued.RELEASED:
+                self.tenants.reconsider(job.tenant_id, bucket_of(message.from_address))
+            return refused.outcome
+        return self._handed_over(job, route, done)
 
-    def _handed_over(
-        self, job: Job, route: Route, place: Reservation, done: delivery.Outcome
-    ) -> Outcome:
+    def _place(self, job: Job, message: OutgoingMessage, route: Route) -> Place:
+        mailbox = directory.mailbox_subject(job.tenant_id, route.mailbox.address)
+        return Place(
+            recipient=recipient_hash(message.to).hex(),
+            domain=route.domain.name,
+            address=route.address.name,
+            day=self.clock.now().date().isoformat(),
+            caps=[
+                ("address", route.address.ip, route.address_cap),
+                ("mailbox", mailbox, route.mailbox.daily_cap),
+            ],
+            known=route.known if route.settles_home else None,
+        )
+
+    def _handed_over(self, job: Job, route: Route, done: delivery.Outcome) -> Outcome:
         address = route.address
         words = WORDS[done.result].format(helo=address.helo)
         facts = _facts(job, address) | {"reply": done.reply, "queue_id": done.queue_id}
         match done.result:
             case Result.REFUSED:
-                return self._failed(job, done.reason, words, facts, place)
+                return self._failed(job, done.reason, words, facts)
             case Result.CONTENT:
                 state = State.BOUNCED_CONTENT
-                return _outcome(Queued.DEAD, state, done.reason, words, facts, refund=place)
+                return _outcome(Queued.DEAD, state, done.reason, words, facts)
             case Result.UNKNOWN:
                 return _outcome(Queued.UNKNOWN, State.UNKNOWN, done.reason, words, facts)
             case Result.ACCEPTED:
                 return _outcome(Queued.DONE, State.ACCEPTED, done.reason, words, facts)
 
-    def _failed(
-        self, job: Job, reason: str, words: str, facts: Facts, refund: Reservation | None = None
-    ) -> Outcome:
+    def _failed(self, job: Job, reason: str, words: str, facts: Facts) -> Outcome:
         """Try again later, or give up after too many attempts."""
         if job.attempts + 1 >= self.max_attempts:
             state = State.BOUNCED_INFRASTRUCTURE
-            return _outcome(Queued.DEAD, state, reason, words, facts, refund=refund)
+            return _outcome(Queued.DEAD, state, reason, words, facts)
         wait = delay(job.attempts + 1)
         facts = facts | {"until": (self.clock.now() + wait).isoformat()}
-        tried = _outcome(Queued.RETRY, State.DEFERRED, reason, words, facts, refund=refund)
+        tried = _outcome(Queued.RETRY, State.DEFERRED, reason, words, facts)
         return replace(tried, delay=wait, life=None if job.attempts else LIFE)
 
     def _write(self, job: Job, message: OutgoingMessage, route: Route) -> bytes:
@@ -200,20 +205,12 @@ def _facts(job: Job, address: directory.SendingAddress | None = None) -> Facts:
 
 def _cancelled(reason: str, words: str) -> Outcome:
     report = Report("decided", State.CANCELLED, reason, words)
-    return Outcome(Queued.CANCELLED, reason, words, spent=0, about=report)
+    return reported(Outcome(Queued.CANCELLED, reason, words, spent=0), report)
 
 
-def _outcome(
-    state: Queued,
-    shown: State,
-    reason: str,
-    words: str,
-    facts: Facts,
-    *,
-    refund: Reservation | None = None,
-) -> Outcome:
+def _outcome(state: Queued, shown: State, reason: str, words: str, facts: Facts) -> Outcome:
     """Return an outcome whose note says which address, and as what it is queued there."""
-    report = Report("outcome", shown, reason, words, facts, refund)
     note = " ".join(str(facts[name]) for name in ("address", "queue_id") if facts.get(name))
     kept = None if state is Queued.DONE else reason
-    return Outcome(state, kept, words, note=note or None, about=report)
+    outcome = Outcome(state, kept, words, note=note or None)
+    return reported(outcome, Report("outcome", shown, reason, words, facts))

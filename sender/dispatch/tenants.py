@@ -26,7 +26,7 @@ from sender.directory import DirectoryEntry, Snapshot, mailbox_subject
 from sender.dispatch.store import SQL, DatabaseClock
 from sender.policy import Decision
 from sender.queue import Bucket, operations
-from sender.queue.worker import AWAY
+from sender.queue.outages import AWAY
 from sender.schemas import Stop
 
 KEPT = 5000
@@ -90,6 +90,8 @@ class Tenants:
     """Buckets that are held unless what the database says now lets them go on."""
     _holding: set[UUID] = field(default_factory=set)
     """Tenants with held buckets."""
+    _held_lately: set[UUID] = field(default_factory=set)
+    """Tenants whose buckets the last look held: what it had read may have changed meanwhile."""
     _slots: frozenset[int] = frozenset()
     _in_work: Counter[int] = field(default_factory=Counter)
     _address_of: dict[int, str] = field(default_factory=dict)
@@ -164,10 +166,12 @@ class Tenants:
             self._at_address[address] += jobs
             self._address_of[bucket_id] = address
 
-    def counted(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """Take note of today's counters."""
+    def counted(self, counts: Mapping[tuple[str, str, date], int]) -> None:
+        """Take note of counters."""
         self._new_day()
-        self._used.update(counts)
+        for (kind, subject, day), count in counts.items():
+            if day == self._day:
+                self._used[kind, subject] = count
 
     def settled(self, tenant_id: UUID, domain: str, address: str) -> None:
         """Take note of the home of a From domain."""
@@ -222,18 +226,21 @@ class Tenants:
         new = slots - self._slots
         stale = await operations.holding_tenants(connection, new) if new else set()
         self._holding = {t for t in self._holding | stale if t.bytes[15] in slots}
-        stale |= await self._changed(connection)
+        stale |= await self._changed(connection) | self._held_lately
         undecided = list(self._undecided)
         wanted = self._wanted | stale | {tenant_id for tenant_id, _ in undecided}
         if wanted:
             await self._load(connection, wanted)
         for tenant_id in stale & self._holding:
             await self._reconsider_held(connection, tenant_id)
-        await self._hold(connection, undecided)
+        held = await self._hold(connection, undecided)
         await connection.commit()
+        self._held_lately = held
         self._slots = slots
         self._wanted.difference_update(wanted)
         self._undecided.difference_update(undecided)
+        if held:
+            self._look.set()
         return bool(wanted)
 
     async def _changed(self, connection: AsyncConnection[Any]) -> set[UUID]:
@@ -265,8 +272,8 @@ class Tenants:
         if len(released) == len(held):
             self._holding.discard(tenant_id)
 
-    async def _hold(self, connection: AsyncConnection[Any], buckets: Iterable[Key]) -> None:
-        """Hold the buckets that have no route."""
+    async def _hold(self, connection: AsyncConnection[Any], buckets: Iterable[Key]) -> set[UUID]:
+        """Hold the buckets that have no route; return their tenants."""
         alike: dict[tuple[UUID, str, str], tuple[datetime | None, list[str]]] = {}
         for tenant_id, name in buckets:
             decision = self.decide(self._known[tenant_id], Sender(name))
@@ -276,6 +283,7 @@ class Tenants:
         for (tenant_id, reason, words), (until, names) in alike.items():
             self._holding.add(tenant_id)
             await operations.hold(connection, tenant_id, names, until, reason, words)
+        return {tenant_id for tenant_id, _, _ in alike}
 
     # Reading
 

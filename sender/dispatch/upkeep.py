@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from kit.database import AdvisoryLock, connection_options
 from sender.dispatch.store import SQL
-from sender.queue.worker import AWAY
+from sender.queue.outages import AWAY
 
 log = structlog.get_logger(__name__)
 

@@ -234,6 +234,10 @@ class Buckets:
             self._hold(claim.bucket.id, -claim.most)
             self.reset(claim.bucket)
 
+    def hold(self, bucket_id: int) -> None:
+        """Take note of a job that was claimed by an earlier worker."""
+        self._hold(bucket_id, 1)
+
     def ended(self, bucket_id: int) -> None:
         """Take note of an outcome."""
         self._hold(bucket_id, -1)

@@ -44,6 +44,17 @@ class Job:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The announcement of an effect that cannot be undone."""
+
+    job: Job
+    note: str | None
+    """What to know when the outcome is lost."""
+    data: Any = None
+    """For the extension; a JSON value."""
+
+
 class State(StrEnum):
     """What became of an attempt."""
 
@@ -56,7 +67,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
     """Whether it had its effect is not known: neither done nor tried again."""
     RELEASED = "released"
-    """Not tried: it waits where it was."""
+    """Not tried: it waits where it was, or in `bucket`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +83,24 @@ class Outcome:
     """Until a retry is due."""
     spent: int = 1
     """Attempts that it counts as; 0 when nothing was tried."""
+    bucket: str | None = None
+    """With `retry` and `released`: the tenant's bucket in which it waits from now on."""
     note: str | None = None
     """Replaces the note of the intent in the record."""
     life: timedelta | None = None
     """The job expires so long from now, unless it expires earlier."""
-    about: Any = None
-    """For the hook of the worker."""
+    data: Any = None
+    """For the extension; a JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An attempt that is over."""
+
+    job: Job
+    outcome: Outcome
+    intent: Intent | None = None
+    """The last one."""
 
 
 DONE = Outcome(State.DONE)

@@ -23,6 +23,16 @@ create function queue.is_bound() returns boolean language sql stable as $$
     select exists (select from queue.identity join queue.current_identity() using (system, timeline))
 $$;
 
+create function queue.must_be_bound() returns boolean language plpgsql stable as $$
+begin
+    if not queue.is_bound() then
+        raise exception using errcode = '55000', message = 'the queue is bound to another database or timeline',
+            hint = 'after a restore or a promotion: recover or bind';
+    end if;
+    return true;
+end
+$$;
+
 create table queue.workers (
     id bigint generated always as identity primary key,
     name text not null,
@@ -152,6 +162,7 @@ create table queue.records (
     primary key (id)
 ) partition by range (id);
 comment on column queue.records.state is 'after the last outcome; `retry` and `queued` jobs wait or are in work';
+comment on column queue.records.due_at is 'of a waiting job: as in `ready` or `scheduled`';
 
 create table queue.bodies (
     id uuid not null,
@@ -314,9 +325,15 @@ begin
     select waiting, most_waiting into quota from queue.tenants where tenant_id = tenant;
     if not found then
         insert into queue.tenants (tenant_id) values (tenant) on conflict do nothing;
-    elsif quota.waiting + cardinality(contents) > quota.most_waiting then
-        raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
-            detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
+    elsif quota.most_waiting is not null then
+        if not exists (select from queue.workers where lease_until > now()) then  -- nobody counts
+            quota.waiting := quota.waiting
+                + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant);
+        end if;
+        if quota.waiting + cardinality(contents) > quota.most_waiting then
+            raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
+                detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
+        end if;
     end if;
     insert into queue.buckets (tenant_id, name, urgent)
     select distinct tenant, wanted.name, is_urgent from unnest(names) as wanted (name)

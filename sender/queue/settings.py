@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a worker works; times are in seconds."""
+    """Times are in seconds."""
 
     concurrency: int = 64
     """Handlers at the same time."""
@@ -30,3 +31,7 @@ class Settings:
     """How long a stop waits for handlers."""
     expiry: float = 600.0
     """Between two searches for jobs whose life ended while they waited; each reads all of them."""
+    outcomes_file: Path | None = None
+    """Of this worker alone: keeps outcomes that a stop cannot write, until the next start."""
+    last_writes: float = 10.0
+    """How long a stop waits for the database, if there is an `outcomes_file`."""

@@ -219,6 +219,7 @@ $$;
 alter role {sender} set enable_hashjoin = off;
 alter role {sender} set enable_mergejoin = off;
 alter role {sender} set jit = off;
+alter role {sender} set lock_timeout = '500ms';
 
 revoke execute on function mail.enqueue, mail.maintain from public;
 grant usage on schema mail to {api}, {operator}, {controller}, {sender};

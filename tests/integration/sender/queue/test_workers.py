@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from sender.queue import Attempt, Lost, NewJob, Outcome, Refused, Settings, State, operations
+from sender.queue import Attempt, Lost, NewJob, Settings, jobs
 from tests.support.waiting import reached
 
 from .conftest import Queue, Seen
@@ -48,7 +48,7 @@ async def said(worker: subprocess.Popen[str], word: str) -> None:
 
 
 async def test_workers_divide_tenants_and_call_the_handler_once_for_each_job(queue: Queue) -> None:
-    jobs = [await queue.put(*(NewJob("b", b"") for _ in range(20)), tenant=t) for t in tenants(40)]
+    put = [await queue.put(*(NewJob("b", b"") for _ in range(20)), tenant=t) for t in tenants(40)]
     calls: Counter[UUID] = Counter()
     by_worker: dict[int, set[UUID]] = {1: set(), 2: set()}
 
@@ -68,7 +68,7 @@ async def test_workers_divide_tenants_and_call_the_handler_once_for_each_job(que
     async with queue.working(handler(1)), queue.working(handler(2)):
         await reached(shared)
         await queue.emptied()
-    assert calls == {job: 1 for batch in jobs for job in batch}
+    assert calls == {job: 1 for batch in put for job in batch}
     assert by_worker[1].isdisjoint(by_worker[2])
 
 
@@ -97,7 +97,7 @@ async def test_killed_worker_after_the_intent_leaves_an_unknown_outcome(queue: Q
     assert len(seen.bodies) == 9
     assert await queue.state(job) == ("unknown", "worker_lost", 0)
     assert (await queue.stats()).unknown == 1
-    assert await operations.resolve(queue.connection, [job], had_effect=False) == {job}
+    assert await jobs.resolve(queue.connection, [job], had_effect=False) == {job}
     await queue.work_off(seen)
     assert seen.bodies[-1] == b"0"
     assert await queue.state(job) == ("done", None, 1)
@@ -140,30 +140,6 @@ async def test_intent_of_a_claim_is_written_once(queue: Queue) -> None:
     await queue.work_off(handler)
     assert sorted(type(result).__name__ for result in results) == ["Lost", "Lost", "NoneType"]
     assert await queue.state(job) == ("done", None, 1)
-
-
-async def test_hook_refuses_intents_and_writes_with_outcomes(queue: Queue) -> None:
-    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(3)))
-    await queue.connection.execute("create table queue.seen (id uuid)")
-
-    async def hook(connection, outcomes, intents):
-        for job, _ in outcomes:
-            await connection.execute("insert into queue.seen values (%s)", (job.id,))
-        return {i.job.id: Refused("cap", "no") for i in intents if i.job.id == ids[1]}
-
-    async def handler(attempt: Attempt) -> Outcome | None:
-        try:
-            await attempt.begin()
-        except Refused as refusal:
-            return Outcome(State.CANCELLED, refusal.reason, spent=0)
-        return None
-
-    await queue.work_off(handler, hook=hook)
-    assert [await queue.state(id_) for id_ in ids] == [
-        ("done", None, 1), ("cancelled", "cap", 0), ("done", None, 1),
-    ]  # fmt: skip
-    rows = await queue.connection.execute("select id from queue.seen order by id")
-    assert await rows.fetchall() == [(id_,) for id_ in sorted(ids)]
 
 
 async def test_outcome_that_comes_late_replaces_unknown(queue: Queue) -> None:
