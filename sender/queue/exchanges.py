@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
@@ -78,6 +79,8 @@ class Exchanges:
         self._intents: deque[Pending] = deque()
         self._apart: deque[Result] = deque()
         self._apart_at = 0.0
+        self._fenced: set[UUID] = set()
+        """Jobs whose result found no row, once."""
         self._most = settings.at_risk
         self.work = asyncio.Event()
         """There is something to do."""
@@ -152,6 +155,12 @@ class Exchanges:
 
     def _written(self, writes: Writes, done: Exchanged) -> None:
         for result in writes.results:
+            if not (result.job.id in done.finished or result.job.id in self._fenced):
+                # It may have become `unknown` meanwhile, which only a later statement sees.
+                self._fenced.add(result.job.id)
+                self._results.append(result)
+                continue
+            self._fenced.discard(result.job.id)
             self._claims.ended(result)
             if result.job.id not in done.finished:
                 log.warning(
