@@ -21,11 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from kit.database import connection_options
 from sender.clock import Clock, SystemClock
 from sender.database import sqlalchemy_url
-from sender.delivery import Pool
 from sender.jobs import Jobs
 from sender.lists import Lists
 from sender.migrator import Migrator
 from sender.settings import SenderSettings
+from sender.smtp import Egress, Limits
 from sender.tokens import Tokens
 from sender.worker import Opener, Worker
 from vault import KeyRing, Vault
@@ -63,12 +63,12 @@ async def run(
         socket_timeout=settings.poll + REDIS_PATIENCE,
     )
     lists = Lists(redis, name)
-    pool = Pool(
-        time,
-        connect_timeout=settings.connect_timeout,
-        keep_alive=settings.keep_alive,
-        helo=settings.helo,
+    limits = Limits(
+        opening=settings.connect_timeout,
+        answer=settings.answer_timeout,
+        keep=settings.keep_alive,
     )
+    egress = Egress(limits, helo=settings.helo)
     migrator = Migrator(
         engine,
         lists,
@@ -81,14 +81,17 @@ async def run(
         engine=engine,
         jobs=Jobs(engine, name, timedelta(seconds=settings.lease), time),
         lists=lists,
-        pool=pool,
+        egress=egress,
         vault=vault or Vault(KeyRing.load(settings.key_ring)),
         tokens=Tokens(bytes.fromhex(settings.token_key.get_secret_value())),
         public_url=settings.public_url,
         clock=time,
-        answer_timeout=settings.answer_timeout,
         max_attempts=settings.max_attempts,
     )
+
+    async def tidy() -> None:
+        egress.tidy()
+
     ended = asyncio.Event()  # of the lanes, which the leases must outlive
     try:
         async with asyncio.TaskGroup() as group:
@@ -98,7 +101,7 @@ async def run(
                 _repeat("migrate", migrator.migrate, stop, progress, every=settings.poll)
             )
             group.create_task(_repeat("reap", migrator.reap, stop, progress, every=REAP_EVERY))
-            group.create_task(_repeat("idle", pool.close_idle, stop, progress, every=REAP_EVERY))
+            group.create_task(_repeat("idle", tidy, ended, progress, every=REAP_EVERY))
             lanes = [
                 group.create_task(_lane(worker, settings.poll, stop, progress))
                 for _ in range(settings.lanes)
@@ -109,7 +112,7 @@ async def run(
                 lane.cancel()
             ended.set()
     finally:
-        await pool.close_idle(everything=True)
+        await egress.close()
         await redis.aclose()
         await engine.dispose()
 

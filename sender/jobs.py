@@ -20,15 +20,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sender import directory, policy
 from sender.clock import Clock
 from sender.database import SQL
-from sender.delivery import Outcome, Result
 from sender.lists import Element
 from sender.outbox import LIFETIME
 from sender.schemas import OutgoingMessage, State
+from sender.smtp import Outcome, Result
 from sender.trail import Step, record
 
 WORDS = {
     Result.ACCEPTED: "accepted by {helo}",
-    Result.REFUSED: "temporarily refused by {helo}",
+    Result.BUSY: "temporarily refused by {helo}",
+    Result.BROKEN: "the hand-over to {helo} broke before the mail was complete",
+    Result.REFUSED: "refused by {helo}",
     Result.CONTENT: "rejected by {helo}",
     Result.UNKNOWN: "the connection broke before {helo} confirmed the mail; it is not sent again",
 }

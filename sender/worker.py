@@ -1,7 +1,7 @@
 """Takes one job at a time from Redis to its outcome; every step is checked in PostgreSQL first.
 
-`handing_over` is committed before the SMTP dialogue begins, with the connection already open: a
-crash leaves the outcome unknown only during the dialogue itself.
+`handing_over` is committed right before a mail's last bytes: a crash leaves the outcome unknown
+only while the host's answer to a complete mail is awaited.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from kit.faults import Fault
 from sender import directory, policy
 from sender.clock import Clock
 from sender.compose import compose
-from sender.delivery import Outcome, Pool, Result, Session, Unreachable
 from sender.dkim import Signer
 from sender.jobs import Job, Jobs
 from sender.lists import Element, Lists
 from sender.schemas import OutgoingMessage, State
+from sender.smtp import Egress, Envelope, Outcome, Result, Stage
 from sender.suppression import recipient_hash
 from sender.tokens import Tokens
 from vault import VaultError
@@ -40,6 +40,10 @@ SIGNERS_KEPT = 1000
 AWAY = (OperationalError, InterfaceError, PoolTimeout, RedisError, OSError)
 """A server is not there, or gave up: waiting helps."""
 log = structlog.get_logger(__name__)
+
+
+class NotBegun(Exception):
+    """The job is gone by now, or held: it is not handed over."""
 
 
 class Opener(Protocol):
@@ -56,12 +60,11 @@ class Worker:
     engine: AsyncEngine
     jobs: Jobs
     lists: Lists
-    pool: Pool
+    egress: Egress
     vault: Opener
     tokens: Tokens
     public_url: str
     clock: Clock
-    answer_timeout: float
     max_attempts: int
     _in_hand: list[UUID] = field(default_factory=list)
     """A job may stand here twice: once for the lane that will find it settled."""
@@ -151,41 +154,38 @@ class Worker:
         except Fault as fault:  # what cannot be written never can
             await self.jobs.put_back(job, State.CANCELLED, fault.code.name, fault.message)
             return
-        try:
-            session = await self.pool.get(address, password)
-        except Unreachable as error:
-            words = f"{address.name}: {error.reply}"
-            await self._retry_later(job, error.reason, words, address.name)
-            return
-        try:
-            await self._hand_over(job, reason, route, session, mail)
-        except BaseException:
-            session.client.close()  # how far its dialogue went is unknown
-            raise
+        await self._hand_over(job, reason, route, password, mail)
 
     async def _hand_over(
-        self, job: Job, reason: str, route: policy.Route, session: Session, mail: bytes
+        self, job: Job, reason: str, route: policy.Route, password: str, mail: bytes
     ) -> None:
-        return_path = self.tokens.return_path(job.id, route.address.ip, route.domain.return_path)
+        address = route.address
+        return_path = self.tokens.return_path(job.id, address.ip, route.domain.return_path)
+        attempt = job.attempts + 1
+
+        async def begin() -> None:
+            if await self.jobs.begin(job, reason, route, return_path) is None:
+                raise NotBegun
+
+        envelope = Envelope(return_path, job.message.to)
         try:
-            attempt = await self.jobs.begin(job, reason, route, return_path)
+            outcome = await self.egress.hand_over(address, password, envelope, mail, begin)
+        except NotBegun:
+            return
         except AWAY:
             # Whether that was committed is unknown; that nothing was sent is known.
-            attempt = job.attempts + 1
             words = "the database did not answer, nothing was sent"
-            outcome = Outcome(Result.REFUSED, "database_lost", words)
+            lost = Outcome(Result.BROKEN, "database_lost", words, Stage.CONTENT)
+            await self._finish(job, attempt, address, lost)
+            return
+        if outcome.begun:
+            await self._finish(job, attempt, address, outcome)
+        elif outcome.result is Result.CONTENT:
+            state = State.BOUNCED_CONTENT
+            await self.jobs.put_back(job, state, outcome.reason, outcome.reply, attempts=1)
         else:
-            if attempt is None:
-                self.pool.put(session)
-                return
-            outcome = await session.hand_over(
-                mail,
-                sender=return_path,
-                recipient=job.message.to,
-                answer_timeout=self.answer_timeout,
-            )
-        self.pool.put(session)
-        await self._finish(job, attempt, route.address, outcome)
+            words = f"{address.name}: {outcome.reply}"
+            await self._retry_later(job, outcome.reason, words, address.name)
 
     def _write(self, job: Job, message: OutgoingMessage, route: policy.Route) -> bytes:
         now = self.clock.now()

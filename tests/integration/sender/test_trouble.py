@@ -21,13 +21,13 @@ from kit.database import Role
 from sender import daemon, directory
 from sender.clock import SystemClock
 from sender.database import SQL, sqlalchemy_url
-from sender.delivery import Pool
 from sender.jobs import Jobs
 from sender.lists import Element, Lists
 from sender.migrator import Migrator
 from sender.outbox import LIFETIME
 from sender.schemas import State
 from sender.settings import SenderSettings
+from sender.smtp import Egress
 from sender.tokens import Tokens
 from sender.worker import Worker, backoff
 from tests.support.installation import login
@@ -71,7 +71,7 @@ class TestAnswers:
         async with sending(settings):
             explanation = await reaches(sender_engine, message_id, State.ACCEPTED)
         [refused] = [step for step in explanation.decisions if step.reason == "host_busy"]
-        assert refused.details["reply"] == r"451 4.3.0 d\udce9j\udce0 \x00 vu"
+        assert refused.details["reply"] == r"451 4.3.0 d\xe9j\xe0 \x00 vu"
 
 
 class TestDatabase:
@@ -136,18 +136,17 @@ class TestDatabase:
             engine=single,
             jobs=Late(single, "late", timedelta(seconds=60), clock),
             lists=lists,
-            pool=Pool(clock, connect_timeout=5, keep_alive=0),
+            egress=Egress(),
             vault=Vault(KeyRing.load(ring)),
             tokens=Tokens(bytes.fromhex(TOKEN_KEY)),
             public_url=settings.public_url,
             clock=clock,
-            answer_timeout=60,
             max_attempts=1,
         )
         migrator = Migrator(single, lists, owner="late", clock=clock, batch=10, lease=60)
         assert await migrator.migrate() == 1
         assert await worker.work_once(1)
-        await worker.pool.close_idle(everything=True)
+        await worker.egress.close()
         await single.dispose()
         explanation = await explained(sender_engine, message_id)
         assert (explanation.message.state, explanation.message.reason) == (State.HELD, "cap_race")
