@@ -253,10 +253,9 @@ class AddressPool:
         self._release(connection)
 
     def _not_opened(self, outcome: Outcome) -> None:
-        if self._connections:  # the host takes no more than those
-            self._limit = len(self._connections)
-        else:
-            self._limit = 1
+        others = len(self._connections) + len(self._openings)
+        self._limit = max(1, others)
+        if not others:
             self._breaker.failed(outcome, self._now())
             self._fail_waiting(outcome)
 
