@@ -42,7 +42,7 @@ class Settings:
     at_risk: int = 200
     """Jobs that are claimed and whose outcome is not in the database yet, at most."""
     exchanges: int = 2
-    """Round trips to the database at the same time; with more than one, a batch may overtake another."""
+    """Round trips to the database at the same time; of two, one may overtake the other."""
     poll: float = 0.1
     """Between two looks for jobs that came without a wake-up."""
     lease: float = 30.0
