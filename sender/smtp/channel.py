@@ -76,9 +76,9 @@ class Channel(asyncio.Protocol):
         return not self._expected
 
     @property
-    def is_answer_due(self) -> bool:
-        """Whether the oldest reply that is awaited is the answer to a mail."""
-        return bool(self._expected) and self._expected[0].is_answer
+    def is_behind(self) -> bool:
+        """Whether commands wait behind the answer to a mail."""
+        return len(self._expected) > 1 and self._expected[0].is_answer
 
     def ask(
         self, data: bytes, positive: Codes, limit: float, *, is_answer: bool = False

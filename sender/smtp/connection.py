@@ -102,8 +102,8 @@ class Connection:
         self._channel.fail("closed", "closed by the sender")
 
     def withdraw(self) -> None:
-        """Give a mail back that waits behind another one's answer; it takes no more."""
-        if self._channel.is_answer_due:
+        """Give a mail back that waits behind another one's answer, and take no more."""
+        if self._channel.is_behind:
             self._is_leaving = True
             self._channel.withdraw()
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from sender.directory import SendingAddress
 from sender.smtp.limits import Limits
 from sender.smtp.mail import Mail, Unsendable
-from sender.smtp.outcomes import Begin, Envelope, Outcome, Result, Stage
-from sender.smtp.pool import AddressPool, AddressState
+from sender.smtp.outcomes import Begin, Envelope, Outcome
+from sender.smtp.pool import STOPPING, AddressPool, AddressState
 
 Key = tuple[str, int, str, str, str, str]
 
@@ -48,7 +48,7 @@ class Egress:
         delivered, unless `begin` had returned.
         """
         if self._is_closed:
-            return Outcome(Result.BUSY, "stopping", "the sender stops", Stage.WAITING)
+            return STOPPING
         try:
             encoded = Mail.of(envelope, mail)
         except Unsendable as error:

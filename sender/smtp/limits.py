@@ -23,6 +23,8 @@ class Limits:
     """For a connection, behind other mails of the same address."""
     patience: float = 1.0
     """A connection that was silent for so long is not counted on: another one may be opened."""
+    behind: float = 10.0
+    """For the answer to the mail before; then another connection is used."""
     keep: float = 10.0
     """How long an idle connection is kept."""
     idle: int = 500
@@ -31,7 +33,7 @@ class Limits:
     """To one address at the same time, at most."""
     first: int = 2
     """As many to an address of which nothing is known yet; each accepted mail allows one more."""
-    batch: int = 4
+    batch: int = 3
     """Mails that are expected to share a connection before another one is opened."""
     pause: float = 10.0
     """How long an address is let be that failed; doubled each time."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 from aiosmtplib import (
     SMTP,
@@ -17,12 +19,11 @@ from aiosmtplib import (
 )
 
 from sender.directory import SendingAddress
+from sender.smtp.channel import REFUSALS
 from sender.smtp.connection import Connection
 from sender.smtp.limits import Limits
 from sender.smtp.outcomes import Outcome, Result, Stage, refused, storable
 from sender.smtp.replies import Reply
-
-REPLIES = range(400, 600)
 
 
 class Failed(Exception):
@@ -77,8 +78,8 @@ class Opening:
         await client.ehlo()
         self.stage = Stage.AUTH
         await client.login(self.address.username, self.password)
-        transport = client.transport
-        if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+        transport = cast("asyncio.Transport | None", client.transport)
+        if transport is None or transport.is_closing():
             raise SMTPServerDisconnected("closed by the host after the login")
         return transport
 
@@ -86,12 +87,14 @@ class Opening:
         if isinstance(error, SMTPResponseException):
             if self.stage is Stage.CONNECT:
                 self.stage = Stage.GREETING
-            if error.code in REPLIES:
-                text = error.message.encode("utf-8", "surrogateescape")
-                return refused(self.stage, Reply(error.code, text.split(b"\n")))
-            return self._broken("protocol_violation", f"it answered {error.message}")
-        if isinstance(error, ssl.SSLError):
+            text = self._without_password(error.message)
+            if error.code in REFUSALS:
+                return refused(self.stage, Reply(error.code, text.encode().split(b"\n")))
+            return self._broken("protocol_violation", f"it answered {text}")
+        if isinstance(error, ssl.SSLCertVerificationError):
             return self._broken("certificate_refused", error)
+        if isinstance(error, ssl.SSLError):
+            return self._broken("tls_failed", error)
         if isinstance(error, SMTPConnectError):
             return self._unreachable(error)
         if isinstance(error, SMTPTimeoutError):
@@ -108,6 +111,14 @@ class Opening:
         elif isinstance(error.__cause__, SMTPServerDisconnected):
             self.stage, reason = Stage.GREETING, "connection_lost"
         return self._broken(reason, error)
+
+    def _without_password(self, message: str) -> str:
+        """Return a reply as it may be stored: a host may repeat what it was sent."""
+        login = f"\0{self.address.username}\0{self.password}"
+        forms = [b64encode(one.encode()).decode() for one in (login, self.password)]
+        for form in filter(None, (*forms, self.password)):
+            message = message.replace(form, "[password]")
+        return storable(message)
 
     def _broken(self, reason: str, words: object) -> Outcome:
         return Outcome(Result.BROKEN, reason, storable(words) or type(words).__name__, self.stage)

@@ -18,6 +18,8 @@ from sender.smtp.outcomes import BEFORE_MAIL, Begin, Outcome, Result, Stage
 TRIES = 3
 """Connections that a mail is tried over when all but the last had been used before."""
 
+STOPPING = Outcome(Result.BUSY, "stopping", "the sender stops", Stage.WAITING)
+
 
 @dataclass(frozen=True, slots=True)
 class AddressState:
@@ -59,6 +61,7 @@ class AddressPool:
         self._password = ""
         """The last one that was given."""
         self._in_hand = 0
+        self._is_closed = False
 
     async def hand_over(self, password: str, mail: Mail, begin: Begin) -> Outcome:
         """Hand one mail over; raises what `begin` raises."""
@@ -112,8 +115,8 @@ class AddressPool:
         words = f"no connection was free for {self._limits.waiting:g} s"
         while self._waiting and next(iter(self._waiting.values())) <= now - self._limits.waiting:
             self._answer_next(Outcome(Result.BUSY, "host_busy", words, Stage.WAITING))
-        for connection in self._connections:
-            if self._is_silent(connection):
+        for connection in list(self._connections):
+            if connection.since <= now - self._limits.behind:
                 connection.withdraw()
         self._open_more()
 
@@ -128,8 +131,9 @@ class AddressPool:
         return is_empty and self._breaker.is_forgettable(self._now())
 
     def say_goodbye(self) -> list[asyncio.Future[Any]]:
-        """End what carries no mail; return what to wait for."""
-        self._fail_waiting(Outcome(Result.BUSY, "stopping", "the sender stops", Stage.WAITING))
+        """End what carries no mail, and take no more; return what to wait for."""
+        self._is_closed = True
+        self._fail_waiting(STOPPING)
         for task in self._openings:
             task.cancel()
         return [*self._openings, *map(self.retire, self.idle())]
@@ -153,6 +157,8 @@ class AddressPool:
         return outcome
 
     async def _acquire(self) -> Connection | Outcome:
+        if self._is_closed:
+            return STOPPING
         connection = self._take_free()
         if connection is not None:
             return connection
@@ -173,6 +179,7 @@ class AddressPool:
             return  # a connection that cannot be opened is noted once, not for each mail
         if outcome.result is Result.ACCEPTED:
             self._limit = min(self._limit + 1, self._limits.connections)
+            self._open_more()
         if outcome.result in {Result.ACCEPTED, Result.CONTENT}:
             self._breaker.succeeded()
             return
@@ -201,21 +208,20 @@ class AddressPool:
 
     def _release(self, connection: Connection) -> None:
         """Give a connection to the next mail."""
-        if connection.is_usable:
+        if connection.is_usable and not self._is_closed:
             if not self._answer_next(connection):
                 self._free.append(connection)
         else:
             connection.quit()
 
     def _answer_next(self, answer: Connection | Outcome) -> bool:
-        waiter = next(iter(self._waiting), None)
-        if waiter is None:
-            return False
-        del self._waiting[waiter]
-        if waiter.cancelled():
-            return self._answer_next(answer)
-        waiter.set_result(answer)
-        return True
+        while self._waiting:
+            waiter = next(iter(self._waiting))
+            del self._waiting[waiter]
+            if not waiter.cancelled():
+                waiter.set_result(answer)
+                return True
+        return False
 
     def _fail_waiting(self, outcome: Outcome) -> None:
         while self._answer_next(outcome):
@@ -223,6 +229,8 @@ class AddressPool:
 
     def _open_more(self) -> None:
         """Open connections for the mails that those at work will not take soon."""
+        if not self._waiting:
+            return
         at_work = sum(
             connection.is_usable and not self._is_silent(connection)
             for connection in self._connections

@@ -118,6 +118,10 @@ class Dialogue:
             elif verb == "STARTTLS":
                 await self.say(verb, GOOD[verb])
                 await self.flush()
+                if ("TLS", 0) in self.host.plan:
+                    await self.reader.read(1)  # the client's first message has come
+                    await self.say("TLS", "")
+                    await self.flush()
                 await self.writer.start_tls(self.host.tls)
                 self.is_inside = True
             elif verb == "DATA":
@@ -194,7 +198,7 @@ class Dialogue:
             for octet in reply.encode() + b"\r\n":
                 self.writer.write(bytes([octet]))
                 await self.writer.drain()
-                await asyncio.sleep(0)
+                await turn()
             return reply
         self.out += reply.encode() + b"\r\n"
         if act is Act.ANSWER_AND_CLOSE:
@@ -208,6 +212,13 @@ class Dialogue:
         self.writer.write(self.out)
         self.out = b""
         await self.writer.drain()
+
+
+async def turn() -> None:
+    """Let everybody else of the loop do something."""
+    future = asyncio.get_running_loop().create_future()
+    future.get_loop().call_soon(future.set_result, None)
+    await future
 
 
 def mail(subject: str, body: str = "Hello\r\n") -> bytes:
