@@ -1,4 +1,4 @@
-"""What a part loads at its start; each is a process of its own, and is started again when it dies."""
+"""What a part loads at its start: each is a process of its own, started again when it dies."""
 
 from __future__ import annotations
 
