@@ -26,6 +26,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         redis_url=settings.redis_url,
         key_ring=settings.key_file,
         token_key=settings.token_key,
+        token_keys=settings.token_keys,
         public_url=settings.public_url,
         helo=settings.helo,
     )
