@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kit.database import connection_options
 from sender.clock import Clock, SystemClock
+from sender.composer import Composer, Opener
 from sender.database import sqlalchemy_url
 from sender.delivery import Pool
 from sender.jobs import Jobs
@@ -27,7 +28,7 @@ from sender.lists import Lists
 from sender.migrator import Migrator
 from sender.settings import SenderSettings
 from sender.tokens import Tokens
-from sender.worker import Opener, Worker
+from sender.worker import Worker
 from vault import KeyRing, Vault
 
 REAP_EVERY = 1.0
@@ -77,13 +78,16 @@ async def run(
         batch=settings.batch,
         lease=settings.lease,
     )
+    opener = vault or Vault(KeyRing.load(settings.key_ring))
+    composer = Composer(opener)
     worker = Worker(
         engine=engine,
         jobs=Jobs(engine, name, timedelta(seconds=settings.lease), time),
         lists=lists,
         pool=pool,
-        vault=vault or Vault(KeyRing.load(settings.key_ring)),
-        tokens=Tokens(bytes.fromhex(settings.token_key.get_secret_value())),
+        vault=opener,
+        composer=composer,
+        tokens=Tokens.of_settings(settings.token_key, settings.token_keys),
         public_url=settings.public_url,
         clock=time,
         answer_timeout=settings.answer_timeout,
@@ -109,6 +113,7 @@ async def run(
                 lane.cancel()
             ended.set()
     finally:
+        composer.close()
         await pool.close_idle(everything=True)
         await redis.aclose()
         await engine.dispose()

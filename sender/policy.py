@@ -18,6 +18,7 @@ from sender.directory import (
     SendingMailbox,
     Snapshot,
 )
+from sender.footer import Footer
 from sender.schemas import OutgoingMessage, Stop, StopScope
 
 LOOK_AGAIN = timedelta(seconds=30)
@@ -51,6 +52,8 @@ class Route:
     """True when this address becomes the home of the From domain."""
     known: tuple[str, ...]
     """Names of the tenant's addresses: a home that is none of them is gone."""
+    footer: Footer | None
+    """Of campaign mail; None only for transactional mail."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,9 @@ def decide(
         return _never("domain_unknown", f"{message.from_domain} is not a domain of the tenant")
     if mailbox is None:
         return _never("mailbox_unknown", f"{message.from_address} is no mailbox of the tenant")
+    if entry.footer is None and not message.transactional:
+        words = "the tenant has no postal address: set spec.sending.postal_address and apply it"
+        return _later(again, "no_postal_address", words)
     if not domain.verified:
         return _later(again, "domain_not_verified", f"{domain.name} has not been verified")
     mailbox = _warmed(mailbox, entry, now)
@@ -152,6 +158,7 @@ def _route(
             mailbox=mailbox,
             settles_home=home is None,
             known=tuple(address.name for address in entry.addresses),
+            footer=entry.footer,
         ),
     )
 

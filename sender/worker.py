@@ -11,7 +11,6 @@ import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, repeat
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -23,9 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kit.faults import Fault
 from sender import directory, policy
 from sender.clock import Clock
-from sender.compose import compose
+from sender.composer import Composer, Opener
 from sender.delivery import Outcome, Pool, Result, Session, Unreachable
-from sender.dkim import Signer
 from sender.jobs import Job, Jobs
 from sender.lists import Element, Lists
 from sender.schemas import OutgoingMessage, State
@@ -36,17 +34,9 @@ from vault import VaultError
 FIRST_DELAY = 2.0
 LONGEST_DELAY = 900.0
 JITTER = 0.25
-SIGNERS_KEPT = 1000
 AWAY = (OperationalError, InterfaceError, PoolTimeout, RedisError, OSError)
 """A server is not there, or gave up: waiting helps."""
 log = structlog.get_logger(__name__)
-
-
-class Opener(Protocol):
-    """The vault's half that the sender needs."""
-
-    def open(self, sealed: str, *, context: str) -> bytes:
-        """Return the clear text, or raise when context or key do not fit."""
 
 
 @dataclass
@@ -58,6 +48,7 @@ class Worker:
     lists: Lists
     pool: Pool
     vault: Opener
+    composer: Composer
     tokens: Tokens
     public_url: str
     clock: Clock
@@ -65,7 +56,6 @@ class Worker:
     max_attempts: int
     _in_hand: list[UUID] = field(default_factory=list)
     """A job may stand here twice: once for the lane that will find it settled."""
-    _signers: dict[tuple[str, str, str], Signer] = field(default_factory=dict)
 
     async def work_once(self, wait: float) -> bool:
         """Take one element and carry it as far as it goes; False when none came in `wait`."""
@@ -143,7 +133,7 @@ class Worker:
             )
             return
         try:
-            mail = self._write(job, await self.jobs.complete(job), route)
+            mail = await self._write(job, await self.jobs.complete(job), route)
             password = self._password(job, address)
         except VaultError as fault:
             await self._retry_later(job, fault.code.name, fault.message, address.name)
@@ -187,27 +177,17 @@ class Worker:
         self.pool.put(session)
         await self._finish(job, attempt, route.address, outcome)
 
-    def _write(self, job: Job, message: OutgoingMessage, route: policy.Route) -> bytes:
-        now = self.clock.now()
+    async def _write(self, job: Job, message: OutgoingMessage, route: policy.Route) -> bytes:
         token = self.tokens.unsubscribe(job.tenant_id, recipient_hash(job.message.to))
-        mail = compose(
+        return await self.composer.write(
             message,
+            tenant_id=job.tenant_id,
+            domain=route.domain,
+            footer=route.footer,
             message_id=job.message_id,
-            tenant=route.tenant,
             unsubscribe_url=f"{self.public_url.rstrip('/')}/u/{token}",
-            now=now,
+            now=self.clock.now(),
         )
-        return self._signer(job, route.domain).sign(mail, now)
-
-    def _signer(self, job: Job, domain: directory.SendingDomain) -> Signer:
-        key = (domain.name, domain.selector, domain.sealed_dkim_key)
-        if key not in self._signers:
-            context = directory.dkim_context(job.tenant_id, domain.name)
-            pem = self.vault.open(domain.sealed_dkim_key, context=context)
-            if len(self._signers) >= SIGNERS_KEPT:
-                del self._signers[next(iter(self._signers))]
-            self._signers[key] = Signer.from_pem(domain.name, domain.selector, pem)
-        return self._signers[key]
 
     def _password(self, job: Job, address: directory.SendingAddress) -> str:
         context = directory.password_context(job.tenant_id, address.name)

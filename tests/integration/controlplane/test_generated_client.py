@@ -52,6 +52,7 @@ def tenant(client: ModuleType, **host: Any) -> Any:
             hosts=[client.HostSpec(name="mx1", size=client.Size.business, **host)],
             domains=[client.DomainSpec(name="acme.example")],
             mailboxes=[client.MailboxSpec(address="sales@acme.example")],
+            sending=client.SendingSpec(postal_address="Acme Inc., Springfield"),
         ),
     )
 

@@ -159,6 +159,7 @@ def entry(sink: Sink, ring: Path, tenant_id: UUID) -> DirectoryEntry:
         ),
         mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
         warmup_started=datetime.now(UTC).date() - timedelta(days=30),
+        postal_address="Acme Inc., 1 Main Street, Springfield",
     )
 
 

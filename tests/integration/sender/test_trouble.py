@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from kit.database import Role
 from sender import daemon, directory
 from sender.clock import SystemClock
+from sender.composer import Composer
 from sender.database import SQL, sqlalchemy_url
 from sender.delivery import Pool
 from sender.jobs import Jobs
@@ -137,7 +138,8 @@ class TestDatabase:
             jobs=Late(single, "late", timedelta(seconds=60), clock),
             lists=lists,
             pool=Pool(clock, connect_timeout=5, keep_alive=0),
-            vault=Vault(KeyRing.load(ring)),
+            vault=(vault := Vault(KeyRing.load(ring))),
+            composer=Composer(vault),
             tokens=Tokens(bytes.fromhex(TOKEN_KEY)),
             public_url=settings.public_url,
             clock=clock,

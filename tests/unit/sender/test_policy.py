@@ -55,6 +55,7 @@ ENTRY = DirectoryEntry(
     ),
     mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
     warmup_started=date(2026, 11, 1),
+    postal_address="Acme Inc., Springfield",
 )
 SNAPSHOT = Snapshot(
     entry=ENTRY, homes={}, stops=(), suppressed=None, mailbox_used=0, address_used={}
