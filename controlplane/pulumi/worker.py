@@ -1,7 +1,8 @@
 """One Pulumi operation, in a process of its own.
 
 Forked from a server that has this module and its heavy imports loaded; no gRPC is started before
-the fork. The program runs in this process; the engine is its child, and all processes of the
+the fork. The program and the Hostwinds provider run in this process, since to start Python and
+import them takes longer than most operations; the engine is its child, and all processes of the
 engine have the operation's mark in their environment.
 """
 
@@ -24,11 +25,16 @@ from pulumi.runtime.proto import language_pb2_grpc
 from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
 from controlplane.pulumi.owner import record_engine
+from hostwinds.provider.serving import WORKERS, Serving
 from kit.leftovers import end_leftovers
 from stacks.program import declare, retire, run
 
 WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
 """Kinds that run the program."""
+WITH_PROVIDER = (*WITH_PROGRAM, "destroy")
+"""Kinds that may call a provider."""
+PROVIDERS = "PULUMI_DEBUG_PROVIDERS"
+"""Variable that names the ports of providers that the engine need not start."""
 PANIC = 2
 """Exit code of a Go program that failed without a chance to release its lock."""
 
@@ -58,14 +64,19 @@ def _end_with_caller(connection: Connection, mark: str) -> None:
 
 def _run(job: Job, kind: Kind, connection: Connection) -> int:
     arguments = [job.command, "--non-interactive", *COMMANDS[kind], job.tenant]
-    with _program(job) if kind in WITH_PROGRAM else _no_program() as client:
+    with _served(job, kind) as port:
+        environment = {**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
+        if kind in WITH_PROVIDER:
+            environment[PROVIDERS] = f"hostwinds:{port}"
+        if kind in WITH_PROGRAM:
+            arguments += [f"--client=127.0.0.1:{port}", "--exec-kind", "auto.inline"]
         engine = subprocess.Popen(
-            [*arguments, *client],
+            arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
+            env=environment,
         )
         note = record_engine(job.directory, engine.pid, job.controller, f"{MARK}={job.mark}")
         sending = threading.Lock()
@@ -105,18 +116,22 @@ def _message(line: str) -> tuple[str, Any]:
 
 
 @contextmanager
-def _program(job: Job) -> Iterator[list[str]]:
-    """Serve the program to the engine; yields the arguments that name its port."""
-    server = grpc.server(ThreadPoolExecutor(max_workers=4))
+def _served(job: Job, kind: Kind) -> Iterator[int | None]:
+    """Serve provider and program to the engine; yields their port, None where nothing is served."""
+    if kind not in WITH_PROVIDER:
+        yield None
+        return
+    server = grpc.server(ThreadPoolExecutor(max_workers=WORKERS + 4))
+    provider = Serving(server)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(
         LanguageServer(lambda: run(lambda: _declare(job))), server
     )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        yield [f"--client=127.0.0.1:{port}", "--exec-kind", "auto.inline"]
+        yield port
     finally:
-        server.stop(grace=None)
+        provider.end()
 
 
 def _declare(job: Job) -> None:
@@ -124,8 +139,3 @@ def _declare(job: Job) -> None:
         retire(job.tenant)
     else:
         declare(Blueprint.model_validate_json(job.blueprint))
-
-
-@contextmanager
-def _no_program() -> Iterator[list[str]]:
-    yield []
