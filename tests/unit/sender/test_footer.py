@@ -51,13 +51,21 @@ def test_part_with_a_link_is_filled_and_gets_no_footer(placeholder: str) -> None
         ("<body>x", "</body><!-- </body> --></html><!-- </body>"),
         ("<body><!-- </body> --> x", "</body>"),
         ("<body><!--> x", "</body>"),
+        ("<!-- a <!-- {{unsubscribe_url}} --> x", ""),
         ("<p>Hello</p>", "<!-- never closed"),
         ("<p>İİİ</p>", "</body>"),
         ("", ""),
     ],
 )
 def test_html_without_a_link_gets_the_footer_where_it_is_seen(before: str, after: str) -> None:
-    assert html(before + after) == f"{before}\n{SHOWN}\n{after}"
+    shown = html(before + after)
+    before, after = (part.replace("{{unsubscribe_url}}", ESCAPED) for part in (before, after))
+    assert shown == f"{before}\n{SHOWN}\n{after}"
+
+
+def test_html_with_its_link_between_comments_gets_no_footer() -> None:
+    link = '<!--[if !mso]><!--><a href="{}">Stop</a><!--<![endif]-->'
+    assert html(link.format("{{unsubscribe_url}}")) == link.format(ESCAPED)
 
 
 def test_html_made_to_be_slow_is_searched_in_one_run() -> None:

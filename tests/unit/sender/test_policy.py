@@ -86,6 +86,11 @@ def test_message_without_obstacles_is_sent_now_and_settles_a_home() -> None:
         ),
         ({"entry": ENTRY.model_copy(update={"mailboxes": ()})}, Verdict.NEVER, "mailbox_unknown"),
         (
+            {"entry": ENTRY.model_copy(update={"postal_address": None})},
+            Verdict.LATER,
+            "no_postal_address",
+        ),
+        (
             {"entry": ENTRY.model_copy(
                 update={"domains": (ENTRY.domains[0].model_copy(update={"verified": False}),)}
             )},
