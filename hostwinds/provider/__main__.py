@@ -7,11 +7,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
-import grpc
-
-from hostwinds.provider.serving import WORKERS, Serving
+from hostwinds.provider.serving import Serving
 
 PARENT_CHECK_SECONDS = 2
 """Interval at which the engine is checked to be alive: a killed one sends nothing."""
@@ -19,15 +16,11 @@ PARENT_CHECK_SECONDS = 2
 
 def main() -> None:
     """Serve the provider."""
-    server = grpc.server(ThreadPoolExecutor(max_workers=WORKERS))
-    serving = Serving(server, sys.argv[1] if len(sys.argv) > 1 else None)
-    port = server.add_insecure_port("127.0.0.1:0")
-    ending = threading.Event()
+    parent, ending = os.getppid(), threading.Event()
     for code in (signal.SIGINT, signal.SIGTERM):
         signal.signal(code, lambda *_: ending.set())
-    parent = os.getppid()
-    server.start()
-    print(port, flush=True)
+    serving = Serving(sys.argv[1] if len(sys.argv) > 1 else None)
+    print(serving.port, flush=True)
     wait_for_end(ending, lambda: os.getppid() == parent)
     serving.end()
 

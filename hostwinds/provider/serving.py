@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import grpc
@@ -67,19 +68,23 @@ class Connection:
 
 
 class Serving:
-    """The provider on a server that the caller starts."""
+    """The provider on a free loopback port, for the engine at an address or one that attaches."""
 
-    def __init__(self, server: grpc.Server, engine: str | None = None) -> None:
-        """Serve the engine at an address, or the one that attaches itself."""
-        self._server = server
-        self._connection = Connection()
+    def __init__(self, engine: str | None = None) -> None:
+        self._connection = made = Connection()
         if engine is not None:
-            self._connection.attach(engine)
-        made = self._connection
+            made.attach(engine)
+        self._server = grpc.server(ThreadPoolExecutor(max_workers=WORKERS))
         provider = HostwindsProvider(made.services, made.stop, made.attach)
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, self._server)
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
 
     def end(self) -> None:
-        """Interrupt waiting calls, let them answer, and stop the server."""
+        """Interrupt waiting calls, let them answer, and stop."""
         self._connection.stop()
         self._server.stop(grace=GRACE_SECONDS).wait()
+
+
+start = Serving
+"""See `kit.plugins`."""
