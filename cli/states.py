@@ -5,14 +5,13 @@ from __future__ import annotations
 from sender.schemas import State
 
 WORDS = {
-    State.MIGRATED: "ready to send",
     State.HANDING_OVER: "being handed over",
     State.UNKNOWN: "outcome unknown",
     State.BOUNCED_INFRASTRUCTURE: "bounced: infrastructure",
     State.BOUNCED_CONTENT: "bounced: content",
 }
 """Wording of states whose names are not clear by themselves."""
-MOVING = {State.QUEUED, State.MIGRATED, State.HANDING_OVER, State.HELD, State.DEFERRED}
+MOVING = {State.QUEUED, State.HANDING_OVER, State.HELD, State.DEFERRED}
 """States that are not final."""
 
 

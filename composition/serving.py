@@ -153,7 +153,6 @@ def _settings_of(
         case Part.SENDER:
             return SenderPart(
                 **login,
-                redis_url=SecretStr(_redis(settings)),
                 key_file=settings.vault.key_file,
                 token_key=settings.mail.token_key,
                 token_keys=settings.mail.token_keys,
@@ -223,13 +222,6 @@ def prepare(parts: Collection[Part]) -> None:
     if Part.SENDER in parts:
         embedded.redis_url(settings)
     _require_schema(settings, dsn, ROLES[next(iter(parts))][0])
-
-
-def _redis(settings: Settings) -> str:
-    if settings.redis.url is not None:
-        return settings.redis.url.get_secret_value()
-    _, valkey = embedded.servers()
-    return valkey.url()
 
 
 async def _keep_servers(settings: Settings, parts: Collection[Part]) -> None:

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from threading import Lock
-from typing import Protocol
 from uuid import UUID
 
 from sender.compose import compose
 from sender.directory import SendingDomain, dkim_context
+from sender.dispatch.keys import Opener
 from sender.dkim import Signer
 from sender.footer import Footer
 from sender.schemas import OutgoingMessage
@@ -30,13 +30,6 @@ TOGETHER = 16
 """Mails at most that one thread takes at a time."""
 KEYS = 20_000
 """Parsed keys that are kept; each has 9 KB."""
-
-
-class Opener(Protocol):
-    """The vault's half that the sender needs."""
-
-    def open(self, sealed: str, *, context: str) -> bytes:
-        """Return the clear text, or raise when context or key do not fit."""
 
 
 class Signers:

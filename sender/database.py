@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
-"""The queries of this room."""
+"""The queries of this room's public functions."""
+Connection = AsyncConnection | AsyncSession
+"""Whatever the caller's transaction runs on."""
 
 
 def sqlalchemy_url(dsn: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -81,9 +82,18 @@ class Session:
     idle_since: datetime | None = None
 
     async def hand_over(
-        self, mail: bytes, *, sender: str, recipient: str, answer_timeout: float
+        self,
+        mail: bytes,
+        *,
+        sender: str,
+        recipient: str,
+        answer_timeout: float,
+        begin: Callable[[], Awaitable[None]],
     ) -> Outcome:
-        """Run MAIL, RCPT and DATA; afterwards the session is usable or closed."""
+        """Run MAIL, RCPT and DATA; afterwards the session is usable or closed.
+
+        `begin` is awaited before DATA: where it raises, nothing is handed over.
+        """
         self.used += 1
         try:
             await self.client.mail(sender)
@@ -97,6 +107,11 @@ class Session:
         except ValueError as error:  # what cannot stand in a command was not sent
             self.client.close()
             return Outcome(Result.CONTENT, "envelope_refused", _words(error))
+        try:
+            await begin()
+        except Exception:
+            await self._reset()
+            raise
         try:
             response = await self.client.data(mail, timeout=answer_timeout)
         except (SMTPException, OSError) as error:

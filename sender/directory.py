@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -13,11 +13,9 @@ from blueprint.mail_address import folded
 from blueprint.senders import mailbox_of
 from blueprint.tenant import Language, Warmup
 from sender.clock import Clock, SystemClock
-from sender.database import SQL
+from sender.database import SQL, Connection
 from sender.footer import Footer
 from sender.schemas import Stop
-from sender.suppression import recipient_hash
-from sender.trail import Connection
 
 
 class _Frozen(BaseModel):
@@ -103,17 +101,15 @@ class DirectoryEntry(_Frozen):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a decision about one message looks at, read in one moment."""
+    """All that a decision about the mail of a From address looks at."""
 
     entry: DirectoryEntry | None
     homes: Mapping[str, str]
     """From domain to the name of its home address."""
     stops: tuple[Stop, ...]
     """The widest first."""
-    suppressed: str | None
-    """Why the recipient is suppressed; None when he is not."""
     mailbox_used: int
-    """Hand-overs of the message's mailbox today (UTC)."""
+    """Hand-overs of the mailbox today (UTC)."""
     address_used: Mapping[str, int]
     """By IP: hand-overs today (UTC)."""
 
@@ -174,41 +170,3 @@ async def find(connection: Connection, *, tenant_id: UUID) -> DirectoryEntry | N
 async def withdraw(connection: Connection, *, tenant_id: UUID) -> None:
     """Take the tenant out: what is queued is held until it expires. Done already is fine."""
     await connection.execute(SQL.withdraw, {"tenant_id": tenant_id})
-
-
-async def load(
-    connection: Connection, *, tenant_id: UUID, sender: str, recipient: str, now: datetime
-) -> Snapshot:
-    """Read the snapshot for one message with its From address."""
-    found = await connection.execute(
-        SQL.load_snapshot,
-        {
-            "tenant_id": tenant_id,
-            "recipient": recipient_hash(recipient),
-        },
-    )
-    row = found.one()
-    entry = None if row.document is None else DirectoryEntry.model_validate(row.document)
-    used: dict[str, int] = {}
-    mailbox_used = 0
-    if entry is not None:
-        box = entry.mailbox_of(sender)
-        subject = "" if box is None else mailbox_subject(tenant_id, box.address)
-        counted = await connection.execute(
-            SQL.usage_today,
-            {
-                "day": now.date(),
-                "mailbox": subject,
-                "addresses": [address.ip for address in entry.addresses],
-            },
-        )
-        used = {line.subject: line.handed_over for line in counted}
-        mailbox_used = used.pop(subject, 0)
-    return Snapshot(
-        entry=entry,
-        homes=row.homes,
-        stops=tuple(Stop.model_validate(stop) for stop in row.stops),
-        suppressed=row.suppressed,
-        mailbox_used=mailbox_used,
-        address_used=used,
-    )

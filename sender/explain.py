@@ -1,37 +1,53 @@
-"""Answers why a message is where it is, out of the rows that every decision left."""
+"""Answers why a message is where it is, from its record, its events and the hold of its bucket."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row
+
 from blueprint.mail_address import domain_of
-from sender.database import SQL
+from sender.database import SQL, Connection
 from sender.faults import MESSAGE_NOT_FOUND
-from sender.schemas import Decision, Explanation, MessageView, Stop
-from sender.trail import Connection
+from sender.outbox import created_at, message_id
+from sender.schemas import Decision, Explanation, MessageView, State, Stop
+
+CONTENT = frozenset({"too_big", "envelope_refused"})
+"""Reasons of dead messages that no host of ours would take."""
+SETTLED = {
+    "done": State.ACCEPTED,
+    "unknown": State.UNKNOWN,
+    "cancelled": State.CANCELLED,
+    "expired": State.EXPIRED,
+}
+WORDS = {
+    State.EXPIRED: "expired before it was sent",
+    State.UNKNOWN: "the sender ended during the hand-over; it is not sent again",
+    State.DEFERRED: "not tried to its end; it is tried again",
+}
+"""What is said of an outcome that left no event."""
 
 
-async def explain(connection: Connection, message_id: str | UUID) -> Explanation:
+async def explain(connection: Connection, message: str | UUID) -> Explanation:
     """Explain one message by our id or by its Message-ID header, with or without brackets.
 
     Raises MESSAGE_NOT_FOUND, also for a message that the connection's tenant may not see.
     """
-    view = await find(connection, message_id)
-    rows = await connection.execute(SQL.decisions, {"id": view.id})
-    decisions = [Decision.model_validate(dict(row)) for row in rows.mappings()]
-    return Explanation(message=view, stops=await _stops(connection, view), decisions=decisions)
-
-
-async def find(connection: Connection, message_id: str | UUID) -> MessageView:
-    """Return one message as it stands; raises MESSAGE_NOT_FOUND."""
-    wanted = str(message_id).strip().strip("<>")
-    found = await connection.execute(
-        SQL.view, {"id": _as_uuid(wanted), "message_id": f"<{wanted}>"}
+    row = await _find(connection, message)
+    view = _view(row)
+    events = await connection.execute(SQL.events, {"id": view.id})
+    told = [_told(event) for event in events]
+    return Explanation(
+        message=view,
+        stops=await _stops(connection, view),
+        decisions=[_queued(view), *told, *_present(row, view, told)],
     )
-    row = found.mappings().first()
-    if row is None:
-        raise MESSAGE_NOT_FOUND(id=wanted)
-    return MessageView.model_validate(dict(row))
+
+
+async def find(connection: Connection, message: str | UUID) -> MessageView:
+    """Return one message as it stands; raises MESSAGE_NOT_FOUND."""
+    return _view(await _find(connection, message))
 
 
 async def list_messages(
@@ -41,7 +57,107 @@ async def list_messages(
     rows = await connection.execute(
         SQL.list, {"tenant_id": tenant_id, "limit": limit, "before": before}
     )
-    return [MessageView.model_validate(dict(row)) for row in rows.mappings()]
+    return [_view(row) for row in rows]
+
+
+async def _find(connection: Connection, message: str | UUID) -> Row[Any]:
+    wanted = str(message).strip().strip("<>")
+    row = (await connection.execute(SQL.view, {"id": _as_id(wanted)})).first()
+    is_header = "@" in wanted
+    if row is None or (is_header and f"<{wanted}>" != message_id(row.id, row.sender)):
+        raise MESSAGE_NOT_FOUND(id=wanted)
+    return row
+
+
+def _as_id(text: str) -> UUID | None:
+    """Return the id of a message, which its Message-ID begins with."""
+    try:
+        return UUID(text.partition("@")[0])
+    except ValueError:
+        return None
+
+
+def _state(row: Row[Any]) -> State:
+    if row.state == "dead":
+        is_content = row.reason in CONTENT
+        return State.BOUNCED_CONTENT if is_content else State.BOUNCED_INFRASTRUCTURE
+    if row.state in SETTLED:
+        return SETTLED[row.state]
+    if row.begun_at is not None:
+        return State.HANDING_OVER
+    if row.is_held:
+        return State.HELD
+    return State.QUEUED if row.state == "queued" else State.DEFERRED
+
+
+def _view(row: Row[Any]) -> MessageView:
+    state = _state(row)
+    is_settled = row.state not in ("queued", "retry")
+    address, _, queue_id = (row.begun_note or row.note or "").partition(" ")
+    return MessageView(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        state=state,
+        reason=row.hold_reason if state is State.HELD else row.reason,
+        from_address=row.sender,
+        to=row.recipient,
+        subject=row.subject,
+        message_id=message_id(row.id, row.sender),
+        priority=row.priority,
+        attempts=row.attempts + (state is State.HANDING_OVER),
+        run_at=(row.held_until if state is State.HELD else None) or row.due_at,
+        address=address or None,
+        queue_id=queue_id or None,
+        created_at=created_at(row.id),
+        finished_at=row.changed_at if is_settled else None,
+    )
+
+
+def _queued(view: MessageView) -> Decision:
+    return Decision(
+        at=view.created_at,
+        kind="enqueued",
+        state=State.QUEUED,
+        reason=None,
+        message=f"queued for {view.to}",
+        details={},
+    )
+
+
+def _told(event: Row[Any]) -> Decision:
+    return Decision(
+        at=event.at,
+        kind=event.kind,
+        state=event.state,
+        reason=event.reason,
+        message=event.words,
+        details=event.details,
+    )
+
+
+def _present(row: Row[Any], view: MessageView, told: list[Decision]) -> list[Decision]:
+    """Return where the message is now, if no event says so."""
+    if view.state is State.HELD:
+        until = row.held_until
+        details = {"until": None if until is None else until.isoformat()}
+        return [_now(view, row.held_at, "held", row.hold_words or row.hold_reason, details)]
+    if view.state is State.HANDING_OVER:
+        words = f"hand-over to {view.address}"
+        return [_now(view, row.begun_at, "handing_over", words, {"address": view.address})]
+    last = told[-1] if told else None
+    is_told = last and last.state is view.state and view.reason in (None, last.reason)
+    if view.state is State.QUEUED or is_told:
+        return []
+    words = WORDS.get(view.state, "")
+    return [_now(view, row.changed_at, "outcome", words, {"address": view.address})]
+
+
+def _now(
+    view: MessageView, at: Any, kind: str, words: str, details: dict[str, str | int | None]
+) -> Decision:
+    return Decision(
+        at=at, kind=kind, state=view.state, reason=view.reason, message=words, details=details
+    )
 
 
 async def _stops(connection: Connection, view: MessageView) -> list[Stop]:
@@ -52,10 +168,3 @@ async def _stops(connection: Connection, view: MessageView) -> list[Stop]:
         SQL.stops_of_message, {"tenant_id": view.tenant_id, "domain": domain}
     )
     return [Stop.model_validate(dict(row)) for row in rows.mappings()]
-
-
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -1,89 +1,112 @@
-"""The durable queue's public side: `enqueue` joins the caller's transaction."""
+"""The queue's public side: `enqueue` joins the caller's transaction."""
 
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
-import uuid_utils
-
-from sender.clock import Clock, SystemClock
-from sender.database import SQL
+from blueprint.mail_address import domain_of, folded
+from sender.database import SQL, Connection
 from sender.faults import IDEMPOTENCY_MISMATCH
-from sender.schemas import OutgoingMessage, State
-from sender.trail import Connection, Step, record
+from sender.queue.enqueue import key_of
+from sender.schemas import OutgoingMessage
 
-LIFETIME = timedelta(hours=48)
-"""A message that could not be handed over in this time is given up."""
+TRANSACTIONAL = " transactional"
+"""Follows the address in the names of buckets; no address has a space."""
 
 
 async def enqueue(
     connection: Connection,
     *,
     tenant_id: UUID,
-    generation: int,
     message: OutgoingMessage,
     idempotency_key: str | None,
-    clock: Clock | None = None,
 ) -> UUID:
     """Queue one message in the caller's transaction and return its id.
 
-    `generation` is that of the tenant's document, which may not be published yet.
     The same key with the same message returns the id of the first request and queues nothing;
-    with another message it raises IDEMPOTENCY_MISMATCH. For the API's role the transaction must
-    have `app.current_tenant_id` set to this tenant.
+    with another message it raises IDEMPOTENCY_MISMATCH. The transaction must have
+    `app.current_tenant_id` set to this tenant.
     """
-    now = (clock or SystemClock()).now()
-    digest = hashlib.sha256(_json(message).encode()).digest()
-    job_id = UUID(str(uuid_utils.uuid7()))
-    run_at = max(message.run_at or now, now)
-    inserted = await connection.execute(
+    key = None if idempotency_key is None else key_of(idempotency_key)
+    done = await connection.execute(
         SQL.enqueue,
         {
-            "id": job_id,
             "tenant_id": tenant_id,
-            "generation": generation,
+            "bucket": bucket_of(message),
             "priority": message.priority,
-            "run_at": run_at,
-            "expires_at": run_at + LIFETIME,
-            "message_id": f"<{job_id.hex}@{message.from_domain}>",
-            "idempotency_key": idempotency_key,
-            "request_digest": digest,
-            "now": now,
+            "run_at": message.run_at,
+            "body": encoded(message),
+            "key": key,
+            "digest": None if key is None else request_digest(message),
+            "sender": message.from_address,
+            "recipient": message.to,
+            "subject": message.subject,
         },
     )
-    if inserted.first() is None:
-        return await _earlier(connection, tenant_id, idempotency_key, digest)
-    await connection.execute(
-        SQL.insert_payload,
-        {"job_id": job_id, "tenant_id": tenant_id, "body": _json(without_contents(message))},
-    )
-    for number, item in enumerate(message.attachments):
-        row = {"job_id": job_id, "tenant_id": tenant_id, "number": number, "content": item.data}
-        await connection.execute(SQL.insert_attachment, row)
-    await record(
-        connection,
-        [Step(job_id, tenant_id, now, "enqueued", State.QUEUED, f"queued for {message.to}")],
-    )
-    return job_id
-
-
-def without_contents(message: OutgoingMessage) -> OutgoingMessage:
-    """Return a message as it is listed and decided about: its files are stored apart."""
-    emptied = tuple(item.model_copy(update={"content": ""}) for item in message.attachments)
-    return message.model_copy(update={"attachments": emptied})
-
-
-def _json(message: OutgoingMessage) -> str:
-    return message.model_dump_json(by_alias=True, exclude_none=True)
-
-
-async def _earlier(connection: Connection, tenant_id: UUID, key: str | None, digest: bytes) -> UUID:
-    found = await connection.execute(
-        SQL.find_enqueued, {"tenant_id": tenant_id, "idempotency_key": key}
-    )
-    row = found.one()
-    if row.request_digest != digest:
+    row = done.one()
+    if not row.is_same:
         raise IDEMPOTENCY_MISMATCH()
     return UUID(str(row.id))
+
+
+def bucket_of(message: OutgoingMessage) -> str:
+    """Return the bucket of a message: those of a From address wait together.
+
+    Transactional mail has a bucket of its own: a campaign may wait for what it does not need.
+    """
+    name = folded(message.from_address)
+    return name + TRANSACTIONAL if message.transactional else name
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What all messages of a bucket have in common."""
+
+    bucket: str
+
+    @property
+    def from_address(self) -> str:
+        """The From address, folded."""
+        return self.bucket.removesuffix(TRANSACTIONAL)
+
+    @property
+    def from_domain(self) -> str:
+        """Its domain."""
+        return domain_of(self.from_address)
+
+    @property
+    def transactional(self) -> bool:
+        """Whether it is no campaign mail."""
+        return self.bucket.endswith(TRANSACTIONAL)
+
+
+def encoded(message: OutgoingMessage) -> bytes:
+    """Return a message as the body of its job."""
+    return message.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def decoded(body: bytes) -> OutgoingMessage:
+    """Read the body of a job; raises ValidationError for one that is no message (any more)."""
+    return OutgoingMessage.model_validate_json(body)
+
+
+def request_digest(message: OutgoingMessage) -> bytes:
+    """Return what two requests with one key are compared by: only what the caller gave.
+
+    A field that is added later, with its default, is in neither.
+    """
+    given = message.model_dump_json(by_alias=True, exclude_unset=True)
+    return hashlib.sha256(given.encode()).digest()
+
+
+def message_id(job_id: UUID, sender: str) -> str:
+    """Return the Message-ID header of a message: the same at every attempt, and found by its id."""
+    return f"<{job_id.hex}@{sender.rpartition('@')[2]}>"
+
+
+def created_at(job_id: UUID) -> datetime:
+    """Return when a message was queued: its id (UUID version 7) begins with the time."""
+    return datetime.fromtimestamp((job_id.int >> 80) / 1000, tz=UTC)

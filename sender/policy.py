@@ -1,6 +1,7 @@
-"""Now, later or never, and why: a pure decision over a snapshot.
+"""Now or later, and why: a pure decision over a snapshot, for all mail of a sender.
 
-In order: suppression, stops, verified, warm-up caps, address. The reasons are stable codes.
+In order: stops, published, postal address, verified, warm-up caps, address. The reasons are stable
+codes.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
+from typing import Protocol
 
 from blueprint.warmup import ADDRESS, MAILBOX
 from sender.directory import (
@@ -19,30 +20,32 @@ from sender.directory import (
     Snapshot,
 )
 from sender.footer import Footer
-from sender.schemas import OutgoingMessage, Stop, StopScope
+from sender.schemas import Stop, StopScope
 
-LOOK_AGAIN = timedelta(seconds=30)
-"""How soon a message is looked at again that waits for a change."""
-LOOK_AGAIN_AT_LAST = timedelta(minutes=15)
-PATIENCE = 4
-"""It is looked at again after this part of the time that it has waited: a big campaign of a tenant
-who never verifies his domain must not keep the lanes from everybody else's mail."""
+LOOK_AGAIN = timedelta(minutes=15)
+"""When mail that waits for a change is decided about again, in case that the change was missed."""
 
 
-class Verdict(StrEnum):
-    """What happens to a message now."""
+class Sender(Protocol):
+    """What a message is sent from."""
 
-    NOW = "now"
-    LATER = "later"
-    NEVER = "never"
+    @property
+    def from_address(self) -> str:
+        """The From address."""
+
+    @property
+    def from_domain(self) -> str:
+        """Its domain."""
+
+    @property
+    def transactional(self) -> bool:
+        """Whether it is no campaign mail."""
 
 
 @dataclass(frozen=True)
 class Route:
     """How a message goes out, and the caps that its hand-over counts against."""
 
-    tenant: str
-    """Name of the tenant."""
     address: SendingAddress
     domain: SendingDomain
     address_cap: int
@@ -58,33 +61,21 @@ class Route:
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict with its reason."""
+    """A route, or why there is none now."""
 
-    verdict: Verdict
     reason: str
     message: str
     until: datetime | None = None
-    """When to look again; for `later` only."""
+    """When to look again, without a route."""
     route: Route | None = None
-    """For `now` only."""
 
 
-def decide(
-    snapshot: Snapshot,
-    message: OutgoingMessage,
-    *,
-    generation: int,
-    now: datetime,
-    waited: timedelta = timedelta(),
-) -> Decision:
-    """Decide about one message at one moment. The same input always gives the same answer.
+def decide(snapshot: Snapshot, message: Sender, *, now: datetime) -> Decision:
+    """Decide about the mail of one sender at one moment.
 
-    `generation` is that of the document that the message was accepted under; `waited` is how long
-    ago the message could first have gone.
+    The same input always gives the same answer.
     """
-    again = now + min(max(LOOK_AGAIN, waited / PATIENCE), LOOK_AGAIN_AT_LAST)
-    if snapshot.suppressed is not None:
-        return _never("suppressed", f"the recipient is suppressed: {snapshot.suppressed}")
+    again = now + LOOK_AGAIN
     stopped = _stop(snapshot, message.from_domain)
     if stopped is not None:
         return _later(again, "stopped", stopped.sentence)
@@ -93,13 +84,12 @@ def decide(
         return _later(again, "not_published", "no domain of the tenant has been activated yet")
     domain = _domain(entry, message.from_domain)
     mailbox = entry.mailbox_of(message.from_address)
-    if (domain is None or mailbox is None) and generation > entry.generation:
-        words = f"generation {generation} of the tenant has not been applied yet"
-        return _later(again, "not_published", words)
     if domain is None:
-        return _never("domain_unknown", f"{message.from_domain} is not a domain of the tenant")
+        words = f"{message.from_domain} is not published yet, or no longer a domain of the tenant"
+        return _later(again, "domain_unknown", words)
     if mailbox is None:
-        return _never("mailbox_unknown", f"{message.from_address} is no mailbox of the tenant")
+        words = f"{message.from_address} is not published yet, or no longer a mailbox of the tenant"
+        return _later(again, "mailbox_unknown", words)
     if entry.footer is None and not message.transactional:
         words = "the tenant has no postal address: set spec.sending.postal_address and apply it"
         return _later(again, "no_postal_address", words)
@@ -147,11 +137,9 @@ def _route(
         return _tomorrow(now, "warmup_cap_reached", words)
     chosen = home if home is not None and home in free else _next_in_turn(free, snapshot)
     return Decision(
-        verdict=Verdict.NOW,
         reason="home_address" if home == chosen else "address_in_turn",
         message=f"chosen: {chosen.name} ({chosen.ip})",
         route=Route(
-            tenant=entry.tenant,
             address=chosen,
             domain=domain,
             address_cap=caps[chosen.name],
@@ -186,17 +174,11 @@ def _stop(snapshot: Snapshot, domain: str) -> Stop | None:
     return next((s for s in snapshot.stops if s.scope in names and names[s.scope] == s.name), None)
 
 
-def _never(reason: str, message: str) -> Decision:
-    return Decision(Verdict.NEVER, reason, message)
-
-
 def _later(again: datetime, reason: str, message: str) -> Decision:
-    return Decision(Verdict.LATER, reason, message, until=again)
+    return Decision(reason, message, until=again)
 
 
 def _tomorrow(now: datetime, reason: str, message: str) -> Decision:
     """Wait for the next UTC day, when the counters begin at zero."""
     tomorrow = now.astimezone(UTC).date() + timedelta(days=1)
-    return Decision(
-        Verdict.LATER, reason, message, until=datetime.combine(tomorrow, time(), tzinfo=UTC)
-    )
+    return Decision(reason, message, until=datetime.combine(tomorrow, time(), tzinfo=UTC))

@@ -68,7 +68,6 @@ class State(StrEnum):
     """The state of a message."""
 
     QUEUED = "queued"
-    MIGRATED = "migrated_to_redis"
     HELD = "held"
     HANDING_OVER = "handing_over"
     UNKNOWN = "unknown"
@@ -216,7 +215,7 @@ class Decision(BaseModel):
 
     at: datetime
     kind: str
-    """`enqueued`, `migrated`, `decided`, `handing_over`, `outcome`, `recovered`."""
+    """`enqueued`, `held`, `decided`, `handing_over`, `outcome`."""
     state: State
     reason: str | None
     message: str

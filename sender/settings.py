@@ -12,13 +12,12 @@ from sender.tokens import LaterKeys, TokenKey
 
 
 class SenderSettings(BaseSettings):
-    """What `sender.daemon.run` needs. Times are in seconds."""
+    """What `sender.daemon.run` needs. Times are in seconds, if not said otherwise."""
 
     model_config = SettingsConfigDict(env_prefix="PENGUIN_SENDER_", extra="ignore")
 
     database_url: SecretStr
     """PostgreSQL, as a role that is a member of the sender's."""
-    redis_url: SecretStr
     key_ring: Path
     """The vault's key ring; opens submission passwords and DKIM keys."""
     token_key: TokenKey
@@ -31,19 +30,32 @@ class SenderSettings(BaseSettings):
     """Role to act as after the login, for a login that is only a member of it."""
     helo: str | None = None
     """What the sender calls itself towards our hosts; the machine's name when None."""
-    lanes: Count = Field(default=8, ge=1, le=256)
+    concurrency: Count = Field(default=200, ge=1, le=10_000)
     """Messages that are handled at the same time."""
-    batch: Count = Field(default=100, ge=1, le=10_000)
-    poll: Real = Field(default=0.2, gt=0)
-    """Longest wait of an idle loop before it looks again."""
-    lease: Real = Field(default=60, ge=0.1)
-    """How long a push to Redis, or a silent worker in a hand-over, is believed in."""
+    at_risk: Count = Field(default=200, ge=1, le=10_000)
+    """Messages that are claimed and have no outcome in the database yet."""
+    per_address: Count = Field(default=8, ge=1, le=1000)
+    """Messages in work for one address: a host that is silent keeps no other mail waiting."""
+    poll: Real = Field(default=0.1, gt=0)
+    """Between two looks for messages."""
+    lease: Real = Field(default=30, ge=0.1)
+    """After which a silent sender's messages are taken over."""
     connect_timeout: Real = Field(default=20, gt=0)
     answer_timeout: Real = Field(default=600, gt=0)
     """After the final dot (RFC 5321 4.5.3.2.6); shorter ones manufacture `unknown`."""
     keep_alive: Real = Field(default=30, ge=0)
     """How long an idle connection to an address is kept."""
-    max_attempts: Count = Field(default=300, ge=1)
-    """More than fit into a message's 48 hours: by default it is time that gives a message up."""
+    max_attempts: Count = Field(default=1000, ge=1)
+    """More than fit into the 48 hours in which a message is tried: by default time gives it up."""
     grace: Real = Field(default=30, ge=0)
     """How long a stop waits for hand-overs to end."""
+    expiry: Real = Field(default=600, gt=0)
+    """Between two searches for held messages that have expired."""
+    maintenance: Real = Field(default=3600, gt=0)
+    """Between two times when partitions are made and dropped."""
+    keep_bodies: Count = Field(default=3, ge=0)
+    """Days; what still waits is kept."""
+    keep_records: Count = Field(default=90, ge=1)
+    """Days."""
+    keep_events: Count = Field(default=30, ge=1)
+    """Days."""

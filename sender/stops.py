@@ -8,9 +8,8 @@ from uuid import UUID
 
 import uuid_utils
 
-from sender.database import SQL
+from sender.database import SQL, Connection
 from sender.schemas import Stop, StopScope
-from sender.trail import Connection
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,11 @@ async def stop(
 
 
 async def start(connection: Connection, target: Target) -> None:
-    """End a stop and make due what it held back; where there is none nothing changes."""
-    ended = await connection.execute(
+    """End a stop; where there is none nothing changes. What it held back goes on by itself."""
+    await connection.execute(
         SQL.start,
         {"scope": target.scope.value, "tenant_id": target.tenant_id, "name": target.name},
     )
-    if ended.first() is not None:
-        await connection.execute(SQL.release_stopped, {"tenant_id": target.tenant_id})
 
 
 async def find(connection: Connection, target: Target) -> Stop | None:

@@ -8,8 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from blueprint.mail_address import folded
-from sender.database import SQL
-from sender.trail import Connection
+from sender.database import SQL, Connection
 
 
 class Reason(StrEnum):

@@ -87,7 +87,6 @@ class ReconcilerPart(PartSettings):
 class SenderPart(PartSettings):
     """The sender."""
 
-    redis_url: Secret
     key_file: Path
     token_key: Secret
     token_keys: dict[int, Secret]

@@ -58,7 +58,6 @@ async def send_message(
         id_ = await enqueue(
             connection,
             tenant_id=row.id,
-            generation=row.generation,
             message=message,
             idempotency_key=idempotency_key,
         )

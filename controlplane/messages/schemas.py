@@ -27,7 +27,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "from": "sales@acme.example",
     "to": "bob@rcpt.example",
     "subject": "Hello",
-    "message_id": "<3f9a2c@acme.example>",
+    "message_id": "<0199b1c2000070008000000000000001@acme.example>",
     "priority": 100,
     "attempts": 1,
     "run_at": "2026-11-24T12:10:00Z",

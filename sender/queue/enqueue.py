@@ -51,7 +51,9 @@ async def enqueue(
     Raises TooManyJobs.
     """
     keys = [_octets(job.key) for job in jobs] if any(job.key for job in jobs) else None
-    digests = None if keys is None else [hashlib.sha256(job.body).digest() for job in jobs]
+    digests = (
+        None if keys is None else [job.digest or hashlib.sha256(job.body).digest() for job in jobs]
+    )
     values = {
         "tenant_id": tenant_id,
         "urgent": urgent,
@@ -74,5 +76,10 @@ async def enqueue(
         return [Enqueued(*row) for row in await cursor.fetchall()]
 
 
+def key_of(key: str) -> bytes:
+    """Return an idempotency key as it is stored."""
+    return hashlib.sha256(key.encode()).digest()[:16]
+
+
 def _octets(key: str | None) -> bytes | None:
-    return None if key is None else hashlib.sha256(key.encode()).digest()[:16]
+    return None if key is None else key_of(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 LIFE = timedelta(days=30)
@@ -25,6 +26,8 @@ class NewJob:
     """From when it is due until it expires."""
     key: str | None = None
     """Idempotency key: within a tenant, the first job of a key is the only one."""
+    digest: bytes | None = None
+    """Of what the key stands for, to tell a repetition from another request; None: of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,17 @@ class Job:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The announcement of an effect that cannot be undone."""
+
+    job: Job
+    note: str | None
+    """What to know when the outcome is lost."""
+    data: Any = None
+    """For the extension; a JSON value."""
+
+
 class State(StrEnum):
     """What became of an attempt."""
 
@@ -53,7 +67,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
     """Whether it had its effect is not known: neither done nor tried again."""
     RELEASED = "released"
-    """Not tried: it waits where it was."""
+    """Not tried: it waits where it was, or in `bucket`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,24 @@ class Outcome:
     """Until a retry is due."""
     spent: int = 1
     """Attempts that it counts as; 0 when nothing was tried."""
+    bucket: str | None = None
+    """With `retry` and `released`: the tenant's bucket in which it waits from now on."""
+    note: str | None = None
+    """Replaces the note of the intent in the record."""
+    life: timedelta | None = None
+    """The job expires so long from now, unless it expires earlier."""
+    data: Any = None
+    """For the extension; a JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An attempt that is over."""
+
+    job: Job
+    outcome: Outcome
+    intent: Intent | None = None
+    """The last one."""
 
 
 DONE = Outcome(State.DONE)

@@ -23,6 +23,16 @@ create function queue.is_bound() returns boolean language sql stable as $$
     select exists (select from queue.identity join queue.current_identity() using (system, timeline))
 $$;
 
+create function queue.must_be_bound() returns boolean language plpgsql stable as $$
+begin
+    if not queue.is_bound() then
+        raise exception using errcode = '55000', message = 'the queue is bound to another database or timeline',
+            hint = 'after a restore or a promotion: recover or bind';
+    end if;
+    return true;
+end
+$$;
+
 create table queue.workers (
     id bigint generated always as identity primary key,
     name text not null,
@@ -56,11 +66,14 @@ create table queue.buckets (
     urgent boolean not null default false,
     filled boolean not null default false,
     held_until timestamptz not null default '-infinity',
+    held_at timestamptz,
     reason text,
+    words text,
     released_at timestamptz not null default now(),
     unique (tenant_id, name, urgent)
 ) with (fillfactor = 70);
 comment on column queue.buckets.urgent is 'served before every tenant''s share; only operators enqueue into it';
+comment on column queue.buckets.words is 'the reason of the hold, for people';
 comment on column queue.buckets.filled is 'false: certainly no row in `ready`';
 create index buckets_due on queue.buckets (slot, held_until) where filled;
 
@@ -126,11 +139,12 @@ create table queue.keys (
     tenant_id uuid not null,
     key bytea not null,
     id uuid not null,
-    digest bytea not null,
+    digest bytea,
     created_at timestamptz not null default now(),
     primary key (tenant_id, key)
 );
 comment on column queue.keys.key is 'first 16 octets of the SHA-256 of an idempotency key';
+comment on column queue.keys.digest is 'of the request; null: not known, so that any body is the same';
 
 create table queue.records (
     id uuid not null,
@@ -148,6 +162,7 @@ create table queue.records (
     primary key (id)
 ) partition by range (id);
 comment on column queue.records.state is 'after the last outcome; `retry` and `queued` jobs wait or are in work';
+comment on column queue.records.due_at is 'of a waiting job: as in `ready` or `scheduled`';
 
 create table queue.bodies (
     id uuid not null,
@@ -207,25 +222,33 @@ create function queue.new_id(number integer) returns uuid language sql volatile 
 $$;
 comment on function queue.new_id is 'a UUID version 7 of the database''s time; ids of one transaction sort by their number';
 
-create function queue.make_partitions(ahead integer) returns void language plpgsql as $$
+-- A day whose rows are in the default partition already stays there.
+create function queue.make_partition(parent text, day date, bounds text[], fill integer) returns void language plpgsql as $$
 declare
-    day date;
-    part text;
+    part constant text := parent || to_char(day, '_YYYYMMDD');
 begin
-    for day in select generate_series((now() at time zone 'UTC')::date, (now() at time zone 'UTC')::date + ahead, interval '1 day')::date loop
-        foreach part in array array['records', 'bodies'] loop
-            if to_regclass(format('queue.%s_%s', part, to_char(day, 'YYYYMMDD'))) is null then
-                execute format(
-                    'create table queue.%1$s_%2$s partition of queue.%1$s for values from (%3$L) to (%4$L)',
-                    part, to_char(day, 'YYYYMMDD'), queue.least_id(day::timestamp at time zone 'UTC'),
-                    queue.least_id((day + 1)::timestamp at time zone 'UTC'));
-                if part = 'records' then
-                    execute format('alter table queue.records_%s set (fillfactor = 80)', to_char(day, 'YYYYMMDD'));
-                end if;
-            end if;
-        end loop;
-    end loop;
+    if to_regclass(part) is null then
+        execute format('create table %s partition of %s for values from (%L) to (%L) with (fillfactor = %s)',
+            part, parent, bounds[1], bounds[2], fill);
+    end if;
+exception when check_violation then
+    null;
 end
+$$;
+
+create function queue.days(ahead integer, behind integer) returns setof date language sql stable as $$
+    select (now() at time zone 'UTC')::date + number from generate_series(-behind, ahead) as number
+$$;
+
+create function queue.id_bounds(day date) returns text[] language sql immutable as $$
+    select array[
+        queue.least_id(day::timestamp at time zone 'UTC'), queue.least_id((day + 1)::timestamp at time zone 'UTC')]::text[]
+$$;
+
+create function queue.make_partitions(ahead integer, behind integer default 0) returns void language sql as $$
+    select queue.make_partition('queue.bodies', day, queue.id_bounds(day), 100),
+        queue.make_partition('queue.records', day, queue.id_bounds(day), 80)
+    from queue.days(ahead, behind) as day
 $$;
 select queue.make_partitions(2);
 
@@ -302,9 +325,15 @@ begin
     select waiting, most_waiting into quota from queue.tenants where tenant_id = tenant;
     if not found then
         insert into queue.tenants (tenant_id) values (tenant) on conflict do nothing;
-    elsif quota.waiting + cardinality(contents) > quota.most_waiting then
-        raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
-            detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
+    elsif quota.most_waiting is not null then
+        if not exists (select from queue.workers where lease_until > now()) then  -- nobody counts
+            quota.waiting := quota.waiting
+                + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant);
+        end if;
+        if quota.waiting + cardinality(contents) > quota.most_waiting then
+            raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
+                detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
+        end if;
     end if;
     insert into queue.buckets (tenant_id, name, urgent)
     select distinct tenant, wanted.name, is_urgent from unnest(names) as wanted (name)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg_pool import AsyncConnectionPool
 
 from kit.queries import Queries
 from sender.queue.buckets import START, Arrival, BucketRow, Claim, Position
-from sender.queue.model import Job, Outcome
+from sender.queue.extension import Batch, Extension
+from sender.queue.model import Intent, Job, Outcome, Result, State
 
 SQL: Queries[str] = Queries(__file__, str)
 SHARE = 20
 """How many times longer than it takes to read all arrivals is waited before they are read again."""
 BATCH = 1000
 """Rows of one statement that tidies up."""
+NONE, LONGEST = timedelta(), timedelta(days=3650)
+"""Bounds of a delay."""
+MOST_SPENT = 1000
+LENGTH = 4000
+"""Characters of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +40,25 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
-    """The announcement of an effect that cannot be undone."""
-
-    job: Job
-    note: str | None
-    """What to know when the outcome is lost."""
-
-
-@dataclass(frozen=True, slots=True)
 class Exchanged:
     """What one exchange with the database brought."""
 
     claimed: list[Claimed]
     begun: set[UUID]
+    refused: Mapping[UUID, Outcome]
+    """Intents that the extension did not let through."""
     finished: set[UUID]
 
 
 class Store:
     """Speaks for one worker, which has no id before `register`."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], lease: timedelta) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[Any], lease: timedelta, extension: Extension | None
+    ) -> None:
         self._pool = pool
         self._lease = lease
+        self._extension = extension
         self._worker = 0
         self._claims = 0
         self._last = 0
@@ -77,7 +80,7 @@ class Store:
 
     async def take_slots(self) -> list[int]:
         """Take this worker's share of the slots that have no owner; return the new ones."""
-        async with self._pool.connection() as connection:
+        async with self._connection() as connection:
             await connection.execute(SQL.end_lost_workers)
             rows = await connection.execute(SQL.take_slots, {"worker": self._worker})
             return [row[0] for row in await rows.fetchall()]
@@ -98,42 +101,64 @@ class Store:
 
     async def exchange(
         self,
-        outcomes: Sequence[tuple[Job, Outcome]],
+        results: Sequence[Result],
         intents: Sequence[Intent],
+        repeated: Sequence[Intent],
         claims: Sequence[Claim],
         token: int,
     ) -> Exchanged:
-        """Write outcomes and intents, and claim jobs, in one transaction and round trip."""
+        """Write outcomes and intents, and claim jobs, in one transaction.
+
+        Whether the repeated ones of the intents were written before is not known.
+        """
         claimed: list[Claimed] = []
         begun: set[UUID] = set()
-        finished: set[UUID] = set()
+        finished: dict[UUID, bool] = {}
+        refused: Mapping[UUID, Outcome] = {}
         async with (
-            self._pool.connection() as connection,
+            self._connection() as connection,
             connection.pipeline(),
             connection.cursor(binary=True) as first,
             connection.cursor(binary=True) as second,
             connection.cursor(binary=True) as third,
         ):
-            if outcomes:
-                await _finish(first, outcomes)
+            known = await _begun(connection, repeated) if repeated else set()
+            if results:
+                await _finish(first, results)
             if intents:
                 await second.execute(
                     SQL.begin,
                     {
                         "ids": [intent.job.id for intent in intents],
                         "tokens": [intent.job.token for intent in intents],
-                        "notes": [intent.note for intent in intents],
+                        "notes": [writable(intent.note) for intent in intents],
                     },
                 )
             if claims:
                 await self._claim(third, claims, token)
-            if outcomes:
-                finished = {row[0] for row in await first.fetchall()}
+            if self._extension is None:
+                await connection.commit()  # in the same round trip
+            if results:
+                finished = dict(await first.fetchall())
             if intents:
                 begun = {row[0] for row in await second.fetchall()}
             if claims:
                 claimed = [_claimed(row, token) for row in await third.fetchall()]
-        return Exchanged(claimed, begun, finished)
+            if self._extension and (begun or finished):
+                refused = await self._extension(
+                    connection,
+                    Batch(
+                        [intent for intent in intents if intent.job.id in begun],
+                        [
+                            one if finished[one.job.id] else Result(one.job, one.outcome)
+                            for one in results
+                            if one.job.id in finished
+                        ],
+                    ),
+                )
+                if refused:
+                    await connection.execute(SQL.refuse, {"ids": list(refused)})
+        return Exchanged(claimed, begun | known, refused, set(finished))
 
     async def _claim(self, cursor: AsyncCursor[Any], claims: Sequence[Claim], token: int) -> None:
         await cursor.execute(
@@ -156,11 +181,23 @@ class Store:
     async def recover(self, longest: timedelta, most_losses: int) -> int:
         """Settle what workers left that are gone, or hold too long; return how many jobs."""
         values = {"longest": longest, "most_losses": most_losses, "most": BATCH}
-        return len(await self._run(SQL.recover, values))
+        async with self._connection() as connection:
+            async with connection.cursor(binary=True) as cursor:
+                await cursor.execute(SQL.recover, values)
+                rows = await cursor.fetchall()
+            settled = [_settled(row) for row in rows if row[5]]
+            if self._extension and settled:
+                async with connection.pipeline():
+                    await self._extension(connection, Batch((), settled))
+        return len(rows)
 
     async def is_bound(self) -> bool:
         """Return whether database and timeline are those that the queue is bound to."""
         return bool((await self._run(SQL.is_bound))[0][0])
+
+    async def expire(self) -> int:
+        """Settle jobs whose life ended while they waited; return how many."""
+        return len(await self._run(SQL.expire, {"most": BATCH}))
 
     async def move_due(self, slots: Sequence[int]) -> None:
         """Make scheduled jobs ready whose time has come."""
@@ -205,28 +242,69 @@ class Store:
         """Mark buckets as empty and return those that are."""
         return {row[0] for row in await self._run(SQL.empty, {"ids": list(ids)})}
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        async with self._pool.connection() as connection:
+            try:
+                yield connection
+            except errors.ReadOnlySqlTransaction:
+                await connection.close()  # to a server that is not the primary any more
+                raise
+
     async def _run(self, query: str, values: dict[str, Any] | None = None) -> list[Any]:
-        async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+        async with self._connection() as connection, connection.cursor(binary=True) as cursor:
             await cursor.execute(query, {"worker": self._worker, **(values or {})})
             return await cursor.fetchall() if cursor.description else []
 
 
-async def _finish(cursor: AsyncCursor[Any], outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+async def _begun(connection: AsyncConnection[Any], intents: Sequence[Intent]) -> set[UUID]:
+    values = {
+        "ids": [intent.job.id for intent in intents],
+        "tokens": [intent.job.token for intent in intents],
+    }
+    rows = await connection.execute(SQL.begun, values)
+    return {row[0] for row in await rows.fetchall()}
+
+
+async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
+    moved = [one for one in results if one.outcome.bucket is not None]
+    if moved:
+        values = {
+            "sources": [one.job.bucket_id for one in moved],
+            "names": [writable(one.outcome.bucket) for one in moved],
+        }
+        await cursor.execute(SQL.make_buckets, values)
     await cursor.execute(
         SQL.finish,
         {
-            "ids": [job.id for job, _ in outcomes],
-            "tokens": [job.token for job, _ in outcomes],
-            "states": [outcome.state.value for _, outcome in outcomes],
-            "reasons": [outcome.reason for _, outcome in outcomes],
-            "delays": [outcome.delay for _, outcome in outcomes],
-            "spent": [outcome.spent for _, outcome in outcomes],
-            "words": [outcome.words for _, outcome in outcomes],
+            "ids": [one.job.id for one in results],
+            "tokens": [one.job.token for one in results],
+            "states": [one.outcome.state.value for one in results],
+            "reasons": [writable(one.outcome.reason) for one in results],
+            "delays": [min(max(one.outcome.delay, NONE), LONGEST) for one in results],
+            "spent": [min(max(one.outcome.spent, 0), MOST_SPENT) for one in results],
+            "words": [writable(one.outcome.words) for one in results],
+            "buckets": [writable(one.outcome.bucket) for one in results],
+            "notes": [writable(one.outcome.note) for one in results],
+            "lives": [one.outcome.life for one in results],
         },
     )
+
+
+def writable(text: str | None) -> str | None:
+    """Return a text that PostgreSQL accepts: whatever a host answered, the outcome is written."""
+    if text is None or (len(text) <= LENGTH and text.isascii() and "\0" not in text):
+        return text
+    return text[:LENGTH].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _claimed(row: Sequence[Any], token: int) -> Claimed:
     id_, bucket_id, priority, due_at, tenant_id, attempts, is_expired, body = row
     job = Job(id_, tenant_id, bucket_id, token, attempts, body)
     return Claimed(job, (priority, due_at, id_), is_expired)
+
+
+def _settled(row: Sequence[Any]) -> Result:
+    id_, tenant_id, bucket_id, token, attempts, state, reason = row
+    job = Job(id_, tenant_id, bucket_id, token, attempts, b"")
+    return Result(job, Outcome(State(state), reason))

@@ -7,89 +7,32 @@ when its lease is over, and none of them is tried again once its intent is writt
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
+from uuid import UUID
 
 import structlog
-from psycopg import OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
-from sender.queue.buckets import Bucket, Buckets, Claim, Credit
-from sender.queue.model import DONE, EXPIRED, RELEASED, Job, Outcome, State
+from sender.queue import outcomes_file
+from sender.queue.attempts import Attempt, Handler, Lost, Refused
+from sender.queue.buckets import Bucket, Buckets, Claim, Credit, Told, tell_nobody
+from sender.queue.exchanges import Exchanges, pause
+from sender.queue.extension import Extension
+from sender.queue.model import DONE, EXPIRED, RELEASED, Job, Outcome, Result, State
+from sender.queue.outages import AWAY, Outage
 from sender.queue.retries import delay
-from sender.queue.store import Claimed, Intent, Store
+from sender.queue.settings import Settings
+from sender.queue.store import Claimed, Store
 
-AWAY = (OperationalError, PoolTimeout, OSError)
-"""The database is not there, or gave up: waiting helps."""
 FLUSH = 0.005
 """Seconds for which outcomes and intents wait for others."""
 LOOKS = 10
 """Looks for jobs for each look at the other workers."""
-Answer = TypeVar("Answer")
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a worker works; times are in seconds."""
-
-    concurrency: int = 64
-    """Handlers at the same time."""
-    at_risk: int = 200
-    """Jobs that are claimed and whose outcome is not in the database yet, at most."""
-    exchanges: int = 2
-    """Round trips to the database at the same time; of two, one may overtake the other."""
-    poll: float = 0.1
-    """Between two looks for jobs that came without a wake-up."""
-    lease: float = 30.0
-    time_limit: float = 60.0
-    """Of one call of the handler."""
-    longest: float = 900.0
-    """How long a job may be held: longer than any handler."""
-    ageing: float = 600.0
-    """A job that has been due for so long, without a hold, is moved one class up."""
-    most_losses: int = 5
-    """A job that so many workers were lost with is dead."""
-    grace: float = 30.0
-    """How long a stop waits for handlers."""
-
-
-class Lost(Exception):
-    """The intent is not written, or the job is another worker's by now: nothing may be done."""
-
-
-class Attempt:
-    """A job in the hands of its handler."""
-
-    __slots__ = ("_worker", "has_begun", "job")
-
-    def __init__(self, job: Job, worker: Worker) -> None:
-        """Belong to a worker."""
-        self.job = job
-        self.has_begun = False
-        self._worker = worker
-
-    async def begin(self, note: str | None = None) -> None:
-        """Commit the intent: if its outcome is lost from here on, the job is `unknown`.
-
-        Raises Lost.
-        """
-        await self._worker.begin(Intent(self.job, note))
-        self.has_begun = True
-
-    def broken_off(self, reason: str, words: str | None = None) -> Outcome:
-        """Return the outcome of a handler that did not return one."""
-        if self.has_begun:
-            return Outcome(State.UNKNOWN, reason, words)
-        return Outcome(State.RETRY, reason, words, delay(self.job.attempts + 1))
-
-
-Handler = Callable[[Attempt], Awaitable[Outcome | None]]
-"""Says what became of a job; None is `done`."""
 
 
 def unlimited(_bucket: Bucket) -> int:
@@ -106,7 +49,10 @@ class Worker:
     handler: Handler
     settings: Settings = field(default_factory=Settings)
     credit: Credit = unlimited
-    _buckets: Buckets = field(default_factory=Buckets)
+    extension: Extension | None = None
+    told: Told = tell_nobody
+    progress: Callable[[], None] = lambda: None
+    """Is called at each look for jobs."""
     _slots: set[int] = field(default_factory=set)
     _leaving: set[int] = field(default_factory=set)
     """Slots that are given to others as soon as no job of theirs is held."""
@@ -119,21 +65,32 @@ class Worker:
     """Claimed; no handler runs yet."""
     _running: dict[asyncio.Task[None], float] = field(default_factory=dict)
     """When each began, in this order."""
-    _outcomes: deque[tuple[Job, Outcome]] = field(default_factory=deque)
-    _intents: deque[tuple[Intent, asyncio.Future[None]]] = field(default_factory=deque)
     _full: dict[int, float] = field(default_factory=dict)
     """Since when each bucket has had jobs at every look."""
     _doubtful: list[int] = field(default_factory=list)
     """Tokens of claims whose answer was lost."""
-    _work: asyncio.Event = field(default_factory=asyncio.Event)
     _look: asyncio.Event = field(default_factory=asyncio.Event)
+    _kept: set[UUID] = field(default_factory=set)
+    """Jobs whose outcomes are in the `outcomes_file`."""
     _draining: bool = False
     _bound: bool = True
     """False after a restore or a promotion, until people accept it: nothing is claimed."""
 
+    _expired: float = 0.0
+    """When jobs were last searched whose life has ended."""
+    _outage: Outage = field(default_factory=Outage)
+
     def __post_init__(self) -> None:
         """Register nothing yet."""
-        self._store = Store(self.pool, timedelta(seconds=self.settings.lease))
+        lease = timedelta(seconds=self.settings.lease)
+        self._store = Store(self.pool, lease, self.extension)
+        self._buckets = Buckets(self.told)
+        self._exchanges = Exchanges(self._store, self.settings, self, self._outage)
+
+    @property
+    def slots(self) -> frozenset[int]:
+        """The slots whose tenants this worker serves."""
+        return frozenset(self._slots)
 
     def wake(self) -> None:
         """Look for jobs now: a hint that there are some."""
@@ -141,40 +98,71 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let handlers end, give the rest back, and return."""
-        await self._until_done(lambda: self._store.register(self.name))
+        await self._until_done(lambda: self._store.register(self.name), stop)
+        self._take_kept()
         ended = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_lease(ended))
-            group.create_task(self._look_for_jobs(stop))
-            for _ in range(self.settings.exchanges):
-                group.create_task(self._exchange_all(ended))
-            await stop.wait()
-            await self._drain()
-            ended.set()
-        await self._until_done(self._store.leave)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_lease(ended))
+                group.create_task(self._look_for_jobs(stop))
+                exchanging = [
+                    group.create_task(self._exchanges.run(ended))
+                    for _ in range(self.settings.exchanges)
+                ]
+                await stop.wait()
+                if not await self._drain():
+                    for task in exchanging:
+                        task.cancel()
+                ended.set()
+        finally:
+            self._keep_results()
+        await self._until_done(self._store.leave, ended)
 
-    async def begin(self, intent: Intent) -> None:
-        """Commit an intent together with others; raises Lost."""
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._intents.append((intent, written))
-        self._work.set()
-        await written
-
-    async def _drain(self) -> None:
+    async def _drain(self) -> bool:
+        """Return whether everything is written."""
         self._draining = True
         self._give_back()
         if self._running:
             await asyncio.wait(list(self._running), timeout=self.settings.grace)
         for task in self._running:
             task.cancel()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.settings.last_writes
         while self._asked or self._held.total():
-            self._work.set()
+            if self.settings.outcomes_file and loop.time() > end:
+                return False
+            self._exchanges.work.set()
             await asyncio.sleep(FLUSH)
             self._give_back()
+        return True
 
     def _give_back(self) -> None:
         while self._ahead:
-            self._outcomes.append((self._ahead.pop(), RELEASED))
+            self._exchanges.finish(Result(self._ahead.pop(), RELEASED))
+
+    # Results that a stop could not write
+
+    def _keep_results(self) -> None:
+        path = self.settings.outcomes_file
+        kept = [
+            one for one in self._exchanges.unwritten() if one.outcome.state is not State.RELEASED
+        ]
+        if kept and path:
+            outcomes_file.save(path, kept)
+            log.warning("queue.outcomes_kept", file=str(path), count=len(kept))
+
+    def _take_kept(self) -> None:
+        path = self.settings.outcomes_file
+        for result in outcomes_file.load(path) if path else ():
+            self._kept.add(result.job.id)
+            self._held[result.job.tenant_id.bytes[15]] += 1
+            self._buckets.hold(result.job.bucket_id)
+            self._exchanges.finish(result)
+
+    def _written(self, result: Result) -> None:
+        self._kept.discard(result.job.id)
+        if not self._kept and self.settings.outcomes_file:
+            self.settings.outcomes_file.unlink(missing_ok=True)
 
     # The lease and the slots
 
@@ -187,9 +175,12 @@ class Worker:
                     self._forget(self._slots)
                     self._slots.clear()
                     await self._store.register(self.name)
+                self._outage.over()
             except AWAY as error:
-                log.warning("queue.lease_not_renewed", error=str(error))
-            await _pause(ended, min(self.settings.lease / 5, self.settings.time_limit))
+                self._outage.failed(error)
+            except Exception:
+                log.exception("queue.lease_not_renewed", worker=self.name)
+            await pause(ended, min(self.settings.lease / 5, self.settings.time_limit))
 
     def _cancel_late(self) -> None:
         limit = asyncio.get_running_loop().time() - self.settings.time_limit
@@ -224,14 +215,17 @@ class Worker:
         looks = 0
         while not stop.is_set():
             self._look.clear()
+            self.progress()
             try:
                 if looks % LOOKS == 0:
                     await self._tidy()
                 await self._find_jobs()
             except AWAY as error:
-                log.warning("queue.database_away", error=str(error))
+                self._outage.failed(error)
+            except Exception:
+                log.exception("queue.look_failed", worker=self.name)
             looks += 1
-            await _pause(self._look, self.settings.poll)
+            await pause(self._look, self.settings.poll)
 
     async def _find_jobs(self) -> None:
         slots = sorted(self._slots - self._leaving)
@@ -239,7 +233,7 @@ class Worker:
         unknown = self._buckets.arrived(await self._store.arrivals(slots))
         rows, self._since = await self._store.buckets(ids=unknown, slots=slots, since=self._since)
         self._buckets.serve(rows)
-        self._work.set()
+        self._exchanges.work.set()
 
     async def _tidy(self) -> None:
         bound = await self._store.is_bound()
@@ -254,6 +248,7 @@ class Worker:
             del self._doubtful[: len(tokens)]
         await self._share_slots()
         await self._age()
+        await self._expire()
         dry = self._buckets.dry()
         if dry:
             empty = await self._store.empty([bucket.id for bucket in dry])
@@ -261,6 +256,11 @@ class Worker:
             for bucket in dry:
                 if bucket.id not in empty:
                     self._buckets.reset(bucket)
+
+    async def _expire(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._expired >= self.settings.expiry and not await self._store.expire():
+            self._expired = now
 
     async def _age(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -270,82 +270,43 @@ class Worker:
         if old:
             await self._store.age(old, timedelta(seconds=self.settings.ageing))
 
-    # Exchanges with the database
+    # What the exchanges claim
 
-    async def _exchange_all(self, ended: asyncio.Event) -> None:
-        while not ended.is_set():
-            outcomes = _first(self._outcomes, self.settings.at_risk)
-            intents = _first(self._intents, self.settings.at_risk)
-            claims = self._plan(len(outcomes))
-            if outcomes or intents or claims:
-                await self._exchange(outcomes, intents, claims)
-            else:
-                self._work.clear()
-                await _pause(self._work, self.settings.poll)
-
-    def _plan(self, ending: int) -> list[Claim]:
+    def plan(self, ending: int) -> list[Claim]:
+        """Return the claims of an exchange that writes so many results."""
         if self._draining or not self._bound:
             return []
         free = self.settings.at_risk - self._held.total() - self._asked + ending
-        return self._buckets.plan(max(free, 0), self.credit)
-
-    async def _exchange(
-        self,
-        outcomes: Sequence[tuple[Job, Outcome]],
-        intents: Sequence[tuple[Intent, asyncio.Future[None]]],
-        claims: Sequence[Claim],
-    ) -> None:
-        asked = sum(claim.most for claim in claims)
-        self._asked += asked
-        token = self._store.token()
         try:
-            done = await self._store.exchange(
-                outcomes, [intent for intent, _ in intents], claims, token
-            )
-        except AWAY as error:
-            log.warning("queue.database_away", error=str(error))
-            self._failed(outcomes, intents, claims, token)
-            await asyncio.sleep(self.settings.poll)
-            return
-        finally:
-            self._asked -= asked
-        for job, outcome in outcomes:
-            self._held[job.tenant_id.bytes[15]] -= 1
-            self._buckets.ended(job.bucket_id)
-            if job.id not in done.finished:
-                log.warning("queue.outcome_fenced", job=str(job.id), state=outcome.state.value)
-        for intent, written in intents:
-            if written.done():
-                continue
-            if intent.job.id in done.begun:
-                written.set_result(None)
-            else:
-                written.set_exception(Lost())
-        self._take(claims, done.claimed)
+            claims = self._buckets.plan(max(free, 0), self.credit)
+        except Exception:  # of the user's function
+            log.exception("queue.credit_failed", worker=self.name)
+            return []
+        self._asked += sum(claim.most for claim in claims)
+        return claims
 
-    def _failed(
-        self,
-        outcomes: Sequence[tuple[Job, Outcome]],
-        intents: Sequence[tuple[Intent, asyncio.Future[None]]],
-        claims: Sequence[Claim],
-        token: int,
-    ) -> None:
-        """Keep outcomes, refuse intents, undo claims: whether anything was written is not known."""
-        self._outcomes.extendleft(reversed(outcomes))
-        for _, written in intents:
-            if not written.done():
-                written.set_exception(Lost())
-        if claims:
-            self._doubtful.append(token)
-            self._buckets.failed(claims)
+    def failed(self, claims: Sequence[Claim], token: int) -> None:
+        """Undo claims: whether they were written is not known."""
+        self._asked -= sum(claim.most for claim in claims)
+        self._doubtful.append(token)
+        self._buckets.failed(claims)
 
-    def _take(self, claims: Sequence[Claim], claimed: Sequence[Claimed]) -> None:
-        owners = [one.job.bucket_id for one in claimed]
-        self._buckets.claimed(claims, [one.position for one in claimed], owners)
-        for one in claimed:
+    def ended(self, result: Result) -> None:
+        """Take note of a result that is written."""
+        self._held[result.job.tenant_id.bytes[15]] -= 1
+        self._buckets.ended(result.job.bucket_id)
+        if result.job.id in self._kept:
+            self._written(result)
+
+    def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed]) -> None:
+        """Start handlers."""
+        self._asked -= sum(claim.most for claim in claims)
+        owners = [one.job.bucket_id for one in found]
+        self._buckets.claimed(claims, [one.position for one in found], owners)
+        for one in found:
             self._held[one.job.tenant_id.bytes[15]] += 1
             if one.is_expired:
-                self._outcomes.append((one.job, EXPIRED))
+                self._exchanges.finish(Result(one.job, EXPIRED))
             else:
                 self._ahead.append(one.job)
         self._start()
@@ -357,42 +318,42 @@ class Worker:
         while self._ahead and len(self._running) < self.settings.concurrency and not self._draining:
             task = loop.create_task(self._call(self._ahead.popleft()))
             self._running[task] = loop.time()
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._handled)
 
     async def _call(self, job: Job) -> None:
-        attempt = Attempt(job, self)
+        attempt = Attempt(job, self._exchanges.begin)
         try:
             outcome = await self.handler(attempt) or DONE
         except Lost:
             outcome = Outcome(State.RETRY, "intent_lost", delay=delay(1), spent=0)
+        except Refused as refused:
+            outcome = refused.outcome
         except asyncio.CancelledError:
             is_untried = self._draining and not attempt.has_begun
             outcome = RELEASED if is_untried else attempt.broken_off("time_limit")
         except Exception as error:
             log.exception("queue.handler_failed", job=str(job.id))
             outcome = attempt.broken_off("handler_failed", type(error).__name__)
-        self._outcomes.append((job, outcome))
+        self._exchanges.finish(Result(job, outcome, attempt.intent))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _handled(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
         if self._ahead:
             self._start()
-        if not self._running or len(self._outcomes) * 2 >= self.settings.at_risk:
-            self._work.set()
+        if not self._running or self._exchanges.waiting * 2 >= self.settings.at_risk:
+            self._exchanges.work.set()
 
-    async def _until_done(self, step: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _until_done(self, step: Callable[[], Awaitable[object]], end: asyncio.Event) -> None:
+        """Repeat a step until it is done; once `end` is set, try it once."""
         while True:
             try:
-                return await step()
+                await step()
             except AWAY as error:
-                log.warning("queue.database_away", error=str(error))
-                await asyncio.sleep(self.settings.poll)
-
-
-def _first(waiting: deque[Answer], most: int) -> list[Answer]:
-    return [waiting.popleft() for _ in range(min(len(waiting), most))]
-
-
-async def _pause(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+                self._outage.failed(error)
+            except Exception:
+                log.exception("queue.step_failed", worker=self.name)
+            else:
+                return
+            if end.is_set():
+                return
+            await pause(end, self.settings.poll)

@@ -107,7 +107,6 @@ class Work:
                 await enqueue(
                     connection,
                     tenant_id=self._tenant,
-                    generation=1,
                     message=mail(),
                     idempotency_key=None,
                 )
@@ -188,7 +187,7 @@ def test_part_that_runs_holds_no_secret_of_another(
         settings.api.pepper.get_secret_value(): {"api"},
         settings.mail.token_key.get_secret_value(): {"public", "sender"},
         str(control_plane.directory / "master.keys"): {"reconciler", "sender"},
-        redis_password: {"sender"},
+        redis_password: set(),
         superuser: set(),
         "backend-credential": {"reconciler"},
         **{credential: {"reconciler"} for credential in PROVIDER.values()},

@@ -11,7 +11,6 @@ from sqlalchemy.dialects import postgresql
 
 from hostwinds.journal.postgres import ensure_schema
 from kit.queries import Queries
-from sender.queue.install import SCHEMA
 from tests.support.queries import FILES
 
 PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -34,7 +33,6 @@ def test_queries_are_accepted_by_the_upgraded_database(upgraded: str) -> None:
     ):
         ensure_schema(connection)
         connection.execute(ENGINE_TABLE)
-        connection.execute(SCHEMA.read_text())
         for file in FILES:
             queries = Queries(str(file), str)
             for name in queries:

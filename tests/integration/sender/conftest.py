@@ -99,14 +99,10 @@ def mail(**changes: object) -> OutgoingMessage:
 def submit(api_engine: AsyncEngine, tenant_id: UUID) -> Callable[..., Awaitable[UUID]]:
     """Enqueue a message as the API would."""
 
-    async def submit(key: str | None = None, **changes: object) -> UUID:
-        async with tenant_transaction(api_engine, tenant_id) as connection:
+    async def submit(key: str | None = None, tenant: UUID = tenant_id, **changes: object) -> UUID:
+        async with tenant_transaction(api_engine, tenant) as connection:
             return await enqueue(
-                connection,
-                tenant_id=tenant_id,
-                generation=1,
-                message=mail(**changes),
-                idempotency_key=key,
+                connection, tenant_id=tenant, message=mail(**changes), idempotency_key=key
             )
 
     return submit
@@ -125,8 +121,8 @@ def ring(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def entry(sink: Sink, ring: Path, tenant_id: UUID) -> DirectoryEntry:
+def entry_of(tenant_id: UUID, sink: Sink, ring: Path) -> DirectoryEntry:
+    """What a tenant needs to send to a sink."""
     vault = Vault(KeyRing.load(ring))
     pem = KEY.private_bytes(
         serialization.Encoding.PEM,
@@ -140,7 +136,7 @@ def entry(sink: Sink, ring: Path, tenant_id: UUID) -> DirectoryEntry:
         addresses=(
             SendingAddress(
                 name="mx1-2",
-                ip="127.0.0.1",
+                ip=sink.ip,
                 helo=HELO,
                 port=sink.port,
                 username=USERNAME,
@@ -163,33 +159,38 @@ def entry(sink: Sink, ring: Path, tenant_id: UUID) -> DirectoryEntry:
     )
 
 
-Publish = Callable[[DirectoryEntry], Awaitable[None]]
+@pytest.fixture
+def entry(sink: Sink, ring: Path, tenant_id: UUID) -> DirectoryEntry:
+    return entry_of(tenant_id, sink, ring)
+
+
+Publish = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
 async def publish(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
     controller = engine_as(upgraded, login(Role.CONTROLLER))
 
-    async def publish(entry: DirectoryEntry) -> None:
+    async def publish(entry: DirectoryEntry, tenant: UUID = tenant_id) -> None:
         async with controller.begin() as connection:
-            await directory.publish(connection, tenant_id=tenant_id, entry=entry)
+            await directory.publish(connection, tenant_id=tenant, entry=entry)
 
     yield publish
     await controller.dispose()
 
 
 @pytest.fixture
-def settings(upgraded: str, valkey: str, ring: Path) -> SenderSettings:
+def settings(upgraded: str, ring: Path) -> SenderSettings:
     return SenderSettings(
         database_url=upgraded,
-        redis_url=valkey,
         key_ring=ring,
         token_key=TOKEN_KEY,
         public_url="https://app.penguinmails.example",
         role=login(Role.SENDER),
-        lanes=2,
+        concurrency=2,
         poll=0.02,
         lease=1,
+        expiry=0.1,
         grace=0.2,
     )
 

@@ -25,6 +25,7 @@ class Sink:
     """Received mails, and the replies to the next ones."""
 
     ca_pem: str = ""
+    ip: str = ""
     port: int = 0
     password: str = PASSWORD
     mails: list[Envelope] = field(default_factory=list)
@@ -34,10 +35,29 @@ class Sink:
     `drop` closes the connection after the dot, `hang` never replies, `wait` replies once
     `released` is set. Mails refused with 4 or 5 are not stored.
     """
+    at_recipient: list[str] = field(default_factory=list)
+    """Replies to the next RCPT; `wait` accepts once `released` is set."""
     kill: tuple[int, Callable[[], None]] | None = None
     """Called before the reply to the mail with this number."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        _options: list[str],
+    ) -> str:
+        answer = self.at_recipient.pop(0) if self.at_recipient else ""
+        if answer == "wait":
+            self.arrived.set()
+            await self.released.wait()
+        elif answer:
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope
@@ -73,8 +93,8 @@ class Sink:
 
 
 @asynccontextmanager
-async def running_sink(directory: Path) -> AsyncIterator[Sink]:
-    """Run a sink on a free port of this machine, in the test's own loop."""
+async def running_sink(directory: Path, ip: str = "127.0.0.1") -> AsyncIterator[Sink]:
+    """Run a sink on a free port of an address of this machine, in the test's own loop."""
     now = SystemClock().now()
     ca = create_ca("acme", now=now)
     leaf = issue(ca, HELO, now=now)
@@ -82,7 +102,7 @@ async def running_sink(directory: Path) -> AsyncIterator[Sink]:
     chain.write_text(leaf.private_key + leaf.certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    sink = Sink(ca_pem=ca.certificate)
+    sink = Sink(ca_pem=ca.certificate, ip=ip)
 
     def session() -> SMTP:
         return SMTP(
@@ -93,7 +113,7 @@ async def running_sink(directory: Path) -> AsyncIterator[Sink]:
             authenticator=sink.login,
         )
 
-    server = await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(session, ip, 0)
     sink.port = server.sockets[0].getsockname()[1]
     yield sink
     server.close()

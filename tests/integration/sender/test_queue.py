@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from kit.faults import Fault
 from sender import migrations
-from sender.outbox import enqueue
+from sender.outbox import created_at, enqueue
+from sender.schemas import OutgoingMessage
 from tests.support.installation import INSTALLATION
 
 from .conftest import mail, tenant_transaction
@@ -25,12 +27,10 @@ async def test_message_of_a_rolled_back_transaction_is_not_queued(
     api_engine, sender_engine, tenant_id
 ):
     async with tenant_transaction(api_engine, tenant_id) as connection:
-        await enqueue(
-            connection, tenant_id=tenant_id, generation=1, message=mail(), idempotency_key=None
-        )
+        await enqueue(connection, tenant_id=tenant_id, message=mail(), idempotency_key=None)
         await connection.rollback()
     async with sender_engine.connect() as connection:
-        assert (await connection.execute(text("select count(*) from queue.jobs"))).scalar() == 0
+        assert (await connection.execute(text("select count(*) from queue.records"))).scalar() == 0
 
 
 async def test_message_with_the_same_idempotency_key_is_queued_once(submit, sender_engine):
@@ -39,7 +39,7 @@ async def test_message_with_the_same_idempotency_key_is_queued_once(submit, send
     assert await submit("key-2") != first
     assert await submit() != await submit()
     async with sender_engine.connect() as connection:
-        assert (await connection.execute(text("select count(*) from queue.payloads"))).scalar() == 4
+        assert (await connection.execute(text("select count(*) from queue.bodies"))).scalar() == 4
 
 
 async def test_idempotency_key_with_another_message_is_refused(submit):
@@ -48,16 +48,98 @@ async def test_idempotency_key_with_another_message_is_refused(submit):
         await submit("key-1", subject="Something else")
 
 
+async def test_request_repeated_after_a_field_was_added_is_the_same(
+    submit, api_engine, tenant_id, monkeypatch
+):
+    """What the caller did not give plays no part, whatever its default is by now."""
+    first = await submit("key-1")
+
+    class Newer(OutgoingMessage):
+        colour: str = "blue"
+
+    message = Newer.model_validate(mail().model_dump(by_alias=True, exclude_unset=True))
+    async with tenant_transaction(api_engine, tenant_id) as connection:
+        repeated = await enqueue(
+            connection, tenant_id=tenant_id, message=message, idempotency_key="key-1"
+        )
+    assert repeated == first
+
+
+async def test_time_of_a_message_is_the_databases(submit, sender_engine):
+    id_ = await submit()
+    later = await submit(run_at=datetime.now(UTC) + timedelta(hours=1))
+    async with sender_engine.connect() as connection:
+        rows = await connection.execute(
+            text("select id, due_at, expires_at - due_at as life from queue.records order by id")
+        )
+        found = {row.id: row for row in rows}
+        now = (await connection.execute(text("select now()"))).scalar_one()
+    assert abs(created_at(id_) - found[id_].due_at) < timedelta(milliseconds=2)
+    assert found[id_].due_at <= now < found[later].due_at
+    assert {row.life for row in found.values()} == {timedelta(days=30)}
+
+
+WRITES = (
+    """insert into queue.ready (bucket_id, priority, due_at, id, tenant_id, expires_at)
+    values (1, 1, now(), gen_random_uuid(), :tenant, now())""",
+    """insert into mail.events (message_id, tenant_id, kind, state, words)
+    values (gen_random_uuid(), :tenant, 'outcome', 'accepted', 'x')""",
+    "insert into mail.messages values (gen_random_uuid(), :tenant, 'a', 'b', 'c')",
+    "update queue.records set state = 'done'",
+    "update queue.buckets set held_until = '-infinity'",
+    "delete from queue.bodies",
+    "delete from queue.claimed",
+    "select mail.maintain(0, 0, 0)",
+    """select queue.enqueue(:tenant, false, array['b'], cast(array[1] as smallint[]),
+    array[interval '0'], array[interval '1 day'], array[cast('' as bytea)], null, null)""",
+)
+READ = ("mail.messages", "mail.events", "queue.records", "queue.buckets", "queue.claimed")
+HIDDEN = (
+    "mail.usage",
+    "queue.arrivals",
+    "queue.bodies",
+    "queue.carried_bodies",
+    "queue.dead",
+    "queue.identity",
+    "queue.keys",
+    "queue.ready",
+    "queue.records_default",
+    "queue.scheduled",
+    "queue.slots",
+    "queue.tenants",
+    "queue.unknown",
+    "queue.waiting_ids",
+    "queue.workers",
+    "directory.entries",
+)
+
+
 class TestRowPolicies:
-    async def test_messages_of_another_tenant_are_invisible(self, api_engine, submit):
+    async def test_api_sees_its_own_messages_only(self, api_engine, submit, tenant_id):
         await submit()
-        async with tenant_transaction(api_engine, UUID(str(uuid_utils.uuid7()))) as connection:
-            for query in (
-                "select * from queue.jobs",
-                "select * from queue.payloads",
-                "select * from queue.events",
+        stranger = UUID(str(uuid_utils.uuid7()))
+        for table in ("mail.messages", "queue.records", "queue.buckets"):
+            for viewer, rows in ((tenant_id, 1), (stranger, 0)):
+                async with tenant_transaction(api_engine, viewer) as connection:
+                    seen = await connection.execute(text(f"select 1 from {table}"))  # noqa: S608
+                    assert len(seen.all()) == rows, table
+
+    async def test_claims_and_events_of_another_tenant_are_invisible(
+        self, api_engine, sender_engine, tenant_id
+    ):
+        async with sender_engine.begin() as connection:
+            for insert in (
+                """insert into queue.claimed (id, worker, token, bucket_id, priority, due_at,
+                tenant_id, expires_at, attempts, losses)
+                values (gen_random_uuid(), 1, 1, 1, 1, now(), :tenant, now(), 0, 0)""",
+                WRITES[1],
             ):
-                assert (await connection.execute(text(query))).first() is None
+                await connection.execute(text(insert), {"tenant": tenant_id})
+        for table in ("queue.claimed", "mail.events"):
+            for viewer, rows in ((tenant_id, 1), (UUID(int=7), 0)):
+                async with tenant_transaction(api_engine, viewer) as connection:
+                    seen = await connection.execute(text(f"select 1 from {table}"))  # noqa: S608
+                    assert len(seen.all()) == rows, table
 
     @pytest.mark.parametrize(
         ("table", "columns", "values"),
@@ -85,44 +167,65 @@ class TestRowPolicies:
                 visible = await connection.execute(text(f"select 1 from {table}"))  # noqa: S608
                 assert len(visible.all()) == rows
 
-    @pytest.mark.parametrize(
-        "table",
-        [
-            "queue.usage", "queue.lease_tokens", "directory.entries",
-        ],
-    )  # fmt: skip
-    async def test_tables_of_the_sender_are_not_readable_by_the_api(
+    @pytest.mark.parametrize("table", HIDDEN)
+    async def test_what_the_api_does_not_need_is_not_readable_by_it(
         self, api_engine, tenant_id, table
     ):
         with pytest.raises(ProgrammingError, match="permission denied"):
             async with tenant_transaction(api_engine, tenant_id) as connection:
                 await connection.execute(text(f"select * from {table}"))  # noqa: S608
 
-    async def test_messages_without_a_tenant_in_the_session_are_invisible(self, api_engine, submit):
-        await submit()
-        async with api_engine.connect() as connection:
-            assert (await connection.execute(text("select * from queue.jobs"))).first() is None
-
-    async def test_message_for_another_tenant_is_refused(self, api_engine, tenant_id):
-        with pytest.raises(ProgrammingError, match="row-level security"):
-            async with tenant_transaction(api_engine, UUID(str(uuid_utils.uuid7()))) as connection:
-                await enqueue(
-                    connection,
-                    tenant_id=tenant_id,
-                    generation=1,
-                    message=mail(),
-                    idempotency_key=None,
-                )
-
-    async def test_state_of_a_message_is_not_writable_by_the_api(
-        self, api_engine, submit, tenant_id
+    @pytest.mark.parametrize("table", READ)
+    async def test_nothing_is_visible_without_a_tenant_in_the_session(
+        self, api_engine, submit, table
     ):
         await submit()
+        async with api_engine.connect() as connection:
+            seen = await connection.execute(text(f"select * from {table}"))  # noqa: S608
+            assert seen.first() is None
+
+    @pytest.mark.parametrize("owner", ["", UUID(int=7)])
+    async def test_message_for_another_tenant_is_refused(self, api_engine, tenant_id, owner):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            async with tenant_transaction(api_engine, owner) as connection:
+                await enqueue(connection, tenant_id=tenant_id, message=mail(), idempotency_key=None)
+
+    async def test_idempotency_key_of_another_tenant_tells_nothing(self, api_engine, submit):
+        mine = await submit("key-1")
+        stranger = UUID(str(uuid_utils.uuid7()))
+        async with tenant_transaction(api_engine, stranger) as connection:
+            other = await enqueue(
+                connection,
+                tenant_id=stranger,
+                message=mail(subject="Another"),
+                idempotency_key="key-1",
+            )
+        assert other != mine
+
+    @pytest.mark.parametrize("statement", WRITES)
+    async def test_queue_is_not_writable_by_the_api(self, api_engine, submit, tenant_id, statement):
+        await submit()
+        values = {"tenant": tenant_id} if ":tenant" in statement else {}
         with pytest.raises(ProgrammingError, match="permission denied"):
             async with tenant_transaction(api_engine, tenant_id) as connection:
-                await connection.execute(text("update queue.jobs set state = 'accepted'"))
+                await connection.execute(text(statement), values)
 
-    async def test_messages_of_all_tenants_are_visible_to_the_sender(self, sender_engine, submit):
+    @pytest.mark.parametrize("statement", WRITES)
+    async def test_queue_is_not_writable_by_operators(
+        self, operator_engine, submit, tenant_id, statement
+    ):
         await submit()
-        async with sender_engine.connect() as connection:
-            assert (await connection.execute(text("select * from queue.jobs"))).first() is not None
+        values = {"tenant": tenant_id} if ":tenant" in statement else {}
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            async with operator_engine.begin() as connection:
+                await connection.execute(text(statement), values)
+
+    async def test_messages_of_all_tenants_are_visible_to_sender_and_operators(
+        self, sender_engine, operator_engine, submit
+    ):
+        await submit()
+        for engine in (sender_engine, operator_engine):
+            async with engine.connect() as connection:
+                for table in ("mail.messages", "queue.records", "queue.bodies"):
+                    seen = await connection.execute(text(f"select * from {table}"))  # noqa: S608
+                    assert seen.first() is not None

@@ -12,17 +12,13 @@ from email import message_from_bytes, policy
 
 import dkim
 import pytest
-import redis.asyncio
 from cryptography.hazmat.primitives import serialization
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from sender.clock import SystemClock
 from sender.directory import SendingMailbox
 from sender.explain import explain
 from sender.faults import COMPOSE_REFUSED
-from sender.lists import Lists
-from sender.migrator import Migrator
 from sender.schemas import Explanation, State, StopScope
 from sender.settings import SenderSettings
 from sender.stops import Target, start, stop
@@ -56,8 +52,8 @@ async def test_message_is_delivered_once_and_explained(
     assert explanation.message.queue_id == "00001ABCDE"
     assert explanation.message.address == "mx1-2"
     kinds = [decision.kind for decision in explanation.decisions]
-    assert kinds == ["enqueued", "migrated", "handing_over", "outcome"]
-    assert explanation.decisions[2].details["helo"] == HELO
+    assert kinds == ["enqueued", "outcome"]
+    assert explanation.decisions[1].details["helo"] == HELO
 
     der = KEY.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -69,16 +65,21 @@ async def test_message_is_delivered_once_and_explained(
     assert by_header.message.id == message_id
 
 
-async def test_message_whose_mailbox_was_removed_is_cancelled_and_explained(
-    settings, entry, publish, submit, sink, sender_engine
+@pytest.mark.parametrize(
+    ("missing", "reason"), [("mailboxes", "mailbox_unknown"), ("domains", "domain_unknown")]
+)
+async def test_message_whose_mailbox_or_domain_is_missing_waits_until_it_is_published(
+    settings, entry, publish, submit, sink, sender_engine, missing, reason
 ):
     message_id = await submit()
-    await publish(entry.model_copy(update={"mailboxes": ()}))
+    await publish(entry.model_copy(update={missing: ()}))
     async with sending(settings):
-        explanation = await reaches(sender_engine, message_id, State.CANCELLED)
-    assert explanation.message.reason == "mailbox_unknown"
-    assert explanation.decisions[-1].message == "sales@acme.example is no mailbox of the tenant"
-    assert sink.mails == []
+        explanation = await reaches(sender_engine, message_id, State.HELD)
+        assert explanation.message.reason == reason
+        assert "is not published yet, or no longer a " in explanation.decisions[-1].message
+        assert sink.mails == []
+        await publish(entry)
+        await reaches(sender_engine, message_id, State.ACCEPTED)
 
 
 async def test_cap_of_a_mailbox_holds_for_its_sub_addresses_and_its_catch_all(
@@ -134,24 +135,17 @@ async def test_message_with_files_and_a_thread_arrives_whole(
     assert parts["application/octet-stream"].get_filename() == "Grüße.bin"
 
 
-async def test_message_urgent_overtakes_others(
+async def test_message_urgent_overtakes_others_of_its_tenant(
     settings, entry, publish, submit, sink, sender_engine
 ):
     await publish(entry)
     late = [await submit(subject=f"low {n}", priority=500) for n in range(3)]
     urgent = await submit(subject="urgent", priority=10)
-    url = settings.redis_url.get_secret_value()
-    async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
-        lists = Lists(client, "before")
-        await Migrator(
-            sender_engine, lists, owner="before", clock=SystemClock(), batch=4, lease=DEADLINE
-        ).migrate()  # all of them, before the sender takes one
-    async with sending(settings.model_copy(update={"lanes": 1})):
+    async with sending(settings.model_copy(update={"concurrency": 1})):
         for message_id in (*late, urgent):
             await reaches(sender_engine, message_id, State.ACCEPTED)
     subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
-    # The lane may have passed the urgent list just before the batch was pushed.
-    assert "urgent" in subjects[:2]
+    assert subjects[0] == "urgent"
 
 
 class TestPolicy:
@@ -212,29 +206,27 @@ class TestPolicy:
         message_id = await submit()
         async with sending(settings):
             explanation = await reaches(sender_engine, message_id, State.HELD)
-        assert explanation.message.reason == "stopped"
-        assert explanation.decisions[-1].message.startswith("mail is stopped for ")
-        assert sink.mails == []
-        async with operator_engine.begin() as connection:
-            await start(connection, target)
-        async with sending(settings):
+            assert explanation.message.reason == "stopped"
+            assert explanation.decisions[-1].message.startswith("mail is stopped for ")
+            assert sink.mails == []
+            async with operator_engine.begin() as connection:
+                await start(connection, target)
             await reaches(sender_engine, message_id, State.ACCEPTED)
         assert len(sink.mails) == 1
 
-    async def test_daily_cap_is_kept_by_concurrent_lanes(
+    async def test_daily_cap_is_kept_by_concurrent_hand_overs(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         box = SendingMailbox(address="sales@acme.example", daily_cap=3)
         await publish(entry.model_copy(update={"mailboxes": (box,)}))
         ids = [await submit(subject=f"mail {n}") for n in range(8)]
-        async with sending(settings.model_copy(update={"lanes": 8})):
+        async with sending(settings.model_copy(update={"concurrency": 8})):
             done = [await reaches(sender_engine, i, State.ACCEPTED, State.HELD) for i in ids]
         assert len(sink.mails) == 3
-        held = [
-            explanation.message for explanation in done if explanation.message.state is State.HELD
-        ]
+        held = [each.message for each in done if each.message.state is State.HELD]
         assert len(held) == 5
-        assert {message.reason for message in held} <= {"mailbox_cap_reached", "cap_race"}
+        assert {message.reason for message in held} == {"mailbox_cap_reached"}
+        assert {message.attempts for message in held} == {0}
 
 
 class TestOurHost:
@@ -305,14 +297,17 @@ class TestOurHost:
         assert explanation.message.reason == reason
         assert sink.mails == []
 
-    async def test_message_not_handed_over_in_time_expires(
+    async def test_message_held_beyond_its_life_expires(
         self, settings, publish, submit, sender_engine
     ):
         message_id = await submit()
-        async with sender_engine.begin() as connection:
-            await connection.execute(text("update queue.jobs set expires_at = now()"))
         async with sending(settings):
-            await reaches(sender_engine, message_id, State.EXPIRED)
+            await reaches(sender_engine, message_id, State.HELD)
+            async with sender_engine.begin() as connection:
+                await connection.execute(text("update queue.ready set expires_at = now()"))
+            explanation = await reaches(sender_engine, message_id, State.EXPIRED)
+        assert explanation.message.reason == "not_published"
+        assert explanation.decisions[-1].message == "expired before it was sent"
 
     @pytest.mark.parametrize(
         ("envelope", "code"),
@@ -347,43 +342,6 @@ class TestOurHost:
 
 
 class TestCrashes:
-    async def test_redis_flushed_loses_and_repeats_nothing(
-        self, settings, entry, publish, submit, sink, sender_engine, valkey
-    ):
-        await publish(entry)
-        ids = [await submit(subject=f"mail {n}") for n in range(30)]
-        async with redis.asyncio.Redis.from_url(valkey) as client, sending(settings):
-            await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-            await client.flushall()
-            for message_id in ids:
-                await reaches(sender_engine, message_id, State.ACCEPTED)
-        subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
-        assert sorted(subjects) == sorted(f"mail {n}" for n in range(30))
-
-    async def test_element_duplicated_is_sent_once(
-        self, settings, entry, publish, submit, sink, sender_engine, valkey
-    ):
-        await publish(entry)
-        message_id = await submit()
-        async with redis.asyncio.Redis.from_url(valkey, decode_responses=True) as client:
-            async with sender_engine.begin() as connection:
-                await connection.execute(
-                    text(
-                        "update queue.jobs set state = 'migrated_to_redis', lease_token = 7,"
-                        " lease_until = now() + interval '1 hour'"
-                    )
-                )
-            for _ in range(5):
-                await client.lpush("queue:email-sending", f"{message_id}:7")
-            await client.lpush("queue:email-sending", f"{message_id}:6")
-            async with sending(settings):
-                await reaches(sender_engine, message_id, State.ACCEPTED)
-                last = await submit(subject="the last one", priority=1000)
-                await reaches(sender_engine, last, State.ACCEPTED)
-                assert await Lists(client, "test").depth() == 0
-        subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
-        assert subjects == ["Hello", "the last one"]
-
     async def test_process_stopped_during_the_dialogue_leaves_unknown(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
@@ -394,7 +352,7 @@ class TestCrashes:
             await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
         async with sending(settings):
             explanation = await reaches(sender_engine, message_id, State.UNKNOWN)
-        assert explanation.message.reason == "worker_lost"
+        assert explanation.message.reason == "time_limit"
         assert len(sink.mails) == 1
 
     @pytest.mark.parametrize("after", [1, 7, 20])
@@ -404,7 +362,7 @@ class TestCrashes:
         await publish(entry)
         ids = [await submit(subject=f"mail {n}") for n in range(40)]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", PROCESS, env=_environment(settings)
+            sys.executable, "-c", PROCESS, env=environment_of(settings)
         )
         sink.kill = (after, process.kill)
         await asyncio.wait_for(process.wait(), DEADLINE)
@@ -418,7 +376,7 @@ class TestCrashes:
             subject for subject, state in states.items() if state is State.UNKNOWN
         }
         assert State.UNKNOWN in states.values()
-        assert list(states.values()).count(State.UNKNOWN) <= settings.lanes
+        assert list(states.values()).count(State.UNKNOWN) <= settings.concurrency
 
 
 PROCESS = """
@@ -429,7 +387,7 @@ asyncio.run(daemon.run(SenderSettings(), asyncio.Event()))
 """
 
 
-def _environment(settings: SenderSettings) -> dict[str, str]:
+def environment_of(settings: SenderSettings) -> dict[str, str]:
     """Return the environment of a separate process with these settings."""
     values = {
         f"PENGUIN_SENDER_{name.upper()}": str(

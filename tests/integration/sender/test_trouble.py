@@ -3,49 +3,63 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
-import redis.asyncio
+import uuid_utils
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from kit.database import Role
-from sender import daemon, directory
-from sender.clock import SystemClock
-from sender.composer import Composer
-from sender.database import SQL, sqlalchemy_url
-from sender.delivery import Pool
-from sender.jobs import Jobs
-from sender.lists import Element, Lists
-from sender.migrator import Migrator
-from sender.outbox import LIFETIME
-from sender.schemas import State
+from sender import directory
+from sender.directory import SendingMailbox
+from sender.dispatch.store import DatabaseClock
+from sender.dispatch.upkeep import trouble
+from sender.outbox import encoded
+from sender.queue.retries import delay
+from sender.schemas import State, StopScope
 from sender.settings import SenderSettings
-from sender.tokens import Tokens
-from sender.worker import Worker, backoff
-from tests.support.installation import login
+from sender.stops import Target, stop
+from sender.suppression import Reason, recipient_hash, suppress
+from tests.support.waiting import reached
 from vault import KeyRing, Vault
 
-from .conftest import DEADLINE, TOKEN_KEY, explained, reaches, sending
+from .conftest import DEADLINE, entry_of, explained, mail, reaches, sending, tenant_transaction
+from .sink import running_sink
+from .test_sending import PROCESS, environment_of
 
-
-@pytest.fixture
-async def queue(valkey: str) -> AsyncIterator[redis.asyncio.Redis]:
-    async with redis.asyncio.Redis.from_url(valkey, decode_responses=True) as client:
-        yield client
+GLOBEX = UUID(str(uuid_utils.uuid7()))
 
 
 async def execute(sender_engine, sql: str, **parameters: object) -> None:
     async with sender_engine.begin() as connection:
         await connection.execute(text(sql), parameters)
+
+
+async def value(sender_engine, sql: str) -> Any:
+    async with sender_engine.connect() as connection:
+        return (await connection.execute(text(sql))).scalar()
+
+
+async def submit_many(api_engine, tenant_id: UUID, count: int, **changes: object) -> None:
+    """Enqueue the same message many times in one statement."""
+    message = mail(**changes)
+    statement = """
+    select count(*) from mail.enqueue(
+        :tenant, array_fill(cast('sales@acme.example' as text), :many),
+        array_fill(cast(100 as smallint), :many), array_fill(cast(null as timestamptz), :many),
+        array_fill(cast(:body as bytea), :many), null, null,
+        array_fill(cast('a' as text), :many), array_fill(cast('b' as text), :many),
+        array_fill(cast('c' as text), :many))
+    """
+    async with tenant_transaction(api_engine, tenant_id) as connection:
+        values = {"tenant": tenant_id, "many": [count], "body": encoded(message)}
+        await connection.execute(text(statement), values)
 
 
 class TestAnswers:
@@ -76,123 +90,248 @@ class TestAnswers:
 
 
 class TestDatabase:
-    async def test_database_lost_before_the_dialogue_repeats_and_after_it_waits(
-        self, settings, entry, publish, submit, sink, sender_engine, monkeypatch
+    async def test_read_only_database_delays_the_outcome_and_changes_nothing(
+        self, settings, entry, publish, submit, sink, sender_engine, upgraded
     ):
-        lost: list[str] = []
-
-        class Unlucky(Jobs):
-            """Loses the connection once before the dialogue and once after it."""
-
-            async def begin(self, *arguments: Any) -> int | None:
-                attempt = await super().begin(*arguments)
-                if "begin" not in lost:
-                    lost.append("begin")
-                    raise OperationalError("commit", {}, ConnectionError("connection lost"))
-                return attempt
-
-            async def finish(self, *arguments: Any) -> None:
-                if sink.mails and "outcome" not in lost:
-                    lost.append("outcome")
-                    raise PoolTimeout("no connection within 30 s")
-                await super().finish(*arguments)
-
-        monkeypatch.setattr(daemon, "Jobs", Unlucky)
-        await publish(entry)
-        message_id = await submit()
-        async with sending(settings):
-            explanation = await reaches(sender_engine, message_id, State.ACCEPTED, State.UNKNOWN)
-        assert explanation.message.state is State.ACCEPTED
-        assert lost == ["begin", "outcome"]
-        assert "database_lost" in [step.reason for step in explanation.decisions]
-        assert len(sink.mails) == 1
-
-    async def test_cap_used_by_another_worker_leaves_one_connection(
-        self, settings, upgraded, entry, publish, submit, queue, ring, sender_engine
-    ):
-        """A lane never needs a second connection while it holds one."""
-        await publish(entry)
-        message_id = await submit()
-        single = create_async_engine(
-            sqlalchemy_url(upgraded),
-            connect_args={"options": f"-c role={login(Role.SENDER)}"},
-            pool_size=1,
-            max_overflow=0,
-            pool_timeout=1,
-        )
-
-        class Late(Jobs):
-            async def begin(self, *arguments: Any) -> int | None:
-                await execute(
-                    sender_engine,
-                    "insert into queue.usage values ('mailbox', :subject, :day, 50)",
-                    subject=directory.mailbox_subject(queued.tenant_id, "sales@acme.example"),
-                    day=datetime.now(UTC).date(),
-                )
-                return await super().begin(*arguments)
-
-        queued = (await explained(sender_engine, message_id)).message
-        clock, lists = SystemClock(), Lists(queue, "late")
-        worker = Worker(
-            engine=single,
-            jobs=Late(single, "late", timedelta(seconds=60), clock),
-            lists=lists,
-            pool=Pool(clock, connect_timeout=5, keep_alive=0),
-            vault=(vault := Vault(KeyRing.load(ring))),
-            composer=Composer(vault),
-            tokens=Tokens(bytes.fromhex(TOKEN_KEY)),
-            public_url=settings.public_url,
-            clock=clock,
-            answer_timeout=60,
-            max_attempts=1,
-        )
-        migrator = Migrator(single, lists, owner="late", clock=clock, batch=10, lease=60)
-        assert await migrator.migrate() == 1
-        assert await worker.work_once(1)
-        await worker.pool.close_idle(everything=True)
-        await single.dispose()
-        explanation = await explained(sender_engine, message_id)
-        assert (explanation.message.state, explanation.message.reason) == (State.HELD, "cap_race")
-
-    async def test_cap_of_zero_admits_nothing(self, sender_engine):
-        counted = {"kind": "address", "subject": "198.18.0.1", "day": datetime.now(UTC).date()}
-        async with sender_engine.begin() as connection:
-            done = await connection.execute(SQL.count_hand_over, counted | {"cap": 0})
-            assert done.first() is None
-            done = await connection.execute(SQL.count_hand_over, counted | {"cap": 1})
-            assert done.scalar() == 1
-
-
-class TestClockSteps:
-    async def test_reaper_with_a_fast_clock_keeps_outcomes(
-        self, settings, entry, publish, submit, sink, sender_engine, queue
-    ):
+        """As after a failover: the connections are the old server's, which is a standby now."""
         await publish(entry)
         sink.answers.append("wait")
         message_id = await submit()
-        ahead = Migrator(
-            sender_engine,
-            Lists(queue, "ahead"),
-            owner="ahead",
-            clock=Tomorrow(),
-            batch=10,
-            lease=60,
-        )
-        async with sending(settings):
+        async with (
+            await psycopg.AsyncConnection.connect(upgraded, autocommit=True) as admin,
+            sending(settings),
+        ):
             await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-            await ahead.reap()
-            lost = await explained(sender_engine, message_id)
-            sink.released.set()
+            other = await submit(subject="the next one")
+            await _set_read_only(admin, is_on=True)
+            try:
+                sink.released.set()
+                assert await reached(partial(trouble, upgraded)) == "PostgreSQL is read-only"
+            finally:
+                await _set_read_only(admin, is_on=False)
             await reaches(sender_engine, message_id, State.ACCEPTED)
-        assert (lost.message.state, lost.message.reason) == (State.UNKNOWN, "worker_lost")
+            await reaches(sender_engine, other, State.ACCEPTED)
+        assert await trouble(upgraded) == ""
+        assert len(sink.mails) == 2
+
+    async def test_database_that_was_restored_stops_sending_and_is_reported(
+        self, settings, entry, publish, submit, sink, sender_engine, upgraded
+    ):
+        await publish(entry)
+        async with sending(settings):
+            await reaches(sender_engine, await submit(), State.ACCEPTED)
+            await execute(sender_engine, "update queue.identity set timeline = timeline + 1")
+            await submit()
+            assert "restored or promoted" in await trouble(upgraded)
         assert len(sink.mails) == 1
 
 
-class Tomorrow(SystemClock):
-    """A clock that is one day fast."""
+async def _set_read_only(admin: psycopg.AsyncConnection[Any], *, is_on: bool) -> None:
+    name = admin.info.dbname
+    await admin.execute(
+        f"alter database {name} set default_transaction_read_only = {'on' if is_on else 'off'}"
+    )
+    await admin.execute("set default_transaction_read_only = off")
+    await admin.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
 
-    def now(self) -> datetime:
-        return super().now() + timedelta(days=1)
+
+class TestIntent:
+    async def test_process_killed_before_the_mail_itself_leaves_nothing_unknown(
+        self, settings, entry, publish, submit, sink, sender_engine
+    ):
+        await publish(entry)
+        sink.at_recipient.append("wait")
+        message_id = await submit()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PROCESS, env=environment_of(settings)
+        )
+        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        process.kill()
+        await asyncio.wait_for(process.wait(), DEADLINE)
+        async with sending(settings):
+            await reaches(sender_engine, message_id, State.ACCEPTED, State.UNKNOWN)
+        explanation = await explained(sender_engine, message_id)
+        assert (explanation.message.state, explanation.message.attempts) == (State.ACCEPTED, 1)
+
+    async def test_recipient_suppressed_or_mail_stopped_during_the_dialogue_is_not_sent(
+        self, settings, entry, publish, submit, sink, sender_engine, operator_engine, tenant_id
+    ):
+        await publish(entry)
+        sink.at_recipient += ["wait", "wait"]
+        suppressed = await submit()
+        stopped = await submit(to="ann@rcpt.example")
+        async with sending(settings):
+            await reached(partial(_open, sink))
+            now = datetime.now(UTC)
+            async with operator_engine.begin() as connection:
+                await stop(
+                    connection, Target(StopScope.TENANT, tenant_id),
+                    reason="x", actor="pm_live", by_operator=True, now=now,
+                )  # fmt: skip
+                await suppress(
+                    connection, tenant_id=tenant_id, recipient=recipient_hash("bob@rcpt.example"),
+                    reason=Reason.UNSUBSCRIBED, source="test", now=now,
+                )  # fmt: skip
+            sink.released.set()
+            explanation = await reaches(sender_engine, suppressed, State.CANCELLED)
+            assert explanation.message.reason == "suppressed"
+            explanation = await reaches(sender_engine, stopped, State.HELD)
+            assert explanation.message.reason == "stopped"
+        assert sink.mails == []
+        assert (
+            await value(sender_engine, "select coalesce(sum(handed_over), 0) from mail.usage") == 0
+        )
+
+
+async def _open(sink) -> bool:
+    return not sink.at_recipient
+
+
+class TestCaps:
+    @pytest.mark.parametrize("stage", ["at_recipient", "answers"])
+    async def test_refusal_of_our_host_uses_no_cap(
+        self, settings, entry, publish, submit, sink, sender_engine, stage
+    ):
+        box = SendingMailbox(address="sales@acme.example", daily_cap=1)
+        await publish(entry.model_copy(update={"mailboxes": (box,)}))
+        getattr(sink, stage).append("451 4.3.0 try again")
+        first, second = await submit(), await submit()
+        async with sending(settings):
+            done = {
+                (await reaches(sender_engine, id_, State.ACCEPTED, State.HELD)).message.state
+                for id_ in (first, second)
+            }
+            assert done == {State.ACCEPTED, State.HELD}
+            accepted = "select count(*) from queue.records where state = 'done'"
+            assert await value(sender_engine, accepted) == 1
+        used = await value(sender_engine, "select array_agg(handed_over) from mail.usage")
+        assert used == [1, 1]
+
+    async def test_waiting_for_a_cap_is_no_part_of_the_48_hours(
+        self, settings, entry, publish, submit, sink, sender_engine
+    ):
+        box = SendingMailbox(address="sales@acme.example", daily_cap=2)
+        await publish(entry.model_copy(update={"mailboxes": (box,)}))
+        ids = [await submit(subject=f"mail {n}") for n in range(6)]
+        for accepted in (2, 4, 6):
+            async with sending(settings):
+                for id_ in ids:
+                    await reaches(sender_engine, id_, State.ACCEPTED, State.HELD)
+            assert len(sink.mails) == accepted
+            await execute(sender_engine, "update mail.usage set handed_over = 0")
+            await execute(
+                sender_engine, "update queue.ready set expires_at = expires_at - interval '2 days'"
+            )
+            await execute(sender_engine, "update queue.buckets set held_until = now()")
+
+    async def test_life_ends_48_hours_after_the_first_attempt(
+        self, settings, entry, publish, submit, sink, sender_engine
+    ):
+        await publish(entry)
+        sink.answers += ["451 4.3.0 try again"] * 2
+        message_id = await submit()
+        lives = []
+        async with sending(settings):
+            for attempts in (1, 2):
+                await reached(
+                    lambda: explained(sender_engine, message_id),
+                    lambda found: found.message.attempts == attempts,  # noqa: B023 - called at once
+                )
+                lives.append(await value(sender_engine, "select expires_at from queue.records"))
+                await execute(sender_engine, "update queue.scheduled set due_at = now()")
+            await reaches(sender_engine, message_id, State.ACCEPTED)
+        assert lives[0] == lives[1]
+        assert abs(lives[0] - datetime.now(UTC) - timedelta(hours=48)) < timedelta(minutes=1)
+
+    def test_attempts_by_default_outlast_the_life_of_a_message(self):
+        attempts = SenderSettings.model_fields["max_attempts"].default
+        assert sum(map(delay, range(1, attempts)), timedelta()) > timedelta(hours=48)
+
+
+class TestOthers:
+    """What is wrong with some mail keeps no other mail waiting."""
+
+    async def test_silent_host_keeps_no_other_mail_waiting(
+        self,
+        settings,
+        entry,
+        publish,
+        submit,
+        sink,
+        sender_engine,
+        api_engine,
+        tenant_id,
+        ring,
+        tmp_path,
+    ):
+        (tmp_path / "other").mkdir()
+        async with running_sink(tmp_path / "other", "127.0.0.2") as other:
+            await publish(entry_of(GLOBEX, other, ring), GLOBEX)
+            wide = (SendingMailbox(address="sales@acme.example", daily_cap=500),)
+            await publish(entry.model_copy(update={"mailboxes": wide}))
+            await submit_many(api_engine, tenant_id, 100)
+            sink.answers += ["hang"] * 100
+            changes = {"concurrency": 20, "at_risk": 20, "per_address": 4}
+            async with sending(settings.model_copy(update=changes)):
+                await reached(partial(_received, sink, 4))
+                for _ in range(10):
+                    await reaches(sender_engine, await submit(tenant=GLOBEX), State.ACCEPTED)
+                claimed = await value(sender_engine, "select count(*) from queue.claimed")
+            assert claimed == 4
+            assert len(sink.mails) == 4
+
+    async def test_mail_that_waits_together_is_not_moved_and_costs_others_nothing(
+        self, settings, entry, publish, submit, sink, sender_engine, api_engine, tenant_id, ring
+    ):
+        domain = entry.domains[0].model_copy(update={"verified": False})
+        await publish(entry.model_copy(update={"domains": (domain,)}))
+        await publish(entry_of(GLOBEX, sink, ring), GLOBEX)
+        await submit_many(api_engine, tenant_id, 3000)
+        versions = "select count(distinct xmin::text) from queue.ready"
+        async with sending(settings):
+            await reaches(sender_engine, await submit(tenant=GLOBEX), State.ACCEPTED)
+            await reached(
+                lambda: value(
+                    sender_engine, "select reason from queue.buckets where held_until > now()"
+                )
+            )
+            await reaches(sender_engine, await submit(tenant=GLOBEX), State.ACCEPTED)
+            assert await value(sender_engine, versions) == 1
+            assert await value(sender_engine, "select count(*) from queue.ready") == 3000
+
+    async def test_directory_entry_that_cannot_be_read_holds_its_tenant_alone(
+        self, settings, entry, publish, submit, sink, sender_engine, ring, upgraded
+    ):
+        await publish(entry)
+        await publish(entry_of(GLOBEX, sink, ring), GLOBEX)
+        async with await psycopg.AsyncConnection.connect(upgraded, autocommit=True) as admin:
+            await admin.execute(
+                """update directory.entries set document = document || '{"new": 1}'
+                where tenant_id <> %s""",
+                (GLOBEX,),
+            )
+        message_id = await submit()
+        async with sending(settings):
+            await reaches(sender_engine, await submit(tenant=GLOBEX), State.ACCEPTED)
+            await reaches(sender_engine, message_id, State.HELD)
+        assert len(sink.mails) == 1
+
+
+async def _received(sink, count: int) -> bool:
+    return len(sink.mails) >= count
+
+
+class TestTime:
+    async def test_clock_of_the_process_decides_nothing(self, upgraded):
+        clock = DatabaseClock(datetime.now(UTC) + timedelta(hours=49))
+        async with await psycopg.AsyncConnection.connect(upgraded) as connection:
+            await clock.set(connection)
+            row = await (await connection.execute("select clock_timestamp()")).fetchone()
+        assert row is not None
+        assert abs(clock.now() - row[0]) < timedelta(seconds=5)
 
 
 class TestPoison:
@@ -224,68 +363,31 @@ class TestPoison:
     ):
         await publish(entry)
         message_id = await submit()
-        await execute(sender_engine, """update queue.payloads set body = body || '{"new": 1}'""")
+        await execute(sender_engine, """update queue.bodies set body = '{"new": 1}'""")
         async with sending(settings):
             explanation = await reaches(sender_engine, message_id, State.DEFERRED)
         assert explanation.message.reason == "internal_error"
 
-    async def test_element_malformed_is_dropped(
-        self, settings, entry, publish, submit, sender_engine, queue
-    ):
-        await publish(entry)
-        await queue.lpush("queue:email-sending:high", "what is this")
-        async with sending(settings):
-            await reaches(sender_engine, await submit(), State.ACCEPTED)
-        assert await queue.keys("queue:email-sending:in-hand:*") == []
-
-
-class TestRecovery:
-    async def test_elements_of_a_dead_worker_are_returned_and_of_a_living_one_kept(self, queue):
-        dead, living = Lists(queue, "dead"), Lists(queue, "living")
-        for lists in (dead, living):
-            await lists.say_alive()
-            await lists.push([(100, Element(UUID(int=1), 7))])
-            assert await lists.take(0.01)
-        assert await living.alive() == 2
-        await queue.delete("queue:email-sending:alive:dead")
-        assert await living.alive() == 1
-        assert [await living.recover() for _ in range(2)] == [1, 0]
-        assert await living.depth() == 1
-        assert await queue.llen("queue:email-sending:in-hand:living") == 1
-
 
 class TestWaiting:
-    async def test_message_pushed_and_not_taken_expires(
+    async def test_campaign_without_a_postal_address_keeps_no_transactional_mail_waiting(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
-        await publish(entry)
-        message_id = await submit()
-        await execute(
-            sender_engine,
-            "update queue.jobs set state = 'migrated_to_redis', lease_token = 1,"
-            " lease_until = now() - interval '1 day', expires_at = now() - interval '1 hour'",
-        )
+        await publish(entry.model_copy(update={"postal_address": None}))
+        campaign = [await submit(priority=1), await submit(**{"from": "Sales@acme.example"})]
         async with sending(settings):
-            await reaches(sender_engine, message_id, State.EXPIRED)
-        assert sink.mails == []
-
-    async def test_message_held_repeatedly_is_recorded_once(
-        self, settings, entry, publish, submit, sender_engine
-    ):
-        domain = entry.domains[0].model_copy(update={"verified": False})
-        await publish(entry.model_copy(update={"domains": (domain,)}))
-        message_id = await submit()
-        async with sending(settings):
-            before = (await reaches(sender_engine, message_id, State.HELD)).message.run_at
-            await execute(
-                sender_engine, "update queue.jobs set run_at = now() where state = 'held'"
-            )
-            while True:
-                explanation = await reaches(sender_engine, message_id, State.HELD)
-                if explanation.message.run_at > before:
-                    break
-        kinds = [step.kind for step in explanation.decisions]
-        assert kinds == ["enqueued", "migrated", "decided"]
+            for id_ in campaign:
+                explanation = await reaches(sender_engine, id_, State.HELD)
+                assert explanation.message.reason == "no_postal_address"
+            receipt = await submit(subject="Receipt", transactional=True, to="ann@rcpt.example")
+            await reaches(sender_engine, receipt, State.ACCEPTED)
+            assert [envelope.rcpt_tos for envelope in sink.mails] == [["ann@rcpt.example"]]
+            assert (await explained(sender_engine, campaign[0])).message.attempts == 0
+            await publish(entry)
+            for id_ in campaign:
+                await reaches(sender_engine, id_, State.ACCEPTED)
+        shown = [entry.postal_address.encode() in body for body in sink.bodies()]
+        assert shown == [False, True, True]
 
     async def test_message_without_an_https_unsubscribe_link_waits_with_the_reason(
         self, settings, entry, publish, submit, sink, sender_engine
@@ -297,10 +399,16 @@ class TestWaiting:
         assert explanation.message.reason == "unsubscribe_not_https"
         assert sink.mails == []
 
-    def test_attempts_by_default_outlast_the_lifetime(self):
-        attempts = SenderSettings.model_fields["max_attempts"].default
-        waits = (backoff(attempt) for attempt in range(1, attempts))
-        assert sum(waits, timedelta()) > LIFETIME
+    async def test_bucket_that_was_held_by_another_process_goes_on(
+        self, settings, entry, publish, submit, sink, sender_engine
+    ):
+        """Its reason passed while nobody looked."""
+        message_id = await submit()
+        async with sending(settings):
+            await reaches(sender_engine, message_id, State.HELD)
+        await publish(entry)
+        async with sending(settings):
+            await reaches(sender_engine, message_id, State.ACCEPTED)
 
     async def test_home_without_its_address_is_replaced(
         self, settings, entry, publish, submit, sender_engine, tenant_id
@@ -314,21 +422,37 @@ class TestWaiting:
             rows = await connection.execute(text("select address from directory.homes"))
             assert rows.scalars().all() == ["mx1-2"]
 
+    async def test_key_ring_that_was_changed_is_used_without_a_restart(
+        self, settings, entry, publish, submit, sink, sender_engine, ring, tenant_id
+    ):
+        await publish(entry)
+        async with sending(settings):
+            await reaches(sender_engine, await submit(), State.ACCEPTED)
+            KeyRing.load(ring).add_key(ring)
+            await publish(entry_of(tenant_id, sink, ring))
+            await reaches(sender_engine, await submit(), State.ACCEPTED)
+            explanation = await reaches(sender_engine, await submit(), State.ACCEPTED)
+        assert explanation.message.attempts == 1
 
-class TestClaims:
-    async def test_claim_takes_the_most_urgent_due_messages(self, submit, sender_engine, queue):
-        later = datetime.now(UTC) + timedelta(hours=1)
-        await submit(priority=10, run_at=later)
-        low = [await submit(priority=900) for _ in range(3)]
-        normal = await submit(priority=100)
-        high = [await submit(priority=20), await submit(priority=20)]
-        lists = Lists(queue, "test")
-        migrator = Migrator(
-            sender_engine, lists, owner="test", clock=SystemClock(), batch=4, lease=60
-        )
-        assert await migrator.migrate() == 4
-        taken = [await lists.take(0.01) for _ in range(4)]
-        ids = [Element.parse(raw).job_id for raw in taken if raw]
-        assert ids == [*high, normal, low[0]]
-        assert await migrator.migrate() == 2
-        assert await migrator.migrate() == 0
+
+class TestRetention:
+    async def test_days_that_are_over_are_dropped_and_what_waits_is_kept(
+        self, settings, entry, publish, submit, sender_engine
+    ):
+        await publish(entry)
+        waiting = await submit(run_at=datetime.now(UTC) + timedelta(days=20))
+        async with sending(settings):
+            await reaches(sender_engine, await submit(), State.ACCEPTED)
+        counts = """select
+            (select count(*) from queue.bodies), (select count(*) from queue.carried_bodies),
+            (select count(*) from queue.records), (select count(*) from mail.messages),
+            (select count(*) from mail.events)"""
+        async with sender_engine.connect() as connection:
+            await connection.execute(text("select mail.maintain(-1, -1, -1)"))
+            assert (await connection.execute(text(counts))).one() == (0, 1, 2, 2, 0)
+            await connection.execute(text("delete from queue.scheduled"))
+            await connection.execute(text("select mail.maintain(-1, -1, -1)"))
+            assert (await connection.execute(text(counts))).one() == (0, 0, 0, 0, 0)
+            await connection.execute(text("select mail.maintain(3, 90, 30)"))
+            await connection.rollback()
+        assert (await explained(sender_engine, waiting)).message.state is State.QUEUED

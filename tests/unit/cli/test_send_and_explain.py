@@ -162,9 +162,9 @@ def test_explain_in_a_pipe_fits_80_columns(monkeypatch, capsys):
 
 
 def test_explain_prints_states_in_words(capsys):
-    api = Api("migrated_to_redis")
+    api = Api("handing_over")
     assert penguin(api, "explain", ID) == 0
-    assert "State:       ready to send" in capsys.readouterr().out
+    assert "State:       being handed over" in capsys.readouterr().out
 
 
 def test_explain_refused_by_the_api_shows_code_and_remedy(monkeypatch, capsys):

@@ -156,7 +156,7 @@ SENDER = dict(numeric(SenderSettings, "PENGUIN_SENDER_"))
 def test_number_of_the_sender_is_what_json_calls_one(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    for name in ("DATABASE_URL", "REDIS_URL", "KEY_RING", "PUBLIC_URL"):
+    for name in ("DATABASE_URL", "KEY_RING", "PUBLIC_URL"):
         monkeypatch.setenv(f"PENGUIN_SENDER_{name}", "x")
     monkeypatch.setenv("PENGUIN_SENDER_TOKEN_KEY", "00" * 32)
     for written in PYTHONIC:

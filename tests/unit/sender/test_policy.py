@@ -1,4 +1,4 @@
-"""Now, later or never: each gate alone, their order, and what holds for any input."""
+"""Now or later: each gate alone, their order, and what holds for any input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sender.directory import (
     SendingMailbox,
     Snapshot,
 )
-from sender.policy import Verdict, decide
+from sender.policy import decide
 from sender.schemas import OutgoingMessage, Stop, StopScope
 
 TENANT = UUID(int=7)
@@ -57,59 +57,44 @@ ENTRY = DirectoryEntry(
     warmup_started=date(2026, 11, 1),
     postal_address="Acme Inc., Springfield",
 )
-SNAPSHOT = Snapshot(
-    entry=ENTRY, homes={}, stops=(), suppressed=None, mailbox_used=0, address_used={}
-)
+SNAPSHOT = Snapshot(entry=ENTRY, homes={}, stops=(), mailbox_used=0, address_used={})
 
 
 def decided(snapshot: Snapshot, message: OutgoingMessage = MESSAGE, now: datetime = NOW):
-    return decide(snapshot, message, generation=1, now=now)
+    return decide(snapshot, message, now=now)
 
 
 def test_message_without_obstacles_is_sent_now_and_settles_a_home() -> None:
     decision = decided(SNAPSHOT)
-    assert decision.verdict is Verdict.NOW
     assert decision.route is not None
     assert decision.route.address.name == "mx1-2"
     assert decision.route.settles_home
 
 
 @pytest.mark.parametrize(
-    ("change", "verdict", "reason"),
+    ("change", "reason"),
     [
-        ({"suppressed": "unsubscribed"}, Verdict.NEVER, "suppressed"),
-        ({"entry": None}, Verdict.LATER, "not_published"),
-        (
-            {"entry": ENTRY.model_copy(update={"domains": ()})},
-            Verdict.NEVER,
-            "domain_unknown",
-        ),
-        ({"entry": ENTRY.model_copy(update={"mailboxes": ()})}, Verdict.NEVER, "mailbox_unknown"),
-        (
-            {"entry": ENTRY.model_copy(update={"postal_address": None})},
-            Verdict.LATER,
-            "no_postal_address",
-        ),
+        ({"entry": None}, "not_published"),
+        ({"entry": ENTRY.model_copy(update={"domains": ()})}, "domain_unknown"),
+        ({"entry": ENTRY.model_copy(update={"mailboxes": ()})}, "mailbox_unknown"),
+        ({"entry": ENTRY.model_copy(update={"postal_address": None})}, "no_postal_address"),
         (
             {"entry": ENTRY.model_copy(
                 update={"domains": (ENTRY.domains[0].model_copy(update={"verified": False}),)}
             )},
-            Verdict.LATER,
             "domain_not_verified",
         ),
-        ({"mailbox_used": 50}, Verdict.LATER, "mailbox_cap_reached"),
-        (
-            {"address_used": {"198.18.1.2": 1200, "198.18.1.3": 1200}},
-            Verdict.LATER,
-            "warmup_cap_reached",
-        ),
+        ({"mailbox_used": 50}, "mailbox_cap_reached"),
+        ({"address_used": {"198.18.1.2": 1200, "198.18.1.3": 1200}}, "warmup_cap_reached"),
     ],
 )  # fmt: skip
-def test_message_with_one_obstacle_gets_its_verdict(
-    change: dict[str, Any], verdict: Verdict, reason: str
+def test_mail_with_one_obstacle_waits_for_a_time_with_its_reason(
+    change: dict[str, Any], reason: str
 ) -> None:
     decision = decided(replace(SNAPSHOT, **change))
-    assert (decision.verdict, decision.reason) == (verdict, reason)
+    assert (decision.route, decision.reason) == (None, reason)
+    assert decision.until is not None
+    assert decision.until > NOW
 
 
 @pytest.mark.parametrize(
@@ -129,13 +114,6 @@ def test_address_that_is_newer_than_the_tenant_has_a_warmup_of_its_own(
     assert decision.route.address_cap == ADDRESS[ENTRY.warmup].cap(
         (NOW.date() - first_day).days + 1
     )
-
-
-@pytest.mark.parametrize("removed", ["domains", "mailboxes"])
-def test_message_accepted_under_a_document_that_is_not_published_yet_waits(removed: str) -> None:
-    snapshot = replace(SNAPSHOT, entry=ENTRY.model_copy(update={removed: ()}))
-    decision = decide(snapshot, MESSAGE, generation=2, now=NOW)
-    assert (decision.verdict, decision.reason) == (Verdict.LATER, "not_published")
 
 
 @pytest.mark.parametrize("sender", ["sales+x@acme.example", "any@acme.example"])
@@ -177,7 +155,7 @@ def stop(scope: StopScope, name: str | None = None) -> Stop:
 def test_stop_takes_precedence_over_other_reasons_to_wait(active: Stop, words: str) -> None:
     for entry in (ENTRY, None):
         decision = decided(replace(SNAPSHOT, stops=(active,), entry=entry, mailbox_used=50))
-        assert (decision.verdict, decision.reason) == (Verdict.LATER, "stopped")
+        assert (decision.route, decision.reason) == (None, "stopped")
         assert decision.message == words
 
 
@@ -190,12 +168,7 @@ def test_stop_of_a_domain_ignores_case() -> None:
 
 def test_stop_of_another_domain_holds_nothing() -> None:
     active = stop(StopScope.DOMAIN, "other.example")
-    assert decided(replace(SNAPSHOT, stops=(active,))).verdict is Verdict.NOW
-
-
-def test_suppression_takes_precedence() -> None:
-    decision = decided(replace(SNAPSHOT, suppressed="unsubscribed", entry=None))
-    assert decision.verdict is Verdict.NEVER
+    assert decided(replace(SNAPSHOT, stops=(active,))).route is not None
 
 
 class TestAddress:
@@ -215,12 +188,12 @@ class TestAddress:
     def test_home_not_ready_holds_its_mail(self) -> None:
         entry = ENTRY.model_copy(update={"addresses": (address(2), address(3, ready=False))})
         decision = decided(replace(SNAPSHOT, entry=entry, homes={"acme.example": "mx1-3"}))
-        assert (decision.verdict, decision.reason) == (Verdict.LATER, "address_not_ready")
+        assert (decision.route, decision.reason) == (None, "address_not_ready")
 
     def test_home_stopped_holds_its_mail(self) -> None:
         active = stop(StopScope.ADDRESS, "mx1-3")
         decision = decided(replace(SNAPSHOT, homes={"acme.example": "mx1-3"}, stops=(active,)))
-        assert (decision.verdict, decision.reason) == (Verdict.LATER, "stopped")
+        assert (decision.route, decision.reason) == (None, "stopped")
         assert decision.message == "mail is stopped for address mx1-3: complaints"
 
     def test_address_stopped_gets_no_home(self) -> None:
@@ -256,26 +229,12 @@ def test_caps_are_never_exceeded(day: int, used: int, mailbox: int) -> None:
     now = datetime(2026, 11, 1, 23, 59, tzinfo=UTC) + timedelta(days=day - 1)
     usage = {item.ip: used for item in ENTRY.addresses}
     decision = decided(replace(SNAPSHOT, address_used=usage, mailbox_used=mailbox), now=now)
-    if decision.verdict is Verdict.NOW:
+    if decision.route is not None:
         assert used < ADDRESS[ENTRY.warmup].cap(day)
         assert mailbox < min(50, MAILBOX[ENTRY.warmup].cap(day))
     else:
         assert decision.until is not None
         assert now < decision.until <= now + timedelta(days=1)
-
-
-@pytest.mark.parametrize(
-    ("waited", "again"),
-    [
-        (timedelta(seconds=-9), timedelta(seconds=30)),
-        (timedelta(0), timedelta(seconds=30)),
-        (timedelta(minutes=20), timedelta(minutes=5)),
-        (timedelta(hours=30), timedelta(minutes=15)),
-    ],
-)
-def test_message_waiting_longer_is_decided_less_often(waited: timedelta, again: timedelta) -> None:
-    decision = decide(replace(SNAPSHOT, entry=None), MESSAGE, generation=1, now=NOW, waited=waited)
-    assert decision.until == NOW + again
 
 
 def test_counters_start_at_zero_at_midnight_utc() -> None:

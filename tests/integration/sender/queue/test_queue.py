@@ -9,8 +9,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from sender.queue import Attempt, NewJob, Outcome, Settings, State, enqueue, operations
-from sender.queue.enqueue import TooManyJobs
+from sender.queue import Attempt, NewJob, Outcome, Settings, State, enqueue, jobs, operations
 from tests.support.waiting import reached
 
 from .conftest import ACME, GLOBEX, QUICK, Queue, Seen
@@ -48,8 +47,8 @@ async def test_repeated_key_enqueues_once_and_says_whether_the_body_is_the_same(
 async def test_jobs_of_a_batch_run_in_order_of_priority_then_as_they_were_given(
     queue: Queue,
 ) -> None:
-    jobs = [NewJob("b", b"%d %d" % (p, n), priority=p) for n in range(20) for p in (200, 100, 10)]
-    await queue.put(*jobs)
+    new = [NewJob("b", b"%d %d" % (p, n), priority=p) for n in range(20) for p in (200, 100, 10)]
+    await queue.put(*new)
     seen = Seen()
     await queue.work_off(seen, Settings(concurrency=1, exchanges=1, poll=0.01))
     assert seen.bodies == [b"%d %d" % (p, n) for p in (10, 100, 200) for n in range(20)]
@@ -119,17 +118,17 @@ async def test_handler_that_is_broken_off_after_its_intent_is_not_called_again(
     await queue.work_off(handler, Settings(time_limit=0.1, poll=0.01))
     assert await queue.state(job) == ("unknown", reason, 1)
     assert (await queue.stats()).unknown == 1
-    assert await operations.resolve(queue.connection, [job], had_effect=True) == {job}
+    assert await jobs.resolve(queue.connection, [job], had_effect=True) == {job}
 
 
 async def test_dead_letter_is_listed_with_its_reason_and_can_be_replayed(queue: Queue) -> None:
     (job,) = await queue.put(NewJob("b", b"1"))
     await queue.work_off(Seen(Outcome(State.DEAD, "content", "554 no")))
-    (letter,) = await operations.dead_letters(queue.connection, tenant_id=ACME, limit=10)
+    (letter,) = await jobs.dead_letters(queue.connection, tenant_id=ACME, limit=10)
     assert (letter.id, letter.reason, letter.words) == (job, "content", "554 no")
-    assert await operations.dead_letters(queue.connection, tenant_id=GLOBEX, limit=10) == []
-    assert await operations.replay(queue.connection, [job]) == {job}
-    assert await operations.replay(queue.connection, [job]) == set()
+    assert await jobs.dead_letters(queue.connection, tenant_id=GLOBEX, limit=10) == []
+    assert await jobs.replay(queue.connection, [job]) == {job}
+    assert await jobs.replay(queue.connection, [job]) == set()
     seen = Seen()
     await queue.work_off(seen)
     assert seen.bodies == [b"1"]
@@ -139,8 +138,8 @@ async def test_dead_letter_is_listed_with_its_reason_and_can_be_replayed(queue: 
 async def test_dead_letter_that_is_purged_is_gone(queue: Queue) -> None:
     (job,) = await queue.put(NewJob("b", b"1"))
     await queue.work_off(Seen(Outcome(State.DEAD, "content")))
-    assert await operations.purge(queue.connection, [job]) == {job}
-    assert await operations.replay(queue.connection, [job]) == set()
+    assert await jobs.purge(queue.connection, [job]) == {job}
+    assert await jobs.replay(queue.connection, [job]) == set()
 
 
 async def test_job_whose_life_is_over_expires_without_a_call(queue: Queue) -> None:
@@ -193,17 +192,6 @@ async def test_hold_with_an_end_ends_by_itself(queue: Queue) -> None:
     assert await rows.fetchone() == (True,)
 
 
-async def test_tenant_above_its_quota_is_refused_with_the_numbers(queue: Queue) -> None:
-    await queue.put(NewJob("b", b"1"))
-    await queue.connection.execute("update queue.tenants set most_waiting = 3")
-    async with queue.working(Seen(Outcome(State.RETRY, delay=timedelta(hours=1)))):
-        await reached(queue.stats, lambda now: now.scheduled == 1)
-    with pytest.raises(TooManyJobs) as refused:
-        await enqueue(queue.connection, ACME, [NewJob("b", b"2")] * 3)
-    assert (refused.value.waiting, refused.value.most) == (1, 3)
-    await enqueue(queue.connection, ACME, [NewJob("b", b"2")] * 2)
-
-
 async def test_large_tenant_does_not_delay_a_small_one(queue: Queue) -> None:
     await queue.put(*(NewJob("b", b"large") for _ in range(2000)))
     await queue.put(*(NewJob("b", b"small") for _ in range(10)), tenant=GLOBEX)
@@ -216,9 +204,7 @@ async def test_large_tenant_does_not_delay_a_small_one(queue: Queue) -> None:
 async def test_tenants_share_by_weight(queue: Queue) -> None:
     for tenant, body in ((ACME, b"a"), (GLOBEX, b"g")):
         await queue.put(*(NewJob("b", body) for _ in range(1000)), tenant=tenant)
-    await queue.connection.execute(
-        "update queue.tenants set weight = 3 where tenant_id = %s", (ACME,)
-    )
+    await operations.set_tenant(queue.connection, ACME, weight=3)
     seen = Seen()
     await queue.work_off(seen, Settings(concurrency=1, at_risk=40, poll=0.01))
     assert 280 <= seen.bodies[:400].count(b"a") <= 320

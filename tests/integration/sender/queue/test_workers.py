@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from sender.queue import Attempt, Lost, NewJob, Settings, operations
+from sender.queue import Attempt, Lost, NewJob, Settings, jobs
 from tests.support.waiting import reached
 
 from .conftest import Queue, Seen
@@ -48,7 +48,7 @@ async def said(worker: subprocess.Popen[str], word: str) -> None:
 
 
 async def test_workers_divide_tenants_and_call_the_handler_once_for_each_job(queue: Queue) -> None:
-    jobs = [await queue.put(*(NewJob("b", b"") for _ in range(20)), tenant=t) for t in tenants(40)]
+    put = [await queue.put(*(NewJob("b", b"") for _ in range(20)), tenant=t) for t in tenants(40)]
     calls: Counter[UUID] = Counter()
     by_worker: dict[int, set[UUID]] = {1: set(), 2: set()}
 
@@ -68,7 +68,7 @@ async def test_workers_divide_tenants_and_call_the_handler_once_for_each_job(que
     async with queue.working(handler(1)), queue.working(handler(2)):
         await reached(shared)
         await queue.emptied()
-    assert calls == {job: 1 for batch in jobs for job in batch}
+    assert calls == {job: 1 for batch in put for job in batch}
     assert by_worker[1].isdisjoint(by_worker[2])
 
 
@@ -97,7 +97,7 @@ async def test_killed_worker_after_the_intent_leaves_an_unknown_outcome(queue: Q
     assert len(seen.bodies) == 9
     assert await queue.state(job) == ("unknown", "worker_lost", 0)
     assert (await queue.stats()).unknown == 1
-    assert await operations.resolve(queue.connection, [job], had_effect=False) == {job}
+    assert await jobs.resolve(queue.connection, [job], had_effect=False) == {job}
     await queue.work_off(seen)
     assert seen.bodies[-1] == b"0"
     assert await queue.state(job) == ("done", None, 1)
@@ -124,6 +124,21 @@ async def test_stopped_worker_that_goes_on_can_begin_nothing_that_others_have(qu
         go_on.set()
         await refused.wait()
     assert seen.bodies == [b"1"]
+    assert await queue.state(job) == ("done", None, 1)
+
+
+async def test_intent_of_a_claim_is_written_once(queue: Queue) -> None:
+    """Two that hold one claim cannot both begin."""
+    (job,) = await queue.put(NewJob("b", b"1"))
+    results: list[object] = []
+
+    async def handler(attempt: Attempt) -> None:
+        both = (attempt.begin("one"), attempt.begin("two"))
+        results.extend(await asyncio.gather(*both, return_exceptions=True))
+        results.extend(await asyncio.gather(attempt.begin(), return_exceptions=True))
+
+    await queue.work_off(handler)
+    assert sorted(type(result).__name__ for result in results) == ["Lost", "Lost", "NoneType"]
     assert await queue.state(job) == ("done", None, 1)
 
 

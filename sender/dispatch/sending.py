@@ -1,0 +1,204 @@
+"""Carries one claimed message as far as it goes: compose, connect, hand over.
+
+The intent is committed when the host has accepted sender and recipient: what is refused before
+needs none, and a crash leaves the outcome unknown only while the mail itself is transferred.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from kit.faults import Fault
+from sender import delivery, directory
+from sender.clock import Clock
+from sender.composer import Composer
+from sender.delivery import Pool, Result, Session, Unreachable
+from sender.dispatch.accounting import Place, Report, reported
+from sender.dispatch.keys import Opener
+from sender.dispatch.tenants import Tenants
+from sender.outbox import bucket_of, decoded, message_id
+from sender.policy import Route
+from sender.queue import Attempt, Job, Lost, Outcome, Refused
+from sender.queue import State as Queued
+from sender.queue.model import RELEASED
+from sender.queue.outages import AWAY
+from sender.queue.retries import delay
+from sender.schemas import OutgoingMessage, State
+from sender.suppression import recipient_hash
+from sender.tokens import Tokens
+from vault import VaultError
+
+LIFE = timedelta(hours=48)
+"""How long a message is tried, from the first attempt on."""
+WORDS = {
+    Result.ACCEPTED: "accepted by {helo}",
+    Result.REFUSED: "temporarily refused by {helo}",
+    Result.CONTENT: "rejected by {helo}",
+    Result.UNKNOWN: "the connection broke before {helo} confirmed the mail; it is not sent again",
+}
+"""What `explain` says of a hand-over."""
+Facts = dict[str, str | int | None]
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Sending:
+    """The handler of the queue's worker."""
+
+    tenants: Tenants
+    pool: Pool
+    vault: Opener
+    composer: Composer
+    tokens: Tokens
+    public_url: str
+    clock: Clock
+    answer_timeout: float
+    max_attempts: int
+
+    async def __call__(self, attempt: Attempt) -> Outcome:
+        """Return what became of a message."""
+        try:
+            return await self._carry(attempt)
+        except Lost:
+            raise
+        except AWAY:
+            return RELEASED
+        except Exception:  # one message must not go round for ever without a reason
+            log.exception("sender.failed", job=str(attempt.job.id))
+            words = "internal error of the sender; its log holds the traceback"
+            if attempt.has_begun:
+                facts = _facts(attempt.job)
+                return _outcome(Queued.UNKNOWN, State.UNKNOWN, "internal_error", words, facts)
+            return self._failed(attempt.job, "internal_error", words, _facts(attempt.job))
+
+    async def _carry(self, attempt: Attempt) -> Outcome:
+        job = attempt.job
+        message = decoded(job.body)
+        tenant = await self.tenants.get(job.tenant_id)
+        decision = self.tenants.decide(tenant, message)
+        if decision.route is None:
+            self.tenants.reconsider(job.tenant_id, bucket_of(message))
+            return RELEASED
+        address = decision.route.address
+        try:
+            mail = await self._write(job, message, decision.route)
+            password = self._password(job, address)
+        except VaultError as fault:
+            return self._failed(job, fault.code.name, fault.message, _facts(job, address))
+        except Fault as fault:  # what cannot be written never can
+            return _cancelled(fault.code.name, fault.message)
+        try:
+            session = await self.pool.get(address, password)
+        except Unreachable as error:
+            words = f"{address.name}: {error.reply}"
+            return self._failed(job, error.reason, words, _facts(job, address))
+        try:
+            return await self._hand_over(attempt, message, decision.route, session, mail)
+        except asyncio.CancelledError:
+            session.client.close()  # how far its dialogue went is unknown
+            raise
+        finally:
+            self.pool.put(session)
+
+    async def _hand_over(
+        self,
+        attempt: Attempt,
+        message: OutgoingMessage,
+        route: Route,
+        session: Session,
+        mail: bytes,
+    ) -> Outcome:
+        job = attempt.job
+        place = self._place(job, message, route)
+        try:
+            done = await session.hand_over(
+                mail,
+                sender=self.tokens.return_path(job.id, route.address.ip, route.domain.return_path),
+                recipient=message.to,
+                answer_timeout=self.answer_timeout,
+                begin=lambda: attempt.begin(route.address.name, asdict(place)),
+            )
+        except Refused as refused:
+            if refused.outcome.state is Queued.RELEASED:
+                self.tenants.reconsider(job.tenant_id, bucket_of(message))
+            return refused.outcome
+        return self._handed_over(job, route, done)
+
+    def _place(self, job: Job, message: OutgoingMessage, route: Route) -> Place:
+        mailbox = directory.mailbox_subject(job.tenant_id, route.mailbox.address)
+        return Place(
+            recipient=recipient_hash(message.to).hex(),
+            domain=route.domain.name,
+            address=route.address.name,
+            day=self.clock.now().date().isoformat(),
+            caps=[
+                ("address", route.address.ip, route.address_cap),
+                ("mailbox", mailbox, route.mailbox.daily_cap),
+            ],
+            known=route.known if route.settles_home else None,
+        )
+
+    def _handed_over(self, job: Job, route: Route, done: delivery.Outcome) -> Outcome:
+        address = route.address
+        words = WORDS[done.result].format(helo=address.helo)
+        facts = _facts(job, address) | {"reply": done.reply, "queue_id": done.queue_id}
+        match done.result:
+            case Result.REFUSED:
+                return self._failed(job, done.reason, words, facts)
+            case Result.CONTENT:
+                state = State.BOUNCED_CONTENT
+                return _outcome(Queued.DEAD, state, done.reason, words, facts)
+            case Result.UNKNOWN:
+                return _outcome(Queued.UNKNOWN, State.UNKNOWN, done.reason, words, facts)
+            case Result.ACCEPTED:
+                return _outcome(Queued.DONE, State.ACCEPTED, done.reason, words, facts)
+
+    def _failed(self, job: Job, reason: str, words: str, facts: Facts) -> Outcome:
+        """Try again later, or give up after too many attempts."""
+        if job.attempts + 1 >= self.max_attempts:
+            state = State.BOUNCED_INFRASTRUCTURE
+            return _outcome(Queued.DEAD, state, reason, words, facts)
+        wait = delay(job.attempts + 1)
+        facts = facts | {"until": (self.clock.now() + wait).isoformat()}
+        tried = _outcome(Queued.RETRY, State.DEFERRED, reason, words, facts)
+        return replace(tried, delay=wait, life=None if job.attempts else LIFE)
+
+    async def _write(self, job: Job, message: OutgoingMessage, route: Route) -> bytes:
+        token = self.tokens.unsubscribe(job.tenant_id, recipient_hash(message.to))
+        return await self.composer.write(
+            message,
+            tenant_id=job.tenant_id,
+            domain=route.domain,
+            footer=route.footer,
+            message_id=message_id(job.id, message.from_address),
+            unsubscribe_url=f"{self.public_url.rstrip('/')}/u/{token}",
+            now=self.clock.now(),
+        )
+
+    def _password(self, job: Job, address: directory.SendingAddress) -> str:
+        context = directory.password_context(job.tenant_id, address.name)
+        return self.vault.open(address.sealed_password, context=context).decode()
+
+
+def _facts(job: Job, address: directory.SendingAddress | None = None) -> Facts:
+    facts: Facts = {"attempt": job.attempts + 1}
+    if address is not None:
+        facts |= {"address": address.name, "ip": address.ip, "helo": address.helo}
+    return facts
+
+
+def _cancelled(reason: str, words: str) -> Outcome:
+    report = Report("decided", State.CANCELLED, reason, words)
+    return reported(Outcome(Queued.CANCELLED, reason, words, spent=0), report)
+
+
+def _outcome(state: Queued, shown: State, reason: str, words: str, facts: Facts) -> Outcome:
+    """Return an outcome whose note says which address, and as what it is queued there."""
+    note = " ".join(str(facts[name]) for name in ("address", "queue_id") if facts.get(name))
+    kept = None if state is Queued.DONE else reason
+    outcome = Outcome(state, kept, words, note=note or None)
+    return reported(outcome, Report("outcome", shown, reason, words, facts))

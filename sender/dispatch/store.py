@@ -1,0 +1,38 @@
+"""The dispatcher's queries, and its view of the database's time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from kit.queries import Queries
+
+SQL: Queries[str] = Queries(__file__, str)
+
+
+@dataclass
+class DatabaseClock:
+    """The time of the database, which all processes share, as of the last `set`."""
+
+    _at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _since: float = field(default_factory=time.monotonic)
+
+    async def set(self, connection: AsyncConnection[Any]) -> None:
+        """Read the database's time."""
+        cursor = await connection.execute(SQL.time)
+        row = await cursor.fetchone()
+        if row is not None:
+            self._at, self._since = row[0], time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the moment, in UTC."""
+        return (self._at + timedelta(seconds=time.monotonic() - self._since)).astimezone(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,27 @@
+"""The queue of buckets takes over from one table of jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import context, op
+
+from kit.database import with_roles
+from sender.queue.install import SCHEMA
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Create the queue's own tables, then what the sender has beside them, and carry jobs over."""
+    driver: Any = op.get_bind().connection.driver_connection  # several statements, no parameters
+    statements = Path(__file__).with_suffix(".sql").read_text()
+    driver.execute(SCHEMA.read_text())
+    driver.execute(with_roles(statements, context.config.attributes["installation"]))
+
+
+def downgrade() -> None:
+    """Refuse: jobs of buckets do not fit into the tables before."""
+    raise NotImplementedError

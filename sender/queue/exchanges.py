@@ -1,0 +1,214 @@
+"""What a worker writes, and claims meanwhile: batches of results and of intents.
+
+Nothing in hand is given up: what could not be written is written with a later batch. Where one row
+may be the cause, batches are halved until it is alone, and it waits apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from sender.queue.attempts import Lost, Refused
+from sender.queue.buckets import Claim
+from sender.queue.model import Intent, Result
+from sender.queue.outages import AWAY, Outage, may_be_one_row
+from sender.queue.settings import Settings
+from sender.queue.store import Claimed, Exchanged, Store
+
+APART = 1.0
+"""Seconds between two attempts to write a result that cannot be written."""
+log = structlog.get_logger(__name__)
+
+
+class Claims(Protocol):
+    """What claims jobs with an exchange."""
+
+    def plan(self, ending: int) -> list[Claim]:
+        """Return the claims of an exchange that writes so many results."""
+
+    def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed]) -> None:
+        """Take what was claimed."""
+
+    def failed(self, claims: Sequence[Claim], token: int) -> None:
+        """Whether anything was claimed is not known."""
+
+    def ended(self, result: Result) -> None:
+        """A result is in the database."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """An intent that a handler waits for."""
+
+    intent: Intent
+    written: asyncio.Future[None]
+    is_repeated: bool = False
+    """It may have been written."""
+
+
+@dataclass(slots=True)
+class Writes:
+    """What one exchange writes."""
+
+    results: list[Result] = field(default_factory=list)
+    intents: list[Pending] = field(default_factory=list)
+    is_apart: bool = False
+
+    def __len__(self) -> int:
+        """Count rows."""
+        return len(self.results) + len(self.intents)
+
+
+class Exchanges:
+    """The exchanges of one worker with the database."""
+
+    def __init__(self, store: Store, settings: Settings, claims: Claims, outage: Outage) -> None:
+        self._store = store
+        self._settings = settings
+        self._claims = claims
+        self._outage = outage
+        self._results: deque[Result] = deque()
+        self._intents: deque[Pending] = deque()
+        self._apart: deque[Result] = deque()
+        self._apart_at = 0.0
+        self._fenced: set[UUID] = set()
+        """Jobs whose result found no row, once."""
+        self._most = settings.at_risk
+        self.work = asyncio.Event()
+        """There is something to do."""
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Exchange until `ended` is set."""
+        while not ended.is_set():
+            writes = self._next()
+            is_whole = not writes.is_apart and self._most == self._settings.at_risk
+            claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
+            if writes or claims:
+                await self._exchange(writes, claims)
+            else:
+                self.work.clear()
+                await pause(self.work, self._settings.poll)
+
+    async def begin(self, intent: Intent) -> None:
+        """Return when an intent is committed; raises Lost and Refused."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._intents.append(Pending(intent, written))
+        self.work.set()
+        await written
+
+    def finish(self, result: Result) -> None:
+        """Write a result with the next batch."""
+        self._results.append(result)
+
+    @property
+    def waiting(self) -> int:
+        """Count the results of the next batches."""
+        return len(self._results)
+
+    def unwritten(self) -> list[Result]:
+        """Return the results that are in no exchange."""
+        return [*self._results, *self._apart]
+
+    def _next(self) -> Writes:
+        if self._apart and asyncio.get_running_loop().time() >= self._apart_at:
+            return Writes([self._apart.popleft()], is_apart=True)
+        writes = Writes()
+        while self._results and len(writes) < self._most:
+            writes.results.append(self._results.popleft())
+        while self._intents and len(writes) < self._most:
+            pending = self._intents.popleft()
+            if not pending.written.done():  # its handler was not ended meanwhile
+                writes.intents.append(pending)
+        return writes
+
+    async def _exchange(self, writes: Writes, claims: Sequence[Claim]) -> None:
+        token = self._store.token()
+        try:
+            done = await self._store.exchange(
+                writes.results,
+                [one.intent for one in writes.intents],
+                [one.intent for one in writes.intents if one.is_repeated],
+                claims,
+                token,
+            )
+        except BaseException as error:
+            self._put_back(writes)
+            if claims:
+                self._claims.failed(claims, token)
+            if not isinstance(error, Exception):
+                raise
+            self._failed(writes, error)
+            await asyncio.sleep(self._settings.poll)
+            return
+        self._outage.over()
+        self._most = min(self._settings.at_risk, 2 * self._most)
+        self._written(writes, done)
+        self._claims.claimed(claims, done.claimed)
+
+    def _written(self, writes: Writes, done: Exchanged) -> None:
+        for result in writes.results:
+            if not (result.job.id in done.finished or result.job.id in self._fenced):
+                # It may have become `unknown` meanwhile, which only a later statement sees.
+                self._fenced.add(result.job.id)
+                self._results.append(result)
+                continue
+            self._fenced.discard(result.job.id)
+            self._claims.ended(result)
+            if result.job.id not in done.finished:
+                log.warning(
+                    "queue.outcome_fenced",
+                    job=str(result.job.id),
+                    state=result.outcome.state.value,
+                )
+        for pending in writes.intents:
+            id_, written = pending.intent.job.id, pending.written
+            if written.done():
+                continue
+            if id_ in done.refused:
+                written.set_exception(Refused(done.refused[id_]))
+            elif id_ in done.begun:
+                written.set_result(None)
+            else:
+                written.set_exception(Lost())
+
+    def _put_back(self, writes: Writes) -> None:
+        if writes.is_apart:
+            self._apart.extend(writes.results)
+            self._apart_at = asyncio.get_running_loop().time() + APART
+            return
+        self._results.extendleft(reversed(writes.results))
+        for pending in writes.intents:
+            pending.is_repeated = True
+        self._intents.extendleft(reversed(writes.intents))
+
+    def _failed(self, writes: Writes, error: Exception) -> None:
+        if isinstance(error, AWAY):
+            self._outage.failed(error)
+        else:
+            log.error("queue.exchange_failed", rows=len(writes), exc_info=error)
+        if not may_be_one_row(error) or writes.is_apart:
+            return
+        if len(writes) > 1:
+            self._most = len(writes) // 2
+        elif writes.results:
+            result = self._results.popleft()
+            log.error("queue.outcome_not_written", job=str(result.job.id), error=str(error))
+            self._apart.append(result)
+        elif writes.intents and not isinstance(error, AWAY):
+            pending = self._intents.popleft()
+            if not pending.written.done():
+                pending.written.set_exception(error)
+
+
+async def pause(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, but not for long."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -1,0 +1,37 @@
+"""How a worker works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Times are in seconds."""
+
+    concurrency: int = 64
+    """Handlers at the same time."""
+    at_risk: int = 200
+    """Jobs that are claimed and whose outcome is not in the database yet, at most."""
+    exchanges: int = 2
+    """Round trips to the database at the same time; of two, one may overtake the other."""
+    poll: float = 0.1
+    """Between two looks for jobs that came without a wake-up."""
+    lease: float = 30.0
+    time_limit: float = 60.0
+    """Of one call of the handler."""
+    longest: float = 900.0
+    """How long a job may be held: longer than any handler."""
+    ageing: float = 600.0
+    """A job that has been due for so long, without a hold, is moved one class up."""
+    most_losses: int = 5
+    """A job that so many workers were lost with is dead."""
+    grace: float = 30.0
+    """How long a stop waits for handlers."""
+    expiry: float = 600.0
+    """Between two searches for jobs whose life ended while they waited; each reads all of them."""
+    outcomes_file: Path | None = None
+    """Of this worker alone: keeps outcomes that a stop cannot write, until the next start."""
+    last_writes: float = 10.0
+    """How long a stop waits for the database, if there is an `outcomes_file`."""

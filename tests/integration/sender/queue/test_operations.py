@@ -1,0 +1,336 @@
+"""What people do with a queue, its tenants, buckets and jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+import pytest
+from psycopg import sql
+
+from sender.queue import Attempt, NewJob, Outcome, Settings, State, TooManyJobs, enqueue, operations
+from sender.queue import jobs as queue_jobs
+from tests.support.waiting import reached
+
+from .conftest import ACME, GLOBEX, QUICK, Queue, Seen
+
+HOUR = timedelta(hours=1)
+
+
+async def counted(queue: Queue) -> int | None:
+    """Return how many jobs the tenant is believed to have."""
+    found = await operations.tenant(queue.connection, ACME)
+    return None if found is None else found.waiting
+
+
+async def test_tenant_above_its_quota_is_refused_with_the_numbers(queue: Queue) -> None:
+    await operations.set_tenant(queue.connection, ACME, most_waiting=3)
+    await queue.put(NewJob("b", b"1"))
+    with pytest.raises(TooManyJobs) as refused:  # no worker has counted yet
+        await enqueue(queue.connection, ACME, [NewJob("b", b"2")] * 3)
+    assert (refused.value.waiting, refused.value.most) == (1, 3)
+    async with queue.working(Seen(Outcome(State.RETRY, delay=HOUR))):
+        await reached(queue.stats, lambda now: now.scheduled == 1)
+        await reached(partial(counted, queue), lambda waiting: waiting == 1)
+        with pytest.raises(TooManyJobs):
+            await enqueue(queue.connection, ACME, [NewJob("b", b"2")] * 3)
+    with pytest.raises(TooManyJobs):
+        await enqueue(queue.connection, ACME, [NewJob("b", b"2")] * 3)
+    await enqueue(queue.connection, ACME, [NewJob("b", b"2")] * 2)
+    await enqueue(queue.connection, GLOBEX, [NewJob("b", b"2")] * 5)
+
+
+async def test_weight_that_is_set_while_a_worker_runs_changes_the_shares(queue: Queue) -> None:
+    for tenant, body in ((ACME, b"a"), (GLOBEX, b"g")):
+        await queue.put(*(NewJob("b", body) for _ in range(600)), tenant=tenant)
+    seen = Seen()
+    changed = asyncio.Event()
+
+    async def handler(attempt: Attempt) -> None:
+        await seen(attempt)
+        if len(seen.bodies) == 100:
+            await operations.set_tenant(queue.connection, ACME, weight=3)
+            await queue.arrivals_read()
+            changed.set()
+
+    await queue.work_off(handler, Settings(concurrency=1, at_risk=40, poll=0.01))
+    assert changed.is_set()
+    assert 135 <= seen.bodies[200:400].count(b"a") <= 165
+
+
+async def test_buckets_say_what_waits_in_them_and_why(queue: Queue) -> None:
+    await queue.put(NewJob("a", b"1"), NewJob("a", b"2"), NewJob("b", b"3", delay=HOUR))
+    await queue.put(NewJob("c", b"4"), tenant=GLOBEX)
+    until = datetime.now(UTC) + HOUR
+    await operations.hold(queue.connection, ACME, ["a"], until, "cap_reached", "200 of 200 today")
+    await operations.hold(queue.connection, ACME, ["b"], None, "stopped")
+    a, b = await operations.buckets(queue.connection, ACME)
+    assert (a.name, a.ready, a.scheduled, a.claimed, a.is_held) == ("a", 2, 0, 0, True)
+    assert (a.until, a.reason, a.words) == (until, "cap_reached", "200 of 200 today")
+    assert a.oldest_due_at is not None
+    assert (b.name, b.ready, b.scheduled, b.is_held, b.until) == ("b", 0, 1, True, None)
+    await operations.release(queue.connection, ACME, ["a"])
+    a, _, c = await operations.buckets(queue.connection)
+    assert (a.is_held, a.until, a.reason, a.words, c.tenant_id) == (False, None, None, None, GLOBEX)
+
+
+async def test_jobs_are_listed_where_they_are(queue: Queue) -> None:
+    first, second = await queue.put(NewJob("a", b"1"), NewJob("b", b"2"))
+    (later,) = await queue.put(NewJob("a", b"3", delay=HOUR))
+    listed = partial(queue_jobs.jobs, queue.connection)
+    assert [job.id for job in await listed("ready")] == [second, first]
+    assert [job.id for job in await listed("ready", limit=1)] == [second]
+    assert [job.id for job in await listed("ready", before=second)] == [first]
+    assert [job.id for job in await listed("ready", buckets=["a"])] == [first]
+    assert await listed("ready", tenant_id=GLOBEX) == []
+    (scheduled,) = await listed("scheduled")
+    assert (scheduled.id, scheduled.bucket) == (later, "a")
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(attempt: Attempt) -> Outcome:
+        await attempt.begin("to mx1-2")
+        begun.set()
+        await go_on.wait()
+        return Outcome(State.UNKNOWN, "no_answer")
+
+    async with queue.working(handler, Settings(concurrency=1, at_risk=1, poll=0.01)):
+        await begun.wait()
+        (claimed,) = await listed("claimed")
+        assert claimed.note == "to mx1-2"
+        assert claimed.since is not None
+        go_on.set()
+        await queue_emptied_but_scheduled(queue)
+    assert [(j.reason, j.note) for j in await listed("unknown")] == [("no_answer", "to mx1-2")] * 2
+
+
+async def queue_emptied_but_scheduled(queue: Queue) -> None:
+    """Wait until nothing is due and nothing in work."""
+    await reached(queue.stats, lambda now: not (now.ready or now.claimed))
+
+
+async def test_cancelled_jobs_are_not_tried_and_others_are(queue: Queue) -> None:
+    due, later, retried, kept = await queue.put(
+        NewJob("a", b"1"), NewJob("a", b"2", delay=HOUR), NewJob("b", b"3"), NewJob("c", b"4")
+    )
+    await operations.hold(queue.connection, ACME, ["a", "c"], None, "stopped")
+    async with queue.working(Seen(Outcome(State.RETRY, "greylisted", delay=HOUR))):
+        await reached(queue.stats, lambda now: now.scheduled == 2)
+        found = await queue_jobs.waiting(queue.connection, ACME, ["a", "b"])
+        assert set(found) == {due, later, retried}
+        assert await queue_jobs.cancel(queue.connection, found, "withdrawn") == set(found)
+        assert await queue_jobs.cancel(queue.connection, found, "withdrawn") == set()
+        await reached(partial(counted, queue), lambda waiting: waiting == 1)
+    for job in found:
+        assert (await queue.state(job))[:2] == ("cancelled", "withdrawn")
+    assert await queue_jobs.waiting(queue.connection, ACME) == [kept]
+    assert await queue_jobs.waiting(queue.connection, GLOBEX) == []
+
+
+async def test_job_in_work_is_not_cancelled(queue: Queue) -> None:
+    (job,) = await queue.put(NewJob("a", b"1"))
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(attempt: Attempt) -> None:
+        running.set()
+        await go_on.wait()
+
+    async with queue.working(handler):
+        await running.wait()
+        assert await queue_jobs.cancel(queue.connection, [job], "withdrawn") == set()
+        go_on.set()
+        await queue.emptied()
+    assert (await queue.state(job))[0] == "done"
+
+
+async def test_jobs_that_are_put_off_wait_and_are_due_again_at_once(queue: Queue) -> None:
+    ids = await queue.put(*(NewJob("a", b"%d" % n) for n in range(3)))
+    at = datetime.now(UTC) + HOUR
+    assert await queue_jobs.set_due(queue.connection, ids, at) == set(ids)
+    assert {job.due_at for job in await queue_jobs.jobs(queue.connection, "scheduled")} == {at}
+    seen = Seen()
+    async with queue.working(seen):
+        await queue.arrivals_read()
+        assert await queue_jobs.set_due(queue.connection, ids) == set(ids)
+        await queue.emptied()
+    assert sorted(seen.bodies) == [b"0", b"1", b"2"]
+
+
+async def test_retry_is_tried_now_when_people_say_so(queue: Queue) -> None:
+    (job,) = await queue.put(NewJob("a", b"1"))
+    tries = 0
+
+    async def handler(attempt: Attempt) -> Outcome | None:
+        nonlocal tries
+        tries += 1
+        return Outcome(State.RETRY, "greylisted", delay=HOUR) if tries == 1 else None
+
+    async with queue.working(handler):
+        await reached(queue.stats, lambda now: now.scheduled == 1)
+        assert await queue_jobs.set_due(queue.connection, [job]) == {job}
+        await queue.emptied()
+    assert await queue.state(job) == ("done", None, 2)
+
+
+async def test_jobs_that_are_moved_wait_as_those_of_their_new_bucket(queue: Queue) -> None:
+    ids = await queue.put(
+        *(NewJob("a", b"%d" % n) for n in range(3)), NewJob("a", b"x", delay=HOUR)
+    )
+    await operations.hold(queue.connection, ACME, ["a"], None, "unresolved")
+    assert await queue_jobs.move(queue.connection, ids, "b") == set(ids)
+    _, b = await operations.buckets(queue.connection, ACME)
+    assert (b.name, b.ready, b.scheduled) == ("b", 3, 1)
+    seen = Seen()
+    async with queue.working(seen):
+        await queue_emptied_but_scheduled(queue)
+        await queue_jobs.set_due(queue.connection, ids)
+        await queue.emptied()
+    assert seen.bodies == [b"0", b"1", b"2", b"x"]
+
+
+async def test_aged_job_is_found_by_people(queue: Queue) -> None:
+    await queue.put(*(NewJob("a", b"%d" % n, priority=500) for n in range(50)))
+    go_on = asyncio.Event()
+
+    async def handler(attempt: Attempt) -> None:
+        await go_on.wait()
+
+    async def aged() -> set[int]:
+        return {job.priority for job in await queue_jobs.jobs(queue.connection, "ready")}
+
+    settings = Settings(concurrency=1, at_risk=1, poll=0.01, ageing=0.1)
+    async with queue.working(handler, settings):
+        await reached(aged, lambda priorities: 50 in priorities)
+        found = await queue_jobs.waiting(queue.connection, ACME)
+        assert await queue_jobs.cancel(queue.connection, found, "withdrawn") == set(found)
+        go_on.set()
+
+
+async def test_erased_job_keeps_its_record_and_nothing_else(queue: Queue) -> None:
+    dead, unknown, done, waits = await queue.put(
+        *(NewJob(name, b"jane@example.net") for name in ("dead", "unknown", "done", "waits"))
+    )
+    await operations.hold(queue.connection, ACME, ["waits"], None, "stopped")
+
+    async def handler(attempt: Attempt) -> Outcome | None:
+        await attempt.begin("RCPT TO:<jane@example.net>")
+        states = {dead: State.DEAD, unknown: State.UNKNOWN}
+        return Outcome(states.get(attempt.job.id, State.DONE), "r", "550 no jane@example.net")
+
+    async with queue.working(handler):
+        await reached(queue.stats, lambda now: now.ready == 1 and not now.claimed)
+    everything = [dead, unknown, done, waits]
+    assert await queue_jobs.erase(queue.connection, everything) == {dead, unknown, done}
+    assert await queue_jobs.cancel(queue.connection, [waits], "erased") == {waits}
+    assert await queue_jobs.erase(queue.connection, everything) == set(everything)
+    for table in ("records", "bodies", "dead", "unknown", "carried_bodies", "ready", "claimed"):
+        query = "select count(*) from queue.{} as r where r::text ~ %s"
+        rows = await queue.connection.execute(
+            sql.SQL(query).format(sql.Identifier(table)), (f"jane|{b'jane'.hex()}",)
+        )
+        assert await rows.fetchone() == (0,), table
+    assert [(await queue.state(job))[0] for job in everything] == [
+        "dead",
+        "unknown",
+        "done",
+        "cancelled",
+    ]
+    assert await queue_jobs.replay(queue.connection, [dead]) == set()
+    assert await queue_jobs.resolve(queue.connection, [unknown], had_effect=False) == set()
+
+
+class Restored:
+    """A queue whose database is set back to a moment at which its worker had begun nothing."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self.begun: list[UUID] = []
+        self.go_on = asyncio.Event()
+
+    async def handler(self, attempt: Attempt) -> None:
+        await attempt.begin("to mx1-2")
+        self.begun.append(attempt.job.id)
+        await self.go_on.wait()
+
+    async def back_up(self) -> None:
+        await self.queue.connection.execute("create table queue.saved as select * from queue.ready")
+
+    async def restore(self) -> datetime:
+        """Return the moment of the backup."""
+        rows = await self.queue.connection.execute(
+            "with claimed as (delete from queue.claimed), ready as ("
+            " insert into queue.ready select * from queue.saved on conflict do nothing),"
+            " identity as (update queue.identity set timeline = timeline + 1) select now()"
+        )
+        row = await rows.fetchone()
+        assert row is not None
+        assert isinstance(row[0], datetime)
+        return row[0]
+
+    async def all_begun(self, count: int) -> None:
+        async def begun() -> int:
+            return len(self.begun)
+
+        await reached(begun, lambda now: now == count)
+
+
+async def test_restored_database_lets_nothing_begin_and_outcomes_in_hand_settle_it(
+    queue: Queue,
+) -> None:
+    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(3)))
+    held = await queue.put(NewJob("held", b"held"), NewJob("b", b"later", delay=HOUR))
+    await operations.hold(queue.connection, ACME, ["held"], None, "stopped")
+    restored = Restored(queue)
+    await restored.back_up()
+    settings = Settings(concurrency=3, at_risk=3, poll=0.01)
+    async with queue.working(restored.handler, settings):
+        await restored.all_begun(3)
+        since = await restored.restore()
+        (new,) = await queue.put(NewJob("b", b"new"))
+        restored.go_on.set()
+        await reached(partial(operations.is_bound, queue.connection), lambda bound: not bound)
+        found = await operations.recover(queue.connection, since, "unknown")
+        assert (found.claimed, found.waiting) == (0, 3)
+        await reached(queue.stats, lambda now: now.unknown == 0 and now.ready == 1)
+    for job in (*ids, new):
+        assert await queue.state(job) == ("done", None, 1)
+    assert restored.begun == [*ids, new]
+    for job in held:
+        assert await queue.state(job) == ("queued", None, 0)
+
+
+async def test_what_was_due_at_a_restore_waits_for_people_if_its_worker_is_gone(
+    queue: Queue,
+) -> None:
+    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(3)))
+    restored = Restored(queue)
+    await restored.back_up()
+    since = await restored.restore()
+    seen = Seen()
+    async with queue.working(seen, QUICK):
+        await operations.recover(queue.connection, since, "unknown")
+        await queue.put(NewJob("b", b"new"))
+        await reached(queue.stats, lambda now: now.unknown == 3 and not now.ready)
+        await queue.emptied()
+        assert await queue.state(ids[0]) == ("unknown", "database_restored", 0)
+        await queue_jobs.resolve(queue.connection, ids, had_effect=False)
+        await queue.emptied()
+    assert seen.bodies[0] == b"new"
+    assert sorted(seen.bodies[1:]) == [b"0", b"1", b"2"]
+
+
+async def test_jobs_are_sent_again_after_a_restore_if_people_say_so(queue: Queue) -> None:
+    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(3)))
+    restored = Restored(queue)
+    async with queue.working(restored.handler, Settings(poll=0.01, grace=0)):
+        await restored.all_begun(3)
+        await queue.connection.execute("update queue.identity set timeline = timeline + 1")
+        found = await operations.recover(queue.connection, datetime.now(UTC), "resend")
+        assert (found.claimed, found.waiting) == (3, 0)
+        restored.go_on.set()
+        await restored.all_begun(6)
+    assert await operations.recover(queue.connection, datetime.now(UTC), "resend") == (
+        operations.Recovered(0, 0)
+    )
+    assert {await queue.state(job) for job in ids} == {("done", None, 1)}
