@@ -10,11 +10,13 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
 from kit.database import connection_options
+from sender.composer import Composer
 from sender.delivery import Pool
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.keys import CurrentVault, Opener
@@ -56,39 +58,42 @@ async def run(
         keep_alive=settings.keep_alive,
         helo=settings.helo,
     )
-    async with database_pool(settings) as pool:
-        tenants = Tenants(
-            pool, clock, settings.per_address, lambda: _obstacle(settings.public_url, clock)
-        )
-        handler = Sending(
-            tenants=tenants,
-            pool=hosts,
-            vault=vault or CurrentVault(settings.key_ring),
-            tokens=Tokens(bytes.fromhex(settings.token_key.get_secret_value())),
-            public_url=settings.public_url,
-            clock=clock,
-            answer_timeout=settings.answer_timeout,
-            max_attempts=settings.max_attempts,
-        )
-        worker = Worker(
-            pool,
-            name,
-            handler,
-            _worker_settings(settings),
-            credit=tenants.credit,
-            told=tenants.told,
-            extension=Accounting(tenants),
-            progress=lambda: progress("queue"),
-        )
-        ended = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))
-            group.create_task(_close_idle(hosts, ended))
-            group.create_task(_maintain(pool, settings, ended))
-            await worker.run(stop)
-            ended.set()
-            tenants.wake()
-        await hosts.close_idle(everything=True)
+    opener = vault or CurrentVault(settings.key_ring)
+    with closing(Composer(opener)) as composer:
+        async with database_pool(settings) as pool:
+            tenants = Tenants(
+                pool, clock, settings.per_address, lambda: _obstacle(settings.public_url, clock)
+            )
+            handler = Sending(
+                tenants=tenants,
+                pool=hosts,
+                vault=opener,
+                composer=composer,
+                tokens=Tokens.of_settings(settings.token_key, settings.token_keys),
+                public_url=settings.public_url,
+                clock=clock,
+                answer_timeout=settings.answer_timeout,
+                max_attempts=settings.max_attempts,
+            )
+            worker = Worker(
+                pool,
+                name,
+                handler,
+                _worker_settings(settings),
+                credit=tenants.credit,
+                told=tenants.told,
+                extension=Accounting(tenants),
+                progress=lambda: progress("queue"),
+            )
+            ended = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))
+                group.create_task(_close_idle(hosts, ended))
+                group.create_task(_maintain(pool, settings, ended))
+                await worker.run(stop)
+                ended.set()
+                tenants.wake()
+            await hosts.close_idle(everything=True)
 
 
 def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
