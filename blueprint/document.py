@@ -16,6 +16,7 @@ from blueprint.tenant import (
     DomainName,
     FullName,
     Label,
+    Language,
     Size,
     TenantSpec,
     Warmup,
@@ -199,6 +200,11 @@ class Sending(Document):
     """How mail is sent."""
 
     warmup: Warmup
+    postal_address: str | None = None
+    """Shown by campaign mail."""
+    footer: str | None = None
+    """The tenant's own; None: the default of the language."""
+    language: Language = Language.EN
 
 
 class CostItem(Document):

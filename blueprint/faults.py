@@ -159,6 +159,12 @@ UNDECLARED_CATCH_ALL = FAULTS.code(
     cause="A domain's catch_all is not listed in spec.mailboxes.",
     example={"address": "all@acme.example", "mailboxes": "sales@acme.example"},
 )
+NO_POSTAL_ADDRESS = FAULTS.code(
+    "tenant.no_postal_address",
+    message="the tenant has mailboxes and no postal address, which campaign mail must show",
+    remedy="set spec.sending.postal_address to the sender's name and postal address",
+    cause="Laws such as CAN-SPAM require it; the footer of campaign mail has it.",
+)
 DUPLICATE = FAULTS.code(
     "tenant.duplicate",
     message="{kind} {name} is listed a second time",
@@ -192,6 +198,7 @@ ACROSS_FIELDS = (
     OUTSIDE_ZONE,
     FOREIGN_MAILBOX,
     UNDECLARED_CATCH_ALL,
+    NO_POSTAL_ADDRESS,
     DUPLICATE,
     NAME_TOO_LONG,
     NAME_COLLISION,

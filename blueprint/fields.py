@@ -28,6 +28,8 @@ DURATION = re.compile(
 )
 FLAGS = {"true": True, "false": False}
 NOT_BLANK = rf"^[^{CONTROLS}]*[^{CONTROLS} ][^{CONTROLS}]*$"
+NO_CONTROLS_BUT_LINE_ENDS = "[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f\\u2028\\u2029]*"
+SEVERAL_LINES = rf"^{NO_CONTROLS_BUT_LINE_ENDS}[^{CONTROLS} ]{NO_CONTROLS_BUT_LINE_ENDS}$"
 NO_NUL = r"^[^\u0000]*$"
 
 

@@ -66,7 +66,7 @@ def render(
             )
             for box in spec.mailboxes
         ),
-        "sending": Sending(warmup=spec.sending.warmup),
+        "sending": Sending(**spec.sending.model_dump()),
         "cost": cost_of(tenant, platform),
     }
     draft = Blueprint.model_validate({**fields, "digest": ""})

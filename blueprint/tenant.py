@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
-from blueprint.fields import Matching, Whole
+from blueprint.fields import SEVERAL_LINES, Matching, Whole
 from blueprint.mail_address import DOMAIN, OwnAddress, meant_domain
 
 API_VERSION = "penguinmails.dev/v1"
@@ -59,6 +59,12 @@ LabelValue = Annotated[
     ),
 ]
 """Keys and values of `metadata.labels`, by the rules of Kubernetes."""
+
+
+Lines = Matching(SEVERAL_LINES, "write text, without control characters other than line ends")
+WithLink = Matching(
+    r"\{\{ *unsubscribe_url *\}\}", "write {{unsubscribe_url}} where the link should be"
+)
 
 
 class Document(BaseModel):
@@ -142,6 +148,19 @@ class Warmup(StrEnum):
     AGGRESSIVE = "aggressive"
 
 
+class Language(StrEnum):
+    """The languages of the default footer."""
+
+    DE = "de"
+    EN = "en"
+    ES = "es"
+    FR = "fr"
+    IT = "it"
+    NL = "nl"
+    PL = "pl"
+    PT = "pt"
+
+
 class Metadata(Written):
     """What identifies a document."""
 
@@ -188,6 +207,15 @@ class SendingSpec(Written):
     """How the tenant's mail is sent."""
 
     warmup: Warmup = Warmup.STANDARD
+    postal_address: Annotated[str, Field(max_length=300), Lines] | None = None
+    """Name and postal address of the sender, in one line or several: campaign mail must show it.
+    Required of a tenant with mailboxes."""
+    footer: Annotated[str, Field(max_length=1000), Lines, WithLink] | None = None
+    """Plain text below campaign mail that does not place `{{unsubscribe_url}}` itself; contains
+    `{{unsubscribe_url}}`. The postal address follows, unless it contains `{{postal_address}}`. By
+    default a sentence in `language`."""
+    language: Language = Language.EN
+    """Language of the default footer, and of the footer's link in HTML."""
 
 
 class TenantSpec(Written):

@@ -14,6 +14,7 @@ from blueprint.faults import (
     FOREIGN_ZONE,
     NAME_COLLISION,
     NAME_TOO_LONG,
+    NO_POSTAL_ADDRESS,
     OUTSIDE_ZONE,
     PLAN_LIMIT,
     PLATFORM_DOMAIN,
@@ -42,7 +43,7 @@ RESERVED_TENANTS = (CUSTOMERS_LABEL,)
 
 def violations(tenant: Tenant, platform: Platform) -> list[Located]:
     """Return every broken rule with the path of the value to change."""
-    rules = (_tenant, _region, _hosts, _domains, _mailboxes)
+    rules = (_tenant, _region, _hosts, _domains, _mailboxes, _sending)
     located = [violation for rule in rules for violation in rule(tenant, platform)]
     if not located:  # Names collide only in a document that is valid otherwise.
         located = [*_lengths(tenant, platform), *_collisions(tenant, platform)]
@@ -135,6 +136,11 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
             path = ("spec", "domains", index, "catch_all")
             named = ", ".join(addresses) or "none yet"
             yield _located(UNDECLARED_CATCH_ALL, *path, address=domain.catch_all, mailboxes=named)
+
+
+def _sending(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - as above
+    if tenant.spec.mailboxes and tenant.spec.sending.postal_address is None:
+        yield _located(NO_POSTAL_ADDRESS, "spec", "sending")
 
 
 def _repeated(values: Iterable[str], path: Path, key: str, kind: str) -> Iterator[Located]:

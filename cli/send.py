@@ -40,6 +40,10 @@ def send(
     priority: Annotated[
         int, typer.Option(parser=whole_number, help="1 to 1000, low is urgent")
     ] = 100,
+    transactional: Annotated[
+        bool,
+        typer.Option("--transactional", help="asked for by its recipient: no footer, no list mail"),
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="wait until the mail host has accepted it")
     ] = False,
@@ -53,6 +57,8 @@ def send(
     content = given if file is None else _from_file(file, given)
     if missing := [f"--{key}" for key in ("from", "to", "subject") if key not in content]:
         raise USAGE(mistake=f"{', '.join(missing)} missing", remedy="see `penguin send --help`")
+    if transactional:
+        content = {**content, "transactional": True}
     api = connect()
     message_id = api.enqueue({**content, "priority": priority}, tenant_option(tenant))
     message = _settled(api, message_id, limit) if wait else api.explain(message_id).message

@@ -134,7 +134,10 @@ def _settings_of(
             )
         case Part.PUBLIC:
             return PublicPart(
-                **login, token_key=settings.mail.token_key, socket=_descriptor(listener)
+                **login,
+                token_key=settings.mail.token_key,
+                token_keys=settings.mail.token_keys,
+                socket=_descriptor(listener),
             )
         case Part.RECONCILER:
             return ReconcilerPart(
@@ -152,6 +155,7 @@ def _settings_of(
                 **login,
                 key_file=settings.vault.key_file,
                 token_key=settings.mail.token_key,
+                token_keys=settings.mail.token_keys,
                 public_url=settings.mail.public_url,
                 helo=settings.mail.helo,
             )

@@ -20,6 +20,7 @@ from cli.settings import SETTINGS_FILE
 from composition.faults import SETTINGS_MISSING
 from controlplane.settings import ReconcilerSettings
 from kit.database import Role
+from sender.tokens import LaterKeys, TokenKey
 
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
@@ -146,8 +147,10 @@ def _is_ip(text: str | None) -> bool:
 class MailSettings(BaseModel):
     """The sender."""
 
-    token_key: SecretStr
+    token_key: TokenKey
     """At least 32 random bytes in hexadecimal: return paths and unsubscribe links."""
+    token_keys: LaterKeys = {}
+    """Those that followed it, by id from 1 to 31: the highest signs, all are read."""
     public_url: str = "http://127.0.0.1:8401"
     """Where `/u/{token}` is served to recipients."""
     helo: str | None = None

@@ -1,7 +1,14 @@
-"""Writes the mail itself: headers in one fixed form, nothing of a caller's text can become one."""
+"""Writes the mail itself: headers in one fixed form, nothing of a caller's text can become one.
+
+Text and HTML are written here, since the standard library takes a millisecond for them; files are
+put around them by the library.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b32encode
+from collections.abc import Sequence
 from datetime import datetime
 from email import policy
 from email.errors import MessageError
@@ -9,35 +16,46 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from sender.attachments import attach
-from sender.faults import COMPOSE_REFUSED
+from sender.faults import COMPOSE_REFUSED, POSTAL_ADDRESS_MISSING
+from sender.footer import Footer, fill_html, fill_text
 from sender.headers import identifiers, mailbox, unstructured
 from sender.schemas import OutgoingMessage
+from sender.transfer import encoded
 
 POLICY = policy.SMTP.clone(cte_type="7bit", raise_on_defect=True)
 """CRLF, and nothing above ASCII on the wire, so that no hop may change what was signed."""
+BOUNDARY = 32
+SENDER_ID = 13
+"""Characters of a domain's id in Feedback-ID, where Gmail takes 5 to 15."""
 
 
 def compose(
     message: OutgoingMessage,
     *,
     message_id: str,
-    tenant: str,
     unsubscribe_url: str,
+    footer: Footer | None,
     now: datetime,
 ) -> bytes:
     """Return the unsigned mail as bytes with CRLF line ends.
 
-    `message_id` carries its angle brackets and is the same at every attempt. Raises
-    COMPOSE_REFUSED for text that would break out of a header.
+    `message_id` carries its angle brackets and is the same at every attempt; `footer` is the
+    tenant's, None as long as it has no postal address. Raises COMPOSE_REFUSED for text that would
+    break out of a header, POSTAL_ADDRESS_MISSING for campaign mail without a footer.
     """
-    # Only the body is left to the library: it would parse what callers wrote, and break a long
-    # unsubscribe address up into encoded words, which no one-click client reads.
-    mail = EmailMessage(policy=POLICY)
+    campaign = not message.transactional
+    if campaign and footer is None:
+        raise POSTAL_ADDRESS_MISSING()
     try:
-        _fill(mail, message)
+        parts = []
+        if message.text is not None:
+            text = fill_text(message.text, unsubscribe_url, footer, required=campaign)
+            parts.append(_part("plain", text))
+        if message.html is not None:
+            html = fill_html(message.html, unsubscribe_url, footer, required=campaign)
+            parts.append(_part("html", html))
         head = [
-            f"List-Unsubscribe: <{_https(unsubscribe_url)}>\r\n",
-            "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            _list_fields(message.from_domain, unsubscribe_url) if campaign else "",
             mailbox("From", message.from_address, message.from_name or ""),
             mailbox("To", message.to, message.to_name or ""),
             mailbox("Reply-To", message.reply_to, message.reply_to_name or "")
@@ -48,25 +66,93 @@ def compose(
             f"Message-ID: {message_id}\r\n",
             identifiers("In-Reply-To", [message.in_reply_to] if message.in_reply_to else []),
             identifiers("References", message.references),
-            f"Feedback-ID: {message.campaign or 'single'}:{tenant}:mail:penguinmails\r\n",
+            _feedback_id(message),
+            "MIME-Version: 1.0\r\n",
         ]
-        return "".join(head).encode("ascii") + mail.as_bytes()
+        if message.attachments:
+            content = _with_files(message, parts)
+        else:
+            content = _alternatives(parts, message_id)
+        return "".join(head).encode("ascii") + content
     except (MessageError, ValueError, UnicodeError) as error:
         raise COMPOSE_REFUSED(reason=error) from error
 
 
-def _fill(mail: EmailMessage, message: OutgoingMessage) -> None:
-    """Set the body: text, HTML, or both as alternatives with the better one last, then files."""
-    if message.text is not None:
-        mail.set_content(message.text)
-        if message.html is not None:
-            mail.add_alternative(message.html, subtype="html")
-    elif message.html is not None:
-        mail.set_content(message.html, subtype="html")
-    attach(mail, message.attachments)
+def _list_fields(domain: str, url: str) -> str:
+    """Return what lets a reader's program unsubscribe (RFC 2369, 8058), and name the list.
 
-
-def _https(url: str) -> str:
+    The link is one line: no one-click client reads one that is folded, or an encoded word.
+    """
     if not url.startswith("https://") or any(c in url for c in "<> \r\n"):
         raise ValueError("the unsubscribe link is not an https address")
-    return url
+    return (
+        f"List-Unsubscribe: <{url}>\r\n"
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        f"List-Id: <campaigns.{domain}>\r\n"
+    )
+
+
+def _feedback_id(message: OutgoingMessage) -> str:
+    """Return the field that a receiver counts complaints by: campaign, kind of mail, sender.
+
+    Each value is counted by itself, so none may occur in two places: no campaign has a dot.
+    """
+    kind = "mail.transactional" if message.transactional else "mail.campaign"
+    digest = hashlib.sha256(message.from_domain.encode()).digest()
+    sender = b32encode(digest).decode()[:SENDER_ID].lower()
+    values = [message.campaign, kind, sender] if message.campaign else [kind, sender]
+    return f"Feedback-ID: {':'.join(values)}\r\n"
+
+
+def _part(subtype: str, text: str) -> tuple[str, bytes]:
+    """Return the fields and the body of a part."""
+    encoding, body = encoded(text)
+    fields = (
+        f'Content-Type: text/{subtype}; charset="utf-8"\r\n'
+        f"Content-Transfer-Encoding: {encoding}\r\n"
+    )
+    return fields, body
+
+
+def _alternatives(parts: Sequence[tuple[str, bytes]], message_id: str) -> bytes:
+    """Return the only part, or several as alternatives with the better one last."""
+    written = [fields.encode() + b"\r\n" + body for fields, body in parts]
+    if len(written) == 1:
+        return written[0]
+    boundary = _boundary(written, message_id)
+    head = f'Content-Type: multipart/alternative; boundary="{boundary.decode()}"\r\n\r\n'
+    return b"".join(
+        [
+            head.encode(),
+            *(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in written),
+            b"--" + boundary + b"--\r\n",
+        ]
+    )
+
+
+def _boundary(parts: Sequence[bytes], message_id: str) -> bytes:
+    """Return a line that no part contains: `=_` is in no quoted-printable and in no base64."""
+    boundary = message_id.encode()
+    while True:
+        boundary = b"=_" + hashlib.sha256(boundary).hexdigest()[:BOUNDARY].encode()
+        if not any(boundary in part for part in parts):
+            return boundary
+
+
+def _with_files(message: OutgoingMessage, parts: Sequence[tuple[str, bytes]]) -> bytes:
+    """Return the parts with the attachments, from `Content-Type` on."""
+    mail = _library_part(*parts[0])
+    if len(parts) > 1:
+        mail.make_alternative()
+        mail.attach(_library_part(*parts[1]))
+    attach(mail, message.attachments)
+    return mail.as_bytes()
+
+
+def _library_part(fields: str, body: bytes) -> EmailMessage:
+    part = EmailMessage(policy=POLICY)
+    for line in fields.splitlines():
+        name, _, value = line.partition(": ")
+        part[name] = value
+    part.set_payload(body.decode("ascii"))
+    return part

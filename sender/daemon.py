@@ -10,11 +10,13 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
 from kit.database import connection_options
+from sender.composer import Composer
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
@@ -54,42 +56,45 @@ async def run(
         keep=settings.keep_alive,
     )
     egress = Egress(limits, helo=settings.helo)
-    async with database_pool(settings) as pool:
-        tenants = Tenants(
-            pool,
-            clock,
-            settings.per_address,
-            egress.room,
-            lambda: _obstacle(settings.public_url, clock),
-        )
-        handler = Sending(
-            tenants=tenants,
-            egress=egress,
-            vault=vault or CurrentVault(settings.key_ring),
-            tokens=Tokens(bytes.fromhex(settings.token_key.get_secret_value())),
-            public_url=settings.public_url,
-            clock=clock,
-            max_attempts=settings.max_attempts,
-        )
-        worker = Worker(
-            pool,
-            name,
-            handler,
-            _worker_settings(settings, limits),
-            credit=tenants.credit,
-            told=tenants.told,
-            extension=Accounting(tenants),
-            progress=lambda: progress("queue"),
-        )
-        ended = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))
-            group.create_task(_tidy(egress, ended))
-            group.create_task(_maintain(pool, settings, ended))
-            await worker.run(stop)
-            ended.set()
-            tenants.wake()
-        await egress.close()
+    opener = vault or CurrentVault(settings.key_ring)
+    with closing(Composer(opener)) as composer:
+        async with database_pool(settings) as pool:
+            tenants = Tenants(
+                pool,
+                clock,
+                settings.per_address,
+                egress.room,
+                lambda: _obstacle(settings.public_url, clock),
+            )
+            handler = Sending(
+                tenants=tenants,
+                egress=egress,
+                vault=opener,
+                composer=composer,
+                tokens=Tokens.of_settings(settings.token_key, settings.token_keys),
+                public_url=settings.public_url,
+                clock=clock,
+                max_attempts=settings.max_attempts,
+            )
+            worker = Worker(
+                pool,
+                name,
+                handler,
+                _worker_settings(settings, limits),
+                credit=tenants.credit,
+                told=tenants.told,
+                extension=Accounting(tenants),
+                progress=lambda: progress("queue"),
+            )
+            ended = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))
+                group.create_task(_tidy(egress, ended))
+                group.create_task(_maintain(pool, settings, ended))
+                await worker.run(stop)
+                ended.set()
+                tenants.wake()
+            await egress.close()
 
 
 def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from blueprint.mail_address import folded
 from blueprint.senders import mailbox_of
-from blueprint.tenant import Warmup
+from blueprint.tenant import Language, Warmup
 from sender.clock import Clock, SystemClock
 from sender.database import SQL, Connection
+from sender.footer import Footer
 from sender.schemas import Stop
 
 
@@ -66,7 +67,7 @@ class DirectoryEntry(_Frozen):
     """Everything of one tenant."""
 
     tenant: str
-    """Name of the tenant; stands in Feedback-ID."""
+    """Name of the tenant."""
     generation: int = 1
     """Of the document that this is from."""
     addresses: tuple[SendingAddress, ...]
@@ -75,6 +76,16 @@ class DirectoryEntry(_Frozen):
     warmup: Warmup = Warmup.STANDARD
     warmup_started: date
     """First UTC day of the warm-up."""
+    postal_address: str | None = None
+    footer_text: str | None = None
+    language: Language = Language.EN
+
+    @property
+    def footer(self) -> Footer | None:
+        """Return the footer of campaign mail; None: there is no postal address to show."""
+        if self.postal_address is None:
+            return None
+        return Footer(self.postal_address, self.language, self.footer_text)
 
     def warmup_start_of(self, address: SendingAddress) -> date:
         """Return the first day of an address's warm-up: a later one than the tenant's, if new."""

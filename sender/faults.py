@@ -69,6 +69,14 @@ UNDECLARED_MAILBOX = FAULTS.code(
     example={"address": "offers@acme.example", "mailboxes": "sales@acme.example"},
     status=422,
 )
+POSTAL_ADDRESS_MISSING = FAULTS.code(
+    "message.no_postal_address",
+    message="the tenant has no postal address, which campaign mail must show",
+    remedy="set spec.sending.postal_address in the tenant file, and apply it",
+    cause="All mail is campaign mail unless it says `transactional: true`, which needs a key with "
+    "the scope messages:transactional. Laws such as CAN-SPAM require the address.",
+    status=409,
+)
 COMPOSE_REFUSED = FAULTS.code(
     "compose.refused",
     message="the message cannot be written: {reason}",

@@ -7,11 +7,12 @@ line breaks and all, and a long display name loses its quotes. Here nothing is p
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from email.header import Header
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
 
 LINE = 76
-"""Columns of a folded line."""
+"""Columns of a folded line; an encoded word is no longer than 75 (RFC 2047 section 2)."""
+ENCODED = "=?utf-8?b?%s?="
 LONGEST_WORD = 400
 """A word that cannot be folded; far below the 998 octets of a line (RFC 5322 2.1.1)."""
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -63,5 +64,21 @@ def _plain(text: str) -> bool:
 
 
 def _encoded(name: str, text: str) -> str:
-    """Return encoded words of at most 75 characters (RFC 2047)."""
-    return Header(text, "utf-8", maxlinelen=LINE - 1, header_name=name).encode(linesep="\r\n")
+    """Return encoded words, each in a line of its own (RFC 2047)."""
+    return "\r\n ".join(
+        ENCODED % b64encode(piece).decode() for piece in _pieces(text.encode(), len(name) + 1)
+    )
+
+
+def _pieces(octets: bytes, column: int) -> Iterator[bytes]:
+    """Cut UTF-8 between characters, so that each encoded word is whole and its line short.
+
+    `column` is where the blank before the first word stands.
+    """
+    start = 0
+    while start < len(octets):
+        end = start + (LINE - column - len(ENCODED % " ")) // 4 * 3
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:
+            end -= 1
+        yield octets[start:end]
+        start, column = end, 0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from blueprint.mail_address import folded
+from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
 from sender.faults import IDEMPOTENCY_MISMATCH
 from sender.queue.enqueue import key_of
 from sender.schemas import OutgoingMessage
+
+TRANSACTIONAL = " transactional"
+"""Follows the address in the names of buckets; no address has a space."""
 
 
 async def enqueue(
@@ -31,7 +35,7 @@ async def enqueue(
         SQL.enqueue,
         {
             "tenant_id": tenant_id,
-            "bucket": bucket_of(message.from_address),
+            "bucket": bucket_of(message),
             "priority": message.priority,
             "run_at": message.run_at,
             "body": encoded(message),
@@ -48,9 +52,35 @@ async def enqueue(
     return UUID(str(row.id))
 
 
-def bucket_of(sender: str) -> str:
-    """Return the bucket of a From address: its messages wait together."""
-    return folded(sender)
+def bucket_of(message: OutgoingMessage) -> str:
+    """Return the bucket of a message: those of a From address wait together.
+
+    Transactional mail has a bucket of its own: a campaign may wait for what it does not need.
+    """
+    name = folded(message.from_address)
+    return name + TRANSACTIONAL if message.transactional else name
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What all messages of a bucket have in common."""
+
+    bucket: str
+
+    @property
+    def from_address(self) -> str:
+        """The From address, folded."""
+        return self.bucket.removesuffix(TRANSACTIONAL)
+
+    @property
+    def from_domain(self) -> str:
+        """Its domain."""
+        return domain_of(self.from_address)
+
+    @property
+    def transactional(self) -> bool:
+        """Whether it is no campaign mail."""
+        return self.bucket.endswith(TRANSACTIONAL)
 
 
 def encoded(message: OutgoingMessage) -> bytes:

@@ -1,6 +1,7 @@
-"""Now or later, and why: a pure decision over a snapshot, for all mail of a From address.
+"""Now or later, and why: a pure decision over a snapshot, for all mail of a sender.
 
-In order: stops, published, verified, warm-up caps, address. The reasons are stable codes.
+In order: stops, published, postal address, verified, warm-up caps, address. The reasons are stable
+codes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sender.directory import (
     SendingMailbox,
     Snapshot,
 )
+from sender.footer import Footer
 from sender.schemas import Stop, StopScope
 
 LOOK_AGAIN = timedelta(minutes=15)
@@ -35,13 +37,15 @@ class Sender(Protocol):
     def from_domain(self) -> str:
         """Its domain."""
 
+    @property
+    def transactional(self) -> bool:
+        """Whether it is no campaign mail."""
+
 
 @dataclass(frozen=True)
 class Route:
     """How a message goes out, and the caps that its hand-over counts against."""
 
-    tenant: str
-    """Name of the tenant."""
     address: SendingAddress
     domain: SendingDomain
     address_cap: int
@@ -51,6 +55,8 @@ class Route:
     """True when this address becomes the home of the From domain."""
     known: tuple[str, ...]
     """Names of the tenant's addresses: a home that is none of them is gone."""
+    footer: Footer | None
+    """Of campaign mail; None only for transactional mail."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Decision:
 
 
 def decide(snapshot: Snapshot, message: Sender, *, now: datetime) -> Decision:
-    """Decide about the mail of one From address at one moment.
+    """Decide about the mail of one sender at one moment.
 
     The same input always gives the same answer.
     """
@@ -84,6 +90,9 @@ def decide(snapshot: Snapshot, message: Sender, *, now: datetime) -> Decision:
     if mailbox is None:
         words = f"{message.from_address} is not published yet, or no longer a mailbox of the tenant"
         return _later(again, "mailbox_unknown", words)
+    if entry.footer is None and not message.transactional:
+        words = "the tenant has no postal address: set spec.sending.postal_address and apply it"
+        return _later(again, "no_postal_address", words)
     if not domain.verified:
         return _later(again, "domain_not_verified", f"{domain.name} has not been verified")
     mailbox = _warmed(mailbox, entry, now)
@@ -131,13 +140,13 @@ def _route(
         reason="home_address" if home == chosen else "address_in_turn",
         message=f"chosen: {chosen.name} ({chosen.ip})",
         route=Route(
-            tenant=entry.tenant,
             address=chosen,
             domain=domain,
             address_cap=caps[chosen.name],
             mailbox=mailbox,
             settles_home=home is None,
             known=tuple(address.name for address in entry.addresses),
+            footer=entry.footer,
         ),
     )
 

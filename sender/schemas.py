@@ -22,6 +22,7 @@ from blueprint.fields import NO_NUL, Matching, OneLine, RuleBroken, Whole
 from blueprint.mail_address import MailAddress, domain_of
 from sender.attachments import MOST_ATTACHMENTS, MOST_CONTENT, Attachment
 from sender.faults import NO_BODY, PICTURE_WITHOUT_HTML, SAME_PICTURE, TOO_LARGE
+from sender.footer import PLACEHOLDER
 
 TIME = (
     r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
@@ -30,6 +31,8 @@ TIME = (
 """A time as RFC 3339 writes it, of the years 2000 to 2199, which every database can keep."""
 MAX_BODY = 2_000_000
 """Characters of one alternative; what is longer belongs behind a link."""
+FILLED = 2_000
+"""Octets that a placeholder counts for: what it is filled with has fewer."""
 
 
 def _written(value: object) -> object:
@@ -104,6 +107,9 @@ class OutgoingMessage(BaseModel):
         | None
     ) = None
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
+    transactional: bool = False
+    """True for mail that its recipient has asked for, such as a receipt: sent without footer and
+    unsubscribe link. Needs a key with the scope `messages:transactional`."""
     priority: Annotated[int, Field(ge=1, le=1000, strict=True), Whole] = 100
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
     run_at: Time | None = None
@@ -117,8 +123,9 @@ class OutgoingMessage(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> OutgoingMessage:
-        texts = (text.encode() for text in (self.text, self.html) if text is not None)
-        size = sum(map(len, texts)) + sum(len(item.content) for item in self.attachments)
+        texts = [text for text in (self.text, self.html) if text is not None]
+        size = sum(len(text.encode()) + FILLED * len(PLACEHOLDER.findall(text)) for text in texts)
+        size += sum(len(item.content) for item in self.attachments)
         if size > MOST_CONTENT:
             raise RuleBroken(TOO_LARGE, size=size, limit=MOST_CONTENT)
         return self

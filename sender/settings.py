@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.fields import Count, Real
+from sender.tokens import LaterKeys, TokenKey
 
 
 class SenderSettings(BaseSettings):
@@ -19,8 +20,10 @@ class SenderSettings(BaseSettings):
     """PostgreSQL, as a role that is a member of the sender's."""
     key_ring: Path
     """The vault's key ring; opens submission passwords and DKIM keys."""
-    token_key: SecretStr
+    token_key: TokenKey
     """At least 32 random bytes in hexadecimal; signs return paths and unsubscribe links."""
+    token_keys: LaterKeys = {}
+    """Those that followed it, by id from 1 to 31: the highest signs, all are read."""
     public_url: str
     """Where `/u/{token}` is served, e.g. `https://app.penguinmails.example`."""
     role: str | None = None

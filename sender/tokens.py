@@ -1,6 +1,8 @@
 """Signed tokens that survive receivers: return paths, and links that end a subscription.
 
 Lower-case base32, since receivers fold case; HMAC-SHA256, since strangers write to return paths.
+They never expire, so a key can be followed by another one: a token names its key by a letter in
+front. Those of the first key have none, as before there was a second.
 """
 
 from __future__ import annotations
@@ -9,9 +11,15 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from blueprint.fields import Count
 
 MAC_BYTES = 10
 """80 bits: out of reach of guessing by mail, and the local part stays below 64 octets."""
@@ -19,8 +27,28 @@ LINK_MAC_BYTES = 16
 LOCAL_PART_LIMIT = 64
 """RFC 5321 4.5.3.1.1."""
 KEY_BYTES = 32
-RETURN_PATH_FORM = r"b\+[a-z2-7]{48}"
-"""Regular expression of a return path's local part: base32 of message, address and MAC."""
+LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+"""The letters of base32, and as ids of keys 0 to 31."""
+RETURN_PATH_FORM = r"b\+[a-z2-7]{48,49}"
+"""Regular expression of a return path's local part: the key's id, if it is not the first, then
+base32 of message, address and MAC."""
+
+
+def _hexadecimal(key: SecretStr) -> SecretStr:
+    try:
+        size = len(bytes.fromhex(key.get_secret_value()))
+    except ValueError:
+        size = 0
+    if size < KEY_BYTES:
+        msg = (
+            f"write at least {KEY_BYTES} bytes in hexadecimal, as `openssl rand -hex 32` makes them"
+        )
+        raise ValueError(msg)
+    return key
+
+
+TokenKey = Annotated[SecretStr, AfterValidator(_hexadecimal)]
+LaterKeys = dict[Annotated[Count, Field(ge=1, lt=len(LETTERS))], TokenKey]
 
 
 class TokenInvalid(ValueError):
@@ -46,19 +74,30 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Makes and reads tokens with one secret key of at least 32 bytes; they never expire."""
+    """Makes tokens with the newest of its secret keys, and reads those of all of them."""
 
     key: bytes = field(repr=False)
+    """The first key, with the id 0; of at least 32 bytes like all."""
+    later: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    """Keys that followed it, by id from 1 to 31."""
 
     def __post_init__(self) -> None:
-        """Refuse a key that could be guessed."""
-        if len(self.key) < KEY_BYTES:
+        """Refuse a key that could be guessed, or has no letter."""
+        if any(len(key) < KEY_BYTES for key in (self.key, *self.later.values())):
             raise ValueError(f"a token key has at least {KEY_BYTES} bytes")
+        if not all(0 < id_ < len(LETTERS) for id_ in self.later):
+            raise ValueError(f"ids of later token keys are from 1 to {len(LETTERS) - 1}")
+
+    @classmethod
+    def of_settings(cls, key: SecretStr, later: Mapping[int, SecretStr]) -> Tokens:
+        """Return the tokens of keys in hexadecimal."""
+        keys = {id_: bytes.fromhex(text.get_secret_value()) for id_, text in later.items()}
+        return cls(bytes.fromhex(key.get_secret_value()), keys)
 
     def return_path(self, job_id: UUID, ip: str, domain: str) -> str:
         """Return the envelope sender `b+TOKEN@domain`."""
         body = job_id.bytes + IPv4Address(ip).packed
-        return f"b+{_encode(body + self._mac(b'return-path', body, MAC_BYTES))}@{domain}"
+        return f"b+{self._make(b'return-path', body, MAC_BYTES)}@{domain}"
 
     def read_return_path(self, address: str) -> ReturnPath:
         """Return what a return path says, in whatever case it comes back.
@@ -73,23 +112,39 @@ class Tokens:
 
     def unsubscribe(self, tenant_id: UUID, recipient: bytes) -> str:
         """Return the token of an unsubscribe link; `recipient` is a SHA-256 hash."""
-        body = tenant_id.bytes + recipient
-        return _encode(body + self._mac(b"unsubscribe", body, LINK_MAC_BYTES))
+        return self._make(b"unsubscribe", tenant_id.bytes + recipient, LINK_MAC_BYTES)
 
     def read_unsubscribe(self, token: str) -> Subscription:
         """Return whose subscription a link ends, or raise `TokenInvalid`."""
         body = self._open(token, b"unsubscribe", 48, LINK_MAC_BYTES)
         return Subscription(UUID(bytes=body[:16]), body[16:])
 
-    def _mac(self, purpose: bytes, body: bytes, size: int) -> bytes:
-        return hmac.digest(self.key, purpose + b"\0" + body, hashlib.sha256)[:size]
+    def _make(self, purpose: bytes, body: bytes, mac_size: int) -> str:
+        id_ = max(self.later, default=0)
+        key = self.later.get(id_, self.key)
+        token = _encode(body + _mac(key, purpose, body, mac_size))
+        return LETTERS[id_] + token if id_ else token
 
     def _open(self, token: str, purpose: bytes, size: int, mac_size: int) -> bytes:
+        """Return the body of a token; one that is a letter too long begins with its key's id."""
+        key: bytes | None = self.key
+        if len(token) == _length(size + mac_size) + 1:
+            key = self.later.get(LETTERS.find(token[0].lower()))
+            token = token[1:]
         raw = _decode(token)
         body, mac = raw[:size], raw[size:]
-        if not hmac.compare_digest(mac, self._mac(purpose, body, mac_size)):
+        if key is None or not hmac.compare_digest(mac, _mac(key, purpose, body, mac_size)):
             raise TokenInvalid("the token is not of this installation")
         return body
+
+
+def _mac(key: bytes, purpose: bytes, body: bytes, size: int) -> bytes:
+    return hmac.digest(key, purpose + b"\0" + body, hashlib.sha256)[:size]
+
+
+def _length(size: int) -> int:
+    """Return how many letters so many bytes have in base32."""
+    return -(-size * 8 // 5)
 
 
 def _encode(raw: bytes) -> str:

@@ -44,7 +44,7 @@ OF_THE_BODY = ("mime-version", "content-type", "content-transfer-encoding", "con
 LEFT_OUT = re.compile(
     "date|message-id|received|return-path|delivered-to|envelope-to|delivery-date|status|lines|fcc|"
     "dkim-signature|domainkey-signature|authentication-results|received-spf|arc-.*|"
-    "list-unsubscribe|list-unsubscribe-post|feedback-id|"
+    "list-unsubscribe|list-unsubscribe-post|list-id|feedback-id|"
     "user-agent|thread-index|thread-topic|content-class|content-language|content-length|content-id|"
     "content-description|accept-language|autocrypt|mailer|msip_labels|x-.*"
 )

@@ -32,7 +32,8 @@ async def work(settings: PublicPart, progress: Progress, stop: asyncio.Event) ->
     engine = role_engine(
         settings.dsn, settings.login(Role.PUBLIC), settings.passwords[Role.PUBLIC], pool_size=2
     )
-    app = public_app(engine, Tokens(bytes.fromhex(settings.token_key.get_secret_value())))
+    tokens = Tokens.of_settings(settings.token_key, settings.token_keys)
+    app = public_app(engine, tokens)
     ticking = asyncio.create_task(event_loop_progress(progress))
     try:
         await serve_http(app, socket.socket(fileno=settings.socket), stop, lambda: None)

@@ -21,6 +21,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         database_url=SecretStr(_dsn(settings)),
         key_ring=settings.key_file,
         token_key=settings.token_key,
+        token_keys=settings.token_keys,
         public_url=settings.public_url,
         helo=settings.helo,
     )

@@ -67,6 +67,7 @@ class PublicPart(PartSettings):
     """The endpoints without a key."""
 
     token_key: Secret
+    token_keys: dict[int, Secret]
     socket: int
 
 
@@ -88,5 +89,6 @@ class SenderPart(PartSettings):
 
     key_file: Path
     token_key: Secret
+    token_keys: dict[int, Secret]
     public_url: str
     helo: str | None

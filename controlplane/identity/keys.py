@@ -20,6 +20,8 @@ class Scope(StrEnum):
     TENANTS_WRITE = "tenants:write"
     MESSAGES_READ = "messages:read"
     MESSAGES_SEND = "messages:send"
+    MESSAGES_TRANSACTIONAL = "messages:transactional"
+    """Mail without footer and unsubscribe link, beside `messages:send`."""
 
 
 @dataclass(frozen=True)

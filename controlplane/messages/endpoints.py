@@ -11,18 +11,20 @@ from blueprint.fields import Text
 from controlplane.database import API
 from controlplane.faults import (
     NOT_FOUND,
+    SCOPE_MISSING,
     TENANT_MISSING,
 )
 from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
+from controlplane.identity.keys import Scope
 from controlplane.messages.schemas import EXAMPLE, EXPLAINED, ID, MessagePage, Queued
-from controlplane.messages.senders import require_mailbox
+from controlplane.messages.senders import require_mailbox, require_postal_address
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
 from controlplane.tenants.repository import TenantRow
 from sender import explain
-from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND
+from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND, POSTAL_ADDRESS_MISSING
 from sender.outbox import enqueue
 from sender.schemas import Explanation, OutgoingMessage
 
@@ -36,7 +38,7 @@ TenantName = Annotated[
 @router.post(
     "/messages",
     status_code=202,
-    responses=responses(NOT_FOUND, TENANT_MISSING, IDEMPOTENCY_MISMATCH),
+    responses=responses(NOT_FOUND, TENANT_MISSING, POSTAL_ADDRESS_MISSING, IDEMPOTENCY_MISMATCH),
 )
 async def send_message(
     message: Message,
@@ -45,9 +47,12 @@ async def send_message(
     idempotency_key: Annotated[Text | None, Header(min_length=1, max_length=200)] = None,
 ) -> Queued:
     """Queue one mail to one recipient."""
+    if message.transactional and Scope.MESSAGES_TRANSACTIONAL not in access.scopes:
+        raise SCOPE_MISSING(scope=Scope.MESSAGES_TRANSACTIONAL)
     async with access.begin() as connection:
         row = await _tenant(connection, access, tenant)
     require_mailbox(row.document.spec, message)
+    require_postal_address(row.document.spec, message)
     # Also for an operator the mail is queued with the tenant's rights only.
     async with access.database.begin(API, tenant_id=row.id) as connection:
         id_ = await enqueue(

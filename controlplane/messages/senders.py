@@ -1,4 +1,4 @@
-"""Refuses at once what could never be sent: From is a mailbox that the tenant declares."""
+"""Refuses at once what could never be sent under a tenant's document."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from blueprint.faults import invalid
 from blueprint.senders import mailbox_of
 from blueprint.tenant import TenantSpec
 from kit.faults import Violation
-from sender.faults import FOREIGN_DOMAIN, UNDECLARED_MAILBOX
+from sender.faults import FOREIGN_DOMAIN, POSTAL_ADDRESS_MISSING, UNDECLARED_MAILBOX
 from sender.schemas import OutgoingMessage
 
 
@@ -15,6 +15,12 @@ def require_mailbox(spec: TenantSpec, message: OutgoingMessage) -> None:
     violation = _violation(spec, message)
     if violation is not None:
         raise invalid((violation,))
+
+
+def require_postal_address(spec: TenantSpec, message: OutgoingMessage) -> None:
+    """Raise the fault of campaign mail that could not show the sender's postal address."""
+    if not message.transactional and spec.sending.postal_address is None:
+        raise POSTAL_ADDRESS_MISSING()
 
 
 def _violation(spec: TenantSpec, message: OutgoingMessage) -> Violation | None:

@@ -21,7 +21,10 @@ EXAMPLE = {
         "hosts": [{"name": "mx1", "size": "business", "addresses": 3, "zone": "acme.example"}],
         "domains": [{"name": "acme.example", "dns": "cloudflare", "dmarc": "none"}],
         "mailboxes": [{"address": "sales@acme.example", "daily_cap": 50}],
-        "sending": {"warmup": "standard"},
+        "sending": {
+            "warmup": "standard",
+            "postal_address": "Acme Inc., 1 Main Street, Springfield",
+        },
     },
 }
 

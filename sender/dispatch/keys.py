@@ -1,4 +1,4 @@
-"""Opens what is sealed with the key ring as it is on disk now."""
+"""Opens what is sealed with the key ring as it is on disk now. Used by many threads."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ class CurrentVault:
     def __init__(self, path: Path) -> None:
         """Read the key ring."""
         self._path = path
-        self._load()
+        self._current = self._load()
 
     def open(self, sealed: str, *, context: str) -> bytes:
         """Return the clear text; raises VaultError."""
+        vault, changed_at = self._current
         try:
-            return self._vault.open(sealed, context=context)
+            return vault.open(sealed, context=context)
         except VaultError:
-            if self._changed_at() == self._read_at:
+            if self._changed_at() == changed_at:
                 raise
-        self._load()
-        return self._vault.open(sealed, context=context)
+        vault, _ = self._current = self._load()
+        return vault.open(sealed, context=context)
 
-    def _load(self) -> None:
-        self._read_at = self._changed_at()
-        self._vault = Vault(KeyRing.load(self._path))
+    def _load(self) -> tuple[Vault, int]:
+        """Return the vault, and when its key ring was changed."""
+        changed_at = self._changed_at()
+        return Vault(KeyRing.load(self._path)), changed_at
 
     def _changed_at(self) -> int:
         return self._path.stat().st_mtime_ns if self._path.exists() else 0

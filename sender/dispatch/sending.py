@@ -6,7 +6,7 @@ none, and a crash leaves the outcome unknown only while the answer to the mail i
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -14,11 +14,10 @@ import structlog
 from kit.faults import Fault
 from sender import directory, smtp
 from sender.clock import Clock
-from sender.compose import compose
+from sender.composer import Composer
 from sender.dispatch.accounting import Place, Report, reported
 from sender.dispatch.keys import Opener
 from sender.dispatch.tenants import Tenants
-from sender.dkim import Signer
 from sender.outbox import bucket_of, decoded, message_id
 from sender.policy import Route
 from sender.queue import Attempt, Job, Lost, Outcome, Refused
@@ -37,7 +36,6 @@ LIFE = timedelta(hours=48)
 REFUSED_HERE = timedelta(minutes=30)
 """How long a message waits that our host refuses for good, whatever the message: until somebody has
 looked at the host, writing it anew does not help."""
-SIGNERS_KEPT = 1000
 WORDS = {
     Result.ACCEPTED: "accepted by {helo}",
     Result.BUSY: "temporarily refused by {helo}",
@@ -58,11 +56,11 @@ class Sending:
     tenants: Tenants
     egress: Egress
     vault: Opener
+    composer: Composer
     tokens: Tokens
     public_url: str
     clock: Clock
     max_attempts: int
-    _signers: dict[tuple[str, str, str], Signer] = field(default_factory=dict)
 
     async def __call__(self, attempt: Attempt) -> Outcome:
         """Return what became of a message."""
@@ -86,11 +84,11 @@ class Sending:
         tenant = await self.tenants.get(job.tenant_id)
         decision = self.tenants.decide(tenant, message)
         if decision.route is None:
-            self.tenants.reconsider(job.tenant_id, bucket_of(message.from_address))
+            self.tenants.reconsider(job.tenant_id, bucket_of(message))
             return RELEASED
         address = decision.route.address
         try:
-            mail = self._write(job, message, decision.route)
+            mail = await self._write(job, message, decision.route)
             password = self._password(job, address)
         except VaultError as fault:
             return self._failed(job, fault.code.name, fault.message, _facts(job, address))
@@ -119,7 +117,7 @@ class Sending:
             )
         except Refused as refused:
             if refused.outcome.state is Queued.RELEASED:
-                self.tenants.reconsider(job.tenant_id, bucket_of(message.from_address))
+                self.tenants.reconsider(job.tenant_id, bucket_of(message))
             return refused.outcome
         return self._handed_over(job, route, done)
 
@@ -139,11 +137,13 @@ class Sending:
 
     def _handed_over(self, job: Job, route: Route, done: smtp.Outcome) -> Outcome:
         address = route.address
-        words = WORDS[done.result].format(helo=address.helo, reply=done.reply)
+        is_untried = done.stage is Stage.WAITING and done.result is not Result.CONTENT
+        result = Result.BROKEN if is_untried else done.result
+        words = WORDS[result].format(helo=address.helo, reply=done.reply)
         facts = _facts(job, address) | {"reply": done.reply, "queue_id": done.queue_id}
-        match done.result:
-            case Result.BUSY | Result.BROKEN if done.stage is Stage.WAITING:
-                return self._later(done.reason, words, facts, delay(job.attempts + 1))
+        if is_untried:  # the result is the one of the mail that the address failed with
+            return self._later(done.reason, words, facts, delay(job.attempts + 1))
+        match result:
             case Result.BUSY | Result.BROKEN:
                 return self._failed(job, done.reason, words, facts)
             case Result.REFUSED:
@@ -171,27 +171,17 @@ class Sending:
         tried = _outcome(Queued.RETRY, State.DEFERRED, reason, words, facts)
         return replace(tried, delay=wait, spent=0)
 
-    def _write(self, job: Job, message: OutgoingMessage, route: Route) -> bytes:
-        now = self.clock.now()
+    async def _write(self, job: Job, message: OutgoingMessage, route: Route) -> bytes:
         token = self.tokens.unsubscribe(job.tenant_id, recipient_hash(message.to))
-        mail = compose(
+        return await self.composer.write(
             message,
+            tenant_id=job.tenant_id,
+            domain=route.domain,
+            footer=route.footer,
             message_id=message_id(job.id, message.from_address),
-            tenant=route.tenant,
             unsubscribe_url=f"{self.public_url.rstrip('/')}/u/{token}",
-            now=now,
+            now=self.clock.now(),
         )
-        return self._signer(job, route.domain).sign(mail, now)
-
-    def _signer(self, job: Job, domain: directory.SendingDomain) -> Signer:
-        key = (domain.name, domain.selector, domain.sealed_dkim_key)
-        if key not in self._signers:
-            context = directory.dkim_context(job.tenant_id, domain.name)
-            pem = self.vault.open(domain.sealed_dkim_key, context=context)
-            if len(self._signers) >= SIGNERS_KEPT:
-                del self._signers[next(iter(self._signers))]
-            self._signers[key] = Signer.from_pem(domain.name, domain.selector, pem)
-        return self._signers[key]
 
     def _password(self, job: Job, address: directory.SendingAddress) -> str:
         context = directory.password_context(job.tenant_id, address.name)

@@ -20,10 +20,10 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 from pydantic import ValidationError
 
-from blueprint.mail_address import domain_of
 from sender import policy
 from sender.directory import DirectoryEntry, SendingAddress, Snapshot, mailbox_subject
 from sender.dispatch.store import SQL, DatabaseClock
+from sender.outbox import Sender
 from sender.policy import Decision
 from sender.queue import Bucket, operations
 from sender.queue.outages import AWAY
@@ -36,18 +36,6 @@ LOOK = 1.0
 log = structlog.get_logger(__name__)
 Key = tuple[UUID, str]
 """Tenant and name of a bucket."""
-
-
-@dataclass(frozen=True)
-class Sender:
-    """A From address by the name of its bucket."""
-
-    from_address: str
-
-    @property
-    def from_domain(self) -> str:
-        """Its domain."""
-        return domain_of(self.from_address)
 
 
 @dataclass
@@ -104,7 +92,7 @@ class Tenants:
     # Decisions from memory
 
     def decide(self, tenant: Tenant, sender: policy.Sender) -> Decision:
-        """Decide about the mail of a From address now."""
+        """Decide about the mail of a sender now."""
         now = self.clock.now()
         entry = tenant.entry
         box = None if entry is None else entry.mailbox_of(sender.from_address)

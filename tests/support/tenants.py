@@ -17,6 +17,7 @@ spec:
   region: us-west
   hosts: [%s]
   domains: [%s]
+  sending: {postal_address: "Acme Inc., 1 Main Street, Springfield"}
 """
 
 

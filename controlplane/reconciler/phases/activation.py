@@ -125,6 +125,9 @@ class Activation(Phase[Published]):
             ),
             warmup=blueprint.sending.warmup,
             warmup_started=observed.started,
+            postal_address=blueprint.sending.postal_address,
+            footer_text=blueprint.sending.footer,
+            language=blueprint.sending.language,
         )
 
     def _addresses(self, observed: Published, snapshot: Snapshot) -> tuple[SendingAddress, ...]:

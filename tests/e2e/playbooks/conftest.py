@@ -162,6 +162,7 @@ def _blueprint(public_key: str) -> Blueprint:
                     {"address": address}
                     for address in ("sales@play.example", "o'n/$1@play.example", f"all@{IDN}")
                 ],
+                "sending": {"postal_address": "Acme Inc., Springfield"},
             },
         },
         platform=PLATFORM,

@@ -191,7 +191,7 @@ class TestReceiving:
             (f"bob%rcpt.example@{IDN}", 554),
             ("rcpt.example!bob@play.example", 554),
             ("bob@rcpt.example@play.example", 554),
-            (RETURN_PATH.replace("b+", "b+a"), 550),
+            (RETURN_PATH.replace("b+", "b+aa"), 550),
             ("nobody@play.example", 550),
             ("bob@rcpt.example", 554),
         ],

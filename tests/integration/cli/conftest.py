@@ -26,6 +26,7 @@ spec:
   hosts: [{name: mx1, size: business, addresses: 2, zone: acme.example}]
   domains: [{name: acme.example}, {name: acme-mail.example, dns: manual}]
   mailboxes: [{address: sales@acme.example}]
+  sending: {postal_address: "Acme Inc., Springfield"}
 """
 
 

@@ -35,6 +35,7 @@ def document(name: str = "acme", domain: str | None = None, **spec: Any) -> dict
             "hosts": [{"name": "mx1", "size": "business", "addresses": 2, "zone": domain}],
             "domains": [{"name": domain}],
             "mailboxes": [{"address": f"sales@{domain}"}],
+            "sending": {"postal_address": "Acme Inc., Springfield"},
             **spec,
         },
     }

@@ -52,6 +52,7 @@ def tenant(client: ModuleType, **host: Any) -> Any:
             hosts=[client.HostSpec(name="mx1", size=client.Size.business, **host)],
             domains=[client.DomainSpec(name="acme.example")],
             mailboxes=[client.MailboxSpec(address="sales@acme.example")],
+            sending=client.SendingSpec(postal_address="Acme Inc., Springfield"),
         ),
     )
 
@@ -95,5 +96,9 @@ def test_tenant_of_the_description_is_the_json_schema() -> None:
 
 
 def _without_null_default(values: dict[str, Any]) -> dict[str, Any]:
-    """Remove null defaults, which FastAPI omits."""
-    return {key: value for key, value in values.items() if (key, value) != ("default", None)}
+    """Remove null defaults and the nulls in defaults, which FastAPI omits."""
+    kept = {key: value for key, value in values.items() if (key, value) != ("default", None)}
+    default = kept.get("default")
+    if isinstance(default, dict):
+        kept["default"] = {key: value for key, value in default.items() if value is not None}
+    return kept

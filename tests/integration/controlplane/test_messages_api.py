@@ -7,9 +7,11 @@ from urllib.parse import unquote
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from blueprint import faults as document_faults
 from controlplane import faults
+from controlplane.database import OPERATOR
 from controlplane.identity.keys import Scope
 from sender.faults import (
     FOREIGN_DOMAIN,
@@ -17,6 +19,7 @@ from sender.faults import (
     MESSAGE_NOT_FOUND,
     NO_BODY,
     PICTURE_WITHOUT_HTML,
+    POSTAL_ADDRESS_MISSING,
     SAME_PICTURE,
     TOO_LARGE,
     UNDECLARED_MAILBOX,
@@ -25,6 +28,8 @@ from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows
 
 MESSAGE = {"from": "sales@acme.example", "to": "bob@rcpt.example", "subject": "Hi", "text": "Hello"}
+
+WITHOUT_ADDRESS = text("update oltp.tenants set document = document #- '{spec,sending}'")
 
 
 @pytest.fixture
@@ -152,6 +157,29 @@ async def test_message_with_a_key_without_the_scope_is_refused(acme, client_of) 
     client = await client_of(acme["id"], scopes=(Scope.MESSAGES_READ,))
     answer = await client.post("/messages", json=MESSAGE)
     assert_shows(answer.json(), faults.SCOPE_MISSING, scope="messages:send")
+
+
+async def test_message_transactional_needs_a_key_with_the_right(acme, client_of) -> None:
+    receipt = MESSAGE | {"transactional": True}
+    with_right = await client_of(acme["id"])
+    assert (await with_right.post("/messages", json=receipt)).status_code == 202
+    without = await client_of(acme["id"], scopes=(Scope.MESSAGES_SEND,))
+    refused = await without.post("/messages", json=receipt)
+    assert_shows(refused.json(), faults.SCOPE_MISSING, scope="messages:transactional")
+    assert (await without.post("/messages", json=MESSAGE)).status_code == 202
+
+
+async def test_message_of_a_tenant_without_a_postal_address_is_refused(
+    acme, client_of, pools
+) -> None:
+    client = await client_of(acme["id"])
+    async with pools.begin(OPERATOR) as connection:  # as before the rule
+        await connection.execute(WITHOUT_ADDRESS)
+    refused = await client.post("/messages", json=MESSAGE)
+    assert refused.status_code == 409
+    assert_shows(refused.json(), POSTAL_ADDRESS_MISSING)
+    sent = await client.post("/messages", json=MESSAGE | {"transactional": True})
+    assert sent.status_code == 202
 
 
 @pytest.mark.parametrize(

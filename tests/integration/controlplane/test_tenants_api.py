@@ -45,6 +45,13 @@ class TestCreate:
         }
         assert all(e["remedy"] for e in problem["violations"])
 
+    async def test_document_with_mailboxes_and_no_postal_address_is_refused(self, operator):
+        problem = (await operator.post("/tenants", json=document(sending={}))).json()
+        (violation,) = problem["violations"]
+        assert violation["path"] == "spec.sending"
+        assert_shows(violation, document_faults.NO_POSTAL_ADDRESS)
+        assert await create(operator, sending={}, mailboxes=[])
+
     async def test_document_beyond_its_plan_is_refused_with_the_path(self, operator):
         names = [{"name": f"d{n}.example"} for n in range(6)]
         wrong = document(plan="starter", domains=[{"name": "acme.example"}, *names])

@@ -49,6 +49,7 @@ spec:
   region: us-west
   hosts: [{name: mx1, size: business, addresses: 1, zone: acme.example}]
   domains: [{name: acme.example, dns: cloudflare}]
+  sending: {postal_address: Springfield}
 """
 PASS_SECONDS = 120
 """Limit of a pass in these tests."""

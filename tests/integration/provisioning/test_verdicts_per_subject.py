@@ -89,6 +89,7 @@ def test_dead_host_hides_no_fault_of_another_and_holds_back_no_mailbox(
     assert seen["mailbox/new@acme.example", "SendingEnabled"] == ("True", "Published")
     entry = published(control_plane)
     assert [box["address"] for box in entry["mailboxes"]] == ["new@acme.example"]
+    assert (entry["postal_address"], entry["language"]) == ("Springfield", "en")
     usable = {a["name"]: a["ready"] for a in entry["addresses"]}
     assert usable == {"mx1-2": True, "mx1-3": False, "mx2-1": False}
 

@@ -155,6 +155,7 @@ def entry_of(tenant_id: UUID, sink: Sink, ring: Path) -> DirectoryEntry:
         ),
         mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
         warmup_started=datetime.now(UTC).date() - timedelta(days=30),
+        postal_address="Acme Inc., 1 Main Street, Springfield",
     )
 
 

@@ -221,7 +221,7 @@ class TestCaps:
                 for id_ in ids:
                     await reaches(sender_engine, id_, State.ACCEPTED, State.HELD)
             assert len(sink.mails) == accepted
-            await execute(sender_engine, "update mail.usage set day = day - 2")
+            await execute(sender_engine, "update mail.usage set handed_over = 0")
             await execute(
                 sender_engine, "update queue.ready set expires_at = expires_at - interval '2 days'"
             )
@@ -370,6 +370,25 @@ class TestPoison:
 
 
 class TestWaiting:
+    async def test_campaign_without_a_postal_address_keeps_no_transactional_mail_waiting(
+        self, settings, entry, publish, submit, sink, sender_engine
+    ):
+        await publish(entry.model_copy(update={"postal_address": None}))
+        campaign = [await submit(priority=1), await submit(**{"from": "Sales@acme.example"})]
+        async with sending(settings):
+            for id_ in campaign:
+                explanation = await reaches(sender_engine, id_, State.HELD)
+                assert explanation.message.reason == "no_postal_address"
+            receipt = await submit(subject="Receipt", transactional=True, to="ann@rcpt.example")
+            await reaches(sender_engine, receipt, State.ACCEPTED)
+            assert [envelope.rcpt_tos for envelope in sink.mails] == [["ann@rcpt.example"]]
+            assert (await explained(sender_engine, campaign[0])).message.attempts == 0
+            await publish(entry)
+            for id_ in campaign:
+                await reaches(sender_engine, id_, State.ACCEPTED)
+        shown = [entry.postal_address.encode() in body for body in sink.bodies()]
+        assert shown == [False, True, True]
+
     async def test_message_without_an_https_unsubscribe_link_waits_with_the_reason(
         self, settings, entry, publish, submit, sink, sender_engine
     ):

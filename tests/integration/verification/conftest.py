@@ -64,6 +64,7 @@ def blueprint_of(*, mailboxes: bool, manual: str = "manual.example", size: int =
             "hosts": [{"name": "mx1", "zone": "acme.example", "addresses": size}],
             "domains": [{"name": "acme.example"}, {"name": manual, "dns": "manual"}],
             "mailboxes": [{"address": f"sales@{manual}"}] if mailboxes else [],
+            "sending": {"postal_address": "Acme Inc., Springfield"},
         },
     }
     dkim = {name: Dkim(selector="pm1", public_key=KEY) for name in ("acme.example", manual)}

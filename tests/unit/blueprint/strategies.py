@@ -38,5 +38,6 @@ def tenants(draw: st.DrawFn) -> dict[str, Any]:
                 {"name": f"{d}.example", "dns": k} for d, k in zip(domains, kinds, strict=True)
             ],
             "mailboxes": [{"address": f"sales@{domains[0]}.example"}],
+            "sending": {"postal_address": "Acme Inc., Springfield"},
         },
     }

@@ -31,6 +31,7 @@ apiVersion: penguinmails.dev/v1
 kind: Tenant
 metadata: {name: acme}
 spec:
+  sending: {postal_address: Springfield}
   plan: business
   region: us-west
   hosts: [{name: mx1}]
@@ -127,7 +128,7 @@ def test_address_is_refused_alike_in_file_and_message_with_what_to_write(
     with pytest.raises(Fault) as caught:
         load(DOCUMENT % quoted(address), file="x", platform=PLATFORM)
     (mistake,) = caught.value.violations
-    assert (mistake.line, mistake.path) == (10, "spec.mailboxes[0].address")
+    assert (mistake.line, mistake.path) == (11, "spec.mailboxes[0].address")
     assert remedy in mistake.remedy
     assert mistake.suggestion == meant
     assert not SCHEMA.is_valid(address)
@@ -150,5 +151,5 @@ def test_mailbox_in_another_case_is_the_same_one() -> None:
     with pytest.raises(Fault) as caught:
         load(text, file="x", platform=PLATFORM)
     (mistake,) = caught.value.violations
-    assert (mistake.code.name, mistake.line) == ("tenant.duplicate", 11)
+    assert (mistake.code.name, mistake.line) == ("tenant.duplicate", 12)
     assert recipient_hash("Bob@acme.example") == recipient_hash("bob@acme.example")

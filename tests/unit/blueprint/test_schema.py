@@ -97,6 +97,7 @@ def document_with(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
             "hosts": [{"name": "mx1"}],
             "domains": [{"name": "acme.example"}],
             "mailboxes": [{"address": "sales@acme.example"}],
+            "sending": {"postal_address": "Springfield"},
         },
     }
     inner: Any = document

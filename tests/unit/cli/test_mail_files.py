@@ -362,7 +362,15 @@ def test_message_composed_is_read_back(
         reply_to_name="Jörg, Hilfe",
     )
     path = tmp_path / "mail.eml"
-    path.write_bytes(written(outgoing))
+    path.write_bytes(written(outgoing.model_copy(update={"transactional": True})))
     found = OutgoingMessage.model_validate(read(path, {})[0])
     assert found.html == (f"{html}\n" if html else None)
     assert found.model_copy(update={"html": html}) == outgoing
+
+
+def test_message_of_a_campaign_is_read_back_with_its_footer(tmp_path: Path) -> None:
+    path = tmp_path / "mail.eml"
+    path.write_bytes(written(message(text="Hello")))
+    content, left_out = read(path, {})
+    assert str(content["text"]).startswith("Hello\n\nYou can unsubscribe at any time: https://")
+    assert {"List-Id", "List-Unsubscribe", "Feedback-ID"} <= set(left_out)

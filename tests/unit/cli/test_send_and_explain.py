@@ -129,6 +129,13 @@ def test_send_of_a_mail_file_lets_options_override_it(tmp_path):
     ]
 
 
+def test_send_of_transactional_mail_says_so() -> None:
+    api = Api()
+    arguments = ("--from", "a@acme.example", "--to", "b@rcpt.example", "--subject", "Receipt")
+    assert penguin(api, "send", *arguments, "--text", "Paid", "--transactional") == 0
+    assert api.sent[0]["transactional"] is True
+
+
 def test_send_without_required_options_names_them(capsys):
     assert penguin(Api(), "send", "--subject", "Hello") == 1
     assert "--from, --to missing" in capsys.readouterr().err

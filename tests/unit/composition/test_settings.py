@@ -31,7 +31,7 @@ def settings(
             "database": {f"{role}_password": "x" for role in Role},
             "api": {"pepper": "x"},
             "vault": {"key_file": "/nowhere"},
-            "mail": {"token_key": "00", "public_url": public_url},
+            "mail": {"token_key": "00" * 32, "public_url": public_url},
             "verification": verification or {},
         }
     )
@@ -82,7 +82,7 @@ WRITTEN = {
     "PENGUIN_PLATFORM__ZONE": "penguinmails.example",
     "PENGUIN_API__PEPPER": "x",
     "PENGUIN_VAULT__KEY_FILE": "/nowhere",
-    "PENGUIN_MAIL__TOKEN_KEY": "00",
+    "PENGUIN_MAIL__TOKEN_KEY": "00" * 32,
     **{f"PENGUIN_DATABASE__{role.upper()}_PASSWORD": "secret" for role in Role},
 }
 
@@ -136,6 +136,13 @@ def test_number_in_the_environment_is_what_json_calls_one(
     Settings.read(state)
 
 
+def test_token_keys_are_read_by_their_ids(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENGUIN_MAIL__TOKEN_KEYS__1", "11" * 32)
+    monkeypatch.setenv("PENGUIN_MAIL__TOKEN_KEYS__20", "20" * 32)
+    keys = Settings.read(state).mail.token_keys
+    assert {id_: key.get_secret_value()[:2] for id_, key in keys.items()} == {1: "11", 20: "20"}
+
+
 def test_numbers_of_all_groups_are_tested() -> None:
     assert {variable.split("__")[0] for variable in NUMERIC} >= {
         f"PENGUIN_{group}" for group in ("API", "DATABASE", "PLATFORM", "RECONCILER")
@@ -149,8 +156,9 @@ SENDER = dict(numeric(SenderSettings, "PENGUIN_SENDER_"))
 def test_number_of_the_sender_is_what_json_calls_one(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    for name in ("DATABASE_URL", "KEY_RING", "TOKEN_KEY", "PUBLIC_URL"):
+    for name in ("DATABASE_URL", "KEY_RING", "PUBLIC_URL"):
         monkeypatch.setenv(f"PENGUIN_SENDER_{name}", "x")
+    monkeypatch.setenv("PENGUIN_SENDER_TOKEN_KEY", "00" * 32)
     for written in PYTHONIC:
         monkeypatch.setenv(variable, written)
         with pytest.raises(ValidationError, match="Value error, write "):
@@ -172,6 +180,10 @@ def test_number_of_the_sender_is_what_json_calls_one(
         ("PENGUIN_VERIFICATION__ECHO_MX", "echo", "ECHO_MX: write a full domain name"),
         ("PENGUIN_MAIL__PUBLIC_URL", "http://[x", "PUBLIC_URL: write a URL"),
         ("PENGUIN_API__PORT", "65536", "PENGUIN_API__PORT: it should be 65535 or less"),
+        ("PENGUIN_MAIL__TOKEN_KEY", "secret", "TOKEN_KEY: write at least 32 bytes in hexadecimal"),
+        ("PENGUIN_MAIL__TOKEN_KEYS__1", "00", "TOKEN_KEYS__1: write at least 32 bytes"),
+        ("PENGUIN_MAIL__TOKEN_KEYS__32", "00" * 32, "TOKEN_KEYS__32"),
+        ("PENGUIN_MAIL__TOKEN_KEYS__x", "00" * 32, "TOKEN_KEYS__X"),
     ],
 )
 def test_setting_that_cannot_be_read_is_named_with_what_to_write(

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
+from email.headerregistry import Address
 from email.message import EmailMessage
 
 import dkim
@@ -14,7 +15,7 @@ import yaml
 from aiosmtplib.protocol import normalize_message_line_endings
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -23,13 +24,15 @@ from kit.paths import checkout
 from sender.attachments import MOST_CONTENT
 from sender.compose import compose
 from sender.dkim import Signer, relaxed_body
-from sender.faults import COMPOSE_REFUSED
+from sender.faults import COMPOSE_REFUSED, POSTAL_ADDRESS_MISSING
+from sender.footer import Footer
 from sender.schemas import MAX_BODY, OutgoingMessage
 from tests.support.faults import assert_shows
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = rsa.generate_private_key(65537, 2048)
 URL = "https://app.penguinmails.example/u/abc"
+FOOTER = Footer("Acme Inc., 1 Main Street, Springfield")
 LONGEST_LINE = 998
 """Octets without the line end (RFC 5322 2.1.1)."""
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=200) | (
@@ -42,9 +45,9 @@ def message(**changes: object) -> OutgoingMessage:
     return OutgoingMessage.model_validate(fields | {"text": "Hello Bob\n"} | changes)
 
 
-def written(outgoing: OutgoingMessage, url: str = URL) -> bytes:
+def written(outgoing: OutgoingMessage, url: str = URL, footer: Footer | None = FOOTER) -> bytes:
     return compose(
-        outgoing, message_id="<1@acme.example>", tenant="acme", unsubscribe_url=url, now=NOW
+        outgoing, message_id="<1@acme.example>", unsubscribe_url=url, footer=footer, now=NOW
     )
 
 
@@ -54,7 +57,47 @@ def parsed(raw: bytes) -> EmailMessage:
     return mail
 
 
+NAME = st.text(st.characters(categories=("L", "N"), max_codepoint=0x3000), min_size=1, max_size=10)
+"""Fits into one encoded word: of several, Python 3.11 reads or writes other blanks."""
 BODY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300)
+
+
+def by_the_library(outgoing: OutgoingMessage) -> EmailMessage:
+    """Write a message as the standard library does, and read that."""
+    mail = EmailMessage(policy=policy.SMTP)
+    for name, address, display in (
+        ("From", outgoing.from_address, outgoing.from_name),
+        ("To", outgoing.to, outgoing.to_name),
+        ("Reply-To", outgoing.reply_to, outgoing.reply_to_name),
+    ):
+        if address is not None:
+            mail[name] = Address((display or "").strip(" "), addr_spec=address)
+    mail["Subject"] = outgoing.subject.strip(" ")
+    if outgoing.text is not None:
+        mail.set_content(outgoing.text)
+    if outgoing.html is not None:
+        add = mail.set_content if outgoing.text is None else mail.add_alternative
+        add(outgoing.html, subtype="html")
+    for item in outgoing.attachments:
+        main, _, sub = item.content_type.partition("/")
+        mail.add_attachment(item.data, maintype=main, subtype=sub, filename=item.filename)
+    return parsed(mail.as_bytes())
+
+
+def read(mail: EmailMessage) -> list[object]:
+    """Return what a receiver makes of a mail: fields, parts, charsets, octets."""
+    fields = [str(mail[name]) for name in ("From", "To", "Reply-To", "Subject", "MIME-Version")]
+    parts = [
+        (
+            part.get_content_type(),
+            part.get_content_charset(),
+            part.get_content_disposition(),
+            part.get_filename(),
+            part.get_payload(decode=True),
+        )
+        for part in mail.walk()
+    ]
+    return [*fields, *parts]
 
 
 def _decoded(value: str) -> str:
@@ -89,7 +132,8 @@ class TestCompose:
         mail = parsed(written(message(campaign="spring", from_name="Acmé Sales")))
         assert mail["List-Unsubscribe"] == f"<{URL}>"
         assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-        assert mail["Feedback-ID"] == "spring:acme:mail:penguinmails"
+        assert mail["List-Id"] == "<campaigns.acme.example>"
+        assert mail["Feedback-ID"] == "spring:mail.campaign:krthzr56mjs7n"
         assert mail["Message-ID"] == "<1@acme.example>"
         assert mail["Date"].datetime == NOW
         assert mail["From"] == "Acmé Sales <sales@acme.example>"
@@ -110,6 +154,14 @@ class TestCompose:
         raw = written(message(subject="Grüße 🐧", text="Grüße\n" * 3))
         assert raw.isascii()
         assert parsed(raw)["Subject"] == "Grüße 🐧"
+
+    def test_subject_at_its_longest_is_folded_in_short_lines(self) -> None:
+        subject = ("שלום " + "🐧é") * 142
+        raw = written(message(subject=subject[:998]))
+        assert parsed(raw)["Subject"] == subject[:998].strip(" ")
+        assert max(map(len, raw.partition(b"\r\nDate")[0].split(b"\r\n"))) <= 150
+        lines = [line for line in raw.split(b"\r\n") if b"=?utf-8?b?" in line]
+        assert max(map(len, lines)) <= 76
 
     @pytest.mark.parametrize("field", ["subject", "from_name", "to_name"])
     @pytest.mark.parametrize("end", ["\r\n", "\n", "\0", "\x85", "\u2028", "\u2029"])
@@ -173,6 +225,50 @@ class TestCompose:
         defaults = checkout() / "playbooks/roles/egress/defaults/main.yml"
         limit = int(yaml.safe_load(defaults.read_text())["egress_message_size"])
         assert MOST_CONTENT < len(written(largest)) < limit
+
+    def test_mail_transactional_has_neither_list_fields_nor_footer(self) -> None:
+        mail = parsed(written(message(transactional=True, campaign="x"), footer=None))
+        assert [name for name in mail if name.startswith("List-")] == []
+        assert mail["Feedback-ID"].startswith("x:mail.transactional:")
+        assert mail.get_content() == "Hello Bob\r\n"
+
+    def test_mail_of_a_campaign_without_a_postal_address_is_refused(self) -> None:
+        with pytest.raises(Fault) as refused:
+            written(message(), footer=None)
+        assert_shows(refused.value, POSTAL_ADDRESS_MISSING)
+
+    def test_sender_id_is_the_same_for_a_domain_and_differs_between_domains(self) -> None:
+        senders = ("a@acme.example", "b@ACME.example", "a@globex.example")
+        fields = [parsed(written(message(**{"from": sender})))["Feedback-ID"] for sender in senders]
+        assert fields[0] == fields[1] != fields[2]
+        assert re.fullmatch(r"mail\.campaign:[a-z2-7]{13}", fields[0])
+
+    @given(
+        subject=NAME,
+        name=NAME,
+        reply=NAME,
+        text=st.none() | BODY,
+        html=BODY,
+    )
+    @settings(max_examples=20)
+    def test_mail_is_read_like_one_that_the_library_wrote(
+        self, subject: str, name: str, reply: str, text: str | None, html: str
+    ) -> None:
+        changes = {"text": text, "html": html, "transactional": True, "subject": subject}
+        named = {"from_name": name, "to_name": reply, "reply_to": "r@x.example"}
+        file = {"content": "AAAA", "content_type": "image/png", "filename": "a.png"}
+        for attachments in ([], [file]):
+            outgoing = message(**changes, **named, reply_to_name=reply, attachments=attachments)
+            assert read(parsed(written(outgoing))) == read(by_the_library(outgoing))
+
+    def test_boundary_in_the_text_ends_no_part(self) -> None:
+        plain = {"transactional": True, "html": "<p>Hello</p>"}
+        boundary = parsed(written(message(**plain))).get_boundary()
+        mail = parsed(written(message(**plain, text=f"--{boundary}--\n")))
+        assert [part.get_content() for part in mail.iter_parts()] == [
+            f"--{boundary}--\r\n",
+            "<p>Hello</p>\r\n",
+        ]
 
     @pytest.mark.parametrize("url", ["http://a.example/u", "https://a.example/>\r\nX: y"])
     def test_unsubscribe_link_malformed_is_refused(self, url: str) -> None:

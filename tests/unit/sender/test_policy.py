@@ -55,6 +55,7 @@ ENTRY = DirectoryEntry(
     ),
     mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
     warmup_started=date(2026, 11, 1),
+    postal_address="Acme Inc., Springfield",
 )
 SNAPSHOT = Snapshot(entry=ENTRY, homes={}, stops=(), mailbox_used=0, address_used={})
 
@@ -76,6 +77,7 @@ def test_message_without_obstacles_is_sent_now_and_settles_a_home() -> None:
         ({"entry": None}, "not_published"),
         ({"entry": ENTRY.model_copy(update={"domains": ()})}, "domain_unknown"),
         ({"entry": ENTRY.model_copy(update={"mailboxes": ()})}, "mailbox_unknown"),
+        ({"entry": ENTRY.model_copy(update={"postal_address": None})}, "no_postal_address"),
         (
             {"entry": ENTRY.model_copy(
                 update={"domains": (ENTRY.domains[0].model_copy(update={"verified": False}),)}

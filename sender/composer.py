@@ -1,0 +1,156 @@
+"""Composes and signs mail in threads, with the domains' keys kept parsed.
+
+The event loop carries the dialogues with all hosts. A signature takes longer than composing, and
+OpenSSL makes it without holding the interpreter. The way into a thread and back costs half a mail,
+so mails that wait at the same time go together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from threading import Lock
+from uuid import UUID
+
+from sender.compose import compose
+from sender.directory import SendingDomain, dkim_context
+from sender.dispatch.keys import Opener
+from sender.dkim import Signer
+from sender.footer import Footer
+from sender.schemas import OutgoingMessage
+
+THREADS = 2
+TOGETHER = 16
+"""Mails at most that one thread takes at a time."""
+KEYS = 20_000
+"""Parsed keys that are kept; each has 9 KB."""
+
+
+class Signers:
+    """The signers of domains, the least recently used forgotten first. Used by many threads."""
+
+    def __init__(self, vault: Opener, *, limit: int = KEYS) -> None:
+        """Know no key yet."""
+        self._vault = vault
+        self._limit = limit
+        self._known: OrderedDict[tuple[UUID, str], tuple[bytes, Signer]] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, tenant_id: UUID, domain: SendingDomain) -> Signer:
+        """Return the signer of a domain; a key that was replaced is read anew."""
+        key = (tenant_id, domain.name)
+        version = hashlib.sha256(f"{domain.selector} {domain.sealed_dkim_key}".encode()).digest()
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None and known[0] == version:
+                self._known.move_to_end(key)
+                return known[1]
+        pem = self._vault.open(domain.sealed_dkim_key, context=dkim_context(tenant_id, domain.name))
+        signer = Signer.from_pem(domain.name, domain.selector, pem)
+        with self._lock:
+            self._known[key] = (version, signer)
+            self._known.move_to_end(key)
+            if len(self._known) > self._limit:
+                self._known.popitem(last=False)
+        return signer
+
+
+class Composer:
+    """Writes whole mails, ready to be handed over. Used by one event loop."""
+
+    def __init__(self, vault: Opener) -> None:
+        """Start no thread yet."""
+        self._signers = Signers(vault)
+        self._threads = ThreadPoolExecutor(THREADS, "compose")
+        self._free = THREADS
+        self._waiting: deque[_Mail] = deque()
+        self._files = ThreadPoolExecutor(1, "compose-files")
+        """Apart, so that nobody waits behind a mail of many megabytes."""
+
+    async def write(
+        self,
+        message: OutgoingMessage,
+        *,
+        tenant_id: UUID,
+        domain: SendingDomain,
+        footer: Footer | None,
+        message_id: str,
+        unsubscribe_url: str,
+        now: datetime,
+    ) -> bytes:
+        """Compose and sign; raises what `compose` raises, and VaultError."""
+
+        def work() -> bytes:
+            mail = compose(
+                message,
+                message_id=message_id,
+                unsubscribe_url=unsubscribe_url,
+                footer=footer,
+                now=now,
+            )
+            return self._signers.of(tenant_id, domain).sign(mail, now)
+
+        loop = asyncio.get_running_loop()
+        if message.attachments:
+            return await loop.run_in_executor(self._files, work)
+        mail = _Mail(work, loop.create_future())
+        self._waiting.append(mail)
+        loop.call_soon(self._begin, loop)  # after what else becomes ready in this round
+        return await mail.written
+
+    def close(self) -> None:
+        """End the threads, once nobody waits for a mail."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._files.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give what waits to the threads that are free, in equal shares."""
+        while self._waiting and self._free:
+            share = min(-(-len(self._waiting) // self._free), TOGETHER)
+            mails = [self._waiting.popleft() for _ in range(share)]
+            self._free -= 1
+            running = loop.run_in_executor(self._threads, _write_all, mails)
+            running.add_done_callback(partial(self._end, loop, mails))
+
+    def _end(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        mails: Sequence[_Mail],
+        done: asyncio.Future[list[bytes | Exception]],
+    ) -> None:
+        if done.cancelled():  # closed
+            return
+        self._free += 1
+        self._begin(loop)
+        for mail, result in zip(mails, done.result(), strict=True):
+            if mail.written.done():  # its caller was cancelled
+                continue
+            if isinstance(result, bytes):
+                mail.written.set_result(result)
+            else:
+                mail.written.set_exception(result)
+
+
+@dataclass(frozen=True)
+class _Mail:
+    """A mail that waits for a thread."""
+
+    work: Callable[[], bytes]
+    written: asyncio.Future[bytes]
+
+
+def _write_all(mails: Sequence[_Mail]) -> list[bytes | Exception]:
+    return [_result(mail.work) for mail in mails]
+
+
+def _result(work: Callable[[], bytes]) -> bytes | Exception:
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - its own caller raises it
+        return error
