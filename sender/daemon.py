@@ -17,7 +17,6 @@ from psycopg_pool import AsyncConnectionPool
 
 from kit.database import connection_options
 from sender.composer import Composer
-from sender.delivery import Pool
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
@@ -28,13 +27,12 @@ from sender.policy import LOOK_AGAIN, Decision
 from sender.queue import Settings, Worker
 from sender.queue.install import OPTIONS, REACH, WAIT
 from sender.settings import SenderSettings
+from sender.smtp import Egress, Limits
 from sender.tokens import Tokens
 
 CONNECTIONS = 5
-IDLE = 1.0
-"""Seconds between two looks for idle connections to hosts."""
-STEPS = 5
-"""Answers of a host in a dialogue, besides the one after the mail."""
+TIDY = 1.0
+"""Seconds between two looks at the connections to hosts."""
 Progress = Callable[[str], None]
 """Is called with the name of a loop at each of its iterations."""
 
@@ -52,34 +50,37 @@ async def run(
     """
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     clock = DatabaseClock()
-    hosts = Pool(
-        clock,
-        connect_timeout=settings.connect_timeout,
-        keep_alive=settings.keep_alive,
-        helo=settings.helo,
+    limits = Limits(
+        opening=settings.connect_timeout,
+        answer=settings.answer_timeout,
+        keep=settings.keep_alive,
     )
+    egress = Egress(limits, helo=settings.helo)
     opener = vault or CurrentVault(settings.key_ring)
     with closing(Composer(opener)) as composer:
         async with database_pool(settings) as pool:
             tenants = Tenants(
-                pool, clock, settings.per_address, lambda: _obstacle(settings.public_url, clock)
+                pool,
+                clock,
+                settings.per_address,
+                egress.room,
+                lambda: _obstacle(settings.public_url, clock),
             )
             handler = Sending(
                 tenants=tenants,
-                pool=hosts,
+                egress=egress,
                 vault=opener,
                 composer=composer,
                 tokens=Tokens.of_settings(settings.token_key, settings.token_keys),
                 public_url=settings.public_url,
                 clock=clock,
-                answer_timeout=settings.answer_timeout,
                 max_attempts=settings.max_attempts,
             )
             worker = Worker(
                 pool,
                 name,
                 handler,
-                _worker_settings(settings),
+                _worker_settings(settings, limits),
                 credit=tenants.credit,
                 told=tenants.told,
                 extension=Accounting(tenants),
@@ -88,12 +89,12 @@ async def run(
             ended = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))
-                group.create_task(_close_idle(hosts, ended))
+                group.create_task(_tidy(egress, ended))
                 group.create_task(_maintain(pool, settings, ended))
                 await worker.run(stop)
                 ended.set()
                 tenants.wake()
-            await hosts.close_idle(everything=True)
+            await egress.close()
 
 
 def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
@@ -113,15 +114,14 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
     )
 
 
-def _worker_settings(settings: SenderSettings) -> Settings:
-    longest = settings.answer_timeout + STEPS * settings.connect_timeout
+def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
     return Settings(
         concurrency=settings.concurrency,
         at_risk=settings.at_risk,
         poll=settings.poll,
         lease=settings.lease,
-        time_limit=longest,
-        longest=2 * longest,
+        time_limit=limits.dialogue,
+        longest=2 * limits.dialogue,
         grace=settings.grace,
         expiry=settings.expiry,
     )
@@ -137,10 +137,10 @@ def _obstacle(public_url: str, clock: DatabaseClock) -> Decision | None:
     return Decision("unsubscribe_not_https", words, until=clock.now() + LOOK_AGAIN)
 
 
-async def _close_idle(hosts: Pool, ended: asyncio.Event) -> None:
+async def _tidy(egress: Egress, ended: asyncio.Event) -> None:
     while not ended.is_set():
-        await hosts.close_idle()
-        await _pause(ended, IDLE)
+        egress.tidy()
+        await _pause(ended, TIDY)
 
 
 async def _maintain(

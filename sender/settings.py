@@ -43,7 +43,7 @@ class SenderSettings(BaseSettings):
     connect_timeout: Real = Field(default=20, gt=0)
     answer_timeout: Real = Field(default=600, gt=0)
     """After the final dot (RFC 5321 4.5.3.2.6); shorter ones manufacture `unknown`."""
-    keep_alive: Real = Field(default=30, ge=0)
+    keep_alive: Real = Field(default=10, ge=0)
     """How long an idle connection to an address is kept."""
     max_attempts: Count = Field(default=1000, ge=1)
     """More than fit into the 48 hours in which a message is tried: by default time gives it up."""

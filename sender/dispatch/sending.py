@@ -1,22 +1,20 @@
-"""Carries one claimed message as far as it goes: compose, connect, hand over.
+"""Carries one claimed message as far as it goes: compose, hand over.
 
-The intent is committed when the host has accepted sender and recipient: what is refused before
-needs none, and a crash leaves the outcome unknown only while the mail itself is transferred.
+The intent is committed when the host waits for the mail's last bytes: what is refused before needs
+none, and a crash leaves the outcome unknown only while the answer to the mail is awaited.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 import structlog
 
 from kit.faults import Fault
-from sender import delivery, directory
+from sender import directory, smtp
 from sender.clock import Clock
 from sender.composer import Composer
-from sender.delivery import Pool, Result, Session, Unreachable
 from sender.dispatch.accounting import Place, Report, reported
 from sender.dispatch.keys import Opener
 from sender.dispatch.tenants import Tenants
@@ -28,15 +26,21 @@ from sender.queue.model import RELEASED
 from sender.queue.outages import AWAY
 from sender.queue.retries import delay
 from sender.schemas import OutgoingMessage, State
+from sender.smtp import Egress, Envelope, Result, Stage
 from sender.suppression import recipient_hash
 from sender.tokens import Tokens
 from vault import VaultError
 
 LIFE = timedelta(hours=48)
 """How long a message is tried, from the first attempt on."""
+REFUSED_HERE = timedelta(minutes=30)
+"""How long a message waits that our host refuses for good, whatever the message: until somebody has
+looked at the host, writing it anew does not help."""
 WORDS = {
     Result.ACCEPTED: "accepted by {helo}",
-    Result.REFUSED: "temporarily refused by {helo}",
+    Result.BUSY: "temporarily refused by {helo}",
+    Result.BROKEN: "nothing was sent to {helo}: {reply}",
+    Result.REFUSED: "{helo} refuses mail, whatever the message: look at its configuration and log",
     Result.CONTENT: "rejected by {helo}",
     Result.UNKNOWN: "the connection broke before {helo} confirmed the mail; it is not sent again",
 }
@@ -50,13 +54,12 @@ class Sending:
     """The handler of the queue's worker."""
 
     tenants: Tenants
-    pool: Pool
+    egress: Egress
     vault: Opener
     composer: Composer
     tokens: Tokens
     public_url: str
     clock: Clock
-    answer_timeout: float
     max_attempts: int
 
     async def __call__(self, attempt: Attempt) -> Outcome:
@@ -91,36 +94,26 @@ class Sending:
             return self._failed(job, fault.code.name, fault.message, _facts(job, address))
         except Fault as fault:  # what cannot be written never can
             return _cancelled(fault.code.name, fault.message)
-        try:
-            session = await self.pool.get(address, password)
-        except Unreachable as error:
-            words = f"{address.name}: {error.reply}"
-            return self._failed(job, error.reason, words, _facts(job, address))
-        try:
-            return await self._hand_over(attempt, message, decision.route, session, mail)
-        except asyncio.CancelledError:
-            session.client.close()  # how far its dialogue went is unknown
-            raise
-        finally:
-            self.pool.put(session)
+        return await self._hand_over(attempt, message, decision.route, password, mail)
 
     async def _hand_over(
         self,
         attempt: Attempt,
         message: OutgoingMessage,
         route: Route,
-        session: Session,
+        password: str,
         mail: bytes,
     ) -> Outcome:
         job = attempt.job
         place = self._place(job, message, route)
+        sender = self.tokens.return_path(job.id, route.address.ip, route.domain.return_path)
         try:
-            done = await session.hand_over(
+            done = await self.egress.hand_over(
+                route.address,
+                password,
+                Envelope(sender, message.to),
                 mail,
-                sender=self.tokens.return_path(job.id, route.address.ip, route.domain.return_path),
-                recipient=message.to,
-                answer_timeout=self.answer_timeout,
-                begin=lambda: attempt.begin(route.address.name, asdict(place)),
+                lambda: attempt.begin(route.address.name, asdict(place)),
             )
         except Refused as refused:
             if refused.outcome.state is Queued.RELEASED:
@@ -142,13 +135,20 @@ class Sending:
             known=route.known if route.settles_home else None,
         )
 
-    def _handed_over(self, job: Job, route: Route, done: delivery.Outcome) -> Outcome:
+    def _handed_over(self, job: Job, route: Route, done: smtp.Outcome) -> Outcome:
         address = route.address
-        words = WORDS[done.result].format(helo=address.helo)
+        is_untried = done.stage is Stage.WAITING and done.result is not Result.CONTENT
+        result = Result.BROKEN if is_untried else done.result
+        words = WORDS[result].format(helo=address.helo, reply=done.reply)
         facts = _facts(job, address) | {"reply": done.reply, "queue_id": done.queue_id}
-        match done.result:
-            case Result.REFUSED:
+        if is_untried:  # the result is the one of the mail that the address failed with
+            return self._later(done.reason, words, facts, delay(job.attempts + 1))
+        match result:
+            case Result.BUSY | Result.BROKEN:
                 return self._failed(job, done.reason, words, facts)
+            case Result.REFUSED:
+                later = self._later(done.reason, words, facts, REFUSED_HERE)
+                return replace(later, life=LIFE)
             case Result.CONTENT:
                 state = State.BOUNCED_CONTENT
                 return _outcome(Queued.DEAD, state, done.reason, words, facts)
@@ -162,10 +162,14 @@ class Sending:
         if job.attempts + 1 >= self.max_attempts:
             state = State.BOUNCED_INFRASTRUCTURE
             return _outcome(Queued.DEAD, state, reason, words, facts)
-        wait = delay(job.attempts + 1)
+        later = self._later(reason, words, facts, delay(job.attempts + 1))
+        return replace(later, spent=1, life=None if job.attempts else LIFE)
+
+    def _later(self, reason: str, words: str, facts: Facts, wait: timedelta) -> Outcome:
+        """Try again later; no attempt is spent."""
         facts = facts | {"until": (self.clock.now() + wait).isoformat()}
         tried = _outcome(Queued.RETRY, State.DEFERRED, reason, words, facts)
-        return replace(tried, delay=wait, life=None if job.attempts else LIFE)
+        return replace(tried, delay=wait, spent=0)
 
     async def _write(self, job: Job, message: OutgoingMessage, route: Route) -> bytes:
         token = self.tokens.unsubscribe(job.tenant_id, recipient_hash(message.to))

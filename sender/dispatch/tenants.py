@@ -21,7 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import ValidationError
 
 from sender import policy
-from sender.directory import DirectoryEntry, Snapshot, mailbox_subject
+from sender.directory import DirectoryEntry, SendingAddress, Snapshot, mailbox_subject
 from sender.dispatch.store import SQL, DatabaseClock
 from sender.outbox import Sender
 from sender.policy import Decision
@@ -65,6 +65,8 @@ class Tenants:
     clock: DatabaseClock
     most_at_address: int
     """Jobs in work for one address: a silent host keeps no other mail waiting."""
+    room: Callable[[SendingAddress], int]
+    """How many more jobs an address takes now; 0 while it is let be after a failure."""
     obstacle: Callable[[], Decision | None] = lambda: None
     """Why no mail at all can be written; None: it can."""
     _known: OrderedDict[UUID, Tenant] = field(default_factory=OrderedDict)
@@ -129,8 +131,11 @@ class Tenants:
         self._place(bucket.id, route.address.ip)
         used = self._used if self.clock.now().date() == self._day else {}
         mailbox = mailbox_subject(tenant.id, route.mailbox.address)
+        free = min(
+            self.most_at_address - self._at_address[route.address.ip], self.room(route.address)
+        )
         return min(
-            self.most_at_address - self._at_address[route.address.ip] + self._in_work[bucket.id],
+            free + self._in_work[bucket.id],
             route.address_cap - used.get(("address", route.address.ip), 0),
             route.mailbox.daily_cap - used.get(("mailbox", mailbox), 0),
         )

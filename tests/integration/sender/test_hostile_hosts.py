@@ -1,0 +1,424 @@
+"""Hosts that misbehave at each step: what each mail is told is true, and belongs to it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from sender.smtp import Egress, Envelope, Limits, Outcome, Result, Stage
+from tests.support.waiting import reached
+
+from .scripted_host import Act, Host, mail, running_host, subject_of, turn
+
+ONE = Limits(first=1, connections=1, farewell=0.2)
+"""One connection at a time, which the mails share."""
+SHORT = {
+    "opening": replace(ONE, opening=0.4),
+    "command": replace(ONE, command=0.4),
+    "answer": replace(ONE, answer=0.4),
+}
+BOB = Envelope("b+token@b.acme.example", "bob@rcpt.example")
+FIRST, SECOND, THIRD = "mail1", "mail2", "mail3"
+Plan = dict[tuple[str, int], Act | str | bytes]
+AGAIN = {Result.BUSY, Result.BROKEN}
+"""Results after which a mail is handed over again."""
+
+
+@dataclass
+class Run:
+    """Hands over and keeps what was begun."""
+
+    egress: Egress
+    host: Host
+    begun: list[str] = field(default_factory=list)
+
+    async def hand_over(self, subject: str, **changes: object) -> Outcome:
+        async def begin() -> None:
+            self.begun.append(subject)
+
+        address = self.host.address(**changes)
+        return await self.egress.hand_over(address, "password", BOB, mail(subject), begin)
+
+    async def nothing(self) -> None:
+        """Commit nothing."""
+
+    async def three(self) -> list[Outcome]:
+        """Hand three mails over at the same time; they share one connection while it lives."""
+        subjects = (FIRST, SECOND, THIRD)
+        outcomes = await asyncio.gather(*map(self.hand_over, subjects))
+        self.check(dict(zip(subjects, outcomes, strict=True)))
+        return outcomes
+
+    def check(self, outcomes: dict[str, Outcome]) -> None:
+        """What holds whatever the host did."""
+        received = [subject_of(one) for one in self.host.mails]
+        assert len(received) == len(set(received)), "a mail was delivered twice"
+        assert sorted(self.begun) == sorted(s for s, o in outcomes.items() if o.begun)
+        for subject, outcome in outcomes.items():
+            if outcome.result is Result.ACCEPTED:
+                assert outcome.queue_id in {subject, None}, "a reply was counted for another mail"
+                assert subject in self.host.taken
+            elif outcome.result in AGAIN:
+                assert subject not in self.host.taken, "it would be delivered twice"
+
+
+@pytest.fixture
+async def host(tmp_path: Path) -> AsyncIterator[Host]:
+    async with running_host(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def run(host: Host) -> AsyncIterator[Run]:
+    egress = Egress(ONE)
+    yield Run(egress, host)
+    await egress.close()
+
+
+def told(outcome: Outcome) -> tuple[Result, str, Stage]:
+    return outcome.result, outcome.reason, outcome.stage
+
+
+LOST, SILENT = (Result.BROKEN, "connection_lost"), (Result.BROKEN, "host_silent")
+BUSY, REFUSED = (Result.BUSY, "host_busy"), (Result.REFUSED, "host_refused")
+NONSENSE = (Result.BROKEN, "protocol_violation")
+OPENING = {
+    "GREETING": Stage.GREETING,
+    "EHLO": Stage.EHLO,
+    "STARTTLS": Stage.STARTTLS,
+    "INSIDE": Stage.EHLO_INSIDE,
+    "AUTH": Stage.AUTH,
+}
+ACTS = {
+    Act.CLOSE: LOST,
+    "421 4.3.2 not now": BUSY,
+    "451 4.3.0 not now": BUSY,
+    "554 5.3.2 never": REFUSED,
+    "what?": NONSENSE,
+    b"\xff\xfe": NONSENSE,
+    "354 250": NONSENSE,
+}
+
+
+@pytest.mark.parametrize("step", OPENING)
+@pytest.mark.parametrize("act", ACTS)
+async def test_host_that_does_not_let_us_in(run: Run, step: str, act: Act | str | bytes) -> None:
+    expected = ACTS[act]
+    if step == "AUTH" and act == "554 5.3.2 never":
+        expected = (Result.BROKEN, "login_refused")
+    run.host.plan = {(step, n): act for n in range(5)}
+    outcomes = await run.three()
+    assert {told(outcome) for outcome in outcomes} == {(*expected, OPENING[step])}
+    assert (run.begun, run.host.mails) == ([], [])
+    assert run.host.counts["GREETING"] == 1, "one connection told all of them"
+
+
+@pytest.mark.parametrize("step", ["GREETING", "EHLO", "STARTTLS", "INSIDE", "AUTH"])
+@pytest.mark.parametrize("act", [Act.BYTES, "several"])
+async def test_host_that_lets_us_in_oddly(run: Run, step: str, act: Act | str) -> None:
+    lines = {"GREETING": "220-a\r\n220 b", "STARTTLS": "220-a\r\n220 b", "AUTH": "235-a\r\n235 b"}
+    run.host.plan[step, 0] = Act.BYTES if act is Act.BYTES else lines.get(step, Act.BYTES)
+    outcomes = await run.three()
+    assert {outcome.result for outcome in outcomes} == {Result.ACCEPTED}
+
+
+async def test_host_without_starttls_or_login_gets_no_password(run: Run) -> None:
+    run.host.plan["EHLO", 0] = "250 mx1-2.acme.example"
+    assert told(await run.hand_over(FIRST)) == (*NONSENSE, Stage.STARTTLS)
+    other = Run(Egress(ONE), run.host)
+    run.host.plan["INSIDE", 0] = "250 mx1-2.acme.example"
+    assert told(await other.hand_over(FIRST)) == (*NONSENSE, Stage.AUTH)
+    assert not any(line.startswith("AUTH") for line in run.host.lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "stage"),
+    [
+        ({"helo": "mx9-9.acme.example"}, "certificate_refused", Stage.STARTTLS),
+        ({"port": 1}, "unreachable", Stage.CONNECT),
+    ],
+)
+async def test_host_that_is_not_ours(
+    run: Run, change: dict[str, object], reason: str, stage: Stage
+) -> None:
+    assert told(await run.hand_over(FIRST, **change)) == (Result.BROKEN, reason, stage)
+
+
+ENVELOPE = {"MAIL": Stage.MAIL, "RCPT": Stage.RCPT, "DATA": Stage.DATA}
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("step", ENVELOPE)
+@pytest.mark.parametrize("act", [Act.CLOSE, "421 4.3.2 x", "451 4.3.0 x", "554 5.7.1 x", "what?"])
+async def test_host_that_breaks_the_envelope_of_one_mail(
+    run: Run, step: str, act: Act | str, number: int, pipelining: bool
+) -> None:
+    if not pipelining:
+        run.host.extensions = ("SIZE 1000000",)
+    run.host.plan[step, number] = act
+    outcomes = await run.three()
+    bad = outcomes.pop(number)
+    assert {outcome.result for outcome in outcomes} == {Result.ACCEPTED}
+    if number and step == "MAIL" and act not in {"451 4.3.0 x", "554 5.7.1 x"}:
+        assert bad.result is Result.ACCEPTED  # it may be the connection: it was tried over another
+        return
+    expected = {
+        Act.CLOSE: LOST,
+        "421 4.3.2 x": BUSY,
+        "451 4.3.0 x": BUSY,
+        "554 5.7.1 x": REFUSED,
+        "what?": NONSENSE,
+    }[act]
+    assert told(bad) == (*expected, ENVELOPE[step])
+    assert bad.usable == (act in {"451 4.3.0 x", "554 5.7.1 x"})
+    assert not bad.begun
+    assert len(run.host.mails) == 2
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (Act.CLOSE, (Result.UNKNOWN, "answer_lost")),
+        ("what?", (Result.UNKNOWN, "answer_lost")),
+        ("299 2.0.0 well", (Result.UNKNOWN, "answer_lost")),
+        ("354 more?", (Result.UNKNOWN, "answer_lost")),
+        ("421 4.3.2 x", BUSY),
+        ("451 4.3.0 x", BUSY),
+        ("554 5.3.0 x", REFUSED),
+        ("554 5.6.0 x", (Result.CONTENT, "content_refused")),
+        ("552 5.3.4 x", (Result.CONTENT, "too_big")),
+        ("250", (Result.ACCEPTED, "accepted")),
+        ("250-2.0.0 a\r\n250 2.0.0 b", (Result.ACCEPTED, "accepted")),
+        (Act.BYTES, (Result.ACCEPTED, "accepted")),
+        (Act.ANSWER_AND_CLOSE, (Result.ACCEPTED, "accepted")),
+    ],
+)
+async def test_host_that_answers_one_mail_oddly(
+    run: Run, act: Act | str, expected: tuple[Result, str], number: int, pipelining: bool
+) -> None:
+    if not pipelining:
+        run.host.extensions = ("SIZE 1000000",)
+    run.host.plan["ANSWER", number] = act
+    outcomes = await run.three()
+    bad = outcomes.pop(number)
+    assert {outcome.result for outcome in outcomes} == {Result.ACCEPTED}
+    assert told(bad) == (*expected, Stage.ANSWER)
+    assert bad.begun
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("act", [Act.CLOSE, "421 x", "500 x", "what?", Act.BYTES])
+async def test_host_that_does_not_forget_a_refused_mail(
+    run: Run, act: Act | str, pipelining: bool
+) -> None:
+    if not pipelining:
+        run.host.extensions = ("SIZE 1000000",)
+    run.host.plan = {("RCPT", 0): "450 4.1.1 x", ("RSET", 0): act}
+    first, second, third = await run.three()
+    assert told(first) == (*BUSY, Stage.RCPT)
+    assert second.result is third.result is Result.ACCEPTED
+
+
+@pytest.mark.parametrize("act", [Act.CLOSE, Act.SILENCE, "421 x", "500 x", "what?", Act.BYTES])
+async def test_host_that_does_not_say_goodbye(run: Run, act: Act | str) -> None:
+    run.host.plan["QUIT", 0] = act
+    await run.three()
+    await asyncio.wait_for(run.egress.close(), 5)
+    assert run.host.lines[-1] == "QUIT"
+    assert run.egress.state()[0].connections == 0
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {("RCPT", 0): "550 5.7.1 x", ("DATA", 0): "354 go on"},
+        {("MAIL", 0): "451 4.3.0 x", ("DATA", 0): "354 go on"},
+        {("MAIL", 0): "354 go on"},
+        {("DATA", 0): "250 go on"},
+        {("RCPT", 0): "221 bye"},
+        {("MAIL", 0): "250 a\r\n250 b"},
+        {("RCPT", 0): "250 a\r\n250 b"},
+        {("DATA", 0): "354 a\r\n250 2.0.0 Ok: queued as early"},
+        {("DATA", 0): "354 a\r\n25"},
+        {("ANSWER", 0): "250 2.0.0 Ok: queued as mail1\r\n250 2.0.0 Ok: queued as again"},
+        {("ANSWER", 0): "250 2.0.0 Ok: queued as mail1\r\n421 4.3.2 bye"},
+        {("ANSWER", 0): "250 2.0.0 Ok: queued as mail1\r\n354 more"},
+        {("RCPT", 0): "250-a\r\n251 b"},
+        {("RCPT", 0): "250 " + "a" * 3000},
+        {("RCPT", 0): "\r\n".join(["250-a"] * 200)},
+        {("RCPT", 0): b"a" * 10_000_000},
+        {("RCPT", 0): b"\0" * 100},
+    ],
+)
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_host_that_loses_count(run: Run, plan: Plan, pipelining: bool) -> None:
+    """`three` checks that no mail has another one's reply, and none would be sent twice."""
+    if not pipelining:
+        run.host.extensions = ("SIZE 1000000",)
+    run.host.plan = plan
+    outcomes = await run.three()
+    results = [outcome.result for outcome in outcomes]
+    assert results[2] is Result.ACCEPTED
+    assert Result.UNKNOWN not in results
+    assert "early" not in {outcome.queue_id for outcome in outcomes}
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT"])
+async def test_host_whose_replies_run_into_one(run: Run, step: str) -> None:
+    run.host.plan[step, 0] = "250-a"
+    first, second, third = await run.three()
+    assert told(first) == (*NONSENSE, Stage.RCPT)
+    assert second.result is third.result is Result.ACCEPTED
+
+
+async def test_host_that_closes_in_mid_pipeline(run: Run) -> None:
+    run.host.plan["RCPT", 1] = "421 4.3.2 the server stops"
+    first, second, third = await run.three()
+    assert first.result is third.result is Result.ACCEPTED
+    assert told(second) == (*BUSY, Stage.RCPT)
+    assert second.reply == "421 4.3.2 the server stops"
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (Act.CLOSE, "connection_lost"),
+        ("what?", "tls_failed"),
+        (b"\x15\x03\x03\0\x02\x02\x28", "tls_failed"),
+    ],
+)
+async def test_host_that_breaks_the_handshake(
+    run: Run, act: Act | str | bytes, reason: str
+) -> None:
+    run.host.plan["TLS", 0] = act
+    assert told(await run.hand_over(FIRST)) == (Result.BROKEN, reason, Stage.STARTTLS)
+
+
+async def test_password_that_the_host_repeats_is_not_stored(run: Run) -> None:
+    password, login = "correct horse", "AG14MS0yLmFjbWUAY29ycmVjdCBob3JzZQ=="
+    run.host.plan["AUTH", 0] = f"535 5.7.8 no {login} {password}"
+    outcome = await run.egress.hand_over(
+        run.host.address(), password, BOB, mail(FIRST), run.nothing
+    )
+    assert any(login in line for line in run.host.lines)
+    assert outcome.reply == "535 5.7.8 no [password] [password]"
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_host_that_does_anything_at_any_time(host: Host, seed: int) -> None:
+    """And mails are cancelled at any time."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    limits = Limits(first=3, connections=3, refusals=1000, pause=0.01, farewell=0.1)
+    run = Run(Egress(replace(limits, command=0.2, answer=0.2)), host)
+    acts: list[Act | str | bytes] = [
+        Act.CLOSE, Act.SILENCE, Act.BYTES, Act.ANSWER_AND_CLOSE, Act.NO_ANSWER, "421 4.3.2 x",
+        "450 4.3.0 x", "550 5.7.1 x", "250 a\r\n250 b", "354 a", "250-a", "what?", b"\0" * 99_999,
+    ]  # fmt: skip
+    for step in ("MAIL", "RCPT", "DATA", "ANSWER", "RSET"):
+        for number in range(120):
+            if chance.random() < 0.15:
+                host.plan[step, number] = chance.choice(acts)
+    tasks: dict[str, asyncio.Task[Outcome]] = {}
+    for number in range(100):
+        subject = f"mail{number}"
+        tasks[subject] = asyncio.create_task(run.hand_over(subject))
+        if chance.random() < 0.5:
+            await turn()
+        if chance.random() < 0.1:
+            tasks[chance.choice(list(tasks))].cancel()
+        run.egress.tidy()
+    results = await asyncio.gather(*tasks.values(), return_exceptions=True)
+    assert all(isinstance(one, Outcome | asyncio.CancelledError) for one in results)
+    outcomes = {s: o for s, o in zip(tasks, results, strict=True) if isinstance(o, Outcome)}
+    assert len({outcome.result for outcome in outcomes.values()}) >= 4
+    received = [subject_of(one) for one in host.mails]
+    assert len(received) == len(set(received)), "a mail was delivered twice"
+    assert set(received) <= set(run.begun)
+    for subject, outcome in outcomes.items():
+        if outcome.result is Result.ACCEPTED:
+            assert outcome.queue_id in {subject, None}
+            assert subject in received
+        elif not outcome.begun:
+            assert subject not in received
+    [state] = run.egress.state()
+    assert (state.in_hand, state.waiting) == (0, 0)
+    await run.egress.close()
+    assert run.egress.state()[0].connections == 0
+
+
+LIMIT_OF = dict.fromkeys((*OPENING, "TLS"), "opening") | dict.fromkeys(
+    (*ENVELOPE, "RSET"), "command"
+)
+LIMIT_OF["ANSWER"] = "answer"
+
+
+async def test_host_that_falls_silent(tmp_path: Path) -> None:
+    """At each step, to the first mail or the second one of a connection: all at the same time."""
+    acts = (Act.SILENCE, Act.NO_ANSWER, "250-x")
+    cases = [
+        (step, act, number, pipelining)
+        for step in LIMIT_OF
+        for act in (acts if step in ENVELOPE else acts[:1])
+        for number in ((0,) if LIMIT_OF[step] == "opening" else (0, 1))
+        for pipelining in (True, False)
+        if not (pipelining and act != Act.SILENCE and step != "DATA")
+    ]
+    await asyncio.gather(*(silent_at(tmp_path, *case) for case in cases))
+
+
+async def silent_at(
+    directory: Path, step: str, act: Act | str, number: int, pipelining: bool
+) -> None:
+    case = f"{step} {act} {number} {pipelining}"
+    egress = Egress(SHORT[LIMIT_OF[step]])
+    async with running_host(directory) as host:
+        run = Run(egress, host)
+        host.extensions = ("PIPELINING", "SIZE 1000000") if pipelining else ()
+        host.plan[step, number] = act
+        if step == "RSET":
+            host.plan = {("RCPT", number): "450 4.1.1 x", ("RSET", 0): act}
+        outcomes = await run.three()
+        bad = outcomes[number]
+        if LIMIT_OF[step] == "opening":
+            stage = OPENING.get(step, Stage.STARTTLS)
+            assert {told(outcome) for outcome in outcomes} == {(*SILENT, stage)}, case
+        elif step == "ANSWER":
+            assert told(bad) == (Result.UNKNOWN, "answer_lost", Stage.ANSWER), case
+        elif step == "RSET":
+            assert told(bad) == (*BUSY, Stage.RCPT), case
+        elif step == "MAIL" and number:
+            assert bad.result is Result.ACCEPTED, case
+        else:
+            assert told(bad) == (*SILENT, ENVELOPE[step]), case
+        others = {outcome.result for outcome in outcomes if outcome is not bad}
+        assert LIMIT_OF[step] == "opening" or others == {Result.ACCEPTED}, case
+        await egress.close()
+
+
+async def test_host_that_is_late_delays_no_other_address(run: Run, tmp_path: Path) -> None:
+    run.host.plan["ANSWER", 0] = Act.LATE
+    limits = Limits(first=1)
+    egress = Egress(limits)
+    late, other = Run(egress, run.host), run
+    slow = asyncio.create_task(late.hand_over(FIRST))
+    await reached(lambda: counted(run.host, "ANSWER"))
+    async with running_host(tmp_path) as fast:
+        other = Run(egress, fast)
+        for subject in (SECOND, THIRD):
+            assert (await other.hand_over(subject)).result is Result.ACCEPTED
+    assert not slow.done()
+    run.host.released.set()
+    assert (await slow).queue_id == FIRST
+    await egress.close()
+
+
+async def counted(host: Host, step: str) -> int:
+    return host.counts[step]
