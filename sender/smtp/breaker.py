@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sender.smtp.limits import Limits
-from sender.smtp.outcomes import Outcome, Stage
+from sender.smtp.outcomes import Outcome, Result, Stage
 
 FORGOTTEN_AFTER = 3600.0
 """Seconds after which a failed address that nobody tried again counts as a new one."""
@@ -55,7 +55,8 @@ class Breaker:
             self._is_probing = True
         if self.trouble is None or state is BreakerState.HALF_OPEN:
             return None
-        return replace(self.trouble, stage=Stage.WAITING, begun=False, usable=False)
+        result = Result.BROKEN if self.trouble.result is Result.UNKNOWN else self.trouble.result
+        return replace(self.trouble, result=result, stage=Stage.WAITING, begun=False, usable=False)
 
     def is_forgettable(self, now: float) -> bool:
         """Whether nothing is left to know of the address."""
