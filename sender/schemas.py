@@ -107,7 +107,7 @@ class OutgoingMessage(BaseModel):
         | None
     ) = None
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
-    transactional: bool = False
+    transactional: Annotated[bool, Field(strict=True)] = False
     """True for mail that its recipient has asked for, such as a receipt: sent without footer and
     unsubscribe link. Needs a key with the scope `messages:transactional`."""
     priority: Annotated[int, Field(ge=1, le=1000, strict=True), Whole] = 100

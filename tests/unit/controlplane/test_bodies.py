@@ -47,6 +47,7 @@ MESSAGE = {
     "html": None,
     "campaign": "autumn",
     "priority": 50,
+    "transactional": False,
     "run_at": "2026-11-24T12:00:00Z",
 }
 STOP = {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "complaints"}
