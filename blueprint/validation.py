@@ -121,7 +121,7 @@ def _domains(tenant: Tenant, platform: Platform) -> Iterator[Located]:
             yield _located(PLATFORM_DOMAIN, *path, "name", domain=name)
 
 
-def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - as above
+def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - one signature
     names = {domain.name for domain in tenant.spec.domains}
     listed = ", ".join(sorted(names))
     boxes = tenant.spec.mailboxes
@@ -138,7 +138,7 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
             yield _located(UNDECLARED_CATCH_ALL, *path, address=domain.catch_all, mailboxes=named)
 
 
-def _sending(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - as above
+def _sending(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - one signature
     if tenant.spec.mailboxes and tenant.spec.sending.postal_address is None:
         yield _located(NO_POSTAL_ADDRESS, "spec", "sending")
 

@@ -43,7 +43,7 @@ class Signers:
         self._lock = Lock()
 
     def of(self, tenant_id: UUID, domain: SendingDomain) -> Signer:
-        """Return the signer of a domain; a key that was replaced is read anew."""
+        """Return the signer of a domain; a replaced key is parsed again."""
         key = (tenant_id, domain.name)
         version = hashlib.sha256(f"{domain.selector} {domain.sealed_dkim_key}".encode()).digest()
         with self._lock:
@@ -152,5 +152,5 @@ def _write_all(mails: Sequence[_Mail]) -> list[bytes | Exception]:
 def _result(work: Callable[[], bytes]) -> bytes | Exception:
     try:
         return work()
-    except Exception as error:  # noqa: BLE001 - its own caller raises it
+    except Exception as error:  # noqa: BLE001 - raised where that mail is awaited
         return error

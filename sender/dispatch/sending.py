@@ -34,8 +34,8 @@ from vault import VaultError
 LIFE = timedelta(hours=48)
 """How long a message is tried, from the first attempt on."""
 REFUSED_HERE = timedelta(minutes=30)
-"""How long a message waits that our host refuses for good, whatever the message: until somebody has
-looked at the host, writing it anew does not help."""
+"""Delay of a retry after our own host refused permanently for a reason that is not the message: it
+takes a person to correct the host, so that trying sooner only costs work."""
 WORDS = {
     Result.ACCEPTED: "accepted by {helo}",
     Result.BUSY: "temporarily refused by {helo}",

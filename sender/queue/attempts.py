@@ -1,4 +1,4 @@
-"""What a handler gets, may do, and is told."""
+"""A job in the hands of its handler, and the commit of its intent."""
 
 from __future__ import annotations
 

@@ -24,4 +24,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: jobs of buckets do not fit into the tables before."""
-    raise NotImplementedError
+    raise NotImplementedError("restore a backup instead")

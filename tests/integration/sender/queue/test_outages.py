@@ -110,7 +110,7 @@ async def test_outage_costs_no_more_than_a_second_after_it(queue: Queue) -> None
         await handler.all_begun(60)
         async with away(queue):
             handler.go_on.set()
-            await asyncio.to_thread(time.sleep, 1)
+            await reached(partial(seconds_since, time.monotonic()), lambda passed: passed >= 1)
         back = time.monotonic()
         await queue.put(NewJob("b", b"new"))
         await queue.emptied()
@@ -128,6 +128,11 @@ async def test_read_only_database_makes_no_accepted_effect_unknown(queue: Queue)
             await reached(partial(connections_closed, queue))
         await queue.emptied()
     assert {await queue.state(job) for job in ids} == {("done", None, 1)}
+
+
+async def seconds_since(moment: float) -> float:
+    """Return how long ago a moment of the monotonic clock was."""
+    return time.monotonic() - moment
 
 
 async def connections_closed(queue: Queue) -> bool:
