@@ -82,7 +82,7 @@ async def run(
                 handler,
                 _worker_settings(settings, limits),
                 credit=tenants.credit,
-                told=tenants.told,
+                on_in_work=tenants.on_in_work,
                 extension=Accounting(tenants),
                 progress=lambda: progress("queue"),
             )

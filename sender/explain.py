@@ -37,11 +37,11 @@ async def explain(connection: Connection, message: str | UUID) -> Explanation:
     row = await _find(connection, message)
     view = _view(row)
     events = await connection.execute(SQL.events, {"id": view.id})
-    told = [_told(event) for event in events]
+    recorded = [_decision(event) for event in events]
     return Explanation(
         message=view,
         stops=await _stops(connection, view),
-        decisions=[_queued(view), *told, *_present(row, view, told)],
+        decisions=[_queued(view), *recorded, *_present(row, view, recorded)],
     )
 
 
@@ -124,7 +124,7 @@ def _queued(view: MessageView) -> Decision:
     )
 
 
-def _told(event: Row[Any]) -> Decision:
+def _decision(event: Row[Any]) -> Decision:
     return Decision(
         at=event.at,
         kind=event.kind,
@@ -135,7 +135,7 @@ def _told(event: Row[Any]) -> Decision:
     )
 
 
-def _present(row: Row[Any], view: MessageView, told: list[Decision]) -> list[Decision]:
+def _present(row: Row[Any], view: MessageView, recorded: list[Decision]) -> list[Decision]:
     """Return where the message is now, if no event says so."""
     if view.state is State.HELD:
         until = row.held_until
@@ -144,9 +144,9 @@ def _present(row: Row[Any], view: MessageView, told: list[Decision]) -> list[Dec
     if view.state is State.HANDING_OVER:
         words = f"hand-over to {view.address}"
         return [_now(view, row.begun_at, "handing_over", words, {"address": view.address})]
-    last = told[-1] if told else None
-    is_told = last and last.state is view.state and view.reason in (None, last.reason)
-    if view.state is State.QUEUED or is_told:
+    last = recorded[-1] if recorded else None
+    is_recorded = last and last.state is view.state and view.reason in (None, last.reason)
+    if view.state is State.QUEUED or is_recorded:
         return []
     words = WORDS.get(view.state, "")
     return [_now(view, row.changed_at, "outcome", words, {"address": view.address})]

@@ -140,7 +140,7 @@ class Tenants:
             route.mailbox.daily_cap - used.get(("mailbox", mailbox), 0),
         )
 
-    def told(self, bucket_id: int, jobs: int) -> None:
+    def on_in_work(self, bucket_id: int, jobs: int) -> None:
         """Take note of jobs of a bucket that are in work, or no longer."""
         self._in_work[bucket_id] += jobs
         address = self._address_of.get(bucket_id)

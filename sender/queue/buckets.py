@@ -89,12 +89,12 @@ class Claim:
 
 Credit = Callable[[Bucket], int]
 """How many jobs of a bucket may be without an outcome at the same time."""
-Told = Callable[[int, int], None]
-"""Is told at once how many jobs of a bucket (by id) more or fewer are without an outcome: for a
+OnInWork = Callable[[int, int], None]
+"""Is called at once with a bucket and by how much its jobs without an outcome changed: for a
 credit that several buckets share."""
 
 
-def tell_nobody(_bucket_id: int, _jobs: int) -> None:
+def ignore_in_work(_bucket_id: int, _jobs: int) -> None:
     """Ignore it."""
 
 
@@ -126,10 +126,10 @@ class Rounds:
         """Return the buckets that wait for their tenant's turn."""
         return [bucket for tenant in self._turns for bucket in tenant.buckets.values()]
 
-    def plan(self, most: int, credit: Credit, told: Told) -> list[Claim]:
+    def plan(self, most: int, credit: Credit, on_in_work: OnInWork) -> list[Claim]:
         """Divide up to `most` claims among the buckets; each stands in the plan once.
 
-        `credit` is what is left of it, and changes with what `told` is told.
+        `credit` is what is left of it, and changes with the calls of `on_in_work`.
         """
         shares: dict[Bucket, int] = {}
 
@@ -138,7 +138,7 @@ class Rounds:
             count = min(limit, expected) and max(0, min(limit, expected, credit(bucket)))
             if count:
                 shares[bucket] = shares.get(bucket, 0) + count
-                told(bucket.id, count)
+                on_in_work(bucket.id, count)
             return count
 
         for bucket in self._urgent.values():
@@ -167,7 +167,7 @@ class Rounds:
 class Buckets:
     """The buckets that a worker knows."""
 
-    told: Told = tell_nobody
+    on_in_work: OnInWork = ignore_in_work
     _rounds: Rounds = field(default_factory=Rounds)
     _held: Counter[int] = field(default_factory=Counter)
     """By bucket: jobs that are claimed, or may be by a claim on its way, and have no outcome."""
@@ -246,7 +246,7 @@ class Buckets:
         self._held[bucket_id] += jobs
         if not self._held[bucket_id]:
             del self._held[bucket_id]
-        self.told(bucket_id, jobs)
+        self.on_in_work(bucket_id, jobs)
 
     def reset(self, bucket: Bucket) -> None:
         """Read a bucket from the beginning."""

@@ -19,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from sender.queue import outcomes_file
 from sender.queue.attempts import Attempt, Handler, Lost, Refused
-from sender.queue.buckets import Bucket, Buckets, Claim, Credit, Told, tell_nobody
+from sender.queue.buckets import Bucket, Buckets, Claim, Credit, OnInWork, ignore_in_work
 from sender.queue.exchanges import Exchanges, pause
 from sender.queue.extension import Extension
 from sender.queue.model import DONE, EXPIRED, RELEASED, Job, Outcome, Result, State
@@ -50,7 +50,7 @@ class Worker:
     settings: Settings = field(default_factory=Settings)
     credit: Credit = unlimited
     extension: Extension | None = None
-    told: Told = tell_nobody
+    on_in_work: OnInWork = ignore_in_work
     progress: Callable[[], None] = lambda: None
     """Is called at each look for jobs."""
     _slots: set[int] = field(default_factory=set)
@@ -84,7 +84,7 @@ class Worker:
         """Register nothing yet."""
         lease = timedelta(seconds=self.settings.lease)
         self._store = Store(self.pool, lease, self.extension)
-        self._buckets = Buckets(self.told)
+        self._buckets = Buckets(self.on_in_work)
         self._exchanges = Exchanges(self._store, self.settings, self, self._outage)
 
     @property

@@ -13,7 +13,7 @@ from sender.smtp.outcomes import Outcome, Result, Stage
 def test_mail_that_was_not_tried_is_never_unknown(result: Result) -> None:
     breaker = Breaker(Limits())
     breaker.failed(Outcome(result, "reason", "words", Stage.ANSWER, begun=True), now=0.0)
-    told = breaker.enter(now=1.0)
-    assert told is not None
-    assert (told.stage, told.begun) == (Stage.WAITING, False)
-    assert told.result is (Result.BROKEN if result is Result.UNKNOWN else result)
+    given = breaker.enter(now=1.0)
+    assert given is not None
+    assert (given.stage, given.begun) == (Stage.WAITING, False)
+    assert given.result is (Result.BROKEN if result is Result.UNKNOWN else result)
