@@ -186,7 +186,7 @@ async def test_jobs_that_are_moved_wait_as_those_of_their_new_bucket(queue: Queu
         await queue_emptied_but_scheduled(queue)
         await queue_jobs.set_due(queue.connection, ids)
         await queue.emptied()
-    assert seen.bodies == [b"0", b"1", b"2", b"x"]
+    assert (sorted(seen.bodies[:3]), seen.bodies[3:]) == ([b"0", b"1", b"2"], [b"x"])
 
 
 async def test_aged_job_is_found_by_people(queue: Queue) -> None:
