@@ -89,6 +89,13 @@ class Claim:
 
 Credit = Callable[[Bucket], int]
 """How many jobs of a bucket may be without an outcome at the same time."""
+Told = Callable[[int, int], None]
+"""Is told at once how many jobs of a bucket (by id) more or fewer are without an outcome: for a
+credit that several buckets share."""
+
+
+def tell_nobody(_bucket_id: int, _jobs: int) -> None:
+    """Ignore it."""
 
 
 @dataclass(slots=True)
@@ -119,18 +126,19 @@ class Rounds:
         """Return the buckets that wait for their tenant's turn."""
         return [bucket for tenant in self._turns for bucket in tenant.buckets.values()]
 
-    def plan(self, most: int, credit: Credit) -> list[Claim]:
-        """Divide up to `most` claims among the buckets; each stands in the plan once."""
+    def plan(self, most: int, credit: Credit, told: Told) -> list[Claim]:
+        """Divide up to `most` claims among the buckets; each stands in the plan once.
+
+        `credit` is what is left of it, and changes with what `told` is told.
+        """
         shares: dict[Bucket, int] = {}
-        left: dict[Bucket, int] = {}
 
         def take(bucket: Bucket, limit: int) -> int:
-            if bucket not in left:
-                left[bucket] = max(0, min(credit(bucket), max(bucket.expected, 1)))
-            count = min(limit, left[bucket])
+            expected = max(bucket.expected, 1) - shares.get(bucket, 0)
+            count = min(limit, expected) and max(0, min(limit, expected, credit(bucket)))
             if count:
-                left[bucket] -= count
                 shares[bucket] = shares.get(bucket, 0) + count
+                told(bucket.id, count)
             return count
 
         for bucket in self._urgent.values():
@@ -159,6 +167,7 @@ class Rounds:
 class Buckets:
     """The buckets that a worker knows."""
 
+    told: Told = tell_nobody
     _rounds: Rounds = field(default_factory=Rounds)
     _held: Counter[int] = field(default_factory=Counter)
     """By bucket: jobs that are claimed, or may be by a claim on its way, and have no outcome."""
@@ -192,10 +201,11 @@ class Buckets:
 
     def plan(self, most: int, credit: Credit) -> list[Claim]:
         """Divide up to `most` claims among the buckets that are served."""
-        claims = self._rounds.plan(most, lambda bucket: credit(bucket) - self._held[bucket.id])
-        for claim in claims:
-            self._held[claim.bucket.id] += claim.most
-        return claims
+
+        def left(bucket: Bucket) -> int:
+            return credit(bucket) - self._held[bucket.id]
+
+        return self._rounds.plan(most, left, self._hold)
 
     def claimed(
         self, claims: Sequence[Claim], found: Sequence[Position], owners: Sequence[int]
@@ -206,7 +216,7 @@ class Buckets:
         for claim in claims:
             bucket = claim.bucket
             count = got[bucket.id]
-            self._held[bucket.id] -= claim.most - count
+            self._hold(bucket.id, count - claim.most)
             bucket.dry = 0 if count else bucket.dry + 1
             if bucket.changes != claim.changes:
                 continue
@@ -221,18 +231,22 @@ class Buckets:
     def failed(self, claims: Iterable[Claim]) -> None:
         """Take note of claims whose answer was lost: their buckets are read from the beginning."""
         for claim in claims:
-            self._held[claim.bucket.id] -= claim.most
+            self._hold(claim.bucket.id, -claim.most)
             self.reset(claim.bucket)
 
     def hold(self, bucket_id: int) -> None:
         """Take note of a job that was claimed by an earlier worker."""
-        self._held[bucket_id] += 1
+        self._hold(bucket_id, 1)
 
     def ended(self, bucket_id: int) -> None:
         """Take note of an outcome."""
-        self._held[bucket_id] -= 1
+        self._hold(bucket_id, -1)
+
+    def _hold(self, bucket_id: int, jobs: int) -> None:
+        self._held[bucket_id] += jobs
         if not self._held[bucket_id]:
             del self._held[bucket_id]
+        self.told(bucket_id, jobs)
 
     def reset(self, bucket: Bucket) -> None:
         """Read a bucket from the beginning."""
@@ -241,6 +255,11 @@ class Buckets:
         bucket.changes += 1
         if bucket.id in self._known:
             self._rounds.add(bucket)
+
+    def reset_all(self) -> None:
+        """Read all known buckets from the beginning."""
+        for bucket in self._known.values():
+            self.reset(bucket)
 
     def dry(self) -> list[Bucket]:
         """Return the buckets that have had no job for long; counts as a look."""

@@ -8,7 +8,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from kit.database import storable
+
 LIFE = timedelta(days=30)
+LENGTH = 4000
+"""Characters of a reason, words or a note."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class NewJob:
     """From when it is due until it expires."""
     key: str | None = None
     """Idempotency key: within a tenant, the first job of a key is the only one."""
+    digest: bytes | None = None
+    """Of what the key stands for, to tell a repetition from another request; None: of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,10 @@ class Outcome:
     """Attempts that it counts as; 0 when nothing was tried."""
     bucket: str | None = None
     """With `retry` and `released`: the tenant's bucket in which it waits from now on."""
+    note: str | None = None
+    """Replaces the note of the intent in the record."""
+    life: timedelta | None = None
+    """The job expires so long from now, unless it expires earlier."""
     data: Any = None
     """For the extension; a JSON value."""
 
@@ -100,3 +110,8 @@ class Result:
 DONE = Outcome(State.DONE)
 RELEASED = Outcome(State.RELEASED, spent=0)
 EXPIRED = Outcome(State.EXPIRED, "expired", spent=0)
+
+
+def writable(text: str | None) -> str | None:
+    """Return a text that PostgreSQL accepts: whatever a host answered, the outcome is written."""
+    return None if text is None else storable(text[:LENGTH])

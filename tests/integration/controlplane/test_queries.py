@@ -34,7 +34,7 @@ def test_queries_are_accepted_by_the_upgraded_database(upgraded: str) -> None:
     ):
         ensure_schema(connection)
         connection.execute(ENGINE_TABLE)
-        connection.execute(SCHEMA.read_text())
+        connection.execute(SCHEMA)
         for file in FILES:
             queries = Queries(str(file), str)
             for name in queries:
