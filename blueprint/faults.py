@@ -210,8 +210,16 @@ def dotted(path: Path) -> str:
     """Print a path as operators write it: `spec.hosts[0].size`."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{abbreviated(step)}" if text else abbreviated(step)
     return text
+
+
+def abbreviated(text: str) -> str:
+    """Return a text, truncated if it is long."""
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def invalid(violations: Iterable[Violation]) -> Fault:

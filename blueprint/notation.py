@@ -153,7 +153,9 @@ def _refused_key(node: yaml.ScalarNode, path: Path, *, is_repeated: bool) -> Vio
         return _tag(node, path)
     if is_repeated:
         line, column = position(node)
-        return DUPLICATE_KEY.violation(path=dotted(path), line=line, column=column, key=path[-1])
+        return DUPLICATE_KEY.violation(
+            path=dotted(path), line=line, column=column, key=dotted(path[-1:])
+        )
     return None
 
 

@@ -16,6 +16,7 @@ from blueprint.faults import (
     UNKNOWN_KEY,
     Located,
     Path,
+    abbreviated,
     dotted,
 )
 from blueprint.fields import RuleBroken
@@ -139,11 +140,6 @@ def expected(detail: Detail) -> str:
 def as_json(value: object) -> str:
     """Return a value as it is written in JSON."""
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def abbreviated(text: str) -> str:
-    """Return a text, truncated if it is long."""
-    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _valid_keys(model: type[BaseModel], path: Path) -> list[str]:

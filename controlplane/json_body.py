@@ -66,7 +66,9 @@ def parsed(body: bytes) -> Any:
     ]
     if paths:
         raise Refusal(
-            invalid(DUPLICATE_KEY.violation(path=dotted(path), key=path[-1]) for path in paths)
+            invalid(
+                DUPLICATE_KEY.violation(path=dotted(path), key=dotted(path[-1:])) for path in paths
+            )
         )
     return data
 

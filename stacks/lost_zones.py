@@ -19,10 +19,9 @@ from stacks.faults import (
     ZONE_OUT_OF_REACH,
 )
 from stacks.state import Resource
+from stacks.variables import FORGOTTEN_ZONES
 from stacks.zones import change_record, find_zone
 
-FORGOTTEN_ZONES = "PENGUIN_FORGOTTEN_ZONES"
-"""Variable with the names of zones that a person has decided to be gone, separated by spaces."""
 Prove = Callable[[str, Iterable[Resource]], None]
 """Raises the fault of a zone that cannot be used; takes its id and its records of the state."""
 

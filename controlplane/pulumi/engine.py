@@ -28,7 +28,7 @@ from kit.leftovers import end_leftovers
 from kit.processes import own_identity
 from stacks.backend import Stacks
 from stacks.faults import STATE_UNREACHABLE
-from stacks.lost_zones import FORGOTTEN_ZONES
+from stacks.variables import FORGOTTEN_ZONES
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
 """The worker serves the program, so the engine starts no language host of this runtime."""

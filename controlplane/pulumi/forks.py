@@ -16,10 +16,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from controlplane.pulumi.job import Job
+from kit.plugins import served
 
 IDLE = timedelta(minutes=10)
 
@@ -45,7 +47,7 @@ class ForkServer:
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
-            socket.send_fds(self._running(), [b"\0"], [theirs.fileno()])
+            socket.send_fds(self._running(job), [b"\0"], [theirs.fileno()])
             self._operations += 1
         theirs.close()
         try:
@@ -60,12 +62,16 @@ class ForkServer:
                     self._timer.daemon = True
                     self._timer.start()
 
-    def _running(self) -> socket.socket:
-        """Return the socket of the server, which is started if it does not run."""
+    def _running(self, job: Job) -> socket.socket:
+        """Return the socket of the server, which is started if it does not run.
+
+        It loads the plugins of its first job; those of others are loaded by their workers.
+        """
         if self._control is None or self._server is None or self._server.poll() is not None:
             self._control, theirs = socket.socketpair()
+            plugins = served(job.environment).values()
             self._server = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [sys.executable, "-m", __name__, str(theirs.fileno()), *plugins],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -128,6 +134,8 @@ def main() -> None:
     """Load what every operation needs, then serve."""
     from controlplane.pulumi.worker import work
 
+    for plugin in sys.argv[2:]:
+        import_module(plugin)
     serve(socket.socket(fileno=int(sys.argv[1])), work)
 
 

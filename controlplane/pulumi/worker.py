@@ -1,8 +1,8 @@
 """One Pulumi operation, in a process of its own.
 
 Forked from a server that has this module and its heavy imports loaded; no gRPC is started before
-the fork. The program runs in this process; the engine is its child, and all processes of the
-engine have the operation's mark in their environment.
+the fork. The program and our own plugins run in this process; the engine is its child, and all
+processes of the engine have the operation's mark in their environment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -24,11 +25,17 @@ from pulumi.runtime.proto import language_pb2_grpc
 from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
 from controlplane.pulumi.owner import record_engine
+from hostwinds.provider import serving as hostwinds
 from kit.leftovers import end_leftovers
+from kit.plugins import Plugin, served
 from stacks.program import declare, retire, run
 
 WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
 """Kinds that run the program."""
+WITH_PROVIDER = (*WITH_PROGRAM, "destroy")
+"""Kinds that may call a provider."""
+PORTS = "PULUMI_DEBUG_PROVIDERS"
+"""Variable with the ports of plugins that the engine need not start."""
 PANIC = 2
 """Exit code of a Go program that failed without a chance to release its lock."""
 
@@ -58,14 +65,14 @@ def _end_with_caller(connection: Connection, mark: str) -> None:
 
 def _run(job: Job, kind: Kind, connection: Connection) -> int:
     arguments = [job.command, "--non-interactive", *COMMANDS[kind], job.tenant]
-    with _program(job) if kind in WITH_PROGRAM else _no_program() as client:
+    with _plugins(kind) as ports, _program(job, kind) as client:
         engine = subprocess.Popen(
             [*arguments, *client],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
+            env={**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true", PORTS: ports},
         )
         note = record_engine(job.directory, engine.pid, job.controller, f"{MARK}={job.mark}")
         sending = threading.Lock()
@@ -105,8 +112,25 @@ def _message(line: str) -> tuple[str, Any]:
 
 
 @contextmanager
-def _program(job: Job) -> Iterator[list[str]]:
+def _plugins(kind: Kind) -> Iterator[str]:
+    """Serve our own plugins to the engine; yields their names and ports."""
+    with ExitStack() as running:
+        ports = []
+        if kind in WITH_PROVIDER:
+            modules = {name: import_module(path) for name, path in served(os.environ).items()}
+            for name, module in {"hostwinds": hostwinds, **modules}.items():
+                plugin: Plugin = module.start()
+                running.callback(plugin.end)
+                ports.append(f"{name}:{plugin.port}")
+        yield ",".join(ports)
+
+
+@contextmanager
+def _program(job: Job, kind: Kind) -> Iterator[list[str]]:
     """Serve the program to the engine; yields the arguments that name its port."""
+    if kind not in WITH_PROGRAM:
+        yield []
+        return
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(
         LanguageServer(lambda: run(lambda: _declare(job))), server
@@ -124,8 +148,3 @@ def _declare(job: Job) -> None:
         retire(job.tenant)
     else:
         declare(Blueprint.model_validate_json(job.blueprint))
-
-
-@contextmanager
-def _no_program() -> Iterator[list[str]]:
-    yield []

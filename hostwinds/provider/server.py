@@ -29,9 +29,20 @@ Connect = Callable[[str], Services]
 class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
     """One method for each step of a resource's lifecycle; credentials come from the environment."""
 
-    def __init__(self, connect: Connect, cancel: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        cancel: Callable[[], None],
+        attach: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._connect = connect
         self._cancel = cancel
+        self._attach = attach
+
+    def Attach(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Learn the address of an engine that did not start this process."""
+        self._attach(request.address)
+        return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return the version."""

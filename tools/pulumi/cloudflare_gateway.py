@@ -39,6 +39,8 @@ from tools.pulumi import cloudflare_plugin
 from tools.pulumi.cloudflare_answers import CONFLICTS, RECORD, RECORDS, mistake, written
 from tools.pulumi.serving import PARENT_CHECK_SECONDS
 
+END_CHECK_SECONDS = 0.05
+"""Between two checks whether the gateway is to end."""
 TIMEOUT = 60
 """Seconds for one request; no plugin waits longer."""
 LONGEST_WAIT = 60
@@ -150,16 +152,41 @@ class _Handler(BaseHTTPRequestHandler):
 def serve(upstream: str) -> _Server:
     """Serve a gateway on a free loopback port, in a thread."""
     server = _Server(Gateway(upstream))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[END_CHECK_SECONDS], daemon=True).start()
     return server
+
+
+class StandIn:
+    """The stand-in behind a gateway, in this process."""
+
+    def __init__(self) -> None:
+        self._gateway, url = _started()
+        self._server = cloudflare_plugin.server_of(cloudflare_plugin.CloudflareProvider(url))
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
+
+    def end(self) -> None:
+        """Stop; calls are short, and the running ones are broken off."""
+        self._server.stop(grace=None)
+        self._gateway.shutdown()
+        self._gateway.server_close()
+
+
+start = StandIn
+"""See `kit.plugins`."""
+
+
+def _started() -> tuple[_Server, str]:
+    """Serve a gateway to where the environment says that Cloudflare is; return its address."""
+    server = serve(os.environ.get("CLOUDFLARE_BASE_URL") or BASE)
+    excluded = [os.environ.get(name) for name in ("no_proxy", "NO_PROXY")]
+    os.environ["no_proxy"] = ",".join(["127.0.0.1", *filter(None, excluded)])
+    return server, f"http://127.0.0.1:{server.server_address[1]}"
 
 
 def main() -> None:
     """Serve the gateway, and run the plugin that the first argument names, or the stand-in."""
-    server = serve(os.environ.get("CLOUDFLARE_BASE_URL") or BASE)
-    os.environ["CLOUDFLARE_BASE_URL"] = f"http://127.0.0.1:{server.server_address[1]}"
-    excluded = [os.environ.get(name) for name in ("no_proxy", "NO_PROXY")]
-    os.environ["no_proxy"] = ",".join(["127.0.0.1", *filter(None, excluded)])
+    _, os.environ["CLOUDFLARE_BASE_URL"] = _started()
     if len(sys.argv) > 1 and sys.argv[1].startswith("/"):
         sys.exit(_run(sys.argv[1:]))
     cloudflare_plugin.main()

@@ -56,10 +56,21 @@ def reported(verb: str) -> Callable[[Handler], Handler]:
 class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
     """The calls that the engine makes for DNS records and zones."""
 
-    def __init__(self, *, retries: int = RETRIES, api: type[CloudflareApi] = CloudflareApi) -> None:
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        retries: int = RETRIES,
+        api: type[CloudflareApi] = CloudflareApi,
+    ) -> None:
+        self._base_url = base_url
         self._retries = retries
         self._make_api = api
-        self._api = api(retries=retries)
+        self._api = api(base_url, retries=retries)
+
+    def Attach(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Serve an engine that did not start this process."""
+        return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return the version that the SDK package requests."""
@@ -82,7 +93,9 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
         """Set address and token, by default from the environment. Nothing is called yet."""
         arguments = _plain(request.args)
         self._api = self._make_api(
-            arguments.get("baseUrl"), arguments.get("apiToken"), retries=self._retries
+            arguments.get("baseUrl") or self._base_url,
+            arguments.get("apiToken"),
+            retries=self._retries,
         )
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
@@ -251,10 +264,16 @@ def _state(inputs: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
     return {**computed, **inputs}
 
 
-def serve(provider: CloudflareProvider) -> None:
-    """Serve a provider until the engine ends this process."""
+def server_of(provider: CloudflareProvider) -> grpc.Server:
+    """Return a server of a provider, which is not started yet."""
     server = grpc.server(ThreadPoolExecutor(max_workers=32))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
+    return server
+
+
+def serve(provider: CloudflareProvider) -> None:
+    """Serve a provider until the engine ends this process."""
+    server = server_of(provider)
     serve_until_end(server)
     server.stop(grace=None)
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from kit import files
 from kit.launchers import write_launcher
 from kit.paths import state_dir
+from kit.plugins import SERVED
 from tools.faults import ENGINE_MISSING
 from tools.pulumi import command
 from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, Kind, Part
 
 LANGUAGE_HOST = "pulumi-language-python"
 CLOUDFLARE_PLUGIN = "pulumi-resource-cloudflare"
+GATEWAY = "tools.pulumi.cloudflare_gateway"
 MARK = "PenguinMails'"
 """Begins the comment of each executable that we write in the place of Pulumi's."""
 
@@ -46,7 +48,9 @@ class Engine:
             directory = home / "plugins" / f"resource-{name}-v{version}"
             directory.mkdir(parents=True, exist_ok=True)
             files.link(directory / f"pulumi-resource-{name}", executable)
+        own = self.cloudflare.kind is Kind.STAND_IN
         return {
+            SERVED: f"cloudflare={GATEWAY}" if own else "",
             "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ.get('PATH', '/usr/bin:/bin')}",
             "PULUMI_HOME": str(home),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -60,6 +64,10 @@ class Engine:
             # An address that waits for the provider's portal delays only itself.
             "PULUMI_CONTINUE_ON_ERROR": "true",
             "NO_COLOR": "1",
+            # A command is short and small: to collect its garbage as often as a server's takes an
+            # eighth of its time.
+            "GOGC": "400",
+            "GOMEMLIMIT": "256MiB",
         }
 
 
@@ -82,7 +90,7 @@ def gateway_to(plugin: Part) -> Path:
     """Write the executable that runs a Cloudflare plugin behind our gateway; return it."""
     official = [str(plugin.path)] if plugin.kind is Kind.OFFICIAL else []
     path = _root() / "plugins" / plugin.kind.value / CLOUDFLARE_PLUGIN
-    return _launcher(path, "tools.pulumi.cloudflare_gateway", official)
+    return _launcher(path, GATEWAY, official)
 
 
 def install(progress: command.Progress) -> Engine:

@@ -58,6 +58,15 @@ def test_mistakes_are_all_reported_with_their_lines() -> None:
     assert by_code["document.missing_key"].path == "spec.region"
 
 
+def test_long_key_is_not_repeated_in_full() -> None:
+    key = "k" * 100_000
+    [unknown] = mistakes_of(ACME.replace("  region:", f"  ? {key}\n  : 1\n  region:"))
+    twice = mistakes_of(ACME.replace("  region:", f"  ? {key}\n  : 1\n" * 2 + "  region:"))
+    for mistake in (unknown, *twice):
+        assert "kkk…" in str(mistake)
+        assert len(str(mistake)) < 1000
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code", "path"),
     [
