@@ -118,14 +118,14 @@ create function queue.bucket_ids(tenant uuid, is_urgent boolean, names text[]) r
 $$;
 comment on function queue.bucket_ids is 'in the order of the names; null where there is none';
 
--- Enqueue jobs of one tenant. `names`, `priorities`, `delays` and `lives` describe kinds of jobs; an
--- element of the other arrays is a job. `kinds` is null if all are of the first kind;
--- `idempotency_keys` and `request_digests` are null, or hold one for each job. Returns a row for each
--- job, in their order: a repeated key has the id of its first request, and `is_same` says whether the
--- digests agree.
+-- Enqueue jobs of one tenant: an element of `contents` is a job. `names`, `priorities`, `delays` and
+-- `lives` describe kinds of jobs, of which `kinds` says which each job is; without `kinds`, there is
+-- one for all jobs, or one for each. `idempotency_keys` and `request_digests` are null, or hold one
+-- for each job. Returns a row for each job, in their order: a repeated key has the id of its first
+-- request, and `is_same` says whether the digests agree.
 create function queue.enqueue(
     tenant uuid, is_urgent boolean, names text[], priorities smallint[], delays interval[], lives interval[],
-    kinds integer[], contents bytea[], idempotency_keys bytea[], request_digests bytea[],
+    contents bytea[], idempotency_keys bytea[], request_digests bytea[], kinds integer[] default null,
     out id uuid, out is_new boolean, out is_same boolean
 ) returns setof record language plpgsql as $$
 #variable_conflict use_column
@@ -181,8 +181,9 @@ begin
             now() + delays[kind] as due_at, now() + delays[kind] + lives[kind] as expires_at,
             delays[kind] > interval '0' as is_later
         from (
-            select id, content, coalesce(kind, 1) as kind
-            from unnest(ids, contents, kinds, known_ids) as job (id, content, kind, known_id) where known_id = id
+            select id, content, coalesce(kind, least(number, cardinality(names))::integer) as kind
+            from unnest(ids, contents, kinds, known_ids) with ordinality as job (id, content, kind, known_id, number)
+            where known_id = id
         ) as job
     ), body as (
         insert into queue.bodies (id, tenant_id, body) select id, tenant, content from placed

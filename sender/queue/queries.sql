@@ -7,7 +7,7 @@ get_byte(uuid_send(tenant_id), 15)
 -- name: enqueue
 select id, is_new, is_same from queue.enqueue(
     %(tenant_id)s, %(urgent)s, %(buckets)s::text[], %(priorities)s::smallint[], %(delays)s::interval[],
-    %(lives)s::interval[], %(kinds)s::integer[], %(bodies)s::bytea[], %(keys)s::bytea[], %(digests)s::bytea[])
+    %(lives)s::interval[], %(bodies)s::bytea[], %(keys)s::bytea[], %(digests)s::bytea[], %(kinds)s::integer[])
 
 -- name: register
 with slots as (

@@ -311,3 +311,22 @@ async def test_credit_that_buckets_share_is_never_exceeded(queue: Queue) -> None
     await queue.work_off(Seen(), credit=credit, told=told)
     assert most == 7
     assert in_work.total() == 0
+
+
+async def test_statement_that_enqueues_may_describe_each_job_or_all_at_once(queue: Queue) -> None:
+    call = (
+        "select id from queue.enqueue(%s, false, %s::text[], (array[100, 200])[:%s]::smallint[],"
+        " array_fill(interval '0', array[%s::integer]),"
+        " array_fill(interval '1 day', array[%s::integer]),"
+        " array['1', '2']::bytea[], null, null)"
+    )
+    for names in (["a", "b"], ["c"]):
+        count = len(names)
+        await queue.connection.execute(call, (ACME, names, count, count, count))
+    found = await operations.jobs(queue.connection, "ready")
+    assert sorted((job.bucket, job.priority) for job in found) == [
+        ("a", 100),
+        ("b", 200),
+        ("c", 100),
+        ("c", 100),
+    ]
