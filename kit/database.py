@@ -103,8 +103,10 @@ class AdvisoryLock(IntEnum):
     """One request per idempotency key at a time; the second number is the key's hash."""
     DOMAINS = 0x70656E06
     """One claim at a time below a registered domain, whose hash is the second number."""
-    MAINTENANCE = 0x70656E07
-    """One sender at a time makes and drops partitions."""
+    QUEUE_UPKEEP = 0x70656E07
+    """One worker at a time makes and drops the queue's partitions."""
+    MAINTENANCE = 0x70656E08
+    """One sender at a time makes and drops the partitions of messages and events."""
 
 
 def storable(text: str) -> str:

@@ -25,12 +25,13 @@ from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.policy import LOOK_AGAIN, Decision
 from sender.queue import Settings, Worker
-from sender.queue.install import OPTIONS, REACH, WAIT
+from sender.queue.install import OPTIONS, WAIT
 from sender.settings import SenderSettings
 from sender.smtp import Egress, Limits
 from sender.tokens import Tokens
 
-CONNECTIONS = 5
+CONNECTIONS = 8
+"""The queue's worker holds one to be notified, and now and then one for its upkeep."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts."""
 Progress = Callable[[str], None]
@@ -110,7 +111,7 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
-        kwargs=connection_options("penguin-sender", **session) | REACH,
+        kwargs=connection_options("penguin-sender", **session),
     )
 
 
@@ -124,6 +125,12 @@ def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
         longest=2 * limits.dialogue,
         grace=settings.grace,
         expiry=settings.expiry,
+        outcomes_file=settings.outcomes_file,
+        last_writes=settings.last_writes,
+        upkeep=settings.maintenance,
+        keep_bodies=settings.keep_bodies,
+        keep_records=settings.keep_records,
+        keep_keys=max(settings.keep_bodies, 1),
     )
 
 
@@ -149,7 +156,6 @@ async def _maintain(
     while not ended.is_set():
         await maintain(
             pool,
-            bodies=settings.keep_bodies,
             records=settings.keep_records,
             events=settings.keep_events,
         )

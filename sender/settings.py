@@ -49,6 +49,10 @@ class SenderSettings(BaseSettings):
     """More than fit into the 48 hours in which a message is tried: by default time gives it up."""
     grace: Real = Field(default=30, ge=0)
     """How long a stop waits for hand-overs to end."""
+    outcomes_file: Path | None = None
+    """Of this process alone: keeps outcomes that a stop cannot write, until the next start."""
+    last_writes: Real = Field(default=5, ge=0)
+    """How long a stop tries to write outcomes, if there is a file for them."""
     expiry: Real = Field(default=600, gt=0)
     """Between two searches for held messages that have expired."""
     maintenance: Real = Field(default=3600, gt=0)

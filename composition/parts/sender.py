@@ -10,6 +10,7 @@ from composition.heartbeat import Progress
 from composition.parts.settings import Part, SenderPart
 from composition.process import start
 from kit.database import Role, role_dsn
+from kit.paths import state_dir
 from sender.daemon import run
 from sender.dispatch import upkeep
 from sender.settings import SenderSettings
@@ -24,6 +25,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         token_keys=settings.token_keys,
         public_url=settings.public_url,
         helo=settings.helo,
+        outcomes_file=state_dir() / "outcomes.jsonl",
     )
     await run(sender, stop, progress=progress.tick)
 

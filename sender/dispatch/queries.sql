@@ -87,4 +87,4 @@ select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on' as
 set local statement_timeout = '10min'
 
 -- name: maintain
-select mail.maintain(%(bodies)s, %(records)s, %(events)s) where pg_try_advisory_xact_lock(%(lock)s)
+select mail.maintain(%(records)s, %(events)s) where pg_try_advisory_xact_lock(%(lock)s)

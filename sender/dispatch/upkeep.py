@@ -1,4 +1,4 @@
-"""Partitions of days to come and of days that are over, and whether the database lets mail go."""
+"""Partitions of messages and events, and whether the database lets mail go."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ from sender.queue.outages import AWAY
 log = structlog.get_logger(__name__)
 
 
-async def maintain(
-    pool: AsyncConnectionPool[Any], *, bodies: int, records: int, events: int
-) -> None:
+async def maintain(pool: AsyncConnectionPool[Any], *, records: int, events: int) -> None:
     """Make the partitions of the next days, and drop those older than so many days."""
-    values = {"bodies": bodies, "records": records, "events": events}
-    values |= {"lock": AdvisoryLock.MAINTENANCE}
+    values = {"records": records, "events": events, "lock": AdvisoryLock.MAINTENANCE}
     try:
         async with pool.connection() as connection:
             await connection.execute(SQL.allow_minutes)

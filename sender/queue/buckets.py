@@ -256,6 +256,11 @@ class Buckets:
         if bucket.id in self._known:
             self._rounds.add(bucket)
 
+    def reset_all(self) -> None:
+        """Read all known buckets from the beginning."""
+        for bucket in self._known.values():
+            self.reset(bucket)
+
     def dry(self) -> list[Bucket]:
         """Return the buckets that have had no job for long; counts as a look."""
         idle = [b for b in self._known.values() if b.id not in b.tenant.buckets and not b.expected]

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,13 +55,19 @@ async def enqueue(
     digests = (
         None if keys is None else [job.digest or hashlib.sha256(job.body).digest() for job in jobs]
     )
+    kinds: dict[tuple[str, int, timedelta, timedelta], int] = {}
+    kind_of = [
+        kinds.setdefault((job.bucket, job.priority, job.delay, job.life), len(kinds) + 1)
+        for job in jobs
+    ]
     values = {
         "tenant_id": tenant_id,
         "urgent": urgent,
-        "buckets": [job.bucket for job in jobs],
-        "priorities": [job.priority for job in jobs],
-        "delays": [job.delay for job in jobs],
-        "lives": [job.life for job in jobs],
+        "buckets": [bucket for bucket, _, _, _ in kinds],
+        "priorities": [priority for _, priority, _, _ in kinds],
+        "delays": [delay for _, _, delay, _ in kinds],
+        "lives": [life for _, _, _, life in kinds],
+        "kinds": kind_of if len(kinds) > 1 else None,
         "bodies": [job.body for job in jobs],
         "keys": keys,
         "digests": digests,

@@ -202,9 +202,11 @@ class Exchanges:
             result = self._results.popleft()
             log.error("queue.outcome_not_written", job=str(result.job.id), error=str(error))
             self._apart.append(result)
-        elif writes.intents and not isinstance(error, AWAY):
+        elif writes.intents:
             pending = self._intents.popleft()
-            if not pending.written.done():
+            if isinstance(error, AWAY):  # others hold its row
+                self._intents.append(pending)
+            elif not pending.written.done():
                 pending.written.set_exception(error)
 
 

@@ -8,9 +8,12 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from kit.database import connection_options
 from sender.queue.store import SQL
 
-SCHEMA = Path(__file__).with_name("schema.sql")
+SCHEMA = "".join(
+    Path(__file__).with_name(name).read_text() for name in ("schema.sql", "functions.sql")
+)
 OPTIONS = {
     # Every statement finds its rows by keys; the statistics of a queue are always wrong.
     "enable_hashjoin": "off",
@@ -21,14 +24,6 @@ OPTIONS = {
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": "60s",
 }
-REACH: dict[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}
-"""A server that is gone without a word is noticed within 15 s."""
 WAIT = 1.0
 """Seconds to wait for a connection. While the database is away, each call tries to connect: an
 interval that grows would keep on waiting when it is back."""
@@ -36,13 +31,15 @@ interval that grows would keep on waiting when it is back."""
 
 async def install(connection: psycopg.AsyncConnection[Any]) -> None:
     """Create the tables in the caller's transaction."""
-    await connection.execute(SCHEMA.read_text())
+    await connection.execute(SCHEMA)
     await connection.execute(SQL.bind_first)
 
 
-def worker_pool(dsn: str, size: int = 5) -> AsyncConnectionPool[Any]:
-    """Return a pool for one worker; open it with `async with`."""
-    options = " ".join(f"-c {name}={value}" for name, value in OPTIONS.items())
+def worker_pool(dsn: str, size: int = 7) -> AsyncConnectionPool[Any]:
+    """Return a pool for one worker; open it with `async with`.
+
+    Its connections go through no pooler: statements are prepared, and notifications awaited.
+    """
     return AsyncConnectionPool(
         dsn,
         min_size=size,
@@ -50,5 +47,5 @@ def worker_pool(dsn: str, size: int = 5) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
-        kwargs={"options": options, **REACH},
+        kwargs={**connection_options("sender.queue", **OPTIONS), "prepare_threshold": 5},
     )

@@ -8,7 +8,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from kit.database import storable
+
 LIFE = timedelta(days=30)
+LENGTH = 4000
+"""Characters of a reason, words or a note."""
 
 
 @dataclass(frozen=True)
@@ -106,3 +110,8 @@ class Result:
 DONE = Outcome(State.DONE)
 RELEASED = Outcome(State.RELEASED, spent=0)
 EXPIRED = Outcome(State.EXPIRED, "expired", spent=0)
+
+
+def writable(text: str | None) -> str | None:
+    """Return a text that PostgreSQL accepts: whatever a host answered, the outcome is written."""
+    return None if text is None else storable(text[:LENGTH])

@@ -59,6 +59,8 @@ def _row(result: Result) -> dict[str, Any]:
         "delay": outcome.delay.total_seconds(),
         "spent": outcome.spent,
         "bucket": outcome.bucket,
+        "note": outcome.note,
+        "life": outcome.life and outcome.life.total_seconds(),
         "data": outcome.data,
         "intent": None if intent is None else {"note": intent.note, "data": intent.data},
     }
@@ -80,6 +82,8 @@ def _result(row: dict[str, Any]) -> Result:
         timedelta(seconds=row["delay"]),
         row["spent"],
         row["bucket"],
+        row["note"],
+        row["life"] and timedelta(seconds=row["life"]),
         row["data"],
     )
     intent = row["intent"]

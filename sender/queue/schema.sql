@@ -1,4 +1,4 @@
--- The queue's tables and functions. Applied by `install` and by the sender's migrations.
+-- The queue's tables. Applied, with functions.sql, by `install` and by the sender's migrations.
 --
 -- A job waits in `ready`, or in `scheduled` until it is due; a claim moves it to `claimed`, its
 -- outcome removes it. `records` says what became of it, `bodies` is what the handler gets. Both are
@@ -38,8 +38,10 @@ create table queue.workers (
     name text not null,
     started_at timestamptz not null default now(),
     lease_until timestamptz not null,
-    draining boolean not null default false
+    draining boolean not null default false,
+    wants_notice boolean not null default false
 );
+comment on column queue.workers.wants_notice is 'few jobs come: who enqueues notifies the channel queue_<id>';
 comment on table queue.workers is 'one row for each running process; what a process holds is lost with its lease';
 
 -- Tenants are divided into 256 slots; a slot belongs to one worker at a time.
@@ -73,7 +75,6 @@ create table queue.buckets (
     unique (tenant_id, name, urgent)
 ) with (fillfactor = 70);
 comment on column queue.buckets.urgent is 'served before every tenant''s share; only operators enqueue into it';
-comment on column queue.buckets.words is 'the reason of the hold, for people';
 comment on column queue.buckets.filled is 'false: certainly no row in `ready`';
 create index buckets_due on queue.buckets (slot, held_until) where filled;
 
@@ -143,6 +144,7 @@ create table queue.keys (
     created_at timestamptz not null default now(),
     primary key (tenant_id, key)
 );
+create index keys_created on queue.keys using brin (created_at) with (pages_per_range = 16);
 comment on column queue.keys.key is 'first 16 octets of the SHA-256 of an idempotency key';
 comment on column queue.keys.digest is 'of the request; null: not known, so that any body is the same';
 
@@ -208,172 +210,3 @@ create table queue.unknown (
     reason text,
     since timestamptz not null default now()
 );
-
-create function queue.least_id(moment timestamptz) returns uuid language sql immutable parallel safe as $$
-    select (lpad(to_hex((extract(epoch from moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
-$$;
-comment on function queue.least_id is 'the smallest UUID version 7 of a moment: bounds of partitions';
-
-create function queue.new_id(number integer) returns uuid language sql volatile as $$
-    select encode(
-        substring(int8send((extract(epoch from now()) * 1000)::bigint + number / 4096) from 3)
-        || substring(int4send(28672 + number % 4096) from 3)
-        || substring(uuid_send(gen_random_uuid()) from 9), 'hex')::uuid
-$$;
-comment on function queue.new_id is 'a UUID version 7 of the database''s time; ids of one transaction sort by their number';
-
--- A day whose rows are in the default partition already stays there.
-create function queue.make_partition(parent text, day date, bounds text[], fill integer) returns void language plpgsql as $$
-declare
-    part constant text := parent || to_char(day, '_YYYYMMDD');
-begin
-    if to_regclass(part) is null then
-        execute format('create table %s partition of %s for values from (%L) to (%L) with (fillfactor = %s)',
-            part, parent, bounds[1], bounds[2], fill);
-    end if;
-exception when check_violation then
-    null;
-end
-$$;
-
-create function queue.days(ahead integer, behind integer) returns setof date language sql stable as $$
-    select (now() at time zone 'UTC')::date + number from generate_series(-behind, ahead) as number
-$$;
-
-create function queue.id_bounds(day date) returns text[] language sql immutable as $$
-    select array[
-        queue.least_id(day::timestamp at time zone 'UTC'), queue.least_id((day + 1)::timestamp at time zone 'UTC')]::text[]
-$$;
-
-create function queue.make_partitions(ahead integer, behind integer default 0) returns void language sql as $$
-    select queue.make_partition('queue.bodies', day, queue.id_bounds(day), 100),
-        queue.make_partition('queue.records', day, queue.id_bounds(day), 80)
-    from queue.days(ahead, behind) as day
-$$;
-select queue.make_partitions(2);
-
-create view queue.waiting_ids as
-select id from queue.ready
-union all select id from queue.scheduled
-union all select id from queue.claimed
-union all select id from queue.unknown;
-comment on view queue.waiting_ids is 'jobs whose body and record are still needed';
-
--- Partitions of days that ended more than `keep` days ago.
-create function queue.closed_partitions(parent regclass, keep integer) returns regclass[] language sql stable as $$
-    select coalesce(array_agg(c.oid::regclass), '{}')
-    from pg_inherits join pg_class as c on c.oid = inhrelid
-    where inhparent = parent and c.relname ~ '_[0-9]{8}$'
-      and to_date(right(c.relname, 8), 'YYYYMMDD') < (now() at time zone 'UTC')::date - keep
-$$;
-
--- Bodies of closed days; what still has no outcome is carried forward. `keep` is counted in days.
-create function queue.drop_bodies(keep integer) returns integer language plpgsql as $$
-declare
-    part regclass;
-    dropped integer := 0;
-begin
-    foreach part in array queue.closed_partitions('queue.bodies', keep) loop
-        execute format(
-            'insert into queue.carried_bodies (id, tenant_id, body)
-             select body.id, body.tenant_id, body.body from %s as body
-             where body.id in (select id from queue.waiting_ids)
-             on conflict do nothing', part);
-        execute format('drop table %s', part);
-        dropped := dropped + 1;
-    end loop;
-    delete from queue.carried_bodies as body
-    where not exists (select from queue.waiting_ids as waiting where waiting.id = body.id);
-    return dropped;
-end
-$$;
-
--- Records of days of which no job waits.
-create function queue.drop_records(keep integer) returns integer language plpgsql as $$
-declare
-    part regclass;
-    waiting boolean;
-    dropped integer := 0;
-begin
-    foreach part in array queue.closed_partitions('queue.records', keep) loop
-        execute format(
-            'select exists (select from %s as record where record.id in (select id from queue.waiting_ids))',
-            part) into waiting;
-        if not waiting then
-            execute format('drop table %s', part);
-            dropped := dropped + 1;
-        end if;
-    end loop;
-    return dropped;
-end
-$$;
-
--- Enqueue jobs of one tenant: an element of each array is a job. `idempotency_keys` and `request_digests`
--- are null, or hold one for each job. Returns a row for each job, in their order: a repeated key has
--- the id of its first request, and `is_same` says whether the digests agree.
-create function queue.enqueue(
-    tenant uuid, is_urgent boolean, names text[], priorities smallint[], delays interval[], lives interval[],
-    contents bytea[], idempotency_keys bytea[], request_digests bytea[],
-    out id uuid, out is_new boolean, out is_same boolean
-) returns setof record language plpgsql as $$
-#variable_conflict use_column
-declare
-    own_slot constant smallint := get_byte(uuid_send(tenant), 15);
-    ids uuid[];
-    quota record;
-begin
-    select waiting, most_waiting into quota from queue.tenants where tenant_id = tenant;
-    if not found then
-        insert into queue.tenants (tenant_id) values (tenant) on conflict do nothing;
-    elsif quota.most_waiting is not null then
-        if not exists (select from queue.workers where lease_until > now()) then  -- nobody counts
-            quota.waiting := quota.waiting
-                + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant);
-        end if;
-        if quota.waiting + cardinality(contents) > quota.most_waiting then
-            raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
-                detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
-        end if;
-    end if;
-    insert into queue.buckets (tenant_id, name, urgent)
-    select distinct tenant, wanted.name, is_urgent from unnest(names) as wanted (name)
-    where not exists (
-        select from queue.buckets as b where b.tenant_id = tenant and b.name = wanted.name and b.urgent = is_urgent)
-    on conflict do nothing;
-    ids := array(select queue.new_id(number) from generate_series(1, cardinality(contents)) as number);
-    if idempotency_keys is not null then
-        insert into queue.keys (tenant_id, key, id, digest)
-        select tenant, job.key, job.id, job.digest
-        from unnest(idempotency_keys, ids, request_digests) as job (key, id, digest)
-        where job.key is not null
-        on conflict do nothing;
-    end if;
-    return query
-    with job as (
-        select job.*, coalesce(earlier.id, job.id) as known_id,
-            coalesce(earlier.digest = job.digest, true) as same
-        from unnest(ids, names, priorities, delays, lives, contents, idempotency_keys, request_digests)
-            with ordinality as job (id, name, priority, delay, life, content, key, digest, number)
-        left join queue.keys as earlier on earlier.tenant_id = tenant and earlier.key = job.key
-    ), placed as materialized (
-        select job.id, priority, life, content, delay, b.id as bucket_id, now() + delay as due_at
-        from job join queue.buckets as b on b.tenant_id = tenant and b.name = job.name and b.urgent = is_urgent
-        where job.known_id = job.id
-    ), body as (
-        insert into queue.bodies (id, tenant_id, body) select id, tenant, content from placed
-    ), record as (
-        insert into queue.records (id, tenant_id, bucket_id, priority, due_at, expires_at)
-        select id, tenant, bucket_id, priority, due_at, due_at + life from placed
-    ), ready as (
-        insert into queue.ready (bucket_id, priority, due_at, id, tenant_id, expires_at)
-        select bucket_id, priority, due_at, id, tenant, due_at + life from placed where delay <= interval '0'
-    ), later as (
-        insert into queue.scheduled (slot, due_at, id, bucket_id, priority, tenant_id, expires_at)
-        select own_slot, due_at, id, bucket_id, priority, tenant, due_at + life from placed where delay > interval '0'
-    ), arrival as (
-        insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
-        select own_slot, tenant, bucket_id, min(priority), min(due_at), count(*) from placed group by bucket_id
-    )
-    select job.known_id, job.known_id = job.id, job.same from job order by number;
-end
-$$;

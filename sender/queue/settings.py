@@ -29,9 +29,15 @@ class Settings:
     """A job that so many workers were lost with is dead."""
     grace: float = 30.0
     """How long a stop waits for handlers."""
-    expiry: float = 600.0
-    """Between two searches for jobs whose life ended while they waited; each reads all of them."""
     outcomes_file: Path | None = None
     """Of this worker alone: keeps outcomes that a stop cannot write, until the next start."""
+    expiry: float = 600.0
+    """Between two searches for jobs whose life ended while they waited; each reads all of them."""
+    upkeep: float = 600.0
+    """Between two looks for what to delete, and for partitions to make."""
+    keep_bodies: int = 3
+    """Days; what waits is kept."""
+    keep_records: int = 90
+    keep_keys: int = 90
     last_writes: float = 10.0
     """How long a stop waits for the database, if there is an `outcomes_file`."""

@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from kit.queries import Queries
 from sender.queue.buckets import START, Arrival, BucketRow, Claim, Position
 from sender.queue.extension import Batch, Extension
-from sender.queue.model import Intent, Job, Outcome, Result, State
+from sender.queue.model import Intent, Job, Outcome, Result, State, writable
 
 SQL: Queries[str] = Queries(__file__, str)
 SHARE = 20
@@ -26,8 +26,6 @@ BATCH = 1000
 NONE, LONGEST = timedelta(), timedelta(days=3650)
 """Bounds of a delay."""
 MOST_SPENT = 1000
-LENGTH = 4000
-"""Characters of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Store:
         self._extension = extension
         self._worker = 0
         self._claims = 0
-        self._last = 0
+        self.last_arrival = 0
         self._next_whole = 0.0
 
     async def register(self, name: str) -> None:
@@ -73,6 +71,15 @@ class Store:
     async def renew(self, *, draining: bool) -> bool:
         """Extend the lease; False when others have taken over by now."""
         return bool(await self._run(SQL.renew, {"lease": self._lease, "draining": draining}))
+
+    @property
+    def channel(self) -> str:
+        """Return where those who enqueue notify this worker."""
+        return f"queue_{self._worker}"
+
+    async def want_notices(self, *, wanted: bool) -> None:
+        """Let those who enqueue notify this worker, or not."""
+        await self._run(SQL.want_notices, {"wanted": wanted})
 
     async def leave(self) -> None:
         """Give everything back."""
@@ -212,12 +219,12 @@ class Store:
         """
         began = time.monotonic()
         whole = began >= self._next_whole
-        after = 0 if whole else self._last - BATCH
+        after = 0 if whole else self.last_arrival - BATCH
         values = {"slots": list(slots), "most": 10 * BATCH, "after": after}
         rows = await self._run(SQL.arrivals, values)
         if whole:
             self._next_whole = began + (time.monotonic() - began) * SHARE
-        self._last = max(self._last, *(row[5] for row in rows)) if rows else self._last
+        self.last_arrival = max([self.last_arrival, *(row[5] for row in rows)])
         return [
             Arrival(id_, START if is_changed else (priority, due_at, UUID(int=0)), jobs, is_changed)
             for id_, priority, due_at, jobs, is_changed, _ in rows
@@ -286,16 +293,9 @@ async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
             "words": [writable(one.outcome.words) for one in results],
             "buckets": [writable(one.outcome.bucket) for one in results],
             "notes": [writable(one.outcome.note) for one in results],
-            "lives": [one.outcome.life for one in results],
+            "lives": [one.outcome.life and min(one.outcome.life, LONGEST) for one in results],
         },
     )
-
-
-def writable(text: str | None) -> str | None:
-    """Return a text that PostgreSQL accepts: whatever a host answered, the outcome is written."""
-    if text is None or (len(text) <= LENGTH and text.isascii() and "\0" not in text):
-        return text
-    return text[:LENGTH].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _claimed(row: Sequence[Any], token: int) -> Claimed:

@@ -23,15 +23,19 @@ from sender.queue.buckets import Bucket, Buckets, Claim, Credit, OnInWork, ignor
 from sender.queue.exchanges import Exchanges, pause
 from sender.queue.extension import Extension
 from sender.queue.model import DONE, EXPIRED, RELEASED, Job, Outcome, Result, State
+from sender.queue.notices import Notices
 from sender.queue.outages import AWAY, Outage
 from sender.queue.retries import delay
 from sender.queue.settings import Settings
 from sender.queue.store import Claimed, Store
+from sender.queue.upkeep import Upkeep
 
 FLUSH = 0.005
 """Seconds for which outcomes and intents wait for others."""
 LOOKS = 10
 """Looks for jobs for each look at the other workers."""
+FIRST_UPKEEP = 10.0
+"""Seconds after the start."""
 log = structlog.get_logger(__name__)
 
 
@@ -73,11 +77,12 @@ class Worker:
     _kept: set[UUID] = field(default_factory=set)
     """Jobs whose outcomes are in the `outcomes_file`."""
     _draining: bool = False
-    _bound: bool = True
-    """False after a restore or a promotion, until people accept it: nothing is claimed."""
-
     _expired: float = 0.0
     """When jobs were last searched whose life has ended."""
+    _bound: bool = True
+    """False after a restore or a promotion, until people accept it: nothing is claimed."""
+    _is_stale: bool = False
+    """What was read last is lost: everything is read again."""
     _outage: Outage = field(default_factory=Outage)
 
     def __post_init__(self) -> None:
@@ -86,6 +91,8 @@ class Worker:
         self._store = Store(self.pool, lease, self.extension)
         self._buckets = Buckets(self.on_in_work)
         self._exchanges = Exchanges(self._store, self.settings, self, self._outage)
+        self._notices = Notices(self.pool, self._store, self.wake)
+        self._upkeep = Upkeep(self.pool, self.settings)
 
     @property
     def slots(self) -> frozenset[int]:
@@ -105,16 +112,22 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_lease(ended))
                 group.create_task(self._look_for_jobs(stop))
+                beside = [
+                    group.create_task(self._notices.listen()),
+                    group.create_task(self._keep_up()),
+                ]
                 exchanging = [
                     group.create_task(self._exchanges.run(ended))
                     for _ in range(self.settings.exchanges)
                 ]
                 await stop.wait()
-                if not await self._drain():
-                    for task in exchanging:
-                        task.cancel()
+                self.wake()
+                for task in beside if await self._drain() else beside + exchanging:
+                    task.cancel()
                 ended.set()
         finally:
+            for task in self._running:
+                task.cancel()
             self._keep_results()
         await self._until_done(self._store.leave, ended)
 
@@ -212,36 +225,58 @@ class Worker:
     # Looking for jobs
 
     async def _look_for_jobs(self, stop: asyncio.Event) -> None:
-        looks = 0
+        loop = asyncio.get_running_loop()
+        next_look = next_tidy = 0.0
         while not stop.is_set():
             self._look.clear()
             self.progress()
+            now = loop.time()
             try:
-                if looks % LOOKS == 0:
+                if now >= next_tidy:
+                    next_tidy = now + LOOKS * self.settings.poll
                     await self._tidy()
-                await self._find_jobs()
+                is_whole = now >= next_look
+                if is_whole:
+                    next_look = now + self.settings.poll
+                await self._find_jobs(is_whole=is_whole)
+                await self._notices.adapt()
             except AWAY as error:
+                self._is_stale = True
                 self._outage.failed(error)
             except Exception:
+                self._is_stale = True
                 log.exception("queue.look_failed", worker=self.name)
-            looks += 1
             await pause(self._look, self.settings.poll)
 
-    async def _find_jobs(self) -> None:
+    async def _find_jobs(self, *, is_whole: bool) -> None:
+        """Find what has come; a whole look finds what is due, and not held any more, too."""
         slots = sorted(self._slots - self._leaving)
-        await self._store.move_due(slots)
+        if is_whole:
+            await self._store.move_due(slots)
         unknown = self._buckets.arrived(await self._store.arrivals(slots))
-        rows, self._since = await self._store.buckets(ids=unknown, slots=slots, since=self._since)
-        self._buckets.serve(rows)
+        if unknown or is_whole:
+            since = None if self._is_stale else self._since
+            rows, self._since = await self._store.buckets(ids=unknown, slots=slots, since=since)
+            self._buckets.serve(rows)
+            if self._is_stale:
+                self._buckets.reset_all()
+                self._is_stale = False
         self._exchanges.work.set()
+
+    async def _keep_up(self) -> None:
+        await asyncio.sleep(min(self.settings.upkeep, FIRST_UPKEEP))
+        while True:
+            try:
+                await self._upkeep.run()
+            except Exception:
+                log.exception("queue.upkeep_failed", worker=self.name)
+            await asyncio.sleep(self.settings.upkeep)
 
     async def _tidy(self) -> None:
         bound = await self._store.is_bound()
         if bound != self._bound:
             log.warning("queue.database_accepted" if bound else "queue.database_restored")
             self._bound = bound
-        longest = timedelta(seconds=self.settings.longest)
-        await self._store.recover(longest, self.settings.most_losses)
         if self._doubtful:
             tokens = self._doubtful[:]
             await self._store.release(tokens)
@@ -256,6 +291,8 @@ class Worker:
             for bucket in dry:
                 if bucket.id not in empty:
                     self._buckets.reset(bucket)
+        longest = timedelta(seconds=self.settings.longest)
+        await self._store.recover(longest, self.settings.most_losses)
 
     async def _expire(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -18,7 +18,7 @@ def upgrade() -> None:
     """Create the queue's own tables, then what the sender has beside them, and carry jobs over."""
     driver: Any = op.get_bind().connection.driver_connection  # several statements, no parameters
     statements = Path(__file__).with_suffix(".sql").read_text()
-    driver.execute(SCHEMA.read_text())
+    driver.execute(SCHEMA)
     driver.execute(with_roles(statements, context.config.attributes["installation"]))
 
 

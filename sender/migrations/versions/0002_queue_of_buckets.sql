@@ -68,17 +68,14 @@ begin
 end
 $$;
 
--- Days are counted back from today. Waits for nobody: what others use is dropped the next time.
-create function mail.maintain(bodies integer, records integer, events integer) returns void
-language plpgsql security definer set search_path = pg_catalog set lock_timeout = '2s'
-set enable_hashjoin = on set enable_mergejoin = on as $$
+-- Days are counted back from today. Waits for nobody: what others use is dropped the next time. The
+-- queue's workers keep up the queue's own tables; a message is kept for as long as its record.
+create function mail.maintain(records integer, events integer) returns void
+language plpgsql security definer set search_path = pg_catalog set lock_timeout = '2s' as $$
 declare
     part regclass;
 begin
-    perform queue.make_partitions(3);
     perform mail.make_partitions(3);
-    perform queue.drop_bodies(bodies);
-    perform queue.drop_records(records);
     foreach part in array queue.closed_partitions('mail.messages', records) loop
         if to_regclass(format('queue.records_%s', right(part::text, 8))) is null then
             execute format('drop table %s', part);
@@ -87,7 +84,6 @@ begin
     foreach part in array queue.closed_partitions('mail.events', events) loop
         execute format('drop table %s', part);
     end loop;
-    delete from queue.keys where created_at < now() - make_interval(days => greatest(bodies, 1));
     delete from mail.usage where day < current_date - records;
 end
 $$;
@@ -225,6 +221,8 @@ revoke execute on function mail.enqueue, mail.maintain from public;
 grant usage on schema mail to {api}, {operator}, {controller}, {sender};
 grant execute on function mail.enqueue to {api};
 grant execute on function mail.maintain to {sender};
+grant execute on function queue.make_partitions, queue.drop_bodies, queue.drop_records to {sender};
+grant select, delete on queue.bodies_default, queue.records_default to {sender};
 grant select on mail.messages, mail.events, queue.records, queue.buckets, queue.claimed to {api};
 grant select on
     queue.identity, queue.workers, queue.slots, queue.tenants, queue.buckets, queue.ready, queue.scheduled,

@@ -89,7 +89,7 @@ WRITES = (
     "update queue.buckets set held_until = '-infinity'",
     "delete from queue.bodies",
     "delete from queue.claimed",
-    "select mail.maintain(0, 0, 0)",
+    "select mail.maintain(0, 0)",
     """select queue.enqueue(:tenant, false, array['b'], cast(array[1] as smallint[]),
     array[interval '0'], array[interval '1 day'], array[cast('' as bytea)], null, null)""",
 )

@@ -15,13 +15,16 @@ import uuid_utils
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
-from sender import directory
+from sender import daemon, directory
 from sender.directory import SendingMailbox
 from sender.dispatch.store import DatabaseClock
 from sender.dispatch.upkeep import trouble
 from sender.outbox import encoded
+from sender.queue import Settings
 from sender.queue.retries import delay
+from sender.queue.upkeep import Upkeep
 from sender.schemas import State, StopScope
 from sender.settings import SenderSettings
 from sender.stops import Target, stop
@@ -113,6 +116,25 @@ class TestDatabase:
             await reaches(sender_engine, other, State.ACCEPTED)
         assert await trouble(upgraded) == ""
         assert len(sink.mails) == 2
+
+    async def test_outcome_that_a_stop_cannot_write_is_written_by_the_next_start(
+        self, settings, entry, publish, submit, sink, sender_engine, upgraded, tmp_path
+    ):
+        changes = {"outcomes_file": tmp_path / "outcomes", "last_writes": 0.2, "grace": DEADLINE}
+        settings = settings.model_copy(update=changes)
+        await publish(entry)
+        sink.answers.append("wait")
+        message_id = await submit()
+        async with await psycopg.AsyncConnection.connect(upgraded, autocommit=True) as admin:
+            async with sending(settings):
+                await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+                await _set_read_only(admin, is_on=True)
+                sink.released.set()
+            await _set_read_only(admin, is_on=False)
+        async with sending(settings):
+            explanation = await reaches(sender_engine, message_id, State.ACCEPTED)
+        assert explanation.decisions[-1].details["queue_id"] == "00001ABCDE"
+        assert len(sink.mails) == 1
 
     async def test_database_that_was_restored_stops_sending_and_is_reported(
         self, settings, entry, publish, submit, sink, sender_engine, upgraded
@@ -448,11 +470,20 @@ class TestRetention:
             (select count(*) from queue.records), (select count(*) from mail.messages),
             (select count(*) from mail.events)"""
         async with sender_engine.connect() as connection:
-            await connection.execute(text("select mail.maintain(-1, -1, -1)"))
+            await connection.execute(text("select queue.drop_bodies(-1), queue.drop_records(-1)"))
+            await connection.execute(text("select mail.maintain(-1, -1)"))
             assert (await connection.execute(text(counts))).one() == (0, 1, 2, 2, 0)
             await connection.execute(text("delete from queue.scheduled"))
-            await connection.execute(text("select mail.maintain(-1, -1, -1)"))
-            assert (await connection.execute(text(counts))).one() == (0, 0, 0, 0, 0)
-            await connection.execute(text("select mail.maintain(3, 90, 30)"))
+            await connection.execute(text("select queue.drop_records(-1)"))
+            await connection.execute(text("select mail.maintain(-1, -1)"))
+            assert (await connection.execute(text(counts))).one() == (0, 1, 0, 0, 0)
+            await connection.execute(text("select queue.make_partitions(3)"))
+            await connection.execute(text("select mail.maintain(90, 30)"))
             await connection.rollback()
         assert (await explained(sender_engine, waiting)).message.state is State.QUEUED
+
+    async def test_role_of_the_sender_may_do_all_of_the_upkeep(self, settings):
+        with capture_logs() as logs:
+            async with daemon.database_pool(settings) as pool:
+                await Upkeep(pool, Settings()).run()
+        assert logs == []

@@ -1,25 +1,52 @@
-"""A worker process that prints a word at a point of its first job and waits there to be killed."""
+"""A worker process that prints a word at a point of its first job and waits there for a signal."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 
-from sender.queue import Attempt, Settings, Worker, worker_pool
+import structlog
+
+from sender.queue import Attempt, Lost, Settings, Worker, worker_pool
 
 
 async def main(dsn: str, mode: str) -> None:
-    """Stop `before` the intent, or `after` it."""
+    """Stop `before` the intent or `after` it, `try` to begin after a line, or work under `load`."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    calls = 0
 
     async def handler(attempt: Attempt) -> None:
         if mode == "after":
             await attempt.begin("to mx1-2")
         print(mode, flush=True)
+        if mode == "try":
+            await asyncio.to_thread(sys.stdin.readline)
+            try:
+                await attempt.begin()
+            except Lost:
+                print("lost", flush=True)
+                raise
+            print("begun", flush=True)
         await asyncio.Event().wait()
 
+    async def dialogue(attempt: Attempt) -> None:
+        nonlocal calls
+        await attempt.begin("to mx1-2")
+        calls += 1
+        if calls == 300:
+            print(mode, flush=True)
+        answered = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.05, answered.set)
+        await answered.wait()
+
     settings = Settings(poll=0.01, lease=1, concurrency=1, at_risk=5)
+    if mode == "load":
+        settings = Settings(poll=0.01)
     async with worker_pool(dsn) as pool:
-        await Worker(pool, "killed", handler, settings).run(asyncio.Event())
+        await Worker(pool, "killed", dialogue if mode == "load" else handler, settings).run(stop)
 
 
 asyncio.run(main(*sys.argv[1:]))

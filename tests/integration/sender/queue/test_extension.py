@@ -142,7 +142,7 @@ async def test_extension_sees_the_unknown_outcome_of_a_lost_worker(
         begun.set()
         await asyncio.Event().wait()
 
-    async with queue.working(slow, Settings(poll=0.01, grace=0)):
+    async with queue.working(slow, Settings(poll=0.01, grace=0), extension=caps):
         await begun.wait()
         await queue.connection.execute("update queue.workers set lease_until = now()")
         async with queue.working(Seen(), extension=caps):

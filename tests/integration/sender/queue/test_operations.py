@@ -11,7 +11,6 @@ import pytest
 from psycopg import sql
 
 from sender.queue import Attempt, NewJob, Outcome, Settings, State, TooManyJobs, enqueue, operations
-from sender.queue import jobs as queue_jobs
 from tests.support.waiting import reached
 
 from .conftest import ACME, GLOBEX, QUICK, Queue, Seen
@@ -79,7 +78,7 @@ async def test_buckets_say_what_waits_in_them_and_why(queue: Queue) -> None:
 async def test_jobs_are_listed_where_they_are(queue: Queue) -> None:
     first, second = await queue.put(NewJob("a", b"1"), NewJob("b", b"2"))
     (later,) = await queue.put(NewJob("a", b"3", delay=HOUR))
-    listed = partial(queue_jobs.jobs, queue.connection)
+    listed = partial(operations.jobs, queue.connection)
     assert [job.id for job in await listed("ready")] == [second, first]
     assert [job.id for job in await listed("ready", limit=1)] == [second]
     assert [job.id for job in await listed("ready", before=second)] == [first]
@@ -117,15 +116,15 @@ async def test_cancelled_jobs_are_not_tried_and_others_are(queue: Queue) -> None
     await operations.hold(queue.connection, ACME, ["a", "c"], None, "stopped")
     async with queue.working(Seen(Outcome(State.RETRY, "greylisted", delay=HOUR))):
         await reached(queue.stats, lambda now: now.scheduled == 2)
-        found = await queue_jobs.waiting(queue.connection, ACME, ["a", "b"])
+        found = await operations.waiting(queue.connection, ACME, ["a", "b"])
         assert set(found) == {due, later, retried}
-        assert await queue_jobs.cancel(queue.connection, found, "withdrawn") == set(found)
-        assert await queue_jobs.cancel(queue.connection, found, "withdrawn") == set()
+        assert await operations.cancel(queue.connection, found, "withdrawn") == set(found)
+        assert await operations.cancel(queue.connection, found, "withdrawn") == set()
         await reached(partial(counted, queue), lambda waiting: waiting == 1)
     for job in found:
         assert (await queue.state(job))[:2] == ("cancelled", "withdrawn")
-    assert await queue_jobs.waiting(queue.connection, ACME) == [kept]
-    assert await queue_jobs.waiting(queue.connection, GLOBEX) == []
+    assert await operations.waiting(queue.connection, ACME) == [kept]
+    assert await operations.waiting(queue.connection, GLOBEX) == []
 
 
 async def test_job_in_work_is_not_cancelled(queue: Queue) -> None:
@@ -138,7 +137,7 @@ async def test_job_in_work_is_not_cancelled(queue: Queue) -> None:
 
     async with queue.working(handler):
         await running.wait()
-        assert await queue_jobs.cancel(queue.connection, [job], "withdrawn") == set()
+        assert await operations.cancel(queue.connection, [job], "withdrawn") == set()
         go_on.set()
         await queue.emptied()
     assert (await queue.state(job))[0] == "done"
@@ -147,12 +146,12 @@ async def test_job_in_work_is_not_cancelled(queue: Queue) -> None:
 async def test_jobs_that_are_put_off_wait_and_are_due_again_at_once(queue: Queue) -> None:
     ids = await queue.put(*(NewJob("a", b"%d" % n) for n in range(3)))
     at = datetime.now(UTC) + HOUR
-    assert await queue_jobs.set_due(queue.connection, ids, at) == set(ids)
-    assert {job.due_at for job in await queue_jobs.jobs(queue.connection, "scheduled")} == {at}
+    assert await operations.set_due(queue.connection, ids, at) == set(ids)
+    assert {job.due_at for job in await operations.jobs(queue.connection, "scheduled")} == {at}
     seen = Seen()
     async with queue.working(seen):
         await queue.arrivals_read()
-        assert await queue_jobs.set_due(queue.connection, ids) == set(ids)
+        assert await operations.set_due(queue.connection, ids) == set(ids)
         await queue.emptied()
     assert sorted(seen.bodies) == [b"0", b"1", b"2"]
 
@@ -168,7 +167,7 @@ async def test_retry_is_tried_now_when_people_say_so(queue: Queue) -> None:
 
     async with queue.working(handler):
         await reached(queue.stats, lambda now: now.scheduled == 1)
-        assert await queue_jobs.set_due(queue.connection, [job]) == {job}
+        assert await operations.set_due(queue.connection, [job]) == {job}
         await queue.emptied()
     assert await queue.state(job) == ("done", None, 2)
 
@@ -178,13 +177,13 @@ async def test_jobs_that_are_moved_wait_as_those_of_their_new_bucket(queue: Queu
         *(NewJob("a", b"%d" % n) for n in range(3)), NewJob("a", b"x", delay=HOUR)
     )
     await operations.hold(queue.connection, ACME, ["a"], None, "unresolved")
-    assert await queue_jobs.move(queue.connection, ids, "b") == set(ids)
+    assert await operations.move(queue.connection, ids, "b") == set(ids)
     _, b = await operations.buckets(queue.connection, ACME)
     assert (b.name, b.ready, b.scheduled) == ("b", 3, 1)
     seen = Seen()
     async with queue.working(seen):
         await queue_emptied_but_scheduled(queue)
-        await queue_jobs.set_due(queue.connection, ids)
+        await operations.set_due(queue.connection, ids)
         await queue.emptied()
     assert (sorted(seen.bodies[:3]), seen.bodies[3:]) == ([b"0", b"1", b"2"], [b"x"])
 
@@ -197,13 +196,13 @@ async def test_aged_job_is_found_by_people(queue: Queue) -> None:
         await go_on.wait()
 
     async def aged() -> set[int]:
-        return {job.priority for job in await queue_jobs.jobs(queue.connection, "ready")}
+        return {job.priority for job in await operations.jobs(queue.connection, "ready")}
 
     settings = Settings(concurrency=1, at_risk=1, poll=0.01, ageing=0.1)
     async with queue.working(handler, settings):
         await reached(aged, lambda priorities: 50 in priorities)
-        found = await queue_jobs.waiting(queue.connection, ACME)
-        assert await queue_jobs.cancel(queue.connection, found, "withdrawn") == set(found)
+        found = await operations.waiting(queue.connection, ACME)
+        assert await operations.cancel(queue.connection, found, "withdrawn") == set(found)
         go_on.set()
 
 
@@ -221,9 +220,9 @@ async def test_erased_job_keeps_its_record_and_nothing_else(queue: Queue) -> Non
     async with queue.working(handler):
         await reached(queue.stats, lambda now: now.ready == 1 and not now.claimed)
     everything = [dead, unknown, done, waits]
-    assert await queue_jobs.erase(queue.connection, everything) == {dead, unknown, done}
-    assert await queue_jobs.cancel(queue.connection, [waits], "erased") == {waits}
-    assert await queue_jobs.erase(queue.connection, everything) == set(everything)
+    assert await operations.erase(queue.connection, everything) == {dead, unknown, done}
+    assert await operations.cancel(queue.connection, [waits], "erased") == {waits}
+    assert await operations.erase(queue.connection, everything) == set(everything)
     for table in ("records", "bodies", "dead", "unknown", "carried_bodies", "ready", "claimed"):
         query = "select count(*) from queue.{} as r where r::text ~ %s"
         rows = await queue.connection.execute(
@@ -236,8 +235,8 @@ async def test_erased_job_keeps_its_record_and_nothing_else(queue: Queue) -> Non
         "done",
         "cancelled",
     ]
-    assert await queue_jobs.replay(queue.connection, [dead]) == set()
-    assert await queue_jobs.resolve(queue.connection, [unknown], had_effect=False) == set()
+    assert await operations.replay(queue.connection, [dead]) == set()
+    assert await operations.resolve(queue.connection, [unknown], had_effect=False) == set()
 
 
 class Restored:
@@ -314,7 +313,7 @@ async def test_what_was_due_at_a_restore_waits_for_people_if_its_worker_is_gone(
         await reached(queue.stats, lambda now: now.unknown == 3 and not now.ready)
         await queue.emptied()
         assert await queue.state(ids[0]) == ("unknown", "database_restored", 0)
-        await queue_jobs.resolve(queue.connection, ids, had_effect=False)
+        await operations.resolve(queue.connection, ids, had_effect=False)
         await queue.emptied()
     assert seen.bodies[0] == b"new"
     assert sorted(seen.bodies[1:]) == [b"0", b"1", b"2"]

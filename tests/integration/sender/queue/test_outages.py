@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 import psycopg
+import pytest
 from psycopg.conninfo import make_conninfo
 
 from sender.queue import (
@@ -22,10 +23,10 @@ from sender.queue import (
     Outcome,
     State,
     Worker,
-    jobs,
     operations,
     worker_pool,
 )
+from sender.queue.buckets import Arrival
 from tests.support.waiting import reached
 
 from .conftest import ACME, QUICK, Queue, Seen
@@ -197,9 +198,9 @@ async def test_words_of_any_kind_are_written(queue: Queue) -> None:
     words = "554 \0 \udcff \N{PENGUIN} " + "x" * 100_000
     outcome = Outcome(State.DEAD, "con\0tent", words, timedelta.max, -70_000)
     await queue.work_off(Seen(outcome))
-    (letter,) = await jobs.dead_letters(queue.connection, tenant_id=ACME, limit=10)
+    (letter,) = await operations.dead_letters(queue.connection, tenant_id=ACME, limit=10)
     assert letter.words is not None
-    assert letter.words.startswith("554 \ufffd ? \N{PENGUIN} xxx")
+    assert letter.words.startswith("554 ? ? \N{PENGUIN} xxx")
 
 
 async def test_credit_that_fails_ends_no_worker(queue: Queue) -> None:
@@ -214,6 +215,31 @@ async def test_credit_that_fails_ends_no_worker(queue: Queue) -> None:
         return 10
 
     await queue.work_off(Seen(), credit=credit)
+
+
+async def test_news_whose_answer_was_lost_are_read_again(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.put(NewJob("known", b"1"))
+    seen = Seen()
+    async with queue.working(seen) as worker:
+        await queue.emptied()
+        read = worker._store.arrivals
+        lost: list[Arrival] = []
+
+        async def lose(slots: Sequence[int]) -> list[Arrival]:
+            arrivals = await read(slots)
+            if lost:
+                return arrivals
+            lost.extend(arrivals)
+            raise psycopg.OperationalError("the connection is lost")
+
+        monkeypatch.setattr(worker._store, "arrivals", lose)
+        await queue.put(NewJob("known", b"2", priority=1), NewJob("new", b"3"))
+        await reached(queue.stats, lambda now: not now.ready, seconds=10)
+        await queue.emptied()
+    assert len(lost) == 2
+    assert sorted(seen.bodies) == [b"1", b"2", b"3"]
 
 
 async def test_outcomes_that_a_stop_cannot_write_are_written_by_the_next_start(

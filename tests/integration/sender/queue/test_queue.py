@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
 import pytest
 
-from sender.queue import Attempt, NewJob, Outcome, Settings, State, enqueue, jobs, operations
+from sender.queue import Attempt, Bucket, NewJob, Outcome, Settings, State, enqueue, operations
 from tests.support.waiting import reached
 
 from .conftest import ACME, GLOBEX, QUICK, Queue, Seen
@@ -118,17 +120,17 @@ async def test_handler_that_is_broken_off_after_its_intent_is_not_called_again(
     await queue.work_off(handler, Settings(time_limit=0.1, poll=0.01))
     assert await queue.state(job) == ("unknown", reason, 1)
     assert (await queue.stats()).unknown == 1
-    assert await jobs.resolve(queue.connection, [job], had_effect=True) == {job}
+    assert await operations.resolve(queue.connection, [job], had_effect=True) == {job}
 
 
 async def test_dead_letter_is_listed_with_its_reason_and_can_be_replayed(queue: Queue) -> None:
     (job,) = await queue.put(NewJob("b", b"1"))
     await queue.work_off(Seen(Outcome(State.DEAD, "content", "554 no")))
-    (letter,) = await jobs.dead_letters(queue.connection, tenant_id=ACME, limit=10)
+    (letter,) = await operations.dead_letters(queue.connection, tenant_id=ACME, limit=10)
     assert (letter.id, letter.reason, letter.words) == (job, "content", "554 no")
-    assert await jobs.dead_letters(queue.connection, tenant_id=GLOBEX, limit=10) == []
-    assert await jobs.replay(queue.connection, [job]) == {job}
-    assert await jobs.replay(queue.connection, [job]) == set()
+    assert await operations.dead_letters(queue.connection, tenant_id=GLOBEX, limit=10) == []
+    assert await operations.replay(queue.connection, [job]) == {job}
+    assert await operations.replay(queue.connection, [job]) == set()
     seen = Seen()
     await queue.work_off(seen)
     assert seen.bodies == [b"1"]
@@ -138,8 +140,8 @@ async def test_dead_letter_is_listed_with_its_reason_and_can_be_replayed(queue: 
 async def test_dead_letter_that_is_purged_is_gone(queue: Queue) -> None:
     (job,) = await queue.put(NewJob("b", b"1"))
     await queue.work_off(Seen(Outcome(State.DEAD, "content")))
-    assert await jobs.purge(queue.connection, [job]) == {job}
-    assert await jobs.replay(queue.connection, [job]) == set()
+    assert await operations.purge(queue.connection, [job]) == {job}
+    assert await operations.replay(queue.connection, [job]) == set()
 
 
 async def test_job_whose_life_is_over_expires_without_a_call(queue: Queue) -> None:
@@ -274,28 +276,57 @@ async def test_another_life_of_the_database_stops_all_work_until_it_is_accepted(
     assert seen.bodies == [b"1"]
 
 
-async def test_body_of_a_waiting_job_outlives_the_partition_of_its_day(queue: Queue) -> None:
-    waiting, _ = await queue.put(NewJob("b", b"kept"), NewJob("c", b"gone"))
-    await operations.hold(queue.connection, ACME, ["b"], None, "stopped")
-    async with queue.working(Seen()):
-        await reached(queue.stats, lambda now: now.ready == 1 and not now.claimed)
-    rows = await queue.connection.execute("select queue.drop_bodies(-1)")
-    assert await rows.fetchone() == (1,)
-    rows = await queue.connection.execute("select id from queue.carried_bodies")
-    assert await rows.fetchall() == [(waiting,)]
-    await operations.release(queue.connection, ACME, ["b"])
-    seen = Seen()
-    await queue.work_off(seen)
-    assert seen.bodies == [b"kept"]
-    await queue.connection.execute("select queue.drop_bodies(3)")
-    rows = await queue.connection.execute("select count(*) from queue.carried_bodies")
-    assert await rows.fetchone() == (0,)
+async def test_jobs_of_a_held_bucket_expire_where_they_wait(queue: Queue) -> None:
+    short = timedelta(milliseconds=1)
+    due, kept = await queue.put(NewJob("held", b"1", life=short), NewJob("held", b"2"))
+    (retried,) = await queue.put(NewJob("b", b"3"))
+    await operations.hold(queue.connection, ACME, ["held"], None, "cap_reached")
+    outcome = Outcome(State.RETRY, "greylisted", delay=timedelta(hours=1), life=short, note="1-2")
+    seen = Seen(outcome)
+    async with queue.working(seen, replace(QUICK, expiry=0.05)):
+        await reached(queue.stats, lambda now: (now.ready, now.scheduled, now.claimed) == (1, 0, 0))
+    assert seen.bodies == [b"3"]
+    assert await queue.state(due) == ("expired", "cap_reached", 0)
+    assert await queue.state(retried) == ("expired", "expired", 1)
+    assert await queue.state(kept) == ("queued", None, 0)
+    rows = await queue.connection.execute(
+        "select note from queue.records where id = %s", (retried,)
+    )
+    assert await rows.fetchone() == ("1-2",)
 
 
-async def test_records_of_a_day_stay_while_one_of_its_jobs_waits(queue: Queue) -> None:
-    await queue.put(NewJob("b", b"1"))
-    rows = await queue.connection.execute("select queue.drop_records(-1)")
-    assert await rows.fetchone() == (0,)
-    await queue.work_off(Seen())
-    rows = await queue.connection.execute("select queue.drop_records(-1)")
-    assert await rows.fetchone() == (1,)
+async def test_credit_that_buckets_share_is_never_exceeded(queue: Queue) -> None:
+    await queue.put(*(NewJob(f"b{n % 5}", b"%d" % n) for n in range(100)))
+    in_work: Counter[int] = Counter()
+    most = 0
+
+    def on_in_work(bucket_id: int, more: int) -> None:
+        nonlocal most
+        in_work[bucket_id] += more
+        most = max(most, in_work.total())
+
+    def credit(bucket: Bucket) -> int:
+        return 7 - in_work.total() + in_work[bucket.id]
+
+    await queue.work_off(Seen(), credit=credit, on_in_work=on_in_work)
+    assert most == 7
+    assert in_work.total() == 0
+
+
+async def test_statement_that_enqueues_may_describe_each_job_or_all_at_once(queue: Queue) -> None:
+    call = (
+        "select id from queue.enqueue(%s, false, %s::text[], (array[100, 200])[:%s]::smallint[],"
+        " array_fill(interval '0', array[%s::integer]),"
+        " array_fill(interval '1 day', array[%s::integer]),"
+        " array['1', '2']::bytea[], null, null)"
+    )
+    for names in (["a", "b"], ["c"]):
+        count = len(names)
+        await queue.connection.execute(call, (ACME, names, count, count, count))
+    found = await operations.jobs(queue.connection, "ready")
+    assert sorted((job.bucket, job.priority) for job in found) == [
+        ("a", 100),
+        ("b", 200),
+        ("c", 100),
+        ("c", 100),
+    ]

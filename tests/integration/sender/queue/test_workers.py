@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from sender.queue import Attempt, Lost, NewJob, Settings, jobs
+from sender.queue import Attempt, Lost, NewJob, Settings, operations
 from tests.support.waiting import reached
 
 from .conftest import Queue, Seen
@@ -33,7 +33,8 @@ def tenants(count: int) -> list[UUID]:
 def process(queue: Queue, mode: str) -> Iterator[subprocess.Popen[str]]:
     """A worker process that stops at a point and says so."""
     arguments = [sys.executable, str(WORKER), queue.dsn, mode]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as worker:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(arguments, stdin=pipe, stdout=pipe, text=True) as worker:
         try:
             yield worker
         finally:
@@ -97,7 +98,7 @@ async def test_killed_worker_after_the_intent_leaves_an_unknown_outcome(queue: Q
     assert len(seen.bodies) == 9
     assert await queue.state(job) == ("unknown", "worker_lost", 0)
     assert (await queue.stats()).unknown == 1
-    assert await jobs.resolve(queue.connection, [job], had_effect=False) == {job}
+    assert await operations.resolve(queue.connection, [job], had_effect=False) == {job}
     await queue.work_off(seen)
     assert seen.bodies[-1] == b"0"
     assert await queue.state(job) == ("done", None, 1)
@@ -197,6 +198,35 @@ async def test_stop_does_not_wait_for_a_handler_beyond_its_grace(
     async with queue.working(handler, Settings(poll=0.01, grace=0)):
         await running.wait()
     assert await queue.state(job) == state
+
+
+async def test_terminated_worker_under_load_leaves_nothing_unknown_or_spent(queue: Queue) -> None:
+    ids = await queue.put(*(NewJob(f"b{n % 7}", b"%d" % n) for n in range(3000)))
+    with process(queue, "load") as worker:
+        await said(worker, "load")
+        worker.terminate()
+        assert await asyncio.to_thread(worker.wait) == 0
+    now = await queue.stats()
+    assert (now.claimed, now.unknown, now.dead, now.scheduled, now.workers) == (0, 0, 0, 0, 0)
+    states = Counter([await queue.state(job) for job in ids])
+    assert states == {("done", None, 1): 3000 - now.ready, ("queued", None, 0): now.ready}
+    assert 300 <= 3000 - now.ready < 3000
+
+
+async def test_worker_that_was_suspended_past_its_lease_cannot_begin(queue: Queue) -> None:
+    (job,) = await queue.put(NewJob("b", b"1"))
+    with process(queue, "try") as worker:
+        await said(worker, "try")
+        worker.send_signal(signal.SIGSTOP)
+        seen = Seen()
+        await queue.work_off(seen)
+        worker.send_signal(signal.SIGCONT)
+        assert worker.stdin is not None
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+        await said(worker, "lost")
+    assert seen.bodies == [b"1"]
+    assert await queue.state(job) == ("done", None, 1)
 
 
 async def test_job_that_ends_its_workers_is_dead_after_some(queue: Queue) -> None:

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from sender.queue.operations import Connection, ids
-from sender.queue.store import SQL, writable
+from sender.queue.model import writable
+from sender.queue.operations.statements import SQL, Connection, ids
 
 Place = Literal["ready", "scheduled", "claimed", "unknown"]
 

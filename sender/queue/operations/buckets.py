@@ -1,19 +1,16 @@
-"""What people do with a queue as a whole, its tenants and buckets; with its jobs: jobs.py."""
+"""What waits, and why: the queue as a whole, its tenants and its buckets."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
 from uuid import UUID
 
-import psycopg
 from psycopg.rows import class_row
 
-from sender.queue.store import SQL, writable
-
-Connection = psycopg.AsyncConnection[Any]
+from sender.queue.model import writable
+from sender.queue.operations.statements import SQL, Connection, ids
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,18 @@ class Tenant:
 
 
 @dataclass(frozen=True)
+class HeldBucket:
+    """A bucket whose jobs wait together."""
+
+    name: str
+    reason: str
+    words: str | None
+    since: datetime
+    until: datetime | None
+    """None: until it is released."""
+
+
+@dataclass(frozen=True)
 class BucketState:
     """A bucket at one moment."""
 
@@ -58,21 +67,12 @@ class BucketState:
     claimed: int
     oldest_due_at: datetime | None
     is_held: bool
+    since: datetime | None
+    """Since when it is held for this reason."""
     until: datetime | None
     """None while it is held: until it is released."""
     reason: str | None
     words: str | None
-
-
-@dataclass(frozen=True)
-class HeldBucket:
-    """A bucket whose jobs wait together."""
-
-    name: str
-    reason: str
-    words: str | None
-    until: datetime | None
-    """None: until it is released."""
 
 
 async def stats(connection: Connection) -> Stats:
@@ -106,6 +106,18 @@ async def buckets(connection: Connection, tenant_id: UUID | None = None) -> list
         return await cursor.fetchall()
 
 
+async def held(connection: Connection, tenant_id: UUID) -> list[HeldBucket]:
+    """Return the buckets of a tenant that are held."""
+    async with connection.cursor(row_factory=class_row(HeldBucket)) as cursor:
+        await cursor.execute(SQL.held, {"tenant_id": tenant_id})
+        return await cursor.fetchall()
+
+
+async def holding_tenants(connection: Connection, slots: Collection[int]) -> set[UUID]:
+    """Return the tenants of some slots that have jobs in held buckets."""
+    return await ids(connection, SQL.holding_tenants, {"slots": list(slots)})
+
+
 async def hold(
     connection: Connection,
     tenant_id: UUID,
@@ -129,63 +141,3 @@ async def release(connection: Connection, tenant_id: UUID, names: Sequence[str])
     """End a hold; return how many of the buckets exist."""
     values = {"tenant_id": tenant_id, "names": list(names)}
     return len(await ids(connection, SQL.release_buckets, values))
-
-
-async def held(connection: Connection, tenant_id: UUID) -> list[HeldBucket]:
-    """Return the buckets of a tenant that are held."""
-    async with connection.cursor(row_factory=class_row(HeldBucket)) as cursor:
-        await cursor.execute(SQL.held, {"tenant_id": tenant_id})
-        return await cursor.fetchall()
-
-
-async def holding_tenants(connection: Connection, slots: Collection[int]) -> set[UUID]:
-    """Return the tenants of some slots that have jobs in held buckets."""
-    return await ids(connection, SQL.holding_tenants, {"slots": list(slots)})
-
-
-async def is_bound(connection: Connection) -> bool:
-    """Say whether database and timeline are those that the queue is bound to."""
-    cursor = await connection.execute(SQL.is_bound)
-    return bool((await cursor.fetchone() or (False,))[0])
-
-
-async def bind(connection: Connection) -> None:
-    """Go on with this database as it is: nothing was done that it does not know."""
-    await connection.execute(SQL.bind)
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """What was settled after a restore or a promotion."""
-
-    claimed: int
-    """Jobs in workers' hands at the moment that the database knows of."""
-    waiting: int
-    """Jobs that were due then."""
-
-
-async def recover(
-    connection: Connection, since: datetime, treat_as: Literal["unknown", "resend"]
-) -> Recovered:
-    """Settle what may have been claimed or begun since, then go on with this database.
-
-    The database knows everything up to `since`; when in doubt, say later. `unknown`: every job that
-    was claimed or, unless it was held, due becomes `unknown`; outcomes that workers still have in
-    hand settle theirs, the others wait for `resolve`. `resend`: all of them are due again, and what
-    was begun may happen twice. Does nothing if the queue is bound to this database.
-    """
-    waiting: set[UUID] = set()
-    async with connection.transaction():
-        if treat_as == "unknown":
-            claimed = await ids(connection, SQL.recover_claimed_as_unknown, {})
-            waiting = await ids(connection, SQL.recover_waiting_as_unknown, {"since": since})
-        else:
-            claimed = await ids(connection, SQL.recover_claimed_as_waiting, {})
-        await bind(connection)
-    return Recovered(len(claimed), len(waiting))
-
-
-async def ids(connection: Connection, query: str, values: dict[str, Any]) -> set[Any]:
-    """Run a statement that returns ids."""
-    cursor = await connection.execute(query, values)
-    return {row[0] for row in await cursor.fetchall()}

@@ -1,0 +1,206 @@
+-- The queue's functions and partitions. Applied after schema.sql.
+create function queue.least_id(moment timestamptz) returns uuid language sql immutable parallel safe as $$
+    select (lpad(to_hex((extract(epoch from moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$$;
+comment on function queue.least_id is 'the smallest UUID version 7 of a moment: bounds of partitions';
+
+create function queue.new_id(number integer) returns uuid language sql volatile as $$
+    select encode(
+        substring(int8send((extract(epoch from now()) * 1000)::bigint + number / 4096) from 3)
+        || substring(int4send(28672 + number % 4096) from 3)
+        || substring(uuid_send(gen_random_uuid()) from 9), 'hex')::uuid
+$$;
+comment on function queue.new_id is 'a UUID version 7 of the database''s time; ids of one transaction sort by their number';
+
+create function queue.days(ahead integer, behind integer) returns setof date language sql stable as $$
+    select (now() at time zone 'UTC')::date + number from generate_series(-behind, ahead) as number
+$$;
+
+create function queue.id_bounds(day date) returns text[] language sql immutable as $$
+    select array[
+        queue.least_id(day::timestamp at time zone 'UTC'), queue.least_id((day + 1)::timestamp at time zone 'UTC')]::text[]
+$$;
+
+-- The table is attached, which does not stop those who insert rows. A day of which rows are in the
+-- default partition already stays there. Returns how many were made.
+create function queue.make_partition(parent text, day date, bounds text[], fill integer) returns integer language plpgsql as $$
+declare
+    part constant text := parent || to_char(day, '_YYYYMMDD');
+begin
+    if to_regclass(part) is not null then
+        return 0;
+    end if;
+    execute format('create table %s (like %s including all) with (fillfactor = %s)', part, parent, fill);
+    execute format('alter table %s attach partition %s for values from (%L) to (%L)', parent, part, bounds[1], bounds[2]);
+    return 1;
+exception when check_violation then
+    return 0;
+end
+$$;
+
+create function queue.make_partitions(ahead integer, behind integer default 0) returns integer
+language sql security definer set search_path = pg_catalog as $$
+    select sum(
+        queue.make_partition('queue.bodies', day, queue.id_bounds(day), 100)
+        + queue.make_partition('queue.records', day, queue.id_bounds(day), 80))::integer
+    from queue.days(ahead, behind) as day
+$$;
+select queue.make_partitions(3);
+
+create view queue.waiting_ids as
+select id from queue.ready
+union all select id from queue.scheduled
+union all select id from queue.claimed
+union all select id from queue.unknown;
+comment on view queue.waiting_ids is 'jobs whose body and record are still needed';
+
+-- Partitions of days that ended more than `keep` days ago, the oldest first.
+create function queue.closed_partitions(parent regclass, keep integer) returns regclass[] language sql stable as $$
+    select coalesce(array_agg(c.oid::regclass order by c.relname), '{}')
+    from pg_inherits join pg_class as c on c.oid = inhrelid
+    where inhparent = parent and c.relname ~ '_[0-9]{8}$'
+      and to_date(right(c.relname, 8), 'YYYYMMDD') < (now() at time zone 'UTC')::date - keep
+$$;
+
+-- Drops the bodies of the oldest closed day; what still has no outcome is carried forward. `keep` is
+-- counted in days.
+create function queue.drop_bodies(keep integer) returns integer
+language plpgsql security definer set search_path = pg_catalog set enable_hashjoin = on as $$
+declare
+    part regclass;
+begin
+    foreach part in array queue.closed_partitions('queue.bodies', keep) loop
+        execute format(
+            'insert into queue.carried_bodies (id, tenant_id, body)
+             select body.id, body.tenant_id, body.body from %s as body
+             where body.id in (select id from queue.waiting_ids)
+             on conflict do nothing', part);
+        execute format('drop table %s', part);
+        return 1;
+    end loop;
+    return 0;
+end
+$$;
+
+-- Drops the records of the oldest closed day of which no job waits.
+create function queue.drop_records(keep integer) returns integer
+language plpgsql security definer set search_path = pg_catalog set enable_hashjoin = on as $$
+declare
+    part regclass;
+    is_needed boolean;
+begin
+    foreach part in array queue.closed_partitions('queue.records', keep) loop
+        execute format(
+            'select exists (select from %s as record where record.id in (select id from queue.waiting_ids))',
+            part) into is_needed;
+        if not is_needed then
+            execute format('drop table %s', part);
+            return 1;
+        end if;
+    end loop;
+    return 0;
+end
+$$;
+
+-- They act as the owner of the tables, so a worker need not be it.
+revoke execute on function queue.make_partitions, queue.drop_bodies, queue.drop_records from public;
+
+create function queue.waits(job uuid) returns boolean language sql stable as $$
+    select exists (select from queue.records where id = job and state in ('queued', 'retry', 'unknown'))
+$$;
+comment on function queue.waits is 'whether body and record of a job are still needed';
+
+create function queue.bucket_ids(tenant uuid, is_urgent boolean, names text[]) returns bigint[] language sql stable as $$
+    select array_agg(bucket.id order by wanted.number)
+    from unnest(names) with ordinality as wanted (name, number)
+    left join queue.buckets as bucket
+        on bucket.tenant_id = tenant and bucket.name = wanted.name and bucket.urgent = is_urgent
+$$;
+comment on function queue.bucket_ids is 'in the order of the names; null where there is none';
+
+-- Enqueue jobs of one tenant: an element of `contents` is a job. `names`, `priorities`, `delays` and
+-- `lives` describe kinds of jobs, of which `kinds` says which each job is; without `kinds`, there is
+-- one for all jobs, or one for each. `idempotency_keys` and `request_digests` are null, or hold one
+-- for each job. Returns a row for each job, in their order: a repeated key has the id of its first
+-- request, and `is_same` says whether the digests agree.
+create function queue.enqueue(
+    tenant uuid, is_urgent boolean, names text[], priorities smallint[], delays interval[], lives interval[],
+    contents bytea[], idempotency_keys bytea[], request_digests bytea[], kinds integer[] default null,
+    out id uuid, out is_new boolean, out is_same boolean
+) returns setof record language plpgsql as $$
+#variable_conflict use_column
+declare
+    own_slot constant smallint := get_byte(uuid_send(tenant), 15);
+    quota record;
+    bucket_ids bigint[];
+    ids uuid[];
+    known_ids uuid[];
+    agreements boolean[];
+begin
+    select waiting, most_waiting into quota from queue.tenants where tenant_id = tenant;
+    if not found then
+        insert into queue.tenants (tenant_id) values (tenant) on conflict do nothing;
+    elsif quota.most_waiting is not null then
+        if not exists (select from queue.workers where lease_until > now()) then  -- nobody counts
+            quota.waiting := quota.waiting
+                + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant);
+        end if;
+        if quota.waiting + cardinality(contents) > quota.most_waiting then
+            raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
+                detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
+        end if;
+    end if;
+    bucket_ids := queue.bucket_ids(tenant, is_urgent, names);
+    if array_position(bucket_ids, null) is not null then
+        insert into queue.buckets (tenant_id, name, urgent)
+        select distinct tenant, wanted.name, is_urgent from unnest(names) as wanted (name) order by wanted.name
+        on conflict do nothing;
+        bucket_ids := queue.bucket_ids(tenant, is_urgent, names);
+    end if;
+    ids := array(select queue.new_id(number) from generate_series(1, cardinality(contents)) as number);
+    known_ids := ids;
+    if idempotency_keys is not null then
+        insert into queue.keys (tenant_id, key, id, digest)
+        select tenant, job.key, job.id, job.digest
+        from unnest(idempotency_keys, ids, request_digests) as job (key, id, digest)
+        where job.key is not null
+        on conflict do nothing;
+        select array_agg(coalesce(earlier.id, job.id) order by number),
+            array_agg(coalesce(earlier.digest = job.digest, true) order by number)
+        into known_ids, agreements
+        from unnest(ids, idempotency_keys, request_digests) with ordinality as job (id, key, digest, number)
+        left join lateral (  -- by the index, whatever the statistics say
+            select keys.id, keys.digest from queue.keys where tenant_id = tenant and keys.key = job.key limit 1
+        ) as earlier on true;
+    end if;
+    perform pg_notify('queue_' || workers.id, '')
+    from queue.slots join queue.workers on workers.id = slots.worker
+    where slots.slot = own_slot and workers.wants_notice;
+    with placed as materialized (
+        select job.id, content, bucket_ids[kind] as bucket_id, priorities[kind] as priority,
+            now() + delays[kind] as due_at, now() + delays[kind] + lives[kind] as expires_at,
+            delays[kind] > interval '0' as is_later
+        from (
+            select id, content, coalesce(kind, least(number, cardinality(names))::integer) as kind
+            from unnest(ids, contents, kinds, known_ids) with ordinality as job (id, content, kind, known_id, number)
+            where known_id = id
+        ) as job
+    ), body as (
+        insert into queue.bodies (id, tenant_id, body) select id, tenant, content from placed
+    ), record as (
+        insert into queue.records (id, tenant_id, bucket_id, priority, due_at, expires_at)
+        select id, tenant, bucket_id, priority, due_at, expires_at from placed
+    ), ready as (
+        insert into queue.ready (bucket_id, priority, due_at, id, tenant_id, expires_at)
+        select bucket_id, priority, due_at, id, tenant, expires_at from placed where not is_later
+    ), later as (
+        insert into queue.scheduled (slot, due_at, id, bucket_id, priority, tenant_id, expires_at)
+        select own_slot, due_at, id, bucket_id, priority, tenant, expires_at from placed where is_later
+    )
+    insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
+    select own_slot, tenant, bucket_id, min(priority), min(due_at), count(*) from placed group by bucket_id;
+    return query
+    select job.known_id, job.known_id = job.id, coalesce(job.agrees, true)
+    from unnest(ids, known_ids, agreements) with ordinality as job (id, known_id, agrees, number) order by number;
+end
+$$;

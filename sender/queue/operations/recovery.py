@@ -1,0 +1,52 @@
+"""After a restore or a promotion: what the database may not know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from sender.queue.operations.statements import SQL, Connection, ids
+
+
+async def is_bound(connection: Connection) -> bool:
+    """Say whether database and timeline are those that the queue is bound to."""
+    cursor = await connection.execute(SQL.is_bound)
+    return bool((await cursor.fetchone() or (False,))[0])
+
+
+async def bind(connection: Connection) -> None:
+    """Go on with this database as it is: nothing was done that it does not know."""
+    await connection.execute(SQL.bind)
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What was settled after a restore or a promotion."""
+
+    claimed: int
+    """Jobs in workers' hands at the moment that the database knows of."""
+    waiting: int
+    """Jobs that were due then."""
+
+
+async def recover(
+    connection: Connection, since: datetime, treat_as: Literal["unknown", "resend"]
+) -> Recovered:
+    """Settle what may have been claimed or begun since, then go on with this database.
+
+    The database knows everything up to `since`; when in doubt, say later. `unknown`: every job that
+    was claimed or, unless it was held, due becomes `unknown`; outcomes that workers still have in
+    hand settle theirs, the others wait for `resolve`. `resend`: all of them are due again, and what
+    was begun may happen twice. Does nothing if the queue is bound to this database.
+    """
+    waiting: set[UUID] = set()
+    async with connection.transaction():
+        if treat_as == "unknown":
+            claimed = await ids(connection, SQL.recover_claimed_as_unknown, {})
+            waiting = await ids(connection, SQL.recover_waiting_as_unknown, {"since": since})
+        else:
+            claimed = await ids(connection, SQL.recover_claimed_as_waiting, {})
+        await bind(connection)
+    return Recovered(len(claimed), len(waiting))
