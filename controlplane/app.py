@@ -26,6 +26,7 @@ from controlplane.suppressions.endpoints import router as suppressions
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.pause import router as pause
+from controlplane.warmup.endpoints import router as warmup
 
 PREFIX = "/api/v1"
 
@@ -63,6 +64,7 @@ def create_app(
         pause,
         forgetting,
         stops,
+        warmup,
         keys,
         inventory,
         operations,
