@@ -23,16 +23,22 @@ def require_postal_address(spec: TenantSpec, message: OutgoingMessage) -> None:
         raise POSTAL_ADDRESS_MISSING()
 
 
+def mailbox_in(spec: TenantSpec, address: str) -> str | None:
+    """Return the declared mailbox that a From address counts as under a tenant's document."""
+    boxes = [box.address for box in spec.mailboxes]
+    catch_alls = {d.name: d.catch_all for d in spec.domains if d.catch_all is not None}
+    return mailbox_of(address, boxes, catch_alls)
+
+
 def _violation(spec: TenantSpec, message: OutgoingMessage) -> Violation | None:
     domains = sorted(domain.name for domain in spec.domains)
     if message.from_domain not in domains:
         return FOREIGN_DOMAIN.violation(
             path="from", domain=message.from_domain, domains=", ".join(domains)
         )
-    boxes = sorted(box.address for box in spec.mailboxes)
-    catch_alls = {d.name: d.catch_all for d in spec.domains if d.catch_all is not None}
-    if mailbox_of(message.from_address, boxes, catch_alls) is not None:
+    if mailbox_in(spec, message.from_address) is not None:
         return None
+    boxes = sorted(box.address for box in spec.mailboxes)
     return UNDECLARED_MAILBOX.violation(
         path="from", address=message.from_address, mailboxes=", ".join(boxes) or "none"
     )
