@@ -25,6 +25,7 @@ from controlplane.stops.endpoints import router as stops
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.pause import router as pause
+from controlplane.warmup.endpoints import router as warmup
 
 PREFIX = "/api/v1"
 
@@ -62,6 +63,7 @@ def create_app(
         pause,
         forgetting,
         stops,
+        warmup,
         keys,
         inventory,
         operations,

@@ -36,6 +36,8 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "get /api/v1/stops",
         "post /api/v1/stop",
         "post /api/v1/start",
+        "get /api/v1/warmup",
+        "post /api/v1/warmup",
         "post /api/v1/tenants/{name}/forget-zones",
         "get /api/v1/keys",
         "post /api/v1/keys",

@@ -20,6 +20,7 @@ from controlplane.keys.schemas import KeyRequest
 from controlplane.stops.schemas import StopRequest
 from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
+from controlplane.warmup.schemas import WarmUpRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
 from sender.attachments import MOST_CONTENT
@@ -56,6 +57,12 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
+    WarmUpRequest: {
+        "kind": "address",
+        "name": "198.18.1.2",
+        "day": 12,
+        "reason": "it has sent for three years elsewhere",
+    },
     ForgetRequest: {"zones": ["acme.example"]},
 }
 """A valid body of each model except the tenant's, which is tested with its loader."""
