@@ -187,6 +187,36 @@ class Stop(BaseModel):
         return f"mail is stopped for {what}: {self.reason}"
 
 
+class SuppressionReason(StrEnum):
+    """Why a tenant's recipient gets no more mail."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    """The recipient asked for no more mail."""
+    BOUNCED = "bounced"
+    """The address takes no mail."""
+    COMPLAINED = "complained"
+    """The recipient called a mail spam."""
+    MANUAL = "manual"
+    """The tenant, or an operator, decided so."""
+
+
+class Suppression(BaseModel):
+    """One reason for which a recipient is suppressed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    tenant_id: UUID
+    recipient: str
+    """SHA-256 of the address in lower case, in hexadecimal; the address itself is not stored."""
+    reason: SuppressionReason
+    source: str
+    """What it came from: `one-click` (the link in a mail), `api`."""
+    added_by: str | None
+    """Prefix of the API key of the request; null: it needed none."""
+    added_at: datetime
+
+
 class MessageView(BaseModel):
     """One message with its state."""
 

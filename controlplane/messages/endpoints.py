@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.fields import Text
 from controlplane.database import API
@@ -14,15 +13,13 @@ from controlplane.faults import (
     SCOPE_MISSING,
     TENANT_MISSING,
 )
-from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
+from controlplane.identity.access import GuardedRoute, MessageReader, MessageSender
 from controlplane.identity.keys import Scope
 from controlplane.messages.schemas import EXAMPLE, EXPLAINED, ID, MessagePage, Queued
 from controlplane.messages.senders import require_mailbox, require_postal_address
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
-from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
-from controlplane.tenants.repository import TenantRow
 from sender import explain
 from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND, POSTAL_ADDRESS_MISSING
 from sender.outbox import enqueue
@@ -50,7 +47,7 @@ async def send_message(
     if message.transactional and Scope.MESSAGES_TRANSACTIONAL not in access.scopes:
         raise SCOPE_MISSING(scope=Scope.MESSAGES_TRANSACTIONAL)
     async with access.begin() as connection:
-        row = await _tenant(connection, access, tenant)
+        row = await tenants.of_request(connection, access, tenant)
     require_mailbox(row.document.spec, message)
     require_postal_address(row.document.spec, message)
     # Also for an operator the mail is queued with the tenant's rights only.
@@ -73,7 +70,7 @@ async def list_messages(
 ) -> MessagePage:
     """List a tenant's messages, newest first."""
     async with access.begin() as connection:
-        tenant_id = (await _tenant(connection, access, tenant)).id
+        tenant_id = (await tenants.of_request(connection, access, tenant)).id
         rows = await explain.list_messages(
             connection, tenant_id=tenant_id, before=cursor, limit=limit + 1
         )
@@ -95,14 +92,3 @@ async def explain_message(
     """Show the state of a message, and every decision about it."""
     async with access.begin() as connection:
         return await explain.explain(connection, message_id)
-
-
-async def _tenant(connection: AsyncConnection, access: Access, name: str | None) -> TenantRow:
-    if name is not None:
-        return await tenants.find(connection, name)
-    row = None
-    if access.tenant_id is not None:
-        row = await tenant_rows.get(connection, access.tenant_id)
-    if row is None:
-        raise TENANT_MISSING()
-    return row

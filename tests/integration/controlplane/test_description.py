@@ -49,6 +49,10 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "get /api/v1/messages",
         "post /api/v1/messages",
         "get /api/v1/messages/{message_id}",
+        "get /api/v1/suppressions",
+        "post /api/v1/suppressions",
+        "post /api/v1/suppressions/check",
+        "post /api/v1/suppressions/remove",
         "get /api/v1/health",
         "get /api/v1/health/{part}",
     }

@@ -18,6 +18,7 @@ from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
 from controlplane.stops.schemas import StopRequest
+from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
 from controlplane.warmup.schemas import WarmUpRequest
@@ -64,6 +65,13 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
         "reason": "it has sent for three years elsewhere",
     },
     ForgetRequest: {"zones": ["acme.example"]},
+    SuppressRequest: {"addresses": ["bob@rcpt.example", "Eve@rcpt.example"], "reason": "bounced"},
+    CheckRequest: {"address": "bob@rcpt.example"},
+    RemovalRequest: {
+        "address": "bob@rcpt.example",
+        "reason": "unsubscribed",
+        "justification": "asked again",
+    },
 }
 """A valid body of each model except the tenant's, which is tested with its loader."""
 ACROSS_FIELDS = {code.name for code in (*faults.ACROSS_FIELDS, *message_faults.ACROSS_FIELDS)}
