@@ -98,6 +98,14 @@ COMPOSE_REFUSED = FAULTS.code(
     cause="A value of the message would break out of its header, or cannot be encoded.",
     example={"reason": "a header holds a line break"},
 )
+NOT_JUSTIFIED = FAULTS.code(
+    "suppression.not_justified",
+    message="the recipient {reason}: mail to him again needs a justification",
+    remedy="add `justification` (`--justification` on the command line); it is recorded",
+    cause="A suppression that the recipient asked for is not removed without a recorded reason.",
+    example={"reason": "unsubscribed"},
+    status=409,
+)
 
 ACROSS_FIELDS = (
     NO_BODY,

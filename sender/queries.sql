@@ -84,8 +84,3 @@ where (tenant_id is null or tenant_id = :tenant_id)
     or (scope = 'address' and name = (
         select address from directory.homes where tenant_id = :tenant_id and domain = :domain)))
 order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
-
--- name: suppress
-insert into suppression.entries (tenant_id, recipient, reason, source, added_at)
-values (:tenant_id, :recipient, :reason, :source, :now)
-on conflict do nothing

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.fields import Text
 from controlplane.database import API
@@ -29,9 +28,7 @@ from controlplane.messages.schemas import (
 from controlplane.messages.senders import require_mailboxes, require_postal_address, untimely
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
-from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
-from controlplane.tenants.repository import TenantRow
 from sender import explain
 from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND, POSTAL_ADDRESS_MISSING
 from sender.outbox import ExpiryRefused, enqueue_all
@@ -93,7 +90,7 @@ async def _queue(
     ):
         raise SCOPE_MISSING(scope=Scope.MESSAGES_TRANSACTIONAL)
     async with access.begin() as connection:
-        row = await _tenant(connection, access, tenant)
+        row = await tenants.of_request(connection, access, tenant)
     require_mailboxes(row.document.spec, messages, in_batch=in_batch)
     require_postal_address(row.document.spec, messages)
     # Also for an operator the mail is queued with the tenant's rights only.
@@ -116,7 +113,7 @@ async def list_messages(
 ) -> MessagePage:
     """List a tenant's messages, newest first."""
     async with access.begin() as connection:
-        tenant_id = (await _tenant(connection, access, tenant)).id
+        tenant_id = (await tenants.of_request(connection, access, tenant)).id
         rows = await explain.list_messages(
             connection, tenant_id=tenant_id, before=cursor, limit=limit + 1
         )
@@ -138,14 +135,3 @@ async def explain_message(
     """Show the state of a message, and every decision about it."""
     async with access.begin() as connection:
         return await explain.explain(connection, message_id)
-
-
-async def _tenant(connection: AsyncConnection, access: Access, name: str | None) -> TenantRow:
-    if name is not None:
-        return await tenants.find(connection, name)
-    row = None
-    if access.tenant_id is not None:
-        row = await tenant_rows.get(connection, access.tenant_id)
-    if row is None:
-        raise TENANT_MISSING()
-    return row

@@ -52,6 +52,7 @@ EXPLAINED: dict[str, Any] = {
             "details": {},
         }
     ],
+    "meaning": {"words": "our host has accepted it", "acts": "nobody", "release": None},
 }
 
 

@@ -19,10 +19,10 @@ from sqlalchemy import text
 from sender.directory import SendingMailbox
 from sender.explain import explain
 from sender.faults import COMPOSE_REFUSED
-from sender.schemas import Explanation, State, StopScope
+from sender.schemas import Explanation, State, StopScope, SuppressionReason
 from sender.settings import SenderSettings
 from sender.stops import Target, start, stop
-from sender.suppression import Reason, recipient_hash, suppress
+from sender.suppression import recipient_hash, suppress
 from sender.tokens import Tokens
 from tests.support.faults import assert_shows
 from vault.faults import DAMAGED_ENVELOPE, UNKNOWN_KEY
@@ -158,7 +158,7 @@ class TestPolicy:
                 connection,
                 tenant_id=tenant_id,
                 recipient=recipient_hash("Bob@RCPT.example"),
-                reason=Reason.UNSUBSCRIBED,
+                reason=SuppressionReason.UNSUBSCRIBED,
                 source="test",
                 now=datetime.now(UTC),
             )

@@ -31,8 +31,11 @@ REFUSED |= {"remedy": "use another", "retryable": False, "acts": "user"}
 class Api:
     """Answers like the tenant API; `states` are the successive states of a message."""
 
-    def __init__(self, *states: str, decision: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *states: str, decision: dict[str, Any] | None = None, reason: str | None = None
+    ) -> None:
         self.states = list(states or ["accepted"])
+        self.reason = reason
         self.decision = decision or DECISION
         self.sent: list[dict[str, Any]] = []
         self.tenant: str | None = None
@@ -46,7 +49,7 @@ class Api:
             self.tenant = request.url.params.get("tenant")
             return httpx2.Response(202, json={"id": ID}, request=request)
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        message = EXAMPLE_RESPONSE | {"state": state, "reason": None}
+        message = EXAMPLE_RESPONSE | {"state": state, "reason": self.reason}
         document = {"message": message, "stops": [], "decisions": [self.decision]}
         return httpx2.Response(200, json=document, request=request)
 
@@ -198,3 +201,13 @@ def test_explain_refused_by_the_api_shows_code_and_remedy(monkeypatch, capsys):
     shown = capsys.readouterr().err
     assert "error[auth.invalid]: wrong key" in shown
     assert "do: use another" in shown
+
+
+def test_explain_says_what_a_message_waits_for_and_who_must_act(capsys):
+    assert penguin(Api("held", reason="domain_not_verified"), "explain", ID) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Waits: the From domain has not been verified; until its conditions become" in shown
+    assert "(user)" in shown
+    assert penguin(Api("held", reason="spread"), "explain", ID, "-o", "json") == 0
+    meaning = json.loads(capsys.readouterr().out)["meaning"]
+    assert (meaning["acts"], meaning["release"]) == ("nobody", "its turn comes")

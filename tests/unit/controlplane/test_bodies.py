@@ -19,8 +19,10 @@ from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
 from controlplane.messages.schemas import Batch
 from controlplane.stops.schemas import StopRequest
+from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
+from controlplane.warmup.schemas import WarmUpRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
 from sender.attachments import MOST_CONTENT
@@ -59,7 +61,20 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
+    WarmUpRequest: {
+        "kind": "address",
+        "name": "198.18.1.2",
+        "day": 12,
+        "reason": "it has sent for three years elsewhere",
+    },
     ForgetRequest: {"zones": ["acme.example"]},
+    SuppressRequest: {"addresses": ["bob@rcpt.example", "Eve@rcpt.example"], "reason": "bounced"},
+    CheckRequest: {"address": "bob@rcpt.example"},
+    RemovalRequest: {
+        "address": "bob@rcpt.example",
+        "reason": "unsubscribed",
+        "justification": "asked again",
+    },
 }
 """A valid body of each model except the tenant's, which is tested with its loader."""
 ACROSS_FIELDS = {code.name for code in (*faults.ACROSS_FIELDS, *message_faults.ACROSS_FIELDS)}
