@@ -115,6 +115,9 @@ class OutgoingMessage(BaseModel):
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
     run_at: Time | None = None
     """Not before this moment; at once when null."""
+    expires_at: Time | None = None
+    """Given up when it is still not sent then; at most, and when null, 30 days after `run_at`. From
+    the first attempt on it is tried for 48 hours."""
 
     @model_validator(mode="after")
     def _has_body(self) -> OutgoingMessage:
@@ -257,6 +260,8 @@ class MessageView(BaseModel):
     priority: int
     attempts: int
     run_at: datetime
+    expires_at: datetime
+    """When it is given up, if it is not sent before; changes with the first attempt."""
     address: str | None
     """Name of the sending address (`mx1-2`); null before one was used."""
     queue_id: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query
@@ -13,17 +14,30 @@ from controlplane.faults import (
     SCOPE_MISSING,
     TENANT_MISSING,
 )
-from controlplane.identity.access import GuardedRoute, MessageReader, MessageSender
+from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
 from controlplane.identity.keys import Scope
-from controlplane.messages.schemas import EXAMPLE, EXPLAINED, ID, MessagePage, Queued
-from controlplane.messages.senders import mailbox_in, require_mailbox, require_postal_address
+from controlplane.messages.schemas import (
+    EXAMPLE,
+    EXPLAINED,
+    ID,
+    Batch,
+    MessagePage,
+    Queued,
+    QueuedBatch,
+)
+from controlplane.messages.senders import (
+    mailbox_in,
+    require_mailboxes,
+    require_postal_address,
+    untimely,
+)
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
 from sender import explain
 from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND, POSTAL_ADDRESS_MISSING
-from sender.outbox import enqueue
+from sender.outbox import ExpiryRefused, enqueue_all
 from sender.schemas import Explanation, MessageView, OutgoingMessage
 
 router = APIRouter(tags=["messages"], route_class=GuardedRoute)
@@ -31,6 +45,7 @@ Message = Annotated[OutgoingMessage, Body(openapi_examples={"hello": {"value": E
 TenantName = Annotated[
     Text | None, Query(description="the tenant that sends; for operators", examples=["acme"])
 ]
+IdempotencyKey = Annotated[Text | None, Header(min_length=1, max_length=200)]
 
 
 @router.post(
@@ -42,24 +57,57 @@ async def send_message(
     message: Message,
     access: MessageSender,
     tenant: TenantName = None,
-    idempotency_key: Annotated[Text | None, Header(min_length=1, max_length=200)] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Queued:
     """Queue one mail to one recipient."""
-    if message.transactional and Scope.MESSAGES_TRANSACTIONAL not in access.scopes:
+    (queued,) = await _queue(access, tenant, [message], idempotency_key, in_batch=False)
+    return queued
+
+
+@router.post(
+    "/messages/batch",
+    status_code=202,
+    responses=responses(NOT_FOUND, TENANT_MISSING, POSTAL_ADDRESS_MISSING, IDEMPOTENCY_MISMATCH),
+)
+async def send_batch(
+    batch: Batch,
+    access: MessageSender,
+    tenant: TenantName = None,
+    idempotency_key: IdempotencyKey = None,
+) -> QueuedBatch:
+    """Queue up to 1,000 mails, all or none: a refusal lists what is wrong with each.
+
+    The answer has an id for each, in their order.
+    """
+    queued = await _queue(access, tenant, batch.messages, idempotency_key, in_batch=True)
+    return QueuedBatch(items=queued)
+
+
+async def _queue(
+    access: Access,
+    tenant: str | None,
+    messages: Sequence[OutgoingMessage],
+    idempotency_key: str | None,
+    *,
+    in_batch: bool,
+) -> list[Queued]:
+    if Scope.MESSAGES_TRANSACTIONAL not in access.scopes and any(
+        message.transactional for message in messages
+    ):
         raise SCOPE_MISSING(scope=Scope.MESSAGES_TRANSACTIONAL)
     async with access.begin() as connection:
         row = await tenants.of_request(connection, access, tenant)
-    require_mailbox(row.document.spec, message)
-    require_postal_address(row.document.spec, message)
+    require_mailboxes(row.document.spec, messages, in_batch=in_batch)
+    require_postal_address(row.document.spec, messages)
     # Also for an operator the mail is queued with the tenant's rights only.
     async with access.database.begin(API, tenant_id=row.id) as connection:
-        id_ = await enqueue(
-            connection,
-            tenant_id=row.id,
-            message=message,
-            idempotency_key=idempotency_key,
-        )
-    return Queued(id=id_)
+        try:
+            ids = await enqueue_all(
+                connection, tenant_id=row.id, messages=messages, idempotency_key=idempotency_key
+            )
+        except ExpiryRefused as refused:
+            raise untimely(refused, in_batch=in_batch) from None
+    return [Queued(id=id_) for id_ in ids]
 
 
 @router.get("/messages", responses=responses(NOT_FOUND, TENANT_MISSING))

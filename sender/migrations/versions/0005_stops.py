@@ -5,7 +5,7 @@ from __future__ import annotations
 from sender.migrations.statements import run
 
 revision = "0005"
-down_revision = "0004"
+down_revision = "0009"
 
 
 def upgrade() -> None:

@@ -17,6 +17,7 @@ from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
+from controlplane.messages.schemas import Batch
 from controlplane.stops.schemas import StopRequest
 from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
@@ -51,10 +52,12 @@ MESSAGE = {
     "priority": 50,
     "transactional": False,
     "run_at": "2026-11-24T12:00:00Z",
+    "expires_at": None,
 }
 STOP = {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "complaints"}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     OutgoingMessage: MESSAGE,
+    Batch: {"messages": [MESSAGE]},
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
@@ -148,6 +151,7 @@ def _file(**fields: object) -> dict[str, object]:
         ("run_at", "2026-11-24T12:00:00+02:00", "2026-11-24T12:00:00"),
         ("run_at", "2028-02-29T00:00:00Z", "2026-02-29T00:00:00Z"),
         ("run_at", None, 1_800_000_000),
+        ("expires_at", "2026-11-24T12:00:00+02:00", "2026-11-24T12:00:00"),
     ],
 )
 def test_message_at_a_limit_is_accepted_and_one_beyond_refused(
