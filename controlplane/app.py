@@ -22,9 +22,11 @@ from controlplane.reconciler.endpoints import router as phases_router
 from controlplane.reconciler.table import Row
 from controlplane.requests import Limits
 from controlplane.stops.endpoints import router as stops
+from controlplane.suppressions.endpoints import router as suppressions
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.pause import router as pause
+from controlplane.warmup.endpoints import router as warmup
 
 PREFIX = "/api/v1"
 
@@ -62,11 +64,13 @@ def create_app(
         pause,
         forgetting,
         stops,
+        warmup,
         keys,
         inventory,
         operations,
         events,
         messages,
+        suppressions,
         phases_router,
         health,
     ):

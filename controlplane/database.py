@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
+from psycopg import AsyncCursor
 from pydantic import SecretStr
 from sqlalchemy import TextClause, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -34,6 +35,14 @@ async def fetch_one(
     """Return the only row of a query, None when there is none."""
     columns = (await connection.execute(query, values)).mappings().one_or_none()
     return None if columns is None else row(**columns)
+
+
+async def cursor_of(connection: AsyncConnection) -> AsyncCursor[Any]:
+    """Return a cursor of the driver, within the transaction of a connection."""
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection  # psycopg's, by the URL of the engine
+    cursor: AsyncCursor[Any] = driver.cursor()
+    return cursor
 
 
 def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5) -> AsyncEngine:

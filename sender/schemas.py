@@ -15,14 +15,17 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
+    computed_field,
     model_validator,
 )
 
 from blueprint.fields import NO_NUL, Matching, OneLine, RuleBroken, Whole
 from blueprint.mail_address import MailAddress, domain_of
+from kit.faults import Actor
 from sender.attachments import MOST_ATTACHMENTS, MOST_CONTENT, Attachment
 from sender.faults import NO_BODY, PICTURE_WITHOUT_HTML, SAME_PICTURE, TOO_LARGE
 from sender.footer import PLACEHOLDER
+from sender.reasons import REASONS
 
 TIME = (
     r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
@@ -33,6 +36,10 @@ MAX_BODY = 2_000_000
 """Characters of one alternative; what is longer belongs behind a link."""
 FILLED = 2_000
 """Octets that a placeholder counts for: what it is filled with has fewer."""
+MOST_URGENT, LEAST_NORMAL = 50, 150
+"""Bounds of the classes of priorities."""
+CAMPAIGN = r"^[A-Za-z0-9_-]{1,60}$"
+CAMPAIGN_REMEDY = "write 1 to 60 letters, digits, '-' and '_'"
 
 
 def _written(value: object) -> object:
@@ -99,13 +106,7 @@ class OutgoingMessage(BaseModel):
     """The message that this one answers or follows."""
     references: Annotated[tuple[MessageId, ...], Field(max_length=100)] = ()
     """The thread, oldest first; ends with the message that this one follows."""
-    campaign: (
-        Annotated[
-            str,
-            Matching(r"^[A-Za-z0-9_-]{1,60}$", "write 1 to 60 letters, digits, '-' and '_'"),
-        ]
-        | None
-    ) = None
+    campaign: Annotated[str, Matching(CAMPAIGN, CAMPAIGN_REMEDY)] | None = None
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
     transactional: Annotated[bool, Field(strict=True)] = False
     """True for mail that its recipient has asked for, such as a receipt: sent without footer and
@@ -114,6 +115,9 @@ class OutgoingMessage(BaseModel):
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
     run_at: Time | None = None
     """Not before this moment; at once when null."""
+    expires_at: Time | None = None
+    """Given up when it is still not sent then; at most, and when null, 30 days after `run_at`. From
+    the first attempt on it is tried for 48 hours."""
 
     @model_validator(mode="after")
     def _has_body(self) -> OutgoingMessage:
@@ -149,13 +153,37 @@ class OutgoingMessage(BaseModel):
         """The domain that DKIM and the return path align with."""
         return domain_of(self.from_address)
 
+    @property
+    def queue(self) -> QueueName:
+        """The class of its priority."""
+        return QueueName.of(self.priority)
+
+
+class QueueName(StrEnum):
+    """The class that a priority belongs to."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @classmethod
+    def of(cls, priority: int) -> QueueName:
+        """Return the class of a priority."""
+        if priority <= MOST_URGENT:
+            return cls.HIGH
+        return cls.NORMAL if priority <= LEAST_NORMAL else cls.LOW
+
 
 class StopScope(StrEnum):
-    """What a stop holds back."""
+    """What a stop holds back, the widest first."""
 
     PLATFORM = "platform"
     TENANT = "tenant"
+    QUEUE = "queue"
+    PROVIDER = "provider"
     DOMAIN = "domain"
+    MAILBOX = "mailbox"
+    CAMPAIGN = "campaign"
     ADDRESS = "address"
 
 
@@ -167,9 +195,9 @@ class Stop(BaseModel):
     id: UUID
     scope: StopScope
     tenant_id: UUID | None
-    """None: the platform."""
+    """None: the platform, or a queue or a provider for all tenants."""
     name: str | None
-    """Of the domain or the address."""
+    """Null for platform and tenant."""
     reason: str
     actor: str
     """Prefix of the API key of the request."""
@@ -182,6 +210,36 @@ class Stop(BaseModel):
         """Return what is stopped and why."""
         what = f"{self.scope} {self.name}" if self.name else f"the {self.scope}"
         return f"mail is stopped for {what}: {self.reason}"
+
+
+class SuppressionReason(StrEnum):
+    """Why a tenant's recipient gets no more mail."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    """The recipient asked for no more mail."""
+    BOUNCED = "bounced"
+    """The address takes no mail."""
+    COMPLAINED = "complained"
+    """The recipient called a mail spam."""
+    MANUAL = "manual"
+    """The tenant, or an operator, decided so."""
+
+
+class Suppression(BaseModel):
+    """One reason for which a recipient is suppressed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    tenant_id: UUID
+    recipient: str
+    """SHA-256 of the address in lower case, in hexadecimal; the address itself is not stored."""
+    reason: SuppressionReason
+    source: str
+    """What it came from: `one-click` (the link in a mail), `api`."""
+    added_by: str | None
+    """Prefix of the API key of the request; null: it needed none."""
+    added_at: datetime
 
 
 class MessageView(BaseModel):
@@ -202,6 +260,8 @@ class MessageView(BaseModel):
     priority: int
     attempts: int
     run_at: datetime
+    expires_at: datetime
+    """When it is given up, if it is not sent before; changes with the first attempt."""
     address: str | None
     """Name of the sending address (`mx1-2`); null before one was used."""
     queue_id: str | None
@@ -224,6 +284,16 @@ class Decision(BaseModel):
     """Facts behind it: address, ip, helo, queue_id, reply, until, attempt, …"""
 
 
+class Meaning(BaseModel):
+    """What a reason means; `docs/reference/reasons.md` lists all."""
+
+    words: str
+    acts: Actor
+    """Who must act before the message goes on."""
+    release: str | None
+    """What releases it; null where it has ended."""
+
+
 class Explanation(BaseModel):
     """A message with every decision about it, oldest first."""
 
@@ -231,3 +301,12 @@ class Explanation(BaseModel):
     stops: list[Stop]
     """Stops that hold it back now, also before a decision about it."""
     decisions: list[Decision]
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents it so
+    @property
+    def meaning(self) -> Meaning | None:
+        """What the message's reason means; null without one, and for the code of an error."""
+        reason = REASONS.get(self.message.reason)
+        if reason is None:
+            return None
+        return Meaning(words=reason.words, acts=reason.acts, release=reason.release or None)

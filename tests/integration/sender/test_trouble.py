@@ -25,10 +25,10 @@ from sender.outbox import encoded
 from sender.queue import Settings
 from sender.queue.retries import delay
 from sender.queue.upkeep import Upkeep
-from sender.schemas import State, StopScope
+from sender.schemas import State, StopScope, SuppressionReason
 from sender.settings import SenderSettings
 from sender.stops import Target, stop
-from sender.suppression import Reason, recipient_hash, suppress
+from sender.suppression import recipient_hash, suppress
 from tests.support.waiting import reached
 from vault import KeyRing, Vault
 
@@ -184,18 +184,18 @@ class TestIntent:
         await publish(entry)
         sink.at_recipient += ["wait", "wait"]
         suppressed = await submit()
-        stopped = await submit(to="ann@rcpt.example")
+        stopped = await submit(to="ann@rcpt.example", campaign="Autumn")
         async with sending(settings):
             await reached(partial(_open, sink))
             now = datetime.now(UTC)
             async with operator_engine.begin() as connection:
                 await stop(
-                    connection, Target(StopScope.TENANT, tenant_id),
+                    connection, Target(StopScope.CAMPAIGN, tenant_id, "autumn"),
                     reason="x", actor="pm_live", by_operator=True, now=now,
                 )  # fmt: skip
                 await suppress(
                     connection, tenant_id=tenant_id, recipient=recipient_hash("bob@rcpt.example"),
-                    reason=Reason.UNSUBSCRIBED, source="test", now=now,
+                    reason=SuppressionReason.UNSUBSCRIBED, source="test", now=now,
                 )  # fmt: skip
             sink.released.set()
             explanation = await reaches(sender_engine, suppressed, State.CANCELLED)
