@@ -13,7 +13,7 @@ from sender.faults import MESSAGE_NOT_FOUND
 from sender.outbox import created_at, message_id
 from sender.schemas import Decision, Explanation, MessageView, State, Stop
 
-CONTENT = frozenset({"too_big", "envelope_refused"})
+CONTENT = frozenset({"too_big", "envelope_refused", "content_refused", "bare_line_break"})
 """Reasons of dead messages that no host of ours would take."""
 SETTLED = {
     "done": State.ACCEPTED,

@@ -17,6 +17,7 @@ from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
+from controlplane.queue.schemas import RecoverRequest, ResolveRequest, SelectionRequest
 from controlplane.stops.schemas import StopRequest
 from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
@@ -57,6 +58,23 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
     ForgetRequest: {"zones": ["acme.example"]},
+    SelectionRequest: {
+        "tenant": "acme",
+        "code": "warmup_cap_reached",
+        "recipient_domain": "rcpt.example",
+        "ids": ["0199b1c2-0000-7000-8000-000000000001"],
+        "reason": "the campaign was called off",
+    },
+    ResolveRequest: {
+        "ids": ["0199b1c2-0000-7000-8000-000000000001"],
+        "delivered": False,
+        "reason": "not in its log",
+    },
+    RecoverRequest: {
+        "since": "2026-11-24T12:00:00Z",
+        "treat_as": "unknown",
+        "reason": "restored from the backup of noon",
+    },
 }
 """A valid body of each model except the tenant's, which is tested with its loader."""
 ACROSS_FIELDS = {code.name for code in (*faults.ACROSS_FIELDS, *message_faults.ACROSS_FIELDS)}
