@@ -17,6 +17,7 @@ from blueprint.tenant import (
     FullName,
     Label,
     Language,
+    SendingHours,
     Size,
     TenantSpec,
     Warmup,
@@ -196,7 +197,7 @@ class Mailbox(Document):
     daily_cap: int
 
 
-class Sending(Document):
+class Sending(SendingHours):
     """How mail is sent."""
 
     warmup: Warmup

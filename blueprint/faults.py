@@ -103,6 +103,13 @@ UNKNOWN_REGION = FAULTS.code(
     cause="The operator's settings name the regions with the provider's locations.",
     example={"region": "mars", "regions": "eu-west, us-central, us-west"},
 )
+UNKNOWN_TIMEZONE = FAULTS.code(
+    "tenant.unknown_timezone",
+    message="there is no time zone {timezone}",
+    remedy="use a name of the IANA database, such as Europe/Berlin",
+    cause="The time zone of spec.sending is not known.",
+    example={"timezone": "Europe/Atlantis"},
+)
 PLAN_LIMIT = FAULTS.code(
     "tenant.plan_limit",
     message="plan {plan} allows {allowed} domains, the document has {count}",
@@ -190,6 +197,7 @@ NAME_COLLISION = FAULTS.code(
 ACROSS_FIELDS = (
     RESERVED_NAME,
     UNKNOWN_REGION,
+    UNKNOWN_TIMEZONE,
     PLAN_LIMIT,
     TOO_MANY_HOSTS,
     FOREIGN_ZONE,

@@ -161,6 +161,18 @@ class Language(StrEnum):
     PT = "pt"
 
 
+class Day(StrEnum):
+    """The days of a week."""
+
+    MONDAY = "mon"
+    TUESDAY = "tue"
+    WEDNESDAY = "wed"
+    THURSDAY = "thu"
+    FRIDAY = "fri"
+    SATURDAY = "sat"
+    SUNDAY = "sun"
+
+
 class Metadata(Written):
     """What identifies a document."""
 
@@ -201,9 +213,34 @@ class MailboxSpec(Written):
     address: OwnAddress
     """In any case; kept in lower case."""
     daily_cap: Annotated[int, Field(ge=1, le=500, strict=True), Whole] = 50
+    """Mails a day; at most 150 are sent, however high it is, and fewer during the warm-up."""
 
 
-class SendingSpec(Written):
+class SendingHours(Written):
+    """When the tenant's mail leaves: a day's mail is spread over these hours."""
+
+    timezone: Annotated[
+        str,
+        Matching(
+            r"^[A-Za-z][A-Za-z0-9+_-]{0,30}(/[A-Za-z0-9+_-]{1,30}){0,2}$",
+            "write the name of a time zone, such as Europe/Berlin",
+        ),
+    ] = "UTC"
+    """A name of the IANA time zone database."""
+    hours: Annotated[
+        str,
+        Matching(
+            r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
+            "write the first and the last hour, such as 09:00-17:00",
+        ),
+    ] = "00:00-24:00"
+    """In that time zone; an end that is not after the start is on the next day. Replies in a thread
+    and operators' mail do not wait for it."""
+    days: Annotated[tuple[Day, ...], Field(min_length=1)] = tuple(Day)
+    """On which the hours begin."""
+
+
+class SendingSpec(SendingHours):
     """How the tenant's mail is sent."""
 
     warmup: Warmup = Warmup.STANDARD

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
+from functools import cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from blueprint.catalogue import PLANS, UNLIMITED
 from blueprint.collisions import NAME_LIMIT, collisions, too_long
@@ -23,6 +25,7 @@ from blueprint.faults import (
     TOO_MANY_HOSTS,
     UNDECLARED_CATCH_ALL,
     UNKNOWN_REGION,
+    UNKNOWN_TIMEZONE,
     Located,
     Path,
     dotted,
@@ -139,8 +142,16 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
 
 
 def _sending(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - one signature
-    if tenant.spec.mailboxes and tenant.spec.sending.postal_address is None:
+    sending = tenant.spec.sending
+    if tenant.spec.mailboxes and sending.postal_address is None:
         yield _located(NO_POSTAL_ADDRESS, "spec", "sending")
+    if sending.timezone not in _timezones():
+        yield _located(UNKNOWN_TIMEZONE, "spec", "sending", "timezone", timezone=sending.timezone)
+
+
+@cache
+def _timezones() -> Set[str]:
+    return available_timezones()
 
 
 def _repeated(values: Iterable[str], path: Path, key: str, kind: str) -> Iterator[Located]:

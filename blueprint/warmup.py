@@ -1,4 +1,7 @@
-"""Warm-up curves as data: how many mails a day an address or a mailbox may send on each day."""
+"""Warm-up curves as data: how many mails a day may be sent on each day of a warm-up.
+
+A day of a warm-up is a good sending day, not one of the calendar: see `sender.policy.warmup`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from blueprint.tenant import Warmup
 
 @dataclass(frozen=True)
 class Curve:
-    """Daily caps that grow linearly from `start` to `target` over `days`; UTC days from 1."""
+    """Daily caps that grow linearly from `start` to `target` over `days`, which begin with 1."""
 
     start: int
     target: int
@@ -26,7 +29,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Staircase:
-    """Daily caps that grow by `percent` every `interval` days; UTC days from 1.
+    """Daily caps that grow by `percent` every `interval` days, which begin with 1.
 
     Receivers judge an address by the growth of its volume, so each step is relative to the last.
     """
@@ -57,15 +60,25 @@ class Staircase:
 
 
 MAILBOX = {
-    Warmup.CONSERVATIVE: Curve(start=5, target=300, days=56),
-    Warmup.STANDARD: Curve(start=10, target=500, days=42),
-    Warmup.AGGRESSIVE: Curve(start=20, target=1000, days=28),
+    Warmup.CONSERVATIVE: Curve(start=5, target=150, days=56),
+    Warmup.STANDARD: Curve(start=10, target=150, days=42),
+    Warmup.AGGRESSIVE: Curve(start=15, target=150, days=28),
 }
-"""Per mailbox; the mailbox's own daily cap applies as well."""
+"""Per mailbox, by what receivers bear of unsolicited mail; the mailbox's own daily cap applies as
+well. It grows by a few mails a day, so that a raised daily cap is never a jump."""
+
+DOMAIN = {
+    Warmup.CONSERVATIVE: Staircase(start=10, target=5000, percent=20, interval=1),
+    Warmup.STANDARD: Staircase(start=20, target=5000, percent=30, interval=1),
+    Warmup.AGGRESSIVE: Staircase(start=40, target=5000, percent=40, interval=1),
+}
+"""Per From domain, for all its mailboxes; above the target Gmail treats a domain as a bulk sender
+for good."""
 
 ADDRESS = {
     Warmup.CONSERVATIVE: Staircase(start=20, target=1200, percent=20, interval=4),
     Warmup.STANDARD: Staircase(start=50, target=1200, percent=30, interval=3),
-    Warmup.AGGRESSIVE: Staircase(start=200, target=1200, percent=30, interval=3),
+    Warmup.AGGRESSIVE: Staircase(start=50, target=1200, percent=30, interval=1),
 }
-"""Per address, up to a volume that a shared address can safely send in a day."""
+"""Per address, and per address and receiving provider, up to a volume that a shared address can
+safely send in a day."""

@@ -17,6 +17,7 @@ from cli.states import in_words, reason_in_words
 from cli.stop import stop_line
 from cli.terminal import printable, wrapped
 from cli.times import moment, precise
+from kit.faults import Actor
 from sender.schemas import Decision, Explanation, MessageView
 
 app = typer.Typer()
@@ -55,6 +56,10 @@ def show(explanation: Explanation) -> None:
     """Print a message, and every decision about it with its details."""
     message = explanation.message
     _head(message)
+    if explanation.meaning is not None and explanation.meaning.release is not None:
+        meaning = explanation.meaning
+        by = "" if meaning.acts is Actor.NOBODY else f" ({meaning.acts})"
+        print(wrapped(f"{meaning.words}; until {meaning.release}{by}", first="Waits:       "))
     for stop in explanation.stops:
         print(wrapped(stop_line(stop), first="Mail stop:   "))
     print("\nDecisions")

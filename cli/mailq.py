@@ -16,7 +16,7 @@ from cli.times import age, moment
 from controlplane.queue.schemas import Changed, HeldPage, UnknownPage
 
 app = typer.Typer(help="Mail that waits for something, for operators.")
-HELD = ("tenant", "bucket", "mails", "code", "until", "words?")
+HELD = ("tenant", "bucket", "mails", "code", "until", "release?", "words?")
 UNKNOWN = ("id", "tenant", "from", "to", "address", "code", "age")
 
 

@@ -24,9 +24,11 @@ from controlplane.reconciler.endpoints import router as phases_router
 from controlplane.reconciler.table import Row
 from controlplane.requests import Limits
 from controlplane.stops.endpoints import router as stops
+from controlplane.suppressions.endpoints import router as suppressions
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.pause import router as pause
+from controlplane.warmup.endpoints import router as warmup
 
 PREFIX = "/api/v1"
 
@@ -64,6 +66,7 @@ def create_app(
         pause,
         forgetting,
         stops,
+        warmup,
         keys,
         inventory,
         operations,
@@ -71,6 +74,7 @@ def create_app(
         messages,
         queue,
         mailq,
+        suppressions,
         phases_router,
         health,
     ):

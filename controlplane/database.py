@@ -50,6 +50,11 @@ async def driver_of(connection: AsyncConnection) -> Driver:
     return driver
 
 
+async def cursor_of(connection: AsyncConnection) -> psycopg.AsyncCursor[Any]:
+    """Return a cursor of the driver, within the transaction of a connection."""
+    return (await driver_of(connection)).cursor()
+
+
 def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5) -> AsyncEngine:
     """Return the pool of one login; connections are opened on demand."""
     url = make_url(dsn).set(

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from blueprint.mail_address import folded
 from blueprint.senders import mailbox_of
-from blueprint.tenant import Language, Warmup
+from blueprint.tenant import Language, SendingHours, Warmup
 from sender.clock import Clock, SystemClock
 from sender.database import SQL, Connection
 from sender.footer import Footer
@@ -38,6 +38,8 @@ class SendingAddress(_Frozen):
     """The control plane's CA certificate: the only one trusted for this address."""
     ready: bool = True
     """False holds the address back: its PTR, TLS or relay test has not passed."""
+    draining: bool = False
+    """True: it gets no new mail, so that its host's spool empties before it is released."""
     warmup_started: date | None = None
     """First UTC day on which this IP was ready; None: it never was."""
 
@@ -73,6 +75,7 @@ class DirectoryEntry(_Frozen):
     addresses: tuple[SendingAddress, ...]
     domains: tuple[SendingDomain, ...]
     mailboxes: tuple[SendingMailbox, ...] = ()
+    hours: SendingHours = SendingHours()
     warmup: Warmup = Warmup.STANDARD
     warmup_started: date
     """First UTC day of the warm-up."""

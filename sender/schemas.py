@@ -15,14 +15,17 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
+    computed_field,
     model_validator,
 )
 
 from blueprint.fields import NO_NUL, Matching, OneLine, RuleBroken, Whole
 from blueprint.mail_address import MailAddress, domain_of
+from kit.faults import Actor
 from sender.attachments import MOST_ATTACHMENTS, MOST_CONTENT, Attachment
 from sender.faults import NO_BODY, PICTURE_WITHOUT_HTML, SAME_PICTURE, TOO_LARGE
 from sender.footer import PLACEHOLDER
+from sender.reasons import REASONS
 
 TIME = (
     r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
@@ -114,6 +117,9 @@ class OutgoingMessage(BaseModel):
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
     run_at: Time | None = None
     """Not before this moment; at once when null."""
+    expires_at: Time | None = None
+    """Given up when it is still not sent then; at most, and when null, 30 days after `run_at`. From
+    the first attempt on it is tried for 48 hours."""
 
     @model_validator(mode="after")
     def _has_body(self) -> OutgoingMessage:
@@ -184,6 +190,36 @@ class Stop(BaseModel):
         return f"mail is stopped for {what}: {self.reason}"
 
 
+class SuppressionReason(StrEnum):
+    """Why a tenant's recipient gets no more mail."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    """The recipient asked for no more mail."""
+    BOUNCED = "bounced"
+    """The address takes no mail."""
+    COMPLAINED = "complained"
+    """The recipient called a mail spam."""
+    MANUAL = "manual"
+    """The tenant, or an operator, decided so."""
+
+
+class Suppression(BaseModel):
+    """One reason for which a recipient is suppressed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    tenant_id: UUID
+    recipient: str
+    """SHA-256 of the address in lower case, in hexadecimal; the address itself is not stored."""
+    reason: SuppressionReason
+    source: str
+    """What it came from: `one-click` (the link in a mail), `api`."""
+    added_by: str | None
+    """Prefix of the API key of the request; null: it needed none."""
+    added_at: datetime
+
+
 class MessageView(BaseModel):
     """One message with its state."""
 
@@ -202,6 +238,8 @@ class MessageView(BaseModel):
     priority: int
     attempts: int
     run_at: datetime
+    expires_at: datetime
+    """When it is given up, if it is not sent before; changes with the first attempt."""
     address: str | None
     """Name of the sending address (`mx1-2`); null before one was used."""
     queue_id: str | None
@@ -224,6 +262,16 @@ class Decision(BaseModel):
     """Facts behind it: address, ip, helo, queue_id, reply, until, attempt, …"""
 
 
+class Meaning(BaseModel):
+    """What a reason means; `docs/reference/reasons.md` lists all."""
+
+    words: str
+    acts: Actor
+    """Who must act before the message goes on."""
+    release: str | None
+    """What releases it; null where it has ended."""
+
+
 class Explanation(BaseModel):
     """A message with every decision about it, oldest first."""
 
@@ -231,3 +279,12 @@ class Explanation(BaseModel):
     stops: list[Stop]
     """Stops that hold it back now, also before a decision about it."""
     decisions: list[Decision]
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents it so
+    @property
+    def meaning(self) -> Meaning | None:
+        """What the message's reason means; null without one, and for the code of an error."""
+        reason = REASONS.get(self.message.reason)
+        if reason is None:
+            return None
+        return Meaning(words=reason.words, acts=reason.acts, release=reason.release or None)

@@ -29,6 +29,7 @@ from controlplane.queue.schemas import (
 from controlplane.tenants import repository as tenant_rows
 from sender import mailq
 from sender.queue import operations
+from sender.reasons import REASONS
 
 router = APIRouter(tags=["queue"], route_class=GuardedRoute)
 
@@ -58,21 +59,25 @@ async def list_held_mail(
         names = await tenant_rows.names(connection, [row.tenant_id for row in rows])
     shown, following = paginate(rows, limit, lambda row: row.id)
     return HeldPage(
-        items=[
-            HeldView(
-                id=row.id,
-                tenant=names.get(row.tenant_id),
-                bucket=row.name,
-                mails=row.jobs,
-                code=row.reason,
-                words=row.words,
-                since=row.since,
-                until=row.until,
-                oldest_due_at=row.oldest_due_at,
-            )
-            for row in shown
-        ],
+        items=[_held(row, names.get(row.tenant_id)) for row in shown],
         next=following,
+    )
+
+
+def _held(row: operations.HeldJobs, tenant: str | None) -> HeldView:
+    reason = REASONS.get(row.reason)
+    return HeldView(
+        id=row.id,
+        tenant=tenant,
+        bucket=row.name,
+        mails=row.jobs,
+        code=row.reason,
+        words=row.words,
+        acts=reason and reason.acts,
+        release=reason and reason.release,
+        since=row.since,
+        until=row.until,
+        oldest_due_at=row.oldest_due_at,
     )
 
 

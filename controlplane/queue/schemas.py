@@ -14,6 +14,7 @@ from blueprint.tenant import DOMAIN_PATTERN
 from controlplane.events.reasons import Reason
 from controlplane.faults import NO_SELECTION
 from controlplane.schemas import Page
+from kit.faults import Actor
 from sender.schemas import Time
 
 MOST_IDS = 1000
@@ -42,6 +43,8 @@ HELD: dict[str, Any] = {
     "mails": 1200,
     "code": "warmup_cap_reached",
     "words": "every address has reached its cap of at most 50 a day",
+    "acts": "nobody",
+    "release": "the next UTC day",
     "since": "2026-11-24T12:10:00Z",
     "until": "2026-11-25T00:00:00Z",
     "oldest_due_at": "2026-11-24T09:00:00Z",
@@ -216,6 +219,10 @@ class HeldView(BaseModel):
     mails: int
     code: str
     words: str | None
+    acts: Actor | None
+    """Who must act; null for a reason that this version does not know."""
+    release: str | None
+    """What releases it."""
     since: datetime
     until: datetime | None
     """Null: until what holds it changes."""

@@ -6,7 +6,7 @@ import json
 
 from blueprint.schema import tenant_schema
 from composition.phases import ROWS
-from sandbox.reference import api, commands, conditions, errors, tenant
+from sandbox.reference import api, commands, conditions, errors, reasons, tenant
 
 NOTICE = "<!-- Written by `make docs` from the code. -->\n\n"
 
@@ -18,6 +18,7 @@ def pages() -> dict[str, str]:
         "cli.md": commands.page(),
         "conditions.md": conditions.page(ROWS),
         "errors.md": errors.page(),
+        "reasons.md": reasons.page(),
         "tenant.md": tenant.page(),
     }
     schema = json.dumps(tenant_schema(), indent=2) + "\n"

@@ -10,13 +10,25 @@ from pydantic import BaseModel
 from blueprint import tenant
 from blueprint.catalogue import PLANS, SIZES, UNLIMITED
 from blueprint.faults import ACROSS_FIELDS
-from blueprint.warmup import ADDRESS, MAILBOX
+from blueprint.warmup import ADDRESS, DOMAIN, MAILBOX, Staircase
 
 PLAN_NOTES = """
 Domains: a document that adds domains beyond the number is refused; one that keeps what the tenant
 has, or less, passes. Addresses included: a price, not a limit; the cost shows which of the further
 addresses the plan covers. **Not enforced yet:** mails a month, and mails a day of a size. Caps of
 warm-up and mailboxes are.
+"""
+WARM_UP = """
+## Warm-up
+
+Mails a day; the lowest cap counts, and at most a fifth of a day's cap leaves in an hour (three
+mails always may). Every address, every address at each receiving provider, every From domain and
+every mailbox has days of its own, from the first on. A day counts when at least 70 % of the curve's
+number was sent and nothing was held; two holds in a week take one day back, and 30 idle days start
+again.
+
+| Curve | Each address, also at each provider | Each From domain | Each mailbox |
+|---|---|---|---|
 """
 LIMITS = {
     "ge": "from {}",
@@ -83,14 +95,17 @@ def _catalogue() -> str:
     for size, spec in SIZES.items():
         text += f"| `{size}` | {spec.cpu} | {spec.ram_mb // 1024} GB | {spec.disk_gb} GB "
         text += f"| {spec.mails_per_day} |\n"
-    text += "\n## Warm-up\n\nMails a day, by UTC days; the lower of both counts.\n\n"
-    text += "| Curve | Each address | Each mailbox |\n|---|---|---|\n"
+    text += WARM_UP
     for warmup, address in ADDRESS.items():
         box = MAILBOX[warmup]
-        text += f"| `{warmup}` | {address.start} to {address.target} in {address.days} days, "
-        text += f"+{address.percent} % every {address.interval} days "
+        text += f"| `{warmup}` | {_growth(address)} | {_growth(DOMAIN[warmup])} "
         text += f"| {box.start} to {box.target} in {box.days} days |\n"
     return text
+
+
+def _growth(curve: Staircase) -> str:
+    every = "day" if curve.interval == 1 else f"{curve.interval} days"
+    return f"{curve.start} to {curve.target} in {curve.days} days, +{curve.percent} % every {every}"
 
 
 def _limits(field: Any) -> str:
@@ -151,4 +166,6 @@ def _default(field: Any) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         return "{}"
-    return "none" if value is None else "[]" if value == () else str(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return "none" if value is None else str(value)

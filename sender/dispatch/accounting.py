@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 
 from sender.dispatch.store import SQL
 from sender.dispatch.tenants import Tenants
+from sender.explain import WORDS
 from sender.queue import Batch, Intent, Job, Outcome, operations
 from sender.queue import State as Queued
 from sender.schemas import State, Stop
@@ -24,6 +25,13 @@ from sender.schemas import State, Stop
 CAP_REASONS = frozenset({"mailbox_cap_reached", "warmup_cap_reached"})
 COUNTED = (Queued.DONE, Queued.UNKNOWN)
 """After these an intent keeps its place in the caps."""
+SHOWN = {
+    Queued.EXPIRED: State.EXPIRED,
+    Queued.UNKNOWN: State.UNKNOWN,
+    Queued.RETRY: State.DEFERRED,
+    Queued.DEAD: State.BOUNCED_INFRASTRUCTURE,
+}
+"""Outcomes that the queue itself gives, as they are shown."""
 Counter = tuple[str, str, date]
 """Kind, subject and UTC day."""
 
@@ -74,9 +82,9 @@ class Accounting:
     ) -> Mapping[UUID, Outcome]:
         """Record outcomes, and admit intents while suppressions, stops and caps let them."""
         reports = [
-            (result.job, Report(**result.outcome.data))
+            (result.job, report)
             for result in batch.results
-            if result.outcome.data is not None
+            if (report := _report(result.outcome)) is not None
         ]
         if reports:
             await _record(connection, reports)
@@ -148,6 +156,17 @@ class Accounting:
 def reported(outcome: Outcome, report: Report) -> Outcome:
     """Return an outcome that leaves a report."""
     return replace(outcome, data=asdict(report))
+
+
+def _report(outcome: Outcome) -> Report | None:
+    """Return what an outcome leaves, also one that the queue itself has given."""
+    if outcome.data is not None:
+        return Report(**outcome.data)
+    state = SHOWN.get(outcome.state)
+    if state is None:
+        return None
+    words = outcome.words or WORDS.get(state, "")
+    return Report("outcome", state, outcome.reason or state, words)
 
 
 def _columns(counters: Iterable[Counter]) -> dict[str, list[Any]]:

@@ -12,8 +12,7 @@ from psycopg.rows import class_row
 
 from sender.mailq.selection import SQL, Connection, Owners, owners
 from sender.queue import operations
-
-RESOLVED = "resolved"
+from sender.reasons import RESOLVED
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, owners
 from sender.queue import operations
-
-WITHDRAWN = "withdrawn"
+from sender.reasons import WITHDRAWN
 
 
 async def release(connection: Connection, selection: Selection) -> Changed:

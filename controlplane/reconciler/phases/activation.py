@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from blueprint.document import Domain
+from blueprint.tenant import SendingHours
 from controlplane.conditions.model import TENANT, Status, Verdict, bad, ok
 from controlplane.reconciler import purposes
 from controlplane.reconciler.phase import Phase, Step, Verdicts
@@ -122,6 +123,9 @@ class Activation(Phase[Published]):
             mailboxes=tuple(
                 SendingMailbox(address=box.address, daily_cap=box.daily_cap)
                 for box in blueprint.mailboxes
+            ),
+            hours=SendingHours.model_validate(
+                blueprint.sending.model_dump(include=set(SendingHours.model_fields))
             ),
             warmup=blueprint.sending.warmup,
             warmup_started=observed.started,

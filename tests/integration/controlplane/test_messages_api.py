@@ -224,7 +224,7 @@ async def test_message_fields_are_documented(app) -> None:
     assert body == {"$ref": "#/components/schemas/OutgoingMessage"}
     message = schemas["components"]["schemas"]["OutgoingMessage"]
     assert {"from", "to", "subject", "text", "html", "run_at"} <= set(message["properties"])
-    assert {"message", "decisions", "stops"} == set(
+    assert {"message", "decisions", "stops", "meaning"} == set(
         schemas["components"]["schemas"]["Explanation"]["properties"]
     )
     assert "from" in schemas["components"]["schemas"]["MessageView"]["properties"]

@@ -25,10 +25,10 @@ from sender.outbox import encoded
 from sender.queue import Settings
 from sender.queue.retries import delay
 from sender.queue.upkeep import Upkeep
-from sender.schemas import State, StopScope
+from sender.schemas import State, StopScope, SuppressionReason
 from sender.settings import SenderSettings
 from sender.stops import Target, stop
-from sender.suppression import Reason, recipient_hash, suppress
+from sender.suppression import recipient_hash, suppress
 from tests.support.waiting import reached
 from vault import KeyRing, Vault
 
@@ -195,7 +195,7 @@ class TestIntent:
                 )  # fmt: skip
                 await suppress(
                     connection, tenant_id=tenant_id, recipient=recipient_hash("bob@rcpt.example"),
-                    reason=Reason.UNSUBSCRIBED, source="test", now=now,
+                    reason=SuppressionReason.UNSUBSCRIBED, source="test", now=now,
                 )  # fmt: skip
             sink.released.set()
             explanation = await reaches(sender_engine, suppressed, State.CANCELLED)

@@ -36,6 +36,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("plan: business", "plan: gold", faults.INVALID_VALUE, {}),
         ("name: acme}", "name: customers}", faults.RESERVED_NAME, {}),
         ("region: us-west", "region: mars", faults.UNKNOWN_REGION, {}),
+        ("warmup: standard", "timezone: Europe/Atlantis", faults.UNKNOWN_TIMEZONE, {}),
         (HOST, ELEVEN_HOSTS, faults.TOO_MANY_HOSTS, {}),
         ("zone: acme.example", "zone: x.example", faults.FOREIGN_ZONE, {}),
         ("acme-mail.example", "penguinmails.example", faults.PLATFORM_DOMAIN, {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -11,6 +12,7 @@ import pytest
 from cli.environment import Environment
 from cli.faults import HEADER_REFUSED, NOT_ACCEPTED
 from controlplane.messages.schemas import EXAMPLE_RESPONSE, ID
+from sender.schemas import OutgoingMessage
 from tests.support.command_line import run
 from tests.support.faults import assert_shows
 
@@ -29,8 +31,11 @@ REFUSED |= {"remedy": "use another", "retryable": False, "acts": "user"}
 class Api:
     """Answers like the tenant API; `states` are the successive states of a message."""
 
-    def __init__(self, *states: str, decision: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *states: str, decision: dict[str, Any] | None = None, reason: str | None = None
+    ) -> None:
         self.states = list(states or ["accepted"])
+        self.reason = reason
         self.decision = decision or DECISION
         self.sent: list[dict[str, Any]] = []
         self.tenant: str | None = None
@@ -44,7 +49,7 @@ class Api:
             self.tenant = request.url.params.get("tenant")
             return httpx2.Response(202, json={"id": ID}, request=request)
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        message = EXAMPLE_RESPONSE | {"state": state, "reason": None}
+        message = EXAMPLE_RESPONSE | {"state": state, "reason": self.reason}
         document = {"message": message, "stops": [], "decisions": [self.decision]}
         return httpx2.Response(200, json=document, request=request)
 
@@ -136,6 +141,29 @@ def test_send_of_transactional_mail_says_so() -> None:
     assert api.sent[0]["transactional"] is True
 
 
+@pytest.mark.parametrize(
+    ("given", "hours"), [("36h", 36), ("7d", 168), ("2026-12-24T18:00:00Z", None)]
+)
+def test_send_says_when_a_mail_is_given_up(given: str, hours: int | None) -> None:
+    api = Api()
+    assert penguin(api, "send", *GOOD, "--text", "Hi", "--expires", given) == 0
+    sent = api.sent[0]["expires_at"]
+    if hours is None:
+        assert sent == given
+    else:
+        wanted = datetime.now(UTC) + timedelta(hours=hours)
+        assert abs(datetime.fromisoformat(sent) - wanted) < timedelta(minutes=1)
+    OutgoingMessage.model_validate(api.sent[0])
+
+
+@pytest.mark.parametrize("given", ["tomorrow", "-5h", "99999999999d", ""])
+def test_send_refuses_what_is_neither_a_time_nor_a_duration(given: str, capsys) -> None:
+    api = Api()
+    assert penguin(api, "send", *GOOD, "--text", "Hi", "--expires", given) == 1
+    assert "is neither a time nor a duration" in capsys.readouterr().err
+    assert api.sent == []
+
+
 def test_send_without_required_options_names_them(capsys):
     assert penguin(Api(), "send", "--subject", "Hello") == 1
     assert "--from, --to missing" in capsys.readouterr().err
@@ -173,3 +201,13 @@ def test_explain_refused_by_the_api_shows_code_and_remedy(monkeypatch, capsys):
     shown = capsys.readouterr().err
     assert "error[auth.invalid]: wrong key" in shown
     assert "do: use another" in shown
+
+
+def test_explain_says_what_a_message_waits_for_and_who_must_act(capsys):
+    assert penguin(Api("held", reason="domain_not_verified"), "explain", ID) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Waits: the From domain has not been verified; until its conditions become" in shown
+    assert "(user)" in shown
+    assert penguin(Api("held", reason="spread"), "explain", ID, "-o", "json") == 0
+    meaning = json.loads(capsys.readouterr().out)["meaning"]
+    assert (meaning["acts"], meaning["release"]) == ("nobody", "its turn comes")

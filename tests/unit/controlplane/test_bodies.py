@@ -17,10 +17,13 @@ from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
+from controlplane.messages.schemas import Batch
 from controlplane.queue.schemas import RecoverRequest, ResolveRequest, SelectionRequest
 from controlplane.stops.schemas import StopRequest
+from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
+from controlplane.warmup.schemas import WarmUpRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
 from sender.attachments import MOST_CONTENT
@@ -50,13 +53,21 @@ MESSAGE = {
     "priority": 50,
     "transactional": False,
     "run_at": "2026-11-24T12:00:00Z",
+    "expires_at": None,
 }
 STOP = {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "complaints"}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     OutgoingMessage: MESSAGE,
+    Batch: {"messages": [MESSAGE]},
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
+    WarmUpRequest: {
+        "kind": "address",
+        "name": "198.18.1.2",
+        "day": 12,
+        "reason": "it has sent for three years elsewhere",
+    },
     ForgetRequest: {"zones": ["acme.example"]},
     SelectionRequest: {
         "tenant": "acme",
@@ -74,6 +85,13 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
         "since": "2026-11-24T12:00:00Z",
         "treat_as": "unknown",
         "reason": "restored from the backup of noon",
+    },
+    SuppressRequest: {"addresses": ["bob@rcpt.example", "Eve@rcpt.example"], "reason": "bounced"},
+    CheckRequest: {"address": "bob@rcpt.example"},
+    RemovalRequest: {
+        "address": "bob@rcpt.example",
+        "reason": "unsubscribed",
+        "justification": "asked again",
     },
 }
 """A valid body of each model except the tenant's, which is tested with its loader."""
@@ -151,6 +169,7 @@ def _file(**fields: object) -> dict[str, object]:
         ("run_at", "2026-11-24T12:00:00+02:00", "2026-11-24T12:00:00"),
         ("run_at", "2028-02-29T00:00:00Z", "2026-02-29T00:00:00Z"),
         ("run_at", None, 1_800_000_000),
+        ("expires_at", "2026-11-24T12:00:00+02:00", "2026-11-24T12:00:00"),
     ],
 )
 def test_message_at_a_limit_is_accepted_and_one_beyond_refused(

@@ -25,6 +25,7 @@ MAY_USE: dict[str, set[str]] = {
         "aiosmtplib",
         "alembic",
         "cryptography",
+        "dns",
         "fastapi",
         "psycopg",
         "psycopg_pool",

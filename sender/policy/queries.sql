@@ -1,0 +1,109 @@
+-- name: reserve
+select mail, cap, is_stale
+from policy.reserve(
+    %(kinds)s::text[], %(subjects)s::text[], %(days)s::date[], %(most)s::integer[], %(most_in_hour)s::integer[],
+    %(curves)s::integer[], %(mails)s::integer[], %(caps)s::integer[],
+    %(back_kinds)s::text[], %(back_subjects)s::text[], %(back_days)s::date[], %(back_hours)s::smallint[],
+    %(back_counts)s::integer[])
+
+-- name: advance
+select policy.advance()
+
+-- name: now
+select now()
+
+-- name: warm
+-- A subject that was idle for 30 days starts again, also before the days are counted.
+select wanted.kind, wanted.subject,
+    case when known.last_used >= today.day - 30 then known.day else 1 end as day,
+    coalesce(counter.used, 0) as used,
+    case when counter.hour = today.hour then counter.used_in_hour else 0 end as used_in_hour
+from unnest(%(kinds)s::text[], %(subjects)s::text[]) as wanted (kind, subject)
+cross join (
+    select (now() at time zone 'UTC')::date as day, extract(hour from now() at time zone 'UTC') as hour) as today
+left join policy.warmup as known using (kind, subject)
+left join policy.counters as counter
+    on counter.kind = wanted.kind and counter.subject = wanted.subject and counter.day = today.day
+
+-- name: holds
+select hold.kind, hold.subject, hold.reason, hold.words, nullif(upper(period), 'infinity') as until
+from unnest(%(kinds)s::text[], %(subjects)s::text[]) as wanted (kind, subject)
+join policy.holds as hold using (kind, subject)
+cross join unnest(hold.periods) as period
+where period @> now()
+
+-- name: hold
+-- A hold that overlaps the one before is the same.
+insert into policy.holds as hold (kind, subject, periods, reason, words, actor)
+values (%(kind)s, %(subject)s,
+    tstzmultirange(tstzrange(now(), coalesce(%(until)s::timestamptz, now() + %(lasting)s::interval, 'infinity'))),
+    %(reason)s, %(words)s, %(actor)s)
+on conflict (kind, subject) do update
+set periods = hold.periods + excluded.periods, reason = excluded.reason, words = excluded.words, actor = excluded.actor
+
+-- name: release
+update policy.holds set periods = periods * tstzmultirange(tstzrange(null, now()))
+where kind = %(kind)s and subject = %(subject)s and periods @> now()
+returning kind
+
+-- name: homes
+select domain, provider, address from policy.homes where tenant_id = %(tenant_id)s
+
+-- name: settle_home
+-- A home stays, unless the tenant no longer sends from its address.
+insert into policy.homes as home (tenant_id, domain, provider, address)
+values (%(tenant_id)s, %(domain)s, %(provider)s, %(address)s)
+on conflict (tenant_id, domain, provider) do update set address = excluded.address, since = now()
+where not home.address = any(%(kept)s)
+
+-- name: show
+select coalesce(case when known.last_used >= today.day - 30 then known.day end, 1), known.started,
+    coalesce(known.good_days, 0), coalesce(known.steps_back, 0), greatest(known.last_used, counter.last_used),
+    coalesce(counter.used, 0), known.set_by, known.set_reason
+from (select (now() at time zone 'UTC')::date as day) as today
+left join policy.warmup as known on known.kind = %(kind)s and known.subject = %(subject)s
+cross join lateral (
+    select max(day) as last_used, sum(used) filter (where day = today.day)::integer as used
+    from policy.counters where kind = %(kind)s and subject = %(subject)s and used > 0) as counter
+
+-- name: set_day
+-- Days that are over count no more: what they have brought is in the day that is set.
+insert into policy.warmup (kind, subject, day, started, counted_to, last_used, set_by, set_reason)
+select %(kind)s, %(subject)s, %(day)s, today, today, today, %(actor)s, %(reason)s
+from (select (now() at time zone 'UTC')::date as today) as now
+on conflict (kind, subject) do update
+set day = excluded.day, counted_to = excluded.counted_to, last_used = excluded.last_used,
+    set_by = excluded.set_by, set_reason = excluded.set_reason
+
+-- name: providers_of
+select domain, provider from policy.providers_of(%(domains)s::text[])
+
+-- name: take_domains
+-- New ones first. Who takes a domain and dies leaves it to be taken again after five minutes.
+update policy.recipient_domains set look_at = now() + interval '5 minutes'
+where domain in (
+    select domain from policy.recipient_domains where look_at <= now()
+    order by looked_at is not null, look_at limit %(most)s
+    for update skip locked)
+returning domain
+
+-- name: write_domains
+-- What was resolved is looked up again after a week; it stays as it was where that fails.
+update policy.recipient_domains as known
+set provider = coalesce(found.provider, known.provider), reason = found.reason, looked_at = now(),
+    failures = case when found.reason is null then 0 else known.failures + 1 end,
+    look_at = now() + case when found.reason is null then interval '7 days'
+        else least(interval '6 hours', interval '1 minute' * 2 ^ least(known.failures, 10)) end
+from (
+    select * from unnest(%(domains)s::text[], %(providers)s::text[], %(reasons)s::text[]) as found (domain, provider, reason)
+    order by domain) as found
+where known.domain = found.domain
+
+-- name: domains
+select domain, provider, reason from policy.recipient_domains where domain = any(%(domains)s::text[])
+
+-- name: owner
+select tenant_id, document ->> 'tenant', coalesce(document ->> 'warmup', 'standard')
+from directory.entries where document @> cast(%(part)s as jsonb)
+order by published_at
+limit 1

@@ -1,0 +1,111 @@
+"""Spreads a day's mail over the tenant's sending hours: a rate with a burst.
+
+A burst of mails at one moment is what receivers slow down first, so what a day allows leaves in
+even steps while the tenant's hours are open. An idle bucket has a burst saved, so that a few mails
+do not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from blueprint.tenant import Day, SendingHours
+
+BURST = 3
+"""Mails of an idle bucket that go at once."""
+DAY = timedelta(days=1)
+LOOK_AHEAD = 9
+"""Days in which there is an opening, also around a change of the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When a tenant's mail may leave, in his time zone."""
+
+    zone: ZoneInfo
+    start: time
+    end: time
+    """As late as the start or earlier: on the next day."""
+    days: frozenset[int]
+    """On which the hours begin; Monday is 0."""
+
+    @classmethod
+    def of(cls, sending: SendingHours) -> Hours:
+        """Read the hours of a document."""
+        first, _, last = sending.hours.partition("-")
+        return cls(
+            ZoneInfo(sending.timezone),
+            time.fromisoformat(first),
+            time.fromisoformat(last.replace("24:00", "00:00")),
+            frozenset(list(Day).index(day) for day in sending.days),
+        )
+
+    def opens(self, now: datetime) -> datetime:
+        """Return the moment from `now` on at which mail may leave; `now` itself while it may."""
+        return self.after(now, 0)
+
+    def after(self, now: datetime, seconds: float) -> datetime:
+        """Return the moment at which the hours have been open for so long, counted from `now`.
+
+        It is one at which they are open.
+        """
+        left = timedelta(seconds=seconds)
+        begin = now
+        while True:
+            for opens, closes in self._windows(begin, begin + LOOK_AHEAD * DAY):
+                if left < closes - opens:
+                    return opens + left
+                left -= closes - opens
+            begin += LOOK_AHEAD * DAY
+
+    def open_between(self, start: datetime, end: datetime) -> float:
+        """Return for how many seconds the hours are open in a time."""
+        windows = self._windows(start, end)
+        return sum((closes - opens).total_seconds() for opens, closes in windows)
+
+    def _windows(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """Yield the parts of a time in which the hours are open."""
+        day = start.astimezone(self.zone).date() - DAY  # whose hours may reach into the next
+        while (opens := self._moment(day, self.start)) < end:
+            closes = self._moment(day if self.end > self.start else day + DAY, self.end)
+            first, last = max(opens, start), min(closes, end)
+            if day.weekday() in self.days and first < last:
+                yield first, last
+            day += DAY
+
+    def _moment(self, day: date, at: time) -> datetime:
+        return datetime.combine(day, at, tzinfo=self.zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a bucket has saved of its rate."""
+
+    saved: float
+    """Mails that could go at once."""
+    at: datetime
+
+    @classmethod
+    def idle(cls, now: datetime) -> Pace:
+        """Return that of a bucket of which nothing left lately."""
+        return cls(BURST, now)
+
+    def taken(self, count: int, rate: float, hours: Hours, now: datetime) -> Pace:
+        """Return what is saved after so many mails."""
+        return Pace(self.now(rate, hours, now) - count, max(now, self.at))
+
+    def now(self, rate: float, hours: Hours, now: datetime) -> float:
+        """Return what is saved now, at so many mails a second of open hours."""
+        if now <= self.at:
+            return self.saved
+        return min(float(BURST), self.saved + rate * hours.open_between(self.at, now))
+
+
+def rate(cap: float, hours: Hours, now: datetime) -> float:
+    """Return the mails a second that use up a day's cap in the hours of this UTC day."""
+    midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
+    seconds = hours.open_between(midnight, midnight + DAY)
+    return cap / seconds if seconds else 0.0

@@ -1,0 +1,125 @@
+"""Operators show and set warm-ups; each change is an event with its reason."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from controlplane import faults
+from controlplane.database import CONTROLLER, Database
+from sender.directory import (
+    DirectoryEntry,
+    SendingAddress,
+    SendingDomain,
+    SendingMailbox,
+    publish,
+)
+from tests.integration.controlplane.conftest import create
+from tests.support.faults import assert_shows
+
+ADDRESS = {"kind": "address", "name": "198.18.1.2"}
+WHY = {"reason": "it has sent for three years elsewhere"}
+
+
+@pytest.fixture
+async def acme(operator: httpx2.AsyncClient, pools: Database) -> dict[str, Any]:
+    """A tenant that sends."""
+    created = await create(operator)
+    entry = DirectoryEntry(
+        tenant="acme",
+        addresses=(
+            SendingAddress(
+                name="mx1-2",
+                ip="198.18.1.2",
+                helo="mx1-2.acme.example",
+                username="user",
+                sealed_password="sealed",
+                ca_pem="pem",
+            ),
+        ),
+        domains=(
+            SendingDomain(
+                name="acme.example",
+                return_path="b.acme.example",
+                selector="s1",
+                sealed_dkim_key="sealed",
+                verified=True,
+            ),
+        ),
+        mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
+        warmup_started=date(2026, 11, 1),
+    )
+    async with pools.begin(CONTROLLER) as connection:
+        await publish(connection, tenant_id=UUID(created["id"]), entry=entry)
+    return created
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "cap"),
+    [
+        ("address", "198.18.1.2", 50),
+        ("provider", "198.18.1.2/google", 50),
+        ("domain", "Acme.Example", 20),
+        ("mailbox", "sales@acme.example", 10),
+    ],
+)
+async def test_subject_that_has_sent_nothing_is_on_its_first_day(acme, operator, kind, name, cap):
+    shown = (await operator.get("/warmup", params={"kind": kind, "name": name})).json()
+    assert (shown["day"], shown["cap"], shown["started"]) == (1, cap, None)
+    assert (shown["tenant"], shown["name"]) == ("acme", name.lower())
+
+
+async def test_day_that_an_operator_sets_is_shown_and_recorded(acme, operator):
+    changed = await operator.post("/warmup", json=ADDRESS | {"day": 100} | WHY)
+    assert changed.status_code == 200, changed.text
+    shown = (await operator.get("/warmup", params=ADDRESS)).json()
+    assert shown == changed.json()
+    assert (shown["day"], shown["cap"], shown["good_days_to_target"]) == (100, 1200, 0)
+    assert shown["set_reason"] == WHY["reason"]
+    events = (await operator.get("/events", params={"tenant": "acme"})).json()["items"]
+    [event] = [event for event in events if event["reason"] == "WarmUpSet"]
+    assert event["subject"] == "address/198.18.1.2"
+    assert event["message"] == f"day 100: {WHY['reason']}"
+    assert event["actor"] == shown["set_by"]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"kind": "address", "name": "198.18.1.9"},
+        {"kind": "provider", "name": "198.18.1.2/nobody"},
+        {"kind": "mailbox", "name": "eve@acme.example"},
+    ],
+    ids=lambda subject: subject["name"],
+)
+async def test_subject_that_nobody_sends_from_is_not_found(acme, operator, subject):
+    for answer in (
+        await operator.get("/warmup", params=subject),
+        await operator.post("/warmup", json=subject | {"day": 2} | WHY),
+    ):
+        assert answer.status_code == 404
+        assert_shows(answer.json(), faults.NOT_FOUND, **subject, plural=...)
+
+
+async def test_key_of_a_tenant_neither_sees_nor_sets_a_warm_up(acme, client_of):
+    tenant = await client_of(acme["id"])
+    for answer in (
+        await tenant.get("/warmup", params=ADDRESS),
+        await tenant.post("/warmup", json=ADDRESS | {"day": 2} | WHY),
+    ):
+        assert answer.status_code == 403
+        assert_shows(answer.json(), faults.OPERATORS_ONLY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"day": 0}, {"day": 1001}, {"day": "2"}, {"reason": " "}, {"kind": "tenant"}, {"name": ""}],
+    ids=str,
+)
+async def test_request_out_of_its_limits_is_refused(acme, operator, change):
+    answer = await operator.post("/warmup", json=ADDRESS | {"day": 2} | WHY | change)
+    assert answer.status_code == 422

@@ -1,0 +1,179 @@
+"""The days of a warm-up are counted in the database: by good days, holds and idleness."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from sender import reasons
+from sender.policy.counters import reserve
+from sender.policy.holds import hold, holds_of, release
+from sender.policy.model import HandOver, Kind, Place, Subject
+from sender.policy.warmup import advance, set_day, show, warm
+
+from .conftest import Connection
+from .test_counters import now
+
+SUBJECT = Subject(Kind.ADDRESS, "198.18.1.2")
+PASSING = (
+    "update policy.counters set day = day - %(days)s",
+    """update policy.warmup set counted_to = counted_to - %(days)s,
+    last_used = last_used - %(days)s, stepped_back_on = stepped_back_on - %(days)s""",
+    """update policy.holds set periods = (
+    select range_agg(tstzrange(
+        lower(p) - %(days)s * interval '1 day', upper(p) - %(days)s * interval '1 day'))
+    from unnest(periods) as p)""",
+)
+
+
+async def day_of(connection: Connection) -> int:
+    return (await warm(connection.cursor(), [SUBJECT]))[SUBJECT].day
+
+
+async def sends(connection: Connection, count: int, curve: int = 50) -> None:
+    one = HandOver((Place(SUBJECT, 5000, 5000, curve),), now())
+    assert await reserve(connection.cursor(), {uuid4(): one for _ in range(count)}) == {}
+    await connection.commit()
+
+
+async def passes(admin: Connection, days: int = 1) -> None:
+    """Let days pass: what was counted, held and set was that long ago."""
+    for statement in PASSING:
+        await admin.execute(statement, {"days": days})
+
+
+async def counts(connection: Connection) -> int:
+    await advance(connection.cursor())
+    await connection.commit()
+    return await day_of(connection)
+
+
+async def test_new_subject_is_on_its_first_day(connection: Connection):
+    assert await counts(connection) == 1
+    shown = await show(connection.cursor(), SUBJECT)
+    assert (shown.day, shown.started, shown.last_used, shown.used_today) == (1, None, None, 0)
+
+
+@pytest.mark.parametrize(("used", "day"), [(35, 2), (50, 2), (34, 1)])
+async def test_day_grows_when_most_of_the_cap_was_used(
+    connection: Connection, admin: Connection, used: int, day: int
+):
+    await sends(connection, used)
+    assert await counts(connection) == 1  # the day is not over
+    await passes(admin)
+    assert await counts(connection) == day
+    assert await counts(connection) == day  # again
+    shown = await show(connection.cursor(), SUBJECT)
+    assert (shown.day, shown.good_days, shown.used_today) == (day, day - 1, 0)
+
+
+async def test_several_days_are_counted_at_once_when_nothing_ran_meanwhile(
+    connection: Connection, admin: Connection
+):
+    for used in (50, 10, 40):
+        await sends(connection, used)
+        await passes(admin)
+    assert await counts(connection) == 3
+
+
+async def test_days_are_counted_once_by_processes_that_begin_together(
+    connection: Connection, other: Connection, admin: Connection
+):
+    await sends(connection, 50)
+    await passes(admin)
+
+    async def step(own: Connection) -> None:
+        await advance(own.cursor())
+        await own.commit()
+
+    await asyncio.gather(step(connection), step(other), step(connection))
+    assert await day_of(connection) == 2
+
+
+async def test_step_that_is_broken_off_is_done_again(connection: Connection, admin: Connection):
+    await sends(connection, 50)
+    await passes(admin)
+    await advance(connection.cursor())
+    await connection.rollback()
+    assert await counts(connection) == 2
+
+
+async def test_day_with_a_hold_is_no_good_day(connection: Connection, admin: Connection):
+    await sends(connection, 50)
+    await hold(connection.cursor(), SUBJECT, reasons.HELD, timedelta(hours=1))
+    await connection.commit()
+    await passes(admin)
+    assert await counts(connection) == 1
+
+
+async def test_two_holds_in_a_week_step_back_one_day_once(
+    connection: Connection, admin: Connection
+):
+    await set_day(connection.cursor(), SUBJECT, 10, reason="moved", actor="pm_live_x")
+    for _ in range(2):
+        await hold(connection.cursor(), SUBJECT, reasons.HELD, timedelta(hours=1))
+        await connection.commit()
+        await passes(admin, 2)
+    assert await counts(connection) == 9
+    await passes(admin)
+    assert await counts(connection) == 9
+    assert (await show(connection.cursor(), SUBJECT)).steps_back == 1
+
+
+async def test_holds_that_overlap_or_lie_more_than_a_week_apart_are_no_two(
+    connection: Connection, admin: Connection
+):
+    await set_day(connection.cursor(), SUBJECT, 10, reason="moved", actor="pm_live_x")
+    for _ in range(3):  # a host that refuses one mail after the other
+        await hold(connection.cursor(), SUBJECT, reasons.HOST_REFUSED, timedelta(hours=1))
+    await connection.commit()
+    await passes(admin, 8)
+    assert await counts(connection) == 10
+    await hold(connection.cursor(), SUBJECT, reasons.HELD, timedelta(hours=1))
+    await connection.commit()
+    await passes(admin)
+    assert await counts(connection) == 10
+
+
+async def test_thirty_idle_days_start_again(connection: Connection, admin: Connection):
+    await set_day(connection.cursor(), SUBJECT, 20, reason="moved", actor="pm_live_x")
+    await connection.commit()
+    await passes(admin, 30)
+    assert await day_of(connection) == 20
+    await passes(admin, 1)
+    assert await day_of(connection) == 1  # before the step, too
+    await sends(connection, 50)
+    await passes(admin)
+    assert await counts(connection) == 2
+
+
+async def test_day_that_a_person_sets_counts_from_now_on(connection: Connection, admin: Connection):
+    await sends(connection, 50)
+    await passes(admin)
+    await set_day(connection.cursor(), SUBJECT, 20, reason="moved here", actor="pm_live_x")
+    assert await counts(connection) == 20
+    shown = await show(connection.cursor(), SUBJECT)
+    assert (shown.set_by, shown.set_reason) == ("pm_live_x", "moved here")
+
+
+class TestHolds:
+    async def test_hold_lasts_until_its_end_or_its_release(self, connection: Connection):
+        cursor = connection.cursor()
+        await hold(cursor, SUBJECT, reasons.HOST_REFUSED, None, words="554 no", actor=None)
+        found = (await holds_of(cursor, [SUBJECT]))[SUBJECT]
+        assert (found.reason, found.words, found.until) == ("host_refused", "554 no", None)
+        assert await release(cursor, SUBJECT)
+        await connection.commit()
+        assert await holds_of(cursor, [SUBJECT]) == {}
+        assert not await release(cursor, SUBJECT)
+
+    async def test_hold_ends_by_itself(self, connection: Connection, admin: Connection):
+        await hold(connection.cursor(), SUBJECT, reasons.HELD, timedelta(hours=30))
+        await connection.commit()
+        assert SUBJECT in await holds_of(connection.cursor(), [SUBJECT])
+        await passes(admin, 2)
+        await connection.commit()
+        assert await holds_of(connection.cursor(), [SUBJECT]) == {}
