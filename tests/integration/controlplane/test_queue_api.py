@@ -112,6 +112,9 @@ async def test_held_mail_is_listed_released_and_withdrawn_by_what_it_is(mail: Ma
         ("acme", 3, "stopped", None),
         ("bob", 1, "stopped", None),
     ]
+    assert {(h["acts"], h["release"]) for h in held} == {
+        ("user", "`penguin start` of what was stopped")
+    }
     assert await mail.items("/mailq", tenant="bob", code="stopped") == held[1:]
     assert await mail.items("/mailq", code="spread") == []
     depths = (await mail.operator.get("/queue")).json()["depths"]
