@@ -5,7 +5,7 @@ from __future__ import annotations
 from sender.migrations.statements import run
 
 revision = "0008"
-down_revision = "0009"
+down_revision = "0005"
 
 
 def upgrade() -> None:
