@@ -25,6 +25,9 @@ from sender.queue.store import Claimed, Exchanged, Store
 
 APART = 1.0
 """Seconds between two attempts to write a result that cannot be written."""
+GATHER = 0.02
+"""Seconds for which few rows wait for more while an exchange is on its way: it may be stopped by
+what others have locked."""
 log = structlog.get_logger(__name__)
 
 
@@ -82,12 +85,16 @@ class Exchanges:
         self._fenced: set[UUID] = set()
         """Jobs whose result found no row, once."""
         self._most = settings.at_risk
+        self._on_way = 0
+        self._gathering = 0
+        self._many = settings.at_risk // (2 * settings.exchanges)
         self.work = asyncio.Event()
         """There is something to do."""
 
     async def run(self, ended: asyncio.Event) -> None:
         """Exchange until `ended` is set."""
         while not ended.is_set():
+            await self._gather()
             writes = self._next()
             is_whole = not writes.is_apart and self._most == self._settings.at_risk
             claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
@@ -101,7 +108,8 @@ class Exchanges:
         """Return when an intent is committed; raises Lost and Refused."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._intents.append(Pending(intent, written))
-        self.work.set()
+        if not self._gathering or self._rows >= self._many:
+            self.work.set()
         await written
 
     def finish(self, result: Result) -> None:
@@ -117,6 +125,29 @@ class Exchanges:
         """Return the results that are in no exchange."""
         return [*self._results, *self._apart]
 
+    @property
+    def _rows(self) -> int:
+        return len(self._results) + len(self._intents)
+
+    async def _gather(self) -> None:
+        """Wait for an exchange on its way, or for more to write: each costs as much as 50 rows."""
+        if not self._on_way or self._rows >= self._many:
+            return
+        self._gathering += 1
+        try:
+            self.work.clear()
+            await pause(self.work, GATHER)
+        finally:
+            self._gathering -= 1
+
+    async def _let_handlers_end(self) -> None:
+        """Let handlers that wait for nothing end, so that their results go with the next claims."""
+        before = -1
+        while len(self._results) != before:
+            before = len(self._results)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
     def _next(self) -> Writes:
         if self._apart and asyncio.get_running_loop().time() >= self._apart_at:
             return Writes([self._apart.popleft()], is_apart=True)
@@ -131,6 +162,7 @@ class Exchanges:
 
     async def _exchange(self, writes: Writes, claims: Sequence[Claim]) -> None:
         token = self._store.token()
+        self._on_way += 1
         try:
             done = await self._store.exchange(
                 writes.results,
@@ -148,10 +180,13 @@ class Exchanges:
             self._failed(writes, error)
             await asyncio.sleep(self._settings.poll)
             return
+        finally:
+            self._on_way -= 1
         self._outage.over()
         self._most = min(self._settings.at_risk, 2 * self._most)
         self._written(writes, done)
         self._claims.claimed(claims, done.claimed)
+        await self._let_handlers_end()
 
     def _written(self, writes: Writes, done: Exchanged) -> None:
         for result in writes.results:
