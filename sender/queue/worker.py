@@ -91,6 +91,8 @@ class Worker:
         self._store = Store(self.pool, lease, self.extension)
         self._buckets = Buckets(self.on_in_work)
         self._exchanges = Exchanges(self._store, self.settings, self, self._outage)
+        self.unwritten = self._exchanges.age
+        """Returns how many outcomes are not in the database yet, and for how long."""
         self._notices = Notices(self.pool, self._store, self.wake)
         self._upkeep = Upkeep(self.pool, self.settings)
 
