@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,15 @@ class Claims(Protocol):
         """A result is in the database."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """Results in hand that are not in the database yet."""
+
+    count: int
+    seconds: float
+    """How long none was written."""
+
+
 @dataclass(slots=True)
 class Pending:
     """An intent that a handler waits for."""
@@ -84,6 +94,10 @@ class Exchanges:
         self._apart_at = 0.0
         self._fenced: set[UUID] = set()
         """Jobs whose result found no row, once."""
+        self._in_exchanges = 0
+        """Results that are being written."""
+        self._stuck_since = 0.0
+        """When the last one was written, or the first one came since then."""
         self._most = settings.at_risk
         self._on_way = 0
         self._gathering = 0
@@ -114,12 +128,19 @@ class Exchanges:
 
     def finish(self, result: Result) -> None:
         """Write a result with the next batch."""
+        if not (self._results or self._in_exchanges or self._apart):
+            self._stuck_since = time.monotonic()
         self._results.append(result)
 
     @property
     def waiting(self) -> int:
         """Count the results of the next batches."""
         return len(self._results)
+
+    def age(self) -> Unwritten:
+        """Return how many results are in hand, and for how long none of them could be written."""
+        count = len(self._results) + self._in_exchanges + len(self._apart)
+        return Unwritten(count, time.monotonic() - self._stuck_since if count else 0.0)
 
     def unwritten(self) -> list[Result]:
         """Return the results that are in no exchange."""
@@ -163,6 +184,7 @@ class Exchanges:
     async def _exchange(self, writes: Writes, claims: Sequence[Claim]) -> None:
         token = self._store.token()
         self._on_way += 1
+        self._in_exchanges += len(writes.results)
         try:
             done = await self._store.exchange(
                 writes.results,
@@ -172,6 +194,7 @@ class Exchanges:
                 token,
             )
         except BaseException as error:
+            self._in_exchanges -= len(writes.results)
             self._put_back(writes)
             if claims:
                 self._claims.failed(claims, token)
@@ -182,6 +205,9 @@ class Exchanges:
             return
         finally:
             self._on_way -= 1
+        self._in_exchanges -= len(writes.results)
+        if writes.results:
+            self._stuck_since = time.monotonic()
         self._outage.over()
         self._most = min(self._settings.at_risk, 2 * self._most)
         self._written(writes, done)
