@@ -31,9 +31,15 @@ from controlplane.messages.schemas import (
     Queued,
     QueuedBatch,
 )
-from controlplane.messages.senders import require_mailboxes, require_postal_address, untimely
+from controlplane.messages.senders import (
+    mailbox_in,
+    require_mailboxes,
+    require_postal_address,
+    untimely,
+)
 from controlplane.pagination import IdCursor, Limit
 from controlplane.problems import responses
+from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
 from sender import explain
 from sender.cancelling import cancel, cancel_found
@@ -238,4 +244,9 @@ async def explain_message(
 ) -> Explanation:
     """Show the state of a message, and every decision about it."""
     async with access.begin() as connection:
-        return await explain.explain(connection, message_id)
+
+        async def mailbox_of(message: MessageView) -> str | None:
+            row = await tenant_rows.get(connection, message.tenant_id)
+            return None if row is None else mailbox_in(row.document.spec, message.from_address)
+
+        return await explain.explain(connection, message_id, mailbox_of=mailbox_of)
