@@ -134,7 +134,7 @@ TENANT_DELETING = FAULTS.code(
     "tenant.deleting",
     message="tenant {name} is being deleted",
     remedy="wait until it is gone: `penguin wait tenant {name} --for=delete`",
-    cause="A tenant that is being deleted cannot be changed.",
+    cause="A tenant that is being deleted cannot be changed, and sends no mail.",
     example={"name": "acme"},
     status=409,
     acts=Actor.NOBODY,

@@ -23,6 +23,7 @@ from sender.dispatch.sending import Sending
 from sender.dispatch.store import DatabaseClock
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
+from sender.dispatch.withdrawn import cancel_mail_of_deleted
 from sender.policy import LOOK_AGAIN, Decision
 from sender.queue import Settings, Worker
 from sender.queue.install import OPTIONS, WAIT
@@ -33,7 +34,7 @@ from sender.tokens import Tokens
 CONNECTIONS = 8
 """The queue's worker holds one to be notified, and now and then one for its upkeep."""
 TIDY = 1.0
-"""Seconds between two looks at the connections to hosts."""
+"""Seconds between two looks at the connections to hosts, and for deleted tenants."""
 Progress = Callable[[str], None]
 """Is called with the name of a loop at each of its iterations."""
 
@@ -92,6 +93,7 @@ async def run(
                 group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))
                 group.create_task(_tidy(egress, ended))
                 group.create_task(_maintain(pool, settings, ended))
+                group.create_task(_cancel(pool, worker, ended))
                 await worker.run(stop)
                 ended.set()
                 tenants.wake()
@@ -147,6 +149,12 @@ def _obstacle(public_url: str, clock: DatabaseClock) -> Decision | None:
 async def _tidy(egress: Egress, ended: asyncio.Event) -> None:
     while not ended.is_set():
         egress.tidy()
+        await _pause(ended, TIDY)
+
+
+async def _cancel(pool: AsyncConnectionPool[Any], worker: Worker, ended: asyncio.Event) -> None:
+    while not ended.is_set():
+        await cancel_mail_of_deleted(pool, worker.slots)
         await _pause(ended, TIDY)
 
 

@@ -122,5 +122,9 @@ select document from directory.entries where tenant_id = :tenant_id
 select address from directory.homes where tenant_id = :tenant_id and domain = :domain
 
 -- name: withdraw
-with ended as (delete from directory.stops where tenant_id = :tenant_id)
-delete from directory.entries where tenant_id = :tenant_id
+with ended as (
+    delete from directory.stops where tenant_id = :tenant_id
+), unpublished as (
+    delete from directory.entries where tenant_id = :tenant_id
+)
+insert into directory.withdrawn (tenant_id) values (:tenant_id) on conflict do nothing

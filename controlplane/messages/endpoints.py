@@ -13,6 +13,7 @@ from controlplane.database import API
 from controlplane.faults import (
     NOT_FOUND,
     SCOPE_MISSING,
+    TENANT_DELETING,
     TENANT_MISSING,
 )
 from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
@@ -63,12 +64,19 @@ TenantName = Annotated[
 ]
 MessageId = Annotated[Text, Path(description="id or Message-ID", examples=[ID])]
 IdempotencyKey = Annotated[Text | None, Header(min_length=1, max_length=200)]
+REFUSALS = (
+    NOT_FOUND,
+    TENANT_MISSING,
+    TENANT_DELETING,
+    POSTAL_ADDRESS_MISSING,
+    IDEMPOTENCY_MISMATCH,
+)
 
 
 @router.post(
     "/messages",
     status_code=202,
-    responses=responses(NOT_FOUND, TENANT_MISSING, POSTAL_ADDRESS_MISSING, IDEMPOTENCY_MISMATCH),
+    responses=responses(*REFUSALS),
 )
 async def send_message(
     message: Message,
@@ -84,7 +92,7 @@ async def send_message(
 @router.post(
     "/messages/batch",
     status_code=202,
-    responses=responses(NOT_FOUND, TENANT_MISSING, POSTAL_ADDRESS_MISSING, IDEMPOTENCY_MISMATCH),
+    responses=responses(*REFUSALS),
 )
 async def send_batch(
     batch: Batch,
@@ -114,6 +122,8 @@ async def _queue(
         raise SCOPE_MISSING(scope=Scope.MESSAGES_TRANSACTIONAL)
     async with access.begin() as connection:
         row = await tenants.of_request(connection, access, tenant)
+    if row.deleting:
+        raise TENANT_DELETING(name=row.name)
     require_mailboxes(row.document.spec, messages, in_batch=in_batch)
     require_postal_address(row.document.spec, messages)
     # Also for an operator the mail is queued with the tenant's rights only.

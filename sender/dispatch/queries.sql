@@ -14,6 +14,13 @@ select id, scope, tenant_id, name, reason, actor, by_operator, since from direct
 where %(tenant_ids)s::uuid[] is null or tenant_id is null or tenant_id = any(%(tenant_ids)s)
 order by name
 
+-- name: withdrawn
+-- Deleted tenants of some slots that may have mail in nobody's hands.
+select gone.tenant_id
+from directory.withdrawn as gone join queue.tenants as tenant using (tenant_id)
+where tenant.slot = any(%(slots)s)
+  and (tenant.waiting > 0 or exists (select from queue.buckets where tenant_id = gone.tenant_id and filled))
+
 -- name: usage
 -- Of today.
 select kind, subject, handed_over from mail.usage
