@@ -36,8 +36,9 @@ async def events_after(
     states: Collection[State] | None = None,
     since: datetime | None = None,
     limit: int,
+    most: int = MOST,
 ) -> Events:
-    """Return a tenant's events after a cursor (`START`: from the first).
+    """Return a tenant's events after a cursor (`START`: from the first), of the next `most`.
 
     Raises CURSOR_UNKNOWN for a cursor that this database cannot have given.
     """
@@ -50,7 +51,7 @@ async def events_after(
         "message_id": message_id,
         "states": None if states is None else [state.value for state in states],
         "since": since,
-        "most": limit if states is None else MOST,
+        "most": limit if states is None else most,
         "limit": limit,
     }
     rows = (await connection.execute(SQL.events_after, values)).all()

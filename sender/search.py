@@ -55,8 +55,9 @@ async def search(
     wanted: Filter = Filter(),
     limit: int = 50,
     before: UUID | None = None,
+    most: int = MOST,
 ) -> Found:
-    """Find a tenant's messages; `before` is `next` of the page before.
+    """Find a tenant's messages among `most`; `before` is `next` of the page before.
 
     A page may have fewer than `limit`, or none, and still another one follow.
     """
@@ -67,7 +68,7 @@ async def search(
         "since": wanted.since,
         "until": wanted.until,
         "recipient": None if wanted.recipient is None else recipient_hash(wanted.recipient),
-        "most": limit + 1 if few else MOST,
+        "most": limit + 1 if few else most,
         "content": list(CONTENT),
         "states": None if wanted.states is None else [state.value for state in wanted.states],
         "reason": wanted.reason,
