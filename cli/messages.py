@@ -76,7 +76,9 @@ def show(
 
 @app.command()
 def cancel(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[MESSAGE]...", help="ids")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID…]", help="ids of messages")
+    ] = None,
     tenant: TenantOption = None,
     state: StateOption = [],  # noqa: B006 - never mutated
     reason: ReasonOption = None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sender.database import SQL, Connection
-from sender.reasons import WITHDRAWN
+from sender.reasons import CANCELLED
 from sender.schemas import State
 from sender.search import Filter, search
 
@@ -35,7 +35,7 @@ async def cancel(
     values = {
         "tenant_id": tenant_id,
         "ids": list(ids),
-        "reason": WITHDRAWN,
+        "reason": CANCELLED,
         "words": f"cancelled by key {actor}",
     }
     return {row.id for row in await connection.execute(SQL.cancel, values)}

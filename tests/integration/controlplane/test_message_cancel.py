@@ -41,7 +41,7 @@ async def test_message_that_waits_is_cancelled_and_one_in_work_is_not(
     for caller, id_ in ((client, waiting), (operator, scheduled), (client, waiting)):
         answer = await caller.post(f"/messages/{id_}/cancel")
         assert answer.status_code == 200, answer.text
-        assert (answer.json()["state"], answer.json()["reason"]) == ("cancelled", "withdrawn")
+        assert (answer.json()["state"], answer.json()["reason"]) == ("cancelled", "cancelled")
     explained = (await client.get(f"/messages/{waiting}")).json()
     assert explained["meaning"]["words"] == "it was cancelled while it waited"
     (decision,) = [one for one in explained["decisions"] if one["state"] == "cancelled"]

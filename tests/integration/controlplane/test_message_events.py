@@ -84,7 +84,8 @@ async def test_events_are_chosen_by_state_message_and_time(
     await appear(client, "0-0", "bounced", message=str(other))
     assert (await words_after(client, "0-0", since=now.isoformat(), limit=1))[0] == ["sent 0"]
     assert (await words_after(client, "0-0", state=["bounced_content"]))[0] == ["bounced"]
-    cursor, looks = START, []
+    cursor = START
+    looks: list[tuple[int, bool]] = []
     async with pools.begin(Role.API, tenant_id=UUID(acme["id"])) as connection:
         while len(looks) < 4:
             page = await events_after(

@@ -96,7 +96,8 @@ async def test_messages_are_found_by_addresses_and_time(
     assert await every(client, limit=2) == ids[::-1]
     assert await every(client, to="BOB1@rcpt.example", limit=1) == [ids[5], ids[1]]
     assert await every(client, **{"from": "help@ACME.example"}) == [ids[5]]
-    wanted, before, pages = Filter(sender="help@acme.example"), None, []
+    wanted, before = Filter(sender="help@acme.example"), None
+    pages: list[list[str]] = []
     async with pools.begin(Role.API, tenant_id=UUID(acme["id"])) as connection:
         while len(pages) < 9:
             page = await search(
