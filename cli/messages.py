@@ -34,6 +34,7 @@ StateOption = Annotated[
 ReasonOption = Annotated[str | None, typer.Option("--reason", "-r", help="a code: suppressed")]
 ToOption = Annotated[str | None, typer.Option("--to", help="the recipient")]
 FromOption = Annotated[str | None, typer.Option("--from", help="the From address")]
+CampaignOption = Annotated[str | None, typer.Option(help="the campaign")]
 SinceOption = Annotated[
     str | None, typer.Option(help="queued in the last 36h or 7d, or since 2026-12-24T18:00:00Z")
 ]
@@ -50,13 +51,14 @@ def list_(
     reason: ReasonOption = None,
     to: ToOption = None,
     sender: FromOption = None,
+    campaign: CampaignOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     limit: Annotated[int, typer.Option(parser=whole_number, help="at most so many")] = 100,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List messages, newest first."""
-    query = _query(tenant_of(tenant, of), state, reason, to, sender, since, until)
+    query = _query(tenant_of(tenant, of), state, reason, to, sender, campaign, since, until)
     found: Iterable[Any] = lists.messages(connect(), **query)
     items = list(islice(found, limit))
     if output is Format.TABLE:
@@ -84,17 +86,18 @@ def cancel(
     reason: ReasonOption = None,
     to: ToOption = None,
     sender: FromOption = None,
+    campaign: CampaignOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Cancel messages that wait: those that are named, or all that the options choose."""
-    query = _query(tenant_option(tenant), state, reason, to, sender, since, until)
+    query = _query(tenant_option(tenant), state, reason, to, sender, campaign, since, until)
     if bool(ids) == bool(query.keys() - {"tenant"}):
         raise USAGE(
             mistake="nothing says which messages are meant" if not ids else "ids and options",
-            remedy="give ids, or at least one of --state, --reason, --to, --from, --since, --until",
+            remedy="give ids, or at least one of the options that choose messages",
         )
     if ids:
         _cancel_named(connect(), ids, output)
@@ -149,6 +152,7 @@ def _query(
     reason: str | None,
     to: str | None,
     sender: str | None,
+    campaign: str | None,
     since: str | None,
     until: str | None,
 ) -> dict[str, Any]:
@@ -159,6 +163,7 @@ def _query(
         "reason": reason,
         "to": to,
         "from": sender,
+        "campaign": campaign,
         "since": None if since is None else ago(since),
         "until": None if until is None else ago(until),
     }

@@ -28,6 +28,7 @@ class Filter:
     """The address."""
     sender: str | None = None
     """The From address."""
+    campaign: str | None = None
     since: datetime | None = None
     """Queued at this moment or later."""
     until: datetime | None = None
@@ -61,7 +62,7 @@ async def search(
 
     A page may have fewer than `limit`, or none, and still another one follow.
     """
-    few = wanted.states is wanted.reason is wanted.sender is None
+    few = wanted.states is wanted.reason is wanted.sender is wanted.campaign is None
     values = {
         "tenant_id": tenant_id,
         "before": before,
@@ -73,6 +74,7 @@ async def search(
         "states": None if wanted.states is None else [state.value for state in wanted.states],
         "reason": wanted.reason,
         "sender": None if wanted.sender is None else folded(wanted.sender),
+        "campaign": None if wanted.campaign is None else wanted.campaign.lower(),
         "limit": limit + 1,
     }
     await connection.execute(SQL.find_by_keys)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Path, Query
 
+from blueprint.catalogue import PLANS, UNLIMITED
 from blueprint.fields import Matching, Text, WrittenWhole
 from controlplane.database import API
 from controlplane.faults import (
@@ -48,6 +49,8 @@ from sender.events import CURSOR, START, events_after
 from sender.faults import (
     CURSOR_UNKNOWN,
     IDEMPOTENCY_MISMATCH,
+    MAILS_PER_MONTH,
+    MAILS_QUEUED,
     MESSAGE_NOT_FOUND,
     NO_FILTER,
     NOT_WAITING,
@@ -70,6 +73,8 @@ REFUSALS = (
     TENANT_DELETING,
     POSTAL_ADDRESS_MISSING,
     IDEMPOTENCY_MISMATCH,
+    MAILS_PER_MONTH,
+    MAILS_QUEUED,
 )
 
 
@@ -126,11 +131,16 @@ async def _queue(
         raise TENANT_DELETING(name=row.name)
     require_mailboxes(row.document.spec, messages, in_batch=in_batch)
     require_postal_address(row.document.spec, messages)
+    allowed = PLANS[row.document.spec.plan].mails_per_month
     # Also for an operator the mail is queued with the tenant's rights only.
     async with access.database.begin(API, tenant_id=row.id) as connection:
         try:
             ids = await enqueue_all(
-                connection, tenant_id=row.id, messages=messages, idempotency_key=idempotency_key
+                connection,
+                tenant_id=row.id,
+                messages=messages,
+                idempotency_key=idempotency_key,
+                mails_per_month=None if allowed == UNLIMITED else allowed,
             )
         except ExpiryRefused as refused:
             raise untimely(refused, in_batch=in_batch) from None

@@ -29,6 +29,7 @@ def _filter_of(
         MailAddress | None,
         Query(alias="from", description="the From address", examples=["sales@acme.example"]),
     ] = None,
+    campaign: Annotated[Text | None, Query(max_length=60, examples=["autumn"])] = None,
     since: Annotated[Time | None, Query(description="queued then or later")] = None,
     until: Annotated[Time | None, Query(description="queued before")] = None,
 ) -> Filter:
@@ -37,6 +38,7 @@ def _filter_of(
         reason=reason,
         recipient=to,
         sender=sender,
+        campaign=campaign,
         since=in_utc(since),
         until=in_utc(until),
     )

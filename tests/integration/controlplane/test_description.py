@@ -54,6 +54,8 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "get /api/v1/messages/events",
         "get /api/v1/messages/{message_id}",
         "get /api/v1/queue",
+        "get /api/v1/queue/top",
+        "get /api/v1/metrics",
         "get /api/v1/queue/dead",
         "post /api/v1/queue/dead/replay",
         "post /api/v1/queue/dead/purge",

@@ -92,10 +92,13 @@ async def test_messages_are_found_by_addresses_and_time(
 ) -> None:
     client = await client_of(acme["id"])
     ids = await sent(client, *({"to": f"bob{number}@rcpt.example"} for number in range(5)))
-    ids += await sent(client, {"from": "Help@acme.example", "to": "Bob1@rcpt.example"})
+    ids += await sent(
+        client, {"from": "Help@acme.example", "to": "Bob1@rcpt.example", "campaign": "Autumn"}
+    )
     assert await every(client, limit=2) == ids[::-1]
     assert await every(client, to="BOB1@rcpt.example", limit=1) == [ids[5], ids[1]]
     assert await every(client, **{"from": "help@ACME.example"}) == [ids[5]]
+    assert await every(client, campaign="autumn") == [ids[5]]
     wanted, before = Filter(sender="help@acme.example"), None
     pages: list[list[str]] = []
     async with pools.begin(Role.API, tenant_id=UUID(acme["id"])) as connection:
