@@ -80,4 +80,4 @@ $$;
 
 revoke execute on function mail.enqueue, mail.cancel from public;
 grant execute on function mail.enqueue, mail.cancel to {api};
-grant usage on sequence mail.event_numbers to {sender};
+grant usage on sequence mail.event_numbers to {operator}, {controller}, {sender};
