@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from kit.database import connection_options
@@ -32,6 +33,11 @@ from sender.tokens import Tokens
 
 CONNECTIONS = 8
 """The queue's worker holds one to be notified, and now and then one for its upkeep."""
+GATHER = 0.02
+"""Seconds for which intents and outcomes wait for others behind an exchange that is under way."""
+PREPARE = 5
+"""Executions after which a statement is prepared, where no pooler gives each transaction another
+session."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts."""
 Progress = Callable[[str], None]
@@ -111,14 +117,24 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
+        configure=_configure,
         kwargs=connection_options("penguin-sender", **session),
     )
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    cursor = await connection.execute("select pg_backend_pid()")
+    [pid] = await cursor.fetchone() or [0]
+    await connection.commit()
+    if pid == connection.info.backend_pid:
+        connection.prepare_threshold = PREPARE
 
 
 def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
     return Settings(
         concurrency=settings.concurrency,
         at_risk=settings.at_risk,
+        gather=GATHER,
         poll=settings.poll,
         lease=settings.lease,
         time_limit=limits.dialogue,
