@@ -24,6 +24,7 @@ from sender.dispatch.sending import Sending
 from sender.dispatch.store import DatabaseClock
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
+from sender.dispatch.withdrawn import cancel_mail_of_deleted
 from sender.policy import LOOK_AGAIN, Decision
 from sender.queue import Settings, Worker
 from sender.queue.install import OPTIONS, WAIT
@@ -39,7 +40,7 @@ PREPARE = 5
 """Executions after which a statement is prepared, where no pooler gives each transaction another
 session."""
 TIDY = 1.0
-"""Seconds between two looks at the connections to hosts."""
+"""Seconds between two looks at the connections to hosts, and for deleted tenants."""
 Progress = Callable[[str], None]
 """Is called with the name of a loop at each of its iterations."""
 
@@ -98,6 +99,7 @@ async def run(
                 group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))
                 group.create_task(_tidy(egress, ended))
                 group.create_task(_maintain(pool, settings, ended))
+                group.create_task(_cancel(pool, worker, ended))
                 await worker.run(stop)
                 ended.set()
                 tenants.wake()
@@ -163,6 +165,12 @@ def _obstacle(public_url: str, clock: DatabaseClock) -> Decision | None:
 async def _tidy(egress: Egress, ended: asyncio.Event) -> None:
     while not ended.is_set():
         egress.tidy()
+        await _pause(ended, TIDY)
+
+
+async def _cancel(pool: AsyncConnectionPool[Any], worker: Worker, ended: asyncio.Event) -> None:
+    while not ended.is_set():
+        await cancel_mail_of_deleted(pool, worker.slots)
         await _pause(ended, TIDY)
 
 

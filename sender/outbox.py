@@ -19,8 +19,10 @@ from sender.queue.enqueue import key_of
 from sender.schemas import OutgoingMessage
 from sender.suppression import recipient_hash
 
-TRANSACTIONAL = " transactional"
-"""Follows the address in the names of buckets; no address has a space."""
+TRANSACTIONAL = "transactional"
+CAMPAIGN = "campaign:"
+QUEUE = "queue:"
+"""These follow the address in the names of buckets, each after a space; no address has one."""
 UNTIMELY = "QU422"
 """SQLSTATE of the refusal of messages that would expire too early or too late."""
 
@@ -120,7 +122,18 @@ def bucket_of(message: OutgoingMessage) -> str:
     Transactional mail has a bucket of its own: a campaign may wait for what it does not need.
     """
     name = folded(message.from_address)
-    return name + TRANSACTIONAL if message.transactional else name
+    return f"{name} {TRANSACTIONAL}" if message.transactional else name
+
+
+def bucket_apart(message: OutgoingMessage) -> str:
+    """Return the bucket of a message whose campaign or queue is stopped: it is named by both.
+
+    So it is held and released like any other, and the rest of its mailbox's mail goes on.
+    """
+    labels = [bucket_of(message), f"{QUEUE}{message.queue}"]
+    if message.campaign is not None:
+        labels.append(f"{CAMPAIGN}{message.campaign.lower()}")
+    return " ".join(labels)
 
 
 @dataclass(frozen=True)
@@ -132,7 +145,7 @@ class Sender:
     @property
     def from_address(self) -> str:
         """The From address, folded."""
-        return self.bucket.removesuffix(TRANSACTIONAL)
+        return self._parts[0]
 
     @property
     def from_domain(self) -> str:
@@ -142,7 +155,25 @@ class Sender:
     @property
     def transactional(self) -> bool:
         """Whether it is no campaign mail."""
-        return self.bucket.endswith(TRANSACTIONAL)
+        return TRANSACTIONAL in self._parts
+
+    @property
+    def campaign(self) -> str | None:
+        """Their campaign, where they wait apart from others."""
+        return self._label(CAMPAIGN)
+
+    @property
+    def queue(self) -> str | None:
+        """The class of their priorities, where they wait apart from others."""
+        return self._label(QUEUE)
+
+    @property
+    def _parts(self) -> list[str]:
+        return self.bucket.split(" ")
+
+    def _label(self, kind: str) -> str | None:
+        labels = (part.removeprefix(kind) for part in self._parts if part.startswith(kind))
+        return next(labels, None)
 
 
 def encoded(message: OutgoingMessage) -> bytes:

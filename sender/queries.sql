@@ -4,14 +4,12 @@ select message.id, message.tenant_id, message.sender, message.recipient, message
     record.priority, record.attempts, record.due_at, record.expires_at, record.changed_at, record.note, claimed.begun_at,
     claimed.note as begun_note, record.due_at <= now() and bucket.held_until > now() as is_held,
     case when isfinite(bucket.held_until) then bucket.held_until end as held_until,
-    greatest(bucket.held_at, record.due_at) as held_at, bucket.reason as hold_reason, bucket.words as hold_words
+    greatest(bucket.held_at, record.due_at) as held_at, bucket.reason as hold_reason, bucket.words as hold_words,
+    bucket.name as bucket
 from mail.messages as message
 join queue.records as record on record.id = message.id
 join queue.buckets as bucket on bucket.id = record.bucket_id
 left join queue.claimed as claimed on claimed.id = message.id
-
--- part: stops
-select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops
 
 -- name: enqueue
 select id, is_new, is_same from mail.enqueue(
@@ -44,43 +42,13 @@ returning revision
 -- name: find_entry
 select document from directory.entries where tenant_id = :tenant_id
 
+-- name: home_of
+select address from directory.homes where tenant_id = :tenant_id and domain = :domain
+
 -- name: withdraw
-with ended as (delete from directory.stops where tenant_id = :tenant_id)
-delete from directory.entries where tenant_id = :tenant_id
-
--- name: stop
-insert into directory.stops (id, scope, tenant_id, name, reason, actor, by_operator, since)
-values (:id, :scope, :tenant_id, :name, :reason, :actor, :by_operator, :now)
-on conflict (scope, tenant_id, name) do update
-set reason = excluded.reason, actor = excluded.actor, by_operator = excluded.by_operator, since = excluded.since
-
--- name: start
-delete from directory.stops
-where scope = :scope and tenant_id is not distinct from cast(:tenant_id as uuid) and name is not distinct from cast(:name as text)
-returning id
-
--- name: find_stop
-{stops}
-where scope = :scope and tenant_id is not distinct from cast(:tenant_id as uuid) and name is not distinct from cast(:name as text)
-
--- name: list_stops
-{stops}
-where (cast(:tenant_id as uuid) is null or tenant_id is null or tenant_id = cast(:tenant_id as uuid))
-  and (cast(:before as uuid) is null or id < cast(:before as uuid))
-order by id desc
-limit :limit
-
--- name: stops_of_tenant
-{stops}
-where tenant_id is null or tenant_id = :tenant_id
-order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
-
--- name: stops_of_message
--- Of the addresses only the domain's home counts: a stop of another one holds nothing back.
-{stops}
-where (tenant_id is null or tenant_id = :tenant_id)
-  and (scope in ('platform', 'tenant')
-    or (scope = 'domain' and name = :domain)
-    or (scope = 'address' and name = (
-        select address from directory.homes where tenant_id = :tenant_id and domain = :domain)))
-order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
+with ended as (
+    delete from directory.stops where tenant_id = :tenant_id
+), unpublished as (
+    delete from directory.entries where tenant_id = :tenant_id
+)
+insert into directory.withdrawn (tenant_id) values (:tenant_id) on conflict do nothing

@@ -17,16 +17,18 @@ from sender.clock import Clock
 from sender.composer import Composer
 from sender.dispatch.accounting import Place, Report, reported
 from sender.dispatch.keys import Opener
-from sender.dispatch.tenants import Tenants
-from sender.outbox import bucket_of, decoded, message_id
+from sender.dispatch.stopped import OF_MESSAGES, stopped
+from sender.dispatch.tenants import Tenant, Tenants
+from sender.outbox import bucket_apart, bucket_of, decoded, message_id
 from sender.policy import Route
 from sender.queue import Attempt, Job, Lost, Outcome, Refused
 from sender.queue import State as Queued
 from sender.queue.model import RELEASED
 from sender.queue.outages import AWAY
 from sender.queue.retries import delay
-from sender.schemas import OutgoingMessage, State
+from sender.schemas import OutgoingMessage, State, Stop
 from sender.smtp import Egress, Envelope, Result, Stage
+from sender.stops import Mail, holding
 from sender.suppression import recipient_hash
 from sender.tokens import Tokens
 from vault import VaultError
@@ -82,6 +84,9 @@ class Sending:
         job = attempt.job
         message = decoded(job.body)
         tenant = await self.tenants.get(job.tenant_id)
+        stop = _stop_of(tenant, message)
+        if stop is not None and stop.scope in OF_MESSAGES:
+            return stopped(stop, bucket_apart(message))
         decision = self.tenants.decide(tenant, message)
         if decision.route is None:
             self.tenants.reconsider(job.tenant_id, bucket_of(message))
@@ -123,10 +128,13 @@ class Sending:
 
     def _place(self, job: Job, message: OutgoingMessage, route: Route) -> Place:
         mailbox = directory.mailbox_subject(job.tenant_id, route.mailbox.address)
+        mail = Mail.of(message, mailbox=route.mailbox.address, address=route.address.name)
         return Place(
             recipient=recipient_hash(message.to).hex(),
             domain=route.domain.name,
             address=route.address.name,
+            mail=asdict(mail),
+            apart=bucket_apart(message),
             day=self.clock.now().date().isoformat(),
             caps=[
                 ("address", route.address.ip, route.address_cap),
@@ -186,6 +194,12 @@ class Sending:
     def _password(self, job: Job, address: directory.SendingAddress) -> str:
         context = directory.password_context(job.tenant_id, address.name)
         return self.vault.open(address.sealed_password, context=context).decode()
+
+
+def _stop_of(tenant: Tenant, message: OutgoingMessage) -> Stop | None:
+    box = None if tenant.entry is None else tenant.entry.mailbox_of(message.from_address)
+    mail = Mail.of(message, mailbox=None if box is None else box.address)
+    return next(iter(holding(tenant.stops, mail, tenant_id=tenant.id)), None)
 
 
 def _facts(job: Job, address: directory.SendingAddress | None = None) -> Facts:

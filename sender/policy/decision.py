@@ -20,22 +20,16 @@ from sender.directory import (
     Snapshot,
 )
 from sender.footer import Footer
-from sender.schemas import Stop, StopScope
+from sender.schemas import StopScope
+from sender.stops import Mail
+from sender.stops.matching import Sent
 
 LOOK_AGAIN = timedelta(minutes=15)
 """When mail that waits for a change is decided about again, in case that the change was missed."""
 
 
-class Sender(Protocol):
+class Sender(Sent, Protocol):
     """What a message is sent from."""
-
-    @property
-    def from_address(self) -> str:
-        """The From address."""
-
-    @property
-    def from_domain(self) -> str:
-        """Its domain."""
 
     @property
     def transactional(self) -> bool:
@@ -76,14 +70,15 @@ def decide(snapshot: Snapshot, message: Sender, *, now: datetime) -> Decision:
     The same input always gives the same answer.
     """
     again = now + LOOK_AGAIN
-    stopped = _stop(snapshot, message.from_domain)
+    entry = snapshot.entry
+    mailbox = None if entry is None else entry.mailbox_of(message.from_address)
+    mail = Mail.of(message, mailbox=None if mailbox is None else mailbox.address)
+    stopped = next(filter(mail.is_held_by, snapshot.stops), None)
     if stopped is not None:
         return _later(again, "stopped", stopped.sentence)
-    entry = snapshot.entry
     if entry is None:
         return _later(again, "not_published", "no domain of the tenant has been activated yet")
     domain = _domain(entry, message.from_domain)
-    mailbox = entry.mailbox_of(message.from_address)
     if domain is None:
         words = f"{message.from_domain} is not published yet, or no longer a domain of the tenant"
         return _later(again, "domain_unknown", words)
@@ -166,12 +161,6 @@ def _warmed(mailbox: SendingMailbox, entry: DirectoryEntry, now: datetime) -> Se
 
 def _domain(entry: DirectoryEntry, name: str) -> SendingDomain | None:
     return next((domain for domain in entry.domains if domain.name == name), None)
-
-
-def _stop(snapshot: Snapshot, domain: str) -> Stop | None:
-    """Return the widest stop that holds back all mail of a From domain."""
-    names = {StopScope.PLATFORM: None, StopScope.TENANT: None, StopScope.DOMAIN: domain}
-    return next((s for s in snapshot.stops if s.scope in names and names[s.scope] == s.name), None)
 
 
 def _later(again: datetime, reason: str, message: str) -> Decision:

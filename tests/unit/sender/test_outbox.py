@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sender.outbox import Sender, bucket_of
+from sender.outbox import Sender, bucket_apart, bucket_of
 from sender.schemas import OutgoingMessage
 
 
-def message(sender: str, *, transactional: bool = False) -> OutgoingMessage:
+def message(sender: str, **fields: object) -> OutgoingMessage:
     return OutgoingMessage.model_validate(
-        {"from": sender, "to": "bob@rcpt.example", "subject": "Hello", "text": "Hello Bob"}
-        | {"transactional": transactional}
+        {"from": sender, "to": "bob@rcpt.example", "subject": "Hello", "text": "Hello Bob"} | fields
     )
 
 
@@ -28,3 +27,20 @@ def test_transactional_mail_and_campaign_mail_of_an_address_wait_apart() -> None
     sender = "sales@acme.example"
     assert bucket_of(message(sender)) != bucket_of(message(sender, transactional=True))
     assert bucket_of(message(sender)) == bucket_of(message(sender.upper()))
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+@pytest.mark.parametrize("campaign", [None, "Transactional"])
+def test_bucket_of_stopped_mail_tells_campaign_and_queue_beside(
+    transactional: bool, campaign: str | None
+) -> None:
+    sent = message(
+        "Sales@Acme.example", transactional=transactional, campaign=campaign, priority=151
+    )
+    sender = Sender(bucket_apart(sent))
+    assert sender.from_address == "sales@acme.example"
+    assert sender.transactional is transactional
+    assert sender.queue == "low"
+    assert sender.campaign == (campaign and campaign.lower())
+    plain = Sender(bucket_of(sent))
+    assert (plain.queue, plain.campaign) == (None, None)

@@ -121,6 +121,10 @@ def test_message_of_a_sub_address_or_a_catch_all_counts_as_its_mailbox(sender: s
     domain = ENTRY.domains[0].model_copy(update={"catch_all": "sales@acme.example"})
     snapshot = replace(SNAPSHOT, entry=ENTRY.model_copy(update={"domains": (domain,)}))
     message = MESSAGE.model_copy(update={"from_address": sender})
+    held = decided(
+        replace(snapshot, stops=(stop(StopScope.MAILBOX, "sales@acme.example"),)), message
+    )
+    assert held.reason == "stopped"
     decision = decided(snapshot, message)
     assert decision.route is not None
     assert decision.route.mailbox.address == "sales@acme.example"
@@ -146,6 +150,11 @@ def stop(scope: StopScope, name: str | None = None) -> Stop:
     [
         (stop(StopScope.PLATFORM), "mail is stopped for the platform: complaints"),
         (stop(StopScope.TENANT), "mail is stopped for the tenant: complaints"),
+        (stop(StopScope.QUEUE, "normal"), "mail is stopped for queue normal: complaints"),
+        (
+            stop(StopScope.MAILBOX, "sales@acme.example"),
+            "mail is stopped for mailbox sales@acme.example: complaints",
+        ),
         (
             stop(StopScope.DOMAIN, "acme.example"),
             "mail is stopped for domain acme.example: complaints",
