@@ -53,15 +53,13 @@ bench: setup ## Measure against named peers; results in build/bench.json
 bench-queue: setup ## Measure the queue beside others, installed below build/
 	@$(PY) -m tests.bench.queue
 
-<<<<<<< HEAD
 .PHONY: bench-sender
 bench-sender: setup ## Measure the sender from the claim to the outcome
 	@$(PY) -m tests.bench.sender
-=======
+
 .PHONY: chaos-queue
 chaos-queue: setup ## End senders and servers at the worst moments; count mails
 	@$(PY) -m tests.chaos.queue
->>>>>>> 141256b3ce005632682c2e4223ddb41452c46faf
 
 .PHONY: docs
 docs: setup ## Write the reference pages from the code

@@ -21,7 +21,7 @@ from sender.composer import Composer
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
-from sender.dispatch.store import DatabaseClock
+from sender.dispatch.store import SQL, DatabaseClock
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
@@ -37,8 +37,7 @@ CONNECTIONS = 8
 GATHER = 0.02
 """Seconds for which intents and outcomes wait for others behind an exchange that is under way."""
 PREPARE = 5
-"""Executions after which a statement is prepared, where no pooler gives each transaction another
-session."""
+"""Executions after which a statement is prepared."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 Progress = Callable[[str], None]
@@ -125,7 +124,8 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
-    cursor = await connection.execute("select pg_backend_pid()")
+    """Prepare statements, where no pooler gives each transaction another session."""
+    cursor = await connection.execute(SQL.session)
     [pid] = await cursor.fetchone() or [0]
     await connection.commit()
     if pid == connection.info.backend_pid:

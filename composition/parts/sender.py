@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import uvloop
 from pydantic import SecretStr
 
 from composition.heartbeat import Progress
@@ -41,4 +42,4 @@ def _dsn(settings: SenderPart) -> str:
 
 
 if __name__ == "__main__":
-    start(Part.SENDER, SenderPart, work, trouble)
+    start(Part.SENDER, SenderPart, work, trouble, run=uvloop.run)
