@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from kit.database import connection_options
@@ -21,7 +20,7 @@ from sender.composer import Composer
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
-from sender.dispatch.store import SQL, DatabaseClock
+from sender.dispatch.store import DatabaseClock, prepare_statements
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
@@ -36,8 +35,6 @@ CONNECTIONS = 8
 """The queue's worker holds one to be notified, and now and then one for its upkeep."""
 GATHER = 0.02
 """Seconds for which intents and outcomes wait for others behind an exchange that is under way."""
-PREPARE = 5
-"""Executions after which a statement is prepared."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 Progress = Callable[[str], None]
@@ -118,18 +115,9 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
-        configure=_configure,
+        configure=prepare_statements,
         kwargs=connection_options("penguin-sender", **session),
     )
-
-
-async def _configure(connection: AsyncConnection[Any]) -> None:
-    """Prepare statements, where no pooler gives each transaction another session."""
-    cursor = await connection.execute(SQL.session)
-    [pid] = await cursor.fetchone() or [0]
-    await connection.commit()
-    if pid == connection.info.backend_pid:
-        connection.prepare_threshold = PREPARE
 
 
 def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
