@@ -20,7 +20,7 @@ from sender.composer import Composer
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
-from sender.dispatch.store import DatabaseClock
+from sender.dispatch.store import DatabaseClock, prepare_statements
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
@@ -117,6 +117,7 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
+        configure=prepare_statements,
         kwargs=connection_options("penguin-sender", **session),
     )
 

@@ -26,9 +26,6 @@ from sender.queue.store import Claimed, Exchanged, Store
 
 APART = 1.0
 """Seconds between two attempts to write a result that cannot be written."""
-GATHER = 0.02
-"""Seconds for which few rows wait for more while an exchange is on its way: it may be stopped by
-what others have locked."""
 log = structlog.get_logger(__name__)
 
 
@@ -99,7 +96,7 @@ class Exchanges:
         self._stuck_since = 0.0
         """When the last one was written, or the first one came since then."""
         self._most = settings.at_risk
-        self._on_way = 0
+        self._under_way = 0
         self._gathering = 0
         self._many = settings.at_risk // (2 * settings.exchanges)
         self.work = asyncio.Event()
@@ -151,13 +148,13 @@ class Exchanges:
         return len(self._results) + len(self._intents)
 
     async def _gather(self) -> None:
-        """Wait for an exchange on its way, or for more to write: each costs as much as 50 rows."""
-        if not self._on_way or self._rows >= self._many:
+        """Wait for an exchange under way, or for more to write: each costs as much as 50 rows."""
+        if not self._under_way or self._rows >= self._many or not self._settings.gather:
             return
         self._gathering += 1
         try:
             self.work.clear()
-            await pause(self.work, GATHER)
+            await pause(self.work, self._settings.gather)
         finally:
             self._gathering -= 1
 
@@ -183,7 +180,7 @@ class Exchanges:
 
     async def _exchange(self, writes: Writes, claims: Sequence[Claim]) -> None:
         token = self._store.token()
-        self._on_way += 1
+        self._under_way += 1
         self._in_exchanges += len(writes.results)
         try:
             done = await self._store.exchange(
@@ -204,7 +201,7 @@ class Exchanges:
             await asyncio.sleep(self._settings.poll)
             return
         finally:
-            self._on_way -= 1
+            self._under_way -= 1
         self._in_exchanges -= len(writes.results)
         if writes.results:
             self._stuck_since = time.monotonic()
