@@ -107,9 +107,10 @@ async def _disturbed(played: Play, plan: Plan, deaths: list[Death], say: Say) ->
             )
         while deaths or any(seat.is_mortal for seat in played.seats):  # noqa: ASYNC110 - see above
             await asyncio.sleep(LOOK)
-    finally:
         enough.set()
         await offering
+    finally:
+        offering.cancel()
 
 
 async def _measured(played: Play, plan: Plan, say: Say) -> list[dict[str, Any]]:

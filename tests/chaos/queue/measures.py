@@ -159,6 +159,7 @@ async def _load(play: Play) -> AsyncIterator[None]:
     offering = asyncio.create_task(play.offer.run(enough))
     try:
         yield
-    finally:
         enough.set()
         await offering
+    finally:
+        offering.cancel()
