@@ -20,10 +20,11 @@ from sender.composer import Composer
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
-from sender.dispatch.store import DatabaseClock
+from sender.dispatch.store import DatabaseClock, prepare_statements
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
+from sender.metrics import Metrics
 from sender.policy import LOOK_AGAIN, Decision
 from sender.queue import Settings, Worker
 from sender.queue.install import OPTIONS, WAIT
@@ -33,6 +34,8 @@ from sender.tokens import Tokens
 
 CONNECTIONS = 8
 """The queue's worker holds one to be notified, and now and then one for its upkeep."""
+GATHER = 0.02
+"""Seconds for which intents and outcomes wait for others behind an exchange that is under way."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 Progress = Callable[[str], None]
@@ -45,11 +48,13 @@ async def run(
     *,
     vault: Opener | None = None,
     progress: Progress = lambda _: None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Run until `stop` is set, then finish what is being handed over and return.
 
     Without a `vault` the key ring of the settings is loaded.
     """
+    metrics = metrics or Metrics()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     clock = DatabaseClock()
     limits = Limits(
@@ -81,13 +86,14 @@ async def run(
             worker = Worker(
                 pool,
                 name,
-                handler,
+                metrics.counting(handler),
                 _worker_settings(settings, limits),
                 credit=tenants.credit,
                 on_in_work=tenants.on_in_work,
                 extension=Accounting(tenants),
                 progress=lambda: progress("queue"),
             )
+            metrics.watch(worker, egress)
             ended = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))
@@ -113,6 +119,7 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
+        configure=prepare_statements,
         kwargs=connection_options("penguin-sender", **session),
     )
 
@@ -121,6 +128,7 @@ def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
     return Settings(
         concurrency=settings.concurrency,
         at_risk=settings.at_risk,
+        gather=GATHER,
         poll=settings.poll,
         lease=settings.lease,
         time_limit=limits.dialogue,

@@ -92,3 +92,5 @@ class SenderPart(PartSettings):
     token_keys: dict[int, Secret]
     public_url: str
     helo: str | None
+    socket: int
+    """Descriptor of the listening socket of `/metrics`."""

@@ -16,6 +16,9 @@ class Settings:
     """Jobs that are claimed and whose outcome is not in the database yet, at most."""
     exchanges: int = 2
     """Round trips to the database at the same time; of two, one may overtake the other."""
+    gather: float = 0.0
+    """How long what is to be written waits for others while an exchange is under way: fewer and
+    larger exchanges cost less, and none waits where there is only one."""
     poll: float = 0.1
     """Between two looks for jobs that came without a wake-up."""
     lease: float = 30.0
@@ -26,7 +29,8 @@ class Settings:
     ageing: float = 600.0
     """A job that has been due for so long, without a hold, is moved one class up."""
     most_losses: int = 5
-    """A job that so many workers were lost with is dead."""
+    """A job that so many workers were lost with is dead. Those that were lost with it wait apart
+    from each other meanwhile, so that they do not share its end."""
     grace: float = 30.0
     """How long a stop waits for handlers."""
     outcomes_file: Path | None = None
