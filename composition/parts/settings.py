@@ -92,3 +92,4 @@ class SenderPart(PartSettings):
     token_keys: dict[int, Secret]
     public_url: str
     helo: str | None
+    lists_url: Secret | None

@@ -1,0 +1,20 @@
+"""sender.queue of this project, with claimed jobs that wait in lists in Redis."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from redis.asyncio import Redis
+
+from sender.queue import lists_client
+from tests.bench.queue.contenders import sender_queue
+
+
+class Queue(sender_queue.Queue):
+    """Its store is PostgreSQL; nothing depends on Redis."""
+
+    title = "sender.queue, lists"
+    ways = ("",)
+
+    def lists(self) -> AbstractAsyncContextManager[Redis | None]:
+        return lists_client(self.redis_url)
