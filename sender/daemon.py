@@ -25,6 +25,7 @@ from sender.dispatch.store import DatabaseClock
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
+from sender.metrics import Metrics
 from sender.policy import LOOK_AGAIN, Decision
 from sender.queue import Settings, Worker, lists_client
 from sender.queue.install import OPTIONS, WAIT
@@ -46,11 +47,13 @@ async def run(
     *,
     vault: Opener | None = None,
     progress: Progress = lambda _: None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Run until `stop` is set, then finish what is being handed over and return.
 
     Without a `vault` the key ring of the settings is loaded.
     """
+    metrics = metrics or Metrics()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     clock = DatabaseClock()
     limits = Limits(
@@ -82,7 +85,7 @@ async def run(
             worker = Worker(
                 pool,
                 name,
-                handler,
+                metrics.counting(handler),
                 _worker_settings(settings, limits),
                 credit=tenants.credit,
                 on_in_work=tenants.on_in_work,
@@ -90,6 +93,7 @@ async def run(
                 progress=lambda: progress("queue"),
                 lists=lists,
             )
+            metrics.watch(worker, egress)
             ended = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
 from sender.faults import MESSAGE_NOT_FOUND
-from sender.outbox import Sender, created_at, message_id
+from sender.outbox import created_at, message_id
 from sender.schemas import Decision, Explanation, MessageView, QueueName, State, Stop
 from sender.stops import Mail, holding, stops_of
 
@@ -48,7 +48,7 @@ async def explain(
     recorded = [_decision(event) for event in events]
     return Explanation(
         message=view,
-        stops=await _stops(connection, row, view, await mailbox_of(view) if mailbox_of else None),
+        stops=await _stops(connection, view, await mailbox_of(view) if mailbox_of else None),
         decisions=[_queued(view), *recorded, *_present(row, view, recorded)],
     )
 
@@ -111,6 +111,7 @@ def _view(row: Row[Any]) -> MessageView:
         to=row.recipient,
         subject=row.subject,
         message_id=message_id(row.id, row.sender),
+        campaign=row.campaign,
         priority=row.priority,
         attempts=row.attempts + (state is State.HANDING_OVER),
         run_at=(row.held_until if state is State.HELD else None) or row.due_at,
@@ -169,13 +170,10 @@ def _now(
     )
 
 
-async def _stops(
-    connection: Connection, row: Row[Any], view: MessageView, mailbox: str | None
-) -> list[Stop]:
+async def _stops(connection: Connection, view: MessageView, mailbox: str | None) -> list[Stop]:
     """Return the stops that hold a message now.
 
-    Of the addresses only the domain's home counts: a stop of another one holds nothing back. Its
-    campaign is known from its first claim on.
+    Of the addresses only the domain's home counts: a stop of another one holds nothing back.
     """
     if view.finished_at is not None:
         return []
@@ -184,7 +182,7 @@ async def _stops(
     mail = Mail(
         domain=domain,
         mailbox=folded(mailbox or view.from_address),
-        campaign=Sender(row.bucket).campaign,
+        campaign=None if view.campaign is None else view.campaign.lower(),
         queue=QueueName.of(view.priority),
         address=await connection.scalar(SQL.home_of, of_domain),
     )

@@ -93,3 +93,5 @@ class SenderPart(PartSettings):
     public_url: str
     helo: str | None
     lists_url: Secret | None
+    socket: int
+    """Descriptor of the listening socket of `/metrics`."""

@@ -21,7 +21,7 @@ from sender import daemon, directory
 from sender.directory import SendingMailbox
 from sender.dispatch.store import DatabaseClock
 from sender.dispatch.upkeep import trouble
-from sender.outbox import encoded
+from sender.outbox import enqueue_all
 from sender.queue import Settings
 from sender.queue.retries import delay
 from sender.queue.upkeep import Upkeep
@@ -50,19 +50,10 @@ async def value(sender_engine, sql: str) -> Any:
 
 
 async def submit_many(api_engine, tenant_id: UUID, count: int, **changes: object) -> None:
-    """Enqueue the same message many times in one statement."""
-    message = mail(**changes)
-    statement = """
-    select count(*) from mail.enqueue(
-        :tenant, array_fill(cast('sales@acme.example' as text), :many),
-        array_fill(cast(100 as smallint), :many), array_fill(cast(null as timestamptz), :many),
-        array_fill(cast(:body as bytea), :many), null, null,
-        array_fill(cast('a' as text), :many), array_fill(cast('b' as text), :many),
-        array_fill(cast('c' as text), :many))
-    """
+    """Enqueue the same message many times."""
+    messages = [mail(**changes)] * count
     async with tenant_transaction(api_engine, tenant_id) as connection:
-        values = {"tenant": tenant_id, "many": [count], "body": encoded(message)}
-        await connection.execute(text(statement), values)
+        await enqueue_all(connection, tenant_id=tenant_id, messages=messages, idempotency_key=None)
 
 
 class TestAnswers:

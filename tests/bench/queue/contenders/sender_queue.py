@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import psycopg
@@ -64,7 +64,7 @@ class Queue(Contender):
     title = "sender.queue"
     kill = "nothing after `begin`; without it, what is at risk"
     jobs = 40_000
-    ways = ("", "with keys", "through SQLAlchemy")
+    ways: ClassVar[Sequence[str]] = ("", "with keys", "through SQLAlchemy")
 
     def settings(self, mode: Mode, concurrency: int) -> list[Setting]:
         return [{"at_risk": concurrency if mode == "equal" else AT_RISK}]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import ClassVar
 
 from redis.asyncio import Redis
 
@@ -14,7 +16,7 @@ class Queue(sender_queue.Queue):
     """Its store is PostgreSQL; nothing depends on Redis."""
 
     title = "sender.queue, lists"
-    ways = ("",)
+    ways: ClassVar[Sequence[str]] = ("",)
 
     def lists(self) -> AbstractAsyncContextManager[Redis | None]:
         return lists_client(self.redis_url)
