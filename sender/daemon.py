@@ -35,8 +35,6 @@ from sender.tokens import Tokens
 
 CONNECTIONS = 8
 """The queue's worker holds one to be notified, and now and then one for its upkeep."""
-GATHER = 0.02
-"""Seconds for which intents and outcomes wait for others behind an exchange that is under way."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 Progress = Callable[[str], None]
@@ -136,7 +134,6 @@ def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
     return Settings(
         concurrency=settings.concurrency,
         at_risk=settings.at_risk,
-        gather=GATHER,
         poll=settings.poll,
         lease=settings.lease,
         time_limit=limits.dialogue,

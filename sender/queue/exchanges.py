@@ -97,28 +97,20 @@ class Exchanges:
         """When the last one was written, or the first one came since then."""
         self._most = settings.at_risk
         self._under_way = 0
-        self._free = asyncio.Event()
-        """No exchange is under way."""
+        self._gathering = 0
+        self._many = settings.at_risk // (2 * settings.exchanges)
         self.work = asyncio.Event()
         """There is something to do."""
 
     async def run(self, ended: asyncio.Event) -> None:
         """Exchange until `ended` is set."""
         while not ended.is_set():
-            if self._under_way and self._settings.gather:
-                await pause(self._free, self._settings.gather)
+            await self._gather()
             writes = self._next()
             is_whole = not writes.is_apart and self._most == self._settings.at_risk
             claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
             if writes or claims:
-                self._under_way += 1
-                self._free.clear()
-                try:
-                    await self._exchange(writes, claims)
-                finally:
-                    self._under_way -= 1
-                    if not self._under_way:
-                        self._free.set()
+                await self._exchange(writes, claims)
             else:
                 self.work.clear()
                 await pause(self.work, self._settings.poll)
@@ -127,7 +119,8 @@ class Exchanges:
         """Return when an intent is committed; raises Lost and Refused."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._intents.append(Pending(intent, written))
-        self.work.set()
+        if not self._gathering or self._rows >= self._many:
+            self.work.set()
         await written
 
     def finish(self, result: Result) -> None:
@@ -150,6 +143,29 @@ class Exchanges:
         """Return the results that are in no exchange."""
         return [*self._results, *self._apart]
 
+    @property
+    def _rows(self) -> int:
+        return len(self._results) + len(self._intents)
+
+    async def _gather(self) -> None:
+        """Wait for an exchange under way, or for more to write: each costs as much as 50 rows."""
+        if not self._under_way or self._rows >= self._many or not self._settings.gather:
+            return
+        self._gathering += 1
+        try:
+            self.work.clear()
+            await pause(self.work, self._settings.gather)
+        finally:
+            self._gathering -= 1
+
+    async def _let_handlers_end(self) -> None:
+        """Let handlers that wait for nothing end, so that their results go with the next claims."""
+        before = -1
+        while len(self._results) != before:
+            before = len(self._results)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
     def _next(self) -> Writes:
         if self._apart and asyncio.get_running_loop().time() >= self._apart_at:
             return Writes([self._apart.popleft()], is_apart=True)
@@ -164,6 +180,7 @@ class Exchanges:
 
     async def _exchange(self, writes: Writes, claims: Sequence[Claim]) -> None:
         token = self._store.token()
+        self._under_way += 1
         self._in_exchanges += len(writes.results)
         try:
             done = await self._store.exchange(
@@ -183,6 +200,8 @@ class Exchanges:
             self._failed(writes, error)
             await asyncio.sleep(self._settings.poll)
             return
+        finally:
+            self._under_way -= 1
         self._in_exchanges -= len(writes.results)
         if writes.results:
             self._stuck_since = time.monotonic()
@@ -190,6 +209,7 @@ class Exchanges:
         self._most = min(self._settings.at_risk, 2 * self._most)
         self._written(writes, done)
         self._claims.claimed(claims, done.claimed)
+        await self._let_handlers_end()
 
     def _written(self, writes: Writes, done: Exchanged) -> None:
         for result in writes.results:

@@ -1,13 +1,19 @@
 -- part: job
 id, bucket_id, priority, due_at, tenant_id, expires_at
 
+-- part: body
+-- Found by its key, whatever the statistics say.
+coalesce(
+    (select body from queue.bodies where bodies.id = job.id and bodies.tenant_id = job.tenant_id),
+    (select body from queue.carried_bodies as bodies where bodies.id = job.id and bodies.tenant_id = job.tenant_id))
+
 -- part: slot
 get_byte(uuid_send(tenant_id), 15)
 
 -- name: enqueue
 select id, is_new, is_same from queue.enqueue(
-    %(tenant_id)s, %(urgent)s, %(buckets)s::text[], %(priorities)s::smallint[], %(delays)s::interval[],
-    %(lives)s::interval[], %(bodies)s::bytea[], %(keys)s::bytea[], %(digests)s::bytea[], %(kinds)s::integer[])
+    %(tenant_id)s, %(urgent)s, %(buckets)b::text[], %(priorities)b::smallint[], %(delays)b::interval[],
+    %(lives)b::interval[], %(bodies)b::bytea[], %(keys)b::bytea[], %(digests)b::bytea[], %(kinds)b::integer[])
 
 -- name: register
 with slots as (
@@ -57,8 +63,8 @@ update queue.slots set worker = null where slot = any(%(slots)s) and worker = %(
 -- are gone, which cannot be removed while an old transaction is open.
 with wanted as (
     select wanted.*
-    from unnest(%(buckets)s::bigint[], %(counts)s::integer[], %(priorities)s::smallint[],
-        %(dues)s::timestamptz[], %(ids)s::uuid[]) as wanted (bucket_id, most, priority, due_at, id)
+    from unnest(%(buckets)b::bigint[], %(counts)b::integer[], %(priorities)b::smallint[],
+        %(dues)b::timestamptz[], %(ids)b::uuid[]) as wanted (bucket_id, most, priority, due_at, id)
     where exists (select from queue.workers where id = %(worker)s and lease_until > now())
       and queue.is_bound()
 ), found as (
@@ -78,45 +84,37 @@ with wanted as (
     insert into queue.claimed (worker, token, {job}, attempts, losses)
     select %(worker)s, %(token)s, {job}, attempts, losses from taken
 )
-select taken.id, taken.bucket_id, taken.priority, taken.due_at, taken.tenant_id, taken.attempts,
-    taken.expires_at <= now() as expired, coalesce(body.body, carried.body) as body
-from taken
-left join queue.bodies as body on body.id = taken.id and body.tenant_id = taken.tenant_id
-left join queue.carried_bodies as carried
-    on body.id is null and carried.id = taken.id and carried.tenant_id = taken.tenant_id
-order by taken.priority, taken.due_at, taken.id
+select id, bucket_id, priority, due_at, tenant_id, attempts, expires_at <= now() as expired, {body} as body
+from taken as job
+order by priority, due_at, id
 
 -- name: take
 -- Jobs that wait in a list: the first worker that asks under the token of their claim gets them.
 with taken as (
     update queue.claimed as job set worker = %(worker)s, token = %(token)s, claimed_at = now()
-    from unnest(%(ids)s::uuid[], %(tokens)s::bigint[]) as wanted (id, token)
+    from unnest(%(ids)b::uuid[], %(tokens)b::bigint[]) as wanted (id, token)
     where job.id = wanted.id and job.token = wanted.token and job.begun_at is null
       and exists (select from queue.workers where id = %(worker)s and lease_until > now())
       and queue.is_bound()
     returning job.*
 )
-select taken.id, taken.bucket_id, taken.priority, taken.due_at, taken.tenant_id, taken.attempts,
-    taken.expires_at <= now() as expired, coalesce(body.body, carried.body) as body
-from taken
-left join queue.bodies as body on body.id = taken.id and body.tenant_id = taken.tenant_id
-left join queue.carried_bodies as carried
-    on body.id is null and carried.id = taken.id and carried.tenant_id = taken.tenant_id
-order by taken.priority, taken.due_at, taken.id
+select id, bucket_id, priority, due_at, tenant_id, attempts, expires_at <= now() as expired, {body} as body
+from taken as job
+order by priority, due_at, id
 
 -- name: tokens
 select id, token from queue.claimed where id = any(%(ids)s)
 
 -- name: begin
 update queue.claimed as job set begun_at = now(), note = intent.note
-from unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(notes)s::text[]) as intent (id, token, note)
+from unnest(%(ids)b::uuid[], %(tokens)b::bigint[], %(notes)b::text[]) as intent (id, token, note)
 where job.id = intent.id and job.token = intent.token and job.begun_at is null
   and (select queue.must_be_bound())
 returning job.id
 
 -- name: begun
 select job.id
-from queue.claimed as job join unnest(%(ids)s::uuid[], %(tokens)s::bigint[]) as intent (id, token) using (id, token)
+from queue.claimed as job join unnest(%(ids)b::uuid[], %(tokens)b::bigint[]) as intent (id, token) using (id, token)
 where job.begun_at is not null
 
 -- name: refuse
@@ -127,7 +125,7 @@ update queue.claimed set begun_at = null, note = null where id = any(%(ids)s)
 -- Before `finish`, for jobs that go into other buckets: beside their own, and as urgent.
 insert into queue.buckets (tenant_id, name, urgent)
 select distinct source.tenant_id, wanted.name, source.urgent
-from unnest(%(sources)s::bigint[], %(names)s::text[]) as wanted (source, name)
+from unnest(%(sources)b::bigint[], %(names)b::text[]) as wanted (source, name)
 join queue.buckets as source on source.id = wanted.source
 order by source.tenant_id, wanted.name, source.urgent
 on conflict do nothing
@@ -135,44 +133,34 @@ on conflict do nothing
 -- name: finish
 -- What is no longer held under its token is not written: another worker has it. An outcome that
 -- comes late replaces `unknown`; after a restore (token 0), whatever claim it is of.
-with bound as materialized (
-    select queue.must_be_bound() as is_bound
-), outcome as materialized (
+-- psycopg remembers the conversion of no statement above 4,096 characters.
+with outcome as materialized (
     select * from unnest(
-        %(ids)s::uuid[], %(tokens)s::bigint[], %(states)s::text[], %(reasons)s::text[],
-        %(delays)s::interval[], %(spent)s::smallint[], %(words)s::text[], %(buckets)s::text[],
-        %(notes)s::text[], %(lives)s::interval[])
-        as outcome (id, token, state, reason, delay, spent, words, bucket, new_note, life)
-    where (select is_bound from bound)
+        %(ids)b::uuid[], %(tokens)b::bigint[], %(states)b::text[], %(reasons)b::text[],
+        %(delays)b::interval[], %(spent)b::smallint[], %(words)b::text[], %(buckets)b::text[],
+        %(notes)b::text[], %(lives)b::interval[])
+        as outcome (job_id, job_token, state, new_reason, delay, spent, words, bucket, new_note, life)
+    where (select queue.must_be_bound())
 ), held as (
-    delete from queue.claimed as job using outcome
-    where job.id = outcome.id and job.token = outcome.token
-    returning job.*, outcome.state, outcome.reason, outcome.delay, outcome.spent, outcome.words, outcome.bucket,
-        outcome.new_note, outcome.life
+    delete from queue.claimed using outcome
+    where id = job_id and token = job_token
+    returning {job}, token, note, attempts, losses, begun_at is not null as has_begun, 1 as waited, outcome.*
 ), late as (
-    delete from queue.unknown as job using outcome
-    where job.id = outcome.id and job.token in (outcome.token, 0) and outcome.state <> 'released'
-    returning job.*, outcome.state, outcome.reason as now_reason, outcome.delay, outcome.spent, outcome.words,
-        outcome.bucket, outcome.new_note, outcome.life
-), ended as (
-    select {job}, token, note, least(attempts::integer + spent, 32767)::smallint as attempts, losses, state, reason,
-        delay, words, bucket, 1 as waited, begun_at is not null as has_begun, new_note, life
-    from held
-    union all
-    select {job}, token, note, least(attempts::integer + spent, 32767)::smallint, losses, state, now_reason,
-        delay, words, bucket, 0, true, new_note, life
-    from late
+    delete from queue.unknown using outcome
+    where id = any(%(ids)b::uuid[]) and id = job_id and token in (job_token, 0) and state <> 'released'
+    returning {job}, token, note, attempts, losses, true, 0, outcome.*
 ), gone as (
     select id, priority, due_at, tenant_id, least(expires_at, now() + life) as expires_at, token,
-        coalesce(new_note, note) as note, attempts, losses, state, reason, delay, words,
-        bucket, waited, has_begun, state = 'released' and delay = interval '0' as is_back,
+        coalesce(new_note, note) as note, least(attempts::integer + spent, 32767)::smallint as attempts,
+        losses, state, new_reason as reason, delay, words, bucket, waited, has_begun,
+        state = 'released' and delay = interval '0' as is_back,
         state = 'retry' or (state = 'released' and delay > interval '0') as is_later,
         case when bucket is null then bucket_id else (
             select target.id
             from queue.buckets as source join queue.buckets as target using (tenant_id, urgent)
             where source.id = ended.bucket_id and target.name = ended.bucket
         ) end as bucket_id
-    from ended
+    from (select * from held union all select * from late) as ended
 ), again as (
     insert into queue.scheduled (slot, {job}, attempts, losses)
     select {slot}, id, bucket_id, priority, now() + delay, tenant_id, expires_at, attempts, losses
@@ -186,12 +174,7 @@ with bound as materialized (
     from gone where is_back group by tenant_id, bucket_id
 ), dead as (
     insert into queue.dead ({job}, attempts, reason, words, body)
-    select gone.id, bucket_id, priority, due_at, gone.tenant_id, expires_at, attempts, reason, words,
-        coalesce(body.body, carried.body)
-    from gone
-    left join queue.bodies as body on body.id = gone.id
-    left join queue.carried_bodies as carried on carried.id = gone.id
-    where state = 'dead'
+    select {job}, attempts, reason, words, {body} from gone as job where state = 'dead'
 ), doubtful as (
     insert into queue.unknown ({job}, token, attempts, losses, note, reason)
     select {job}, token, attempts, losses, note, reason from gone where state = 'unknown'
@@ -251,12 +234,8 @@ with gone as (
     select {job}, token, attempts, losses, note, 'worker_lost' from gone where begun_at is not null
 ), dead as (
     insert into queue.dead ({job}, attempts, reason, body)
-    select gone.id, bucket_id, priority, due_at, gone.tenant_id, expires_at, attempts, 'ends_its_worker',
-        coalesce(body.body, carried.body)
-    from gone
-    left join queue.bodies as body on body.id = gone.id
-    left join queue.carried_bodies as carried on carried.id = gone.id
-    where begun_at is null and losses + 1 >= %(most_losses)s
+    select {job}, attempts, 'ends_its_worker', {body}
+    from gone as job where begun_at is null and losses + 1 >= %(most_losses)s
 ), recorded as (
     update queue.records as record
     set state = case when begun_at is null then 'dead' else 'unknown' end,
@@ -293,12 +272,17 @@ select bucket_id, min(priority) as priority, min(due_at) as due_at, sum(jobs)::i
 from arrived where bucket_id is not null group by bucket_id
 
 -- name: buckets
--- Those that have jobs and are not held, or are among `ids`.
+-- Those that have jobs and are not held: those among `ids`, and those of slots whose hold ended since.
+with wanted as (
+    select id from queue.buckets where id = any(%(ids)s)
+    union
+    select id from queue.buckets
+    where filled and slot = any(%(slots)s)
+      and held_until between coalesce(%(since)s::timestamptz, '-infinity') and now()
+)
 select bucket.id, bucket.tenant_id, bucket.name, bucket.urgent, tenant.weight, now() as at
 from queue.buckets as bucket join queue.tenants as tenant using (tenant_id)
-where bucket.filled and bucket.held_until <= now()
-  and (bucket.id = any(%(ids)s) or (bucket.slot = any(%(slots)s)
-    and (%(since)s::timestamptz is null or bucket.held_until > %(since)s)))
+where bucket.id in (select id from wanted) and bucket.filled and bucket.held_until <= now()
 
 -- name: empty
 -- Only where there is certainly nothing: a job that was locked by another transaction is found here.
@@ -371,7 +355,8 @@ returning record.id, record.tenant_id, record.bucket_id, 0 as token, old.attempt
 -- name: begin_upkeep
 -- One worker at a time, and nobody waits for it for long.
 select pg_try_advisory_xact_lock(%(lock)s),
-    set_config('lock_timeout', '100ms', true), set_config('statement_timeout', '0', true)
+    set_config('lock_timeout', '100ms', true), set_config('statement_timeout', '0', true),
+    set_config('enable_seqscan', 'on', true)
 
 -- name: make_partitions
 select queue.make_partitions(%(ahead)s)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor, errors
@@ -28,6 +28,7 @@ APART = timedelta(seconds=15)
 NONE, LONGEST = timedelta(), timedelta(days=3650)
 """Bounds of a delay."""
 MOST_SPENT = 1000
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class Store:
                     {
                         "ids": [intent.job.id for intent in intents],
                         "tokens": [intent.job.token for intent in intents],
-                        "notes": [writable(intent.note) for intent in intents],
+                        "notes": _array(writable(intent.note) for intent in intents),
                     },
                 )
             if claims:
@@ -308,21 +309,28 @@ async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
             "names": [writable(one.outcome.bucket) for one in moved],
         }
         await cursor.execute(SQL.make_buckets, values)
+    outcomes = [one.outcome for one in results]
     await cursor.execute(
         SQL.finish,
         {
             "ids": [one.job.id for one in results],
             "tokens": [one.job.token for one in results],
-            "states": [one.outcome.state.value for one in results],
-            "reasons": [writable(one.outcome.reason) for one in results],
-            "delays": [min(max(one.outcome.delay, NONE), LONGEST) for one in results],
-            "spent": [min(max(one.outcome.spent, 0), MOST_SPENT) for one in results],
-            "words": [writable(one.outcome.words) for one in results],
-            "buckets": [writable(one.outcome.bucket) for one in results],
-            "notes": [writable(one.outcome.note) for one in results],
-            "lives": [one.outcome.life and min(one.outcome.life, LONGEST) for one in results],
+            "states": [one.state.value for one in outcomes],
+            "reasons": _array(writable(one.reason) for one in outcomes),
+            "delays": [min(max(one.delay, NONE), LONGEST) for one in outcomes],
+            "spent": [min(max(one.spent, 0), MOST_SPENT) for one in outcomes],
+            "words": _array(writable(one.words) for one in outcomes),
+            "buckets": _array(writable(one.bucket) for one in outcomes),
+            "notes": _array(writable(one.note) for one in outcomes),
+            "lives": _array(one.life and min(one.life, LONGEST) for one in outcomes),
         },
     )
+
+
+def _array(values: Iterable[Value | None]) -> list[Value | None] | None:
+    """Return a parameter: an array of nothing else is null, since its type is not known."""
+    array = list(values)
+    return array if any(value is not None for value in array) else None
 
 
 def _claimed(row: Sequence[Any], token: int) -> Claimed:

@@ -37,6 +37,8 @@ FLUSH = 0.005
 """Seconds for which outcomes and intents wait for others."""
 LOOKS = 10
 """Looks for jobs for each look at the other workers."""
+SHARE = 8
+"""Jobs that one exchange may claim, even where that leaves nothing to the others."""
 FIRST_UPKEEP = 10.0
 """Seconds after the start."""
 log = structlog.get_logger(__name__)
@@ -251,6 +253,7 @@ class Worker:
         """Find what has come; a whole look finds what is due, and not held any more, too."""
         slots = sorted(self._slots - self._leaving)
         if is_whole:
+            self._buckets.ask_again()
             await self._store.move_due(slots)
         unknown = self._buckets.arrived(await self._store.arrivals(slots))
         if unknown or is_whole:
@@ -314,11 +317,8 @@ class Worker:
         if self._draining or not self._bound:
             return []
         free = self.settings.at_risk - self._held.total() - self._asked + ending
-        try:
-            claims = self._buckets.plan(max(free, 0), self.credit)
-        except Exception:  # of the user's function
-            log.exception("queue.credit_failed", worker=self.name)
-            return []
+        share = max(self.settings.at_risk // self.settings.exchanges, SHARE)
+        claims = self._buckets.plan(min(free, share), self.credit)
         self._asked += sum(claim.most for claim in claims)
         return claims
 

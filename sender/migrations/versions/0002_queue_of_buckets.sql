@@ -214,6 +214,8 @@ $$;
 -- pooler takes no settings of a session.
 alter role {sender} set enable_hashjoin = off;
 alter role {sender} set enable_mergejoin = off;
+alter role {sender} set enable_seqscan = off;
+alter role {sender} set plan_cache_mode = force_generic_plan;
 alter role {sender} set jit = off;
 alter role {sender} set lock_timeout = '500ms';
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pickle
 import platform
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from operator import methodcaller
 from pathlib import Path
 
+from kit.paths import checkout
 from tests.bench.figures import store
 from tests.bench.queue import environments, report
 from tests.bench.queue.measuring import MODES, Measured, StepFailed
@@ -19,12 +21,14 @@ from tests.bench.queue.stores import Stores, running
 RIVALS = ("procrastinate", "pgqueuer", "awa", "saq_postgres", "saq_redis", "arq")
 NEWER_RIVALS = ("oban",)
 MINUTES = 20.0
+KEPT = checkout() / "build" / "bench-queue" / "results.pickle"
+"""What a run that was broken off has measured, for `--resume`."""
 
 
 class Run:
     """The queues of a run and its time limit."""
 
-    def __init__(self, stores: Stores, only: list[str], scale: float) -> None:
+    def __init__(self, stores: Stores, only: list[str], scale: float, *, resume: bool) -> None:
         interpreters: dict[str, Path | None] = dict.fromkeys(report.OURS, Path(sys.executable))
         interpreters |= dict.fromkeys(RIVALS, environments.rivals())
         interpreters |= dict.fromkeys(NEWER_RIVALS, environments.newer_rivals())
@@ -37,10 +41,17 @@ class Run:
                 print(f"{name}: not run, no Python 3.12 or later is found")
                 continue
             self.queues.append(Measured(name, python, stores, scale))
+        self._done: set[tuple[str, str]] = set()
+        if resume and KEPT.exists():
+            self._done, results = pickle.loads(KEPT.read_bytes())  # noqa: S301 - written by `_keep`
+            for queue in self.queues:
+                queue.results = results.get(queue.name, queue.results)
 
     def all(self, what: str, measure: Callable[[Measured], str]) -> None:
         """Measure something of each queue; a failure is kept beside the queue's results."""
         for queue in self.queues:
+            if (what, queue.name) in self._done:
+                continue
             if time.monotonic() > self._deadline:
                 queue.results.failures.append(f"{what}: no time was left")
                 continue
@@ -51,6 +62,12 @@ class Run:
                 queue.results.failures.append(f"{what}: {failure}")
                 found = str(failure)
             print(f"{time.monotonic() - began:5.1f} s  {what}, {queue.name}: {found}", flush=True)
+            self._done.add((what, queue.name))
+            self._keep()
+
+    def _keep(self) -> None:
+        results = {queue.name: queue.results for queue in self.queues}
+        KEPT.write_bytes(pickle.dumps((self._done, results)))
 
 
 def main() -> None:
@@ -59,15 +76,16 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="name of a queue")
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of jobs")
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--resume", action="store_true", help="go on with a broken run")
     arguments = parser.parse_args()
     with running() as stores:
         facts = stores.facts()
-        run = Run(stores, arguments.only, arguments.scale)
+        run = Run(stores, arguments.only, arguments.scale, resume=arguments.resume)
         run.all("choose settings", Measured.choose)
-        for _ in range(arguments.repetitions):
+        for number in range(1, arguments.repetitions + 1):
             for mode in MODES:
-                run.all("drain {} {}".format(*mode), methodcaller("drain", *mode))
-            run.all("enqueue", Measured.enqueue)
+                run.all("{} drain {} {}".format(number, *mode), methodcaller("drain", *mode))
+            run.all(f"{number} enqueue", Measured.enqueue)
         run.all("delay", Measured.delay)
         run.all("kill", Measured.kill)
     store(list(report.figures(run.queues)), "queue")

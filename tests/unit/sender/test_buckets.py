@@ -61,11 +61,49 @@ def test_tenants_with_plenty_of_jobs_get_shares_by_weight(
 
 def test_bucket_with_the_most_urgent_job_comes_first_within_a_tenant() -> None:
     buckets = served(row(1), row(2))
-    buckets.arrived([Arrival(1, at(0, priority=200), 5), Arrival(2, at(9, priority=10), 5)])
-    known = buckets._known
-    known[1].position, known[2].position = at(0, priority=200), at(9, priority=10)
-    known[2].expected = 5
-    assert planned(buckets, 8) == {2: 5, 1: 3}
+    claims = buckets.plan(10, lambda _: 5)
+    for claim, position in zip(claims, (at(0, priority=200), at(9, priority=10)), strict=True):
+        buckets.claimed([claim], [position] * 5, [claim.bucket.id] * 5)
+        for _ in range(5):
+            buckets.ended(claim.bucket.id)
+    assert {claim.bucket.id: claim.most for claim in buckets.plan(8, lambda _: 5)} == {2: 5, 1: 3}
+
+
+def test_buckets_without_credit_cost_next_to_nothing_and_are_asked_again_within_ten_looks() -> None:
+    buckets = served(*(row(n, UUID(int=n % 7)) for n in range(10_000)))
+    rich: set[int] = set()
+    asked: Counter[int] = Counter()
+
+    def credit(bucket: Bucket) -> int:
+        asked[bucket.id] += 1
+        return 5 if bucket.id in rich else 0
+
+    for _ in range(20):
+        assert buckets.plan(100, credit) == []
+    assert len(asked) == 10_000
+    asked.clear()
+    for _ in range(10):
+        assert buckets.plan(100, credit) == []
+    assert 0 < asked.total() < 1_000
+    asked.clear()
+    rich.add(7_777)
+    looks = found = 0
+    while not found:
+        looks += 1
+        buckets.ask_again()
+        found = len(buckets.plan(100, credit))
+    assert looks <= 10
+
+
+def test_buckets_of_one_tenant_in_work_are_claimed_from_again_as_their_jobs_end() -> None:
+    buckets = served(*(row(n) for n in range(1_000)))
+    claims = buckets.plan(5_000, lambda _: 5)
+    assert sum(claim.most for claim in claims) == 5_000
+    for claim in claims:
+        buckets.claimed([claim], [at(0)] * 5, [claim.bucket.id] * 5)
+    buckets.plan(10, lambda _: 5)
+    buckets.ended(500)
+    assert [(c.bucket.id, c.most) for c in buckets.plan(10, lambda _: 5)] == [(500, 1)]
 
 
 def test_urgent_bucket_is_served_before_all_turns() -> None:
@@ -129,6 +167,17 @@ def test_unknown_and_changed_buckets_are_to_be_read() -> None:
     assert buckets.arrived([Arrival(9, at(1), 1)]) == [9]
     assert buckets.arrived([Arrival(1, START, 0, is_changed=True)]) == [1]
     assert set(planned(buckets, 100)) == {2}
+
+
+def test_claim_from_before_a_hold_says_nothing_of_the_bucket_after_its_release() -> None:
+    for answer in (Buckets.failed, lambda buckets, claims: buckets.claimed(claims, [], [])):
+        buckets = served(row(1))
+        claims = buckets.plan(10, plenty)
+        buckets.arrived([Arrival(1, START, 0, is_changed=True)])
+        buckets.serve([row(1)])
+        answer(buckets, claims)
+        (claim,) = buckets.plan(10, plenty)
+        assert claim.bucket is not claims[0].bucket
 
 
 def test_bucket_without_jobs_is_forgotten_after_many_looks() -> None:

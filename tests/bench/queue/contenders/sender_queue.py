@@ -67,7 +67,8 @@ class Queue(Contender):
     ways: ClassVar[Sequence[str]] = ("", "with keys", "through SQLAlchemy")
 
     def settings(self, mode: Mode, concurrency: int) -> list[Setting]:
-        return [{"at_risk": concurrency if mode == "equal" else AT_RISK}]
+        # uvloop, as the sender's process uses it
+        return [{"at_risk": concurrency if mode == "equal" else AT_RISK, "uvloop": True}]
 
     async def prepare(self, layout: str) -> None:
         async with await psycopg.AsyncConnection.connect(self.url) as connection:
