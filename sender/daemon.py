@@ -34,7 +34,7 @@ from sender.tokens import Tokens
 
 CONNECTIONS = 8
 """The queue's worker holds one to be notified, and now and then one for its upkeep."""
-GATHER = 0.02
+GATHER = 0.05
 """Seconds for which intents and outcomes wait for others behind an exchange that is under way."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""

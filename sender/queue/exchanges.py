@@ -97,6 +97,8 @@ class Exchanges:
         """When the last one was written, or the first one came since then."""
         self._most = settings.at_risk
         self._under_way = 0
+        self._began = 0.0
+        """When the last one did."""
         self._free = asyncio.Event()
         """No exchange is under way."""
         self.work = asyncio.Event()
@@ -105,23 +107,38 @@ class Exchanges:
     async def run(self, ended: asyncio.Event) -> None:
         """Exchange until `ended` is set."""
         while not ended.is_set():
-            if self._under_way and self._settings.gather:
-                await pause(self._free, self._settings.gather)
+            await self._gather()
             writes = self._next()
             is_whole = not writes.is_apart and self._most == self._settings.at_risk
             claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
             if writes or claims:
-                self._under_way += 1
-                self._free.clear()
+                self._begin_exchange()
                 try:
                     await self._exchange(writes, claims)
                 finally:
-                    self._under_way -= 1
-                    if not self._under_way:
-                        self._free.set()
+                    self._end_exchange()
             else:
                 self.work.clear()
                 await pause(self.work, self._settings.poll)
+
+    async def _gather(self) -> None:
+        """Wait while an exchange is under way, unless it takes long."""
+        loop = asyncio.get_running_loop()
+        while self._under_way:
+            left = self._began + self._settings.gather - loop.time()
+            if left <= 0:
+                return
+            await pause(self._free, left)
+
+    def _begin_exchange(self) -> None:
+        self._under_way += 1
+        self._began = asyncio.get_running_loop().time()
+        self._free.clear()
+
+    def _end_exchange(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._free.set()
 
     async def begin(self, intent: Intent) -> None:
         """Return when an intent is committed; raises Lost and Refused."""
