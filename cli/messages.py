@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
+from blueprint.mail_address import folded, is_mail_address, remedy_of
 from cli import explain, lists
 from cli.api import Api, connect, path_of
 from cli.consent import require_consent
@@ -21,7 +23,7 @@ from cli.output import Format, OutputOption, print_document, print_item, print_r
 from cli.states import in_words, reason_in_words
 from cli.terminal import on_terminal
 from cli.times import ago, moment
-from controlplane.messages.schemas import CancelledPage, MessageEventPage
+from controlplane.messages.schemas import CancelledPage, ErasureView, MessageEventPage
 from sender.schemas import MessageEvent, MessageView, State
 
 app = typer.Typer(help="Messages of tenants: find, show, cancel.", no_args_is_help=True)
@@ -112,6 +114,30 @@ def cancel(
         line += f", {len(done.in_work)} not, in the hands of the sender: {done.in_work[0]}"
         line += ", …" if len(done.in_work) > 1 else ""
     print_result(line, {"cancelled": done.cancelled, "in_work": done.in_work}, output)
+
+
+@app.command()
+def erase(
+    address: Annotated[str, typer.Argument(help="of the recipient; only its hash is sent")],
+    reason: Annotated[str, typer.Option(help="why; recorded with the event")],
+    tenant: TenantOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Erase what is stored of a recipient: bodies, address, subjects, answers. For operators."""
+    of = tenant_option(tenant)
+    if not is_mail_address(address):
+        raise USAGE(mistake=f"{address} is no mail address", remedy=remedy_of(address))
+    if not yes:
+        whose = f"tenant {of}" if of else "all tenants"
+        question = f"Erase what is stored of {address} in the messages of {whose}?"
+        require_consent(question, "penguin messages erase …")
+    body = {"recipient": sha256(folded(address).encode()).hexdigest(), "reason": reason}
+    done = connect().post("/erasures", ErasureView, body | ({"tenant": of} if of else {}))
+    line = f"messages erased: {done.erased}, of them cancelled: {done.cancelled}"
+    if done.in_work:
+        line += f"; in the hands of the sender: {done.in_work}, repeat it in a moment"
+    print_result(line, done, output)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from controlplane.health.endpoints import router as health
 from controlplane.inventory.endpoints import router as inventory
 from controlplane.keys.endpoints import router as keys
 from controlplane.messages.endpoints import router as messages
+from controlplane.messages.erasure import router as erasure
 from controlplane.operations.endpoints import router as operations
 from controlplane.queue.endpoints import router as queue
 from controlplane.queue.mailq import router as mailq
@@ -74,6 +75,7 @@ def create_app(
         operations,
         events,
         messages,
+        erasure,
         queue,
         mailq,
         suppressions,

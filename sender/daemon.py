@@ -10,10 +10,11 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing, nullcontext
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
 
 from kit.database import connection_options
 from sender.composer import Composer
@@ -26,7 +27,7 @@ from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
 from sender.metrics import Metrics
 from sender.policy import LOOK_AGAIN, Decision
-from sender.queue import Settings, Worker
+from sender.queue import Settings, Worker, lists_client
 from sender.queue.install import OPTIONS, WAIT
 from sender.settings import SenderSettings
 from sender.smtp import Egress, Limits
@@ -63,7 +64,7 @@ async def run(
     egress = Egress(limits, helo=settings.helo)
     opener = vault or CurrentVault(settings.key_ring)
     with closing(Composer(opener)) as composer:
-        async with database_pool(settings) as pool:
+        async with database_pool(settings) as pool, _lists(settings) as lists:
             tenants = Tenants(
                 pool,
                 clock,
@@ -90,6 +91,7 @@ async def run(
                 on_in_work=tenants.on_in_work,
                 extension=Accounting(tenants),
                 progress=lambda: progress("queue"),
+                lists=lists,
             )
             metrics.watch(worker, egress)
             ended = asyncio.Event()
@@ -120,6 +122,12 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
         configure=prepare_statements,
         kwargs=connection_options("penguin-sender", **session),
     )
+
+
+def _lists(settings: SenderSettings) -> AbstractAsyncContextManager[Redis | None]:
+    if settings.lists_url is None:
+        return nullcontext()
+    return lists_client(settings.lists_url.get_secret_value())
 
 
 def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:

@@ -240,6 +240,7 @@ RESOLVED = REASONS.add("resolved", "a person has said what became of it", NOBODY
 
 # It has ended, or its outcome is unknown
 WITHDRAWN = REASONS.add("withdrawn", "an operator has withdrawn it", NOBODY)
+ERASED = REASONS.add("erased", "what was stored of its recipient was erased", NOBODY)
 CANCELLED = REASONS.add("cancelled", "it was cancelled while it waited", NOBODY)
 TENANT_DELETED = REASONS.add("tenant_deleted", "the tenant was deleted", NOBODY)
 SUPPRESSED = REASONS.add("suppressed", "the recipient is suppressed", USER)

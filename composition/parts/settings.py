@@ -92,5 +92,6 @@ class SenderPart(PartSettings):
     token_keys: dict[int, Secret]
     public_url: str
     helo: str | None
+    lists_url: Secret | None
     socket: int
     """Descriptor of the listening socket of `/metrics`."""

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from blueprint.fields import Matching, Text
+from controlplane.events.reasons import Reason
 from controlplane.schemas import Page
 from sender.schemas import MessageEvent, MessageView, OutgoingMessage
 
@@ -128,3 +130,42 @@ class MessageEventPage(BaseModel):
 
     items: list[MessageEvent]
     next: str
+
+
+HASH = "b5c1e2d0f6a7489c8d3e2f1a0b9c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c"
+RecipientHash = Annotated[
+    str,
+    Matching(r"^[0-9a-f]{64}$", "write the SHA-256 of the address in lower case, in hexadecimal"),
+]
+
+
+class ErasureRequest(BaseModel):
+    """Whose data is erased, and why."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [{"recipient": HASH, "tenant": "acme", "reason": "request of 24 November"}]
+        },
+    )
+
+    recipient: RecipientHash
+    """SHA-256 of the address in lower case: the address itself is in no request, event or log."""
+    tenant: Text | None = None
+    """Only its messages; null: of all tenants."""
+    reason: Reason
+
+
+class ErasureView(BaseModel):
+    """What was done with the recipient's messages."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"erased": 12, "cancelled": 2, "in_work": 0}]}
+    )
+
+    erased: int
+    cancelled: int
+    """Of them: had waited."""
+    in_work: int
+    """In the hands of the sender: repeat the request in a moment."""

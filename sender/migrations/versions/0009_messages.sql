@@ -81,3 +81,9 @@ $$;
 revoke execute on function mail.enqueue, mail.cancel from public;
 grant execute on function mail.enqueue, mail.cancel to {api};
 grant usage on sequence mail.event_numbers to {operator}, {controller}, {sender};
+
+-- Operators erase what is stored of a recipient.
+create policy operator_erases on mail.messages for update to {operator} using (true) with check (true);
+create policy operator_erases on mail.events for update to {operator} using (true) with check (true);
+grant update (recipient, recipient_hash, subject) on mail.messages to {operator};
+grant update (words, details) on mail.events to {operator};

@@ -69,6 +69,13 @@ def test_messages_are_listed_shown_and_cancelled(plane, penguin, file, capsys) -
     assert penguin("messages", "cancel", *chosen, "--yes") == 0
     assert capsys.readouterr().out == "2 cancelled\n"
     assert listed("-s", "queued") == []
+    erase = ("messages", "erase", "BOB1@rcpt.example", "--reason", "asked for", "-t", "acme")
+    assert penguin(*erase) == 1
+    assert_shows(capsys.readouterr().err, UNCONFIRMED, reason=..., command=...)
+    assert penguin(*erase, "--yes") == 0
+    assert capsys.readouterr().out == "messages erased: 1, of them cancelled: 0\n"
+    assert penguin("messages", "erase", "bob1", "--reason", "asked for", "--yes") == 1
+    assert_shows(capsys.readouterr().err, USAGE, mistake=..., remedy=...)
     assert penguin("messages", "cancel", "--state", "queued", "--yes") == 1
     assert_shows(capsys.readouterr().err, api_faults.TENANT_MISSING)
 

@@ -49,6 +49,7 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "get /api/v1/messages",
         "post /api/v1/messages",
         "post /api/v1/messages/batch",
+        "post /api/v1/erasures",
         "post /api/v1/messages/cancel",
         "post /api/v1/messages/{message_id}/cancel",
         "get /api/v1/messages/events",

@@ -17,7 +17,7 @@ from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
-from controlplane.messages.schemas import Batch
+from controlplane.messages.schemas import Batch, ErasureRequest
 from controlplane.queue.schemas import RecoverRequest, ResolveRequest, SelectionRequest
 from controlplane.stops.schemas import StopRequest
 from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
@@ -59,6 +59,7 @@ STOP = {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "compla
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     OutgoingMessage: MESSAGE,
     Batch: {"messages": [MESSAGE]},
+    ErasureRequest: {"recipient": "0f" * 32, "tenant": "acme", "reason": "a request"},
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
