@@ -37,8 +37,6 @@ FLUSH = 0.005
 """Seconds for which outcomes and intents wait for others."""
 LOOKS = 10
 """Looks for jobs for each look at the other workers."""
-SHARE = 8
-"""Jobs that one exchange may claim, even where that leaves nothing to the others."""
 FIRST_UPKEEP = 10.0
 """Seconds after the start."""
 log = structlog.get_logger(__name__)
@@ -317,8 +315,7 @@ class Worker:
         if self._draining or not self._bound:
             return []
         free = self.settings.at_risk - self._held.total() - self._asked + ending
-        share = max(self.settings.at_risk // self.settings.exchanges, SHARE)
-        claims = self._buckets.plan(min(free, share), self.credit)
+        claims = self._buckets.plan(free, self.credit)
         self._asked += sum(claim.most for claim in claims)
         return claims
 
