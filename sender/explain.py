@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from blueprint.mail_address import domain_of
 from sender.database import SQL, Connection
 from sender.faults import MESSAGE_NOT_FOUND
-from sender.outbox import created_at, message_id
+from sender.outbox import created_at, message_id, provider_of
 from sender.schemas import Decision, Explanation, MessageView, State, Stop
 
 CONTENT = frozenset({"too_big", "envelope_refused"})
@@ -40,7 +40,7 @@ async def explain(connection: Connection, message: str | UUID) -> Explanation:
     recorded = [_decision(event) for event in events]
     return Explanation(
         message=view,
-        stops=await _stops(connection, view),
+        stops=await _stops(connection, view, row.bucket),
         decisions=[_queued(view), *recorded, *_present(row, view, recorded)],
     )
 
@@ -160,11 +160,13 @@ def _now(
     )
 
 
-async def _stops(connection: Connection, view: MessageView) -> list[Stop]:
+async def _stops(connection: Connection, view: MessageView, bucket: str) -> list[Stop]:
     if view.finished_at is not None:
         return []
-    domain = domain_of(view.from_address)
-    rows = await connection.execute(
-        SQL.stops_of_message, {"tenant_id": view.tenant_id, "domain": domain}
-    )
+    values = {
+        "tenant_id": view.tenant_id,
+        "domain": domain_of(view.from_address),
+        "provider": await provider_of(connection, bucket),
+    }
+    rows = await connection.execute(SQL.stops_of_message, values)
     return [Stop.model_validate(dict(row)) for row in rows.mappings()]

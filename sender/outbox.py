@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from uuid import UUID
 
 from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
 from sender.faults import IDEMPOTENCY_MISMATCH
+from sender.policy.names import BucketName
+from sender.policy.providers import own_provider
 from sender.queue.enqueue import key_of
 from sender.schemas import OutgoingMessage
 
-TRANSACTIONAL = " transactional"
-"""Follows the address in the names of buckets; no address has a space."""
+OWN_ID = r"<[0-9a-f]{{32}}@{domain}>"
+"""What `message_id` returns."""
 
 
 async def enqueue(
@@ -31,11 +34,12 @@ async def enqueue(
     `app.current_tenant_id` set to this tenant.
     """
     key = None if idempotency_key is None else key_of(idempotency_key)
+    [bucket] = await buckets_of(connection, [message])
     done = await connection.execute(
         SQL.enqueue,
         {
             "tenant_id": tenant_id,
-            "bucket": bucket_of(message),
+            "bucket": bucket,
             "priority": message.priority,
             "run_at": message.run_at,
             "body": encoded(message),
@@ -52,35 +56,51 @@ async def enqueue(
     return UUID(str(row.id))
 
 
-def bucket_of(message: OutgoingMessage) -> str:
-    """Return the bucket of a message: those of a From address wait together.
+async def buckets_of(connection: Connection, messages: Sequence[OutgoingMessage]) -> list[str]:
+    """Return the buckets of messages; domains of recipients that are new are looked up later."""
+    providers = await _providers_of(connection, {domain_of(message.to) for message in messages})
+    return [bucket_of(message, providers[domain_of(message.to)]) for message in messages]
 
-    Transactional mail has a bucket of its own: a campaign may wait for what it does not need.
+
+async def provider_of(connection: Connection, bucket: str) -> str | None:
+    """Return the provider that receives the mail of a bucket; None: it is not known yet."""
+    name = BucketName.parse(bucket)
+    if name.recipient_domain is None:
+        return name.provider
+    return (await _providers_of(connection, {name.recipient_domain}))[name.recipient_domain]
+
+
+async def _providers_of(connection: Connection, domains: Set[str]) -> dict[str, str | None]:
+    found = {domain: own_provider(domain) for domain in domains}
+    unknown = [domain for domain, provider in found.items() if provider is None]
+    if unknown:
+        rows = await connection.execute(SQL.providers_of, {"domains": unknown})
+        found.update({row.domain: row.provider for row in rows})
+    return found
+
+
+def bucket_of(message: OutgoingMessage, provider: str | None) -> str:
+    """Return the bucket of a message: those of a From address to a provider wait together.
+
+    Without a provider, it is named by the recipient's domain.
     """
-    name = folded(message.from_address)
-    return name + TRANSACTIONAL if message.transactional else name
+    return str(
+        BucketName(
+            sender=folded(message.from_address),
+            provider=provider,
+            recipient_domain=None if provider else domain_of(message.to),
+            is_reply=_is_reply(message),
+            is_transactional=message.transactional,
+        )
+    )
 
 
-@dataclass(frozen=True)
-class Sender:
-    """What all messages of a bucket have in common."""
-
-    bucket: str
-
-    @property
-    def from_address(self) -> str:
-        """The From address, folded."""
-        return self.bucket.removesuffix(TRANSACTIONAL)
-
-    @property
-    def from_domain(self) -> str:
-        """Its domain."""
-        return domain_of(self.from_address)
-
-    @property
-    def transactional(self) -> bool:
-        """Whether it is no campaign mail."""
-        return self.bucket.endswith(TRANSACTIONAL)
+def _is_reply(message: OutgoingMessage) -> bool:
+    """Whether a message answers one of others: a follow-up of an own one is as urgent as that."""
+    answered = message.in_reply_to
+    return answered is not None and not re.fullmatch(
+        OWN_ID.format(domain=re.escape(domain_of(message.from_address))), answered
+    )
 
 
 def encoded(message: OutgoingMessage) -> bytes:

@@ -4,7 +4,8 @@ select message.id, message.tenant_id, message.sender, message.recipient, message
     record.priority, record.attempts, record.due_at, record.changed_at, record.note, claimed.begun_at,
     claimed.note as begun_note, record.due_at <= now() and bucket.held_until > now() as is_held,
     case when isfinite(bucket.held_until) then bucket.held_until end as held_until,
-    greatest(bucket.held_at, record.due_at) as held_at, bucket.reason as hold_reason, bucket.words as hold_words
+    greatest(bucket.held_at, record.due_at) as held_at, bucket.reason as hold_reason, bucket.words as hold_words,
+    bucket.name as bucket
 from mail.messages as message
 join queue.records as record on record.id = message.id
 join queue.buckets as bucket on bucket.id = record.bucket_id
@@ -18,6 +19,9 @@ select id, is_same from mail.enqueue(
     :tenant_id, array[:bucket], array[cast(:priority as smallint)], array[cast(:run_at as timestamptz)],
     array[cast(:body as bytea)], array[cast(:key as bytea)], array[cast(:digest as bytea)], array[:sender],
     array[:recipient], array[:subject])
+
+-- name: providers_of
+select domain, provider from policy.providers_of(cast(:domains as text[]))
 
 -- name: list
 {messages}
@@ -76,13 +80,14 @@ where tenant_id is null or tenant_id = :tenant_id
 order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
 
 -- name: stops_of_message
--- Of the addresses only the domain's home counts: a stop of another one holds nothing back.
+-- Of the addresses only the home counts: a stop of another one holds nothing back.
 {stops}
 where (tenant_id is null or tenant_id = :tenant_id)
   and (scope in ('platform', 'tenant')
     or (scope = 'domain' and name = :domain)
     or (scope = 'address' and name = (
-        select address from directory.homes where tenant_id = :tenant_id and domain = :domain)))
+        select address from policy.homes
+        where tenant_id = :tenant_id and domain = :domain and provider = :provider)))
 order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
 
 -- name: suppress

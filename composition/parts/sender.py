@@ -25,6 +25,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         token_keys=settings.token_keys,
         public_url=settings.public_url,
         helo=settings.helo,
+        resolver=settings.resolver,
         outcomes_file=state_dir() / "outcomes.jsonl",
     )
     await run(sender, stop, progress=progress.tick)

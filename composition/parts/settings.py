@@ -92,3 +92,5 @@ class SenderPart(PartSettings):
     token_keys: dict[int, Secret]
     public_url: str
     helo: str | None
+    resolver: str | None
+    """Name server that is asked for MX records."""

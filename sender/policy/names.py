@@ -1,4 +1,4 @@
-"""The names of buckets: From mailbox, receiving provider, and whether the mail replies.
+"""The names of buckets: From address, receiving provider, and what sets their mail apart.
 
 Where the recipient's domain had no provider when a message was enqueued, its bucket is named by the
 domain, and the provider is looked up whenever its credit is: so no message has to be moved.
@@ -9,58 +9,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blueprint.mail_address import domain_of
+from sender.policy.providers import OTHER
 
-REPLIES = "reply"
-FROM = "from:"
+REPLY = "reply"
+TRANSACTIONAL = "transactional"
 UNRESOLVED = "@"
 
 
 @dataclass(frozen=True, slots=True)
 class BucketName:
-    """The parts of a bucket's name."""
+    """The parts of a bucket's name; none of them has a space."""
 
-    mailbox: str
-    """The declared mailbox that the From address counts as."""
-    domain: str
-    """The From domain: the mailbox's, unless that is the catch-all of another."""
+    sender: str
+    """The From address, folded. Which mailbox it counts as, the directory says."""
     provider: str | None
-    recipient_domain: str | None
+    recipient_domain: str | None = None
     """Where the provider is None."""
-    is_reply: bool
+    is_reply: bool = False
     """Replies have buckets of their own: they do not wait for the tenant's hours."""
+    is_transactional: bool = False
+    """So has what a recipient asked for: a campaign may wait for what it does not need."""
+
+    @property
+    def domain(self) -> str:
+        """The From domain."""
+        return domain_of(self.sender)
 
     def __str__(self) -> str:
         """Return the name: `sales@acme.example google`."""
-        parts = [self.mailbox, self.provider or f"{UNRESOLVED}{self.recipient_domain}"]
-        if self.domain != domain_of(self.mailbox):
-            parts.append(f"{FROM}{self.domain}")
-        if self.is_reply:
-            parts.append(REPLIES)
+        parts = [self.sender, self.provider or f"{UNRESOLVED}{self.recipient_domain}"]
+        parts += [REPLY] * self.is_reply + [TRANSACTIONAL] * self.is_transactional
         return " ".join(parts)
 
     @classmethod
     def parse(cls, name: str) -> BucketName:
-        """Return the parts of a name."""
-        mailbox, where, *rest = name.split(" ")
+        """Return the parts of a name; one without a provider is of before there were any."""
+        sender, *parts = name.split(" ")
+        where = next((part for part in parts if part not in (REPLY, TRANSACTIONAL)), OTHER)
         recipients = where.removeprefix(UNRESOLVED) if where.startswith(UNRESOLVED) else None
-        others = (part.removeprefix(FROM) for part in rest if part.startswith(FROM))
         return cls(
-            mailbox,
-            next(others, domain_of(mailbox)),
+            sender,
             where if recipients is None else None,
             recipients,
-            REPLIES in rest,
+            REPLY in parts,
+            TRANSACTIONAL in parts,
         )
-
-
-def bucket_name(
-    mailbox: str,
-    from_domain: str,
-    provider: str | None,
-    recipient_domain: str,
-    *,
-    is_reply: bool = False,
-) -> str:
-    """Return the name of the bucket of a message."""
-    recipients = recipient_domain.lower() if provider is None else None
-    return str(BucketName(mailbox, from_domain, provider, recipients, is_reply))

@@ -27,6 +27,7 @@ from sender.schemas import Explanation, OutgoingMessage, State
 from sender.settings import SenderSettings
 from tests.support.installation import login
 from tests.support.waiting import reached
+from tests.support.warmth import declare_warm, resolve_domains
 from vault import KeyRing, Vault
 
 from .sink import HELO, USERNAME, Sink, running_sink
@@ -172,6 +173,7 @@ async def publish(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
     controller = engine_as(upgraded, login(Role.CONTROLLER))
 
     async def publish(entry: DirectoryEntry, tenant: UUID = tenant_id) -> None:
+        declare_warm(upgraded, entry)
         async with controller.begin() as connection:
             await directory.publish(connection, tenant_id=tenant, entry=entry)
 
@@ -181,6 +183,8 @@ async def publish(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
 
 @pytest.fixture
 def settings(upgraded: str, ring: Path) -> SenderSettings:
+    """The sender's, without limits in time: what is not about them sends at once."""
+    resolve_domains(upgraded, **{"rcpt.example": "other"})
     return SenderSettings(
         database_url=upgraded,
         key_ring=ring,
@@ -192,6 +196,7 @@ def settings(upgraded: str, ring: Path) -> SenderSettings:
         lease=1,
         expiry=0.1,
         grace=0.2,
+        burst=1000,
     )
 
 

@@ -95,7 +95,7 @@ WRITES = (
 )
 READ = ("mail.messages", "mail.events", "queue.records", "queue.buckets", "queue.claimed")
 HIDDEN = (
-    "mail.usage",
+    "policy.counters",
     "queue.arrivals",
     "queue.bodies",
     "queue.carried_bodies",
@@ -150,9 +150,9 @@ class TestRowPolicies:
                 ":tenant, sha256('x'), 'unsubscribed', 'test', now()",
             ),
             (
-                "directory.homes",
-                "tenant_id, domain, address, since",
-                ":tenant, 'acme.example', 'mx1-2', now()",
+                "policy.homes",
+                "tenant_id, domain, provider, address",
+                ":tenant, 'acme.example', 'other', 'mx1-2'",
             ),
         ],
     )

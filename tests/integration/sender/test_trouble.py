@@ -203,9 +203,7 @@ class TestIntent:
             explanation = await reaches(sender_engine, stopped, State.HELD)
             assert explanation.message.reason == "stopped"
         assert sink.mails == []
-        assert (
-            await value(sender_engine, "select coalesce(sum(handed_over), 0) from mail.usage") == 0
-        )
+        assert await value(sender_engine, "select coalesce(sum(used), 0) from policy.counters") == 0
 
 
 async def _open(sink) -> bool:
@@ -229,8 +227,8 @@ class TestCaps:
             assert done == {State.ACCEPTED, State.HELD}
             accepted = "select count(*) from queue.records where state = 'done'"
             assert await value(sender_engine, accepted) == 1
-        used = await value(sender_engine, "select array_agg(handed_over) from mail.usage")
-        assert used == [1, 1]
+        used = await value(sender_engine, "select array_agg(used) from policy.counters")
+        assert used == [1, 1, 1, 1]
 
     async def test_waiting_for_a_cap_is_no_part_of_the_48_hours(
         self, settings, entry, publish, submit, sink, sender_engine
@@ -243,7 +241,7 @@ class TestCaps:
                 for id_ in ids:
                     await reaches(sender_engine, id_, State.ACCEPTED, State.HELD)
             assert len(sink.mails) == accepted
-            await execute(sender_engine, "update mail.usage set handed_over = 0")
+            await execute(sender_engine, "update policy.counters set used = 0, used_in_hour = 0")
             await execute(
                 sender_engine, "update queue.ready set expires_at = expires_at - interval '2 days'"
             )
@@ -436,12 +434,12 @@ class TestWaiting:
         self, settings, entry, publish, submit, sender_engine, tenant_id
     ):
         await publish(entry)
-        insert = "insert into directory.homes values (:tenant, 'acme.example', 'mx9-9', now())"
+        insert = "insert into policy.homes values (:tenant, 'acme.example', 'other', 'mx9-9')"
         await execute(sender_engine, insert, tenant=tenant_id)
         async with sending(settings):
             await reaches(sender_engine, await submit(), State.ACCEPTED)
         async with sender_engine.connect() as connection:
-            rows = await connection.execute(text("select address from directory.homes"))
+            rows = await connection.execute(text("select address from policy.homes"))
             assert rows.scalars().all() == ["mx1-2"]
 
     async def test_key_ring_that_was_changed_is_used_without_a_restart(
