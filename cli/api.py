@@ -66,9 +66,9 @@ class Api:
                 return None
             raise
 
-    def post(self, path: str, model: type[M], body: object) -> M:
+    def post(self, path: str, model: type[M], body: object, **query: Any) -> M:
         """POST a document."""
-        return _read(self._request("POST", path, json=body), model)
+        return _read(self._request("POST", path, json=body, params=query), model)
 
     def delete(self, path: str) -> None:
         """DELETE."""

@@ -66,11 +66,11 @@ def documents_of(name: str) -> Found:
     return Found(tuple(sorted(files)), is_directory=True, left_out=tuple(sorted(left_out)))
 
 
-def text_of(file: str) -> str:
-    """Return the text of a file, or of standard input."""
-    raw = _raw(file)
-    if len(raw) > MAX_BYTES:
-        raise UNREADABLE(reason=f"it is larger than {MAX_BYTES} bytes", where=shown(file))
+def text_of(file: str, limit: int = MAX_BYTES) -> str:
+    """Return the text of a file, or of standard input, of at most `limit` bytes."""
+    raw = _raw(file, limit)
+    if len(raw) > limit:
+        raise UNREADABLE(reason=f"it is larger than {limit} bytes", where=shown(file))
     try:
         return raw.decode(json.detect_encoding(raw))  # as YAML 1.2 section 5.2 defines it, too
     except UnicodeDecodeError as error:
@@ -81,7 +81,7 @@ def text_of(file: str) -> str:
 def mentions(file: str, word: str) -> bool:
     """Return whether a file cannot be searched, or contains a word in any encoding."""
     try:
-        return word.encode() in _raw(file).replace(b"\0", b"")
+        return word.encode() in _raw(file, MAX_BYTES).replace(b"\0", b"")
     except Fault:
         return True
 
@@ -95,15 +95,15 @@ def shown(file: str) -> str:
     return "standard input" if file == STDIN else file
 
 
-def _raw(file: str) -> bytes:
+def _raw(file: str, limit: int) -> bytes:
     """Return the content of a file, cut one byte above the limit."""
     try:
         if file == STDIN:
             stdin = environment().stdin
             if stdin is None:
                 raise UNREADABLE(reason="it is closed", where=shown(file))
-            return stdin.buffer.read(MAX_BYTES + 1)
+            return stdin.buffer.read(limit + 1)
         with Path(file).open("rb") as stream:
-            return stream.read(MAX_BYTES + 1)
+            return stream.read(limit + 1)
     except OSError as error:
         raise UNREADABLE(reason=str(error.strerror), where=file) from None

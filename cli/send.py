@@ -19,7 +19,7 @@ from cli.options import whole_number
 from cli.output import Format, OutputOption, print_document
 from cli.progress import ProgressLine
 from cli.states import MOVING, in_words, reason_in_words
-from cli.times import seconds
+from cli.times import moment_of, seconds
 from sender.schemas import MessageView, State
 
 app = typer.Typer()
@@ -40,6 +40,10 @@ def send(
     priority: Annotated[
         int, typer.Option(parser=whole_number, help="1 to 1000, low is urgent")
     ] = 100,
+    expires: Annotated[
+        str | None,
+        typer.Option(help="give it up if it is not sent by then: 36h, 7d, or 2026-12-24T18:00:00Z"),
+    ] = None,
     transactional: Annotated[
         bool,
         typer.Option("--transactional", help="asked for by its recipient: no footer, no list mail"),
@@ -59,6 +63,8 @@ def send(
         raise USAGE(mistake=f"{', '.join(missing)} missing", remedy="see `penguin send --help`")
     if transactional:
         content = {**content, "transactional": True}
+    if expires is not None:
+        content = {**content, "expires_at": moment_of(expires)}
     api = connect()
     message_id = api.enqueue({**content, "priority": priority}, tenant_option(tenant))
     message = _settled(api, message_id, limit) if wait else api.explain(message_id).message

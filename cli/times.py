@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cli.faults import USAGE
+from kit.faults import Fault
 from kit.numbers import number
 
-UNITS = {"s": 1, "m": 60, "h": 3600}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def moment(at: datetime) -> str:
@@ -37,3 +38,17 @@ def seconds(text: str) -> float:
     if value is None or value < 0:
         raise USAGE(mistake=f"{text} is not a duration", remedy="write 300s or 5m")
     return float(value) * UNITS[unit or "s"]
+
+
+def moment_of(text: str) -> str:
+    """Return the time that a duration from now, or a time with its offset, means (RFC 3339)."""
+    if "T" in text:  # which the API reads
+        return text
+    try:
+        at = datetime.now(UTC) + timedelta(seconds=seconds(text))
+    except (Fault, OverflowError):
+        raise USAGE(
+            mistake=f"{text} is neither a time nor a duration",
+            remedy="write 36h, 7d, or 2026-12-24T18:00:00Z",
+        ) from None
+    return at.isoformat().replace("+00:00", "Z")

@@ -22,6 +22,7 @@ from controlplane.reconciler.endpoints import router as phases_router
 from controlplane.reconciler.table import Row
 from controlplane.requests import Limits
 from controlplane.stops.endpoints import router as stops
+from controlplane.suppressions.endpoints import router as suppressions
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.pause import router as pause
@@ -69,6 +70,7 @@ def create_app(
         operations,
         events,
         messages,
+        suppressions,
         phases_router,
         health,
     ):

@@ -11,7 +11,9 @@ from kit.faults import Fault
 
 DOCUMENT_LIMIT = 2**20
 MESSAGE_LIMIT = 32 * 2**20
-"""Bytes of a body: text and HTML of a mail at their longest, escaped as JSON, and its files."""
+"""Bytes of a body: text and HTML of a mail at their longest, escaped as JSON, and its files. A
+batch may have as many: 32 KB for each of 1,000 mails."""
+MESSAGES = ("/messages", "/messages/batch")
 
 
 class Limits:
@@ -25,7 +27,7 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = MESSAGE_LIMIT if scope["path"].endswith("/messages") else DOCUMENT_LIMIT
+        limit = MESSAGE_LIMIT if scope["path"].endswith(MESSAGES) else DOCUMENT_LIMIT
         refused = _refusal(scope, limit)
         if refused is not None:
             await problem_response(refused)(scope, receive, send)

@@ -26,7 +26,7 @@ WORDS = {
     State.UNKNOWN: "the sender ended during the hand-over; it is not sent again",
     State.DEFERRED: "not tried to its end; it is tried again",
 }
-"""What is said of an outcome that left no event."""
+"""What is said of an outcome that comes without words."""
 
 
 async def explain(connection: Connection, message: str | UUID) -> Explanation:
@@ -106,6 +106,7 @@ def _view(row: Row[Any]) -> MessageView:
         priority=row.priority,
         attempts=row.attempts + (state is State.HANDING_OVER),
         run_at=(row.held_until if state is State.HELD else None) or row.due_at,
+        expires_at=row.expires_at,
         address=address or None,
         queue_id=queue_id or None,
         created_at=created_at(row.id),

@@ -77,12 +77,34 @@ POSTAL_ADDRESS_MISSING = FAULTS.code(
     "the scope messages:transactional. Laws such as CAN-SPAM require the address.",
     status=409,
 )
+EXPIRES_EARLY = FAULTS.code(
+    "message.expires_early",
+    message="the message would expire before it may be sent",
+    remedy="give an `expires_at` that is in the future, and after `run_at`; or leave it out",
+    cause="What has expired is never sent. The time is compared with that of the database.",
+    status=422,
+)
+EXPIRES_LATE = FAULTS.code(
+    "message.expires_late",
+    message="the message would expire more than 30 days after it may be sent",
+    remedy="give an earlier `expires_at`, or leave it out, which means 30 days",
+    cause="Mail that waits is kept for 30 days at most.",
+    status=422,
+)
 COMPOSE_REFUSED = FAULTS.code(
     "compose.refused",
     message="the message cannot be written: {reason}",
     remedy="remove line breaks and control characters from addresses, names and subject",
     cause="A value of the message would break out of its header, or cannot be encoded.",
     example={"reason": "a header holds a line break"},
+)
+NOT_JUSTIFIED = FAULTS.code(
+    "suppression.not_justified",
+    message="the recipient {reason}: mail to him again needs a justification",
+    remedy="add `justification` (`--justification` on the command line); it is recorded",
+    cause="A suppression that the recipient asked for is not removed without a recorded reason.",
+    example={"reason": "unsubscribed"},
+    status=409,
 )
 
 ACROSS_FIELDS = (
@@ -92,5 +114,7 @@ ACROSS_FIELDS = (
     SAME_PICTURE,
     FOREIGN_DOMAIN,
     UNDECLARED_MAILBOX,
+    EXPIRES_EARLY,
+    EXPIRES_LATE,
 )
 """Rules that need more than one value, or the tenant's document: not in the JSON Schema."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from uuid import UUID
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
@@ -15,9 +19,22 @@ from sender.policy.names import BucketName
 from sender.policy.providers import own_provider
 from sender.queue.enqueue import key_of
 from sender.schemas import OutgoingMessage
+from sender.suppression import recipient_hash
 
 OWN_ID = r"<[0-9a-f]{{32}}@{domain}>"
 """What `message_id` returns."""
+UNTIMELY = "QU422"
+"""SQLSTATE of the refusal of messages that would expire too early or too late."""
+
+
+class ExpiryRefused(Exception):
+    """Messages would expire before they are due, or too long after; nothing was enqueued."""
+
+    def __init__(self, early: Sequence[int], late: Sequence[int]) -> None:
+        """Carry the indexes of the messages."""
+        super().__init__(f"messages {[*early, *late]} would expire too early or too late")
+        self.early = early
+        self.late = late
 
 
 async def enqueue(
@@ -27,33 +44,76 @@ async def enqueue(
     message: OutgoingMessage,
     idempotency_key: str | None,
 ) -> UUID:
-    """Queue one message in the caller's transaction and return its id.
+    """Queue one message in the caller's transaction and return its id; see `enqueue_all`."""
+    (id_,) = await enqueue_all(
+        connection, tenant_id=tenant_id, messages=[message], idempotency_key=idempotency_key
+    )
+    return id_
 
-    The same key with the same message returns the id of the first request and queues nothing;
-    with another message it raises IDEMPOTENCY_MISMATCH. The transaction must have
+
+async def enqueue_all(
+    connection: Connection,
+    *,
+    tenant_id: UUID,
+    messages: Sequence[OutgoingMessage],
+    idempotency_key: str | None,
+) -> list[UUID]:
+    """Queue messages, all or none, in the caller's transaction; return their ids in this order.
+
+    The same key with the same messages returns the ids of the first request and queues nothing;
+    with others it raises IDEMPOTENCY_MISMATCH. Raises ExpiryRefused. The transaction must have
     `app.current_tenant_id` set to this tenant.
     """
-    key = None if idempotency_key is None else key_of(idempotency_key)
-    [bucket] = await buckets_of(connection, [message])
-    done = await connection.execute(
-        SQL.enqueue,
-        {
-            "tenant_id": tenant_id,
-            "bucket": bucket,
-            "priority": message.priority,
-            "run_at": message.run_at,
-            "body": encoded(message),
-            "key": key,
-            "digest": None if key is None else request_digest(message),
-            "sender": message.from_address,
-            "recipient": message.to,
-            "subject": message.subject,
-        },
-    )
-    row = done.one()
-    if not row.is_same:
+    if not messages:
+        return []
+    values = {
+        "tenant_id": tenant_id,
+        "buckets": await buckets_of(connection, messages),
+        "priorities": [message.priority for message in messages],
+        "run_ats": [_in_utc(message.run_at) for message in messages],
+        "expiries": [_in_utc(message.expires_at) for message in messages],
+        "bodies": [encoded(message) for message in messages],
+        "keys": None,
+        "digests": None,
+        "senders": [message.from_address for message in messages],
+        "recipients": [message.to for message in messages],
+        "hashes": [recipient_hash(message.to) for message in messages],
+        "subjects": [message.subject for message in messages],
+    }
+    if idempotency_key is not None:
+        values |= _idempotency(idempotency_key, messages)
+    try:
+        rows = (await connection.execute(SQL.enqueue, values)).all()
+    except DBAPIError as error:
+        _raise_refusal(error)
+        raise
+    if not all(row.is_same for row in rows):
         raise IDEMPOTENCY_MISMATCH()
-    return UUID(str(row.id))
+    return [UUID(str(row.id)) for row in rows]
+
+
+def _in_utc(at: datetime | None) -> datetime | None:
+    """Return a time as PostgreSQL reads it: it knows no offset of 16 hours and more."""
+    return None if at is None else at.astimezone(UTC)
+
+
+def _idempotency(key: str, messages: Sequence[OutgoingMessage]) -> dict[str, list[bytes]]:
+    """Return a key for each message, and with all of them what the request is compared by.
+
+    The first has the key as it is, so that it is the same in requests of any kind.
+    """
+    digests = [request_digest(message) for message in messages]
+    whole = digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()
+    names = [key, *(f"{key}\n{number}" for number in range(1, len(messages)))]
+    return {"keys": [key_of(name) for name in names], "digests": [whole] * len(messages)}
+
+
+def _raise_refusal(error: DBAPIError) -> None:
+    """Raise what a refusal of the database's function means."""
+    cause = error.orig
+    if isinstance(cause, psycopg.Error) and cause.sqlstate == UNTIMELY:
+        numbers = json.loads(cause.diag.message_detail or "{}")
+        raise ExpiryRefused(numbers["early"], numbers["late"]) from error
 
 
 async def buckets_of(connection: Connection, messages: Sequence[OutgoingMessage]) -> list[str]:

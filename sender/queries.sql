@@ -1,7 +1,7 @@
 -- part: messages
 -- With what tells where a message is: its record, the claim, and the hold of its bucket.
 select message.id, message.tenant_id, message.sender, message.recipient, message.subject, record.state, record.reason,
-    record.priority, record.attempts, record.due_at, record.changed_at, record.note, claimed.begun_at,
+    record.priority, record.attempts, record.due_at, record.expires_at, record.changed_at, record.note, claimed.begun_at,
     claimed.note as begun_note, record.due_at <= now() and bucket.held_until > now() as is_held,
     case when isfinite(bucket.held_until) then bucket.held_until end as held_until,
     greatest(bucket.held_at, record.due_at) as held_at, bucket.reason as hold_reason, bucket.words as hold_words,
@@ -15,10 +15,10 @@ left join queue.claimed as claimed on claimed.id = message.id
 select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops
 
 -- name: enqueue
-select id, is_same from mail.enqueue(
-    :tenant_id, array[:bucket], array[cast(:priority as smallint)], array[cast(:run_at as timestamptz)],
-    array[cast(:body as bytea)], array[cast(:key as bytea)], array[cast(:digest as bytea)], array[:sender],
-    array[:recipient], array[:subject])
+select id, is_new, is_same from mail.enqueue(
+    :tenant_id, cast(:buckets as text[]), cast(:priorities as smallint[]), cast(:run_ats as timestamptz[]),
+    cast(:expiries as timestamptz[]), cast(:bodies as bytea[]), cast(:keys as bytea[]), cast(:digests as bytea[]),
+    cast(:senders as text[]), cast(:recipients as text[]), cast(:hashes as bytea[]), cast(:subjects as text[]))
 
 -- name: providers_of
 select domain, provider from policy.providers_of(cast(:domains as text[]))
@@ -89,8 +89,3 @@ where (tenant_id is null or tenant_id = :tenant_id)
         select address from policy.homes
         where tenant_id = :tenant_id and domain = :domain and provider = :provider)))
 order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
-
--- name: suppress
-insert into suppression.entries (tenant_id, recipient, reason, source, added_at)
-values (:tenant_id, :recipient, :reason, :source, :now)
-on conflict do nothing

@@ -117,6 +117,9 @@ class OutgoingMessage(BaseModel):
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
     run_at: Time | None = None
     """Not before this moment; at once when null."""
+    expires_at: Time | None = None
+    """Given up when it is still not sent then; at most, and when null, 30 days after `run_at`. From
+    the first attempt on it is tried for 48 hours."""
 
     @model_validator(mode="after")
     def _has_body(self) -> OutgoingMessage:
@@ -187,6 +190,36 @@ class Stop(BaseModel):
         return f"mail is stopped for {what}: {self.reason}"
 
 
+class SuppressionReason(StrEnum):
+    """Why a tenant's recipient gets no more mail."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    """The recipient asked for no more mail."""
+    BOUNCED = "bounced"
+    """The address takes no mail."""
+    COMPLAINED = "complained"
+    """The recipient called a mail spam."""
+    MANUAL = "manual"
+    """The tenant, or an operator, decided so."""
+
+
+class Suppression(BaseModel):
+    """One reason for which a recipient is suppressed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    tenant_id: UUID
+    recipient: str
+    """SHA-256 of the address in lower case, in hexadecimal; the address itself is not stored."""
+    reason: SuppressionReason
+    source: str
+    """What it came from: `one-click` (the link in a mail), `api`."""
+    added_by: str | None
+    """Prefix of the API key of the request; null: it needed none."""
+    added_at: datetime
+
+
 class MessageView(BaseModel):
     """One message with its state."""
 
@@ -205,6 +238,8 @@ class MessageView(BaseModel):
     priority: int
     attempts: int
     run_at: datetime
+    expires_at: datetime
+    """When it is given up, if it is not sent before; changes with the first attempt."""
     address: str | None
     """Name of the sending address (`mx1-2`); null before one was used."""
     queue_id: str | None

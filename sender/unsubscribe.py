@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sender.clock import Clock, SystemClock
-from sender.suppression import Reason, suppress
+from sender.schemas import SuppressionReason
+from sender.suppression import suppress
 from sender.tokens import Subscription, TokenInvalid, Tokens
 
 PAGE = """<!doctype html>
@@ -49,7 +50,7 @@ def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = Non
                 connection,
                 tenant_id=subscription.tenant_id,
                 recipient=subscription.recipient,
-                reason=Reason.UNSUBSCRIBED,
+                reason=SuppressionReason.UNSUBSCRIBED,
                 source="one-click",
                 now=time.now(),
             )

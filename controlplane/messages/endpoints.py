@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.fields import Text
 from controlplane.database import API
@@ -16,16 +16,22 @@ from controlplane.faults import (
 )
 from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
 from controlplane.identity.keys import Scope
-from controlplane.messages.schemas import EXAMPLE, EXPLAINED, ID, MessagePage, Queued
-from controlplane.messages.senders import require_mailbox, require_postal_address
+from controlplane.messages.schemas import (
+    EXAMPLE,
+    EXPLAINED,
+    ID,
+    Batch,
+    MessagePage,
+    Queued,
+    QueuedBatch,
+)
+from controlplane.messages.senders import require_mailboxes, require_postal_address, untimely
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
-from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
-from controlplane.tenants.repository import TenantRow
 from sender import explain
 from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND, POSTAL_ADDRESS_MISSING
-from sender.outbox import enqueue
+from sender.outbox import ExpiryRefused, enqueue_all
 from sender.schemas import Explanation, OutgoingMessage
 
 router = APIRouter(tags=["messages"], route_class=GuardedRoute)
@@ -33,6 +39,7 @@ Message = Annotated[OutgoingMessage, Body(openapi_examples={"hello": {"value": E
 TenantName = Annotated[
     Text | None, Query(description="the tenant that sends; for operators", examples=["acme"])
 ]
+IdempotencyKey = Annotated[Text | None, Header(min_length=1, max_length=200)]
 
 
 @router.post(
@@ -44,24 +51,57 @@ async def send_message(
     message: Message,
     access: MessageSender,
     tenant: TenantName = None,
-    idempotency_key: Annotated[Text | None, Header(min_length=1, max_length=200)] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Queued:
     """Queue one mail to one recipient."""
-    if message.transactional and Scope.MESSAGES_TRANSACTIONAL not in access.scopes:
+    (queued,) = await _queue(access, tenant, [message], idempotency_key, in_batch=False)
+    return queued
+
+
+@router.post(
+    "/messages/batch",
+    status_code=202,
+    responses=responses(NOT_FOUND, TENANT_MISSING, POSTAL_ADDRESS_MISSING, IDEMPOTENCY_MISMATCH),
+)
+async def send_batch(
+    batch: Batch,
+    access: MessageSender,
+    tenant: TenantName = None,
+    idempotency_key: IdempotencyKey = None,
+) -> QueuedBatch:
+    """Queue up to 1,000 mails, all or none: a refusal lists what is wrong with each.
+
+    The answer has an id for each, in their order.
+    """
+    queued = await _queue(access, tenant, batch.messages, idempotency_key, in_batch=True)
+    return QueuedBatch(items=queued)
+
+
+async def _queue(
+    access: Access,
+    tenant: str | None,
+    messages: Sequence[OutgoingMessage],
+    idempotency_key: str | None,
+    *,
+    in_batch: bool,
+) -> list[Queued]:
+    if Scope.MESSAGES_TRANSACTIONAL not in access.scopes and any(
+        message.transactional for message in messages
+    ):
         raise SCOPE_MISSING(scope=Scope.MESSAGES_TRANSACTIONAL)
     async with access.begin() as connection:
-        row = await _tenant(connection, access, tenant)
-    require_mailbox(row.document.spec, message)
-    require_postal_address(row.document.spec, message)
+        row = await tenants.of_request(connection, access, tenant)
+    require_mailboxes(row.document.spec, messages, in_batch=in_batch)
+    require_postal_address(row.document.spec, messages)
     # Also for an operator the mail is queued with the tenant's rights only.
     async with access.database.begin(API, tenant_id=row.id) as connection:
-        id_ = await enqueue(
-            connection,
-            tenant_id=row.id,
-            message=message,
-            idempotency_key=idempotency_key,
-        )
-    return Queued(id=id_)
+        try:
+            ids = await enqueue_all(
+                connection, tenant_id=row.id, messages=messages, idempotency_key=idempotency_key
+            )
+        except ExpiryRefused as refused:
+            raise untimely(refused, in_batch=in_batch) from None
+    return [Queued(id=id_) for id_ in ids]
 
 
 @router.get("/messages", responses=responses(NOT_FOUND, TENANT_MISSING))
@@ -73,7 +113,7 @@ async def list_messages(
 ) -> MessagePage:
     """List a tenant's messages, newest first."""
     async with access.begin() as connection:
-        tenant_id = (await _tenant(connection, access, tenant)).id
+        tenant_id = (await tenants.of_request(connection, access, tenant)).id
         rows = await explain.list_messages(
             connection, tenant_id=tenant_id, before=cursor, limit=limit + 1
         )
@@ -95,14 +135,3 @@ async def explain_message(
     """Show the state of a message, and every decision about it."""
     async with access.begin() as connection:
         return await explain.explain(connection, message_id)
-
-
-async def _tenant(connection: AsyncConnection, access: Access, name: str | None) -> TenantRow:
-    if name is not None:
-        return await tenants.find(connection, name)
-    row = None
-    if access.tenant_id is not None:
-        row = await tenant_rows.get(connection, access.tenant_id)
-    if row is None:
-        raise TENANT_MISSING()
-    return row

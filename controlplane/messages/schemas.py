@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from controlplane.schemas import Page
-from sender.schemas import MessageView
+from sender.schemas import MessageView, OutgoingMessage
 
-EXAMPLE = {
+MOST = 1000
+"""Messages of a batch."""
+EXAMPLE: dict[str, Any] = {
     "from": "sales@acme.example",
     "to": "bob@rcpt.example",
     "subject": "Hello",
@@ -31,6 +33,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "priority": 100,
     "attempts": 1,
     "run_at": "2026-11-24T12:10:00Z",
+    "expires_at": "2026-11-26T12:10:00Z",
     "address": "mx1-2",
     "queue_id": "4fXyZ12k3mz9qR",
     "created_at": "2026-11-24T12:10:00Z",
@@ -59,6 +62,29 @@ class Queued(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"id": ID}]})
 
     id: UUID
+
+
+class Batch(BaseModel):
+    """Messages that are queued together."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"messages": [EXAMPLE]}]},
+    )
+
+    messages: Annotated[tuple[OutgoingMessage, ...], Field(max_length=MOST)]
+    """All are queued, or none."""
+
+
+class QueuedBatch(BaseModel):
+    """Messages that will be sent."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"id": ID}]}]})
+
+    items: list[Queued]
+    """In the order of the request."""
 
 
 class MessagePage(Page[MessageView]):

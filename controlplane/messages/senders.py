@@ -2,37 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from blueprint.faults import invalid
 from blueprint.senders import mailbox_of
 from blueprint.tenant import TenantSpec
-from kit.faults import Violation
-from sender.faults import FOREIGN_DOMAIN, POSTAL_ADDRESS_MISSING, UNDECLARED_MAILBOX
+from kit.faults import Code, Violation
+from sender.faults import (
+    EXPIRES_EARLY,
+    EXPIRES_LATE,
+    FOREIGN_DOMAIN,
+    POSTAL_ADDRESS_MISSING,
+    UNDECLARED_MAILBOX,
+)
+from sender.outbox import ExpiryRefused
 from sender.schemas import OutgoingMessage
 
 
-def require_mailbox(spec: TenantSpec, message: OutgoingMessage) -> None:
-    """Raise the fault of a message whose From address may not send under a tenant's document."""
-    violation = _violation(spec, message)
-    if violation is not None:
-        raise invalid((violation,))
+def require_mailboxes(
+    spec: TenantSpec, messages: Sequence[OutgoingMessage], *, in_batch: bool
+) -> None:
+    """Raise the fault of messages whose From address may not send under a tenant's document."""
+    violations = tuple(_violations(spec, messages, in_batch=in_batch))
+    if violations:
+        raise invalid(violations)
 
 
-def require_postal_address(spec: TenantSpec, message: OutgoingMessage) -> None:
+def require_postal_address(spec: TenantSpec, messages: Sequence[OutgoingMessage]) -> None:
     """Raise the fault of campaign mail that could not show the sender's postal address."""
-    if not message.transactional and spec.sending.postal_address is None:
+    if spec.sending.postal_address is None and not all(one.transactional for one in messages):
         raise POSTAL_ADDRESS_MISSING()
 
 
-def _violation(spec: TenantSpec, message: OutgoingMessage) -> Violation | None:
+def untimely(refused: ExpiryRefused, *, in_batch: bool) -> Exception:
+    """Return the fault of messages that would expire too early or too late."""
+    found: list[tuple[int, Code]] = [
+        *((index, EXPIRES_EARLY) for index in refused.early),
+        *((index, EXPIRES_LATE) for index in refused.late),
+    ]
+    return invalid(
+        code.violation(path=_path(index, "expires_at", in_batch=in_batch))
+        for index, code in sorted(found, key=lambda one: one[0])
+    )
+
+
+def _violations(
+    spec: TenantSpec, messages: Sequence[OutgoingMessage], *, in_batch: bool
+) -> Iterator[Violation]:
     domains = sorted(domain.name for domain in spec.domains)
-    if message.from_domain not in domains:
-        return FOREIGN_DOMAIN.violation(
-            path="from", domain=message.from_domain, domains=", ".join(domains)
-        )
     boxes = sorted(box.address for box in spec.mailboxes)
     catch_alls = {d.name: d.catch_all for d in spec.domains if d.catch_all is not None}
-    if mailbox_of(message.from_address, boxes, catch_alls) is not None:
-        return None
-    return UNDECLARED_MAILBOX.violation(
-        path="from", address=message.from_address, mailboxes=", ".join(boxes) or "none"
-    )
+    for index, message in enumerate(messages):
+        path = _path(index, "from", in_batch=in_batch)
+        if message.from_domain not in domains:
+            yield FOREIGN_DOMAIN.violation(
+                path=path, domain=message.from_domain, domains=", ".join(domains)
+            )
+        elif mailbox_of(message.from_address, boxes, catch_alls) is None:
+            yield UNDECLARED_MAILBOX.violation(
+                path=path,
+                address=message.from_address,
+                mailboxes=", ".join(boxes) or "none",
+            )
+
+
+def _path(index: int, key: str, *, in_batch: bool) -> str:
+    return f"messages[{index}].{key}" if in_batch else key

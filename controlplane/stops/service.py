@@ -14,7 +14,6 @@ from controlplane.faults import (
     NOT_FOUND,
     OPERATORS_ONLY,
     STOPPED_BY_OPERATOR,
-    TENANT_MISSING,
 )
 from controlplane.identity.access import Access
 from controlplane.schedule.repository import Priority, request_pass, request_pass_of_all
@@ -118,13 +117,7 @@ async def _find(
 async def _tenant_of_address(
     connection: AsyncConnection, request: StopRequest, access: Access
 ) -> TenantRow:
-    row = None
-    if request.tenant is not None:
-        row = await tenants.find(connection, request.tenant)
-    elif access.tenant_id is not None:
-        row = await tenant_rows.get(connection, access.tenant_id)
-    if row is None:
-        raise TENANT_MISSING()
+    row = await tenants.of_request(connection, access, request.tenant)
     addresses = {
         address_name(host.name, index)
         for host in row.document.spec.hosts

@@ -24,9 +24,11 @@ from controlplane.faults import (
     NOT_FOUND,
     TENANT_DELETING,
     TENANT_EXISTS,
+    TENANT_MISSING,
     TENANT_WRONG_NAME,
 )
 from controlplane.hosts import repository as host_rows
+from controlplane.identity.access import Access
 from controlplane.schedule.repository import Priority, request_pass
 from controlplane.tenants import claims, repository
 from controlplane.tenants.preconditions import Precondition
@@ -42,6 +44,18 @@ async def find(connection: AsyncConnection, name: str, *, for_update: bool = Fal
     row = await repository.find(connection, name, for_update=for_update)
     if row is None:
         raise NOT_FOUND(kind="tenant", name=name, plural="tenants")
+    return row
+
+
+async def of_request(connection: AsyncConnection, access: Access, name: str | None) -> TenantRow:
+    """Return the tenant that a request names, or that its key belongs to."""
+    if name is not None:
+        return await find(connection, name)
+    row = None
+    if access.tenant_id is not None:
+        row = await repository.get(connection, access.tenant_id)
+    if row is None:
+        raise TENANT_MISSING()
     return row
 
 

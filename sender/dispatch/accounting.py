@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 
 from sender.dispatch.store import SQL
 from sender.dispatch.tenants import Tenants
+from sender.explain import WORDS
 from sender.policy import counters
 from sender.policy.counters import Refusal
 from sender.policy.holds import hold
@@ -32,6 +33,13 @@ COUNTED = (Queued.DONE, Queued.UNKNOWN)
 REFUSED_HERE = timedelta(minutes=30)
 """For how long an address is held whose host refuses for good. It takes a person to correct the
 host, so that trying sooner only costs work."""
+SHOWN = {
+    Queued.EXPIRED: State.EXPIRED,
+    Queued.UNKNOWN: State.UNKNOWN,
+    Queued.RETRY: State.DEFERRED,
+    Queued.DEAD: State.BOUNCED_INFRASTRUCTURE,
+}
+"""Outcomes that the queue itself gives, as they are shown."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,9 @@ class Accounting:
     ) -> Mapping[UUID, Outcome]:
         """Record outcomes, and admit intents while suppressions, stops and caps let them."""
         reports = [
-            (result.job, Report(**result.outcome.data))
+            (result.job, report)
             for result in batch.results
-            if result.outcome.data is not None
+            if (report := _report(result.outcome)) is not None
         ]
         if reports:
             await _record(connection, reports)
@@ -160,6 +168,17 @@ def reported(outcome: Outcome, report: Report) -> Outcome:
 def _no_place(refusal: Refusal) -> Outcome:
     words = f"{refusal.subject} has no place left: others were faster"
     return Outcome(Queued.RELEASED, CAP_RACE, words, spent=0)
+
+
+def _report(outcome: Outcome) -> Report | None:
+    """Return what an outcome leaves, also one that the queue itself has given."""
+    if outcome.data is not None:
+        return Report(**outcome.data)
+    state = SHOWN.get(outcome.state)
+    if state is None:
+        return None
+    words = outcome.words or WORDS.get(state, "")
+    return Report("outcome", state, outcome.reason or state, words)
 
 
 async def _obstacles(

@@ -19,9 +19,8 @@ select intent.id, suppressed.reason as suppressed, to_json(stop) as stop
 from unnest(%(ids)s::uuid[], %(tenant_ids)s::uuid[], %(recipients)s::bytea[], %(domains)s::text[], %(addresses)s::text[])
     as intent (id, tenant_id, recipient, domain, address)
 left join lateral (
-    select reason from suppression.entries
+    select string_agg(reason, ', ' order by id) as reason from suppression.entries
     where tenant_id = intent.tenant_id and recipient = intent.recipient
-    limit 1
 ) as suppressed on true
 left join lateral (
     select * from directory.stops

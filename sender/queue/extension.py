@@ -18,8 +18,8 @@ class Batch:
 
     intents: Sequence[Intent]
     results: Sequence[Result]
-    """With the intent, if it was committed. Those of lost workers, too: `unknown` and `dead`, with
-    neither bodies nor intents."""
+    """With the intent, if it was committed. Those that no handler gave, too, of lost workers and of
+    jobs that expired: `unknown`, `dead` and `expired`, with neither bodies nor intents."""
 
 
 Extension = Callable[[psycopg.AsyncConnection[Any], Batch], Awaitable[Mapping[UUID, Outcome]]]

@@ -322,12 +322,12 @@ with old_ready as (
     delete from queue.ready where ctid = any(array(
         select ctid from queue.ready where expires_at <= now() and queue.is_bound() limit %(most)s
         for update skip locked))
-    returning id, tenant_id, bucket_id
+    returning id, tenant_id, bucket_id, attempts
 ), old_scheduled as (
     delete from queue.scheduled where ctid = any(array(
         select ctid from queue.scheduled where expires_at <= now() and queue.is_bound() limit %(most)s
         for update skip locked))
-    returning id, tenant_id, bucket_id
+    returning id, tenant_id, bucket_id, attempts
 ), old as (
     select * from old_ready union all select * from old_scheduled
 ), counted as (
@@ -337,7 +337,7 @@ update queue.records as record
 set state = 'expired', reason = coalesce(bucket.reason, 'expired'), changed_at = now()
 from old join queue.buckets as bucket on bucket.id = old.bucket_id
 where record.id = old.id
-returning record.id
+returning record.id, record.tenant_id, record.bucket_id, 0 as token, old.attempts, record.state, record.reason
 
 -- name: begin_upkeep
 -- One worker at a time, and nobody waits for it for long.

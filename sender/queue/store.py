@@ -188,9 +188,13 @@ class Store:
     async def recover(self, longest: timedelta, most_losses: int) -> int:
         """Settle what workers left that are gone, or hold too long; return how many jobs."""
         values = {"longest": longest, "most_losses": most_losses, "most": BATCH}
+        return await self._settle(SQL.recover, values)
+
+    async def _settle(self, query: str, values: Mapping[str, Any]) -> int:
+        """Settle jobs that no handler has, and return how many; some may wait again."""
         async with self._connection() as connection:
             async with connection.cursor(binary=True) as cursor:
-                await cursor.execute(SQL.recover, values)
+                await cursor.execute(query, values)
                 rows = await cursor.fetchall()
             settled = [_settled(row) for row in rows if row[5]]
             if self._extension and settled:
@@ -204,7 +208,7 @@ class Store:
 
     async def expire(self) -> int:
         """Settle jobs whose life ended while they waited; return how many."""
-        return len(await self._run(SQL.expire, {"most": BATCH}))
+        return await self._settle(SQL.expire, {"most": BATCH})
 
     async def move_due(self, slots: Sequence[int]) -> None:
         """Make scheduled jobs ready whose time has come."""

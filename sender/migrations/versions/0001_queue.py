@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from alembic import op
 
-from alembic import context, op
-
-from kit.database import with_roles
+from sender.migrations.statements import run
 
 revision = "0001"
 down_revision = None
@@ -15,9 +12,7 @@ down_revision = None
 
 def upgrade() -> None:
     """Run the statements that stand beside this file."""
-    driver: Any = op.get_bind().connection.driver_connection  # several statements, no parameters
-    statements = Path(__file__).with_suffix(".sql").read_text()
-    driver.execute(with_roles(statements, context.config.attributes["installation"]))
+    run(__file__)
 
 
 def downgrade() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from alembic import context, op
+from alembic import op
 
-from kit.database import with_roles
+from sender.migrations.statements import run
 from sender.queue.install import SCHEMA
 
 revision = "0002"
@@ -17,9 +16,8 @@ down_revision = "0001"
 def upgrade() -> None:
     """Create the queue's own tables, then what the sender has beside them, and carry jobs over."""
     driver: Any = op.get_bind().connection.driver_connection  # several statements, no parameters
-    statements = Path(__file__).with_suffix(".sql").read_text()
     driver.execute(SCHEMA)
-    driver.execute(with_roles(statements, context.config.attributes["installation"]))
+    run(__file__)
 
 
 def downgrade() -> None:

@@ -48,7 +48,12 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "get /api/v1/mailboxes",
         "get /api/v1/messages",
         "post /api/v1/messages",
+        "post /api/v1/messages/batch",
         "get /api/v1/messages/{message_id}",
+        "get /api/v1/suppressions",
+        "post /api/v1/suppressions",
+        "post /api/v1/suppressions/check",
+        "post /api/v1/suppressions/remove",
         "get /api/v1/health",
         "get /api/v1/health/{part}",
     }

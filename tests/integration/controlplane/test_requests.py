@@ -167,6 +167,7 @@ async def test_large_body_is_refused_with_and_without_its_length(operator) -> No
         ("GET", "/messages/%00"),
         ("GET", "/messages?tenant=%00"),
         ("GET", "/stops?tenant=a%00"),
+        ("GET", "/suppressions?tenant=a%00"),
         ("GET", "/keys?cursor=%00"),
         ("DELETE", "/keys/%00"),
         ("GET", "/mailboxes?name=%00"),

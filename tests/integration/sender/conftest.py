@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -169,16 +170,27 @@ Publish = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-async def publish(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
+async def publish_cold(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
+    """Publish an entry as the control plane would."""
     controller = engine_as(upgraded, login(Role.CONTROLLER))
 
     async def publish(entry: DirectoryEntry, tenant: UUID = tenant_id) -> None:
-        declare_warm(upgraded, entry)
         async with controller.begin() as connection:
             await directory.publish(connection, tenant_id=tenant, entry=entry)
 
     yield publish
     await controller.dispose()
+
+
+@pytest.fixture
+def publish(upgraded: str, publish_cold: Publish, tenant_id: UUID) -> Publish:
+    """Publish an entry of which everything is warm."""
+
+    async def publish(entry: DirectoryEntry, tenant: UUID = tenant_id) -> None:
+        declare_warm(upgraded, entry)
+        await publish_cold(entry, tenant)
+
+    return publish
 
 
 @pytest.fixture
@@ -224,3 +236,13 @@ async def reaches(engine: AsyncEngine, message_id: UUID, *states: State) -> Expl
         lambda explanation: explanation.message.state in states,
         seconds=DEADLINE,
     )
+
+
+async def execute(engine: AsyncEngine, sql: str, **parameters: object) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(sql), parameters)
+
+
+async def value(engine: AsyncEngine, sql: str) -> Any:
+    async with engine.connect() as connection:
+        return (await connection.execute(text(sql))).scalar()

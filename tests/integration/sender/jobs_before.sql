@@ -45,3 +45,6 @@ union all
 select id, tenant_id, at, 'handing_over', 'handing_over', 'hand-over' from made where state = 'accepted'
 union all
 select id, tenant_id, at + interval '1 s', 'outcome', 'accepted', 'accepted' from made where state = 'accepted';
+
+insert into suppression.entries (tenant_id, recipient, reason, source, added_at)
+select distinct tenant_id, sha256('eve@rcpt.example'), 'unsubscribed', 'one-click', timestamptz '2026-11-24T12:10Z' from made;

@@ -40,6 +40,8 @@ COUNTS = {
     "waiting": "select sum(waiting) from queue.tenants",
     "messages": "select count(*) from mail.messages",
     "events": "select count(*) from mail.events",
+    "unsubscribed": """select count(*) from suppression.entries where added_by is null
+        and reason = 'unsubscribed' and id::text like '01a20d76-81c0-7%'""",
     "before": "select to_regclass('queue.jobs')",
     "tried": "select max(expires_at - due_at) from queue.records where state = 'retry'",
     "untried": "select min(expires_at - due_at) from queue.records where state = 'queued'",
@@ -91,7 +93,7 @@ def test_every_job_has_its_place_and_state(carried):
     assert (counts["claimed"], counts["unknown"], counts["dead"]) == (0, 2 * each, each)
     assert (counts["bodies"], counts["keys"]) == (7 * each, 1)
     assert (counts["messages"], counts["events"]) == (ROWS, 2 * each)
-    assert counts["before"] is None
+    assert (counts["unsubscribed"], counts["before"]) == (20, None)
 
 
 def test_rows_are_in_the_partitions_of_their_days(carried):

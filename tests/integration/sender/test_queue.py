@@ -146,8 +146,8 @@ class TestRowPolicies:
         [
             (
                 "suppression.entries",
-                "tenant_id, recipient, reason, source, added_at",
-                ":tenant, sha256('x'), 'unsubscribed', 'test', now()",
+                "id, tenant_id, recipient, reason, source, added_at",
+                "gen_random_uuid(), :tenant, sha256('x'), 'unsubscribed', 'test', now()",
             ),
             (
                 "policy.homes",

@@ -19,10 +19,10 @@ from sqlalchemy import text
 from sender.directory import SendingMailbox
 from sender.explain import explain
 from sender.faults import COMPOSE_REFUSED
-from sender.schemas import Explanation, State, StopScope
+from sender.schemas import Explanation, State, StopScope, SuppressionReason
 from sender.settings import SenderSettings
 from sender.stops import Target, start, stop
-from sender.suppression import Reason, recipient_hash, suppress
+from sender.suppression import recipient_hash, suppress
 from sender.tokens import Tokens
 from tests.support.faults import assert_shows
 from vault.faults import DAMAGED_ENVELOPE, UNKNOWN_KEY
@@ -158,7 +158,7 @@ class TestPolicy:
                 connection,
                 tenant_id=tenant_id,
                 recipient=recipient_hash("Bob@RCPT.example"),
-                reason=Reason.UNSUBSCRIBED,
+                reason=SuppressionReason.UNSUBSCRIBED,
                 source="test",
                 now=datetime.now(UTC),
             )
@@ -321,16 +321,23 @@ class TestOurHost:
         assert sink.mails == []
 
     async def test_message_held_beyond_its_life_expires(
-        self, settings, publish, submit, sender_engine
+        self, settings, entry, publish, submit, sink, sender_engine
     ):
-        message_id = await submit()
+        message_id = await submit(expires_at=datetime.now(UTC) + timedelta(seconds=1))
         async with sending(settings):
             await reaches(sender_engine, message_id, State.HELD)
-            async with sender_engine.begin() as connection:
-                await connection.execute(text("update queue.ready set expires_at = now()"))
             explanation = await reaches(sender_engine, message_id, State.EXPIRED)
+            await publish(entry)
+            await reaches(sender_engine, await submit(), State.ACCEPTED)
+        assert len(sink.mails) == 1
         assert explanation.message.reason == "not_published"
-        assert explanation.decisions[-1].message == "expired before it was sent"
+        assert explanation.message.finished_at is not None
+        assert explanation.message.finished_at > explanation.message.expires_at
+        last = explanation.decisions[-1]
+        assert (last.state, last.message) == (State.EXPIRED, "expired before it was sent")
+        async with sender_engine.connect() as connection:
+            events = await connection.execute(text("select state, reason from mail.events"))
+            assert events.all() == [("expired", "not_published"), ("accepted", "accepted")]
 
     @pytest.mark.parametrize(
         ("envelope", "code"),

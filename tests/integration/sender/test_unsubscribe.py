@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx2
@@ -13,13 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from composition.parts.public import public_app
 from kit.database import Role
-from sender.suppression import recipient_hash
+from sender.schemas import SuppressionReason
+from sender.suppression import recipient_hash, suppress_all
 from sender.tokens import Tokens
 from tests.support.installation import login
 
 from .conftest import engine_as
 
 TOKENS = Tokens(bytes(32))
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ async def client(public: AsyncEngine) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.mark.parametrize(
-    "table", ["queue.jobs", "queue.payloads", "directory.entries", "suppression.entries"]
+    "table", ["queue.records", "mail.messages", "directory.entries", "suppression.entries"]
 )
 async def test_public_login_reads_nothing(public, table):
     with pytest.raises(ProgrammingError, match="permission denied"):
@@ -76,6 +79,46 @@ async def test_post_suppresses_without_cookie_or_redirect(
         assert answer.status_code == 200
         assert "set-cookie" not in answer.headers
     assert await suppressed(sender_engine) == [(tenant_id, recipient_hash("bob@rcpt.example"))]
+
+
+async def test_post_is_stored_beside_every_other_reason(client, link, sender_engine, tenant_id):
+    others = set(SuppressionReason) - {SuppressionReason.UNSUBSCRIBED}
+    for reason in others:
+        async with sender_engine.begin() as connection:
+            await suppress_all(
+                connection,
+                tenant_id=tenant_id,
+                recipients=[recipient_hash("bob@rcpt.example")],
+                reason=reason,
+                source="test",
+                now=NOW,
+            )
+    assert (await client.post(link)).status_code == 200
+    async with sender_engine.connect() as connection:
+        rows = await connection.execute(
+            text("select reason, source, added_by from suppression.entries")
+        )
+        assert {tuple(row) for row in rows} == {
+            ("unsubscribed", "one-click", None),
+            *((reason.value, "test", None) for reason in others),
+        }
+
+
+@pytest.mark.parametrize(
+    ("reason", "added_by"), [("bounced", None), ("manual", None), ("unsubscribed", "pm_live_x")]
+)
+async def test_public_login_adds_unsubscribes_only(public, tenant_id, reason, added_by):
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        async with public.begin() as connection:
+            await suppress_all(
+                connection,
+                tenant_id=tenant_id,
+                recipients=[recipient_hash("bob@rcpt.example")],
+                reason=SuppressionReason(reason),
+                source="test",
+                added_by=added_by,
+                now=NOW,
+            )
 
 
 @pytest.mark.parametrize("ending", ["2222", "%00", ""])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -11,6 +12,7 @@ import pytest
 from cli.environment import Environment
 from cli.faults import HEADER_REFUSED, NOT_ACCEPTED
 from controlplane.messages.schemas import EXAMPLE_RESPONSE, ID
+from sender.schemas import OutgoingMessage
 from tests.support.command_line import run
 from tests.support.faults import assert_shows
 
@@ -137,6 +139,29 @@ def test_send_of_transactional_mail_says_so() -> None:
     arguments = ("--from", "a@acme.example", "--to", "b@rcpt.example", "--subject", "Receipt")
     assert penguin(api, "send", *arguments, "--text", "Paid", "--transactional") == 0
     assert api.sent[0]["transactional"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "hours"), [("36h", 36), ("7d", 168), ("2026-12-24T18:00:00Z", None)]
+)
+def test_send_says_when_a_mail_is_given_up(given: str, hours: int | None) -> None:
+    api = Api()
+    assert penguin(api, "send", *GOOD, "--text", "Hi", "--expires", given) == 0
+    sent = api.sent[0]["expires_at"]
+    if hours is None:
+        assert sent == given
+    else:
+        wanted = datetime.now(UTC) + timedelta(hours=hours)
+        assert abs(datetime.fromisoformat(sent) - wanted) < timedelta(minutes=1)
+    OutgoingMessage.model_validate(api.sent[0])
+
+
+@pytest.mark.parametrize("given", ["tomorrow", "-5h", "99999999999d", ""])
+def test_send_refuses_what_is_neither_a_time_nor_a_duration(given: str, capsys) -> None:
+    api = Api()
+    assert penguin(api, "send", *GOOD, "--text", "Hi", "--expires", given) == 1
+    assert "is neither a time nor a duration" in capsys.readouterr().err
+    assert api.sent == []
 
 
 def test_send_without_required_options_names_them(capsys):

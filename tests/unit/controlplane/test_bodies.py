@@ -17,7 +17,9 @@ from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
+from controlplane.messages.schemas import Batch
 from controlplane.stops.schemas import StopRequest
+from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
 from controlplane.warmup.schemas import WarmUpRequest
@@ -50,10 +52,12 @@ MESSAGE = {
     "priority": 50,
     "transactional": False,
     "run_at": "2026-11-24T12:00:00Z",
+    "expires_at": None,
 }
 STOP = {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "complaints"}
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     OutgoingMessage: MESSAGE,
+    Batch: {"messages": [MESSAGE]},
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     PauseRequest: {"reason": "the provider is being migrated"},
@@ -64,6 +68,13 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
         "reason": "it has sent for three years elsewhere",
     },
     ForgetRequest: {"zones": ["acme.example"]},
+    SuppressRequest: {"addresses": ["bob@rcpt.example", "Eve@rcpt.example"], "reason": "bounced"},
+    CheckRequest: {"address": "bob@rcpt.example"},
+    RemovalRequest: {
+        "address": "bob@rcpt.example",
+        "reason": "unsubscribed",
+        "justification": "asked again",
+    },
 }
 """A valid body of each model except the tenant's, which is tested with its loader."""
 ACROSS_FIELDS = {code.name for code in (*faults.ACROSS_FIELDS, *message_faults.ACROSS_FIELDS)}
@@ -140,6 +151,7 @@ def _file(**fields: object) -> dict[str, object]:
         ("run_at", "2026-11-24T12:00:00+02:00", "2026-11-24T12:00:00"),
         ("run_at", "2028-02-29T00:00:00Z", "2026-02-29T00:00:00Z"),
         ("run_at", None, 1_800_000_000),
+        ("expires_at", "2026-11-24T12:00:00+02:00", "2026-11-24T12:00:00"),
     ],
 )
 def test_message_at_a_limit_is_accepted_and_one_beyond_refused(

@@ -1,0 +1,1 @@
+"""Whom a tenant sends no more mail, and why."""
