@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -31,6 +31,8 @@ from sender.schemas import Stop
 
 LOOK = 1.0
 """Seconds between two looks for changes."""
+PAUSE = 0.05
+"""Seconds between any two looks."""
 READ = 200
 """Tenants that are read at once; others wait for the next look."""
 log = structlog.get_logger(__name__)
@@ -68,48 +70,56 @@ class Changes:
         self, slots: Callable[[], frozenset[int]], wake: Callable[[], None], stop: asyncio.Event
     ) -> None:
         """Follow the changes of others, and hold and release buckets, until `stop` is set."""
+        next_whole = 0.0
         while not stop.is_set():
             self._look.clear()
+            now = time.monotonic()
+            is_whole = now >= next_whole
+            if is_whole:
+                next_whole = now + LOOK
             try:
                 async with self.pool.connection() as connection:
-                    changed = await self._look_for_changes(connection, slots())
+                    changed = await self._look_for_changes(connection, slots(), is_whole=is_whole)
                 if changed:
                     wake()
             except AWAY as error:
                 log.warning("sender.database_away", error=str(error))
             except Exception:
                 log.exception("sender.failed", loop="tenants")
+            await asyncio.sleep(PAUSE)
             try:
-                await asyncio.wait_for(self._look.wait(), LOOK)
+                await asyncio.wait_for(self._look.wait(), max(0, next_whole - time.monotonic()))
             except TimeoutError:
                 continue
 
     async def _look_for_changes(
-        self, connection: AsyncConnection[Any], slots: frozenset[int]
+        self, connection: AsyncConnection[Any], slots: frozenset[int], *, is_whole: bool
     ) -> bool:
-        """Return whether anything changed that lets jobs be claimed, or not claimed."""
+        """Decide what is undecided; a whole look also finds what others have changed.
+
+        Returns whether anything changed that lets jobs be claimed, or not claimed.
+        """
         tenants = self.tenants
-        await tenants.clock.set(connection)
-        await self._begin_day(connection)
-        await self._read_stops(connection)
-        new = slots - self._slots
-        others = await operations.holding_tenants(connection, new) if new else set()
-        self._holding = {t for t in self._holding | others if t.bytes[15] in slots}
-        rechecked, undecided = set(tenants.rechecked), set(tenants.undecided)
-        changed = others | await self._changed(connection)
-        read = await self._read(connection, changed, undecided)
-        for tenant_id in (changed | rechecked) & self._holding:
+        if is_whole:
+            await tenants.clock.set(connection)
+            await self._begin_day(connection)
+            await self._take_slots(connection, slots)
+            await self._find_changes(connection)
+        undecided, rechecked = set(tenants.undecided), set(tenants.rechecked)
+        read = await self._read(connection, {tenant_id for tenant_id, _ in undecided}, rechecked)
+        rechecked -= self._holding - tenants.known.keys()  # another time: there were too many
+        for tenant_id in rechecked & self._holding:
             await self._reconsider_held(connection, tenant_id)
-        await self._release_resolved(connection)
+        tenants.resolved.update(
+            await snapshots.resolved_of(connection.cursor(), (name for _, name in undecided))
+        )
         await self._hold(connection, undecided)
         await connection.commit()
-        self._slots = slots
-        self._looked_at = tenants.clock.now()
         tenants.wanted -= read
         tenants.undecided -= undecided
         tenants.rechecked -= rechecked
         tenants.forget()
-        if tenants.wanted or tenants.undecided:
+        if tenants.wanted or tenants.undecided or tenants.rechecked:
             self._look.set()
         return bool(read or rechecked or undecided)
 
@@ -124,28 +134,41 @@ class Changes:
             self._day = today
             self.tenants.wanted |= self.tenants.known.keys()
 
-    async def _changed(self, connection: AsyncConnection[Any]) -> set[UUID]:
-        """Return the tenants of which something is not as it is known."""
-        known = self.tenants.known
+    async def _take_slots(self, connection: AsyncConnection[Any], slots: frozenset[int]) -> None:
+        """Learn which tenants of new slots have held buckets: nobody else lets them go on."""
+        new = slots - self._slots
+        others = await operations.holding_tenants(connection, new) if new else set()
+        self._holding = {t for t in self._holding | others if t.bytes[15] in slots}
+        self.tenants.rechecked |= others
+        self._slots = slots
+
+    async def _find_changes(self, connection: AsyncConnection[Any]) -> None:
+        """Find the tenants of which something is not as it is known."""
+        known, cursor = self.tenants.known, connection.cursor()
+        since = self._looked_at or self.tenants.clock.now()
+        looked_at = self.tenants.clock.now()
+        await self._read_stops(connection)
         watched = known.keys() | self._holding
-        cursor = await connection.execute(SQL.revisions, {"ids": list(watched)})
+        await cursor.execute(SQL.revisions, {"ids": list(watched)})
         revisions = dict(await cursor.fetchall())
-        changed = {
-            id_
-            for id_ in watched
-            if (tenant := known.get(id_)) is None
-            or tenant.revision != revisions.get(id_)
-            or tenant.stops != self._stops_of(id_)
-        }
-        held = await holds.active(connection.cursor())
-        subjects = {subject for subject, _ in held.items() ^ self._holds.items()}
+        changed, concerned = set(), set()
+        for id_, tenant in known.items():
+            if tenant.revision != revisions.get(id_):
+                changed.add(id_)
+            if tenant.standing.stops != (stops := self._stops_of(id_)):
+                tenant.standing.stops = stops
+                concerned.add(id_)
+        for subject in await warmup.set_since(cursor, since):
+            changed |= self._owned(subject)
+        held = await holds.active(cursor)
+        for subject, _ in held.items() ^ self._holds.items():
+            concerned |= self._owned(subject)
         self._holds.clear()
         self._holds.update(held)
-        since = self._looked_at or self.tenants.clock.now()
-        subjects |= await warmup.set_since(connection.cursor(), since)
-        for subject in subjects:
-            changed |= self._owned(subject) & watched
-        return changed
+        self.tenants.changed |= changed & known.keys()
+        self.tenants.rechecked |= (changed | concerned) & watched
+        await self._release_resolved(connection, since)
+        self._looked_at = looked_at
 
     def _owned(self, subject: Subject) -> set[UUID]:
         """Return the tenants whose mail counts for a subject."""
@@ -157,20 +180,17 @@ class Changes:
         return self._owners.get(name, set())
 
     async def _read(
-        self, connection: AsyncConnection[Any], changed: set[UUID], undecided: Collection[Key]
+        self, connection: AsyncConnection[Any], concerned: Set[UUID], rechecked: Set[UUID]
     ) -> set[UUID]:
-        """Read tenants that are not known as they are, and those that were read long ago."""
-        tenants = self.tenants
-        concerned = {tenant_id for tenant_id, _ in undecided} | tenants.rechecked & self._holding
-        first = changed | (concerned - tenants.known.keys())
+        """Read tenants that are not known, not as they are, or for long; return which."""
+        tenants, known = self.tenants, self.tenants.known.keys()
+        first = tenants.changed | (concerned - known)
         before = time.monotonic() - LOOK_AGAIN.total_seconds()
         old = {id_ for id_, tenant in tenants.known.items() if tenant.read_at < before}
-        later = sorted((tenants.wanted | old) - first)[: max(0, READ - len(first))]
-        ids = first.union(later)
+        later = (tenants.wanted | old | ((rechecked & self._holding) - known)) - first
+        ids = first.union(sorted(later)[: max(0, READ - len(first))])
         await self._load(connection, ids)
-        tenants.resolved.update(
-            await snapshots.resolved_of(connection.cursor(), (name for _, name in undecided))
-        )
+        tenants.changed -= ids
         return ids
 
     async def _read_stops(self, connection: AsyncConnection[Any]) -> None:
@@ -195,9 +215,8 @@ class Changes:
         entries = {id_: _entry(id_, row["document"]) for id_, row in rows.items()}
         found = await snapshots.load(connection.cursor(), entries, tenants.resolved, tenants.burst)
         for id_, standing in found.items():
-            stops = self._stops_of(id_)
-            standing.stops, standing.holds = stops, self._holds
-            tenants.known[id_] = Tenant(id_, rows[id_]["revision"], stops, standing)
+            standing.stops, standing.holds = self._stops_of(id_), self._holds
+            tenants.known[id_] = Tenant(id_, rows[id_]["revision"], standing)
             tenants.known.move_to_end(id_)
             for name in _names(standing.entry):
                 self._owners[name].add(id_)
@@ -220,12 +239,11 @@ class Changes:
         if len(released) == len(held):
             self._holding.discard(tenant_id)
 
-    async def _release_resolved(self, connection: AsyncConnection[Any]) -> None:
+    async def _release_resolved(self, connection: AsyncConnection[Any], since: datetime) -> None:
         """Let the mail to domains go on that have been resolved."""
-        if not self._unresolved or self._looked_at is None:
+        if not self._unresolved:
             return
-        cursor = connection.cursor()
-        found = await snapshots.resolved_since(cursor, self._looked_at)
+        found = await snapshots.resolved_since(connection.cursor(), since)
         for domain in found.keys() & self._unresolved.keys():
             self.tenants.resolved[domain] = found[domain]
             for tenant_id, name in self._unresolved.pop(domain):

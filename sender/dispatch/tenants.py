@@ -23,7 +23,6 @@ from sender.policy.names import BucketName
 from sender.policy.snapshots import Resolved, Standing
 from sender.policy.spreading import BURST, Pace
 from sender.queue import Bucket
-from sender.schemas import Stop
 
 KEPT = 5000
 """Tenants that are remembered."""
@@ -31,7 +30,7 @@ REMEMBERED = 10_000
 """Buckets and paces above which old ones are forgotten."""
 RESOLVED = 100_000
 """Recipients' domains, all of which are forgotten above it."""
-VALID = 0.5
+VALID = 1.0
 """Seconds for which a decision is not made again, unless all of it is used."""
 FORGOTTEN_AFTER = 60.0
 """Seconds after which a bucket without jobs in work is forgotten."""
@@ -46,7 +45,6 @@ class Tenant:
 
     id: UUID
     revision: int | None
-    stops: tuple[Stop, ...]
     standing: Standing
     read_at: float = field(default_factory=time.monotonic)
 
@@ -103,10 +101,12 @@ class Tenants:
     """By recipients' domain that a bucket is named by."""
     wanted: set[UUID] = field(default_factory=set)
     """Tenants to read."""
+    changed: set[UUID] = field(default_factory=set)
+    """Tenants to read before anything is decided about them."""
     undecided: set[Key] = field(default_factory=set)
     """Buckets that are held unless what the database says now lets them go on."""
     rechecked: set[UUID] = field(default_factory=set)
-    """Tenants whose held buckets may go on: something was given back."""
+    """Tenants whose held buckets may go on: something changed, or was given back."""
     wake: Callable[[], None] = lambda: None
     """Looks at these sets now."""
     _buckets: dict[int, Known] = field(default_factory=dict)

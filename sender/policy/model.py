@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
@@ -236,8 +236,8 @@ class HandOver:
     def written(self) -> dict[str, Any]:
         """Return it as JSON, to stand in an intent."""
         places = [
-            [place.subject.kind.value, place.subject.name, *astuple(place)[1:]]
-            for place in self.places
+            [one.subject.kind.value, one.subject.name, one.most, one.most_in_hour, one.curve]
+            for one in self.places
         ]
         return {"day": self.at.day.isoformat(), "hour": self.at.hour, "places": places}
 
