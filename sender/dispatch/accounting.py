@@ -21,7 +21,7 @@ from sender.explain import WORDS
 from sender.policy import counters
 from sender.policy.counters import Refusal
 from sender.policy.holds import hold
-from sender.policy.model import HandOver, Kind, Subject
+from sender.policy.model import HandOver, Hold, Kind, Subject
 from sender.policy.snapshots import settle_homes
 from sender.queue import Batch, Intent, Job, Outcome
 from sender.queue import State as Queued
@@ -143,8 +143,8 @@ class Accounting:
             subject = Subject(Kind.ADDRESS, ip)
             words = str(refusing[ip].details.get("reply"))
             await hold(connection.cursor(), subject, HOST_REFUSED, REFUSED_HERE, words=words)
-        if refusing:
-            self.tenants.wake()
+            until = self.tenants.clock.now() + REFUSED_HERE
+            self.tenants.hold(Hold(subject, HOST_REFUSED, words, until))
 
     async def _settle_homes(
         self, connection: AsyncConnection[Any], homes: Sequence[tuple[UUID, Place]]

@@ -22,7 +22,7 @@ from sender.directory import DirectoryEntry
 from sender.dispatch.store import SQL
 from sender.dispatch.tenants import Key, Tenant, Tenants
 from sender.policy import LOOK_AGAIN, holds, snapshots, warmup
-from sender.policy.model import Hold, Kind, Subject
+from sender.policy.model import Kind, Subject
 from sender.policy.names import BucketName
 from sender.queue import operations
 from sender.queue.operations import NewHold
@@ -46,7 +46,6 @@ class Changes:
     tenants: Tenants
     _stops: dict[UUID | None, list[Stop]] = field(default_factory=dict)
     """By tenant; None: of the platform."""
-    _holds: dict[Subject, Hold] = field(default_factory=dict)
     _owners: defaultdict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
     """Tenants by IP address, From domain and mailbox."""
     _holding: set[UUID] = field(default_factory=set)
@@ -144,9 +143,9 @@ class Changes:
 
     async def _find_changes(self, connection: AsyncConnection[Any]) -> None:
         """Find the tenants of which something is not as it is known."""
-        known, cursor = self.tenants.known, connection.cursor()
-        since = self._looked_at or self.tenants.clock.now()
-        looked_at = self.tenants.clock.now()
+        tenants, cursor = self.tenants, connection.cursor()
+        known, looked_at = tenants.known, tenants.clock.now()
+        since = self._looked_at or looked_at
         await self._read_stops(connection)
         watched = known.keys() | self._holding
         await cursor.execute(SQL.revisions, {"ids": list(watched)})
@@ -161,12 +160,12 @@ class Changes:
         for subject in await warmup.set_since(cursor, since):
             changed |= self._owned(subject)
         held = await holds.active(cursor)
-        for subject, _ in held.items() ^ self._holds.items():
+        for subject, _ in held.items() ^ tenants.holds.items():
             concerned |= self._owned(subject)
-        self._holds.clear()
-        self._holds.update(held)
-        self.tenants.changed |= changed & known.keys()
-        self.tenants.rechecked |= (changed | concerned) & watched
+        tenants.holds.clear()
+        tenants.holds.update(held)
+        tenants.changed |= changed & known.keys()
+        tenants.rechecked |= (changed | concerned) & watched
         await self._release_resolved(connection, since)
         self._looked_at = looked_at
 
@@ -215,7 +214,7 @@ class Changes:
         entries = {id_: _entry(id_, row["document"]) for id_, row in rows.items()}
         found = await snapshots.load(connection.cursor(), entries, tenants.resolved, tenants.burst)
         for id_, standing in found.items():
-            standing.stops, standing.holds = self._stops_of(id_), self._holds
+            standing.stops, standing.holds = self._stops_of(id_), tenants.holds
             tenants.known[id_] = Tenant(id_, rows[id_]["revision"], standing)
             tenants.known.move_to_end(id_)
             for name in _names(standing.entry):

@@ -18,7 +18,7 @@ from sender.directory import SendingAddress, SendingDomain
 from sender.dispatch.store import DatabaseClock
 from sender.footer import Footer
 from sender.policy import buckets
-from sender.policy.model import Credit, HandOver, Subject
+from sender.policy.model import Credit, HandOver, Hold, Subject
 from sender.policy.names import BucketName
 from sender.policy.snapshots import Resolved, Standing
 from sender.policy.spreading import BURST, Pace
@@ -99,6 +99,8 @@ class Tenants:
     known: OrderedDict[UUID, Tenant] = field(default_factory=OrderedDict)
     resolved: dict[str, Resolved] = field(default_factory=dict)
     """By recipients' domain that a bucket is named by."""
+    holds: dict[Subject, Hold] = field(default_factory=dict)
+    """All that are active."""
     wanted: set[UUID] = field(default_factory=set)
     """Tenants to read."""
     changed: set[UUID] = field(default_factory=set)
@@ -175,6 +177,12 @@ class Tenants:
             self._at_address[known.ip] += jobs
             if not known.in_work:
                 self._place(known, None)
+
+    def hold(self, hold: Hold) -> None:
+        """Take note of a hold before it is read."""
+        self.holds[hold.subject] = hold
+        for known in self._buckets.values():
+            known.credit = None
 
     def reconsider(self, key: Key) -> None:
         """Claim nothing of a bucket before it is decided about again, or held."""
