@@ -1,4 +1,4 @@
-"""`penguin stop`: stop outgoing mail of the platform, a tenant, a domain or an address."""
+"""`penguin stop`: stop outgoing mail of the platform, a tenant, or a part of its mail."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ import typer
 from cli.api import connect
 from cli.completing import resources
 from cli.faults import USAGE
-from cli.kinds import ADDRESS, DOMAIN, TENANT
+from cli.kinds import ADDRESS, DOMAIN, MAILBOX, TENANT
 from cli.names import TenantOption, named, tenant_option
 from cli.output import Format, OutputOption, print_result
 from cli.pause import ReasonOption
 from cli.times import moment
 from controlplane.stops.schemas import StopView
-from sender.schemas import Stop
+from sender.schemas import Stop, StopScope
 
 app = typer.Typer()
 PLATFORM = "platform"
-KINDS = (TENANT, DOMAIN, ADDRESS)
+KINDS = (TENANT, DOMAIN, MAILBOX, ADDRESS)
+LABELS = (StopScope.CAMPAIGN, StopScope.QUEUE, StopScope.PROVIDER)
+"""What messages have in common, which is no resource."""
 TargetArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="TARGET",
-        help="platform, tenant/NAME, domain/NAME, address/NAME, or in two words",
+        help="platform, or a tenant, domain, mailbox, campaign, queue (high, normal, low), "
+        "provider or address: as tenant/NAME, or in two words",
         autocompletion=resources,
     ),
 ]
@@ -46,20 +49,36 @@ def stop(
 
 def request(target: Sequence[str], of: str | None) -> dict[str, str]:
     """Return the target as fields of the API's stop and start requests."""
+    tenant = tenant_option(of)
     if list(target) == [PLATFORM]:
-        return {"scope": PLATFORM}
-    if target[0] == PLATFORM:
+        wanted = {"scope": PLATFORM}
+    elif target[0] == PLATFORM:
         raise USAGE(mistake="the platform has no name", remedy="give `platform` alone")
+    else:
+        scope, name = _label(target) or _resource(target)
+        wanted = {"scope": scope, "name": name}
+    return wanted | ({"tenant": tenant} if tenant else {})
+
+
+def _label(target: Sequence[str]) -> tuple[str, str] | None:
+    """Return a campaign, queue or provider; None for any other target."""
+    word, slash, rest = target[0].partition("/")
+    if word not in LABELS:
+        return None
+    names = [*([rest] if slash else []), *target[1:]]
+    if len(names) != 1 or not names[0].strip():
+        raise USAGE(mistake=f"the name of one {word} is needed", remedy=f"use {word}/NAME")
+    return word, names[0]
+
+
+def _resource(target: Sequence[str]) -> tuple[str, str]:
     wanted = named(target)
     if wanted.kind not in KINDS:
         raise USAGE(
             mistake=f"mail of a {wanted.kind.name} cannot be stopped",
-            remedy="use platform, tenant, domain or address",
+            remedy=f"use one of: {', '.join(StopScope)}",
         )
-    tenant = tenant_option(of) if wanted.kind is ADDRESS else None
-    return {"scope": wanted.kind.name, "name": str(wanted.name)} | (
-        {"tenant": tenant} if tenant else {}
-    )
+    return wanted.kind.name, str(wanted.name)
 
 
 def target_of(scope: str, name: str | None) -> str:

@@ -134,7 +134,7 @@ TENANT_DELETING = FAULTS.code(
     "tenant.deleting",
     message="tenant {name} is being deleted",
     remedy="wait until it is gone: `penguin wait tenant {name} --for=delete`",
-    cause="A tenant that is being deleted cannot be changed.",
+    cause="A tenant that is being deleted cannot be changed, and sends no mail.",
     example={"name": "acme"},
     status=409,
     acts=Actor.NOBODY,
@@ -171,15 +171,23 @@ STOPPED_BY_OPERATOR = FAULTS.code(
 STOP_NAME = FAULTS.code(
     "stop.name",
     message="only a stop of the platform has no name",
-    remedy="give the name of the tenant, domain or address, and none for the platform",
+    remedy="give the name of what is stopped, and none for the platform",
     cause="`scope` and `name` of a stop do not go together.",
+    status=422,
+)
+STOP_FORM = FAULTS.code(
+    "stop.form",
+    message="no {scope} can have the name {name}",
+    remedy="{remedy}",
+    cause="The name in a stop has a form that none of its scope can have.",
+    example={"scope": "queue", "name": "urgent", "remedy": "use one of: high, normal, low"},
     status=422,
 )
 STOP_TENANT = FAULTS.code(
     "stop.tenant",
-    message="only a stop of an address names a tenant",
+    message="a stop of the platform or of a tenant names no further tenant",
     remedy="leave `tenant` out",
-    cause="Tenants and domains are found by their names; addresses have the same in each tenant.",
+    cause="`tenant` tells whose domain, mailbox, campaign, queue or address is stopped.",
     status=422,
 )
 DATABASE_BUSY = FAULTS.code(
@@ -252,5 +260,5 @@ INTERNAL = FAULTS.code(
     acts=Actor.OPERATOR,
 )
 
-ACROSS_FIELDS = (TENANT_MISSING, TENANT_WRONG_NAME, STOP_NAME, STOP_TENANT)
+ACROSS_FIELDS = (TENANT_MISSING, TENANT_WRONG_NAME, STOP_NAME, STOP_FORM, STOP_TENANT)
 """Rules that need more than one value of a request, or its key: not in the JSON Schema."""

@@ -25,6 +25,7 @@ from sender.dispatch.sending import Sending
 from sender.dispatch.store import DatabaseClock
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
+from sender.dispatch.withdrawn import cancel_mail_of_deleted
 from sender.policy.model import Credit
 from sender.policy.resolver import DnsMx, Resolver
 from sender.queue import Settings, Worker
@@ -38,7 +39,7 @@ from sender.tokens import Tokens
 CONNECTIONS = 8
 """The queue's worker holds one to be notified, and now and then one for its upkeep."""
 TIDY = 1.0
-"""Seconds between two looks at the connections to hosts."""
+"""Seconds between two looks at the connections to hosts, and for deleted tenants."""
 RESOLVE = 1.0
 """Seconds between two looks for recipients' domains without a provider."""
 log = structlog.get_logger(__name__)
@@ -102,6 +103,7 @@ async def run(
                 group.create_task(_resolve(pool, settings.resolver, ended))
                 group.create_task(_tidy(egress, ended))
                 group.create_task(_maintain(pool, settings, ended))
+                group.create_task(_cancel(pool, worker, ended))
                 await worker.run(stop)
                 ended.set()
                 changes.wake()
@@ -174,6 +176,12 @@ async def _resolve(
 async def _tidy(egress: Egress, ended: asyncio.Event) -> None:
     while not ended.is_set():
         egress.tidy()
+        await _pause(ended, TIDY)
+
+
+async def _cancel(pool: AsyncConnectionPool[Any], worker: Worker, ended: asyncio.Event) -> None:
+    while not ended.is_set():
+        await cancel_mail_of_deleted(pool, worker.slots)
         await _pause(ended, TIDY)
 
 

@@ -144,5 +144,5 @@ async def find(connection: Connection, *, tenant_id: UUID) -> DirectoryEntry | N
 
 
 async def withdraw(connection: Connection, *, tenant_id: UUID) -> None:
-    """Take the tenant out: what is queued is held until it expires. Done already is fine."""
+    """Take a deleted tenant out: the sender cancels its queued mail. Done already is fine."""
     await connection.execute(SQL.withdraw, {"tenant_id": tenant_id})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
 
-from blueprint.mail_address import domain_of
+from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
 from sender.faults import MESSAGE_NOT_FOUND
 from sender.outbox import created_at, message_id, provider_of
-from sender.schemas import Decision, Explanation, MessageView, State, Stop
+from sender.policy.names import BucketName
+from sender.schemas import Decision, Explanation, MessageView, QueueName, State, Stop
+from sender.stops import Mail, holding, stops_of
 
 CONTENT = frozenset({"too_big", "envelope_refused"})
 """Reasons of dead messages that no host of ours would take."""
@@ -29,9 +32,15 @@ WORDS = {
 """What is said of an outcome that comes without words."""
 
 
-async def explain(connection: Connection, message: str | UUID) -> Explanation:
+MailboxOf = Callable[[MessageView], Awaitable[str | None]]
+
+
+async def explain(
+    connection: Connection, message: str | UUID, *, mailbox_of: MailboxOf | None = None
+) -> Explanation:
     """Explain one message by our id or by its Message-ID header, with or without brackets.
 
+    `mailbox_of` names the mailbox of a message, whose stops hold it: without it, its From address.
     Raises MESSAGE_NOT_FOUND, also for a message that the connection's tenant may not see.
     """
     row = await _find(connection, message)
@@ -40,7 +49,7 @@ async def explain(connection: Connection, message: str | UUID) -> Explanation:
     recorded = [_decision(event) for event in events]
     return Explanation(
         message=view,
-        stops=await _stops(connection, view, row.bucket),
+        stops=await _stops(connection, row, view, await mailbox_of(view) if mailbox_of else None),
         decisions=[_queued(view), *recorded, *_present(row, view, recorded)],
     )
 
@@ -161,13 +170,26 @@ def _now(
     )
 
 
-async def _stops(connection: Connection, view: MessageView, bucket: str) -> list[Stop]:
+async def _stops(
+    connection: Connection, row: Row[Any], view: MessageView, mailbox: str | None
+) -> list[Stop]:
+    """Return the stops that hold a message now.
+
+    Of the addresses only the home counts: a stop of another one holds nothing back. Its campaign is
+    known from its first claim on.
+    """
     if view.finished_at is not None:
         return []
-    values = {
-        "tenant_id": view.tenant_id,
-        "domain": domain_of(view.from_address),
-        "provider": await provider_of(connection, bucket),
-    }
-    rows = await connection.execute(SQL.stops_of_message, values)
-    return [Stop.model_validate(dict(row)) for row in rows.mappings()]
+    domain = domain_of(view.from_address)
+    provider = await provider_of(connection, row.bucket)
+    home = {"tenant_id": view.tenant_id, "domain": domain, "provider": provider}
+    mail = Mail(
+        domain=domain,
+        mailbox=folded(mailbox or view.from_address),
+        campaign=BucketName.parse(row.bucket).campaign,
+        queue=QueueName.of(view.priority),
+        provider=provider,
+        address=await connection.scalar(SQL.home_of, home),
+    )
+    stops = await stops_of(connection, view.tenant_id)
+    return holding(stops, mail, tenant_id=view.tenant_id)

@@ -11,9 +11,6 @@ join queue.records as record on record.id = message.id
 join queue.buckets as bucket on bucket.id = record.bucket_id
 left join queue.claimed as claimed on claimed.id = message.id
 
--- part: stops
-select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops
-
 -- name: enqueue
 select id, is_new, is_same from mail.enqueue(
     :tenant_id, cast(:buckets as text[]), cast(:priorities as smallint[]), cast(:run_ats as timestamptz[]),
@@ -48,44 +45,13 @@ returning revision
 -- name: find_entry
 select document from directory.entries where tenant_id = :tenant_id
 
+-- name: home_of
+select address from policy.homes where tenant_id = :tenant_id and domain = :domain and provider = :provider
+
 -- name: withdraw
-with ended as (delete from directory.stops where tenant_id = :tenant_id)
-delete from directory.entries where tenant_id = :tenant_id
-
--- name: stop
-insert into directory.stops (id, scope, tenant_id, name, reason, actor, by_operator, since)
-values (:id, :scope, :tenant_id, :name, :reason, :actor, :by_operator, :now)
-on conflict (scope, tenant_id, name) do update
-set reason = excluded.reason, actor = excluded.actor, by_operator = excluded.by_operator, since = excluded.since
-
--- name: start
-delete from directory.stops
-where scope = :scope and tenant_id is not distinct from cast(:tenant_id as uuid) and name is not distinct from cast(:name as text)
-returning id
-
--- name: find_stop
-{stops}
-where scope = :scope and tenant_id is not distinct from cast(:tenant_id as uuid) and name is not distinct from cast(:name as text)
-
--- name: list_stops
-{stops}
-where (cast(:tenant_id as uuid) is null or tenant_id is null or tenant_id = cast(:tenant_id as uuid))
-  and (cast(:before as uuid) is null or id < cast(:before as uuid))
-order by id desc
-limit :limit
-
--- name: stops_of_tenant
-{stops}
-where tenant_id is null or tenant_id = :tenant_id
-order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
-
--- name: stops_of_message
--- Of the addresses only the home counts: a stop of another one holds nothing back.
-{stops}
-where (tenant_id is null or tenant_id = :tenant_id)
-  and (scope in ('platform', 'tenant')
-    or (scope = 'domain' and name = :domain)
-    or (scope = 'address' and name = (
-        select address from policy.homes
-        where tenant_id = :tenant_id and domain = :domain and provider = :provider)))
-order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
+with ended as (
+    delete from directory.stops where tenant_id = :tenant_id
+), unpublished as (
+    delete from directory.entries where tenant_id = :tenant_id
+)
+insert into directory.withdrawn (tenant_id) values (:tenant_id) on conflict do nothing

@@ -36,6 +36,10 @@ MAX_BODY = 2_000_000
 """Characters of one alternative; what is longer belongs behind a link."""
 FILLED = 2_000
 """Octets that a placeholder counts for: what it is filled with has fewer."""
+MOST_URGENT, LEAST_NORMAL = 50, 150
+"""Bounds of the classes of priorities."""
+CAMPAIGN = r"^[A-Za-z0-9_-]{1,60}$"
+CAMPAIGN_REMEDY = "write 1 to 60 letters, digits, '-' and '_'"
 
 
 def _written(value: object) -> object:
@@ -102,13 +106,7 @@ class OutgoingMessage(BaseModel):
     """The message that this one answers or follows."""
     references: Annotated[tuple[MessageId, ...], Field(max_length=100)] = ()
     """The thread, oldest first; ends with the message that this one follows."""
-    campaign: (
-        Annotated[
-            str,
-            Matching(r"^[A-Za-z0-9_-]{1,60}$", "write 1 to 60 letters, digits, '-' and '_'"),
-        ]
-        | None
-    ) = None
+    campaign: Annotated[str, Matching(CAMPAIGN, CAMPAIGN_REMEDY)] | None = None
     """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
     transactional: Annotated[bool, Field(strict=True)] = False
     """True for mail that its recipient has asked for, such as a receipt: sent without footer and
@@ -155,13 +153,37 @@ class OutgoingMessage(BaseModel):
         """The domain that DKIM and the return path align with."""
         return domain_of(self.from_address)
 
+    @property
+    def queue(self) -> QueueName:
+        """The class of its priority."""
+        return QueueName.of(self.priority)
+
+
+class QueueName(StrEnum):
+    """The class that a priority belongs to."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @classmethod
+    def of(cls, priority: int) -> QueueName:
+        """Return the class of a priority."""
+        if priority <= MOST_URGENT:
+            return cls.HIGH
+        return cls.NORMAL if priority <= LEAST_NORMAL else cls.LOW
+
 
 class StopScope(StrEnum):
-    """What a stop holds back."""
+    """What a stop holds back, the widest first."""
 
     PLATFORM = "platform"
     TENANT = "tenant"
+    QUEUE = "queue"
+    PROVIDER = "provider"
     DOMAIN = "domain"
+    MAILBOX = "mailbox"
+    CAMPAIGN = "campaign"
     ADDRESS = "address"
 
 
@@ -173,9 +195,9 @@ class Stop(BaseModel):
     id: UUID
     scope: StopScope
     tenant_id: UUID | None
-    """None: the platform."""
+    """None: the platform, or a queue or a provider for all tenants."""
     name: str | None
-    """Of the domain or the address."""
+    """Null for platform and tenant."""
     reason: str
     actor: str
     """Prefix of the API key of the request."""

@@ -12,6 +12,7 @@ from controlplane.database import API
 from controlplane.faults import (
     NOT_FOUND,
     SCOPE_MISSING,
+    TENANT_DELETING,
     TENANT_MISSING,
 )
 from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
@@ -25,14 +26,20 @@ from controlplane.messages.schemas import (
     Queued,
     QueuedBatch,
 )
-from controlplane.messages.senders import require_mailboxes, require_postal_address, untimely
+from controlplane.messages.senders import (
+    mailbox_in,
+    require_mailboxes,
+    require_postal_address,
+    untimely,
+)
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
+from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
 from sender import explain
 from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND, POSTAL_ADDRESS_MISSING
 from sender.outbox import ExpiryRefused, enqueue_all
-from sender.schemas import Explanation, OutgoingMessage
+from sender.schemas import Explanation, MessageView, OutgoingMessage
 
 router = APIRouter(tags=["messages"], route_class=GuardedRoute)
 Message = Annotated[OutgoingMessage, Body(openapi_examples={"hello": {"value": EXAMPLE}})]
@@ -40,12 +47,19 @@ TenantName = Annotated[
     Text | None, Query(description="the tenant that sends; for operators", examples=["acme"])
 ]
 IdempotencyKey = Annotated[Text | None, Header(min_length=1, max_length=200)]
+REFUSALS = (
+    NOT_FOUND,
+    TENANT_MISSING,
+    TENANT_DELETING,
+    POSTAL_ADDRESS_MISSING,
+    IDEMPOTENCY_MISMATCH,
+)
 
 
 @router.post(
     "/messages",
     status_code=202,
-    responses=responses(NOT_FOUND, TENANT_MISSING, POSTAL_ADDRESS_MISSING, IDEMPOTENCY_MISMATCH),
+    responses=responses(*REFUSALS),
 )
 async def send_message(
     message: Message,
@@ -61,7 +75,7 @@ async def send_message(
 @router.post(
     "/messages/batch",
     status_code=202,
-    responses=responses(NOT_FOUND, TENANT_MISSING, POSTAL_ADDRESS_MISSING, IDEMPOTENCY_MISMATCH),
+    responses=responses(*REFUSALS),
 )
 async def send_batch(
     batch: Batch,
@@ -91,6 +105,8 @@ async def _queue(
         raise SCOPE_MISSING(scope=Scope.MESSAGES_TRANSACTIONAL)
     async with access.begin() as connection:
         row = await tenants.of_request(connection, access, tenant)
+    if row.deleting:
+        raise TENANT_DELETING(name=row.name)
     require_mailboxes(row.document.spec, messages, in_batch=in_batch)
     require_postal_address(row.document.spec, messages)
     # Also for an operator the mail is queued with the tenant's rights only.
@@ -134,4 +150,9 @@ async def explain_message(
 ) -> Explanation:
     """Show the state of a message, and every decision about it."""
     async with access.begin() as connection:
-        return await explain.explain(connection, message_id)
+
+        async def mailbox_of(message: MessageView) -> str | None:
+            row = await tenant_rows.get(connection, message.tenant_id)
+            return None if row is None else mailbox_in(row.document.spec, message.from_address)
+
+        return await explain.explain(connection, message_id, mailbox_of=mailbox_of)

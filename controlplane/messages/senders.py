@@ -34,6 +34,11 @@ def require_postal_address(spec: TenantSpec, messages: Sequence[OutgoingMessage]
         raise POSTAL_ADDRESS_MISSING()
 
 
+def mailbox_in(spec: TenantSpec, address: str) -> str | None:
+    """Return the declared mailbox that a From address counts as under a tenant's document."""
+    return mailbox_of(address, [box.address for box in spec.mailboxes], _catch_alls(spec))
+
+
 def untimely(refused: ExpiryRefused, *, in_batch: bool) -> Exception:
     """Return the fault of messages that would expire too early or too late."""
     found: list[tuple[int, Code]] = [
@@ -51,7 +56,7 @@ def _violations(
 ) -> Iterator[Violation]:
     domains = sorted(domain.name for domain in spec.domains)
     boxes = sorted(box.address for box in spec.mailboxes)
-    catch_alls = {d.name: d.catch_all for d in spec.domains if d.catch_all is not None}
+    catch_alls = _catch_alls(spec)
     for index, message in enumerate(messages):
         path = _path(index, "from", in_batch=in_batch)
         if message.from_domain not in domains:
@@ -64,6 +69,10 @@ def _violations(
                 address=message.from_address,
                 mailboxes=", ".join(boxes) or "none",
             )
+
+
+def _catch_alls(spec: TenantSpec) -> dict[str, str]:
+    return {d.name: d.catch_all for d in spec.domains if d.catch_all is not None}
 
 
 def _path(index: int, key: str, *, in_batch: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from controlplane.conditions.model import (
@@ -183,16 +183,23 @@ class Summary:
             if address.sends_bulk
             and self._conditions.is_true(subject(Kind.ADDRESS, address.name), READY)
         ]
-        of_addresses = {
-            stop.name: stop for stop in self._snapshot.stops if stop.scope is StopScope.ADDRESS
-        }
+        mailboxes = [
+            box.address
+            for box in self._snapshot.blueprint.mailboxes
+            if domain == subject(Kind.DOMAIN, box.domain)
+        ]
         for stop in self._snapshot.stops:
             of_domain = stop.scope is StopScope.DOMAIN and domain == f"{Kind.DOMAIN}/{stop.name}"
             if of_domain or stop.scope in (StopScope.PLATFORM, StopScope.TENANT):
                 return stop
-        if addresses and all(name in of_addresses for name in addresses):
-            return of_addresses[addresses[0]]
-        return None
+        return self._stop_of_all(StopScope.MAILBOX, mailboxes) or self._stop_of_all(
+            StopScope.ADDRESS, addresses
+        )
+
+    def _stop_of_all(self, scope: StopScope, names: Sequence[str]) -> Stop | None:
+        """Return a stop of one of several mailboxes or addresses, if all of them are stopped."""
+        stops = {stop.name: stop for stop in self._snapshot.stops if stop.scope is scope}
+        return stops[names[0]] if names and stops.keys() >= set(names) else None
 
 
 def mark_reconciling(conditions: Conditions, reason: str, message: str) -> None:

@@ -1,1 +1,1 @@
-"""Stopping and starting mail: of the platform, a tenant, a domain or an address."""
+"""Stopping and starting mail: of the platform, a tenant, or a part of its mail."""

@@ -30,7 +30,7 @@ router = APIRouter(tags=["stops"], route_class=GuardedRoute)
 
 @router.post("/stop", responses=responses(NOT_FOUND, TENANT_MISSING, OPERATORS_ONLY))
 async def stop_mail(body: StopRequest, request: Request, access: Writer) -> StopView:
-    """Stop mail of the platform, a tenant, a domain or an address; queued mail is retained."""
+    """Stop mail of the platform, a tenant, or a part of its mail; queued mail is retained."""
     async with access.begin() as connection:
         stopped, tenant = await service.stop(
             connection, body, access, now=request.app.state.clock()

@@ -21,9 +21,13 @@ from controlplane.stops.schemas import StopRequest
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
 from controlplane.tenants.repository import TenantRow
+from kit.faults import Fault
 from sender import stops
 from sender.schemas import Stop, StopScope
 from sender.stops import Target
+
+OF_ALL = frozenset({StopScope.PLATFORM, StopScope.QUEUE, StopScope.PROVIDER})
+"""What operators stop for all tenants."""
 
 
 @dataclass(frozen=True)
@@ -95,37 +99,64 @@ async def _find(
     connection: AsyncConnection, request: StopRequest, access: Access
 ) -> ResolvedTarget:
     """Return the target of a request, if its key may see and stop it."""
-    name = request.name or ""
-    match request.scope:
-        case StopScope.PLATFORM:
-            if not access.is_operator:
-                raise OPERATORS_ONLY()
-            return ResolvedTarget(Target(StopScope.PLATFORM), None)
-        case StopScope.TENANT:
-            row = await tenants.find(connection, name)
-            return ResolvedTarget(Target(StopScope.TENANT, row.id), row)
-        case StopScope.DOMAIN:
-            owner = await tenant_rows.owner_of(connection, name.lower())
-            if owner is None:
-                raise NOT_FOUND(kind="domain", name=name, plural="domains")
-            return ResolvedTarget(Target(StopScope.DOMAIN, owner.id, name.lower()), owner)
-        case StopScope.ADDRESS:
-            row = await _tenant_of_address(connection, request, access)
-            return ResolvedTarget(Target(StopScope.ADDRESS, row.id, name), row)
+    row = await _tenant(connection, request, access)
+    name = None if request.scope is StopScope.TENANT else request.name
+    resolved = ResolvedTarget(Target(request.scope, None if row is None else row.id, name), row)
+    if not _is_declared(resolved) and await stops.find(connection, resolved.target) is None:
+        raise _not_found(request)
+    return resolved
 
 
-async def _tenant_of_address(
+async def _tenant(
     connection: AsyncConnection, request: StopRequest, access: Access
-) -> TenantRow:
-    row = await tenants.of_request(connection, access, request.tenant)
-    addresses = {
-        address_name(host.name, index)
-        for host in row.document.spec.hosts
-        for index in range(1, host.addresses + 1)
-    }
-    if request.name not in addresses:
-        raise NOT_FOUND(kind="address", name=request.name, plural="addresses")
-    return row
+) -> TenantRow | None:
+    """Return whose mail a request means; None: of all tenants."""
+    name = Target(request.scope, name=request.name).name or ""
+    match request.scope:
+        case scope if scope in OF_ALL and request.tenant is None and access.is_operator:
+            return None
+        case StopScope.PLATFORM:
+            raise OPERATORS_ONLY()
+        case StopScope.TENANT:
+            return await tenants.find(connection, name)
+        case StopScope.DOMAIN | StopScope.MAILBOX if request.tenant is None and access.is_operator:
+            owner = await tenant_rows.owner_of(connection, name.rpartition("@")[2])
+            if owner is None:
+                raise _not_found(request)
+            return owner
+        case _:
+            return await tenants.of_request(
+                connection, access, request.tenant and request.tenant.lower()
+            )
+
+
+def _is_declared(resolved: ResolvedTarget) -> bool:
+    """Return whether a document in force has the target, if it is what a document has."""
+    if resolved.tenant is None:
+        return True
+    name, scope = resolved.target.name, resolved.target.scope
+    documents = (resolved.tenant.document, resolved.tenant.applied)
+    specs = [document.spec for document in documents if document is not None]
+    match scope:
+        case StopScope.DOMAIN:
+            return any(name == domain.name for spec in specs for domain in spec.domains)
+        case StopScope.MAILBOX:
+            return any(name == box.address for spec in specs for box in spec.mailboxes)
+        case StopScope.ADDRESS:
+            return any(
+                name == address_name(host.name, index)
+                for spec in specs
+                for host in spec.hosts
+                for index in range(1, host.addresses + 1)
+            )
+        case _:
+            return True
+
+
+def _not_found(request: StopRequest) -> Fault:
+    plurals = {StopScope.ADDRESS: "addresses", StopScope.MAILBOX: "mailboxes"}
+    plural = plurals.get(request.scope, f"{request.scope}s")
+    return NOT_FOUND(kind=request.scope, name=request.name, plural=plural)
 
 
 async def _record(

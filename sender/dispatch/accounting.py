@@ -14,7 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
+from psycopg.rows import dict_row
 
+from sender.dispatch.stopped import stopped
 from sender.dispatch.store import SQL
 from sender.dispatch.tenants import Tenants
 from sender.explain import WORDS
@@ -26,7 +28,8 @@ from sender.policy.snapshots import settle_homes
 from sender.queue import Batch, Intent, Job, Outcome
 from sender.queue import State as Queued
 from sender.reasons import CAP_RACE, HOST_REFUSED
-from sender.schemas import State, Stop
+from sender.schemas import State
+from sender.stops import Mail, holding, widest_first
 
 COUNTED = (Queued.DONE, Queued.UNKNOWN)
 """After these an intent keeps its place in the caps."""
@@ -51,6 +54,10 @@ class Place:
     domain: str
     address: str
     """Name of the sending address."""
+    mail: Mapping[str, Any]
+    """What stops know of it: the fields of a `Mail`."""
+    apart: str
+    """The bucket that it waits in where its campaign or queue is stopped."""
     takes: Mapping[str, Any]
     """A `HandOver`, as it is written."""
     provider: str
@@ -184,25 +191,29 @@ def _report(outcome: Outcome) -> Report | None:
 async def _obstacles(
     connection: AsyncConnection[Any], intents: Sequence[Intent], places: Mapping[UUID, Place]
 ) -> dict[UUID, Outcome]:
+    """Return what does not let messages be handed over any more, by the ids of those messages."""
+    tenant_ids = [intent.job.tenant_id for intent in intents]
     values = {
         "ids": list(places),
-        "tenant_ids": [intent.job.tenant_id for intent in intents],
+        "tenant_ids": tenant_ids,
         "recipients": [bytes.fromhex(place.recipient) for place in places.values()],
-        "domains": [place.domain for place in places.values()],
-        "addresses": [place.address for place in places.values()],
     }
-    cursor = await connection.execute(SQL.obstacles, values)
-    refused = {}
-    for id_, suppressed, stop in await cursor.fetchall():
-        if suppressed is None:
-            words = Stop.model_validate(stop).sentence
-            refused[id_] = Outcome(Queued.RELEASED, "stopped", words, spent=0)
-        else:
-            words = f"the recipient is suppressed: {suppressed}"
-            report = Report("decided", State.CANCELLED, "suppressed", words)
-            outcome = Outcome(Queued.CANCELLED, "suppressed", words, spent=0)
-            refused[id_] = reported(outcome, report)
+    suppressed = await connection.execute(SQL.suppressed, values)
+    rows = connection.cursor(row_factory=dict_row)
+    await rows.execute(SQL.stops, {"tenant_ids": list(set(tenant_ids))})
+    refused = {id_: _suppressed(reasons) for id_, reasons in await suppressed.fetchall()}
+    stops = widest_first(await rows.fetchall())
+    for (id_, place), tenant_id in zip(places.items(), tenant_ids, strict=True):
+        held_by = holding(stops, Mail(**place.mail), tenant_id=tenant_id)
+        if held_by and id_ not in refused:
+            refused[id_] = stopped(held_by[0], place.apart)
     return refused
+
+
+def _suppressed(reasons: str) -> Outcome:
+    words = f"the recipient is suppressed: {reasons}"
+    report = Report("decided", State.CANCELLED, "suppressed", words)
+    return reported(Outcome(Queued.CANCELLED, "suppressed", words, spent=0), report)
 
 
 async def _record(connection: AsyncConnection[Any], reports: Sequence[tuple[Job, Report]]) -> None:

@@ -28,6 +28,7 @@ from sender.queue import operations
 from sender.queue.operations import NewHold
 from sender.queue.outages import AWAY
 from sender.schemas import Stop
+from sender.stops import widest_first
 
 LOOK = 1.0
 """Seconds between two looks for changes."""
@@ -194,8 +195,8 @@ class Changes:
 
     async def _read_stops(self, connection: AsyncConnection[Any]) -> None:
         async with connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(SQL.stops)
-            stops = [Stop.model_validate(row) for row in await cursor.fetchall()]
+            await cursor.execute(SQL.stops, {"tenant_ids": None})
+            stops = widest_first(await cursor.fetchall())
         self._stops = {}
         for stop in stops:
             self._stops.setdefault(stop.tenant_id, []).append(stop)

@@ -9,27 +9,22 @@ from unnest(%(ids)s::uuid[]) as tenant (id) left join directory.entries as entry
 select tenant_id, revision from directory.entries where tenant_id = any(%(ids)s)
 
 -- name: stops
--- The widest first.
 select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops
-order by array_position(array['platform', 'tenant', 'domain', 'address'], scope), name
+where %(tenant_ids)s::uuid[] is null or tenant_id is null or tenant_id = any(%(tenant_ids)s)
+order by name
 
--- name: obstacles
--- What does not let a message be handed over any more: only of those that have one.
-select intent.id, suppressed.reason as suppressed, to_json(stop) as stop
-from unnest(%(ids)s::uuid[], %(tenant_ids)s::uuid[], %(recipients)s::bytea[], %(domains)s::text[], %(addresses)s::text[])
-    as intent (id, tenant_id, recipient, domain, address)
-left join lateral (
-    select string_agg(reason, ', ' order by id) as reason from suppression.entries
-    where tenant_id = intent.tenant_id and recipient = intent.recipient
-) as suppressed on true
-left join lateral (
-    select * from directory.stops
-    where scope = 'platform' or (tenant_id = intent.tenant_id and (
-        scope = 'tenant' or (scope = 'domain' and name = intent.domain) or (scope = 'address' and name = intent.address)))
-    order by array_position(array['platform', 'tenant', 'domain', 'address'], scope)
-    limit 1
-) as stop on true
-where suppressed.reason is not null or stop.id is not null
+-- name: withdrawn
+-- Deleted tenants of some slots that may have mail in nobody's hands.
+select gone.tenant_id
+from directory.withdrawn as gone join queue.tenants as tenant using (tenant_id)
+where tenant.slot = any(%(slots)s)
+  and (tenant.waiting > 0 or exists (select from queue.buckets where tenant_id = gone.tenant_id and filled))
+
+-- name: suppressed
+select intent.id, string_agg(entry.reason, ', ' order by entry.id) as reasons
+from unnest(%(ids)s::uuid[], %(tenant_ids)s::uuid[], %(recipients)s::bytea[]) as intent (id, tenant_id, recipient)
+join suppression.entries as entry on entry.tenant_id = intent.tenant_id and entry.recipient = intent.recipient
+group by intent.id
 
 -- name: record_events
 insert into mail.events (message_id, tenant_id, kind, state, reason, words, details)

@@ -17,6 +17,7 @@ from sender.clock import Clock
 from sender.composer import Composer
 from sender.dispatch.accounting import Place, Report, reported
 from sender.dispatch.keys import Opener
+from sender.dispatch.stopped import OF_MESSAGES, stopped
 from sender.dispatch.tenants import Route, Tenants
 from sender.outbox import decoded, message_id
 from sender.queue import Attempt, Job, Lost, Outcome, Refused
@@ -78,6 +79,9 @@ class Sending:
     async def _carry(self, attempt: Attempt) -> Outcome:
         job = attempt.job
         message = decoded(job.body)
+        stop = self.tenants.stop_of(job.bucket_id, message)
+        if stop is not None and stop.scope in OF_MESSAGES:
+            return stopped(stop, self.tenants.apart(job.bucket_id, message))
         route = self.tenants.route(job.bucket_id)
         if route is None:
             return RELEASED
@@ -179,6 +183,8 @@ def _place(message: OutgoingMessage, route: Route) -> Place:
         recipient=recipient_hash(message.to).hex(),
         domain=route.domain.name,
         address=route.address.name,
+        mail=vars(route.mail_of(message)),
+        apart=str(route.bucket.apart(message.queue, message.campaign)),
         takes=route.takes,
         provider=route.provider,
         homely=route.homely if route.settles_home else None,

@@ -23,6 +23,8 @@ from sender.policy.names import BucketName
 from sender.policy.snapshots import Resolved, Standing
 from sender.policy.spreading import BURST, Pace
 from sender.queue import Bucket
+from sender.schemas import OutgoingMessage, Stop
+from sender.stops import Mail
 
 KEPT = 5000
 """Tenants that are remembered."""
@@ -53,6 +55,9 @@ class Tenant:
 class Route:
     """How the mail of a bucket leaves now."""
 
+    bucket: BucketName
+    mailbox: str
+    """That it counts as."""
     address: SendingAddress
     domain: SendingDomain
     provider: str
@@ -64,6 +69,12 @@ class Route:
     """True when the address becomes the home of From domain and provider."""
     homely: tuple[str, ...]
     """Names of the addresses that can be homes."""
+
+    def mail_of(self, message: OutgoingMessage) -> Mail:
+        """Return what stops know of a message."""
+        return Mail.of(
+            message, mailbox=self.mailbox, provider=self.provider, address=self.address.name
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -153,6 +164,8 @@ class Tenants:
             return None
         standing = known.tenant.standing
         return Route(
+            bucket=known.name,
+            mailbox=standing.mailbox_name(known.name),
             address=standing.addresses[found.egress.name],
             domain=standing.domains[known.name.domain],
             provider=standing.provider(known.name) or "",
@@ -161,6 +174,24 @@ class Tenants:
             settles_home=found.settles_home,
             homely=standing.homely,
         )
+
+    def stop_of(self, bucket_id: int, message: OutgoingMessage) -> Stop | None:
+        """Return the widest stop of a claimed message."""
+        known = self._buckets[bucket_id]
+        tenant = self.known.get(known.key[0])
+        if tenant is None:
+            return None
+        standing = tenant.standing
+        mail = Mail.of(
+            message,
+            mailbox=standing.mailbox_name(known.name),
+            provider=standing.provider(known.name),
+        )
+        return next(filter(mail.is_held_by, standing.stops), None)
+
+    def apart(self, bucket_id: int, message: OutgoingMessage) -> str:
+        """Return the bucket of a message whose campaign or queue is stopped."""
+        return str(self._buckets[bucket_id].name.apart(message.queue, message.campaign))
 
     def decide(self, key: Key) -> Credit:
         """Return the credit of a bucket of a tenant that is known."""

@@ -6,13 +6,16 @@ domain, and the provider is looked up whenever its credit is: so no message has 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from blueprint.mail_address import domain_of
 from sender.policy.providers import OTHER
 
 REPLY = "reply"
 TRANSACTIONAL = "transactional"
+CAMPAIGN = "campaign:"
+QUEUE = "queue:"
 UNRESOLVED = "@"
 
 
@@ -29,6 +32,10 @@ class BucketName:
     """Replies have buckets of their own: they do not wait for the tenant's hours."""
     is_transactional: bool = False
     """So has what a recipient asked for: a campaign may wait for what it does not need."""
+    queue: str | None = None
+    """The class of their priorities, where they wait apart from others."""
+    campaign: str | None = None
+    """Likewise."""
 
     @property
     def domain(self) -> str:
@@ -39,18 +46,37 @@ class BucketName:
         """Return the name: `sales@acme.example google`."""
         parts = [self.sender, self.provider or f"{UNRESOLVED}{self.recipient_domain}"]
         parts += [REPLY] * self.is_reply + [TRANSACTIONAL] * self.is_transactional
+        parts += [] if self.queue is None else [f"{QUEUE}{self.queue}"]
+        parts += [] if self.campaign is None else [f"{CAMPAIGN}{self.campaign}"]
         return " ".join(parts)
+
+    def apart(self, queue: str, campaign: str | None) -> BucketName:
+        """Return the bucket of messages whose campaign or queue is stopped: it is named by both.
+
+        So it is held and released like any other, and the rest of the mail goes on.
+        """
+        return replace(self, queue=queue, campaign=None if campaign is None else campaign.lower())
 
     @classmethod
     def parse(cls, name: str) -> BucketName:
         """Return the parts of a name; one without a provider is of before there were any."""
         sender, *parts = name.split(" ")
-        where = next((part for part in parts if part not in (REPLY, TRANSACTIONAL)), OTHER)
+        labels = {label: _labelled(parts, label) for label in (QUEUE, CAMPAIGN)}
+        others = (REPLY, TRANSACTIONAL)
+        is_label = (part in others or part.startswith((QUEUE, CAMPAIGN)) for part in parts)
+        where = next((p for p, is_one in zip(parts, is_label, strict=True) if not is_one), OTHER)
         recipients = where.removeprefix(UNRESOLVED) if where.startswith(UNRESOLVED) else None
         return cls(
-            sender,
-            where if recipients is None else None,
-            recipients,
-            REPLY in parts,
-            TRANSACTIONAL in parts,
+            sender=sender,
+            provider=where if recipients is None else None,
+            recipient_domain=recipients,
+            is_reply=REPLY in parts,
+            is_transactional=TRANSACTIONAL in parts,
+            queue=labels[QUEUE],
+            campaign=labels[CAMPAIGN],
         )
+
+
+def _labelled(parts: Sequence[str], label: str) -> str | None:
+    found = (part.removeprefix(label) for part in parts if part.startswith(label))
+    return next(found, None)

@@ -38,6 +38,7 @@ from sender.policy.providers import NAMES
 from sender.policy.spreading import BURST, Hours, Pace
 from sender.policy.warmup import warm
 from sender.schemas import Stop, StopScope
+from sender.stops import Mail
 
 Home = tuple[str, str]
 """From domain and provider."""
@@ -84,6 +85,7 @@ class Standing:
             Subject(Kind.PROVIDER, provider or ""),
         )
         home = self.homes.get((bucket.domain, provider or ""))
+        mail = Mail(bucket.domain, own[2].name, bucket.campaign, bucket.queue, provider)
         is_spread = not (urgent or bucket.is_reply or bucket.is_transactional)
         if is_spread:
             self.has_mail(bucket)
@@ -101,7 +103,7 @@ class Standing:
             mailbox_cap=self._cap(own[2], box.daily_cap if box else None),
             addresses=self._addresses(home, provider or ""),
             home=home,
-            stops=tuple(stop for stop in self.stops if _concerns(stop, bucket.domain)),
+            stops=tuple(filter(mail.is_held_by, self.stops)),
             holds=tuple(self.holds[subject] for subject in own if subject in self.holds),
             hours=self.hours if is_spread else None,
             pace=pace or Pace.idle(now, self.burst),
@@ -212,7 +214,8 @@ class Standing:
 
     def _egress(self, address: SendingAddress, provider: str) -> Egress:
         own, there = Subject(Kind.ADDRESS, address.ip), at_provider(address.ip, provider)
-        stops = (s for s in self.stops if (s.scope, s.name) == (StopScope.ADDRESS, address.name))
+        name = address.name.lower()
+        stops = (s for s in self.stops if (s.scope, s.name) == (StopScope.ADDRESS, name))
         return Egress(
             name=address.name,
             ip=address.ip,
@@ -325,9 +328,3 @@ def _state(address: SendingAddress) -> AddressState:
     if address.draining:
         return AddressState.DRAINING
     return AddressState.READY if address.ready else AddressState.NOT_READY
-
-
-def _concerns(stop: Stop, domain: str) -> bool:
-    if stop.scope is StopScope.DOMAIN:
-        return stop.name == domain
-    return stop.scope in (StopScope.PLATFORM, StopScope.TENANT)

@@ -157,6 +157,14 @@ def test_stops_are_shown_by_describe_and_explain_until_started(plane, penguin, f
     assert output == ["platform started", "platform unchanged: it was not stopped"]
     assert penguin("explain", id_) == 0
     assert "Mail stop" not in capsys.readouterr().out
+    for target in (("mailbox", "sales@acme.example"), ("queue/normal",), ("campaign", "autumn")):
+        assert penguin("stop", *target, "--tenant", "acme", "--reason", "review") == 0
+    capsys.readouterr()
+    assert penguin("explain", id_) == 0
+    shown = [line for line in capsys.readouterr().out.splitlines() if "Mail stop" in line]
+    assert [line.split()[2] for line in shown] == ["queue/normal:", "mailbox/sales@acme.example:"]
+    assert penguin("start", "campaign/Autumn", "--tenant", "acme", "--reason", "done") == 0
+    assert capsys.readouterr().out.startswith("campaign/Autumn started\n")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +173,8 @@ def test_stops_are_shown_by_describe_and_explain_until_started(plane, penguin, f
         ("stop", "tenant"),
         ("stop", "platform", "acme"),
         ("start", "all"),
+        ("stop", "queue"),
+        ("stop", "campaign/", "--reason", "x"),
         ("stop", "host/mx1"),
     ],
 )

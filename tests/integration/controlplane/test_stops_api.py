@@ -23,6 +23,10 @@ PLATFORM = {"scope": "platform"}
 TENANT = {"scope": "tenant", "name": "acme"}
 DOMAIN = {"scope": "domain", "name": "acme.example"}
 ADDRESS = {"scope": "address", "name": "mx1-2"}
+MAILBOX = {"scope": "mailbox", "name": "sales@acme.example"}
+CAMPAIGN = {"scope": "campaign", "name": "autumn"}
+QUEUE = {"scope": "queue", "name": "low"}
+PROVIDER = {"scope": "provider", "name": "google"}
 
 
 @pytest.fixture
@@ -42,7 +46,11 @@ async def stops_of(client: httpx2.AsyncClient, id_: str) -> list[tuple[str, str 
     return [(stop["scope"], stop["name"], stop["reason"]) for stop in stops]
 
 
-@pytest.mark.parametrize("target", [TENANT, DOMAIN, ADDRESS], ids=lambda t: t["scope"])
+@pytest.mark.parametrize(
+    "target",
+    [TENANT, DOMAIN, MAILBOX, CAMPAIGN, QUEUE, PROVIDER, ADDRESS],
+    ids=lambda t: t["scope"],
+)
 async def test_stop_by_a_tenants_key_of_its_own_is_accepted_and_ended(tenant, target):
     stopped = await tenant.post("/stop", json=target | WHY)
     assert stopped.status_code == 200
@@ -66,6 +74,71 @@ async def test_message_queued_shows_the_stop_at_once(operator, tenant):
     started = await operator.post("/start", json=DOMAIN | WHY)
     assert [stop["scope"] for stop in started.json()["stops"]] == ["platform"]
     assert await stops_of(tenant, id_) == expected[:1]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (MAILBOX, {"from": "Sales+x@acme.example"}),
+        (MAILBOX, {"from": "any@news.acme.example"}),  # of a catch-all
+        ({"scope": "mailbox", "name": "SALES@Acme.example."}, {}),
+        ({"scope": "domain", "name": "News.Acme.Example."}, {"from": "any@news.acme.example"}),
+        ({"scope": "queue", "name": "LOW"}, {"priority": 151}),
+    ],
+)
+async def test_message_shows_the_stop_that_holds_it_whatever_the_case(
+    operator, client_of, target, message
+):
+    domains = [
+        {"name": "acme.example"},
+        {"name": "news.acme.example", "catch_all": "sales@acme.example"},
+    ]
+    created = await operator.post("/tenants", json=document(domains=domains))
+    tenant = await client_of(created.json()["id"])
+    stopped = await tenant.post("/stop", json=target | WHY)
+    assert stopped.status_code == 200, stopped.text
+    name = stopped.json()["name"]
+    id_ = (await tenant.post("/messages", json=MESSAGE | message)).json()["id"]
+    assert await stops_of(tenant, id_) == [(target["scope"], name, "complaints")]
+    if target["scope"] != "mailbox":
+        other = (await tenant.post("/messages", json=MESSAGE)).json()["id"]
+        assert await stops_of(tenant, other) == []
+    started = await tenant.post("/start", json=target | {"name": name.upper()} | WHY)
+    assert started.json()["changed"]
+    assert await stops_of(tenant, id_) == []
+
+
+async def test_queue_of_all_tenants_is_stopped_by_operators_only(operator, tenant, client_of):
+    bob = (await operator.post("/tenants", json=document("bob"))).json()
+    other = await client_of(bob["id"])
+    own = (await tenant.post("/stop", json=QUEUE | WHY)).json()
+    assert (own["tenant"], own["by_operator"]) == ("acme", False)
+    everybodys = (await operator.post("/stop", json=QUEUE | {"reason": "overload"})).json()
+    assert everybodys["tenant"] is None
+    low = {"priority": 500}
+    id_ = (await tenant.post("/messages", json=MESSAGE | low)).json()["id"]
+    assert {reason for *_, reason in await stops_of(tenant, id_)} == {"complaints", "overload"}
+    of_bob = MESSAGE | low | {"from": "sales@bob.example"}
+    id_ = (await other.post("/messages", json=of_bob)).json()["id"]
+    assert await stops_of(other, id_) == [("queue", "low", "overload")]
+    assert not (await other.post("/start", json=QUEUE | WHY)).json()["changed"]
+    assert (await operator.post("/start", json=QUEUE | WHY)).json()["changed"]
+    assert await stops_of(other, id_) == []
+
+
+async def test_stop_of_what_left_the_document_can_be_ended(operator, tenant):
+    for target in (MAILBOX, DOMAIN, ADDRESS):
+        await tenant.post("/stop", json=target | WHY)
+    host = {"name": "mx2", "size": "business", "zone": "other.example"}
+    without = document(domain="other.example", hosts=[host])
+    assert (await operator.put("/tenants/acme", json=without)).status_code == 200
+    for target in (MAILBOX, DOMAIN, ADDRESS):
+        started = await operator.post("/start", json=target | {"tenant": "acme"} | WHY)
+        assert started.json()["changed"], target
+        gone = await tenant.post("/stop", json=target | WHY)
+        assert_shows(
+            gone.json(), faults.NOT_FOUND, kind=target["scope"], name=target["name"], plural=...
+        )
 
 
 async def test_message_does_not_show_the_stop_of_another_tenant_or_domain(operator, tenant):
@@ -128,6 +201,15 @@ async def test_stop_beyond_a_tenants_rights_is_refused_by_the_database(operator,
         ({"scope": "tenant", "name": "bob"}, "tenant", "tenants", "bob"),
         ({"scope": "domain", "name": "bob.example"}, "domain", "domains", "bob.example"),
         ({"scope": "address", "name": "mx1-3"}, "address", "addresses", "mx1-3"),
+        ({"scope": "mailbox", "name": "b@acme.example"}, "mailbox", "mailboxes", "b@acme.example"),
+        (
+            {"scope": "mailbox", "name": "sales@bob.example"},
+            "mailbox",
+            "mailboxes",
+            "sales@bob.example",
+        ),
+        ({"scope": "campaign", "name": "x", "tenant": "bob"}, "tenant", "tenants", "bob"),
+        ({"scope": "queue", "name": "low", "tenant": "bob"}, "tenant", "tenants", "bob"),
         ({"scope": "address", "name": "mx1-2", "tenant": "bob"}, "tenant", "tenants", "bob"),
     ],
 )
@@ -172,13 +254,16 @@ async def test_stop_without_one_target_and_a_reason_is_refused(operator, acme, b
     [
         ({"scope": "tenant"}, faults.STOP_NAME),
         (PLATFORM | {"name": "acme"}, faults.STOP_NAME),
-        (DOMAIN | {"tenant": "acme"}, faults.STOP_TENANT),
+        (TENANT | {"tenant": "acme"}, faults.STOP_TENANT),
+        ({"scope": "queue", "name": "urgent"}, faults.STOP_FORM),
+        ({"scope": "campaign", "name": "a b"}, faults.STOP_FORM),
+        ({"scope": "provider", "name": "gmail"}, faults.STOP_FORM),
     ],
 )
 async def test_stop_whose_fields_do_not_go_together_is_refused(operator, acme, body, code):
     answer = await operator.post("/stop", json=body | WHY)
     [violation] = answer.json()["violations"]
-    assert_shows(violation, code)
+    assert_shows(violation, code, **(body | {"remedy": ...} if code is faults.STOP_FORM else {}))
     assert (await operator.get("/stops")).json()["items"] == []
 
 

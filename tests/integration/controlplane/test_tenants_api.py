@@ -284,12 +284,16 @@ class TestAccess:
             assert_shows(answer.json(), faults.OPERATORS_ONLY)
 
 
-async def test_tenant_deleted_accepts_no_changes(operator):
+async def test_tenant_deleted_accepts_no_changes_and_no_mail(operator):
     await create(operator)
     answer = await operator.delete("/tenants/acme")
     assert (answer.status_code, answer.json()["deleting"]) == (202, True)
-    refused = await operator.put("/tenants/acme", json=document())
-    assert_shows(refused.json(), faults.TENANT_DELETING)
+    mail = {"from": "sales@acme.example", "to": "bob@rcpt.example", "subject": "Hi", "text": "Hi"}
+    for refused in (
+        await operator.put("/tenants/acme", json=document()),
+        await operator.post("/messages?tenant=acme", json=mail),
+    ):
+        assert_shows(refused.json(), faults.TENANT_DELETING)
 
 
 async def test_blueprint_of_a_new_document_is_rendered(operator):

@@ -182,7 +182,13 @@ class TestPolicy:
 
     @pytest.mark.parametrize(
         ("scope", "name"),
-        [("platform", None), ("tenant", None), ("domain", "acme.example"), ("address", "mx1-2")],
+        [
+            ("platform", None),
+            ("tenant", None),
+            ("domain", "ACME.example"),
+            ("mailbox", "Sales@Acme.example"),
+            ("address", "MX1-2"),
+        ],
     )
     async def test_message_stopped_waits_until_it_is_started(
         self,
@@ -213,6 +219,42 @@ class TestPolicy:
                 await start(connection, target)
             await reaches(sender_engine, message_id, State.ACCEPTED)
         assert len(sink.mails) == 1
+
+    async def test_messages_of_a_stopped_campaign_and_queue_wait_apart_from_others(
+        self, settings, entry, publish, submit, sink, sender_engine, operator_engine, tenant_id
+    ):
+        await publish(entry)
+        campaign = Target(StopScope.CAMPAIGN, tenant_id, "autumn")
+        queue = Target(StopScope.QUEUE, None, "low")
+        now = datetime.now(UTC)
+        for target in (campaign, queue):
+            async with operator_engine.begin() as connection:
+                await stop(
+                    connection, target, reason="x", actor="pm_live", by_operator=True, now=now
+                )
+        of_campaign = await submit(campaign="Autumn", transactional=True)
+        of_both = await submit(campaign="autumn", priority=200)
+        other = await submit(campaign="spring", priority=150)
+        async with sending(settings):
+            await reaches(sender_engine, other, State.ACCEPTED)
+            for id_, stops in ((of_campaign, [campaign]), (of_both, [queue, campaign])):
+                explanation = await reaches(sender_engine, id_, State.HELD)
+                assert explanation.message.reason == "stopped"
+                assert [(s.scope, s.name) for s in explanation.stops] == [
+                    (target.scope, target.name) for target in stops
+                ]
+                words = f"mail is stopped for {stops[0].scope} {stops[0].name}: x"
+                assert explanation.decisions[-1].message == words
+                assert explanation.message.attempts == 0
+            async with operator_engine.begin() as connection:
+                await start(connection, campaign)
+            await reaches(sender_engine, of_campaign, State.ACCEPTED)
+            explanation = await reaches(sender_engine, of_both, State.HELD)
+            assert [(s.scope, s.name) for s in explanation.stops] == [("queue", "low")]
+            async with operator_engine.begin() as connection:
+                await start(connection, queue)
+            await reaches(sender_engine, of_both, State.ACCEPTED)
+        assert len(sink.mails) == 3
 
     async def test_daily_cap_is_kept_by_concurrent_hand_overs(
         self, settings, entry, publish, submit, sink, sender_engine

@@ -152,13 +152,13 @@ class TestIntent:
         await publish(entry)
         sink.at_recipient += ["wait", "wait"]
         suppressed = await submit()
-        stopped = await submit(to="ann@rcpt.example")
+        stopped = await submit(to="ann@rcpt.example", campaign="Autumn")
         async with sending(settings):
             await reached(partial(_open, sink))
             now = datetime.now(UTC)
             async with operator_engine.begin() as connection:
                 await stop(
-                    connection, Target(StopScope.TENANT, tenant_id),
+                    connection, Target(StopScope.CAMPAIGN, tenant_id, "autumn"),
                     reason="x", actor="pm_live", by_operator=True, now=now,
                 )  # fmt: skip
                 await suppress(

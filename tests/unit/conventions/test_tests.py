@@ -28,8 +28,9 @@ REPLACED = {
 }
 """Uses of `setattr` by pytest's monkeypatch, and the reason; an argument is better."""
 PAUSES = "support/waiting.py"
-PACED = "bench/queue/"
-"""Its processes have only the measured queue's packages; a steady load is made by pauses."""
+PACED = ("bench/queue/", "chaos/queue/")
+"""A steady load is made by pauses, and outages last for a while. The benchmark's processes have
+only the measured queue's packages."""
 
 
 def calls(path: Path) -> Iterator[str]:

@@ -1,25 +1,19 @@
-"""Stops: no mail leaves for the platform, a tenant, a domain or an address until it is started."""
+"""The rows of stops."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import uuid_utils
+from sqlalchemy import text
 
-from sender.database import SQL, Connection
-from sender.schemas import Stop, StopScope
+from kit.queries import Queries
+from sender.database import Connection
+from sender.schemas import Stop
+from sender.stops.matching import Target, widest_first
 
-
-@dataclass(frozen=True)
-class Target:
-    """What is stopped or started. Only the platform belongs to no tenant."""
-
-    scope: StopScope
-    tenant_id: UUID | None = None
-    name: str | None = None
-    """A domain in lower case, or an address (`mx1-2`); None for platform and tenant."""
+SQL = Queries(__file__, text)
 
 
 async def stop(
@@ -58,17 +52,17 @@ async def start(connection: Connection, target: Target) -> None:
 async def find(connection: Connection, target: Target) -> Stop | None:
     """Return the stop of exactly this target."""
     found = await connection.execute(
-        SQL.find_stop,
+        SQL.find,
         {"scope": target.scope.value, "tenant_id": target.tenant_id, "name": target.name},
     )
     row = found.mappings().first()
     return None if row is None else Stop.model_validate(dict(row))
 
 
-async def stops_of(connection: Connection, tenant_id: UUID) -> list[Stop]:
-    """Return the stops that concern a tenant, the widest first."""
-    rows = await connection.execute(SQL.stops_of_tenant, {"tenant_id": tenant_id})
-    return [Stop.model_validate(dict(row)) for row in rows.mappings()]
+async def stops_of(connection: Connection, *tenant_ids: UUID) -> list[Stop]:
+    """Return the platform's stops and those of some tenants, the widest first."""
+    rows = await connection.execute(SQL.of_tenants, {"tenant_ids": list(tenant_ids)})
+    return widest_first(dict(row) for row in rows.mappings())
 
 
 async def list_stops(
@@ -79,6 +73,6 @@ async def list_stops(
     `before` is the last id of the page before.
     """
     rows = await connection.execute(
-        SQL.list_stops, {"tenant_id": tenant_id, "limit": limit, "before": before}
+        SQL.list, {"tenant_id": tenant_id, "limit": limit, "before": before}
     )
     return [Stop.model_validate(dict(row)) for row in rows.mappings()]

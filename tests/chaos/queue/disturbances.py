@@ -1,0 +1,195 @@
+"""What happens to the database, to hosts and to senders while mail is handed over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from sender.queue import operations
+from tests.chaos.queue.offering import Offer
+from tests.chaos.queue.points import POISON
+from tests.chaos.queue.receiver import HOSTS, Mode
+from tests.chaos.queue.scene import AWAY, Scene
+from tests.chaos.queue.seats import Seat
+
+OUTAGE = 4.0
+LONG_OUTAGE = 90.0
+"""Seconds."""
+TIMES = 5
+BETWEEN = 0.3
+END_SESSIONS = (
+    "select pg_terminate_backend(pid) from pg_stat_activity"
+    " where backend_type = 'client backend' and pid <> pg_backend_pid()"
+)
+LOCK_ROWS = "select id from queue.ready order by id limit 200 for update skip locked"
+
+
+@dataclass(frozen=True)
+class Play:
+    """What disturbances act upon."""
+
+    scene: Scene
+    seats: list[Seat]
+    offer: Offer
+
+    @property
+    def seat(self) -> Seat:
+        """Return one of the seats."""
+        return self.scene.chance.choice(self.seats)
+
+
+async def restart_postgres(play: Play) -> None:
+    """Restart the database."""
+    await asyncio.to_thread(play.scene.postgres.stop)
+    await asyncio.to_thread(play.scene.postgres.start)
+
+
+async def kill_postgres(play: Play) -> None:
+    """Kill the database, and start it again."""
+    pid = play.scene.postgres.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.to_thread(play.scene.postgres.stop)
+    await asyncio.to_thread(play.scene.postgres.start)
+
+
+async def stop_postgres(play: Play) -> None:
+    """Stop the database for a while, and a sender meanwhile."""
+    await asyncio.to_thread(play.scene.postgres.stop)
+    await asyncio.sleep(OUTAGE / 2)
+    play.seat.signal(signal.SIGTERM)
+    await asyncio.sleep(OUTAGE / 2)
+    await asyncio.to_thread(play.scene.postgres.start)
+
+
+async def stop_postgres_for_long(play: Play) -> None:
+    """Stop the database for much longer than leases last."""
+    await asyncio.to_thread(play.scene.postgres.stop)
+    await asyncio.sleep(LONG_OUTAGE)
+    await asyncio.to_thread(play.scene.postgres.start)
+
+
+async def end_sessions(play: Play) -> None:
+    """End all sessions of the database, several times."""
+    for _ in range(TIMES):
+        async with play.scene.admin() as connection:
+            await connection.execute(END_SESSIONS)
+        await asyncio.sleep(BETWEEN)
+
+
+async def refuse_writes(play: Play) -> None:
+    """Let the database refuse to write, as one that has become a standby does."""
+    async with play.scene.admin() as connection:
+        await connection.execute("alter system set default_transaction_read_only = on")
+        await connection.execute("select pg_reload_conf()")
+        await asyncio.sleep(OUTAGE)
+        await connection.execute("alter system reset default_transaction_read_only")
+        await connection.execute("select pg_reload_conf()")
+
+
+async def take_connections(play: Play) -> None:
+    """Use up the connections of the database, as soon as senders lose theirs."""
+    async with AsyncExitStack() as opened:
+        async with play.scene.admin() as connection:
+            await connection.execute(END_SESSIONS)
+        for _ in range(TIMES):
+            await _fill(play.scene, opened)
+            await asyncio.sleep(BETWEEN)
+
+
+async def lock_rows(play: Play) -> None:
+    """Hold rows of due jobs in a transaction that does nothing."""
+    async with play.scene.admin() as connection, connection.transaction():
+        await connection.execute(LOCK_ROWS)
+        await asyncio.sleep(OUTAGE)
+
+
+async def suspend_sender(play: Play) -> None:
+    """Suspend a sender for longer than its lease; then it goes on."""
+    seat = play.seat
+    if seat.signal(signal.SIGSTOP):
+        await asyncio.sleep(play.scene.lease * 2)
+        seat.signal(signal.SIGCONT)
+
+
+async def terminate_sender(play: Play) -> None:
+    """Stop a sender as a service manager does."""
+    play.seat.signal(signal.SIGTERM)
+
+
+async def refuse_all(play: Play) -> None:
+    """Let all hosts refuse for now, then let all mail that was put off be due at once."""
+    async with _behaving(play, Mode.BUSY, HOSTS):
+        await asyncio.sleep(OUTAGE)
+    await make_due(play.scene)
+
+
+async def silence_host(play: Play) -> None:
+    """Let a host take connections and mails and answer nothing."""
+    async with _behaving(play, Mode.SILENT, [play.scene.chance.choice(HOSTS)]):
+        await asyncio.sleep(2 * OUTAGE)
+
+
+async def drop_answers(play: Play) -> None:
+    """Let a host close connections instead of answering mails."""
+    async with _behaving(play, Mode.DROPPING, [play.scene.chance.choice(HOSTS)]):
+        await asyncio.sleep(OUTAGE / 2)
+
+
+async def darken_hosts(play: Play) -> None:
+    """End a quarter of the hosts for a while."""
+    hosts = play.scene.chance.sample(HOSTS, len(HOSTS) // 4)
+    async with _behaving(play, Mode.DARK, hosts):
+        await asyncio.sleep(OUTAGE)
+
+
+async def poison(play: Play) -> None:
+    """Enqueue a mail that ends each sender that tries it."""
+    play.scene.poison.update(await play.offer.put(1, subject=POISON))
+
+
+DISTURBANCES: tuple[Callable[[Play], Awaitable[None]], ...] = (
+    restart_postgres,
+    kill_postgres,
+    stop_postgres,
+    end_sessions,
+    refuse_writes,
+    take_connections,
+    lock_rows,
+    suspend_sender,
+    terminate_sender,
+    refuse_all,
+    silence_host,
+    drop_answers,
+    darken_hosts,
+    poison,
+)
+
+
+async def make_due(scene: Scene) -> None:
+    """Let all mail that was put off be due now."""
+    async with scene.admin() as connection:
+        rows = await connection.execute("select id from queue.scheduled")
+        ids = [row[0] for row in await rows.fetchall()]
+        await operations.set_due(connection, ids)
+
+
+@asynccontextmanager
+async def _behaving(play: Play, mode: Mode, hosts: list[str]) -> AsyncIterator[None]:
+    for host in hosts:
+        play.scene.behave(host, mode)
+    yield
+    for host in hosts:
+        play.scene.behave(host, Mode.WELL)
+
+
+async def _fill(scene: Scene, opened: AsyncExitStack) -> None:
+    try:
+        while True:
+            await opened.enter_async_context(scene.admin())
+    except AWAY:
+        return

@@ -1,0 +1,158 @@
+"""One run: mail is offered while senders die and servers fail; then all is compared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.chaos.queue import verdict
+from tests.chaos.queue.disturbances import DISTURBANCES, Play, make_due
+from tests.chaos.queue.offering import Offer
+from tests.chaos.queue.points import Point
+from tests.chaos.queue.program import Kind
+from tests.chaos.queue.scene import AWAY, Scene, staged
+from tests.chaos.queue.seats import Death, Seat
+from tests.chaos.queue.senders import starter
+
+CALM = 180.0
+"""Seconds within which everything comes to its end once nothing is disturbed."""
+LOOK = 0.2
+LEFT = """
+select (select count(*) from queue.ready) + (select count(*) from queue.scheduled)
+    + (select count(*) from queue.claimed)
+"""
+Disturbance = Callable[[Play], Awaitable[None]]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens in a run."""
+
+    kind: Kind
+    seed: int
+    kills: int
+    """At each point."""
+    random_kills: int
+    disturbances: Sequence[Disturbance] = DISTURBANCES
+    rounds: int = 1
+    """How often each disturbance comes."""
+    rate: float = 500.0
+    """Mails a second."""
+    seats: int = 2
+    lease: float = 3.0
+    """Seconds."""
+    least_open: int = 10
+    """Hand-overs that a sender has open when it is killed."""
+    most_waiting: int = 3_000
+    """Mails that wait before no more are offered."""
+    durable: bool = True
+
+    def deaths(self) -> list[Death]:
+        """Return the senders' ends, not in order."""
+        points = [
+            point
+            for point in Point
+            if self.kind is Kind.SENDER or point is not Point.COMPOSE
+            for _ in range(self.kills)
+        ]
+        return [*points, *[None] * self.random_kills]
+
+
+async def play(plan: Plan, say: Say) -> dict[str, Any]:
+    """Run, and return the figures; `broken` says which promises were not kept."""
+    async with (
+        staged(plan.kind, plan.seed, plan.lease, durable=plan.durable) as scene,
+        starter() as starting,
+    ):
+        deaths = plan.deaths()
+        scene.chance.shuffle(deaths)
+        numbers = range(1, plan.seats + 1)
+        seats = [Seat(scene, starting, number, deaths, plan.least_open) for number in numbers]
+        played = Play(scene, seats, Offer(scene, plan.rate, plan.most_waiting))
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for seat in seats:
+                group.create_task(seat.keep(stop))
+            try:
+                await _disturbed(played, plan, deaths, say)
+                return await _judged(scene, plan, say)
+            finally:
+                stop.set()
+
+
+async def _disturbed(played: Play, plan: Plan, deaths: list[Death], say: Say) -> None:
+    """Offer mail until all ends of senders and all disturbances are over."""
+    scene, enough = played.scene, asyncio.Event()
+    offering = asyncio.create_task(played.offer.run(enough))
+    disturbances = [one for one in plan.disturbances for _ in range(plan.rounds)]
+    scene.chance.shuffle(disturbances)
+    all_deaths = len(deaths)
+    try:
+        for number, disturb in enumerate(disturbances, 1):
+            # The ends of senders are spread over the disturbances.
+            left = all_deaths * (1 - number / (len(disturbances) + 1))
+            while len(deaths) > left:  # noqa: ASYNC110 - seats take from it
+                await asyncio.sleep(LOOK)
+            await disturb(played)
+            scene.done[disturb.__name__] += 1
+            say(
+                f"{disturb.__name__}: {all_deaths - len(deaths)} of {all_deaths} ends begun,"
+                f" {len(scene.offered):,} mails offered, {len(scene.received()):,} received"
+            )
+        while deaths or any(seat.is_mortal for seat in played.seats):  # noqa: ASYNC110 - see above
+            await asyncio.sleep(LOOK)
+    finally:
+        enough.set()
+        await offering
+
+
+async def _judged(scene: Scene, plan: Plan, say: Say) -> dict[str, Any]:
+    waits = await _emptied(scene)
+    jobs = await verdict.fates(scene)
+    broken = [*waits, *verdict.broken(scene, jobs)]
+    states, kills = verdict.states(jobs), verdict.kills(scene, jobs)
+    if not waits:
+        await verdict.settle(scene, jobs)
+        broken += [*await _emptied(scene), *verdict.unsettled(scene)]
+    rate = len(scene.offered) / scene.offering
+    say(f"{len(scene.offered):,} mails offered at {rate:,.0f}/s: {states}")
+    for one in kills:
+        say(
+            f"  {one.kills} killed {one.point}: {one.unknown} unknown of {one.doubtful} possible,"
+            f" {one.median_open:.0f} hand-overs open (least {one.least_open})"
+        )
+    return {
+        "kind": plan.kind,
+        "seed": plan.seed,
+        "senders": plan.seats,
+        "offered": len(scene.offered),
+        "rate": round(rate, 1),
+        "states": states,
+        "kills": [asdict(one) for one in kills],
+        "disturbances": dict(scene.done),
+        "broken": broken,
+    }
+
+
+async def _emptied(scene: Scene) -> list[str]:
+    """Wait until nothing waits and nothing is in work; return what was not so in time."""
+    try:
+        async with asyncio.timeout(CALM):
+            while left := await _left(scene):
+                await make_due(scene)
+                await asyncio.sleep(LOOK)
+    except TimeoutError:
+        return [f"{left} mails still wait after {CALM:.0f} s"]
+    return []
+
+
+async def _left(scene: Scene) -> int:
+    try:
+        async with scene.admin() as connection:
+            row = await (await connection.execute(LEFT)).fetchone()
+    except AWAY:
+        return 1
+    return int(row[0]) if row else 0
