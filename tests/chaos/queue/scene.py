@@ -33,6 +33,7 @@ from tests.chaos.queue.program import CAP, Kind
 from tests.chaos.queue.receiver import HOSTS, Files, Mode
 from tests.support.installation import INSTALLATION, login
 from tests.support.waiting import wait_for
+from tests.support.warmth import resolve_domains
 from tools.servers import Postgres
 from vault import KeyRing, Vault
 
@@ -163,6 +164,7 @@ async def staged(kind: Kind, seed: int, lease: float, *, durable: bool) -> Async
     try:
         await asyncio.to_thread(postgres.start)
         await asyncio.to_thread(migrations.upgrade, scene.dsn, INSTALLATION)
+        await asyncio.to_thread(resolve_domains, scene.dsn, **{"rcpt.example": "other"})
         async with _receiving(scene):
             await _publish(scene)
             yield scene

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from sender import daemon
 from sender.directory import SendingMailbox
-from sender.outbox import encoded
+from sender.outbox import enqueue_all
 from sender.queue import Settings
 from sender.queue.retries import delay
 from sender.queue.upkeep import Upkeep
@@ -38,20 +38,12 @@ from .sink import running_sink
 GLOBEX = UUID(str(uuid_utils.uuid7()))
 
 
-async def submit_many(api_engine, tenant_id: UUID, count: int, **changes: object) -> None:
+async def submit_many(api_engine, tenant_id: UUID, count: int) -> None:
     """Enqueue the same message many times in one statement."""
-    message = mail(**changes)
-    statement = """
-    select count(*) from mail.enqueue(
-        :tenant, array_fill(cast('sales@acme.example' as text), :many),
-        array_fill(cast(100 as smallint), :many), array_fill(cast(null as timestamptz), :many),
-        array_fill(cast(:body as bytea), :many), null, null,
-        array_fill(cast('a' as text), :many), array_fill(cast('b' as text), :many),
-        array_fill(cast('c' as text), :many))
-    """
     async with tenant_transaction(api_engine, tenant_id) as connection:
-        values = {"tenant": tenant_id, "many": [count], "body": encoded(message)}
-        await connection.execute(text(statement), values)
+        await enqueue_all(
+            connection, tenant_id=tenant_id, messages=[mail()] * count, idempotency_key=None
+        )
 
 
 class TestCaps:
@@ -64,11 +56,10 @@ class TestCaps:
         getattr(sink, stage).append("451 4.3.0 try again")
         first, second = await submit(), await submit()
         async with sending(settings):
-            done = {
-                (await reaches(sender_engine, id_, State.ACCEPTED, State.HELD)).message.state
-                for id_ in (first, second)
-            }
-            assert done == {State.ACCEPTED, State.HELD}
+            await reached(
+                lambda: _states_of(sender_engine, first, second),
+                {State.ACCEPTED, State.HELD}.__eq__,
+            )
             accepted = "select count(*) from queue.records where state = 'done'"
             assert await value(sender_engine, accepted) == 1
         used = await value(sender_engine, "select array_agg(used) from policy.counters")
@@ -113,6 +104,10 @@ class TestCaps:
     def test_attempts_by_default_outlast_the_life_of_a_message(self):
         attempts = SenderSettings.model_fields["max_attempts"].default
         assert sum(map(delay, range(1, attempts)), timedelta()) > timedelta(hours=48)
+
+
+async def _states_of(engine, *ids: UUID) -> set[State]:
+    return {(await explained(engine, id_)).message.state for id_ in ids}
 
 
 class TestOthers:
