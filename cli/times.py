@@ -24,7 +24,12 @@ def precise(at: datetime) -> str:
 
 def age(start: datetime) -> str:
     """Return how long ago a time was: 12s, 5m, 3h, 2d."""
-    passed = int((datetime.now(UTC) - start).total_seconds())
+    return lasting((datetime.now(UTC) - start).total_seconds())
+
+
+def lasting(seconds: float) -> str:
+    """Return a time span: 12s, 5m, 3h, 2d."""
+    passed = int(seconds)
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if passed >= 2 * size:
             return f"{passed // size}{unit}"

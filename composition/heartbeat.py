@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from psycopg.errors import DiskFull, ReadOnlySqlTransaction
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from composition.parts.settings import Part
@@ -36,6 +37,8 @@ class Progress:
         self._clock = clock
         self._began = clock()
         self._loops: dict[str, float] = {}
+        self.unwritten = ""
+        """Why the last heartbeat could not be written; empty when it was."""
 
     def tick(self, loop: str) -> None:
         """Record that a loop begins an iteration."""
@@ -53,6 +56,15 @@ async def event_loop_progress(progress: Progress) -> None:
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
+def _unwritten(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, DiskFull):
+        return "the disk of PostgreSQL is full: nothing can be written"
+    if isinstance(cause, ReadOnlySqlTransaction):
+        return "PostgreSQL is read-only"
+    return f"PostgreSQL cannot be written to ({type(cause).__name__})"
+
+
 async def beat(
     engine: AsyncEngine,
     part: Part,
@@ -62,7 +74,6 @@ async def beat(
 ) -> None:
     """Write the row of this part until `stop` is set, then remove it: the part ended normally."""
     instance = f"{socket.gethostname()}:{state_dir()}"
-    failing = False
     while not stop.is_set():
         try:
             problem = await trouble()
@@ -78,11 +89,11 @@ async def beat(
                         trouble=problem,
                     ),
                 )
-            failing = False
+            progress.unwritten = ""
         except (SQLAlchemyError, OSError) as error:
-            if not failing:
+            if not progress.unwritten:
                 log.warning("heartbeat not written", error=type(error).__name__)
-            failing = True
+            progress.unwritten = _unwritten(error)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), INTERVAL_SECONDS)
     with suppress(SQLAlchemyError, OSError):

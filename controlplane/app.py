@@ -18,6 +18,8 @@ from controlplane.inventory.endpoints import router as inventory
 from controlplane.keys.endpoints import router as keys
 from controlplane.messages.endpoints import router as messages
 from controlplane.operations.endpoints import router as operations
+from controlplane.queue.endpoints import router as queue
+from controlplane.queue.mailq import router as mailq
 from controlplane.reconciler.endpoints import router as phases_router
 from controlplane.reconciler.table import Row
 from controlplane.requests import Limits
@@ -70,6 +72,8 @@ def create_app(
         operations,
         events,
         messages,
+        queue,
+        mailq,
         suppressions,
         phases_router,
         health,

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
-from psycopg import AsyncCursor
+import psycopg
 from pydantic import SecretStr
 from sqlalchemy import TextClause, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -17,6 +17,7 @@ from kit.queries import Queries
 
 SQL = Queries(__file__, text)
 Row = TypeVar("Row")
+Driver = psycopg.AsyncConnection[Any]
 
 API, OPERATOR, CONTROLLER = Role.API, Role.OPERATOR, Role.CONTROLLER
 
@@ -37,12 +38,21 @@ async def fetch_one(
     return None if columns is None else row(**columns)
 
 
-async def cursor_of(connection: AsyncConnection) -> AsyncCursor[Any]:
-    """Return a cursor of the driver, within the transaction of a connection."""
+async def driver_of(connection: AsyncConnection) -> Driver:
+    """Return the driver's connection, within the transaction of a connection.
+
+    A transaction is begun if none is: else the driver's own blocks would commit at their end.
+    """
+    await connection.execute(SQL.begin)
     raw = await connection.get_raw_connection()
     driver: Any = raw.driver_connection  # psycopg's, by the URL of the engine
-    cursor: AsyncCursor[Any] = driver.cursor()
-    return cursor
+    assert isinstance(driver, psycopg.AsyncConnection)  # noqa: S101 - says so to the type checker
+    return driver
+
+
+async def cursor_of(connection: AsyncConnection) -> psycopg.AsyncCursor[Any]:
+    """Return a cursor of the driver, within the transaction of a connection."""
+    return (await driver_of(connection)).cursor()
 
 
 def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5) -> AsyncEngine:

@@ -190,6 +190,28 @@ STOP_TENANT = FAULTS.code(
     cause="`tenant` tells whose domain, mailbox, campaign, queue or address is stopped.",
     status=422,
 )
+NO_SELECTION = FAULTS.code(
+    "mailq.no_selection",
+    message="nothing says which mail is meant",
+    remedy="give at least one of tenant, code, recipient domain and ids",
+    cause="What is done in bulk needs a selection; what is given must all be true of a mail.",
+    status=422,
+)
+NOT_UNKNOWN = FAULTS.code(
+    "mailq.not_unknown",
+    message="the outcome of {id} is not unknown",
+    remedy="see `penguin explain {id}`, and repeat the command without it",
+    cause="Only an unknown outcome can be resolved; nothing was changed.",
+    example={"id": "0199b1c2-0000-7000-8000-000000000001"},
+    status=409,
+)
+NOT_RESTORED = FAULTS.code(
+    "queue.not_restored",
+    message="the database is the one that the queue belongs to",
+    remedy="see `penguin queue stats`; there is nothing to recover",
+    cause="A recovery is needed after the database was restored or promoted, and only once.",
+    status=409,
+)
 DATABASE_BUSY = FAULTS.code(
     "database.busy",
     message="another request locked the same rows",
@@ -260,5 +282,12 @@ INTERNAL = FAULTS.code(
     acts=Actor.OPERATOR,
 )
 
-ACROSS_FIELDS = (TENANT_MISSING, TENANT_WRONG_NAME, STOP_NAME, STOP_FORM, STOP_TENANT)
+ACROSS_FIELDS = (
+    TENANT_MISSING,
+    TENANT_WRONG_NAME,
+    STOP_NAME,
+    STOP_FORM,
+    STOP_TENANT,
+    NO_SELECTION,
+)
 """Rules that need more than one value of a request, or its key: not in the JSON Schema."""

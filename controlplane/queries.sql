@@ -3,3 +3,6 @@ select set_config('app.current_tenant_id', :id, true)
 
 -- name: check
 select 1 from oltp.tenants limit 1
+
+-- name: begin
+select 1

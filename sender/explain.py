@@ -16,7 +16,7 @@ from sender.policy.names import BucketName
 from sender.schemas import Decision, Explanation, MessageView, QueueName, State, Stop
 from sender.stops import Mail, holding, stops_of
 
-CONTENT = frozenset({"too_big", "envelope_refused"})
+CONTENT = frozenset({"too_big", "envelope_refused", "content_refused", "bare_line_break"})
 """Reasons of dead messages that no host of ours would take."""
 SETTLED = {
     "done": State.ACCEPTED,

@@ -25,7 +25,7 @@ async def work(settings: ApiPart, progress: Progress, stop: asyncio.Event) -> No
         platform=settings.platform,
         pepper=settings.pepper.get_secret_value().encode(),
         phases=ROWS,
-        probes=probes(database),
+        probes=probes(database, progress),
     )
     listener = socket.socket(fileno=settings.socket)
     host, port, *_ = listener.getsockname()

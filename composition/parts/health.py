@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
+from composition.heartbeat import Progress
 from composition.parts.settings import Part
 from composition.supervisor import down_reason
 from controlplane.database import API, Database
 from controlplane.health.endpoints import Probe, ProbeFailed, shared
 from controlplane.health.heartbeats import Heartbeat, read
+from controlplane.queue.probing import problems
 
 SILENT_SECONDS = 10.0
 """A process that has written nothing for longer is stopped, hung or gone."""
@@ -18,16 +20,25 @@ IDLE_SECONDS = {Part.API: 30.0, Part.PUBLIC: 30.0, Part.RECONCILER: 600.0, Part.
 its longest silence is a task that installs packages, or the wait for SSH of a new host."""
 
 
-def probes(database: Database) -> Mapping[str, Probe]:
-    """Return a probe for each part, and for the queue that the sender works from."""
+def probes(database: Database, progress: Progress | None = None) -> Mapping[str, Probe]:
+    """Return a probe for each part, and for the queue that the sender works from.
+
+    `progress` is that of this process: whether it can write its own heartbeat.
+    """
 
     async def read_all() -> Sequence[Heartbeat]:
         async with database.begin(API) as connection:
             return await read(connection)
 
     heartbeats = shared(read_all)
+
+    async def probe_queue() -> str:
+        unwritten = progress.unwritten if progress else ""
+        return await _probe_queue(heartbeats, queue_problems, unwritten)
+
+    queue_problems = shared(partial(problems, database))
     parts: dict[str, Probe] = {part: partial(_probe_part, part, heartbeats) for part in Part}
-    return {**parts, "queue": partial(_probe_queue, heartbeats)}
+    return {**parts, "queue": probe_queue}
 
 
 async def _probe_part(part: Part, heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
@@ -37,18 +48,30 @@ async def _probe_part(part: Part, heartbeats: Callable[[], Awaitable[Sequence[He
     reported = [heartbeat for heartbeat in await heartbeats() if heartbeat.part == part]
     if not reported:
         raise ProbeFailed("no process has reported within the last hour")
-    problems = [problem for problem in map(_problem, reported) if problem]
-    if problems:
-        raise ProbeFailed("; ".join(problems))
+    troubles = [problem for problem in map(_problem, reported) if problem]
+    if troubles:
+        raise ProbeFailed("; ".join(troubles))
     return "1 process" if len(reported) == 1 else f"{len(reported)} processes"
 
 
-async def _probe_queue(heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
-    troubles = {beat.trouble for beat in await heartbeats() if beat.part == Part.SENDER}
-    if not troubles:
-        raise ProbeFailed("no sender has reported within the last hour")
-    if troubles != {""}:
-        raise ProbeFailed("; ".join(sorted(troubles - {""})))
+async def _probe_queue(
+    heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]],
+    queue_problems: Callable[[], Awaitable[Sequence[str]]],
+    unwritten: str,
+) -> str:
+    if unwritten:  # then heartbeats say nothing
+        raise ProbeFailed(unwritten)
+    found = list(await queue_problems())
+    senders = [beat for beat in await heartbeats() if beat.part == Part.SENDER]
+    fresh = [beat for beat in senders if beat.silent <= SILENT_SECONDS]
+    if not senders:
+        found.append("no sender has reported within the last hour")
+    elif not fresh:
+        silent = min(beat.silent for beat in senders)
+        found.append(f"every sender has been silent for {silent:.0f} s or more")
+    found += sorted({beat.trouble for beat in fresh} - {""})
+    if found:
+        raise ProbeFailed("; ".join(dict.fromkeys(found)))
     return "answers the sender"
 
 

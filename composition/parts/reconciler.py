@@ -20,6 +20,7 @@ from controlplane.hostwinds.firewall_look import FirewallLook
 from controlplane.hostwinds.root_password import root_password
 from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.pulumi.engine import PulumiEngine
+from controlplane.queue import overdue
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phase_run import CONCURRENT_STEPS
@@ -92,9 +93,11 @@ async def reconcile(
     # A pass holds a thread for each of its steps, or one to observe.
     threads = settings.reconciler.workers * CONCURRENT_STEPS
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
+    watching = asyncio.create_task(overdue.watch(database, now, stop))
     try:
         await reconciler.run(stop, progress.tick)
     finally:
+        await asyncio.wait({watching})
         await database.close()
 
 

@@ -5,6 +5,7 @@ from sender.queue.buckets import Bucket
 from sender.queue.enqueue import Enqueued, TooManyJobs, enqueue
 from sender.queue.extension import Batch, Extension
 from sender.queue.install import install, worker_pool
+from sender.queue.lists import lists_client
 from sender.queue.model import Intent, Job, NewJob, Outcome, Result, State
 from sender.queue.settings import Settings
 from sender.queue.worker import Worker
@@ -29,5 +30,6 @@ __all__ = [
     "Worker",
     "enqueue",
     "install",
+    "lists_client",
     "worker_pool",
 ]

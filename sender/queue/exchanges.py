@@ -18,7 +18,7 @@ import structlog
 
 from sender.queue.attempts import Lost, Refused
 from sender.queue.buckets import Claim
-from sender.queue.model import Intent, Result
+from sender.queue.model import Intent, Result, State
 from sender.queue.outages import AWAY, Outage, may_be_one_row
 from sender.queue.settings import Settings
 from sender.queue.store import Claimed, Exchanged, Store
@@ -162,7 +162,8 @@ class Exchanges:
                 continue
             self._fenced.discard(result.job.id)
             self._claims.ended(result)
-            if result.job.id not in done.finished:
+            is_fenced = result.job.id not in done.finished
+            if is_fenced and result.outcome.state is not State.RELEASED:
                 log.warning(
                     "queue.outcome_fenced",
                     job=str(result.job.id),
@@ -213,4 +214,5 @@ class Exchanges:
 async def pause(event: asyncio.Event, seconds: float) -> None:
     """Wait for an event, but not for long."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):  # unlike `wait_for`, it never loses a cancellation
+            await event.wait()

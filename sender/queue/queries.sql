@@ -86,6 +86,27 @@ left join queue.carried_bodies as carried
     on body.id is null and carried.id = taken.id and carried.tenant_id = taken.tenant_id
 order by taken.priority, taken.due_at, taken.id
 
+-- name: take
+-- Jobs that wait in a list: the first worker that asks under the token of their claim gets them.
+with taken as (
+    update queue.claimed as job set worker = %(worker)s, token = %(token)s, claimed_at = now()
+    from unnest(%(ids)s::uuid[], %(tokens)s::bigint[]) as wanted (id, token)
+    where job.id = wanted.id and job.token = wanted.token and job.begun_at is null
+      and exists (select from queue.workers where id = %(worker)s and lease_until > now())
+      and queue.is_bound()
+    returning job.*
+)
+select taken.id, taken.bucket_id, taken.priority, taken.due_at, taken.tenant_id, taken.attempts,
+    taken.expires_at <= now() as expired, coalesce(body.body, carried.body) as body
+from taken
+left join queue.bodies as body on body.id = taken.id and body.tenant_id = taken.tenant_id
+left join queue.carried_bodies as carried
+    on body.id is null and carried.id = taken.id and carried.tenant_id = taken.tenant_id
+order by taken.priority, taken.due_at, taken.id
+
+-- name: tokens
+select id, token from queue.claimed where id = any(%(ids)s)
+
 -- name: begin
 update queue.claimed as job set begun_at = now(), note = intent.note
 from unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(notes)s::text[]) as intent (id, token, note)

@@ -208,5 +208,7 @@ create table queue.unknown (
     losses smallint not null,
     note text,
     reason text,
-    since timestamptz not null default now()
+    since timestamptz not null default now(),
+    reported boolean not null default false
 );
+comment on column queue.unknown.reported is 'it was returned by `report_unknown`';

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -180,6 +180,22 @@ class Store:
                 "ids": [claim.bucket.position[2] for claim in claims],
             },
         )
+
+    def is_own(self, token: int) -> bool:
+        """Return whether a claim is of this worker."""
+        return token >> 32 == self._worker
+
+    async def take(self, wanted: Mapping[UUID, int], token: int) -> list[Claimed]:
+        """Take jobs, given with the tokens of their claims, which another worker may have made.
+
+        Returns those that nobody has taken or begun.
+        """
+        values = {"ids": list(wanted), "tokens": list(wanted.values()), "token": token}
+        return [_claimed(row, token) for row in await self._run(SQL.take, values)]
+
+    async def tokens(self, ids: Collection[UUID]) -> dict[UUID, int]:
+        """Return the tokens of those of the jobs that are claimed."""
+        return dict(await self._run(SQL.tokens, {"ids": list(ids)}))
 
     async def release(self, tokens: Sequence[int]) -> None:
         """Undo claims whose answer was lost."""

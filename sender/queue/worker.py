@@ -7,7 +7,7 @@ when its lease is over, and none of them is tried again once its intent is writt
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,17 +16,20 @@ from uuid import UUID
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
 
 from sender.queue import outcomes_file
-from sender.queue.attempts import Attempt, Handler, Lost, Refused
+from sender.queue.attempts import Handler
 from sender.queue.buckets import Bucket, Buckets, Claim, Credit, OnInWork, ignore_in_work
 from sender.queue.exchanges import Exchanges, pause
 from sender.queue.extension import Extension
-from sender.queue.model import DONE, EXPIRED, RELEASED, Job, Outcome, Result, State
+from sender.queue.handlers import Handlers
+from sender.queue.lists import Lists
+from sender.queue.model import EXPIRED, RELEASED, Job, Result, State
 from sender.queue.notices import Notices
 from sender.queue.outages import AWAY, Outage
-from sender.queue.retries import delay
 from sender.queue.settings import Settings
+from sender.queue.source import Direct, Source
 from sender.queue.store import Claimed, Store
 from sender.queue.upkeep import Upkeep
 
@@ -57,6 +60,8 @@ class Worker:
     on_in_work: OnInWork = ignore_in_work
     progress: Callable[[], None] = lambda: None
     """Is called at each look for jobs."""
+    lists: Redis | None = None
+    """Jobs wait in its lists; None: in memory."""
     _slots: set[int] = field(default_factory=set)
     _leaving: set[int] = field(default_factory=set)
     """Slots that are given to others as soon as no job of theirs is held."""
@@ -65,10 +70,6 @@ class Worker:
     """By slot: jobs without an outcome in the database."""
     _asked: int = 0
     """Jobs that claims on their way may bring."""
-    _ahead: deque[Job] = field(default_factory=deque)
-    """Claimed; no handler runs yet."""
-    _running: dict[asyncio.Task[None], float] = field(default_factory=dict)
-    """When each began, in this order."""
     _full: dict[int, float] = field(default_factory=dict)
     """Since when each bucket has had jobs at every look."""
     _doubtful: list[int] = field(default_factory=list)
@@ -91,6 +92,12 @@ class Worker:
         self._store = Store(self.pool, lease, self.extension)
         self._buckets = Buckets(self.on_in_work)
         self._exchanges = Exchanges(self._store, self.settings, self, self._outage)
+        self._source: Source = (
+            Direct()
+            if self.lists is None
+            else Lists(self.lists, self._store, self, self.settings.poll)
+        )
+        self._handlers = Handlers(self.handler, self.settings, self._source, self._exchanges)
         self._notices = Notices(self.pool, self._store, self.wake)
         self._upkeep = Upkeep(self.pool, self.settings)
 
@@ -115,6 +122,7 @@ class Worker:
                 beside = [
                     group.create_task(self._notices.listen()),
                     group.create_task(self._keep_up()),
+                    group.create_task(self._source.run(stop)),
                 ]
                 exchanging = [
                     group.create_task(self._exchanges.run(ended))
@@ -126,8 +134,7 @@ class Worker:
                     task.cancel()
                 ended.set()
         finally:
-            for task in self._running:
-                task.cancel()
+            self._handlers.cancel()
             self._keep_results()
         await self._until_done(self._store.leave, ended)
 
@@ -135,10 +142,7 @@ class Worker:
         """Return whether everything is written."""
         self._draining = True
         self._give_back()
-        if self._running:
-            await asyncio.wait(list(self._running), timeout=self.settings.grace)
-        for task in self._running:
-            task.cancel()
+        await self._handlers.end()
         loop = asyncio.get_running_loop()
         end = loop.time() + self.settings.last_writes
         while self._asked or self._held.total():
@@ -150,8 +154,8 @@ class Worker:
         return True
 
     def _give_back(self) -> None:
-        while self._ahead:
-            self._exchanges.finish(Result(self._ahead.pop(), RELEASED))
+        for job in self._source.give_back():
+            self._exchanges.finish(Result(job, RELEASED))
 
     # Results that a stop could not write
 
@@ -181,7 +185,7 @@ class Worker:
 
     async def _keep_lease(self, ended: asyncio.Event) -> None:
         while not ended.is_set():
-            self._cancel_late()
+            self._handlers.cancel_late()
             try:
                 if not await self._store.renew(draining=self._draining):
                     log.warning("queue.lease_lost", worker=self.name)
@@ -194,13 +198,6 @@ class Worker:
             except Exception:
                 log.exception("queue.lease_not_renewed", worker=self.name)
             await pause(ended, min(self.settings.lease / 5, self.settings.time_limit))
-
-    def _cancel_late(self) -> None:
-        limit = asyncio.get_running_loop().time() - self.settings.time_limit
-        for task, began in list(self._running.items()):
-            if began > limit:
-                break
-            task.cancel()
 
     async def _share_slots(self) -> None:
         new = await self._store.take_slots()
@@ -261,6 +258,7 @@ class Worker:
             if self._is_stale:
                 self._buckets.reset_all()
                 self._is_stale = False
+        await self._source.look()
         self._exchanges.work.set()
 
     async def _keep_up(self) -> None:
@@ -330,8 +328,7 @@ class Worker:
 
     def ended(self, result: Result) -> None:
         """Take note of a result that is written."""
-        self._held[result.job.tenant_id.bytes[15]] -= 1
-        self._buckets.ended(result.job.bucket_id)
+        self._let_go(result.job)
         if result.job.id in self._kept:
             self._written(result)
 
@@ -340,45 +337,37 @@ class Worker:
         self._asked -= sum(claim.most for claim in claims)
         owners = [one.job.bucket_id for one in found]
         self._buckets.claimed(claims, [one.position for one in found], owners)
+        urgent = {claim.bucket.id for claim in claims if claim.bucket.urgent}
+        self._source.put(self._alive(found), urgent)
+        self._handlers.start()
+
+    def _alive(self, found: Sequence[Claimed]) -> list[Claimed]:
+        """Answer for jobs from now on; return those whose life has not ended."""
         for one in found:
             self._held[one.job.tenant_id.bytes[15]] += 1
             if one.is_expired:
                 self._exchanges.finish(Result(one.job, EXPIRED))
-            else:
-                self._ahead.append(one.job)
-        self._start()
+        return [one for one in found if not one.is_expired]
 
-    # Handlers
+    def _let_go(self, job: Job) -> None:
+        self._held[job.tenant_id.bytes[15]] -= 1
+        self._buckets.ended(job.bucket_id)
 
-    def _start(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._ahead and len(self._running) < self.settings.concurrency and not self._draining:
-            task = loop.create_task(self._call(self._ahead.popleft()))
-            self._running[task] = loop.time()
-            task.add_done_callback(self._handled)
+    # What other workers take from the lists, or this one of theirs
 
-    async def _call(self, job: Job) -> None:
-        attempt = Attempt(job, self._exchanges.begin)
-        try:
-            outcome = await self.handler(attempt) or DONE
-        except Lost:
-            outcome = Outcome(State.RETRY, "intent_lost", delay=delay(1), spent=0)
-        except Refused as refused:
-            outcome = refused.outcome
-        except asyncio.CancelledError:
-            is_untried = self._draining and not attempt.has_begun
-            outcome = RELEASED if is_untried else attempt.broken_off("time_limit")
-        except Exception as error:
-            log.exception("queue.handler_failed", job=str(job.id))
-            outcome = attempt.broken_off("handler_failed", type(error).__name__)
-        self._exchanges.finish(Result(job, outcome, attempt.intent))
+    def start(self) -> None:
+        """Call handlers for jobs that wait."""
+        self._handlers.start()
 
-    def _handled(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        if self._ahead:
-            self._start()
-        if not self._running or self._exchanges.waiting * 2 >= self.settings.at_risk:
-            self._exchanges.work.set()
+    def took(self, found: Sequence[Claimed]) -> Sequence[Job]:
+        """Answer for jobs that were claimed by others; return those for handlers."""
+        for one in found:
+            self._buckets.hold(one.job.bucket_id)
+        return [one.job for one in self._alive(found)]
+
+    def ended_elsewhere(self, job: Job) -> None:
+        """Answer no longer for a job of which another worker wrote the outcome."""
+        self._let_go(job)
 
     async def _until_done(self, step: Callable[[], Awaitable[object]], end: asyncio.Event) -> None:
         """Repeat a step until it is done; once `end` is set, try it once."""

@@ -66,6 +66,18 @@ class HeldBucket:
 
 
 @dataclass(frozen=True)
+class HeldJobs(HeldBucket):
+    """A held bucket with what waits in it."""
+
+    id: int
+    tenant_id: UUID
+    urgent: bool
+    jobs: int
+    """That are due."""
+    oldest_due_at: datetime
+
+
+@dataclass(frozen=True)
 class BucketState:
     """A bucket at one moment."""
 
@@ -122,6 +134,21 @@ async def held(connection: Connection, tenant_id: UUID) -> list[HeldBucket]:
     """Return the buckets of a tenant that are held."""
     async with connection.cursor(row_factory=class_row(HeldBucket)) as cursor:
         await cursor.execute(SQL.held, {"tenant_id": tenant_id})
+        return await cursor.fetchall()
+
+
+async def held_buckets(
+    connection: Connection,
+    *,
+    tenant_id: UUID | None = None,
+    reason: str | None = None,
+    limit: int = 100,
+    after: int = 0,
+) -> list[HeldJobs]:
+    """List held buckets with due jobs; `after` is the last id of the page before."""
+    values = {"tenant_id": tenant_id, "reason": reason, "limit": limit, "after": after}
+    async with connection.cursor(row_factory=class_row(HeldJobs)) as cursor:
+        await cursor.execute(SQL.held_buckets, values)
         return await cursor.fetchall()
 
 

@@ -38,6 +38,24 @@ select name, reason, words, held_at as since,
     case when held_until < '9999-12-31' then held_until end as until
 from queue.buckets where tenant_id = %(tenant_id)s and held_until > now()
 
+-- name: held_buckets
+-- Those with due jobs, by pages; only those of the page are counted.
+with page as (
+    select * from queue.buckets as bucket
+    where held_until > now() and id > %(after)s
+      and (%(tenant_id)s::uuid is null or tenant_id = %(tenant_id)s)
+      and (%(reason)s::text is null or reason = %(reason)s)
+      and exists (select from queue.ready where ready.bucket_id = bucket.id)
+    order by id
+    limit %(limit)s
+)
+select page.id, page.tenant_id, page.name, page.urgent, page.reason, page.words, page.held_at as since,
+    case when page.held_until < '9999-12-31' then page.held_until end as until, ready.jobs, ready.oldest_due_at
+from page cross join lateral (
+    select count(*) as jobs, min(due_at) as oldest_due_at from queue.ready where bucket_id = page.id
+) as ready
+order by page.id
+
 -- name: holding_tenants
 select distinct tenant_id from queue.buckets where filled and held_until > now() and slot = any(%(slots)s)
 
@@ -284,6 +302,72 @@ select
     (select extract(epoch from now() - min(since)) from queue.unknown) as oldest_unknown_seconds,
     (select count(*) from queue.workers where lease_until > now()) as workers
 
+-- name: depths
+-- What is where, and for how long: what is due counts from the end of its bucket's last hold.
+with ready as (
+    select bucket_id, count(*) as jobs, min(due_at) as oldest from queue.ready group by bucket_id
+), placed as (
+    select case when bucket.held_until > now() then 'held' else 'due' end as state,
+        case when bucket.held_until > now() then bucket.reason end as reason, ready.jobs,
+        case when bucket.held_until > now() then ready.oldest
+        else greatest(ready.oldest, bucket.released_at, bucket.held_until) end as oldest
+    from ready join queue.buckets as bucket on bucket.id = ready.bucket_id
+    union all
+    select 'scheduled', null, count(*), min(due_at) from queue.scheduled
+    union all
+    select case when begun_at is null then 'claimed' else 'begun' end, null, count(*), min(coalesce(begun_at, claimed_at))
+    from queue.claimed group by 1
+    union all
+    select 'unknown', reason, count(*), min(since) from queue.unknown group by reason
+    union all
+    select 'dead', reason, count(*), min(died_at) from queue.dead group by reason
+)
+select state, reason, sum(jobs)::bigint as jobs,
+    greatest(0, extract(epoch from now() - min(oldest)))::float8 as oldest_seconds
+from placed where jobs > 0 group by state, reason order by state, reason
+
+-- name: busiest_buckets
+-- Those that wait longest without a hold come first, then the held ones with the oldest jobs.
+with ready as (
+    select bucket_id, count(*) as jobs, min(due_at) as oldest from queue.ready group by bucket_id
+), placed as (
+    select bucket.id, bucket.tenant_id, bucket.name, bucket.urgent, ready.jobs, bucket.held_until > now() as is_held,
+        case when bucket.held_until between now() and '9999-12-31' then bucket.held_until end as until,
+        case when bucket.held_until > now() then bucket.reason end as reason,
+        case when bucket.held_until > now() then ready.oldest
+        else greatest(ready.oldest, bucket.released_at, bucket.held_until) end as oldest
+    from ready join queue.buckets as bucket on bucket.id = ready.bucket_id
+)
+select id, tenant_id, name, urgent, jobs, is_held, until, reason,
+    greatest(0, extract(epoch from now() - oldest))::float8 as oldest_seconds
+from placed order by is_held, oldest limit %(limit)s
+
+-- name: health
+-- Cheap at any size of the queue: looks at the head of so many buckets, and at the ends of indexes.
+with served as (
+    select id, greatest(released_at, held_until) as released_at
+    from queue.buckets where filled and held_until <= now() limit %(most)s
+), heads as (
+    select greatest(head.due_at, served.released_at) as since
+    from served cross join lateral (
+        select due_at from queue.ready where bucket_id = served.id order by priority, due_at, id limit 1
+    ) as head
+)
+select exists (select from queue.identity) and not queue.is_bound() as is_restored,
+    (select count(*) from queue.workers where lease_until > now()) as workers,
+    (select count(*) from queue.slots where worker is null) as unserved_slots,
+    (select extract(epoch from now() - min(due_at)) from queue.scheduled where due_at < now())::float8
+        as overdue_seconds,
+    (select count(*) from heads where since < now() - %(lag)s::interval) as lagging_buckets,
+    (select greatest(0, extract(epoch from now() - min(since))) from heads)::float8 as oldest_seconds,
+    (select count(*) from queue.unknown where since < now() - %(after)s::interval) as overdue_unknown
+
+-- name: report_unknown
+update queue.unknown set reported = true where id = any(array(
+    select id from queue.unknown where since < now() - %(after)s::interval and not reported
+    limit %(most)s for update skip locked))
+returning id, tenant_id, reason
+
 -- name: bind
 -- The database as it is now is the one that the queue belongs to.
 insert into queue.identity (system, timeline) select system, timeline from queue.current_identity()
@@ -309,15 +393,19 @@ select id from gone
 -- name: recover_waiting_as_unknown
 -- They were due, not held, and enqueued before: they may have been claimed since.
 with ready as (
-    delete from queue.ready as job using queue.buckets as bucket
-    where bucket.id = job.bucket_id and bucket.held_until <= now() and job.due_at <= now()
-      and job.id < queue.least_id(%(since)s) and not queue.is_bound()
-    returning job.id, job.bucket_id, job.priority, job.due_at, job.tenant_id, job.expires_at, job.attempts, job.losses
+    delete from queue.ready where ctid = any(array(
+        select job.ctid from queue.ready as job join queue.buckets as bucket on bucket.id = job.bucket_id
+        where bucket.held_until <= now() and job.due_at <= now() and job.id < queue.least_id(%(since)s)
+          and not queue.is_bound()
+        limit %(most)s))
+    returning {job}, attempts, losses
 ), scheduled as (
-    delete from queue.scheduled as job using queue.buckets as bucket
-    where bucket.id = job.bucket_id and bucket.held_until <= now() and job.due_at <= now()
-      and job.id < queue.least_id(%(since)s) and not queue.is_bound()
-    returning job.id, job.bucket_id, job.priority, job.due_at, job.tenant_id, job.expires_at, job.attempts, job.losses
+    delete from queue.scheduled where ctid = any(array(
+        select job.ctid from queue.scheduled as job join queue.buckets as bucket on bucket.id = job.bucket_id
+        where bucket.held_until <= now() and job.due_at <= now() and job.id < queue.least_id(%(since)s)
+          and not queue.is_bound()
+        limit %(most)s))
+    returning {job}, attempts, losses
 ), gone as (
     select * from ready union all select * from scheduled
 ), doubtful as (

@@ -29,24 +29,35 @@ class Recovered:
     """Jobs in workers' hands at the moment that the database knows of."""
     waiting: int
     """Jobs that were due then."""
+    is_done: bool = True
+    """False: there are more than were asked for, so the queue is not bound yet."""
 
 
 async def recover(
-    connection: Connection, since: datetime, treat_as: Literal["unknown", "resend"]
+    connection: Connection,
+    since: datetime,
+    treat_as: Literal["unknown", "resend"],
+    *,
+    most: int | None = None,
 ) -> Recovered:
     """Settle what may have been claimed or begun since, then go on with this database.
 
     The database knows everything up to `since`; when in doubt, say later. `unknown`: every job that
     was claimed or, unless it was held, due becomes `unknown`; outcomes that workers still have in
     hand settle theirs, the others wait for `resolve`. `resend`: all of them are due again, and what
-    was begun may happen twice. Does nothing if the queue is bound to this database.
+    was begun may happen twice. Does nothing if the queue is bound to this database. With `most`,
+    about so many of those that were due are settled: repeat it until all is done.
     """
     waiting: set[UUID] = set()
+    values = {"since": since, "most": most}
+    is_done = True
     async with connection.transaction():
         if treat_as == "unknown":
             claimed = await ids(connection, SQL.recover_claimed_as_unknown, {})
-            waiting = await ids(connection, SQL.recover_waiting_as_unknown, {"since": since})
+            waiting = await ids(connection, SQL.recover_waiting_as_unknown, values)
+            is_done = most is None or len(waiting) < most
         else:
             claimed = await ids(connection, SQL.recover_claimed_as_waiting, {})
-        await bind(connection)
-    return Recovered(len(claimed), len(waiting))
+        if is_done:
+            await bind(connection)
+    return Recovered(len(claimed), len(waiting), is_done)

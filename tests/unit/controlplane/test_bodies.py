@@ -18,6 +18,7 @@ from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.keys.schemas import KeyRequest
 from controlplane.messages.schemas import Batch
+from controlplane.queue.schemas import RecoverRequest, ResolveRequest, SelectionRequest
 from controlplane.stops.schemas import StopRequest
 from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
@@ -68,6 +69,23 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
         "reason": "it has sent for three years elsewhere",
     },
     ForgetRequest: {"zones": ["acme.example"]},
+    SelectionRequest: {
+        "tenant": "acme",
+        "code": "warmup_cap_reached",
+        "recipient_domain": "rcpt.example",
+        "ids": ["0199b1c2-0000-7000-8000-000000000001"],
+        "reason": "the campaign was called off",
+    },
+    ResolveRequest: {
+        "ids": ["0199b1c2-0000-7000-8000-000000000001"],
+        "delivered": False,
+        "reason": "not in its log",
+    },
+    RecoverRequest: {
+        "since": "2026-11-24T12:00:00Z",
+        "treat_as": "unknown",
+        "reason": "restored from the backup of noon",
+    },
     SuppressRequest: {"addresses": ["bob@rcpt.example", "Eve@rcpt.example"], "reason": "bounced"},
     CheckRequest: {"address": "bob@rcpt.example"},
     RemovalRequest: {

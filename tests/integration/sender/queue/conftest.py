@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,17 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from sender.queue import Attempt, Handler, Outcome, Settings, Worker, enqueue, install, worker_pool
+from sender.queue import (
+    Attempt,
+    Handler,
+    Outcome,
+    Settings,
+    Worker,
+    enqueue,
+    install,
+    lists_client,
+    worker_pool,
+)
 from sender.queue.model import NewJob
 from sender.queue.operations import Stats, stats
 from tests.integration.conftest import fresh_database
@@ -44,6 +54,8 @@ class Queue:
 
     dsn: str
     connection: psycopg.AsyncConnection[Any]
+    redis_url: str | None = None
+    """Where its workers' jobs wait in lists; None: they do not."""
 
     async def put(self, *jobs: NewJob, tenant: UUID = ACME, urgent: bool = False) -> list[UUID]:
         """Enqueue and commit."""
@@ -79,7 +91,10 @@ class Queue:
         self, handler: Handler, settings: Settings = QUICK, **more: Any
     ) -> AsyncIterator[Worker]:
         """Run a worker; it is stopped at the end."""
-        async with worker_pool(self.dsn) as pool:
+        async with AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(worker_pool(self.dsn))
+            if self.redis_url:
+                more["lists"] = await stack.enter_async_context(lists_client(self.redis_url))
             worker = Worker(pool, "worker", handler, settings, **more)
             stop = asyncio.Event()
             running = asyncio.create_task(worker.run(stop))
@@ -102,10 +117,16 @@ def queue_database(postgres_server: Postgres) -> Iterator[str]:
         yield url
 
 
+BOTH_WAYS = pytest.mark.parametrize("queue", ["direct", "lists"], indirect=True)
+"""For tests of what the queue promises whether its jobs wait in lists or not."""
+
+
 @pytest.fixture
-async def queue(queue_database: str) -> AsyncIterator[Queue]:
+async def queue(queue_database: str, request: pytest.FixtureRequest) -> AsyncIterator[Queue]:
+    is_by_lists = getattr(request, "param", "direct") == "lists"
+    redis_url = request.getfixturevalue("valkey") if is_by_lists else None
     async with await psycopg.AsyncConnection.connect(queue_database, autocommit=True) as connection:
         async with connection.transaction():
             await connection.execute("drop schema if exists queue cascade")
             await install(connection)
-        yield Queue(queue_database, connection)
+        yield Queue(queue_database, connection, redis_url)

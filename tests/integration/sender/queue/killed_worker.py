@@ -8,10 +8,10 @@ import sys
 
 import structlog
 
-from sender.queue import Attempt, Lost, Settings, Worker, worker_pool
+from sender.queue import Attempt, Lost, Settings, Worker, lists_client, worker_pool
 
 
-async def main(dsn: str, mode: str) -> None:
+async def main(dsn: str, mode: str, redis_url: str) -> None:
     """Stop `before` the intent or `after` it, `try` to begin after a line, or work under `load`."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     stop = asyncio.Event()
@@ -46,7 +46,14 @@ async def main(dsn: str, mode: str) -> None:
     if mode == "load":
         settings = Settings(poll=0.01)
     async with worker_pool(dsn) as pool:
-        await Worker(pool, "killed", dialogue if mode == "load" else handler, settings).run(stop)
+        worker = Worker(
+            pool,
+            "killed",
+            dialogue if mode == "load" else handler,
+            settings,
+            lists=lists_client(redis_url) if redis_url else None,
+        )
+        await worker.run(stop)
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -14,7 +14,9 @@ import pytest
 from sender.queue import Attempt, Bucket, NewJob, Outcome, Settings, State, enqueue, operations
 from tests.support.waiting import reached
 
-from .conftest import ACME, GLOBEX, QUICK, Queue, Seen
+from .conftest import ACME, BOTH_WAYS, GLOBEX, QUICK, Queue, Seen
+
+pytestmark = BOTH_WAYS
 
 
 async def test_job_of_a_transaction_that_is_rolled_back_never_existed(queue: Queue) -> None:

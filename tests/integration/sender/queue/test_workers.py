@@ -18,7 +18,7 @@ import pytest
 from sender.queue import Attempt, Lost, NewJob, Settings, operations
 from tests.support.waiting import reached
 
-from .conftest import Queue, Seen
+from .conftest import BOTH_WAYS, Queue, Seen
 
 SHORT = Settings(poll=0.01, lease=0.5)
 WORKER = Path(__file__).with_name("killed_worker.py")
@@ -32,7 +32,7 @@ def tenants(count: int) -> list[UUID]:
 @contextmanager
 def process(queue: Queue, mode: str) -> Iterator[subprocess.Popen[str]]:
     """A worker process that stops at a point and says so."""
-    arguments = [sys.executable, str(WORKER), queue.dsn, mode]
+    arguments = [sys.executable, str(WORKER), queue.dsn, mode, queue.redis_url or ""]
     pipe = subprocess.PIPE
     with subprocess.Popen(arguments, stdin=pipe, stdout=pipe, text=True) as worker:
         try:
@@ -73,6 +73,7 @@ async def test_workers_divide_tenants_and_call_the_handler_once_for_each_job(que
     assert by_worker[1].isdisjoint(by_worker[2])
 
 
+@BOTH_WAYS
 async def test_killed_worker_before_the_intent_leaves_its_jobs_to_the_next(queue: Queue) -> None:
     ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(10)))
     with process(queue, "before") as worker:
@@ -104,6 +105,7 @@ async def test_killed_worker_after_the_intent_leaves_an_unknown_outcome(queue: Q
     assert await queue.state(job) == ("done", None, 1)
 
 
+@BOTH_WAYS
 async def test_stopped_worker_that_goes_on_can_begin_nothing_that_others_have(queue: Queue) -> None:
     (job,) = await queue.put(NewJob("b", b"1"))
     at_handler, go_on, refused = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -162,6 +164,7 @@ async def test_outcome_that_comes_late_replaces_unknown(queue: Queue) -> None:
     assert await queue.state(job) == ("done", None, 1)
 
 
+@BOTH_WAYS
 async def test_stop_gives_back_what_was_not_begun_with_its_attempt(queue: Queue) -> None:
     ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(30)))
     running, go_on = asyncio.Event(), asyncio.Event()
@@ -200,6 +203,7 @@ async def test_stop_does_not_wait_for_a_handler_beyond_its_grace(
     assert await queue.state(job) == state
 
 
+@BOTH_WAYS
 async def test_terminated_worker_under_load_leaves_nothing_unknown_or_spent(queue: Queue) -> None:
     ids = await queue.put(*(NewJob(f"b{n % 7}", b"%d" % n) for n in range(3000)))
     with process(queue, "load") as worker:
@@ -238,6 +242,7 @@ async def test_job_that_ends_its_workers_is_dead_after_some(queue: Queue) -> Non
     assert await queue.state(job) == ("dead", "ends_its_worker", 0)
 
 
+@BOTH_WAYS
 async def test_broken_connections_lose_nothing_and_call_nothing_twice(queue: Queue) -> None:
     ids = await queue.put(*(NewJob(f"b{n % 5}", b"%d" % n) for n in range(3000)))
     calls: Counter[bytes] = Counter()

@@ -1,0 +1,63 @@
+"""Changes of mail in bulk: which mail is meant, and requests until all of it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from cli.api import connect
+from cli.names import tenant_option
+from cli.output import Format, print_result
+from controlplane.queue.schemas import MOST_IDS, Changed
+
+IdsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID…]", help="ids of messages; all if left out")
+]
+CodeOption = Annotated[
+    str | None,
+    typer.Option("--code", help="only what waits, or died, for this reason: warmup_cap_reached"),
+]
+DomainOption = Annotated[
+    str | None, typer.Option("--to-domain", help="only mail to recipients of this domain")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
+
+
+def selected(
+    ids: Sequence[str] | None, tenant: str | None, code: str | None, domain: str | None
+) -> dict[str, Any]:
+    """Return a selection as fields of the API's requests."""
+    fields = {
+        "tenant": tenant_option(tenant),
+        "code": code,
+        "recipient_domain": domain and domain.lower(),
+        "ids": list(ids) if ids else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def in_words(selection: dict[str, Any]) -> str:
+    """Return a selection for a question: ` of tenant acme, to rcpt.example`."""
+    parts = [
+        f"of tenant {selection['tenant']}" if "tenant" in selection else "",
+        f"of {selection['code']}" if "code" in selection else "",
+        f"to {selection['recipient_domain']}" if "recipient_domain" in selection else "",
+        f"with {len(selection['ids'])} ids" if "ids" in selection else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def change(path: str, selection: dict[str, Any], reason: str, what: str, output: Format) -> None:
+    """Change all that is meant, some thousands with each request, and print how many."""
+    api = connect()
+    ids: Sequence[str | None] = selection.get("ids") or [None]
+    count = 0
+    for start in range(0, len(ids), MOST_IDS):
+        some = {"ids": ids[start : start + MOST_IDS]} if "ids" in selection else {}
+        done = Changed(changed=0, is_all=False)
+        while not done.is_all:
+            done = api.post(path, Changed, selection | some | {"reason": reason})
+            count += done.changed
+    print_result(f"{what}: {count}", {"changed": count}, output)

@@ -1,0 +1,119 @@
+"""`penguin mailq`: what is held and why; release, withdraw, retry, and unknown outcomes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.api import connect
+from cli.bulk import CodeOption, DomainOption, IdsArgument, YesOption, change, in_words, selected
+from cli.consent import require_consent
+from cli.names import TenantOption, tenant_option
+from cli.output import Format, OutputOption, plain, print_result, print_rows
+from cli.pause import ReasonOption
+from cli.times import age, moment
+from controlplane.queue.schemas import Changed, HeldPage, UnknownPage
+
+app = typer.Typer(help="Mail that waits for something, for operators.")
+HELD = ("tenant", "bucket", "mails", "code", "until", "release?", "words?")
+UNKNOWN = ("id", "tenant", "from", "to", "address", "code", "age")
+
+
+@app.callback(invoke_without_command=True)
+def held(
+    context: typer.Context,
+    tenant: TenantOption = None,
+    code: CodeOption = None,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """List the buckets whose mail is held: why, until when, how many, what would release it."""
+    if context.invoked_subcommand:
+        return
+    query = {"tenant": tenant_option(tenant), "code": code}
+    given = {name: value for name, value in query.items() if value is not None}
+    rows: list[dict[str, Any]] = []
+    for bucket in connect().pages("/mailq", HeldPage, **given):
+        row = plain(bucket)
+        if output is Format.TABLE:
+            row["until"] = moment(bucket.until) if bucket.until else "it changes"
+        rows.append(row)
+    print_rows(rows, HELD, output)
+
+
+@app.command()
+def release(
+    reason: ReasonOption,
+    ids: IdsArgument = None,
+    tenant: TenantOption = None,
+    code: CodeOption = None,
+    domain: DomainOption = None,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """End the holds of buckets; what is still in the way of their mail holds them again at once."""
+    selection = selected(ids, tenant, code, domain)
+    change("/mailq/release", selection, reason, "buckets released", output)
+
+
+@app.command()
+def withdraw(
+    reason: ReasonOption,
+    ids: IdsArgument = None,
+    tenant: TenantOption = None,
+    code: CodeOption = None,
+    domain: DomainOption = None,
+    yes: YesOption = False,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Cancel mail that waits; what is being handed over is not touched."""
+    selection = selected(ids, tenant, code, domain)
+    if not yes:
+        question = f"Withdraw all mail that waits {in_words(selection)}?"
+        require_consent(question, "penguin mailq withdraw …")
+    change("/mailq/withdraw", selection, reason, "mails withdrawn", output)
+
+
+@app.command()
+def retry(
+    reason: ReasonOption,
+    ids: IdsArgument = None,
+    tenant: TenantOption = None,
+    code: CodeOption = None,
+    domain: DomainOption = None,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Try deferred mail again now."""
+    selection = selected(ids, tenant, code, domain)
+    change("/mailq/retry", selection, reason, "deferred mails tried again", output)
+
+
+@app.command()
+def unknown(tenant: TenantOption = None, output: OutputOption = Format.TABLE) -> None:
+    """List mail that a host may have accepted or not, newest first."""
+    of = tenant_option(tenant)
+    mails = connect().pages("/mailq/unknown", UnknownPage, **({"tenant": of} if of else {}))
+    is_table = output is Format.TABLE
+    rows = [plain(mail) | ({"age": age(mail.since)} if is_table else {}) for mail in mails]
+    print_rows(rows, UNKNOWN, output)
+
+
+@app.command()
+def resolve(
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID…", help="as `penguin mailq unknown` lists them")
+    ],
+    delivered: Annotated[
+        bool,
+        typer.Option(
+            "--delivered/--not-delivered",
+            help="whether their host has it in its log; what was not delivered is sent again",
+        ),
+    ],
+    reason: ReasonOption,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Say what became of mail of unknown outcome."""
+    body = {"ids": ids, "delivered": delivered, "reason": reason}
+    done = connect().post("/mailq/resolve", Changed, body)
+    line = f"{done.changed} mails {'delivered' if delivered else 'sent again'}"
+    print_result(line, {"resolved": done.changed, "delivered": delivered}, output)

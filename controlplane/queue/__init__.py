@@ -1,0 +1,1 @@
+"""The queue for operators: figures, held mail, dead letters, unknown outcomes, recovery."""

@@ -1,0 +1,155 @@
+"""`/api/v1/queue`: figures, dead letters and recovery of the queue; for operators."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from blueprint.fields import Text
+from controlplane.database import driver_of
+from controlplane.events.repository import emit
+from controlplane.faults import NOT_FOUND, NOT_RESTORED
+from controlplane.identity.access import GuardedRoute, OperatorReader, OperatorWriter
+from controlplane.pagination import IdCursor, Limit, paginate
+from controlplane.problems import responses
+from controlplane.queue import service
+from controlplane.queue.schemas import (
+    Changed,
+    DeadPage,
+    DeadView,
+    DepthView,
+    QueueView,
+    Recovered,
+    RecoverRequest,
+    SelectionRequest,
+)
+from controlplane.tenants import repository as tenant_rows
+from sender import mailq
+from sender.queue import operations
+
+router = APIRouter(tags=["queue"], route_class=GuardedRoute)
+TenantQuery = Annotated[
+    Text | None, Query(description="only mail of this tenant", examples=["acme"])
+]
+CodeQuery = Annotated[
+    Text | None, Query(description="only mail of this reason", examples=["warmup_cap_reached"])
+]
+
+
+@router.get("/queue")
+async def show_queue(access: OperatorReader) -> QueueView:
+    """Count the mail of all tenants by state and reason; reads the whole queue."""
+    async with access.begin() as connection:
+        driver = await driver_of(connection)
+        health = await operations.health(driver)
+        depths = await operations.depths(driver)
+    return QueueView(
+        is_restored=health.is_restored,
+        workers=health.workers,
+        unserved_slots=health.unserved_slots,
+        depths=[
+            DepthView(
+                state=depth.state,
+                code=depth.reason,
+                mails=depth.jobs,
+                oldest_seconds=depth.oldest_seconds,
+            )
+            for depth in depths
+        ],
+    )
+
+
+@router.get("/queue/dead", responses=responses(NOT_FOUND))
+async def list_dead_mails(
+    access: OperatorReader,
+    tenant: TenantQuery = None,
+    code: CodeQuery = None,
+    cursor: IdCursor = None,
+    limit: Limit = 20,
+) -> DeadPage:
+    """List dead letters, newest first."""
+    async with access.begin() as connection:
+        tenant_id = await service.tenant_id_of(connection, tenant)
+        rows = await mailq.dead_mails(
+            await driver_of(connection),
+            tenant_id=tenant_id,
+            code=code,
+            limit=limit + 1,
+            before=cursor,
+        )
+        names = await tenant_rows.names(connection, [row.tenant_id for row in rows])
+    shown, following = paginate(rows, limit, lambda row: row.id)
+    return DeadPage(
+        items=[
+            DeadView(
+                id=row.id,
+                tenant=names.get(row.tenant_id),
+                sender=row.sender,
+                recipient=row.recipient,
+                attempts=row.attempts,
+                code=row.reason,
+                words=row.words,
+                died_at=row.died_at,
+                can_be_replayed=row.can_be_replayed,
+            )
+            for row in shown
+        ],
+        next=following,
+    )
+
+
+@router.post("/queue/dead/replay", responses=responses(NOT_FOUND))
+async def replay_dead_mails(
+    body: SelectionRequest, request: Request, access: OperatorWriter
+) -> Changed:
+    """Send dead letters again, with a whole life and no attempt spent."""
+    return await service.in_bulk(
+        access,
+        body,
+        partial(mailq.replay, most=service.STEP),
+        reason="Replayed",
+        what="dead letters sent again",
+        now=request.app.state.clock(),
+    )
+
+
+@router.post("/queue/dead/purge", responses=responses(NOT_FOUND))
+async def purge_dead_mails(
+    body: SelectionRequest, request: Request, access: OperatorWriter
+) -> Changed:
+    """Delete dead letters with their content; what became of them stays known."""
+    return await service.in_bulk(
+        access,
+        body,
+        partial(mailq.purge, most=service.STEP),
+        reason="Purged",
+        what="dead letters deleted",
+        now=request.app.state.clock(),
+    )
+
+
+@router.post("/queue/recover", responses=responses(NOT_RESTORED))
+async def recover_queue(
+    body: RecoverRequest, request: Request, access: OperatorWriter
+) -> Recovered:
+    """After a restore or a promotion: say what may have been handed over since, and go on."""
+    async with access.begin() as connection:
+        driver = await driver_of(connection)
+        if not (await operations.health(driver)).is_restored:
+            raise NOT_RESTORED()
+        done = await operations.recover(driver, body.since, body.treat_as.value, most=service.STEP)
+        await emit(
+            connection,
+            tenant_id=None,
+            tenant=None,
+            at=request.app.state.clock(),
+            subject="platform",
+            kind="mail",
+            reason="QueueRecovered",
+            message=f"{done.claimed + done.waiting} mails since {body.since:%Y-%m-%dT%H:%M:%SZ} "
+            f"as {body.treat_as}: {body.reason}",
+            actor=access.owner,
+        )
+    return Recovered(claimed=done.claimed, waiting=done.waiting, is_done=done.is_done)

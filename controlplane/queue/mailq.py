@@ -1,0 +1,182 @@
+"""`/api/v1/mailq`: held mail and mail of unknown outcome; for operators."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from blueprint.fields import WrittenWhole
+from controlplane.database import driver_of
+from controlplane.faults import NOT_FOUND, NOT_UNKNOWN
+from controlplane.identity.access import GuardedRoute, OperatorReader, OperatorWriter
+from controlplane.pagination import IdCursor, Limit, paginate
+from controlplane.problems import responses
+from controlplane.queue import service
+from controlplane.queue.endpoints import CodeQuery, TenantQuery
+from controlplane.queue.schemas import (
+    Changed,
+    HeldPage,
+    HeldView,
+    ResolveRequest,
+    SelectionRequest,
+    UnknownPage,
+    UnknownView,
+)
+from controlplane.tenants import repository as tenant_rows
+from sender import mailq
+from sender.queue import operations
+from sender.reasons import REASONS
+
+router = APIRouter(tags=["queue"], route_class=GuardedRoute)
+
+
+@router.get("/mailq", responses=responses(NOT_FOUND))
+async def list_held_mail(
+    access: OperatorReader,
+    tenant: TenantQuery = None,
+    code: CodeQuery = None,
+    cursor: Annotated[
+        int,
+        Query(ge=0, lt=2**63, strict=True, description="`next` of the previous page"),
+        WrittenWhole,
+    ] = 0,
+    limit: Limit = 20,
+) -> HeldPage:
+    """List the buckets whose mail is held: why, until when, and how many mails."""
+    async with access.begin() as connection:
+        tenant_id = await service.tenant_id_of(connection, tenant)
+        rows = await operations.held_buckets(
+            await driver_of(connection),
+            tenant_id=tenant_id,
+            reason=code,
+            limit=limit + 1,
+            after=cursor,
+        )
+        names = await tenant_rows.names(connection, [row.tenant_id for row in rows])
+    shown, following = paginate(rows, limit, lambda row: row.id)
+    return HeldPage(
+        items=[_held(row, names.get(row.tenant_id)) for row in shown],
+        next=following,
+    )
+
+
+def _held(row: operations.HeldJobs, tenant: str | None) -> HeldView:
+    reason = REASONS.get(row.reason)
+    return HeldView(
+        id=row.id,
+        tenant=tenant,
+        bucket=row.name,
+        mails=row.jobs,
+        code=row.reason,
+        words=row.words,
+        acts=reason and reason.acts,
+        release=reason and reason.release,
+        since=row.since,
+        until=row.until,
+        oldest_due_at=row.oldest_due_at,
+    )
+
+
+@router.post("/mailq/release", responses=responses(NOT_FOUND))
+async def release_mail(body: SelectionRequest, request: Request, access: OperatorWriter) -> Changed:
+    """End the holds of buckets; what is still in the way of their mail holds them again at once."""
+    return await service.in_bulk(
+        access,
+        body,
+        mailq.release,
+        reason="Released",
+        what="buckets released",
+        now=request.app.state.clock(),
+    )
+
+
+@router.post("/mailq/withdraw", responses=responses(NOT_FOUND))
+async def withdraw_mail(
+    body: SelectionRequest, request: Request, access: OperatorWriter
+) -> Changed:
+    """Cancel mail that waits; what is being handed over is not touched."""
+    act = partial(mailq.withdraw, words=body.reason, actor=access.owner, most=service.STEP)
+    return await service.in_bulk(
+        access,
+        body,
+        act,
+        reason="Withdrawn",
+        what="mails withdrawn",
+        now=request.app.state.clock(),
+    )
+
+
+@router.post("/mailq/retry", responses=responses(NOT_FOUND))
+async def retry_mail(body: SelectionRequest, request: Request, access: OperatorWriter) -> Changed:
+    """Try deferred mail again now."""
+    return await service.in_bulk(
+        access,
+        body,
+        partial(mailq.retry, most=service.STEP),
+        reason="Retried",
+        what="deferred mails tried again",
+        now=request.app.state.clock(),
+    )
+
+
+@router.get("/mailq/unknown", responses=responses(NOT_FOUND))
+async def list_unknown_mail(
+    access: OperatorReader,
+    tenant: TenantQuery = None,
+    cursor: IdCursor = None,
+    limit: Limit = 20,
+) -> UnknownPage:
+    """List mail that a host may have accepted or not, newest first."""
+    async with access.begin() as connection:
+        tenant_id = await service.tenant_id_of(connection, tenant)
+        rows = await mailq.unknown_mails(
+            await driver_of(connection), tenant_id=tenant_id, limit=limit + 1, before=cursor
+        )
+        names = await tenant_rows.names(connection, [row.tenant_id for row in rows])
+    shown, following = paginate(rows, limit, lambda row: row.id)
+    return UnknownPage(
+        items=[
+            UnknownView(
+                id=row.id,
+                tenant=names.get(row.tenant_id),
+                sender=row.sender,
+                recipient=row.recipient,
+                address=row.note,
+                code=row.reason,
+                since=row.since,
+            )
+            for row in shown
+        ],
+        next=following,
+    )
+
+
+@router.post("/mailq/resolve", responses=responses(NOT_UNKNOWN))
+async def resolve_mail(body: ResolveRequest, request: Request, access: OperatorWriter) -> Changed:
+    """Say what became of mail of unknown outcome; what was not delivered is sent again."""
+    ids = [UUID(id_) for id_ in body.ids]
+    async with access.begin() as connection:
+        done = await mailq.resolve(
+            await driver_of(connection),
+            ids,
+            delivered=body.delivered,
+            words=body.reason,
+            actor=access.owner,
+        )
+        for id_ in ids:
+            if id_ not in done:
+                raise NOT_UNKNOWN(id=id_)
+        await service.record(
+            connection,
+            access,
+            Counter(done.values()),
+            reason="Resolved",
+            what="mails delivered" if body.delivered else "mails not delivered and sent again",
+            why=body.reason,
+            now=request.app.state.clock(),
+        )
+    return Changed(changed=len(done), is_all=True)

@@ -1,0 +1,24 @@
+"""What operators do with mail that waits, is dead or of unknown outcome, in their transactions.
+
+The queue itself knows neither recipients nor events; `sender.queue.operations` does the rest.
+"""
+
+from sender.mailq.dead import DeadMail, dead_mails, purge, replay
+from sender.mailq.selection import Changed, Selection
+from sender.mailq.unknown import UnknownMail, resolve, unknown_mails
+from sender.mailq.waiting import release, retry, withdraw
+
+__all__ = [
+    "Changed",
+    "DeadMail",
+    "Selection",
+    "UnknownMail",
+    "dead_mails",
+    "purge",
+    "release",
+    "replay",
+    "resolve",
+    "retry",
+    "unknown_mails",
+    "withdraw",
+]

@@ -1,0 +1,83 @@
+-- part: selected
+(%(tenant_id)s::uuid is null or job.tenant_id = %(tenant_id)s)
+and (%(ids)s::uuid[] is null or job.id = any(%(ids)s))
+and (%(recipient_domain)s::text is null or lower(split_part(message.recipient, '@', -1)) = %(recipient_domain)s)
+
+-- part: waiting
+-- The reason why it waits is that of its bucket's hold, else of its last attempt.
+join queue.buckets as bucket on bucket.id = job.bucket_id
+join queue.records as record on record.id = job.id
+join mail.messages as message on message.id = job.id
+where {selected}
+  and (%(code)s::text is null or %(code)s = case
+        when bucket.held_until > now() and record.due_at <= now() then bucket.reason else record.reason end)
+
+-- name: waiting_mails
+select job.id, job.tenant_id
+from (
+    select id, bucket_id, tenant_id from queue.ready
+    union all
+    select id, bucket_id, tenant_id from queue.scheduled
+) as job
+{waiting}
+limit %(most)s
+
+-- name: waiting_mails_of_ids
+-- By their records, which are found by id; those in work are left out when they are changed.
+select job.id, job.tenant_id from (select id, bucket_id, tenant_id, state from queue.records) as job
+{waiting} and job.state in ('queued', 'retry')
+limit %(most)s
+
+-- name: deferred_mails
+-- Tried before, and due later.
+select job.id, job.tenant_id from queue.scheduled as job
+{waiting} and record.state = 'retry' and job.due_at > now()
+limit %(most)s
+
+-- name: held_buckets
+select tenant_id, name from queue.buckets
+where held_until > now()
+  and (%(tenant_id)s::uuid is null or tenant_id = %(tenant_id)s)
+  and (%(code)s::text is null or reason = %(code)s)
+
+-- name: held_buckets_of_mail
+select distinct job.tenant_id, bucket.name from queue.ready as job
+{waiting} and bucket.held_until > now()
+
+-- name: unknown_mails
+select job.id, job.tenant_id, message.sender, message.recipient, job.reason, job.note, job.since
+from queue.unknown as job left join mail.messages as message on message.id = job.id
+where (%(tenant_id)s::uuid is null or job.tenant_id = %(tenant_id)s)
+  and (%(before)s::uuid is null or job.id < %(before)s)
+order by job.id desc
+limit %(limit)s
+
+-- name: lock_unknown
+select id, tenant_id from queue.unknown where id = any(%(ids)s) order by id for update
+
+-- name: dead_mails
+select job.id, job.tenant_id, message.sender, message.recipient, job.attempts, job.reason, job.words, job.died_at,
+    job.body is not null as can_be_replayed
+from queue.dead as job left join mail.messages as message on message.id = job.id
+where (%(tenant_id)s::uuid is null or job.tenant_id = %(tenant_id)s)
+  and (%(code)s::text is null or job.reason = %(code)s)
+  and (%(before)s::uuid is null or job.id < %(before)s)
+order by job.id desc
+limit %(limit)s
+
+-- name: selected_dead
+select job.id, job.tenant_id
+from queue.dead as job left join mail.messages as message on message.id = job.id
+where {selected} and (%(code)s::text is null or job.reason = %(code)s)
+limit %(most)s
+
+-- name: replayable_mails
+select job.id, job.tenant_id
+from queue.dead as job left join mail.messages as message on message.id = job.id
+where {selected} and (%(code)s::text is null or job.reason = %(code)s) and job.body is not null
+limit %(most)s
+
+-- name: record_events
+insert into mail.events (message_id, tenant_id, kind, state, reason, words, details)
+select id, tenant_id, %(kind)s, %(state)s, %(reason)s, %(words)s, %(details)s::jsonb
+from unnest(%(ids)s::uuid[], %(tenant_ids)s::uuid[]) as one (id, tenant_id)

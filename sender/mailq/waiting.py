@@ -1,0 +1,54 @@
+"""Mail that waits: its buckets are released, it is withdrawn, or tried again now."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from uuid import UUID
+
+from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, owners
+from sender.queue import operations
+from sender.reasons import WITHDRAWN
+
+
+async def release(connection: Connection, selection: Selection) -> Changed:
+    """End the holds of the buckets that the mail is in; what holds for a reason of today is held
+    again at once. Counts buckets."""
+    query = SQL.held_buckets_of_mail
+    if selection.ids is None and selection.recipient_domain is None:
+        query = SQL.held_buckets
+    cursor = await connection.execute(query, selection.values(0))
+    names: dict[UUID, list[str]] = defaultdict(list)
+    for tenant_id, name in await cursor.fetchall():
+        names[tenant_id].append(name)
+    for tenant_id, buckets in sorted(names.items()):
+        await operations.release(connection, tenant_id, buckets)
+    return Changed({tenant_id: len(buckets) for tenant_id, buckets in names.items()}, is_all=True)
+
+
+async def withdraw(
+    connection: Connection, selection: Selection, *, words: str, actor: str, most: int
+) -> Changed:
+    """Cancel up to so many mails that wait: held, deferred or not due yet."""
+    query = SQL.waiting_mails if selection.ids is None else SQL.waiting_mails_of_ids
+    found = await owners(connection, query, selection.values(most))
+    done = sorted(await operations.cancel(connection, list(found), WITHDRAWN))
+    await connection.execute(
+        SQL.record_events,
+        {
+            "ids": done,
+            "tenant_ids": [found[id_] for id_ in done],
+            "kind": "decided",
+            "state": "cancelled",
+            "reason": WITHDRAWN,
+            "words": words,
+            "details": json.dumps({"actor": actor}),
+        },
+    )
+    return changed(found, done, most)
+
+
+async def retry(connection: Connection, selection: Selection, *, most: int) -> Changed:
+    """Let up to so many deferred mails be due now."""
+    found = await owners(connection, SQL.deferred_mails, selection.values(most))
+    return changed(found, await operations.set_due(connection, list(found)), most)

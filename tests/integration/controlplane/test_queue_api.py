@@ -1,0 +1,216 @@
+"""The queue for operators through the API, on mail that was held, deferred, lost or refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import psycopg
+import pytest
+
+from controlplane import faults
+from sender.outbox import decoded
+from sender.queue import Attempt, Outcome, Settings, State, Worker, operations, worker_pool
+from tests.integration.controlplane.conftest import create
+from tests.support.faults import assert_shows
+from tests.support.waiting import reached
+
+WHY = {"reason": "the campaign was called off"}
+OUTCOMES = {
+    "deferred": Outcome(State.RETRY, "host_busy", delay=timedelta(hours=1)),
+    "lost": Outcome(State.UNKNOWN, "worker_lost"),
+    "refused": Outcome(State.DEAD, "content_refused", "550 5.7.1 no"),
+}
+
+
+async def outcome(attempt: Attempt) -> Outcome | None:
+    """Do with a mail what the local part of its recipient says."""
+    return OUTCOMES.get(decoded(attempt.job.body).to.partition("@")[0])
+
+
+class Mail:
+    """Two tenants' mail, and a worker that handles what is not held."""
+
+    def __init__(self, operator: httpx2.AsyncClient, dsn: str) -> None:
+        self.operator = operator
+        self.dsn = dsn
+
+    async def send(self, tenant: str, *recipients: str) -> list[str]:
+        """Queue a mail to each recipient."""
+        ids = []
+        for to in recipients:
+            body = {"from": f"sales@{tenant}.example", "to": to, "subject": "Hi", "text": "Hello"}
+            answer = await self.operator.post("/messages", params={"tenant": tenant}, json=body)
+            ids.append(answer.json()["id"])
+        return ids
+
+    async def state(self, id_: str) -> str:
+        return str((await self.operator.get(f"/messages/{id_}")).json()["message"]["state"])
+
+    async def post(self, path: str, **body: Any) -> dict[str, Any]:
+        answer = await self.operator.post(path, json=WHY | body)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def items(self, path: str, **query: str) -> list[dict[str, Any]]:
+        return list((await self.operator.get(path, params=query)).json()["items"])
+
+    async def events(self) -> list[tuple[str, str, str]]:
+        """Return tenant, reason and message of what operators did."""
+        events = await self.items("/events")
+        return [(e["tenant"], e["reason"], e["message"]) for e in events if e["kind"] == "mail"]
+
+    @asynccontextmanager
+    async def worked_on(self) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        async with worker_pool(self.dsn) as pool:
+            worker = asyncio.create_task(Worker(pool, "w", outcome, Settings(poll=0.01)).run(stop))
+            yield
+            stop.set()
+            await worker
+
+    async def work_off(self) -> None:
+        """Handle everything that is due and not held."""
+        async with self.worked_on(), await psycopg.AsyncConnection.connect(self.dsn) as admin:
+
+            async def in_work() -> int:
+                depths = await operations.depths(admin)
+                await admin.commit()
+                return sum(d.jobs for d in depths if d.state in ("due", "claimed", "begun"))
+
+            await reached(in_work, lambda jobs: jobs == 0)
+
+
+@pytest.fixture
+async def mail(operator: httpx2.AsyncClient, upgraded: str) -> Mail:
+    for name in ("acme", "bob"):
+        await create(operator, name)
+    return Mail(operator, upgraded)
+
+
+async def hold(mail: Mail, *tenants: str) -> None:
+    async with await psycopg.AsyncConnection.connect(mail.dsn) as admin:
+        for tenant in tenants:
+            id_ = (await mail.operator.get(f"/tenants/{tenant}")).json()["id"]
+            names = [bucket.name for bucket in await operations.buckets(admin, UUID(id_))]
+            await operations.hold(admin, UUID(id_), names, None, "stopped", "mail is stopped")
+
+
+async def test_held_mail_is_listed_released_and_withdrawn_by_what_it_is(mail: Mail) -> None:
+    first, second, third = await mail.send(
+        "acme", "a@one.example", "b@ONE.example", "c@two.example"
+    )
+    (other,) = await mail.send("bob", "d@one.example")
+    await hold(mail, "acme", "bob")
+    held = await mail.items("/mailq")
+    assert [(h["tenant"], h["mails"], h["code"], h["until"]) for h in held] == [
+        ("acme", 3, "stopped", None),
+        ("bob", 1, "stopped", None),
+    ]
+    assert {(h["acts"], h["release"]) for h in held} == {
+        ("user", "`penguin start` of what was stopped")
+    }
+    assert await mail.items("/mailq", tenant="bob", code="stopped") == held[1:]
+    assert await mail.items("/mailq", code="spread") == []
+    depths = (await mail.operator.get("/queue")).json()["depths"]
+    assert [(d["state"], d["code"], d["mails"]) for d in depths] == [("held", "stopped", 4)]
+    wanted = {"tenant": "acme", "recipient_domain": "one.example", "code": "stopped"}
+    assert await mail.post("/mailq/withdraw", **wanted) == {"changed": 2, "is_all": True}
+    assert await mail.post("/mailq/withdraw", **wanted) == {"changed": 0, "is_all": True}
+    for id_ in (first, second):
+        explained = (await mail.operator.get(f"/messages/{id_}")).json()
+        assert explained["message"]["state"] == "cancelled"
+        last = explained["decisions"][-1]
+        assert (last["reason"], last["message"]) == ("withdrawn", WHY["reason"])
+    assert await mail.post("/mailq/withdraw", ids=[third, first]) == {"changed": 1, "is_all": True}
+    assert await mail.state(other) == "held"
+    released = await mail.post("/mailq/release", recipient_domain="one.example")
+    assert released == {"changed": 1, "is_all": True}
+    assert await mail.state(other) == "queued"
+    assert await mail.events() == [
+        ("acme", "Withdrawn", f"mails withdrawn, of stopped, to one.example: 2; {WHY['reason']}"),
+        ("acme", "Withdrawn", f"mails withdrawn, by id: 1; {WHY['reason']}"),
+        ("bob", "Released", f"buckets released, to one.example: 1; {WHY['reason']}"),
+    ]
+
+
+async def test_deferred_mail_is_tried_again_and_dead_letters_are_replayed_or_purged(
+    mail: Mail,
+) -> None:
+    (deferred,) = await mail.send("acme", "deferred@one.example")
+    later = {"from": "sales@bob.example", "to": "deferred@one.example", "subject": "", "text": "x"}
+    planned = await mail.operator.post(
+        "/messages", params={"tenant": "bob"}, json=later | {"run_at": "2199-01-01T00:00:00Z"}
+    )
+    refused = await mail.send("acme", "refused@one.example", "refused@two.example")
+    await mail.work_off()
+    assert await mail.post("/mailq/retry", recipient_domain="one.example") == {
+        "changed": 1,
+        "is_all": True,
+    }
+    await mail.work_off()
+    message = (await mail.operator.get(f"/messages/{deferred}")).json()["message"]
+    assert (message["state"], message["attempts"]) == ("deferred", 2)
+    assert await mail.state(planned.json()["id"]) == "queued"
+    dead = await mail.items("/queue/dead", code="content_refused")
+    assert [(d["id"], d["tenant"], d["to"], d["words"]) for d in dead] == [
+        (refused[1], "acme", "refused@two.example", "550 5.7.1 no"),
+        (refused[0], "acme", "refused@one.example", "550 5.7.1 no"),
+    ]
+    assert (await mail.post("/queue/dead/replay", ids=refused[:1]))["changed"] == 1
+    assert await mail.state(refused[0]) == "queued"
+    assert (await mail.post("/queue/dead/purge", tenant="acme", code="content_refused")) == {
+        "changed": 1,
+        "is_all": True,
+    }
+    assert await mail.items("/queue/dead") == []
+    assert await mail.state(refused[1]) == "bounced_content"
+    assert [reason for _, reason, _ in await mail.events()] == ["Retried", "Replayed", "Purged"]
+
+
+async def test_unknown_outcome_is_resolved_once_and_all_or_none(mail: Mail) -> None:
+    lost = await mail.send("acme", "lost@one.example", "lost@two.example")
+    (sent,) = await mail.send("bob", "sent@one.example")
+    await mail.work_off()
+    listed = await mail.items("/mailq/unknown")
+    assert [(u["id"], u["tenant"], u["code"]) for u in listed] == [
+        (lost[1], "acme", "worker_lost"),
+        (lost[0], "acme", "worker_lost"),
+    ]
+    answer = await mail.operator.post(
+        "/mailq/resolve", json=WHY | {"ids": [lost[0], sent], "delivered": True}
+    )
+    assert_shows(answer.json(), faults.NOT_UNKNOWN, id=sent)
+    assert await mail.state(lost[0]) == "unknown"
+    await mail.post("/mailq/resolve", ids=lost[:1], delivered=True)
+    await mail.post("/mailq/resolve", ids=lost[1:], delivered=False)
+    assert await mail.items("/mailq/unknown") == []
+    explained = (await mail.operator.get(f"/messages/{lost[0]}")).json()
+    assert explained["message"]["state"] == "accepted"
+    assert explained["decisions"][-1]["message"] == f"delivered: {WHY['reason']}"
+    assert await mail.state(lost[1]) == "queued"
+    assert [reason for _, reason, _ in await mail.events()] == ["Resolved", "Resolved"]
+
+
+async def test_queue_is_for_operators_and_a_selection_says_something(
+    mail: Mail, client_of: Any
+) -> None:
+    acme = (await mail.operator.get("/tenants/acme")).json()
+    tenant = await client_of(acme["id"])
+    for path in ("/queue", "/queue/dead", "/mailq", "/mailq/unknown"):
+        assert_shows((await tenant.get(path)).json(), faults.OPERATORS_ONLY)
+    for path in ("/queue/dead/replay", "/queue/dead/purge", "/mailq/release", "/mailq/withdraw"):
+        assert_shows(
+            (await tenant.post(path, json=WHY | {"code": "stopped"})).json(), faults.OPERATORS_ONLY
+        )
+        (violation,) = (await mail.operator.post(path, json=WHY)).json()["violations"]
+        assert_shows(violation, faults.NO_SELECTION)
+    recover = WHY | {"since": "2026-11-24T12:00:00Z", "treat_as": "resend"}
+    assert_shows(
+        (await mail.operator.post("/queue/recover", json=recover)).json(), faults.NOT_RESTORED
+    )
