@@ -27,6 +27,7 @@ from sender.policy.names import BucketName
 from sender.queue import operations
 from sender.queue.operations import NewHold
 from sender.queue.outages import AWAY
+from sender.reasons import PROVIDER_UNRESOLVED
 from sender.schemas import Stop
 from sender.stops import widest_first
 
@@ -167,7 +168,7 @@ class Changes:
         tenants.holds.update(held)
         tenants.changed |= changed & known.keys()
         tenants.rechecked |= (changed | concerned) & watched
-        await self._release_resolved(connection, since)
+        await self._follow_resolver(connection, since)
         self._looked_at = looked_at
 
     def _owned(self, subject: Subject) -> set[UUID]:
@@ -232,22 +233,36 @@ class Changes:
             found = self.tenants.decide(key)
             if found.count:
                 released.append(bucket.name)
-            elif (found.reason, found.words) != (bucket.reason, bucket.words):
+                continue
+            self._wait_for_resolver(key, found.reason)
+            if (found.reason, found.words) != (bucket.reason, bucket.words):
                 self.tenants.undecided.add(key)
         if released:
             await operations.release(connection, tenant_id, released)
         if len(released) == len(held):
             self._holding.discard(tenant_id)
 
-    async def _release_resolved(self, connection: AsyncConnection[Any], since: datetime) -> None:
-        """Let the mail to domains go on that have been resolved."""
+    async def _follow_resolver(self, connection: AsyncConnection[Any], since: datetime) -> None:
+        """Let the mail to domains go on that are resolved, and say why others are not."""
         if not self._unresolved:
             return
+        released: defaultdict[UUID, list[str]] = defaultdict(list)
         found = await snapshots.resolved_since(connection.cursor(), since)
         for domain in found.keys() & self._unresolved.keys():
+            before = self.tenants.resolved.get(domain)
             self.tenants.resolved[domain] = found[domain]
-            for tenant_id, name in self._unresolved.pop(domain):
-                await operations.release(connection, tenant_id, [name])
+            if found[domain][0] is not None:
+                for tenant_id, name in self._unresolved.pop(domain):
+                    released[tenant_id].append(name)
+            elif found[domain] != before:
+                self.tenants.undecided |= self._unresolved[domain]
+        for tenant_id, names in released.items():
+            await operations.release(connection, tenant_id, names)
+
+    def _wait_for_resolver(self, key: Key, reason: str) -> None:
+        domain = BucketName.parse(key[1]).recipient_domain
+        if reason == PROVIDER_UNRESOLVED and domain is not None:
+            self._unresolved.setdefault(domain, set()).add(key)
 
     async def _hold(self, connection: AsyncConnection[Any], keys: Iterable[Key]) -> None:
         """Hold the buckets that have no credit."""
@@ -259,9 +274,7 @@ class Changes:
                 continue
             until = found.until or again
             held.append(NewHold(tenant_id, name, until, found.reason, found.words))
-            domain = BucketName.parse(name).recipient_domain
-            if domain is not None and self.tenants.resolved.get(domain, (None,))[0] is None:
-                self._unresolved.setdefault(domain, set()).add((tenant_id, name))
+            self._wait_for_resolver((tenant_id, name), found.reason)
         if held:
             await operations.hold_each(connection, held)
             self._holding |= {one.tenant_id for one in held}

@@ -94,6 +94,8 @@ class Known:
     """What each hand-over of it takes."""
     left: int = 0
     """Of the last decision."""
+    rate: float | None = None
+    """Mails a second of the tenant's hours, as last decided; None: they are not spread."""
     decided_at: float = 0.0
 
 
@@ -229,15 +231,18 @@ class Tenants:
     def _current(self, known: Known) -> Credit | None:
         """Return the credit of a bucket, decided lately or now."""
         tenant = self.known.get(known.key[0])
+        if tenant is None:
+            return None
         now = time.monotonic()
         is_fresh = known.tenant is tenant and now - known.decided_at < VALID
-        if tenant is None or (known.credit is not None and known.left > 0 and is_fresh):
-            return known.credit if tenant is not None else None
+        if known.credit is not None and known.left > 0 and is_fresh:
+            return known.credit
         at = self.clock.now()
-        known.credit = self._decide(tenant, known.name, at, urgent=known.urgent)
-        known.takes = known.credit.hand_over(at).written() if known.credit.count else {}
-        known.tenant, known.left, known.decided_at = tenant, known.credit.count, now
-        return known.credit
+        known.credit = found = self._decide(tenant, known.name, at, urgent=known.urgent)
+        known.takes = found.hand_over(at).written() if found.count else {}
+        known.tenant, known.left, known.decided_at = tenant, found.count, now
+        known.rate = known.rate if found.rate is None else found.rate
+        return found
 
     def _decide(self, tenant: Tenant, name: BucketName, now: datetime, *, urgent: bool) -> Credit:
         pace = self._paces.get(_pace_key(tenant, name))
@@ -295,14 +300,12 @@ class Tenants:
 
     def _pass(self, known: Known, count: int) -> None:
         """Take mails from what a bucket has saved."""
-        credit, tenant = known.credit, known.tenant
-        if credit is None or credit.rate is None or tenant is None:
+        tenant = known.tenant
+        if known.rate is None or tenant is None or tenant.standing.hours is None:
             return
-        hours = tenant.standing.hours
-        if hours is not None:
-            now, key = self.clock.now(), _pace_key(tenant, known.name)
-            pace = self._paces.get(key) or Pace.idle(now, self.burst)
-            self._paces[key] = pace.taken(count, credit.rate, hours, now)
+        now, key = self.clock.now(), _pace_key(tenant, known.name)
+        pace = self._paces.get(key) or Pace.idle(now, self.burst)
+        self._paces[key] = pace.taken(count, known.rate, tenant.standing.hours, now)
 
     # Memory
 

@@ -115,7 +115,7 @@ select domain, provider, reason from policy.recipient_domains where domain = any
 -- name: resolved_since
 -- Looks further back, since transactions are committed in any order.
 select domain, provider, reason from policy.recipient_domains
-where looked_at > %(since)s::timestamptz - interval '10 seconds' and provider is not null
+where looked_at > %(since)s::timestamptz - interval '10 seconds'
 
 -- name: owner
 select tenant_id, document ->> 'tenant', coalesce(document ->> 'warmup', 'standard')

@@ -305,7 +305,7 @@ async def resolved_of(cursor: Cursor, names: Iterable[str]) -> dict[str, Resolve
 
 
 async def resolved_since(cursor: Cursor, since: datetime) -> dict[str, Resolved]:
-    """Return the domains that were resolved since a moment, or shortly before."""
+    """Return the domains that were looked up since a moment, or shortly before."""
     await cursor.execute(SQL.resolved_since, {"since": since})
     return {domain: (provider, reason) for domain, provider, reason in await cursor.fetchall()}
 

@@ -80,7 +80,7 @@ async def test_changes_of_others_are_found(connection: Connection, admin: Connec
     assert (await read(connection)).warm[SALES].day == 90
     await admin.execute(
         "insert into policy.recipient_domains (domain, provider, looked_at) values "
-        "('rcpt.example', 'mimecast', now()), ('new.example', null, now())"
+        "('rcpt.example', 'mimecast', now()), ('new.example', null, null)"
     )
     assert await resolved_since(connection.cursor(), began) == {"rcpt.example": ("mimecast", None)}
 
