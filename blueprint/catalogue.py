@@ -15,7 +15,7 @@ class PlanLimits:
 
     domains: int
     mails_per_month: int
-    """Not enforced yet."""
+    """Of the mails that are queued in a calendar month (UTC)."""
     included_addresses: int
     """How many addresses beside the primary ones the plan's price covers; no limit."""
 

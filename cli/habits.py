@@ -62,7 +62,6 @@ COMMANDS = {
     "api-resources": "see `penguin get --help`",
     "api-versions": "use `penguin schema tenant`",
     "cluster-info": "use `penguin servers status`, or GET /api/v1/health",
-    "top": "use `penguin describe tenant/NAME`",
     "auth": "use `penguin keys`",
     "config": CONNECTION,
     "login": CONNECTION,

@@ -45,7 +45,7 @@ from kit.queries import Queries
 from tools.servers import Postgres, Valkey
 
 SQL = Queries(__file__, str)
-PORTS = {Part.API: 8400, Part.PUBLIC: 8401}
+PORTS = {Part.API: 8400, Part.PUBLIC: 8401, Part.SENDER: 8402}
 REQUESTS_END_WITHIN = timedelta(seconds=15)
 """The HTTP server itself gives running requests ten seconds."""
 HAND_OVERS_END_WITHIN = timedelta(seconds=40)
@@ -159,6 +159,7 @@ def _settings_of(
                 public_url=settings.mail.public_url,
                 helo=settings.mail.helo,
                 resolver=settings.verification.resolver or None,
+                socket=_descriptor(listener),
             )
 
 
@@ -184,9 +185,9 @@ def engine_environment(settings: Settings) -> dict[str, SecretStr]:
 
 
 def _sockets(settings: Settings, parts: Iterable[Part]) -> Iterable[tuple[Part, socket.socket]]:
-    for part, address in ((Part.API, settings.api), (Part.PUBLIC, settings.public)):
+    for part, name in ((Part.API, "api"), (Part.PUBLIC, "public"), (Part.SENDER, "metrics")):
         if part in parts:
-            setting = f"PENGUIN_{part.upper()}"
+            address, setting = getattr(settings, name), f"PENGUIN_{name.upper()}"
             yield part, listen(address.host, address.port, PORTS[part], setting)
 
 
@@ -198,7 +199,12 @@ def _announce(sockets: dict[Part, socket.socket]) -> str:
         part: "http://{}:{}".format(*listener.getsockname()) for part, listener in sockets.items()
     }
     announced = json.dumps(
-        {"process": own_identity(), "url": urls[Part.API], "public_url": urls.get(Part.PUBLIC)}
+        {
+            "process": own_identity(),
+            "url": urls[Part.API],
+            "public_url": urls.get(Part.PUBLIC),
+            "metrics_url": urls.get(Part.SENDER),
+        }
     )
     announcement = state_dir() / SERVE
     if serving() is None:

@@ -84,6 +84,14 @@ class PublicSettings(BaseModel):
     """None: 8401, or any free one where that is in use, as `serve.json` shows."""
 
 
+class MetricsSettings(BaseModel):
+    """`/metrics` of the sender, without a key: nobody else should reach it."""
+
+    host: str = "127.0.0.1"
+    port: Count | None = Field(default=None, ge=0, le=65535)
+    """None: 8402, or any free one where that is in use, as `serve.json` shows."""
+
+
 class VaultSettings(BaseModel):
     """Sealing of secrets."""
 
@@ -179,6 +187,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     api: ApiSettings
     public: PublicSettings = PublicSettings()
+    metrics: MetricsSettings = MetricsSettings()
     vault: VaultSettings
     mail: MailSettings
     hosts: HostSettings = HostSettings()

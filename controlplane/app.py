@@ -20,6 +20,7 @@ from controlplane.messages.endpoints import router as messages
 from controlplane.operations.endpoints import router as operations
 from controlplane.queue.endpoints import router as queue
 from controlplane.queue.mailq import router as mailq
+from controlplane.queue.measuring import Measuring
 from controlplane.reconciler.endpoints import router as phases_router
 from controlplane.reconciler.table import Row
 from controlplane.requests import Limits
@@ -58,6 +59,7 @@ def create_app(
     app.state.clock = clock
     app.state.phases = phases
     app.state.probes = {"db": database_probe(database), **(probes or {})}
+    app.state.measuring = Measuring(database)
     problems.install(app)
     openapi.install(app, prefix=PREFIX, platform=platform)
     app.add_middleware(Limits)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 
 class _Server(uvicorn.Server):
@@ -28,7 +28,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve_http(
-    app: FastAPI, listener: socket.socket, stop: asyncio.Event, ready: Callable[[], None]
+    app: ASGIApp, listener: socket.socket, stop: asyncio.Event, ready: Callable[[], None]
 ) -> None:
     """Answer requests until `stop` is set, then finish those that run."""
     config = uvicorn.Config(

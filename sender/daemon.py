@@ -26,6 +26,7 @@ from sender.dispatch.store import DatabaseClock
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
+from sender.metrics import Metrics
 from sender.policy.model import Credit
 from sender.policy.resolver import DnsMx, Resolver
 from sender.queue import Settings, Worker
@@ -53,11 +54,13 @@ async def run(
     *,
     vault: Opener | None = None,
     progress: Progress = lambda _: None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Run until `stop` is set, then finish what is being handed over and return.
 
     Without a `vault` the key ring of the settings is loaded.
     """
+    metrics = metrics or Metrics()
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     clock = DatabaseClock()
     limits = Limits(
@@ -90,13 +93,14 @@ async def run(
             worker = Worker(
                 pool,
                 name,
-                handler,
+                metrics.counting(handler),
                 _worker_settings(settings, limits),
                 credit=tenants.credit,
                 on_in_work=tenants.on_in_work,
                 extension=Accounting(tenants),
                 progress=lambda: progress("queue"),
             )
+            metrics.watch(worker, egress)
             ended = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 group.create_task(changes.follow(lambda: worker.slots, worker.wake, ended))

@@ -12,7 +12,6 @@ from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
 from sender.faults import MESSAGE_NOT_FOUND
 from sender.outbox import created_at, message_id, provider_of
-from sender.policy.names import BucketName
 from sender.schemas import Decision, Explanation, MessageView, QueueName, State, Stop
 from sender.stops import Mail, holding, stops_of
 
@@ -112,6 +111,7 @@ def _view(row: Row[Any]) -> MessageView:
         to=row.recipient,
         subject=row.subject,
         message_id=message_id(row.id, row.sender),
+        campaign=row.campaign,
         priority=row.priority,
         attempts=row.attempts + (state is State.HANDING_OVER),
         run_at=(row.held_until if state is State.HELD else None) or row.due_at,
@@ -175,8 +175,7 @@ async def _stops(
 ) -> list[Stop]:
     """Return the stops that hold a message now.
 
-    Of the addresses only the home counts: a stop of another one holds nothing back. Its campaign is
-    known from its first claim on.
+    Of the addresses only the home counts: a stop of another one holds nothing back.
     """
     if view.finished_at is not None:
         return []
@@ -186,7 +185,7 @@ async def _stops(
     mail = Mail(
         domain=domain,
         mailbox=folded(mailbox or view.from_address),
-        campaign=BucketName.parse(row.bucket).campaign,
+        campaign=None if view.campaign is None else view.campaign.lower(),
         queue=QueueName.of(view.priority),
         provider=provider,
         address=await connection.scalar(SQL.home_of, home),

@@ -98,6 +98,23 @@ COMPOSE_REFUSED = FAULTS.code(
     cause="A value of the message would break out of its header, or cannot be encoded.",
     example={"reason": "a header holds a line break"},
 )
+MAILS_PER_MONTH = FAULTS.code(
+    "quota.mails_per_month",
+    message="the plan allows {allowed} mails a month, and {queued} are queued in {month}",
+    remedy="wait for the next month (UTC), or choose a larger plan",
+    cause="The mails that a tenant queues in a calendar month are limited by its plan.",
+    example={"allowed": 10_000, "queued": 10_000, "month": "2026-11"},
+    status=409,
+)
+MAILS_QUEUED = FAULTS.code(
+    "quota.mails_queued",
+    message="{waiting} mails of the tenant are queued, and at most {most} may be",
+    remedy="wait until some are sent, or ask an operator for more",
+    cause="Mail of a tenant that waits to be sent is limited, whatever it waits for.",
+    example={"waiting": 100_000, "most": 100_000},
+    status=409,
+    retryable=True,
+)
 NOT_JUSTIFIED = FAULTS.code(
     "suppression.not_justified",
     message="the recipient {reason}: mail to him again needs a justification",

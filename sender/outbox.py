@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
-from sender.faults import IDEMPOTENCY_MISMATCH
+from sender.faults import IDEMPOTENCY_MISMATCH, MAILS_PER_MONTH, MAILS_QUEUED
 from sender.policy.names import BucketName
 from sender.policy.providers import own_provider
 from sender.queue.enqueue import key_of
@@ -23,8 +23,8 @@ from sender.suppression import recipient_hash
 
 OWN_ID = r"<[0-9a-f]{{32}}@{domain}>"
 """What `message_id` returns."""
-UNTIMELY = "QU422"
-"""SQLSTATE of the refusal of messages that would expire too early or too late."""
+REFUSALS = frozenset({"QU409", "QU410", "QU422"})
+"""SQLSTATEs of what the database's function refuses: quota, month, times; with numbers."""
 
 
 class ExpiryRefused(Exception):
@@ -57,11 +57,14 @@ async def enqueue_all(
     tenant_id: UUID,
     messages: Sequence[OutgoingMessage],
     idempotency_key: str | None,
+    mails_per_month: int | None = None,
 ) -> list[UUID]:
     """Queue messages, all or none, in the caller's transaction; return their ids in this order.
 
     The same key with the same messages returns the ids of the first request and queues nothing;
-    with others it raises IDEMPOTENCY_MISMATCH. Raises ExpiryRefused. The transaction must have
+    with others it raises IDEMPOTENCY_MISMATCH. Raises ExpiryRefused, MAILS_PER_MONTH where the
+    tenant would have queued more in this month (None: it may), and MAILS_QUEUED where more would
+    wait than the queue keeps for it. The transaction must have
     `app.current_tenant_id` set to this tenant.
     """
     if not messages:
@@ -79,6 +82,8 @@ async def enqueue_all(
         "recipients": [message.to for message in messages],
         "hashes": [recipient_hash(message.to) for message in messages],
         "subjects": [message.subject for message in messages],
+        "campaigns": [message.campaign for message in messages],
+        "mails_per_month": mails_per_month,
     }
     if idempotency_key is not None:
         values |= _idempotency(idempotency_key, messages)
@@ -111,9 +116,16 @@ def _idempotency(key: str, messages: Sequence[OutgoingMessage]) -> dict[str, lis
 def _raise_refusal(error: DBAPIError) -> None:
     """Raise what a refusal of the database's function means."""
     cause = error.orig
-    if isinstance(cause, psycopg.Error) and cause.sqlstate == UNTIMELY:
-        numbers = json.loads(cause.diag.message_detail or "{}")
-        raise ExpiryRefused(numbers["early"], numbers["late"]) from error
+    if not isinstance(cause, psycopg.Error):
+        return
+    numbers = json.loads(cause.diag.message_detail or "{}") if cause.sqlstate in REFUSALS else {}
+    match cause.sqlstate:
+        case "QU422":
+            raise ExpiryRefused(numbers["early"], numbers["late"]) from error
+        case "QU410":
+            raise MAILS_PER_MONTH(**numbers) from error
+        case "QU409":
+            raise MAILS_QUEUED(waiting=numbers["waiting"], most=numbers["most"]) from error
 
 
 async def buckets_of(connection: Connection, messages: Sequence[OutgoingMessage]) -> list[str]:

@@ -257,6 +257,7 @@ class MessageView(BaseModel):
     subject: str
     message_id: str
     """The Message-ID header, with its angle brackets."""
+    campaign: str | None
     priority: int
     attempts: int
     run_at: datetime

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from composition.heartbeat import Progress
 from composition.parts.settings import Part, SenderPart
 from composition.process import start
+from controlplane.service import serve_http
 from kit.database import Role, role_dsn
+from kit.metrics import CONTENT_TYPE
 from kit.paths import state_dir
 from sender.daemon import run
 from sender.dispatch import upkeep
+from sender.metrics import Metrics
 from sender.settings import SenderSettings
 
 
@@ -28,7 +36,23 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         resolver=settings.resolver,
         outcomes_file=state_dir() / "outcomes.jsonl",
     )
-    await run(sender, stop, progress=progress.tick)
+    metrics, ended = Metrics(), asyncio.Event()
+    listener = socket.socket(fileno=settings.socket)
+    serving = asyncio.create_task(serve_http(metrics_app(metrics), listener, ended, lambda: None))
+    try:
+        await run(sender, stop, progress=progress.tick, metrics=metrics)
+    finally:
+        ended.set()
+        await serving
+
+
+def metrics_app(metrics: Metrics) -> Starlette:
+    """Return what answers `/metrics`, for as long as mails are handed over."""
+
+    async def answer(_request: Request) -> Response:
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+    return Starlette(routes=[Route("/metrics", answer)])
 
 
 async def trouble(settings: SenderPart) -> str:

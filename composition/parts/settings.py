@@ -94,3 +94,5 @@ class SenderPart(PartSettings):
     helo: str | None
     resolver: str | None
     """Name server that is asked for MX records."""
+    socket: int
+    """Descriptor of the listening socket of `/metrics`."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Path, Query
 
+from blueprint.catalogue import PLANS, UNLIMITED
 from blueprint.fields import Text
 from controlplane.database import API
 from controlplane.faults import (
@@ -37,7 +38,13 @@ from controlplane.problems import responses
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
 from sender import explain
-from sender.faults import IDEMPOTENCY_MISMATCH, MESSAGE_NOT_FOUND, POSTAL_ADDRESS_MISSING
+from sender.faults import (
+    IDEMPOTENCY_MISMATCH,
+    MAILS_PER_MONTH,
+    MAILS_QUEUED,
+    MESSAGE_NOT_FOUND,
+    POSTAL_ADDRESS_MISSING,
+)
 from sender.outbox import ExpiryRefused, enqueue_all
 from sender.schemas import Explanation, MessageView, OutgoingMessage
 
@@ -53,6 +60,8 @@ REFUSALS = (
     TENANT_DELETING,
     POSTAL_ADDRESS_MISSING,
     IDEMPOTENCY_MISMATCH,
+    MAILS_PER_MONTH,
+    MAILS_QUEUED,
 )
 
 
@@ -109,11 +118,16 @@ async def _queue(
         raise TENANT_DELETING(name=row.name)
     require_mailboxes(row.document.spec, messages, in_batch=in_batch)
     require_postal_address(row.document.spec, messages)
+    allowed = PLANS[row.document.spec.plan].mails_per_month
     # Also for an operator the mail is queued with the tenant's rights only.
     async with access.database.begin(API, tenant_id=row.id) as connection:
         try:
             ids = await enqueue_all(
-                connection, tenant_id=row.id, messages=messages, idempotency_key=idempotency_key
+                connection,
+                tenant_id=row.id,
+                messages=messages,
+                idempotency_key=idempotency_key,
+                mails_per_month=None if allowed == UNLIMITED else allowed,
             )
         except ExpiryRefused as refused:
             raise untimely(refused, in_batch=in_batch) from None

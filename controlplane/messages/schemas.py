@@ -30,6 +30,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "to": "bob@rcpt.example",
     "subject": "Hello",
     "message_id": "<0199b1c2000070008000000000000001@acme.example>",
+    "campaign": None,
     "priority": 100,
     "attempts": 1,
     "run_at": "2026-11-24T12:10:00Z",

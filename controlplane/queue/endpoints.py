@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from blueprint.fields import Text
 from controlplane.database import driver_of
@@ -15,21 +17,27 @@ from controlplane.identity.access import GuardedRoute, OperatorReader, OperatorW
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.queue import service
+from controlplane.queue.measuring import Measuring, metrics
 from controlplane.queue.schemas import (
+    BucketView,
     Changed,
     DeadPage,
     DeadView,
     DepthView,
     QueueView,
+    RateView,
     Recovered,
     RecoverRequest,
     SelectionRequest,
+    TopView,
 )
 from controlplane.tenants import repository as tenant_rows
+from kit.metrics import CONTENT_TYPE
 from sender import mailq
 from sender.queue import operations
 
 router = APIRouter(tags=["queue"], route_class=GuardedRoute)
+METRICS = 'penguin_queue_mails{state="held",reason="warmup_cap_reached"} 1200'
 TenantQuery = Annotated[
     Text | None, Query(description="only mail of this tenant", examples=["acme"])
 ]
@@ -49,16 +57,70 @@ async def show_queue(access: OperatorReader) -> QueueView:
         is_restored=health.is_restored,
         workers=health.workers,
         unserved_slots=health.unserved_slots,
-        depths=[
-            DepthView(
-                state=depth.state,
-                code=depth.reason,
-                mails=depth.jobs,
-                oldest_seconds=depth.oldest_seconds,
+        depths=_depths(depths),
+    )
+
+
+@router.get("/queue/top")
+async def show_traffic(request: Request, access: OperatorReader, limit: Limit = 20) -> TopView:
+    """Show how fast mail leaves, and which buckets wait longest; a large queue less often anew."""
+    measuring: Measuring = request.app.state.measuring
+    figures = await measuring.figures()
+    buckets = figures.buckets[:limit]
+    async with access.begin() as connection:
+        names = await tenant_rows.names(connection, [bucket.tenant_id for bucket in buckets])
+    return TopView(
+        is_restored=figures.health.is_restored,
+        workers=figures.health.workers,
+        unserved_slots=figures.health.unserved_slots,
+        depths=_depths(figures.depths),
+        rates=[
+            RateView(
+                state=rate.state,
+                code=rate.reason,
+                per_second=rate.mails / mailq.WINDOW.total_seconds(),
             )
-            for depth in depths
+            for rate in figures.rates
+        ],
+        wait_p50=figures.waits.p50,
+        wait_p95=figures.waits.p95,
+        buckets=[
+            BucketView(
+                tenant=names.get(bucket.tenant_id),
+                bucket=bucket.name,
+                mails=bucket.jobs,
+                oldest_seconds=bucket.oldest_seconds,
+                is_held=bucket.is_held,
+                code=bucket.reason,
+                until=bucket.until,
+            )
+            for bucket in buckets
         ],
     )
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {"example": METRICS}}}},
+)
+async def show_metrics(request: Request, access: OperatorReader) -> Response:
+    """Return the queue's metrics in Prometheus' text form."""
+    del access
+    measuring: Measuring = request.app.state.measuring
+    return Response(metrics(await measuring.figures()), media_type=CONTENT_TYPE)
+
+
+def _depths(depths: Sequence[operations.Depth]) -> list[DepthView]:
+    return [
+        DepthView(
+            state=depth.state,
+            code=depth.reason,
+            mails=depth.jobs,
+            oldest_seconds=depth.oldest_seconds,
+        )
+        for depth in depths
+    ]
 
 
 @router.get("/queue/dead", responses=responses(NOT_FOUND))

@@ -76,6 +76,23 @@ QUEUE: dict[str, Any] = {
     "depths": [{"state": "due", "code": None, "mails": 12, "oldest_seconds": 0.4}],
 }
 
+TOP: dict[str, Any] = QUEUE | {
+    "rates": [{"state": "accepted", "code": "accepted", "per_second": 116.2}],
+    "wait_p50": 0.08,
+    "wait_p95": 0.31,
+    "buckets": [
+        {
+            "tenant": "acme",
+            "bucket": "sales@acme.example",
+            "mails": 12,
+            "oldest_seconds": 0.4,
+            "is_held": False,
+            "code": None,
+            "until": None,
+        }
+    ],
+}
+
 Name = Annotated[
     str,
     Field(max_length=63),
@@ -205,6 +222,40 @@ class QueueView(BaseModel):
     unserved_slots: int
     """Of 256; nobody sends the mail of their tenants."""
     depths: list[DepthView]
+
+
+class RateView(BaseModel):
+    """Outcomes of the last minute."""
+
+    state: str
+    code: str | None
+    per_second: float
+
+
+class BucketView(BaseModel):
+    """A bucket with due mail."""
+
+    tenant: str | None
+    bucket: str
+    mails: int
+    oldest_seconds: float
+    """How long the first one has been due and, where it is not held, not held."""
+    is_held: bool
+    code: str | None
+    until: datetime | None
+
+
+class TopView(QueueView):
+    """The queue and the traffic of the last minute."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [TOP]})
+
+    rates: list[RateView]
+    wait_p50: float | None
+    """Seconds from due, and not held, to handed over; null: nothing was handed over."""
+    wait_p95: float | None
+    buckets: list[BucketView]
+    """Those whose mail waits longest, held ones last."""
 
 
 class HeldView(BaseModel):

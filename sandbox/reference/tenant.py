@@ -15,8 +15,8 @@ from blueprint.warmup import ADDRESS, DOMAIN, MAILBOX, Staircase
 PLAN_NOTES = """
 Domains: a document that adds domains beyond the number is refused; one that keeps what the tenant
 has, or less, passes. Addresses included: a price, not a limit; the cost shows which of the further
-addresses the plan covers. **Not enforced yet:** mails a month, and mails a day of a size. Caps of
-warm-up and mailboxes are.
+addresses the plan covers. Mails are counted when they are queued, by calendar months (UTC). **Not
+enforced yet:** mails a day of a size. Caps of warm-up and mailboxes are.
 """
 WARM_UP = """
 ## Warm-up

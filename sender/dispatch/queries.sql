@@ -39,5 +39,8 @@ select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on' as
 -- name: allow_minutes
 set local statement_timeout = '10min'
 
+-- name: forget_months
+delete from mail.months where month < now() - interval '13 months'
+
 -- name: maintain
 select mail.maintain(%(records)s, %(events)s) where pg_try_advisory_xact_lock(%(lock)s)

@@ -22,6 +22,7 @@ async def maintain(pool: AsyncConnectionPool[Any], *, records: int, events: int)
         async with pool.connection() as connection:
             await connection.execute(SQL.allow_minutes)
             await connection.execute(SQL.maintain, values)
+            await connection.execute(SQL.forget_months)
     except (Error, PoolTimeout) as error:  # or others use what would be dropped: another time
         log.warning("sender.not_maintained", error=str(error))
 

@@ -4,21 +4,27 @@ The queue itself knows neither recipients nor events; `sender.queue.operations` 
 """
 
 from sender.mailq.dead import DeadMail, dead_mails, purge, replay
+from sender.mailq.rates import WINDOW, Rate, Waits, rates, waits
 from sender.mailq.selection import Changed, Selection
 from sender.mailq.unknown import UnknownMail, resolve, unknown_mails
 from sender.mailq.waiting import release, retry, withdraw
 
 __all__ = [
+    "WINDOW",
     "Changed",
     "DeadMail",
+    "Rate",
     "Selection",
     "UnknownMail",
+    "Waits",
     "dead_mails",
     "purge",
+    "rates",
     "release",
     "replay",
     "resolve",
     "retry",
     "unknown_mails",
+    "waits",
     "withdraw",
 ]

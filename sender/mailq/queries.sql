@@ -81,3 +81,27 @@ limit %(most)s
 insert into mail.events (message_id, tenant_id, kind, state, reason, words, details)
 select id, tenant_id, %(kind)s, %(state)s, %(reason)s, %(words)s, %(details)s::jsonb
 from unnest(%(ids)s::uuid[], %(tenant_ids)s::uuid[]) as one (id, tenant_id)
+
+-- name: rates
+-- By an index of blocks, since events come in the order of their time.
+select state, reason, count(*) as mails from mail.events
+where at > now() - %(window)s::interval and kind in ('outcome', 'decided') group by state, reason order by mails desc
+
+-- name: waits
+-- From when it was due and not held to its hand-over, of the last ones.
+with handed_over as (
+    select message_id, at from mail.events
+    where at > now() - %(window)s::interval and kind = 'outcome' and state = 'accepted'
+    order by at desc limit %(most)s
+), waited as (
+    select extract(epoch from at - least(at, greatest(
+        record.due_at,
+        case when bucket.held_until <= at then bucket.held_until end,
+        case when bucket.released_at <= at then bucket.released_at end))) as seconds
+    from handed_over
+    join queue.records as record on record.id = handed_over.message_id
+    join queue.buckets as bucket on bucket.id = record.bucket_id
+)
+select percentile_cont(0.5) within group (order by seconds)::float8 as p50,
+    percentile_cont(0.95) within group (order by seconds)::float8 as p95
+from waited

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,15 @@ class Claims(Protocol):
 
     def ended(self, result: Result) -> None:
         """A result is in the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """Results in hand that are not in the database yet."""
+
+    count: int
+    seconds: float
+    """How long none was written."""
 
 
 @dataclass(slots=True)
@@ -81,6 +91,10 @@ class Exchanges:
         self._apart_at = 0.0
         self._fenced: set[UUID] = set()
         """Jobs whose result found no row, once."""
+        self._in_exchanges = 0
+        """Results that are being written."""
+        self._stuck_since = 0.0
+        """When the last one was written, or the first one came since then."""
         self._most = settings.at_risk
         self.work = asyncio.Event()
         """There is something to do."""
@@ -106,12 +120,19 @@ class Exchanges:
 
     def finish(self, result: Result) -> None:
         """Write a result with the next batch."""
+        if not (self._results or self._in_exchanges or self._apart):
+            self._stuck_since = time.monotonic()
         self._results.append(result)
 
     @property
     def waiting(self) -> int:
         """Count the results of the next batches."""
         return len(self._results)
+
+    def age(self) -> Unwritten:
+        """Return how many results are in hand, and for how long none of them could be written."""
+        count = len(self._results) + self._in_exchanges + len(self._apart)
+        return Unwritten(count, time.monotonic() - self._stuck_since if count else 0.0)
 
     def unwritten(self) -> list[Result]:
         """Return the results that are in no exchange."""
@@ -131,6 +152,7 @@ class Exchanges:
 
     async def _exchange(self, writes: Writes, claims: Sequence[Claim]) -> None:
         token = self._store.token()
+        self._in_exchanges += len(writes.results)
         try:
             done = await self._store.exchange(
                 writes.results,
@@ -140,6 +162,7 @@ class Exchanges:
                 token,
             )
         except BaseException as error:
+            self._in_exchanges -= len(writes.results)
             self._put_back(writes)
             if claims:
                 self._claims.failed(claims, token)
@@ -148,6 +171,9 @@ class Exchanges:
             self._failed(writes, error)
             await asyncio.sleep(self._settings.poll)
             return
+        self._in_exchanges -= len(writes.results)
+        if writes.results:
+            self._stuck_since = time.monotonic()
         self._outage.over()
         self._most = min(self._settings.at_risk, 2 * self._most)
         self._written(writes, done)

@@ -222,7 +222,8 @@ select {slot}, tenant_id, bucket_id, min(priority), min(due_at), 0 from gone gro
 
 -- name: recover
 -- Jobs whose worker lost its lease, or which were held longer than any attempt may take. What was
--- not begun waits again, unless it ended too many workers; the outcome of the rest is unknown.
+-- not begun waits again, unless it ended too many workers; the outcome of the rest is unknown. From
+-- the second time on they wait apart from each other: one of them may end its workers.
 with gone as (
     delete from queue.claimed where id = any(array(
         select job.id from queue.claimed as job
@@ -230,14 +231,21 @@ with gone as (
         where (worker.id is null or job.claimed_at < now() - %(longest)s::interval) and queue.is_bound()
         limit %(most)s
         for update of job skip locked))
-    returning *
+    returning *, random() * %(apart)s::interval * power(2, losses) as wait
 ), back as (
     insert into queue.ready ({job}, attempts, losses)
-    select {job}, attempts, losses + 1 from gone where begun_at is null and losses + 1 < %(most_losses)s
+    select {job}, attempts, losses + 1 from gone where begun_at is null and losses = 0 and %(most_losses)s > 1
 ), arrival as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
     select {slot}, tenant_id, bucket_id, min(priority), min(due_at), 0
-    from gone where begun_at is null and losses + 1 < %(most_losses)s group by tenant_id, bucket_id
+    from gone where begun_at is null and losses = 0 and %(most_losses)s > 1 group by tenant_id, bucket_id
+), apart as (
+    insert into queue.scheduled (slot, {job}, attempts, losses)
+    select {slot}, id, bucket_id, priority, now() + wait, tenant_id, expires_at, attempts, losses + 1
+    from gone where begun_at is null and losses > 0 and losses + 1 < %(most_losses)s
+), put_off as (
+    update queue.records as record set due_at = now() + wait, changed_at = now()
+    from gone where record.id = gone.id and begun_at is null and losses > 0 and losses + 1 < %(most_losses)s
 ), doubtful as (
     insert into queue.unknown ({job}, token, attempts, losses, note, reason)
     select {job}, token, attempts, losses, note, 'worker_lost' from gone where begun_at is not null

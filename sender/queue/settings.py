@@ -26,7 +26,8 @@ class Settings:
     ageing: float = 600.0
     """A job that has been due for so long, without a hold, is moved one class up."""
     most_losses: int = 5
-    """A job that so many workers were lost with is dead."""
+    """A job that so many workers were lost with is dead. Those that were lost with it wait apart
+    from each other meanwhile, so that they do not share its end."""
     grace: float = 30.0
     """How long a stop waits for handlers."""
     outcomes_file: Path | None = None

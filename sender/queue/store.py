@@ -23,6 +23,8 @@ SHARE = 20
 """How many times longer than it takes to read all arrivals is waited before they are read again."""
 BATCH = 1000
 """Rows of one statement that tidies up."""
+APART = timedelta(seconds=15)
+"""Over which jobs are spread that were lost with several workers; doubled with each of these."""
 NONE, LONGEST = timedelta(), timedelta(days=3650)
 """Bounds of a delay."""
 MOST_SPENT = 1000
@@ -203,7 +205,12 @@ class Store:
 
     async def recover(self, longest: timedelta, most_losses: int) -> int:
         """Settle what workers left that are gone, or hold too long; return how many jobs."""
-        values = {"longest": longest, "most_losses": most_losses, "most": BATCH}
+        values = {
+            "longest": longest,
+            "most_losses": most_losses,
+            "apart": APART,
+            "most": BATCH,
+        }
         return await self._settle(SQL.recover, values)
 
     async def _settle(self, query: str, values: Mapping[str, Any]) -> int:

@@ -92,6 +92,8 @@ class Worker:
         self._store = Store(self.pool, lease, self.extension)
         self._buckets = Buckets(self.on_in_work)
         self._exchanges = Exchanges(self._store, self.settings, self, self._outage)
+        self.unwritten = self._exchanges.age
+        """Returns how many outcomes are not in the database yet, and for how long."""
         self._source: Source = (
             Direct()
             if self.lists is None

@@ -44,7 +44,7 @@ def run_process(
 def environment_of(directory: Path) -> dict[str, str]:
     """Return the environment for a state directory, with free ports and no other settings."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PENGUIN_")}
-    ports = {"PENGUIN_API__PORT": "0", "PENGUIN_PUBLIC__PORT": "0"}
+    ports = {"PENGUIN_API__PORT": "0", "PENGUIN_PUBLIC__PORT": "0", "PENGUIN_METRICS__PORT": "0"}
     return {**inherited, **ports, "PENGUIN_STATE_DIR": str(directory)}
 
 

@@ -171,9 +171,9 @@ DISTURBANCES: tuple[Callable[[Play], Awaitable[None]], ...] = (
 
 
 async def make_due(scene: Scene) -> None:
-    """Let all mail that was put off be due now."""
+    """Let mail that was put off be due now, but keep apart what may end its senders."""
     async with scene.admin() as connection:
-        rows = await connection.execute("select id from queue.scheduled")
+        rows = await connection.execute("select id from queue.scheduled where losses = 0")
         ids = [row[0] for row in await rows.fetchall()]
         await operations.set_due(connection, ids)
 

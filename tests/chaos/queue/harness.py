@@ -16,7 +16,7 @@ from tests.chaos.queue.scene import AWAY, Scene, staged
 from tests.chaos.queue.seats import Death, Seat
 from tests.chaos.queue.senders import starter
 
-CALM = 180.0
+CALM = 400.0
 """Seconds within which everything comes to its end once nothing is disturbed."""
 LOOK = 0.2
 LEFT = """

@@ -48,8 +48,8 @@ def broken(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
     if missing:
         yield f"{len(missing)} missing: {missing[:5]}"
     for job in jobs.values():
-        if job.state == "dead" and not job.reason:
-            yield f"dead without a reason: {job}"
+        if job.state == "dead" and job.id not in scene.poison:
+            yield f"dead, and ends no sender: {job}"
         if job.state not in ("done", "unknown", "dead"):
             yield f"neither done nor given up: {job}"
     yield from _unexplained(scene, {job.id.hex for job in jobs.values() if job.state == "unknown"})
@@ -60,15 +60,13 @@ def broken(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
 
 
 async def settle(scene: Scene, jobs: dict[UUID, Fate]) -> None:
-    """Resolve unknown outcomes by the receiver's log, and try again what is dead but poison."""
+    """Resolve unknown outcomes by the receiver's log."""
     received = {job for job, _ in scene.received()}
     unknown = [job.id for job in jobs.values() if job.state == "unknown"]
     async with scene.admin() as connection:
         for had_effect in (True, False):
             ids = [id_ for id_ in unknown if (id_.hex in received) == had_effect]
             await operations.resolve(connection, ids, had_effect=had_effect)
-        dead = [job.id for job in jobs.values() if job.state == "dead"]
-        await operations.replay(connection, [id_ for id_ in dead if id_ not in scene.poison])
 
 
 def unsettled(scene: Scene) -> Iterator[str]:
@@ -116,8 +114,8 @@ def kills(scene: Scene, jobs: dict[UUID, Fate]) -> list[Kills]:
 
 
 def states(jobs: dict[UUID, Fate]) -> dict[str, int]:
-    """Count jobs by state."""
-    return dict(Counter(job.state for job in jobs.values()))
+    """Count jobs by state, and those that did not simply succeed by reason too."""
+    return dict(Counter(f"{job.state} {job.reason or ''}".strip() for job in jobs.values()))
 
 
 def _unexplained(scene: Scene, unknown: set[str]) -> Iterator[str]:

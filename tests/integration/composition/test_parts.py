@@ -228,6 +228,13 @@ def test_part_that_is_killed_is_restarted_and_the_others_go_on(
         assert {other: control_plane.pid(other) for other in others} == others
 
 
+def test_sender_answers_with_its_metrics(control_plane: Installation) -> None:
+    url = f"{control_plane.announced['metrics_url']}/metrics"
+    answer = httpx2.get(url, trust_env=False)
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "\npenguin_sender_slots 256\n" in answer.text
+
+
 def test_part_that_hangs_is_reported_by_health_until_it_goes_on(
     control_plane: Installation,
 ) -> None:
@@ -238,7 +245,7 @@ def test_part_that_hangs_is_reported_by_health_until_it_goes_on(
             detail = control_plane.health(part).json()["detail"]
             assert re.fullmatch(rf"process {pid} on \S+ has been silent for \d+ s", detail)
         seen = control_plane.health().json()["parts"]
-        assert {name for name in seen if seen[name]["status"] != "ok"} == {*pids}
+        assert {name for name in seen if seen[name]["status"] != "ok"} == {*pids, "queue"}
     wait_for(lambda: control_plane.health().status_code == 200)
 
 

@@ -51,6 +51,8 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "post /api/v1/messages/batch",
         "get /api/v1/messages/{message_id}",
         "get /api/v1/queue",
+        "get /api/v1/queue/top",
+        "get /api/v1/metrics",
         "get /api/v1/queue/dead",
         "post /api/v1/queue/dead/replay",
         "post /api/v1/queue/dead/purge",

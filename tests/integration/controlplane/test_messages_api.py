@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx2
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -16,6 +17,8 @@ from controlplane.identity.keys import Scope
 from sender.faults import (
     FOREIGN_DOMAIN,
     IDEMPOTENCY_MISMATCH,
+    MAILS_PER_MONTH,
+    MAILS_QUEUED,
     MESSAGE_NOT_FOUND,
     NO_BODY,
     PICTURE_WITHOUT_HTML,
@@ -228,3 +231,42 @@ async def test_message_fields_are_documented(app) -> None:
         schemas["components"]["schemas"]["Explanation"]["properties"]
     )
     assert "from" in schemas["components"]["schemas"]["MessageView"]["properties"]
+
+
+async def test_message_above_the_plans_mails_a_month_is_refused_with_the_number(
+    operator, client_of, upgraded
+) -> None:
+    acme = (await operator.post("/tenants", json=document(plan="starter"))).json()
+    client = await client_of(acme["id"])
+    with psycopg.connect(upgraded) as admin:
+        admin.execute(
+            "insert into mail.months select %s, month, 0, mails from (values "
+            "(date_trunc('month', now() at time zone 'UTC'), 9996), "
+            "(date_trunc('month', now() at time zone 'UTC') - interval '1 month', 10000)"
+            ") as counted (month, mails)",
+            [acme["id"]],
+        )
+    headers = {"Idempotency-Key": "one"}
+    for _ in range(3):  # repeated: counted once
+        assert (await client.post("/messages", json=MESSAGE, headers=headers)).status_code == 202
+    query = {"tenant": "acme"}
+    assert (await operator.post("/messages", json=MESSAGE, params=query)).status_code == 202
+    batch = {"messages": [MESSAGE] * 3}
+    refused = await client.post("/messages/batch", json=batch)
+    assert_shows(refused.json(), MAILS_PER_MONTH, allowed=10_000, queued=9998, month=...)
+    batch = {"messages": [MESSAGE] * 2}
+    assert (await client.post("/messages/batch", json=batch)).status_code == 202
+    for _ in range(2):
+        refused = await client.post("/messages", json=MESSAGE)
+        assert refused.status_code == 409
+        assert_shows(refused.json(), MAILS_PER_MONTH, allowed=10_000, queued=10_000, month=...)
+    assert (await client.post("/messages", json=MESSAGE, headers=headers)).status_code == 202
+    assert len((await client.get("/messages")).json()["items"]) == 4
+    changed = document(plan="enterprise")
+    assert (await operator.put("/tenants/acme", json=changed)).status_code == 200
+    assert (await client.post("/messages", json=MESSAGE)).status_code == 202
+    with psycopg.connect(upgraded) as admin:
+        admin.execute("update queue.tenants set most_waiting = 5")
+    refused = await client.post("/messages", json=MESSAGE)
+    assert refused.status_code == 409
+    assert_shows(refused.json(), MAILS_QUEUED, waiting=5, most=5)

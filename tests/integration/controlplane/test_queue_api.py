@@ -199,12 +199,34 @@ async def test_unknown_outcome_is_resolved_once_and_all_or_none(mail: Mail) -> N
     assert [reason for _, reason, _ in await mail.events()] == ["Resolved", "Resolved"]
 
 
+async def test_traffic_and_metrics_show_what_waits_and_for_how_long(mail: Mail) -> None:
+    await mail.send("acme", "refused@one.example", "sent@one.example")
+    await mail.work_off()
+    await mail.send("acme", "held@one.example")
+    await mail.send("bob", "due@one.example")
+    await hold(mail, "acme")
+    top = (await mail.operator.get("/queue/top")).json()
+    assert [(b["tenant"], b["mails"], b["is_held"], b["code"]) for b in top["buckets"]] == [
+        ("bob", 1, False, None),
+        ("acme", 1, True, "stopped"),
+    ]
+    assert (top["wait_p50"], top["rates"]) == (None, [])  # this worker writes no events
+    answer = await mail.operator.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    samples = [line for line in answer.text.splitlines() if line.startswith("penguin_queue_mails")]
+    assert samples == [
+        'penguin_queue_mails{state="dead",reason="content_refused"} 1',
+        'penguin_queue_mails{state="due",reason=""} 1',
+        'penguin_queue_mails{state="held",reason="stopped"} 1',
+    ]
+
+
 async def test_queue_is_for_operators_and_a_selection_says_something(
     mail: Mail, client_of: Any
 ) -> None:
     acme = (await mail.operator.get("/tenants/acme")).json()
     tenant = await client_of(acme["id"])
-    for path in ("/queue", "/queue/dead", "/mailq", "/mailq/unknown"):
+    for path in ("/queue", "/queue/top", "/metrics", "/queue/dead", "/mailq", "/mailq/unknown"):
         assert_shows((await tenant.get(path)).json(), faults.OPERATORS_ONLY)
     for path in ("/queue/dead/replay", "/queue/dead/purge", "/mailq/release", "/mailq/withdraw"):
         assert_shows(

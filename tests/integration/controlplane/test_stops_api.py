@@ -83,6 +83,7 @@ async def test_message_queued_shows_the_stop_at_once(operator, tenant):
         (MAILBOX, {"from": "any@news.acme.example"}),  # of a catch-all
         ({"scope": "mailbox", "name": "SALES@Acme.example."}, {}),
         ({"scope": "domain", "name": "News.Acme.Example."}, {"from": "any@news.acme.example"}),
+        ({"scope": "campaign", "name": "AUTUMN"}, {"campaign": "Autumn"}),
         ({"scope": "queue", "name": "LOW"}, {"priority": 151}),
     ],
 )

@@ -23,6 +23,7 @@ from sender import daemon, directory
 from sender.database import sqlalchemy_url
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
 from sender.explain import explain
+from sender.metrics import Metrics
 from sender.outbox import enqueue
 from sender.schemas import Explanation, OutgoingMessage, State
 from sender.settings import SenderSettings
@@ -213,10 +214,10 @@ def settings(upgraded: str, ring: Path) -> SenderSettings:
 
 
 @asynccontextmanager
-async def sending(settings: SenderSettings) -> AsyncIterator[None]:
+async def sending(settings: SenderSettings, metrics: Metrics | None = None) -> AsyncIterator[None]:
     """Run the sender in this process."""
     stop = asyncio.Event()
-    task = asyncio.create_task(daemon.run(settings, stop))
+    task = asyncio.create_task(daemon.run(settings, stop, metrics=metrics))
     try:
         yield
     finally:

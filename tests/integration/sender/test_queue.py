@@ -10,11 +10,12 @@ import uuid_utils
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from kit.database import Role
 from kit.faults import Fault
 from sender import migrations
 from sender.outbox import created_at, enqueue
 from sender.schemas import OutgoingMessage
-from tests.support.installation import INSTALLATION
+from tests.support.installation import INSTALLATION, login
 
 from .conftest import mail, tenant_transaction
 
@@ -79,22 +80,27 @@ async def test_time_of_a_message_is_the_databases(submit, sender_engine):
     assert {row.life for row in found.values()} == {timedelta(days=30)}
 
 
-WRITES = (
+ACTS = (
     """insert into queue.ready (bucket_id, priority, due_at, id, tenant_id, expires_at)
     values (1, 1, now(), gen_random_uuid(), :tenant, now())""",
     """insert into mail.events (message_id, tenant_id, kind, state, words)
     values (gen_random_uuid(), :tenant, 'outcome', 'accepted', 'x')""",
-    "insert into mail.messages values (gen_random_uuid(), :tenant, 'a', 'b', 'c')",
     "update queue.records set state = 'done'",
     "update queue.buckets set held_until = '-infinity'",
-    "delete from queue.bodies",
     "delete from queue.claimed",
+)
+"""What operators release, withdraw and resolve by, and nobody else but the sender."""
+WRITES = (
+    "insert into mail.messages values (gen_random_uuid(), :tenant, 'a', 'b', 'c')",
+    "delete from queue.bodies",
     "select mail.maintain(0, 0)",
+    "select mail.count_month(:tenant, 1, 1)",
     """select queue.enqueue(:tenant, false, array['b'], cast(array[1] as smallint[]),
     array[interval '0'], array[interval '1 day'], array[cast('' as bytea)], null, null)""",
 )
 READ = ("mail.messages", "mail.events", "queue.records", "queue.buckets", "queue.claimed")
 HIDDEN = (
+    "mail.months",
     "policy.counters",
     "queue.arrivals",
     "queue.bodies",
@@ -111,7 +117,17 @@ HIDDEN = (
     "queue.waiting_ids",
     "queue.workers",
     "directory.entries",
+    "directory.withdrawn",
 )
+OF_TENANTS = """
+select c.oid::regclass::text as name, c.relforcerowsecurity and c.relrowsecurity as is_guarded,
+    has_any_column_privilege(:api, c.oid, 'select') as is_readable,
+    has_table_privilege(:api, c.oid, 'insert, update, delete, truncate')
+    or has_any_column_privilege(:api, c.oid, 'insert, update') as is_writable
+from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attname = 'tenant_id'
+where c.relkind in ('r', 'p') and not c.relispartition
+  and c.relnamespace::regnamespace::text in ('queue', 'mail', 'directory', 'suppression', 'policy')
+"""
 
 
 class TestRowPolicies:
@@ -132,7 +148,7 @@ class TestRowPolicies:
                 """insert into queue.claimed (id, worker, token, bucket_id, priority, due_at,
                 tenant_id, expires_at, attempts, losses)
                 values (gen_random_uuid(), 1, 1, 1, 1, now(), :tenant, now(), 0, 0)""",
-                WRITES[1],
+                ACTS[1],
             ):
                 await connection.execute(text(insert), {"tenant": tenant_id})
         for table in ("queue.claimed", "mail.events"):
@@ -175,6 +191,31 @@ class TestRowPolicies:
             async with tenant_transaction(api_engine, tenant_id) as connection:
                 await connection.execute(text(f"select * from {table}"))  # noqa: S608 - names of our own tables
 
+    async def test_api_reads_guarded_tables_only_and_writes_to_two(self, sender_engine):
+        async with sender_engine.connect() as connection:
+            tables = (await connection.execute(text(OF_TENANTS), {"api": login(Role.API)})).all()
+        assert {table.name for table in tables} >= {"mail.events", "mail.messages", "queue.ready"}
+        open_ = [one.name for one in tables if not one.is_guarded]
+        assert {one.name for one in tables if one.is_readable}.isdisjoint(open_)
+        writable = {table.name for table in tables if table.is_writable}
+        assert writable == {"directory.stops", "suppression.entries"}
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            """insert into suppression.entries (id, tenant_id, recipient, reason, source, added_at)
+            values (gen_random_uuid(), :tenant, sha256('x'), 'manual', 'test', now())""",
+            """insert into directory.stops (id, scope, tenant_id, reason, actor, by_operator, since)
+            values (gen_random_uuid(), 'tenant', :tenant, 'x', 'x', false, now())""",
+        ],
+    )
+    async def test_api_writes_no_row_of_another_tenant(self, api_engine, tenant_id, row):
+        async with tenant_transaction(api_engine, tenant_id) as connection:
+            await connection.execute(text(row), {"tenant": tenant_id})
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            async with tenant_transaction(api_engine, tenant_id) as connection:
+                await connection.execute(text(row), {"tenant": UUID(int=7)})
+
     @pytest.mark.parametrize("table", READ)
     async def test_nothing_is_visible_without_a_tenant_in_the_session(
         self, api_engine, submit, table
@@ -202,7 +243,7 @@ class TestRowPolicies:
             )
         assert other != mine
 
-    @pytest.mark.parametrize("statement", WRITES)
+    @pytest.mark.parametrize("statement", [*ACTS, *WRITES])
     async def test_queue_is_not_writable_by_the_api(self, api_engine, submit, tenant_id, statement):
         await submit()
         values = {"tenant": tenant_id} if ":tenant" in statement else {}

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from controlplane import faults
+from sender.metrics import Metrics
 from sender.schemas import State
 from tests.support.command_line import run
 from tests.support.faults import assert_shows
@@ -50,10 +51,11 @@ async def test_restored_database_sends_nothing_until_people_say_what_was_sent(
     settings, entry, publish, submit, sink, sender_engine, upgraded, penguin
 ):
     settings = settings.model_copy(update={"concurrency": 4})
+    metrics = Metrics()
     await publish(entry)
     sink.answers.append("wait")
     in_hand = await submit()
-    async with sending(settings):
+    async with sending(settings, metrics):
         await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
         with psycopg.connect(upgraded) as admin:
             admin.execute(RESTORED)
@@ -79,5 +81,14 @@ async def test_restored_database_sends_nothing_until_people_say_what_was_sent(
         explanation = await reaches(sender_engine, due, State.ACCEPTED)
         assert "not in its log" in [step.message for step in explanation.decisions][1]
         assert_shows(await penguin(*resolve), faults.NOT_UNKNOWN, id=due)
+        top = await penguin("top")
+        assert [(rate["state"], rate["per_second"]) for rate in top["rates"]] == [
+            ("accepted", pytest.approx(3 / 60))
+        ]
+        assert 0 <= top["wait_p50"] <= top["wait_p95"] <= DEADLINE
+        text = metrics.text()
+        assert 'penguin_sender_outcomes_total{outcome="done",reason=""} 3\n' in text
+        assert 'penguin_sender_addresses{breaker="closed"} 1\n' in text
+        assert "\npenguin_sender_outcome_batch_age_seconds 0\n" in text
     assert_shows(await penguin(*command, "--as", "resend", "--yes"), faults.NOT_RESTORED)
     assert len(sink.mails) == 3

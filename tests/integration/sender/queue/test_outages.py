@@ -27,6 +27,7 @@ from sender.queue import (
     worker_pool,
 )
 from sender.queue.buckets import Arrival
+from sender.queue.exchanges import Unwritten
 from tests.support.waiting import reached
 
 from .conftest import ACME, QUICK, Queue, Seen
@@ -122,12 +123,15 @@ async def test_outage_costs_no_more_than_a_second_after_it(queue: Queue) -> None
 async def test_read_only_database_makes_no_accepted_effect_unknown(queue: Queue) -> None:
     ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(20)))
     handler = Begun()
-    async with queue.working(handler):
+    async with queue.working(handler) as worker:
         await handler.all_begun(20)
+        assert worker.unwritten() == Unwritten(0, 0.0)
         async with read_only(queue):
             handler.go_on.set()
             await reached(partial(connections_closed, queue))
+            assert (worker.unwritten().count, worker.unwritten().seconds > 0) == (20, True)
         await queue.emptied()
+        assert worker.unwritten() == Unwritten(0, 0.0)
     assert {await queue.state(job) for job in ids} == {("done", None, 1)}
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from sender.queue import Attempt, Lost, NewJob, Settings, operations
+from sender.queue import Attempt, Lost, NewJob, Settings, Worker, operations, worker_pool
 from tests.support.waiting import reached
 
 from .conftest import BOTH_WAYS, Queue, Seen
@@ -240,6 +240,33 @@ async def test_job_that_ends_its_workers_is_dead_after_some(queue: Queue) -> Non
             await said(worker, "before")
     await queue.work_off(Seen(), Settings(poll=0.01, most_losses=2))
     assert await queue.state(job) == ("dead", "ends_its_worker", 0)
+
+
+async def test_jobs_that_two_workers_were_lost_with_are_tried_apart(queue: Queue) -> None:
+    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(40)))
+    async with worker_pool(queue.dsn) as pool:
+        for number in range(2):
+            calls: set[UUID] = set()
+
+            async def hang(attempt: Attempt, calls: set[UUID] = calls) -> None:
+                calls.add(attempt.job.id)
+                await asyncio.Event().wait()
+
+            async def called(calls: set[UUID] = calls) -> int:
+                return len(calls)
+
+            worker = Worker(pool, f"lost-{number}", hang, SHORT)
+            running = asyncio.create_task(worker.run(asyncio.Event()))
+            await reached(called, lambda count: count == 40)
+            running.cancel()  # as if it was killed: its lease runs out
+            await asyncio.wait({running})
+    async with queue.working(Seen()):
+        await reached(queue.stats, lambda now: now.scheduled + now.ready + now.claimed < 40)
+        late = await operations.jobs(queue.connection, "scheduled", limit=40)
+    assert len({job.due_at for job in late}) == len(late) > 20
+    assert await operations.set_due(queue.connection, ids)
+    await queue.work_off(Seen())
+    assert {await queue.state(job) for job in ids} == {("done", None, 1)}
 
 
 @BOTH_WAYS

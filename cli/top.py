@@ -1,0 +1,95 @@
+"""`penguin top`: how fast mail leaves, how much waits, and which buckets wait longest."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from cli.api import Api, connect
+from cli.environment import environment
+from cli.output import Format, OutputOption, print_document
+from cli.states import reason_in_words
+from cli.table import Table
+from cli.terminal import is_terminal, terminal_width
+from cli.times import lasting, moment
+from controlplane.queue.schemas import BucketView, TopView
+
+app = typer.Typer()
+PAUSE = 2.0
+"""Seconds between two looks."""
+BUCKETS = ("tenant", "bucket", "mails", "oldest", "state", "until?")
+DEPTHS = ("state", "reason", "mails", "oldest")
+
+
+@app.command()
+def top(
+    once: Annotated[
+        bool, typer.Option("--once", help="print it once, as without a terminal")
+    ] = False,
+    rows: Annotated[int, typer.Option("--rows", min=1, max=100, help="buckets to show")] = 15,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Show the traffic of all tenants, for operators; in a terminal anew every two seconds."""
+    api = connect()
+    if output is not Format.TABLE:
+        print_document(_read(api, rows), output)
+    elif once or not is_terminal(sys.stdout):
+        print("\n".join(lines(_read(api, rows))))
+    else:
+        with Live(console=Console(), screen=True, auto_refresh=False) as live:
+            while True:
+                live.update(Text("\n".join(lines(_read(api, rows)))), refresh=True)
+                environment().sleep(PAUSE)
+
+
+def _read(api: Api, rows: int) -> TopView:
+    return api.get("/queue/top", TopView, limit=rows)
+
+
+def lines(top: TopView) -> list[str]:
+    """Return what is shown."""
+    width = terminal_width()
+    sent = sum(rate.per_second for rate in top.rates if rate.state == "accepted")
+    others = [
+        f"{reason_in_words(rate.code) or rate.state} {rate.per_second:.1f}/s"
+        for rate in top.rates
+        if rate.state != "accepted"
+    ]
+    waits = f"p50 {_wait(top.wait_p50)}, p95 {_wait(top.wait_p95)}"
+    head = [f"senders {top.workers}   handed over {sent:.1f}/s   from due to handed over: {waits}"]
+    if top.is_restored:
+        head.append("database_restored: nothing is sent before `penguin queue recover`")
+    if others:
+        head.append(f"others: {', '.join(others)}")
+    depths = [
+        {
+            "state": depth.state,
+            "reason": reason_in_words(depth.code),
+            "mails": depth.mails,
+            "oldest": lasting(depth.oldest_seconds),
+        }
+        for depth in top.depths
+    ]
+    buckets = [_row(bucket) for bucket in top.buckets]
+    shown = [*head, "", *Table(DEPTHS, depths, width).lines]
+    return [*shown, "", *Table(BUCKETS, buckets, width).lines] if buckets else shown
+
+
+def _row(bucket: BucketView) -> dict[str, object]:
+    return {
+        "tenant": bucket.tenant,
+        "bucket": bucket.bucket,
+        "mails": bucket.mails,
+        "oldest": lasting(bucket.oldest_seconds),
+        "state": reason_in_words(bucket.code) if bucket.is_held else "due",
+        "until": moment(bucket.until) if bucket.until else None,
+    }
+
+
+def _wait(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.2f} s"
