@@ -66,13 +66,16 @@ class _Caps:
     def __init__(self) -> None:
         self._numbers: dict[tuple[Subject, date], int] = {}
         self._caps: list[Place] = []
+        self._wanted: list[int] = []
 
     def add(self, place: Place, day: date) -> int:
         """Add the cap of a place and return its number, from 1."""
         number = self._numbers.setdefault((place.subject, day), len(self._caps))
         if number == len(self._caps):
             self._caps.append(place)
+            self._wanted.append(1)
         else:
+            self._wanted[number] += 1
             known = self._caps[number]
             self._caps[number] = Place(
                 place.subject,
@@ -95,6 +98,7 @@ class _Caps:
             "most": [cap.most for cap in self._caps],
             "most_in_hour": [cap.most_in_hour for cap in self._caps],
             "curves": [cap.curve for cap in self._caps],
+            "wanted": self._wanted,
         }
 
 

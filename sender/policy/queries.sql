@@ -2,7 +2,7 @@
 select mail, cap, is_stale, used, used_in_hour
 from policy.reserve(
     %(kinds)s::text[], %(subjects)s::text[], %(days)s::date[], %(most)s::integer[], %(most_in_hour)s::integer[],
-    %(curves)s::integer[], %(mails)s::integer[], %(caps)s::integer[],
+    %(curves)s::integer[], %(wanted)s::integer[], %(mails)s::integer[], %(caps)s::integer[],
     %(back_kinds)s::text[], %(back_subjects)s::text[], %(back_days)s::date[], %(back_hours)s::smallint[],
     %(back_counts)s::integer[])
 

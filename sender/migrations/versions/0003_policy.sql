@@ -14,7 +14,6 @@ create table policy.counters (
 comment on table policy.counters is 'the subject is an IP address, a From domain, a mailbox, or IP/provider';
 comment on column policy.counters.hour is 'the last one of the day in which something was handed over';
 comment on column policy.counters.curve is 'what the warm-up allowed on this day: the day is good by it';
-create index counters_of_day on policy.counters (day);
 
 -- A subject without a row is on its first day.
 create table policy.warmup (
@@ -77,12 +76,12 @@ create index recipient_domains_due on policy.recipient_domains (look_at);
 create index recipient_domains_looked_at on policy.recipient_domains (looked_at);
 
 -- Gives places back, then reserves others. All rows are locked in one order, whatever the callers ask for: call
--- it once in a transaction. Place i says that the mail `mails[i]` counts against the cap `caps[i]` (from 1); the
--- places of a mail stand together, and it gets all of them or none. Returns the mails without a place, with the cap
+-- it once in a transaction. Place i says that the mail `mails[i]` counts against the cap `caps[i]` (from 1), and
+-- `wanted` is how many do against each; the places of a mail stand together, and it gets all of them or none. Returns the mails without a place, with the cap
 -- that is used up (`is_stale`: the day of the caps is over), and for each cap of today what is used by then.
 create function policy.reserve(
     kinds text[], subjects text[], days date[], most integer[], most_in_hour integer[], curves integer[],
-    mails integer[], caps integer[],
+    wanted integer[], mails integer[], caps integer[],
     back_kinds text[], back_subjects text[], back_days date[], back_hours smallint[], back_counts integer[]
 ) returns table (mail integer, cap integer, is_stale boolean, used integer, used_in_hour integer) language plpgsql as $$
 #variable_conflict use_column
@@ -91,14 +90,15 @@ declare
     this_hour constant smallint := extract(hour from now() at time zone 'UTC');
     places constant integer := cardinality(mails);
     free integer[];
+    is_room_for_all boolean;
     taken integer[];
     lacking integer;
     first integer := 1;
 begin
     insert into policy.counters (kind, subject, day)
-    select distinct wanted.kind, wanted.subject, wanted.day
-    from unnest(kinds, subjects, days) as wanted (kind, subject, day)
-    where wanted.day = today
+    select distinct cap.kind, cap.subject, cap.day
+    from unnest(kinds, subjects, days) as cap (kind, subject, day)
+    where cap.day = today
     order by 1, 2
     on conflict do nothing;
 
@@ -124,45 +124,48 @@ begin
         where (counter.kind, counter.subject, counter.day) = (back.kind, back.subject, back.day);
     end if;
 
-    select array_agg(
-        case when wanted.day = today then greatest(0, least(
-            wanted.most - counter.used,
-            wanted.most_in_hour - case counter.hour when this_hour then counter.used_in_hour else 0 end))
-        else -1 end order by wanted.number)
-    into free
-    from unnest(kinds, subjects, days, most, most_in_hour)
-        with ordinality as wanted (kind, subject, day, most, most_in_hour, number)
-    left join policy.counters as counter using (kind, subject, day);
+    select array_agg(cap.free order by cap.number), coalesce(bool_and(cap.free >= cap.wanted), true)
+    into free, is_room_for_all
+    from (
+        select number, wanted, case when cap.day = today then greatest(0, least(
+                cap.most - counter.used,
+                cap.most_in_hour - case counter.hour when this_hour then counter.used_in_hour else 0 end))
+            else -1 end as free
+        from unnest(kinds, subjects, days, most, most_in_hour, wanted)
+            with ordinality as cap (kind, subject, day, most, most_in_hour, wanted, number)
+        left join policy.counters as counter using (kind, subject, day)) as cap;
 
-    taken := array_fill(0, array[cardinality(kinds)]);
-    for place in 1 .. places loop
-        if free[caps[place]] <= 0 then
-            lacking := coalesce(lacking, caps[place]);
-        end if;
-        if place = places or mails[place] <> mails[place + 1] then
-            if lacking is null then
-                for own in first .. place loop
-                    free[caps[own]] := free[caps[own]] - 1;
-                    taken[caps[own]] := taken[caps[own]] + 1;
-                end loop;
-            else
-                return query select mails[place], lacking, free[lacking] < 0, null::integer, null::integer;
+    taken := wanted;
+    if not is_room_for_all then
+        taken := array_fill(0, array[cardinality(kinds)]);
+        for place in 1 .. places loop
+            if free[caps[place]] <= 0 then
+                lacking := coalesce(lacking, caps[place]);
             end if;
-            first := place + 1;
-            lacking := null;
-        end if;
-    end loop;
+            if place = places or mails[place] <> mails[place + 1] then
+                if lacking is null then
+                    for own in first .. place loop
+                        free[caps[own]] := free[caps[own]] - 1;
+                        taken[caps[own]] := taken[caps[own]] + 1;
+                    end loop;
+                else
+                    return query select mails[place], lacking, free[lacking] < 0, null::integer, null::integer;
+                end if;
+                first := place + 1;
+                lacking := null;
+            end if;
+        end loop;
+    end if;
 
     return query
     update policy.counters as counter
-    set used = counter.used + wanted.places,
-        used_in_hour = case counter.hour when this_hour then counter.used_in_hour else 0 end + wanted.places,
+    set used = counter.used + cap.places,
+        used_in_hour = case counter.hour when this_hour then counter.used_in_hour else 0 end + cap.places,
         hour = this_hour,
-        curve = greatest(counter.curve, wanted.curve)
-    from unnest(kinds, subjects, days, curves, taken) with ordinality as wanted (kind, subject, day, curve, places, number)
-    where (counter.kind, counter.subject, counter.day) = (wanted.kind, wanted.subject, wanted.day)
-      and wanted.day = today
-    returning null::integer, wanted.number::integer, false, counter.used, counter.used_in_hour;
+        curve = greatest(counter.curve, cap.curve)
+    from unnest(kinds, subjects, days, curves, taken) with ordinality as cap (kind, subject, day, curve, places, number)
+    where (counter.kind, counter.subject, counter.day) = (cap.kind, cap.subject, cap.day) and cap.day = today
+    returning null::integer, cap.number::integer, false, counter.used, counter.used_in_hour;
 end
 $$;
 
