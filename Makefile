@@ -53,6 +53,10 @@ bench: setup ## Measure against named peers; results in build/bench.json
 bench-queue: setup ## Measure the queue beside others, installed below build/
 	@$(PY) -m tests.bench.queue
 
+.PHONY: bench-sender
+bench-sender: setup ## Measure the sender from the claim to the outcome
+	@$(PY) -m tests.bench.sender
+
 .PHONY: chaos-queue
 chaos-queue: setup ## End senders and servers at the worst moments; count mails
 	@$(PY) -m tests.chaos.queue

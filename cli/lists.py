@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -121,21 +121,22 @@ def _all(
     if kind is EVENT:
         return events.read(api, tenant)
     if kind is MESSAGE:
-        return _messages(api, tenant)
+        return messages(api, tenant)
     return api.pages(f"/{kind.plural}", kind.page, **query)
 
 
-def _messages(api: Api, tenant: str | None) -> Iterable[BaseModel]:
-    """Return messages; an operator's key belongs to no tenant, so those of each tenant are read."""
+def messages(api: Api, tenant: str | None = None, **query: Any) -> Iterator[MessageView]:
+    """Yield messages; an operator's key belongs to no tenant, so those of each tenant are read."""
     if tenant:
-        return api.pages("/messages", MessagePage, tenant=tenant)
+        yield from api.pages("/messages", MessagePage, tenant=tenant, **query)
+        return
     try:
-        return list(api.pages("/messages", MessagePage))
+        yield from api.pages("/messages", MessagePage, **query)
     except Fault as fault:
         if fault.code.name != TENANT_MISSING.name:
             raise
-    names = [tenant.name for tenant in api.pages("/tenants", TenantPage)]
-    return [row for name in names for row in api.pages("/messages", MessagePage, tenant=name)]
+        for one in api.pages("/tenants", TenantPage):
+            yield from api.pages("/messages", MessagePage, tenant=one.name, **query)
 
 
 def _local(reference: Reference) -> list[Purchase]:

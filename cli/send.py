@@ -19,7 +19,7 @@ from cli.options import whole_number
 from cli.output import Format, OutputOption, print_document
 from cli.progress import ProgressLine
 from cli.states import MOVING, in_words, reason_in_words
-from cli.times import moment_of, seconds
+from cli.times import later, seconds
 from sender.schemas import MessageView, State
 
 app = typer.Typer()
@@ -64,7 +64,7 @@ def send(
     if transactional:
         content = {**content, "transactional": True}
     if expires is not None:
-        content = {**content, "expires_at": moment_of(expires)}
+        content = {**content, "expires_at": later(expires)}
     api = connect()
     message_id = api.enqueue({**content, "priority": priority}, tenant_option(tenant))
     message = _settled(api, message_id, limit) if wait else api.explain(message_id).message

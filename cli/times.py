@@ -45,12 +45,21 @@ def seconds(text: str) -> float:
     return float(value) * UNITS[unit or "s"]
 
 
-def moment_of(text: str) -> str:
+def later(text: str) -> str:
     """Return the time that a duration from now, or a time with its offset, means (RFC 3339)."""
+    return _time(text, 1)
+
+
+def ago(text: str) -> str:
+    """Return the time that a duration before now, or a time with its offset, means (RFC 3339)."""
+    return _time(text, -1)
+
+
+def _time(text: str, direction: int) -> str:
     if "T" in text:  # which the API reads
         return text
     try:
-        at = datetime.now(UTC) + timedelta(seconds=seconds(text))
+        at = datetime.now(UTC) + direction * timedelta(seconds=seconds(text))
     except (Fault, OverflowError):
         raise USAGE(
             mistake=f"{text} is neither a time nor a duration",

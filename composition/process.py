@@ -6,9 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -30,13 +30,18 @@ def start(
     model: type[S],
     work: Work[S],
     trouble: Callable[[S], Awaitable[str]] | None = None,
+    *,
+    run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> None:
-    """Read the settings of this part and work until SIGTERM, or until the supervisor has died."""
+    """Read the settings of this part and work until SIGTERM, or until the supervisor has died.
+
+    `run` brings the event loop.
+    """
     settings = model.model_validate_json(sys.stdin.buffer.readline())
     log_to(state_dir() / LOG)
     structlog.contextvars.bind_contextvars(part=str(part))
     with reported(lambda: state_dir() / "log" / "penguin.log"):
-        asyncio.run(_run(part, settings, work, trouble))
+        run(_run(part, settings, work, trouble))
 
 
 async def _run(

@@ -221,6 +221,15 @@ DATABASE_BUSY = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
+DATABASE_SLOW = FAULTS.code(
+    "database.slow",
+    message="the database did not finish in time: nothing was changed",
+    remedy="ask for less, such as the mail of one tenant, or try again later",
+    cause="A query is ended after 30 seconds, as one that reads a very large queue.",
+    status=503,
+    retryable=True,
+    acts=Actor.NOBODY,
+)
 DATABASE_FULL = FAULTS.code(
     "database.disk_full",
     message="the disk of the database is full: nothing was written",

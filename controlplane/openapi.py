@@ -14,6 +14,7 @@ from blueprint.render import render
 from controlplane.faults import (
     DATABASE_BUSY,
     DATABASE_FULL,
+    DATABASE_SLOW,
     DATABASE_UNAVAILABLE,
     INTERNAL,
     INVALID_REQUEST,
@@ -79,7 +80,7 @@ def _common_errors(operation: dict[str, Any]) -> list[Code]:
     codes = [INTERNAL]
     if operation.get("security"):
         codes += [KEY_MISSING, KEY_INVALID, SCOPE_MISSING]
-        codes += [DATABASE_UNAVAILABLE, DATABASE_FULL, DATABASE_BUSY]
+        codes += [DATABASE_UNAVAILABLE, DATABASE_FULL, DATABASE_BUSY, DATABASE_SLOW]
     if operation.get("parameters"):
         codes += [INVALID_REQUEST]
     if operation.get("requestBody"):

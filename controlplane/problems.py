@@ -13,7 +13,16 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from psycopg.errors import DeadlockDetected, DiskFull, LockNotAvailable, SerializationFailure
+from psycopg.errors import (
+    DeadlockDetected,
+    DiskFull,
+    InterfaceError,
+    InternalError,
+    LockNotAvailable,
+    OperationalError,
+    QueryCanceled,
+    SerializationFailure,
+)
 from pydantic import BaseModel
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
@@ -24,6 +33,7 @@ from blueprint.faults import MOST_SHOWN, invalid
 from controlplane.faults import (
     DATABASE_BUSY,
     DATABASE_FULL,
+    DATABASE_SLOW,
     DATABASE_UNAVAILABLE,
     INTERNAL,
     INVALID_REQUEST,
@@ -105,6 +115,9 @@ def install(app: FastAPI) -> None:
         exc.InterfaceError,
         exc.InternalError,
         exc.TimeoutError,
+        OperationalError,  # the driver's own, of a statement that it was given directly
+        InterfaceError,
+        InternalError,
     ):
         app.add_exception_handler(error_type, _database)
     app.add_exception_handler(Exception, _unexpected)
@@ -182,7 +195,10 @@ def _methods(request: Request) -> str:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    cause = getattr(error, "orig", None)
+    cause = getattr(error, "orig", error)
+    if isinstance(cause, QueryCanceled):
+        log.warning("query took too long", path=request.url.path)
+        return problem_response(DATABASE_SLOW())
     if isinstance(cause, CONFLICTS):
         log.warning("requests in conflict", path=request.url.path)
         return problem_response(DATABASE_BUSY())

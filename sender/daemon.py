@@ -22,7 +22,7 @@ from sender.dispatch.accounting import Accounting
 from sender.dispatch.changes import Changes
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
-from sender.dispatch.store import DatabaseClock
+from sender.dispatch.store import DatabaseClock, prepare_statements
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
@@ -39,6 +39,8 @@ from sender.tokens import Tokens
 
 CONNECTIONS = 8
 """The queue's worker holds one to be notified, and now and then one for its upkeep."""
+GATHER = 0.02
+"""Seconds for which intents and outcomes wait for others behind an exchange that is under way."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 RESOLVE = 1.0
@@ -127,6 +129,7 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
+        configure=prepare_statements,
         kwargs=connection_options("penguin-sender", **session),
     )
 
@@ -135,6 +138,7 @@ def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
     return Settings(
         concurrency=settings.concurrency,
         at_risk=settings.at_risk,
+        gather=GATHER,
         poll=settings.poll,
         lease=settings.lease,
         time_limit=limits.dialogue,

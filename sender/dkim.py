@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import cast
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -43,6 +44,18 @@ class Signer:
         if not isinstance(key, rsa.RSAPrivateKey):
             raise TypeError(f"the DKIM key of {domain} is not an RSA key")
         return cls(domain, selector, key)
+
+    def unprepared(self) -> Signer:
+        """Return it without what OpenSSL keeps with a key from its first signature on."""
+        der = self.key.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        key = serialization.load_der_private_key(
+            der, password=None, unsafe_skip_rsa_key_validation=True
+        )
+        return replace(self, key=cast("rsa.RSAPrivateKey", key))
 
     def sign(self, mail: bytes, now: datetime) -> bytes:
         """Return the mail with a DKIM-Signature on top. `mail` has CRLF line ends."""

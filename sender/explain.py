@@ -43,7 +43,7 @@ async def explain(
     Raises MESSAGE_NOT_FOUND, also for a message that the connection's tenant may not see.
     """
     row = await _find(connection, message)
-    view = _view(row)
+    view = view_of(row)
     events = await connection.execute(SQL.events, {"id": view.id})
     recorded = [_decision(event) for event in events]
     return Explanation(
@@ -55,17 +55,7 @@ async def explain(
 
 async def find(connection: Connection, message: str | UUID) -> MessageView:
     """Return one message as it stands; raises MESSAGE_NOT_FOUND."""
-    return _view(await _find(connection, message))
-
-
-async def list_messages(
-    connection: Connection, *, tenant_id: UUID, limit: int = 50, before: UUID | None = None
-) -> list[MessageView]:
-    """List a tenant's messages, newest first; `before` is the last id of the page before."""
-    rows = await connection.execute(
-        SQL.list, {"tenant_id": tenant_id, "limit": limit, "before": before}
-    )
-    return [_view(row) for row in rows]
+    return view_of(await _find(connection, message))
 
 
 async def _find(connection: Connection, message: str | UUID) -> Row[Any]:
@@ -98,7 +88,8 @@ def _state(row: Row[Any]) -> State:
     return State.QUEUED if row.state == "queued" else State.DEFERRED
 
 
-def _view(row: Row[Any]) -> MessageView:
+def view_of(row: Row[Any]) -> MessageView:
+    """Return the message of a row."""
     state = _state(row)
     is_settled = row.state not in ("queued", "retry")
     address, _, queue_id = (row.begun_note or row.note or "").partition(" ")

@@ -91,6 +91,29 @@ EXPIRES_LATE = FAULTS.code(
     cause="Mail that waits is kept for 30 days at most.",
     status=422,
 )
+NOT_WAITING = FAULTS.code(
+    "message.not_waiting",
+    message="the message {id} is not waiting; its state is {state}",
+    remedy="see `penguin explain {id}`; while it is being handed over, try again in a moment",
+    cause="Only what waits can be cancelled; what a sender has in hand may leave at any moment.",
+    example={"id": "0199b1c2-0000-7000-8000-000000000001", "state": "accepted"},
+    status=409,
+)
+NO_FILTER = FAULTS.code(
+    "message.no_filter",
+    message="nothing says which messages are meant",
+    remedy="give at least one of state, reason, to, from, campaign, since and until",
+    cause="Messages are cancelled together only by what they have in common.",
+    status=422,
+)
+CURSOR_UNKNOWN = FAULTS.code(
+    "events.cursor_unknown",
+    message="the cursor {cursor} is from another database",
+    remedy="go on by `since`, with the time of the last event that you have",
+    cause="The database was restored: what the cursor counts by has begun again.",
+    example={"cursor": "7310-42"},
+    status=409,
+)
 COMPOSE_REFUSED = FAULTS.code(
     "compose.refused",
     message="the message cannot be written: {reason}",
@@ -133,5 +156,6 @@ ACROSS_FIELDS = (
     UNDECLARED_MAILBOX,
     EXPIRES_EARLY,
     EXPIRES_LATE,
+    NO_FILTER,
 )
 """Rules that need more than one value, or the tenant's document: not in the JSON Schema."""

@@ -21,11 +21,61 @@ select id, is_new, is_same from mail.enqueue(
 -- name: providers_of
 select domain, provider from policy.providers_of(cast(:domains as text[]))
 
--- name: list
-{messages}
-where message.tenant_id = :tenant_id and (cast(:before as uuid) is null or message.id < cast(:before as uuid))
-order by message.id desc
-limit :limit
+-- name: find_by_keys
+-- For the transaction: what is joined is found by keys. The planner counts each of the partitions of
+-- 90 days as if it was read for every row, and would read all of them once.
+select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+
+-- part: range
+tenant_id = :tenant_id
+      and (cast(:before as uuid) is null or id < cast(:before as uuid))
+      and (cast(:since as timestamptz) is null or id >= queue.least_id(cast(:since as timestamptz)))
+      and (cast(:until as timestamptz) is null or id < queue.least_id(cast(:until as timestamptz)))
+
+-- part: found
+), seen as (
+    select case when count(*) = :most then (array_agg(id order by id))[1] end as last from looked_at
+), message as (
+    {messages}
+    where message.id in (select id from looked_at)
+      and (cast(:campaign as text) is null or lower(message.campaign) = cast(:campaign as text))
+), named as (
+    select *, case state
+        when 'done' then 'accepted'
+        when 'dead' then case when reason = any(:content) then 'bounced_content' else 'bounced_infrastructure' end
+        when 'queued' then case when begun_at is not null then 'handing_over' when is_held then 'held' else state end
+        when 'retry' then case when begun_at is not null then 'handing_over' when is_held then 'held' else 'deferred' end
+        else state end as shown
+    from message
+)
+select seen.last, found.*
+from seen left join lateral (
+    select * from named
+    where (cast(:states as text[]) is null or shown = any(cast(:states as text[])))
+      and (cast(:reason as text) is null or cast(:reason as text) = case shown when 'held' then hold_reason else reason end)
+      and (cast(:sender as text) is null or lower(sender) = cast(:sender as text))
+    order by id desc
+    limit :limit
+) as found on true
+order by id desc
+
+-- name: search
+-- Looks at so many messages only, the newest first: `last` is where the next search goes on.
+with looked_at as materialized (
+    select id from mail.messages
+    where {range} and (cast(:recipient as bytea) is null or recipient_hash = cast(:recipient as bytea))
+    order by id desc
+    limit :most
+{found}
+
+-- name: search_not_accepted
+-- As `search`; few messages are not accepted, and an index has them.
+with looked_at as materialized (
+    select id from queue.records
+    where {range} and state <> 'done'
+    order by id desc
+    limit :most
+{found}
 
 -- name: view
 {messages}
@@ -33,6 +83,33 @@ where message.id = cast(:id as uuid)
 
 -- name: events
 select at, kind, state, reason, words, details from mail.events where message_id = :id order by at
+
+-- name: events_after
+-- `last` is the last event that was looked at. No event is added any more before the oldest open transaction.
+with looked_at as materialized (
+    select message_id, at, state, reason, words, details, xid, number
+    from mail.events
+    where tenant_id = :tenant_id
+      and (xid, number) > (cast(cast(:xid as text) as xid8), cast(:number as bigint))
+      and xid < pg_snapshot_xmin(pg_current_snapshot())
+      and (cast(:message_id as uuid) is null or message_id = cast(:message_id as uuid))
+      and (cast(:since as timestamptz) is null or at >= cast(:since as timestamptz))
+    order by xid, number
+    limit :most
+), last as (
+    select xid, number from looked_at order by xid desc, number desc limit 1
+)
+select last.xid::text as last_xid, last.number as last_number, found.*,
+    cast(cast(:xid as text) as xid8) < pg_snapshot_xmax(pg_current_snapshot()) as is_known
+from (select) as one left join last on true left join lateral (
+    select message_id, at, state, reason, words, details, xid::text as xid, number from looked_at
+    where cast(:states as text[]) is null or state = any(cast(:states as text[]))
+    order by looked_at.xid, number
+    limit :limit
+) as found on true
+
+-- name: cancel
+select mail.cancel(:tenant_id, cast(:ids as uuid[]), :reason, :words) as id
 
 -- name: publish
 -- An equal document changes nothing, so that every pass may publish.

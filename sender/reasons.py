@@ -240,6 +240,7 @@ RESOLVED = REASONS.add("resolved", "a person has said what became of it", NOBODY
 
 # It has ended, or its outcome is unknown
 WITHDRAWN = REASONS.add("withdrawn", "an operator has withdrawn it", NOBODY)
+CANCELLED = REASONS.add("cancelled", "it was cancelled while it waited", NOBODY)
 TENANT_DELETED = REASONS.add("tenant_deleted", "the tenant was deleted", NOBODY)
 SUPPRESSED = REASONS.add("suppressed", "the recipient is suppressed", USER)
 EXPIRED = REASONS.add("expired", "its time was over before it was sent", NOBODY)

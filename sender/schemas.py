@@ -285,6 +285,21 @@ class Decision(BaseModel):
     """Facts behind it: address, ip, helo, queue_id, reply, until, attempt, …"""
 
 
+class MessageEvent(BaseModel):
+    """What became of a message at one moment."""
+
+    id: str
+    """Also the cursor of what follows."""
+    message_id: UUID
+    at: datetime
+    state: State
+    reason: str | None
+    message: str
+    """In words, for people."""
+    details: dict[str, str | int | None]
+    """Facts behind it, as in `Decision`."""
+
+
 class Meaning(BaseModel):
     """What a reason means; `docs/reference/reasons.md` lists all."""
 

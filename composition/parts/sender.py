@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import uvloop
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -66,4 +67,4 @@ def _dsn(settings: SenderPart) -> str:
 
 
 if __name__ == "__main__":
-    start(Part.SENDER, SenderPart, work, trouble)
+    start(Part.SENDER, SenderPart, work, trouble, run=uvloop.run)

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from controlplane.schemas import Page
-from sender.schemas import MessageView, OutgoingMessage
+from sender.schemas import MessageEvent, MessageView, OutgoingMessage
 
 MOST = 1000
 """Messages of a batch."""
@@ -39,6 +39,15 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "queue_id": "4fXyZ12k3mz9qR",
     "created_at": "2026-11-24T12:10:00Z",
     "finished_at": "2026-11-24T12:10:01Z",
+}
+EXAMPLE_EVENT: dict[str, Any] = {
+    "id": "7310-42",
+    "message_id": ID,
+    "at": "2026-11-24T12:10:01Z",
+    "state": "accepted",
+    "reason": "accepted",
+    "message": "accepted by mx1-2.acme.example",
+    "details": {"address": "mx1-2", "queue_id": "4fXyZ12k3mz9qR"},
 }
 EXPLAINED: dict[str, Any] = {
     "message": EXAMPLE_RESPONSE,
@@ -94,3 +103,28 @@ class MessagePage(Page[MessageView]):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE], "next": None}]}
     )
+
+
+class CancelledPage(BaseModel):
+    """What became of some messages that waited."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"cancelled": [ID], "in_work": [], "next": None}]}
+    )
+
+    cancelled: list[UUID]
+    in_work: list[UUID]
+    """In the hands of the sender: not cancelled; they leave, or wait again in a moment."""
+    next: str | None
+    """Cursor of the request that goes on; null: there were no more."""
+
+
+class MessageEventPage(BaseModel):
+    """Some events, oldest first; `next` is never null: later events follow it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_EVENT], "next": "7310-42"}]}
+    )
+
+    items: list[MessageEvent]
+    next: str

@@ -1,3 +1,6 @@
+-- name: session
+select pg_backend_pid()
+
 -- name: time
 select clock_timestamp() as now
 

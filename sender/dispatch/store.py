@@ -13,6 +13,17 @@ from psycopg import AsyncConnection
 from kit.queries import Queries
 
 SQL: Queries[str] = Queries(__file__, str)
+PREPARE = 5
+"""Executions after which a statement is prepared."""
+
+
+async def prepare_statements(connection: AsyncConnection[Any]) -> None:
+    """Prepare a connection's statements, unless a pooler gives each transaction another session."""
+    cursor = await connection.execute(SQL.session)
+    row = await cursor.fetchone()
+    await connection.commit()
+    if row is not None and row[0] == connection.info.backend_pid:
+        connection.prepare_threshold = PREPARE
 
 
 @dataclass

@@ -96,17 +96,29 @@ class Exchanges:
         self._stuck_since = 0.0
         """When the last one was written, or the first one came since then."""
         self._most = settings.at_risk
+        self._under_way = 0
+        self._free = asyncio.Event()
+        """No exchange is under way."""
         self.work = asyncio.Event()
         """There is something to do."""
 
     async def run(self, ended: asyncio.Event) -> None:
         """Exchange until `ended` is set."""
         while not ended.is_set():
+            if self._under_way and self._settings.gather:
+                await pause(self._free, self._settings.gather)
             writes = self._next()
             is_whole = not writes.is_apart and self._most == self._settings.at_risk
             claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
             if writes or claims:
-                await self._exchange(writes, claims)
+                self._under_way += 1
+                self._free.clear()
+                try:
+                    await self._exchange(writes, claims)
+                finally:
+                    self._under_way -= 1
+                    if not self._under_way:
+                        self._free.set()
             else:
                 self.work.clear()
                 await pause(self.work, self._settings.poll)

@@ -16,6 +16,9 @@ class Settings:
     """Jobs that are claimed and whose outcome is not in the database yet, at most."""
     exchanges: int = 2
     """Round trips to the database at the same time; of two, one may overtake the other."""
+    gather: float = 0.0
+    """How long what is to be written waits for others while an exchange is under way: fewer and
+    larger exchanges cost less, and none waits where there is only one."""
     poll: float = 0.1
     """Between two looks for jobs that came without a wake-up."""
     lease: float = 30.0

@@ -137,36 +137,12 @@ union all
 limit %(limit)s
 
 -- part: waiting
--- Jobs in nobody's hands; a record says where its job is. Ageing moves only between these priorities.
-with ready as (
-    delete from queue.ready where ctid = any(array(
-        select job.ctid
-        from queue.records as record join queue.ready as job
-            on job.bucket_id = record.bucket_id and job.priority in (record.priority, 150, 50, 1)
-            and job.due_at = record.due_at and job.id = record.id
-        where record.id = any(%(ids)s)
-        for update of job skip locked))
-    returning {job}, attempts, losses
-), scheduled as (
-    delete from queue.scheduled where ctid = any(array(
-        select job.ctid
-        from queue.records as record join queue.scheduled as job
-            on job.due_at = record.due_at and job.slot = get_byte(uuid_send(record.tenant_id), 15) and job.id = record.id
-        where record.id = any(%(ids)s)
-        for update of job skip locked))
-    returning {job}, attempts, losses
-), gone as (
-    select * from ready union all select * from scheduled
+with gone as materialized (
+    select * from queue.take_waiting(%(ids)s)
 )
 
 -- name: cancel
-{waiting}, counted as (
-    insert into queue.arrivals (slot, tenant_id, jobs) select {slot}, tenant_id, -count(*) from gone group by tenant_id
-), recorded as (
-    update queue.records as record set state = 'cancelled', reason = %(reason)s, changed_at = now()
-    from gone where record.id = gone.id
-)
-select id from gone
+select id from queue.cancel(%(ids)s, %(reason)s) as id
 
 -- name: set_due
 {waiting}, due as (
@@ -197,15 +173,15 @@ select id from gone
 ), ready_again as (
     insert into queue.ready ({job}, attempts, losses)
     select id, target.bucket_id, priority, due_at, tenant_id, expires_at, attempts, losses
-    from ready join target using (id)
+    from gone join target using (id) where is_due
 ), arrival as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
     select {slot}, tenant_id, target.bucket_id, min(priority), min(due_at), 0
-    from ready join target using (id) group by tenant_id, target.bucket_id
+    from gone join target using (id) where is_due group by tenant_id, target.bucket_id
 ), scheduled_again as (
     insert into queue.scheduled (slot, {job}, attempts, losses)
     select {slot}, id, target.bucket_id, priority, due_at, tenant_id, expires_at, attempts, losses
-    from scheduled join target using (id)
+    from gone join target using (id) where not is_due
 ), recorded as (
     update queue.records as record set bucket_id = target.bucket_id from target where record.id = target.id
 )

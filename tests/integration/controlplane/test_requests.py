@@ -353,6 +353,8 @@ def on_broken_database(failure: Exception) -> httpx2.AsyncClient:
         (exc.TimeoutError(), faults.DATABASE_UNAVAILABLE),
         (exc.OperationalError("", {}, errors.DeadlockDetected()), faults.DATABASE_BUSY),
         (exc.OperationalError("", {}, errors.DiskFull()), faults.DATABASE_FULL),
+        (errors.QueryCanceled(), faults.DATABASE_SLOW),
+        (errors.AdminShutdown(), faults.DATABASE_UNAVAILABLE),
     ],
     ids=lambda value: value.name if isinstance(value, Code) else type(value).__name__,
 )

@@ -86,6 +86,17 @@ async def test_mails_written_at_the_same_time_reach_their_own_callers(vault: Vau
     assert threading.get_ident() not in vault.threads
 
 
+def test_key_that_rests_signs_again(vault: Vault) -> None:
+    signers = Signers(vault, prepared=1)
+    a, b = domain("a.example"), domain("b.example")
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    mail = b"From: a@a.example\r\n\r\nHello\r\n"
+    before = signers.of(TENANT, a).sign(mail, now)
+    signers.of(TENANT, b).sign(mail, now)  # a rests
+    assert signers.of(TENANT, a).sign(mail, now) == before
+    assert len(vault.opened) == 2
+
+
 async def test_mail_whose_caller_was_cancelled_holds_up_no_other(vault: Vault) -> None:
     composer = Composer(vault)
     tasks = [asyncio.create_task(write(composer, f"mail {number}")) for number in range(20)]

@@ -1,0 +1,66 @@
+"""`penguin mailq` and `penguin queue` against a real API: tables, documents, confirmations."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cli import faults
+from controlplane import faults as api_faults
+from tests.support.faults import assert_shows
+
+HOLD = """
+update queue.buckets set held_until = 'infinity', held_at = now(), reason = 'stopped',
+    words = 'mail is stopped for the tenant'
+"""
+DEAD = """
+with gone as (delete from queue.ready returning *)
+insert into queue.dead
+    (id, tenant_id, bucket_id, priority, due_at, expires_at, attempts, reason, body)
+select id, tenant_id, bucket_id, priority, due_at, expires_at, 1, 'too_big', '' from gone
+"""
+WHY = ("--reason", "called off")
+
+
+def test_mail_is_listed_and_withdrawn_or_purged_after_a_confirmation(
+    plane: Any, penguin: Any, file: Any, capsys: Any
+) -> None:
+    def shown(*arguments: str, code: int = 0) -> str:
+        assert penguin(*arguments) == code
+        output = capsys.readouterr()
+        return str(output.err if code else output.out)
+
+    def send(to: str) -> None:
+        sender = ("--tenant", "acme", "--from", "sales@acme.example")
+        shown("send", *sender, "--to", to, "--subject", "Hi", "--text", "Hello")
+
+    shown("apply", "-f", str(file))
+    send("a@one.example")
+    send("b@two.example")
+    plane.run(HOLD)
+    heading, row = shown("mailq").splitlines()
+    assert heading.split() == ["TENANT", "BUCKET", "MAILS", "CODE", "UNTIL", "RELEASE", "WORDS"]
+    assert row.startswith("acme")
+    assert row.endswith("`penguin start` of what was stopped  mail is stopped for the tenant")
+    (held,) = json.loads(shown("mailq", "--tenant", "acme", "--code", "stopped", "-o", "json"))
+    assert (held["mails"], held["until"], held["acts"]) == (2, None, "user")
+    refused = shown("mailq", "withdraw", "--to-domain", "one.example", *WHY, code=1)
+    assert_shows(refused, faults.UNCONFIRMED, command="penguin mailq withdraw …")
+    one = ("mailq", "withdraw", "--to-domain", "ONE.example", *WHY, "--yes")
+    assert shown(*one) == "mails withdrawn: 1\n"
+    assert json.loads(shown(*one, "-o", "json")) == {"changed": 0}
+    assert shown("mailq", "release", "-t", "acme", *WHY) == "buckets released: 1\n"
+    assert shown("mailq", "retry", "-t", "acme", *WHY) == "deferred mails tried again: 0\n"
+    nothing = shown("mailq", "release", *WHY, code=1)
+    assert_shows(nothing, api_faults.NO_SELECTION)
+    plane.run(DEAD)
+    (letter,) = json.loads(shown("queue", "dead", "-o", "json"))
+    assert (letter["to"], letter["code"]) == ("b@two.example", "too_big")
+    assert "too_big" in shown("queue", "dead", "--code", "too_big")
+    assert shown("queue", "replay", letter["id"], *WHY) == "dead letters sent again: 1\n"
+    assert "due" in shown("queue", "stats")
+    plane.run(DEAD)
+    refused = shown("queue", "purge", letter["id"], *WHY, code=1)
+    assert_shows(refused, faults.UNCONFIRMED, command="penguin queue purge …")
+    assert shown("queue", "purge", letter["id"], *WHY, "-y") == "dead letters deleted: 1\n"
+    assert shown("top").startswith("senders 0 ")
