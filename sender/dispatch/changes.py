@@ -106,23 +106,36 @@ class Changes:
             await self._begin_day(connection)
             await self._take_slots(connection, slots)
             await self._find_changes(connection)
-        undecided, rechecked = set(tenants.undecided), set(tenants.rechecked)
+        undecided = set(tenants.undecided)
+        rechecked, tenants.rechecked = tenants.rechecked, set()  # again, what comes meanwhile
+        try:
+            read = await self._decide(connection, undecided, rechecked)
+        except BaseException:
+            tenants.rechecked |= rechecked
+            raise
+        tenants.wanted -= read
+        tenants.undecided -= undecided
+        tenants.forget()
+        if tenants.wanted or tenants.undecided or tenants.rechecked:
+            self._look.set()
+        return bool(read or rechecked or undecided)
+
+    async def _decide(
+        self, connection: AsyncConnection[Any], undecided: set[Key], rechecked: set[UUID]
+    ) -> set[UUID]:
+        """Hold and release buckets; return the tenants that were read."""
+        tenants = self.tenants
         read = await self._read(connection, {tenant_id for tenant_id, _ in undecided}, rechecked)
-        rechecked -= self._holding - tenants.known.keys()  # another time: there were too many
-        for tenant_id in rechecked & self._holding:
+        later = rechecked & (self._holding - tenants.known.keys())
+        for tenant_id in (rechecked - later) & self._holding:
             await self._reconsider_held(connection, tenant_id)
         tenants.resolved.update(
             await snapshots.resolved_of(connection.cursor(), (name for _, name in undecided))
         )
         await self._hold(connection, undecided)
         await connection.commit()
-        tenants.wanted -= read
-        tenants.undecided -= undecided
-        tenants.rechecked -= rechecked
-        tenants.forget()
-        if tenants.wanted or tenants.undecided or tenants.rechecked:
-            self._look.set()
-        return bool(read or rechecked or undecided)
+        tenants.rechecked |= later
+        return read
 
     # Reading
 
