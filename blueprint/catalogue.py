@@ -16,16 +16,27 @@ class PlanLimits:
     domains: int
     mails_per_month: int
     """Of the mails that are queued in a calendar month (UTC)."""
+    mails_queued: int
+    """At a time, whatever they wait for."""
     included_addresses: int
     """How many addresses beside the primary ones the plan's price covers; no limit."""
 
 
 PLANS = {
-    Plan.STARTER: PlanLimits(domains=5, mails_per_month=10_000, included_addresses=0),
-    Plan.PROFESSIONAL: PlanLimits(domains=15, mails_per_month=50_000, included_addresses=0),
-    Plan.BUSINESS: PlanLimits(domains=UNLIMITED, mails_per_month=200_000, included_addresses=1),
+    Plan.STARTER: PlanLimits(
+        domains=5, mails_per_month=10_000, mails_queued=10_000, included_addresses=0
+    ),
+    Plan.PROFESSIONAL: PlanLimits(
+        domains=15, mails_per_month=50_000, mails_queued=50_000, included_addresses=0
+    ),
+    Plan.BUSINESS: PlanLimits(
+        domains=UNLIMITED, mails_per_month=200_000, mails_queued=200_000, included_addresses=1
+    ),
     Plan.ENTERPRISE: PlanLimits(
-        domains=UNLIMITED, mails_per_month=UNLIMITED, included_addresses=UNLIMITED
+        domains=UNLIMITED,
+        mails_per_month=UNLIMITED,
+        mails_queued=1_000_000,
+        included_addresses=UNLIMITED,
     ),
 }
 

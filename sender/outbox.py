@@ -37,6 +37,19 @@ class ExpiryRefused(Exception):
         self.late = late
 
 
+@dataclass(frozen=True)
+class Quotas:
+    """What a tenant may queue; None: anything."""
+
+    mails_per_month: int | None = None
+    """In a calendar month (UTC)."""
+    mails_queued: int | None = None
+    """At a time."""
+
+
+NO_QUOTAS = Quotas()
+
+
 async def enqueue(
     connection: Connection,
     *,
@@ -57,15 +70,14 @@ async def enqueue_all(
     tenant_id: UUID,
     messages: Sequence[OutgoingMessage],
     idempotency_key: str | None,
-    mails_per_month: int | None = None,
+    quotas: Quotas = NO_QUOTAS,
 ) -> list[UUID]:
     """Queue messages, all or none, in the caller's transaction; return their ids in this order.
 
     The same key with the same messages returns the ids of the first request and queues nothing;
-    with others it raises IDEMPOTENCY_MISMATCH. Raises ExpiryRefused, MAILS_PER_MONTH where the
-    tenant would have queued more in this month (None: it may), and MAILS_QUEUED where more would
-    wait than the queue keeps for it. The transaction must have
-    `app.current_tenant_id` set to this tenant.
+    with others it raises IDEMPOTENCY_MISMATCH. Raises ExpiryRefused, and above the
+    quotas MAILS_PER_MONTH or MAILS_QUEUED. The transaction must have `app.current_tenant_id` set to
+    this tenant.
     """
     if not messages:
         return []
@@ -83,7 +95,8 @@ async def enqueue_all(
         "hashes": [recipient_hash(message.to) for message in messages],
         "subjects": [message.subject for message in messages],
         "campaigns": [message.campaign for message in messages],
-        "mails_per_month": mails_per_month,
+        "mails_per_month": quotas.mails_per_month,
+        "mails_queued": quotas.mails_queued,
     }
     if idempotency_key is not None:
         values |= _idempotency(idempotency_key, messages)

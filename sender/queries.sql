@@ -16,7 +16,7 @@ select id, is_new, is_same from mail.enqueue(
     :tenant_id, cast(:buckets as text[]), cast(:priorities as smallint[]), cast(:run_ats as timestamptz[]),
     cast(:expiries as timestamptz[]), cast(:bodies as bytea[]), cast(:keys as bytea[]), cast(:digests as bytea[]),
     cast(:senders as text[]), cast(:recipients as text[]), cast(:hashes as bytea[]), cast(:subjects as text[]),
-    cast(:campaigns as text[]), cast(:mails_per_month as bigint))
+    cast(:campaigns as text[]), cast(:mails_per_month as bigint), cast(:mails_queued as bigint))
 
 -- name: providers_of
 select domain, provider from policy.providers_of(cast(:domains as text[]))

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Header, Path, Query
 
 from blueprint.catalogue import PLANS, UNLIMITED
 from blueprint.fields import Matching, Text, WrittenWhole
+from blueprint.tenant import Plan
 from controlplane.database import API
 from controlplane.faults import (
     NOT_FOUND,
@@ -56,7 +57,7 @@ from sender.faults import (
     NOT_WAITING,
     POSTAL_ADDRESS_MISSING,
 )
-from sender.outbox import ExpiryRefused, enqueue_all
+from sender.outbox import ExpiryRefused, Quotas, enqueue_all
 from sender.schemas import Explanation, MessageView, OutgoingMessage, State, Time
 from sender.search import search
 
@@ -131,7 +132,6 @@ async def _queue(
         raise TENANT_DELETING(name=row.name)
     require_mailboxes(row.document.spec, messages, in_batch=in_batch)
     require_postal_address(row.document.spec, messages)
-    allowed = PLANS[row.document.spec.plan].mails_per_month
     # Also for an operator the mail is queued with the tenant's rights only.
     async with access.database.begin(API, tenant_id=row.id) as connection:
         try:
@@ -140,11 +140,17 @@ async def _queue(
                 tenant_id=row.id,
                 messages=messages,
                 idempotency_key=idempotency_key,
-                mails_per_month=None if allowed == UNLIMITED else allowed,
+                quotas=_quotas(row.document.spec.plan),
             )
         except ExpiryRefused as refused:
             raise untimely(refused, in_batch=in_batch) from None
     return [Queued(id=id_) for id_ in ids]
+
+
+def _quotas(plan: Plan) -> Quotas:
+    limits = PLANS[plan]
+    per_month = None if limits.mails_per_month == UNLIMITED else limits.mails_per_month
+    return Quotas(per_month, limits.mails_queued)
 
 
 @router.get("/messages", responses=responses(NOT_FOUND, TENANT_MISSING))

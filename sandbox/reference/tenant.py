@@ -15,8 +15,9 @@ from blueprint.warmup import ADDRESS, DOMAIN, MAILBOX, Staircase
 PLAN_NOTES = """
 Domains: a document that adds domains beyond the number is refused; one that keeps what the tenant
 has, or less, passes. Addresses included: a price, not a limit; the cost shows which of the further
-addresses the plan covers. Mails are counted when they are queued, by calendar months (UTC). **Not
-enforced yet:** mails a day of a size. Caps of warm-up and mailboxes are.
+addresses the plan covers. Mails a month are counted when they are queued, by calendar months (UTC);
+mails queued are those that wait at a time, whatever for. **Not enforced
+yet:** mails a day of a size. Caps of warm-up and mailboxes are.
 """
 WARM_UP = """
 ## Warm-up
@@ -82,10 +83,16 @@ def _rules() -> str:
 
 def _catalogue() -> str:
     text = (
-        "\n## Plans\n\n| Plan | Domains | Mails a month | Addresses included |\n|---|---|---|---|\n"
+        "\n## Plans\n\n| Plan | Domains | Mails a month | Mails queued | Addresses included |\n"
+        "|---|---|---|---|---|\n"
     )
     for plan, limits in PLANS.items():
-        figures = (limits.domains, limits.mails_per_month, limits.included_addresses)
+        figures = (
+            limits.domains,
+            limits.mails_per_month,
+            limits.mails_queued,
+            limits.included_addresses,
+        )
         shown = ["unlimited" if figure == UNLIMITED else str(figure) for figure in figures]
         text += f"| `{plan}` | {' | '.join(shown)} |\n"
     text += PLAN_NOTES

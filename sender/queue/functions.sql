@@ -140,15 +140,6 @@ begin
     select waiting, most_waiting into quota from queue.tenants where tenant_id = tenant;
     if not found then
         insert into queue.tenants (tenant_id) values (tenant) on conflict do nothing;
-    elsif quota.most_waiting is not null then
-        if not exists (select from queue.workers where lease_until > now()) then  -- nobody counts
-            quota.waiting := quota.waiting
-                + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant);
-        end if;
-        if quota.waiting + cardinality(contents) > quota.most_waiting then
-            raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
-                detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
-        end if;
     end if;
     bucket_ids := queue.bucket_ids(tenant, is_urgent, names);
     if array_position(bucket_ids, null) is not null then
@@ -172,6 +163,16 @@ begin
         left join lateral (  -- by the index, whatever the statistics say
             select keys.id, keys.digest from queue.keys where tenant_id = tenant and keys.key = job.key limit 1
         ) as earlier on true;
+    end if;
+    if quota.most_waiting is not null and ids && known_ids then  -- something is new
+        if not exists (select from queue.workers where lease_until > now()) then  -- nobody counts
+            quota.waiting := quota.waiting
+                + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant);
+        end if;
+        if quota.waiting + cardinality(ids) > quota.most_waiting then
+            raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
+                detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
+        end if;
     end if;
     perform pg_notify('queue_' || workers.id, '')
     from queue.slots join queue.workers on workers.id = slots.worker

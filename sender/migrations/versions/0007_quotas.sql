@@ -46,7 +46,7 @@ drop function mail.enqueue;
 create function mail.enqueue(
     tenant uuid, buckets text[], priorities smallint[], due timestamptz[], expiries timestamptz[], contents bytea[],
     keys bytea[], digests bytea[], senders text[], recipients text[], hashes bytea[], subjects text[],
-    campaigns text[], allowed_a_month bigint,
+    campaigns text[], allowed_a_month bigint, most_queued bigint,
     out id uuid, out is_new boolean, out is_same boolean
 ) returns setof record language plpgsql security definer set search_path = pg_catalog as $$
 #variable_conflict use_column
@@ -63,6 +63,11 @@ declare
 begin
     if tenant is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
         raise insufficient_privilege using message = 'permission denied to enqueue for another tenant';
+    end if;
+    if most_queued is not null and not exists (
+        select from queue.tenants where tenant_id = tenant and most_waiting = most_queued) then
+        insert into queue.tenants (tenant_id, most_waiting) values (tenant, most_queued)
+        on conflict (tenant_id) do update set most_waiting = excluded.most_waiting;
     end if;
     delays := array(select greatest(coalesce(at, now()) - now(), interval '0') from unnest(due) as at);
     lives := array(

@@ -15,6 +15,7 @@ from tests.chaos.queue.points import POISON
 from tests.chaos.queue.receiver import HOSTS, Mode
 from tests.chaos.queue.scene import AWAY, Scene
 from tests.chaos.queue.seats import Seat
+from tests.support.processes import suspended
 
 OUTAGE = 4.0
 LONG_OUTAGE = 90.0
@@ -152,6 +153,42 @@ async def poison(play: Play) -> None:
     play.scene.poison.update(await play.offer.put(1, subject=POISON))
 
 
+async def flush_redis(play: Play) -> None:
+    """Remove all that is in Redis, several times."""
+    for _ in range(TIMES):
+        with play.scene.redis() as client:
+            client.flushall()
+        await asyncio.sleep(BETWEEN)
+
+
+async def restart_redis(play: Play) -> None:
+    """Stop Redis for a while; what was in it is gone."""
+    assert play.scene.valkey is not None
+    await asyncio.to_thread(play.scene.valkey.stop)
+    await asyncio.sleep(OUTAGE)
+    await asyncio.to_thread(play.scene.valkey.start)
+
+
+async def silence_redis(play: Play) -> None:
+    """Keep Redis from answering."""
+    await _suspend_redis(play, OUTAGE)
+
+
+async def slow_redis(play: Play) -> None:
+    """Let Redis answer late, again and again."""
+    for _ in range(3 * TIMES):
+        await _suspend_redis(play, BETWEEN)
+        await asyncio.sleep(BETWEEN / 3)
+
+
+async def fill_redis(play: Play) -> None:
+    """Let Redis refuse what needs memory."""
+    with play.scene.redis() as client:
+        client.config_set("maxmemory", 1)
+        await asyncio.sleep(OUTAGE)
+        client.config_set("maxmemory", 0)
+
+
 DISTURBANCES: tuple[Callable[[Play], Awaitable[None]], ...] = (
     restart_postgres,
     kill_postgres,
@@ -167,6 +204,14 @@ DISTURBANCES: tuple[Callable[[Play], Awaitable[None]], ...] = (
     drop_answers,
     darken_hosts,
     poison,
+)
+
+OF_REDIS: tuple[Callable[[Play], Awaitable[None]], ...] = (
+    flush_redis,
+    restart_redis,
+    silence_redis,
+    slow_redis,
+    fill_redis,
 )
 
 
@@ -185,6 +230,14 @@ async def _behaving(play: Play, mode: Mode, hosts: list[str]) -> AsyncIterator[N
     yield
     for host in hosts:
         play.scene.behave(host, Mode.WELL)
+
+
+async def _suspend_redis(play: Play, seconds: float) -> None:
+    assert play.scene.valkey is not None
+    pid = play.scene.valkey.pid()
+    assert pid is not None
+    with suspended(pid):
+        await asyncio.sleep(seconds)
 
 
 async def _fill(scene: Scene, opened: AsyncExitStack) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.chaos.queue import verdict
+from tests.chaos.queue import measures, verdict
 from tests.chaos.queue.disturbances import DISTURBANCES, Play, make_due
 from tests.chaos.queue.offering import Offer
 from tests.chaos.queue.points import Point
@@ -31,7 +31,8 @@ Say = Callable[[str], None]
 class Plan:
     """What happens in a run."""
 
-    kind: Kind
+    kinds: Sequence[Kind]
+    """Of the senders."""
     seed: int
     kills: int
     """At each point."""
@@ -41,13 +42,14 @@ class Plan:
     """How often each disturbance comes."""
     rate: float = 500.0
     """Mails a second."""
-    seats: int = 2
     lease: float = 3.0
     """Seconds."""
     least_open: int = 10
     """Hand-overs that a sender has open when it is killed."""
     most_waiting: int = 3_000
     """Mails that wait before no more are offered."""
+    minutes: float | None = None
+    """For which old transactions are open while claims are measured; None: nothing is measured."""
     durable: bool = True
 
     def deaths(self) -> list[Death]:
@@ -55,7 +57,7 @@ class Plan:
         points = [
             point
             for point in Point
-            if self.kind is Kind.SENDER or point is not Point.COMPOSE
+            if Kind.SENDER in self.kinds or point is not Point.COMPOSE
             for _ in range(self.kills)
         ]
         return [*points, *[None] * self.random_kills]
@@ -64,12 +66,12 @@ class Plan:
 async def play(plan: Plan, say: Say) -> dict[str, Any]:
     """Run, and return the figures; `broken` says which promises were not kept."""
     async with (
-        staged(plan.kind, plan.seed, plan.lease, durable=plan.durable) as scene,
+        staged(plan.kinds, plan.seed, plan.lease, durable=plan.durable) as scene,
         starter() as starting,
     ):
         deaths = plan.deaths()
         scene.chance.shuffle(deaths)
-        numbers = range(1, plan.seats + 1)
+        numbers = range(1, len(plan.kinds) + 1)
         seats = [Seat(scene, starting, number, deaths, plan.least_open) for number in numbers]
         played = Play(scene, seats, Offer(scene, plan.rate, plan.most_waiting))
         stop = asyncio.Event()
@@ -78,7 +80,8 @@ async def play(plan: Plan, say: Say) -> dict[str, Any]:
                 group.create_task(seat.keep(stop))
             try:
                 await _disturbed(played, plan, deaths, say)
-                return await _judged(scene, plan, say)
+                found = await _measured(played, plan, say)
+                return await _judged(scene, plan, say) | {"measures": found}
             finally:
                 stop.set()
 
@@ -104,9 +107,20 @@ async def _disturbed(played: Play, plan: Plan, deaths: list[Death], say: Say) ->
             )
         while deaths or any(seat.is_mortal for seat in played.seats):  # noqa: ASYNC110 - see above
             await asyncio.sleep(LOOK)
-    finally:
         enough.set()
         await offering
+    finally:
+        offering.cancel()
+
+
+async def _measured(played: Play, plan: Plan, say: Say) -> list[dict[str, Any]]:
+    if plan.minutes is None:
+        return []
+    await _emptied(played.scene)
+    found = await measures.measured(played, plan.minutes)
+    for measure in found:
+        say(str(measure))
+    return [asdict(measure) | {"is_met": measure.is_met} for measure in found]
 
 
 async def _judged(scene: Scene, plan: Plan, say: Say) -> dict[str, Any]:
@@ -125,9 +139,8 @@ async def _judged(scene: Scene, plan: Plan, say: Say) -> dict[str, Any]:
             f" {one.median_open:.0f} hand-overs open (least {one.least_open})"
         )
     return {
-        "kind": plan.kind,
+        "senders": list(plan.kinds),
         "seed": plan.seed,
-        "senders": plan.seats,
         "offered": len(scene.offered),
         "rate": round(rate, 1),
         "states": states,

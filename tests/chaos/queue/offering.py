@@ -81,11 +81,18 @@ class Offer:
                 began = max(began, time.monotonic() - sent / self._rate)
         self._scene.offering += time.monotonic() - began
 
-    async def put(self, count: int, subject: str | None = None) -> list[UUID]:
+    async def put(
+        self,
+        count: int,
+        subject: str | None = None,
+        tenant: Tenant | None = None,
+        mailbox: str | None = None,
+        priority: int | None = None,
+    ) -> list[UUID]:
         """Enqueue mails of one tenant, again and again until that is committed."""
         numbers = list(itertools.islice(self._numbers, count))
-        tenant = self._scene.chance.choice(TENANTS)
-        mails = [self._mail(number, subject) for number in numbers]
+        tenant = tenant or self._scene.chance.choice(TENANTS)
+        mails = [self._mail(number, subject, mailbox, priority) for number in numbers]
         while True:
             try:
                 ids = await self._enqueued(tenant, mails)
@@ -96,18 +103,20 @@ class Offer:
             self._scene.offered.update(zip(numbers, ids, strict=True))
         return ids
 
-    def _mail(self, number: int, subject: str | None) -> Mail:
+    def _mail(
+        self, number: int, subject: str | None, mailbox: str | None, priority: int | None
+    ) -> Mail:
         chance = self._scene.chance
         return Mail(
             number,
             subject or f"mail {number}",
-            chance.choice(MAILBOXES),
-            chance.choice(PRIORITIES),
+            mailbox or chance.choice(MAILBOXES),
+            priority or chance.choice(PRIORITIES),
             "x " * (chance.randint(*SIZES) // 2),
         )
 
     async def _enqueued(self, tenant: Tenant, mails: list[Mail]) -> list[UUID]:
-        if self._scene.kind is Kind.WORKER:
+        if Kind.SENDER not in self._scene.kinds:
             async with await psycopg.AsyncConnection.connect(self._scene.dsn) as connection:
                 jobs = [mail.job(tenant) for mail in mails]
                 return [one.id for one in await enqueue(connection, tenant.id, jobs)]

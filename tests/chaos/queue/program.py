@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import logging
 import os
 import signal
 import sys
 import traceback
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,15 @@ from pydantic import SecretStr
 from blueprint import warmup
 from sender import daemon
 from sender.directory import SendingAddress
-from sender.queue import Attempt, Outcome, Settings, State, Worker, worker_pool
+from sender.queue import (
+    Attempt,
+    Outcome,
+    Settings,
+    State,
+    Worker,
+    lists_client,
+    worker_pool,
+)
 from sender.queue.retries import delay
 from sender.settings import SenderSettings
 from sender.smtp import Egress, Envelope, Limits, Result
@@ -28,6 +37,8 @@ from tests.chaos.queue.journal import Journal
 from tests.chaos.queue.points import Point, Watch
 
 CAP = 100_000_000
+DIE_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 POLL, GRACE, LAST_WRITES, TIDY = 0.05, 20.0, 1.0, 1.0
 """Seconds."""
 PAUSE = 0.5
@@ -41,6 +52,8 @@ class Kind(StrEnum):
     """All of it: composing, signing, caps, events."""
     WORKER = "worker"
     """The queue's worker, and a handler that hands ready mails over."""
+    LISTS = "lists"
+    """The same, whose jobs wait in Redis."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class Task:
     name: str
     kind: str
     dsn: str
+    redis_url: str
     role: str
     key_ring: str
     token_key: str
@@ -128,9 +142,13 @@ async def work(task: Task, stop: asyncio.Event, watch: Watch) -> None:
             egress.tidy()
             await asyncio.sleep(TIDY)
 
-    async with worker_pool(task.dsn) as pool:
+    async with AsyncExitStack() as opened:
+        pool = await opened.enter_async_context(worker_pool(task.dsn))
+        lists = None
+        if task.kind == Kind.LISTS:
+            lists = await opened.enter_async_context(lists_client(task.redis_url))
         tidying = asyncio.create_task(tidy())
-        await Worker(pool, task.name, handle, settings).run(stop)
+        await Worker(pool, task.name, handle, settings, lists=lists).run(stop)
         tidying.cancel()
         await egress.close()
 
@@ -166,6 +184,7 @@ def fork(task: Task) -> int:
         return pid
     status = 1
     try:
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         output = os.open(task.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

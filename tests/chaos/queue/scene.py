@@ -8,7 +8,7 @@ import random
 import shutil
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import redis
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -34,7 +35,7 @@ from tests.chaos.queue.receiver import HOSTS, Files, Mode
 from tests.support.installation import INSTALLATION, login
 from tests.support.waiting import wait_for
 from tests.support.warmth import resolve_domains
-from tools.servers import Postgres
+from tools.servers import Postgres, Valkey
 from vault import KeyRing, Vault
 
 AWAY = (psycopg.Error, OSError)
@@ -82,9 +83,11 @@ class End:
 class Scene:
     """The servers of a run, its mail and its senders."""
 
-    kind: Kind
+    kinds: Sequence[Kind]
+    """By seat."""
     directory: Path
     postgres: Postgres
+    valkey: Valkey | None
     chance: random.Random
     lease: float
     """Seconds, of the senders."""
@@ -93,6 +96,7 @@ class Scene:
     receiver: asyncio.subprocess.Process | None = None
     offered: dict[int, UUID] = field(default_factory=dict)
     """Jobs whose enqueueing was committed, by number."""
+    cancelled: set[UUID] = field(default_factory=set)
     poison: set[UUID] = field(default_factory=set)
     """Jobs that end whoever tries them."""
     offering: float = 0.0
@@ -144,6 +148,11 @@ class Scene:
             sqlalchemy_url(self.dsn), connect_args={"options": options}, poolclass=NullPool
         )
 
+    def redis(self) -> redis.Redis:
+        """Return a client."""
+        assert self.valkey is not None
+        return redis.Redis.from_url(self.valkey.url())
+
     def behave(self, ip: str, mode: Mode) -> None:
         """Let a host behave in another way."""
         assert self.receiver is not None
@@ -152,17 +161,22 @@ class Scene:
 
 
 @asynccontextmanager
-async def staged(kind: Kind, seed: int, lease: float, *, durable: bool) -> AsyncIterator[Scene]:
+async def staged(
+    kinds: Sequence[Kind], seed: int, lease: float, *, durable: bool
+) -> AsyncIterator[Scene]:
     """Start the servers and the receiver, and publish the tenants."""
     root = state_dir() / "chaos-queue"
     _clear_killed_runs(root)
-    directory = root / f"{os.getpid()}-{kind}"
+    directory = root / str(os.getpid())
     directory.mkdir(parents=True)
     postgres = Postgres(directory / "postgres", durable=durable)
+    valkey = Valkey(directory / "valkey", durable=False) if Kind.LISTS in kinds else None
     chance = random.Random(seed)  # noqa: S311 - repeatable
-    scene = Scene(kind, directory, postgres, chance, lease)
+    scene = Scene(kinds, directory, postgres, valkey, chance, lease)
     try:
         await asyncio.to_thread(postgres.start)
+        if valkey is not None:
+            await asyncio.to_thread(valkey.start)
         await asyncio.to_thread(migrations.upgrade, scene.dsn, INSTALLATION)
         await asyncio.to_thread(resolve_domains, scene.dsn, **{"rcpt.example": "other"})
         async with _receiving(scene):
@@ -170,6 +184,8 @@ async def staged(kind: Kind, seed: int, lease: float, *, durable: bool) -> Async
             yield scene
     finally:
         await asyncio.to_thread(postgres.stop)
+        if valkey is not None:
+            await asyncio.to_thread(valkey.stop)
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -246,6 +262,7 @@ def _entry(scene: Scene, tenant: Tenant, vault: Vault, pem: bytes) -> DirectoryE
 
 def _clear_killed_runs(root: Path) -> None:
     for abandoned in root.iterdir() if root.exists() else ():
-        if not Path(f"/proc/{abandoned.name.partition('-')[0]}").exists():
+        if not Path(f"/proc/{abandoned.name}").exists():
             Postgres(abandoned / "postgres").stop()
+            Valkey(abandoned / "valkey").stop()
             shutil.rmtree(abandoned, ignore_errors=True)

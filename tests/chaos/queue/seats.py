@@ -21,7 +21,7 @@ ARRIVALS = 40
 LONGEST_LIFE = 40.0
 """Seconds after which a sender is ended that does not come to its point."""
 LOOK = 0.1
-LIFE = 2.0
+LIFE = 4.0
 """Seconds after which a sender that is busy is killed at random, at most."""
 Death = Point | None
 """The point at which a sender ends itself; None: it is killed at a random moment."""
@@ -67,8 +67,9 @@ class Seat:
         self.journals.append(journal)
         return Task(
             name=name,
-            kind=scene.kind,
+            kind=scene.kinds[self._number - 1],
             dsn=scene.dsn,
+            redis_url="" if scene.valkey is None else scene.valkey.url(),
             role=login(Role.SENDER),
             key_ring=str(scene.key_ring),
             token_key=TOKEN_KEY,

@@ -79,8 +79,8 @@ async def starter() -> AsyncIterator[Starter]:
     listening = asyncio.create_task(started.listen())
     try:
         yield started
-        await started.end()
     finally:
+        await started.end()
         process.stdin.close()
         await process.wait()
         await listening

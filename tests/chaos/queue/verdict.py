@@ -47,11 +47,11 @@ def broken(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
     ]
     if missing:
         yield f"{len(missing)} missing: {missing[:5]}"
-    for job in jobs.values():
-        if job.state == "dead" and job.id not in scene.poison:
-            yield f"dead, and ends no sender: {job}"
-        if job.state not in ("done", "unknown", "dead"):
-            yield f"neither done nor given up: {job}"
+    others = [job for job in jobs.values() if job.id not in scene.cancelled]
+    if reasonless := [job for job in others if job.state == "dead" and not job.reason]:
+        yield f"{len(reasonless)} dead without a reason: {reasonless[:5]}"
+    if left := [job for job in others if job.state not in ("done", *settled)]:
+        yield f"{len(left)} neither done nor given up: {left[:5]}"
     yield from _unexplained(scene, {job.id.hex for job in jobs.values() if job.state == "unknown"})
     for id_ in scene.poison:
         if jobs[id_].reason != LOST_WITH_ITS_SENDERS:
@@ -60,13 +60,15 @@ def broken(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
 
 
 async def settle(scene: Scene, jobs: dict[UUID, Fate]) -> None:
-    """Resolve unknown outcomes by the receiver's log."""
+    """Resolve unknown outcomes by the receiver's log, and replay what is dead, except poison."""
     received = {job for job, _ in scene.received()}
     unknown = [job.id for job in jobs.values() if job.state == "unknown"]
     async with scene.admin() as connection:
         for had_effect in (True, False):
             ids = [id_ for id_ in unknown if (id_.hex in received) == had_effect]
             await operations.resolve(connection, ids, had_effect=had_effect)
+        dead = {job.id for job in jobs.values() if job.state == "dead"}
+        await operations.replay(connection, list(dead - scene.poison))
 
 
 def unsettled(scene: Scene) -> Iterator[str]:

@@ -11,7 +11,7 @@ SOME = (disturbances.end_sessions, disturbances.kill_postgres)
 
 async def test_each_mail_is_received_once_whatever_ends() -> None:
     plan = Plan(
-        Kind.SENDER,
+        [Kind.SENDER, Kind.SENDER],
         seed=10,
         kills=1,
         random_kills=1,

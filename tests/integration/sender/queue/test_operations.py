@@ -26,7 +26,8 @@ async def counted(queue: Queue) -> int | None:
 
 async def test_tenant_above_its_quota_is_refused_with_the_numbers(queue: Queue) -> None:
     await operations.set_tenant(queue.connection, ACME, most_waiting=3)
-    await queue.put(NewJob("b", b"1"))
+    known = NewJob("b", b"1", key="known")
+    await queue.put(known)
     with pytest.raises(TooManyJobs) as refused:  # no worker has counted yet
         await enqueue(queue.connection, ACME, [NewJob("b", b"2")] * 3)
     assert (refused.value.waiting, refused.value.most) == (1, 3)
@@ -38,6 +39,8 @@ async def test_tenant_above_its_quota_is_refused_with_the_numbers(queue: Queue) 
     with pytest.raises(TooManyJobs):
         await enqueue(queue.connection, ACME, [NewJob("b", b"2")] * 3)
     await enqueue(queue.connection, ACME, [NewJob("b", b"2")] * 2)
+    [repeated] = await enqueue(queue.connection, ACME, [known])
+    assert not repeated.is_new
     await enqueue(queue.connection, GLOBEX, [NewJob("b", b"2")] * 5)
 
 
