@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
