@@ -159,6 +159,7 @@ def _settings_of(
                 public_url=settings.mail.public_url,
                 helo=settings.mail.helo,
                 resolver=settings.verification.resolver or None,
+                lists_url=SecretStr(embedded.redis_url(settings)) if settings.mail.lists else None,
                 socket=_descriptor(listener),
             )
 

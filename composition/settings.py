@@ -163,6 +163,8 @@ class MailSettings(BaseModel):
     """Where `/u/{token}` is served to recipients."""
     helo: str | None = None
     """HELO name of the sender at our hosts; None: the machine's name."""
+    lists: bool = False
+    """Whether claimed mail waits in lists in Redis, from which any sender takes it."""
 
     @field_validator("public_url")
     @classmethod

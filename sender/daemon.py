@@ -10,11 +10,12 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing, nullcontext
 from typing import Any
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
 
 from kit.database import connection_options
 from sender.composer import Composer
@@ -29,7 +30,7 @@ from sender.dispatch.withdrawn import cancel_mail_of_deleted
 from sender.metrics import Metrics
 from sender.policy.model import Credit
 from sender.policy.resolver import DnsMx, Resolver
-from sender.queue import Settings, Worker
+from sender.queue import Settings, Worker, lists_client
 from sender.queue.install import OPTIONS, WAIT
 from sender.queue.outages import AWAY
 from sender.reasons import UNSUBSCRIBE_NOT_HTTPS
@@ -74,7 +75,7 @@ async def run(
     egress = Egress(limits, helo=settings.helo)
     opener = vault or CurrentVault(settings.key_ring)
     with closing(Composer(opener)) as composer:
-        async with database_pool(settings) as pool:
+        async with database_pool(settings) as pool, _lists(settings) as lists:
             tenants = Tenants(
                 clock,
                 egress.capacity,
@@ -101,6 +102,7 @@ async def run(
                 on_in_work=tenants.on_in_work,
                 extension=Accounting(tenants),
                 progress=lambda: progress("queue"),
+                lists=lists,
             )
             metrics.watch(worker, egress)
             ended = asyncio.Event()
@@ -132,6 +134,12 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
         configure=prepare_statements,
         kwargs=connection_options("penguin-sender", **session),
     )
+
+
+def _lists(settings: SenderSettings) -> AbstractAsyncContextManager[Redis | None]:
+    if settings.lists_url is None:
+        return nullcontext()
+    return lists_client(settings.lists_url.get_secret_value())
 
 
 def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:

@@ -22,6 +22,7 @@ from kit.paths import state_dir
 from sender.daemon import run
 from sender.dispatch import upkeep
 from sender.metrics import Metrics
+from sender.queue.lists import lists_trouble
 from sender.settings import SenderSettings
 
 
@@ -33,6 +34,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         token_key=settings.token_key,
         token_keys=settings.token_keys,
         public_url=settings.public_url,
+        lists_url=settings.lists_url,
         helo=settings.helo,
         resolver=settings.resolver,
         outcomes_file=state_dir() / "outcomes.jsonl",
@@ -57,8 +59,11 @@ def metrics_app(metrics: Metrics) -> Starlette:
 
 
 async def trouble(settings: SenderPart) -> str:
-    """Return why nothing is sent; empty when there is no such problem."""
-    return await upkeep.trouble(_dsn(settings))
+    """Return why nothing is sent, or not as it is set; empty when there is no such problem."""
+    problem = await upkeep.trouble(_dsn(settings))
+    if not problem and settings.lists_url is not None:
+        problem = await lists_trouble(settings.lists_url.get_secret_value())
+    return problem
 
 
 def _dsn(settings: SenderPart) -> str:

@@ -94,5 +94,6 @@ class SenderPart(PartSettings):
     helo: str | None
     resolver: str | None
     """Name server that is asked for MX records."""
+    lists_url: Secret | None
     socket: int
     """Descriptor of the listening socket of `/metrics`."""

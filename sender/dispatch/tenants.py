@@ -159,7 +159,9 @@ class Tenants:
 
     def route(self, bucket_id: int) -> Route | None:
         """Return how a claimed job of a bucket leaves now; None: it does not."""
-        known = self._buckets[bucket_id]
+        known = self._buckets.get(bucket_id)
+        if known is None:  # claimed by another sender
+            return None
         found = self._current(known)
         if found is None or found.egress is None or known.tenant is None:
             self.reconsider(known.key)
@@ -179,9 +181,9 @@ class Tenants:
 
     def stop_of(self, bucket_id: int, message: OutgoingMessage) -> Stop | None:
         """Return the widest stop of a claimed message."""
-        known = self._buckets[bucket_id]
-        tenant = self.known.get(known.key[0])
-        if tenant is None:
+        known = self._buckets.get(bucket_id)
+        tenant = None if known is None else self.known.get(known.key[0])
+        if known is None or tenant is None:
             return None
         standing = tenant.standing
         mail = Mail.of(

@@ -98,7 +98,7 @@ class Lists:
         self._free = 0
         """Handlers without a job."""
         self._is_empty = True
-        """No list has anything that is known of."""
+        """Nothing is known to be in the lists: they are looked at again after a while."""
         self._is_usable = True
         self._work = asyncio.Event()
 
@@ -218,6 +218,7 @@ class Lists:
             if not own and not self._store.is_own(element.token):
                 self._others.append(element)
                 self._owner.wake()
+        self._is_empty = not (self._others or any(self._pushed.values()))
         self._owner.start()
 
     def _give_up(self, error: Exception) -> None:

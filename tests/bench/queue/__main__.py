@@ -25,7 +25,7 @@ class Run:
     """The queues of a run and its time limit."""
 
     def __init__(self, stores: Stores, only: list[str], scale: float) -> None:
-        interpreters: dict[str, Path | None] = {report.OURS: Path(sys.executable)}
+        interpreters: dict[str, Path | None] = dict.fromkeys(report.OURS, Path(sys.executable))
         interpreters |= dict.fromkeys(RIVALS, environments.rivals())
         interpreters |= dict.fromkeys(NEWER_RIVALS, environments.newer_rivals())
         self.queues = []

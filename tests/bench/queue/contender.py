@@ -45,8 +45,10 @@ class Contender(ABC):
     ways: ClassVar[Sequence[str]] = ("",)
     """Ways to enqueue."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, redis_url: str) -> None:
+        """Get the URL of its store, and of a Redis for what it keeps beside that."""
         self.url = url
+        self.redis_url = redis_url
 
     @abstractmethod
     def settings(self, mode: Mode, concurrency: int) -> list[Setting]:

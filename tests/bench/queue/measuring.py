@@ -78,7 +78,7 @@ class Measured:
             done = subprocess.run(
                 self._command(step),
                 cwd=checkout(),
-                input=json.dumps(values),
+                input=self._input(values),
                 capture_output=True,
                 text=True,
                 timeout=3 * LIMIT,
@@ -226,13 +226,16 @@ class Measured:
             text=True,
         ) as process:
             assert process.stdin is not None
-            process.stdin.write(json.dumps(values))
+            process.stdin.write(self._input(values))
             process.stdin.close()
             process.stdin = None  # communicate would flush it
             try:
                 yield process
             finally:
                 process.kill()
+
+    def _input(self, values: dict[str, Any]) -> str:
+        return json.dumps({"redis_url": self._stores.redis_url, **values})
 
     def _command(self, step: str) -> list[str]:
         return [str(self._python), "-m", "tests.bench.queue.step", self.name, step]

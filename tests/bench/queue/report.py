@@ -10,7 +10,8 @@ from tests.bench.figures import Figure
 from tests.bench.queue.contender import Mode
 from tests.bench.queue.measuring import MODES, Measured, Results
 
-OURS = "sender_queue"
+OWN, LISTS = "sender_queue", "sender_queue_lists"
+OURS = (OWN, LISTS)
 YARDSTICK = "procrastinate"
 DRAINS = {mode: f"drain, {mode[0]}, {mode[1]} handlers" for mode in MODES}
 KINDS = {
@@ -108,11 +109,11 @@ def figures(queues: Sequence[Measured]) -> Iterator[Figure]:
     """Yield the lines of build/bench.json."""
     for goal in GOALS:
         found = compared(queues, goal.value, goal.rival)
-        own = next((goal.value(queue.results) for queue in queues if queue.name == OURS), None)
+        own = next((goal.value(queue.results) for queue in queues if queue.name == OWN), None)
         if own is not None:
             beside = f", beside {goal.rival}" if goal.rival else ""
             peer, ratio = found or (None, None)
-            yield Figure(f"queue: {goal.name}, {OURS}{beside}", own, "jobs/s", peer, ratio)
+            yield Figure(f"queue: {goal.name}, {OWN}{beside}", own, "jobs/s", peer, ratio)
     for queue in queues:
         for name, value, unit in others(queue):
             yield Figure(f"queue: {name}, {queue.name}", value, unit)
@@ -122,10 +123,10 @@ def others(queue: Measured) -> Iterator[tuple[str, float, str]]:
     """Yield what has no goal: all of rivals, and the rest of ours."""
     results = queue.results
     for (kind, way), rates in results.enqueues.items():
-        if queue.name != OURS or way:
+        if queue.name != OWN or way:
             yield f"{KINDS[kind]}{way and f', {way}'}", median(rates), "jobs/s"
     for mode, rates in results.drains.items():
-        if queue.name != OURS:
+        if queue.name != OWN:
             yield DRAINS[mode], median(rates), "jobs/s"
     for load, (half, most) in results.delays.items():
         yield f"delay, {load}, p50", half, "ms"
@@ -139,11 +140,11 @@ def compared(
     queues: Sequence[Measured], value: Value, rival: str | None = None
 ) -> tuple[str, float] | None:
     """Return the best durable rival, or the named one, and our ratio to it."""
-    own = next((value(queue.results) for queue in queues if queue.name == OURS), None)
+    own = next((value(queue.results) for queue in queues if queue.name == OWN), None)
     rates = [
         (rate, queue.facts["title"])
         for queue in queues
-        if queue.name != OURS and queue.facts["durable"] and rival in (None, queue.name)
+        if queue.name not in OURS and queue.facts["durable"] and rival in (None, queue.name)
         if (rate := value(queue.results))
     ]
     if own is None or not rates:

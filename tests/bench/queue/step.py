@@ -184,7 +184,7 @@ def main(name: str, step: str) -> None:
     logging.disable(logging.INFO)
     values = json.load(sys.stdin)
     module = importlib.import_module(f"tests.bench.queue.contenders.{name}")
-    contender: Contender = module.Queue(values.pop("url", ""))
+    contender: Contender = module.Queue(values.pop("url", ""), values.pop("redis_url"))
     run = asyncio.run
     if values.get("setting", {}).pop("uvloop", False):
         run = importlib.import_module("uvloop").run

@@ -41,6 +41,11 @@ class Stores:
         self._redis = redis.Redis.from_url(valkey.url())
         self._made: set[str] = set()
 
+    @property
+    def redis_url(self) -> str:
+        """Return the URL of Valkey."""
+        return self._valkey.url()
+
     def url(self, database: str) -> str:
         """Return a database's URL."""
         return self._postgres.dsn(database)
@@ -60,7 +65,7 @@ class Stores:
         """Return the URL of a store with the queue's tables and so many jobs."""
         if in_redis:
             self._redis.flushall()
-            url = self._valkey.url()
+            url = self.redis_url
             if count:
                 step("fill", url=url, layout=layout, count=count)
             return url

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
 from typing import Any
 
 from cli import faults
+from cli.errors import INTERRUPTED
 from controlplane import faults as api_faults
+from tests.support.command_line import Terminal
 from tests.support.faults import assert_shows
 
 HOLD = """
@@ -64,3 +67,12 @@ def test_mail_is_listed_and_withdrawn_or_purged_after_a_confirmation(
     assert_shows(refused, faults.UNCONFIRMED, command="penguin queue purge …")
     assert shown("queue", "purge", letter["id"], *WHY, "-y") == "dead letters deleted: 1\n"
     assert shown("top").startswith("senders 0 ")
+
+
+def test_top_is_shown_anew_in_a_terminal_until_it_is_interrupted(plane: Any, penguin: Any) -> None:
+    def interrupt(_seconds: float) -> None:
+        if terminal.getvalue().count("senders 0") == 2:
+            raise KeyboardInterrupt
+
+    with redirect_stdout(Terminal()) as terminal:
+        assert penguin("top", sleep=interrupt) == INTERRUPTED

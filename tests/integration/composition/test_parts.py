@@ -69,6 +69,7 @@ def control_plane(
     with fresh_database(postgres_server) as dsn:
         installation = Installation(tmp_path_factory.mktemp("state"), dsn)
         assert installation.run("init").returncode == 0
+        installation.environment["PENGUIN_MAIL__LISTS"] = "true"
         with prepare(installation, valkey_server.url()).serving():
             yield installation
 
@@ -187,7 +188,7 @@ def test_part_that_runs_holds_no_secret_of_another(
         settings.api.pepper.get_secret_value(): {"api"},
         settings.mail.token_key.get_secret_value(): {"public", "sender"},
         str(control_plane.directory / "master.keys"): {"reconciler", "sender"},
-        redis_password: set(),
+        redis_password: {"sender"},
         superuser: set(),
         "backend-credential": {"reconciler"},
         **{credential: {"reconciler"} for credential in PROVIDER.values()},

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, ClassVar
 from uuid import UUID
 
 import psycopg
 import sqlalchemy
 from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from sender.queue import Attempt, NewJob, Settings, Worker, enqueue, install, worker_pool
@@ -63,7 +64,7 @@ class Queue(Contender):
     title = "sender.queue"
     kill = "nothing after `begin`; without it, what is at risk"
     jobs = 40_000
-    ways = ("", "with keys", "through SQLAlchemy")
+    ways: ClassVar[Sequence[str]] = ("", "with keys", "through SQLAlchemy")
 
     def settings(self, mode: Mode, concurrency: int) -> list[Setting]:
         return [{"at_risk": concurrency if mode == "equal" else AT_RISK}]
@@ -88,9 +89,13 @@ class Queue(Contender):
         async def handle(attempt: Attempt) -> None:
             await handler(float(attempt.job.body))
 
-        async with worker_pool(self.url) as pool:
-            worker = Worker(pool, "bench", handle, Settings(concurrency=concurrency, **setting))
-            await worker.run(asyncio.Event())
+        settings = Settings(concurrency=concurrency, **setting)
+        async with worker_pool(self.url) as pool, self.lists() as lists:
+            await Worker(pool, "bench", handle, settings, lists=lists).run(asyncio.Event())
+
+    def lists(self) -> AbstractAsyncContextManager[Redis | None]:
+        """Return where claimed jobs wait; None: in memory."""
+        return nullcontext()
 
     async def waiting(self) -> int:
         query = "select (select count(*) from queue.ready) + (select count(*) from queue.claimed)"

@@ -23,7 +23,7 @@ from tools.servers import Valkey
 from .conftest import ACME, GLOBEX, QUICK, Queue, Seen
 
 pytestmark = pytest.mark.parametrize("queue", ["lists"], indirect=True)
-JOBS = 300
+JOBS = 120
 BUSY = Settings(poll=0.01, concurrency=1, at_risk=40)
 Trouble = Callable[[redis.Redis, Valkey], AbstractContextManager[None]]
 
