@@ -234,8 +234,8 @@ class SendingHours(Written):
             "write the first and the last hour, such as 09:00-17:00",
         ),
     ] = "00:00-24:00"
-    """In that time zone; an end that is not after the start is on the next day. Replies in a thread
-    and operators' mail do not wait for it."""
+    """In that time zone; an end that is not after the start is on the next day. Replies in a
+    thread, transactional mail and operators' mail do not wait for it."""
     days: Annotated[tuple[Day, ...], Field(min_length=1)] = tuple(Day)
     """On which the hours begin."""
 

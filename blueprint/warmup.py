@@ -6,6 +6,7 @@ A day of a warm-up is a good sending day, not one of the calendar: see `sender.p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from blueprint.tenant import Warmup
 
@@ -39,6 +40,7 @@ class Staircase:
     percent: int
     interval: int
 
+    @lru_cache(maxsize=10_000)  # noqa: B019 - curves are a few constants
     def cap(self, day: int) -> int:
         """Return the cap of a day, `target` at most; before the first day nothing."""
         if day < 1:

@@ -158,6 +158,7 @@ def _settings_of(
                 token_keys=settings.mail.token_keys,
                 public_url=settings.mail.public_url,
                 helo=settings.mail.helo,
+                resolver=settings.verification.resolver or None,
                 lists_url=SecretStr(embedded.redis_url(settings)) if settings.mail.lists else None,
                 socket=_descriptor(listener),
             )

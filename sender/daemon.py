@@ -13,12 +13,14 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing, nullcontext
 from typing import Any
 
+import structlog
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from kit.database import connection_options
 from sender.composer import Composer
 from sender.dispatch.accounting import Accounting
+from sender.dispatch.changes import Changes
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
 from sender.dispatch.store import DatabaseClock, prepare_statements
@@ -26,9 +28,12 @@ from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
 from sender.metrics import Metrics
-from sender.policy import LOOK_AGAIN, Decision
+from sender.policy.model import Credit
+from sender.policy.resolver import DnsMx, Resolver
 from sender.queue import Settings, Worker, lists_client
 from sender.queue.install import OPTIONS, WAIT
+from sender.queue.outages import AWAY
+from sender.reasons import UNSUBSCRIBE_NOT_HTTPS
 from sender.settings import SenderSettings
 from sender.smtp import Egress, Limits
 from sender.tokens import Tokens
@@ -37,6 +42,9 @@ CONNECTIONS = 8
 """The queue's worker holds one to be notified, and now and then one for its upkeep."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
+RESOLVE = 1.0
+"""Seconds between two looks for recipients' domains without a provider."""
+log = structlog.get_logger(__name__)
 Progress = Callable[[str], None]
 """Is called with the name of a loop at each of its iterations."""
 
@@ -60,18 +68,19 @@ async def run(
         opening=settings.connect_timeout,
         answer=settings.answer_timeout,
         keep=settings.keep_alive,
+        at_once=settings.per_address,
     )
     egress = Egress(limits, helo=settings.helo)
     opener = vault or CurrentVault(settings.key_ring)
     with closing(Composer(opener)) as composer:
         async with database_pool(settings) as pool, _lists(settings) as lists:
             tenants = Tenants(
-                pool,
                 clock,
-                settings.per_address,
-                egress.room,
-                lambda: _obstacle(settings.public_url, clock),
+                egress.capacity,
+                lambda: _obstacle(settings.public_url),
+                settings.burst,
             )
+            changes = Changes(pool, tenants)
             handler = Sending(
                 tenants=tenants,
                 egress=egress,
@@ -96,13 +105,14 @@ async def run(
             metrics.watch(worker, egress)
             ended = asyncio.Event()
             async with asyncio.TaskGroup() as group:
-                group.create_task(tenants.follow(lambda: worker.slots, worker.wake, ended))
+                group.create_task(changes.follow(lambda: worker.slots, worker.wake, ended))
+                group.create_task(_resolve(pool, settings.resolver, ended))
                 group.create_task(_tidy(egress, ended))
                 group.create_task(_maintain(pool, settings, ended))
                 group.create_task(_cancel(pool, worker, ended))
                 await worker.run(stop)
                 ended.set()
-                tenants.wake()
+                changes.wake()
             await egress.close()
 
 
@@ -149,14 +159,31 @@ def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
     )
 
 
-def _obstacle(public_url: str, clock: DatabaseClock) -> Decision | None:
+def _obstacle(public_url: str) -> Credit | None:
     if public_url.startswith("https://"):
         return None
     words = (
         f"{public_url} is no https address: "
         "set PENGUIN_MAIL__PUBLIC_URL to where receivers reach /u/"
     )
-    return Decision("unsubscribe_not_https", words, until=clock.now() + LOOK_AGAIN)
+    return Credit(0, UNSUBSCRIBE_NOT_HTTPS, words)
+
+
+async def _resolve(
+    pool: AsyncConnectionPool[Any], server: str | None, ended: asyncio.Event
+) -> None:
+    """Find the providers of recipients' domains."""
+    resolver = Resolver(pool, DnsMx.at(server))
+    while not ended.is_set():
+        found = 0
+        try:
+            found = await resolver.resolve()
+        except AWAY as error:
+            log.warning("sender.database_away", error=str(error))
+        except Exception:
+            log.exception("sender.failed", loop="resolver")
+        if not found:
+            await _pause(ended, RESOLVE)
 
 
 async def _tidy(egress: Egress, ended: asyncio.Event) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import date
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from blueprint.mail_address import folded
 from blueprint.senders import mailbox_of
 from blueprint.tenant import Language, SendingHours, Warmup
 from sender.clock import Clock, SystemClock
 from sender.database import SQL, Connection
 from sender.footer import Footer
-from sender.schemas import Stop
 
 
 class _Frozen(BaseModel):
@@ -90,31 +87,12 @@ class DirectoryEntry(_Frozen):
             return None
         return Footer(self.postal_address, self.language, self.footer_text)
 
-    def warmup_start_of(self, address: SendingAddress) -> date:
-        """Return the first day of an address's warm-up: a later one than the tenant's, if new."""
-        return max(address.warmup_started or self.warmup_started, self.warmup_started)
-
     def mailbox_of(self, address: str) -> SendingMailbox | None:
         """Return the mailbox that an address sends as; None: it may not send."""
         boxes = {box.address: box for box in self.mailboxes}
         catch_alls = {d.name: d.catch_all for d in self.domains if d.catch_all is not None}
         name = mailbox_of(address, boxes, catch_alls)
         return None if name is None else boxes.get(name)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """All that a decision about the mail of a From address looks at."""
-
-    entry: DirectoryEntry | None
-    homes: Mapping[str, str]
-    """From domain to the name of its home address."""
-    stops: tuple[Stop, ...]
-    """The widest first."""
-    mailbox_used: int
-    """Hand-overs of the mailbox today (UTC)."""
-    address_used: Mapping[str, int]
-    """By IP: hand-overs today (UTC)."""
 
 
 def password_context(tenant_id: UUID, address: str) -> str:
@@ -125,11 +103,6 @@ def password_context(tenant_id: UUID, address: str) -> str:
 def dkim_context(tenant_id: UUID, domain: str) -> str:
     """Name what a DKIM key is sealed for."""
     return f"{tenant_id}/dkim/{domain}"
-
-
-def mailbox_subject(tenant_id: UUID, address: str) -> str:
-    """Name a mailbox among the daily counters."""
-    return f"{tenant_id}/{folded(address)}"
 
 
 async def publish(

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
 from sender.faults import MESSAGE_NOT_FOUND
-from sender.outbox import created_at, message_id
+from sender.outbox import created_at, message_id, provider_of
 from sender.schemas import Decision, Explanation, MessageView, QueueName, State, Stop
 from sender.stops import Mail, holding, stops_of
 
@@ -48,7 +48,7 @@ async def explain(
     recorded = [_decision(event) for event in events]
     return Explanation(
         message=view,
-        stops=await _stops(connection, view, await mailbox_of(view) if mailbox_of else None),
+        stops=await _stops(connection, row, view, await mailbox_of(view) if mailbox_of else None),
         decisions=[_queued(view), *recorded, *_present(row, view, recorded)],
     )
 
@@ -161,21 +161,25 @@ def _now(
     )
 
 
-async def _stops(connection: Connection, view: MessageView, mailbox: str | None) -> list[Stop]:
+async def _stops(
+    connection: Connection, row: Row[Any], view: MessageView, mailbox: str | None
+) -> list[Stop]:
     """Return the stops that hold a message now.
 
-    Of the addresses only the domain's home counts: a stop of another one holds nothing back.
+    Of the addresses only the home counts: a stop of another one holds nothing back.
     """
     if view.finished_at is not None:
         return []
     domain = domain_of(view.from_address)
-    of_domain = {"tenant_id": view.tenant_id, "domain": domain}
+    provider = await provider_of(connection, row.bucket)
+    home = {"tenant_id": view.tenant_id, "domain": domain, "provider": provider}
     mail = Mail(
         domain=domain,
         mailbox=folded(mailbox or view.from_address),
         campaign=None if view.campaign is None else view.campaign.lower(),
         queue=QueueName.of(view.priority),
-        address=await connection.scalar(SQL.home_of, of_domain),
+        provider=provider,
+        address=await connection.scalar(SQL.home_of, home),
     )
     stops = await stops_of(connection, view.tenant_id)
     return holding(stops, mail, tenant_id=view.tenant_id)

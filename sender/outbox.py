@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,14 +16,14 @@ from sqlalchemy.exc import DBAPIError
 from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
 from sender.faults import IDEMPOTENCY_MISMATCH, MAILS_PER_MONTH, MAILS_QUEUED
+from sender.policy.names import BucketName
+from sender.policy.providers import own_provider
 from sender.queue.enqueue import key_of
 from sender.schemas import OutgoingMessage
 from sender.suppression import recipient_hash
 
-TRANSACTIONAL = "transactional"
-CAMPAIGN = "campaign:"
-QUEUE = "queue:"
-"""These follow the address in the names of buckets, each after a space; no address has one."""
+OWN_ID = r"<[0-9a-f]{{32}}@{domain}>"
+"""What `message_id` returns."""
 REFUSALS = frozenset({"QU409", "QU410", "QU422"})
 """SQLSTATEs of what the database's function refuses: quota, month, times; with numbers."""
 
@@ -83,7 +84,7 @@ async def enqueue_all(
         return []
     values = {
         "tenant_id": tenant_id,
-        "buckets": [bucket_of(message) for message in messages],
+        "buckets": await buckets_of(connection, messages),
         "priorities": [message.priority for message in messages],
         "run_ats": [_in_utc(message.run_at) for message in messages],
         "expiries": [_in_utc(message.expires_at) for message in messages],
@@ -141,64 +142,51 @@ def _raise_refusal(error: DBAPIError) -> None:
             raise MAILS_QUEUED(waiting=numbers["waiting"], most=numbers["most"]) from error
 
 
-def bucket_of(message: OutgoingMessage) -> str:
-    """Return the bucket of a message: those of a From address wait together.
+async def buckets_of(connection: Connection, messages: Sequence[OutgoingMessage]) -> list[str]:
+    """Return the buckets of messages; domains of recipients that are new are looked up later."""
+    providers = await _providers_of(connection, {domain_of(message.to) for message in messages})
+    return [bucket_of(message, providers[domain_of(message.to)]) for message in messages]
 
-    Transactional mail has a bucket of its own: a campaign may wait for what it does not need.
+
+async def provider_of(connection: Connection, bucket: str) -> str | None:
+    """Return the provider that receives the mail of a bucket; None: it is not known yet."""
+    name = BucketName.parse(bucket)
+    if name.recipient_domain is None:
+        return name.provider
+    return (await _providers_of(connection, {name.recipient_domain}))[name.recipient_domain]
+
+
+async def _providers_of(connection: Connection, domains: Set[str]) -> dict[str, str | None]:
+    found = {domain: own_provider(domain) for domain in domains}
+    unknown = [domain for domain, provider in found.items() if provider is None]
+    if unknown:
+        rows = await connection.execute(SQL.providers_of, {"domains": unknown})
+        found.update({row.domain: row.provider for row in rows})
+    return found
+
+
+def bucket_of(message: OutgoingMessage, provider: str | None) -> str:
+    """Return the bucket of a message: those of a From address to a provider wait together.
+
+    Without a provider, it is named by the recipient's domain.
     """
-    name = folded(message.from_address)
-    return f"{name} {TRANSACTIONAL}" if message.transactional else name
+    return str(
+        BucketName(
+            sender=folded(message.from_address),
+            provider=provider,
+            recipient_domain=None if provider else domain_of(message.to),
+            is_reply=_is_reply(message),
+            is_transactional=message.transactional,
+        )
+    )
 
 
-def bucket_apart(message: OutgoingMessage) -> str:
-    """Return the bucket of a message whose campaign or queue is stopped: it is named by both.
-
-    So it is held and released like any other, and the rest of its mailbox's mail goes on.
-    """
-    labels = [bucket_of(message), f"{QUEUE}{message.queue}"]
-    if message.campaign is not None:
-        labels.append(f"{CAMPAIGN}{message.campaign.lower()}")
-    return " ".join(labels)
-
-
-@dataclass(frozen=True)
-class Sender:
-    """What all messages of a bucket have in common."""
-
-    bucket: str
-
-    @property
-    def from_address(self) -> str:
-        """The From address, folded."""
-        return self._parts[0]
-
-    @property
-    def from_domain(self) -> str:
-        """Its domain."""
-        return domain_of(self.from_address)
-
-    @property
-    def transactional(self) -> bool:
-        """Whether it is no campaign mail."""
-        return TRANSACTIONAL in self._parts
-
-    @property
-    def campaign(self) -> str | None:
-        """Their campaign, where they wait apart from others."""
-        return self._label(CAMPAIGN)
-
-    @property
-    def queue(self) -> str | None:
-        """The class of their priorities, where they wait apart from others."""
-        return self._label(QUEUE)
-
-    @property
-    def _parts(self) -> list[str]:
-        return self.bucket.split(" ")
-
-    def _label(self, kind: str) -> str | None:
-        labels = (part.removeprefix(kind) for part in self._parts if part.startswith(kind))
-        return next(labels, None)
+def _is_reply(message: OutgoingMessage) -> bool:
+    """Whether a message answers one of others: a follow-up of an own one is as urgent as that."""
+    answered = message.in_reply_to
+    return answered is not None and not re.fullmatch(
+        OWN_ID.format(domain=re.escape(domain_of(message.from_address))), answered
+    )
 
 
 def encoded(message: OutgoingMessage) -> bytes:

@@ -5,7 +5,7 @@ select message.id, message.tenant_id, message.sender, message.recipient, message
     claimed.note as begun_note, record.due_at <= now() and bucket.held_until > now() as is_held,
     case when isfinite(bucket.held_until) then bucket.held_until end as held_until,
     greatest(bucket.held_at, record.due_at) as held_at, bucket.reason as hold_reason, bucket.words as hold_words,
-    message.campaign
+    bucket.name as bucket, message.campaign
 from mail.messages as message
 join queue.records as record on record.id = message.id
 join queue.buckets as bucket on bucket.id = record.bucket_id
@@ -17,6 +17,9 @@ select id, is_new, is_same from mail.enqueue(
     cast(:expiries as timestamptz[]), cast(:bodies as bytea[]), cast(:keys as bytea[]), cast(:digests as bytea[]),
     cast(:senders as text[]), cast(:recipients as text[]), cast(:hashes as bytea[]), cast(:subjects as text[]),
     cast(:campaigns as text[]), cast(:mails_per_month as bigint), cast(:mails_queued as bigint))
+
+-- name: providers_of
+select domain, provider from policy.providers_of(cast(:domains as text[]))
 
 -- name: find_by_keys
 -- For the transaction: what is joined is found by keys. The planner counts each of the partitions of
@@ -121,7 +124,7 @@ returning revision
 select document from directory.entries where tenant_id = :tenant_id
 
 -- name: home_of
-select address from directory.homes where tenant_id = :tenant_id and domain = :domain
+select address from policy.homes where tenant_id = :tenant_id and domain = :domain and provider = :provider
 
 -- name: withdraw
 with ended as (

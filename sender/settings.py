@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.fields import Count, Real
+from sender.policy.spreading import BURST
 from sender.tokens import LaterKeys, TokenKey
 
 
@@ -38,6 +39,12 @@ class SenderSettings(BaseSettings):
     """Messages that are claimed and have no outcome in the database yet."""
     per_address: Count = Field(default=8, ge=1, le=1000)
     """Messages in work for one address: a host that is silent keeps no other mail waiting."""
+    burst: Count = Field(default=BURST, ge=1)
+    """Messages of an idle mailbox to a provider that leave at once; the rest of a day's are spread
+    over the tenant's sending hours."""
+    resolver: str | None = None
+    """Recursive name server that is asked for MX records, `192.0.2.53` or `192.0.2.53:5353`; the
+    machine's own when None."""
     poll: Real = Field(default=0.1, gt=0)
     """Between two looks for messages."""
     lease: Real = Field(default=30, ge=0.1)

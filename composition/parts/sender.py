@@ -36,6 +36,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         public_url=settings.public_url,
         lists_url=settings.lists_url,
         helo=settings.helo,
+        resolver=settings.resolver,
         outcomes_file=state_dir() / "outcomes.jsonl",
     )
     metrics, ended = Metrics(), asyncio.Event()

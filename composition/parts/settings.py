@@ -92,6 +92,8 @@ class SenderPart(PartSettings):
     token_keys: dict[int, Secret]
     public_url: str
     helo: str | None
+    resolver: str | None
+    """Name server that is asked for MX records."""
     lists_url: Secret | None
     socket: int
     """Descriptor of the listening socket of `/metrics`."""

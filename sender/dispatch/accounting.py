@@ -7,9 +7,9 @@ is memory, which saves work.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +20,22 @@ from sender.dispatch.stopped import stopped
 from sender.dispatch.store import SQL
 from sender.dispatch.tenants import Tenants
 from sender.explain import WORDS
-from sender.queue import Batch, Intent, Job, Outcome, operations
+from sender.policy import counters
+from sender.policy.counters import Refusal
+from sender.policy.holds import hold
+from sender.policy.model import HandOver, Hold, Kind, Subject
+from sender.policy.snapshots import settle_homes
+from sender.queue import Batch, Intent, Job, Outcome
 from sender.queue import State as Queued
+from sender.reasons import CAP_RACE, HOST_REFUSED
 from sender.schemas import State
 from sender.stops import Mail, holding, widest_first
 
-CAP_REASONS = frozenset({"mailbox_cap_reached", "warmup_cap_reached"})
 COUNTED = (Queued.DONE, Queued.UNKNOWN)
 """After these an intent keeps its place in the caps."""
+REFUSED_HERE = timedelta(minutes=30)
+"""For how long an address is held whose host refuses for good. It takes a person to correct the
+host, so that trying sooner only costs work."""
 SHOWN = {
     Queued.EXPIRED: State.EXPIRED,
     Queued.UNKNOWN: State.UNKNOWN,
@@ -35,8 +43,6 @@ SHOWN = {
     Queued.DEAD: State.BOUNCED_INFRASTRUCTURE,
 }
 """Outcomes that the queue itself gives, as they are shown."""
-Counter = tuple[str, str, date]
-"""Kind, subject and UTC day."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +58,17 @@ class Place:
     """What stops know of it: the fields of a `Mail`."""
     apart: str
     """The bucket that it waits in where its campaign or queue is stopped."""
-    day: str
-    """The UTC day that the decision was made on."""
-    caps: Sequence[tuple[str, str, int]]
-    """Kind, subject and cap of each counter."""
-    known: Sequence[str] | None
-    """The tenant's addresses, if this one becomes the home of the From domain."""
+    takes: Mapping[str, Any]
+    """A `HandOver`, as it is written."""
+    provider: str
+    homely: Sequence[str] | None
+    """The tenant's addresses that can be homes, if this one becomes the home of the From domain's
+    mail to the provider."""
 
     @property
-    def counters(self) -> list[Counter]:
-        """The counters that it takes a place of."""
-        day = date.fromisoformat(self.day)
-        return [(kind, subject, day) for kind, subject, _ in self.caps]
+    def hand_over(self) -> HandOver:
+        """What it takes of the caps."""
+        return HandOver.read(self.takes)
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ class Report:
     reason: str
     words: str
     details: Mapping[str, str | int | None] = field(default_factory=dict)
+    held_ip: str | None = None
+    """Address that is held, since its host refuses all mail."""
 
 
 @dataclass(frozen=True)
@@ -95,74 +102,79 @@ class Accounting:
         ]
         if reports:
             await _record(connection, reports)
+            await self._hold_addresses(connection, [report for _, report in reports])
         back = {
-            result.job.id: (result.job.tenant_id, Place(**result.intent.data))
+            result.job.id: (result.job, Place(**result.intent.data).hand_over)
             for result in batch.results
             if result.intent is not None and result.outcome.state not in COUNTED
         }
         places = {intent.job.id: Place(**intent.data) for intent in batch.intents}
         refused = await _obstacles(connection, batch.intents, places) if places else {}
-        admitted = {id_: place for id_, place in places.items() if id_ not in refused}
-        if admitted or back:
-            given_back = [place for _, place in back.values()]
-            refused |= await self._count(connection, admitted, given_back)
-        for tenant_id in {tenant_id for tenant_id, _ in back.values()}:
-            await _release_capped(connection, tenant_id)
+        jobs = [intent.job for intent in batch.intents if intent.job.id not in refused]
+        if jobs or back:
+            wanted = {job.id: places[job.id].hand_over for job in jobs}
+            refused |= await self._reserve(connection, jobs, wanted, list(back.values()))
         homes = [
             (intent.job.tenant_id, places[intent.job.id])
             for intent in batch.intents
-            if places[intent.job.id].known is not None and intent.job.id not in refused
+            if places[intent.job.id].homely is not None and intent.job.id not in refused
         ]
         if homes:
             await self._settle_homes(connection, homes)
         return refused
 
-    async def _count(
+    async def _reserve(
         self,
         connection: AsyncConnection[Any],
-        wanted: Mapping[UUID, Place],
-        given_back: Sequence[Place],
+        jobs: Sequence[Job],
+        wanted: Mapping[UUID, HandOver],
+        back: Sequence[tuple[Job, HandOver]],
     ) -> dict[UUID, Outcome]:
         """Give places back, then take places in the order of the intents."""
-        counters = {c for place in (*wanted.values(), *given_back) for c in place.counters}
-        await connection.execute(SQL.open_counters, _columns(counters))
-        cursor = await connection.execute(SQL.lock_counters, _columns(counters))
-        before: dict[Counter, int] = {
-            (kind, subject, day): used for kind, subject, day, used in await cursor.fetchall()
-        }
-        used = dict(before)
-        for place in given_back:
-            for counter in place.counters:
-                used[counter] = max(used[counter] - 1, 0)
-        refused = {}
-        for id_, place in wanted.items():
-            refusal = _take(used, place)
-            if refusal is not None:
-                refused[id_] = refusal
-        changed = {counter: count for counter, count in used.items() if count != before[counter]}
-        if changed:
-            counts = {"counts": list(changed.values())}
-            await connection.execute(SQL.write_counters, _columns(changed) | counts)
-        self.tenants.counted(used)
-        return refused
+        cursor = connection.cursor()
+        returned = [hand_over for _, hand_over in back]
+        reserved = await counters.reserve(cursor, wanted, returned=returned)
+        for job, hand_over in back:
+            self.tenants.given_back(job.bucket_id, job.tenant_id, hand_over)
+        owners = {place.subject: job.tenant_id for job in jobs for place in wanted[job.id].places}
+        self.tenants.counted(reserved.used, owners)
+        self.tenants.admitted(job.bucket_id for job in jobs if job.id not in reserved.refused)
+        return {id_: _no_place(refusal) for id_, refusal in reserved.refused.items()}
+
+    async def _hold_addresses(
+        self, connection: AsyncConnection[Any], reports: Sequence[Report]
+    ) -> None:
+        """Hold the addresses whose hosts refuse whatever they get: somebody must look at them."""
+        refusing = {report.held_ip: report for report in reports if report.held_ip is not None}
+        for ip in sorted(refusing):
+            subject = Subject(Kind.ADDRESS, ip)
+            words = str(refusing[ip].details.get("reply"))
+            await hold(connection.cursor(), subject, HOST_REFUSED, REFUSED_HERE, words=words)
+            until = self.tenants.clock.now() + REFUSED_HERE
+            self.tenants.hold(Hold(subject, HOST_REFUSED, words, until))
 
     async def _settle_homes(
         self, connection: AsyncConnection[Any], homes: Sequence[tuple[UUID, Place]]
     ) -> None:
-        values = {
+        values: dict[str, list[Any]] = {
             "tenant_ids": [tenant_id for tenant_id, _ in homes],
             "domains": [place.domain for _, place in homes],
+            "providers": [place.provider for _, place in homes],
             "addresses": [place.address for _, place in homes],
-            "known": [json.dumps(place.known) for _, place in homes],
+            "kept": [json.dumps(place.homely) for _, place in homes],
         }
-        cursor = await connection.execute(SQL.settle_homes, values)
-        for tenant_id, domain, address in await cursor.fetchall():
-            self.tenants.settled(tenant_id, domain, address)
+        for home in await settle_homes(connection.cursor(), values):
+            self.tenants.settled(*home)
 
 
 def reported(outcome: Outcome, report: Report) -> Outcome:
     """Return an outcome that leaves a report."""
     return replace(outcome, data=asdict(report))
+
+
+def _no_place(refusal: Refusal) -> Outcome:
+    words = f"{refusal.subject} has no place left: others were faster"
+    return Outcome(Queued.RELEASED, CAP_RACE, words, spent=0)
 
 
 def _report(outcome: Outcome) -> Report | None:
@@ -174,22 +186,6 @@ def _report(outcome: Outcome) -> Report | None:
         return None
     words = outcome.words or WORDS.get(state, "")
     return Report("outcome", state, outcome.reason or state, words)
-
-
-def _columns(counters: Iterable[Counter]) -> dict[str, list[Any]]:
-    kinds, subjects, days = zip(*counters, strict=True)
-    return {"kinds": list(kinds), "subjects": list(subjects), "days": list(days)}
-
-
-def _take(used: dict[Counter, int], place: Place) -> Outcome | None:
-    """Take a place in all counters, or say which is full."""
-    for counter, (kind, _, cap) in zip(place.counters, place.caps, strict=True):
-        if used[counter] >= cap:
-            words = f"the cap of {cap} a day is used up"
-            return Outcome(Queued.RELEASED, f"{kind}_cap_reached", words, spent=0)
-    for counter in place.counters:
-        used[counter] += 1
-    return None
 
 
 async def _obstacles(
@@ -218,14 +214,6 @@ def _suppressed(reasons: str) -> Outcome:
     words = f"the recipient is suppressed: {reasons}"
     report = Report("decided", State.CANCELLED, "suppressed", words)
     return reported(Outcome(Queued.CANCELLED, "suppressed", words, spent=0), report)
-
-
-async def _release_capped(connection: AsyncConnection[Any], tenant_id: UUID) -> None:
-    """Let go on what waits for a cap that has room again."""
-    held = await operations.held(connection, tenant_id)
-    names = [bucket.name for bucket in held if bucket.reason in CAP_REASONS]
-    if names:
-        await operations.release(connection, tenant_id, names)
 
 
 async def _record(connection: AsyncConnection[Any], reports: Sequence[tuple[Job, Report]]) -> None:

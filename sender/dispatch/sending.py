@@ -6,7 +6,7 @@ none, and a crash leaves the outcome unknown only while the answer to the mail i
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -18,26 +18,22 @@ from sender.composer import Composer
 from sender.dispatch.accounting import Place, Report, reported
 from sender.dispatch.keys import Opener
 from sender.dispatch.stopped import OF_MESSAGES, stopped
-from sender.dispatch.tenants import Tenant, Tenants
-from sender.outbox import bucket_apart, bucket_of, decoded, message_id
-from sender.policy import Route
+from sender.dispatch.tenants import Route, Tenants
+from sender.outbox import decoded, message_id
 from sender.queue import Attempt, Job, Lost, Outcome, Refused
 from sender.queue import State as Queued
 from sender.queue.model import RELEASED
 from sender.queue.outages import AWAY
 from sender.queue.retries import delay
-from sender.schemas import OutgoingMessage, State, Stop
+from sender.reasons import HOST_REFUSED
+from sender.schemas import OutgoingMessage, State
 from sender.smtp import Egress, Envelope, Result, Stage
-from sender.stops import Mail, holding
 from sender.suppression import recipient_hash
 from sender.tokens import Tokens
 from vault import VaultError
 
 LIFE = timedelta(hours=48)
 """How long a message is tried, from the first attempt on."""
-REFUSED_HERE = timedelta(minutes=30)
-"""Delay of a retry after our own host refused permanently for a reason that is not the message: it
-takes a person to correct the host, so that trying sooner only costs work."""
 WORDS = {
     Result.ACCEPTED: "accepted by {helo}",
     Result.BUSY: "temporarily refused by {helo}",
@@ -83,23 +79,21 @@ class Sending:
     async def _carry(self, attempt: Attempt) -> Outcome:
         job = attempt.job
         message = decoded(job.body)
-        tenant = await self.tenants.get(job.tenant_id)
-        stop = _stop_of(tenant, message)
+        stop = self.tenants.stop_of(job.bucket_id, message)
         if stop is not None and stop.scope in OF_MESSAGES:
-            return stopped(stop, bucket_apart(message))
-        decision = self.tenants.decide(tenant, message)
-        if decision.route is None:
-            self.tenants.reconsider(job.tenant_id, bucket_of(message))
+            return stopped(stop, self.tenants.apart(job.bucket_id, message))
+        route = self.tenants.route(job.bucket_id)
+        if route is None:
             return RELEASED
-        address = decision.route.address
+        address = route.address
         try:
-            mail = await self._write(job, message, decision.route)
+            mail = await self._write(job, message, route)
             password = self._password(job, address)
         except VaultError as fault:
             return self._failed(job, fault.code.name, fault.message, _facts(job, address))
         except Fault as fault:  # what cannot be written never can
             return _cancelled(fault.code.name, fault.message)
-        return await self._hand_over(attempt, message, decision.route, password, mail)
+        return await self._hand_over(attempt, message, route, password, mail)
 
     async def _hand_over(
         self,
@@ -110,7 +104,7 @@ class Sending:
         mail: bytes,
     ) -> Outcome:
         job = attempt.job
-        place = self._place(job, message, route)
+        place = _place(message, route)
         sender = self.tokens.return_path(job.id, route.address.ip, route.domain.return_path)
         try:
             done = await self.egress.hand_over(
@@ -118,30 +112,13 @@ class Sending:
                 password,
                 Envelope(sender, message.to),
                 mail,
-                lambda: attempt.begin(route.address.name, asdict(place)),
+                lambda: attempt.begin(route.address.name, vars(place)),
             )
         except Refused as refused:
             if refused.outcome.state is Queued.RELEASED:
-                self.tenants.reconsider(job.tenant_id, bucket_of(message))
+                self.tenants.reconsider_bucket(job.bucket_id)
             return refused.outcome
         return self._handed_over(job, route, done)
-
-    def _place(self, job: Job, message: OutgoingMessage, route: Route) -> Place:
-        mailbox = directory.mailbox_subject(job.tenant_id, route.mailbox.address)
-        mail = Mail.of(message, mailbox=route.mailbox.address, address=route.address.name)
-        return Place(
-            recipient=recipient_hash(message.to).hex(),
-            domain=route.domain.name,
-            address=route.address.name,
-            mail=asdict(mail),
-            apart=bucket_apart(message),
-            day=self.clock.now().date().isoformat(),
-            caps=[
-                ("address", route.address.ip, route.address_cap),
-                ("mailbox", mailbox, route.mailbox.daily_cap),
-            ],
-            known=route.known if route.settles_home else None,
-        )
 
     def _handed_over(self, job: Job, route: Route, done: smtp.Outcome) -> Outcome:
         address = route.address
@@ -155,8 +132,7 @@ class Sending:
             case Result.BUSY | Result.BROKEN:
                 return self._failed(job, done.reason, words, facts)
             case Result.REFUSED:
-                later = self._later(done.reason, words, facts, REFUSED_HERE)
-                return replace(later, life=LIFE)
+                return self._refused_here(job, address.ip, words, facts)
             case Result.CONTENT:
                 state = State.BOUNCED_CONTENT
                 return _outcome(Queued.DEAD, state, done.reason, words, facts)
@@ -164,6 +140,12 @@ class Sending:
                 return _outcome(Queued.UNKNOWN, State.UNKNOWN, done.reason, words, facts)
             case Result.ACCEPTED:
                 return _outcome(Queued.DONE, State.ACCEPTED, done.reason, words, facts)
+
+    def _refused_here(self, job: Job, ip: str, words: str, facts: Facts) -> Outcome:
+        """Hold the address: what is refused is not the mail."""
+        later = self._later(HOST_REFUSED, words, facts, delay(job.attempts + 1))
+        held = replace(Report(**later.data), held_ip=ip)
+        return reported(replace(later, life=LIFE), held)
 
     def _failed(self, job: Job, reason: str, words: str, facts: Facts) -> Outcome:
         """Try again later, or give up after too many attempts."""
@@ -196,10 +178,17 @@ class Sending:
         return self.vault.open(address.sealed_password, context=context).decode()
 
 
-def _stop_of(tenant: Tenant, message: OutgoingMessage) -> Stop | None:
-    box = None if tenant.entry is None else tenant.entry.mailbox_of(message.from_address)
-    mail = Mail.of(message, mailbox=None if box is None else box.address)
-    return next(iter(holding(tenant.stops, mail, tenant_id=tenant.id)), None)
+def _place(message: OutgoingMessage, route: Route) -> Place:
+    return Place(
+        recipient=recipient_hash(message.to).hex(),
+        domain=route.domain.name,
+        address=route.address.name,
+        mail=vars(route.mail_of(message)),
+        apart=str(route.bucket.apart(message.queue, message.campaign)),
+        takes=route.takes,
+        provider=route.provider,
+        homely=route.homely if route.settles_home else None,
+    )
 
 
 def _facts(job: Job, address: directory.SendingAddress | None = None) -> Facts:

@@ -4,6 +4,7 @@
 looks at. Caps count hand-overs that our host has accepted, or whose outcome is unknown.
 """
 
-from sender.policy.decision import LOOK_AGAIN, Decision, Route, Sender, decide, warmup_day
+from datetime import timedelta
 
-__all__ = ["LOOK_AGAIN", "Decision", "Route", "Sender", "decide", "warmup_day"]
+LOOK_AGAIN = timedelta(minutes=15)
+"""When mail that waits for a change is decided about again, in case that the change was missed."""

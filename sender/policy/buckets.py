@@ -1,6 +1,6 @@
 """How much of a bucket may be handed over now, from which address; if nothing, why and until when.
 
-A bucket is the mail of one From mailbox to one receiving provider. The same snapshot always has the
+A bucket is the mail of one From address to one receiving provider. The same snapshot always has the
 same credit. Trouble of an address is not carried to the next: what has its home there waits. Only
 what a home's cap of the day does not let through leaves from another address.
 """
@@ -56,11 +56,14 @@ def _unknown(snapshot: BucketSnapshot) -> Credit | None:
     if not snapshot.is_published:
         return _none(reasons.NOT_PUBLISHED, "no domain of the tenant has been activated yet")
     if not snapshot.has_domain:
-        words = f"{snapshot.domain} is not an active domain of the tenant"
+        words = f"{snapshot.domain} is not published yet, or no longer a domain of the tenant"
         return _none(reasons.DOMAIN_UNKNOWN, words)
     if not snapshot.has_mailbox:
-        words = f"{snapshot.mailbox} is no mailbox of the tenant"
+        words = f"{snapshot.mailbox} is not published yet, or no longer a mailbox of the tenant"
         return _none(reasons.MAILBOX_UNKNOWN, words)
+    if not snapshot.has_footer:
+        words = "the tenant has no postal address: set spec.sending.postal_address and apply it"
+        return _none(reasons.NO_POSTAL_ADDRESS, words)
     if not snapshot.is_verified:
         return _none(reasons.DOMAIN_NOT_VERIFIED, f"{snapshot.domain} has not been verified")
     if snapshot.provider is None:
@@ -94,11 +97,11 @@ def _from_an_address(snapshot: BucketSnapshot) -> Credit:
     home = next((a for a in snapshot.addresses if a.name == snapshot.home), None)
     if home is not None and home.state is AddressState.DRAINING:
         home = None  # its mail gets another home
-    if home is not None and not _is_usable(home):
+    if home is not None and not home.is_usable:
         return _in_trouble(home)
     if home is not None and home.left:
         return _limited(snapshot, home, reasons.HOME_ADDRESS)
-    usable = [address for address in snapshot.addresses if _is_usable(address)]
+    usable = [address for address in snapshot.addresses if address.is_usable]
     if not usable:
         return _without_address(snapshot)
     free = [address for address in usable if address.left]
@@ -106,10 +109,6 @@ def _from_an_address(snapshot: BucketSnapshot) -> Credit:
         return _all_used_up(snapshot, usable)
     chosen = min(free, key=_overflow_turn if home is not None else _home_turn)
     return _limited(snapshot, chosen, reasons.ADDRESS_IN_TURN, settles_home=home is None)
-
-
-def _is_usable(address: Egress) -> bool:
-    return address.state is AddressState.READY and address.stop is None and address.hold is None
 
 
 def _home_turn(address: Egress) -> tuple[int, float, str]:
@@ -168,6 +167,7 @@ def _limited(
     if not count:
         words = f"{short.subject} has sent {short.used_in_hour} in this hour, of {short.most} a day"
         return _none(reasons.HOUR_CAP_REACHED, words, _next_hour(snapshot.now))
+    speed = None
     if snapshot.hours is not None and snapshot.pace is not None:
         speed = _rate(snapshot, caps)
         saved = snapshot.pace.now(speed, snapshot.hours, snapshot.now)
@@ -177,7 +177,7 @@ def _limited(
             until = snapshot.hours.after(snapshot.now, (1 - saved) / speed)
             return _none(reasons.SPREAD, words, until)
     words = f"from {egress.name} ({egress.ip})"
-    return Credit(count, reason, words, None, egress, caps, settles_home)
+    return Credit(count, reason, words, None, egress, caps, settles_home, speed)
 
 
 def _rate(snapshot: BucketSnapshot, caps: tuple[Cap, ...]) -> float:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from blueprint.tenant import Warmup
 from blueprint.warmup import ADDRESS, DOMAIN, MAILBOX
 from sender.policy.model import Cap, Kind, Warm
+from sender.policy.spreading import BURST
 
 
-def cap(warm: Warm, warmup: Warmup, *, daily_cap: int | None = None, sharers: int = 1) -> Cap:
+def cap(
+    warm: Warm,
+    warmup: Warmup,
+    *,
+    daily_cap: int | None = None,
+    sharers: int = 1,
+    burst: int = BURST,
+) -> Cap:
     """Return the cap of a subject's day; `daily_cap` is the mailbox's own."""
     match warm.subject.kind:
         case Kind.ADDRESS | Kind.PROVIDER:
@@ -19,4 +27,4 @@ def cap(warm: Warm, warmup: Warmup, *, daily_cap: int | None = None, sharers: in
         case Kind.TENANT:
             raise ValueError("a tenant has no cap of its own")
     most = curve if daily_cap is None else min(curve, daily_cap)
-    return Cap(warm.subject, most, curve, warm.used, warm.used_in_hour, sharers)
+    return Cap(warm.subject, most, curve, warm.used, warm.used_in_hour, sharers, burst)

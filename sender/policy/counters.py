@@ -1,7 +1,7 @@
 """The counters of a day and an hour: places of caps, taken with an intent, given back if unused.
 
-Both take part in the transaction that writes the intent or the outcome. Call one of them, and once:
-the rows of one call are locked in one order, those of two calls are not.
+`reserve` takes part in the transaction that writes the intents and outcomes. Call it once: the rows
+of one call are locked in one order, those of two calls are not.
 """
 
 from __future__ import annotations
@@ -27,13 +27,20 @@ class Refusal:
     """The day of the cap is over: read it again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What came of a reservation."""
+
+    refused: Mapping[UUID, Refusal]
+    """Those that have no place, and must not begin."""
+    used: Mapping[Subject, tuple[int, int]]
+    """What the subjects have sent of this day's caps, with these: in the day and in the hour."""
+
+
 async def reserve(
     cursor: Cursor, hand_overs: Mapping[UUID, HandOver], *, returned: Sequence[HandOver] = ()
-) -> dict[UUID, Refusal]:
-    """Take the places of hand-overs that begin; return those that have none, and must not.
-
-    `returned` are given back first.
-    """
+) -> Reserved:
+    """Take the places of hand-overs that begin; `returned` are given back first."""
     caps = _Caps()
     mails, places = [], []
     for number, one in enumerate(hand_overs.values()):
@@ -44,16 +51,13 @@ async def reserve(
         SQL.reserve, caps.values() | {"mails": mails, "caps": places} | _back(returned)
     )
     ids = list(hand_overs)
-    return {
-        ids[mail]: Refusal(caps.subject(cap), is_stale)
-        for mail, cap, is_stale in await cursor.fetchall()
-    }
-
-
-async def give_back(cursor: Cursor, returned: Sequence[HandOver]) -> None:
-    """Give places back: nothing was handed over, and our host or we were the reason."""
-    if returned:
-        await reserve(cursor, {}, returned=returned)
+    refused, used = {}, {}
+    for mail, cap, is_stale, *counts in await cursor.fetchall():
+        if mail is None:
+            used[caps.subject(cap)] = (counts[0], counts[1])
+        else:
+            refused[ids[mail]] = Refusal(caps.subject(cap), is_stale)
+    return Reserved(refused, used)
 
 
 class _Caps:
@@ -62,13 +66,16 @@ class _Caps:
     def __init__(self) -> None:
         self._numbers: dict[tuple[Subject, date], int] = {}
         self._caps: list[Place] = []
+        self._wanted: list[int] = []
 
     def add(self, place: Place, day: date) -> int:
         """Add the cap of a place and return its number, from 1."""
         number = self._numbers.setdefault((place.subject, day), len(self._caps))
         if number == len(self._caps):
             self._caps.append(place)
+            self._wanted.append(1)
         else:
+            self._wanted[number] += 1
             known = self._caps[number]
             self._caps[number] = Place(
                 place.subject,
@@ -91,6 +98,7 @@ class _Caps:
             "most": [cap.most for cap in self._caps],
             "most_in_hour": [cap.most_in_hour for cap in self._caps],
             "curves": [cap.curve for cap in self._caps],
+            "wanted": self._wanted,
         }
 
 

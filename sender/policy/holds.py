@@ -6,7 +6,6 @@ no good day of a warm-up; two holds in a week take it one day back.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sender.policy.database import SQL, Cursor
@@ -50,13 +49,9 @@ async def release(cursor: Cursor, subject: Subject) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def holds_of(cursor: Cursor, subjects: Collection[Subject]) -> dict[Subject, Hold]:
-    """Return which of the subjects are held."""
-    values = {
-        "kinds": [subject.kind.value for subject in subjects],
-        "subjects": [subject.name for subject in subjects],
-    }
-    await cursor.execute(SQL.holds, values)
+async def active(cursor: Cursor) -> dict[Subject, Hold]:
+    """Return everything that is held now."""
+    await cursor.execute(SQL.active_holds)
     found = {}
     for kind, name, reason, words, until in await cursor.fetchall():
         subject = Subject(Kind(kind), name)

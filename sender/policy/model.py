@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
@@ -68,11 +68,13 @@ class Cap:
     used_in_hour: int = 0
     sharers: int = 1
     """Buckets with mail that share it."""
+    burst: int = BURST
+    """Mails that an hour lets through at least."""
 
     @property
     def most_in_hour(self) -> int:
         """Return a fifth of the day's cap; a burst may always go, and never more than the day."""
-        return min(self.most, max(BURST, self.most // HOURS_AT_LEAST))
+        return min(self.most, max(self.burst, self.most // HOURS_AT_LEAST))
 
     @property
     def left(self) -> int:
@@ -128,6 +130,11 @@ class Egress:
     """Pairs of From domain and provider that it is the home of."""
 
     @property
+    def is_usable(self) -> bool:
+        """Return whether it may send, if its caps let it."""
+        return self.state is AddressState.READY and self.stop is None and self.hold is None
+
+    @property
     def left(self) -> int:
         """Return what it may still send to the provider today."""
         return min(self.cap.left, self.provider_cap.left)
@@ -140,6 +147,7 @@ class BucketSnapshot:
     now: datetime
     """The database's."""
     mailbox: str
+    """That the From address counts as; the address itself where it is unknown."""
     domain: str
     provider: str | None
     """None: the recipient's domain has not been resolved."""
@@ -147,10 +155,13 @@ class BucketSnapshot:
     """False: the sender's directory does not know the tenant."""
     has_domain: bool
     has_mailbox: bool
+    has_footer: bool
+    """True also for mail that needs none."""
     is_verified: bool
     domain_cap: Cap
     mailbox_cap: Cap
     addresses: tuple[Egress, ...]
+    """Only the home where it has a place: the others do not count then."""
     home: str | None
     """Name of the address that is the home of From domain and provider."""
     stops: tuple[Stop, ...] = ()
@@ -158,7 +169,8 @@ class BucketSnapshot:
     holds: tuple[Hold, ...] = ()
     """Of tenant, domain, mailbox and provider."""
     hours: Hours | None = None
-    """The tenant's sending hours; None for replies and operators' mail, which do not wait."""
+    """The tenant's sending hours; None for mail that does not wait for them: replies, transactional
+    mail and that of operators."""
     pace: Pace | None = None
     unresolved: str | None = None
     """Why the recipient's domain has no provider yet, where it was looked up."""
@@ -180,12 +192,13 @@ class Credit:
     """What each hand-over counts against."""
     settles_home: bool = False
     """True when the address becomes the home of From domain and provider."""
+    rate: float | None = None
+    """Mails a second that leave in the tenant's hours; None: they do not wait for each other."""
 
     def hand_over(self, now: datetime) -> HandOver:
         """Return what a hand-over of this credit takes; `now` is that of the snapshot."""
-        at = now.astimezone(UTC)
         places = tuple(Place(c.subject, c.most, c.most_in_hour, c.curve) for c in self.caps)
-        return HandOver(places, Hour(at.date(), at.hour))
+        return HandOver(places, Hour.of(now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +207,12 @@ class Hour:
 
     day: date
     hour: int
+
+    @classmethod
+    def of(cls, now: datetime) -> Hour:
+        """Return the hour of a moment."""
+        at = now.astimezone(UTC)
+        return cls(at.date(), at.hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +236,8 @@ class HandOver:
     def written(self) -> dict[str, Any]:
         """Return it as JSON, to stand in an intent."""
         places = [
-            [place.subject.kind.value, place.subject.name, *astuple(place)[1:]]
-            for place in self.places
+            [one.subject.kind.value, one.subject.name, one.most, one.most_in_hour, one.curve]
+            for one in self.places
         ]
         return {"day": self.at.day.isoformat(), "hour": self.at.hour, "places": places}
 

@@ -1,4 +1,4 @@
-"""The names of buckets: From mailbox, receiving provider, and whether the mail replies.
+"""The names of buckets: From address, receiving provider, and what sets their mail apart.
 
 Where the recipient's domain had no provider when a message was enqueued, its bucket is named by the
 domain, and the provider is looked up whenever its credit is: so no message has to be moved.
@@ -6,61 +6,77 @@ domain, and the provider is looked up whenever its credit is: so no message has 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from blueprint.mail_address import domain_of
+from sender.policy.providers import OTHER
 
-REPLIES = "reply"
-FROM = "from:"
+REPLY = "reply"
+TRANSACTIONAL = "transactional"
+CAMPAIGN = "campaign:"
+QUEUE = "queue:"
 UNRESOLVED = "@"
 
 
 @dataclass(frozen=True, slots=True)
 class BucketName:
-    """The parts of a bucket's name."""
+    """The parts of a bucket's name; none of them has a space."""
 
-    mailbox: str
-    """The declared mailbox that the From address counts as."""
-    domain: str
-    """The From domain: the mailbox's, unless that is the catch-all of another."""
+    sender: str
+    """The From address, folded. Which mailbox it counts as, the directory says."""
     provider: str | None
-    recipient_domain: str | None
+    recipient_domain: str | None = None
     """Where the provider is None."""
-    is_reply: bool
+    is_reply: bool = False
     """Replies have buckets of their own: they do not wait for the tenant's hours."""
+    is_transactional: bool = False
+    """So has what a recipient asked for: a campaign may wait for what it does not need."""
+    queue: str | None = None
+    """The class of their priorities, where they wait apart from others."""
+    campaign: str | None = None
+    """Likewise."""
+
+    @property
+    def domain(self) -> str:
+        """The From domain."""
+        return domain_of(self.sender)
 
     def __str__(self) -> str:
         """Return the name: `sales@acme.example google`."""
-        parts = [self.mailbox, self.provider or f"{UNRESOLVED}{self.recipient_domain}"]
-        if self.domain != domain_of(self.mailbox):
-            parts.append(f"{FROM}{self.domain}")
-        if self.is_reply:
-            parts.append(REPLIES)
+        parts = [self.sender, self.provider or f"{UNRESOLVED}{self.recipient_domain}"]
+        parts += [REPLY] * self.is_reply + [TRANSACTIONAL] * self.is_transactional
+        parts += [] if self.queue is None else [f"{QUEUE}{self.queue}"]
+        parts += [] if self.campaign is None else [f"{CAMPAIGN}{self.campaign}"]
         return " ".join(parts)
+
+    def apart(self, queue: str, campaign: str | None) -> BucketName:
+        """Return the bucket of messages whose campaign or queue is stopped: it is named by both.
+
+        So it is held and released like any other, and the rest of the mail goes on.
+        """
+        return replace(self, queue=queue, campaign=None if campaign is None else campaign.lower())
 
     @classmethod
     def parse(cls, name: str) -> BucketName:
-        """Return the parts of a name."""
-        mailbox, where, *rest = name.split(" ")
+        """Return the parts of a name; one without a provider is of before there were any."""
+        sender, *parts = name.split(" ")
+        labels = {label: _labelled(parts, label) for label in (QUEUE, CAMPAIGN)}
+        others = (REPLY, TRANSACTIONAL)
+        is_label = (part in others or part.startswith((QUEUE, CAMPAIGN)) for part in parts)
+        where = next((p for p, is_one in zip(parts, is_label, strict=True) if not is_one), OTHER)
         recipients = where.removeprefix(UNRESOLVED) if where.startswith(UNRESOLVED) else None
-        others = (part.removeprefix(FROM) for part in rest if part.startswith(FROM))
         return cls(
-            mailbox,
-            next(others, domain_of(mailbox)),
-            where if recipients is None else None,
-            recipients,
-            REPLIES in rest,
+            sender=sender,
+            provider=where if recipients is None else None,
+            recipient_domain=recipients,
+            is_reply=REPLY in parts,
+            is_transactional=TRANSACTIONAL in parts,
+            queue=labels[QUEUE],
+            campaign=labels[CAMPAIGN],
         )
 
 
-def bucket_name(
-    mailbox: str,
-    from_domain: str,
-    provider: str | None,
-    recipient_domain: str,
-    *,
-    is_reply: bool = False,
-) -> str:
-    """Return the name of the bucket of a message."""
-    recipients = recipient_domain.lower() if provider is None else None
-    return str(BucketName(mailbox, from_domain, provider, recipients, is_reply))
+def _labelled(parts: Sequence[str], label: str) -> str | None:
+    found = (part.removeprefix(label) for part in parts if part.startswith(label))
+    return next(found, None)

@@ -1,8 +1,8 @@
 -- name: reserve
-select mail, cap, is_stale
+select mail, cap, is_stale, used, used_in_hour
 from policy.reserve(
     %(kinds)s::text[], %(subjects)s::text[], %(days)s::date[], %(most)s::integer[], %(most_in_hour)s::integer[],
-    %(curves)s::integer[], %(mails)s::integer[], %(caps)s::integer[],
+    %(curves)s::integer[], %(wanted)s::integer[], %(mails)s::integer[], %(caps)s::integer[],
     %(back_kinds)s::text[], %(back_subjects)s::text[], %(back_days)s::date[], %(back_hours)s::smallint[],
     %(back_counts)s::integer[])
 
@@ -13,7 +13,7 @@ select policy.advance()
 select now()
 
 -- name: warm
--- A subject that was idle for 30 days starts again, also before the days are counted.
+-- Of those that have sent. A subject that was idle for 30 days starts again, also before the days are counted.
 select wanted.kind, wanted.subject,
     case when known.last_used >= today.day - 30 then known.day else 1 end as day,
     coalesce(counter.used, 0) as used,
@@ -24,12 +24,15 @@ cross join (
 left join policy.warmup as known using (kind, subject)
 left join policy.counters as counter
     on counter.kind = wanted.kind and counter.subject = wanted.subject and counter.day = today.day
+where known.kind is not null or counter.kind is not null
 
--- name: holds
-select hold.kind, hold.subject, hold.reason, hold.words, nullif(upper(period), 'infinity') as until
-from unnest(%(kinds)s::text[], %(subjects)s::text[]) as wanted (kind, subject)
-join policy.holds as hold using (kind, subject)
-cross join unnest(hold.periods) as period
+-- name: warmed
+-- Whose day was set since a moment; looks further back, since transactions are committed in any order.
+select kind, subject from policy.warmup where set_at > %(since)s::timestamptz - interval '10 seconds'
+
+-- name: active_holds
+select kind, subject, reason, words, nullif(upper(period), 'infinity') as until
+from policy.holds cross join unnest(periods) as period
 where period @> now()
 
 -- name: hold
@@ -47,14 +50,24 @@ where kind = %(kind)s and subject = %(subject)s and periods @> now()
 returning kind
 
 -- name: homes
-select domain, provider, address from policy.homes where tenant_id = %(tenant_id)s
+select tenant_id, domain, provider, address from policy.homes where tenant_id = any(%(tenant_ids)s)
 
--- name: settle_home
+-- name: settle_homes
 -- A home stays, unless the tenant no longer sends from its address.
 insert into policy.homes as home (tenant_id, domain, provider, address)
-values (%(tenant_id)s, %(domain)s, %(provider)s, %(address)s)
+select distinct on (tenant_id, domain, provider) tenant_id, domain, provider, address
+from unnest(%(tenant_ids)s::uuid[], %(domains)s::text[], %(providers)s::text[], %(addresses)s::text[], %(kept)s::text[])
+    as new (tenant_id, domain, provider, address, kept)
+where not exists (
+    select from policy.homes as home
+    where home.tenant_id = new.tenant_id and home.domain = new.domain and home.provider = new.provider
+      and new.kept::jsonb ? home.address)
+order by tenant_id, domain, provider
 on conflict (tenant_id, domain, provider) do update set address = excluded.address, since = now()
-where not home.address = any(%(kept)s)
+returning tenant_id, domain, provider, address
+
+-- name: filled
+select tenant_id, name from queue.buckets where tenant_id = any(%(tenant_ids)s) and filled
 
 -- name: show
 select coalesce(case when known.last_used >= today.day - 30 then known.day end, 1), known.started,
@@ -68,15 +81,12 @@ cross join lateral (
 
 -- name: set_day
 -- Days that are over count no more: what they have brought is in the day that is set.
-insert into policy.warmup (kind, subject, day, started, counted_to, last_used, set_by, set_reason)
-select %(kind)s, %(subject)s, %(day)s, today, today, today, %(actor)s, %(reason)s
+insert into policy.warmup (kind, subject, day, started, counted_to, last_used, set_by, set_reason, set_at)
+select %(kind)s, %(subject)s, %(day)s, today, today, today, %(actor)s, %(reason)s, now()
 from (select (now() at time zone 'UTC')::date as today) as now
 on conflict (kind, subject) do update
 set day = excluded.day, counted_to = excluded.counted_to, last_used = excluded.last_used,
-    set_by = excluded.set_by, set_reason = excluded.set_reason
-
--- name: providers_of
-select domain, provider from policy.providers_of(%(domains)s::text[])
+    set_by = excluded.set_by, set_reason = excluded.set_reason, set_at = now()
 
 -- name: take_domains
 -- New ones first. Who takes a domain and dies leaves it to be taken again after five minutes.
@@ -101,6 +111,11 @@ where known.domain = found.domain
 
 -- name: domains
 select domain, provider, reason from policy.recipient_domains where domain = any(%(domains)s::text[])
+
+-- name: resolved_since
+-- Looks further back, since transactions are committed in any order.
+select domain, provider, reason from policy.recipient_domains
+where looked_at > %(since)s::timestamptz - interval '10 seconds'
 
 -- name: owner
 select tenant_id, document ->> 'tenant', coalesce(document ->> 'warmup', 'standard')

@@ -7,9 +7,10 @@ stays as it is, with the reason, and is looked up again later.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import dns.asyncresolver
 import dns.exception
@@ -17,8 +18,8 @@ import dns.resolver
 from psycopg_pool import AsyncConnectionPool
 
 from kit.database import storable
-from sender.policy.database import SQL, Cursor
-from sender.policy.providers import own_provider, provider_of
+from sender.policy.database import SQL
+from sender.policy.providers import provider_of
 
 BATCH = 100
 CONCURRENT = 20
@@ -46,20 +47,6 @@ class Resolution:
     domain: str
     provider: str | None
     reason: str | None = None
-
-
-async def providers_of(cursor: Cursor, domains: Collection[str]) -> dict[str, str | None]:
-    """Return the provider of each domain, None where it is not resolved; never asks DNS.
-
-    Unknown domains are entered, to be resolved. For the API's role too.
-    """
-    found = {domain: own_provider(domain) for domain in domains}
-    wanted = [domain for domain, provider in found.items() if provider is None]
-    if wanted:
-        await cursor.execute(SQL.providers_of, {"domains": wanted})
-        known = dict(await cursor.fetchall())
-        found.update({domain: known.get(domain.lower()) for domain in wanted})
-    return found
 
 
 class Resolver:
@@ -109,6 +96,12 @@ class DnsMx:
             self._resolver.nameservers = [server]
             self._resolver.port = port
         self._resolver.lifetime = timeout
+
+    @classmethod
+    def at(cls, server: str | None) -> DnsMx:
+        """Ask a name server, `192.0.2.53` or with a port `192.0.2.53:5353`, `[2001:db8::53]:53`."""
+        parts = urlsplit(f"//{server or ''}")
+        return cls(parts.hostname, parts.port or 53)
 
     async def __call__(self, domain: str) -> Sequence[str]:
         """Return the hosts, the preferred one first; a name that does not exist has none."""

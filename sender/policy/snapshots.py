@@ -1,199 +1,221 @@
-"""Reads what the credit of buckets depends on: a few statements for all buckets of a tenant."""
+"""What is known of a tenant, and the snapshot of each of its buckets: without the database.
+
+`load` reads many tenants in a few statements. The owner of a tenant keeps it in memory, notes what
+it hands over, and reads it again when something has changed.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
+from itertools import chain
+from typing import Any
 from uuid import UUID
 
 from blueprint.mail_address import folded
 from blueprint.tenant import Warmup
-from sender.directory import DirectoryEntry, SendingAddress
+from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
+from sender.footer import Footer
 from sender.policy.caps import cap
 from sender.policy.database import SQL, Cursor
-from sender.policy.holds import holds_of
 from sender.policy.model import (
     AddressState,
     BucketSnapshot,
     Cap,
     Egress,
     Hold,
+    Hour,
     Kind,
     Subject,
     Warm,
     at_provider,
 )
 from sender.policy.names import BucketName
-from sender.policy.spreading import Hours, Pace
+from sender.policy.providers import NAMES
+from sender.policy.spreading import BURST, Hours, Pace
 from sender.policy.warmup import warm
 from sender.schemas import Stop, StopScope
+from sender.stops import Mail
 
 Home = tuple[str, str]
 """From domain and provider."""
+Stream = tuple[str, str, str]
+"""From domain, mailbox and provider: what is spread together."""
+Resolved = tuple[str | None, str | None]
+"""Provider of a recipients' domain, and why it has none yet."""
 
 
-async def load(
-    cursor: Cursor,
-    *,
-    tenant_id: UUID,
-    entry: DirectoryEntry | None,
-    names: Collection[str],
-    stops: Sequence[Stop] = (),
-    paces: Mapping[str, Pace] | None = None,
-    urgent: bool = False,
-) -> dict[str, BucketSnapshot]:
-    """Return the snapshot of each bucket of a tenant by its name.
+@dataclass
+class Standing:
+    """What is known of a tenant."""
 
-    `names` are all buckets that have mail, since they share the caps; `stops` are those that
-    concern the tenant, the widest first. `urgent` buckets are operators' and do not wait for hours.
-    """
-    buckets = {name: BucketName.parse(name) for name in names}
-    resolved = await _resolved(cursor, buckets.values())
-    providers = {
-        name: bucket.provider or resolved.get(bucket.recipient_domain or "", (None, None))[0]
-        for name, bucket in buckets.items()
-    }
-    homes = await homes_of(cursor, tenant_id)
-    counted = _sharers(entry, buckets, providers, homes)
-    await cursor.execute(SQL.now)
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 - a select without a table has one row
-    reader = _Reader(
-        tenant_id=tenant_id,
-        entry=entry,
-        now=row[0],
-        stops=stops,
-        warm=await warm(cursor, counted),
-        holds=await holds_of(cursor, [*counted, *_only_held(tenant_id, providers.values())]),
-        homes=homes,
-        sharers=counted,
-        hours=None if entry is None or urgent else Hours.of(entry.hours),
-    )
-    return {
-        name: reader.read(
-            bucket,
-            providers[name],
-            (paces or {}).get(name),
-            resolved.get(bucket.recipient_domain or "", (None, None))[1],
-        )
-        for name, bucket in buckets.items()
-    }
-
-
-async def _resolved(
-    cursor: Cursor, buckets: Iterable[BucketName]
-) -> dict[str, tuple[str | None, str | None]]:
-    """Return provider, or why there is none yet, of the recipients' domains of buckets."""
-    domains = [b.recipient_domain for b in buckets if b.recipient_domain is not None]
-    if not domains:
-        return {}
-    await cursor.execute(SQL.domains, {"domains": domains})
-    return {domain: (provider, reason) for domain, provider, reason in await cursor.fetchall()}
-
-
-def _sharers(
-    entry: DirectoryEntry | None,
-    buckets: Mapping[str, BucketName],
-    providers: Mapping[str, str | None],
-    homes: Mapping[Home, str],
-) -> Counter[Subject]:
-    """Count for every subject the buckets that share its cap: of an address, those at home."""
-    sharers: Counter[Subject] = Counter()
-    for name, bucket in buckets.items():
-        provider = providers[name] or ""
-        sharers[Subject(Kind.DOMAIN, bucket.domain)] += 1
-        sharers[Subject(Kind.MAILBOX, folded(bucket.mailbox))] += 1
-        home = homes.get((bucket.domain, provider))
-        for address in entry.addresses if entry else ():
-            is_home = int(address.name == home)
-            sharers[Subject(Kind.ADDRESS, address.ip)] += is_home
-            sharers[at_provider(address.ip, provider)] += is_home
-    return sharers
-
-
-def _only_held(tenant_id: UUID, providers: Iterable[str | None]) -> list[Subject]:
-    """Return the subjects that can be held, and have no caps."""
-    found = {Subject(Kind.PROVIDER, provider) for provider in providers if provider is not None}
-    return [Subject(Kind.TENANT, str(tenant_id)), *found]
-
-
-async def homes_of(cursor: Cursor, tenant_id: UUID) -> dict[Home, str]:
-    """Return the names of a tenant's home addresses."""
-    await cursor.execute(SQL.homes, {"tenant_id": tenant_id})
-    return {(domain, provider): address for domain, provider, address in await cursor.fetchall()}
-
-
-async def settle_home(
-    cursor: Cursor, *, tenant_id: UUID, bucket: BucketSnapshot, egress: Egress
-) -> None:
-    """Make an address the home of a bucket's From domain and provider, unless it has one by now."""
-    kept = [a.name for a in bucket.addresses if a.state is not AddressState.DRAINING]
-    await cursor.execute(
-        SQL.settle_home,
-        {
-            "tenant_id": tenant_id,
-            "domain": bucket.domain,
-            "provider": bucket.provider,
-            "address": egress.name,
-            "kept": kept,
-        },
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
     tenant_id: UUID
     entry: DirectoryEntry | None
-    now: datetime
-    stops: Sequence[Stop]
-    warm: Mapping[Subject, Warm]
-    holds: Mapping[Subject, Hold]
-    homes: Mapping[Home, str]
-    sharers: Counter[Subject]
-    hours: Hours | None
+    stops: Sequence[Stop] = ()
+    """Those that concern it, the widest first."""
+    holds: Mapping[Subject, Hold] = field(default_factory=dict)
+    """Of all tenants."""
+    warm: dict[Subject, Warm] = field(default_factory=dict)
+    """A subject that is missing is on its first day and has sent nothing."""
+    at: Hour | None = None
+    """When what was sent was counted."""
+    homes: dict[Home, str] = field(default_factory=dict)
+    """Names of addresses."""
+    resolved: dict[str, Resolved] = field(default_factory=dict)
+    burst: int = BURST
+    _streams: dict[Stream, None] = field(default_factory=dict)
+    """Those that have mail, and share the caps."""
 
-    def read(
-        self, bucket: BucketName, provider: str | None, pace: Pace | None, unresolved: str | None
+    def bucket(
+        self, bucket: BucketName, now: datetime, *, pace: Pace | None = None, urgent: bool = False
     ) -> BucketSnapshot:
-        entry = self.entry
-        domains = {domain.name: domain for domain in entry.domains} if entry else {}
-        domain = domains.get(bucket.domain)
-        boxes = {box.address: box for box in entry.mailboxes} if entry else {}
-        box = boxes.get(bucket.mailbox)
+        """Return the snapshot of a bucket; an `urgent` one is operators'."""
+        self._begin_hour(now)
+        provider = self.provider(bucket)
+        domain = self.domains.get(bucket.domain)
+        box = self.mailbox_of(bucket.sender)
+        mailbox = bucket.sender if box is None else box.address
         own = (
             Subject(Kind.TENANT, str(self.tenant_id)),
             Subject(Kind.DOMAIN, bucket.domain),
-            Subject(Kind.MAILBOX, folded(bucket.mailbox)),
+            Subject(Kind.MAILBOX, folded(mailbox)),
             Subject(Kind.PROVIDER, provider or ""),
         )
+        home = self.homes.get((bucket.domain, provider or ""))
+        mail = Mail(bucket.domain, own[2].name, bucket.campaign, bucket.queue, provider)
+        is_spread = not (urgent or bucket.is_reply or bucket.is_transactional)
+        if is_spread:
+            self.has_mail(bucket)
         return BucketSnapshot(
-            now=self.now,
-            mailbox=bucket.mailbox,
+            now=now,
+            mailbox=mailbox,
             domain=bucket.domain,
             provider=provider,
-            is_published=entry is not None,
+            is_published=self.entry is not None,
             has_domain=domain is not None,
             has_mailbox=box is not None,
+            has_footer=bucket.is_transactional or self.footer is not None,
             is_verified=domain is not None and domain.verified,
             domain_cap=self._cap(own[1]),
             mailbox_cap=self._cap(own[2], box.daily_cap if box else None),
-            addresses=tuple(
-                self._egress(address, provider or "")
-                for address in (entry.addresses if entry else ())
-            ),
-            home=self.homes.get((bucket.domain, provider or "")),
-            stops=tuple(stop for stop in self.stops if _concerns(stop, bucket.domain)),
+            addresses=self._addresses(home, provider or ""),
+            home=home,
+            stops=tuple(filter(mail.is_held_by, self.stops)),
             holds=tuple(self.holds[subject] for subject in own if subject in self.holds),
-            hours=None if bucket.is_reply else self.hours,
-            pace=pace or Pace.idle(self.now),
-            unresolved=unresolved,
+            hours=self.hours if is_spread else None,
+            pace=pace or Pace.idle(now, self.burst),
+            unresolved=self.resolved.get(bucket.recipient_domain or "", (None, None))[1],
         )
+
+    def has_mail(self, bucket: BucketName) -> None:
+        """Take note of a bucket with mail, which shares the caps with others."""
+        provider = self.provider(bucket)
+        if provider is None:
+            return
+        stream = (bucket.domain, self.mailbox_name(bucket), provider)
+        if stream not in self._streams:
+            self._streams[stream] = None
+            self._share(stream)
+
+    def mailbox_name(self, bucket: BucketName) -> str:
+        """Return the name of the mailbox that is counted for a bucket."""
+        box = self.mailbox_of(bucket.sender)
+        return folded(bucket.sender if box is None else box.address)
+
+    def provider(self, bucket: BucketName) -> str | None:
+        """Return the provider that receives the mail of a bucket."""
+        return bucket.provider or self.resolved.get(bucket.recipient_domain or "", (None, None))[0]
+
+    def mailbox_of(self, sender: str) -> SendingMailbox | None:
+        """Return the mailbox that a From address counts as."""
+        if sender not in self._mailboxes:
+            self._mailboxes[sender] = self.entry.mailbox_of(sender) if self.entry else None
+        return self._mailboxes[sender]
+
+    def note(self, subject: Subject, used: int, used_in_hour: int) -> None:
+        """Take note of what a subject has sent in this day and hour."""
+        warm = self.warm.get(subject) or Warm(subject)
+        self.warm[subject] = replace(warm, used=used, used_in_hour=used_in_hour)
+
+    def give_back(self, subject: Subject, at: Hour) -> None:
+        """Take note of a hand-over that a subject has not sent after all."""
+        warm = self.warm.get(subject)
+        if warm is not None and self.at is not None and self.at.day == at.day:
+            in_hour = warm.used_in_hour - (self.at == at)
+            self.note(subject, max(warm.used - 1, 0), max(in_hour, 0))
+
+    def settled(self, domain: str, provider: str, address: str) -> None:
+        """Take note of a home."""
+        self.homes[domain, provider] = address
+        for derived in ("_homes_of", "_sharers"):
+            self.__dict__.pop(derived, None)
+        for stream in self._streams:
+            self._share(stream)
+
+    @cached_property
+    def domains(self) -> dict[str, SendingDomain]:
+        """Return the From domains by name."""
+        return {domain.name: domain for domain in self.entry.domains} if self.entry else {}
+
+    @cached_property
+    def addresses(self) -> dict[str, SendingAddress]:
+        """Return the addresses by name."""
+        return {address.name: address for address in self.entry.addresses} if self.entry else {}
+
+    @cached_property
+    def hours(self) -> Hours | None:
+        """Return the tenant's sending hours."""
+        return None if self.entry is None else Hours.of(self.entry.hours)
+
+    @cached_property
+    def footer(self) -> Footer | None:
+        """Return what campaign mail ends with."""
+        return None if self.entry is None else self.entry.footer
+
+    @cached_property
+    def homely(self) -> tuple[str, ...]:
+        """Return the names of the addresses that can be homes."""
+        return tuple(name for name, address in self.addresses.items() if not address.draining)
+
+    @cached_property
+    def _homes_of(self) -> Counter[str]:
+        """Return of how many From domains and providers each address is the home."""
+        return Counter(self.homes.values())
+
+    @cached_property
+    def _sharers(self) -> Counter[Subject]:
+        """Return how many streams share each cap: of an address, those at home."""
+        return Counter()
+
+    @cached_property
+    def _mailboxes(self) -> dict[str, SendingMailbox | None]:
+        return {}
+
+    def _begin_hour(self, now: datetime) -> None:
+        at = Hour.of(now)
+        if self.at is not None and at != self.at:
+            is_new_day = at.day != self.at.day
+            for subject, warm in self.warm.items():
+                used = 0 if is_new_day else warm.used
+                if (warm.used, warm.used_in_hour) != (used, 0):
+                    self.warm[subject] = replace(warm, used=used, used_in_hour=0)
+        self.at = at
+
+    def _addresses(self, home: str | None, provider: str) -> tuple[Egress, ...]:
+        address = self.addresses.get(home or "")
+        if address is not None:
+            egress = self._egress(address, provider)
+            if egress.state is not AddressState.DRAINING and (not egress.is_usable or egress.left):
+                return (egress,)
+        return tuple(self._egress(one, provider) for one in self.addresses.values())
 
     def _egress(self, address: SendingAddress, provider: str) -> Egress:
         own, there = Subject(Kind.ADDRESS, address.ip), at_provider(address.ip, provider)
-        stops = (s for s in self.stops if (s.scope, s.name) == (StopScope.ADDRESS, address.name))
+        name = address.name.lower()
+        stops = (s for s in self.stops if (s.scope, s.name) == (StopScope.ADDRESS, name))
         return Egress(
             name=address.name,
             ip=address.ip,
@@ -202,25 +224,107 @@ class _Reader:
             provider_cap=self._cap(there),
             stop=next(stops, None),
             hold=self.holds.get(own) or self.holds.get(there),
-            homes=sum(name == address.name for name in self.homes.values()),
+            homes=self._homes_of[address.name],
         )
 
     def _cap(self, subject: Subject, daily_cap: int | None = None) -> Cap:
         return cap(
-            self.warm.get(subject, Warm(subject)),
+            self.warm.get(subject) or Warm(subject),
             self.entry.warmup if self.entry else Warmup.STANDARD,
             daily_cap=daily_cap,
-            sharers=max(1, self.sharers[subject]),
+            sharers=max(1, self._sharers[subject]),
+            burst=self.burst,
         )
+
+    def _share(self, stream: Stream) -> None:
+        domain, mailbox, provider = stream
+        self._sharers[Subject(Kind.DOMAIN, domain)] += 1
+        self._sharers[Subject(Kind.MAILBOX, mailbox)] += 1
+        home = self.addresses.get(self.homes.get((domain, provider), ""))
+        if home is not None:
+            self._sharers[Subject(Kind.ADDRESS, home.ip)] += 1
+            self._sharers[at_provider(home.ip, provider)] += 1
+
+
+async def load(
+    cursor: Cursor,
+    entries: Mapping[UUID, DirectoryEntry | None],
+    resolved: dict[str, Resolved],
+    burst: int = BURST,
+) -> dict[UUID, Standing]:
+    """Read what is counted, settled and has mail of tenants; their stops and holds are not.
+
+    `resolved` is filled up, and shared by all.
+    """
+    await cursor.execute(SQL.now)
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - a select without a table has one row
+    at = Hour.of(row[0])
+    found = {
+        id_: Standing(id_, entry, at=at, resolved=resolved, burst=burst)
+        for id_, entry in entries.items()
+    }
+    ids = {"tenant_ids": list(entries)}
+    await cursor.execute(SQL.homes, ids)
+    for tenant_id, domain, provider, address in await cursor.fetchall():
+        found[tenant_id].homes[domain, provider] = address
+    subjects = {id_: list(_subjects(entry)) for id_, entry in entries.items()}
+    known = await warm(cursor, set(chain.from_iterable(subjects.values())))
+    for id_, own in subjects.items():
+        found[id_].warm = {subject: known[subject] for subject in own if subject in known}
+    await cursor.execute(SQL.filled, ids)
+    names = await cursor.fetchall()
+    resolved.update(await resolved_of(cursor, (name for _, name in names)))
+    for tenant_id, name in names:
+        bucket = BucketName.parse(name)
+        if not (bucket.is_reply or bucket.is_transactional):
+            found[tenant_id].has_mail(bucket)
+    return found
+
+
+async def settle_homes(
+    cursor: Cursor, homes: Mapping[str, Sequence[Any]]
+) -> list[tuple[UUID, str, str, str]]:
+    """Let addresses be the homes of From domains and providers that have none.
+
+    `homes` has the columns tenant_ids, domains, providers, addresses, and kept: as JSON the names
+    of the addresses that can be homes. Returns those that are new.
+    """
+    await cursor.execute(SQL.settle_homes, homes)
+    return [(row[0], row[1], row[2], row[3]) for row in await cursor.fetchall()]
+
+
+async def resolved_of(cursor: Cursor, names: Iterable[str]) -> dict[str, Resolved]:
+    """Return the providers of the recipients' domains that buckets are named by."""
+    parsed = map(BucketName.parse, names)
+    domains = [one.recipient_domain for one in parsed if one.recipient_domain is not None]
+    if not domains:
+        return {}
+    await cursor.execute(SQL.domains, {"domains": domains})
+    return {domain: (provider, reason) for domain, provider, reason in await cursor.fetchall()}
+
+
+async def resolved_since(cursor: Cursor, since: datetime) -> dict[str, Resolved]:
+    """Return the domains that were looked up since a moment, or shortly before."""
+    await cursor.execute(SQL.resolved_since, {"since": since})
+    return {domain: (provider, reason) for domain, provider, reason in await cursor.fetchall()}
+
+
+def _subjects(entry: DirectoryEntry | None) -> Iterable[Subject]:
+    """Return all that is counted for a tenant."""
+    if entry is None:
+        return
+    for address in entry.addresses:
+        yield Subject(Kind.ADDRESS, address.ip)
+        for provider in NAMES:
+            yield at_provider(address.ip, provider)
+    for domain in entry.domains:
+        yield Subject(Kind.DOMAIN, domain.name)
+    for box in entry.mailboxes:
+        yield Subject(Kind.MAILBOX, folded(box.address))
 
 
 def _state(address: SendingAddress) -> AddressState:
     if address.draining:
         return AddressState.DRAINING
     return AddressState.READY if address.ready else AddressState.NOT_READY
-
-
-def _concerns(stop: Stop, domain: str) -> bool:
-    if stop.scope is StopScope.DOMAIN:
-        return stop.name == domain
-    return stop.scope in (StopScope.PLATFORM, StopScope.TENANT)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from blueprint.tenant import Day, SendingHours
@@ -88,24 +89,34 @@ class Pace:
     """Mails that could go at once."""
     at: datetime
 
+    burst: int = BURST
+    """The most that is saved."""
+
     @classmethod
-    def idle(cls, now: datetime) -> Pace:
+    def idle(cls, now: datetime, burst: int = BURST) -> Pace:
         """Return that of a bucket of which nothing left lately."""
-        return cls(BURST, now)
+        return cls(burst, now, burst)
 
     def taken(self, count: int, rate: float, hours: Hours, now: datetime) -> Pace:
-        """Return what is saved after so many mails."""
-        return Pace(self.now(rate, hours, now) - count, max(now, self.at))
+        """Return what is saved after so many mails; fewer than none where they are given back."""
+        return Pace(self.now(rate, hours, now) - count, max(now, self.at), self.burst)
 
     def now(self, rate: float, hours: Hours, now: datetime) -> float:
         """Return what is saved now, at so many mails a second of open hours."""
-        if now <= self.at:
-            return self.saved
-        return min(float(BURST), self.saved + rate * hours.open_between(self.at, now))
+        saved = (
+            self.saved if now <= self.at else (self.saved + rate * hours.open_between(self.at, now))
+        )
+        return min(float(self.burst), saved)
 
 
 def rate(cap: float, hours: Hours, now: datetime) -> float:
     """Return the mails a second that use up a day's cap in the hours of this UTC day."""
-    midnight = datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)
-    seconds = hours.open_between(midnight, midnight + DAY)
+    seconds = _open_on(hours, now.astimezone(UTC).date())
     return cap / seconds if seconds else 0.0
+
+
+@lru_cache(maxsize=10_000)
+def _open_on(hours: Hours, day: date) -> float:
+    """Return for how many seconds the hours are open in a UTC day."""
+    midnight = datetime.combine(day, time(), tzinfo=UTC)
+    return hours.open_between(midnight, midnight + DAY)

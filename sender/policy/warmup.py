@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from blueprint.tenant import Warmup
@@ -70,7 +70,7 @@ async def advance(cursor: Cursor) -> None:
 
 
 async def warm(cursor: Cursor, subjects: Collection[Subject]) -> dict[Subject, Warm]:
-    """Return the days of subjects, and what they have sent today."""
+    """Return the days of subjects, and what they have sent today; others are on their first."""
     values = {
         "kinds": [subject.kind.value for subject in subjects],
         "subjects": [subject.name for subject in subjects],
@@ -81,6 +81,12 @@ async def warm(cursor: Cursor, subjects: Collection[Subject]) -> dict[Subject, W
         subject = Subject(Kind(kind), name)
         found[subject] = Warm(subject, *numbers)
     return found
+
+
+async def set_since(cursor: Cursor, since: datetime) -> set[Subject]:
+    """Return the subjects whose day was set since a moment, or shortly before."""
+    await cursor.execute(SQL.warmed, {"since": since})
+    return {Subject(Kind(kind), name) for kind, name in await cursor.fetchall()}
 
 
 async def show(cursor: Cursor, subject: Subject) -> WarmUp:

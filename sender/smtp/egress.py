@@ -55,10 +55,11 @@ class Egress:
             return error.outcome()
         return await self._pool(address).hand_over(password, encoded, begin)
 
-    def room(self, address: SendingAddress) -> int:
-        """Return how many more hand-overs an address can take now; 0 while it is let be."""
+    def capacity(self, address: SendingAddress) -> int:
+        """Return how many hand-overs an address takes at the same time; 0 while it is let be."""
         pool = self._pools.get(_key(address))
-        return self._limits.first * self._limits.batch if pool is None else pool.room()
+        limits = self._limits
+        return min(limits.first * limits.batch, limits.at_once) if pool is None else pool.capacity()
 
     def state(self) -> list[AddressState]:
         """Return what is known of each address that was used lately."""

@@ -40,6 +40,8 @@ class Limits:
     """As many to an address of which nothing is known yet; each accepted mail allows one more."""
     batch: int = 3
     """Mails that are expected to share a connection before another one is opened."""
+    at_once: int = 24
+    """Mails of one address at the same time: a silent host keeps no other mail waiting."""
     pause: float = 10.0
     """How long an address is let be that failed; doubled each time."""
     longest_pause: float = 300.0

@@ -77,12 +77,12 @@ class AddressPool:
                 self._breaker.give_up()
         return outcome
 
-    def room(self) -> int:
-        """Return how many more mails it can take now."""
+    def capacity(self) -> int:
+        """Return how many mails it takes at the same time."""
         state = self._breaker.state(self._now())
         if state is BreakerState.CLOSED:
-            return max(0, self._limit * self._limits.batch - self._in_hand)
-        return int(state is BreakerState.HALF_OPEN)
+            return min(self._limit * self._limits.batch, self._limits.at_once)
+        return int(state in {BreakerState.HALF_OPEN, BreakerState.PROBING})
 
     def state(self) -> AddressState:
         """Return what is known."""

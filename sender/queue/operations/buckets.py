@@ -42,6 +42,18 @@ class Tenant:
 
 
 @dataclass(frozen=True)
+class NewHold:
+    """A bucket to hold."""
+
+    tenant_id: UUID
+    name: str
+    until: datetime | None
+    """None: until it is released."""
+    reason: str
+    words: str | None = None
+
+
+@dataclass(frozen=True)
 class HeldBucket:
     """A bucket whose jobs wait together."""
 
@@ -154,12 +166,18 @@ async def hold(
     words: str | None = None,
 ) -> int:
     """Claim no job of the buckets before `until` (None: until released); return how many exist."""
+    holds = [NewHold(tenant_id, name, until, reason, words) for name in names]
+    return await hold_each(connection, holds)
+
+
+async def hold_each(connection: Connection, holds: Sequence[NewHold]) -> int:
+    """Hold buckets, each for its own reason; return how many exist."""
     values = {
-        "tenant_id": tenant_id,
-        "names": list(names),
-        "until": until,
-        "reason": writable(reason),
-        "words": writable(words),
+        "tenant_ids": [one.tenant_id for one in holds],
+        "names": [one.name for one in holds],
+        "untils": [one.until for one in holds],
+        "reasons": [writable(one.reason) for one in holds],
+        "words": [writable(one.words) for one in holds],
     }
     return len(await ids(connection, SQL.hold, values))
 

@@ -5,12 +5,19 @@ id, bucket_id, priority, due_at, tenant_id, expires_at
 get_byte(uuid_send(tenant_id), 15)
 
 -- name: hold
-with held as (
-    update queue.buckets
-    set held_until = coalesce(%(until)s::timestamptz, 'infinity'), reason = %(reason)s, words = %(words)s,
-        held_at = case when held_until > now() and reason = %(reason)s then held_at else now() end
-    where tenant_id = %(tenant_id)s and name = any(%(names)s)
-    returning id, slot, tenant_id
+with wanted as (
+    select bucket.id, new.until, new.reason, new.words
+    from unnest(%(tenant_ids)s::uuid[], %(names)s::text[], %(untils)s::timestamptz[], %(reasons)s::text[], %(words)s::text[])
+        as new (tenant_id, name, until, reason, words)
+    join queue.buckets as bucket using (tenant_id, name)
+    order by bucket.id
+    for update of bucket
+), held as (
+    update queue.buckets as bucket
+    set held_until = coalesce(wanted.until, 'infinity'), reason = wanted.reason, words = wanted.words,
+        held_at = case when held_until > now() and bucket.reason = wanted.reason then held_at else now() end
+    from wanted where bucket.id = wanted.id
+    returning bucket.id, slot, tenant_id
 ), told as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, jobs) select slot, tenant_id, id, 0 from held
 )

@@ -32,6 +32,8 @@ from tests.bench.sender.world import (
 SENDERS = 2
 PORT, PLAIN_PORT = 20_587, 20_025
 TOKEN_KEY = "ab" * 32
+BURST = 10_000
+"""Hours and spreading do not bind either."""
 LIMIT = 120.0
 PAUSE = 0.005
 """Between two looks at the database."""
@@ -80,6 +82,7 @@ def senders(world: World, loop: str, *, ready: bool = False, **changes: Any) -> 
         "key_ring": str(world.key_ring),
         "token_key": TOKEN_KEY,
         "public_url": "https://app.penguinmails.example",
+        "burst": BURST,
         **changes,
     }
     with ExitStack() as stack:

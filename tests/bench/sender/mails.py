@@ -11,7 +11,7 @@ from sender.compose import compose
 from sender.dkim import Signer
 from sender.footer import Footer
 from sender.schemas import OutgoingMessage
-from tests.bench.sender.world import dkim_key
+from tests.bench.sender.world import RECIPIENTS, dkim_key
 
 WORDS = [
     "offer", "order", "account", "customer", "delivery", "invoice", "meeting", "project",
@@ -23,7 +23,7 @@ WORDS = [
 PARAGRAPHS, PARAGRAPH = 500, 420
 """How many there are, and characters of each."""
 IN_TEXT, IN_HTML = 3, 8
-RECIPIENT = "r{number}@rcpt.example"
+RECIPIENT = f"r{{number}}@{RECIPIENTS}"
 
 
 @cache

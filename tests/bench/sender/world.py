@@ -24,12 +24,15 @@ from kit.paths import state_dir
 from sender import directory
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
 from tests.support.installation import INSTALLATION, PASSWORDS, login
+from tests.support.warmth import declare_warm, resolve_domains
 from tools.servers import Postgres
 from vault import KeyRing, Vault
 
 TEMPLATE, RUN = "template_of_runs", "run"
 USERNAME, PASSWORD = "bench", "a long password"
 SELECTOR = "s1"
+RECIPIENTS = "rcpt.example"
+"""The domain of all recipients; its provider is known."""
 WARM = timedelta(days=400)
 SUPPRESSED = 10_000
 """Of all tenants: none of those who get mail."""
@@ -37,7 +40,7 @@ PUBLISH = """
 insert into directory.entries (tenant_id, document, published_at) values (%s, %s, now())
 """
 SETTLE = """
-insert into directory.homes (tenant_id, domain, address, since) values (%s, %s, %s, now())
+insert into policy.homes (tenant_id, domain, provider, address) values (%s, %s, 'other', %s)
 """
 SUPPRESS = """
 insert into suppression.entries (id, tenant_id, recipient, reason, source, added_at)
@@ -124,7 +127,7 @@ class World:
         Also returns the files with the certificates of the hosts, by name.
         """
         chains: dict[str, str] = {}
-        tenants = []
+        tenants, entries = [], []
         with psycopg.connect(self.dsn) as connection:
             for number in range(size.tenants):
                 tenant, entry = self._tenant(number, size, port, chains)
@@ -135,6 +138,9 @@ class World:
                     home = entry.addresses[place % len(entry.addresses)]
                     connection.execute(SETTLE, [tenant.id, domain.name, home.name])
                 tenants.append(tenant)
+                entries.append(entry)
+        declare_warm(self.dsn, *entries)
+        resolve_domains(self.dsn, **{RECIPIENTS: "other"})
         return tenants, chains
 
     def _tenant(

@@ -98,6 +98,7 @@ async def send(task: Task, stop: asyncio.Event) -> None:
         grace=GRACE,
         last_writes=LAST_WRITES,
         outcomes_file=Path(task.outcomes_file),
+        burst=CAP,
     )
     await daemon.run(settings, stop)
 

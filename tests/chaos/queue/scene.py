@@ -34,6 +34,7 @@ from tests.chaos.queue.program import CAP, Kind
 from tests.chaos.queue.receiver import HOSTS, Files, Mode
 from tests.support.installation import INSTALLATION, login
 from tests.support.waiting import wait_for
+from tests.support.warmth import resolve_domains
 from tools.servers import Postgres, Valkey
 from vault import KeyRing, Vault
 
@@ -177,6 +178,7 @@ async def staged(
         if valkey is not None:
             await asyncio.to_thread(valkey.start)
         await asyncio.to_thread(migrations.upgrade, scene.dsn, INSTALLATION)
+        await asyncio.to_thread(resolve_domains, scene.dsn, **{"rcpt.example": "other"})
         async with _receiving(scene):
             await _publish(scene)
             yield scene

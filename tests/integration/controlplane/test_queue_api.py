@@ -19,6 +19,7 @@ from sender.queue import Attempt, Outcome, Settings, State, Worker, operations, 
 from tests.integration.controlplane.conftest import create
 from tests.support.faults import assert_shows
 from tests.support.waiting import reached
+from tests.support.warmth import resolve_domains
 
 WHY = {"reason": "the campaign was called off"}
 OUTCOMES = {
@@ -90,6 +91,7 @@ class Mail:
 async def mail(operator: httpx2.AsyncClient, upgraded: str) -> Mail:
     for name in ("acme", "bob"):
         await create(operator, name)
+    resolve_domains(upgraded, **{"one.example": "other", "two.example": "other"})
     return Mail(operator, upgraded)
 
 

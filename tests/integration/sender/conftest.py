@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -28,6 +29,7 @@ from sender.schemas import Explanation, OutgoingMessage, State
 from sender.settings import SenderSettings
 from tests.support.installation import login
 from tests.support.waiting import reached
+from tests.support.warmth import declare_warm, resolve_domains
 from vault import KeyRing, Vault
 
 from .sink import HELO, USERNAME, Sink, running_sink
@@ -169,7 +171,8 @@ Publish = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-async def publish(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
+async def publish_cold(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
+    """Publish an entry as the control plane would."""
     controller = engine_as(upgraded, login(Role.CONTROLLER))
 
     async def publish(entry: DirectoryEntry, tenant: UUID = tenant_id) -> None:
@@ -181,7 +184,20 @@ async def publish(upgraded: str, tenant_id: UUID) -> AsyncIterator[Publish]:
 
 
 @pytest.fixture
+def publish(upgraded: str, publish_cold: Publish, tenant_id: UUID) -> Publish:
+    """Publish an entry of which everything is warm."""
+
+    async def publish(entry: DirectoryEntry, tenant: UUID = tenant_id) -> None:
+        declare_warm(upgraded, entry)
+        await publish_cold(entry, tenant)
+
+    return publish
+
+
+@pytest.fixture
 def settings(upgraded: str, ring: Path) -> SenderSettings:
+    """The sender's, without limits in time: what is not about them sends at once."""
+    resolve_domains(upgraded, **{"rcpt.example": "other"})
     return SenderSettings(
         database_url=upgraded,
         key_ring=ring,
@@ -193,6 +209,7 @@ def settings(upgraded: str, ring: Path) -> SenderSettings:
         lease=1,
         expiry=0.1,
         grace=0.2,
+        burst=1000,
     )
 
 
@@ -220,3 +237,13 @@ async def reaches(engine: AsyncEngine, message_id: UUID, *states: State) -> Expl
         lambda explanation: explanation.message.state in states,
         seconds=DEADLINE,
     )
+
+
+async def execute(engine: AsyncEngine, sql: str, **parameters: object) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(sql), parameters)
+
+
+async def value(engine: AsyncEngine, sql: str) -> Any:
+    async with engine.connect() as connection:
+        return (await connection.execute(text(sql))).scalar()

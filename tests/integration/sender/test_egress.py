@@ -315,15 +315,15 @@ class TestConnections:
 
     async def test_slow_start_trusts_an_address_more_with_each_mail(self, make, host):
         egress = make(Limits(first=1, connections=3, batch=4))
-        assert egress.room(host.address()) == 4
+        assert egress.capacity(host.address()) == 4
         rooms = []
         for number in range(4):
             await hand_over(egress, host, f"mail{number}")
-            rooms.append(egress.room(host.address()))
+            rooms.append(egress.capacity(host.address()))
         assert rooms == [8, 12, 12, 12]
         host.plan["MAIL", 4] = "450 4.3.2 x"
         await hand_over(egress, host, "mail4")
-        assert egress.room(host.address()) == 4
+        assert egress.capacity(host.address()) == 4
 
     async def test_egress_that_is_closed_takes_nothing(self, make, host):
         egress = make()
@@ -352,18 +352,18 @@ class TestBreaker:
             return outcome.result, outcome.stage
 
         assert await attempt("mail1") == (Result.BUSY, Stage.GREETING)
-        assert (egress.room(address), egress.state()[0].breaker) == (0, BreakerState.OPEN)
+        assert (egress.capacity(address), egress.state()[0].breaker) == (0, BreakerState.OPEN)
         assert await attempt("mail2") == (Result.BUSY, Stage.WAITING)
         watch.moment += 10
         egress.tidy()
-        assert (egress.room(address), egress.state()[0].breaker) == (1, BreakerState.HALF_OPEN)
+        assert (egress.capacity(address), egress.state()[0].breaker) == (1, BreakerState.HALF_OPEN)
         tries = await asyncio.gather(*map(attempt, ("mail3", "mail4", "mail5")))
         assert [stage for _, stage in tries] == [Stage.GREETING, Stage.WAITING, Stage.WAITING]
         watch.moment += 10
-        assert egress.room(address) == 0, "the second pause is longer"
+        assert egress.capacity(address) == 0, "the second pause is longer"
         watch.moment += 10
         assert await attempt("mail6") == (Result.ACCEPTED, Stage.ANSWER)
-        assert egress.room(address) > 1
+        assert egress.capacity(address) > 1
         assert host.counts["GREETING"] == 3
 
     async def test_probe_that_is_cancelled_leaves_the_next_one(self, make, host, watch):
@@ -377,7 +377,7 @@ class TestBreaker:
         assert egress.state()[0].breaker is BreakerState.PROBING
         probe.cancel()
         await asyncio.wait([probe])
-        assert egress.room(host.address()) == 1
+        assert egress.capacity(host.address()) == 1
         host.released.set()
         assert (await hand_over(egress, host, "mail2")).queue_id == "mail2"
 

@@ -101,7 +101,7 @@ WRITES = (
 READ = ("mail.messages", "mail.events", "queue.records", "queue.buckets", "queue.claimed")
 HIDDEN = (
     "mail.months",
-    "mail.usage",
+    "policy.counters",
     "queue.arrivals",
     "queue.bodies",
     "queue.carried_bodies",
@@ -166,9 +166,9 @@ class TestRowPolicies:
                 "gen_random_uuid(), :tenant, sha256('x'), 'unsubscribed', 'test', now()",
             ),
             (
-                "directory.homes",
-                "tenant_id, domain, address, since",
-                ":tenant, 'acme.example', 'mx1-2', now()",
+                "policy.homes",
+                "tenant_id, domain, provider, address",
+                ":tenant, 'acme.example', 'other', 'mx1-2'",
             ),
         ],
     )

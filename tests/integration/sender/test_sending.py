@@ -294,27 +294,30 @@ class TestOurHost:
             explanation = await reaches(sender_engine, message_id, State.BOUNCED_INFRASTRUCTURE)
         assert explanation.decisions[-1].details["reply"] == "451 4.3.0 try again"
 
-    async def test_host_refusing_any_mail_is_left_to_people_for_long(
+    async def test_host_refusing_any_mail_holds_its_address_for_people(
         self, settings, entry, publish, submit, sink, sender_engine
     ):
         """It spends no attempt and no cap, and says nothing against the recipient."""
         await publish(entry)
-        sink.answers.append("554 5.7.1 relay access denied")
+        refusal = "554 5.7.1 relay access denied"
+        sink.answers.append(refusal)
         message_id = await submit()
         async with sending(settings.model_copy(update={"max_attempts": 1})):
-            explanation = await reaches(sender_engine, message_id, State.DEFERRED)
+            await reaches(sender_engine, message_id, State.DEFERRED, State.HELD)
+            other = await reaches(sender_engine, await submit(), State.HELD)
+            explanation = await reaches(sender_engine, message_id, State.HELD)
+        assert sink.mails == []
         assert explanation.message.attempts == 0
-        step = explanation.decisions[-1]
-        assert (step.reason, step.details["reply"]) == (
-            "host_refused",
-            "554 5.7.1 relay access denied",
-        )
-        wait = datetime.fromisoformat(str(step.details["until"])) - datetime.now(UTC)
-        assert wait > timedelta(minutes=20)
+        steps = [step for step in explanation.decisions if step.details.get("reply") == refusal]
+        assert [step.reason for step in steps] == ["host_refused"]
+        assert other.message.reason == "host_refused"
+        assert refusal in other.decisions[-1].message
+        wait = other.message.run_at - datetime.now(UTC)
+        assert timedelta(minutes=20) < wait < timedelta(minutes=31)
         async with sender_engine.connect() as connection:
             rows = await connection.execute(text("select 1 from suppression.entries"))
             assert rows.first() is None
-            used = await connection.execute(text("select sum(handed_over) from mail.usage"))
+            used = await connection.execute(text("select sum(used) from policy.counters"))
             assert not used.scalar()
 
     async def test_message_too_big_is_a_content_bounce(

@@ -28,7 +28,7 @@ from sender.policy.model import (
     Warm,
     at_provider,
 )
-from sender.policy.names import BucketName, bucket_name
+from sender.policy.names import BucketName
 from sender.policy.spreading import BURST, Hours, Pace
 from sender.reasons import REASONS
 from sender.schemas import Stop, StopScope
@@ -63,6 +63,7 @@ SNAPSHOT = BucketSnapshot(
     is_published=True,
     has_domain=True,
     has_mailbox=True,
+    has_footer=True,
     is_verified=True,
     domain_cap=Cap(DOMAIN, 100, 100),
     mailbox_cap=Cap(MAILBOX, 50, 50),
@@ -106,6 +107,7 @@ HOLD = Hold(DOMAIN, reasons.HELD, "complaints", TOMORROW)
         ({"is_published": False}, "not_published", None),
         ({"has_domain": False}, "domain_unknown", None),
         ({"has_mailbox": False}, "mailbox_unknown", None),
+        ({"has_footer": False}, "no_postal_address", None),
         ({"is_verified": False}, "domain_not_verified", None),
         ({"provider": None}, "provider_unresolved", None),
         ({"addresses": ()}, "address_not_ready", None),
@@ -358,9 +360,11 @@ def test_credit_never_exceeds_a_cap_and_waiting_always_ends(
 @pytest.mark.parametrize(
     "name",
     [
-        BucketName("sales@acme.example", "acme.example", "google", None, False),
-        BucketName("sales@acme.example", "acme.example", None, "rcpt.example", True),
-        BucketName("sales@acme.example", "acme-mail.example", "other", None, True),
+        BucketName("sales@acme.example", "google"),
+        BucketName("sales@acme.example", None, "rcpt.example", is_reply=True),
+        BucketName("sales@acme.example", "other", is_reply=True, is_transactional=True),
+        BucketName("sales@acme.example", "google").apart("low", "Transactional"),
+        BucketName("sales@acme.example", None, "queue.example").apart("high", None),
     ],
     ids=str,
 )
@@ -368,9 +372,5 @@ def test_name_of_a_bucket_has_its_parts(name: BucketName) -> None:
     assert BucketName.parse(str(name)) == name
 
 
-def test_name_of_a_bucket_does_not_depend_on_the_case_of_the_recipient() -> None:
-    made = [
-        bucket_name("sales@acme.example", "acme.example", None, domain)
-        for domain in ("Rcpt.Example", "rcpt.example")
-    ]
-    assert made[0] == made[1]
+def test_bucket_of_before_there_were_providers_counts_as_the_rest() -> None:
+    assert BucketName.parse("sales@acme.example") == BucketName("sales@acme.example", "other")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg import AsyncCursor
 
-from sender.policy.counters import give_back, reserve
+from sender.policy import counters
+from sender.policy.counters import Refusal
 from sender.policy.model import HandOver, Hour, Kind, Place, Subject, at_provider
 
 from .conftest import Connection
@@ -33,6 +37,15 @@ def hand_over(most: dict[Subject, int], at: Hour | None = None) -> HandOver:
 
 def batch(count: int, one: HandOver) -> dict[UUID, HandOver]:
     return {uuid4(): one for _ in range(count)}
+
+
+async def reserve(
+    cursor: AsyncCursor[Any],
+    wanted: Mapping[UUID, HandOver],
+    *,
+    returned: Sequence[HandOver] = (),
+) -> Mapping[UUID, Refusal]:
+    return (await counters.reserve(cursor, wanted, returned=returned)).refused
 
 
 async def counted(connection: Connection) -> dict[str, tuple[int, int]]:
@@ -60,6 +73,18 @@ async def test_mail_that_lacks_one_place_takes_none(connection: Connection):
     assert (await counted(connection))[ADDRESS.name] == (10, 10)
 
 
+async def test_what_was_used_by_then_is_told(connection: Connection):
+    wanted = batch(5, hand_over({ADDRESS: 50, MAILBOX: 3}))
+    for used in (3, 3):
+        done = await counters.reserve(connection.cursor(), wanted)
+        assert done.used == {ADDRESS: (used, used), MAILBOX: (used, used)}
+    back = [hand_over({MAILBOX: 3})]
+    done = await counters.reserve(
+        connection.cursor(), batch(2, hand_over({MAILBOX: 3})), returned=back
+    )
+    assert (len(done.refused), done.used) == (1, {MAILBOX: (3, 3)})
+
+
 async def test_hour_has_a_cap_of_its_own(connection: Connection, admin: Connection):
     one = HandOver((Place(MAILBOX, 50, 10, 50),), now())
     assert len(await reserve(connection.cursor(), batch(12, one))) == 2
@@ -74,7 +99,7 @@ async def test_refusal_gives_the_place_back(connection: Connection):
     cursor = connection.cursor()
     assert await reserve(cursor, batch(3, one)) == {}
     assert len(await reserve(cursor, batch(1, one))) == 1
-    await give_back(cursor, [one, one])
+    await reserve(cursor, {}, returned=[one, one])
     assert (await counted(connection))[ADDRESS.name] == (1, 1)
     assert await reserve(cursor, batch(2, one)) == {}
     assert await reserve(cursor, batch(1, one), returned=[one]) == {}
@@ -88,7 +113,7 @@ async def test_place_of_an_earlier_hour_or_day_is_given_back_there(
     await connection.commit()
     earlier = HandOver(one.places, Hour(one.at.day, (one.at.hour + 1) % 24))
     yesterday = HandOver(one.places, Hour(one.at.day - timedelta(days=1), 5))
-    await give_back(connection.cursor(), [earlier, yesterday])
+    await reserve(connection.cursor(), {}, returned=[earlier, yesterday])
     assert await counted(connection) == {MAILBOX.name: (3, 4)}
 
 

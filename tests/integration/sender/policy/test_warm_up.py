@@ -10,8 +10,8 @@ import pytest
 
 from sender import reasons
 from sender.policy.counters import reserve
-from sender.policy.holds import hold, holds_of, release
-from sender.policy.model import HandOver, Kind, Place, Subject
+from sender.policy.holds import active, hold, release
+from sender.policy.model import HandOver, Kind, Place, Subject, Warm
 from sender.policy.warmup import advance, set_day, show, warm
 
 from .conftest import Connection
@@ -30,12 +30,14 @@ PASSING = (
 
 
 async def day_of(connection: Connection) -> int:
-    return (await warm(connection.cursor(), [SUBJECT]))[SUBJECT].day
+    found = await warm(connection.cursor(), [SUBJECT])
+    return found.get(SUBJECT, Warm(SUBJECT)).day
 
 
 async def sends(connection: Connection, count: int, curve: int = 50) -> None:
     one = HandOver((Place(SUBJECT, 5000, 5000, curve),), now())
-    assert await reserve(connection.cursor(), {uuid4(): one for _ in range(count)}) == {}
+    done = await reserve(connection.cursor(), {uuid4(): one for _ in range(count)})
+    assert done.refused == {}
     await connection.commit()
 
 
@@ -163,17 +165,17 @@ class TestHolds:
     async def test_hold_lasts_until_its_end_or_its_release(self, connection: Connection):
         cursor = connection.cursor()
         await hold(cursor, SUBJECT, reasons.HOST_REFUSED, None, words="554 no", actor=None)
-        found = (await holds_of(cursor, [SUBJECT]))[SUBJECT]
+        found = (await active(cursor))[SUBJECT]
         assert (found.reason, found.words, found.until) == ("host_refused", "554 no", None)
         assert await release(cursor, SUBJECT)
         await connection.commit()
-        assert await holds_of(cursor, [SUBJECT]) == {}
+        assert await active(cursor) == {}
         assert not await release(cursor, SUBJECT)
 
     async def test_hold_ends_by_itself(self, connection: Connection, admin: Connection):
         await hold(connection.cursor(), SUBJECT, reasons.HELD, timedelta(hours=30))
         await connection.commit()
-        assert SUBJECT in await holds_of(connection.cursor(), [SUBJECT])
+        assert SUBJECT in await active(connection.cursor())
         await passes(admin, 2)
         await connection.commit()
-        assert await holds_of(connection.cursor(), [SUBJECT]) == {}
+        assert await active(connection.cursor()) == {}

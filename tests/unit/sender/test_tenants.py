@@ -1,0 +1,87 @@
+"""How many jobs of a bucket may be claimed, from memory."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from sender.dispatch.store import DatabaseClock
+from sender.dispatch.tenants import Tenant, Tenants
+from sender.policy.model import HandOver
+from sender.policy.names import BucketName
+from sender.policy.snapshots import Standing
+from sender.queue.buckets import Bucket
+from sender.queue.buckets import Tenant as QueueTenant
+
+from .test_standing import ENTRY, TENANT
+
+GOOGLE = str(BucketName("sales@acme.example", "google"))
+YAHOO = str(BucketName("sales@acme.example", "yahoo"))
+
+
+def bucket(id_: int, name: str, tenant: UUID = TENANT) -> Bucket:
+    return Bucket(id_, QueueTenant(tenant, 1), name, urgent=False)
+
+
+@pytest.fixture
+def tenants() -> Tenants:
+    made = Tenants(DatabaseClock(), lambda _: 4)
+    entry = ENTRY.model_copy(update={"addresses": ENTRY.addresses[:1]})
+    made.known[TENANT] = Tenant(TENANT, 1, Standing(TENANT, entry))
+    return made
+
+
+def hand_over(tenants: Tenants, id_: int) -> HandOver:
+    route = tenants.route(id_)
+    assert route is not None
+    return HandOver.read(route.takes)
+
+
+def test_burst_is_claimed_once_and_then_the_bucket_is_to_be_held(tenants: Tenants) -> None:
+    google = bucket(1, GOOGLE)
+    assert tenants.credit(google) == 3
+    tenants.on_in_work(1, 3)
+    for left in (2, 1):
+        hand_over(tenants, 1)
+        tenants.admitted([1])
+        assert tenants.credit(google) == left
+    hand_over(tenants, 1)
+    tenants.admitted([1])
+    assert tenants.credit(google) == 0
+    assert tenants.undecided == {(TENANT, GOOGLE)}
+    assert tenants.decide((TENANT, GOOGLE)).reason == "spread"
+
+
+def test_refusal_of_our_host_gives_a_mail_of_the_burst_back(tenants: Tenants) -> None:
+    google = bucket(1, GOOGLE)
+    tenants.credit(google)
+    taken = hand_over(tenants, 1)
+    tenants.counted({place.subject: (3, 3) for place in taken.places}, _owned(taken))
+    tenants.admitted([1, 1, 1])
+    assert tenants.decide((TENANT, GOOGLE)).reason == "hour_cap_reached"
+    tenants.given_back(1, TENANT, taken)
+    assert tenants.decide((TENANT, GOOGLE)).count == 1
+    assert tenants.rechecked == {TENANT}
+
+
+def test_buckets_share_what_their_address_takes_at_the_same_time(tenants: Tenants) -> None:
+    google, yahoo = bucket(1, GOOGLE), bucket(2, YAHOO)
+    tenants.credit(google)
+    tenants.on_in_work(1, 3)
+    assert tenants.credit(yahoo) == 1
+    tenants.on_in_work(1, -3)
+    assert tenants.credit(yahoo) == 3
+
+
+def test_tenant_that_is_not_known_is_read_first(tenants: Tenants) -> None:
+    asked: list[Any] = []
+    tenants.wake = lambda: asked.append(1)
+    other = UUID(int=8)
+    assert tenants.credit(bucket(1, GOOGLE, other)) == 0
+    assert (tenants.wanted, asked) == ({other}, [1])
+
+
+def _owned(taken: HandOver) -> dict[Any, UUID]:
+    return {place.subject: TENANT for place in taken.places}
