@@ -1,11 +1,11 @@
-"""Messages are counted by months, limited by the plan, and tell their campaign."""
+"""Stops of mailboxes, campaigns, queues and providers."""
 
 from __future__ import annotations
 
 from sender.migrations.statements import run
 
-revision = "0007"
-down_revision = "0008"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
@@ -14,5 +14,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: the function before does not know campaigns."""
+    """Refuse: there may be stops that were not known before."""
     raise NotImplementedError("restore a backup instead")

@@ -1,11 +1,11 @@
-"""Stops of mailboxes, campaigns, queues and providers."""
+"""Messages are counted by months, limited by the plan, and tell their campaign."""
 
 from __future__ import annotations
 
 from sender.migrations.statements import run
 
-revision = "0005"
-down_revision = "0009"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:
@@ -14,5 +14,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: there may be stops that were not known before."""
+    """Refuse: the function before does not know campaigns."""
     raise NotImplementedError("restore a backup instead")

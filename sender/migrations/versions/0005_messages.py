@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sender.migrations.statements import run
 
-revision = "0009"
+revision = "0005"
 down_revision = "0004"
 
 
