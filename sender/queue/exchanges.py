@@ -35,10 +35,10 @@ class Claims(Protocol):
     def plan(self, ending: int) -> list[Claim]:
         """Return the claims of an exchange that writes so many results."""
 
-    def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed]) -> None:
-        """Take what was claimed."""
+    def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed], ending: int) -> None:
+        """Take what was claimed with so many results."""
 
-    def failed(self, claims: Sequence[Claim], token: int) -> None:
+    def failed(self, claims: Sequence[Claim], token: int, ending: int) -> None:
         """Whether anything was claimed is not known."""
 
     def ended(self, result: Result) -> None:
@@ -99,6 +99,8 @@ class Exchanges:
         self._under_way = 0
         self._gathering = 0
         self._many = settings.at_risk // (2 * settings.exchanges)
+        self._share = -(-settings.at_risk // settings.exchanges)
+        """Results that one exchange writes at most, so that the others work meanwhile."""
         self.work = asyncio.Event()
         """There is something to do."""
 
@@ -170,7 +172,7 @@ class Exchanges:
         if self._apart and asyncio.get_running_loop().time() >= self._apart_at:
             return Writes([self._apart.popleft()], is_apart=True)
         writes = Writes()
-        while self._results and len(writes) < self._most:
+        while self._results and len(writes) < min(self._most, self._share):
             writes.results.append(self._results.popleft())
         while self._intents and len(writes) < self._most:
             pending = self._intents.popleft()
@@ -194,7 +196,7 @@ class Exchanges:
             self._in_exchanges -= len(writes.results)
             self._put_back(writes)
             if claims:
-                self._claims.failed(claims, token)
+                self._claims.failed(claims, token, len(writes.results))
             if not isinstance(error, Exception):
                 raise
             self._failed(writes, error)
@@ -208,19 +210,20 @@ class Exchanges:
         self._outage.over()
         self._most = min(self._settings.at_risk, 2 * self._most)
         self._written(writes, done)
-        self._claims.claimed(claims, done.claimed)
+        self._claims.claimed(claims, done.claimed, len(writes.results))
         await self._let_handlers_end()
 
     def _written(self, writes: Writes, done: Exchanged) -> None:
         for result in writes.results:
-            if not (result.job.id in done.finished or result.job.id in self._fenced):
+            is_fenced = result.job.id not in done.finished
+            if is_fenced and result.job.id not in self._fenced:
                 # It may have become `unknown` meanwhile, which only a later statement sees.
                 self._fenced.add(result.job.id)
                 self._results.append(result)
                 continue
-            self._fenced.discard(result.job.id)
+            if self._fenced:
+                self._fenced.discard(result.job.id)
             self._claims.ended(result)
-            is_fenced = result.job.id not in done.finished
             if is_fenced and result.outcome.state is not State.RELEASED:
                 log.warning(
                     "queue.outcome_fenced",
