@@ -21,9 +21,12 @@ from sender.queue.attempts import Lost, Refused
 from sender.queue.buckets import Claim
 from sender.queue.model import Intent, Result, State
 from sender.queue.outages import AWAY, Outage, may_be_one_row
+from sender.queue.session import Session
 from sender.queue.settings import Settings
 from sender.queue.store import Claimed, Exchanged, Store
 
+LEAST = 32
+"""Results below which an exchange of its own costs more than it saves."""
 APART = 1.0
 """Seconds between two attempts to write a result that cannot be written."""
 log = structlog.get_logger(__name__)
@@ -99,23 +102,27 @@ class Exchanges:
         self._under_way = 0
         self._gathering = 0
         self._many = settings.at_risk // (2 * settings.exchanges)
-        self._share = -(-settings.at_risk // settings.exchanges)
+        self._share = max(LEAST, -(-settings.at_risk // settings.exchanges))
         """Results that one exchange writes at most, so that the others work meanwhile."""
         self.work = asyncio.Event()
         """There is something to do."""
 
     async def run(self, ended: asyncio.Event) -> None:
         """Exchange until `ended` is set."""
-        while not ended.is_set():
-            await self._gather()
-            writes = self._next()
-            is_whole = not writes.is_apart and self._most == self._settings.at_risk
-            claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
-            if writes or claims:
-                await self._exchange(writes, claims)
-            else:
-                self.work.clear()
-                await pause(self.work, self._settings.poll)
+        session = self._store.session()
+        try:
+            while not ended.is_set():
+                await self._gather()
+                writes = self._next()
+                is_whole = not writes.is_apart and self._most == self._settings.at_risk
+                claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
+                if writes or claims:
+                    await self._exchange(session, writes, claims)
+                else:
+                    self.work.clear()
+                    await pause(self.work, self._settings.poll)
+        finally:
+            await session.close()
 
     async def begin(self, intent: Intent) -> None:
         """Return when an intent is committed; raises Lost and Refused."""
@@ -180,12 +187,13 @@ class Exchanges:
                 writes.intents.append(pending)
         return writes
 
-    async def _exchange(self, writes: Writes, claims: Sequence[Claim]) -> None:
+    async def _exchange(self, session: Session, writes: Writes, claims: Sequence[Claim]) -> None:
         token = self._store.token()
         self._under_way += 1
         self._in_exchanges += len(writes.results)
         try:
             done = await self._store.exchange(
+                session,
                 writes.results,
                 [one.intent for one in writes.intents],
                 [one.intent for one in writes.intents if one.is_repeated],

@@ -19,6 +19,7 @@ from kit.queries import Queries
 from sender.queue.buckets import START, Arrival, BucketRow, Claim, Position
 from sender.queue.extension import Batch, Extension
 from sender.queue.model import Intent, Job, Outcome, Result, State, writable
+from sender.queue.session import Session
 
 SQL: Queries[str] = Queries(__file__, partial(re.compile(r"\n\s+").sub, "\n"))
 SHARE = 20
@@ -111,8 +112,13 @@ class Store:
         self._claims += 1
         return (self._worker << 32) + self._claims
 
+    def session(self) -> Session:
+        """Return a session for exchanges, to be closed by the caller."""
+        return Session(self._pool)
+
     async def exchange(
         self,
+        session: Session,
         results: Sequence[Result],
         intents: Sequence[Intent],
         repeated: Sequence[Intent],
@@ -125,7 +131,7 @@ class Store:
         """
         refused: Mapping[UUID, Outcome] = {}
         async with (
-            self._by_hand() as connection,
+            session.connection() as connection,
             connection.cursor(binary=True) as first,
             connection.cursor(binary=True) as second,
             connection.cursor(binary=True) as third,
@@ -270,18 +276,6 @@ class Store:
             except errors.ReadOnlySqlTransaction:
                 await connection.close()  # to a server that is not the primary any more
                 raise
-
-    @asynccontextmanager
-    async def _by_hand(self) -> AsyncIterator[AsyncConnection[Any]]:
-        """Yield a connection whose user begins and commits: psycopg would wait for the answers."""
-        async with self._connection() as connection:
-            await connection.set_autocommit(True)
-            try:
-                yield connection
-            finally:
-                if not connection.closed:
-                    await connection.rollback()  # does nothing after a commit
-                    await connection.set_autocommit(False)
 
     async def _run(self, query: str, values: dict[str, Any] | None = None) -> list[Any]:
         async with self._connection() as connection, connection.cursor(binary=True) as cursor:
