@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -49,15 +49,22 @@ def in_words(selection: dict[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def requests(selection: dict[str, Any], reason: str) -> Iterator[dict[str, Any]]:
+    """Yield the bodies of the requests for a selection: only so many ids in each."""
+    if "ids" not in selection:
+        yield selection | {"reason": reason}
+    ids: Sequence[str] = selection.get("ids", ())
+    for start in range(0, len(ids), MOST_IDS):
+        yield selection | {"reason": reason, "ids": ids[start : start + MOST_IDS]}
+
+
 def change(path: str, selection: dict[str, Any], reason: str, what: str, output: Format) -> None:
     """Change all that is meant, some thousands with each request, and print how many."""
     api = connect()
-    ids: Sequence[str | None] = selection.get("ids") or [None]
     count = 0
-    for start in range(0, len(ids), MOST_IDS):
-        some = {"ids": ids[start : start + MOST_IDS]} if "ids" in selection else {}
+    for body in requests(selection, reason):
         done = Changed(changed=0, is_all=False)
         while not done.is_all:
-            done = api.post(path, Changed, selection | some | {"reason": reason})
+            done = api.post(path, Changed, body)
             count += done.changed
     print_result(f"{what}: {count}", {"changed": count}, output)

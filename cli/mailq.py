@@ -7,13 +7,22 @@ from typing import Annotated, Any
 import typer
 
 from cli.api import connect
-from cli.bulk import CodeOption, DomainOption, IdsArgument, YesOption, change, in_words, selected
+from cli.bulk import (
+    CodeOption,
+    DomainOption,
+    IdsArgument,
+    YesOption,
+    change,
+    in_words,
+    requests,
+    selected,
+)
 from cli.consent import require_consent
 from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, plain, print_result, print_rows
 from cli.pause import ReasonOption
 from cli.times import age, moment
-from controlplane.queue.schemas import Changed, HeldPage, UnknownPage
+from controlplane.queue.schemas import Changed, HeldPage, Released, UnknownPage
 
 app = typer.Typer(help="Mail that waits for something, for operators.")
 HELD = ("tenant", "bucket", "mails", "code", "until", "release?", "words?")
@@ -50,9 +59,20 @@ def release(
     domain: DomainOption = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """End the holds of buckets; what is still in the way of their mail holds them again at once."""
-    selection = selected(ids, tenant, code, domain)
-    change("/mailq/release", selection, reason, "buckets released", output)
+    """Release buckets, with the holds that keep their mail; say what else holds them again."""
+    api = connect()
+    bodies = requests(selected(ids, tenant, code, domain), reason)
+    done = [api.post("/mailq/release", Released, body) for body in bodies]
+    ended = [subject for one in done for subject in one.ended]
+    kept = [view for one in done for view in one.kept]
+    count = sum(one.changed for one in done)
+    lines = [
+        f"buckets released: {count}",
+        *(f"hold ended: {subject}" for subject in ended),
+        *(f"held again: {v.buckets}, {v.code}; what releases it: {v.release}" for v in kept),
+    ]
+    document = {"changed": count, "ended": ended, "kept": [plain(view) for view in kept]}
+    print_result("\n".join(lines), document, output)
 
 
 @app.command()

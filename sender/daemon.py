@@ -81,7 +81,7 @@ async def run(
                 lambda: _obstacle(settings.public_url),
                 settings.burst,
             )
-            changes = Changes(pool, tenants)
+            changes = Changes(pool, tenants, is_shared=lists is not None)
             handler = Sending(
                 tenants=tenants,
                 egress=egress,
@@ -91,6 +91,7 @@ async def run(
                 public_url=settings.public_url,
                 clock=clock,
                 max_attempts=settings.max_attempts,
+                learn=changes.learn,
             )
             worker = Worker(
                 pool,
@@ -99,6 +100,7 @@ async def run(
                 _worker_settings(settings, limits),
                 credit=tenants.credit,
                 on_in_work=tenants.on_in_work,
+                on_ended_elsewhere=tenants.ended_elsewhere,
                 extension=Accounting(tenants),
                 progress=lambda: progress("queue"),
                 lists=lists,

@@ -110,7 +110,7 @@ HELD = REASONS.add(
     "held",
     "a person has held what it counts against",
     OPERATOR,
-    "the hold ends or is released",
+    "the hold ends, or `penguin mailq release`",
 )
 PROVIDER_UNRESOLVED = REASONS.add(
     "provider_unresolved",
@@ -186,7 +186,7 @@ HOST_REFUSED = REASONS.add(
     "host_refused",
     "our host refuses mail, so that its address is held",
     OPERATOR,
-    "the host is put right and the hold released, or it ends",
+    "the host is put right, and the hold ends, or `penguin mailq release`",
 )
 HOST_SILENT = REASONS.add(
     "host_silent", "our host did not answer in time", NOBODY, "the next try succeeds"

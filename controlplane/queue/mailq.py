@@ -21,6 +21,8 @@ from controlplane.queue.schemas import (
     Changed,
     HeldPage,
     HeldView,
+    KeptView,
+    Released,
     ResolveRequest,
     SelectionRequest,
     UnknownPage,
@@ -82,15 +84,33 @@ def _held(row: operations.HeldJobs, tenant: str | None) -> HeldView:
 
 
 @router.post("/mailq/release", responses=responses(NOT_FOUND))
-async def release_mail(body: SelectionRequest, request: Request, access: OperatorWriter) -> Changed:
-    """End the holds of buckets; what is still in the way of their mail holds them again at once."""
-    return await service.in_bulk(
+async def release_mail(
+    body: SelectionRequest, request: Request, access: OperatorWriter
+) -> Released:
+    """Release buckets, with the holds that keep their mail; say what else holds them again."""
+    done = await service.change(
         access,
         body,
         mailq.release,
         reason="Released",
         what="buckets released",
         now=request.app.state.clock(),
+    )
+    return Released(
+        changed=done.count,
+        is_all=done.is_all,
+        ended=[str(subject) for subjects in done.ended.values() for subject in subjects],
+        kept=[_kept(code, buckets) for code, buckets in sorted(done.kept.items())],
+    )
+
+
+def _kept(code: str, buckets: int) -> KeptView:
+    reason = REASONS.get(code)
+    return KeptView(
+        code=code,
+        buckets=buckets,
+        acts=reason and reason.acts,
+        release=reason and reason.release,
     )
 
 

@@ -49,6 +49,19 @@ HELD: dict[str, Any] = {
     "until": "2026-11-25T00:00:00Z",
     "oldest_due_at": "2026-11-24T09:00:00Z",
 }
+RELEASED: dict[str, Any] = {
+    "changed": 3,
+    "is_all": True,
+    "ended": ["address 198.18.1.2", "provider 198.18.1.2/google"],
+    "kept": [
+        {
+            "code": "warmup_cap_reached",
+            "buckets": 1,
+            "acts": "nobody",
+            "release": "the next UTC day",
+        }
+    ],
+}
 UNKNOWN: dict[str, Any] = {
     "id": ID,
     "tenant": "acme",
@@ -145,6 +158,28 @@ class Changed(BaseModel):
     """Mails; with `release` buckets."""
     is_all: bool
     """False: there are more; repeat the request."""
+
+
+class KeptView(BaseModel):
+    """Buckets that are held again for another reason."""
+
+    code: str
+    buckets: int
+    acts: Actor | None
+    """Who must act; null for a reason that this version does not know."""
+    release: str | None
+    """What releases them."""
+
+
+class Released(Changed):
+    """What was released, and what was not."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [RELEASED]})
+
+    ended: list[str]
+    """Whose holds have ended: addresses, also at one provider, domains, mailboxes, tenants."""
+    kept: list[KeptView]
+    """Of the buckets that were released, those that are held again at once."""
 
 
 class ResolveRequest(BaseModel):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +22,8 @@ from sender.mailq import Selection
 
 STEP = 5000
 """Mails of one request of a change in bulk."""
-Act = Callable[[Driver, Selection], Awaitable[mailq.Changed]]
+Done = TypeVar("Done", bound=mailq.Changed)
+Act = Callable[[Driver, Selection], Awaitable[Done]]
 
 
 async def tenant_id_of(connection: AsyncConnection, name: str | None) -> UUID | None:
@@ -29,8 +32,28 @@ async def tenant_id_of(connection: AsyncConnection, name: str | None) -> UUID | 
 
 
 async def in_bulk(
-    access: Access, request: SelectionRequest, act: Act, *, reason: str, what: str, now: datetime
+    access: Access,
+    request: SelectionRequest,
+    act: Act[mailq.Changed],
+    *,
+    reason: str,
+    what: str,
+    now: datetime,
 ) -> Changed:
+    """Change the mail that a request means; return how many there were."""
+    done = await change(access, request, act, reason=reason, what=what, now=now)
+    return Changed(changed=done.count, is_all=done.is_all)
+
+
+async def change(
+    access: Access,
+    request: SelectionRequest,
+    act: Act[Done],
+    *,
+    reason: str,
+    what: str,
+    now: datetime,
+) -> Done:
     """Change the mail that a request means, and record it as an event of each tenant."""
     async with access.begin() as connection:
         selection = Selection(
@@ -42,9 +65,16 @@ async def in_bulk(
         done = await act(await driver_of(connection), selection)
         what = ", ".join([what, *_criteria(request)])
         await record(
-            connection, access, done.tenants, reason=reason, what=what, why=request.reason, now=now
+            connection,
+            access,
+            done.tenants,
+            reason=reason,
+            what=what,
+            why=request.reason,
+            now=now,
+            notes=done.notes,
         )
-    return Changed(changed=done.count, is_all=done.is_all)
+    return done
 
 
 def _criteria(request: SelectionRequest) -> list[str]:
@@ -67,8 +97,12 @@ async def record(
     what: str,
     why: str,
     now: datetime,
+    notes: Mapping[UUID, str] = MappingProxyType({}),
 ) -> None:
-    """Write an event for each tenant, as the last statements of a transaction."""
+    """Write an event for each tenant, as the last statements of a transaction.
+
+    `notes` say more about some of them.
+    """
     names = await tenant_rows.names(connection, counts)
     for tenant_id, count in sorted(counts.items()):
         name = names.get(tenant_id)
@@ -80,6 +114,6 @@ async def record(
             subject=TENANT if name else "platform",
             kind="mail",
             reason=reason,
-            message=f"{what}: {count}; {why}",
+            message=f"{what}: {count}{notes.get(tenant_id, '')}; {why}",
             actor=access.owner,
         )

@@ -27,7 +27,7 @@ from sender.policy.model import HandOver, Hold, Kind, Subject
 from sender.policy.snapshots import settle_homes
 from sender.queue import Batch, Intent, Job, Outcome
 from sender.queue import State as Queued
-from sender.reasons import CAP_RACE, HOST_REFUSED
+from sender.reasons import CAP_RACE, HOST_REFUSED, SUPPRESSED, TENANT_DELETED
 from sender.schemas import State
 from sender.stops import Mail, holding, widest_first
 
@@ -198,10 +198,17 @@ async def _obstacles(
         "tenant_ids": tenant_ids,
         "recipients": [bytes.fromhex(place.recipient) for place in places.values()],
     }
+    deleted = await connection.execute(SQL.deleted, {"tenant_ids": list(set(tenant_ids))})
     suppressed = await connection.execute(SQL.suppressed, values)
     rows = connection.cursor(row_factory=dict_row)
     await rows.execute(SQL.stops, {"tenant_ids": list(set(tenant_ids))})
+    gone = {tenant_id for (tenant_id,) in await deleted.fetchall()}
     refused = {id_: _suppressed(reasons) for id_, reasons in await suppressed.fetchall()}
+    refused |= {
+        id_: cancelled(TENANT_DELETED, "the tenant was deleted")
+        for id_, tenant_id in zip(places, tenant_ids, strict=True)
+        if tenant_id in gone
+    }
     stops = widest_first(await rows.fetchall())
     for (id_, place), tenant_id in zip(places.items(), tenant_ids, strict=True):
         held_by = holding(stops, Mail(**place.mail), tenant_id=tenant_id)
@@ -211,9 +218,13 @@ async def _obstacles(
 
 
 def _suppressed(reasons: str) -> Outcome:
-    words = f"the recipient is suppressed: {reasons}"
-    report = Report("decided", State.CANCELLED, "suppressed", words)
-    return reported(Outcome(Queued.CANCELLED, "suppressed", words, spent=0), report)
+    return cancelled(SUPPRESSED, f"the recipient is suppressed: {reasons}")
+
+
+def cancelled(reason: str, words: str) -> Outcome:
+    """Return the outcome of a message that will never be handed over."""
+    report = Report("decided", State.CANCELLED, reason, words)
+    return reported(Outcome(Queued.CANCELLED, reason, words, spent=0), report)
 
 
 async def _record(connection: AsyncConnection[Any], reports: Sequence[tuple[Job, Report]]) -> None:

@@ -24,7 +24,7 @@ from sender.dispatch.tenants import Key, Tenant, Tenants
 from sender.policy import LOOK_AGAIN, holds, snapshots, warmup
 from sender.policy.model import Kind, Subject
 from sender.policy.names import BucketName
-from sender.queue import operations
+from sender.queue import Job, operations
 from sender.queue.operations import NewHold
 from sender.queue.outages import AWAY
 from sender.reasons import PROVIDER_UNRESOLVED
@@ -46,6 +46,8 @@ class Changes:
 
     pool: AsyncConnectionPool[Any]
     tenants: Tenants
+    is_shared: bool = False
+    """Other senders hand over mail of these tenants too, through lists, and hold its buckets."""
     _stops: dict[UUID | None, list[Stop]] = field(default_factory=dict)
     """By tenant; None: of the platform."""
     _owners: defaultdict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
@@ -58,6 +60,7 @@ class Changes:
     _day: date | None = None
     _looked_at: datetime | None = None
     _look: asyncio.Event = field(default_factory=asyncio.Event)
+    _learning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """Let the memory wake this."""
@@ -66,6 +69,21 @@ class Changes:
     def wake(self) -> None:
         """Look for changes now."""
         self._look.set()
+
+    async def learn(self, job: Job) -> None:
+        """Learn of the bucket and the tenant of a job that another sender has claimed."""
+        async with self._learning:
+            if self.tenants.knows(job.bucket_id) or self._looked_at is None:
+                return  # before the first look, holds and stops are not known
+            async with self.pool.connection() as connection:
+                cursor = await connection.execute(SQL.bucket, {"id": job.bucket_id})
+                name, urgent = await cursor.fetchone() or ("", False)
+                found = await snapshots.resolved_of(connection.cursor(), [name])
+                if job.tenant_id not in self.tenants.known:
+                    await self._load(connection, [job.tenant_id])
+            self.tenants.resolved.update(found)
+            if name and not self.tenants.knows(job.bucket_id):
+                self.tenants.learn(job.bucket_id, (job.tenant_id, name), urgent=urgent)
 
     async def follow(
         self, slots: Callable[[], frozenset[int]], wake: Callable[[], None], stop: asyncio.Event
@@ -149,11 +167,13 @@ class Changes:
             self.tenants.wanted |= self.tenants.known.keys()
 
     async def _take_slots(self, connection: AsyncConnection[Any], slots: frozenset[int]) -> None:
-        """Learn which tenants of new slots have held buckets: nobody else lets them go on."""
-        new = slots - self._slots
-        others = await operations.holding_tenants(connection, new) if new else set()
-        self._holding = {t for t in self._holding | others if t.bytes[15] in slots}
-        self.tenants.rechecked |= others
+        """Learn which tenants have buckets that others have held: nobody else lets them go on."""
+        kept = slots & self._slots
+        others = slots if self.is_shared else slots - kept
+        found = await operations.holding_tenants(connection, others) if others else set()
+        holding = {t for t in self._holding if t.bytes[15] in kept}
+        self.tenants.rechecked |= found - holding
+        self._holding = holding | found
         self._slots = slots
 
     async def _find_changes(self, connection: AsyncConnection[Any]) -> None:

@@ -8,6 +8,9 @@ select clock_timestamp() as now
 select tenant.id as tenant_id, entry.document, entry.revision
 from unnest(%(ids)s::uuid[]) as tenant (id) left join directory.entries as entry on entry.tenant_id = tenant.id
 
+-- name: bucket
+select name, urgent from queue.buckets where id = %(id)s
+
 -- name: revisions
 select tenant_id, revision from directory.entries where tenant_id = any(%(ids)s)
 
@@ -22,6 +25,9 @@ select gone.tenant_id
 from directory.withdrawn as gone join queue.tenants as tenant using (tenant_id)
 where tenant.slot = any(%(slots)s)
   and (tenant.waiting > 0 or exists (select from queue.buckets where tenant_id = gone.tenant_id and filled))
+
+-- name: deleted
+select tenant_id from directory.withdrawn where tenant_id = any(%(tenant_ids)s)
 
 -- name: suppressed
 select intent.id, string_agg(entry.reason, ', ' order by entry.id) as reasons

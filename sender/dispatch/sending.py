@@ -6,6 +6,7 @@ none, and a crash leaves the outcome unknown only while the answer to the mail i
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from kit.faults import Fault
 from sender import directory, smtp
 from sender.clock import Clock
 from sender.composer import Composer
-from sender.dispatch.accounting import Place, Report, reported
+from sender.dispatch.accounting import Place, Report, cancelled, reported
 from sender.dispatch.keys import Opener
 from sender.dispatch.stopped import OF_MESSAGES, stopped
 from sender.dispatch.tenants import Route, Tenants
@@ -59,6 +60,8 @@ class Sending:
     public_url: str
     clock: Clock
     max_attempts: int
+    learn: Callable[[Job], Awaitable[None]]
+    """Lets the bucket and the tenant of a job that another sender has claimed be known."""
 
     async def __call__(self, attempt: Attempt) -> Outcome:
         """Return what became of a message."""
@@ -79,6 +82,8 @@ class Sending:
     async def _carry(self, attempt: Attempt) -> Outcome:
         job = attempt.job
         message = decoded(job.body)
+        if not self.tenants.knows(job.bucket_id):
+            await self.learn(job)
         stop = self.tenants.stop_of(job.bucket_id, message)
         if stop is not None and stop.scope in OF_MESSAGES:
             return stopped(stop, self.tenants.apart(job.bucket_id, message))
@@ -92,7 +97,7 @@ class Sending:
         except VaultError as fault:
             return self._failed(job, fault.code.name, fault.message, _facts(job, address))
         except Fault as fault:  # what cannot be written never can
-            return _cancelled(fault.code.name, fault.message)
+            return cancelled(fault.code.name, fault.message)
         return await self._hand_over(attempt, message, route, password, mail)
 
     async def _hand_over(
@@ -196,11 +201,6 @@ def _facts(job: Job, address: directory.SendingAddress | None = None) -> Facts:
     if address is not None:
         facts |= {"address": address.name, "ip": address.ip, "helo": address.helo}
     return facts
-
-
-def _cancelled(reason: str, words: str) -> Outcome:
-    report = Report("decided", State.CANCELLED, reason, words)
-    return reported(Outcome(Queued.CANCELLED, reason, words, spent=0), report)
 
 
 def _outcome(state: Queued, shown: State, reason: str, words: str, facts: Facts) -> Outcome:

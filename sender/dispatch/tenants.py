@@ -79,7 +79,7 @@ class Route:
 
 @dataclass(slots=True, eq=False)
 class Known:
-    """A bucket that this process claims from."""
+    """A bucket that this process claims from, or hands over mail of that others have claimed."""
 
     key: Key
     name: BucketName
@@ -125,6 +125,8 @@ class Tenants:
     wake: Callable[[], None] = lambda: None
     """Looks at these sets now."""
     _buckets: dict[int, Known] = field(default_factory=dict)
+    _in_work: Counter[int] = field(default_factory=Counter)
+    """Jobs in work of buckets that are not known."""
     _urgent: set[Key] = field(default_factory=set)
     _paces: dict[tuple[UUID, str, str], Pace] = field(default_factory=dict)
     """By mailbox and provider."""
@@ -136,11 +138,7 @@ class Tenants:
         """Return how many jobs of a bucket may be in work."""
         known = self._buckets.get(bucket.id)
         if known is None:
-            key = (bucket.tenant.id, bucket.name)
-            known = Known(key, BucketName.parse(bucket.name), bucket.urgent)
-            self._buckets[bucket.id] = known
-            if bucket.urgent:
-                self._urgent.add(key)
+            known = self.learn(bucket.id, (bucket.tenant.id, bucket.name), urgent=bucket.urgent)
         if known.key in self.undecided:
             return 0
         found = self._current(known)
@@ -157,10 +155,24 @@ class Tenants:
             known.left, self.capacity(address) - self._at_address[address.ip] + known.in_work
         )
 
+    def knows(self, bucket_id: int) -> bool:
+        """Return whether a bucket and its tenant are known."""
+        known = self._buckets.get(bucket_id)
+        return known is not None and known.key[0] in self.known
+
+    def learn(self, bucket_id: int, key: Key, *, urgent: bool) -> Known:
+        """Know a bucket from now on, with its jobs that are in work already."""
+        in_work = self._in_work.pop(bucket_id, 0)
+        known = Known(key, BucketName.parse(key[1]), urgent, in_work)
+        self._buckets[bucket_id] = known
+        if urgent:
+            self._urgent.add(key)
+        return known
+
     def route(self, bucket_id: int) -> Route | None:
         """Return how a claimed job of a bucket leaves now; None: it does not."""
         known = self._buckets.get(bucket_id)
-        if known is None:  # claimed by another sender
+        if known is None:
             return None
         found = self._current(known)
         if found is None or found.egress is None or known.tenant is None:
@@ -205,8 +217,11 @@ class Tenants:
     def on_in_work(self, bucket_id: int, jobs: int) -> None:
         """Take note of jobs of a bucket that are in work, or no longer."""
         known = self._buckets.get(bucket_id)
-        if known is None:
-            return  # jobs of an earlier process, whose outcomes were kept in a file
+        if known is None:  # jobs of other senders, or outcomes that an earlier process has left
+            self._in_work[bucket_id] += jobs
+            if not self._in_work[bucket_id]:
+                del self._in_work[bucket_id]
+            return
         known.in_work += jobs
         if known.ip is not None:
             self._at_address[known.ip] += jobs
@@ -272,6 +287,13 @@ class Tenants:
             if known is not None:
                 known.left -= count
                 self._pass(known, count)
+
+    def ended_elsewhere(self, bucket_id: int) -> None:
+        """Take note of a job that was claimed here and handled by another sender.
+
+        It counts as handed over: where it was not, others only wait a little longer.
+        """
+        self.admitted([bucket_id])
 
     def given_back(self, bucket_id: int, tenant_id: UUID, hand_over: HandOver) -> None:
         """Take note of a hand-over that our host refused."""

@@ -5,15 +5,17 @@ The queue itself knows neither recipients nor events; `sender.queue.operations` 
 
 from sender.mailq.dead import DeadMail, dead_mails, purge, replay
 from sender.mailq.rates import WINDOW, Rate, Waits, rates, waits
+from sender.mailq.releasing import Released, release
 from sender.mailq.selection import Changed, Selection
 from sender.mailq.unknown import UnknownMail, resolve, unknown_mails
-from sender.mailq.waiting import release, retry, withdraw
+from sender.mailq.waiting import retry, withdraw
 
 __all__ = [
     "WINDOW",
     "Changed",
     "DeadMail",
     "Rate",
+    "Released",
     "Selection",
     "UnknownMail",
     "Waits",

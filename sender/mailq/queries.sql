@@ -35,14 +35,23 @@ select job.id, job.tenant_id from queue.scheduled as job
 limit %(most)s
 
 -- name: held_buckets
-select tenant_id, name from queue.buckets
+select tenant_id, name, urgent, reason, now() as at from queue.buckets
 where held_until > now()
   and (%(tenant_id)s::uuid is null or tenant_id = %(tenant_id)s)
   and (%(code)s::text is null or reason = %(code)s)
 
 -- name: held_buckets_of_mail
-select distinct job.tenant_id, bucket.name from queue.ready as job
+select distinct job.tenant_id, bucket.name, bucket.urgent, bucket.reason, now() as at from queue.ready as job
 {waiting} and bucket.held_until > now()
+
+-- name: entries
+select tenant.id, entry.document
+from unnest(%(tenant_ids)s::uuid[]) as tenant (id) left join directory.entries as entry on entry.tenant_id = tenant.id
+
+-- name: stops
+select id, scope, tenant_id, name, reason, actor, by_operator, since from directory.stops
+where tenant_id is null or tenant_id = any(%(tenant_ids)s)
+order by name
 
 -- name: unknown_mails
 select job.id, job.tenant_id, message.sender, message.recipient, job.reason, job.note, job.since

@@ -53,6 +53,11 @@ class Changed:
         """Return how many in all."""
         return sum(self.tenants.values())
 
+    @property
+    def notes(self) -> Mapping[UUID, str]:
+        """Return what else the event of a tenant says, after the count."""
+        return {}
+
 
 async def owners(connection: Connection, query: str, values: dict[str, Any]) -> Owners:
     """Run a query that returns ids of messages and of their tenants."""

@@ -1,29 +1,12 @@
-"""Mail that waits: its buckets are released, it is withdrawn, or tried again now."""
+"""Mail that waits: it is withdrawn, or tried again now."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from uuid import UUID
 
 from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, owners
 from sender.queue import operations
 from sender.reasons import WITHDRAWN
-
-
-async def release(connection: Connection, selection: Selection) -> Changed:
-    """End the holds of the buckets that the mail is in; what holds for a reason of today is held
-    again at once. Counts buckets."""
-    query = SQL.held_buckets_of_mail
-    if selection.ids is None and selection.recipient_domain is None:
-        query = SQL.held_buckets
-    cursor = await connection.execute(query, selection.values(0))
-    names: dict[UUID, list[str]] = defaultdict(list)
-    for tenant_id, name in await cursor.fetchall():
-        names[tenant_id].append(name)
-    for tenant_id, buckets in sorted(names.items()):
-        await operations.release(connection, tenant_id, buckets)
-    return Changed({tenant_id: len(buckets) for tenant_id, buckets in names.items()}, is_all=True)
 
 
 async def withdraw(

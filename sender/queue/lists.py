@@ -70,6 +70,9 @@ class Owner(Protocol):
     def took(self, found: Sequence[Claimed]) -> Sequence[Job]:
         """Answer for jobs that were claimed by others; return those for handlers."""
 
+    def let_go(self, job: Job) -> None:
+        """Answer no longer for a job."""
+
     def ended_elsewhere(self, job: Job) -> None:
         """Answer no longer for a job of which another worker wrote the outcome."""
 
@@ -148,7 +151,7 @@ class Lists:
         finally:
             for one in found:
                 if one.job.id in late:
-                    self._owner.ended_elsewhere(late.pop(one.job.id))
+                    self._owner.let_go(late.pop(one.job.id))
             self._waiting |= late
             self._gone |= dict.fromkeys(late, _now())
         self._popped += self._owner.took(found)

@@ -58,6 +58,8 @@ class Worker:
     credit: Credit = unlimited
     extension: Extension | None = None
     on_in_work: OnInWork = ignore_in_work
+    on_ended_elsewhere: Callable[[int], None] = lambda _bucket_id: None
+    """Is called with the bucket of a job that this worker has claimed and another one handled."""
     progress: Callable[[], None] = lambda: None
     """Is called at each look for jobs."""
     lists: Redis | None = None
@@ -336,7 +338,7 @@ class Worker:
 
     def ended(self, result: Result) -> None:
         """Take note of a result that is written."""
-        self._let_go(result.job)
+        self.let_go(result.job)
         if result.job.id in self._kept:
             self._written(result)
 
@@ -357,10 +359,6 @@ class Worker:
                 self._exchanges.finish(Result(one.job, EXPIRED))
         return [one for one in found if not one.is_expired]
 
-    def _let_go(self, job: Job) -> None:
-        self._held[job.tenant_id.bytes[15]] -= 1
-        self._buckets.ended(job.bucket_id)
-
     # What other workers take from the lists, or this one of theirs
 
     def start(self) -> None:
@@ -375,7 +373,13 @@ class Worker:
 
     def ended_elsewhere(self, job: Job) -> None:
         """Answer no longer for a job of which another worker wrote the outcome."""
-        self._let_go(job)
+        self.on_ended_elsewhere(job.bucket_id)
+        self.let_go(job)
+
+    def let_go(self, job: Job) -> None:
+        """Answer no longer for a job."""
+        self._held[job.tenant_id.bytes[15]] -= 1
+        self._buckets.ended(job.bucket_id)
 
     async def _until_done(self, step: Callable[[], Awaitable[object]], end: asyncio.Event) -> None:
         """Repeat a step until it is done; once `end` is set, try it once."""

@@ -11,6 +11,7 @@ from cli.errors import INTERRUPTED
 from controlplane import faults as api_faults
 from tests.support.command_line import Terminal
 from tests.support.faults import assert_shows
+from tests.support.warmth import resolve_domains
 
 HOLD = """
 update queue.buckets set held_until = 'infinity', held_at = now(), reason = 'stopped',
@@ -38,6 +39,7 @@ def test_mail_is_listed_and_withdrawn_or_purged_after_a_confirmation(
         shown("send", *sender, "--to", to, "--subject", "Hi", "--text", "Hello")
 
     shown("apply", "-f", str(file))
+    resolve_domains(plane.dsn, **{"one.example": "other", "two.example": "other"})
     send("a@one.example")
     send("b@two.example")
     plane.run(HOLD)
@@ -52,7 +54,14 @@ def test_mail_is_listed_and_withdrawn_or_purged_after_a_confirmation(
     one = ("mailq", "withdraw", "--to-domain", "ONE.example", *WHY, "--yes")
     assert shown(*one) == "mails withdrawn: 1\n"
     assert json.loads(shown(*one, "-o", "json")) == {"changed": 0}
-    assert shown("mailq", "release", "-t", "acme", *WHY) == "buckets released: 1\n"
+    released, kept = shown("mailq", "release", "-t", "acme", *WHY).splitlines()
+    assert released == "buckets released: 1"
+    assert kept.startswith("held again: 1, not_published; what releases it: the reconciler")
+    assert json.loads(shown("mailq", "release", "-t", "acme", *WHY, "-o", "json")) == {
+        "changed": 0,
+        "ended": [],
+        "kept": [],
+    }
     assert shown("mailq", "retry", "-t", "acme", *WHY) == "deferred mails tried again: 0\n"
     nothing = shown("mailq", "release", *WHY, code=1)
     assert_shows(nothing, api_faults.NO_SELECTION)

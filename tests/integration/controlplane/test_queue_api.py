@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,13 +14,43 @@ import psycopg
 import pytest
 
 from controlplane import faults
+from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
 from sender.outbox import decoded
+from sender.policy import holds
+from sender.policy.model import Kind, Subject
 from sender.queue import Attempt, Outcome, Settings, State, Worker, operations, worker_pool
+from sender.reasons import HELD
 from tests.integration.controlplane.conftest import create
 from tests.support.faults import assert_shows
 from tests.support.waiting import reached
 from tests.support.warmth import resolve_domains
 
+SALES = "sales@acme.example"
+ENTRY = DirectoryEntry(
+    tenant="acme",
+    addresses=(
+        SendingAddress(
+            name="mx1-2",
+            ip="198.18.1.2",
+            helo="mx1-2.acme.example",
+            username="user",
+            sealed_password="sealed",
+            ca_pem="pem",
+        ),
+    ),
+    domains=(
+        SendingDomain(
+            name="acme.example",
+            return_path="b.acme.example",
+            selector="s1",
+            sealed_dkim_key="sealed",
+            verified=True,
+        ),
+    ),
+    mailboxes=(SendingMailbox(address=SALES, daily_cap=50),),
+    warmup_started=date(2026, 11, 1),
+    postal_address="Acme Inc., Springfield",
+)
 WHY = {"reason": "the campaign was called off"}
 OUTCOMES = {
     "deferred": Outcome(State.RETRY, "host_busy", delay=timedelta(hours=1)),
@@ -132,13 +162,53 @@ async def test_held_mail_is_listed_released_and_withdrawn_by_what_it_is(mail: Ma
     assert await mail.post("/mailq/withdraw", ids=[third, first]) == {"changed": 1, "is_all": True}
     assert await mail.state(other) == "held"
     released = await mail.post("/mailq/release", recipient_domain="one.example")
-    assert released == {"changed": 1, "is_all": True}
+    publishes = "the reconciler publishes it once its domains are verified"
+    kept = {"code": "not_published", "buckets": 1, "acts": "nobody", "release": publishes}
+    assert released == {"changed": 1, "is_all": True, "ended": [], "kept": [kept]}
     assert await mail.state(other) == "queued"
     assert await mail.events() == [
         ("acme", "Withdrawn", f"mails withdrawn, of stopped, to one.example: 2; {WHY['reason']}"),
         ("acme", "Withdrawn", f"mails withdrawn, by id: 1; {WHY['reason']}"),
         ("bob", "Released", f"buckets released, to one.example: 1; {WHY['reason']}"),
     ]
+
+
+async def test_release_ends_the_holds_of_mail_and_says_what_keeps_it_else(mail: Mail) -> None:
+    ids = await mail.send("acme", "a@one.example", "b@gmail.com")
+    acme = UUID((await mail.operator.get("/tenants/acme")).json()["id"])
+    address, mailbox = Subject(Kind.ADDRESS, "198.18.1.2"), Subject(Kind.MAILBOX, SALES)
+    google, foreign = Subject(Kind.PROVIDER, "google"), Subject(Kind.MAILBOX, "sales@bob.example")
+    async with await psycopg.AsyncConnection.connect(mail.dsn, autocommit=True) as admin:
+        await admin.execute(
+            "insert into directory.entries values (%s, %s, 1, now())",
+            (acme, ENTRY.model_dump_json()),
+        )
+        for subject in (address, mailbox, google, foreign):
+            await holds.hold(admin.cursor(), subject, HELD, None, actor="pm_live_x")
+        await hold(mail, "acme")
+        released = await mail.post("/mailq/release", tenant="acme")
+        assert (released["changed"], released["ended"]) == (2, [str(address), str(mailbox)])
+        (kept,) = released["kept"]
+        assert (kept["code"], kept["buckets"], kept["acts"]) == ("held", 1, "operator")
+        assert (await holds.active(admin.cursor())).keys() == {google, foreign}
+        assert await mail.events() == [
+            (
+                "acme",
+                "Released",
+                f"buckets released: 2, with the holds of {address}, {mailbox}; {WHY['reason']}",
+            )
+        ]
+        await admin.execute(
+            """insert into policy.counters (kind, subject, day, used)
+            values ('mailbox', %s, (now() at time zone 'UTC')::date, 50)""",
+            (SALES,),
+        )
+    await hold(mail, "acme")
+    (kept,) = (await mail.post("/mailq/release", ids=ids[:1]))["kept"]
+    assert (kept["code"], kept["release"]) == (
+        "mailbox_cap_reached",
+        "the next UTC day, or for a warm mailbox a higher daily_cap",
+    )
 
 
 async def test_deferred_mail_is_tried_again_and_dead_letters_are_replayed_or_purged(

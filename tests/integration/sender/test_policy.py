@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from sqlalchemy import text
 
-from sender.policy.holds import hold, release
-from sender.policy.model import Kind, Subject
+from sender import mailq
+from sender.policy.holds import hold
+from sender.policy.model import Kind, Subject, at_provider
 from sender.policy.warmup import set_day
 from sender.reasons import HELD
 from sender.schemas import State
@@ -87,7 +88,7 @@ async def test_mail_to_a_new_domain_waits_for_dns_and_counts_at_its_provider(
 
 
 async def test_hold_by_people_is_followed_at_once_and_so_is_its_end(
-    settings, entry, publish, submit, sink, sender_engine, upgraded
+    settings, entry, publish, submit, sink, sender_engine, upgraded, tenant_id
 ):
     await publish(entry)
     async with (
@@ -100,7 +101,10 @@ async def test_hold_by_people_is_followed_at_once_and_so_is_its_end(
             lambda: _submitted_and_held(submit, sender_engine), lambda one: one is not None
         )
         assert "complaints" in held.decisions[-1].message
-        await release(admin.cursor(), SALES)
+        await hold(admin.cursor(), at_provider(sink.ip, "other"), HELD, None)
+        done = await mailq.release(admin, mailq.Selection(ids=[held.message.id]))
+        assert done.ended == {tenant_id: [SALES, at_provider(sink.ip, "other")]}
+        assert done.kept == {}
         await reaches(sender_engine, held.message.id, State.ACCEPTED)
 
 

@@ -20,7 +20,7 @@ def test_mail_that_a_failed_address_did_not_get_is_tried_again(result: Result) -
     nothing: Any = None
     clock: Any = SimpleNamespace(now=lambda: datetime.now(UTC))
     sending = Sending(
-        nothing, nothing, nothing, nothing, nothing, "https://app.example", clock, max_attempts=1
+        nothing, nothing, nothing, nothing, nothing, "https://app.example", clock, 1, nothing
     )
     route: Any = SimpleNamespace()
     route.address = SimpleNamespace(name="mx1-2", ip="127.0.0.1", helo="mx1-2.acme.example")

@@ -75,6 +75,29 @@ def test_buckets_share_what_their_address_takes_at_the_same_time(tenants: Tenant
     assert tenants.credit(yahoo) == 3
 
 
+def test_what_other_senders_hand_over_is_part_of_the_burst(tenants: Tenants) -> None:
+    google = bucket(1, GOOGLE)
+    assert tenants.credit(google) == 3
+    tenants.on_in_work(1, 3)
+    for _ in range(3):
+        tenants.ended_elsewhere(1)
+        tenants.on_in_work(1, -1)
+    assert tenants.credit(google) == 0
+
+
+def test_jobs_that_others_have_claimed_count_from_when_their_bucket_is_known(
+    tenants: Tenants,
+) -> None:
+    tenants.on_in_work(1, 2)
+    assert tenants.route(1) is None
+    tenants.learn(1, (TENANT, GOOGLE), urgent=False)
+    assert tenants.route(1) is not None
+    assert tenants.credit(bucket(1, GOOGLE)) == 3
+    assert tenants.credit(bucket(2, YAHOO)) == 2
+    tenants.on_in_work(1, -2)
+    assert tenants.credit(bucket(2, YAHOO)) == 3
+
+
 def test_tenant_that_is_not_known_is_read_first(tenants: Tenants) -> None:
     asked: list[Any] = []
     tenants.wake = lambda: asked.append(1)
