@@ -99,6 +99,15 @@ NOT_FOUND = FAULTS.code(
     example={"kind": "tenant", "name": "acme", "plural": "tenants"},
     status=404,
 )
+NO_WARM_UP = FAULTS.code(
+    "warmup.not_found",
+    message="{kind} {name} sends no bulk mail, and has no warm-up",
+    remedy="name one of `penguin get {plural}` that does",
+    cause="Only what the sender uses is warmed up: addresses of bulk mail, verified From domains "
+    "and declared mailboxes. An address of people's mail is not.",
+    example={"kind": "address", "name": "198.18.1.10", "plural": "addresses"},
+    status=404,
+)
 TENANT_MISSING = FAULTS.code(
     "request.tenant_missing",
     message="the tenant is missing",

@@ -12,7 +12,7 @@ from blueprint.tenant import Warmup
 from blueprint.warmup import ADDRESS, DOMAIN, MAILBOX, Curve, Staircase
 from controlplane.database import cursor_of
 from controlplane.events.repository import emit
-from controlplane.faults import NOT_FOUND
+from controlplane.faults import NO_WARM_UP
 from controlplane.identity.access import GuardedRoute, OperatorReader, OperatorWriter
 from controlplane.problems import responses
 from controlplane.warmup.schemas import Name, WarmUpKind, WarmUpRequest, WarmUpView
@@ -35,7 +35,7 @@ CURVES: dict[WarmUpKind, Mapping[Warmup, Curve | Staircase]] = {
 }
 
 
-@router.get("/warmup", responses=responses(NOT_FOUND))
+@router.get("/warmup", responses=responses(NO_WARM_UP))
 async def show_warm_up(
     access: OperatorReader,
     kind: Annotated[WarmUpKind, Query(description="what is warmed up", examples=["address"])],
@@ -48,7 +48,7 @@ async def show_warm_up(
         return await _view(connection, kind, name)
 
 
-@router.post("/warmup", responses=responses(NOT_FOUND))
+@router.post("/warmup", responses=responses(NO_WARM_UP))
 async def set_warm_up(body: WarmUpRequest, request: Request, access: OperatorWriter) -> WarmUpView:
     """Set the day that a warm-up is on, such as that of an address which sent elsewhere before."""
     async with access.begin() as connection:
@@ -73,11 +73,11 @@ async def set_warm_up(body: WarmUpRequest, request: Request, access: OperatorWri
 async def _find(
     connection: AsyncConnection, kind: WarmUpKind, name: str
 ) -> tuple[Subject, warmup.Owner]:
-    """Return the subject of a name with its tenant; raises NOT_FOUND for what nobody sends from."""
+    """Return the subject of a name with its tenant; raises NO_WARM_UP."""
     subject = Subject(Kind(kind.value), name.lower())
     owner = await warmup.owner_of(await cursor_of(connection), subject)
     if owner is None:
-        raise NOT_FOUND(kind=kind, name=name, plural=PLURALS[kind])
+        raise NO_WARM_UP(kind=kind, name=name, plural=PLURALS[kind])
     return subject, owner
 
 

@@ -28,7 +28,7 @@ insert into queue.claimed (id, worker, token, begun_at, bucket_id, priority, due
 select id, 1, 1, now(), bucket_id, priority, due_at, tenant_id, expires_at, 0, 0
 from queue.records where id = %s
 """
-HOLD = "update queue.buckets set held_until = 'infinity', reason = 'stopped' where name = %s"
+HOLD = "update queue.buckets set held_until = 'infinity', reason = 'stopped' where name ^@ %s"
 ENDS = {
     State.ACCEPTED: ("done", None),
     State.UNKNOWN: ("unknown", "worker_lost"),
@@ -71,7 +71,7 @@ async def test_messages_are_found_by_state_and_reason(acme, client_of, upgraded)
         for state, (written, reason) in ENDS.items():
             database.execute(END, {"id": ids[state], "state": written, "reason": reason})
         database.execute(BEGIN, (ids[State.HANDING_OVER],))
-        database.execute(HOLD, ("help@acme.example",))
+        database.execute(HOLD, ("help@acme.example ",))
     waiting = ids.pop(State.HELD)
     ids[State.HELD] = held
     for state, id_ in ids.items():

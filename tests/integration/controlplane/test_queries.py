@@ -13,7 +13,7 @@ from hostwinds.journal.postgres import ensure_schema
 from kit.queries import Queries
 from tests.support.queries import FILES
 
-PARAMETER = re.compile(r"%\((\w+)\)s")
+PARAMETER = re.compile(r"%\((\w+)\)[sb]")
 ENGINE_TABLE = "create temporary table pulumi_state (key text primary key, data json)"
 
 

@@ -215,14 +215,14 @@ async def test_length_of_a_header_is_described_as_that_of_a_text(operator, key, 
 PYTHONIC = ("1_0", "010", "%205%20", "%2B5", "%D9%A5", "0x10", ".5", "5.", "Infinity", "")
 
 
-def numeric_parameters(app: FastAPI) -> dict[str, str]:
-    """Return a path with each parameter that is a number or a truth value, and its type."""
+def numeric_parameters(app: FastAPI) -> dict[str, tuple[str, str]]:
+    """Return a path with each parameter that is a number or a truth value: its method and type."""
     return {
         f"{path.removeprefix('/api/v1')}?{parameter['name']}=".format(
             name="acme", operation_id="0199b1c2-0000-7000-8000-000000000000"
-        ): parameter["schema"]["type"]
+        ): (method, parameter["schema"]["type"])
         for path, operations in app.openapi()["paths"].items()
-        for operation in operations.values()
+        for method, operation in operations.items()
         for parameter in operation.get("parameters", ())
         if parameter["schema"].get("type") in ("integer", "number", "boolean")
     }
@@ -239,15 +239,15 @@ async def test_number_of_a_parameter_is_what_json_calls_one(operator, app: FastA
         if parameter["schema"].get("type") == "integer"
     ]
     assert all("minimum" in schema for schema in described)
-    for path, kind in parameters.items():
+    for path, (method, kind) in parameters.items():
         wrong = ("1", "yes", "True", "on") if kind == "boolean" else PYTHONIC
         remedy = "write true or false" if kind == "boolean" else "write "
         for written in wrong:
-            answer = await operator.get(path + written)
+            answer = await operator.request(method, path + written)
             assert_shows(problem_of(answer), faults.INVALID_REQUEST)
             assert answer.json()["violations"][0]["remedy"].startswith(remedy)
         for right in ("true", "false") if kind == "boolean" else ("8", "8.0", "8e0"):
-            answer = await operator.get(path + right)
+            answer = await operator.request(method, path + right)
             assert faults.INVALID_REQUEST.name not in answer.text
 
 

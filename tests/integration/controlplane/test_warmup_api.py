@@ -102,7 +102,7 @@ async def test_subject_that_nobody_sends_from_is_not_found(acme, operator, subje
         await operator.post("/warmup", json=subject | {"day": 2} | WHY),
     ):
         assert answer.status_code == 404
-        assert_shows(answer.json(), faults.NOT_FOUND, **subject, plural=...)
+        assert_shows(answer.json(), faults.NO_WARM_UP, **subject, plural=...)
 
 
 async def test_key_of_a_tenant_neither_sees_nor_sets_a_warm_up(acme, client_of):
