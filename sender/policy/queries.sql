@@ -54,17 +54,29 @@ select tenant_id, domain, provider, address from policy.homes where tenant_id = 
 
 -- name: settle_homes
 -- A home stays, unless the tenant no longer sends from its address.
-insert into policy.homes as home (tenant_id, domain, provider, address)
-select distinct on (tenant_id, domain, provider) tenant_id, domain, provider, address
-from unnest(%(tenant_ids)s::uuid[], %(domains)s::text[], %(providers)s::text[], %(addresses)s::text[], %(kept)s::text[])
-    as new (tenant_id, domain, provider, address, kept)
-where not exists (
-    select from policy.homes as home
-    where home.tenant_id = new.tenant_id and home.domain = new.domain and home.provider = new.provider
-      and new.kept::jsonb ? home.address)
-order by tenant_id, domain, provider
-on conflict (tenant_id, domain, provider) do update set address = excluded.address, since = now()
-returning tenant_id, domain, provider, address
+with new as (
+    select distinct on (tenant_id, domain, provider) tenant_id, domain, provider, address, kept::jsonb as kept
+    from unnest(
+        %(tenant_ids)s::uuid[], %(domains)s::text[], %(providers)s::text[], %(addresses)s::text[], %(kept)s::text[])
+        as new (tenant_id, domain, provider, address, kept)
+    order by tenant_id, domain, provider
+), kept as (
+    select home.tenant_id, home.domain, home.provider, home.address
+    from policy.homes as home join new using (tenant_id, domain, provider)
+    where new.kept ? home.address
+), settled as (
+    insert into policy.homes (tenant_id, domain, provider, address)
+    select tenant_id, domain, provider, new.address from new
+    where not exists (
+        select from kept
+        where kept.tenant_id = new.tenant_id and kept.domain = new.domain and kept.provider = new.provider)
+    order by tenant_id, domain, provider
+    on conflict (tenant_id, domain, provider) do update set address = excluded.address, since = now()
+    returning tenant_id, domain, provider, address
+)
+select tenant_id, domain, provider, address from kept
+union all
+select tenant_id, domain, provider, address from settled
 
 -- name: filled
 select tenant_id, name from queue.buckets where tenant_id = any(%(tenant_ids)s) and filled

@@ -288,7 +288,8 @@ async def settle_homes(
     """Let addresses be the homes of From domains and providers that have none.
 
     `homes` has the columns tenant_ids, domains, providers, addresses, and kept: as JSON the names
-    of the addresses that can be homes. Returns those that are new.
+    of the addresses that can be homes. Returns the homes as they are, also if another sender has
+    settled them.
     """
     await cursor.execute(SQL.settle_homes, homes)
     return [(row[0], row[1], row[2], row[3]) for row in await cursor.fetchall()]

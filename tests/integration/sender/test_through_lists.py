@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
+import psycopg
 from pydantic import SecretStr
 
 from sender.directory import SendingMailbox
 from sender.metrics import Metrics
 from sender.outbox import enqueue_all
+from sender.queue import operations
+from sender.reasons import SPREAD
 from sender.schemas import State
 from tests.support.waiting import reached
 
@@ -29,7 +32,7 @@ def ended(metrics: Metrics, outcome: str) -> float:
 
 
 async def test_mail_is_handed_over_once_by_whichever_sender_takes_it(
-    settings, entry, publish, submit, sink, sender_engine, api_engine, tenant_id, valkey
+    settings, entry, publish, submit, sink, sender_engine, api_engine, tenant_id, upgraded, valkey
 ):
     """One of them serves the tenant; the other gets its mail through the lists alone."""
     box = SendingMailbox(address="sales@acme.example", daily_cap=60)
@@ -51,7 +54,10 @@ async def test_mail_is_handed_over_once_by_whichever_sender_takes_it(
         wider = box.model_copy(update={"daily_cap": 120})
         await publish(entry.model_copy(update={"mailboxes": (wider,)}))
         await reached(partial(value, sender_engine, DONE), (80).__eq__, seconds=DEADLINE)
-        await reaches(sender_engine, await submit(), State.ACCEPTED)
+        async with await psycopg.AsyncConnection.connect(upgraded) as admin:
+            (bucket,) = await operations.buckets(admin, tenant_id)
+            await operations.hold(admin, tenant_id, [bucket.name], None, SPREAD)
+        await reaches(sender_engine, await submit(), State.ACCEPTED)  # whoever has held it
     received = Counter(to for one in sink.mails for to in one.rcpt_tos)
     assert received == Counter([*recipients, "bob@rcpt.example"])
     for metrics in (first, second):
