@@ -39,7 +39,8 @@ from sender.smtp import Egress, Limits
 from sender.tokens import Tokens
 
 CONNECTIONS = 8
-"""The queue's worker holds one to be notified, and now and then one for its upkeep."""
+"""The queue's worker holds one to be notified, one for each of its exchanges with the database, and
+now and then one for its upkeep."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 RESOLVE = 1.0

@@ -21,9 +21,12 @@ from sender.queue.attempts import Lost, Refused
 from sender.queue.buckets import Claim
 from sender.queue.model import Intent, Result, State
 from sender.queue.outages import AWAY, Outage, may_be_one_row
+from sender.queue.session import Session
 from sender.queue.settings import Settings
 from sender.queue.store import Claimed, Exchanged, Store
 
+LEAST = 32
+"""Results below which an exchange of its own costs more than it saves."""
 APART = 1.0
 """Seconds between two attempts to write a result that cannot be written."""
 log = structlog.get_logger(__name__)
@@ -35,10 +38,10 @@ class Claims(Protocol):
     def plan(self, ending: int) -> list[Claim]:
         """Return the claims of an exchange that writes so many results."""
 
-    def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed]) -> None:
-        """Take what was claimed."""
+    def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed], ending: int) -> None:
+        """Take what was claimed with so many results."""
 
-    def failed(self, claims: Sequence[Claim], token: int) -> None:
+    def failed(self, claims: Sequence[Claim], token: int, ending: int) -> None:
         """Whether anything was claimed is not known."""
 
     def ended(self, result: Result) -> None:
@@ -99,21 +102,27 @@ class Exchanges:
         self._under_way = 0
         self._gathering = 0
         self._many = settings.at_risk // (2 * settings.exchanges)
+        self._share = max(LEAST, -(-settings.at_risk // settings.exchanges))
+        """Results that one exchange writes at most, so that the others work meanwhile."""
         self.work = asyncio.Event()
         """There is something to do."""
 
     async def run(self, ended: asyncio.Event) -> None:
         """Exchange until `ended` is set."""
-        while not ended.is_set():
-            await self._gather()
-            writes = self._next()
-            is_whole = not writes.is_apart and self._most == self._settings.at_risk
-            claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
-            if writes or claims:
-                await self._exchange(writes, claims)
-            else:
-                self.work.clear()
-                await pause(self.work, self._settings.poll)
+        session = self._store.session()
+        try:
+            while not ended.is_set():
+                await self._gather()
+                writes = self._next()
+                is_whole = not writes.is_apart and self._most == self._settings.at_risk
+                claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
+                if writes or claims:
+                    await self._exchange(session, writes, claims)
+                else:
+                    self.work.clear()
+                    await pause(self.work, self._settings.poll)
+        finally:
+            await session.close()
 
     async def begin(self, intent: Intent) -> None:
         """Return when an intent is committed; raises Lost and Refused."""
@@ -170,7 +179,7 @@ class Exchanges:
         if self._apart and asyncio.get_running_loop().time() >= self._apart_at:
             return Writes([self._apart.popleft()], is_apart=True)
         writes = Writes()
-        while self._results and len(writes) < self._most:
+        while self._results and len(writes) < min(self._most, self._share):
             writes.results.append(self._results.popleft())
         while self._intents and len(writes) < self._most:
             pending = self._intents.popleft()
@@ -178,12 +187,13 @@ class Exchanges:
                 writes.intents.append(pending)
         return writes
 
-    async def _exchange(self, writes: Writes, claims: Sequence[Claim]) -> None:
+    async def _exchange(self, session: Session, writes: Writes, claims: Sequence[Claim]) -> None:
         token = self._store.token()
         self._under_way += 1
         self._in_exchanges += len(writes.results)
         try:
             done = await self._store.exchange(
+                session,
                 writes.results,
                 [one.intent for one in writes.intents],
                 [one.intent for one in writes.intents if one.is_repeated],
@@ -194,7 +204,7 @@ class Exchanges:
             self._in_exchanges -= len(writes.results)
             self._put_back(writes)
             if claims:
-                self._claims.failed(claims, token)
+                self._claims.failed(claims, token, len(writes.results))
             if not isinstance(error, Exception):
                 raise
             self._failed(writes, error)
@@ -208,19 +218,20 @@ class Exchanges:
         self._outage.over()
         self._most = min(self._settings.at_risk, 2 * self._most)
         self._written(writes, done)
-        self._claims.claimed(claims, done.claimed)
+        self._claims.claimed(claims, done.claimed, len(writes.results))
         await self._let_handlers_end()
 
     def _written(self, writes: Writes, done: Exchanged) -> None:
         for result in writes.results:
-            if not (result.job.id in done.finished or result.job.id in self._fenced):
+            is_fenced = result.job.id not in done.finished
+            if is_fenced and result.job.id not in self._fenced:
                 # It may have become `unknown` meanwhile, which only a later statement sees.
                 self._fenced.add(result.job.id)
                 self._results.append(result)
                 continue
-            self._fenced.discard(result.job.id)
+            if self._fenced:
+                self._fenced.discard(result.job.id)
             self._claims.ended(result)
-            is_fenced = result.job.id not in done.finished
             if is_fenced and result.outcome.state is not State.RELEASED:
                 log.warning(
                     "queue.outcome_fenced",

@@ -50,5 +50,5 @@ def worker_pool(dsn: str, size: int = 7) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
-        kwargs={**connection_options("sender.queue", **OPTIONS), "prepare_threshold": 5},
+        kwargs={**connection_options("sender.queue", **OPTIONS), "prepare_threshold": 0},
     )

@@ -76,7 +76,7 @@ class Owner(Protocol):
     def ended_elsewhere(self, job: Job) -> None:
         """Answer no longer for a job of which another worker wrote the outcome."""
 
-    def failed(self, claims: Sequence[Claim], token: int) -> None:
+    def failed(self, claims: Sequence[Claim], token: int, ending: int) -> None:
         """Whether anything was taken under a token is not known."""
 
 
@@ -146,7 +146,7 @@ class Lists:
             found = await self._store.take(wanted, token)
         except BaseException:
             self._others += others
-            self._owner.failed((), token)
+            self._owner.failed((), token, 0)
             raise
         finally:
             for one in found:

@@ -135,7 +135,9 @@ on conflict do nothing
 -- comes late replaces `unknown`; after a restore (token 0), whatever claim it is of.
 -- psycopg remembers the conversion of no statement above 4,096 characters.
 with outcome as materialized (
-    select * from unnest(
+    select job_id, job_token, coalesce(state, 'done') as state, new_reason, coalesce(delay, '0') as delay,
+        coalesce(spent, 1) as spent, words, bucket, new_note, life
+    from unnest(
         %(ids)b::uuid[], %(tokens)b::bigint[], %(states)b::text[], %(reasons)b::text[],
         %(delays)b::interval[], %(spent)b::smallint[], %(words)b::text[], %(buckets)b::text[],
         %(notes)b::text[], %(lives)b::interval[])

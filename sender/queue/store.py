@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,8 +19,9 @@ from kit.queries import Queries
 from sender.queue.buckets import START, Arrival, BucketRow, Claim, Position
 from sender.queue.extension import Batch, Extension
 from sender.queue.model import Intent, Job, Outcome, Result, State, writable
+from sender.queue.session import Session
 
-SQL: Queries[str] = Queries(__file__, str)
+SQL: Queries[str] = Queries(__file__, partial(re.compile(r"\n\s+").sub, "\n"))
 SHARE = 20
 """How many times longer than it takes to read all arrivals is waited before they are read again."""
 BATCH = 1000
@@ -109,8 +112,13 @@ class Store:
         self._claims += 1
         return (self._worker << 32) + self._claims
 
+    def session(self) -> Session:
+        """Return a session for exchanges, to be closed by the caller."""
+        return Session(self._pool)
+
     async def exchange(
         self,
+        session: Session,
         results: Sequence[Result],
         intents: Sequence[Intent],
         repeated: Sequence[Intent],
@@ -121,53 +129,36 @@ class Store:
 
         Whether the repeated ones of the intents were written before is not known.
         """
-        claimed: list[Claimed] = []
-        begun: set[UUID] = set()
-        finished: dict[UUID, bool] = {}
         refused: Mapping[UUID, Outcome] = {}
         async with (
-            self._connection() as connection,
-            connection.pipeline(),
+            session.connection() as connection,
             connection.cursor(binary=True) as first,
             connection.cursor(binary=True) as second,
             connection.cursor(binary=True) as third,
         ):
-            known = await _begun(connection, repeated) if repeated else set()
-            if results:
-                await _finish(first, results)
-            if intents:
-                await second.execute(
-                    SQL.begin,
-                    {
-                        "ids": [intent.job.id for intent in intents],
-                        "tokens": [intent.job.token for intent in intents],
-                        "notes": _array(writable(intent.note) for intent in intents),
-                    },
-                )
-            if claims:
-                await self._claim(third, claims, token)
-            if self._extension is None:
-                await connection.commit()  # in the same round trip
-            if results:
-                finished = dict(await first.fetchall())
-            if intents:
-                begun = {row[0] for row in await second.fetchall()}
-            if claims:
-                claimed = [_claimed(row, token) for row in await third.fetchall()]
-            if self._extension and (begun or finished):
-                refused = await self._extension(
-                    connection,
-                    Batch(
-                        [intent for intent in intents if intent.job.id in begun],
-                        [
-                            one if finished[one.job.id] else Result(one.job, one.outcome)
-                            for one in results
-                            if one.job.id in finished
-                        ],
-                    ),
-                )
-                if refused:
-                    await connection.execute(SQL.refuse, {"ids": list(refused)})
+            async with connection.pipeline():
+                await connection.execute("begin")
+                known = await _begun(connection, repeated) if repeated else set()
+                if results:
+                    await _finish(first, results)
+                if intents:
+                    await _begin(second, intents)
+                if claims:
+                    await self._claim(third, claims, token)
+                if self._extension:
+                    finished = await _finished(first) if results else {}
+                    begun = await _ids(second) if intents else set()
+                    if begun or finished:
+                        batch = _batch(results, intents, finished, begun)
+                        refused = await self._extension(connection, batch)
+                    if refused:
+                        await connection.execute(SQL.refuse, {"ids": list(refused)})
+                await connection.execute("commit")
+            # All answers have come by now, in one round trip where there is no extension.
+            if not self._extension:
+                finished = await _finished(first) if results else {}
+                begun = await _ids(second) if intents else set()
+            claimed = [_claimed(row, token) for row in await third.fetchall()] if claims else []
         return Exchanged(claimed, begun | known, refused, set(finished))
 
     async def _claim(self, cursor: AsyncCursor[Any], claims: Sequence[Claim], token: int) -> None:
@@ -297,8 +288,18 @@ async def _begun(connection: AsyncConnection[Any], intents: Sequence[Intent]) ->
         "ids": [intent.job.id for intent in intents],
         "tokens": [intent.job.token for intent in intents],
     }
-    rows = await connection.execute(SQL.begun, values)
-    return {row[0] for row in await rows.fetchall()}
+    return await _ids(await connection.execute(SQL.begun, values))
+
+
+async def _begin(cursor: AsyncCursor[Any], intents: Sequence[Intent]) -> None:
+    await cursor.execute(
+        SQL.begin,
+        {
+            "ids": [intent.job.id for intent in intents],
+            "tokens": [intent.job.token for intent in intents],
+            "notes": _array(writable(intent.note) for intent in intents),
+        },
+    )
 
 
 async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
@@ -315,10 +316,10 @@ async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
         {
             "ids": [one.job.id for one in results],
             "tokens": [one.job.token for one in results],
-            "states": [one.state.value for one in outcomes],
+            "states": _array((one.state.value for one in outcomes), "done"),
             "reasons": _array(writable(one.reason) for one in outcomes),
-            "delays": [min(max(one.delay, NONE), LONGEST) for one in outcomes],
-            "spent": [min(max(one.spent, 0), MOST_SPENT) for one in outcomes],
+            "delays": _array((min(max(one.delay, NONE), LONGEST) for one in outcomes), NONE),
+            "spent": _array((min(max(one.spent, 0), MOST_SPENT) for one in outcomes), 1),
             "words": _array(writable(one.words) for one in outcomes),
             "buckets": _array(writable(one.bucket) for one in outcomes),
             "notes": _array(writable(one.note) for one in outcomes),
@@ -327,10 +328,35 @@ async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
     )
 
 
-def _array(values: Iterable[Value | None]) -> list[Value | None] | None:
-    """Return a parameter: an array of nothing else is null, since its type is not known."""
+async def _finished(cursor: AsyncCursor[Any]) -> dict[UUID, bool]:
+    """Return the jobs whose results were written, each with whether its intent was committed."""
+    return dict(await cursor.fetchall())
+
+
+async def _ids(cursor: AsyncCursor[Any]) -> set[UUID]:
+    return {row[0] for row in await cursor.fetchall()}
+
+
+def _batch(
+    results: Sequence[Result],
+    intents: Sequence[Intent],
+    finished: Mapping[UUID, bool],
+    begun: Collection[UUID],
+) -> Batch:
+    return Batch(
+        [intent for intent in intents if intent.job.id in begun],
+        [
+            one if finished[one.job.id] else Result(one.job, one.outcome)
+            for one in results
+            if one.job.id in finished
+        ],
+    )
+
+
+def _array(values: Iterable[Value | None], usual: Value | None = None) -> list[Value | None] | None:
+    """Return a parameter: null if it would have nothing but what the statement takes null for."""
     array = list(values)
-    return array if any(value is not None for value in array) else None
+    return array if any(value != usual for value in array) else None
 
 
 def _claimed(row: Sequence[Any], token: int) -> Claimed:

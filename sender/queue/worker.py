@@ -71,7 +71,9 @@ class Worker:
     _held: Counter[int] = field(default_factory=Counter)
     """By slot: jobs without an outcome in the database."""
     _asked: int = 0
-    """Jobs that claims on their way may bring."""
+    """Jobs that claims on their way may bring above the results that are committed with them."""
+    _claiming: int = 0
+    """Exchanges on their way that claim jobs."""
     _full: dict[int, float] = field(default_factory=dict)
     """Since when each bucket has had jobs at every look."""
     _doubtful: list[int] = field(default_factory=list)
@@ -149,7 +151,7 @@ class Worker:
         await self._handlers.end()
         loop = asyncio.get_running_loop()
         end = loop.time() + self.settings.last_writes
-        while self._asked or self._held.total():
+        while self._claiming or self._held.total():
             if self.settings.outcomes_file and loop.time() > end:
                 return False
             self._exchanges.work.set()
@@ -215,7 +217,7 @@ class Worker:
             self._leaving.update(least[: surplus - len(self._leaving)])
             self._forget(self._leaving)
         free = [slot for slot in self._leaving if not self._held[slot]]
-        if free and not self._asked:
+        if free and not self._claiming:
             self._slots.difference_update(free)
             self._leaving.difference_update(free)
             await self._store.give_slots(free)
@@ -318,14 +320,21 @@ class Worker:
             return []
         free = self.settings.at_risk - self._held.total() - self._asked + ending
         claims = self._buckets.plan(free, self.credit)
-        self._asked += sum(claim.most for claim in claims)
+        if claims:
+            self._claiming += 1
+            self._asked += _above(claims, ending)
         return claims
 
-    def failed(self, claims: Sequence[Claim], token: int) -> None:
+    def failed(self, claims: Sequence[Claim], token: int, ending: int) -> None:
         """Undo claims: whether they were written is not known."""
-        self._asked -= sum(claim.most for claim in claims)
+        self._answered(claims, ending)
         self._doubtful.append(token)
         self._buckets.failed(claims)
+
+    def _answered(self, claims: Sequence[Claim], ending: int) -> None:
+        if claims:
+            self._claiming -= 1
+            self._asked -= _above(claims, ending)
 
     def ended(self, result: Result) -> None:
         """Take note of a result that is written."""
@@ -333,9 +342,9 @@ class Worker:
         if result.job.id in self._kept:
             self._written(result)
 
-    def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed]) -> None:
+    def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed], ending: int) -> None:
         """Start handlers."""
-        self._asked -= sum(claim.most for claim in claims)
+        self._answered(claims, ending)
         owners = [one.job.bucket_id for one in found]
         self._buckets.claimed(claims, [one.position for one in found], owners)
         urgent = {claim.bucket.id for claim in claims if claim.bucket.urgent}
@@ -386,3 +395,8 @@ class Worker:
             if end.is_set():
                 return
             await pause(end, self.settings.poll)
+
+
+def _above(claims: Sequence[Claim], ending: int) -> int:
+    """Return by how much claims may raise what is at risk, with so many results."""
+    return max(0, sum(claim.most for claim in claims) - ending)

@@ -86,19 +86,19 @@ class Watch:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _claimed(self, original: Method) -> Method:
-        def claimed(worker: Worker, claims: Any, found: Any) -> None:
+        def claimed(worker: Worker, claims: Any, found: Any, ending: int) -> None:
             if found:
                 self._reach(Point.CLAIM)
-            original(worker, claims, found)
+            original(worker, claims, found, ending)
 
         return claimed
 
     def _exchange(self, original: Method) -> Method:
-        async def exchange(store: Store, results: Any, *others: Any) -> Any:
+        async def exchange(store: Store, session: Any, results: Any, *others: Any) -> Any:
             if any(one.outcome.state is State.DONE for one in results):
                 self._reach(Point.COMMIT, within=LONGEST)
             began = time.monotonic()
-            done = await original(store, results, *others)
+            done = await original(store, session, results, *others)
             for result in results:
                 if result.job.id in done.finished:
                     self._journal.add(Step.WRITTEN, result.job.id.hex)

@@ -222,6 +222,20 @@ async def test_urgent_jobs_overtake_those_of_all_tenants(queue: Queue) -> None:
     assert seen.bodies.index(b"urgent") <= 10
 
 
+async def test_no_more_is_at_risk_than_the_setting_says(queue: Queue) -> None:
+    """Whichever of several exchanges is committed first."""
+    await queue.put(*(NewJob(f"b{n % 3}", b"1") for n in range(300)))
+    claimed: list[int] = []
+
+    async def handler(_attempt: Attempt) -> None:
+        claimed.append((await queue.stats()).claimed)
+
+    settings = Settings(concurrency=4, at_risk=7, exchanges=3, gather=0, poll=0.01)
+    await queue.work_off(handler, settings, credit=lambda _bucket: 4)
+    assert len(claimed) == 300
+    assert max(claimed) <= 7
+
+
 async def test_credit_of_a_bucket_is_never_exceeded(queue: Queue) -> None:
     await queue.put(*(NewJob("b", b"1") for _ in range(30)))
     left = 7
