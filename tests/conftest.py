@@ -10,8 +10,13 @@ import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-SHARED = ("tests/e2e/", "tests/integration/composition/test_parts.py")
-"""Paths of tests with one common resource: the machine's lab, or a complete control plane."""
+SHARED = (
+    "tests/e2e/",
+    "tests/integration/composition/test_parts.py",
+    "tests/integration/sender/test_carry_over.py",
+)
+"""Paths of tests with one common resource: the machine's lab, a complete control plane, or a large
+database."""
 
 # The duration of an example depends on the load: hosts and engines run beside the tests.
 hypothesis.settings.register_profile("shared machine", deadline=None)

@@ -27,8 +27,8 @@ OPTIONS = (
 )
 PHASES = {"operator": "examples,coverage,fuzzing,stateful", "tenant": "fuzzing,stateful"}
 """A tenant's key passes the same schemas: what differs are rights, for which fewer requests do."""
-EXAMPLES = 7
-"""Generated requests per endpoint and phase; together about 25 seconds of one core."""
+EXAMPLES = 5
+"""Generated requests per endpoint and phase; together about 35 seconds of one core."""
 
 
 @pytest.mark.timeout(900)  # of one core that others may use too
