@@ -34,7 +34,7 @@ def top(
     rows: Annotated[int, typer.Option("--rows", min=1, max=100, help="buckets to show")] = 15,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Show the traffic of all tenants, for operators; in a terminal anew every two seconds."""
+    """Show the traffic of all tenants, for operators; a terminal is refreshed every 2 s."""
     api = connect()
     if output is not Format.TABLE:
         print_document(_read(api, rows), output)

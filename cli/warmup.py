@@ -38,7 +38,7 @@ def show(subject: SubjectArgument, output: OutputOption = Format.TABLE) -> None:
 @app.command("set")
 def set_day(
     subject: SubjectArgument,
-    day: Annotated[int, typer.Option("--day", help="of its curve; 1 begins anew")],
+    day: Annotated[int, typer.Option("--day", help="of its curve; 1 restarts it")],
     reason: ReasonOption,
     output: OutputOption = Format.TABLE,
 ) -> None:

@@ -42,7 +42,7 @@ class WarmUpKind(StrEnum):
     """What has a warm-up of its own."""
 
     ADDRESS = "address"
-    """By its IP: another IP at the same name begins anew."""
+    """By its IP: another IP at the same name starts on day 1."""
     DOMAIN = "domain"
     MAILBOX = "mailbox"
     PROVIDER = "provider"
@@ -65,7 +65,7 @@ class WarmUpRequest(BaseModel):
     name: Name
     """IP of the address, From domain, mailbox, or `198.18.1.2/google`."""
     day: Annotated[int, Field(ge=1, le=1000, strict=True), Whole]
-    """1 begins anew; a day beyond the curve is its end."""
+    """1 restarts it; a day beyond the curve is its end."""
     reason: Reason
 
 
