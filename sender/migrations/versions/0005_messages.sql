@@ -16,51 +16,6 @@ alter table mail.events
 create index events_in_order on mail.events (tenant_id, xid, number);
 comment on column mail.events.number is 'the order within a transaction';
 
--- Only here the API writes to the queue, and only for its own tenant. An element of each array is a
--- message; `keys` and `digests` may be null. What would expire before it is due, or more than 30
--- days later, is refused with the numbers of those messages, from 0; a repeated request is not.
-drop function mail.enqueue;
-create function mail.enqueue(
-    tenant uuid, buckets text[], priorities smallint[], due timestamptz[], expiries timestamptz[], contents bytea[],
-    keys bytea[], digests bytea[], senders text[], recipients text[], hashes bytea[], subjects text[],
-    out id uuid, out is_new boolean, out is_same boolean
-) returns setof record language plpgsql security definer set search_path = pg_catalog as $$
-#variable_conflict use_column
-declare
-    longest constant interval := '30 days';
-    delays interval[];
-    lives interval[];
-    ids uuid[];
-    are_new boolean[];
-    are_same boolean[];
-    early integer[];
-    late integer[];
-begin
-    if tenant is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
-        raise insufficient_privilege using message = 'permission denied to enqueue for another tenant';
-    end if;
-    delays := array(select greatest(coalesce(at, now()) - now(), interval '0') from unnest(due) as at);
-    lives := array(
-        select coalesce(expiry - now() - delay, longest)
-        from unnest(expiries, delays) with ordinality as message (expiry, delay, number) order by number);
-    select array_agg(job.id), array_agg(job.is_new), array_agg(job.is_same) into ids, are_new, are_same
-    from queue.enqueue(tenant, false, buckets, priorities, delays, lives, contents, keys, digests) as job;
-    select array_agg(number - 1) filter (where life <= interval '0'), array_agg(number - 1) filter (where life > longest)
-    into early, late
-    from unnest(are_new, lives) with ordinality as message (is_new, life, number) where is_new;
-    if early is not null or late is not null then
-        raise exception using errcode = 'QU422', message = 'messages would expire too early or too late',
-            detail = json_build_object('early', coalesce(early, '{}'), 'late', coalesce(late, '{}'))::text;
-    end if;
-    insert into mail.messages (id, tenant_id, sender, recipient, recipient_hash, subject)
-    select message.id, tenant, sender, recipient, recipient_hash, subject
-    from unnest(ids, are_new, senders, recipients, hashes, subjects)
-        as message (id, is_new, sender, recipient, recipient_hash, subject)
-    where is_new;
-    return query select * from unnest(ids, are_new, are_same);
-end
-$$;
-
 -- Gives up a tenant's messages that wait in nobody's hands, and returns their ids.
 create function mail.cancel(tenant uuid, message_ids uuid[], cause text, words text) returns setof uuid
 language plpgsql security definer set search_path = pg_catalog as $$
@@ -78,8 +33,8 @@ begin
 end
 $$;
 
-revoke execute on function mail.enqueue, mail.cancel from public;
-grant execute on function mail.enqueue, mail.cancel to {api};
+revoke execute on function mail.cancel from public;
+grant execute on function mail.cancel to {api};
 grant usage on sequence mail.event_numbers to {operator}, {controller}, {sender};
 
 -- Operators erase what is stored of a recipient.
