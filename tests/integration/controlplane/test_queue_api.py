@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,43 +14,18 @@ import psycopg
 import pytest
 
 from controlplane import faults
-from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
 from sender.outbox import decoded
 from sender.policy import holds
 from sender.policy.model import Kind, Subject
 from sender.queue import Attempt, Outcome, Settings, State, Worker, operations, worker_pool
 from sender.reasons import HELD
 from tests.integration.controlplane.conftest import create
+from tests.support.directory import ENTRY
 from tests.support.faults import assert_shows
 from tests.support.waiting import reached
 from tests.support.warmth import resolve_domains
 
 SALES = "sales@acme.example"
-ENTRY = DirectoryEntry(
-    tenant="acme",
-    addresses=(
-        SendingAddress(
-            name="mx1-2",
-            ip="198.18.1.2",
-            helo="mx1-2.acme.example",
-            username="user",
-            sealed_password="sealed",
-            ca_pem="pem",
-        ),
-    ),
-    domains=(
-        SendingDomain(
-            name="acme.example",
-            return_path="b.acme.example",
-            selector="s1",
-            sealed_dkim_key="sealed",
-            verified=True,
-        ),
-    ),
-    mailboxes=(SendingMailbox(address=SALES, daily_cap=50),),
-    warmup_started=date(2026, 11, 1),
-    postal_address="Acme Inc., Springfield",
-)
 WHY = {"reason": "the campaign was called off"}
 OUTCOMES = {
     "deferred": Outcome(State.RETRY, "host_busy", delay=timedelta(hours=1)),

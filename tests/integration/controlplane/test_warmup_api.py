@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +11,10 @@ import pytest
 from controlplane import faults
 from controlplane.database import CONTROLLER, Database
 from sender.directory import (
-    DirectoryEntry,
-    SendingAddress,
-    SendingDomain,
-    SendingMailbox,
     publish,
 )
 from tests.integration.controlplane.conftest import create
+from tests.support.directory import ENTRY
 from tests.support.faults import assert_shows
 
 ADDRESS = {"kind": "address", "name": "198.18.1.2"}
@@ -29,32 +25,8 @@ WHY = {"reason": "it has sent for three years elsewhere"}
 async def acme(operator: httpx2.AsyncClient, pools: Database) -> dict[str, Any]:
     """A tenant that sends."""
     created = await create(operator)
-    entry = DirectoryEntry(
-        tenant="acme",
-        addresses=(
-            SendingAddress(
-                name="mx1-2",
-                ip="198.18.1.2",
-                helo="mx1-2.acme.example",
-                username="user",
-                sealed_password="sealed",
-                ca_pem="pem",
-            ),
-        ),
-        domains=(
-            SendingDomain(
-                name="acme.example",
-                return_path="b.acme.example",
-                selector="s1",
-                sealed_dkim_key="sealed",
-                verified=True,
-            ),
-        ),
-        mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
-        warmup_started=date(2026, 11, 1),
-    )
     async with pools.begin(CONTROLLER) as connection:
-        await publish(connection, tenant_id=UUID(created["id"]), entry=entry)
+        await publish(connection, tenant_id=UUID(created["id"]), entry=ENTRY)
     return created
 
 
