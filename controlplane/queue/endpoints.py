@@ -63,7 +63,7 @@ async def show_queue(access: OperatorReader) -> QueueView:
 
 @router.get("/queue/top")
 async def show_traffic(request: Request, access: OperatorReader, limit: Limit = 20) -> TopView:
-    """Show how fast mail leaves, and which buckets wait longest; a large queue is counted less often."""
+    """Show how fast mail leaves, and which buckets wait longest; counts may be old."""
     measuring: Measuring = request.app.state.measuring
     figures = await measuring.figures()
     buckets = figures.buckets[:limit]
