@@ -23,6 +23,7 @@ from controlplane.stops.schemas import StopRequest
 from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
+from controlplane.tenants.releasing import ReleaseRequest
 from controlplane.warmup.schemas import WarmUpRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
@@ -70,6 +71,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
         "reason": "it has sent for three years elsewhere",
     },
     ForgetRequest: {"zones": ["acme.example"]},
+    ReleaseRequest: {"reason": "the host does not answer any more"},
     SelectionRequest: {
         "tenant": "acme",
         "code": "warmup_cap_reached",
