@@ -34,13 +34,15 @@ def compose(
     *,
     message_id: str,
     unsubscribe_url: str,
+    unsubscribe_mail: str | None = None,
     footer: Footer | None,
     now: datetime,
 ) -> bytes:
     """Return the unsigned mail as bytes with CRLF line ends.
 
-    `message_id` carries its angle brackets and is the same at every attempt; `footer` is the
-    tenant's, None as long as it has no postal address. Raises COMPOSE_REFUSED for text that would
+    `message_id` carries its angle brackets and is the same at every attempt; `unsubscribe_mail` is
+    a `mailto:` URL, if mail can unsubscribe; `footer` is the tenant's, None as long as it has no
+    postal address. Raises COMPOSE_REFUSED for text that would
     break out of a header, POSTAL_ADDRESS_MISSING for campaign mail without a footer.
     """
     campaign = not message.transactional
@@ -55,7 +57,9 @@ def compose(
             html = fill_html(message.html, unsubscribe_url, footer, required=campaign)
             parts.append(_part("html", html))
         head = [
-            _list_fields(message.from_domain, unsubscribe_url) if campaign else "",
+            _list_fields(message.from_domain, unsubscribe_url, unsubscribe_mail)
+            if campaign
+            else "",
             mailbox("From", message.from_address, message.from_name or ""),
             mailbox("To", message.to, message.to_name or ""),
             mailbox("Reply-To", message.reply_to, message.reply_to_name or "")
@@ -78,15 +82,16 @@ def compose(
         raise COMPOSE_REFUSED(reason=error) from error
 
 
-def _list_fields(domain: str, url: str) -> str:
+def _list_fields(domain: str, url: str, mail: str | None) -> str:
     """Return what lets a reader's program unsubscribe (RFC 2369, 8058), and name the list.
 
-    The link is one line: no one-click client reads one that is folded, or an encoded word.
+    Each link is in one line: no one-click client reads one that is folded, or an encoded word.
     """
     if not url.startswith("https://") or any(c in url for c in "<> \r\n"):
         raise ValueError("the unsubscribe link is not an https address")
+    by_mail = f",\r\n <{mail}>" if mail else ""
     return (
-        f"List-Unsubscribe: <{url}>\r\n"
+        f"List-Unsubscribe: <{url}>{by_mail}\r\n"
         "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
         f"List-Id: <campaigns.{domain}>\r\n"
     )

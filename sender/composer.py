@@ -97,6 +97,7 @@ class Composer:
         footer: Footer | None,
         message_id: str,
         unsubscribe_url: str,
+        unsubscribe_mail: str | None = None,
         now: datetime,
     ) -> bytes:
         """Compose and sign; raises what `compose` raises, and VaultError."""
@@ -106,6 +107,7 @@ class Composer:
                 message,
                 message_id=message_id,
                 unsubscribe_url=unsubscribe_url,
+                unsubscribe_mail=unsubscribe_mail,
                 footer=footer,
                 now=now,
             )
