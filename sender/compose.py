@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from base64 import b32encode
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from email import policy
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import lru_cache
 
 from sender.attachments import attach
 from sender.faults import COMPOSE_REFUSED, POSTAL_ADDRESS_MISSING
@@ -25,6 +26,8 @@ from sender.transfer import encoded
 POLICY = policy.SMTP.clone(cte_type="7bit", raise_on_defect=True)
 """CRLF, and nothing above ASCII on the wire, so that no hop may change what was signed."""
 BOUNDARY = 32
+KEPT = 20_000
+"""From domains whose ids are kept."""
 SENDER_ID = 13
 """Characters of a domain's id in Feedback-ID, where Gmail takes 5 to 15."""
 
@@ -66,7 +69,7 @@ def compose(
             if message.reply_to
             else "",
             unstructured("Subject", message.subject),
-            f"Date: {format_datetime(now)}\r\n",
+            f"Date: {_date(int(now.timestamp()))}\r\n",
             f"Message-ID: {message_id}\r\n",
             identifiers("In-Reply-To", [message.in_reply_to] if message.in_reply_to else []),
             identifiers("References", message.references),
@@ -103,10 +106,20 @@ def _feedback_id(message: OutgoingMessage) -> str:
     Each value is counted by itself, so none may occur in two places: no campaign has a dot.
     """
     kind = "mail.transactional" if message.transactional else "mail.campaign"
-    digest = hashlib.sha256(message.from_domain.encode()).digest()
-    sender = b32encode(digest).decode()[:SENDER_ID].lower()
+    sender = _sender_id(message.from_domain)
     values = [message.campaign, kind, sender] if message.campaign else [kind, sender]
     return f"Feedback-ID: {':'.join(values)}\r\n"
+
+
+@lru_cache(KEPT)
+def _sender_id(domain: str) -> str:
+    digest = hashlib.sha256(domain.encode()).digest()
+    return b32encode(digest).decode()[:SENDER_ID].lower()
+
+
+@lru_cache(1)
+def _date(seconds: int) -> str:
+    return format_datetime(datetime.fromtimestamp(seconds, UTC))
 
 
 def _part(subtype: str, text: str) -> tuple[str, bytes]:
