@@ -243,6 +243,11 @@ WITHDRAWN = REASONS.add("withdrawn", "an operator has withdrawn it", NOBODY)
 ERASED = REASONS.add("erased", "what was stored of its recipient was erased", NOBODY)
 CANCELLED = REASONS.add("cancelled", "it was cancelled while it waited", NOBODY)
 TENANT_DELETED = REASONS.add("tenant_deleted", "the tenant was deleted", NOBODY)
+ADDRESS_RELEASED = REASONS.add(
+    "address_released",
+    "our host still had it to send when its address was released: it was not delivered",
+    USER,
+)
 SUPPRESSED = REASONS.add("suppressed", "the recipient is suppressed", USER)
 EXPIRED = REASONS.add("expired", "its time was over before it was sent", NOBODY)
 ENVELOPE_REFUSED = REASONS.add(
