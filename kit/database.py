@@ -108,7 +108,7 @@ class AdvisoryLock(IntEnum):
     MAINTENANCE = 0x70656E08
     """One sender at a time makes and drops the partitions of messages and events."""
     QUOTA = 0x70656E09
-    """One transaction at a time compares a tenant, whose hash is the second number, with a limit."""
+    """One transaction at a time compares a tenant with a limit; the second number is its hash."""
 
 
 def storable(text: str) -> str:

@@ -125,6 +125,8 @@ async def test_message_held_beyond_its_life_expires(
         await reaches(sender_engine, await submit(), State.ACCEPTED)
     assert len(sink.mails) == 1
     assert explanation.message.reason == "not_published"
+    assert explanation.meaning is not None
+    assert explanation.meaning.release is None  # nothing lets it go on any more
     assert explanation.message.finished_at is not None
     assert explanation.message.finished_at > explanation.message.expires_at
     last = explanation.decisions[-1]
