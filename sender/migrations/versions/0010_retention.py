@@ -1,11 +1,11 @@
-"""Partitions of weeks, an end for what had none, and mail that is due in 30 days at most."""
+"""Partitions of weeks, and an end for what had none."""
 
 from __future__ import annotations
 
 from sender.migrations.statements import run
 
 revision = "0010"
-down_revision = "0009"
+down_revision = "0012"
 
 
 def upgrade() -> None:
