@@ -51,6 +51,8 @@ class Table:
 
 REASONS = Table()
 USER, OPERATOR, NOBODY = Actor.USER, Actor.OPERATOR, Actor.NOBODY
+REPLAY = "`penguin queue replay`, once the cause is put right"
+"""What releases a dead letter, whatever it died of."""
 
 # Nothing is in its way
 READY = REASONS.add("ready", "it may be handed over now", NOBODY)
@@ -262,7 +264,7 @@ ENDS_ITS_WORKER = REASONS.add(
     "ends_its_worker",
     "every process that worked on it ended",
     OPERATOR,
-    "`penguin queue replay`, once the cause is put right",
+    REPLAY,
 )
 ANSWER_LOST = REASONS.add(
     "answer_lost",
