@@ -27,15 +27,15 @@ async def mark(
         return rows
     entry = await directory.find(connection, tenant_id=tenant.id)
     published = {address.name for address in entry.addresses} if entry else set()
-    known = {row.address for row in rows}
-    again = known & draining_rows.wanted(tenant)
+    known, wanted = {row.address for row in rows}, draining_rows.wanted(tenant)
+    again = known & wanted
     gone = {row.address for row in rows if row.is_released and row.address not in published}
     await draining_rows.remove(connection, tenant.id, again if tenant.deleting else again | gone)
     released = {row.address for row in rows if row.is_released}
     unwanted = draining_rows.unwanted(published - released, tenant)
     await draining_rows.add(connection, tenant.id, unwanted)
     if entry is not None:
-        await _publish(connection, tenant, entry, unwanted.keys() | (released - again))
+        await _publish(connection, tenant, entry, published - wanted)
     rows = await draining_rows.load(connection, tenant.id, limit=limit)
     for address in sorted(unwanted.keys() - known):
         await emit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -25,7 +25,6 @@ from controlplane.tenants import draining as draining_rows
 from controlplane.tenants.draining import Draining as DrainingRow
 from kit.faults import Fault
 from sender import draining as sender
-from sender.draining import Closed
 
 log = structlog.get_logger()
 
@@ -91,7 +90,7 @@ class Draining(Phase[Observed]):
         if not rows:
             return ()
         async with session.read() as connection:
-            closed = await sender.closed(
+            in_hand = await sender.in_hand(
                 connection,
                 tenant_id=snapshot.tenant.id,
                 addresses=[row.address for row in rows],
@@ -101,7 +100,7 @@ class Draining(Phase[Observed]):
             by_host[row.host.name].append(row)
         hosts = {host.name: host for host in snapshot.cloud.hosts}
         looks = [
-            self._look(snapshot, hosts.get(name), own, closed) for name, own in by_host.items()
+            self._look(snapshot, hosts.get(name), own, in_hand) for name, own in by_host.items()
         ]
         return [waiting for found in await asyncio.gather(*looks) for waiting in found]
 
@@ -147,13 +146,10 @@ class Draining(Phase[Observed]):
         snapshot: Snapshot,
         host: ObservedHost | None,
         rows: Sequence[DrainingRow],
-        closed: dict[str, Closed],
+        in_hand: Mapping[str, int | None],
     ) -> list[Waiting]:
         """Ask one host. One that does not exist, or was never configured, has no mail."""
-        found = [
-            Waiting(row, closed[row.address].in_hand if row.address in closed else 0)
-            for row in rows
-        ]
+        found = [Waiting(row, in_hand[row.address]) for row in rows]
         known = snapshot.hosts.get(rows[0].host.name)
         if host is None or host.primary_ip is None or known is None or known.host_key is None:
             return found

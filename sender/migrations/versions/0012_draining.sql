@@ -4,11 +4,8 @@ create table directory.draining (
     tenant_id uuid not null,
     address text not null,
     since timestamptz not null default now(),
-    xid xid8 not null default pg_current_xact_id(),
     primary key (tenant_id, address)
 );
-comment on column directory.draining.xid is
-    'no mail begins for the address any more once every transaction has ended that began before this one';
 
 alter table directory.draining enable row level security;
 alter table directory.draining force row level security;

@@ -27,6 +27,11 @@ async def published(stepped: SteppedReconciler) -> dict[str, bool]:
     return {a["name"]: a["draining"] for a in entry["addresses"]} if entry else {}
 
 
+async def revision(stepped: SteppedReconciler) -> int:
+    async with stepped.database.begin(CONTROLLER) as connection:
+        return int(await connection.scalar(text("select revision from directory.entries")))
+
+
 def addresses(stepped: SteppedReconciler) -> list[str]:
     """Return the addresses that exist."""
     hosts = stepped.cloud.state("acme").hosts
@@ -106,6 +111,10 @@ async def test_host_is_kept_for_at_most_48_hours(stepped: SteppedReconciler) -> 
     assert await published(stepped) == {"mx1-2": False, "mx3-2": False, "mx2-2": True}
     assert await stepped.condition("Ready") == ("True", "Ready"), "whatever mx2 does"
     assert (await stepped.condition("Ready", "host/mx2"))[0] != "True"
+    before = await revision(stepped)
+    stepped.clock.advance(minutes=6)
+    await stepped.step()
+    assert await revision(stepped) == before, "it is not opened in between"
     async with stepped.database.begin(CONTROLLER) as connection:
         await connection.execute(text("update oltp.draining set since = since - interval '48 h'"))
     await stepped.until_quiet()
