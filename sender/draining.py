@@ -56,7 +56,8 @@ async def lose(
     """
     values = {
         "tenant_id": tenant_id,
-        "notes": [f"{address} {queue_id}" for queue_id in queue_ids],
+        "address": address,
+        "queue_ids": list(queue_ids),
         "reason": ADDRESS_RELEASED,
         "words": f"{address} was released before its host had sent it",
     }

@@ -161,7 +161,7 @@ where relation = cast('queue.claimed' as regclass) and mode = 'RowExclusiveLock'
   and database = (select oid from pg_database where datname = current_database())
 
 -- name: lose_accepted
-select mail.lose_accepted(:tenant_id, cast(:notes as text[]), :reason, :words)
+select mail.lose_accepted(:tenant_id, :address, cast(:queue_ids as text[]), :reason, :words)
 
 -- name: forget_draining
 delete from directory.draining where tenant_id = :tenant_id

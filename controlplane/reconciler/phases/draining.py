@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import structlog
 
@@ -162,14 +162,12 @@ class Draining(Phase[Observed]):
         return [replace(waiting, queue_ids=queues[waiting.row.address]) for waiting in found]
 
     def _verdict(self, observed: Observed) -> Verdict:
-        return bad(
-            "Draining",
-            "; ".join(
-                f"{subject(Kind.ADDRESS, waiting.row.address)}: {waiting.words}, released "
-                f"{waiting.row.since + self._limit:%Y-%m-%d %H:%M} UTC at the latest"
-                for waiting in observed
-            ),
-        )
+        parts = []
+        for waiting in observed:
+            end = (waiting.row.since + self._limit).astimezone(UTC)
+            what = f"{subject(Kind.ADDRESS, waiting.row.address)}: {waiting.words}"
+            parts.append(f"{what}, released {end:%Y-%m-%d %H:%M} UTC at the latest")
+        return bad("Draining", "; ".join(parts))
 
     async def _release(self, observed: Observed, snapshot: Snapshot, session: Session) -> None:
         """Release what may be, and say of mail that is lost that it is."""
