@@ -178,6 +178,9 @@ CERTIFICATE_REFUSED = REASONS.add(
     OPERATOR,
     "the configuration phase renews it",
 )
+TLS_FAILED = REASONS.add(
+    "tls_failed", "our host offers no encryption that we accept", OPERATOR, "the host is put right"
+)
 LOGIN_REFUSED = REASONS.add(
     "login_refused",
     "our host refuses the password of its address",

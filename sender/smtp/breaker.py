@@ -55,8 +55,10 @@ class Breaker:
             self._is_probing = True
         if self.trouble is None or state is BreakerState.HALF_OPEN:
             return None
-        result = Result.BROKEN if self.trouble.result is Result.UNKNOWN else self.trouble.result
-        return replace(self.trouble, result=result, stage=Stage.WAITING, begun=False, usable=False)
+        untried = replace(self.trouble, stage=Stage.WAITING, begun=False, usable=False)
+        if self.trouble.result is Result.UNKNOWN:  # of that mail, not of this one
+            return replace(untried, result=Result.BROKEN, reason="connection_lost")
+        return untried
 
     def is_forgettable(self, now: float) -> bool:
         """Whether nothing is left to know of the address."""
