@@ -209,6 +209,17 @@ CONNECTION_LOST = REASONS.add(
     NOBODY,
     "the next try succeeds",
 )
+OF_HOSTS = (
+    UNREACHABLE,
+    CERTIFICATE_REFUSED,
+    TLS_FAILED,
+    LOGIN_REFUSED,
+    HOST_SILENT,
+    PROTOCOL_VIOLATION,
+    HOST_BUSY,
+    CONNECTION_LOST,
+)
+"""Mail of an address that failed with one of these waits a while before it is tried again."""
 STOPPING = REASONS.add("stopping", "the sender ended before it was sent", NOBODY, "the next try")
 DATABASE_LOST = REASONS.add(
     "database_lost",

@@ -24,6 +24,15 @@ class BreakerState(StrEnum):
     """One mail tries it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Why an address is let be, and for how long."""
+
+    reason: str
+    words: str
+    seconds: float
+
+
 @dataclass
 class Breaker:
     """Of one address. Its moments are those of a clock that never steps."""
@@ -59,6 +68,11 @@ class Breaker:
         if self.trouble.result is Result.UNKNOWN:  # of that mail, not of this one
             return replace(untried, result=Result.BROKEN, reason="connection_lost")
         return untried
+
+    def rest(self, now: float) -> Rest | None:
+        """Return why nothing is tried for now; None: something may be."""
+        refusal = self.enter(now) if self.state(now) is BreakerState.OPEN else None
+        return refusal and Rest(refusal.reason, refusal.reply, self.until - now)
 
     def is_forgettable(self, now: float) -> bool:
         """Whether nothing is left to know of the address."""
