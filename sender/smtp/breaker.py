@@ -72,7 +72,9 @@ class Breaker:
     def rest(self, now: float) -> Rest | None:
         """Return why nothing is tried for now; None: something may be."""
         refusal = self.enter(now) if self.state(now) is BreakerState.OPEN else None
-        return refusal and Rest(refusal.reason, refusal.reply, self.until - now)
+        if refusal is None:
+            return None
+        return Rest(refusal.reason, refusal.reply, self.until - now)
 
     def is_forgettable(self, now: float) -> bool:
         """Whether nothing is left to know of the address."""
