@@ -36,6 +36,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         public_url=settings.public_url,
         lists_url=settings.redis_url if settings.lists else None,
         redis_url=settings.redis_url,
+        unsubscribe_address=settings.unsubscribe_address,
         helo=settings.helo,
         resolver=settings.resolver,
         outcomes_file=state_dir() / "outcomes.jsonl",

@@ -51,7 +51,7 @@ CodeQuery = Annotated[
 
 @router.get("/queue")
 async def show_queue(access: OperatorReader) -> QueueView:
-    """Count the mail of all tenants by state and reason; reads the whole queue."""
+    """Count the mail of all tenants by state and reason; of a large queue, a sample is read."""
     async with access.begin() as connection:
         driver = await driver_of(connection)
         health = await operations.health(driver)
@@ -112,7 +112,8 @@ def _bucket(
     return BucketView(
         tenant=tenant,
         bucket=bucket.name,
-        mails=bucket.jobs,
+        mails=min(bucket.jobs, operations.COUNTED),
+        has_more=bucket.jobs > operations.COUNTED,
         oldest_seconds=bucket.oldest_seconds,
         is_held=bucket.is_held,
         code=bucket.reason,
@@ -150,6 +151,7 @@ def _depths(depths: Sequence[operations.Depth]) -> list[DepthView]:
             code=depth.reason,
             mails=depth.jobs,
             oldest_seconds=depth.oldest_seconds,
+            is_estimate=depth.is_estimate,
         )
         for depth in depths
     ]
