@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from sender.queue import operations
 from tests.chaos.queue.offering import Offer
 from tests.chaos.queue.points import POISON
-from tests.chaos.queue.receiver import HOSTS, Mode
+from tests.chaos.queue.receiver import Mode
 from tests.chaos.queue.scene import AWAY, Scene
 from tests.chaos.queue.seats import Seat
 from tests.support.processes import suspended
 
 OUTAGE = 4.0
-LONG_OUTAGE = 90.0
 """Seconds."""
 TIMES = 5
 BETWEEN = 0.3
@@ -64,13 +63,6 @@ async def stop_postgres(play: Play) -> None:
     await asyncio.sleep(OUTAGE / 2)
     play.seat.signal(signal.SIGTERM)
     await asyncio.sleep(OUTAGE / 2)
-    await asyncio.to_thread(play.scene.postgres.start)
-
-
-async def stop_postgres_for_long(play: Play) -> None:
-    """Stop the database for much longer than leases last."""
-    await asyncio.to_thread(play.scene.postgres.stop)
-    await asyncio.sleep(LONG_OUTAGE)
     await asyncio.to_thread(play.scene.postgres.start)
 
 
@@ -124,28 +116,27 @@ async def terminate_sender(play: Play) -> None:
 
 async def refuse_all(play: Play) -> None:
     """Let all hosts refuse for now, then let all mail that was put off be due at once."""
-    async with _behaving(play, Mode.BUSY, HOSTS):
+    async with _behaving(play, Mode.BUSY, play.scene.hosts):
         await asyncio.sleep(OUTAGE)
     await make_due(play.scene)
 
 
 async def silence_host(play: Play) -> None:
     """Let a host take connections and mails and answer nothing."""
-    async with _behaving(play, Mode.SILENT, [play.scene.chance.choice(HOSTS)]):
+    async with _behaving(play, Mode.SILENT, [play.scene.chance.choice(play.scene.hosts)]):
         await asyncio.sleep(2 * OUTAGE)
 
 
 async def drop_answers(play: Play) -> None:
     """Let a host close connections instead of answering mails."""
-    async with _behaving(play, Mode.DROPPING, [play.scene.chance.choice(HOSTS)]):
+    async with _behaving(play, Mode.DROPPING, [play.scene.chance.choice(play.scene.hosts)]):
         await asyncio.sleep(OUTAGE / 2)
 
 
 async def darken_hosts(play: Play) -> None:
     """End a quarter of the hosts for a while."""
-    hosts = play.scene.chance.sample(HOSTS, len(HOSTS) // 4)
-    async with _behaving(play, Mode.DARK, hosts):
-        await asyncio.sleep(OUTAGE)
+    async with dark(play):
+        await asyncio.sleep(2 * OUTAGE)
 
 
 async def poison(play: Play) -> None:
@@ -221,6 +212,15 @@ async def make_due(scene: Scene) -> None:
         rows = await connection.execute("select id from queue.scheduled where losses = 0")
         ids = [row[0] for row in await rows.fetchall()]
         await operations.set_due(connection, ids)
+
+
+@asynccontextmanager
+async def dark(play: Play) -> AsyncIterator[set[str]]:
+    """Let a quarter of the hosts be dark: half of these refuse connections, half answer nothing."""
+    hosts = play.scene.chance.sample(play.scene.hosts, len(play.scene.hosts) // 4)
+    half = len(hosts) // 2
+    async with _behaving(play, Mode.DARK, hosts[:half]), _behaving(play, Mode.SILENT, hosts[half:]):
+        yield set(hosts)
 
 
 @asynccontextmanager
