@@ -17,7 +17,7 @@ from tests.chaos.queue.harness import Plan, play
 from tests.chaos.queue.program import Kind
 
 NAMED = {one.__name__: one for one in (*DISTURBANCES, *OF_REDIS)}
-RUNS = ("senders", "workers", "lists", "mixed", "hosts")
+RUNS = ("senders", "lists", "mixed", "hosts")
 SHARE = 4
 """The other runs have a part of the kills of the whole senders."""
 HOSTS, QUIET_RATE = 2_000, 150.0
@@ -39,8 +39,6 @@ def planned(run: str, arguments: argparse.Namespace) -> Plan:
             plan.clocks = WRONG
             if arguments.minutes:
                 plan.measures = measures.of_others(arguments.minutes)
-        case "workers":
-            plan.kinds, plan.clocks = (Kind.WORKER, Kind.WORKER), WRONG
         case "lists":
             plan.kinds = (Kind.LISTS, Kind.LISTS)
         case "mixed":

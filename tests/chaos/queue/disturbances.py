@@ -25,6 +25,10 @@ END_SESSIONS = (
     "select pg_terminate_backend(pid) from pg_stat_activity"
     " where backend_type = 'client backend' and pid <> pg_backend_pid()"
 )
+PUT_OFF = """
+select id from queue.scheduled
+where losses = 0 or 1 = (select count(*) from queue.scheduled where losses > 0)
+"""
 LOCK_ROWS = "select id from queue.ready order by id limit 200 for update skip locked"
 
 
@@ -209,7 +213,7 @@ OF_REDIS: tuple[Callable[[Play], Awaitable[None]], ...] = (
 async def make_due(scene: Scene) -> None:
     """Let mail that was put off be due now, but keep apart what may end its senders."""
     async with scene.admin() as connection:
-        rows = await connection.execute("select id from queue.scheduled where losses = 0")
+        rows = await connection.execute(PUT_OFF)
         ids = [row[0] for row in await rows.fetchall()]
         await operations.set_due(connection, ids)
 

@@ -51,7 +51,7 @@ class Plan:
     """Of the senders of the first seat, one after the other; empty: the right one."""
     rate: float = 600.0
     """Mails a second."""
-    lease: float = 3.0
+    lease: float = 2.0
     """Seconds."""
     least_open: int = 10
     """Hand-overs that a sender has open when it is killed."""

@@ -23,6 +23,7 @@ from tests.chaos.queue.scene import AWAY, MAILBOXES, Scene, Tenant
 
 BATCH = 50
 """Mails of one transaction."""
+PRODUCERS = 3
 LOOK = 1.0
 """Seconds between two looks at what waits."""
 CANCELLED = 1_000
@@ -83,13 +84,17 @@ class Offer:
         began = time.monotonic()
         cancelling = asyncio.create_task(self._cancel_surplus())
         try:
-            while not enough.is_set():
-                due = time.monotonic() + BATCH / self._rate
-                await self.put(BATCH)
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await asyncio.gather(*(self._put_at_rate(enough) for _ in range(PRODUCERS)))
         finally:
             cancelling.cancel()
             self._scene.offering += time.monotonic() - began
+
+    async def _put_at_rate(self, enough: asyncio.Event) -> None:
+        due = time.monotonic()
+        while not enough.is_set():
+            due = max(due + PRODUCERS * BATCH / self._rate, time.monotonic() - LOOK)
+            await self.put(BATCH)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _cancel_surplus(self) -> None:
         while True:
