@@ -25,7 +25,7 @@ from kit.faults import Actor
 from sender.attachments import MOST_ATTACHMENTS, MOST_CONTENT, Attachment
 from sender.faults import NO_BODY, PICTURE_WITHOUT_HTML, SAME_PICTURE, TOO_LARGE
 from sender.footer import PLACEHOLDER
-from sender.reasons import REASONS
+from sender.reasons import REASONS, REPLAY
 
 TIME = (
     r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
@@ -84,6 +84,16 @@ class State(StrEnum):
     BOUNCED_CONTENT = "bounced_content"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+
+
+ENDED = {
+    State.ACCEPTED: "",
+    State.EXPIRED: "",
+    State.CANCELLED: "",
+    State.BOUNCED_CONTENT: "",
+    State.BOUNCED_INFRASTRUCTURE: REPLAY,
+}
+"""What releases a message that is over: no longer what its reason says."""
 
 
 class OutgoingMessage(BaseModel):
@@ -325,4 +335,5 @@ class Explanation(BaseModel):
         reason = REASONS.get(self.message.reason)
         if reason is None:
             return None
-        return Meaning(words=reason.words, acts=reason.acts, release=reason.release or None)
+        release = ENDED.get(self.message.state, reason.release)
+        return Meaning(words=reason.words, acts=reason.acts, release=release or None)

@@ -27,7 +27,7 @@ from sender.policy.model import HandOver, Hold, Kind, Subject
 from sender.policy.snapshots import settle_homes
 from sender.queue import Batch, Intent, Job, Outcome
 from sender.queue import State as Queued
-from sender.reasons import CAP_RACE, HOST_REFUSED, SUPPRESSED, TENANT_DELETED
+from sender.reasons import ADDRESS_DRAINING, CAP_RACE, HOST_REFUSED, SUPPRESSED, TENANT_DELETED
 from sender.schemas import State
 from sender.stops import Mail, holding, widest_first
 
@@ -198,17 +198,18 @@ async def _obstacles(
         "tenant_ids": tenant_ids,
         "recipients": [bytes.fromhex(place.recipient) for place in places.values()],
     }
-    deleted = await connection.execute(SQL.deleted, {"tenant_ids": list(set(tenant_ids))})
+    ended = await connection.execute(SQL.closed, {"tenant_ids": list(set(tenant_ids))})
     suppressed = await connection.execute(SQL.suppressed, values)
     rows = connection.cursor(row_factory=dict_row)
     await rows.execute(SQL.stops, {"tenant_ids": list(set(tenant_ids))})
-    gone = {tenant_id for (tenant_id,) in await deleted.fetchall()}
+    closed = set(await ended.fetchall())
     refused = {id_: _suppressed(reasons) for id_, reasons in await suppressed.fetchall()}
-    refused |= {
-        id_: cancelled(TENANT_DELETED, "the tenant was deleted")
-        for id_, tenant_id in zip(places, tenant_ids, strict=True)
-        if tenant_id in gone
-    }
+    for (id_, place), tenant_id in zip(places.items(), tenant_ids, strict=True):
+        if (tenant_id, None) in closed:
+            refused[id_] = cancelled(TENANT_DELETED, "the tenant was deleted")
+        elif (tenant_id, place.address) in closed and id_ not in refused:
+            words = f"{place.address} takes no new mail: it is to be released"
+            refused[id_] = Outcome(Queued.RELEASED, ADDRESS_DRAINING, words, spent=0)
     stops = widest_first(await rows.fetchall())
     for (id_, place), tenant_id in zip(places.items(), tenant_ids, strict=True):
         held_by = holding(stops, Mail(**place.mail), tenant_id=tenant_id)

@@ -26,8 +26,11 @@ from directory.withdrawn as gone join queue.tenants as tenant using (tenant_id)
 where tenant.slot = any(%(slots)s)
   and (tenant.waiting > 0 or exists (select from queue.buckets where tenant_id = gone.tenant_id and filled))
 
--- name: deleted
-select tenant_id from directory.withdrawn where tenant_id = any(%(tenant_ids)s)
+-- name: closed
+-- Tenants that were deleted (address is null), and addresses that take no new mail.
+select tenant_id, null as address from directory.withdrawn where tenant_id = any(%(tenant_ids)s)
+union all
+select tenant_id, address from directory.draining where tenant_id = any(%(tenant_ids)s)
 
 -- name: suppressed
 select intent.id, string_agg(entry.reason, ', ' order by entry.id) as reasons

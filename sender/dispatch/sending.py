@@ -26,7 +26,7 @@ from sender.queue import State as Queued
 from sender.queue.model import RELEASED
 from sender.queue.outages import AWAY
 from sender.queue.retries import delay
-from sender.reasons import HOST_REFUSED
+from sender.reasons import ADDRESS_DRAINING, HOST_REFUSED
 from sender.schemas import OutgoingMessage, State
 from sender.smtp import Egress, Envelope, Result, Stage
 from sender.suppression import recipient_hash
@@ -120,6 +120,8 @@ class Sending:
                 lambda: attempt.begin(route.address.name, vars(place)),
             )
         except Refused as refused:
+            if refused.outcome.reason == ADDRESS_DRAINING:
+                self.tenants.changed.add(job.tenant_id)
             if refused.outcome.state is Queued.RELEASED:
                 self.tenants.reconsider_bucket(job.bucket_id)
             return refused.outcome

@@ -118,6 +118,11 @@ create function queue.bucket_ids(tenant uuid, is_urgent boolean, names text[]) r
 $$;
 comment on function queue.bucket_ids is 'in the order of the names; null where there is none';
 
+create function queue.count_alone(tenant uuid) returns void language sql as $$
+    select pg_advisory_xact_lock(1885695497, hashtext(tenant::text))  -- AdvisoryLock.QUOTA
+$$;
+comment on function queue.count_alone is 'until this transaction ends, others wait that compare the tenant with a limit';
+
 -- Enqueue jobs of one tenant: an element of `contents` is a job. `names`, `priorities`, `delays` and
 -- `lives` describe kinds of jobs, of which `kinds` says which each job is; without `kinds`, there is
 -- one for all jobs, or one for each. `idempotency_keys` and `request_digests` are null, or hold one
@@ -131,6 +136,7 @@ create function queue.enqueue(
 #variable_conflict use_column
 declare
     own_slot constant smallint := get_byte(uuid_send(tenant), 15);
+    uncounted constant integer := 20000;  -- more than others enqueue before the worker counts it
     quota record;
     bucket_ids bigint[];
     ids uuid[];
@@ -165,9 +171,12 @@ begin
         ) as earlier on true;
     end if;
     if quota.most_waiting is not null and ids && known_ids then  -- something is new
-        if not exists (select from queue.workers where lease_until > now()) then  -- nobody counts
-            quota.waiting := quota.waiting
-                + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant);
+        if quota.waiting + cardinality(ids) > quota.most_waiting - uncounted
+            or not exists (select from queue.workers where lease_until > now())  -- nobody counts
+        then
+            perform queue.count_alone(tenant);
+            select waiting + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant)
+            into quota.waiting from queue.tenants where tenant_id = tenant;
         end if;
         if quota.waiting + cardinality(ids) > quota.most_waiting then
             raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',

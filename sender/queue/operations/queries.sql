@@ -223,21 +223,23 @@ order by id desc
 limit %(limit)s
 
 -- name: replay
--- Due now, with no attempt spent and a whole life.
+-- Due now, with no attempt spent and a whole life: that of what was tried for long is almost over.
 with gone as (
-    delete from queue.dead where id = any(%(ids)s) and body is not null returning *
+    delete from queue.dead where id = any(%(ids)s) and body is not null
+    returning *, now() + greatest(expires_at - due_at, interval '2 days') as lives_until
 ), body as (
     insert into queue.carried_bodies (id, tenant_id, body) select id, tenant_id, body from gone
     on conflict do nothing
 ), ready as (
     insert into queue.ready ({job})
-    select id, bucket_id, priority, now(), tenant_id, now() + (expires_at - due_at) from gone
+    select id, bucket_id, priority, now(), tenant_id, lives_until from gone
 ), arrival as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
     select {slot}, tenant_id, bucket_id, min(priority), now(), count(*) from gone group by tenant_id, bucket_id
 ), recorded as (
     update queue.records as record
-    set state = 'queued', reason = 'replayed', attempts = 0, changed_at = now(), due_at = now()
+    set state = 'queued', reason = 'replayed', attempts = 0, changed_at = now(), due_at = now(),
+        expires_at = gone.lives_until
     from gone where record.id = gone.id
 )
 select id from gone
@@ -248,11 +250,11 @@ delete from queue.dead where id = any(%(ids)s) returning id
 -- name: resolve
 -- What people found out about an unknown outcome: the effect was there, or it was not.
 with gone as (
-    delete from queue.unknown where id = any(%(ids)s) returning *
+    delete from queue.unknown where id = any(%(ids)s)
+    returning *, greatest(expires_at, now() + interval '1 day') as lives_until
 ), ready as (
     insert into queue.ready ({job}, attempts)
-    select id, bucket_id, priority, now(), tenant_id, greatest(expires_at, now() + interval '1 day'), attempts
-    from gone where not %(had_effect)s
+    select id, bucket_id, priority, now(), tenant_id, lives_until, attempts from gone where not %(had_effect)s
 ), arrival as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
     select {slot}, tenant_id, bucket_id, min(priority), now(), count(*)
@@ -260,7 +262,8 @@ with gone as (
 ), recorded as (
     update queue.records as record
     set state = case when %(had_effect)s then 'done' else 'queued' end, reason = 'resolved', changed_at = now(),
-        due_at = case when %(had_effect)s then record.due_at else now() end
+        due_at = case when %(had_effect)s then record.due_at else now() end,
+        expires_at = case when %(had_effect)s then record.expires_at else gone.lives_until end
     from gone where record.id = gone.id
 )
 select id from gone

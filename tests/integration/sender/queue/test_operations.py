@@ -242,6 +242,28 @@ async def test_erased_job_keeps_its_record_and_nothing_else(queue: Queue) -> Non
     assert await operations.resolve(queue.connection, [unknown], had_effect=False) == set()
 
 
+async def test_what_people_let_go_on_lives_as_long_as_its_record_says(queue: Queue) -> None:
+    """Also where what it was tried for, or waited for, has used up its life."""
+    dead, unknown = await queue.put(*(NewJob("b", b"", life=HOUR) for _ in range(2)))
+
+    async def handler(attempt: Attempt) -> Outcome:
+        return Outcome(State.DEAD if attempt.job.id == dead else State.UNKNOWN, "r")
+
+    await queue.work_off(handler)
+    for table in ("dead", "unknown", "records"):
+        await queue.connection.execute(
+            sql.SQL("update queue.{} set expires_at = now()").format(sql.Identifier(table))
+        )
+    await operations.replay(queue.connection, [dead])
+    await operations.resolve(queue.connection, [unknown], had_effect=False)
+    rows = await queue.connection.execute(
+        "select ready.expires_at = record.expires_at,"
+        " extract(epoch from ready.expires_at - now()) / 3600 > 23"
+        " from queue.ready join queue.records as record using (id)"
+    )
+    assert await rows.fetchall() == [(True, True), (True, True)]
+
+
 class Restored:
     """A queue whose database is set back to a moment at which its worker had begun nothing."""
 
