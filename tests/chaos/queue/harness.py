@@ -151,7 +151,7 @@ async def _judged(scene: Scene, plan: Plan, say: Say) -> dict[str, Any]:
         say(
             f"  {one.kills} killed {one.point}: {one.unknown} unknown of {one.doubtful} possible,"
             f" {one.median_open:.0f} hand-overs open (least {one.least_open}),"
-            f" {one.median_rate}/s offered (least {one.least_rate})"
+            f" {one.median_rate}/s offered ({one.at_full_rate} times 500 or more)"
         )
     return {
         "senders": list(plan.kinds),

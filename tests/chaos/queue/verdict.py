@@ -11,6 +11,8 @@ from uuid import UUID
 from sender.queue import operations
 from tests.chaos.queue.scene import End, Scene
 
+FULL_RATE = 500.0
+"""Mails a second."""
 LOST_WITH_ITS_SENDERS = "ends_its_worker"
 
 
@@ -98,9 +100,10 @@ class Kills:
     least_open: int
     """Hand-overs."""
     median_open: float
-    least_rate: float
-    """Mails a second that were offered just before."""
     median_rate: float
+    """Mails a second that were offered just before."""
+    at_full_rate: int
+    """Kills before which it was at least the one of the goal."""
 
 
 def kills(scene: Scene, jobs: dict[UUID, Fate]) -> list[Kills]:
@@ -117,8 +120,8 @@ def kills(scene: Scene, jobs: dict[UUID, Fate]) -> list[Kills]:
             sum(len(end.account.doubtful) for end in ends),
             min(end.account.open for end in ends),
             median(end.account.open for end in ends),
-            round(min(end.rate for end in ends)),
             round(median(end.rate for end in ends)),
+            sum(end.rate >= FULL_RATE for end in ends),
         )
         for point, ends in sorted(by_point.items())
     ]

@@ -279,20 +279,23 @@ async def test_host_whose_replies_run_into_one(run: Run, step: str) -> None:
     assert second.result is third.result is Result.ACCEPTED
 
 
-WELL = {
-    "MAIL": ("250-2.1.0 a\r\n250 2.1.0 b", "250"),
-    "RCPT": ("250-2.1.5 a\r\n250 2.1.5 b", "251 2.1.5 c", "250"),
-    "DATA": ("354-a\r\n354 b", "354"),
+ODD: tuple[Act | str, ...] = (Act.BYTES, Act.LATE)
+WELL: dict[str, tuple[Act | str, ...]] = {
+    "MAIL": (*ODD, "250-2.1.0 a\r\n250 2.1.0 b", "250"),
+    "RCPT": (*ODD, "250-2.1.5 a\r\n250 2.1.5 b", "251 2.1.5 c", "250"),
+    "DATA": (*ODD, "354-a\r\n354 b", "354"),
+    "ANSWER": (Act.LATE,),
+    "RSET": (Act.LATE,),
 }
-"""Replies to the envelope that mean what is expected, by step."""
+"""Replies that mean what is expected, by step."""
 
 
 async def test_host_that_takes_the_envelope_oddly(tmp_path: Path) -> None:
     """In several lines, short, in segments of one octet, late; to the first mail or the second."""
-    acts = [(step, act) for step in WELL for act in (*WELL[step], Act.BYTES, Act.LATE)]
     cases = [
         (step, act, number, pipelining)
-        for step, act in (*acts, ("ANSWER", Act.LATE), ("RSET", Act.LATE))
+        for step, acts in WELL.items()
+        for act in acts
         for number in (0, 1)
         for pipelining in (True, False)
     ]

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -257,7 +257,7 @@ async def test_job_that_ends_its_workers_is_dead_after_some(queue: Queue) -> Non
 MOST_LOSSES = 4
 
 
-async def lose(queue: Queue, jobs: Collection[UUID]) -> None:
+async def lose(queue: Queue, jobs: Sequence[UUID]) -> None:
     """Let a worker be lost with jobs in hand, all of which are due."""
     calls: set[UUID] = set()
 
