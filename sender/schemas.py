@@ -124,7 +124,7 @@ class OutgoingMessage(BaseModel):
     priority: Annotated[int, Field(ge=1, le=1000, strict=True), Whole] = 100
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
     run_at: Time | None = None
-    """Not before this moment; at once when null."""
+    """Not before this moment, at most 30 days ahead; at once when null."""
     expires_at: Time | None = None
     """Given up when it is still not sent then; at most, and when null, 30 days after `run_at`. From
     the first attempt on it is tried for 48 hours."""

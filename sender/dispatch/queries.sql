@@ -54,5 +54,35 @@ set local statement_timeout = '10min'
 -- name: forget_months
 delete from mail.months where month < now() - interval '13 months'
 
+-- name: forget_deleted
+-- What is left of tenants that were deleted 30 days ago. What became of their mails goes with the mails of others.
+with gone as materialized (
+    select tenant_id from directory.withdrawn where at < now() - interval '30 days'
+), suppressed as (
+    delete from suppression.entries where tenant_id in (select tenant_id from gone)
+), homes as (
+    delete from policy.homes where tenant_id in (select tenant_id from gone)
+), months as (
+    delete from mail.months where tenant_id in (select tenant_id from gone)
+), keys as (
+    delete from queue.keys where tenant_id in (select tenant_id from gone)
+)
+delete from policy.holds where kind = 'tenant' and subject in (select tenant_id::text from gone)
+
+-- name: forget_without_mail
+-- Deleted tenants of whose mails nothing is left, long after any of them could be queued.
+with gone as materialized (
+    select tenant_id from directory.withdrawn
+    where at < now() - make_interval(days => %(records)s)
+      and not exists (select from mail.messages where messages.tenant_id = withdrawn.tenant_id)
+), buckets as (
+    delete from queue.buckets where tenant_id in (select tenant_id from gone)
+), tenants as (
+    delete from queue.tenants where tenant_id in (select tenant_id from gone)
+), draining as (
+    delete from directory.draining where tenant_id in (select tenant_id from gone)
+)
+delete from directory.withdrawn where tenant_id in (select tenant_id from gone)
+
 -- name: maintain
 select mail.maintain(%(records)s, %(events)s) where pg_try_advisory_xact_lock(%(lock)s)

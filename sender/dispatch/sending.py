@@ -31,6 +31,7 @@ from sender.schemas import OutgoingMessage, State
 from sender.smtp import Egress, Envelope, Result, Stage
 from sender.suppression import recipient_hash
 from sender.tokens import Tokens
+from sender.unsubscribing_mail import mailto
 from vault import VaultError
 
 LIFE = timedelta(hours=48)
@@ -62,6 +63,8 @@ class Sending:
     max_attempts: int
     learn: Callable[[Job], Awaitable[None]]
     """Lets the bucket and the tenant of a job that another sender has claimed be known."""
+    unsubscribe_address: str | None = None
+    """Whose mail unsubscribes, too."""
 
     async def __call__(self, attempt: Attempt) -> Outcome:
         """Return what became of a message."""
@@ -170,6 +173,7 @@ class Sending:
 
     async def _write(self, job: Job, message: OutgoingMessage, route: Route) -> bytes:
         token = self.tokens.unsubscribe(job.tenant_id, recipient_hash(message.to))
+        address = self.unsubscribe_address
         return await self.composer.write(
             message,
             tenant_id=job.tenant_id,
@@ -177,6 +181,7 @@ class Sending:
             footer=route.footer,
             message_id=message_id(job.id, message.from_address),
             unsubscribe_url=f"{self.public_url.rstrip('/')}/u/{token}",
+            unsubscribe_mail=address and mailto(address, token),
             now=self.clock.now(),
         )
 

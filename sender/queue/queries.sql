@@ -400,6 +400,12 @@ delete from queue.records_default where ctid = any(array(
       and state not in ('queued', 'retry', 'unknown')
     order by id limit %(most)s))
 
+-- name: drop_dead
+-- With their records.
+delete from queue.dead where ctid = any(array(
+    select ctid from queue.dead
+    where id < queue.least_id(now() - make_interval(days => %(records)s + 7)) order by id limit %(most)s))
+
 -- name: drop_keys
 delete from queue.keys where ctid = any(array(
     select ctid from queue.keys where created_at < now() - make_interval(days => %(keys)s) limit %(most)s))

@@ -45,8 +45,8 @@ $$;
 
 -- Only here the API writes to the queue, and only for its own tenant. An element of each array is a
 -- message; `keys` and `digests` may be null. What would expire before it is due, or more than 30
--- days later, is refused with the numbers of those messages, from 0, and so is what the plan does not
--- allow (null: anything); a repeated request is neither.
+-- days later, or is due in more than 30 days, is refused with the numbers of those messages, from 0, and so
+-- is what the plan does not allow (null: anything); a repeated request is neither.
 drop function mail.enqueue;
 create function mail.enqueue(
     tenant uuid, buckets text[], priorities smallint[], due timestamptz[], expiries timestamptz[], contents bytea[],
@@ -64,6 +64,7 @@ declare
     are_same boolean[];
     early integer[];
     late integer[];
+    far integer[];
     added bigint;
 begin
     if tenant is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
@@ -81,12 +82,13 @@ begin
     select array_agg(job.id), array_agg(job.is_new), array_agg(job.is_same) into ids, are_new, are_same
     from queue.enqueue(tenant, false, buckets, priorities, delays, lives, contents, keys, digests) as job;
     select array_agg(number - 1) filter (where life <= interval '0'), array_agg(number - 1) filter (where life > longest),
-        count(*)
-    into early, late, added
-    from unnest(are_new, lives) with ordinality as message (is_new, life, number) where is_new;
-    if early is not null or late is not null then
-        raise exception using errcode = 'QU422', message = 'messages would expire too early or too late',
-            detail = json_build_object('early', coalesce(early, '{}'), 'late', coalesce(late, '{}'))::text;
+        array_agg(number - 1) filter (where delay > longest), count(*)
+    into early, late, far, added
+    from unnest(are_new, lives, delays) with ordinality as message (is_new, life, delay, number) where is_new;
+    if early is not null or late is not null or far is not null then
+        raise exception using errcode = 'QU422', message = 'messages are due, or would expire, too early or too late',
+            detail = json_build_object(
+                'early', coalesce(early, '{}'), 'late', coalesce(late, '{}'), 'far', coalesce(far, '{}'))::text;
     end if;
     if allowed_a_month is not null and added > 0 then
         perform mail.count_month(tenant, added, allowed_a_month);

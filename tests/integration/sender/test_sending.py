@@ -27,7 +27,8 @@ async def test_message_is_delivered_once_and_explained(
 ):
     await publish(entry)
     message_id = await submit()
-    async with sending(settings):
+    address = "unsubscribe@penguinmails.example"
+    async with sending(settings.model_copy(update={"unsubscribe_address": address})):
         explanation = await reaches(sender_engine, message_id, State.ACCEPTED)
 
     assert len(sink.mails) == 1
@@ -47,6 +48,9 @@ async def test_message_is_delivered_once_and_explained(
     )
     record = b"v=DKIM1; p=" + b"".join(der.splitlines()[1:-1])
     assert dkim.verify(sink.bodies()[0], dnsfunc=lambda *_, **__: record)
+    by_mail = message_from_bytes(sink.bodies()[0])["List-Unsubscribe"].rpartition("<mailto:")[2]
+    assert by_mail.startswith(f"{address}?subject=unsubscribe%20")
+    assert by_mail.removesuffix(">").rpartition("%20")[2] in sink.bodies()[0].decode()
     async with sender_engine.connect() as connection:
         by_header = await explain(connection, explanation.message.message_id)
     assert by_header.message.id == message_id
