@@ -14,14 +14,22 @@ from tests.chaos.queue import measures
 from tests.chaos.queue.clocks import WRONG
 from tests.chaos.queue.disturbances import DISTURBANCES, OF_REDIS, darken_hosts, end_sessions
 from tests.chaos.queue.harness import Plan, play
+from tests.chaos.queue.measures import Measures
 from tests.chaos.queue.program import Kind
 
 NAMED = {one.__name__: one for one in (*DISTURBANCES, *OF_REDIS)}
+MEASURED = ("outages", "neighbours", "transactions")
 RUNS = ("senders", "lists", "mixed", "hosts")
 SHARE = 4
 """The other runs have a part of the kills of the whole senders."""
 HOSTS, QUIET_RATE = 2_000, 150.0
 """Of the run with many hosts; its rate leaves time for their handshakes."""
+
+
+def measured(minutes: float) -> dict[str, Measures]:
+    """Return what is measured in the run of the whole senders."""
+    ways = (measures.of_outages, measures.of_neighbours, measures.of_transactions(minutes))
+    return dict(zip(MEASURED, ways, strict=True))
 
 
 def planned(run: str, arguments: argparse.Namespace) -> Plan:
@@ -37,8 +45,11 @@ def planned(run: str, arguments: argparse.Namespace) -> Plan:
         case "senders":
             plan.kills, plan.random_kills = arguments.kills, arguments.random_kills
             plan.clocks = WRONG
-            if arguments.minutes:
-                plan.measures = measures.of_others(arguments.minutes)
+            plan.measures = [
+                measure
+                for name, measure in measured(arguments.minutes).items()
+                if name in (arguments.measure or MEASURED)
+            ]
         case "lists":
             plan.kinds = (Kind.LISTS, Kind.LISTS)
         case "mixed":
@@ -46,7 +57,7 @@ def planned(run: str, arguments: argparse.Namespace) -> Plan:
         case "hosts":
             plan.hosts, plan.rate = HOSTS, min(plan.rate, QUIET_RATE)
             plan.kills, plan.disturbances = 0, (darken_hosts, end_sessions)
-            plan.measures = measures.of_dark_hosts
+            plan.measures = [measures.of_dark_hosts]
     if Kind.LISTS in plan.kinds:
         plan.disturbances = (*DISTURBANCES, *OF_REDIS)
     if arguments.only:
@@ -63,7 +74,8 @@ def main() -> None:
     parser.add_argument("--random-kills", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=1, help="of all disturbances")
     parser.add_argument("--only", choices=NAMED, action="append", help="disturbances")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of old transactions; 0: none")
+    parser.add_argument("--measure", choices=(*MEASURED, "nothing"), action="append")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of old transactions")
     parser.add_argument("--rate", type=float, default=600.0, help="mails a second")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)

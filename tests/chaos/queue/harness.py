@@ -9,26 +9,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.chaos.queue import clocks, verdict
-from tests.chaos.queue.disturbances import DISTURBANCES, Play, make_due
+from tests.chaos.queue.calm import emptied
+from tests.chaos.queue.disturbances import DISTURBANCES, Play
 from tests.chaos.queue.measures import Measure, Measures
 from tests.chaos.queue.offering import Offer
 from tests.chaos.queue.points import Point
 from tests.chaos.queue.program import Kind
-from tests.chaos.queue.scene import AWAY, Scene, staged
+from tests.chaos.queue.scene import Scene, staged
 from tests.chaos.queue.seats import Death, Seat
 from tests.chaos.queue.senders import starter
 
-CALM = 400.0
-"""Seconds within which everything comes to its end once nothing is disturbed."""
 LOOK = 0.2
 REST = 1_000
 """Mails that are left to be handed over at the end, at least."""
 RIGHT = ("",)
 """Clocks."""
-LEFT = """
-select (select count(*) from queue.ready) + (select count(*) from queue.scheduled)
-    + (select count(*) from queue.claimed)
-"""
 Disturbance = Callable[[Play], Awaitable[None]]
 Say = Callable[[str], None]
 
@@ -57,7 +52,7 @@ class Plan:
     """Hand-overs that a sender has open when it is killed."""
     most_waiting: int = 10_000
     """Mails that wait before some of them are cancelled: more are offered than can be handled."""
-    measures: Measures | None = None
+    measures: Sequence[Measures] = ()
     """What is measured while nobody is killed."""
     durable: bool = True
 
@@ -128,23 +123,23 @@ async def _disturbed(played: Play, plan: Plan, deaths: list[Death], say: Say) ->
 
 async def _measured(played: Play, plan: Plan, say: Say) -> list[dict[str, Any]]:
     found: list[Measure] = []
-    if plan.measures is None:
-        return []
-    await _emptied(played.scene)
-    async for measure in plan.measures(played):
-        found.append(measure)
-        say(str(measure))
+    for measures in plan.measures:
+        await played.offer.cancel(REST)
+        await emptied(played.scene)
+        async for measure in measures(played):
+            found.append(measure)
+            say(str(measure))
     return [asdict(measure) | {"is_met": measure.is_met} for measure in found]
 
 
 async def _judged(scene: Scene, plan: Plan, say: Say) -> dict[str, Any]:
-    waits = await _emptied(scene)
+    waits = await emptied(scene)
     jobs = await verdict.fates(scene)
     broken = [*waits, *verdict.broken(scene, jobs)]
     states, kills = verdict.states(jobs), verdict.kills(scene, jobs)
     if not waits:
         await verdict.settle(scene, jobs)
-        broken += [*await _emptied(scene), *verdict.unsettled(scene, jobs)]
+        broken += [*await emptied(scene), *verdict.unsettled(scene, jobs)]
     rate = len(scene.offered) / scene.offering
     say(f"{len(scene.offered):,} mails offered at {rate:,.0f}/s: {states}")
     for one in kills:
@@ -163,24 +158,3 @@ async def _judged(scene: Scene, plan: Plan, say: Say) -> dict[str, Any]:
         "disturbances": dict(scene.done),
         "broken": broken,
     }
-
-
-async def _emptied(scene: Scene) -> list[str]:
-    """Wait until nothing waits and nothing is in work; return what was not so in time."""
-    try:
-        async with asyncio.timeout(CALM):
-            while left := await _left(scene):
-                await make_due(scene)
-                await asyncio.sleep(LOOK)
-    except TimeoutError:
-        return [f"{left} mails still wait after {CALM:.0f} s"]
-    return []
-
-
-async def _left(scene: Scene) -> int:
-    try:
-        async with scene.admin() as connection:
-            row = await (await connection.execute(LEFT)).fetchone()
-    except AWAY:
-        return 1
-    return int(row[0]) if row else 0
