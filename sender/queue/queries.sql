@@ -33,7 +33,9 @@ update queue.workers set wants_notice = %(wanted)s where id = %(worker)s
 delete from queue.workers where id = %(worker)s
 
 -- name: end_lost_workers
-delete from queue.workers where lease_until < now()
+-- One that was suspended in a transaction holds its row until the server ends its session.
+delete from queue.workers where id = any(array(
+    select id from queue.workers where lease_until < now() for update skip locked))
 
 -- name: take_slots
 -- Slots without owner, up to an equal share of all workers.

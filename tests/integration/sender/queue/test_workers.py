@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from sender.queue import (
@@ -243,6 +244,21 @@ async def test_worker_that_was_suspended_past_its_lease_cannot_begin(queue: Queu
         await said(worker, "lost")
     assert seen.bodies == [b"1"]
     assert await queue.state(job) == ("done", None, 1)
+
+
+async def test_worker_that_is_suspended_in_a_transaction_keeps_no_other_from_being_replaced(
+    queue: Queue,
+) -> None:
+    ids = await queue.put(NewJob("b", b"1"))
+    await lose(queue, ids)
+    async with await psycopg.AsyncConnection.connect(queue.dsn) as suspended:
+        await suspended.execute(
+            "insert into queue.workers (name, lease_until) values ('suspended', now())"
+        )
+        await suspended.commit()
+        await suspended.execute("select from queue.workers where name = 'suspended' for update")
+        await queue.work_off(Seen())
+    assert await queue.state(ids[0]) == ("done", None, 1)
 
 
 async def test_job_that_ends_its_workers_is_dead_after_some(queue: Queue) -> None:
