@@ -112,7 +112,7 @@ HELD = REASONS.add(
     "held",
     "a person has held what it counts against",
     OPERATOR,
-    "the hold ends, or `penguin mailq release`",
+    "its time is over, or `penguin holds end`",
 )
 PROVIDER_UNRESOLVED = REASONS.add(
     "provider_unresolved",
@@ -191,7 +191,7 @@ HOST_REFUSED = REASONS.add(
     "host_refused",
     "our host refuses mail, so that its address is held",
     OPERATOR,
-    "the host is put right, and the hold ends, or `penguin mailq release`",
+    "the host is put right, and the hold's time is over, or `penguin holds end`",
 )
 HOST_SILENT = REASONS.add(
     "host_silent", "our host did not answer in time", NOBODY, "the next try succeeds"

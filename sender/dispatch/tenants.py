@@ -11,12 +11,14 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import nlargest
 from typing import Any
 from uuid import UUID
 
 from sender.directory import SendingAddress, SendingDomain
 from sender.dispatch.store import DatabaseClock
 from sender.footer import Footer
+from sender.live import LiveBucket
 from sender.policy import buckets
 from sender.policy.model import Credit, HandOver, Hold, Subject
 from sender.policy.names import BucketName
@@ -268,6 +270,8 @@ class Tenants:
         pace = self._paces.get(_pace_key(tenant, name))
         snapshot = tenant.standing.bucket(name, now, pace=pace, urgent=urgent)
         found = buckets.credit(snapshot)
+        if found.settles_home and found.egress is not None:
+            tenant.standing.expect_home(name, found.egress.name)
         return (self.obstacle() or self._resting(tenant, found) or found) if found.count else found
 
     def _resting(self, tenant: Tenant, found: Credit) -> Credit | None:
@@ -290,6 +294,21 @@ class Tenants:
         if ip is not None:
             self._at_address[ip] += known.in_work
         known.ip = ip
+
+    def shown(self, most: int) -> tuple[LiveBucket, ...]:
+        """Return how mail of buckets is sent, for people: of those in work, or decided last."""
+        every = self._buckets.values()
+        first = nlargest(most, every, key=lambda one: (one.in_work, one.decided_at))
+        return tuple(
+            LiveBucket(
+                tenant_id=one.key[0],
+                name=one.key[1],
+                ip=one.ip,
+                in_work=one.in_work,
+                per_hour=None if one.rate is None else round(one.rate * 3600, 2),
+            )
+            for one in first
+        )
 
     # What is handed over
 

@@ -383,6 +383,9 @@ select exists (select from queue.identity) and not queue.is_bound() as is_restor
     (select greatest(0, extract(epoch from now() - min(since))) from heads)::float8 as oldest_seconds,
     (select count(*) from queue.unknown where since < now() - %(after)s::interval) as overdue_unknown
 
+-- name: workers
+select name from queue.workers where lease_until > now() order by id
+
 -- name: report_unknown
 update queue.unknown set reported = true where id = any(array(
     select id from queue.unknown where since < now() - %(after)s::interval and not reported
