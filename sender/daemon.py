@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from kit.database import connection_options
 from sender import live
+from sender.compose import is_link
 from sender.composer import Composer
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.changes import Changes
@@ -172,7 +173,7 @@ def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
 
 
 def _obstacle(public_url: str) -> Credit | None:
-    if public_url.startswith("https://"):
+    if is_link(f"{public_url.rstrip('/')}/u/"):
         return None
     words = (
         f"{public_url} is no https address: "
