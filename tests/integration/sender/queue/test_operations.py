@@ -10,7 +10,18 @@ from uuid import UUID
 import pytest
 from psycopg import sql
 
-from sender.queue import Attempt, NewJob, Outcome, Settings, State, TooManyJobs, enqueue, operations
+from sender.queue import (
+    Attempt,
+    NewJob,
+    Outcome,
+    Settings,
+    State,
+    TooManyJobs,
+    enqueue,
+    operations,
+    worker_pool,
+)
+from sender.queue.store import Store
 from tests.support.waiting import reached
 
 from .conftest import ACME, GLOBEX, QUICK, Queue, Seen
@@ -398,3 +409,24 @@ async def test_jobs_are_sent_again_after_a_restore_if_people_say_so(queue: Queue
         operations.Recovered(0, 0)
     )
     assert {await queue.state(job) for job in ids} == {("done", None, 1)}
+
+
+async def test_job_that_waits_for_long_is_found_behind_any_number_of_more_urgent_ones(
+    queue: Queue,
+) -> None:
+    (old, *_) = await queue.put(
+        NewJob("b", b"old", priority=100), *(NewJob("b", b"new", priority=60) for _ in range(300))
+    )
+    await queue.connection.execute(
+        "update queue.ready set due_at = now() - interval '1 hour' where id = %s", (old,)
+    )
+    rows = await queue.connection.execute(
+        "update queue.buckets set released_at = now() - interval '1 hour' returning id"
+    )
+    buckets = [row[0] for row in await rows.fetchall()]
+    async with worker_pool(queue.dsn, 1) as pool:
+        store = Store(pool, HOUR, None)
+        for _ in range(2):
+            await store.age(buckets, HOUR / 6)
+    rows = await queue.connection.execute("select priority, id from queue.ready where aged > 0")
+    assert await rows.fetchall() == [(1, old)]
